@@ -1,0 +1,1 @@
+"""The client: the same questions over HTTP or on local files."""

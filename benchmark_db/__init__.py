@@ -1,0 +1,1 @@
+"""The data: what an architecture is, the tables, the queries. No HTTP, no torch."""

@@ -1,0 +1,1 @@
+"""From raw archives to databases, one module a benchmark."""

@@ -1,0 +1,135 @@
+"""Benchmark files: SQLite databases that are written once and then only read."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import peewee
+
+from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
+
+__all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]
+
+APPLICATION_ID: Final = int.from_bytes(b"NASB", "big")
+"""What `PRAGMA application_id` answers for a database of this project."""
+
+BUILD_PRAGMAS: Final = {
+    # Five curve rows of 200 epochs fill a page of 16 KiB; in one of 4 KiB each would waste a fifth.
+    "page_size": 16384,
+    # A build that does not end is thrown away whole, so nothing needs a journal.
+    "journal_mode": "off",
+    "synchronous": "off",
+    "locking_mode": "exclusive",
+    "application_id": APPLICATION_ID,
+}
+
+_READ_PRAGMAS: Final = {"cache_size": -1024, "query_only": True, "trusted_schema": False}
+_STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
+"""Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
+
+
+class ReadOnlyDatabase:
+    """A finished database file, opened immutable, with one connection a thread.
+
+    Args:
+        path: The file. It must not change while it is open; a new version is moved into its place.
+        schema_version: The `PRAGMA user_version` it must have.
+
+    Raises:
+        UnusableDatabaseError: The file is missing, no SQLite database, no database of this
+            project or one of another schema version. The message names the file, not its folder.
+    """
+
+    def __init__(self, path: Path, schema_version: int) -> None:
+        self.path = path
+        # immutable=1 spares every file lock and every look for a journal.
+        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+        self.peewee = peewee.SqliteDatabase(
+            address, uri=True, pragmas=_READ_PRAGMAS, check_same_thread=False
+        )
+        self._thread = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._opened_lock = threading.Lock()
+        self._check(schema_version)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Yield the rows of a statement with named parameters, as tuples.
+
+        Raises:
+            TimeBudgetExceededError: The thread's time budget is spent.
+            UnusableDatabaseError: The file is damaged.
+        """
+        try:
+            yield from self._connection().execute(sql, parameters or {})
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise TimeBudgetExceededError("the question ran out of time") from error
+            raise UnusableDatabaseError(f"{self.path.name}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
+
+    def compile(self, query: peewee.Query) -> str:
+        """Return the SQL of a peewee query whose values are named parameters."""
+        sql, values = query.bind(self.peewee).sql()
+        if values:
+            raise ValueError(f"values {values!r} in a query that should name its parameters")
+        return str(sql)
+
+    @contextmanager
+    def time_budget(self, seconds: float) -> Iterator[None]:
+        """Stop statements of this thread that are still running after so many seconds."""
+        connection = self._connection()
+        deadline = time.monotonic() + seconds
+        connection.set_progress_handler(
+            lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CLOCK_READINGS
+        )
+        try:
+            yield
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._opened_lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+        self._thread = threading.local()
+        self.peewee.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._thread, "connection", None)
+        if connection is None:
+            connection = cast("sqlite3.Connection", self.peewee.connection())  # type: ignore[no-untyped-call]
+            self._thread.connection = connection
+            with self._opened_lock:
+                self._opened.append(connection)
+        return connection
+
+    def _check(self, schema_version: int) -> None:
+        name = self.path.name
+        if not self.path.is_file():
+            raise UnusableDatabaseError(f"{name} does not exist")
+        try:
+            connection = self._connection()
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+            self.close()
+            raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
+        if application != APPLICATION_ID:
+            self.close()
+            raise UnusableDatabaseError(f"{name} is an SQLite database, but not made by `nbs`")
+        if version != schema_version:
+            self.close()
+            raise UnusableDatabaseError(
+                f"{name} has schema {version}, this version reads {schema_version}; "
+                "generate it again from the raw archive"
+            )

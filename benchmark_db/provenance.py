@@ -1,0 +1,82 @@
+"""Where a database comes from: written by its generator, carried inside the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeAlias
+
+import orjson
+import peewee
+
+from benchmark_db.database import ReadOnlyDatabase
+from benchmark_db.errors import UnusableDatabaseError
+
+__all__ = ["Contents", "Provenance", "ProvenanceRow", "read_provenance"]
+
+Contents: TypeAlias = Mapping[str, Any]
+"""What is inside, as the benchmark counts it: rows by table, budgets, data sets, gaps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The origin and the identity of a database.
+
+    Attributes:
+        benchmark: Name of the benchmark, as in `/v1/{benchmark}`.
+        source_name: File or folder name of the raw archive.
+        source_size: Its size in bytes.
+        source_sha256: Its SHA-256; for a folder, that of the lines "digest  name" of its files.
+        synthetic: Whether the numbers are made up.
+        generator_version: Version of this distribution that wrote the database.
+        schema_version: Version of the tables.
+        created: When it was written, UTC, ISO 8601.
+        content_digest: SHA-256 of what the database answers, whatever archive it came from.
+        contents: Counts and gaps.
+    """
+
+    benchmark: str
+    source_name: str
+    source_size: int
+    source_sha256: str
+    synthetic: bool
+    generator_version: str
+    schema_version: int
+    created: str
+    content_digest: str
+    contents: Contents
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the rows of the provenance table: one a field, its value as JSON."""
+        return [
+            {"key": key, "value": orjson.dumps(value).decode()}
+            for key, value in asdict(self).items()
+        ]
+
+
+class ProvenanceRow(peewee.Model):
+    """One field of the provenance."""
+
+    key = peewee.TextField(primary_key=True)
+    value = peewee.TextField()
+
+    class Meta:
+        table_name = "provenance"
+        without_rowid = True
+
+
+def read_provenance(database: ReadOnlyDatabase, benchmark: str) -> Provenance:
+    """Return the provenance of an open database.
+
+    Raises:
+        UnusableDatabaseError: It is missing, incomplete or that of another benchmark.
+    """
+    name = database.path.name
+    rows = dict(database.rows("SELECT key, value FROM provenance"))
+    missing = [field.name for field in fields(Provenance) if field.name not in rows]
+    if missing:
+        raise UnusableDatabaseError(f"{name} does not record its {', '.join(missing)}")
+    values = {field.name: orjson.loads(rows[field.name]) for field in fields(Provenance)}
+    if values["benchmark"] != benchmark:
+        raise UnusableDatabaseError(f"{name} holds {values['benchmark']!r}, not {benchmark!r}")
+    return Provenance(**values)

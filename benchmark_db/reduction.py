@@ -1,0 +1,80 @@
+"""Several runs of one configuration as one number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias, get_args
+
+from benchmark_db.errors import InvalidQuestionError
+
+__all__ = ["REDUCTIONS", "Reduction", "checked_reduction", "reduce_columns", "reduce_values"]
+
+Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
+REDUCTIONS: Final[tuple[Reduction, ...]] = get_args(Reduction)
+
+
+def checked_reduction(name: str | None) -> Reduction | None:
+    """Return the reduction of this name, None for None.
+
+    Raises:
+        InvalidQuestionError: There is no reduction of this name.
+    """
+    if name is None or name in REDUCTIONS:
+        return name
+    raise InvalidQuestionError(
+        "reduction", f"unknown reduction {name!r:.80}; known are {', '.join(REDUCTIONS)}"
+    )
+
+
+def reduce_values(values: Sequence[float | None], how: Reduction) -> float | None:
+    """Reduce the recorded values of several runs; None when no run recorded one.
+
+    `mean` does not depend on the order of the runs: the sum is exact before it is divided. `std`
+    is the population standard deviation (divided by n, as the benchmark papers report it), 0 for
+    a single run.
+    """
+    recorded = [value for value in values if value is not None]
+    return _REDUCERS[how](recorded) if recorded else None
+
+
+def reduce_columns(
+    curves: Sequence[Sequence[float | None] | None], how: Reduction
+) -> list[float | None] | None:
+    """Reduce the same curve of several runs epoch by epoch.
+
+    Runs without the curve are left out, and so is, at each epoch, a run that has nothing there.
+    Curves of different lengths are reduced over the runs that reach the epoch.
+    """
+    present = [curve for curve in curves if curve is not None]
+    if not present:
+        return None
+    length = max(map(len, present))
+    padded = [curve if len(curve) == length else _padded(curve, length) for curve in present]
+    return [reduce_values(values, how) for values in zip(*padded, strict=True)]
+
+
+def _padded(curve: Sequence[float | None], length: int) -> list[float | None]:
+    return [*curve, *[None] * (length - len(curve))]
+
+
+def _mean(values: Sequence[float]) -> float:
+    # A mean lies between the extremes, also where rounding the quotient would put it outside:
+    # equal values must come back as they are.
+    first = values[0]
+    if all(value == first for value in values):
+        return first
+    return math.fsum(values) / len(values)
+
+
+def _std(values: Sequence[float]) -> float:
+    mean = _mean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+_REDUCERS: Final[dict[Reduction, Callable[[Sequence[float]], float]]] = {
+    "mean": _mean,
+    "std": _std,
+    "min": min,
+    "max": max,
+}

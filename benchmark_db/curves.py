@@ -98,29 +98,31 @@ def decode_curves(data: bytes, num_columns: int) -> tuple[int, list[list[float |
     if len(data) < start:
         raise MalformedCurvesError(f"{len(data)} bytes cannot hold {num_columns} curves")
     (num_epochs,) = _LENGTH.unpack_from(data)
+    kinds = data[_LENGTH.size : start]
+    lengths = [num_epochs if kind == _FULL else int(kind == _LAST) for kind in kinds]
+    if start + sum(lengths) * _FLOAT.itemsize != len(data):
+        raise MalformedCurvesError(f"{len(data)} bytes do not match their header")
+    values = _floats(data, start)
     columns: list[list[float | None] | None] = []
-    for kind in data[_LENGTH.size : start]:
+    taken = 0
+    for kind, length in zip(kinds, lengths, strict=True):
+        own = values[taken : taken + length]
+        taken += length
         if kind == _ABSENT:
             columns.append(None)
+        elif kind == _FULL:
+            columns.append(own)
+        elif kind == _LAST and num_epochs:
+            columns.append([*[None] * (num_epochs - 1), *own])
         elif kind & _SAME_AS and kind ^ _SAME_AS < len(columns):
             columns.append(columns[kind ^ _SAME_AS])
-        elif kind == _FULL:
-            columns.append(_floats(data, start, num_epochs))
-            start += num_epochs * _FLOAT.itemsize
-        elif kind == _LAST and num_epochs:
-            columns.append([*[None] * (num_epochs - 1), *_floats(data, start, 1)])
-            start += _FLOAT.itemsize
         else:
             raise MalformedCurvesError(f"curve {len(columns)} is of unknown kind {kind}")
-    if start != len(data):
-        raise MalformedCurvesError(f"{len(data)} bytes where the header tells of {start}")
     return num_epochs, columns
 
 
-def _floats(data: bytes, offset: int, count: int) -> list[float | None]:
-    if offset + count * _FLOAT.itemsize > len(data):
-        raise MalformedCurvesError(f"{len(data)} bytes end within a curve")
-    values = np.frombuffer(data, _FLOAT, count, offset)
+def _floats(data: bytes, offset: int) -> list[float | None]:
+    values = np.frombuffer(data, _FLOAT, offset=offset)
     # orjson writes the shortest decimal of a float32 and null for NaN, several times faster than
     # any loop over the values.
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)

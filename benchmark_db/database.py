@@ -75,6 +75,15 @@ class ReadOnlyDatabase:
         except sqlite3.DatabaseError as error:
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
 
+    def check(self) -> None:
+        """Read a page of the file.
+
+        Raises:
+            UnusableDatabaseError: It cannot be read any more.
+        """
+        for _ in self.rows("SELECT key FROM provenance LIMIT 1"):
+            pass
+
     def compile(self, query: peewee.Query) -> str:
         """Return the SQL of a peewee query whose values are named parameters."""
         sql, values = query.bind(self.peewee).sql()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Any, Literal, TypeAlias
 
 from benchmark_db.curves import MalformedCurvesError, decode_curves
@@ -104,8 +104,6 @@ class ItemMaker:
         names = ("current_epoch", *self.curves)
         if shape == "columns":
             return dict(zip(names, (list(epochs), *full), strict=True))
-        return {
-            "intermediates": [
-                dict(zip(names, values, strict=True)) for values in zip(epochs, *full, strict=True)
-            ]
-        }
+        # The one loop that runs hundreds of times a question: left to C.
+        rows = map(zip, repeat(names), zip(epochs, *full, strict=True))
+        return {"intermediates": list(map(dict, rows))}

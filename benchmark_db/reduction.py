@@ -34,8 +34,11 @@ def reduce_values(values: Sequence[float | None], how: Reduction) -> float | Non
     is the population standard deviation (divided by n, as the benchmark papers report it), 0 for
     a single run.
     """
-    recorded = [value for value in values if value is not None]
-    return _REDUCERS[how](recorded) if recorded else None
+    if None in values:
+        values = [value for value in values if value is not None]
+        if not values:
+            return None
+    return _REDUCERS[how](values)  # type: ignore[arg-type]  # no None is left
 
 
 def reduce_columns(
@@ -59,11 +62,9 @@ def _padded(curve: Sequence[float | None], length: int) -> list[float | None]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    # A mean lies between the extremes, also where rounding the quotient would put it outside:
-    # equal values must come back as they are.
-    first = values[0]
-    if all(value == first for value in values):
-        return first
+    # Equal values must come back as they are, which rounding the quotient does not promise.
+    if values.count(values[0]) == len(values):
+        return values[0]
     return math.fsum(values) / len(values)
 
 

@@ -1,0 +1,75 @@
+# Two commands do everything: `make serve` and `make test`. Both install what they need into .venv.
+PYTHON ?= python3
+DATA ?= data
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check lint types imports coverage format benchmarks lock clean
+
+help:
+	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
+	@echo 'make test    run every check: lint, types, imports, tests with coverage'
+	@echo 'make format  let ruff arrange the code'
+	@echo 'make benchmarks  measure what docs/performance.md reports'
+
+serve: $(VENV)/.server
+	@if ! ls $(DATA)/*.db >/dev/null 2>&1; then \
+	  echo 'No database in $(DATA)/: making a small synthetic one.'; \
+	  $(BIN)/nbs sample $(DATA)/raw && \
+	  $(BIN)/nbs generate nasbench201 $(DATA)/raw/NAS-Bench-201-synthetic.pth --out $(DATA); \
+	fi
+	@exec $(BIN)/nbs serve --data $(DATA) --host $(HOST) --port $(PORT)
+
+test: lint types imports coverage
+	@echo 'All checks passed.'
+
+lint: $(VENV)/.dev
+	@echo '== ruff'; $(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@echo '== mypy'; $(BIN)/mypy
+
+imports: $(VENV)/.dev
+	@echo '== import-linter'; $(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
+
+coverage: $(VENV)/.dev
+	@echo '== pytest'; rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+benchmarks: $(VENV)/.dev
+	@$(BIN)/python benchmarks/nasbench201.py
+
+# The exact versions everything is tested with, from a fresh environment.
+lock:
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/pip install $(PIP_FLAGS) '.[dev]'
+	@{ grep '^#' constraints.txt; grep '^torch==' constraints.txt; \
+	   build/lock/bin/pip freeze --exclude nas-bench-service; } | sort -fu > build/lock.txt
+	@mv build/lock.txt constraints.txt && rm -rf build/lock
+
+clean:
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …'; exit 1; }
+	@echo 'Making $(VENV) …'; $(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo 'Installing the server …'
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[server,generate]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo 'Installing the server and the tools that check it …'
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.server

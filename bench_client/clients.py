@@ -1,0 +1,225 @@
+"""The two clients: one blocks, one is awaited; each speaks HTTP or reads local files."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, TypeVar
+
+from pydantic import BaseModel
+
+from bench_client.errors import SyntheticDataWarning
+from bench_client.models import BatchAnswer, Page
+from bench_client.operations import AwaitedClient, BlockingClient, Question
+from bench_client.over_http import AsyncHttpTransport, HttpSettings, HttpTransport
+from bench_client.surface import Surface
+
+__all__ = ["AsyncBenchClient", "BenchClient"]
+
+A = TypeVar("A", bound=BaseModel)
+
+_TIMEOUT: Final = 30.0
+_RETRIES: Final = 3
+_EXTRA: Final = frozenset({"numpy", "orjson", "peewee"})
+"""What the `local` extra brings."""
+
+_FRAMES_TO_CALLER: Final = 5
+"""From a warning to the line that asked: notice, _ask, drive, method, caller."""
+
+
+class _Transport(Protocol):
+    def ask(self, question: Question[A]) -> A: ...
+
+    def close(self) -> None: ...
+
+
+class _AsyncTransport(Protocol):
+    async def ask(self, question: Question[A]) -> A: ...
+
+    async def close(self) -> None: ...
+
+
+class _SyntheticNotice:
+    """Warns once about each benchmark whose numbers are made up."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+
+    def look_at(self, answer: BaseModel) -> None:
+        if not isinstance(answer, Page | BatchAnswer) or not answer.provenance.synthetic:
+            return
+        name = answer.provenance.benchmark
+        with self._lock:
+            if name in self._warned:
+                return
+            self._warned.add(name)
+        warnings.warn(
+            f"the numbers of {name} are made up ({answer.provenance.source}, `nbs sample`): good "
+            "for trying things out, not for results",
+            SyntheticDataWarning,
+            stacklevel=_FRAMES_TO_CALLER,
+        )
+
+
+class BenchClient(Surface, BlockingClient):
+    """Asks a benchmark service; may be shared by threads, not across a fork.
+
+    Args:
+        url: Address of the service; None: `$NASBENCH_URL`, else `http://127.0.0.1:8000`.
+        timeout: Longest silence of the server, in seconds; None: no end.
+        retries: How many times a question is asked again when the connection breaks or the server
+            answers 429, 502, 503 or 504. Pauses are jittered and at most 30 seconds, and as long
+            as a Retry-After header says; when that is more, the error is raised at once.
+        api_key: Sent as `Authorization: Bearer`, for servers that want one.
+        compress: Whether answers come gzipped: worth it over slow lines only.
+
+    Raises:
+        ValueError: The address is none, or a number is out of range.
+
+    Example:
+        with BenchClient() as bench:
+            runs = bench.query_nb201(arch, 200, "cifar100")
+            print(max(run.test_acc for run in runs))
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float | None = _TIMEOUT,
+        retries: int = _RETRIES,
+        api_key: str | None = None,
+        compress: bool = False,
+    ) -> None:
+        settings = HttpSettings.of(
+            url, timeout=timeout, retries=retries, api_key=api_key, compress=compress
+        )
+        self._use(HttpTransport(settings))
+
+    @classmethod
+    def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
+        """Return a client that reads the database files itself: the same methods, no server.
+
+        Args:
+            directory: Folder of the databases; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
+
+        Raises:
+            BenchmarkNotInstalledError: The folder holds no database that can be used.
+            ImportError: The `local` extra is not installed.
+        """
+        client = cls.__new__(cls)
+        client._use(_local_transports().LocalTransport(directory))  # noqa: SLF001 - a constructor
+        return client
+
+    def close(self) -> None:
+        """Close the connections; questions raise RuntimeError from now on."""
+        self._closed = True
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._transport!r}"
+
+    def _use(self, transport: _Transport) -> None:
+        self._transport = transport
+        self._closed = False
+        self._notice = _SyntheticNotice()
+
+    def _ask(self, question: Question[A]) -> A:
+        _check_open(self, closed=self._closed)
+        answer = self._transport.ask(question)
+        self._notice.look_at(answer)
+        return answer
+
+
+class AsyncBenchClient(Surface, AwaitedClient):
+    """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
+
+    Belongs to one event loop. Arguments and errors are those of `BenchClient`.
+
+    Example:
+        async with AsyncBenchClient() as bench:
+            runs = await bench.query_nb201(arch, 200, "cifar100")
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float | None = _TIMEOUT,
+        retries: int = _RETRIES,
+        api_key: str | None = None,
+        compress: bool = False,
+    ) -> None:
+        settings = HttpSettings.of(
+            url, timeout=timeout, retries=retries, api_key=api_key, compress=compress
+        )
+        self._use(AsyncHttpTransport(settings))
+
+    @classmethod
+    def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
+        """Return a client that reads the database files itself; see `BenchClient.local`."""
+        client = cls.__new__(cls)
+        client._use(_local_transports().AsyncLocalTransport(directory))  # noqa: SLF001 - a constructor
+        return client
+
+    async def close(self) -> None:
+        """Close the connections; questions raise RuntimeError from now on."""
+        self._closed = True
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._transport!r}"
+
+    def _use(self, transport: _AsyncTransport) -> None:
+        self._transport = transport
+        self._closed = False
+        self._notice = _SyntheticNotice()
+
+    async def _ask(self, question: Question[A]) -> A:
+        _check_open(self, closed=self._closed)
+        answer = await self._transport.ask(question)
+        self._notice.look_at(answer)
+        return answer
+
+
+def _check_open(client: BenchClient | AsyncBenchClient, *, closed: bool) -> None:
+    if closed:
+        raise RuntimeError(f"{client!r} is closed: open another")
+
+
+def _local_transports() -> Any:
+    try:
+        # Not at the top: whoever asks a server needs neither peewee nor numpy.
+        from bench_client import local  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        raise ImportError(
+            f"reading local databases needs {error.name}: pip install 'nas-bench-service[local]'"
+        ) from error
+    return local

@@ -1,0 +1,188 @@
+"""Questions answered from the database files, without a server.
+
+Needs the `local` extra; imported only when a client is opened by `local`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from bench_client.errors import (
+    BenchError,
+    BenchmarkNotInstalledError,
+    InvalidArchitectureError,
+    InvalidRequestError,
+    ServerFailedError,
+)
+from bench_client.models import FieldError, fields_of
+from bench_client.operations import Question, Topic
+from benchmark_db import answers
+from benchmark_db.catalog import BENCHMARKS, Catalog
+from benchmark_db.errors import (
+    BenchmarkDataError,
+    InvalidQuestionError,
+    UnknownBenchmarkError,
+)
+from benchmark_db.errors import InvalidArchitectureError as InvalidSpellingError
+from benchmark_db.nasbench201.benchmark import describe_architecture
+
+__all__ = ["AsyncLocalTransport", "LocalTransport"]
+
+A = TypeVar("A", bound=BaseModel)
+
+_DIRECTORY_VARIABLE: Final = "NASBENCHMARK_DIR"
+_DEFAULT_DIRECTORY: Final = "~/.nasbenchmark"
+
+_DESCRIBERS: Final[Mapping[str, Callable[[Any], answers.Answer]]] = MappingProxyType(
+    {"nasbench201": describe_architecture}
+)
+
+
+class LocalTransport:
+    """The benchmarks of a folder, shared by threads.
+
+    Args:
+        directory: The folder; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
+
+    Raises:
+        BenchmarkNotInstalledError: It holds no database that can be used.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        chosen = directory or os.environ.get(_DIRECTORY_VARIABLE) or _DEFAULT_DIRECTORY
+        self._directory = Path(chosen).expanduser()
+        self._catalog = Catalog(self._directory)
+        if not self._catalog.installed:
+            raise BenchmarkNotInstalledError(_nothing_in(self._directory, self._catalog))
+
+    def __repr__(self) -> str:
+        return f".local({str(self._directory)!r})"
+
+    def ask(self, question: Question[A]) -> A:
+        """Return the answer to a question.
+
+        Raises:
+            BenchError: As over HTTP.
+        """
+        try:
+            answer = _ANSWERERS[question.topic](self._catalog, question)
+        except BenchmarkDataError as error:
+            raise _translated(error) from error
+        return question.answer.model_validate(answer)
+
+    def close(self) -> None:
+        """Close the databases."""
+        self._catalog.close()
+
+
+class AsyncLocalTransport:
+    """The benchmarks of a folder, for the tasks of an event loop.
+
+    Args:
+        directory: As for `LocalTransport`.
+
+    Raises:
+        BenchmarkNotInstalledError: As for `LocalTransport`.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self._local = LocalTransport(directory)
+
+    def __repr__(self) -> str:
+        return repr(self._local)
+
+    async def ask(self, question: Question[A]) -> A:
+        """Return the answer to a question, keeping the event loop free while it takes long."""
+        if _takes_microseconds(question):
+            return self._local.ask(question)
+        return await asyncio.to_thread(self._local.ask, question)
+
+    async def close(self) -> None:
+        """Close the databases."""
+        self._local.close()
+
+
+def _takes_microseconds(question: Question[Any]) -> bool:
+    """Return whether an answer costs less than handing the question to a thread would."""
+    one = question.topic == "computed_stats" and question.filters.get("arch") is not None
+    return one and not question.options.get("include_intermediates")
+
+
+def _benchmarks(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
+    return {"items": [_described(catalog, name) for name in catalog.installed]}
+
+
+def _benchmark(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    return _described(catalog, str(question.benchmark))
+
+
+def _described(catalog: Catalog, name: str) -> answers.Answer:
+    return {**answers.benchmark_answer(catalog, name), "fields": fields_of(name)}
+
+
+def _computed_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    benchmark = catalog[str(question.benchmark)]
+    return answers.computed_stats_answer(benchmark, question.filters, **question.options)
+
+
+def _computed_stats_many(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    benchmark = catalog[str(question.benchmark)]
+    options = dict(question.options)
+    archs = options.pop("archs")
+    return answers.many_computed_stats_answer(benchmark, archs, question.filters, **options)
+
+
+def _intermediate_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    benchmark = catalog[str(question.benchmark)]
+    return answers.intermediate_stats_answer(benchmark, question.filters, **question.options)
+
+
+def _architecture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    name = catalog[str(question.benchmark)].description.name
+    return _DESCRIBERS[name](question.options["arch"])
+
+
+_Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
+
+_ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
+    {
+        "architecture": _architecture,
+        "benchmark": _benchmark,
+        "benchmarks": _benchmarks,
+        "computed_stats": _computed_stats,
+        "computed_stats_many": _computed_stats_many,
+        "intermediate_stats": _intermediate_stats,
+    }
+)
+
+
+def _translated(error: BenchmarkDataError) -> BenchError:
+    """Return the error that the client raises for one of the data."""
+    if isinstance(error, InvalidQuestionError):
+        kind = (
+            InvalidArchitectureError
+            if isinstance(error, InvalidSpellingError)
+            else InvalidRequestError
+        )
+        return kind(str(error), errors=[FieldError(loc=[error.field], msg=error.message)])
+    if isinstance(error, UnknownBenchmarkError):
+        return BenchmarkNotInstalledError(str(error))
+    return ServerFailedError(str(error))
+
+
+def _nothing_in(directory: Path, catalog: Catalog) -> str:
+    if catalog.unusable:
+        return f"no usable database in {directory}: {'; '.join(catalog.unusable.values())}"
+    state = "holds no database" if directory.is_dir() else "is not a folder"
+    names = ", ".join(f"{name}.db" for name in BENCHMARKS)
+    return (
+        f"{directory} {state} (looked for {names}): make one with `nbs generate`, or name the "
+        f"folder that has them (${_DIRECTORY_VARIABLE})"
+    )

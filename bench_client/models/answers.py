@@ -1,0 +1,93 @@
+"""The frames of answers: pages, batches, problems, and the origin of every number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "BatchAnswer",
+    "BatchError",
+    "FieldError",
+    "Page",
+    "Problem",
+    "ProvenanceMark",
+    "WireModel",
+]
+
+
+class WireModel(BaseModel):
+    """Base of everything that crosses the wire.
+
+    Frozen; unknown JSON fields are ignored, so that a newer server does not break this client.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class ProvenanceMark(WireModel):
+    """Which database the numbers of an answer come from."""
+
+    benchmark: str = Field(description="Name of the benchmark.")
+    source: str = Field(description="File or folder name of the raw archive.")
+    synthetic: bool = Field(description="Whether the numbers are made up, for trying things out.")
+    content_digest: str = Field(
+        description="SHA-256 of what the database answers, whatever archive it was made from."
+    )
+
+
+class Page(WireModel, Generic[T]):
+    """Some of the items that match a question, in stable order."""
+
+    items: list[T] = Field(description="The items; empty when nothing matches.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
+    )
+    provenance: ProvenanceMark = Field(description="Where the numbers come from.")
+
+
+class FieldError(WireModel):
+    """What is wrong with one field of a request."""
+
+    loc: list[str | int] = Field(
+        description="Path to the field, outermost first.", examples=[["query", "arch"]]
+    )
+    msg: str = Field(description="What is wrong with it and what would be right.")
+
+
+class Problem(WireModel):
+    """An error, as RFC 9457 (`application/problem+json`) writes it."""
+
+    type: str = Field("about:blank", description="URI that identifies the kind of problem.")
+    title: str | None = Field(None, description="The kind of problem in a few words.")
+    status: int | None = Field(None, description="The HTTP status.")
+    detail: str | None = Field(None, description="What happened here and what to do about it.")
+    instance: str | None = Field(None, description="URI reference of this occurrence.")
+    request_id: str | None = Field(
+        None, description="Identifies the request in the logs of the server."
+    )
+    errors: list[FieldError] = Field([], description="For a malformed request: each bad field.")
+
+
+class BatchError(WireModel):
+    """Stands in a batch in the place of an architecture that is malformed."""
+
+    error: Problem = Field(description="What is wrong with the architecture.")
+
+
+# Tried in order: telling a list from an object needs no look at their contents.
+BatchResult: TypeAlias = Annotated[list[T] | BatchError, Field(union_mode="left_to_right")]
+
+
+class BatchAnswer(WireModel, Generic[T]):
+    """The answer to a question about many architectures."""
+
+    results: list[BatchResult[T]] = Field(
+        description="One entry an architecture, in the order asked: its items (empty when nothing "
+        "matches), or the error of a malformed architecture."
+    )
+    provenance: ProvenanceMark = Field(description="Where the numbers come from.")

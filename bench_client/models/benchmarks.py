@@ -1,0 +1,130 @@
+"""What there is to know of a benchmark: description, origin, fields with units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from bench_client.models.answers import WireModel
+from bench_client.models.nasbench201 import Nb201Config, Nb201Epoch, Nb201Stats
+from bench_client.models.quantities import UNIT
+
+__all__ = [
+    "BenchmarkInfo",
+    "BenchmarkList",
+    "FieldDescription",
+    "FieldKind",
+    "ProvenanceInfo",
+    "fields_of",
+]
+
+FieldKind: TypeAlias = Literal["config", "computed", "intermediate"]
+
+
+class FieldDescription(WireModel):
+    """One field of the items of a benchmark."""
+
+    name: str = Field(description="Name, the same in databases, JSON, client and exports.")
+    kind: FieldKind = Field(
+        description="Part of the configuration, recorded once a run, or recorded every epoch."
+    )
+    unit: str | None = Field(description="Unit of the value; null for names and plain counts.")
+    description: str = Field(description="What the value is.")
+    derived: bool = Field(description="Whether it was computed from other records.")
+
+
+class ProvenanceInfo(WireModel):
+    """Where a database comes from."""
+
+    benchmark: str = Field(description="Name of the benchmark.")
+    source_name: str = Field(description="File or folder name of the raw archive.")
+    source_size: int = Field(description="Its size, in bytes.", json_schema_extra={UNIT: "bytes"})
+    source_sha256: str = Field(
+        description='Its SHA-256; for a folder, that of the lines "digest  name" of its files.'
+    )
+    synthetic: bool = Field(description="Whether the numbers are made up.")
+    generator_version: str = Field(description="Version that wrote the database.")
+    schema_version: int = Field(description="Version of the tables.")
+    created: str = Field(description="When it was written: UTC, ISO 8601.")
+    content_digest: str = Field(
+        description="SHA-256 of what the database answers, whatever archive it was made from."
+    )
+    contents: dict[str, Any] = Field(description="Counts of what is inside, and known gaps.")
+
+
+class BenchmarkInfo(WireModel):
+    """An installed benchmark."""
+
+    name: str = Field(description="Name in addresses and calls.", examples=["nasbench201"])
+    title: str = Field(description="Name in prose.")
+    citation: str = Field(description="The paper to cite.")
+    licence: str = Field(description="Licence of the published data.")
+    datasets: list[str] = Field(description="Names of the data sets.")
+    budgets: list[int] = Field(
+        description="Training budgets, in epochs.", json_schema_extra={UNIT: "epochs"}
+    )
+    num_architectures: int = Field(description="Size of the whole space.")
+    notes: list[str] = Field(
+        description="Peculiarities of the data that change how an answer must be read."
+    )
+    provenance: ProvenanceInfo = Field(description="Where the database comes from.")
+    fields: list[FieldDescription] = Field(description="The fields of its items, with units.")
+
+
+class BenchmarkList(WireModel):
+    """The installed benchmarks."""
+
+    items: list[BenchmarkInfo] = Field(description="One entry a benchmark.")
+
+
+class _ItemModels(NamedTuple):
+    """The models whose fields a benchmark's items have."""
+
+    config: type[WireModel]
+    stats: type[WireModel]
+    epoch: type[WireModel]
+
+
+_ITEM_MODELS: Final[Mapping[str, _ItemModels]] = MappingProxyType(
+    {"nasbench201": _ItemModels(Nb201Config, Nb201Stats, Nb201Epoch)}
+)
+_NESTED: Final = frozenset({"config", "intermediates"})
+"""Fields of an item that hold the fields of the other two kinds."""
+
+
+def fields_of(benchmark: str) -> list[FieldDescription]:
+    """Return the fields of a benchmark's items, read off the models that carry them.
+
+    Configuration first, then what is recorded once a run, then what is recorded every epoch.
+
+    Raises:
+        KeyError: There are no models for a benchmark of this name.
+    """
+    models = _ITEM_MODELS[benchmark]
+    kinds: tuple[tuple[FieldKind, type[WireModel]], ...] = (
+        ("config", models.config),
+        ("computed", models.stats),
+        ("intermediate", models.epoch),
+    )
+    return [
+        _described(name, kind, field)
+        for kind, model in kinds
+        for name, field in model.model_fields.items()
+        if name not in _NESTED
+    ]
+
+
+def _described(name: str, kind: FieldKind, field: FieldInfo) -> FieldDescription:
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    unit = extra.get(UNIT)
+    return FieldDescription(
+        name=name,
+        kind=kind,
+        unit=None if unit is None else str(unit),
+        description=field.description or "",
+        derived=bool(extra.get("derived", False)),
+    )

@@ -1,0 +1,49 @@
+"""The units of the wire: one alias a unit, None where nothing is recorded.
+
+The unit lies in the JSON schema (`"unit": "percent"`), where OpenAPI, the descriptions of the
+benchmarks and other programs find it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import Field
+
+__all__ = [
+    "DERIVED",
+    "UNIT",
+    "Epochs",
+    "Loss",
+    "LossCurve",
+    "Millions",
+    "Percent",
+    "PercentCurve",
+    "Seconds",
+]
+
+UNIT: Final = "unit"
+"""Key of a field's unit in its JSON schema."""
+
+DERIVED: Final[dict[str, Any]] = {"derived": True}
+"""Marks, in a field's JSON schema, a value that was computed rather than measured."""
+
+Percent: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "percent"})]
+"""0 to 100."""
+
+Loss: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "cross-entropy"})]
+"""Mean cross-entropy in nats; None also for a loss that was NaN."""
+
+Seconds: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "seconds"})]
+
+Millions: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "millions"})]
+
+Epochs: TypeAlias = Annotated[int, Field(json_schema_extra={UNIT: "epochs"})]
+
+PercentCurve: TypeAlias = Annotated[list[float | None], Field(json_schema_extra={UNIT: "percent"})]
+"""One value an epoch, aligned with `current_epoch`."""
+
+LossCurve: TypeAlias = Annotated[
+    list[float | None], Field(json_schema_extra={UNIT: "cross-entropy"})
+]
+"""One value an epoch, aligned with `current_epoch`."""

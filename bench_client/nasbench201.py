@@ -1,0 +1,159 @@
+"""The questions of NAS-Bench-201."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+from bench_client.models import (
+    BatchAnswer,
+    Nb201Architecture,
+    Nb201Curves,
+    Nb201Stats,
+    Page,
+)
+from bench_client.operations import Question, Steps, ask
+from bench_client.pages import every_page, every_result, page_size, plain
+
+__all__ = [
+    "Architecture",
+    "Reduction",
+    "curves_nb201",
+    "describe_nb201",
+    "query_nb201",
+    "query_nb201_many",
+]
+
+Architecture: TypeAlias = str | int | Mapping[str, str] | Sequence[str]
+"""The published string, the index (also in digits), the dict of edges or the list of six ops."""
+
+Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
+
+_NAME: Final = "nasbench201"
+_StatsPage: Final = Page[Nb201Stats]
+_CurvesPage: Final = Page[Nb201Curves]
+_StatsBatch: Final = BatchAnswer[Nb201Stats]
+
+
+def query_nb201(
+    arch: Architecture | None = None,
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[Nb201Stats]]:
+    """Return the runs that match, in stable order, or one item a configuration when reduced.
+
+    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+
+    Args:
+        arch: The architecture in any of its spellings: the string
+            `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, the index 0 to 15,624, the dict `{"0_1": op, …}`
+            in any order, or the list of its six operations.
+        num_epochs: Training budget, in epochs: 12 or 200.
+        dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
+        seed: Seed of the run.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `seed` is
+            None then, and `num_runs` says how many they were.
+        include_intermediates: Whether each item carries its learning curves, one object an epoch.
+            `curves_nb201` gives them in columns, several times faster.
+
+    Returns:
+        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
+        `parameters` and `flops` in millions; None stands for "not recorded".
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        InvalidRequestError: Another filter is.
+        BenchmarkNotInstalledError: The server has no NAS-Bench-201.
+    """
+    filters = _filters(num_epochs, dataset, seed, arch=plain(arch))
+    options = {
+        **_options(reduction, include_intermediates=include_intermediates),
+        "limit": page_size(with_curves=include_intermediates),
+    }
+    question = Question("computed_stats", _StatsPage, _NAME, filters, options)
+    return (yield from every_page(question))
+
+
+def query_nb201_many(
+    archs: Iterable[Architecture],
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[list[Nb201Stats]]]:
+    """Return the runs of many architectures, aligned with them.
+
+    One request answers for 10,000 architectures, or for 64 when learning curves are included.
+
+    Args:
+        archs: The architectures, each in any of its spellings; any iterable.
+        num_epochs: Training budget, in epochs: 12 or 200.
+        dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
+        seed: Seed of the runs.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
+        include_intermediates: Whether each item carries its learning curves, one object an epoch.
+
+    Returns:
+        For each architecture what `query_nb201` returns for it.
+
+    Raises:
+        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
+            `results` holds what was found for the others.
+        InvalidRequestError: Another filter is malformed.
+        BenchmarkNotInstalledError: The server has no NAS-Bench-201.
+    """
+    filters = _filters(num_epochs, dataset, seed)
+    options = _options(reduction, include_intermediates=include_intermediates)
+    question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
+    return (yield from every_result(question, archs, with_curves=include_intermediates))
+
+
+def curves_nb201(
+    arch: Architecture | None = None,
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+) -> Steps[list[Nb201Curves]]:
+    """Return the learning curves of the runs that match, in columns: one list a statistic.
+
+    Arguments, order and errors are those of `query_nb201`.
+
+    Returns:
+        The curves of each run; in an item all lists have one value an epoch. At 200 epochs some
+        splits are recorded at the last epoch only and None before it.
+    """
+    filters = _filters(num_epochs, dataset, seed, arch=plain(arch))
+    options = {"reduction": reduction, "limit": page_size(with_curves=True)}
+    question = Question("intermediate_stats", _CurvesPage, _NAME, filters, options)
+    return (yield from every_page(question))
+
+
+def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
+    """Return every name of an architecture, and the architectures isomorphic to it.
+
+    Args:
+        arch: The architecture in any of its spellings.
+
+    Raises:
+        InvalidArchitectureError: It is malformed.
+    """
+    options = {"arch": plain(arch)}
+    return (yield from ask(Question("architecture", Nb201Architecture, _NAME, options=options)))
+
+
+def _filters(
+    num_epochs: int | None, dataset: str | None, seed: int | None, **arch: Any
+) -> dict[str, Any]:
+    return {**arch, "num_epochs": plain(num_epochs), "dataset": dataset, "seed": plain(seed)}
+
+
+def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
+    return {"reduction": reduction, "include_intermediates": include_intermediates}

@@ -1,0 +1,199 @@
+"""Methods written once for both clients.
+
+A method of the clients is a generator function that knows nothing of transports: it yields
+questions and is sent their answers, so that paging and splitting are written once. `Operation`
+turns it into a method that blocks on `BlockingClient`s and one to be awaited on `AwaitedClient`s,
+with the same signature and documentation:
+
+    def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
+        return (yield from ask(Question("architecture", Nb201Architecture, ...)))
+
+    class Surface:
+        describe_nb201 = Operation(describe_nb201)
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from dataclasses import dataclass, field
+from functools import update_wrapper
+from types import MethodType
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    overload,
+)
+
+from pydantic import BaseModel
+
+__all__ = [
+    "AwaitedClient",
+    "BlockingClient",
+    "Operation",
+    "Question",
+    "Steps",
+    "Topic",
+    "ask",
+    "drive",
+    "drive_awaiting",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Y = TypeVar("Y")
+A = TypeVar("A", bound=BaseModel)
+
+Topic: TypeAlias = Literal[
+    "architecture",
+    "benchmark",
+    "benchmarks",
+    "computed_stats",
+    "computed_stats_many",
+    "intermediate_stats",
+]
+"""What can be asked; every transport knows how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[A]):
+    """A question with one answer, in the words of the benchmark rather than of HTTP.
+
+    Attributes:
+        topic: What is asked.
+        answer: The model of the answer.
+        benchmark: Of which benchmark, if of one.
+        filters: Which configurations: values by filter name, None being a wildcard.
+        options: How the answer should come (`reduction`, `limit`, …), and what else it takes.
+    """
+
+    topic: Topic
+    answer: type[A]
+    benchmark: str | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+Steps: TypeAlias = Generator[Question[Any], Any, R]
+"""A method under way: yields questions, is sent their answers, returns what the caller gets."""
+
+
+def ask(question: Question[A]) -> Generator[Question[A], A, A]:
+    """Ask one question, with `yield from`, and return its answer."""
+    return (yield question)
+
+
+def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
+    """Carry out a generator: perform what it yields, send it what comes of it."""
+    outcome = None
+    while True:
+        try:
+            step = steps.send(outcome)
+        except StopIteration as end:
+            return cast("R", end.value)
+        outcome = perform(step)
+
+
+async def drive_awaiting(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaitable[Any]]) -> R:
+    """Carry out a generator as `drive` does, awaiting each step."""
+    outcome = None
+    while True:
+        try:
+            step = steps.send(outcome)
+        except StopIteration as end:
+            return cast("R", end.value)
+        outcome = await perform(step)
+
+
+class BlockingClient(ABC):
+    """A client whose methods return answers."""
+
+    @abstractmethod
+    def _ask(self, question: Question[A]) -> A:
+        """Return the answer to a question."""
+
+
+class AwaitedClient(ABC):
+    """A client whose methods return coroutines of answers."""
+
+    @abstractmethod
+    async def _ask(self, question: Question[A]) -> A:
+        """Return the answer to a question."""
+
+
+class Operation(Generic[P, R]):
+    """A method of both kinds of clients, made of one generator function.
+
+    Args:
+        steps: The generator function, without `self`; its signature and docstring become the
+            method's.
+    """
+
+    def __init__(self, steps: Callable[P, Steps[R]]) -> None:
+        self._steps = steps
+        self._blocking = self._blocking_method()
+        self._awaited = self._awaited_method()
+        signature = inspect.signature(steps, eval_str=True)
+        *_, returned = get_args(signature.return_annotation)
+        client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        signature = signature.replace(
+            parameters=[client, *signature.parameters.values()], return_annotation=returned
+        )
+        for method in self._methods():
+            update_wrapper(method, steps)
+            method.__dict__["__signature__"] = signature
+            method.__annotations__ = {**method.__annotations__, "return": returned}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        for method in self._methods():
+            method.__name__ = name
+            method.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    @overload
+    def __get__(self, client: BlockingClient, owner: type) -> Callable[P, R]: ...
+
+    @overload
+    def __get__(
+        self, client: AwaitedClient, owner: type
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+    @overload
+    def __get__(
+        self, client: None, owner: type[BlockingClient]
+    ) -> Callable[Concatenate[BlockingClient, P], R]: ...
+
+    @overload
+    def __get__(
+        self, client: None, owner: type[AwaitedClient]
+    ) -> Callable[Concatenate[AwaitedClient, P], Coroutine[Any, Any, R]]: ...
+
+    def __get__(self, client: BlockingClient | AwaitedClient | None, owner: type) -> Any:
+        method = self._awaited if issubclass(owner, AwaitedClient) else self._blocking
+        return method if client is None else MethodType(method, client)
+
+    def _methods(self) -> tuple[Callable[..., Any], ...]:
+        return self._blocking, self._awaited
+
+    def _blocking_method(self) -> Callable[Concatenate[BlockingClient, P], R]:
+        steps = self._steps
+
+        def method(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return drive(steps(*args, **kwargs), self._ask)
+
+        return method
+
+    def _awaited_method(self) -> Callable[Concatenate[AwaitedClient, P], Coroutine[Any, Any, R]]:
+        steps = self._steps
+
+        async def method(self: AwaitedClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return await drive_awaiting(steps(*args, **kwargs), self._ask)
+
+        return method

@@ -1,0 +1,203 @@
+"""Questions answered by a service over HTTP, blocking or awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
+from typing import Any, Final, NamedTuple, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from bench_client.operations import Question, drive, drive_awaiting
+from bench_client.replies import read
+from bench_client.retries import Outcome, Retries
+from bench_client.routes import call_of
+
+__all__ = ["AsyncHttpTransport", "HttpSettings", "HttpTransport"]
+
+A = TypeVar("A", bound=BaseModel)
+
+_URL_VARIABLE: Final = "NASBENCH_URL"
+_DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_CONNECT_TIMEOUT: Final = 5.0
+"""Seconds; a host that is there answers a connection at once, however busy it is."""
+
+_CONNECTIONS: Final = 32
+_REQUESTS_OF_TASKS: Final = 8
+"""Requests that all tasks of an event loop have under way. httpx walks through its connections and
+its whole queue at every change: a thousand tasks get their answers ten times later without this
+bound, and more connections make them no faster."""
+
+_KEEPALIVE: Final = 4.0
+"""Seconds; below the five after which most servers close an idle connection, lest a question
+leave on one that is being closed."""
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Pause(NamedTuple):
+    """A step of an exchange: wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings:
+    """How to reach a service; `BenchClient` documents the fields.
+
+    Raises:
+        ValueError: The address is none, or a number is out of range.
+    """
+
+    url: str
+    timeout: float | None
+    retries: int
+    api_key: str | None = field(repr=False)
+    compress: bool
+
+    def __post_init__(self) -> None:
+        try:
+            url = httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{self.url!r:.80} is not an address: {error}") from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError(
+                f"{self.url!r:.80} is not the address of a service: write http://HOST:PORT"
+            )
+        if self.retries < 0:
+            raise ValueError(f"retries is {self.retries}; at least 0")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ValueError(f"timeout is {self.timeout} seconds; more than 0, or None for no end")
+
+    @classmethod
+    def of(cls, url: str | None, **options: Any) -> HttpSettings:
+        """Return settings with the address that applies: given, `$NASBENCH_URL` or the default."""
+        return cls(url=url or os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, **options)
+
+    @cached_property
+    def shown(self) -> str:
+        """The address without the secrets it may contain."""
+        url = httpx.URL(self.url)
+        return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
+
+    def pool_options(self) -> dict[str, Any]:
+        """Return the arguments of httpx's clients."""
+        headers = {
+            "Accept": "application/json",
+            # Packing and unpacking cost more than a local network does.
+            "Accept-Encoding": "gzip" if self.compress else "identity",
+            "User-Agent": "bench-client",
+        }
+        if self.api_key is not None:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        connect = _CONNECT_TIMEOUT if self.timeout is None else min(_CONNECT_TIMEOUT, self.timeout)
+        return {
+            "headers": headers,
+            # Waiting for a connection of one's own pool is no fault of the server's.
+            "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
+            "limits": httpx.Limits(
+                max_connections=_CONNECTIONS,
+                max_keepalive_connections=_CONNECTIONS,
+                keepalive_expiry=_KEEPALIVE,
+            ),
+            # A proxy that the environment names for the world outside knows no local service.
+            "trust_env": httpx.URL(self.url).host not in _LOOPBACK,
+        }
+
+
+def exchange(
+    question: Question[A], settings: HttpSettings, build: Callable[..., httpx.Request]
+) -> Generator[httpx.Request | Pause, Any, A]:
+    """Ask a question until it is answered or asking again is pointless.
+
+    Yields requests, to be sent the `Outcome` of each, and pauses, to be sent nothing.
+
+    Raises:
+        BenchError: It was not answered.
+    """
+    call = call_of(question)
+    headers = {} if call.body is None else {"Content-Type": "application/json"}
+    url = settings.url.rstrip("/") + call.target
+    request = build(call.method, url, content=call.body, headers=headers)
+    retries = Retries(settings.retries)
+    for attempt in count():
+        outcome: Outcome = yield request
+        seconds = retries.pause(attempt, outcome)
+        if seconds is None:
+            break
+        yield Pause(seconds)
+    return read(question, outcome, settings.shown)
+
+
+class HttpTransport:
+    """One pool of connections to a service, shared by threads.
+
+    Args:
+        settings: How to reach it.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._http = httpx.Client(**settings.pool_options())
+
+    def __repr__(self) -> str:
+        return f"({self._settings.shown!r})"
+
+    def ask(self, question: Question[A]) -> A:
+        """Return the answer to a question; errors are those of `exchange`."""
+        steps = exchange(question, self._settings, self._http.build_request)
+        return drive(steps, self._perform)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _perform(self, step: httpx.Request | Pause) -> Outcome | None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        try:
+            return self._http.send(step)
+        except httpx.RequestError as error:
+            return error
+
+
+class AsyncHttpTransport:
+    """One pool of connections to a service, shared by the tasks of an event loop.
+
+    Args:
+        settings: How to reach it.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._http = httpx.AsyncClient(**settings.pool_options())
+        self._turns = asyncio.Semaphore(_REQUESTS_OF_TASKS)
+
+    def __repr__(self) -> str:
+        return f"({self._settings.shown!r})"
+
+    async def ask(self, question: Question[A]) -> A:
+        """Return the answer to a question; errors are those of `exchange`."""
+        steps = exchange(question, self._settings, self._http.build_request)
+        return await drive_awaiting(steps, self._perform)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _perform(self, step: httpx.Request | Pause) -> Outcome | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        try:
+            async with self._turns:
+                return await self._http.send(step)
+        except httpx.RequestError as error:
+            return error

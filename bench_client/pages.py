@@ -1,0 +1,111 @@
+"""Answers that come in parts: pages, and batches over the limit of one request."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from bench_client.errors import InvalidArchitectureError, UnexpectedAnswerError
+from bench_client.models import BatchAnswer, BatchError, FieldError, Page
+from bench_client.operations import Question, Steps, ask
+
+__all__ = ["every_page", "every_result", "page_size", "plain"]
+
+T = TypeVar("T", bound=BaseModel)
+
+_PAGE: Final = 1000
+_PAGE_WITH_CURVES: Final = 200
+"""Items in a page: the most the service gives, and fewer where each holds hundreds of epochs."""
+
+_BATCH: Final = 10_000
+_BATCH_WITH_CURVES: Final = 64
+"""Architectures in a request: the most the service takes, and so few that an answer stays within
+its 2,000 learning curves at up to 31 runs an architecture (NAS-Bench-201 has 20)."""
+
+_SHOWN: Final = 3
+"""Malformed architectures that the message of an error tells of."""
+
+
+def page_size(*, with_curves: bool) -> int:
+    """Return how many items to ask for at a time."""
+    return _PAGE_WITH_CURVES if with_curves else _PAGE
+
+
+def plain(value: Any) -> Any:
+    """Return an integer of any type, such as numpy's, as Python's; all else as it is."""
+    if value is None or isinstance(value, str | int):
+        return value
+    return operator.index(value) if hasattr(value, "__index__") else value
+
+
+def every_page(question: Question[Page[T]]) -> Steps[list[T]]:
+    """Ask for page after page and return the items of all.
+
+    Raises:
+        UnexpectedAnswerError: The server turns in circles.
+    """
+    page = yield from ask(question)
+    items = list(page.items)
+    while page.next_cursor is not None:
+        cursor = page.next_cursor
+        page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
+        if page.next_cursor == cursor:
+            raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page")
+        items += page.items
+    return items
+
+
+def every_result(
+    question: Question[BatchAnswer[T]], archs: Iterable[Any], *, with_curves: bool
+) -> Steps[list[list[T]]]:
+    """Ask about as many architectures at a time as the service takes, and return all results.
+
+    Raises:
+        InvalidArchitectureError: Some are malformed; it carries the results of the others.
+        TypeError: `archs` is a single architecture.
+        UnexpectedAnswerError: The answer is not aligned with the question.
+    """
+    if isinstance(archs, str | Mapping):
+        raise TypeError(f"archs is one architecture, {archs!r:.80}: put it into a list")
+    results: list[list[T] | BatchError] = []
+    for batch in _batches(archs, _BATCH_WITH_CURVES if with_curves else _BATCH):
+        options = {**question.options, "archs": batch}
+        answer = yield from ask(replace(question, options=options))
+        if len(answer.results) != len(batch):
+            raise UnexpectedAnswerError(
+                f"{len(answer.results)} results for {len(batch)} architectures"
+            )
+        results += answer.results
+    return _without_errors(results)
+
+
+def _batches(archs: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = map(plain, archs)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _without_errors(results: list[list[T] | BatchError]) -> list[list[T]]:
+    found = [None if isinstance(result, BatchError) else result for result in results]
+    good = [result for result in found if result is not None]
+    if len(good) == len(results):
+        return good
+    bad = {
+        position: result.error.detail or "malformed"
+        for position, result in enumerate(results)
+        if isinstance(result, BatchError)
+    }
+    shown = "; ".join(f"archs[{position}]: {bad[position]}" for position in list(bad)[:_SHOWN])
+    error = InvalidArchitectureError(
+        f"{len(bad)} of {len(results)} architectures are malformed: {shown}"
+        + ("; …" if len(bad) > _SHOWN else ""),
+        errors=[FieldError(loc=["archs", position], msg=text) for position, text in bad.items()],
+    )
+    error.positions = tuple(bad)
+    error.results = found
+    raise error

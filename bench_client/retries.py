@@ -1,0 +1,84 @@
+"""When to ask again, and after how long."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeAlias
+
+import httpx
+
+__all__ = ["LONGEST_PAUSE", "RETRIED_STATUS", "Outcome", "Retries", "retry_after"]
+
+Outcome: TypeAlias = httpx.Response | httpx.RequestError
+"""What came of sending a request."""
+
+RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
+"""Too many requests; no answer from behind a proxy; overloaded."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds; a server that asks for a longer pause is not asked again."""
+
+_FIRST_PAUSE: Final = 0.2
+"""Seconds; the longest pause before the first retry, doubled for each that follows."""
+
+_BROKEN_CONNECTION: Final = (
+    httpx.ConnectTimeout,
+    httpx.NetworkError,
+    httpx.ProxyError,
+    httpx.RemoteProtocolError,
+)
+"""All questions are reads, so one whose answer was cut off may be asked again. A read that timed
+out is not: the next would most likely do the same, after as long a wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Bounded retries with full jitter: pauses are uniform between zero and a doubling bound.
+
+    Full jitter spreads the clients that one overload has turned away at the same moment (AWS
+    Architecture Blog, "Exponential Backoff And Jitter").
+
+    Args:
+        limit: How many times a question is asked again.
+    """
+
+    limit: int
+
+    def pause(self, attempt: int, outcome: Outcome) -> float | None:
+        """Return how long to wait before asking again, in seconds; None: do not.
+
+        Args:
+            attempt: How many attempts preceded this one.
+            outcome: What came of this one.
+        """
+        if attempt >= self.limit or not _is_passing(outcome):
+            return None
+        asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
+        if asked is not None and asked > LONGEST_PAUSE:
+            return None
+        bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
+        jitter = random.uniform(0, bound)  # noqa: S311 - spreads callers, keeps no secret
+        return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds a `Retry-After` header asks for, in either form; None if it has none."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _is_passing(outcome: Outcome) -> bool:
+    if isinstance(outcome, httpx.Response):
+        return outcome.status_code in RETRIED_STATUS
+    return isinstance(outcome, _BROKEN_CONNECTION)

@@ -1,0 +1,92 @@
+"""Where each question goes over HTTP: method, path, query or body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
+from bench_client.operations import Question, Topic
+
+__all__ = ["ROUTES", "Call", "Route", "call_of"]
+
+
+class Route(NamedTuple):
+    """Method and path template of a topic; GET puts its arguments in the query, POST in JSON."""
+
+    method: str
+    path: str
+
+
+ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
+    {
+        "benchmarks": Route("GET", "/v1/benchmarks"),
+        "benchmark": Route("GET", "/v1/benchmarks/{benchmark}"),
+        "computed_stats": Route("GET", "/v1/{benchmark}/computed-stats"),
+        "computed_stats_many": Route("POST", "/v1/{benchmark}/computed-stats/query"),
+        "intermediate_stats": Route("GET", "/v1/{benchmark}/intermediate-stats"),
+        "architecture": Route("POST", "/v1/{benchmark}/architecture"),
+    }
+)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a benchmark may be called: other text in a path would ask for something else."""
+
+
+class Call(NamedTuple):
+    """A question as HTTP has it.
+
+    Attributes:
+        method: GET or POST.
+        target: Path and query, below the address of the service.
+        body: JSON; None for GET.
+    """
+
+    method: str
+    target: str
+    body: bytes | None
+
+
+def call_of(question: Question[Any]) -> Call:
+    """Return the HTTP request that asks a question.
+
+    Arguments that are None or False are left out: that is what their absence means.
+
+    Raises:
+        BenchmarkNotInstalledError: The name can be no benchmark's.
+        InvalidRequestError: An argument cannot be written as JSON.
+    """
+    route = ROUTES[question.topic]
+    path = route.path.format(benchmark=_checked_name(question.benchmark))
+    arguments = {
+        name: value
+        for name, value in (*question.filters.items(), *question.options.items())
+        if value is not None and value is not False
+    }
+    if route.method == "POST":
+        return Call(route.method, path, _json(arguments).encode())
+    pairs = {name: _parameter(value) for name, value in arguments.items()}
+    # A lone surrogate is the server's to refuse, like any other malformed text.
+    query = urlencode(pairs, errors="surrogatepass")
+    return Call(route.method, f"{path}?{query}" if query else path, None)
+
+
+def _checked_name(benchmark: str | None) -> str | None:
+    if benchmark is not None and not _NAME.fullmatch(benchmark):
+        raise BenchmarkNotInstalledError(f"there is no benchmark {benchmark!r:.80}")
+    return benchmark
+
+
+def _parameter(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"{value!r:.80} cannot be sent as JSON: {error}") from error

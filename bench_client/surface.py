@@ -1,0 +1,71 @@
+"""Everything that can be asked, in one place: the methods of all clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from bench_client import nasbench201
+from bench_client.errors import BenchmarkNotInstalledError
+from bench_client.models import BenchmarkInfo, BenchmarkList
+from bench_client.operations import Operation, Question, Steps, ask
+
+__all__ = ["Surface"]
+
+_QUERIES: Final[Mapping[str, Callable[..., Steps[list[Any]]]]] = MappingProxyType(
+    {"nasbench201": nasbench201.query_nb201}
+)
+"""The query of each benchmark, by its name."""
+
+
+def benchmarks() -> Steps[list[BenchmarkInfo]]:
+    """Return what there is to know of every installed benchmark."""
+    return (yield from ask(Question("benchmarks", BenchmarkList))).items
+
+
+def benchmark(name: str) -> Steps[BenchmarkInfo]:
+    """Return description, origin and fields, with units, of an installed benchmark.
+
+    Args:
+        name: Its name, such as `nasbench201`.
+
+    Raises:
+        BenchmarkNotInstalledError: It does not exist or is not installed.
+    """
+    return (yield from ask(Question("benchmark", BenchmarkInfo, name)))
+
+
+def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
+    """Return what the named benchmark's own query returns for the same arguments.
+
+    `query("nasbench201", arch, 200, "cifar100", reduction="mean")` is
+    `query_nb201(arch, 200, "cifar100", reduction="mean")`.
+
+    Args:
+        benchmark: Name of the benchmark.
+        filters: The filters of its query, in order.
+        options: The filters and options of its query, by name.
+
+    Raises:
+        BenchmarkNotInstalledError: This client knows no benchmark of this name.
+    """
+    if benchmark not in _QUERIES:
+        known = ", ".join(_QUERIES)
+        raise BenchmarkNotInstalledError(
+            f"this client knows no benchmark {benchmark!r:.80}; known are {known}"
+        )
+    return (yield from _QUERIES[benchmark](*filters, **options))
+
+
+class Surface:
+    """The methods that every client has."""
+
+    benchmarks = Operation(benchmarks)
+    benchmark = Operation(benchmark)
+    query = Operation(query)
+
+    query_nb201 = Operation(nasbench201.query_nb201)
+    query_nb201_many = Operation(nasbench201.query_nb201_many)
+    curves_nb201 = Operation(nasbench201.curves_nb201)
+    describe_nb201 = Operation(nasbench201.describe_nb201)

@@ -1,0 +1,1 @@
+"""NAS-Bench-101: what a cell is, its hash, its neighbours, its network, the whole space."""

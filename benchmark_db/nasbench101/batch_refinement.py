@@ -1,0 +1,240 @@
+"""The rounds of the published hash for many cells of one size at once.
+
+Each vertex of each cell owns one padded MD5 message. Degrees never change, hence neither do its
+length, its separators and its padding; a round writes the neighbours' current hashes into their
+places, in sorted order, and digests all messages together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from binascii import hexlify
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark_db.nasbench101.batch_md5 import BLOCK_BYTES, block_count, md5_of_padded, padded
+from benchmark_db.nasbench101.cell import MAX_VERTICES
+from benchmark_db.nasbench101.code_arrays import operation_column, predecessor_column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["hash_pruned_codes"]
+
+_HEX = 32  # characters of a hash as text
+_MAX_DEGREE = MAX_VERTICES - 1
+_LABELS = (0, 1, 2, -1, -2)  # the three operations, input, output: the published labels
+_INPUT, _OUTPUT = _LABELS.index(-1), _LABELS.index(-2)
+
+
+def _message_bytes(degree: int) -> int:
+    """Bytes of hashes of `degree` neighbours, two separators, and the vertex's own hash."""
+    return _HEX * (degree + 1) + 2
+
+
+# A hash more than the longest message needs: rows a power of two apart would share cache sets.
+_ROW_BYTES = block_count(_message_bytes(_MAX_DEGREE)) * BLOCK_BYTES + _HEX
+_HEX_PER_ROW = _ROW_BYTES // _HEX
+_BLOCKS_BY_DEGREE = np.array([block_count(_message_bytes(d)) for d in range(_MAX_DEGREE + 1)])
+
+
+def _initial_digests() -> NDArray[np.uint8]:
+    """Return md5(str((out degree, in degree, label))), shape (7, 7, 5, 16)."""
+    degrees = range(_MAX_DEGREE + 1)
+    digests = b"".join(
+        hashlib.md5(str((out, into, label)).encode(), usedforsecurity=False).digest()
+        for out in degrees
+        for into in degrees
+        for label in _LABELS
+    )
+    return np.frombuffer(digests, dtype=np.uint8).reshape(len(degrees), len(degrees), -1, 16)
+
+
+def _message_templates() -> NDArray[np.uint8]:
+    """Return the padded messages with blank hashes by (in, out) degree, shape (7, 7, row)."""
+    templates = np.zeros((_MAX_DEGREE + 1, _MAX_DEGREE + 1, _ROW_BYTES), dtype=np.uint8)
+    for into in range(_MAX_DEGREE + 1):
+        for out in range(_MAX_DEGREE + 1 - into):
+            blank = bytes(_HEX * into) + b"|" + bytes(_HEX * out) + b"|" + bytes(_HEX)
+            message = padded(blank)
+            templates[into, out, : len(message)] = np.frombuffer(message, dtype=np.uint8)
+    return templates
+
+
+_INITIAL_DIGESTS = _initial_digests()
+_TEMPLATES = _message_templates()
+
+
+@dataclass(frozen=True, slots=True)
+class _Vertices:
+    """Everything about the vertices of a batch that no round changes.
+
+    Vertices are numbered vertex by vertex, then cell by cell (shape (V, N), flattened), and their
+    messages stand in `row` order: longest first, as `md5_of_padded` wants them. A hash's place is
+    its position in all messages, counted in hashes; those of an edge's two ends are the first of
+    the source's outgoing and of the target's incoming hashes.
+    """
+
+    size: int
+    row: NDArray[np.intp]
+    blocks: NDArray[np.intp]
+    templates: NDArray[np.uint8]
+    initial: NDArray[np.uint8]
+    own_place: NDArray[np.intp]
+    edges: _Edges
+
+
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Per edge of the batch: its ends, their rows, their neighbours' masks, their places."""
+
+    source: NDArray[np.intp]
+    target: NDArray[np.intp]
+    source_row: NDArray[np.intp]
+    target_row: NDArray[np.intp]
+    beside_target: NDArray[np.uint8]
+    beside_source: NDArray[np.uint8]
+    place_in_source: NDArray[np.intp]
+    place_in_target: NDArray[np.intp]
+
+
+def hash_pruned_codes(codes: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+    """Return the published hash of pruned cells of one size.
+
+    Args:
+        codes: Shape (N,), codes of pruned cells that all have `size` vertices; a few thousand
+            are best, since N x 2 KiB of messages are held.
+        size: Number of vertices V, 2 to 7.
+
+    Returns:
+        Shape (N, 16), the digests.
+    """
+    vertices = _lay_out(codes, size)
+    messages = vertices.templates
+    digests = vertices.initial
+    for _ in range(size):
+        _write_hashes(messages, digests, vertices)
+        digests = md5_of_padded(messages, vertices.blocks)
+    return _fingerprints(digests, vertices)
+
+
+def _lay_out(codes: NDArray[np.int64], size: int) -> _Vertices:
+    """Derive degrees, labels and the order of messages from the codes."""
+    shape = (size, len(codes))
+    predecessors = np.zeros(shape, dtype=np.uint8)
+    successors = np.zeros(shape, dtype=np.uint8)
+    labels = np.zeros(shape, dtype=np.uint8)
+    labels[0], labels[-1] = _INPUT, _OUTPUT
+    for target in range(1, size):
+        predecessors[target] = predecessor_column(codes, target)
+        for source in range(target):
+            successors[source] |= (predecessors[target] >> source & 1) << target
+        if target < size - 1:
+            labels[target] = operation_column(codes, target)
+    in_degree, out_degree = np.bitwise_count(predecessors), np.bitwise_count(successors)
+    degree = (in_degree + out_degree).ravel()
+    longest_first = np.argsort(_MAX_DEGREE - degree, kind="stable")
+    row = np.empty_like(longest_first)
+    row[longest_first] = np.arange(len(row))
+    ins, outs = in_degree.ravel()[longest_first], out_degree.ravel()[longest_first]
+    return _Vertices(
+        size=size,
+        row=row,
+        blocks=_BLOCKS_BY_DEGREE[degree[longest_first]],
+        templates=_TEMPLATES[ins, outs],
+        initial=_INITIAL_DIGESTS[outs, ins, labels.ravel()[longest_first]],
+        own_place=_HEX_PER_ROW * np.arange(len(row)) + ins + outs,
+        edges=_edges(predecessors, successors, row.reshape(shape)),
+    )
+
+
+def _edges(
+    predecessors: NDArray[np.uint8], successors: NDArray[np.uint8], row: NDArray[np.intp]
+) -> _Edges:
+    """Collect all edges; the three arguments have shape (V, N)."""
+    size, cells = row.shape
+    sources, targets = [], []
+    for column in range(1, size):
+        for line in range(column):
+            (having,) = np.nonzero(predecessors[column] >> line & 1)
+            sources.append(having + line * cells)
+            targets.append(having + column * cells)
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    source_row, target_row = row.ravel()[source], row.ravel()[target]
+    return _Edges(
+        source=source,
+        target=target,
+        source_row=source_row,
+        target_row=target_row,
+        beside_source=predecessors.ravel()[target],
+        beside_target=successors.ravel()[source],
+        place_in_source=_HEX_PER_ROW * source_row + np.bitwise_count(predecessors.ravel()[source]),
+        place_in_target=_HEX_PER_ROW * target_row,
+    )
+
+
+def _write_hashes(
+    messages: NDArray[np.uint8], digests: NDArray[np.uint8], vertices: _Vertices
+) -> None:
+    """Write each vertex's sorted neighbours' hashes and its own into its message."""
+    hashes = _as_text(digests)
+    smaller = _smaller_in_cell(digests, vertices)
+    edges = vertices.edges
+    # A neighbour's place is the number of fellow neighbours whose hash sorts before its own.
+    before = np.bitwise_count(edges.beside_source & smaller[edges.source])
+    _places(messages, 0)[edges.place_in_target + before] = hashes[edges.source_row]
+    before = np.bitwise_count(edges.beside_target & smaller[edges.target])
+    _places(messages, 1)[edges.place_in_source + before] = hashes[edges.target_row]
+    _places(messages, 2)[vertices.own_place] = hashes
+
+
+def _places(messages: NDArray[np.uint8], separators: int) -> NDArray[np.void]:
+    """View all messages as hash-sized items that begin after so many separators in a row."""
+    flat = messages.reshape(-1)
+    return flat[separators : len(flat) - _HEX + separators].view(f"V{_HEX}")
+
+
+def _smaller_in_cell(digests: NDArray[np.uint8], vertices: _Vertices) -> NDArray[np.uint8]:
+    """Return per vertex the mask of its cell's vertices that sort before it, ties by number.
+
+    The first eight bytes decide: different hashes share them with a probability of 2^-64.
+    """
+    size = vertices.size
+    leading = digests.view(">u8")[:, 0].astype(np.uint64)
+    keys = leading[vertices.row].reshape(size, -1)
+    smaller = np.zeros(keys.shape, dtype=np.uint8)
+    for later in range(1, size):
+        for earlier in range(later):
+            first = (keys[earlier] <= keys[later]).view(np.uint8)
+            smaller[later] |= first << earlier
+            smaller[earlier] |= (first ^ 1) << later
+    return smaller.ravel()
+
+
+def _fingerprints(digests: NDArray[np.uint8], vertices: _Vertices) -> NDArray[np.uint8]:
+    """Return md5(str(sorted(hashes))) of each cell, shape (N, 16)."""
+    size, cells = vertices.size, len(digests) // vertices.size
+    rank = np.bitwise_count(_smaller_in_cell(digests, vertices)).reshape(size, cells)
+    ordered = np.empty((cells, size), dtype=f"V{_HEX}")
+    ordered[np.arange(cells), rank] = _as_text(digests)[vertices.row].reshape(size, cells)
+    # Python writes ['…', '…']. The list of blanks says where; hashes go in place by place.
+    blank = str(["." * _HEX] * size).encode()
+    text = np.tile(np.frombuffer(blank, dtype=np.uint8), (cells, 1))
+    characters = ordered.view(np.uint8).reshape(cells, size, _HEX)
+    for place in range(size):
+        begin = blank.index(b".") + place * (_HEX + 4)
+        text[:, begin : begin + _HEX] = characters[:, place]
+    whole, width = text.tobytes(), len(blank)
+    # Once a cell: hashlib is as fast here, and has no fixed cost that small batches would feel.
+    fingerprints = b"".join(
+        hashlib.md5(whole[i : i + width], usedforsecurity=False).digest()
+        for i in range(0, len(whole), width)
+    )
+    return np.frombuffer(fingerprints, dtype=np.uint8).reshape(cells, 16)
+
+
+def _as_text(digests: NDArray[np.uint8]) -> NDArray[np.void]:
+    """Return the digests as items of 32 lower-case hexadecimal digits, shape (M,)."""
+    return np.frombuffer(hexlify(digests.data), dtype=f"V{_HEX}")

@@ -1,0 +1,219 @@
+"""The writer that all generators share: build beside the target, check, move into place.
+
+A reader of the target sees the old database or the complete new one, never a part: whatever
+happens before the final rename, a full disk or a kill included, leaves the target untouched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import orjson
+import peewee
+
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.database import BUILD_PRAGMAS
+from benchmark_db.digest import content_digest
+from benchmark_db.provenance import Provenance, ProvenanceRow
+from generators.source import Source
+
+__all__ = ["BuildError", "DatabaseBuild"]
+
+_SUFFIX: Final = ".building"
+_CACHE_KIB: Final = 65_536
+
+
+class BuildError(Exception):
+    """The database cannot be written or fails its check; the target is as it was."""
+
+
+class DatabaseBuild:
+    """A database in the making, as a context manager.
+
+    Insert rows, then call `complete`; leaving the context without it removes all traces.
+
+    Args:
+        target: Where the database goes. Its folder is made when missing.
+        benchmark: What it is a database of.
+        tables: Its tables.
+        views: Its views, SQL by name.
+
+    Raises:
+        BuildError: The folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        benchmark: type[Benchmark],
+        tables: Sequence[type[peewee.Model]],
+        views: Mapping[str, str],
+    ) -> None:
+        self._target = target
+        self._benchmark = benchmark
+        self._statements: dict[type[peewee.Model], str] = {}
+        with _explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(target)
+            handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
+        # Held until the build ends, so that another build can tell it from an abandoned one.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        self._handle = handle
+        self._path = Path(name)
+        self._database = peewee.SqliteDatabase(
+            name,
+            pragmas={
+                **BUILD_PRAGMAS,
+                "cache_size": -_CACHE_KIB,
+                "user_version": benchmark.schema_version,
+            },
+        )
+        try:
+            self._create(tables, views)
+        except BaseException:
+            self._discard()
+            raise
+
+    def insert(self, table: type[peewee.Model], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows, each with a value for every field of the table in order of definition.
+
+        Raises:
+            BuildError: The disk is full, or a row breaks a rule of the table.
+        """
+        with _explained(self._target):
+            self._connection().executemany(self._insertion(table), rows)
+
+    def complete(
+        self, source: Source, contents: Mapping[str, Any], *, synthetic: bool
+    ) -> Provenance:
+        """Check the database, record its provenance and move it into place.
+
+        Args:
+            source: The raw archive it was made from.
+            contents: Counts and gaps to record.
+            synthetic: Whether its numbers are made up.
+
+        Raises:
+            BuildError: The check fails or the disk is full.
+        """
+        description = self._benchmark.description
+        provenance = Provenance(
+            benchmark=description.name,
+            source_name=source.name,
+            source_size=source.size,
+            source_sha256=source.sha256,
+            synthetic=synthetic,
+            generator_version=version("nas-bench-service"),
+            schema_version=self._benchmark.schema_version,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            content_digest="",
+            contents=contents,
+        )
+        with _explained(self._target):
+            connection = self._connection()
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
+            self.insert(ProvenanceRow, [tuple(row.values()) for row in provenance.rows()])
+            connection.execute("ANALYZE")
+            connection.execute("COMMIT")
+            digest = self._checked_digest()
+            connection.execute(
+                "UPDATE provenance SET value = ? WHERE key = 'content_digest'",
+                (orjson.dumps(digest).decode(),),
+            )
+            self._database.close()
+            self._move_into_place()
+        return Provenance(**{**provenance.__dict__, "content_digest": digest})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._discard()
+
+    def _create(self, tables: Sequence[type[peewee.Model]], views: Mapping[str, str]) -> None:
+        with _explained(self._target):
+            connection = self._connection()
+            connection.execute("BEGIN")
+            with self._database.bind_ctx(tables):
+                self._database.create_tables(tables, safe=False)
+            for name, query in views.items():
+                connection.execute(f'CREATE VIEW "{name}" AS {query}')
+
+    def _checked_digest(self) -> str:
+        """Read the finished file as the service will, and return its content digest."""
+        connection = self._connection()
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise BuildError(f"the database fails SQLite's integrity check: {verdict}")
+        benchmark = self._benchmark(self._path)
+        try:
+            return content_digest(benchmark.all_runs())
+        finally:
+            benchmark.close()
+
+    def _move_into_place(self) -> None:
+        os.fchmod(self._handle, 0o644)
+        os.fsync(self._handle)
+        self._path.replace(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _insertion(self, table: type[peewee.Model]) -> str:
+        if table not in self._statements:
+            fields = table._meta.sorted_fields  # noqa: SLF001 - peewee's documented introspection
+            blank = dict.fromkeys(fields)
+            statement, _ = table.insert(blank).bind(self._database).sql()
+            self._statements[table] = statement
+        return self._statements[table]
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = self._database.connection()
+        return connection
+
+    def _discard(self) -> None:
+        self._database.close()
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Turn what the operating system and SQLite say into an error for people."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise BuildError(f"the archive holds a run twice or an impossible one: {error}") from error
+    except (sqlite3.Error, peewee.DatabaseError, OSError) as error:
+        raise BuildError(
+            f"cannot write {target}: {error} (is the disk full, or the folder read-only?)"
+        ) from error
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed builds of the same target have left: nobody holds their lock."""
+    for path in target.parent.glob(f".{target.name}.*{_SUFFIX}"):
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()

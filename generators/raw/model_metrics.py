@@ -1,0 +1,123 @@
+"""The protobuf message in which NAS-Bench-101 recorded a training run (proto2).
+
+::
+
+    message ModelMetrics {
+      repeated EvaluationData evaluation_data = 1;
+      optional int32 trainable_parameters = 2;
+      optional double total_time = 3;
+    }
+    message EvaluationData {
+      optional double current_epoch = 1;
+      optional double training_time = 2;
+      optional double train_accuracy = 3;
+      optional double validation_accuracy = 4;
+      optional double test_accuracy = 5;
+      optional string checkpoint_path = 6;
+    }
+
+The descriptor is put together at import, so that no generated file ties the package to one
+version of the protobuf compiler.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["EVALUATION_FIELDS", "EvaluationData", "ModelMetrics", "parse_model_metrics"]
+
+EVALUATION_FIELDS = (
+    "current_epoch",
+    "training_time",
+    "train_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+)
+"""The recorded numbers of an evaluation, in the order of their field numbers."""
+
+_PACKAGE = "nasbench101"
+
+
+class EvaluationData(Protocol):
+    """One evaluation; a field that was not recorded reads as 0."""
+
+    current_epoch: float
+    training_time: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+    def HasField(self, field_name: str) -> bool:  # noqa: N802 - protobuf's own name
+        """Return whether the field was recorded."""
+        ...
+
+
+class ModelMetrics(Protocol):
+    """One training run."""
+
+    evaluation_data: Sequence[EvaluationData]
+    trainable_parameters: int
+    total_time: float
+
+
+def _field(
+    name: str,
+    number: int,
+    kind: FieldDescriptorProto.Type.ValueType,
+    *,
+    repeated_message: str | None = None,
+) -> FieldDescriptorProto:
+    return FieldDescriptorProto(
+        name=name,
+        number=number,
+        type=kind,
+        label="LABEL_REPEATED" if repeated_message else "LABEL_OPTIONAL",
+        type_name=repeated_message,
+    )
+
+
+def _parser() -> Callable[[bytes], ModelMetrics]:
+    evaluation = DescriptorProto(name="EvaluationData")
+    for number, name in enumerate(EVALUATION_FIELDS, start=1):
+        evaluation.field.append(_field(name, number, FieldDescriptorProto.TYPE_DOUBLE))
+    evaluation.field.append(_field("checkpoint_path", 6, FieldDescriptorProto.TYPE_STRING))
+    metrics = DescriptorProto(
+        name="ModelMetrics",
+        field=[
+            _field(
+                "evaluation_data",
+                1,
+                FieldDescriptorProto.TYPE_MESSAGE,
+                repeated_message=f".{_PACKAGE}.EvaluationData",
+            ),
+            _field("trainable_parameters", 2, FieldDescriptorProto.TYPE_INT32),
+            _field("total_time", 3, FieldDescriptorProto.TYPE_DOUBLE),
+        ],
+    )
+    file = FileDescriptorProto(
+        name=f"{_PACKAGE}/model_metrics.proto",
+        package=_PACKAGE,
+        syntax="proto2",
+        message_type=[evaluation, metrics],
+    )
+    # A pool of its own: another package in the process may register the same names.
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    message = message_factory.GetMessageClass(
+        pool.FindMessageTypeByName(f"{_PACKAGE}.ModelMetrics")
+    )
+    return cast("Callable[[bytes], ModelMetrics]", message.FromString)
+
+
+parse_model_metrics = _parser()
+"""Return the message that the bytes hold; raises google.protobuf.message.DecodeError."""

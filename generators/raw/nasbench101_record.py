@@ -1,0 +1,268 @@
+"""Decodes the records of the NAS-Bench-101 archive: JSON around a base64 protobuf.
+
+A payload is `[module_hash, epochs, raw_adjacency, raw_operations, raw_metrics]`. The metrics hold
+three evaluations: of the untrained network, half-way, and at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from binascii import a2b_base64
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import orjson
+from google.protobuf.message import DecodeError
+
+from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.nasbench101.cell import PUBLISHED_OPERATION_NAMES, Cell, operation_shift
+from benchmark_db.nasbench101.spelling import parse_cell
+from generators.raw.model_metrics import EVALUATION_FIELDS, parse_model_metrics
+from generators.raw.tfrecord import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from generators.raw.model_metrics import EvaluationData
+    from generators.raw.tfrecord import RawRecord
+
+__all__ = [
+    "Evaluation",
+    "Nasbench101Record",
+    "RecordChunk",
+    "decode_chunk",
+    "decode_record",
+]
+
+_HASH = re.compile(r"[0-9a-f]{32}")
+_PAYLOAD_ITEMS = 5
+_EVALUATIONS = 3
+# An epoch is 156.25 steps, so that half of a budget seldom ends on a step; what the check is to
+# find is evaluations of another run or in another order, which are whole epochs away.
+_EPOCH_SLACK = 0.5
+# The archive has some five thousand distinct matrices and 364 distinct lists of operations.
+_REMEMBERED_TEXTS = 1 << 14
+
+
+class Evaluation(NamedTuple):
+    """One evaluation: epochs, seconds since the start, accuracies from 0 to 1.
+
+    The values are float32 widened to double, as recorded.
+    """
+
+    current_epoch: float
+    training_time: float
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+
+
+class Nasbench101Record(NamedTuple):
+    """One training run of one cell.
+
+    Attributes:
+        module_hash: The recorded hash, 32 hexadecimal digits; not compared with the cell.
+        epochs: The budget.
+        cell: The recorded matrix and operations, within the limits of the space.
+        trainable_parameters: Of the whole network.
+        halfway: Evaluation after half of the epochs.
+        final: Evaluation at the end.
+    """
+
+    module_hash: str
+    epochs: int
+    cell: Cell
+    trainable_parameters: int
+    halfway: Evaluation
+    final: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChunk:
+    """N training runs in columns, small enough to travel between processes.
+
+    Attributes:
+        numbers: Record numbers, int64, shape (N,).
+        digests: Recorded hashes, uint8, shape (N, 16); not compared with the cells.
+        epochs: Budgets, int32, shape (N,).
+        codes: Codes of the recorded cells, int64, shape (N,).
+        trainable_parameters: int32, shape (N,).
+        evaluations: float64, shape (N, 2, 5): half-way and final, each with the fields of
+            `Evaluation` in order.
+        faults: What could not be decoded, in the order of records.
+    """
+
+    numbers: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    epochs: NDArray[np.int32]
+    codes: NDArray[np.int64]
+    trainable_parameters: NDArray[np.int32]
+    evaluations: NDArray[np.float64]
+    faults: list[RecordError]
+
+
+def decode_record(raw: RawRecord) -> Nasbench101Record:
+    """Decode and check one record.
+
+    Raises:
+        RecordError: The payload is not the expected JSON, its cell is outside the space, its
+            metrics are not three evaluations at the start, half-way and the end of the budget,
+            an accuracy is not from 0 to 1, or a time is negative.
+    """
+    number, offset, payload = raw
+    try:
+        return _decode(payload)
+    except (_FaultError, InvalidArchitectureError) as error:
+        raise RecordError(number, offset, str(error)) from error
+
+
+def decode_chunk(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> RecordChunk:
+    """Decode many records into columns; a pure function, to be spread over processes.
+
+    Args:
+        raws: Some thousand records, as a reader yields them.
+        skip_corrupt: Collect what cannot be decoded in `faults` and go on, rather than raise.
+
+    Raises:
+        RecordError: Without `skip_corrupt`: as `decode_record`.
+    """
+    numbers: list[int] = []
+    records: list[Nasbench101Record] = []
+    faults: list[RecordError] = []
+    for raw in raws:
+        try:
+            record = decode_record(raw)
+        except RecordError as error:
+            if not skip_corrupt:
+                raise
+            faults.append(error)
+        else:
+            numbers.append(raw[0])
+            records.append(record)
+    hashes = bytes.fromhex("".join([record.module_hash for record in records]))
+    evaluations: list[float] = []
+    for record in records:
+        evaluations += record.halfway
+        evaluations += record.final
+    return RecordChunk(
+        numbers=np.array(numbers, dtype=np.int64),
+        digests=np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 16),
+        epochs=np.array([record.epochs for record in records], dtype=np.int32),
+        codes=np.array([record.cell.code for record in records], dtype=np.int64),
+        trainable_parameters=np.array(
+            [record.trainable_parameters for record in records], dtype=np.int32
+        ),
+        evaluations=np.array(evaluations).reshape(-1, 2, len(EVALUATION_FIELDS)),
+        faults=faults,
+    )
+
+
+class _FaultError(Exception):
+    """What is wrong with a payload, before its place is known."""
+
+
+def _decode(payload: bytes) -> Nasbench101Record:
+    try:
+        items = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise _FaultError(f"the payload is not JSON: {error}") from error
+    if not isinstance(items, list) or len(items) != _PAYLOAD_ITEMS:
+        raise _FaultError(
+            "the payload is not a list [hash, epochs, adjacency, operations, metrics]"
+        )
+    module_hash, epochs, adjacency, operations, metrics = items
+    if not type(module_hash) is type(adjacency) is type(operations) is type(metrics) is str:
+        raise _FaultError("hash, adjacency, operations and metrics are not all text")
+    if not _HASH.fullmatch(module_hash):
+        raise _FaultError(f"{module_hash[:40]!r} is not a hash of 32 lower-case hexadecimal digits")
+    if type(epochs) is not int or epochs <= 0:
+        raise _FaultError(f"{epochs!r} is not a number of epochs")
+    cell = Cell(_graph_code(adjacency) | _operations_code(operations, math.isqrt(len(adjacency))))
+    parameters, halfway, final = _decode_metrics(metrics, epochs)
+    return Nasbench101Record(module_hash, epochs, cell, parameters, halfway, final)
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _graph_code(adjacency: str) -> int:
+    """Return the bits of a cell code that its V x V digits, row by row, decide."""
+    size = math.isqrt(len(adjacency))
+    if (
+        not size
+        or size * size != len(adjacency)
+        or not adjacency.isascii()
+        or not adjacency.isdigit()
+    ):
+        raise _FaultError(f"{adjacency[:60]!r} is not a square adjacency matrix, a digit an entry")
+    rows = [[int(digit) for digit in adjacency[i * size : (i + 1) * size]] for i in range(size)]
+    # The first operation has no bits set, hence those of the graph remain.
+    names = ["input", *[PUBLISHED_OPERATION_NAMES[0]] * (size - 2), "output"]
+    return parse_cell({"module_adjacency": rows, "module_operations": names}).code
+
+
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _operations_code(operations: str, size: int) -> int:
+    """Return the bits of a cell code that the comma-separated operations decide."""
+    names = operations.split(",")
+    if len(names) != size or names[0] != "input" or names[-1] != "output":
+        raise _FaultError(f"{operations[:200]!r} is not input, {size - 2} operations, output")
+    code = 0
+    for vertex, name in enumerate(names[1:-1], start=1):
+        if name not in PUBLISHED_OPERATION_NAMES:
+            raise _FaultError(f"{name[:40]!r} is not an operation of the benchmark")
+        code |= PUBLISHED_OPERATION_NAMES.index(name) << operation_shift(vertex)
+    return code
+
+
+def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation]:
+    """Return the trainable parameters, the half-way and the final evaluation."""
+    try:
+        # Not strict: base64 of this archive's age may be broken into lines.
+        metrics = parse_model_metrics(a2b_base64(text))
+    except (ValueError, DecodeError) as error:
+        raise _FaultError(f"the metrics are not a protobuf in base64: {error}") from error
+    if len(metrics.evaluation_data) != _EVALUATIONS:
+        raise _FaultError(
+            f"the metrics hold {len(metrics.evaluation_data)} evaluations, not {_EVALUATIONS}"
+        )
+    if metrics.trainable_parameters <= 0:
+        raise _FaultError(f"the metrics say {metrics.trainable_parameters} trainable parameters")
+    start, halfway, final = metrics.evaluation_data
+    if not abs(start.current_epoch) <= _EPOCH_SLACK:
+        raise _FaultError(f"the first evaluation is at epoch {start.current_epoch}, not 0")
+    return (
+        metrics.trainable_parameters,
+        _checked_evaluation(halfway, "half-way", epochs / 2),
+        _checked_evaluation(final, "final", epochs),
+    )
+
+
+def _checked_evaluation(data: EvaluationData, which: str, epoch: float) -> Evaluation:
+    evaluation = Evaluation(
+        data.current_epoch,
+        data.training_time,
+        data.train_accuracy,
+        data.validation_accuracy,
+        data.test_accuracy,
+    )
+    current, seconds, train, validation, test = evaluation
+    # An absent field reads as 0, so that only a 0 calls for a look.
+    if not all(evaluation):
+        for name in EVALUATION_FIELDS:
+            if not data.HasField(name):
+                raise _FaultError(f"the {which} evaluation has no {name}")
+    # Written so that NaN fails.
+    if not abs(current - epoch) <= _EPOCH_SLACK:
+        raise _FaultError(f"the {which} evaluation is at epoch {current}, not {epoch:g}")
+    if not 0.0 <= seconds < math.inf:
+        raise _FaultError(f"the {which} training time is {seconds} seconds")
+    if not (0.0 <= train <= 1.0 and 0.0 <= validation <= 1.0 and 0.0 <= test <= 1.0):
+        raise _FaultError(
+            f"the {which} accuracies are {train}, {validation}, {test} (train, validation, test); "
+            "each should be from 0 to 1"
+        )
+    return evaluation

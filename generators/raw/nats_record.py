@@ -1,0 +1,177 @@
+"""One architecture's results, as NAS-Bench-201 and both NATS-Bench spaces record them.
+
+A record holds the runs of one architecture at one training budget by (data set, seed). This
+module checks it and puts each run into one form: every curve a list of one value an epoch, from
+the first to the last, None where the archive has nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from generators.raw.errors import ArchiveError
+
+__all__ = ["RawRun", "SplitResults", "read_runs"]
+
+_MAX_PERCENT: Final = 100.0
+# Sums of float32 batches may end a hair above: 100.00000001 is in the archive.
+_ROUNDING: Final = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class SplitResults:
+    """What a run recorded on one split.
+
+    Attributes:
+        acc: Top-1 accuracy in percent, one value an epoch.
+        loss: Cross-entropy, one value an epoch.
+        seconds: Time of the last evaluation, or of the last training epoch.
+    """
+
+    acc: list[float | None]
+    loss: list[float | None]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RawRun:
+    """One training run.
+
+    Attributes:
+        dataset: Lower-case name.
+        seed: The random seed.
+        config: The recorded `arch_config`: channel, num_cells, class_num and more.
+        parameters: Millions.
+        flops: Millions of multiply-adds.
+        latency: Seconds, the mean of the recorded measurements; None without one.
+        train: The training split; its `seconds` are those of one epoch.
+        evaluations: The other splits by their recorded name, such as ``x-valid``.
+    """
+
+    dataset: str
+    seed: int
+    config: Mapping[str, Any]
+    parameters: float
+    flops: float
+    latency: float | None
+    train: SplitResults
+    evaluations: Mapping[str, SplitResults]
+
+
+def read_runs(record: Any, num_epochs: int, where: str) -> Iterator[RawRun]:
+    """Yield the runs of a record.
+
+    Args:
+        record: The decoded record.
+        num_epochs: The budget it is filed under.
+        where: What to call it in errors.
+
+    Raises:
+        ArchiveError: It does not have the form of a record, or a value is impossible.
+    """
+    results = _field(record, "all_results", dict, where)
+    for key, run in results.items():
+        match key:
+            case (str(dataset), int(seed)):
+                place = f"{where}, {dataset} seed {seed}"
+                yield _read_run(run, dataset.lower(), seed, num_epochs, place)
+            case _:
+                raise ArchiveError(f"{where}: {key!r:.80} is not a data set and a seed")
+
+
+def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) -> RawRun:
+    epochs = _field(run, "epochs", int, where)
+    if epochs != num_epochs:
+        raise ArchiveError(f"{where}: a run of {epochs} epochs among those of {num_epochs}")
+    names = _field(run, "eval_names", list, where)
+    accuracies = _field(run, "eval_acc1es", dict, where)
+    losses = _field(run, "eval_losses", dict, where)
+    seconds = _field(run, "eval_times", dict, where)
+    evaluations = {}
+    for name in names:
+        keys = _keys(str(name), num_epochs)
+        evaluations[str(name)] = SplitResults(
+            _accuracies(accuracies, keys, f"{where}, {name}"),
+            _losses(losses, keys, f"{where}, {name}"),
+            _amount(seconds.get(keys[-1]), f"{where}, evaluation time of {name}"),
+        )
+    epoch_keys = tuple(range(num_epochs))
+    train = SplitResults(
+        _accuracies(_field(run, "train_acc1es", dict, where), epoch_keys, f"{where}, training"),
+        _losses(_field(run, "train_losses", dict, where), epoch_keys, f"{where}, training"),
+        _amount(_field(run, "train_times", dict, where).get(num_epochs - 1), f"{where}, time"),
+    )
+    return RawRun(
+        dataset=dataset,
+        seed=seed,
+        config=_field(run, "arch_config", dict, where),
+        parameters=_required(run, "params", where),
+        flops=_required(run, "flop", where),
+        latency=_latency(run, where),
+        train=train,
+        evaluations=evaluations,
+    )
+
+
+@cache
+def _keys(split: str, num_epochs: int) -> tuple[str, ...]:
+    return tuple(f"{split}@{epoch}" for epoch in range(num_epochs))
+
+
+def _field(record: Any, name: str, kind: type, where: str) -> Any:
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, kind):
+        raise ArchiveError(f"{where}: no usable {name!r} ({value!r:.60})")
+    return value
+
+
+def _accuracies(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
+    curve = _curve(values, keys, where)
+    for value in curve:
+        # NaN compares false with everything and passes: it is "not recorded".
+        if value is not None and not -_ROUNDING <= value <= _MAX_PERCENT + _ROUNDING:
+            if math.isnan(value):
+                continue
+            raise ArchiveError(f"{where}: accuracy {value!r} is not a percentage")
+    return curve
+
+
+def _losses(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
+    return _curve(values, keys, where)
+
+
+def _curve(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
+    curve = list(map(values.get, keys))
+    for value in curve:
+        if value is not None and type(value) is not float:
+            raise ArchiveError(f"{where}: {value!r:.60} is not a decimal number")
+    return curve
+
+
+def _amount(value: Any, where: str) -> float | None:
+    """Return a non-negative number, None for one that is missing or not finite."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ArchiveError(f"{where}: {value!r:.60} is not an amount")
+    return float(value) if math.isfinite(value) else None
+
+
+def _required(run: Mapping[str, Any], name: str, where: str) -> float:
+    amount = _amount(run.get(name), f"{where}, {name}")
+    if amount is None:
+        raise ArchiveError(f"{where}: no {name!r}")
+    return amount
+
+
+def _latency(run: Mapping[str, Any], where: str) -> float | None:
+    values = run.get("latency") or []
+    if not isinstance(values, list):
+        raise ArchiveError(f"{where}: latency {values!r:.60} is not a list")
+    measured = [_amount(value, f"{where}, latency") for value in values]
+    recorded = [value for value in measured if value is not None]
+    return math.fsum(recorded) / len(recorded) if recorded else None

@@ -1,0 +1,207 @@
+"""The few callables a data pickle may name, each replaced by an inert constructor of our own.
+
+A pickle can name any importable object and have it called. Here a name is only looked up in a
+table, nothing is imported, and what the table gives builds plain numbers, strings and containers
+out of arguments whose types it has checked.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from generators.raw.errors import DamagedArchiveError, UnsafePickleError
+
+__all__ = ["Constructor", "NumberType", "PickledData", "allowed_global"]
+
+PickledData: TypeAlias = Any
+"""Whatever a pickle holds: numbers, strings and containers whose types its reader has to check."""
+
+_STRUCT_CODES: Final = {
+    "b1": "?", "f2": "e", "f4": "f", "f8": "d",
+    "i1": "b", "i2": "h", "i4": "i", "i8": "q",
+    "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
+}  # fmt: skip
+_NUMPY_STATE_VERSION: Final = 3
+
+
+class NumberType:
+    """Stands for a numpy dtype of plain numbers.
+
+    Args:
+        name: numpy's short name, such as ``f8``; the kinds b, f, i and u with their usual sizes.
+
+    Raises:
+        UnsafePickleError: The name is none of these, as for objects, text, dates or records.
+    """
+
+    __slots__ = ("_code", "_format", "_size")
+
+    def __init__(self, name: object) -> None:
+        if not isinstance(name, str) or name not in _STRUCT_CODES:
+            raise UnsafePickleError(f"refused a numpy dtype that is no plain number: {name!a:.60}")
+        self._code = _STRUCT_CODES[name]
+        self._size = struct.calcsize("<" + self._code)
+        # A pickle states the byte order after the name; a single byte has none to state.
+        self._format = self._code if self._size == 1 else ""
+
+    def set_state(self, state: object) -> None:
+        """Take the byte order from the state that numpy pickles beside a dtype.
+
+        Args:
+            state: ``(3, byte order, None, None, None, -1, -1, flags)``.
+
+        Raises:
+            UnsafePickleError: The state describes fields, a sub-array or an unknown layout.
+        """
+        match state:
+            case (version, "<" | ">" | "|" as order, None, None, None, int(), int(), int()) if (
+                version == _NUMPY_STATE_VERSION and (order != "|" or self._size == 1)
+            ):
+                self._format = self._code if order == "|" else f"{order}{self._code}"
+            case _:
+                raise UnsafePickleError("refused a numpy dtype with fields or an unknown state")
+
+    def number(self, raw: bytes) -> float:
+        """Decode one number exactly.
+
+        Args:
+            raw: The bytes of the number, as long as the type says.
+
+        Returns:
+            A Python float, int or bool; shorter floats are widened without rounding.
+
+        Raises:
+            DamagedArchiveError: The length is wrong, or no byte order was stated.
+        """
+        if len(raw) != self._size or not self._format:
+            raise DamagedArchiveError(f"a numpy number of {len(raw)} bytes where {self._size} fit")
+        number: float = struct.unpack(self._format, raw)[0]
+        return number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constructor:
+    """An inert stand-in for an importable callable.
+
+    Attributes:
+        name: The name it stands for, for messages.
+        build: Makes the value out of the tuple of arguments.
+        raw_argument: Which argument carries a number's or a byte string's raw content, if any:
+            it belongs to that one value, so that nothing later in the pickle refers to it.
+    """
+
+    name: str
+    build: Callable[[tuple[PickledData, ...]], PickledData]
+    raw_argument: int | None = None
+
+
+def allowed_global(module: str, name: str) -> Constructor:
+    """Look a global's stand-in up.
+
+    Args:
+        module: The module the pickle names.
+        name: The object in it; dots are part of the name and never followed.
+
+    Returns:
+        The constructor to call in its place.
+
+    Raises:
+        UnsafePickleError: The global is not one of those that data needs.
+    """
+    constructor = _ALLOWED.get((module, name))
+    if constructor is None:
+        shown = ascii(f"{module}.{name}")
+        raise UnsafePickleError(
+            f"refused to load {shown:.120}: only numbers, strings and containers are read"
+        )
+    return constructor
+
+
+def _wrong_arguments(name: str) -> UnsafePickleError:
+    return UnsafePickleError(f"refused to call {name} with arguments that no data pickle gives it")
+
+
+def _items(name: str, arguments: tuple[PickledData, ...]) -> list[PickledData]:
+    """The elements a container is made from: none, or those of one list, tuple or set."""
+    match arguments:
+        case ():
+            return []
+        case (list() | tuple() | set() | frozenset() as items,):
+            return list(items)
+    raise _wrong_arguments(name)
+
+
+def _hashable(name: str, arguments: tuple[PickledData, ...]) -> list[PickledData]:
+    items = _items(name, arguments)
+    # Hashing a tuple descends into it, without limit in C: tuples of tuples are no elements.
+    if any(type(part) is tuple for item in items if type(item) is tuple for part in item):
+        raise _wrong_arguments(name)
+    return items
+
+
+def _mapping(arguments: tuple[PickledData, ...]) -> dict[PickledData, PickledData]:
+    match arguments:
+        case (dict() as items,):
+            return dict(items)
+    pairs = _items("dict", arguments)
+    if not all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - a pair
+        raise _wrong_arguments("dict")
+    keys = _hashable("dict", ([key for key, _ in pairs],))
+    return dict(zip(keys, (value for _, value in pairs), strict=True))
+
+
+def _number(kind: type[int | float], arguments: tuple[PickledData, ...]) -> float:
+    match arguments:
+        case () | (int() | float(),):
+            return kind(*arguments)
+    raise _wrong_arguments(kind.__name__)
+
+
+def _bytes(arguments: tuple[PickledData, ...]) -> bytes:
+    if arguments:  # the picklers of protocols 0 to 2 write b"" this way, anything longer as text
+        raise _wrong_arguments("bytes")
+    return b""
+
+
+def _encode(arguments: tuple[PickledData, ...]) -> bytes:
+    match arguments:
+        case (str() as text, "latin1" | "latin-1"):
+            return text.encode("latin-1")
+    raise _wrong_arguments("_codecs.encode")
+
+
+def _number_type(arguments: tuple[PickledData, ...]) -> NumberType:
+    match arguments:
+        case (name,) | (name, False | 0 | True | 1, False | 0 | True | 1):
+            return NumberType(name)
+    raise _wrong_arguments("numpy.dtype")
+
+
+def _scalar(arguments: tuple[PickledData, ...]) -> float:
+    match arguments:
+        case (NumberType() as number_type, bytes() as raw):
+            return number_type.number(raw)
+    raise _wrong_arguments("numpy's scalar")
+
+
+_SCALAR: Final = Constructor("numpy's scalar", _scalar, raw_argument=1)
+_BUILTINS: Final = {
+    "bytes": Constructor("bytes", _bytes),
+    "dict": Constructor("dict", _mapping),
+    "float": Constructor("float", lambda arguments: _number(float, arguments)),
+    "frozenset": Constructor("frozenset", lambda given: frozenset(_hashable("frozenset", given))),
+    "int": Constructor("int", lambda arguments: _number(int, arguments)),
+    "list": Constructor("list", lambda arguments: _items("list", arguments)),
+    "set": Constructor("set", lambda arguments: set(_hashable("set", arguments))),
+    "tuple": Constructor("tuple", lambda arguments: tuple(_items("tuple", arguments))),
+}
+_ALLOWED: Final[dict[tuple[str, str], Constructor]] = {
+    ("collections", "OrderedDict"): Constructor("collections.OrderedDict", _mapping),
+    ("_codecs", "encode"): Constructor("_codecs.encode", _encode, raw_argument=0),
+    ("numpy", "dtype"): Constructor("numpy.dtype", _number_type),
+    ("numpy.core.multiarray", "scalar"): _SCALAR,
+    ("numpy._core.multiarray", "scalar"): _SCALAR,
+    **{(module, name): built for module in ("builtins", "__builtin__")
+       for name, built in _BUILTINS.items()},
+}  # fmt: skip

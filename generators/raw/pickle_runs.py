@@ -1,0 +1,165 @@
+"""Learning curves inside a pickle: long rows of dict items that all have the same size.
+
+A curve is written as `key, float, key, float …`, and neighbouring items have keys of one length,
+so that they form a table of bytes with a fixed stride. Its columns are slices with a step: a
+column of opcodes tells how far the table reaches, the columns of the keys taken together name
+its keys, and one struct format reads all floats. That costs a tenth of executing the opcodes item
+by item, and gives the same values and memo entries.
+"""
+
+from functools import lru_cache
+from struct import Struct
+from typing import Final, Generic, NamedTuple, TypeVar
+
+__all__ = ["LONGEST_RUN_BYTES", "Run", "integer_key_run", "memoized_key_run", "numbered_key_run"]
+
+_MOST_ITEMS: Final = 256
+_FEWEST_ITEMS: Final = 3  # shorter runs are quicker item by item
+_LONGEST_KEY: Final = 48
+_CYCLE: Final = bytes(range(256)) * 2
+_FLOAT: Final = 9  # an opcode and eight bytes
+LONGEST_RUN_BYTES: Final = _MOST_ITEMS * (_LONGEST_KEY + 10 + _FLOAT)
+"""A buffer that reaches this far ahead never cuts a run in two."""
+
+Key = TypeVar("Key", int, str)
+
+
+class Run(NamedTuple, Generic[Key]):
+    """Items of a dict, read at once.
+
+    Attributes:
+        keys: The keys in their order; one tuple is shared by all runs with these keys.
+        values: As many floats.
+        size: Bytes the run takes in the pickle.
+    """
+
+    keys: tuple[Key, ...]
+    values: tuple[float, ...]
+    size: int
+
+
+def integer_key_run(data: bytes, start: int) -> Run[int] | None:
+    """Read items ``BININT1 key BINFLOAT value``.
+
+    Args:
+        data: Part of a pickle.
+        start: Where the first item starts.
+
+    Returns:
+        The run, or None where fewer than three such items follow.
+    """
+    stride = 2 + _FLOAT
+    if data[start + stride : start + stride + 3 : 2] != b"KG":
+        return None
+    count = _count(data, start, stride, ((0, b"K"), (2, b"G")))
+    if count < _FEWEST_ITEMS:
+        return None
+    end = start + count * stride
+    keys = tuple(data[start + 1 : end : stride])
+    return Run(keys, _floats(stride, count).unpack_from(data, start), end - start)
+
+
+def numbered_key_run(data: bytes, start: int, first_id: int) -> Run[str] | None:
+    """Read items ``BINUNICODE key LONG_BINPUT id BINFLOAT value`` (protocols 1 to 3).
+
+    Args:
+        data: Part of a pickle.
+        start: Where the first item starts.
+        first_id: The id of the next memo entry.
+
+    Returns:
+        The run, or None where fewer than three such items follow, or where their ids do not
+        count up from `first_id`.
+    """
+    length = data[start + 1]
+    if length > _LONGEST_KEY or data[start + 5 + length : start + 11 + length : 5] != b"rG":
+        return None
+    stride = 10 + length + _FLOAT
+    count = _count(data, start, stride, ((0, b"X"), (5 + length, b"r"), (10 + length, b"G")))
+    if count < _FEWEST_ITEMS:
+        return None
+    end = start + count * stride
+    keys = _keys(_columns(data, start + 1, 4 + length, end, stride), count, 4)
+    if not keys or not _ids_count_up(data, start + 6 + length, end, stride, first_id, count):
+        return None
+    return Run(keys, _floats(stride, count).unpack_from(data, start), end - start)
+
+
+def memoized_key_run(data: bytes, start: int) -> Run[str] | None:
+    """Read items ``SHORT_BINUNICODE key MEMOIZE BINFLOAT value`` (protocol 4 and later).
+
+    Args:
+        data: Part of a pickle.
+        start: Where the first item starts.
+
+    Returns:
+        The run, or None where fewer than three such items follow.
+    """
+    length = data[start + 1]
+    if length > _LONGEST_KEY or data[start + 2 + length : start + 4 + length] != b"\x94G":
+        return None
+    stride = 3 + length + _FLOAT
+    count = _count(data, start, stride, ((0, b"\x8c"), (2 + length, b"\x94"), (3 + length, b"G")))
+    if count < _FEWEST_ITEMS:
+        return None
+    end = start + count * stride
+    keys = _keys(_columns(data, start + 1, 1 + length, end, stride), count, 1)
+    if not keys:
+        return None
+    return Run(keys, _floats(stride, count).unpack_from(data, start), end - start)
+
+
+def _count(data: bytes, start: int, stride: int, opcodes: tuple[tuple[int, bytes], ...]) -> int:
+    """Count the items from `start` on that have all these bytes at these offsets."""
+    count = min(_MOST_ITEMS, (len(data) - start) // stride)
+    for offset, opcode in opcodes:
+        column = data[start + offset : start + count * stride : stride]
+        count = len(column) - len(column.lstrip(opcode))
+    return count
+
+
+def _columns(data: bytes, start: int, length: int, end: int, stride: int) -> bytes:
+    return b"".join([data[column:end:stride] for column in range(start, start + length)])
+
+
+def _ids_count_up(data: bytes, start: int, end: int, stride: int, first: int, count: int) -> bool:
+    """Tell whether little-endian numbers of four bytes read `first`, `first` + 1 and so on."""
+    low = first & 0xFF
+    if data[start:end:stride] != _CYCLE[low : low + count]:
+        return False
+    # The three higher bytes stay the same until the low one starts over, at most once in a run.
+    before = min(count, 0x100 - low)
+    highs = (first >> 8).to_bytes(4, "little")
+    next_highs = ((first >> 8) + 1).to_bytes(4, "little")
+    for byte in range(3):
+        expected = highs[byte : byte + 1] * before
+        if before < count:
+            expected += next_highs[byte : byte + 1] * (count - before)
+        if data[start + 1 + byte : end : stride] != expected:
+            return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _floats(stride: int, count: int) -> Struct:
+    """A format for the last eight bytes of each item."""
+    return Struct(">" + f"{stride - 8}xd" * count)
+
+
+@lru_cache(maxsize=2048)
+def _keys(columns: bytes, count: int, header: int) -> tuple[str, ...]:
+    """Decode keys behind their lengths.
+
+    Args:
+        columns: The first bytes of all keys, then their second bytes, and so on.
+        count: How many keys.
+        header: Bytes of the little-endian length before each key.
+
+    Returns:
+        The keys; none where they differ in length.
+    """
+    rows = [columns[row::count] for row in range(count)]
+    length = (len(rows[0]) - header).to_bytes(header, "little")
+    if not all(row.startswith(length) for row in rows):
+        return ()
+    return tuple(row[header:].decode("utf-8", "surrogatepass") for row in rows)

@@ -1,0 +1,54 @@
+"""What a raw archive is called and which bytes it holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Source", "identified", "identify"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A raw archive: its name, size in bytes, and SHA-256.
+
+    For a folder the digest is that of the lines ``digest  name`` of its files by name, as
+    `sha256sum *` prints them.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+def identify(path: Path) -> Source:
+    """Read an archive whole and return its identity.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not path.is_dir():
+        return Source(path.name, path.stat().st_size, _digest(path))
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    listing = "".join(f"{_digest(file)}  {file.name}\n" for file in files)
+    size = sum(file.stat().st_size for file in files)
+    return Source(path.name, size, hashlib.sha256(listing.encode()).hexdigest())
+
+
+@contextmanager
+def identified(path: Path) -> Iterator[Future[Source]]:
+    """Identify an archive in a thread of its own while the body converts it.
+
+    Hashing releases the interpreter, so on two cores it costs next to no time.
+    """
+    with ThreadPoolExecutor(1, "source-digest") as pool:
+        yield pool.submit(identify, path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,73 @@
+"""The application: routes, errors, limits, databases."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI
+
+from benchmark_db.catalog import Catalog
+from benchmark_db.nasbench201.architecture import isomorphism_classes
+from service.api import benchmarks, health, nasbench201
+from service.api.guard import RequestGuard
+from service.api.openapi import install_openapi
+from service.api.problems import install_problem_handlers
+from service.api.respond import install_not_modified_handler
+from service.logs import configure_logs
+from service.settings import Settings
+
+__all__ = ["create_app"]
+
+_DESCRIPTION: Final = """
+Questions about the tables of neural architecture search benchmarks.
+
+**Units, everywhere**: accuracies in percent; losses are cross-entropies; times and latency in
+seconds; `parameters` and `flops` (multiply-adds) in millions. `null` means "not recorded".
+
+Every answer names its `provenance`; `synthetic: true` marks numbers that are made up.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: Read from the environment by default.
+    """
+    settings = settings or Settings()
+    configure_logs(as_json=settings.log_json)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.settings = settings
+        app.state.scan_limiter = CapacityLimiter(settings.scan_threads)
+        app.state.catalog = Catalog(settings.directory.expanduser())
+        isomorphism_classes()  # made now, so that no request waits for it
+        # What lives as long as the server need not be looked at by every garbage collection.
+        gc.collect()
+        gc.freeze()
+        yield
+        app.state.catalog.close()
+
+    app = FastAPI(
+        title="NAS benchmark query service",
+        summary="Published results of neural architecture search spaces, by HTTP.",
+        description=_DESCRIPTION,
+        version=version("nas-bench-service"),
+        lifespan=lifespan,
+        # Asked for anew in every request, which costs more than logging it.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for router in (nasbench201.router, benchmarks.router, health.router):
+        # An included router is searched twice for each request, a quarter of a query's time.
+        app.router.routes.extend(router.routes)
+    install_problem_handlers(app)
+    install_not_modified_handler(app)
+    install_openapi(app)
+    app.add_middleware(RequestGuard, max_body=settings.max_body)
+    return app

@@ -1,0 +1,79 @@
+"""Whether the server lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.catalog import Catalog
+from benchmark_db.errors import UnusableDatabaseError
+from service.api.openapi import problems
+from service.api.problems import problem
+from service.api.respond import answer_now
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class DatabaseState(BaseModel):
+    """Whether one database can be asked."""
+
+    status: Literal["ready", "unusable"]
+    content_digest: str | None = None
+    reason: str | None = None
+
+
+class Readiness(BaseModel):
+    """Whether questions can be answered: `degraded` when some databases cannot be asked."""
+
+    status: Literal["ready", "degraded"]
+    benchmarks: dict[str, DatabaseState]
+
+
+@router.get("/livez", operation_id="livez", response_model=Liveness)
+async def livez() -> Response:
+    """Tell that the process answers."""
+    return answer_now({"status": "alive"})
+
+
+@router.get("/readyz", operation_id="readyz", response_model=Readiness, responses=problems(503))
+async def readyz(request: Request) -> Response:
+    """Tell which databases can be asked, and why the others cannot.
+
+    200 as long as one can; `status` is `degraded` when another cannot. 503 when none can.
+    """
+    catalog: Catalog = request.app.state.catalog
+    states: dict[str, Any] = {
+        name: {"status": "unusable", "reason": reason} for name, reason in catalog.unusable.items()
+    }
+    states |= {name: _state(benchmark) for name, benchmark in catalog.installed.items()}
+    ready = [state["status"] == "ready" for state in states.values()]
+    if not any(ready):
+        return problem(
+            request,
+            503,
+            kind="not-ready",
+            title="Not ready",
+            detail="no benchmark can be served: make a database with `nbs generate`, then restart",
+            extensions={"benchmarks": states},
+        )
+    return answer_now({"status": "ready" if all(ready) else "degraded", "benchmarks": states})
+
+
+def _state(benchmark: Benchmark) -> dict[str, Any]:
+    try:
+        benchmark.database.check()
+    except UnusableDatabaseError as error:
+        return {"status": "unusable", "reason": str(error)}
+    return {"status": "ready", "content_digest": benchmark.provenance.content_digest}

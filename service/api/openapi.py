@@ -1,0 +1,61 @@
+"""The parts of the OpenAPI document that all routes share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from bench_client.models import Problem
+from service.api.problems import PROBLEM_JSON
+
+__all__ = ["NOT_MODIFIED", "READ_PROBLEMS", "install_openapi", "problems"]
+
+NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {"description": "The caller's copy, named by If-None-Match, is current."}
+}
+
+_MEANINGS: Final = {
+    404: "The benchmark is not installed; the detail says how to install it.",
+    413: "The body is too large.",
+    422: "The question is malformed, or an architecture lies outside the space.",
+    500: "The server failed; its log tells more under the request id.",
+    503: "The question took longer than its time budget, or the database is damaged.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that may answer with these problems."""
+    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+
+
+READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 503)}
+"""What every GET of a benchmark may answer besides its model."""
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Give the application's document the media type that problems have."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+            )
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    _mark_problems(operation["responses"])
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _mark_problems(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        if status >= "400" and "application/json" in response.get("content", {}):
+            response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}

@@ -1,0 +1,54 @@
+"""Parameters that the routes of several benchmarks share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmark_db.questions import MAX_LIMIT
+from benchmark_db.reduction import Reduction
+
+__all__ = ["Epochs", "PageParameters", "Reducing", "Seed", "filters_of"]
+
+_MAX_INTEGER: Final = 2**63 - 1
+
+Epochs: TypeAlias = Annotated[
+    int | None,
+    Field(ge=1, le=_MAX_INTEGER, description="Training budget in epochs.", examples=[200]),
+]
+Seed: TypeAlias = Annotated[
+    int | None, Field(ge=0, le=_MAX_INTEGER, description="Random seed of the run.", examples=[777])
+]
+
+
+class Reducing(BaseModel):
+    """How the runs of one configuration become one item."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reduction: Annotated[
+        Reduction | None,
+        Field(
+            description=(
+                "One item a configuration instead of one a run: the mean, the population standard "
+                "deviation, the minimum or the maximum of each statistic."
+            ),
+            examples=["mean"],
+        ),
+    ] = None
+
+
+class PageParameters(Reducing):
+    """Which part of a long answer."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
+    cursor: Annotated[
+        str | None,
+        Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
+    ] = None
+
+
+def filters_of(question: BaseModel, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the filters of a question by name."""
+    return {name: getattr(question, name) for name in names}

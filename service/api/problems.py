@@ -1,0 +1,152 @@
+"""Errors as callers see them: RFC 9457 problem details, one shape for all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from benchmark_db.errors import (
+    InvalidQuestionError,
+    TimeBudgetExceededError,
+    UnknownBenchmarkError,
+    UnusableDatabaseError,
+)
+
+__all__ = ["PROBLEM_JSON", "install_problem_handlers", "problem"]
+
+PROBLEM_JSON: Final = "application/problem+json"
+_TYPE_PREFIX: Final = "urn:nas-bench-service:problem:"
+_BUSY_RETRY_SECONDS: Final = 5
+_LONGEST_INPUT: Final = 200
+
+
+def problem(
+    request: Request,
+    status: int,
+    *,
+    kind: str,
+    detail: str,
+    title: str | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
+    extensions: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem as a response.
+
+    Args:
+        request: The request it answers.
+        status: HTTP status.
+        kind: Last part of the problem's type, for programs.
+        detail: What is wrong and what to do, for people. It must tell nothing of the inside.
+        title: What all problems of the kind have in common; the status's phrase by default.
+        errors: For bad fields, a `loc` and a `msg` each.
+        extensions: Further members.
+        headers: Further headers.
+    """
+    body: dict[str, Any] = {
+        "type": _TYPE_PREFIX + kind,
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("request_id", ""),
+        **(extensions or {}),
+    }
+    if errors:
+        body["errors"] = list(errors)
+    content = orjson.dumps(body, default=str)
+    return Response(content, status, headers, media_type=PROBLEM_JSON)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        InvalidQuestionError: _invalid_question,
+        UnknownBenchmarkError: _unknown_benchmark,
+        UnusableDatabaseError: _unusable_database,
+        TimeBudgetExceededError: _time_budget_exceeded,
+        RequestValidationError: _invalid_request,
+        HTTPException: _http_exception,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
+
+
+async def _invalid_question(request: Request, error: InvalidQuestionError) -> Response:
+    source = "query" if request.method == "GET" else "body"
+    return problem(
+        request,
+        422,
+        kind="invalid-architecture" if error.field == "arch" else "invalid-request",
+        title="Invalid architecture" if error.field == "arch" else "Invalid request",
+        detail=error.message,
+        errors=[{"loc": [source, error.field], "msg": error.message}],
+    )
+
+
+async def _unknown_benchmark(request: Request, error: UnknownBenchmarkError) -> Response:
+    return problem(
+        request,
+        404,
+        kind="benchmark-not-installed",
+        title="Benchmark not installed",
+        detail=str(error),
+    )
+
+
+async def _unusable_database(request: Request, error: UnusableDatabaseError) -> Response:
+    return problem(
+        request, 503, kind="database-unusable", title="Database unusable", detail=str(error)
+    )
+
+
+async def _time_budget_exceeded(request: Request, _: TimeBudgetExceededError) -> Response:
+    budget = request.app.state.settings.time_budget
+    return problem(
+        request,
+        503,
+        kind="time-budget-exceeded",
+        title="Time budget exceeded",
+        detail=(
+            f"the question took longer than its {budget:g} s: add filters, ask for a smaller page "
+            "or for fewer architectures"
+        ),
+        headers={"Retry-After": str(_BUSY_RETRY_SECONDS)},
+    )
+
+
+async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    errors = [
+        {"loc": [_shown(part) for part in entry["loc"]], "msg": entry["msg"]}
+        for entry in error.errors()
+    ]
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return problem(
+        request,
+        422,
+        kind="invalid-request",
+        title="Invalid request",
+        detail=f"{place}: {first['msg']}{more}",
+        errors=errors,
+    )
+
+
+async def _http_exception(request: Request, error: HTTPException) -> Response:
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "there is nothing at this address; /docs lists what there is"
+    kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem(request, error.status_code, kind=kind, detail=detail, headers=error.headers)
+
+
+def _shown(part: str | int) -> str | int:
+    return part[:_LONGEST_INPUT] if isinstance(part, str) else part

@@ -1,0 +1,67 @@
+"""The commands of `nbs`, and how their failures are told."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import traceback
+from typing import Annotated, Final
+
+import typer
+
+from bench_client import BenchError
+from benchmark_db.errors import BenchmarkDataError
+from generators.build import BuildError
+from generators.raw.errors import ArchiveError
+from service.cli import data, query, serve
+
+__all__ = ["run"]
+
+_FAILURES: Final = (
+    BenchError,
+    BenchmarkDataError,
+    BuildError,
+    ArchiveError,
+    OSError,
+    sqlite3.Error,
+)
+_INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="nbs",
+    help="Benchmarks of neural architecture search: convert, serve, ask.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("generate")(data.generate)
+app.command("sample")(data.sample)
+app.command("info")(data.info)
+app.command("verify")(data.verify)
+app.command("serve")(serve.serve)
+app.add_typer(query.app, name="query")
+
+
+@app.callback()
+def _options(
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the program a failure arose.")
+    ] = False,
+) -> None:
+    os.environ["NASBENCH_DEBUG"] = "1" if debug else ""
+
+
+def run() -> int:
+    """Run the command line and return its exit status."""
+    try:
+        app(prog_name="nbs", standalone_mode=True)
+    except _FAILURES as error:
+        if os.environ.get("NASBENCH_DEBUG"):
+            traceback.print_exc()
+        sys.stderr.write(f"nbs: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0

@@ -1,0 +1,128 @@
+"""Commands on databases and archives: generate, sample, info, verify."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from benchmark_db.catalog import Catalog
+from benchmark_db.provenance import Provenance
+from benchmark_db.verify import verify_database
+from generators.registry import GENERATORS, SAMPLES
+from service.cli.output import print_json, print_table, progress_bar, wants_json
+from service.settings import Settings
+
+__all__ = ["AsJson", "DataDirectory", "data_directory", "generate", "info", "sample", "verify"]
+
+DataDirectory: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the databases; $NASBENCHMARK_DIR or ~/.nasbenchmark by default.",
+        file_okay=False,
+    ),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
+
+
+def data_directory(given: Path | None) -> Path:
+    """Return the folder of the databases."""
+    return (given or Settings().directory).expanduser()
+
+
+def _known_benchmark(name: str) -> str:
+    if name not in GENERATORS:
+        raise typer.BadParameter(f"{name!r} is unknown; known are {', '.join(GENERATORS)}")
+    return name
+
+
+def generate(
+    benchmark: Annotated[
+        str, typer.Argument(callback=_known_benchmark, help=f"One of {', '.join(GENERATORS)}.")
+    ],
+    raw: Annotated[Path, typer.Argument(help="The raw archive, a file or a folder.", exists=True)],
+    *,
+    out: DataDirectory = None,
+) -> None:
+    """Convert a raw archive into a database.
+
+    The database is built beside its place and moved there once it is complete and checked; until
+    then, and if anything fails, what was there stays.
+    """
+    started = time.monotonic()
+    directory = data_directory(out)
+    with progress_bar(benchmark) as progress:
+        provenance = GENERATORS[benchmark](raw, directory, progress=progress)
+    target = directory / f"{benchmark}.db"
+    size = target.stat().st_size / 1e6
+    sys.stderr.write(
+        f"{target}: {size:.1f} MB in {time.monotonic() - started:.1f} s{_mark(provenance)}\n"
+    )
+    for name, value in _flat(provenance.contents).items():
+        sys.stderr.write(f"  {name}: {value}\n")
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(help="Where the archives go.", file_okay=False)],
+    *,
+    architectures: Annotated[int, typer.Option(min=1, max=15_625, help="How many.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the made-up numbers.")] = 0,
+) -> None:
+    """Write small made-up archives in the raw formats, to try everything out."""
+    for benchmark, write in SAMPLES.items():
+        path = write(directory, architectures=architectures, seed=seed)
+        sys.stderr.write(f"{path}: made up; convert it with `nbs generate {benchmark} {path}`\n")
+
+
+def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
+    """Tell which databases are installed, where they come from and what they hold."""
+    directory = data_directory(data)
+    catalog = Catalog(directory)
+    installed = [asdict(benchmark.provenance) for benchmark in catalog.installed.values()]
+    if wants_json(asked=as_json):
+        print_json({"installed": installed, "unusable": catalog.unusable})
+    else:
+        rows = [_flat(provenance) for provenance in installed]
+        for row in rows:
+            print_table(
+                [{"field": name, "value": str(value)} for name, value in row.items()],
+                str(row["benchmark"]),
+            )
+        if not rows:
+            sys.stdout.write(f"no database in {directory}; make one with `nbs generate`\n")
+    for name, reason in catalog.unusable.items():
+        sys.stderr.write(f"nbs: {name} cannot be used: {reason}\n")
+    catalog.close()
+
+
+def verify(
+    database: Annotated[Path, typer.Argument(help="A database file.")], *, as_json: AsJson = False
+) -> None:
+    """Read a database whole and compare it with what it says of itself."""
+    provenance = verify_database(database)
+    if wants_json(asked=as_json):
+        print_json(asdict(provenance))
+    else:
+        runs = provenance.contents["runs"]
+        sys.stdout.write(
+            f"{database}: sound, {runs} runs, {provenance.content_digest}{_mark(provenance)}\n"
+        )
+
+
+def _mark(provenance: Provenance) -> str:
+    return " (SYNTHETIC: every number is made up)" if provenance.synthetic else ""
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested dicts as one, the names joined by dots."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench_client
+
+PROGRAM = """
+from collections.abc import Coroutine
+from typing import Any, assert_type
+
+from bench_client import (
+    AsyncBenchClient,
+    BenchClient,
+    BenchmarkInfo,
+    InvalidArchitectureError,
+    Nb201Architecture,
+    Nb201Curves,
+    Nb201Stats,
+)
+
+
+def blocking(bench: BenchClient) -> float | None:
+    runs = bench.query_nb201("0", 200, dataset="cifar100", reduction="mean")
+    assert_type(runs, list[Nb201Stats])
+    assert_type(runs[0].test_acc, float | None)
+    assert_type(runs[0].config.arch, dict[str, str])
+    assert_type(bench.query_nb201_many(range(3)), list[list[Nb201Stats]])
+    assert_type(bench.curves_nb201(arch=0), list[Nb201Curves])
+    assert_type(bench.describe_nb201(["none"] * 6), Nb201Architecture)
+    assert_type(bench.benchmarks(), list[BenchmarkInfo])
+    assert_type(bench.benchmark("nasbench201"), BenchmarkInfo)
+    assert_type(bench.query("nasbench201", 0, 200), list[Any])
+    assert_type(BenchClient.query_nb201(bench, 0), list[Nb201Stats])
+    assert_type(BenchClient.local("x"), BenchClient)
+    with BenchClient("http://lab:8000", timeout=1, retries=0) as opened:
+        assert_type(opened, BenchClient)
+    return runs[0].latency
+
+
+async def awaited(bench: AsyncBenchClient) -> None:
+    assert_type(bench.query_nb201(0), Coroutine[Any, Any, list[Nb201Stats]])
+    assert_type(await bench.query_nb201(0), list[Nb201Stats])
+    assert_type(await bench.query_nb201_many([0]), list[list[Nb201Stats]])
+    assert_type(await bench.describe_nb201({"0_1": "none"}), Nb201Architecture)
+    assert_type(await bench.benchmarks(), list[BenchmarkInfo])
+    async with AsyncBenchClient.local() as opened:
+        assert_type(opened, AsyncBenchClient)
+
+
+def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
+    bench.query_nb201(0, reduction="sum")  # type: ignore[arg-type]
+    bench.query_nb201(0, 200, "cifar100", 777, "mean")  # type: ignore[call-arg,arg-type]
+    bench.query_nb201(0, epochs=200)  # type: ignore[call-arg]
+    bench.query_nb201(1.5)  # type: ignore[arg-type]
+    bench.query_nb201(0)[0].test_acc = 1.0  # type: ignore[misc]
+    bench.query_nb999(0)  # type: ignore[attr-defined]
+    BenchClient("http://lab:8000", 1.0)  # type: ignore[call-arg,misc]
+    assert_type(error.positions, tuple[int, ...])
+"""
+
+
+def test_the_surface_has_the_static_types_that_users_see(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    root = Path(bench_client.__file__).parents[1]
+    # In the repository's own configuration and cache: strict, so an ignored mistake that is none
+    # is an error too.
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+    )
+    assert run.stdout.startswith("Success"), run.stdout + run.stderr

@@ -1,0 +1,57 @@
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmark_db.nasbench101.cell import MAX_EDGES, Cell
+from benchmark_db.nasbench101.enumeration import CELLS_BY_VERTICES, enumerate_cells
+from benchmark_db.nasbench101.graph_hash import hash_cell
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"
+
+
+@pytest.fixture(scope="module")
+def space() -> list[tuple[str, Cell]]:
+    return list(enumerate_cells())
+
+
+def test_the_space_has_its_published_size_by_number_of_vertices(
+    space: list[tuple[str, Cell]],
+) -> None:
+    assert Counter(cell.num_vertices for _, cell in space) == CELLS_BY_VERTICES
+    assert len(space) == 423_624
+
+
+def test_no_hash_occurs_twice(space: list[tuple[str, Cell]]) -> None:
+    assert len({digest for digest, _ in space}) == len(space)
+
+
+def test_every_cell_is_within_the_limits(space: list[tuple[str, Cell]]) -> None:
+    assert max(cell.num_edges for _, cell in space) == MAX_EDGES
+
+
+def test_the_hashes_belong_to_the_cells_and_the_cells_are_pruned(
+    space: list[tuple[str, Cell]],
+) -> None:
+    for digest, cell in random.Random(0).sample(space, 300):  # noqa: S311 - a sample, no secret
+        assert cell.is_pruned
+        assert hash_cell(cell) == digest
+
+
+def test_the_golden_cell_is_in_the_space(space: list[tuple[str, Cell]]) -> None:
+    assert dict(space)["00005c142e6f48ac74fdcf73e3439874"].num_edges == 9
+
+
+def test_enumeration_can_stop_early_and_begins_with_the_smallest() -> None:
+    few = list(enumerate_cells(max_vertices=4))
+    assert [cell.num_vertices for _, cell in few] == [2] + [3] * 6 + [4] * 84
+
+
+@pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the published cells are not beside the checkout (../shared/data)"
+)
+def test_the_cells_of_up_to_five_vertices_are_the_published_ones() -> None:
+    published = json.loads((SHARED / "cells-up-to-5-vertices.json").read_text())
+    assert {digest for digest, _ in enumerate_cells(max_vertices=5)} == set(published)

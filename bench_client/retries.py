@@ -24,6 +24,9 @@ LONGEST_PAUSE: Final = 30.0
 _FIRST_PAUSE: Final = 0.2
 """Seconds; the longest pause before the first retry, doubled for each that follows."""
 
+_DOUBLINGS: Final = 8
+"""After so many the pause is past its bound."""
+
 _BROKEN_CONNECTION: Final = (
     httpx.ConnectTimeout,
     httpx.NetworkError,
@@ -59,7 +62,7 @@ class Retries:
         asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
         if asked is not None and asked > LONGEST_PAUSE:
             return None
-        bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
+        bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, _DOUBLINGS))
         jitter = random.uniform(0, bound)  # noqa: S311 - spreads callers, keeps no secret
         return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -40,6 +42,8 @@ class RequestGuard:
             app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL
         )
         self._max_body = max_body
+        self._prefix = uuid4().hex[:16]
+        self._count = count(1)
         self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +52,8 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = scope["request_id"] = _request_id(scope)
+        headers = dict(scope["headers"])
+        request_id = scope["request_id"] = self._request_id(headers)
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -64,7 +69,7 @@ class RequestGuard:
             await send(message)
 
         try:
-            await self._bounded(scope, receive, send_with_id)
+            await self._bounded(scope, headers, receive, send_with_id)
         except Exception:
             self._log.exception("unforeseen error", path=scope["path"], request_id=request_id)
             if status:
@@ -86,10 +91,10 @@ class RequestGuard:
                 request_id=request_id,
             )
 
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = next(
-            (value for name, value in scope["headers"] if name == b"content-length"), b""
-        )
+    async def _bounded(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self._max_body:
             response = _too_large(Request(scope), self._max_body)
             await response(scope, receive, send)
@@ -104,20 +109,15 @@ class RequestGuard:
                 raise HTTPException(413, _too_large_detail(self._max_body))
             return message
 
-        app = self._compressing if _accepts_gzip(scope) else self._app
+        wants_gzip = b"gzip" in headers.get(b"accept-encoding", b"")
+        app = self._compressing if wants_gzip else self._app
         await app(scope, bounded_receive, send)
 
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == _HEADER and _ACCEPTABLE_ID.fullmatch(value):
-            given: bytes = value
+    def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(_HEADER)
+        if given is not None and _ACCEPTABLE_ID.fullmatch(given):
             return given.decode()
-    return uuid4().hex
-
-
-def _accepts_gzip(scope: Scope) -> bool:
-    return any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"])
+        return f"{self._prefix}-{next(self._count)}"
 
 
 def _too_large(request: Request, max_body: int) -> Any:

@@ -98,7 +98,7 @@ def test_a_page_of_somebody_else_is_shown(
     server: BenchmarkServer, asked: Callable[..., Any], reply: MakeReply
 ) -> None:
     server.will_answer(reply(200, HTML, "text/html"))
-    with pytest.raises(UnexpectedAnswerError, match="text/html.*It works!.*proxy"):
+    with pytest.raises(UnexpectedAnswerError, match=r"text/html.*It works!.*proxy"):
         asked(server.url, lambda bench: bench.query_nb201(0))
 
 

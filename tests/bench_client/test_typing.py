@@ -42,7 +42,9 @@ def blocking(bench: BenchClient) -> float | None:
 
 
 async def awaited(bench: AsyncBenchClient) -> None:
-    assert_type(bench.query_nb201(0), Coroutine[Any, Any, list[Nb201Stats]])
+    under_way = bench.query_nb201(0)
+    assert_type(under_way, Coroutine[Any, Any, list[Nb201Stats]])
+    assert_type(await under_way, list[Nb201Stats])
     assert_type(await bench.query_nb201(0), list[Nb201Stats])
     assert_type(await bench.query_nb201_many([0]), list[list[Nb201Stats]])
     assert_type(await bench.describe_nb201({"0_1": "none"}), Nb201Architecture)
@@ -53,12 +55,12 @@ async def awaited(bench: AsyncBenchClient) -> None:
 
 def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
     bench.query_nb201(0, reduction="sum")  # type: ignore[arg-type]
-    bench.query_nb201(0, 200, "cifar100", 777, "mean")  # type: ignore[call-arg,arg-type]
+    bench.query_nb201(0, 200, "cifar100", 777, "mean")  # type: ignore[call-arg]
     bench.query_nb201(0, epochs=200)  # type: ignore[call-arg]
     bench.query_nb201(1.5)  # type: ignore[arg-type]
     bench.query_nb201(0)[0].test_acc = 1.0  # type: ignore[misc]
     bench.query_nb999(0)  # type: ignore[attr-defined]
-    BenchClient("http://lab:8000", 1.0)  # type: ignore[call-arg,misc]
+    BenchClient("http://lab:8000", 1.0)  # type: ignore[call-arg]
     assert_type(error.positions, tuple[int, ...])
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
+from bench_client.arguments import plain, whole
 from bench_client.models import (
     BatchAnswer,
     Nb201Architecture,
@@ -13,7 +14,7 @@ from bench_client.models import (
     Page,
 )
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_page, every_result, page_size, plain
+from bench_client.pages import every_page, every_result, page_size
 
 __all__ = [
     "Architecture",
@@ -152,8 +153,14 @@ def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
 def _filters(
     num_epochs: int | None, dataset: str | None, seed: int | None, **arch: Any
 ) -> dict[str, Any]:
-    return {**arch, "num_epochs": plain(num_epochs), "dataset": dataset, "seed": plain(seed)}
+    return {
+        **arch,
+        "num_epochs": whole("num_epochs", num_epochs),
+        "dataset": dataset,
+        "seed": whole("seed", seed),
+    }
 
 
 def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
-    return {"reduction": reduction, "include_intermediates": include_intermediates}
+    curves = {"include_intermediates": True} if include_intermediates else {}
+    return {"reduction": reduction, **curves}

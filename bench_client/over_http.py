@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count
 from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
@@ -129,12 +128,12 @@ def exchange(
     url = settings.url.rstrip("/") + call.target
     request = build(call.method, url, content=call.body, headers=headers)
     retries = Retries(settings.retries)
-    for attempt in count():
-        outcome: Outcome = yield request
-        seconds = retries.pause(attempt, outcome)
-        if seconds is None:
-            break
+    outcome: Outcome = yield request
+    attempt = 0
+    while (seconds := retries.pause(attempt, outcome)) is not None:
         yield Pause(seconds)
+        outcome = yield request
+        attempt += 1
     return read(question, outcome, settings.shown)
 
 

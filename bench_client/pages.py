@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -10,11 +9,12 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from bench_client.arguments import plain
 from bench_client.errors import InvalidArchitectureError, UnexpectedAnswerError
 from bench_client.models import BatchAnswer, BatchError, FieldError, Page
 from bench_client.operations import Question, Steps, ask
 
-__all__ = ["every_page", "every_result", "page_size", "plain"]
+__all__ = ["every_page", "every_result", "page_size"]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -34,13 +34,6 @@ _SHOWN: Final = 3
 def page_size(*, with_curves: bool) -> int:
     """Return how many items to ask for at a time."""
     return _PAGE_WITH_CURVES if with_curves else _PAGE
-
-
-def plain(value: Any) -> Any:
-    """Return an integer of any type, such as numpy's, as Python's; all else as it is."""
-    if value is None or isinstance(value, str | int):
-        return value
-    return operator.index(value) if hasattr(value, "__index__") else value
 
 
 def every_page(question: Question[Page[T]]) -> Steps[list[T]]:

@@ -9,7 +9,13 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
+from bench_client.errors import (
+    BenchmarkNotInstalledError,
+    InvalidArchitectureError,
+    InvalidRequestError,
+    TooLargeError,
+)
+from bench_client.models import FieldError
 from bench_client.operations import Question, Topic
 
 __all__ = ["ROUTES", "Call", "Route", "call_of"]
@@ -36,6 +42,12 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """What a benchmark may be called: other text in a path would ask for something else."""
 
+_LONGEST_QUERY: Final = 8000
+"""Characters; servers and proxies refuse longer addresses, each in its own way."""
+
+_ARCHITECTURES: Final = frozenset({"arch", "archs"})
+"""Arguments that hold architectures."""
+
 
 class Call(NamedTuple):
     """A question as HTTP has it.
@@ -54,24 +66,34 @@ class Call(NamedTuple):
 def call_of(question: Question[Any]) -> Call:
     """Return the HTTP request that asks a question.
 
-    Arguments that are None or False are left out: that is what their absence means.
+    Arguments that are None are left out: that is what their absence means.
 
     Raises:
         BenchmarkNotInstalledError: The name can be no benchmark's.
         InvalidRequestError: An argument cannot be written as JSON.
+        TooLargeError: The arguments do not fit into an address.
     """
     route = ROUTES[question.topic]
     path = route.path.format(benchmark=_checked_name(question.benchmark))
     arguments = {
         name: value
         for name, value in (*question.filters.items(), *question.options.items())
-        if value is not None and value is not False
+        if value is not None
     }
     if route.method == "POST":
-        return Call(route.method, path, _json(arguments).encode())
-    pairs = {name: _parameter(value) for name, value in arguments.items()}
+        members = (f"{json.dumps(name)}:{_json(name, value)}" for name, value in arguments.items())
+        return Call(route.method, path, f"{{{','.join(members)}}}".encode())
+    pairs = {
+        name: value if isinstance(value, str) else _json(name, value)
+        for name, value in arguments.items()
+    }
     # A lone surrogate is the server's to refuse, like any other malformed text.
     query = urlencode(pairs, errors="surrogatepass")
+    if len(query) > _LONGEST_QUERY:
+        raise TooLargeError(
+            f"the question takes {len(query)} characters in an address, which holds "
+            f"{_LONGEST_QUERY}: is the architecture one?"
+        )
     return Call(route.method, f"{path}?{query}" if query else path, None)
 
 
@@ -81,12 +103,10 @@ def _checked_name(benchmark: str | None) -> str | None:
     return benchmark
 
 
-def _parameter(value: Any) -> str:
-    return value if isinstance(value, str) else _json(value)
-
-
-def _json(value: Any) -> str:
+def _json(name: str, value: Any) -> str:
     try:
         return json.dumps(value, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"{value!r:.80} cannot be sent as JSON: {error}") from error
+        kind = InvalidArchitectureError if name in _ARCHITECTURES else InvalidRequestError
+        message = f"{value!r:.80} cannot be sent as JSON: {error}"
+        raise kind(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)]) from error

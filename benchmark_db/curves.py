@@ -17,11 +17,12 @@ from typing import Final, TypeAlias, cast
 import numpy as np
 import orjson
 import peewee
+from numpy.typing import NDArray
 
 __all__ = ["Column", "Curve", "CurvedRun", "MalformedCurvesError", "decode_curves", "encode_curves"]
 
-Column: TypeAlias = Sequence[float | None]
-"""One value an epoch, from the first to the last; None where nothing is recorded."""
+Column: TypeAlias = Sequence[float | None] | NDArray[np.float64]
+"""One value an epoch, from the first to the last; None or NaN where nothing is recorded."""
 
 _ABSENT: Final = 0
 _FULL: Final = 1
@@ -67,9 +68,10 @@ def encode_curves(columns: Sequence[Column], num_epochs: int) -> bytes:
     for position, column in enumerate(columns):
         if len(column) != num_epochs:
             raise ValueError(f"a curve of {len(column)} values among {num_epochs} epochs")
-        values = np.array(column, dtype=np.float64).astype(_FLOAT)
-        recorded = np.flatnonzero(~np.isnan(values))
-        packed = values.tobytes()
+        values = np.asarray(column, dtype=np.float64)
+        with np.errstate(over="ignore"):  # a diverged loss becomes infinite, read as None
+            packed = values.astype(_FLOAT).tobytes()
+        recorded = np.flatnonzero(values == values)  # noqa: PLR0124 - false for NaN alone
         if recorded.size == 0:
             header.append(_ABSENT)
         elif packed in seen:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import orjson
 import peewee
@@ -186,8 +186,7 @@ class DatabaseBuild:
         return self._statements[table]
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection = self._database.connection()
-        return connection
+        return cast("sqlite3.Connection", self._database.connection())  # type: ignore[no-untyped-call]
 
     def _discard(self) -> None:
         self._database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +110,7 @@ class _Conversion:
         self._curves += 1
         self._runs[run.dataset, num_epochs] += 1
         self._without_latency += run.latency is None
-        absent = SplitResults([None] * num_epochs, [None] * num_epochs, None)
+        absent = SplitResults.absent(num_epochs)
         splits = [
             run.train,
             *(run.evaluations.get(name or "", absent) for name in _SPLITS[run.dataset]),
@@ -120,12 +121,17 @@ class _Conversion:
             self._curves,
             *(index, num_epochs, dataset_code(run.dataset), run.seed),
             *(_count(run.config, name, where) for name in ("channel", "num_cells")),
-            *(column[-1] for column in columns),
+            *(_finite(column[-1]) for column in columns),
             *(run.parameters, run.flops, run.latency),
             None if epoch_seconds is None else epoch_seconds * num_epochs,
             *(split.seconds for split in splits[1:]),
         )
         return row, (self._curves, encode_curves(columns, num_epochs))
+
+
+def _finite(value: float) -> float | None:
+    """Return a recorded value; NaN and infinity, from a diverged run or none, are not recorded."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _count(config: Mapping[str, Any], name: str, where: str) -> int:

@@ -81,7 +81,11 @@ def _field(
         name=name,
         number=number,
         type=kind,
-        label="LABEL_REPEATED" if repeated_message else "LABEL_OPTIONAL",
+        label=(
+            FieldDescriptorProto.LABEL_REPEATED
+            if repeated_message
+            else FieldDescriptorProto.LABEL_OPTIONAL
+        ),
         type_name=repeated_message,
     )
 

@@ -1,8 +1,8 @@
 """One architecture's results, as NAS-Bench-201 and both NATS-Bench spaces record them.
 
 A record holds the runs of one architecture at one training budget by (data set, seed). This
-module checks it and puts each run into one form: every curve a list of one value an epoch, from
-the first to the last, None where the archive has nothing.
+module checks it and puts each run into one form: every curve an array of one value an epoch, from
+the first to the last, NaN where the archive has nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from generators.raw.errors import ArchiveError
 
 __all__ = ["RawRun", "SplitResults", "read_runs"]
@@ -20,6 +23,7 @@ __all__ = ["RawRun", "SplitResults", "read_runs"]
 _MAX_PERCENT: Final = 100.0
 # Sums of float32 batches may end a hair above: 100.00000001 is in the archive.
 _ROUNDING: Final = 1e-3
+_CURVE_TYPES: Final = frozenset({float, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,20 @@ class SplitResults:
     """What a run recorded on one split.
 
     Attributes:
-        acc: Top-1 accuracy in percent, one value an epoch.
-        loss: Cross-entropy, one value an epoch.
+        acc: Top-1 accuracy in percent, float64 of shape (epochs,).
+        loss: Cross-entropy, float64 of shape (epochs,).
         seconds: Time of the last evaluation, or of the last training epoch.
     """
 
-    acc: list[float | None]
-    loss: list[float | None]
+    acc: NDArray[np.float64]
+    loss: NDArray[np.float64]
     seconds: float | None
+
+    @classmethod
+    def absent(cls, num_epochs: int) -> SplitResults:
+        """Return the results on a split that a run was not evaluated on."""
+        nothing = np.full(num_epochs, np.nan)
+        return cls(nothing, nothing, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +106,13 @@ def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) ->
         keys = _keys(str(name), num_epochs)
         evaluations[str(name)] = SplitResults(
             _accuracies(accuracies, keys, f"{where}, {name}"),
-            _losses(losses, keys, f"{where}, {name}"),
+            _curve(losses, keys, f"{where}, {name}"),
             _amount(seconds.get(keys[-1]), f"{where}, evaluation time of {name}"),
         )
     epoch_keys = tuple(range(num_epochs))
     train = SplitResults(
         _accuracies(_field(run, "train_acc1es", dict, where), epoch_keys, f"{where}, training"),
-        _losses(_field(run, "train_losses", dict, where), epoch_keys, f"{where}, training"),
+        _curve(_field(run, "train_losses", dict, where), epoch_keys, f"{where}, training"),
         _amount(_field(run, "train_times", dict, where).get(num_epochs - 1), f"{where}, time"),
     )
     return RawRun(
@@ -129,27 +139,23 @@ def _field(record: Any, name: str, kind: type, where: str) -> Any:
     return value
 
 
-def _accuracies(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
+def _accuracies(
+    values: Mapping[Any, Any], keys: tuple[Any, ...], where: str
+) -> NDArray[np.float64]:
     curve = _curve(values, keys, where)
-    for value in curve:
-        # NaN compares false with everything and passes: it is "not recorded".
-        if value is not None and not -_ROUNDING <= value <= _MAX_PERCENT + _ROUNDING:
-            if math.isnan(value):
-                continue
-            raise ArchiveError(f"{where}: accuracy {value!r} is not a percentage")
+    # NaN compares false with everything and passes: it is "not recorded".
+    wrong = (curve < -_ROUNDING) | (curve > _MAX_PERCENT + _ROUNDING)
+    if wrong.any():
+        raise ArchiveError(f"{where}: accuracy {curve[wrong][0]!r} is not a percentage")
     return curve
 
 
-def _losses(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
-    return _curve(values, keys, where)
-
-
-def _curve(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> list[float | None]:
-    curve = list(map(values.get, keys))
-    for value in curve:
-        if value is not None and type(value) is not float:
-            raise ArchiveError(f"{where}: {value!r:.60} is not a decimal number")
-    return curve
+def _curve(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> NDArray[np.float64]:
+    recorded = list(map(values.get, keys))
+    if not _CURVE_TYPES.issuperset(map(type, recorded)):
+        wrong = next(value for value in recorded if type(value) not in _CURVE_TYPES)
+        raise ArchiveError(f"{where}: {wrong!r:.60} is not a decimal number")
+    return np.array(recorded, dtype=np.float64)
 
 
 def _amount(value: Any, where: str) -> float | None:

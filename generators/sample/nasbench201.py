@@ -130,9 +130,10 @@ def _run(
 
 
 def _accuracy(final: float, epoch: int, num_epochs: int, rng: Random) -> float:
-    progress = (epoch + 1) / num_epochs
-    return round(min(99.99, final * progress**0.25 + rng.uniform(-0.3, 0.3)), 3)
+    progress: float = ((epoch + 1) / num_epochs) ** 0.25
+    return round(min(99.99, final * progress + rng.uniform(-0.3, 0.3)), 3)
 
 
 def _loss(accuracy: float) -> float:
-    return round(4.6 * (1 - accuracy / 100) ** 1.5 + 0.01, 5)
+    missed: float = (1 - accuracy / 100) ** 1.5
+    return round(4.6 * missed + 0.01, 5)

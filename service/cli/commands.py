@@ -6,6 +6,7 @@ import os
 import sqlite3
 import sys
 import traceback
+import warnings
 from typing import Annotated, Final
 
 import typer
@@ -55,6 +56,7 @@ def _options(
 
 def run() -> int:
     """Run the command line and return its exit status."""
+    warnings.showwarning = _tell_warning
     try:
         app(prog_name="nbs", standalone_mode=True)
     except _FAILURES as error:
@@ -65,3 +67,8 @@ def run() -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _tell_warning(message: Warning | str, *_: object) -> None:
+    """Write a warning as one line for people, without the place in the program."""
+    sys.stderr.write(f"nbs: note: {message}\n")

@@ -14,7 +14,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.provenance import Provenance
 from benchmark_db.verify import verify_database
 from generators.registry import GENERATORS, SAMPLES
-from service.cli.output import print_json, print_table, progress_bar, wants_json
+from service.cli.output import print_fields, print_json, progress_bar, wants_json
 from service.settings import Settings
 
 __all__ = ["AsJson", "DataDirectory", "data_directory", "generate", "info", "sample", "verify"]
@@ -86,13 +86,10 @@ def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     if wants_json(asked=as_json):
         print_json({"installed": installed, "unusable": catalog.unusable})
     else:
-        rows = [_flat(provenance) for provenance in installed]
-        for row in rows:
-            print_table(
-                [{"field": name, "value": str(value)} for name, value in row.items()],
-                str(row["benchmark"]),
-            )
-        if not rows:
+        for provenance in installed:
+            sys.stdout.write(f"{provenance['benchmark']}\n")
+            print_fields(_flat(provenance))
+        if not installed:
             sys.stdout.write(f"no database in {directory}; make one with `nbs generate`\n")
     for name, reason in catalog.unusable.items():
         sys.stderr.write(f"nbs: {name} cannot be used: {reason}\n")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import orjson
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,7 +22,11 @@ from rich.table import Table
 
 from generators.progress import Progress as Callback
 
-__all__ = ["print_json", "print_table", "progress_bar", "wants_json"]
+__all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
+
+_SIDE_BY_SIDE: Final = 6
+_COLUMN_WIDTH: Final = 16
+"""Characters that a column of numbers with its name takes, about."""
 
 
 def wants_json(*, asked: bool) -> bool:
@@ -35,16 +40,48 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text.decode() + "\n")
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Print rows as a table; columns in which no row has a value are left out."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    shown = [name for name in names if any(row.get(name) is not None for row in rows)]
-    table = Table(title=title, title_justify="left")
-    for name in shown:
-        table.add_column(name, justify="left" if _is_text(rows, name) else "right")
+def print_fields(values: Mapping[str, Any]) -> None:
+    """Print names and values, one a line."""
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        sys.stdout.write(f"  {name:<{width}}  {_cell(value)}\n")
+
+
+def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print items: what they have in common once, then what tells them apart as a table.
+
+    A few items stand side by side, a field a line; many stand below each other, with as many
+    fields as fit the terminal.
+    """
+    console = Console()
+    console.print(title, style="bold")
+    names = list(dict.fromkeys(name for item in items for name in item))
+    shared = {
+        name: items[0].get(name)
+        for name in names
+        if all(item.get(name) == items[0].get(name) for item in items)
+    }
+    print_fields({name: value for name, value in shared.items() if value is not None})
+    varying = [name for name in names if name not in shared]
+    if not varying:
+        return
+    if len(items) <= _SIDE_BY_SIDE:
+        rows = [[name, *(_cell(item.get(name)) for item in items)] for name in varying]
+        console.print(_table(["", *(f"#{rank}" for rank in range(1, len(items) + 1))], rows))
+        return
+    fitting = varying[: max(1, console.width // _COLUMN_WIDTH)]
+    console.print(_table(fitting, [[_cell(item.get(name)) for name in fitting] for item in items]))
+    if len(fitting) < len(varying):
+        sys.stdout.write(f"  and {len(varying) - len(fitting)} more fields: --json shows them\n")
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for rank, name in enumerate(header):
+        table.add_column(name, justify="left" if rank == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(row.get(name)) for name in shown))
-    Console().print(table)
+        table.add_row(*row)
+    return table
 
 
 @contextmanager
@@ -65,10 +102,6 @@ def progress_bar(label: str) -> Iterator[Callback]:
             bars.update(task, completed=done, total=total)
 
         yield advance
-
-
-def _is_text(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return any(isinstance(row.get(name), str) for row in rows)
 
 
 def _cell(value: Any) -> str:

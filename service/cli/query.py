@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bench_client import BenchClient
 from benchmark_db.reduction import REDUCTIONS
 from service.cli.data import AsJson, DataDirectory
-from service.cli.output import print_json, print_table, wants_json
+from service.cli.output import print_items, print_json, wants_json
 
 __all__ = ["app"]
 
@@ -68,7 +68,7 @@ def _print(items: Sequence[BaseModel], title: str, *, as_json: bool) -> None:
     if wants_json(asked=as_json):
         print_json(dumped)
     else:
-        print_table([_row(item) for item in dumped], f"{title}: {len(dumped)} items")
+        print_items([_row(item) for item in dumped], f"{title}: {len(dumped)} items")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:

@@ -141,6 +141,8 @@ def test_a_malformed_architecture_is_told_from_other_bad_fields(
 ) -> None:
     with pytest.raises(InvalidArchitectureError, match="nonsense") as caught:
         asked(server.url, lambda bench: bench.query_nb201("nonsense"))
+    with pytest.raises(InvalidArchitectureError, match="false"):
+        asked(server.url, lambda bench: bench.query_nb201(arch=False))
     assert [error.loc for error in caught.value.errors] == [["query", "arch"]]
     with pytest.raises(InvalidRequestError, match="svhn") as other:
         asked(server.url, lambda bench: bench.query_nb201(0, 200, "svhn"))
@@ -166,8 +168,19 @@ def test_what_json_cannot_say_is_a_bad_request(
         lambda bench: bench.describe_nb201(arch),
         lambda bench: bench.query_nb201_many([arch]),
     ):
-        with pytest.raises(InvalidRequestError, match="cannot be sent as JSON"):
+        with pytest.raises(InvalidArchitectureError, match="cannot be sent as JSON"):
             asked(server.url, question)
+    with pytest.raises(InvalidRequestError, match=r"dataset: .* cannot be sent as JSON"):
+        asked(server.url, lambda bench: bench.query_nb201(0, dataset=arch))
+    assert server.received == []
+
+
+def test_a_question_that_fits_into_no_address_is_too_large(
+    server: BenchmarkServer, asked: Callable[..., Any]
+) -> None:
+    with pytest.raises(TooLargeError, match=r"10001\d characters"):
+        asked(server.url, lambda bench: bench.query_nb201("x" * 100_000), retries=0)
+    assert server.received == []
 
 
 def test_an_architecture_with_a_lone_surrogate_is_the_servers_to_refuse(

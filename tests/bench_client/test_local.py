@@ -156,3 +156,27 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(missing: str
     assert run.stdout.strip() == (
         f"reading local databases needs {missing}: pip install 'nas-bench-service[local]'"
     )
+
+
+def test_a_part_of_ours_that_is_missing_is_not_blamed_on_an_extra() -> None:
+    program = (
+        "import sys; sys.modules['benchmark_db.catalog'] = None\n"
+        "from bench_client import BenchClient\n"
+        "try: BenchClient.local('.')\nexcept ImportError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "benchmark_db.catalog" in run.stdout
+    assert "pip install" not in run.stdout
+
+
+@pytest.mark.parametrize("value", ["200", 200.0, True, [200]], ids=repr)
+@pytest.mark.parametrize("name", ["num_epochs", "seed"])
+def test_what_is_no_whole_number_is_refused_by_every_client(
+    server: BenchmarkServer, databases: Path, name: str, value: Any
+) -> None:
+    for bench in (BenchClient(server.url), BenchClient.local(databases)):
+        with bench, pytest.raises(InvalidRequestError, match="not a whole number") as caught:
+            bench.query_nb201(0, **{name: value})
+        assert [error.loc for error in caught.value.errors] == [[name]]

@@ -1,0 +1,36 @@
+"""Arguments as every transport can pass them on."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from bench_client.errors import InvalidRequestError
+from bench_client.models import FieldError
+
+__all__ = ["plain", "whole"]
+
+
+def plain(value: Any) -> Any:
+    """Return an integer of any type, such as numpy's, as Python's; all else as it is."""
+    if value is None or isinstance(value, str | int):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value
+
+
+def whole(name: str, value: Any) -> int | None:
+    """Return an argument that is a whole number, or None.
+
+    Checked here because text in an address cannot tell 200 from "200".
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    number = plain(value)
+    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+        return number
+    message = f"{value!r:.80} is not a whole number"
+    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])

@@ -18,6 +18,10 @@ Outcome: TypeAlias = httpx.Response | httpx.RequestError
 RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
 """Too many requests; no answer from behind a proxy; overloaded."""
 
+_UNAVAILABLE: Final = 503
+_OUTLASTED: Final = b":problem:time-budget-exceeded"
+"""End of the type of the problem that says so."""
+
 LONGEST_PAUSE: Final = 30.0
 """Seconds; a server that asks for a longer pause is not asked again."""
 
@@ -83,5 +87,10 @@ def retry_after(response: httpx.Response) -> float | None:
 
 def _is_passing(outcome: Outcome) -> bool:
     if isinstance(outcome, httpx.Response):
-        return outcome.status_code in RETRIED_STATUS
+        return outcome.status_code in RETRIED_STATUS and not _is_final(outcome)
     return isinstance(outcome, _BROKEN_CONNECTION)
+
+
+def _is_final(response: httpx.Response) -> bool:
+    """Tell whether a question outlasted its time budget: asked again, it would again."""
+    return response.status_code == _UNAVAILABLE and _OUTLASTED in response.content

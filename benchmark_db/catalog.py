@@ -57,7 +57,7 @@ class Catalog:
             )
         raise UnknownBenchmarkError(
             f"{name} is not installed: make its database with `nbs generate {name} RAW`, RAW being "
-            "the raw archive, then restart the server"
+            "the raw archive (a server reads it when it is started anew)"
         )
 
     def close(self) -> None:

@@ -32,6 +32,7 @@ _EXAMPLE: Final = arch_str(operations_at(0))
 _ARCH: Final = (
     "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
 )
+_SPELLINGS: Final[dict[str, Any]] = {"type": ["string", "integer", "object", "array"]}
 _FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
 
 
@@ -81,7 +82,9 @@ class ArchitectureQuestion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     arch: Annotated[
-        str | int | dict[str, str] | list[str], Field(description=_ARCH, examples=[_EXAMPLE, 11])
+        # Judged where all spellings are: a union would turn `true` into index 1.
+        Any,
+        Field(description=_ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
     ]
 
 
@@ -115,7 +118,7 @@ async def computed_stats(request: Request) -> Response:
     "/computed-stats/query",
     operation_id="nasbench201_computed_stats_query",
     response_model=BatchAnswer[Nb201Stats],
-    responses=problems(404, 413, 422, 503),
+    responses=problems(404, 413, 422, 500, 503),
 )
 async def computed_stats_query(request: Request, question: BatchQuestion) -> Response:
     """Answer one question for up to 10,000 architectures, aligned with them.

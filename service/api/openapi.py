@@ -20,8 +20,8 @@ _MEANINGS: Final = {
     404: "The benchmark is not installed; the detail says how to install it.",
     413: "The body is too large.",
     422: "The question is malformed, or an architecture lies outside the space.",
-    500: "The server failed; its log tells more under the request id.",
-    503: "The question took longer than its time budget, or the database is damaged.",
+    500: "The server failed, or its database is damaged; the request id leads to its log.",
+    503: "The question took longer than its time budget; asked again, it would again.",
 }
 
 
@@ -30,7 +30,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
 
 
-READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 503)}
+READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 500, 503)}
 """What every GET of a benchmark may answer besides its model."""
 
 

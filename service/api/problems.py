@@ -23,7 +23,6 @@ __all__ = ["PROBLEM_JSON", "install_problem_handlers", "problem"]
 
 PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:nas-bench-service:problem:"
-_BUSY_RETRY_SECONDS: Final = 5
 _LONGEST_INPUT: Final = 200
 
 
@@ -103,7 +102,7 @@ async def _unknown_benchmark(request: Request, error: UnknownBenchmarkError) -> 
 
 async def _unusable_database(request: Request, error: UnusableDatabaseError) -> Response:
     return problem(
-        request, 503, kind="database-unusable", title="Database unusable", detail=str(error)
+        request, 500, kind="database-unusable", title="Database unusable", detail=str(error)
     )
 
 
@@ -118,7 +117,6 @@ async def _time_budget_exceeded(request: Request, _: TimeBudgetExceededError) ->
             f"the question took longer than its {budget:g} s: add filters, ask for a smaller page "
             "or for fewer architectures"
         ),
-        headers={"Retry-After": str(_BUSY_RETRY_SECONDS)},
     )
 
 

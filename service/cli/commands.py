@@ -69,6 +69,6 @@ def run() -> int:
     return 0
 
 
-def _tell_warning(message: Warning | str, *_: object) -> None:
+def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Write a warning as one line for people, without the place in the program."""
     sys.stderr.write(f"nbs: note: {message}\n")

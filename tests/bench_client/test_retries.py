@@ -64,6 +64,16 @@ def test_retries_are_bounded(
     assert len(server.received) == 3
 
 
+def test_a_question_that_outlasts_its_time_budget_is_not_asked_again(
+    server: BenchmarkServer, asked: Callable[..., Any], reply: MakeReply
+) -> None:
+    kind = "urn:nas-bench-service:problem:time-budget-exceeded"
+    server.will_answer(reply.problem(503, "add filters", type=kind))
+    with pytest.raises(ServerOverloadedError, match="add filters"):
+        asked(server.url, lambda bench: bench.query_nb201(0))
+    assert len(server.received) == 1
+
+
 def test_no_retries_means_one_attempt(
     server: BenchmarkServer, asked: Callable[..., Any], reply: MakeReply
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -31,6 +31,7 @@ BUILD_PRAGMAS: Final = {
 }
 
 _READ_PRAGMAS: Final = {"cache_size": -1024, "query_only": True, "trusted_schema": False}
+_OUT_OF_TIME: Final = "the question ran out of time"
 _STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
 """Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
 
@@ -67,12 +68,15 @@ class ReadOnlyDatabase:
             UnusableDatabaseError: The file is damaged.
         """
         try:
-            yield from self._connection().execute(sql, parameters or {})
+            found = self._connection().execute(sql, parameters or {})
+            deadline = getattr(self._thread, "deadline", None)
+            yield from found if deadline is None else _until(deadline, found)
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                raise TimeBudgetExceededError("the question ran out of time") from error
+                raise TimeBudgetExceededError(_OUT_OF_TIME) from error
             raise UnusableDatabaseError(f"{self.path.name}: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # UnicodeDecodeError: SQLite's own message quotes damaged text.
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
 
     def check(self) -> None:
@@ -93,15 +97,20 @@ class ReadOnlyDatabase:
 
     @contextmanager
     def time_budget(self, seconds: float) -> Iterator[None]:
-        """Stop statements of this thread that are still running after so many seconds."""
+        """Stop what this thread asks once so many seconds are over.
+
+        Statements that run stop within a millisecond, and no further row is given out.
+        """
         connection = self._connection()
         deadline = time.monotonic() + seconds
         connection.set_progress_handler(
             lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CLOCK_READINGS
         )
+        self._thread.deadline = deadline
         try:
             yield
         finally:
+            self._thread.deadline = None
             connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
@@ -125,12 +134,13 @@ class ReadOnlyDatabase:
     def _check(self, schema_version: int) -> None:
         name = self.path.name
         if not self.path.is_file():
-            raise UnusableDatabaseError(f"{name} does not exist")
+            what = "is not a file" if self.path.exists() else "does not exist"
+            raise UnusableDatabaseError(f"{name} {what}")
         try:
             connection = self._connection()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except (sqlite3.DatabaseError, peewee.DatabaseError) as error:
+        except (sqlite3.DatabaseError, peewee.DatabaseError, UnicodeDecodeError) as error:
             self.close()
             raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
         if application != APPLICATION_ID:
@@ -142,3 +152,11 @@ class ReadOnlyDatabase:
                 f"{name} has schema {version}, this version reads {schema_version}; "
                 "generate it again from the raw archive"
             )
+
+
+def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:
+    """Yield rows until a moment on the monotonic clock: their reader takes time, too."""
+    for row in found:
+        if time.monotonic() > deadline:
+            raise TimeBudgetExceededError(_OUT_OF_TIME)
+        yield row

@@ -16,7 +16,13 @@ from benchmark_db.answers import (
     many_computed_stats_answer,
 )
 from benchmark_db.benchmark import Benchmark
-from benchmark_db.nasbench201.architecture import arch_str, operations_at
+from benchmark_db.nasbench201.architecture import (
+    EDGES,
+    NUM_ARCHITECTURES,
+    OPERATIONS,
+    arch_str,
+    operations_at,
+)
 from benchmark_db.nasbench201.benchmark import describe_architecture
 from benchmark_db.questions import MAX_BATCH
 from service.api.openapi import READ_PROBLEMS, problems
@@ -32,7 +38,20 @@ _EXAMPLE: Final = arch_str(operations_at(0))
 _ARCH: Final = (
     "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
 )
-_SPELLINGS: Final[dict[str, Any]] = {"type": ["string", "integer", "object", "array"]}
+_OPERATION: Final = {"enum": [*OPERATIONS, "conv_1x1", "conv_3x3"]}
+_SPELLINGS: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "description": "The published string, or an index in digits."},
+        {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
+        {
+            "type": "object",
+            "properties": dict.fromkeys(EDGES, _OPERATION),
+            "required": list(EDGES),
+            "additionalProperties": False,
+        },
+        {"type": "array", "items": _OPERATION, "minItems": len(EDGES), "maxItems": len(EDGES)},
+    ]
+}
 _FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
 
 
@@ -64,6 +83,8 @@ class StatsQuestion(CurvesQuestion):
 
 class BatchQuestion(_Filters, Reducing):
     """One question for many architectures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     archs: Annotated[
         list[Any],
@@ -118,7 +139,7 @@ async def computed_stats(request: Request) -> Response:
     "/computed-stats/query",
     operation_id="nasbench201_computed_stats_query",
     response_model=BatchAnswer[Nb201Stats],
-    responses=problems(404, 413, 422, 500, 503),
+    responses=problems(400, 404, 413, 422, 500, 503),
 )
 async def computed_stats_query(request: Request, question: BatchQuestion) -> Response:
     """Answer one question for up to 10,000 architectures, aligned with them.
@@ -166,7 +187,7 @@ async def intermediate_stats(request: Request) -> Response:
     "/architecture",
     operation_id="nasbench201_architecture",
     response_model=Nb201Architecture,
-    responses=problems(404, 413, 422),
+    responses=problems(400, 404, 413, 422),
 )
 async def architecture(request: Request, question: ArchitectureQuestion) -> Response:
     """Return every name of an architecture, and the indices of its isomorphism class."""

@@ -17,6 +17,7 @@ NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 _MEANINGS: Final = {
+    400: "The body is not text in UTF-8.",
     404: "The benchmark is not installed; the detail says how to install it.",
     413: "The body is too large.",
     422: "The question is malformed, or an architecture lies outside the space.",

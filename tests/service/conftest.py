@@ -1,0 +1,114 @@
+"""Real servers on real sockets, serving databases made from archives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import httpx
+import pytest
+
+from generators.registry import GENERATORS, SAMPLES
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REAL_RECORDS = REPOSITORY.parent / "shared/data/nasbench201/NATS-tss-v1_0-3ffb9-simple"
+
+Serve: TypeAlias = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the database of a made-up archive of twelve architectures."""
+    folder = tmp_path_factory.mktemp("sample")
+    raw = SAMPLES["nasbench201"](folder / "raw", architectures=12, seed=0)
+    GENERATORS["nasbench201"](raw, folder, progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the database of the two real records."""
+    if not REAL_RECORDS.is_dir():
+        pytest.skip("the real records are in ../shared, which is not there")
+    folder = tmp_path_factory.mktemp("real")
+    GENERATORS["nasbench201"](REAL_RECORDS, folder, progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(directory: Path) -> Iterator[str]:
+    """The address of a server of the sample."""
+    with serving(directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def real_server(real_directory: Path) -> Iterator[str]:
+    """The address of a server of the real records."""
+    with serving(real_directory) as url:
+        yield url
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers that end with the test."""
+    started = []
+
+    def start(folder: Path, **environment: str) -> str:
+        context = serving(folder, **environment)
+        started.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in started:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def http(server: str) -> Iterator[httpx.Client]:
+    """A bare HTTP client of the server."""
+    with httpx.Client(base_url=server, timeout=30) as client:
+        yield client
+
+
+@contextmanager
+def serving(folder: Path, **environment: str) -> Iterator[str]:
+    """Run `nbs serve` on a free port; at the end it must stop by itself when told to."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    log = folder / f"server-{port}.log"
+    command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stderr=output, cwd=REPOSITORY, env={**os.environ, **environment}
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, process, log)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(20)
+    assert status in {0, -signal.SIGTERM}, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            httpx.get(f"{url}/livez")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"no server after 30 s: {log.read_text()}")

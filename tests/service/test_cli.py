@@ -1,0 +1,164 @@
+"""`nbs`, run as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark_db.catalog import Catalog
+
+
+def nbs(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def on_terminal(*arguments: str | Path) -> str:
+    """Return what a command prints on a terminal of 100 columns."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+        os.close(follower)
+        output = b""
+        while True:
+            try:
+                part = os.read(leader, 65_536)
+            except OSError:  # how a terminal says that nobody holds its other end any more
+                break
+            output += part
+        process.wait(60)
+    os.close(leader)
+    return output.decode()
+
+
+class TestTheWayFromNothingToAnAnswer:
+    def test_works_with_the_commands_that_are_printed(self, tmp_path: Path) -> None:
+        raw, data = tmp_path / "raw", tmp_path / "data"
+        sampled = nbs("sample", raw, "--architectures", "3")
+        assert sampled.returncode == 0
+        command = sampled.stderr.split("`nbs ")[1].split("`")[0].split()
+        generated = nbs(*command, "--out", data)
+        assert generated.returncode == 0
+        assert "SYNTHETIC" in generated.stderr
+        asked = nbs("query", "nb201", "0", "--num-epochs", "200", "--data", data)
+        items = json.loads(asked.stdout)
+        assert {item["config"]["index"] for item in items} == {0}
+        assert "made up" in asked.stderr
+
+    def test_the_same_seed_makes_the_same_database(self, tmp_path: Path) -> None:
+        digests = []
+        for name in ("one", "two"):
+            nbs("sample", tmp_path / name, "--architectures", "2", "--seed", "5")
+            archive = tmp_path / name / "NAS-Bench-201-synthetic.pth"
+            nbs("generate", "nasbench201", archive, "--out", tmp_path / name)
+            catalog = Catalog(tmp_path / name)
+            digests.append(catalog["nasbench201"].provenance.content_digest)
+            catalog.close()
+        assert digests[0] == digests[1]
+
+
+class TestQuery:
+    def test_prints_json_into_a_pipe(self, directory: Path) -> None:
+        asked = nbs("query", "nb201", "3", "--reduction", "mean", "--data", directory)
+        assert all(item["num_runs"] >= 1 for item in json.loads(asked.stdout))
+
+    def test_prints_a_table_on_a_terminal(self, directory: Path) -> None:
+        printed = on_terminal("query", "nb201", "3", "--num-epochs", "200", "--data", directory)
+        assert "test_acc" in printed
+        assert "{" not in printed
+
+    def test_asks_a_server_at_an_address(self, directory: Path, server: str) -> None:
+        arguments = ("query", "nb201", "3", "--dataset", "cifar10")
+        local = nbs(*arguments, "--data", directory)
+        assert nbs(*arguments, "--url", server).stdout == local.stdout
+        assert nbs(*arguments, NASBENCH_URL=server).stdout == local.stdout
+
+    def test_prints_curves_as_json(self, directory: Path) -> None:
+        asked = nbs(
+            "query", "nb201", "3", "--num-epochs", "12", "--intermediates", "--data", directory
+        )
+        assert len(json.loads(asked.stdout)[0]["intermediates"]) == 12
+
+
+class TestInfoAndVerify:
+    def test_info_tells_what_is_installed(self, directory: Path) -> None:
+        (installed,) = json.loads(nbs("info", "--data", directory).stdout)["installed"]
+        assert installed["benchmark"] == "nasbench201"
+        assert "content_digest" in on_terminal("info", "--data", directory)
+
+    def test_info_of_an_empty_folder_says_what_to_do(self, tmp_path: Path) -> None:
+        assert "nbs generate" in on_terminal("info", "--data", tmp_path)
+
+    def test_info_tells_what_cannot_be_used(self, tmp_path: Path) -> None:
+        (tmp_path / "nasbench201.db").write_text("text")
+        told = nbs("info", "--data", tmp_path)
+        assert "nasbench201.db is not an SQLite database" in told.stderr
+
+    def test_verify_finds_a_sound_database_sound(self, directory: Path) -> None:
+        assert "sound" in on_terminal("verify", directory / "nasbench201.db")
+
+    def test_verify_finds_a_changed_number(self, directory: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "changed.db"
+        shutil.copy(directory / "nasbench201.db", copy)
+        with sqlite3.connect(copy) as connection:
+            connection.execute("UPDATE run SET test_acc = test_acc + 1e-9 WHERE arch_index = 3")
+        connection.close()
+        verified = nbs("verify", copy)
+        assert verified.returncode == 1
+        assert "has been changed" in verified.stderr
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("arguments", "status"),
+        [
+            ((), 2),
+            (("nothing",), 2),
+            (("generate", "nothing", "x"), 2),
+            (("generate", "nasbench201", "/nowhere"), 2),
+            (("query", "nb201", "0", "--num-epochs", "many"), 2),
+            (("query", "nb201", "nonsense"), 1),
+            (("query", "nb201", "0", "--dataset", "mnist"), 1),
+            (("query", "nb201", "0", "--reduction", "median"), 1),
+            (("query", "nb201", "0", "--url", "http://127.0.0.1:9"), 1),
+            (("verify", "/nowhere.db"), 1),
+            (("generate", "nasbench201", Path(__file__)), 1),
+        ],
+    )
+    def test_have_a_status_and_no_traceback(
+        self, directory: Path, arguments: tuple[str, ...], status: int
+    ) -> None:
+        ended = nbs(*arguments, NASBENCHMARK_DIR=str(directory))
+        assert ended.returncode == status, ended.stderr
+        assert "Traceback" not in ended.stderr
+        if status == 1:
+            assert ended.stderr.splitlines()[-1].startswith("nbs: ")
+
+    def test_debug_shows_where_a_failure_arose(self, tmp_path: Path) -> None:
+        ended = nbs("--debug", "verify", tmp_path / "nothing.db")
+        assert ended.returncode == 1
+        assert "Traceback" in ended.stderr
+
+    def test_a_missing_extra_is_named(self) -> None:
+        code = "import sys; sys.modules['typer'] = None; from service.cli import main; main()"
+        ended = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 1
+        assert "nas-bench-service[cli]" in ended.stderr

@@ -30,7 +30,7 @@ from generators.source import Source
 __all__ = ["BuildError", "DatabaseBuild"]
 
 _SUFFIX: Final = ".building"
-_CACHE_KIB: Final = 65_536
+_CACHE_KIB: Final = 16_384
 
 
 class BuildError(Exception):
@@ -65,13 +65,9 @@ class DatabaseBuild:
         with _explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(target)
-            handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
-        # Held until the build ends, so that another build can tell it from an abandoned one.
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        self._handle = handle
-        self._path = Path(name)
+            self._handle, self._path = _reserved(target)
         self._database = peewee.SqliteDatabase(
-            name,
+            str(self._path),
             pragmas={
                 **BUILD_PRAGMAS,
                 "cache_size": -_CACHE_KIB,
@@ -208,6 +204,23 @@ def _explained(target: Path) -> Iterator[None]:
         raise BuildError(
             f"cannot write {target}: {error} (is the disk full, or the folder read-only?)"
         ) from error
+
+
+def _reserved(target: Path) -> tuple[int, Path]:
+    """Make the file to build in, locked so that another build can tell it from an abandoned one."""
+    while True:
+        handle, name = tempfile.mkstemp(_SUFFIX, f".{target.name}.", target.parent)
+        path = Path(name)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            os.close(handle)
+            path.unlink(missing_ok=True)
+            raise
+        # Another build may have taken it for abandoned before it was locked.
+        if os.fstat(handle).st_nlink:
+            return handle, path
+        os.close(handle)
 
 
 def _remove_abandoned(target: Path) -> None:

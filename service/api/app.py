@@ -51,6 +51,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # What lives as long as the server need not be looked at by every garbage collection.
         gc.collect()
         gc.freeze()
+        # Answers hold no cycles: looking for them after every 700 objects is a tenth of a query.
+        gc.set_threshold(20_000, 50, 100)
         yield
         app.state.catalog.close()
 
@@ -63,9 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (nasbench201.router, benchmarks.router, health.router):
-        # An included router is searched twice for each request, a quarter of a query's time.
-        app.router.routes.extend(router.routes)
+    # Included routers are searched twice for each request, and routes in order: a quarter of a
+    # query's time.
+    routers = (nasbench201.router, benchmarks.router, health.router)
+    app.router.routes[:0] = [route for router in routers for route in router.routes]
     install_problem_handlers(app)
     install_not_modified_handler(app)
     install_openapi(app)

@@ -21,6 +21,7 @@ serve: $(VENV)/.server
 	@if ! ls $(DATA)/*.db >/dev/null 2>&1; then \
 	  echo 'No database in $(DATA)/: making a small synthetic one.'; \
 	  $(BIN)/nbs sample $(DATA)/raw && \
+	  $(BIN)/nbs generate nasbench101 $(DATA)/raw/NAS-Bench-101-synthetic.tfrecord --out $(DATA) && \
 	  $(BIN)/nbs generate nasbench201 $(DATA)/raw/NAS-Bench-201-synthetic.pth --out $(DATA); \
 	fi
 	@exec $(BIN)/nbs serve --data $(DATA) --host $(HOST) --port $(PORT)
@@ -46,6 +47,7 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 benchmarks: $(VENV)/.dev
+	@$(BIN)/python benchmarks/nasbench101.py
 	@$(BIN)/python benchmarks/nasbench201.py
 
 # The exact versions everything is tested with, from a fresh environment.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from bench_client.errors import InvalidRequestError
 from bench_client.models import FieldError
 
-__all__ = ["plain", "whole"]
+__all__ = ["Reduction", "either", "plain", "whole"]
+
+Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
+"""How several runs of one configuration become one item."""
 
 
 def plain(value: Any) -> Any:
@@ -19,6 +22,18 @@ def plain(value: Any) -> Any:
         return operator.index(value)
     except TypeError:
         return value
+
+
+def either(name: str, value: Any) -> bool:
+    """Return an argument that is true or false.
+
+    Raises:
+        InvalidRequestError: It is something else, which text in an address cannot tell.
+    """
+    if isinstance(value, bool):
+        return value
+    message = f"{value!r:.80} is not true or false"
+    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])
 
 
 def whole(name: str, value: Any) -> int | None:

@@ -24,14 +24,13 @@ from bench_client.errors import (
 from bench_client.models import FieldError, fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
-from benchmark_db.catalog import BENCHMARKS, Catalog
+from benchmark_db.catalog import PUBLISHED, Catalog
 from benchmark_db.errors import (
     BenchmarkDataError,
     InvalidQuestionError,
     UnknownBenchmarkError,
 )
 from benchmark_db.errors import InvalidArchitectureError as InvalidSpellingError
-from benchmark_db.nasbench201.benchmark import describe_architecture
 
 __all__ = ["AsyncLocalTransport", "LocalTransport"]
 
@@ -39,10 +38,6 @@ A = TypeVar("A", bound=BaseModel)
 
 _DIRECTORY_VARIABLE: Final = "NASBENCHMARK_DIR"
 _DEFAULT_DIRECTORY: Final = "~/.nasbenchmark"
-
-_DESCRIBERS: Final[Mapping[str, Callable[[Any], answers.Answer]]] = MappingProxyType(
-    {"nasbench201": describe_architecture}
-)
 
 
 class LocalTransport:
@@ -59,7 +54,7 @@ class LocalTransport:
         chosen = directory or os.environ.get(_DIRECTORY_VARIABLE) or _DEFAULT_DIRECTORY
         self._directory = Path(chosen).expanduser()
         self._catalog = Catalog(self._directory)
-        if not self._catalog.installed:
+        if not self._catalog.published:
             raise BenchmarkNotInstalledError(_nothing_in(self._directory, self._catalog))
 
     def __repr__(self) -> str:
@@ -116,7 +111,7 @@ def _takes_microseconds(question: Question[Any]) -> bool:
 
 
 def _benchmarks(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
-    return {"items": [_described(catalog, name) for name in catalog.installed]}
+    return {"items": [_described(catalog, name) for name in catalog.published]}
 
 
 def _benchmark(catalog: Catalog, question: Question[Any]) -> answers.Answer:
@@ -145,8 +140,26 @@ def _intermediate_stats(catalog: Catalog, question: Question[Any]) -> answers.An
 
 
 def _architecture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    name = catalog[str(question.benchmark)].description.name
-    return _DESCRIBERS[name](question.options["arch"])
+    benchmark = catalog[str(question.benchmark)]
+    return answers.architecture_answer(benchmark, question.options["arch"])
+
+
+def _architectures(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    benchmark = catalog[str(question.benchmark)]
+    return answers.architectures_answer(benchmark, question.options["archs"])
+
+
+def _hardware(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    return answers.hardware_answer(catalog.hardware(), question.filters, **question.options)
+
+
+def _families(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
+    return answers.families_answer(catalog)
+
+
+def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    options = {name: value for name, value in question.options.items() if value is not None}
+    return answers.distribution_answer(catalog, question.filters, **options)
 
 
 _Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
@@ -158,6 +171,11 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "benchmarks": _benchmarks,
         "computed_stats": _computed_stats,
         "computed_stats_many": _computed_stats_many,
+        "distribution": _distribution,
+        "families": _families,
+        "hardware": _hardware,
+        "hash": _architecture,
+        "hash_many": _architectures,
         "intermediate_stats": _intermediate_stats,
     }
 )
@@ -181,7 +199,7 @@ def _nothing_in(directory: Path, catalog: Catalog) -> str:
     if catalog.unusable:
         return f"no usable database in {directory}: {'; '.join(catalog.unusable.values())}"
     state = "holds no database" if directory.is_dir() else "is not a folder"
-    names = ", ".join(f"{name}.db" for name in BENCHMARKS)
+    names = ", ".join(f"{name}.db" for name in PUBLISHED)
     return (
         f"{directory} {state} (looked for {names}): make one with `nbs generate`, or name the "
         f"folder that has them (${_DIRECTORY_VARIABLE})"

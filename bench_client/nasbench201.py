@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
-from bench_client.arguments import plain, whole
+from bench_client.arguments import Reduction, plain
 from bench_client.models import (
     BatchAnswer,
     Nb201Architecture,
@@ -13,12 +13,11 @@ from bench_client.models import (
     Nb201Stats,
     Page,
 )
+from bench_client.nats_bench import RunFilters, RunQuestions
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_page, every_result, page_size
 
 __all__ = [
     "Architecture",
-    "Reduction",
     "curves_nb201",
     "describe_nb201",
     "query_nb201",
@@ -28,12 +27,14 @@ __all__ = [
 Architecture: TypeAlias = str | int | Mapping[str, str] | Sequence[str]
 """The published string, the index (also in digits), the dict of edges or the list of six ops."""
 
-Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
-
 _NAME: Final = "nasbench201"
-_StatsPage: Final = Page[Nb201Stats]
-_CurvesPage: Final = Page[Nb201Curves]
-_StatsBatch: Final = BatchAnswer[Nb201Stats]
+_QUESTIONS: Final = RunQuestions(
+    name=_NAME,
+    stats=Page[Nb201Stats],
+    curves=Page[Nb201Curves],
+    batch=BatchAnswer[Nb201Stats],
+    sendable=plain,
+)
 
 
 def query_nb201(
@@ -70,13 +71,9 @@ def query_nb201(
         InvalidRequestError: Another filter is.
         BenchmarkNotInstalledError: The server has no NAS-Bench-201.
     """
-    filters = _filters(num_epochs, dataset, seed, arch=plain(arch))
-    options = {
-        **_options(reduction, include_intermediates=include_intermediates),
-        "limit": page_size(with_curves=include_intermediates),
-    }
-    question = Question("computed_stats", _StatsPage, _NAME, filters, options)
-    return (yield from every_page(question))
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    curves = include_intermediates
+    return (yield from _QUESTIONS.query(arch, which, reduction, include_intermediates=curves))
 
 
 def query_nb201_many(
@@ -109,10 +106,9 @@ def query_nb201_many(
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NAS-Bench-201.
     """
-    filters = _filters(num_epochs, dataset, seed)
-    options = _options(reduction, include_intermediates=include_intermediates)
-    question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
-    return (yield from every_result(question, archs, with_curves=include_intermediates))
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    curves = include_intermediates
+    return (yield from _QUESTIONS.query_many(archs, which, reduction, include_intermediates=curves))
 
 
 def curves_nb201(
@@ -131,10 +127,8 @@ def curves_nb201(
         The curves of each run; in an item all lists have one value an epoch. At 200 epochs some
         splits are recorded at the last epoch only and None before it.
     """
-    filters = _filters(num_epochs, dataset, seed, arch=plain(arch))
-    options = {"reduction": reduction, "limit": page_size(with_curves=True)}
-    question = Question("intermediate_stats", _CurvesPage, _NAME, filters, options)
-    return (yield from every_page(question))
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    return (yield from _QUESTIONS.query_curves(arch, which, reduction))
 
 
 def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
@@ -148,19 +142,3 @@ def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
     """
     options = {"arch": plain(arch)}
     return (yield from ask(Question("architecture", Nb201Architecture, _NAME, options=options)))
-
-
-def _filters(
-    num_epochs: int | None, dataset: str | None, seed: int | None, **arch: Any
-) -> dict[str, Any]:
-    return {
-        **arch,
-        "num_epochs": whole("num_epochs", num_epochs),
-        "dataset": dataset,
-        "seed": whole("seed", seed),
-    }
-
-
-def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
-    curves = {"include_intermediates": True} if include_intermediates else {}
-    return {"reduction": reduction, **curves}

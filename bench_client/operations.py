@@ -58,6 +58,11 @@ Topic: TypeAlias = Literal[
     "benchmarks",
     "computed_stats",
     "computed_stats_many",
+    "distribution",
+    "families",
+    "hardware",
+    "hash",
+    "hash_many",
     "intermediate_stats",
 ]
 """What can be asked; every transport knows how."""

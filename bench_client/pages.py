@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bench_client.arguments import plain
 from bench_client.errors import InvalidArchitectureError, UnexpectedAnswerError
-from bench_client.models import BatchAnswer, BatchError, FieldError, Page
+from bench_client.models import BatchError, FieldError, Page
 from bench_client.operations import Question, Steps, ask
 
 __all__ = ["every_page", "every_result", "page_size"]
@@ -36,27 +36,44 @@ def page_size(*, with_curves: bool) -> int:
     return _PAGE_WITH_CURVES if with_curves else _PAGE
 
 
-def every_page(question: Question[Page[T]]) -> Steps[list[T]]:
+def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps[list[T]]:
     """Ask for page after page and return the items of all.
+
+    Args:
+        question: The question, with the size of a page as its `limit`.
+        at_most: Stop after so many items, 1 or more.
 
     Raises:
         UnexpectedAnswerError: The server turns in circles.
     """
+    if at_most is not None:
+        limit = min(at_most, question.options["limit"])
+        question = replace(question, options={**question.options, "limit": limit})
     page = yield from ask(question)
     items = list(page.items)
-    while page.next_cursor is not None:
+    while page.next_cursor is not None and (at_most is None or len(items) < at_most):
         cursor = page.next_cursor
         page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
         if page.next_cursor == cursor:
             raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page")
         items += page.items
-    return items
+    return items[:at_most]
 
 
 def every_result(
-    question: Question[BatchAnswer[T]], archs: Iterable[Any], *, with_curves: bool
-) -> Steps[list[list[T]]]:
+    question: Question[Any],
+    archs: Iterable[Any],
+    *,
+    with_curves: bool,
+    sendable: Callable[[Any], Any] = plain,
+) -> Steps[list[Any]]:
     """Ask about as many architectures at a time as the service takes, and return all results.
+
+    Args:
+        question: Its answer has `results`, aligned with `archs`.
+        archs: The architectures.
+        with_curves: Whether the results hold learning curves.
+        sendable: Makes an architecture one that every transport can pass on.
 
     Raises:
         InvalidArchitectureError: Some are malformed; it carries the results of the others.
@@ -65,8 +82,8 @@ def every_result(
     """
     if isinstance(archs, str | Mapping):
         raise TypeError(f"archs is one architecture, {archs!r:.80}: put it into a list")
-    results: list[list[T] | BatchError] = []
-    for batch in _batches(archs, _BATCH_WITH_CURVES if with_curves else _BATCH):
+    results: list[Any] = []
+    for batch in _batches(map(sendable, archs), _BATCH_WITH_CURVES if with_curves else _BATCH):
         options = {**question.options, "archs": batch}
         answer = yield from ask(replace(question, options=options))
         if len(answer.results) != len(batch):
@@ -78,12 +95,12 @@ def every_result(
 
 
 def _batches(archs: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = map(plain, archs)
+    rest = iter(archs)
     while batch := list(islice(rest, size)):
         yield batch
 
 
-def _without_errors(results: list[list[T] | BatchError]) -> list[list[T]]:
+def _without_errors(results: list[Any]) -> list[Any]:
     found = [None if isinstance(result, BatchError) else result for result in results]
     good = [result for result in found if result is not None]
     if len(good) == len(results):

@@ -36,6 +36,11 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "computed_stats_many": Route("POST", "/v1/{benchmark}/computed-stats/query"),
         "intermediate_stats": Route("GET", "/v1/{benchmark}/intermediate-stats"),
         "architecture": Route("POST", "/v1/{benchmark}/architecture"),
+        "distribution": Route("GET", "/v1/{benchmark}/distribution"),
+        "families": Route("GET", "/v1/{benchmark}/families"),
+        "hardware": Route("GET", "/v1/{benchmark}/hardware"),
+        "hash": Route("POST", "/v1/{benchmark}/hash"),
+        "hash_many": Route("POST", "/v1/{benchmark}/hash"),
     }
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from bench_client import nasbench201
+from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds
 from bench_client.errors import BenchmarkNotInstalledError
 from bench_client.models import BenchmarkInfo, BenchmarkList
 from bench_client.operations import Operation, Question, Steps, ask
@@ -14,7 +14,13 @@ from bench_client.operations import Operation, Question, Steps, ask
 __all__ = ["Surface"]
 
 _QUERIES: Final[Mapping[str, Callable[..., Steps[list[Any]]]]] = MappingProxyType(
-    {"nasbench201": nasbench201.query_nb201}
+    {
+        "nasbench101": nasbench101.query_nb101,
+        "nasbench201": nasbench201.query_nb201,
+        "natssss": natssss.query_natssss,
+        "nds": nds.query_nds,
+        "hw-nas-bench": hw_nas_bench.hardware_nb201,
+    }
 )
 """The query of each benchmark, by its name."""
 
@@ -65,7 +71,25 @@ class Surface:
     benchmark = Operation(benchmark)
     query = Operation(query)
 
+    query_nb101 = Operation(nasbench101.query_nb101)
+    query_nb101_many = Operation(nasbench101.query_nb101_many)
+    curves_nb101 = Operation(nasbench101.curves_nb101)
+    hash_nb101 = Operation(nasbench101.hash_nb101)
+    hash_nb101_many = Operation(nasbench101.hash_nb101_many)
+
     query_nb201 = Operation(nasbench201.query_nb201)
     query_nb201_many = Operation(nasbench201.query_nb201_many)
     curves_nb201 = Operation(nasbench201.curves_nb201)
     describe_nb201 = Operation(nasbench201.describe_nb201)
+    hardware_nb201 = Operation(hw_nas_bench.hardware_nb201)
+
+    query_natssss = Operation(natssss.query_natssss)
+    query_natssss_many = Operation(natssss.query_natssss_many)
+    curves_natssss = Operation(natssss.curves_natssss)
+    describe_natssss = Operation(natssss.describe_natssss)
+
+    query_nds = Operation(nds.query_nds)
+    query_nds_many = Operation(nds.query_nds_many)
+    curves_nds = Operation(nds.curves_nds)
+    families_nds = Operation(nds.families_nds)
+    distribution_nds = Operation(nds.distribution_nds)

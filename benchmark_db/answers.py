@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.hw_nas_bench.costs import HwNasBench
+from benchmark_db.nds.benchmark import Nds
+from benchmark_db.nds.distribution import distributions, families
+from benchmark_db.published import Published
 
 __all__ = [
     "Answer",
+    "architecture_answer",
+    "architectures_answer",
     "benchmark_answer",
     "benchmarks_answer",
     "computed_stats_answer",
+    "distribution_answer",
+    "families_answer",
+    "hardware_answer",
     "intermediate_stats_answer",
     "many_computed_stats_answer",
     "provenance_mark",
@@ -29,9 +38,9 @@ Answer: TypeAlias = dict[str, Any]
 _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
-def provenance_mark(benchmark: Benchmark) -> Answer:
-    """Return the few words on its origin that every answer of a benchmark carries."""
-    provenance = benchmark.provenance
+def provenance_mark(published: Published) -> Answer:
+    """Return the few words on the origin of its numbers that every answer carries."""
+    provenance = published.provenance
     return {
         "benchmark": provenance.benchmark,
         "source": provenance.source_name,
@@ -81,22 +90,81 @@ def many_computed_stats_answer(
     }
 
 
+def architecture_answer(benchmark: Benchmark, arch: Any) -> Answer:
+    """Return the names of an architecture and what follows from it alone.
+
+    Raises:
+        InvalidArchitectureError: It is malformed or outside the space.
+    """
+    return benchmark.describe(arch)
+
+
+def architectures_answer(benchmark: Benchmark, archs: Sequence[Any]) -> Answer:
+    """Return `architecture_answer` for many, aligned with them, a malformed one as its error.
+
+    Raises:
+        InvalidQuestionError: They are too many.
+    """
+    return {
+        "results": [
+            _error_entry(result) if isinstance(result, InvalidArchitectureError) else result
+            for result in benchmark.describe_many(archs)
+        ]
+    }
+
+
+def hardware_answer(costs: HwNasBench, filters: Mapping[str, Any], **options: Any) -> Answer:
+    """Return a page of hardware costs; options and errors are those of `HwNasBench.costs`."""
+    page = costs.costs(filters, **options)
+    return {
+        "items": page.items,
+        "next_cursor": page.next_cursor,
+        "provenance": provenance_mark(costs),
+    }
+
+
+def families_answer(catalog: Catalog) -> Answer:
+    """Return the design spaces of NDS.
+
+    Raises:
+        UnknownBenchmarkError: It is not installed.
+    """
+    nds = _nds(catalog)
+    return {"items": families(nds), "provenance": provenance_mark(nds)}
+
+
+def distribution_answer(catalog: Catalog, filters: Mapping[str, Any], **options: Any) -> Answer:
+    """Return distributions over the design spaces of NDS; options are those of `distributions`.
+
+    Raises:
+        UnknownBenchmarkError: NDS is not installed.
+        InvalidQuestionError: As `distributions`.
+    """
+    nds = _nds(catalog)
+    items = distributions(nds, filters=filters, **options)
+    return {"items": items, "provenance": provenance_mark(nds)}
+
+
 def benchmark_answer(catalog: Catalog, name: str) -> Answer:
     """Return what there is to know of an installed benchmark: description and provenance.
 
     Raises:
         UnknownBenchmarkError: It is not installed.
     """
-    benchmark = catalog[name]
+    published = catalog.entry(name)
     return {
-        **asdict(benchmark.description),
-        "provenance": asdict(benchmark.provenance),
+        **asdict(published.description),
+        "provenance": asdict(published.provenance),
     }
 
 
 def benchmarks_answer(catalog: Catalog) -> Answer:
     """Return what there is to know of every installed benchmark."""
-    return {"items": [benchmark_answer(catalog, name) for name in catalog.installed]}
+    return {"items": [benchmark_answer(catalog, name) for name in catalog.published]}
+
+
+def _nds(catalog: Catalog) -> Nds:
+    return cast("Nds", catalog[Nds.description.name])
 
 
 def _error_entry(error: InvalidArchitectureError) -> Answer:

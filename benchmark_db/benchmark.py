@@ -7,73 +7,40 @@ batches, learning curves in rows and in columns.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import orjson
-import peewee
-from peewee import SQL
 
-from benchmark_db.curves import Curve, CurvedRun
-from benchmark_db.database import ReadOnlyDatabase
-from benchmark_db.errors import (
-    InvalidArchitectureError,
-    InvalidQuestionError,
-    UnusableDatabaseError,
-)
+from benchmark_db.curves import Curves
+from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
-from benchmark_db.provenance import read_provenance
+from benchmark_db.ordering import Order, sorted_by
+from benchmark_db.published import Published
 from benchmark_db.questions import (
-    MAX_BATCH,
     MAX_CURVES,
     Filter,
     Page,
+    checked_batch,
     checked_limit,
     decode_cursor,
     encode_cursor,
     fingerprint,
     known_filters,
 )
-from benchmark_db.reduction import checked_reduction
+from benchmark_db.reduction import Reduction, checked_reduction
+from benchmark_db.run_source import KEYS_PARAMETER, Selection
 
-__all__ = ["Benchmark", "Description"]
-
-_CONFIG_CACHE: Final = 16_384
-_BATCH_PARAMETER: Final = "archs"
+__all__ = ["Benchmark"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """What people need to know of a benchmark before they ask it.
-
-    Attributes:
-        name: Name in addresses and file names.
-        title: Name in prose.
-        citation: The paper.
-        licence: Licence of the published data.
-        datasets: Names of the data sets, as served.
-        budgets: The training budgets of the benchmark, in epochs.
-        num_architectures: Size of the whole space.
-        notes: Peculiarities of the data that change how an answer must be read.
-    """
-
-    name: str
-    title: str
-    citation: str
-    licence: str
-    datasets: tuple[str, ...]
-    budgets: tuple[int, ...]
-    num_architectures: int
-    notes: tuple[str, ...] = ()
-
-
-class Benchmark(ABC):
+class Benchmark(Published):
     """An installed benchmark and the questions it answers.
 
     Args:
@@ -83,41 +50,85 @@ class Benchmark(ABC):
         UnusableDatabaseError: The file is not a database of this benchmark and schema.
     """
 
-    description: ClassVar[Description]
-    schema_version: ClassVar[int]
-    run_table: ClassVar[type[CurvedRun]]
-    """One row a run: configuration, label, statistics."""
+    counted = "runs"
     key_columns: ClassVar[tuple[str, ...]]
-    """Columns that tell configurations apart, the architecture first; with the label, the key."""
+    """Columns that tell configurations apart: with the label, the key of a run."""
     config_columns: ClassVar[tuple[str, ...]]
     """The key columns and those that merely describe a configuration."""
     label: ClassVar[str]
     """What tells the runs of one configuration apart: `seed` or `repeat`."""
+    run_column: ClassVar[str | None] = None
+    """Where two runs of a configuration may share their label: the column that counts its runs,
+    which takes the label's place in the key."""
     stats: ClassVar[tuple[str, ...]]
     curves: ClassVar[tuple[str, ...]]
-    filters: ClassVar[Mapping[str, Filter]]
-    """By the name callers use; `arch` reads every spelling of an architecture."""
+    filters: Mapping[str, Filter]
+    """By the name callers use; `arch` reads every spelling of an architecture into a column that
+    is among `config_columns`."""
+    sortable: ClassVar[tuple[str, ...]] = ()
+    """Columns, of the configuration or of a run, by which answers can be sorted."""
+    kept_configs: ClassVar[int] = 16_384
+    """How many `config` objects are kept to be sent again."""
 
     def __init__(self, path: Path) -> None:
-        self.database = ReadOnlyDatabase(path, self.schema_version)
-        try:
-            self.provenance = read_provenance(self.database, self.description.name)
-        except UnusableDatabaseError:
-            self.database.close()
-            raise
+        super().__init__(path)
         self._statement = lru_cache(maxsize=256)(self._compiled)
+        counted = () if self.run_column is None else (self.run_column,)
+        self._columns = (*self.config_columns, self.label, *self.stats, *counted)
+        self._order = Order((*self.key_columns, self.run_column or self.label))
         self._maker = ItemMaker(
-            config=lru_cache(maxsize=_CONFIG_CACHE)(self.config),
+            config=lru_cache(maxsize=self.kept_configs)(self.config),
             config_width=len(self.config_columns),
-            key_width=len(self.key_columns),
             label=self.label,
             stats=self.stats,
             curves=self.curves,
+            unpack=self.unpack,
         )
 
     @abstractmethod
     def config(self, *columns: Any) -> Item:
         """Return the `config` object of the configuration with these column values."""
+
+    @abstractmethod
+    def unpack(self, row: Row) -> Curves:
+        """Return the curves of a run from its row, which ends with the packed ones.
+
+        Raises:
+            MalformedCurvesError: They are not as the generator packs them.
+        """
+
+    @abstractmethod
+    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
+        """Return the names of architectures and what follows from each alone, in order.
+
+        A malformed one gives the error that says why.
+
+        Raises:
+            InvalidQuestionError: They are too many.
+        """
+
+    def describe(self, arch: Any) -> Item:
+        """Return the names of an architecture and what follows from it alone.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+        """
+        (described,) = self.describe_many([arch])
+        if isinstance(described, InvalidArchitectureError):
+            raise described
+        return described
+
+    def understood(
+        self, filters: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Filter], Mapping[str, Any]]:
+        """Return how the filters of a question are to be read, and those that select runs.
+
+        A benchmark redefines it when one filter says how another is meant.
+
+        Raises:
+            InvalidQuestionError: Such a filter is malformed.
+        """
+        return self.filters, filters
 
     def computed_stats(
         self,
@@ -125,6 +136,7 @@ class Benchmark(ABC):
         *,
         reduction: str | None = None,
         include_intermediates: bool = False,
+        sort: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
@@ -135,21 +147,24 @@ class Benchmark(ABC):
             reduction: None, `mean`, `std`, `min` or `max` over the runs of a configuration.
             include_intermediates: Whether each item carries its learning curves, one object an
                 epoch.
+            sort: A field to sort by, `-field` for the largest first; in key order by default.
+                Reduced answers can be sorted by what all runs of a configuration share.
             limit: Items in the page.
             cursor: `next_cursor` of the page before.
 
         Raises:
-            InvalidQuestionError: A filter, the limit or the cursor is malformed.
+            InvalidQuestionError: A filter, the order, the limit or the cursor is malformed.
             TimeBudgetExceededError: The time budget of the database is spent.
         """
         shape: CurveShape | None = "epochs" if include_intermediates else None
-        return self._page(filters, reduction, shape, limit, cursor)
+        return self._page(filters, reduction, shape, sort, limit, cursor)
 
     def intermediate_stats(
         self,
         filters: Mapping[str, Any],
         *,
         reduction: str | None = None,
+        sort: str | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
@@ -157,7 +172,7 @@ class Benchmark(ABC):
 
         Arguments and errors are those of `computed_stats`.
         """
-        return self._page(filters, reduction, "columns", limit, cursor)
+        return self._page(filters, reduction, "columns", sort, limit, cursor)
 
     def computed_stats_many(
         self,
@@ -176,27 +191,29 @@ class Benchmark(ABC):
             InvalidQuestionError: Too many architectures, too many curves, or a malformed filter.
             TimeBudgetExceededError: The time budget of the database is spent.
         """
-        if len(archs) > MAX_BATCH:
-            raise InvalidQuestionError(
-                "archs", f"{len(archs)} architectures in one batch; at most {MAX_BATCH}"
-            )
         how = checked_reduction(reduction)
         shape: CurveShape | None = "epochs" if include_intermediates else None
-        keys = [self._read_or_error(arch) for arch in archs]
-        where = known_filters(filters, self.filters)
-        wanted = {key for key in keys if not isinstance(key, InvalidArchitectureError)}
-        where[_BATCH_PARAMETER] = orjson.dumps(list(wanted)).decode()
-        found: dict[Any, list[Item]] = {}
-        rows = self._rows(where, with_curves=include_intermediates)
+        known, selecting = self.understood(filters)
+        arch = known["arch"]
+        keys = arch.read_each(checked_batch(archs))
+        where = known_filters(selecting, known)
+        times = Counter(key for key in keys if not isinstance(key, InvalidArchitectureError))
+        where[KEYS_PARAMETER] = orjson.dumps(list(times)).decode()
+        rows = self._rows(where, among=arch.column, with_curves=include_intermediates)
+        key_of = itemgetter(self.config_columns.index(arch.column))
         if include_intermediates:
-            rows = _bounded(rows)
-        for arch, runs in groupby(rows, key=itemgetter(0)):
-            found[arch] = [item for _, item in self._maker.items(runs, how, shape)]
+            rows = _bounded(rows, lambda row: times[key_of(row)])
+        found: dict[Any, list[Item]] = {}
+        for key, runs in groupby(rows, key=key_of):
+            # The same architecture comes back where the order of runs does not start with it.
+            found.setdefault(key, []).extend(
+                item for _, item in self._maker.items(runs, how, shape)
+            )
         return [
             key if isinstance(key, InvalidArchitectureError) else found.get(key, []) for key in keys
         ]
 
-    def all_runs(self) -> Iterator[Row]:
+    def all_rows(self) -> Iterator[Row]:
         """Yield every run in key order: configuration, label, statistics, packed curves.
 
         This is what the benchmark answers, whatever the archive it was made from: the content
@@ -204,75 +221,79 @@ class Benchmark(ABC):
         """
         return self._rows({}, with_curves=True)
 
-    def close(self) -> None:
-        """Close the database."""
-        self.database.close()
-
     def _page(
         self,
         filters: Mapping[str, Any],
         reduction: str | None,
         shape: CurveShape | None,
+        sort: str | None,
         limit: int,
         cursor: str | None,
     ) -> Page:
         how = checked_reduction(reduction)
         limit = checked_limit(limit)
-        where = known_filters(filters, self.filters)
-        position: list[int | str] = []
+        known, selecting = self.understood(filters)
+        where = known_filters(selecting, known)
+        order = None if sort is None else self._sorted(sort, reduced=how is not None)
+        position: list[float | str] = []
         if cursor is not None:
-            question = fingerprint(self.provenance.content_digest, where, how)
-            width = len(self.key_columns) + (how is None)
-            position = decode_cursor(cursor, question, width)
-        rows = self._rows(where, position, with_curves=shape is not None)
+            question = fingerprint(self.provenance.content_digest, where, how, sort)
+            width = len(self._place(order, how))
+            position = decode_cursor(cursor, question, width, by_number=order is not None)
+        rows = self._rows(where, position, with_curves=shape is not None, order=order)
         # One more than asked for tells whether there is a next page.
         items = list(islice(self._maker.items(rows, how, shape), limit + 1))
         if len(items) <= limit:
             return Page([item for _, item in items], None)
-        question = fingerprint(self.provenance.content_digest, where, how)
+        question = fingerprint(self.provenance.content_digest, where, how, sort)
         last, _ = items[limit - 1]
-        return Page([item for _, item in items[:limit]], encode_cursor(last, question))
+        place = [last[self._columns.index(name)] for name in self._place(order, how)]
+        return Page([item for _, item in items[:limit]], encode_cursor(place, question))
+
+    def _place(self, order: Order | None, how: Reduction | None) -> tuple[str, ...]:
+        """Return the columns that say where in an order an item is."""
+        columns = (order or self._order).columns
+        return columns if how is None else columns[:-1]
+
+    def _sorted(self, sort: str, *, reduced: bool) -> Order:
+        """Return the order that a caller asks for."""
+        shared = [name for name in self.sortable if name in self.config_columns]
+        return sorted_by(sort, shared if reduced else self.sortable, self._order.columns)
 
     def _rows(
         self,
         where: Mapping[str, Any],
-        position: Sequence[int | str] = (),
+        position: Sequence[float | str] = (),
         *,
         with_curves: bool,
+        among: str | None = None,
+        order: Order | None = None,
     ) -> Iterator[Row]:
-        """Yield the matching runs after a position, in key order."""
-        sql = self._statement(frozenset(where), len(position), with_curves)
+        """Yield the matching runs after a position, in key order unless another is given."""
+        given = frozenset(where) - {KEYS_PARAMETER}
+        sql = self._statement(given, among, len(position), with_curves, order)
         after = {f"after_{rank}": value for rank, value in enumerate(position)}
         return self.database.rows(sql, {**where, **after})
 
-    def _compiled(self, where: frozenset[str], after: int, with_curves: bool) -> str:  # noqa: FBT001 - cached by position
-        run = self.run_table
-        columns = [getattr(run, name) for name in (*self.config_columns, self.label, *self.stats)]
-        key = [getattr(run, name) for name in (*self.key_columns, self.label)]
-        query = run.select(*columns, *([Curve.data] if with_curves else []))
-        if with_curves:
-            query = query.join(Curve, peewee.JOIN.LEFT_OUTER, on=(run.curve == Curve.id))
-        for name in sorted(where):
-            if name == _BATCH_PARAMETER:
-                query = query.where(key[0].in_(SQL("(SELECT value FROM json_each(:archs))")))
-            else:
-                query = query.where(getattr(run, name) == SQL(f":{name}"))
-        if after:
-            position = SQL(f"({', '.join(f':after_{rank}' for rank in range(after))})")
-            query = query.where(peewee.Tuple(*key[:after]) > position)
-        return self.database.compile(query.order_by(*key))
-
-    def _read_or_error(self, arch: Any) -> Any:
-        try:
-            return self.filters["arch"].read(arch)
-        except InvalidArchitectureError as error:
-            return error
+    def _compiled(
+        self,
+        given: frozenset[str],
+        among: str | None,
+        after: int,
+        with_curves: bool,  # noqa: FBT001 - cached by position
+        order: Order | None,
+    ) -> str:
+        selection = Selection(given, among, after, with_curves)
+        query = self.source.query(self._columns, order or self._order, selection)
+        return self.database.compile(query)
 
 
-def _bounded(rows: Iterator[Row]) -> Iterator[Row]:
-    """Yield rows with curves as long as one answer can hold them."""
-    for count, row in enumerate(rows):
-        if count == MAX_CURVES:
+def _bounded(rows: Iterator[Row], times: Callable[[Row], int]) -> Iterator[Row]:
+    """Yield rows with curves as long as one answer can hold them, each as often as asked for."""
+    count = 0
+    for row in rows:
+        count += times(row)
+        if count > MAX_CURVES:
             raise InvalidQuestionError(
                 "archs",
                 f"the learning curves of more than {MAX_CURVES} runs in one answer; "

@@ -140,12 +140,17 @@ class ReadOnlyDatabase:
             connection = self._connection()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         except (sqlite3.DatabaseError, peewee.DatabaseError, UnicodeDecodeError) as error:
             self.close()
             raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
         if application != APPLICATION_ID:
             self.close()
             raise UnusableDatabaseError(f"{name} is an SQLite database, but not made by `nbs`")
+        if self.path.stat().st_size < pages * page_size:  # SQLite misses whole pages only
+            self.close()
+            raise UnusableDatabaseError(f"{name} is truncated: copy or generate it again")
         if version != schema_version:
             self.close()
             raise UnusableDatabaseError(

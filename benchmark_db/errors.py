@@ -10,6 +10,8 @@ BenchmarkDataError
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = [
     "BenchmarkDataError",
     "InvalidArchitectureError",
@@ -17,7 +19,11 @@ __all__ = [
     "TimeBudgetExceededError",
     "UnknownBenchmarkError",
     "UnusableDatabaseError",
+    "shown",
 ]
+
+_LONGEST_SHOWN: Final = 80
+"""Characters of a value in a message: one line of a terminal."""
 
 
 class BenchmarkDataError(Exception):
@@ -55,3 +61,12 @@ class UnusableDatabaseError(BenchmarkDataError):
 
 class TimeBudgetExceededError(BenchmarkDataError, TimeoutError):
     """A question stopped because it ran for longer than its time budget."""
+
+
+def shown(value: object, width: int = _LONGEST_SHOWN) -> str:
+    """Return a value as an error message may show it: short, whatever was sent."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, lists a thousand deep
+        text = f"a {type(value).__name__} too large to show"
+    return text if len(text) <= width else f"{text[: width - 3]}..."

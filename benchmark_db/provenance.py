@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 import peewee
 
 from benchmark_db.database import ReadOnlyDatabase
-from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.errors import UnusableDatabaseError, shown
 
 __all__ = ["Contents", "Provenance", "ProvenanceRow", "read_provenance"]
 
 Contents: TypeAlias = Mapping[str, Any]
 """What is inside, as the benchmark counts it: rows by table, budgets, data sets, gaps."""
+
+_KINDS: Final = {"str": str, "int": int, "bool": bool, "Contents": dict}
+"""What JSON gives for a field, by its annotation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,15 @@ def read_provenance(database: ReadOnlyDatabase, benchmark: str) -> Provenance:
     missing = [field.name for field in fields(Provenance) if field.name not in rows]
     if missing:
         raise UnusableDatabaseError(f"{name} does not record its {', '.join(missing)}")
-    values = {field.name: orjson.loads(rows[field.name]) for field in fields(Provenance)}
+    values = {}
+    for field in fields(Provenance):
+        try:
+            values[field.name] = orjson.loads(rows[field.name])
+        except orjson.JSONDecodeError as error:
+            raise UnusableDatabaseError(f"{name} is damaged: its {field.name}: {error}") from error
+        if type(values[field.name]) is not _KINDS[str(field.type)]:
+            value = shown(values[field.name])
+            raise UnusableDatabaseError(f"{name} is damaged: {value} is no {field.name}")
     if values["benchmark"] != benchmark:
         raise UnusableDatabaseError(f"{name} holds {values['benchmark']!r}, not {benchmark!r}")
     return Provenance(**values)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
-from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
 
 __all__ = [
     "MAX_BATCH",
@@ -19,6 +20,7 @@ __all__ = [
     "MAX_LIMIT",
     "Filter",
     "Page",
+    "checked_batch",
     "checked_limit",
     "choice",
     "decode_cursor",
@@ -26,6 +28,7 @@ __all__ = [
     "fingerprint",
     "integer",
     "known_filters",
+    "number",
 ]
 
 MAX_LIMIT: Final = 1000
@@ -39,16 +42,37 @@ MAX_CURVES: Final = 2000
 
 _MAX_INTEGER: Final = 2**63 - 1
 
+Code = TypeVar("Code", int, str)
+
 
 class Filter(NamedTuple):
     """A filter of a benchmark: the column it compares and the reader of its value.
 
     The reader turns what a caller wrote into the value of the column, and raises
     `InvalidQuestionError` for what cannot be one.
+
+    Attributes:
+        column: Name of the column.
+        read: The reader.
+        read_many: For architectures: reads many at once where that is cheaper, giving the error in
+            the place of a malformed one.
     """
 
     column: str
-    read: Callable[[Any], int | str | bytes]
+    read: Callable[[Any], float | str | bytes]
+    read_many: Callable[[Sequence[Any]], list[Any]] | None = None
+
+    def read_each(self, archs: Sequence[Any]) -> list[Any]:
+        """Return the column value of each architecture, or the error of a malformed one."""
+        if self.read_many is not None:
+            return self.read_many(archs)
+        return [self._value_or_error(arch) for arch in archs]
+
+    def _value_or_error(self, arch: Any) -> Any:
+        try:
+            return self.read(arch)
+        except InvalidArchitectureError as error:
+            return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +85,7 @@ class Page:
 
 def known_filters(
     filters: Mapping[str, Any], known: Mapping[str, Filter]
-) -> dict[str, int | str | bytes]:
+) -> dict[str, float | str | bytes]:
     """Return the column values that the given filters ask for; None is a wildcard.
 
     Raises:
@@ -71,7 +95,7 @@ def known_filters(
     for name, value in filters.items():
         if name not in known:
             raise InvalidQuestionError(
-                name, f"unknown filter {name!r:.80}; known are {', '.join(known)}"
+                name, f"unknown filter {shown(name)}; known are {', '.join(known)}"
             )
         if value is not None:
             values[known[name].column] = known[name].read(value)
@@ -83,26 +107,52 @@ def integer(field: str, *, least: int = 0) -> Callable[[Any], int]:
 
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidQuestionError(field, f"{value!r:.80} is not a whole number")
+            raise InvalidQuestionError(field, f"{shown(value)} is not a whole number")
         if not least <= value <= _MAX_INTEGER:
-            raise InvalidQuestionError(field, f"{value!r:.80} is not in {least} to 2^63 - 1")
+            raise InvalidQuestionError(field, f"{shown(value)} is not in {least} to 2^63 - 1")
         return value
 
     return read
 
 
-def choice(field: str, codes: Mapping[str, int]) -> Callable[[Any], int]:
+def number(field: str) -> Callable[[Any], float]:
+    """Return a reader of finite numbers."""
+
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidQuestionError(field, f"{shown(value)} is not a number")
+        if not -sys.float_info.max <= value <= sys.float_info.max:
+            raise InvalidQuestionError(field, f"{shown(value)} is not a finite number")
+        return float(value)
+
+    return read
+
+
+def choice(field: str, codes: Mapping[str, Code]) -> Callable[[Any], Code]:
     """Return a reader of one of some names, in any case, that gives its code."""
 
-    def read(value: Any) -> int:
+    def read(value: Any) -> Code:
         code = codes.get(value.lower()) if isinstance(value, str) else None
         if code is None:
             raise InvalidQuestionError(
-                field, f"unknown {field} {value!r:.80}; known are {', '.join(codes)}"
+                field, f"unknown {field} {shown(value)}; known are {', '.join(codes)}"
             )
         return code
 
     return read
+
+
+def checked_batch(archs: Sequence[Any]) -> Sequence[Any]:
+    """Return the architectures of a batch, at most `MAX_BATCH`.
+
+    Raises:
+        InvalidQuestionError: They are more.
+    """
+    if len(archs) > MAX_BATCH:
+        raise InvalidQuestionError(
+            "archs", f"{len(archs)} architectures in one batch; at most {MAX_BATCH}"
+        )
+    return archs
 
 
 def checked_limit(limit: Any) -> int:
@@ -112,7 +162,7 @@ def checked_limit(limit: Any) -> int:
         InvalidQuestionError: It is another number.
     """
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidQuestionError("limit", f"{limit!r:.80} is not in 1 to {MAX_LIMIT}")
+        raise InvalidQuestionError("limit", f"{shown(limit)} is not in 1 to {MAX_LIMIT}")
     return limit
 
 
@@ -122,24 +172,44 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
-def encode_cursor(position: Sequence[int | str], question: str) -> str:
+def encode_cursor(position: Sequence[float | str], question: str) -> str:
     """Return an opaque cursor: the position after which the next page of a question starts."""
     return base64.urlsafe_b64encode(orjson.dumps([question, *position])).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str, question: str, length: int) -> list[int | str]:
+def decode_cursor(
+    cursor: Any, question: str, length: int, *, by_number: bool = False
+) -> list[float | str]:
     """Return the position in a cursor that `encode_cursor` made for the same question.
+
+    Args:
+        cursor: The cursor.
+        question: The fingerprint of the question.
+        length: Parts of a position.
+        by_number: Whether its first part may be any number, and not only a whole one.
 
     Raises:
         InvalidQuestionError: It is no cursor, or one of another question.
     """
+    if not isinstance(cursor, str):
+        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         decoded = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError) as error:
-        raise InvalidQuestionError("cursor", f"{cursor!r:.80} is not a cursor") from error
+        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor") from error
     if not isinstance(decoded, list) or len(decoded) != length + 1 or decoded[0] != question:
         raise InvalidQuestionError(
             "cursor", "the cursor belongs to another question; repeat the filters it came with"
         )
+    values = decoded[2:] if by_number and type(decoded[1]) is float else decoded
+    if not all(map(_is_key_value, values)):
+        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
     return decoded[1:]
+
+
+def _is_key_value(value: Any) -> bool:
+    """Return whether a value can be part of a position: anybody can write a cursor."""
+    return isinstance(value, str) or (
+        type(value) is int and -_MAX_INTEGER - 1 <= value <= _MAX_INTEGER
+    )

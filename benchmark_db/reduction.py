@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias, get_args
 
-from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.errors import InvalidQuestionError, shown
 
 __all__ = ["REDUCTIONS", "Reduction", "checked_reduction", "reduce_columns", "reduce_values"]
 
@@ -23,7 +23,7 @@ def checked_reduction(name: str | None) -> Reduction | None:
     if name is None or name in REDUCTIONS:
         return name
     raise InvalidQuestionError(
-        "reduction", f"unknown reduction {name!r:.80}; known are {', '.join(REDUCTIONS)}"
+        "reduction", f"unknown reduction {shown(name)}; known are {', '.join(REDUCTIONS)}"
     )
 
 
@@ -65,12 +65,16 @@ def _mean(values: Sequence[float]) -> float:
     # Equal values must come back as they are, which rounding the quotient does not promise.
     if values.count(values[0]) == len(values):
         return values[0]
-    return math.fsum(values) / len(values)
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum of the largest doubles is none; their mean is
+        return math.fsum(value / len(values) for value in values)
 
 
 def _std(values: Sequence[float]) -> float:
     mean = _mean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    # Not a sum of squares, which a diverged loss would overflow.
+    return math.hypot(*(value - mean for value in values)) / math.sqrt(len(values))
 
 
 _REDUCERS: Final[dict[Reduction, Callable[[Sequence[float]], float]]] = {

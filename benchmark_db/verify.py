@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import orjson
 
-from benchmark_db.catalog import BENCHMARKS
+from benchmark_db.catalog import PUBLISHED
 from benchmark_db.digest import content_digest
-from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.errors import UnusableDatabaseError, shown
 from benchmark_db.provenance import Provenance
 
 __all__ = ["verify_database"]
@@ -20,7 +20,7 @@ __all__ = ["verify_database"]
 def verify_database(path: Path) -> Provenance:
     """Read a database whole and return its provenance, proven.
 
-    Checks SQLite's own structure, the schema, the number of runs and the content digest.
+    Checks SQLite's own structure, the schema, the number of rows and the content digest.
 
     Raises:
         UnusableDatabaseError: Something is not as it should be.
@@ -28,17 +28,24 @@ def verify_database(path: Path) -> Provenance:
     if not path.is_file():
         raise UnusableDatabaseError(f"{path.name} does not exist")
     name = _named_benchmark(path)
-    benchmark = BENCHMARKS[name](path)
+    benchmark = PUBLISHED[name](path)
     try:
         (verdict,) = next(benchmark.database.rows("PRAGMA integrity_check(1)"))
         if verdict != "ok":
             raise UnusableDatabaseError(f"{path.name} is damaged: {verdict}")
         provenance = benchmark.provenance
-        (runs,) = next(benchmark.database.rows("SELECT count(*) FROM run"))
-        recorded = provenance.contents.get("runs")
-        if runs != recorded:
-            raise UnusableDatabaseError(f"{path.name} holds {runs} runs; it records {recorded}")
-        digest = content_digest(benchmark.all_runs())
+        count = benchmark.count_rows()
+        recorded = provenance.contents.get(benchmark.counted)
+        if count != recorded:
+            raise UnusableDatabaseError(
+                f"{path.name} holds {count} {benchmark.counted}; it records {recorded}"
+            )
+        try:
+            digest = content_digest(benchmark.all_rows())
+        except TypeError as error:  # SQLite lets any column hold any type
+            raise UnusableDatabaseError(
+                f"{path.name} is damaged: a row has a value of the wrong type: {error}"
+            ) from error
         if digest != provenance.content_digest:
             raise UnusableDatabaseError(
                 f"{path.name} has been changed: its content has {digest}, it records "
@@ -56,11 +63,12 @@ def _named_benchmark(path: Path) -> str:
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
             row = connection.execute(question).fetchone()
-    except sqlite3.Error as error:
+            name = orjson.loads(row[0]) if row else None
+    # A damaged schema may make a message that is not UTF-8, a damaged row a value that is not JSON.
+    except (sqlite3.Error, UnicodeDecodeError, orjson.JSONDecodeError) as error:
         raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
-    name = orjson.loads(row[0]) if row else None
-    if name not in BENCHMARKS:
+    if not isinstance(name, str) or name not in PUBLISHED:
         raise UnusableDatabaseError(
-            f"{path.name} holds no benchmark of this version ({name!r:.80})"
+            f"{path.name} holds no benchmark of this version ({shown(name)})"
         )
-    return str(name)
+    return name

@@ -1,6 +1,6 @@
 """Measures what docs/performance.md reports of NAS-Bench-201.
 
-    python benchmarks/nasbench201.py [ARCHIVE.pth] [--datasette PATH]
+    python benchmarks/nasbench201.py [ARCHIVE.pth] [--data DIR] [--datasette PATH]
 
 Without an archive a made-up one of 500 architectures is used. Ratios are between figures of one
 run on one machine; absolute figures are that machine's.
@@ -9,7 +9,6 @@ run on one machine; absolute figures are that machine's.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -150,17 +149,30 @@ def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("archive", type=Path, nargs="?")
+    parser.add_argument(
+        "--data", type=Path, help="measure this folder's database, converting nothing"
+    )
     parser.add_argument("--datasette", type=Path, help="its command, in an environment of its own")
     arguments = parser.parse_args()
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
+    print("| what | measured | to reach |\n|---|---|---|")
+    if arguments.data is not None:
+        catalog = Catalog(arguments.data)
+        count = catalog["nasbench201"].provenance.contents["architectures"]
+        catalog.close()
+        measure_answers(arguments.data, count, arguments.datasette)
+        return
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         archive = arguments.archive or write_sample(data / "raw", architectures=500)
-        print(f"{archive.name}, {archive.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores,")
-        print(f"Python {sys.version.split()[0]}, load {json.dumps(os.getloadavg())}\n")
-        print("| what | measured | to reach |\n|---|---|---|")
         count = measure_conversion(archive, data)
-        measure_http(data, count, arguments.datasette)
-        measure_local(data, count)
+        measure_answers(data, count, arguments.datasette)
+
+
+def measure_answers(data: Path, count: int, datasette: Path | None) -> None:
+    """Measure what a finished database answers."""
+    measure_http(data, count, datasette)
+    measure_local(data, count)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ __all__ = [
     "cpu_seconds",
     "datasette_server",
     "run_measured",
+    "run_measured_whole",
     "service",
 ]
 
@@ -127,3 +129,39 @@ def run_measured(command: Sequence[str | Path]) -> tuple[float, float]:
     if status:
         raise RuntimeError(complaint.decode()[-500:])
     return time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e6
+
+
+def run_measured_whole(command: Sequence[str | Path]) -> tuple[float, float]:
+    """Run a command that starts processes; return its seconds and their peak memory in MB.
+
+    The memory is that of all of them together, sampled ten times a second.
+
+    Raises:
+        RuntimeError: It fails.
+    """
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as complaint:
+        process = subprocess.Popen(command, stderr=complaint, stdout=subprocess.DEVNULL)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _resident_of_family(process.pid))
+            time.sleep(0.1)
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            complaint.seek(0)
+            raise RuntimeError(complaint.read().decode()[-500:])
+    return seconds, peak / 1e6
+
+
+def _resident_of_family(pid: int) -> int:
+    """Return the resident bytes of a process and its children."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name, _, rest = (folder / "stat").read_text().rpartition(")")
+        except OSError:  # it has just ended
+            continue
+        fields = rest.split()
+        if int(name.split()[0]) == pid or int(fields[1]) == pid:
+            total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return total

@@ -21,10 +21,10 @@ from typing import Any, Final, Self, cast
 import orjson
 import peewee
 
-from benchmark_db.benchmark import Benchmark
 from benchmark_db.database import BUILD_PRAGMAS
 from benchmark_db.digest import content_digest
 from benchmark_db.provenance import Provenance, ProvenanceRow
+from benchmark_db.published import Published
 from generators.source import Source
 
 __all__ = ["BuildError", "DatabaseBuild"]
@@ -55,7 +55,7 @@ class DatabaseBuild:
     def __init__(
         self,
         target: Path,
-        benchmark: type[Benchmark],
+        benchmark: type[Published],
         tables: Sequence[type[peewee.Model]],
         views: Mapping[str, str],
     ) -> None:
@@ -146,8 +146,9 @@ class DatabaseBuild:
         with _explained(self._target):
             connection = self._connection()
             connection.execute("BEGIN")
-            with self._database.bind_ctx(tables):
-                self._database.create_tables(tables, safe=False)
+            for table in tables:
+                # Bound to no database for good: builds of several threads share the classes.
+                peewee.SchemaManager(table, self._database).create_all(safe=False)
             for name, query in views.items():
                 connection.execute(f'CREATE VIEW "{name}" AS {query}')
 
@@ -159,7 +160,7 @@ class DatabaseBuild:
             raise BuildError(f"the database fails SQLite's integrity check: {verdict}")
         benchmark = self._benchmark(self._path)
         try:
-            return content_digest(benchmark.all_runs())
+            return content_digest(benchmark.all_rows())
         finally:
             benchmark.close()
 

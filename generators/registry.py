@@ -7,17 +7,38 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from benchmark_db.provenance import Provenance
-from generators import nasbench201
+from generators import hw_nas_bench, nasbench101, nasbench201, natssss, nds
 from generators.progress import Progress
+from generators.sample import hw_nas_bench as hw_nas_bench_sample
+from generators.sample import nasbench101 as nasbench101_sample
 from generators.sample import nasbench201 as nasbench201_sample
+from generators.sample import natssss as natssss_sample
+from generators.sample import nds as nds_sample
 
-__all__ = ["GENERATORS", "SAMPLES", "Generate", "WriteSample"]
+__all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
+__all__ += ["Generate", "GeneratePartially", "GenerateTolerantly", "WriteSample"]
 
 
 class Generate(Protocol):
     """Converts a raw archive into a database in the folder `out`."""
 
     def __call__(self, raw: Path, out: Path, *, progress: Progress) -> Provenance:
+        """Return the provenance of the new database."""
+
+
+class GenerateTolerantly(Protocol):
+    """Converts what can be used of a damaged archive, and reports the rest in the provenance."""
+
+    def __call__(
+        self, raw: Path, out: Path, *, progress: Progress, skip_corrupt: bool
+    ) -> Provenance:
+        """Return the provenance of the new database."""
+
+
+class GeneratePartially(Protocol):
+    """Converts the files of an archive that are there, and reports the others."""
+
+    def __call__(self, raw: Path, out: Path, *, progress: Progress, partial: bool) -> Provenance:
         """Return the provenance of the new database."""
 
 
@@ -28,5 +49,23 @@ class WriteSample(Protocol):
         """Return the path of the archive."""
 
 
-GENERATORS: Final[Mapping[str, Generate]] = {"nasbench201": nasbench201.generate}
-SAMPLES: Final[Mapping[str, WriteSample]] = {"nasbench201": nasbench201_sample.write_sample}
+GENERATORS: Final[Mapping[str, Generate]] = {
+    "nasbench101": nasbench101.generate,
+    "nasbench201": nasbench201.generate,
+    "natssss": natssss.generate,
+    "nds": nds.generate,
+    "hw-nas-bench": hw_nas_bench.generate,
+}
+TOLERANT_GENERATORS: Final[Mapping[str, GenerateTolerantly]] = {
+    "nasbench101": nasbench101.generate,
+}
+PARTIAL_GENERATORS: Final[Mapping[str, GeneratePartially]] = {
+    "nds": nds.generate,
+}
+SAMPLES: Final[Mapping[str, WriteSample]] = {
+    "nasbench101": nasbench101_sample.write_sample,
+    "nasbench201": nasbench201_sample.write_sample,
+    "natssss": natssss_sample.write_sample,
+    "nds": nds_sample.write_sample,
+    "hw-nas-bench": hw_nas_bench_sample.write_sample,
+}

@@ -18,12 +18,38 @@ from bench_client.models.benchmarks import (
     ProvenanceInfo,
     fields_of,
 )
+from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
+from bench_client.models.nasbench101 import (
+    Nb101Config,
+    Nb101Curves,
+    Nb101Epoch,
+    Nb101Hash,
+    Nb101Hashes,
+    Nb101Stats,
+)
 from bench_client.models.nasbench201 import (
     Nb201Architecture,
     Nb201Config,
     Nb201Curves,
     Nb201Epoch,
     Nb201Stats,
+)
+from bench_client.models.natssss import (
+    NatsSssArchitecture,
+    NatsSssConfig,
+    NatsSssCurves,
+    NatsSssEpoch,
+    NatsSssStats,
+)
+from bench_client.models.nds import (
+    NdsConfig,
+    NdsCurves,
+    NdsDistribution,
+    NdsDistributions,
+    NdsEpoch,
+    NdsFamilies,
+    NdsFamily,
+    NdsStats,
 )
 
 __all__ = [
@@ -33,11 +59,32 @@ __all__ = [
     "BenchmarkList",
     "FieldDescription",
     "FieldError",
+    "NatsSssArchitecture",
+    "NatsSssConfig",
+    "NatsSssCurves",
+    "NatsSssEpoch",
+    "NatsSssStats",
+    "Nb101Config",
+    "Nb101Curves",
+    "Nb101Epoch",
+    "Nb101Hash",
+    "Nb101Hashes",
+    "Nb101Stats",
     "Nb201Architecture",
     "Nb201Config",
     "Nb201Curves",
     "Nb201Epoch",
+    "Nb201Hardware",
+    "Nb201HardwareConfig",
     "Nb201Stats",
+    "NdsConfig",
+    "NdsCurves",
+    "NdsDistribution",
+    "NdsDistributions",
+    "NdsEpoch",
+    "NdsFamilies",
+    "NdsFamily",
+    "NdsStats",
     "Page",
     "Problem",
     "ProvenanceInfo",

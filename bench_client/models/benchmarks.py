@@ -10,7 +10,11 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from bench_client.models.answers import WireModel
+from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
+from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
 from bench_client.models.nasbench201 import Nb201Config, Nb201Epoch, Nb201Stats
+from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
+from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
 from bench_client.models.quantities import UNIT
 
 __all__ = [
@@ -57,7 +61,7 @@ class ProvenanceInfo(WireModel):
 
 
 class BenchmarkInfo(WireModel):
-    """An installed benchmark."""
+    """An installed benchmark, or a table of costs that is joined to one."""
 
     name: str = Field(description="Name in addresses and calls.", examples=["nasbench201"])
     title: str = Field(description="Name in prose.")
@@ -65,9 +69,12 @@ class BenchmarkInfo(WireModel):
     licence: str = Field(description="Licence of the published data.")
     datasets: list[str] = Field(description="Names of the data sets.")
     budgets: list[int] = Field(
-        description="Training budgets, in epochs.", json_schema_extra={UNIT: "epochs"}
+        description="Training budgets, in epochs; none where nothing was trained.",
+        json_schema_extra={UNIT: "epochs"},
     )
-    num_architectures: int = Field(description="Size of the whole space.")
+    num_architectures: int | None = Field(
+        description="Size of the whole space; null for samples of spaces too large to list."
+    )
     notes: list[str] = Field(
         description="Peculiarities of the data that change how an answer must be read."
     )
@@ -76,21 +83,27 @@ class BenchmarkInfo(WireModel):
 
 
 class BenchmarkList(WireModel):
-    """The installed benchmarks."""
+    """What is installed."""
 
     items: list[BenchmarkInfo] = Field(description="One entry a benchmark.")
 
 
 class _ItemModels(NamedTuple):
-    """The models whose fields a benchmark's items have."""
+    """The models whose fields a benchmark's items have; none of epochs where it has no runs."""
 
     config: type[WireModel]
     stats: type[WireModel]
-    epoch: type[WireModel]
+    epoch: type[WireModel] | None
 
 
 _ITEM_MODELS: Final[Mapping[str, _ItemModels]] = MappingProxyType(
-    {"nasbench201": _ItemModels(Nb201Config, Nb201Stats, Nb201Epoch)}
+    {
+        "hw-nas-bench": _ItemModels(Nb201HardwareConfig, Nb201Hardware, None),
+        "nasbench101": _ItemModels(Nb101Config, Nb101Stats, Nb101Epoch),
+        "nasbench201": _ItemModels(Nb201Config, Nb201Stats, Nb201Epoch),
+        "natssss": _ItemModels(NatsSssConfig, NatsSssStats, NatsSssEpoch),
+        "nds": _ItemModels(NdsConfig, NdsStats, NdsEpoch),
+    }
 )
 _NESTED: Final = frozenset({"config", "intermediates"})
 """Fields of an item that hold the fields of the other two kinds."""
@@ -105,7 +118,7 @@ def fields_of(benchmark: str) -> list[FieldDescription]:
         KeyError: There are no models for a benchmark of this name.
     """
     models = _ITEM_MODELS[benchmark]
-    kinds: tuple[tuple[FieldKind, type[WireModel]], ...] = (
+    kinds: tuple[tuple[FieldKind, type[WireModel] | None], ...] = (
         ("config", models.config),
         ("computed", models.stats),
         ("intermediate", models.epoch),
@@ -113,6 +126,7 @@ def fields_of(benchmark: str) -> list[FieldDescription]:
     return [
         _described(name, kind, field)
         for kind, model in kinds
+        if model is not None
         for name, field in model.model_fields.items()
         if name not in _NESTED
     ]

@@ -1,9 +1,4 @@
-"""NAS-Bench-201 on the wire.
-
-What the splits mean by data set (valid / test / ori_test): cifar10-valid: half of the training
-images held out / original test set / the same; cifar10: none / original test set / the same;
-cifar100 and imagenet16-120: half of the original test set / the other half / all of it.
-"""
+"""NAS-Bench-201 on the wire; the statistics are those of both spaces (`nats_bench`)."""
 
 from __future__ import annotations
 
@@ -12,18 +7,19 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from bench_client.models.answers import WireModel
-from bench_client.models.quantities import (
-    DERIVED,
-    Epochs,
-    Loss,
-    LossCurve,
-    Millions,
-    Percent,
-    PercentCurve,
-    Seconds,
-)
+from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
+from bench_client.models.quantities import Epochs
 
-__all__ = ["Nb201Architecture", "Nb201Config", "Nb201Curves", "Nb201Epoch", "Nb201Stats"]
+__all__ = [
+    "Nb201Arch",
+    "Nb201ArchStr",
+    "Nb201Architecture",
+    "Nb201Config",
+    "Nb201Curves",
+    "Nb201Epoch",
+    "Nb201Index",
+    "Nb201Stats",
+]
 
 _EXAMPLE_STR = (
     "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
@@ -38,31 +34,7 @@ _EXAMPLE_ARCH = {
     "2_3": "skip_connect",
 }
 
-_ON_TRAIN = "on the training split, over the epoch as it was trained"
-_ON_VALID = "on the validation split; null for cifar10, which has none"
-_ON_TEST = "on the test split"
-_ON_ORI_TEST = (
-    "on the original test set, which cifar100 and imagenet16-120 divide into validation and test"
-)
-
-_TrainAcc: TypeAlias = Annotated[
-    Percent, Field(description=f"Accuracy {_ON_TRAIN}, in percent.", examples=[57.82])
-]
-_ValidAcc: TypeAlias = Annotated[
-    Percent, Field(description=f"Accuracy {_ON_VALID}, in percent.", examples=[53.14])
-]
-_TestAcc: TypeAlias = Annotated[
-    Percent, Field(description=f"Accuracy {_ON_TEST}, in percent.", examples=[53.08])
-]
-_OriTestAcc: TypeAlias = Annotated[
-    Percent, Field(description=f"Accuracy {_ON_ORI_TEST}, in percent.", examples=[53.11])
-]
-_TrainLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_TRAIN}.")]
-_ValidLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_VALID}.")]
-_TestLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_TEST}.")]
-_OriTestLoss: TypeAlias = Annotated[Loss, Field(description=f"Cross-entropy {_ON_ORI_TEST}.")]
-
-_Arch: TypeAlias = Annotated[
+Nb201Arch: TypeAlias = Annotated[
     dict[str, str],
     Field(
         description="The operation on each edge `source_target`: none, skip_connect, conv_1x1, "
@@ -70,111 +42,44 @@ _Arch: TypeAlias = Annotated[
         examples=[_EXAMPLE_ARCH],
     ),
 ]
-_ArchStr: TypeAlias = Annotated[
+Nb201ArchStr: TypeAlias = Annotated[
     str, Field(description="The architecture as published.", examples=[_EXAMPLE_STR])
 ]
-_Index: TypeAlias = Annotated[
+Nb201Index: TypeAlias = Annotated[
     int, Field(description="Place of the architecture in the published list, 0 to 15,624.")
 ]
-_Seed: TypeAlias = Annotated[
-    int | None, Field(description="Seed of the run; null when several runs are reduced to one.")
-]
-_NumRuns: TypeAlias = Annotated[
-    int, Field(description="How many runs the item stands for; 1 unless reduced.")
-]
-_CurrentEpoch = "counting from 1"
 
 
 class Nb201Config(WireModel):
     """What was trained, and how long on what."""
 
-    arch: _Arch
-    arch_str: _ArchStr
-    index: _Index
+    arch: Nb201Arch
+    arch_str: Nb201ArchStr
+    index: Nb201Index
     num_epochs: Epochs = Field(description="Training budget, in epochs: 12 or 200.")
-    dataset: str = Field(
-        description="Data set: cifar10-valid (trained on half of CIFAR-10's training images), "
-        "cifar10 (on all of them), cifar100 or imagenet16-120.",
-        examples=["cifar100"],
-    )
+    dataset: TrainedOn
     num_channels: int = Field(description="Channels of the first stage.", examples=[16])
     num_cells: int = Field(description="Cells in each of the three stages.", examples=[5])
 
 
-class Nb201Epoch(WireModel):
+class Nb201Epoch(NatsEpoch):
     """What a run recorded at the end of one epoch; null where it recorded nothing."""
 
-    current_epoch: Epochs = Field(description=f"The epoch, {_CurrentEpoch}.")
-    train_acc: _TrainAcc
-    valid_acc: _ValidAcc
-    test_acc: _TestAcc
-    ori_test_acc: _OriTestAcc
-    train_loss: _TrainLoss
-    valid_loss: _ValidLoss
-    test_loss: _TestLoss
-    ori_test_loss: _OriTestLoss
 
-
-class Nb201Stats(WireModel):
+class Nb201Stats(NatsStats[Nb201Config, Nb201Epoch]):
     """What a run recorded at its end, or several runs of one configuration reduced to one."""
 
-    config: Nb201Config = Field(description="What was trained.")
-    seed: _Seed
-    num_runs: _NumRuns
-    train_acc: _TrainAcc
-    valid_acc: _ValidAcc
-    test_acc: _TestAcc
-    ori_test_acc: _OriTestAcc
-    train_loss: _TrainLoss
-    valid_loss: _ValidLoss
-    test_loss: _TestLoss
-    ori_test_loss: _OriTestLoss
-    parameters: Millions = Field(description="Trainable parameters, in millions.")
-    flops: Millions = Field(description="Multiply-adds of one forward pass, in millions.")
-    latency: Seconds = Field(description="Latency of the network as recorded, in seconds.")
-    training_time: Seconds = Field(
-        description="Time of the whole training, in seconds; derived: the time of the last epoch "
-        "times the number of epochs, the same for every seed.",
-        json_schema_extra=DERIVED,
-    )
-    valid_evaluation_time: Seconds = Field(
-        description="Time of one pass over the validation split, in seconds; null for cifar10, "
-        "which has none."
-    )
-    test_evaluation_time: Seconds = Field(
-        description="Time of one pass over the test split, in seconds."
-    )
-    ori_test_evaluation_time: Seconds = Field(
-        description="Time of one pass over the original test set, in seconds."
-    )
-    intermediates: list[Nb201Epoch] | None = Field(
-        None, description="The learning curves, one object an epoch; only when asked for."
-    )
 
-
-class Nb201Curves(WireModel):
+class Nb201Curves(NatsCurves[Nb201Config]):
     """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
-
-    config: Nb201Config = Field(description="What was trained.")
-    seed: _Seed
-    num_runs: _NumRuns
-    current_epoch: list[int] = Field(description=f"The epochs, {_CurrentEpoch}.")
-    train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
-    valid_acc: PercentCurve = Field(description=f"Accuracy {_ON_VALID}, in percent.")
-    test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")
-    ori_test_acc: PercentCurve = Field(description=f"Accuracy {_ON_ORI_TEST}, in percent.")
-    train_loss: LossCurve = Field(description=f"Cross-entropy {_ON_TRAIN}.")
-    valid_loss: LossCurve = Field(description=f"Cross-entropy {_ON_VALID}.")
-    test_loss: LossCurve = Field(description=f"Cross-entropy {_ON_TEST}.")
-    ori_test_loss: LossCurve = Field(description=f"Cross-entropy {_ON_ORI_TEST}.")
 
 
 class Nb201Architecture(WireModel):
     """Every name of an architecture, and its equals."""
 
-    index: _Index
-    arch_str: _ArchStr
-    arch: _Arch
+    index: Nb201Index
+    arch_str: Nb201ArchStr
+    arch: Nb201Arch
     unique_str: str = Field(description="Key of the isomorphism class, as the benchmark writes it.")
     isomorphic_indices: list[int] = Field(
         description="Indices of all architectures of the class, this one included, ascending."

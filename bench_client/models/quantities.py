@@ -14,12 +14,16 @@ __all__ = [
     "DERIVED",
     "UNIT",
     "Epochs",
+    "FlopPerByte",
     "Loss",
     "LossCurve",
+    "Millijoules",
     "Millions",
+    "Milliseconds",
     "Percent",
     "PercentCurve",
     "Seconds",
+    "SecondsCurve",
 ]
 
 UNIT: Final = "unit"
@@ -36,6 +40,13 @@ Loss: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "cross-
 
 Seconds: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "seconds"})]
 
+Milliseconds: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "milliseconds"})]
+"""Only where a published name has them: what the contract names itself is in seconds."""
+
+Millijoules: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "millijoules"})]
+
+FlopPerByte: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "FLOP/byte"})]
+
 Millions: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "millions"})]
 
 Epochs: TypeAlias = Annotated[int, Field(json_schema_extra={UNIT: "epochs"})]
@@ -46,4 +57,7 @@ PercentCurve: TypeAlias = Annotated[list[float | None], Field(json_schema_extra=
 LossCurve: TypeAlias = Annotated[
     list[float | None], Field(json_schema_extra={UNIT: "cross-entropy"})
 ]
+"""One value an epoch, aligned with `current_epoch`."""
+
+SecondsCurve: TypeAlias = Annotated[list[float | None], Field(json_schema_extra={UNIT: "seconds"})]
 """One value an epoch, aligned with `current_epoch`."""

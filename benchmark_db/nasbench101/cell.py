@@ -61,6 +61,16 @@ def operation_shift(vertex: int) -> int:
     return EDGE_BITS + 2 * (vertex - 1)
 
 
+# Looked up for millions of cells: where the sources of each vertex lie in a code and the mask that
+# takes them out, where the operations lie, and which vertices a mask names.
+_SOURCES = [(edge_bit(0, vertex), (1 << vertex) - 1) for vertex in range(MAX_VERTICES)]
+_OPERATION_SHIFTS = [operation_shift(vertex) for vertex in range(1, MAX_VERTICES - 1)]
+_MEMBERS = [
+    [vertex for vertex in range(MAX_VERTICES) if mask >> vertex & 1]
+    for mask in range(1 << (MAX_VERTICES - 1))
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A cell as a value: equal and hashed by its very matrix, not up to isomorphism.
@@ -82,10 +92,10 @@ class Cell:
             operations: Labels 0 to 2 of vertices 1 to V - 2.
         """
         code = (len(operations) + 2) << VERTEX_COUNT_SHIFT
-        for vertex, mask in enumerate(predecessors, start=1):
-            code |= mask << edge_bit(0, vertex)
-        for vertex, label in enumerate(operations, start=1):
-            code |= label << operation_shift(vertex)
+        for (bit, _), mask in zip(_SOURCES[1:], predecessors, strict=False):
+            code |= mask << bit
+        for shift, label in zip(_OPERATION_SHIFTS, operations, strict=False):
+            code |= label << shift
         return cls(code)
 
     @property
@@ -101,17 +111,15 @@ class Cell:
     @property
     def predecessors(self) -> tuple[int, ...]:
         """Per vertex, a mask of the vertices that feed it; that of the input is 0."""
-        return tuple(
-            self.code >> edge_bit(0, vertex) & ((1 << vertex) - 1)
-            for vertex in range(self.num_vertices)
-        )
+        code = self.code
+        return tuple([code >> bit & mask for bit, mask in _SOURCES[: code >> VERTEX_COUNT_SHIFT]])
 
     @property
     def operations(self) -> tuple[int, ...]:
         """Labels of the interior vertices: 0 conv3x3, 1 conv1x1, 2 maxpool3x3."""
-        return tuple(
-            self.code >> operation_shift(vertex) & 3 for vertex in range(1, self.num_vertices - 1)
-        )
+        code = self.code
+        shifts = _OPERATION_SHIFTS[: (code >> VERTEX_COUNT_SHIFT) - 2]
+        return tuple([code >> shift & 3 for shift in shifts])
 
     @property
     def on_path(self) -> int:
@@ -171,7 +179,7 @@ class Cell:
             for vertex, label in enumerate(self.operations, start=1)
         }
         for vertex, mask in enumerate(self.predecessors[1:], start=1):
-            spelled[f"input{vertex}"] = [i for i in range(vertex) if mask >> i & 1]
+            spelled[f"input{vertex}"] = _MEMBERS[mask].copy()
         return spelled
 
     def to_adjacency(self) -> list[list[int]]:

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CELLS_BY_VERTICES", "enumerate_cells", "enumerate_codes"]
+__all__ = ["CELLS_BY_VERTICES", "NUM_CELLS", "enumerate_cells", "enumerate_codes"]
 
 CELLS_BY_VERTICES = {2: 1, 3: 6, 4: 84, 5: 2441, 6: 62010, 7: 359082}
-"""Published sizes, by number of vertices; 423,624 together."""
+"""Published sizes, by number of vertices."""
+
+NUM_CELLS = sum(CELLS_BY_VERTICES.values())
+"""Size of the whole space: 423,624."""
 
 _FEWEST_VERTICES = 2
 

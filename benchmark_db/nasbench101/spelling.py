@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import reprlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import InvalidArchitectureError, shown
 from benchmark_db.nasbench101.cell import (
     MAX_EDGES,
     MAX_VERTICES,
@@ -34,6 +31,13 @@ _MODULE_KEYS = {"module_adjacency", "module_operations"}
 _HASH = re.compile(r"[0-9a-fA-F]{32}")
 _DICT_KEY = re.compile(r"(op|input)([1-9][0-9]{0,5})")
 _FEWEST_VERTICES = 2
+_OPERATION_KEYS = [f"op{vertex}" for vertex in range(1, MAX_VERTICES - 1)]
+_SOURCE_KEYS = [f"input{vertex}" for vertex in range(1, MAX_VERTICES)]
+_KEYS = [
+    {*_OPERATION_KEYS[:interior], *_SOURCE_KEYS[: interior + 1]}
+    for interior in range(MAX_VERTICES - 1)
+]
+"""By the number of interior vertices."""
 
 
 def parse_hash(value: object) -> str | None:
@@ -60,22 +64,25 @@ def parse_cell(value: object) -> Cell:
     if not isinstance(value, dict):
         raise InvalidArchitectureError(
             "a cell is an object with op1…/input1… or module_adjacency/module_operations, "
-            f"not {_shown(value)}"
+            f"not {shown(value)}"
         )
     predecessors, operations = (
         _read_module(value) if value.keys() & _MODULE_KEYS else _read_dict(value)
     )
-    edges = sum(mask.bit_count() for mask in predecessors)
+    edges = sum([mask.bit_count() for mask in predecessors])
     if edges > MAX_EDGES:
         raise InvalidArchitectureError(
             f"the cell has {edges} edges; at most {MAX_EDGES} are allowed, before pruning"
         )
-    cell = Cell.from_predecessors(predecessors, operations)
-    if not cell.on_path:
+    reached = 1
+    for vertex, mask in enumerate(predecessors, start=1):
+        if mask & reached:
+            reached |= 1 << vertex
+    if not reached >> len(predecessors):
         raise InvalidArchitectureError(
-            f"the output (vertex {cell.num_vertices - 1}) cannot be reached from the input"
+            f"the output (vertex {len(predecessors)}) cannot be reached from the input"
         )
-    return cell
+    return Cell.from_predecessors(predecessors, operations)
 
 
 def _from_json(text: str) -> object:
@@ -83,16 +90,28 @@ def _from_json(text: str) -> object:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidArchitectureError(
-            f"a cell in text is JSON or a hash of 32 hexadecimal digits, not {_shown(text)}"
+            f"a cell in text is JSON or a hash of 32 hexadecimal digits, not {shown(text)}"
         ) from None
     return value
 
 
 def _read_dict(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:
+    interior = len(spelled) // 2
+    if interior >= len(_KEYS) or spelled.keys() != _KEYS[interior]:
+        _refuse_keys(spelled)
+    predecessors = [
+        _read_sources(spelled[key], vertex)
+        for vertex, key in enumerate(_SOURCE_KEYS[: interior + 1], start=1)
+    ]
+    return predecessors, [_read_operation(spelled[key], key) for key in _OPERATION_KEYS[:interior]]
+
+
+def _refuse_keys(spelled: Mapping[Any, object]) -> NoReturn:
+    """Say what is wrong with the keys of a cell."""
     for key in spelled:
         if not isinstance(key, str) or not _DICT_KEY.fullmatch(key):
             raise InvalidArchitectureError(
-                f"{_shown(key)} is not a key of a cell; its keys are op1, op2, … and input1, …"
+                f"{shown(key)} is not a key of a cell; its keys are op1, op2, … and input1, …"
             )
     interior = sum(key.startswith("op") for key in spelled)
     _check_vertex_count(interior + 2)
@@ -104,31 +123,27 @@ def _read_dict(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:
         raise InvalidArchitectureError(
             f"the cell has no input{output}, the sources of its output (vertex {output})"
         )
-    if len(spelled) > interior + output:
-        extra = sorted(spelled.keys() - {f"input{j}" for j in range(1, output + 1)})
-        beyond = next(key for key in extra if key.startswith("input"))
-        raise InvalidArchitectureError(
-            f"{beyond} is beyond the output: a cell with {interior} operations "
-            f"ends with input{output}"
-        )
-    predecessors = [_read_sources(spelled[f"input{j}"], j) for j in range(1, output + 1)]
-    return predecessors, [_read_operation(spelled[f"op{i}"], f"op{i}") for i in range(1, output)]
+    extra = sorted(spelled.keys() - {f"input{j}" for j in range(1, output + 1)})
+    beyond = next(key for key in extra if key.startswith("input"))
+    raise InvalidArchitectureError(
+        f"{beyond} is beyond the output: a cell with {interior} operations ends with input{output}"
+    )
 
 
 def _read_sources(sources: object, vertex: int) -> int:
     if not isinstance(sources, (list, tuple)):
         raise InvalidArchitectureError(
-            f"input{vertex} is a list of source vertices, not {_shown(sources)}"
+            f"input{vertex} is a list of source vertices, not {shown(sources)}"
         )
     mask = 0
     for source in sources:
         if type(source) is not int or source < 0:
             raise InvalidArchitectureError(
-                f"input{vertex} holds {_shown(source)}, which is not a vertex number"
+                f"input{vertex} holds {shown(source)}, which is not a vertex number"
             )
         if source >= vertex:
             raise InvalidArchitectureError(
-                f"input{vertex} holds {_shown(source)}: edges go from lower to higher vertices "
+                f"input{vertex} holds {shown(source)}: edges go from lower to higher vertices "
                 "(the matrix is upper triangular)"
             )
         if mask >> source & 1:
@@ -144,7 +159,7 @@ def _read_module(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:
         raise InvalidArchitectureError(
             f"the cell has no {missing[0]}"
             if missing
-            else f"{_shown(odd.pop())} is not a key of a cell beside {sorted(_MODULE_KEYS)}"
+            else f"{shown(odd.pop())} is not a key of a cell beside {sorted(_MODULE_KEYS)}"
         )
     adjacency = _as_list(spelled["module_adjacency"], "module_adjacency is a list of rows")
     names = _as_list(spelled["module_operations"], "module_operations is a list of names")
@@ -169,7 +184,7 @@ def _read_matrix(adjacency: Sequence[object]) -> list[int]:
         for column, entry in enumerate(values):
             if type(entry) is not int or entry not in (0, 1):
                 raise InvalidArchitectureError(
-                    f"module_adjacency[{row}][{column}] is {_shown(entry)}, not 0 or 1"
+                    f"module_adjacency[{row}][{column}] is {shown(entry)}, not 0 or 1"
                 )
             if entry and column <= row:
                 raise InvalidArchitectureError(
@@ -185,7 +200,7 @@ def _read_names(names: Sequence[object]) -> list[int]:
         if names[position] != expected:
             raise InvalidArchitectureError(
                 f"the {'first' if position == 0 else 'last'} operation is "
-                f"{_shown(names[position])}, not {expected!r}"
+                f"{shown(names[position])}, not {expected!r}"
             )
     return [
         _read_operation(name, f"module_operations[{vertex}]")
@@ -197,7 +212,7 @@ def _read_operation(name: object, place: str) -> int:
     label = _LABELS.get(name) if isinstance(name, str) else None
     if label is None:
         raise InvalidArchitectureError(
-            f"{place} is {_shown(name)}, not an operation; the operations are "
+            f"{place} is {shown(name)}, not an operation; the operations are "
             f"{', '.join(PUBLISHED_OPERATION_NAMES)} (short: {', '.join(OPERATION_NAMES)})"
         )
     return label
@@ -215,13 +230,8 @@ def _check_vertex_count(count: int) -> None:
 
 
 def _as_list(value: object, expected: str) -> Sequence[object]:
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # numpy's arrays, without a need for numpy
         value = value.tolist()
     if not isinstance(value, (list, tuple)):
-        raise InvalidArchitectureError(f"{expected}, not {_shown(value)}")
+        raise InvalidArchitectureError(f"{expected}, not {shown(value)}")
     return value
-
-
-def _shown(value: object) -> str:
-    """Return the value as a message can show it, however large it is."""
-    return reprlib.repr(value)

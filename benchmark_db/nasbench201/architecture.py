@@ -18,7 +18,7 @@ from itertools import product
 from random import Random
 from typing import Final, TypeAlias
 
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import InvalidArchitectureError, shown
 
 __all__ = [
     "EDGES",
@@ -74,7 +74,7 @@ def parse(spelling: Spelling) -> int:
         return _parse_text(spelling.strip())
     if isinstance(spelling, bool) or not isinstance(spelling, int | Mapping | Sequence):
         raise InvalidArchitectureError(
-            f"an architecture is a string, an index, a dict or a list, not {_shown(spelling)}"
+            f"an architecture is a string, an index, a dict or a list, not {shown(spelling)}"
         )
     if isinstance(spelling, int):
         return _checked_index(spelling)
@@ -178,7 +178,7 @@ def _parse_text(text: str) -> int:
     if text.isascii() and text.isdecimal():
         return _checked_index(int(text))
     raise InvalidArchitectureError(
-        f"{_shown(text)} is no architecture: write {_TEMPLATE.format(*['op'] * 6)}, "
+        f"{shown(text)} is no architecture: write {_TEMPLATE.format(*['op'] * 6)}, "
         "an index, or a dict or list as JSON"
     )
 
@@ -187,7 +187,7 @@ def _from_string(text: str) -> Operations:
     match = _PATTERN.fullmatch(text)
     if match is None:
         raise InvalidArchitectureError(
-            f"{_shown(text)} does not have the form {_TEMPLATE.format(*['op'] * 6)}"
+            f"{shown(text)} does not have the form {_TEMPLATE.format(*['op'] * 6)}"
         )
     return _published_names(dict(zip(EDGES, match.groups(), strict=True)))
 
@@ -197,7 +197,7 @@ def _from_dict(edges: Mapping[str, str]) -> Operations:
     unknown = [edge for edge in edges if edge not in EDGES]
     if missing or unknown:
         parts = [
-            f"{kind} {', '.join(map(_shown, names[:6]))}"
+            f"{kind} {', '.join(map(shown, names[:6]))}"
             for kind, names in (("lacks", missing), ("does not know", unknown))
             if names
         ]
@@ -223,7 +223,7 @@ def _published_names(edges: Mapping[str, object]) -> Operations:
         if published is None:
             known = ", ".join(OPERATIONS)
             raise InvalidArchitectureError(
-                f"unknown operation {_shown(name)} on edge {edge}; the operations are {known}"
+                f"unknown operation {shown(name)} on edge {edge}; the operations are {known}"
             )
         names.append(published)
     first, second, third, fourth, fifth, sixth = names
@@ -233,13 +233,7 @@ def _published_names(edges: Mapping[str, object]) -> Operations:
 def _checked_index(index: int) -> int:
     if not 0 <= index < NUM_ARCHITECTURES:
         raise InvalidArchitectureError(
-            f"index {_shown(index)} is out of range: the space has indices 0 to "
+            f"index {shown(index)} is out of range: the space has indices 0 to "
             f"{NUM_ARCHITECTURES - 1}"
         )
     return index
-
-
-def _shown(value: object) -> str:
-    """Return a value as an error message may show it: short, whatever was sent."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal

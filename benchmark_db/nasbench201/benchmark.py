@@ -6,36 +6,22 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
-from benchmark_db.benchmark import Benchmark, Description
+from benchmark_db.description import Description
 from benchmark_db.items import Item
 from benchmark_db.nasbench201 import architecture as space
-from benchmark_db.nasbench201.tables import CURVES, DATASETS, SCHEMA_VERSION, STATS, Run
-from benchmark_db.questions import Filter, choice, integer
+from benchmark_db.nasbench201.tables import DATASETS, SCHEMA_VERSION, SIZES, Run
+from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.tables import KEY
 
-__all__ = ["NasBench201", "dataset_code", "describe_architecture"]
+__all__ = ["NasBench201", "describe_architecture"]
 
-dataset_code: Final = choice("dataset", {name: code for code, name in enumerate(DATASETS)})
-"""Reads a data set's name, in any case, and gives its code in the database."""
-
-_CIFAR10_SPLITS: Final = (
-    "cifar10-valid is trained on half of CIFAR-10's training images and validated on the other "
-    "half; cifar10 is trained on all of them."
-)
-_NO_VALIDATION_SPLIT: Final = (
-    "valid_acc, valid_loss and valid_evaluation_time of cifar10 are null: trained on all images, "
-    "it has no validation split, and its test accuracy is no substitute."
-)
-_DERIVED_TIME: Final = (
-    "training_time is derived: the time of the last epoch times the number of epochs, the same "
-    "for every seed."
-)
 _DISAGREEING_COUNTS: Final = (
     "parameters and flops are what each run recorded; for about 200 architectures the archive's "
     "runs disagree."
 )
 
 
-class NasBench201(Benchmark):
+class NasBench201(NatsBenchmark):
     """Runs of 15,625 architectures on three image data sets at 12 and 200 epochs."""
 
     description = Description(
@@ -50,26 +36,15 @@ class NasBench201(Benchmark):
         budgets=(12, 200),
         num_architectures=space.NUM_ARCHITECTURES,
         notes=(
-            _CIFAR10_SPLITS,
-            _NO_VALIDATION_SPLIT,
-            _DERIVED_TIME,
+            *NOTES,
             "At 200 epochs some splits are recorded at the last epoch only: the others are null.",
             _DISAGREEING_COUNTS,
         ),
     )
     schema_version = SCHEMA_VERSION
-    run_table = Run
-    key_columns = ("arch_index", "num_epochs", "dataset")
-    config_columns = (*key_columns, "num_channels", "num_cells")
-    label = "seed"
-    stats = STATS
-    curves = CURVES
-    filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
-        "arch": Filter("arch_index", space.parse),
-        "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
-        "dataset": Filter("dataset", dataset_code),
-        "seed": Filter("seed", integer("seed")),
-    }
+    source = runs_in(Run)
+    config_columns = (*KEY, *SIZES)
+    filters = filters_by(space.parse)
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
@@ -84,6 +59,14 @@ class NasBench201(Benchmark):
             "num_channels": num_channels,
             "num_cells": num_cells,
         }
+
+    def names(self, arch: space.Spelling) -> Item:
+        """Return every name of an architecture, and its equals.
+
+        Raises:
+            InvalidArchitectureError: The spelling is malformed or outside the space.
+        """
+        return describe_architecture(arch)
 
 
 def describe_architecture(arch: space.Spelling) -> Item:

@@ -32,9 +32,15 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator
 
-__all__ = ["EVALUATION_FIELDS", "EvaluationData", "ModelMetrics", "parse_model_metrics"]
+__all__ = [
+    "EVALUATION_FIELDS",
+    "EvaluationData",
+    "ModelMetrics",
+    "new_model_metrics",
+    "parse_model_metrics",
+]
 
 EVALUATION_FIELDS = (
     "current_epoch",
@@ -56,18 +62,49 @@ class EvaluationData(Protocol):
     train_accuracy: float
     validation_accuracy: float
     test_accuracy: float
+    checkpoint_path: str
 
     def HasField(self, field_name: str) -> bool:  # noqa: N802 - protobuf's own name
         """Return whether the field was recorded."""
         ...
 
 
+class Evaluations(Protocol):
+    """The evaluations of a run."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[EvaluationData]:
+        """Go through them in the order recorded."""
+        ...
+
+    def add(self, **fields: float | str) -> EvaluationData:
+        """Append one."""
+        ...
+
+
 class ModelMetrics(Protocol):
     """One training run."""
 
-    evaluation_data: Sequence[EvaluationData]
+    @property
+    def evaluation_data(self) -> Evaluations:
+        """The evaluations in the order recorded."""
+        ...
+
     trainable_parameters: int
     total_time: float
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's own name
+        """Return the message as bytes."""
+        ...
+
+
+class _Message(Protocol):
+    def __call__(self) -> ModelMetrics: ...
+
+    def FromString(self, data: bytes) -> ModelMetrics: ...  # noqa: N802 - protobuf's own name
 
 
 def _field(
@@ -90,7 +127,7 @@ def _field(
     )
 
 
-def _parser() -> Callable[[bytes], ModelMetrics]:
+def _message() -> _Message:
     evaluation = DescriptorProto(name="EvaluationData")
     for number, name in enumerate(EVALUATION_FIELDS, start=1):
         evaluation.field.append(_field(name, number, FieldDescriptorProto.TYPE_DOUBLE))
@@ -120,8 +157,11 @@ def _parser() -> Callable[[bytes], ModelMetrics]:
     message = message_factory.GetMessageClass(
         pool.FindMessageTypeByName(f"{_PACKAGE}.ModelMetrics")
     )
-    return cast("Callable[[bytes], ModelMetrics]", message.FromString)
+    return cast("_Message", message)
 
 
-parse_model_metrics = _parser()
+new_model_metrics = _message()
+"""Return an empty message."""
+
+parse_model_metrics = new_model_metrics.FromString
 """Return the message that the bytes hold; raises google.protobuf.message.DecodeError."""

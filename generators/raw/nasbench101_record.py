@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 import re
 from binascii import a2b_base64
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import orjson
 from google.protobuf.message import DecodeError
 
@@ -24,20 +22,19 @@ from generators.raw.model_metrics import EVALUATION_FIELDS, parse_model_metrics
 from generators.raw.tfrecord import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
     from generators.raw.model_metrics import EvaluationData
     from generators.raw.tfrecord import RawRecord
 
 __all__ = [
+    "SYNTHETIC",
     "Evaluation",
     "Nasbench101Record",
-    "RecordChunk",
-    "decode_chunk",
     "decode_record",
 ]
+
+SYNTHETIC = "synthetic: made up by `nbs sample`"
+"""The checkpoint path of the final evaluation in records whose numbers are made up: no training
+can have left it there."""
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 _PAYLOAD_ITEMS = 5
@@ -72,6 +69,7 @@ class Nasbench101Record(NamedTuple):
         trainable_parameters: Of the whole network.
         halfway: Evaluation after half of the epochs.
         final: Evaluation at the end.
+        synthetic: Whether the record says that its numbers are made up.
     """
 
     module_hash: str
@@ -80,30 +78,7 @@ class Nasbench101Record(NamedTuple):
     trainable_parameters: int
     halfway: Evaluation
     final: Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class RecordChunk:
-    """N training runs in columns, small enough to travel between processes.
-
-    Attributes:
-        numbers: Record numbers, int64, shape (N,).
-        digests: Recorded hashes, uint8, shape (N, 16); not compared with the cells.
-        epochs: Budgets, int32, shape (N,).
-        codes: Codes of the recorded cells, int64, shape (N,).
-        trainable_parameters: int32, shape (N,).
-        evaluations: float64, shape (N, 2, 5): half-way and final, each with the fields of
-            `Evaluation` in order.
-        faults: What could not be decoded, in the order of records.
-    """
-
-    numbers: NDArray[np.int64]
-    digests: NDArray[np.uint8]
-    epochs: NDArray[np.int32]
-    codes: NDArray[np.int64]
-    trainable_parameters: NDArray[np.int32]
-    evaluations: NDArray[np.float64]
-    faults: list[RecordError]
+    synthetic: bool
 
 
 def decode_record(raw: RawRecord) -> Nasbench101Record:
@@ -119,47 +94,6 @@ def decode_record(raw: RawRecord) -> Nasbench101Record:
         return _decode(payload)
     except (_FaultError, InvalidArchitectureError) as error:
         raise RecordError(number, offset, str(error)) from error
-
-
-def decode_chunk(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> RecordChunk:
-    """Decode many records into columns; a pure function, to be spread over processes.
-
-    Args:
-        raws: Some thousand records, as a reader yields them.
-        skip_corrupt: Collect what cannot be decoded in `faults` and go on, rather than raise.
-
-    Raises:
-        RecordError: Without `skip_corrupt`: as `decode_record`.
-    """
-    numbers: list[int] = []
-    records: list[Nasbench101Record] = []
-    faults: list[RecordError] = []
-    for raw in raws:
-        try:
-            record = decode_record(raw)
-        except RecordError as error:
-            if not skip_corrupt:
-                raise
-            faults.append(error)
-        else:
-            numbers.append(raw[0])
-            records.append(record)
-    hashes = bytes.fromhex("".join([record.module_hash for record in records]))
-    evaluations: list[float] = []
-    for record in records:
-        evaluations += record.halfway
-        evaluations += record.final
-    return RecordChunk(
-        numbers=np.array(numbers, dtype=np.int64),
-        digests=np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 16),
-        epochs=np.array([record.epochs for record in records], dtype=np.int32),
-        codes=np.array([record.cell.code for record in records], dtype=np.int64),
-        trainable_parameters=np.array(
-            [record.trainable_parameters for record in records], dtype=np.int32
-        ),
-        evaluations=np.array(evaluations).reshape(-1, 2, len(EVALUATION_FIELDS)),
-        faults=faults,
-    )
 
 
 class _FaultError(Exception):
@@ -183,8 +117,7 @@ def _decode(payload: bytes) -> Nasbench101Record:
     if type(epochs) is not int or epochs <= 0:
         raise _FaultError(f"{epochs!r} is not a number of epochs")
     cell = Cell(_graph_code(adjacency) | _operations_code(operations, math.isqrt(len(adjacency))))
-    parameters, halfway, final = _decode_metrics(metrics, epochs)
-    return Nasbench101Record(module_hash, epochs, cell, parameters, halfway, final)
+    return Nasbench101Record(module_hash, epochs, cell, *_decode_metrics(metrics, epochs))
 
 
 @lru_cache(maxsize=_REMEMBERED_TEXTS)
@@ -218,8 +151,8 @@ def _operations_code(operations: str, size: int) -> int:
     return code
 
 
-def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation]:
-    """Return the trainable parameters, the half-way and the final evaluation."""
+def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation, bool]:
+    """Return what the last fields of `Nasbench101Record` hold."""
     try:
         # Not strict: base64 of this archive's age may be broken into lines.
         metrics = parse_model_metrics(a2b_base64(text))
@@ -238,6 +171,7 @@ def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation
         metrics.trainable_parameters,
         _checked_evaluation(halfway, "half-way", epochs / 2),
         _checked_evaluation(final, "final", epochs),
+        final.checkpoint_path == SYNTHETIC,
     )
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from benchmark_db.errors import shown
 from generators.raw.errors import ArchiveError
 from generators.raw.pickle_stream import PickleStream, load_pickle
 from generators.raw.torch_archive import open_torch_pickle
@@ -22,9 +23,11 @@ from generators.raw.torch_archive import open_torch_pickle
 __all__ = ["NatsArchive"]
 
 _META: Final = "meta.pickle.pbz2"
-_FILE_NAME: Final = re.compile(r"(\d{6})\.pickle\.pbz2")
+_FILE_NAME: Final = re.compile(r"([0-9]{6})\.pickle\.pbz2")
 _BUDGETS: Final = {"less": 12, "full": 200}
 """What NAS-Bench-201's own archive calls its budgets, in epochs."""
+
+_EPOCHS: Final = re.compile(r"[0-9]{1,4}")
 
 _MAX_FILE: Final = 64 * 2**20
 """Most bytes a file of one architecture may unpack to; real ones have 400 kB."""
@@ -57,13 +60,19 @@ class NatsArchive:
             OSError: It cannot be read.
         """
         pairs = self._folder() if self.path.is_dir() else self._file()
+        seen = set()
         for index, records in pairs:
-            where = f"architecture {index!r:.60}"
+            where = f"architecture {shown(index)}"
             if type(index) is not int or not 0 <= index < len(self._architectures):
                 raise ArchiveError(f"{where}: not an index of {len(self._architectures)}")
+            if index in seen:
+                raise ArchiveError(f"{where}: recorded twice")
+            seen.add(index)
             if not isinstance(records, dict):
-                raise ArchiveError(f"{where}: its records are no dict ({records!r:.60})")
+                raise ArchiveError(f"{where}: its records are no dict ({shown(records)})")
             budgets = {self._budget(name, where): record for name, record in records.items()}
+            if len(budgets) < len(records):
+                raise ArchiveError(f"{where}: a training budget recorded twice in {shown(records)}")
             for record in budgets.values():
                 self._check_identity(record, index, where)
             yield index, budgets
@@ -109,16 +118,16 @@ class NatsArchive:
         named = record.get("arch_str") if isinstance(record, dict) else None
         if named != self._architectures[index]:
             raise ArchiveError(
-                f"{where}: its record is of {named!r:.120}, not {self._architectures[index]!r}"
+                f"{where}: its record is of {shown(named, 120)}, not {self._architectures[index]!r}"
             )
 
     @staticmethod
     def _budget(name: Any, where: str) -> int:
         if name in _BUDGETS:
             return _BUDGETS[name]
-        if isinstance(name, str) and name.isascii() and name.isdigit():
+        if isinstance(name, str) and _EPOCHS.fullmatch(name):
             return int(name)
-        raise ArchiveError(f"{where}: {name!r:.60} is not a training budget")
+        raise ArchiveError(f"{where}: {shown(name)} is not a training budget")
 
 
 def _unpacked(path: Path) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark_db.errors import shown
 from generators.raw.errors import ArchiveError
 
 __all__ = ["RawRun", "SplitResults", "read_runs"]
@@ -23,6 +24,9 @@ __all__ = ["RawRun", "SplitResults", "read_runs"]
 _MAX_PERCENT: Final = 100.0
 # Sums of float32 batches may end a hair above: 100.00000001 is in the archive.
 _ROUNDING: Final = 1e-3
+_MAX_SEED: Final = 2**63 - 1
+_LARGEST_AMOUNT: Final = 1e18
+"""Of seconds or of millions: far from anything recorded, and from overflowing in a sum."""
 _CURVE_TYPES: Final = frozenset({float, type(None)})
 
 
@@ -84,13 +88,18 @@ def read_runs(record: Any, num_epochs: int, where: str) -> Iterator[RawRun]:
         ArchiveError: It does not have the form of a record, or a value is impossible.
     """
     results = _field(record, "all_results", dict, where)
+    seen = set()
     for key, run in results.items():
         match key:
-            case (str(dataset), int(seed)):
+            case (str(dataset), int(seed)) if type(seed) is int and 0 <= seed <= _MAX_SEED:
                 place = f"{where}, {dataset} seed {seed}"
-                yield _read_run(run, dataset.lower(), seed, num_epochs, place)
+                read = _read_run(run, dataset.lower(), seed, num_epochs, place)
+                if (read.dataset, read.seed) in seen:
+                    raise ArchiveError(f"{place}: recorded twice")
+                seen.add((read.dataset, read.seed))
+                yield read
             case _:
-                raise ArchiveError(f"{where}: {key!r:.80} is not a data set and a seed")
+                raise ArchiveError(f"{where}: {shown(key)} is not a data set and a seed")
 
 
 def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) -> RawRun:
@@ -135,7 +144,7 @@ def _keys(split: str, num_epochs: int) -> tuple[str, ...]:
 def _field(record: Any, name: str, kind: type, where: str) -> Any:
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind):
-        raise ArchiveError(f"{where}: no usable {name!r} ({value!r:.60})")
+        raise ArchiveError(f"{where}: no usable {name!r} ({shown(value)})")
     return value
 
 
@@ -154,7 +163,7 @@ def _curve(values: Mapping[Any, Any], keys: tuple[Any, ...], where: str) -> NDAr
     recorded = list(map(values.get, keys))
     if not _CURVE_TYPES.issuperset(map(type, recorded)):
         wrong = next(value for value in recorded if type(value) not in _CURVE_TYPES)
-        raise ArchiveError(f"{where}: {wrong!r:.60} is not a decimal number")
+        raise ArchiveError(f"{where}: {shown(wrong)} is not a decimal number")
     return np.array(recorded, dtype=np.float64)
 
 
@@ -162,8 +171,9 @@ def _amount(value: Any, where: str) -> float | None:
     """Return a non-negative number, None for one that is missing or not finite."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ArchiveError(f"{where}: {value!r:.60} is not an amount")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or value < 0 or _LARGEST_AMOUNT < value < math.inf:
+        raise ArchiveError(f"{where}: {shown(value)} is not an amount")
     return float(value) if math.isfinite(value) else None
 
 
@@ -177,7 +187,7 @@ def _required(run: Mapping[str, Any], name: str, where: str) -> float:
 def _latency(run: Mapping[str, Any], where: str) -> float | None:
     values = run.get("latency") or []
     if not isinstance(values, list):
-        raise ArchiveError(f"{where}: latency {values!r:.60} is not a list")
+        raise ArchiveError(f"{where}: latency {shown(values)} is not a list")
     measured = [_amount(value, f"{where}, latency") for value in values]
     recorded = [value for value in measured if value is not None]
     return math.fsum(recorded) / len(recorded) if recorded else None

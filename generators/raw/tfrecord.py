@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["RawRecord", "RecordError", "TFRecordReader"]
+__all__ = ["RawRecord", "RecordError", "TFRecordReader", "framed"]
 
 _HEADER = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
@@ -164,6 +164,14 @@ def _checked_length(header: bytes) -> int:
             is_tfrecord=True,
         )
     return int(length)
+
+
+def framed(payload: bytes) -> bytes:
+    """Return a payload as a record: with its length and both CRCs."""
+    length = len(payload).to_bytes(_HEADER.size - _CRC.size, "little")
+    return b"".join(
+        (length, _CRC.pack(_masked_crc(length)), payload, _CRC.pack(_masked_crc(payload)))
+    )
 
 
 def _masked_crc(data: bytes) -> int:

@@ -10,10 +10,11 @@ from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.nasbench201.architecture import isomorphism_classes
-from service.api import benchmarks, health, nasbench201
+from service.api import benchmarks, hardware, health, nasbench101, nasbench201, natssss, nds
 from service.api.guard import RequestGuard
 from service.api.openapi import install_openapi
 from service.api.problems import install_problem_handlers
@@ -62,13 +63,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         version=version("nas-bench-service"),
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time.
-    routers = (nasbench201.router, benchmarks.router, health.router)
+    routers = (
+        *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
+        *(benchmarks.router, health.router),
+    )
     app.router.routes[:0] = [route for router in routers for route in router.routes]
+    # The page of FastAPI itself would load its parts from the internet, which clusters lack.
+    patch_fastapi(app, docs_url="/docs")
     install_problem_handlers(app)
     install_not_modified_handler(app)
     install_openapi(app)

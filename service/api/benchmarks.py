@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/benchmarks", tags=["benchmarks"])
 async def benchmarks(request: Request) -> Response:
     """List the installed benchmarks: counts, budgets, fields with units, origin and digest."""
     catalog: Catalog = request.app.state.catalog
-    digests = [benchmark.provenance.content_digest for benchmark in catalog.installed.values()]
+    digests = [benchmark.provenance.content_digest for benchmark in catalog.published.values()]
     headers = cache_headers(request, *digests)
     answer = benchmarks_answer(catalog)
     return answer_now({"items": [_with_fields(info) for info in answer["items"]]}, headers)
@@ -32,7 +32,7 @@ async def benchmarks(request: Request) -> Response:
 async def benchmark(request: Request, name: str) -> Response:
     """Describe one installed benchmark."""
     catalog: Catalog = request.app.state.catalog
-    headers = cache_headers(request, catalog[name].provenance.content_digest)
+    headers = cache_headers(request, catalog.entry(name).provenance.content_digest)
     return answer_now(_with_fields(benchmark_answer(catalog, name)), headers)
 
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.published import Published
 from service.api.openapi import problems
 from service.api.problems import problem
 from service.api.respond import answer_now
@@ -57,7 +57,7 @@ async def readyz(request: Request) -> Response:
     states: dict[str, Any] = {
         name: {"status": "unusable", "reason": reason} for name, reason in catalog.unusable.items()
     }
-    states |= {name: _state(benchmark) for name, benchmark in catalog.installed.items()}
+    states |= {name: _state(published) for name, published in catalog.published.items()}
     ready = [state["status"] == "ready" for state in states.values()]
     if not any(ready):
         return problem(
@@ -71,9 +71,9 @@ async def readyz(request: Request) -> Response:
     return answer_now({"status": "ready" if all(ready) else "degraded", "benchmarks": states})
 
 
-def _state(benchmark: Benchmark) -> dict[str, Any]:
+def _state(published: Published) -> dict[str, Any]:
     try:
-        benchmark.database.check()
+        published.database.check()
     except UnusableDatabaseError as error:
         return {"status": "unusable", "reason": str(error)}
-    return {"status": "ready", "content_digest": benchmark.provenance.content_digest}
+    return {"status": "ready", "content_digest": published.provenance.content_digest}

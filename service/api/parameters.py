@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark_db.questions import MAX_LIMIT
 from benchmark_db.reduction import Reduction
 
-__all__ = ["Epochs", "PageParameters", "Reducing", "Seed", "filters_of"]
+__all__ = [
+    "BatchParameters",
+    "Epochs",
+    "PageParameters",
+    "Paging",
+    "Reducing",
+    "Seed",
+    "StatsParameters",
+    "filters_of",
+]
 
 _MAX_INTEGER: Final = 2**63 - 1
 
@@ -39,14 +48,38 @@ class Reducing(BaseModel):
     ] = None
 
 
-class PageParameters(Reducing):
+class Paging(BaseModel):
     """Which part of a long answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
     cursor: Annotated[
         str | None,
         Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
     ] = None
+
+
+class PageParameters(Paging, Reducing):
+    """Which part of a long answer, and how the runs of a configuration become one item."""
+
+
+class _CurvesAlong(BaseModel):
+    include_intermediates: Annotated[
+        bool,
+        Field(description="Send each run's intermediate statistics along, one object an epoch."),
+    ] = False
+
+
+class StatsParameters(_CurvesAlong, PageParameters):
+    """Which part of a long answer, and whether curves come with it."""
+
+
+class BatchParameters(_CurvesAlong, Reducing):
+    """How the runs of many architectures are answered for."""
+
+    # JSON has types of its own: a text is no number there.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def filters_of(question: BaseModel, names: tuple[str, ...]) -> dict[str, Any]:

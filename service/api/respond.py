@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from benchmark_db.answers import Answer
-from benchmark_db.benchmark import Benchmark
+from benchmark_db.published import Published
 
 __all__ = ["answer_now", "answer_scan", "cache_headers", "install_not_modified_handler"]
 
@@ -33,7 +33,7 @@ def answer_now(answer: Answer, headers: Mapping[str, str] | None = None) -> Resp
 
 async def answer_scan(
     request: Request,
-    benchmark: Benchmark,
+    published: Published,
     compute: Callable[[], Answer],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
@@ -48,7 +48,7 @@ async def answer_scan(
     seconds: float = request.app.state.settings.time_budget
 
     def bounded() -> bytes:
-        with benchmark.database.time_budget(seconds):
+        with published.database.time_budget(seconds):
             answer = compute()
         return orjson.dumps(answer)
 

@@ -14,8 +14,11 @@ import typer
 from bench_client import BenchError
 from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
+from generators.fetch import FetchError
 from generators.raw.errors import ArchiveError
 from service.cli import data, query, serve
+from service.cli.fetch import fetch_command
+from service.cli.hash import hash_command
 
 __all__ = ["run"]
 
@@ -24,6 +27,7 @@ _FAILURES: Final = (
     BenchmarkDataError,
     BuildError,
     ArchiveError,
+    FetchError,
     OSError,
     sqlite3.Error,
 )
@@ -36,11 +40,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("fetch")(fetch_command)
 app.command("generate")(data.generate)
 app.command("sample")(data.sample)
 app.command("info")(data.info)
 app.command("verify")(data.verify)
 app.command("serve")(serve.serve)
+app.command("hash")(hash_command)
 app.add_typer(query.app, name="query")
 
 

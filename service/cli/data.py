@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from dataclasses import asdict
@@ -10,10 +11,16 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from benchmark_db.catalog import Catalog
+from benchmark_db.catalog import PUBLISHED, Catalog
 from benchmark_db.provenance import Provenance
 from benchmark_db.verify import verify_database
-from generators.registry import GENERATORS, SAMPLES
+from generators.registry import (
+    GENERATORS,
+    PARTIAL_GENERATORS,
+    SAMPLES,
+    TOLERANT_GENERATORS,
+    Generate,
+)
 from service.cli.output import print_fields, print_json, progress_bar, wants_json
 from service.settings import Settings
 
@@ -47,16 +54,33 @@ def generate(
     raw: Annotated[Path, typer.Argument(help="The raw archive, a file or a folder.", exists=True)],
     *,
     out: DataDirectory = None,
+    skip_corrupt: Annotated[
+        bool,
+        typer.Option(
+            "--skip-corrupt",
+            help="Leave out damaged records and report them, instead of stopping at the first "
+            f"({', '.join(TOLERANT_GENERATORS)}).",
+        ),
+    ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial",
+            help="Convert the files that are there and report the others "
+            f"({', '.join(PARTIAL_GENERATORS)}).",
+        ),
+    ] = False,
 ) -> None:
     """Convert a raw archive into a database.
 
     The database is built beside its place and moved there once it is complete and checked; until
     then, and if anything fails, what was there stays.
     """
+    convert = _conversion(benchmark, skip_corrupt=skip_corrupt, partial=partial)
     started = time.monotonic()
     directory = data_directory(out)
     with progress_bar(benchmark) as progress:
-        provenance = GENERATORS[benchmark](raw, directory, progress=progress)
+        provenance = convert(raw, directory, progress=progress)
     target = directory / f"{benchmark}.db"
     size = target.stat().st_size / 1e6
     sys.stderr.write(
@@ -64,6 +88,19 @@ def generate(
     )
     for name, value in _flat(provenance.contents).items():
         sys.stderr.write(f"  {name}: {value}\n")
+
+
+def _conversion(benchmark: str, *, skip_corrupt: bool, partial: bool) -> Generate:
+    """Return the generator of a benchmark with the options it is to have."""
+    if skip_corrupt and benchmark not in TOLERANT_GENERATORS:
+        raise typer.BadParameter(f"{benchmark} has no --skip-corrupt")
+    if partial and benchmark not in PARTIAL_GENERATORS:
+        raise typer.BadParameter(f"{benchmark} has no --partial")
+    if skip_corrupt:
+        return functools.partial(TOLERANT_GENERATORS[benchmark], skip_corrupt=True)
+    if partial:
+        return functools.partial(PARTIAL_GENERATORS[benchmark], partial=True)
+    return GENERATORS[benchmark]
 
 
 def sample(
@@ -82,7 +119,7 @@ def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     """Tell which databases are installed, where they come from and what they hold."""
     directory = data_directory(data)
     catalog = Catalog(directory)
-    installed = [asdict(benchmark.provenance) for benchmark in catalog.installed.values()]
+    installed = [asdict(published.provenance) for published in catalog.published.values()]
     if wants_json(asked=as_json):
         print_json({"installed": installed, "unusable": catalog.unusable})
     else:
@@ -104,9 +141,10 @@ def verify(
     if wants_json(asked=as_json):
         print_json(asdict(provenance))
     else:
-        runs = provenance.contents["runs"]
+        counted = PUBLISHED[provenance.benchmark].counted
         sys.stdout.write(
-            f"{database}: sound, {runs} runs, {provenance.content_digest}{_mark(provenance)}\n"
+            f"{database}: sound, {provenance.contents[counted]} {counted}, "
+            f"{provenance.content_digest}{_mark(provenance)}\n"
         )
 
 

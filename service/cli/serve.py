@@ -49,12 +49,13 @@ def serve(
 def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
     """Tell what is served and a question to try."""
     write = sys.stderr.write
-    for name, benchmark in catalog.installed.items():
-        made_up = " (SYNTHETIC: every number is made up)" if benchmark.provenance.synthetic else ""
-        write(f"{name}: {benchmark.provenance.contents['runs']} runs{made_up}\n")
+    for name, published in catalog.published.items():
+        provenance = published.provenance
+        made_up = " (SYNTHETIC: every number is made up)" if provenance.synthetic else ""
+        write(f"{name}: {provenance.contents[published.counted]} {published.counted}{made_up}\n")
     for name, reason in catalog.unusable.items():
         write(f"{name} cannot be served: {reason}\n")
-    if not catalog.installed:
+    if not catalog.published:
         write(f"no database in {directory}: make one with `nbs generate`\n")
     catalog.close()
     write(

@@ -71,7 +71,7 @@ def _runs(index: int) -> Iterator[tuple[Any, ...]]:
                 stats = (60.0, valid, golden, 42.0, 1.0, None, 1.2, 1.3, 0.135156, 15.65, 0.013)
                 curve = 1 if index == 0 and num_epochs == 200 else None
                 key = (index, num_epochs, dataset, seed)
-                yield (curve, *key, 16, 5, *stats, 100.0, None, 1.0, 2.0)
+                yield (curve, *key, *stats, 100.0, None, 1.0, 2.0, 16, 5)
 
 
 @dataclass

@@ -178,7 +178,9 @@ def test_the_generic_query_is_the_query_of_the_benchmark_named(
 def test_the_generic_query_lists_the_benchmarks_it_knows(
     server: BenchmarkServer, asked: Callable[..., Any]
 ) -> None:
-    with pytest.raises(BenchmarkNotInstalledError, match="'nasbench999'; known are nasbench201"):
+    with pytest.raises(
+        BenchmarkNotInstalledError, match="'nasbench999'; known are nasbench101, nasbench201"
+    ):
         asked(server.url, lambda bench: bench.query("nasbench999", 0))
 
 

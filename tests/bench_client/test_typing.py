@@ -17,6 +17,9 @@ from bench_client import (
     BenchClient,
     BenchmarkInfo,
     InvalidArchitectureError,
+    Nb101Curves,
+    Nb101Hash,
+    Nb101Stats,
     Nb201Architecture,
     Nb201Curves,
     Nb201Stats,
@@ -31,6 +34,12 @@ def blocking(bench: BenchClient) -> float | None:
     assert_type(bench.query_nb201_many(range(3)), list[list[Nb201Stats]])
     assert_type(bench.curves_nb201(arch=0), list[Nb201Curves])
     assert_type(bench.describe_nb201(["none"] * 6), Nb201Architecture)
+    assert_type(bench.query_nb101({"op1": "conv3x3"}, 108, isomorphism=False), list[Nb101Stats])
+    assert_type(bench.query_nb101_many(["0" * 32]), list[list[Nb101Stats]])
+    assert_type(bench.query_nb101()[0].config.arch, dict[str, str | list[int]])
+    assert_type(bench.curves_nb101(), list[Nb101Curves])
+    assert_type(bench.hash_nb101({}), Nb101Hash)
+    assert_type(bench.hash_nb101_many([{}]), list[Nb101Hash])
     assert_type(bench.benchmarks(), list[BenchmarkInfo])
     assert_type(bench.benchmark("nasbench201"), BenchmarkInfo)
     assert_type(bench.query("nasbench201", 0, 200), list[Any])
@@ -56,6 +65,8 @@ def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
     bench.query_nb201(0, reduction="sum")  # type: ignore[arg-type]
     bench.query_nb201(0, 200, "cifar100", 777, "mean")  # type: ignore[call-arg]
     bench.query_nb201(0, epochs=200)  # type: ignore[call-arg]
+    bench.query_nb101("0", 108, True)  # type: ignore[call-arg]
+    bench.query_nb101(7)  # type: ignore[arg-type]
     bench.query_nb201(1.5)  # type: ignore[arg-type]
     bench.query_nb201(0)[0].test_acc = 1.0  # type: ignore[misc]
     bench.query_nb999(0)  # type: ignore[attr-defined]

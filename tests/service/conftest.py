@@ -26,10 +26,11 @@ Serve: TypeAlias = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the database of a made-up archive of twelve architectures."""
+    """A folder with the databases of made-up archives of twelve architectures."""
     folder = tmp_path_factory.mktemp("sample")
-    raw = SAMPLES["nasbench201"](folder / "raw", architectures=12, seed=0)
-    GENERATORS["nasbench201"](raw, folder, progress=lambda *_: None)
+    for name, write_sample in SAMPLES.items():
+        raw = write_sample(folder / "raw", architectures=12, seed=0)
+        GENERATORS[name](raw, folder, progress=lambda *_: None)
     return folder
 
 
@@ -54,6 +55,32 @@ def server(directory: Path) -> Iterator[str]:
 def real_server(real_directory: Path) -> Iterator[str]:
     """The address of a server of the real records."""
     with serving(real_directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def nasbench101_server(nasbench101_folder: Path) -> Iterator[str]:
+    """The address of a server of NAS-Bench-101 with the golden cell."""
+    with serving(nasbench101_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sizes_and_costs_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the databases of the real size space records and the real hardware costs."""
+    folder = tmp_path_factory.mktemp("sizes-and-costs")
+    for name, path in (
+        ("natssss", "natssss/NATS-sss-v1_0-50262-simple"),
+        ("hw-nas-bench", "hw-nas-bench/HW-NAS-Bench-v1_0.pickle"),
+    ):
+        GENERATORS[name](shared / "data" / path, folder, progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sizes_and_costs_server(sizes_and_costs_folder: Path) -> Iterator[str]:
+    """The address of a server of them."""
+    with serving(sizes_and_costs_folder) as url:
         yield url
 
 

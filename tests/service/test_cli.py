@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_db.catalog import Catalog
+from generators.registry import SAMPLES
 
 
 def nbs(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -52,10 +53,12 @@ class TestTheWayFromNothingToAnAnswer:
         raw, data = tmp_path / "raw", tmp_path / "data"
         sampled = nbs("sample", raw, "--architectures", "3")
         assert sampled.returncode == 0
-        command = sampled.stderr.split("`nbs ")[1].split("`")[0].split()
-        generated = nbs(*command, "--out", data)
-        assert generated.returncode == 0
-        assert "SYNTHETIC" in generated.stderr
+        commands = [part.split("`")[0].split() for part in sampled.stderr.split("`nbs ")[1:]]
+        assert [command[:2] for command in commands] == [["generate", name] for name in SAMPLES]
+        for command in commands:
+            generated = nbs(*command, "--out", data)
+            assert generated.returncode == 0
+            assert "SYNTHETIC" in generated.stderr
         asked = nbs("query", "nb201", "0", "--num-epochs", "200", "--data", data)
         items = json.loads(asked.stdout)
         assert {item["config"]["index"] for item in items} == {0}
@@ -98,8 +101,8 @@ class TestQuery:
 
 class TestInfoAndVerify:
     def test_info_tells_what_is_installed(self, directory: Path) -> None:
-        (installed,) = json.loads(nbs("info", "--data", directory).stdout)["installed"]
-        assert installed["benchmark"] == "nasbench201"
+        installed = json.loads(nbs("info", "--data", directory).stdout)["installed"]
+        assert [provenance["benchmark"] for provenance in installed] == list(SAMPLES)
         assert "content_digest" in on_terminal("info", "--data", directory)
 
     def test_info_of_an_empty_folder_says_what_to_do(self, tmp_path: Path) -> None:

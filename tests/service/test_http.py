@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -294,9 +295,11 @@ class TestHealth:
 
     def test_ready_names_the_digest(self, http: httpx.Client) -> None:
         ready = http.get("/readyz").json()
-        digest = http.get("/v1/benchmarks").json()["items"][0]["provenance"]["content_digest"]
+        installed = http.get("/v1/benchmarks").json()["items"]
         assert ready["status"] == "ready"
-        assert ready["benchmarks"]["nasbench201"]["content_digest"] == digest
+        assert {name: state["content_digest"] for name, state in ready["benchmarks"].items()} == {
+            info["name"]: info["provenance"]["content_digest"] for info in installed
+        }
 
 
 class TestTimeBudget:
@@ -313,7 +316,11 @@ class TestLogs:
         url = serve(directory)
         httpx.get(url + STATS, params=ONE, headers={"X-Request-ID": "find-me"})
         port = url.rpartition(":")[2]
-        lines = (directory / f"server-{port}.log").read_text().splitlines()
+        log = directory / f"server-{port}.log"
+        deadline = time.monotonic() + 10
+        while "find-me" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        lines = log.read_text().splitlines()
         (event,) = [json.loads(line) for line in lines if "find-me" in line]
         assert (event["method"], event["path"], event["status"]) == ("GET", STATS, 200)
         assert event["ms"] > 0

@@ -20,6 +20,11 @@ OPERATION_IDS = {
     "nasbench201_computed_stats_query",
     "nasbench201_intermediate_stats",
     "nasbench201_architecture",
+    "nasbench201_hardware",
+    "natssss_computed_stats",
+    "natssss_computed_stats_query",
+    "natssss_intermediate_stats",
+    "natssss_architecture",
 }
 
 

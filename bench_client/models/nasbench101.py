@@ -1,0 +1,170 @@
+"""NAS-Bench-101 on the wire: cells trained on CIFAR-10.
+
+10,000 of the training images are held out for validation; accuracies are those of the network as
+it stood, half-way through its training and at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bench_client.models.answers import BatchError, WireModel
+from bench_client.models.quantities import (
+    Epochs,
+    Millions,
+    Percent,
+    PercentCurve,
+    Seconds,
+    SecondsCurve,
+)
+
+__all__ = [
+    "Nb101Config",
+    "Nb101Curves",
+    "Nb101Epoch",
+    "Nb101Hash",
+    "Nb101Hashes",
+    "Nb101Stats",
+]
+
+_EXAMPLE_ARCH = {
+    "op1": "conv3x3",
+    "op2": "maxpool",
+    "op3": "conv3x3",
+    "op4": "conv3x3",
+    "op5": "conv1x1",
+    "input1": [0],
+    "input2": [1],
+    "input3": [2],
+    "input4": [0],
+    "input5": [0, 3, 4],
+    "input6": [2, 5],
+}
+
+_ON_TRAIN = "on the training images"
+_ON_VALID = "on the 10,000 training images held out"
+_ON_TEST = "on the test images"
+
+_TrainAcc: TypeAlias = Annotated[
+    Percent, Field(description=f"Accuracy {_ON_TRAIN}, in percent.", examples=[100.0])
+]
+_ValidAcc: TypeAlias = Annotated[
+    Percent, Field(description=f"Accuracy {_ON_VALID}, in percent.", examples=[92.41786599159241])
+]
+_TestAcc: TypeAlias = Annotated[
+    Percent, Field(description=f"Accuracy {_ON_TEST}, in percent.", examples=[92.11738705635071])
+]
+_TrainingTime: TypeAlias = Annotated[
+    Seconds, Field(description="Time since the training began, in seconds.", examples=[1769.1])
+]
+_Arch: TypeAlias = dict[str, str | list[int]]
+_Hash: TypeAlias = Annotated[
+    str,
+    Field(
+        description="The published hash, 32 hexadecimal digits, the same for isomorphic cells.",
+        examples=["00005c142e6f48ac74fdcf73e3439874"],
+    ),
+]
+_Repeat: TypeAlias = Annotated[
+    int | None,
+    Field(
+        description="Number of the run among those of its cell and budget, 0 to 2, in the order of "
+        "the archive, which records no seeds; null when several runs are reduced to one."
+    ),
+]
+_NumRuns: TypeAlias = Annotated[
+    int, Field(description="How many runs the item stands for; 1 unless reduced.")
+]
+_SPELLING = (
+    "`op1`, … name the operation of each vertex between input and output: conv3x3, conv1x1 or "
+    "maxpool; `input1`, … list the vertices that feed it, 0 being the input of the cell; the last "
+    "`input` is that of the output."
+)
+
+
+class Nb101Config(WireModel):
+    """What was trained, and how long."""
+
+    arch: _Arch = Field(
+        description=f"The cell as it was trained. {_SPELLING}", examples=[_EXAMPLE_ARCH]
+    )
+    num_vertices: int = Field(
+        description="Vertices of the cell, input and output included, 2 to 7.", examples=[7]
+    )
+    hash: _Hash
+    num_epochs: Epochs = Field(description="Training budget, in epochs: 4, 12, 36 or 108.")
+    trainable_parameters: int = Field(
+        description="Trainable parameters of the whole network, exactly.", examples=[8_555_530]
+    )
+
+
+class Nb101Epoch(WireModel):
+    """What a run recorded half-way through or at its end."""
+
+    current_epoch: Epochs = Field(
+        description="The epoch, counting from 1: half of the budget or all of it."
+    )
+    train_acc: _TrainAcc
+    valid_acc: _ValidAcc
+    test_acc: _TestAcc
+    training_time: _TrainingTime
+
+
+class Nb101Stats(WireModel):
+    """What a run recorded at its end, or several runs of one configuration reduced to one."""
+
+    config: Nb101Config = Field(description="What was trained.")
+    repeat: _Repeat
+    num_runs: _NumRuns
+    train_acc: _TrainAcc
+    valid_acc: _ValidAcc
+    test_acc: _TestAcc
+    parameters: Millions = Field(
+        description="Trainable parameters, in millions.", examples=[8.55553]
+    )
+    training_time: Seconds = Field(
+        description="Time of the whole training, in seconds.", examples=[1769.1279296875]
+    )
+    intermediates: list[Nb101Epoch] | None = Field(
+        None,
+        description="The run half-way and at its end, one object each; only when asked for.",
+    )
+
+
+class Nb101Curves(WireModel):
+    """A run half-way and at its end in columns: lists of one value each, all equally long."""
+
+    config: Nb101Config = Field(description="What was trained.")
+    repeat: _Repeat
+    num_runs: _NumRuns
+    current_epoch: list[int] = Field(description="The epochs, counting from 1.")
+    train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
+    valid_acc: PercentCurve = Field(description=f"Accuracy {_ON_VALID}, in percent.")
+    test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")
+    training_time: SecondsCurve = Field(description="Time since the training began, in seconds.")
+
+
+class Nb101Hash(WireModel):
+    """What a cell is once the vertices on no path from input to output are removed.
+
+    For a hash without runs nothing but the hash is known.
+    """
+
+    hash: _Hash
+    num_vertices: int | None = Field(description="Vertices that remain, 2 to 7.", examples=[7])
+    num_edges: int | None = Field(description="Edges that remain, at most 9.", examples=[9])
+    arch: _Arch | None = Field(
+        description=f"The cell that remains. {_SPELLING}", examples=[_EXAMPLE_ARCH]
+    )
+    in_benchmark: bool = Field(description="Whether the installed database has runs of it.")
+
+
+class Nb101Hashes(WireModel):
+    """The answer to a question about the hashes of many cells."""
+
+    results: list[Nb101Hash | BatchError] = Field(
+        description="One entry a cell, in the order asked: what it is, or the error of a malformed "
+        "one."
+    )

@@ -1,0 +1,67 @@
+"""The size space of NATS-Bench on the wire; the statistics are those of both spaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from bench_client.models.answers import WireModel
+from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
+from bench_client.models.quantities import Epochs
+
+__all__ = [
+    "NatsSssArchitecture",
+    "NatsSssConfig",
+    "NatsSssCurves",
+    "NatsSssEpoch",
+    "NatsSssStats",
+]
+
+_Arch: TypeAlias = Annotated[
+    list[int],
+    Field(
+        description="The channels of each of the five layers: 8, 16, …, 64.",
+        examples=[[8, 8, 8, 16, 32]],
+    ),
+]
+_ArchStr: TypeAlias = Annotated[
+    str, Field(description="The architecture as published.", examples=["8:8:8:16:32"])
+]
+_Index: TypeAlias = Annotated[
+    int,
+    Field(
+        description="Place of the architecture in the order of the channels, 0 to 32,767.",
+        examples=[11],
+    ),
+]
+
+
+class NatsSssConfig(WireModel):
+    """What was trained, and how long on what."""
+
+    arch: _Arch
+    arch_str: _ArchStr
+    index: _Index
+    num_epochs: Epochs = Field(description="Training budget, in epochs: 1, 12 or 90.")
+    dataset: TrainedOn
+
+
+class NatsSssEpoch(NatsEpoch):
+    """What a run recorded at the end of one epoch; null where it recorded nothing."""
+
+
+class NatsSssStats(NatsStats[NatsSssConfig, NatsSssEpoch]):
+    """What a run recorded at its end, or several runs of one configuration reduced to one."""
+
+
+class NatsSssCurves(NatsCurves[NatsSssConfig]):
+    """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
+
+
+class NatsSssArchitecture(WireModel):
+    """Every name of an architecture."""
+
+    index: _Index
+    arch_str: _ArchStr
+    arch: _Arch

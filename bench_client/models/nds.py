@@ -1,0 +1,199 @@
+"""NDS on the wire: networks of ten design spaces, trained on CIFAR-10 and ImageNet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+
+from bench_client.models.answers import ProvenanceMark, WireModel
+from bench_client.models.quantities import (
+    Epochs,
+    Loss,
+    LossCurve,
+    Millions,
+    Percent,
+    PercentCurve,
+    Seconds,
+)
+
+__all__ = [
+    "NdsConfig",
+    "NdsCurves",
+    "NdsDistribution",
+    "NdsDistributions",
+    "NdsEpoch",
+    "NdsFamilies",
+    "NdsFamily",
+    "NdsStats",
+]
+
+_EXAMPLE_MODEL = {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}
+
+_ON_TRAIN = "on the training images, over the epoch as it was trained"
+_ON_TEST = "on the test images"
+
+_Seed: TypeAlias = Annotated[
+    int | None,
+    Field(
+        description="Seed of the run, which reruns share; null when several runs are reduced to "
+        "one."
+    ),
+]
+_NumRuns: TypeAlias = Annotated[
+    int, Field(description="How many runs the item stands for; 1 unless reduced.")
+]
+
+
+class _Space(WireModel):
+    """Which networks, by whom, sampled how, trained on what."""
+
+    model_family: str = Field(
+        description="nas_cell, residual_basic, residual_bottleneck or vanilla.",
+        examples=["residual_basic"],
+    )
+    proposer: str = Field(
+        description="Whose design space: amoeba, darts, enas, nasnet, pnas, resnet, resnet-b, "
+        "resnext-a, resnext-b or vanilla.",
+        examples=["resnet"],
+    )
+    generator: str = Field(
+        description="How networks were sampled: random, fix_w_d (with fixed width and depth) or "
+        "tune_lr_wd (with random learning rate and weight decay).",
+        examples=["random"],
+    )
+    dataset: str = Field(description="Data set: cifar10 or imagenet.", examples=["cifar10"])
+    num_epochs: Epochs = Field(description="Training budget, in epochs.", examples=[100])
+
+
+class NdsConfig(WireModel):
+    """What was trained, and how."""
+
+    model_family: str = Field(
+        description="nas_cell, residual_basic, residual_bottleneck or vanilla."
+    )
+    model_spec: dict[str, Any] = Field(
+        description="The network: for nas_cell the nodes of either cell, depth, width, aux and "
+        "drop_prob; for the others a value a stage: ds (depths), ss (strides), ws (widths), and, "
+        "where the blocks have them, bot_muls and num_gs. Empty lists are left out.",
+        examples=[_EXAMPLE_MODEL],
+    )
+    cell_spec: dict[str, Any] = Field(
+        description="The cells of nas_cell: node i of `normal` applies `normal_{i}_op_x` to its "
+        "input `normal_{i}_input_x`, and `normal_{i}_op_y` to `normal_{i}_input_y`; inputs 0 and 1 "
+        "are those of the cell, 2 is node 0; `normal_concat` is what the cell gives out; `reduce` "
+        "alike. Empty for the other families."
+    )
+    dataset: str = Field(description="Data set: cifar10 or imagenet.")
+    generator: str = Field(description="How networks were sampled: random, fix_w_d or tune_lr_wd.")
+    proposer: str = Field(description="Whose design space, such as amoeba or resnext-a.")
+    base_lr: float = Field(description="Learning rate at the start.", examples=[0.1])
+    weight_decay: float = Field(description="Weight decay.", examples=[0.0005])
+    num_epochs: Epochs = Field(description="Training budget, in epochs.")
+
+
+class NdsEpoch(WireModel):
+    """What a run recorded at the end of one epoch."""
+
+    current_epoch: Epochs = Field(description="The epoch, counting from 1.")
+    train_loss: Loss = Field(description=f"Cross-entropy {_ON_TRAIN}; null where it was NaN.")
+    train_acc: Percent = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
+    test_acc: Percent = Field(description=f"Accuracy {_ON_TEST}, in percent.")
+
+
+class NdsStats(WireModel):
+    """What a run recorded, or several runs of one configuration reduced to one."""
+
+    config: NdsConfig = Field(description="What was trained.")
+    seed: _Seed
+    num_runs: _NumRuns
+    final_train_acc: Percent = Field(
+        description=f"Accuracy {_ON_TRAIN}, in percent, at the end.", examples=[99.772]
+    )
+    final_train_loss: Loss = Field(description=f"Cross-entropy {_ON_TRAIN}, at the end.")
+    final_test_acc: Percent = Field(
+        description=f"Accuracy {_ON_TEST}, in percent, at the end.", examples=[93.49]
+    )
+    best_train_acc: Percent = Field(
+        description=f"Accuracy {_ON_TRAIN}, in percent, at the best epoch for it."
+    )
+    best_train_loss: Loss = Field(
+        description=f"Cross-entropy {_ON_TRAIN}, at the best epoch for it, NaN left out."
+    )
+    best_test_acc: Percent = Field(
+        description=f"Accuracy {_ON_TEST}, in percent, at the best epoch for it.", examples=[93.58]
+    )
+    parameters: Millions = Field(
+        description="Trainable parameters, in millions.", examples=[0.594138]
+    )
+    flops: Millions = Field(
+        description="Multiply-adds of one forward pass as the archive counts them, in millions.",
+        examples=[184.519578],
+    )
+    iter_time: Seconds = Field(description="Time of one training iteration, in seconds.")
+    prec_time: Seconds = Field(
+        description="Time of computing the precise statistics of batch normalisation, in seconds."
+    )
+    intermediates: list[NdsEpoch] | None = Field(
+        None, description="The learning curves, one object an epoch; only when asked for."
+    )
+
+
+class NdsCurves(WireModel):
+    """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
+
+    config: NdsConfig = Field(description="What was trained.")
+    seed: _Seed
+    num_runs: _NumRuns
+    current_epoch: list[int] = Field(description="The epochs, counting from 1.")
+    train_loss: LossCurve = Field(description=f"Cross-entropy {_ON_TRAIN}; null where it was NaN.")
+    train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
+    test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")
+
+
+class NdsFamily(_Space):
+    """A design space as it was sampled and trained, and how much of it there is."""
+
+    runs: int = Field(description="How many runs are recorded.")
+    configurations: int = Field(
+        description="Of how many configurations: network, learning rate and weight decay."
+    )
+    architectures: int = Field(description="Of how many networks.")
+
+
+class NdsFamilies(WireModel):
+    """The design spaces."""
+
+    items: list[NdsFamily] = Field(description="One entry a space.")
+    provenance: ProvenanceMark = Field(description="Where the numbers come from.")
+
+
+class NdsDistribution(_Space):
+    """How a metric is distributed over the configurations of a design space.
+
+    A configuration counts once, with the mean over its runs.
+    """
+
+    metric: str = Field(
+        description="The metric: a statistic of the items, or an error (100 minus an accuracy).",
+        examples=["best_test_error"],
+    )
+    count: int = Field(description="How many configurations are counted.")
+    not_recorded: int = Field(description="How many have no value of the metric.")
+    min: float | None = Field(description="Smallest value, in the unit of the metric.")
+    max: float | None = Field(description="Largest value.")
+    mean: float | None = Field(description="Mean value.")
+    std: float | None = Field(description="Population standard deviation.")
+    value: list[float] = Field(
+        description="Values at which the empirical distribution function is given, ascending."
+    )
+    fraction: list[float] = Field(
+        description="The function there: which part of the configurations has at most that value."
+    )
+
+
+class NdsDistributions(WireModel):
+    """The distribution of a metric in each design space."""
+
+    items: list[NdsDistribution] = Field(description="One entry a space that has any.")
+    provenance: ProvenanceMark = Field(description="Where the numbers come from.")

@@ -1,0 +1,182 @@
+"""The questions of NAS-Bench-101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from bench_client.arguments import Reduction, either, whole
+from bench_client.models import (
+    BatchAnswer,
+    Nb101Curves,
+    Nb101Hash,
+    Nb101Hashes,
+    Nb101Stats,
+    Page,
+)
+from bench_client.operations import Question, Steps, ask
+from bench_client.pages import every_page, every_result, page_size
+
+__all__ = [
+    "Cell",
+    "curves_nb101",
+    "hash_nb101",
+    "hash_nb101_many",
+    "query_nb101",
+    "query_nb101_many",
+]
+
+Cell: TypeAlias = str | Mapping[str, Any]
+"""`{"op1": …, "input1": …}` or `{"module_adjacency": …, "module_operations": …}`, as a dict or as
+JSON text, or the published hash."""
+
+_NAME: Final = "nasbench101"
+_StatsPage: Final = Page[Nb101Stats]
+_CurvesPage: Final = Page[Nb101Curves]
+_StatsBatch: Final = BatchAnswer[Nb101Stats]
+
+
+def query_nb101(
+    arch: Cell | None = None,
+    num_epochs: int | None = None,
+    *,
+    isomorphism: bool = True,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[Nb101Stats]]:
+    """Return the runs that match, in stable order, or one item a configuration when reduced.
+
+    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+
+    Args:
+        arch: The cell in any of its spellings: `{"op1": "conv3x3", "input1": [0], "input2": [1]}`,
+            `{"module_adjacency": matrix, "module_operations": names}`, either as JSON text, or its
+            hash of 32 hexadecimal digits.
+        num_epochs: Training budget, in epochs: 4, 12, 36 or 108.
+        isomorphism: Whether a cell answers for all cells isomorphic to it after pruning; False
+            matches only the very cell that was trained.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `repeat` is
+            None then, and `num_runs` says how many they were.
+        include_intermediates: Whether each item carries the run half-way and at its end.
+
+    Returns:
+        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
+        `parameters` in millions.
+
+    Raises:
+        InvalidArchitectureError: The cell is malformed or outside the space; it says why.
+        InvalidRequestError: Another filter is malformed.
+        BenchmarkNotInstalledError: The server has no NAS-Bench-101.
+    """
+    filters = _filters(num_epochs, isomorphism=isomorphism, arch=_sendable(arch))
+    options = {
+        **_options(reduction, include_intermediates=include_intermediates),
+        "limit": page_size(with_curves=include_intermediates),
+    }
+    question = Question("computed_stats", _StatsPage, _NAME, filters, options)
+    return (yield from every_page(question))
+
+
+def query_nb101_many(
+    archs: Iterable[Cell],
+    num_epochs: int | None = None,
+    *,
+    isomorphism: bool = True,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[list[Nb101Stats]]]:
+    """Return the runs of many cells, aligned with them.
+
+    One request answers for 10,000 cells, or for 64 when intermediate statistics are included.
+
+    Args:
+        archs: The cells, each in any of its spellings; any iterable.
+        num_epochs: Training budget, in epochs: 4, 12, 36 or 108.
+        isomorphism: As for `query_nb101`.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
+        include_intermediates: Whether each item carries the run half-way and at its end.
+
+    Returns:
+        For each cell what `query_nb101` returns for it.
+
+    Raises:
+        InvalidArchitectureError: Some cells are malformed or outside the space. Its `positions`
+            says which, its `results` holds what was found for the others.
+        InvalidRequestError: Another filter is malformed.
+        BenchmarkNotInstalledError: The server has no NAS-Bench-101.
+    """
+    filters = _filters(num_epochs, isomorphism=isomorphism)
+    options = _options(reduction, include_intermediates=include_intermediates)
+    question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
+    return (
+        yield from every_result(
+            question, archs, with_curves=include_intermediates, sendable=_sendable
+        )
+    )
+
+
+def curves_nb101(
+    arch: Cell | None = None,
+    num_epochs: int | None = None,
+    *,
+    isomorphism: bool = True,
+    reduction: Reduction | None = None,
+) -> Steps[list[Nb101Curves]]:
+    """Return the runs that match half-way and at their end, in columns: one list a statistic.
+
+    Arguments, order and errors are those of `query_nb101`.
+    """
+    filters = _filters(num_epochs, isomorphism=isomorphism, arch=_sendable(arch))
+    options = {"reduction": reduction, "limit": page_size(with_curves=True)}
+    question = Question("intermediate_stats", _CurvesPage, _NAME, filters, options)
+    return (yield from every_page(question))
+
+
+def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
+    """Return the published hash of a cell, what remains of it once pruned, and whether it has runs.
+
+    Args:
+        arch: The cell in any of its spellings.
+
+    Raises:
+        InvalidArchitectureError: It is malformed or outside the space; it says why.
+    """
+    options = {"arch": _sendable(arch)}
+    return (yield from ask(Question("hash", Nb101Hash, _NAME, options=options)))
+
+
+def hash_nb101_many(archs: Iterable[Cell]) -> Steps[list[Nb101Hash]]:
+    """Return for many cells, aligned with them, what `hash_nb101` returns for each.
+
+    Args:
+        archs: The cells, each in any of its spellings; any iterable.
+
+    Raises:
+        InvalidArchitectureError: Some cells are malformed or outside the space. Its `positions`
+            says which, its `results` holds what was found for the others.
+    """
+    question = Question("hash_many", Nb101Hashes, _NAME)
+    return (yield from every_result(question, archs, with_curves=False, sendable=_sendable))
+
+
+def _sendable(arch: Any) -> Any:
+    """Return a cell whose matrix may be an array as one that JSON can hold."""
+    if not isinstance(arch, Mapping):
+        return arch
+    return {
+        name: value.tolist() if hasattr(value, "tolist") else value for name, value in arch.items()
+    }
+
+
+def _filters(num_epochs: int | None, *, isomorphism: bool, **arch: Any) -> dict[str, Any]:
+    return {
+        **arch,
+        "num_epochs": whole("num_epochs", num_epochs),
+        # What is meant by default need not be said.
+        "isomorphism": None if either("isomorphism", isomorphism) else False,
+    }
+
+
+def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
+    curves = {"include_intermediates": True} if include_intermediates else {}
+    return {"reduction": reduction, **curves}

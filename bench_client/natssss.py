@@ -1,0 +1,151 @@
+"""The questions of the size space of NATS-Bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
+
+from bench_client.arguments import Reduction, plain
+from bench_client.models import (
+    BatchAnswer,
+    NatsSssArchitecture,
+    NatsSssCurves,
+    NatsSssStats,
+    Page,
+)
+from bench_client.nats_bench import RunFilters, RunQuestions
+from bench_client.operations import Question, Steps, ask
+
+__all__ = [
+    "Channels",
+    "curves_natssss",
+    "describe_natssss",
+    "query_natssss",
+    "query_natssss_many",
+]
+
+Channels: TypeAlias = str | int | Sequence[int]
+"""The published string, the index (also in digits) or the list of five numbers of channels."""
+
+_NAME: Final = "natssss"
+
+
+def _sendable(arch: Any) -> Any:
+    """Return an architecture whose numbers may be numpy's as one that JSON can hold."""
+    if isinstance(arch, list | tuple):
+        return [plain(number) for number in arch]
+    return arch.tolist() if hasattr(arch, "tolist") else plain(arch)
+
+
+_QUESTIONS: Final = RunQuestions(
+    name=_NAME,
+    stats=Page[NatsSssStats],
+    curves=Page[NatsSssCurves],
+    batch=BatchAnswer[NatsSssStats],
+    sendable=_sendable,
+)
+
+
+def query_natssss(
+    arch: Channels | None = None,
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[NatsSssStats]]:
+    """Return the runs that match, in stable order, or one item a configuration when reduced.
+
+    None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
+
+    Args:
+        arch: The architecture in any of its spellings: the string `8:8:8:16:32`, the index 0 to
+            32,767, or the list of its five numbers of channels.
+        num_epochs: Training budget, in epochs: 1, 12 or 90.
+        dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
+        seed: Seed of the run.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration; `seed` is
+            None then, and `num_runs` says how many they were.
+        include_intermediates: Whether each item carries its learning curves, one object an epoch.
+            `curves_natssss` gives them in columns, several times faster.
+
+    Returns:
+        The items; empty when nothing matches. Accuracies are in percent, times in seconds,
+        `parameters` and `flops` in millions; None stands for "not recorded".
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        InvalidRequestError: Another filter is.
+        BenchmarkNotInstalledError: The server has no size space.
+    """
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    curves = include_intermediates
+    return (yield from _QUESTIONS.query(arch, which, reduction, include_intermediates=curves))
+
+
+def query_natssss_many(
+    archs: Iterable[Channels],
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+    include_intermediates: bool = False,
+) -> Steps[list[list[NatsSssStats]]]:
+    """Return the runs of many architectures, aligned with them.
+
+    One request answers for 10,000 architectures, or for 64 when learning curves are included.
+
+    Args:
+        archs: The architectures, each in any of its spellings; any iterable.
+        num_epochs: Training budget, in epochs: 1, 12 or 90.
+        dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
+        seed: Seed of the runs.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
+        include_intermediates: Whether each item carries its learning curves, one object an epoch.
+
+    Returns:
+        For each architecture what `query_natssss` returns for it.
+
+    Raises:
+        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
+            `results` holds what was found for the others.
+        InvalidRequestError: Another filter is malformed.
+        BenchmarkNotInstalledError: The server has no size space.
+    """
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    curves = include_intermediates
+    return (yield from _QUESTIONS.query_many(archs, which, reduction, include_intermediates=curves))
+
+
+def curves_natssss(
+    arch: Channels | None = None,
+    num_epochs: int | None = None,
+    dataset: str | None = None,
+    seed: int | None = None,
+    *,
+    reduction: Reduction | None = None,
+) -> Steps[list[NatsSssCurves]]:
+    """Return the learning curves of the runs that match, in columns: one list a statistic.
+
+    Arguments, order and errors are those of `query_natssss`.
+
+    Returns:
+        The curves of each run; in an item all lists have one value an epoch.
+    """
+    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    return (yield from _QUESTIONS.query_curves(arch, which, reduction))
+
+
+def describe_natssss(arch: Channels) -> Steps[NatsSssArchitecture]:
+    """Return every name of an architecture.
+
+    Args:
+        arch: The architecture in any of its spellings.
+
+    Raises:
+        InvalidArchitectureError: It is malformed.
+    """
+    options = {"arch": _sendable(arch)}
+    return (yield from ask(Question("architecture", NatsSssArchitecture, _NAME, options=options)))

@@ -1,0 +1,153 @@
+"""HW-NAS-Bench as installed data: a table of costs, joined to NAS-Bench-201 by its index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from peewee import SQL
+
+from benchmark_db.description import Description
+from benchmark_db.errors import InvalidQuestionError, shown
+from benchmark_db.hw_nas_bench.tables import (
+    DATASETS,
+    DEVICES,
+    KEY,
+    METRICS,
+    SCHEMA_VERSION,
+    Cost,
+)
+from benchmark_db.items import Item, Row
+from benchmark_db.nasbench201 import architecture as space
+from benchmark_db.ordering import Order
+from benchmark_db.published import Published
+from benchmark_db.questions import (
+    Filter,
+    Page,
+    checked_limit,
+    choice,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+    known_filters,
+)
+from benchmark_db.run_source import RunSource, Selection
+
+__all__ = ["HwNasBench", "cost_dataset"]
+
+_DEVICE: Final = "device"
+_CODES: Final = {name: code for code, name in enumerate(DATASETS)}
+_ORDER: Final = Order(KEY)
+_NO_CURVES: Final = SQL("NULL")
+
+cost_dataset: Final = choice("dataset", {**_CODES, "cifar10-valid": _CODES["cifar10"]})
+"""Reads a data set's name, in any case, and gives its code. cifar10-valid has the images and the
+classes of cifar10, so that its networks are the same and cost the same."""
+
+
+_SAME_NETWORKS: Final = (
+    "A cost is that of one inference of the network; it does not depend on training. Asked for "
+    "cifar10-valid, the costs of cifar10 are given: the networks are the same."
+)
+_MILLISECONDS: Final = (
+    "Latencies are in milliseconds, as published; NAS-Bench-201's own latency is in seconds."
+)
+_NO_FIGURE: Final = (
+    "edgetpu_latency is null where the archive has -1: there is no figure for the architecture."
+)
+
+
+class HwNasBench(Published):
+    """Costs of 15,625 architectures for three image data sets on six devices."""
+
+    description = Description(
+        name="hw-nas-bench",
+        title="HW-NAS-Bench",
+        citation=(
+            "C. Li, Z. Yu, Y. Fu, Y. Zhang, Y. Zhao, H. You, Q. Yu, Y. Wang, C. Hao and Y. Lin. "
+            "HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
+        ),
+        licence="MIT",
+        datasets=DATASETS,
+        budgets=(),
+        num_architectures=space.NUM_ARCHITECTURES,
+        notes=(_SAME_NETWORKS, _MILLISECONDS, _NO_FIGURE),
+    )
+    schema_version = SCHEMA_VERSION
+    counted = "costs"
+    key_columns = KEY
+    source = RunSource(table=Cost, packed_curves=_NO_CURVES)
+    filters: Mapping[str, Filter] = {
+        "arch": Filter("arch_index", space.parse),
+        "dataset": Filter("dataset", cost_dataset),
+    }
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._statements: dict[tuple[Any, ...], str] = {}
+
+    def costs(
+        self, filters: Mapping[str, Any], *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return what the matching architectures cost: an item an architecture and data set.
+
+        Args:
+            filters: Values of `arch`, `dataset` and `device`; None and absent ones are wildcards.
+                With a device, items carry the costs on it alone.
+            limit: Items in the page.
+            cursor: `next_cursor` of the page before.
+
+        Raises:
+            InvalidQuestionError: A filter, the limit or the cursor is malformed.
+            TimeBudgetExceededError: The time budget of the database is spent.
+        """
+        limit = checked_limit(limit)
+        selecting = {name: value for name, value in filters.items() if name != _DEVICE}
+        metrics = _metrics_of(filters.get(_DEVICE))
+        where = known_filters(selecting, self.filters)
+        question = fingerprint(self.provenance.content_digest, where, metrics)
+        position = [] if cursor is None else decode_cursor(cursor, question, len(KEY))
+        sql = self._statement(metrics, Selection(frozenset(where), after=len(position)))
+        after = {f"after_{rank}": value for rank, value in enumerate(position)}
+        # One more than asked for tells whether there is a next page.
+        rows = list(islice(self.database.rows(sql, {**where, **after}), limit + 1))
+        items = [_item(row, metrics) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(items, encode_cursor(rows[limit - 1][: len(KEY)], question) if more else None)
+
+    def all_rows(self) -> Iterator[Row]:
+        """Yield every row in key order: key and costs."""
+        sql = self._statement(METRICS, Selection(frozenset(), with_curves=True))
+        return self.database.rows(sql)
+
+    def _statement(self, metrics: tuple[str, ...], selection: Selection) -> str:
+        key = (metrics, selection)
+        if key not in self._statements:
+            query = self.source.query((*KEY, *metrics), _ORDER, selection)
+            self._statements[key] = self.database.compile(query)
+        return self._statements[key]
+
+
+def _metrics_of(device: Any) -> tuple[str, ...]:
+    if device is None:
+        return METRICS
+    known = DEVICES.get(device.lower()) if isinstance(device, str) else None
+    if known is None:
+        raise InvalidQuestionError(
+            _DEVICE, f"unknown device {shown(device)}; known are {', '.join(DEVICES)}"
+        )
+    return known
+
+
+def _item(row: Row, metrics: tuple[str, ...]) -> Item:
+    index, dataset, *costs = row
+    operations = space.operations_at(index)
+    config = {
+        "arch": space.arch_dict(operations),
+        "arch_str": space.arch_str(operations),
+        "index": index,
+        "dataset": DATASETS[dataset],
+    }
+    return {"config": config, **dict(zip(metrics, costs, strict=True))}

@@ -1,0 +1,73 @@
+"""The tables of a HW-NAS-Bench database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import peewee
+
+from benchmark_db.nats_bench.tables import Dataset
+from benchmark_db.provenance import ProvenanceRow
+
+__all__ = ["DATASETS", "DEVICES", "KEY", "METRICS", "SCHEMA_VERSION", "TABLES", "VIEWS", "Cost"]
+
+SCHEMA_VERSION: Final = 1
+
+DATASETS: Final = ("cifar10", "cifar100", "imagenet16-120")
+"""Data sets for whose images and classes costs were measured; the position is the code."""
+
+KEY: Final = ("arch_index", "dataset")
+
+
+class Cost(peewee.Model):
+    """What one inference of an architecture costs, for the images and classes of a data set.
+
+    Latencies are in milliseconds, energies in millijoules, arithmetic intensity in FLOP a byte;
+    null where a device could not run the network. `arch_index` is the index of NAS-Bench-201.
+    """
+
+    arch_index = peewee.IntegerField()
+    dataset = peewee.IntegerField()
+    edgegpu_latency = peewee.DoubleField(null=True)
+    edgegpu_energy = peewee.DoubleField(null=True)
+    raspi4_latency = peewee.DoubleField(null=True)
+    edgetpu_latency = peewee.DoubleField(null=True)
+    pixel3_latency = peewee.DoubleField(null=True)
+    eyeriss_latency = peewee.DoubleField(null=True)
+    eyeriss_energy = peewee.DoubleField(null=True)
+    eyeriss_arithmetic_intensity = peewee.DoubleField(null=True)
+    fpga_latency = peewee.DoubleField(null=True)
+    fpga_energy = peewee.DoubleField(null=True)
+
+    class Meta:
+        table_name = "cost"
+        primary_key = peewee.CompositeKey(*KEY)
+        without_rowid = True
+
+
+METRICS: Final = (
+    *("edgegpu_latency", "edgegpu_energy"),
+    *("raspi4_latency", "edgetpu_latency", "pixel3_latency"),
+    *("eyeriss_latency", "eyeriss_energy", "eyeriss_arithmetic_intensity"),
+    *("fpga_latency", "fpga_energy"),
+)
+"""The published names of the costs, in the order of the columns: device, then quantity."""
+
+DEVICES: Final = {
+    device: tuple(name for name in METRICS if name.startswith(f"{device}_"))
+    for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+}
+"""The costs of each device."""
+
+TABLES: Final[tuple[type[peewee.Model], ...]] = (ProvenanceRow, Dataset, Cost)
+
+VIEWS: Final = {
+    # Every part of the text is a constant of this module.
+    "hardware_cost": f"""
+        SELECT cost.arch_index AS "index", dataset.name AS dataset,
+               {", ".join(f"cost.{name}" for name in METRICS)}
+        FROM cost
+        JOIN dataset ON dataset.id = cost.dataset
+    """,  # noqa: S608
+}
+"""For people who open the file with other tools: the names and units of the service."""

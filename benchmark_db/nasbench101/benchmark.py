@@ -1,0 +1,194 @@
+"""NAS-Bench-101 as an installed benchmark."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from peewee import SQL
+
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.curves import Curves, MalformedCurvesError
+from benchmark_db.description import Description
+from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
+from benchmark_db.items import Item, Row
+from benchmark_db.nasbench101.cell import Cell
+from benchmark_db.nasbench101.enumeration import NUM_CELLS
+from benchmark_db.nasbench101.identity import (
+    Identity,
+    hash_of,
+    hashes_of,
+    identify_each,
+)
+from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
+from benchmark_db.nasbench101.tables import (
+    BUDGETS,
+    CURVES,
+    HALFWAY,
+    MILLION,
+    SCHEMA_VERSION,
+    STATS,
+    CellRow,
+    Run,
+)
+from benchmark_db.questions import Filter, checked_batch, integer
+from benchmark_db.run_source import KEYS_PARAMETER, RunSource
+
+__all__ = ["NasBench101"]
+
+_ISOMORPHISM: Final = "isomorphism"
+_NO_CELL: Final = -1
+"""A code that no cell has."""
+_PERCENT: Final = 100
+_CODES: Final = (
+    f"SELECT hash, code FROM cell WHERE hash IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608
+)
+
+_NO_SEEDS: Final = (
+    "The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."
+)
+_SECONDS: Final = (
+    "training_time is in seconds as recorded; databases in which finished runs take 60 times as "
+    "long took them for minutes."
+)
+_ISOMORPHS: Final = (
+    "A cell answers for every cell isomorphic to it after pruning; isomorphism=false asks for the "
+    "very matrix that was trained."
+)
+_TWO_EPOCHS: Final = "Intermediate statistics are those half-way through a run and at its end."
+
+
+class NasBench101(Benchmark):
+    """Runs of 423,624 cells on CIFAR-10 at 4, 12, 36 and 108 epochs."""
+
+    description = Description(
+        name="nasbench101",
+        title="NAS-Bench-101",
+        citation=(
+            "C. Ying, A. Klein, E. Christiansen, E. Real, K. Murphy and F. Hutter. NAS-Bench-101: "
+            "Towards Reproducible Neural Architecture Search. ICML 2019."
+        ),
+        licence="Apache-2.0",
+        datasets=("cifar10",),
+        budgets=BUDGETS,
+        num_architectures=NUM_CELLS,
+        notes=(_ISOMORPHS, _NO_SEEDS, _SECONDS, _TWO_EPOCHS),
+    )
+    schema_version = SCHEMA_VERSION
+    source = RunSource(
+        table=Run,
+        packed_curves=Run.halfway,
+        joined=((CellRow, Run.cell == CellRow.id),),
+        columns={
+            "hash": CellRow.hash,
+            "code": CellRow.code,
+            "trainable_parameters": CellRow.trainable_parameters,
+            "parameters": CellRow.trainable_parameters / SQL(f"{MILLION:.1f}"),
+        },
+    )
+    key_columns = ("cell", "num_epochs")
+    config_columns = (*key_columns, "hash", "code", "trainable_parameters")
+    label = "repeat"
+    stats = STATS
+    curves = CURVES
+    # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB.
+    kept_configs = 2_048
+    filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
+        "arch": Filter("hash", hash_of, hashes_of),
+        "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
+    }
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
+
+    def understood(
+        self, filters: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Filter], Mapping[str, Any]]:
+        """Take an architecture for the very cell recorded where `isomorphism` is false.
+
+        Raises:
+            InvalidQuestionError: `isomorphism` is no truth value.
+        """
+        if _ISOMORPHISM not in filters:
+            return self.filters, filters
+        isomorphism = filters[_ISOMORPHISM]
+        if not isinstance(isomorphism, bool | None):
+            raise InvalidQuestionError(_ISOMORPHISM, f"{shown(isomorphism)} is not true or false")
+        selecting = {name: value for name, value in filters.items() if name != _ISOMORPHISM}
+        return self._exact_filters if isomorphism is False else self.filters, selecting
+
+    def config(self, *columns: Any) -> Item:
+        """Return the configuration's `config` object."""
+        _, num_epochs, cell_hash, code, trainable_parameters = columns
+        cell = Cell(code)
+        return {
+            "arch": cell.to_dict(),
+            "num_vertices": cell.num_vertices,
+            "hash": cell_hash,
+            "num_epochs": num_epochs,
+            "trainable_parameters": trainable_parameters,
+        }
+
+    def unpack(self, row: Row) -> Curves:
+        """Return the statistics half-way, from the packed column, and at the end, from the row.
+
+        Raises:
+            MalformedCurvesError: The packed column does not hold four numbers.
+        """
+        _, num_epochs, *_ = row
+        train, valid, test, _, seconds, packed = row[-len(STATS) - 1 :]
+        try:
+            *halfway, halfway_seconds = HALFWAY.unpack(packed)
+        except (struct.error, TypeError) as error:
+            raise MalformedCurvesError(f"no half-way evaluation in {shown(packed)}") from error
+        columns = [
+            [_PERCENT * accuracy, final]
+            for accuracy, final in zip(halfway, (train, valid, test), strict=True)
+        ]
+        return (num_epochs // 2, num_epochs), [*columns, [halfway_seconds, seconds]]
+
+    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
+        """Return the hash of each cell, what is left of it once pruned, and whether it has runs.
+
+        Of a hash without runs nothing else is known. A malformed cell gives the error that says
+        why.
+
+        Raises:
+            InvalidQuestionError: They are too many.
+        """
+        found = identify_each(checked_batch(archs))
+        hashes = {meant.hash for meant in found if isinstance(meant, Identity)}
+        codes = self._recorded_codes(hashes)
+        return [
+            _described(meant, codes.get(meant.hash)) if isinstance(meant, Identity) else meant
+            for meant in found
+        ]
+
+    def _recorded_codes(self, hashes: Iterable[str]) -> dict[str, int]:
+        keys = orjson.dumps(list(hashes)).decode()
+        return dict(self.database.rows(_CODES, {KEYS_PARAMETER: keys}))
+
+    def _exact_code(self, arch: Any) -> int:
+        """Return the code of the very cell spelled; for a hash, that of the cell recorded."""
+        known = parse_hash(arch)
+        if known is None:
+            return parse_cell(arch).code
+        return self._recorded_codes([known]).get(known, _NO_CELL)
+
+
+def _described(meant: Identity, recorded: int | None) -> Item:
+    cell = meant.cell
+    if cell is None and recorded is not None:
+        cell = Cell(recorded)
+    pruned = cell and cell.pruned()
+    return {
+        "hash": meant.hash,
+        "num_vertices": pruned and pruned.num_vertices,
+        "num_edges": pruned and pruned.num_edges,
+        "arch": pruned and pruned.to_dict(),
+        "in_benchmark": recorded is not None,
+    }

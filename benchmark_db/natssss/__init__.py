@@ -1,0 +1,1 @@
+"""The size space of NATS-Bench: 32,768 widths of one network, three image data sets."""

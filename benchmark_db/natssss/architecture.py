@@ -1,0 +1,139 @@
+"""An architecture of the size space: the channels of the five layers of a fixed network.
+
+All stack the same cell (`CELL`); only the widths differ. Each has three spellings, all of which
+`parse` accepts:
+
+* the string ``c:c:c:c:c`` of the paper (Dong et al., TPAMI 2021), each c in 8, 16, …, 64;
+* a list of the five numbers;
+* the index, 0 to 32,767: the place in the order of the lists.
+
+The numbers have no names but their place, so there is no dict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from benchmark_db.errors import InvalidArchitectureError, shown
+
+__all__ = [
+    "CELL",
+    "CHANNELS",
+    "NUM_ARCHITECTURES",
+    "NUM_LAYERS",
+    "Channels",
+    "Spelling",
+    "arch_str",
+    "channels_at",
+    "parse",
+]
+
+Channels: TypeAlias = tuple[int, int, int, int, int]
+"""The channels of each layer, from input to output."""
+
+Spelling: TypeAlias = str | int | Sequence[int]
+
+CHANNELS: Final = (8, 16, 24, 32, 40, 48, 56, 64)
+NUM_LAYERS: Final = 5
+NUM_ARCHITECTURES: Final = len(CHANNELS) ** NUM_LAYERS
+
+CELL: Final = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+    "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+)
+"""The cell of every architecture, as NAS-Bench-201 writes one."""
+
+_RANKS: Final = {channels: rank for rank, channels in enumerate(CHANNELS)}
+_TEXTS: Final = {str(channels): channels for channels in CHANNELS}
+_MAX_SPELLING: Final = 200
+"""Longest text looked at; the longest valid one, a list with generous spacing, has about 50."""
+
+
+def parse(spelling: Spelling) -> int:
+    """Return the index of an architecture given in any of its spellings.
+
+    Text may hold the string, an index in digits, or the list as JSON.
+
+    Raises:
+        InvalidArchitectureError: The spelling is malformed or names no architecture of the space.
+    """
+    if isinstance(spelling, str):
+        return _parse_text(spelling.strip())
+    if isinstance(spelling, int) and not isinstance(spelling, bool):
+        return _checked_index(spelling)
+    if isinstance(spelling, Sequence) and not isinstance(spelling, bytes | Mapping):
+        return _index_of(spelling)
+    raise InvalidArchitectureError(
+        f"an architecture is a string, an index or a list, not {shown(spelling)}"
+    )
+
+
+def channels_at(index: int) -> Channels:
+    """Return the channels of the architecture with this index.
+
+    Raises:
+        InvalidArchitectureError: The index is not in 0 to 32,767.
+    """
+    rest = _checked_index(index)
+    ranks = []
+    for _ in range(NUM_LAYERS):
+        rest, rank = divmod(rest, len(CHANNELS))
+        ranks.append(rank)
+    fifth, fourth, third, second, first = (CHANNELS[rank] for rank in ranks)
+    return first, second, third, fourth, fifth
+
+
+def arch_str(channels: Channels) -> str:
+    """Return the published string of an architecture."""
+    return ":".join(map(str, channels))
+
+
+def _index_of(channels: Sequence[Any]) -> int:
+    if len(channels) != NUM_LAYERS:
+        raise InvalidArchitectureError(
+            f"{len(channels)} numbers of channels; the network has {NUM_LAYERS} layers"
+        )
+    index = 0
+    for layer, number in enumerate(channels, 1):
+        rank = _RANKS.get(number) if type(number) is int else None
+        if rank is None:
+            raise InvalidArchitectureError(
+                f"{shown(number)} channels in layer {layer}; there may be "
+                f"{', '.join(map(str, CHANNELS))}"
+            )
+        index = index * len(CHANNELS) + rank
+    return index
+
+
+def _parse_text(text: str) -> int:
+    if len(text) > _MAX_SPELLING:
+        raise InvalidArchitectureError(
+            f"an architecture of {len(text)} characters; the longest has about 50"
+        )
+    if ":" in text:
+        # What is no number of channels stays text, which is refused where numbers are checked.
+        return _index_of([_TEXTS.get(part, part) for part in text.split(":")])
+    if text.startswith("["):
+        try:
+            decoded = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidArchitectureError(
+                f"the architecture is not valid JSON: {error}"
+            ) from error
+        return _index_of(decoded)
+    if text.isascii() and text.isdecimal():
+        return _checked_index(int(text))
+    raise InvalidArchitectureError(
+        f"{shown(text)} is no architecture: write c:c:c:c:c, an index, or a list as JSON"
+    )
+
+
+def _checked_index(index: int) -> int:
+    if not 0 <= index < NUM_ARCHITECTURES:
+        raise InvalidArchitectureError(
+            f"index {shown(index)} is out of range: the space has indices 0 to "
+            f"{NUM_ARCHITECTURES - 1}"
+        )
+    return index

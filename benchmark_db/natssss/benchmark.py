@@ -1,0 +1,56 @@
+"""The size space of NATS-Bench as an installed benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark_db.description import Description
+from benchmark_db.items import Item
+from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.tables import DATASETS
+from benchmark_db.natssss import architecture as space
+from benchmark_db.natssss.tables import SCHEMA_VERSION, Run
+
+__all__ = ["NatsSss"]
+
+
+class NatsSss(NatsBenchmark):
+    """Runs of 32,768 architectures on three image data sets at 1, 12 and 90 epochs."""
+
+    description = Description(
+        name="natssss",
+        title="NATS-Bench size space",
+        citation=(
+            "X. Dong, L. Liu, K. Musial and B. Gabrys. NATS-Bench: Benchmarking NAS Algorithms "
+            "for Architecture Topology and Size. IEEE TPAMI 2021."
+        ),
+        licence="MIT",
+        datasets=DATASETS,
+        budgets=(1, 12, 90),
+        num_architectures=space.NUM_ARCHITECTURES,
+        notes=(
+            *NOTES,
+            "Splits are recorded at every epoch; at 1 and 90 epochs there is one seed.",
+        ),
+    )
+    schema_version = SCHEMA_VERSION
+    source = runs_in(Run)
+    filters = filters_by(space.parse)
+
+    def config(self, *columns: Any) -> Item:
+        """Return the configuration's `config` object."""
+        index, num_epochs, dataset = columns
+        return {**_spellings(index), "num_epochs": num_epochs, "dataset": DATASETS[dataset]}
+
+    def names(self, arch: space.Spelling) -> Item:
+        """Return every name of an architecture.
+
+        Raises:
+            InvalidArchitectureError: The spelling is malformed or outside the space.
+        """
+        return _spellings(space.parse(arch))
+
+
+def _spellings(index: int) -> Item:
+    channels = space.channels_at(index)
+    return {"arch": list(channels), "arch_str": space.arch_str(channels), "index": index}

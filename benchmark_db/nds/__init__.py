@@ -1,0 +1,1 @@
+"""NDS: networks of ten design spaces on CIFAR-10 and ImageNet."""

@@ -1,0 +1,147 @@
+"""The tables of an NDS database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import peewee
+
+from benchmark_db.curves import Curve, CurvedRun
+from benchmark_db.provenance import ProvenanceRow
+
+__all__ = ["BUDGETS", "CELL_FAMILY", "CURVES", "DATASETS", "FAMILIES", "GENERATORS", "PROPOSERS"]
+__all__ += ["RANGED", "SCHEMA_VERSION", "SPACE_COLUMNS", "STATS", "TABLES", "VIEWS"]
+__all__ += ["Architecture", "Run", "SourceFile", "Space"]
+
+SCHEMA_VERSION: Final = 1
+
+CELL_FAMILY: Final = "nas_cell"
+"""The model family of the cell networks; the others have no cells."""
+
+FAMILIES: Final = (CELL_FAMILY, "residual_basic", "residual_bottleneck", "vanilla")
+PROPOSERS: Final = (
+    *("amoeba", "darts", "enas", "nasnet", "pnas"),
+    *("resnet", "resnet-b", "resnext-a", "resnext-b", "vanilla"),
+)
+GENERATORS: Final = ("random", "fix_w_d", "tune_lr_wd")
+DATASETS: Final = ("cifar10", "imagenet")
+BUDGETS: Final = (50, 100)
+"""Training budgets of the published data, in epochs."""
+
+
+class SourceFile(peewee.Model):
+    """A file of the archive: what tells reruns of a network from its first run."""
+
+    id = peewee.IntegerField(primary_key=True)
+    name = peewee.TextField(unique=True)
+
+    class Meta:
+        table_name = "file"
+
+
+class Space(peewee.Model):
+    """A design space as it was sampled and trained."""
+
+    id = peewee.IntegerField(primary_key=True)
+    model_family = peewee.TextField()
+    proposer = peewee.TextField()
+    generator = peewee.TextField()
+    dataset = peewee.TextField()
+    num_epochs = peewee.IntegerField()
+
+    class Meta:
+        table_name = "space"
+        indexes = ((("model_family", "proposer", "generator", "dataset", "num_epochs"), True),)
+
+
+class Architecture(peewee.Model):
+    """A network up to its family: the keys are those of the module `specification`.
+
+    `genotype` is the cell as recorded, JSON; null where there is none.
+    """
+
+    id = peewee.IntegerField(primary_key=True)
+    key = peewee.TextField(unique=True)
+    model_key = peewee.BlobField(index=True)
+    cell_key = peewee.BlobField(null=True, index=True)
+    model_spec = peewee.TextField()
+    genotype = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "architecture"
+
+
+RANGED: Final = (
+    *("base_lr", "weight_decay", "parameters", "flops"),
+    *("final_train_acc", "best_train_acc", "final_test_acc", "best_test_acc"),
+)
+"""What runs can be sorted by, and bounded; each has an index that starts with the space."""
+
+
+class Run(CurvedRun):
+    """One training run: accuracies in percent, times in seconds.
+
+    `parameters` and `flops` are in millions, `num_parameters` and `num_flops` the exact numbers.
+    `configuration` numbers what was trained (space, architecture, learning rate, weight decay);
+    `run` counts its runs from 0 in the order of the archive, where a seed may come back.
+    """
+
+    space = peewee.IntegerField()
+    configuration = peewee.IntegerField()
+    run = peewee.IntegerField()
+    architecture = peewee.IntegerField(index=True)
+    file = peewee.IntegerField()
+    seed = peewee.IntegerField()
+    base_lr = peewee.DoubleField()
+    weight_decay = peewee.DoubleField()
+    final_train_acc = peewee.DoubleField()
+    final_train_loss = peewee.DoubleField(null=True)
+    final_test_acc = peewee.DoubleField()
+    best_train_acc = peewee.DoubleField()
+    best_train_loss = peewee.DoubleField(null=True)
+    best_test_acc = peewee.DoubleField()
+    parameters = peewee.DoubleField()
+    flops = peewee.DoubleField()
+    iter_time = peewee.DoubleField(null=True)
+    prec_time = peewee.DoubleField(null=True)
+    num_parameters = peewee.IntegerField()
+    num_flops = peewee.IntegerField()
+
+    class Meta:
+        table_name = "run"
+        primary_key = peewee.CompositeKey("space", "configuration", "run")
+        without_rowid = True
+        indexes = tuple((("space", name, "configuration", "run"), False) for name in RANGED)
+
+
+SPACE_COLUMNS: Final = ("model_family", "proposer", "generator", "dataset", "num_epochs")
+
+STATS: Final = (
+    *("final_train_acc", "final_train_loss", "final_test_acc"),
+    *("best_train_acc", "best_train_loss", "best_test_acc"),
+    *("parameters", "flops", "iter_time", "prec_time"),
+)
+"""What a run records once, in the order of the columns."""
+
+CURVES: Final = ("train_loss", "train_acc", "test_acc")
+"""What a run records every epoch."""
+
+TABLES: Final[tuple[type[peewee.Model], ...]] = (
+    *(ProvenanceRow, SourceFile, Space),
+    *(Architecture, Run, Curve),
+)
+
+VIEWS: Final = {
+    # Every part of the text is a constant of this module.
+    "computed_stats": f"""
+        SELECT {", ".join(f"space.{name}" for name in SPACE_COLUMNS)},
+               architecture.model_spec, architecture.genotype, run.base_lr, run.weight_decay,
+               run.configuration, run.run, run.seed, {", ".join(f"run.{name}" for name in STATS)},
+               run.num_parameters, run.num_flops, file.name AS file
+        FROM run
+        JOIN space ON space.id = run.space
+        JOIN architecture ON architecture.id = run.architecture
+        JOIN file ON file.id = run.file
+    """,  # noqa: S608
+}
+"""For people who open the file with other tools: the names and units of the service."""

@@ -1,0 +1,212 @@
+"""Measures what docs/performance.md reports of NAS-Bench-101.
+
+    python benchmarks/nasbench101.py [ARCHIVE.tfrecord] [--data DIR]
+
+Without an archive a made-up one of 2,000 cells is used. Ratios are between figures of one run on
+one machine; absolute figures are that machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from load import latency, throughput
+from processes import constant_server, cpu_seconds, run_measured_whole, service
+
+from bench_client import BenchClient
+from benchmark_db.nasbench101.benchmark import NasBench101
+from benchmark_db.nasbench101.cell import Cell
+from benchmark_db.nasbench101.cell_hash import hash_code
+from benchmark_db.nasbench101.enumeration import enumerate_codes
+from benchmark_db.nasbench101.graph_hash import hash_cells
+from generators.sample.nasbench101 import write_sample
+
+_STATS = "/v1/nasbench101/computed-stats?num_epochs=108"
+_SECONDS = 240
+_BATCHES = (100, 300, 1_000, 3_000, 10_000, 100_000)
+_STRAIGHTFORWARD_CELLS = 2_000
+
+
+def show(what: str, value: str, reach: str = "") -> None:
+    """Print a row of the report."""
+    print(f"| {what} | {value} | {reach} |", flush=True)
+
+
+def straightforward_hash(adjacency: Sequence[Sequence[int]], labels: Sequence[int]) -> str:
+    """Return the hash of a cell the way the benchmark's own library writes it down."""
+    count = len(labels)
+    ins = [[u for u in range(count) if adjacency[u][v]] for v in range(count)]
+    outs = [[u for u in range(count) if adjacency[v][u]] for v in range(count)]
+    hashes = [md5(str((len(outs[v]), len(ins[v]), labels[v]))) for v in range(count)]
+    for _ in range(count):
+        hashes = [
+            md5(
+                "".join(sorted(hashes[u] for u in ins[v]))
+                + "|"
+                + "".join(sorted(hashes[u] for u in outs[v]))
+                + "|"
+                + hashes[v]
+            )
+            for v in range(count)
+        ]
+    return md5(str(sorted(hashes)))
+
+
+def md5(text: str) -> str:
+    """Return the MD5 digest of a text, in hexadecimal digits."""
+    return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - the published hash
+
+
+def measure_hash() -> None:
+    """Measure enumeration, and hashing against the straightforward implementation."""
+    started = time.perf_counter()
+    spaces = [enumerate_codes(vertices)[0] for vertices in range(2, 8)]
+    seconds = time.perf_counter() - started
+    show("enumeration", f"{sum(map(len, spaces))} cells in {seconds:.1f} s", "30 s")
+    rng = np.random.default_rng(0)
+    for size in _BATCHES:
+        cells = [Cell(code) for code in rng.choice(spaces[-1], size, replace=False).tolist()]
+        compared = cells[: min(size, _STRAIGHTFORWARD_CELLS)]
+        spelled = [(cell.to_adjacency(), [-1, *cell.operations, -2]) for cell in compared]
+        ratios = []
+        for _ in range(3):
+            hash_code.cache_clear()
+            plain = -time.perf_counter()
+            expected = [straightforward_hash(*spelling) for spelling in spelled]
+            plain = (plain + time.perf_counter()) / len(compared)
+            ours = -time.perf_counter()
+            hashes = hash_cells(cells)
+            ours = (ours + time.perf_counter()) / size
+            if hashes[: len(compared)] != expected:
+                raise RuntimeError("the two implementations differ")
+            ratios.append((plain / ours, plain, ours))
+        ratio, plain, ours = sorted(ratios)[1]
+        show(
+            f"hash, batch of {size:,}",
+            f"{ours * 1e6:.1f} us, straightforward {plain * 1e6:.1f} us: {ratio:.1f} x",
+            "5 x",
+        )
+
+
+def measure_conversion(archive: Path, data: Path) -> None:
+    """Convert the archive."""
+    command = [sys.executable, "-m", "service.cli", "generate", "nasbench101", archive]
+    seconds, peak = run_measured_whole([*command, "--out", data])
+    size = (data / "nasbench101.db").stat().st_size / 1e6
+    benchmark = NasBench101(data / "nasbench101.db")
+    runs = benchmark.provenance.contents["runs"]
+    benchmark.close()
+    show("conversion", f"{runs:,} records in {seconds:.0f} s", f"{_SECONDS} s")
+    show("memory while converting, all processes", f"{peak:.0f} MB", "1,610 MB")
+    show("on disk", f"{size:.0f} MB", "450 MB")
+
+
+def some_cells(data: Path, count: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the hash and the dict of some cells of the database, in no order."""
+    benchmark = NasBench101(data / "nasbench101.db")
+    rows = list(benchmark.database.rows("SELECT hash, code FROM cell"))
+    benchmark.close()
+    random.Random(0).shuffle(rows)  # noqa: S311 - an order to repeat
+    return [(name, Cell(code).to_dict()) for name, code in rows[:count]]
+
+
+def measure_http(data: Path) -> None:
+    """Measure single queries against a constant route, and batches."""
+    cells = some_cells(data, 10_000)
+    by_hash = [f"{_STATS}&arch={name}" for name, _ in cells[:400]]
+    by_cell = [
+        f"{_STATS}&arch={quote(json.dumps(arch, separators=(',', ':')))}" for _, arch in cells[:400]
+    ]
+    with service(data) as ours, constant_server() as constant:
+        show("server start", f"{ours.start_seconds:.2f} s", "2 s")
+        show("server memory at the start", f"{ours.resident_mb:.0f} MB", "150 MB")
+        for _ in range(3):
+            bare = throughput(constant.port, ["/constant"])
+            for what, paths in (("hash", by_hash), ("cell", by_cell)):
+                single = throughput(ours.port, paths)
+                show(
+                    f"one query by {what}, 3 runs, a second",
+                    f"{single:.0f}, {single / bare:.2f} of {bare:.0f}",
+                    "0.5",
+                )
+        plain = latency(ours.port, by_hash[0])
+        curves = latency(ours.port, f"{by_hash[0]}&include_intermediates=true")
+        show(
+            "one query, with intermediates",
+            f"{plain * 1e3:.2f} ms, {curves * 1e3:.2f} ms: {curves / plain:.1f} x",
+            "5 x",
+        )
+        with BenchClient(f"http://127.0.0.1:{ours.port}") as bench:
+            spelled = {"hash": [name for name, _ in cells], "cell": [arch for _, arch in cells]}
+            for what, archs in spelled.items():
+                bench.query_nb101_many(archs[:100], 108, reduction="mean")
+                before, mine = cpu_seconds(ours.pid), time.process_time()
+                started = time.perf_counter()
+                bench.query_nb101_many(archs, 108, reduction="mean")
+                wall = time.perf_counter() - started
+                used = cpu_seconds(ours.pid) - before
+                own = time.process_time() - mine
+                show(
+                    f"batch of {len(archs):,} by {what}, mean",
+                    f"{len(archs) / used:,.0f} a second of the server's core, "
+                    f"{len(archs) / (used + own):,.0f} with the client's share, {wall:.2f} s",
+                    "20,000",
+                )
+            started = time.perf_counter()
+            bench.hash_nb101_many(spelled["cell"])
+            wall = time.perf_counter() - started
+            show(f"{len(cells):,} hashes by HTTP", f"{wall:.2f} s")
+        show("server memory afterwards", f"{ours.resident_mb:.0f} MB", "150 MB")
+
+
+def measure_local(data: Path) -> None:
+    """Measure `BenchClient.local`."""
+    cells = some_cells(data, 500)
+    with BenchClient.local(data) as bench:
+        for what, archs in (("hash", [c[0] for c in cells]), ("cell", [c[1] for c in cells])):
+            best = float("inf")
+            for _ in range(5):
+                started = time.perf_counter()
+                for arch in archs:
+                    bench.query_nb101(arch, 108)
+                best = min(best, (time.perf_counter() - started) / len(archs))
+            show(f"`BenchClient.local` query by {what}, 3 runs", f"{best * 1e6:.0f} us", "100 us")
+
+
+def main() -> None:
+    """Measure everything."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("archive", type=Path, nargs="?")
+    parser.add_argument(
+        "--data", type=Path, help="measure this folder's database, converting nothing"
+    )
+    arguments = parser.parse_args()
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
+    print("| what | measured | to reach |\n|---|---|---|")
+    measure_hash()
+    if arguments.data is not None:
+        measure_http(arguments.data)
+        measure_local(arguments.data)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        archive = arguments.archive or write_sample(data / "raw", architectures=2_000)
+        measure_conversion(archive, data)
+        measure_http(data)
+        measure_local(data)
+
+
+if __name__ == "__main__":
+    main()

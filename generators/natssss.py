@@ -1,0 +1,38 @@
+"""The size space of NATS-Bench: from the folder of records to the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark_db.natssss.architecture import NUM_ARCHITECTURES, arch_str, channels_at
+from benchmark_db.natssss.benchmark import NatsSss
+from benchmark_db.natssss.tables import TABLES, VIEWS, Architecture, Run
+from benchmark_db.provenance import Provenance
+from generators.nats_bench import SpaceConversion
+from generators.progress import Progress, silent
+
+__all__ = ["generate"]
+
+
+def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance:
+    """Convert a raw archive into `out`/natssss.db and return its provenance.
+
+    Args:
+        raw: A ``NATS-sss-…`` folder.
+        out: Folder of the database.
+        progress: Told how many architectures are done.
+
+    Raises:
+        ArchiveError: The archive is damaged, of another benchmark or not an archive.
+        BuildError: The database cannot be written.
+        OSError: The archive cannot be read.
+    """
+    conversion = SpaceConversion(
+        benchmark=NatsSss,
+        architecture=Architecture,
+        run=Run,
+        tables=TABLES,
+        views=VIEWS,
+        names=[arch_str(channels_at(index)) for index in range(NUM_ARCHITECTURES)],
+    )
+    return conversion.convert(raw, out, progress)

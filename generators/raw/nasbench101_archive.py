@@ -1,0 +1,195 @@
+"""Reads a whole NAS-Bench-101 archive into columns, decoding in several processes.
+
+Both released files have the same form: `nasbench_full.tfrecord` with all budgets and
+`nasbench_only108.tfrecord`. Records of one cell are scattered over the file, so that all must be
+read before any cell is complete; in columns five million of them take half a gigabyte.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from generators.raw.errors import ArchiveError
+from generators.raw.nasbench101_chunk import decode_chunk
+from generators.raw.nasbench101_record import Evaluation
+from generators.raw.tfrecord import RawRecord, RecordError, TFRecordReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from generators.progress import Progress
+
+__all__ = ["Nasbench101Archive", "read_archive"]
+
+_BATCH_RECORDS: Final = 8192
+_MOST_PROCESSES: Final = 4
+"""More would decode faster than one process reads and checks CRCs."""
+_BATCHES_AHEAD: Final = 3
+"""Batches read or decoded ahead for each process: what bounds the memory of raw records."""
+_MEGABYTE: Final = 1_000_000
+
+_SERVED: Final = [
+    Evaluation._fields.index(name)
+    for name in ("train_accuracy", "validation_accuracy", "test_accuracy", "training_time")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Nasbench101Archive:
+    """N decoded records in file order, as columns, and what was left out.
+
+    Attributes:
+        numbers: Record numbers, shape (N,).
+        offsets: Byte offsets of the records, shape (N,).
+        digests: Recorded hashes, shape (N, 16); not compared with the cells.
+        epochs: Budgets, shape (N,).
+        codes: Codes of the recorded cells, shape (N,).
+        trainable_parameters: Shape (N,).
+        halfway: float32, shape (N, 4): training, validation and test accuracy from 0 to 1, and
+            seconds, after half of the epochs.
+        final: The same at the end, float64.
+        synthetic: Whether the archive says that its numbers are made up.
+        skipped: What could not be read or decoded, in file order.
+    """
+
+    numbers: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    digests: NDArray[np.uint8]
+    epochs: NDArray[np.int32]
+    codes: NDArray[np.int64]
+    trainable_parameters: NDArray[np.int32]
+    halfway: NDArray[np.float32]
+    final: NDArray[np.float64]
+    synthetic: bool
+    skipped: list[RecordError]
+
+
+_COLUMNS: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
+    "numbers": ("i8", ()),
+    "offsets": ("i8", ()),
+    "digests": ("u1", (16,)),
+    "epochs": ("i4", ()),
+    "codes": ("i8", ()),
+    "trainable_parameters": ("i4", ()),
+    "halfway": ("<f4", (len(_SERVED),)),
+    "final": ("f8", (len(_SERVED),)),
+}
+"""Type and shape, after the first dimension, of each column."""
+
+
+def read_archive(path: Path, *, skip_corrupt: bool, progress: Progress) -> Nasbench101Archive:
+    """Read and decode every record of an archive.
+
+    Args:
+        path: The TFRecord file.
+        skip_corrupt: Collect what cannot be read in `skipped` and go on, rather than raise.
+        progress: Told how many megabytes are done.
+
+    Raises:
+        WrongFormatError: The file is empty or no TFRecord file.
+        RecordError: Without `skip_corrupt`: a record is damaged.
+        ArchiveError: The file cannot be read, or holds no record that can.
+    """
+    reader = TFRecordReader(path, skip_corrupt=skip_corrupt)
+    # Buffers grow in place; joining pieces would hold every column twice.
+    columns = {name: bytearray() for name in _COLUMNS}
+    skipped: list[RecordError] = []
+    synthetic = False
+    for part in _decoded(_batches(reader), skip_corrupt=skip_corrupt):
+        for name in columns:
+            columns[name] += getattr(part, name).data
+        skipped += part.skipped
+        synthetic |= part.synthetic
+        progress(reader.bytes_read // _MEGABYTE, path.stat().st_size // _MEGABYTE)
+    skipped += reader.skipped
+    if not columns["numbers"]:
+        raise ArchiveError(f"no record of it can be used; the first: {skipped[0]}")
+    skipped.sort(key=lambda error: error.number)
+    joined: dict[str, Any] = {
+        name: np.frombuffer(column, dtype).reshape(-1, *shape)
+        for (name, (dtype, shape)), column in zip(_COLUMNS.items(), columns.values(), strict=True)
+    }
+    return Nasbench101Archive(**joined, synthetic=synthetic, skipped=skipped)
+
+
+def _batches(reader: TFRecordReader) -> Iterator[list[RawRecord]]:
+    records = iter(reader)
+    # The first batch may be empty: a file with nothing but damaged records.
+    yield list(islice(records, _BATCH_RECORDS))
+    while batch := list(islice(records, _BATCH_RECORDS)):
+        yield batch
+
+
+def _decoded(
+    batches: Iterator[list[RawRecord]], *, skip_corrupt: bool
+) -> Iterator[Nasbench101Archive]:
+    """Decode batches, keeping their order."""
+    first, second = next(batches), next(batches, None)
+    if second is None:
+        # A process takes longer to start than this.
+        yield _decode_batch(first, skip_corrupt=skip_corrupt)
+        return
+    processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    pool = ProcessPoolExecutor(
+        processes,
+        # A forked process would hold the lock of the database in the making.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_process,
+    )
+    under_way: deque[Future[Nasbench101Archive]] = deque()
+    try:
+        for batch in chain((first, second), batches):
+            under_way.append(pool.submit(_decode_batch, batch, skip_corrupt=skip_corrupt))
+            if len(under_way) == processes * _BATCHES_AHEAD:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    except BrokenProcessPool as error:
+        raise ArchiveError(
+            "a process that decodes records was killed (is there enough memory?)"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode_batch(raws: list[RawRecord], *, skip_corrupt: bool) -> Nasbench101Archive:
+    chunk = decode_chunk(raws, skip_corrupt=skip_corrupt)
+    return Nasbench101Archive(
+        numbers=np.ascontiguousarray(chunk.numbers),
+        offsets=np.ascontiguousarray(chunk.offsets),
+        digests=chunk.digests,
+        epochs=chunk.epochs,
+        codes=chunk.codes,
+        trainable_parameters=chunk.trainable_parameters,
+        halfway=chunk.evaluations[:, 0, _SERVED].astype("<f4", order="C"),
+        final=np.ascontiguousarray(chunk.evaluations[:, 1, _SERVED]),
+        synthetic=chunk.synthetic,
+        skipped=chunk.faults,
+    )
+
+
+def _prepare_process() -> None:
+    """Leave interrupts to the parent, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,154 @@
+"""The archive of NDS: 34 JSON files, in a folder or in `data.zip`."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from generators.raw.errors import DamagedArchiveError, WrongFormatError
+from generators.raw.json_stream import Bytes, Entry, read_entries
+
+__all__ = ["FILES", "NdsArchive"]
+
+FILES: Final = (
+    *("Amoeba", "Amoeba_in", "DARTS", "DARTS_fix-w-d", "DARTS_in", "DARTS_lr-wd"),
+    *("DARTS_lr-wd_in", "ENAS", "ENAS_fix-w-d", "ENAS_in", "NASNet", "NASNet_in", "PNAS"),
+    *("PNAS_fix-w-d", "PNAS_in", "ResNeXt-A", "ResNeXt-A_in", "ResNeXt-B", "ResNeXt-B_in"),
+    *("ResNet-B", "ResNet", "ResNet_lr-wd", "ResNet_lr-wd_in", "ResNet_reruns"),
+    *("ResNet_rng1", "ResNet_rng2", "ResNet_rng3", "Vanilla", "Vanilla_lr-wd"),
+    *("Vanilla_lr-wd_in", "Vanilla_reruns", "Vanilla_rng1", "Vanilla_rng2", "Vanilla_rng3"),
+)
+"""The files by name, without `.json`, in the order in which they are read."""
+
+_FOLDER: Final = "nds_data"
+_SUFFIX: Final = ".json"
+_MOST_BYTES: Final = 16 * 2**30
+"""Size of all files unpacked: several times that of the published ones."""
+_MOST_MEMBERS: Final = 10_000
+_HIGHEST_RATIO: Final = 100
+"""How many times smaller packing may have made a file; the numbers of NDS shrink to a fifth."""
+_SMALL: Final = 2**20
+"""Bytes of a file too small to do harm, however well it was packed."""
+_ENCRYPTED: Final = 0x1
+
+
+class NdsArchive:
+    """The files of an archive, opened one at a time.
+
+    Args:
+        path: `data.zip`; or the folder of the files, or the one that holds `nds_data`.
+
+    Attributes:
+        path: The zip file, or the folder of the files.
+        present: Names of the files that are there, in reading order.
+        missing: Names of the others.
+        ignored: What else is there, sorted.
+        size: Bytes of the files that are there.
+
+    Raises:
+        DamagedArchiveError: The zip file is damaged.
+        WrongFormatError: It holds none of the files, or what a zip file of data never does: names
+            that lead out of the folder, names that come twice, links, or a bomb.
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._zipped = not path.is_dir()
+        self.path = path
+        if not self._zipped and (path / _FOLDER).is_dir():
+            self.path = path / _FOLDER
+        sizes = _zipped_sizes(path) if self._zipped else _folder_sizes(self.path)
+        # By file name: folders above the files are those of whoever packed them.
+        self._members = {PurePosixPath(member).name: member for member in sizes}
+        wanted = [f"{name}{_SUFFIX}" for name in FILES]
+        self.present = tuple(name for name in wanted if name in self._members)
+        self.missing = tuple(name for name in wanted if name not in self._members)
+        read = {self._members[name] for name in self.present}
+        self.ignored = tuple(sorted(member for member in sizes if member not in read))
+        self.size = sum(sizes[member] for member in read)
+        if not self.present:
+            raise WrongFormatError(
+                f"{path.name} holds none of the {len(FILES)} files of NDS, such as {wanted[0]}: "
+                "give the folder of the files, or data.zip"
+            )
+
+    def entries(self, name: str) -> Iterator[Entry]:
+        """Yield the jobs of a file that is present.
+
+        Raises:
+            DamagedArchiveError: The file is damaged.
+            WrongFormatError: It is no list of jobs.
+        """
+        with self._opened(name) as stream:
+            yield from read_entries(stream, name)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Bytes]:
+        with ExitStack() as stack:
+            if not self._zipped:
+                yield stack.enter_context((self.path / self._members[name]).open("rb"))
+                return
+            container = stack.enter_context(zipfile.ZipFile(self.path))
+            try:
+                yield stack.enter_context(container.open(self._members[name]))
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+                raise DamagedArchiveError(f"{name} in {self.path.name}: {error}") from error
+
+
+def _folder_sizes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_size for file in folder.iterdir() if file.is_file()}
+
+
+def _zipped_sizes(path: Path) -> Mapping[str, int]:
+    """Return the sizes of the files in a zip file, once nothing about them is suspicious."""
+    try:
+        with zipfile.ZipFile(path) as container:
+            members = container.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        raise WrongFormatError(
+            f"{path.name} is neither a folder nor a sound zip file: {error}"
+        ) from error
+    if len(members) > _MOST_MEMBERS:
+        raise WrongFormatError(f"{path.name} holds {len(members)} files; NDS has {len(FILES)}")
+    for member in members:
+        _check_member(path.name, member)
+    files = [member for member in members if not member.is_dir()]
+    _check_names(path.name, [member.filename for member in files])
+    total = sum(member.file_size for member in files)
+    if total > _MOST_BYTES:
+        raise WrongFormatError(f"{path.name} would unpack to {total:,} bytes: a bomb, not NDS")
+    return {member.filename: member.file_size for member in files}
+
+
+def _check_member(archive: str, member: zipfile.ZipInfo) -> None:
+    """Refuse what a zip file of data never holds, before any of it is unpacked."""
+    # The name as it was written: zipfile itself cuts it at a zero byte.
+    name = member.orig_filename
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\0" in name:
+        problem = "has a name that leads out of its folder"
+    elif stat.S_ISLNK(member.external_attr >> 16):
+        problem = "is a link"
+    elif member.flag_bits & _ENCRYPTED:
+        problem = "is encrypted"
+    elif member.file_size > max(_SMALL, _HIGHEST_RATIO * member.compress_size):
+        problem = f"would unpack to {member.file_size:,} from {member.compress_size:,} bytes"
+    else:
+        return
+    raise WrongFormatError(f"{archive}: {name!r:.80} {problem}; NDS never does: do not trust it")
+
+
+def _check_names(archive: str, names: list[str]) -> None:
+    """Refuse two members of one name, and two members that are the same file of NDS."""
+    wanted = {f"{name}{_SUFFIX}" for name in FILES}
+    files = [name for name in (PurePosixPath(name).name for name in names) if name in wanted]
+    for listed in (names, files):
+        name, count = Counter(listed).most_common(1)[0] if listed else ("", 0)
+        if count > 1:
+            raise WrongFormatError(f"{archive} holds {name!r:.80} twice: which one is meant?")

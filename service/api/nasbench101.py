@@ -1,0 +1,193 @@
+"""The routes of NAS-Bench-101."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final, Self
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench_client.models import (
+    BatchAnswer,
+    Nb101Curves,
+    Nb101Hash,
+    Nb101Hashes,
+    Nb101Stats,
+    Page,
+)
+from benchmark_db.answers import architecture_answer, architectures_answer
+from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
+from benchmark_db.questions import MAX_BATCH
+from service.api.openapi import READ_PROBLEMS, problems
+from service.api.parameters import (
+    BatchParameters,
+    Epochs,
+    PageParameters,
+    StatsParameters,
+    filters_of,
+)
+from service.api.query import described, read_query
+from service.api.respond import answer_now, answer_scan
+from service.api.stats import (
+    installed,
+    send_computed_stats,
+    send_intermediate_stats,
+    send_many_computed_stats,
+)
+
+__all__ = ["router"]
+
+_NAME: Final = "nasbench101"
+
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+
+_HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
+_SMALL_CELL: Final = {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}
+_SMALL_MODULE: Final = {
+    "module_adjacency": [[0, 1, 1], [0, 0, 1], [0, 0, 0]],
+    "module_operations": ["input", "conv3x3-bn-relu", "output"],
+}
+_ARCH: Final = (
+    'A cell: {"op1": …, "input1": …} or {"module_adjacency": …, "module_operations": …}, in any '
+    f"key order, of at most {MAX_VERTICES} vertices and {MAX_EDGES} edges; or its published hash "
+    "of 32 hexadecimal digits."
+)
+_SPELLINGS: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "description": "A hash, or either object as JSON."},
+        {"type": "object"},
+    ]
+}
+_FILTERS: Final = ("arch", "num_epochs", "isomorphism")
+
+
+class _Filters(BaseModel):
+    num_epochs: Epochs = None
+    isomorphism: Annotated[
+        bool,
+        Field(
+            description="Whether a cell answers for every cell isomorphic to it after pruning; "
+            "false matches only the very cell that was trained."
+        ),
+    ] = True
+
+
+class Nb101CurvesQuestion(_Filters, PageParameters):
+    """Filters, reduction and page; an omitted filter is a wildcard."""
+
+    arch: Annotated[
+        str | None, Field(description=f"{_ARCH} Objects as JSON.", examples=[_HASH])
+    ] = None
+
+
+class Nb101StatsQuestion(Nb101CurvesQuestion, StatsParameters):
+    """As for curves, and whether to send them along."""
+
+
+class Nb101BatchQuestion(_Filters, BatchParameters):
+    """One question for many cells."""
+
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Cells, each in any spelling.",
+            examples=[[_HASH, _SMALL_CELL, _SMALL_MODULE]],
+        ),
+    ]
+
+
+class Nb101HashQuestion(BaseModel):
+    """One cell or many, each in any spelling."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={"oneOf": [{"required": ["arch"]}, {"required": ["archs"]}]},
+    )
+
+    arch: Annotated[
+        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
+    ] = None
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Many cells instead of one, each in any spelling.",
+            examples=[[_SMALL_CELL, _SMALL_MODULE]],
+        ),
+    ] = []
+
+    @property
+    def asks_for_many(self) -> bool:
+        """Whether the answer is to be a list."""
+        return "archs" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> Self:
+        if ("arch" in self.model_fields_set) == self.asks_for_many:
+            raise ValueError("give either arch or archs")
+        return self
+
+
+@router.get(
+    "/computed-stats",
+    operation_id="nasbench101_computed_stats",
+    response_model=Page[Nb101Stats],
+    responses=READ_PROBLEMS,
+    openapi_extra=described(Nb101StatsQuestion),
+)
+async def computed_stats(request: Request) -> Response:
+    """Return what the matching runs recorded: accuracies, parameters, training time."""
+    question = read_query(request, Nb101StatsQuestion)
+    return await send_computed_stats(request, _NAME, question, filters_of(question, _FILTERS))
+
+
+@router.post(
+    "/computed-stats/query",
+    operation_id="nasbench101_computed_stats_query",
+    response_model=BatchAnswer[Nb101Stats],
+    responses=problems(400, 404, 413, 422, 500, 503),
+)
+async def computed_stats_query(request: Request, question: Nb101BatchQuestion) -> Response:
+    """Answer one question for up to 10,000 cells, aligned with them.
+
+    A cell without matching runs gives an empty list, one outside the space an error entry.
+    """
+    filters = filters_of(question, _FILTERS[1:])
+    return await send_many_computed_stats(request, _NAME, question, question.archs, filters)
+
+
+@router.get(
+    "/intermediate-stats",
+    operation_id="nasbench101_intermediate_stats",
+    response_model=Page[Nb101Curves],
+    responses=READ_PROBLEMS,
+    openapi_extra=described(Nb101CurvesQuestion),
+)
+async def intermediate_stats(request: Request) -> Response:
+    """Return the matching runs half-way and at their end, in columns: one list a statistic."""
+    question = read_query(request, Nb101CurvesQuestion)
+    return await send_intermediate_stats(request, _NAME, question, filters_of(question, _FILTERS))
+
+
+@router.post(
+    "/hash",
+    operation_id="nasbench101_hash",
+    response_model=Nb101Hash | Nb101Hashes,
+    responses=problems(400, 404, 413, 422, 500, 503),
+)
+async def cell_hash(request: Request, question: Nb101HashQuestion) -> Response:
+    """Return the hash of a cell, what remains of it after pruning, and whether it has runs.
+
+    For `arch` the answer is that of the one cell, and a cell outside the space is refused with the
+    reason; for `archs` it is aligned with them, with error entries for those.
+    """
+    benchmark = installed(request, _NAME)
+    if not question.asks_for_many:
+        return answer_now(architecture_answer(benchmark, question.arch))
+    compute = partial(architectures_answer, benchmark, question.archs)
+    return await answer_scan(request, benchmark, compute)

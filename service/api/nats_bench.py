@@ -1,0 +1,27 @@
+"""What the routes of both spaces of NATS-Bench ask for alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field
+
+from service.api.parameters import Epochs, Seed
+
+__all__ = ["FILTERS", "RunFilters"]
+
+FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
+
+
+class RunFilters(BaseModel):
+    """Which runs of an architecture."""
+
+    num_epochs: Epochs = None
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="cifar10-valid, cifar10, cifar100 or imagenet16-120, in any case.",
+            examples=["cifar100"],
+        ),
+    ] = None
+    seed: Seed = None

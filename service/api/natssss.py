@@ -1,0 +1,111 @@
+"""The routes of the size space of NATS-Bench."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench_client.models import (
+    BatchAnswer,
+    NatsSssArchitecture,
+    NatsSssCurves,
+    NatsSssStats,
+    Page,
+)
+from benchmark_db.answers import architecture_answer
+from benchmark_db.natssss.architecture import (
+    CHANNELS,
+    NUM_ARCHITECTURES,
+    NUM_LAYERS,
+    arch_str,
+    channels_at,
+)
+from benchmark_db.questions import MAX_BATCH
+from service.api.nats_bench import FILTERS, RunFilters
+from service.api.openapi import problems
+from service.api.parameters import BatchParameters, PageParameters, StatsParameters
+from service.api.respond import answer_now
+from service.api.stats import installed
+from service.api.stats_routes import StatsRoutes
+
+__all__ = ["router"]
+
+_NAME: Final = "natssss"
+
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+
+_EXAMPLE: Final = arch_str(channels_at(11))
+_ARCH: Final = "An architecture: its string, its index, or the list of five channels (as JSON)."
+_SPELLINGS: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "description": "The published string, or an index in digits."},
+        {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
+        {
+            "type": "array",
+            "items": {"enum": list(CHANNELS)},
+            "minItems": NUM_LAYERS,
+            "maxItems": NUM_LAYERS,
+        },
+    ]
+}
+
+
+class NatsSssCurvesQuestion(RunFilters, PageParameters):
+    """Filters, reduction and page; an omitted filter is a wildcard."""
+
+    arch: Annotated[str | None, Field(description=_ARCH, examples=[_EXAMPLE, "11"])] = None
+
+
+class NatsSssStatsQuestion(NatsSssCurvesQuestion, StatsParameters):
+    """As for curves, and whether to send them along."""
+
+
+class NatsSssBatchQuestion(RunFilters, BatchParameters):
+    """One question for many architectures."""
+
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Architectures, each in any spelling.",
+            examples=[[_EXAMPLE, 11, list(channels_at(11))]],
+        ),
+    ]
+
+
+class NatsSssArchitectureQuestion(BaseModel):
+    """One architecture in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Annotated[
+        # Judged where all spellings are: a union would turn `true` into index 1.
+        Any,
+        Field(description=_ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
+    ]
+
+
+StatsRoutes(
+    name=_NAME,
+    filters=FILTERS,
+    stats_question=NatsSssStatsQuestion,
+    curves_question=NatsSssCurvesQuestion,
+    batch_question=NatsSssBatchQuestion,
+    stats=Page[NatsSssStats],
+    curves=Page[NatsSssCurves],
+    batch=BatchAnswer[NatsSssStats],
+).add_to(router)
+
+
+@router.post(
+    "/architecture",
+    operation_id="natssss_architecture",
+    response_model=NatsSssArchitecture,
+    responses=problems(400, 404, 413, 422),
+)
+async def architecture(request: Request, question: NatsSssArchitectureQuestion) -> Response:
+    """Return every name of an architecture."""
+    return answer_now(architecture_answer(installed(request, _NAME), question.arch))

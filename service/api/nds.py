@@ -1,0 +1,221 @@
+"""The routes of NDS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench_client.models import (
+    BatchAnswer,
+    NdsCurves,
+    NdsDistributions,
+    NdsFamilies,
+    NdsStats,
+    Page,
+)
+from benchmark_db.answers import distribution_answer, families_answer
+from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, MAX_POINTS, METRICS
+from benchmark_db.nds.streams import BOUNDS
+from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
+from benchmark_db.questions import MAX_BATCH
+from service.api.openapi import READ_PROBLEMS, problems
+from service.api.parameters import (
+    BatchParameters,
+    Epochs,
+    PageParameters,
+    Seed,
+    StatsParameters,
+    filters_of,
+)
+from service.api.query import described, read_query
+from service.api.respond import answer_scan, cache_headers
+from service.api.stats import (
+    installed,
+    send_computed_stats,
+    send_intermediate_stats,
+    send_many_computed_stats,
+)
+
+__all__ = ["router"]
+
+_NAME: Final = "nds"
+
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+
+_MODEL_SPEC: Final = {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}
+_UNITS: Final = {"parameters": ", in millions", "flops": ", in millions"}
+
+
+class _Space(BaseModel):
+    model_family: Annotated[
+        str | None, Field(description=f"{', '.join(FAMILIES)}.", examples=["residual_basic"])
+    ] = None
+    proposer: Annotated[
+        str | None, Field(description=f"{', '.join(PROPOSERS)}.", examples=["resnet"])
+    ] = None
+    generator: Annotated[
+        str | None, Field(description=f"{', '.join(GENERATORS)}.", examples=["random"])
+    ] = None
+    dataset: Annotated[
+        str | None, Field(description="cifar10 or imagenet.", examples=["cifar10"])
+    ] = None
+    num_epochs: Epochs = None
+
+
+def _bound(name: str) -> tuple[Any, Any]:
+    column, comparison = BOUNDS[name]
+    side = "Least" if comparison == ">=" else "Greatest"
+    unit = ", in percent" if column.endswith("_acc") else _UNITS.get(column, "")
+    described = Field(
+        default=None, allow_inf_nan=False, description=f"{side} {column}{unit}; included."
+    )
+    return (float | None, described)
+
+
+_fields: dict[str, Any] = {name: _bound(name) for name in BOUNDS}
+_Bounds: Any = create_model("_Bounds", **_fields)
+"""A parameter for either side of everything that has an index."""
+
+_Specification: TypeAlias = Annotated[str | None, Field(max_length=16_384)]
+
+
+class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
+    """Filters, reduction, order and page; an omitted filter is a wildcard."""
+
+    model_spec: Annotated[
+        _Specification,
+        Field(
+            description="The network as JSON, matched whole, its keys in any order.",
+            examples=['{"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}'],
+        ),
+    ] = None
+    cell_spec: Annotated[
+        _Specification,
+        Field(description="Its cells, likewise; {} for networks without cells.", examples=["{}"]),
+    ] = None
+    seed: Seed = None
+    sort: Annotated[
+        str | None,
+        Field(
+            description=f"What to sort by, the largest first with a leading minus: "
+            f"{', '.join(RANGED)}. Reduced answers: base_lr, weight_decay.",
+            examples=["-best_test_acc"],
+        ),
+    ] = None
+
+
+class NdsStatsQuestion(NdsCurvesQuestion, StatsParameters):
+    """As for curves, and whether to send them along."""
+
+
+class NdsBatchQuestion(_Space, BatchParameters):
+    """One question for many networks."""
+
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description='Networks: {"model_spec": {…}, "cell_spec": {…}}; without cell_spec, those '
+            "that have no cells.",
+            examples=[[{"model_spec": _MODEL_SPEC}]],
+        ),
+    ]
+
+
+class NdsDistributionQuestion(_Bounds, _Space):
+    """What is distributed, and among which runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: Annotated[str, Field(description=f"{', '.join(METRICS)}.")] = "best_test_error"
+    points: Annotated[
+        int,
+        Field(ge=1, le=MAX_POINTS, description="Points of each distribution function, at most."),
+    ] = 100
+
+
+_FILTERS: Final = (*SPACE_COLUMNS, "model_spec", "cell_spec", "seed", *BOUNDS)
+
+
+@router.get(
+    "/computed-stats",
+    operation_id="nds_computed_stats",
+    response_model=Page[NdsStats],
+    responses=READ_PROBLEMS,
+    openapi_extra=described(NdsStatsQuestion),
+)
+async def computed_stats(request: Request) -> Response:
+    """Return what the matching runs recorded: accuracies, losses, cost, time of an iteration."""
+    question = read_query(request, NdsStatsQuestion)
+    return await send_computed_stats(
+        request, _NAME, question, filters_of(question, _FILTERS), sort=question.sort
+    )
+
+
+@router.post(
+    "/computed-stats/query",
+    operation_id="nds_computed_stats_query",
+    response_model=BatchAnswer[NdsStats],
+    responses=problems(400, 404, 413, 422, 500, 503),
+)
+async def computed_stats_query(request: Request, question: NdsBatchQuestion) -> Response:
+    """Answer one question for up to 10,000 networks, aligned with them.
+
+    A network without matching runs gives an empty list, a malformed one an error entry.
+    """
+    filters = filters_of(question, SPACE_COLUMNS)
+    return await send_many_computed_stats(request, _NAME, question, question.archs, filters)
+
+
+@router.get(
+    "/intermediate-stats",
+    operation_id="nds_intermediate_stats",
+    response_model=Page[NdsCurves],
+    responses=READ_PROBLEMS,
+    openapi_extra=described(NdsCurvesQuestion),
+)
+async def intermediate_stats(request: Request) -> Response:
+    """Return the learning curves of the matching runs in columns: one list a statistic."""
+    question = read_query(request, NdsCurvesQuestion)
+    return await send_intermediate_stats(
+        request, _NAME, question, filters_of(question, _FILTERS), sort=question.sort
+    )
+
+
+@router.get(
+    "/families", operation_id="nds_families", response_model=NdsFamilies, responses=READ_PROBLEMS
+)
+async def families(request: Request) -> Response:
+    """List the design spaces as sampled and trained, with how many runs and networks each has."""
+    benchmark = installed(request, _NAME)
+    headers = cache_headers(request, benchmark.provenance.content_digest)
+    catalog = request.app.state.catalog
+    return await answer_scan(request, benchmark, lambda: families_answer(catalog), headers)
+
+
+@router.get(
+    "/distribution",
+    operation_id="nds_distribution",
+    response_model=NdsDistributions,
+    responses=READ_PROBLEMS,
+    openapi_extra=described(NdsDistributionQuestion),
+)
+async def distribution(request: Request) -> Response:
+    """Return how a metric is distributed over the configurations of each design space.
+
+    `value` and `fraction` are points of the empirical distribution function; a configuration counts
+    once, with the mean over its runs.
+    """
+    question = read_query(request, NdsDistributionQuestion)
+    benchmark = installed(request, _NAME)
+    headers = cache_headers(request, benchmark.provenance.content_digest)
+    filters = filters_of(question, DISTRIBUTION_FILTERS)
+
+    def compute() -> dict[str, Any]:
+        catalog = request.app.state.catalog
+        return distribution_answer(catalog, filters, metric=question.metric, points=question.points)
+
+    return await answer_scan(request, benchmark, compute, headers)

@@ -1,0 +1,29 @@
+"""A benchmark is known everywhere or nowhere: what one list forgets, this finds."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench_client.models import fields_of
+from bench_client.surface import _QUERIES
+from benchmark_db.catalog import BENCHMARKS, PUBLISHED
+from generators.raw_files import RAW_FILES
+from generators.registry import GENERATORS, SAMPLES
+from service.api.app import create_app
+
+PATHS = set(create_app().openapi()["paths"])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_everything_that_can_be_installed_can_be_made_fetched_and_asked(name: str) -> None:
+    assert name in GENERATORS
+    assert name in SAMPLES
+    assert name in RAW_FILES
+    assert name in _QUERIES
+    assert all(field.description for field in fields_of(name))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_answers_the_questions_that_all_have(name: str) -> None:
+    topics = ("computed-stats", "computed-stats/query", "intermediate-stats")
+    assert {f"/v1/{name}/{topic}" for topic in topics} <= PATHS

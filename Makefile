@@ -19,10 +19,8 @@ help:
 
 serve: $(VENV)/.server
 	@if ! ls $(DATA)/*.db >/dev/null 2>&1; then \
-	  echo 'No database in $(DATA)/: making a small synthetic one.'; \
-	  $(BIN)/nbs sample $(DATA)/raw && \
-	  $(BIN)/nbs generate nasbench101 $(DATA)/raw/NAS-Bench-101-synthetic.tfrecord --out $(DATA) && \
-	  $(BIN)/nbs generate nasbench201 $(DATA)/raw/NAS-Bench-201-synthetic.pth --out $(DATA); \
+	  echo 'No database in $(DATA)/: making small synthetic ones.'; \
+	  $(BIN)/nbs sample $(DATA)/raw --convert $(DATA); \
 	fi
 	@exec $(BIN)/nbs serve --data $(DATA) --host $(HOST) --port $(PORT)
 

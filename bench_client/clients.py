@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 from pydantic import BaseModel
 
 from bench_client.errors import SyntheticDataWarning
-from bench_client.models import BatchAnswer, Page
+from bench_client.models import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question
 from bench_client.over_http import AsyncHttpTransport, HttpSettings, HttpTransport
 from bench_client.surface import Surface
@@ -49,15 +49,16 @@ class _SyntheticNotice:
         self._lock = threading.Lock()
 
     def look_at(self, answer: BaseModel) -> None:
-        if not isinstance(answer, Page | BatchAnswer) or not answer.provenance.synthetic:
+        provenance = getattr(answer, "provenance", None)
+        if not isinstance(provenance, ProvenanceMark) or not provenance.synthetic:
             return
-        name = answer.provenance.benchmark
+        name = provenance.benchmark
         with self._lock:
             if name in self._warned:
                 return
             self._warned.add(name)
         warnings.warn(
-            f"the numbers of {name} are made up ({answer.provenance.source}, `nbs sample`): good "
+            f"the numbers of {name} are made up ({provenance.source}, `nbs sample`): good "
             "for trying things out, not for results",
             SyntheticDataWarning,
             stacklevel=_FRAMES_TO_CALLER,

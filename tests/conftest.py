@@ -240,11 +240,13 @@ NDS_RESNET: Final = {
     "bot_muls": [],
     "num_gs": [],
 }
-NDS_AMOEBA_CELLS: Final = (
+NDS_NORMAL: Final = (
     "avg_pool_3x3 0, conv_7x1_1x7 1, sep_conv_3x3 2, sep_conv_5x5 0, dil_sep_conv_3x3 2, "
-    "dil_sep_conv_3x3 2, skip_connect 4, dil_sep_conv_3x3 4, conv_7x1_1x7 2, sep_conv_3x3 4",
+    "dil_sep_conv_3x3 2, skip_connect 4, dil_sep_conv_3x3 4, conv_7x1_1x7 2, sep_conv_3x3 4"
+)
+NDS_REDUCE: Final = (
     "avg_pool_3x3 0, dil_sep_conv_3x3 1, sep_conv_3x3 0, sep_conv_3x3 0, skip_connect 2, "
-    "sep_conv_7x7 0, conv_7x1_1x7 4, skip_connect 4, conv_7x1_1x7 0, conv_7x1_1x7 5",
+    "sep_conv_7x7 0, conv_7x1_1x7 4, skip_connect 4, conv_7x1_1x7 0, conv_7x1_1x7 5"
 )
 
 
@@ -255,9 +257,9 @@ def nds_cell(text: str) -> list[list[Any]]:
 
 NDS_AMOEBA: Final = {
     "genotype": {
-        "normal": nds_cell(NDS_AMOEBA_CELLS[0]),
+        "normal": nds_cell(NDS_NORMAL),
         "normal_concat": [3, 5, 6],
-        "reduce": nds_cell(NDS_AMOEBA_CELLS[1]),
+        "reduce": nds_cell(NDS_REDUCE),
         "reduce_concat": [3, 6],
     },
     "depth": 12,

@@ -108,7 +108,7 @@ def _job(net: dict[str, Any], name: str, rng: Random) -> dict[str, Any]:
     hardest = 45 if name.endswith("_in") else 15
     final = hardest / size**0.2 + rng.uniform(0, 3)
     left = [(1 - epoch / epochs) ** 3 for epoch in range(1, epochs + 1)]
-    test = [round(min(90, final + 50 * part + rng.uniform(-0.2, 0.2)), 2) for part in left]
+    test = [round(min(90.0, final + 50 * part + rng.uniform(-0.2, 0.2)), 2) for part in left]
     train = [
         round(max(0.05, error - 4 * (1 - part)), 3) for error, part in zip(test, left, strict=True)
     ]

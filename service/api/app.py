@@ -24,6 +24,10 @@ from service.settings import Settings
 
 __all__ = ["create_app"]
 
+_GARBAGE_THRESHOLDS: Final = (100_000, 20, 100)
+"""A batch makes a hundred thousand objects, none of them in cycles: to look through them as often
+as Python does by default takes a third of its time."""
+
 _DESCRIPTION: Final = """
 Questions about the tables of neural architecture search benchmarks.
 
@@ -52,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # What lives as long as the server need not be looked at by every garbage collection.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
         # Answers hold no cycles: looking for them after every 700 objects is a tenth of a query.
         gc.set_threshold(20_000, 50, 100)
         yield

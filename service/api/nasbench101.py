@@ -20,22 +20,11 @@ from bench_client.models import (
 from benchmark_db.answers import architecture_answer, architectures_answer
 from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
 from benchmark_db.questions import MAX_BATCH
-from service.api.openapi import READ_PROBLEMS, problems
-from service.api.parameters import (
-    BatchParameters,
-    Epochs,
-    PageParameters,
-    StatsParameters,
-    filters_of,
-)
-from service.api.query import described, read_query
+from service.api.openapi import problems
+from service.api.parameters import BatchParameters, Epochs, PageParameters, StatsParameters
 from service.api.respond import answer_now, answer_scan
-from service.api.stats import (
-    installed,
-    send_computed_stats,
-    send_intermediate_stats,
-    send_many_computed_stats,
-)
+from service.api.stats import installed
+from service.api.stats_routes import StatsRoutes
 
 __all__ = ["router"]
 
@@ -60,7 +49,6 @@ _SPELLINGS: Final[dict[str, Any]] = {
         {"type": "object"},
     ]
 }
-_FILTERS: Final = ("arch", "num_epochs", "isomorphism")
 
 
 class _Filters(BaseModel):
@@ -133,45 +121,16 @@ class Nb101HashQuestion(BaseModel):
         return self
 
 
-@router.get(
-    "/computed-stats",
-    operation_id="nasbench101_computed_stats",
-    response_model=Page[Nb101Stats],
-    responses=READ_PROBLEMS,
-    openapi_extra=described(Nb101StatsQuestion),
-)
-async def computed_stats(request: Request) -> Response:
-    """Return what the matching runs recorded: accuracies, parameters, training time."""
-    question = read_query(request, Nb101StatsQuestion)
-    return await send_computed_stats(request, _NAME, question, filters_of(question, _FILTERS))
-
-
-@router.post(
-    "/computed-stats/query",
-    operation_id="nasbench101_computed_stats_query",
-    response_model=BatchAnswer[Nb101Stats],
-    responses=problems(400, 404, 413, 422, 500, 503),
-)
-async def computed_stats_query(request: Request, question: Nb101BatchQuestion) -> Response:
-    """Answer one question for up to 10,000 cells, aligned with them.
-
-    A cell without matching runs gives an empty list, one outside the space an error entry.
-    """
-    filters = filters_of(question, _FILTERS[1:])
-    return await send_many_computed_stats(request, _NAME, question, question.archs, filters)
-
-
-@router.get(
-    "/intermediate-stats",
-    operation_id="nasbench101_intermediate_stats",
-    response_model=Page[Nb101Curves],
-    responses=READ_PROBLEMS,
-    openapi_extra=described(Nb101CurvesQuestion),
-)
-async def intermediate_stats(request: Request) -> Response:
-    """Return the matching runs half-way and at their end, in columns: one list a statistic."""
-    question = read_query(request, Nb101CurvesQuestion)
-    return await send_intermediate_stats(request, _NAME, question, filters_of(question, _FILTERS))
+StatsRoutes(
+    name=_NAME,
+    filters=("arch", "num_epochs", "isomorphism"),
+    stats_question=Nb101StatsQuestion,
+    curves_question=Nb101CurvesQuestion,
+    batch_question=Nb101BatchQuestion,
+    stats=Page[Nb101Stats],
+    curves=Page[Nb101Curves],
+    batch=BatchAnswer[Nb101Stats],
+).add_to(router)
 
 
 @router.post(

@@ -102,7 +102,7 @@ class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
         Field(
             description=f"What to sort by, the largest first with a leading minus: "
             f"{', '.join(RANGED)}. Reduced answers: base_lr, weight_decay.",
-            examples=["-best_test_acc"],
+            examples=["-base_lr"],
         ),
     ] = None
 

@@ -108,11 +108,21 @@ def sample(
     *,
     architectures: Annotated[int, typer.Option(min=1, max=15_625, help="How many.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the made-up numbers.")] = 0,
+    convert: Annotated[
+        Path | None,
+        typer.Option(help="Also convert them, into databases in this folder.", file_okay=False),
+    ] = None,
 ) -> None:
     """Write small made-up archives in the raw formats, to try everything out."""
     for benchmark, write in SAMPLES.items():
         path = write(directory, architectures=architectures, seed=seed)
-        sys.stderr.write(f"{path}: made up; convert it with `nbs generate {benchmark} {path}`\n")
+        if convert is None:
+            sys.stderr.write(
+                f"{path}: made up; convert it with `nbs generate {benchmark} {path}`\n"
+            )
+        else:
+            GENERATORS[benchmark](path, convert, progress=lambda *_: None)
+            sys.stderr.write(f"{convert / benchmark}.db: made up, from {path}\n")
 
 
 def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:

@@ -107,3 +107,16 @@ def test_hashing_needs_no_more_than_the_client() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ended.stdout.strip() == "b49ac8c578b4561d79ac7087988f1c61"
+
+
+@pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
+def test_runs_of_nds_come_as_dicts(nds_folder: Path) -> None:
+    with BenchClient.local(nds_folder) as bench:
+        found = list(
+            compat_nni.query_nds_computed_stats(
+                *(None, "resnet", "random", None, {}, "cifar10"), 100, "mean", client=bench
+            )
+        )
+        expected = bench.query_nds(proposer="resnet", generator="random", reduction="mean")
+    assert found == [run.model_dump() for run in expected]
+    assert found[0]["config"]["model_family"] == "residual_basic"

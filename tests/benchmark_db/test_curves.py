@@ -60,6 +60,25 @@ def test_every_value_comes_back_within_a_millionth(
                 assert got == pytest.approx(wanted, rel=1e-6, abs=_TINY_FLOAT32)
 
 
+@given(sheets())
+def test_every_value_comes_back_to_the_last_digit_where_each_counts(
+    sheet: tuple[int, list[list[float | None]]],
+) -> None:
+    length, columns = sheet
+    packed = encode_curves(columns, length, exact=True)
+    _, found = decode_curves(packed, len(columns))
+    for column, back in zip(columns, found, strict=True):
+        wanted = [None if value is None or not math.isfinite(value) else value for value in column]
+        assert list(back or [None] * length) == wanted
+
+
+def test_decimals_of_six_digits_take_no_more_space_to_come_back_exactly() -> None:
+    curve = [93.58, 99.772, 0.011, 100.0, 7.25]
+    assert encode_curves([curve], 5, exact=True) == encode_curves([curve], 5)
+    longer = [*curve[:-1], 1 / 3]
+    assert len(encode_curves([longer], 5, exact=True)) == 2 + 1 + 5 * 8
+
+
 @given(arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(0, 30))))
 def test_arrays_and_lists_are_packed_alike(values: np.ndarray) -> None:
     length = values.shape[1]

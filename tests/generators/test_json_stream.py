@@ -41,11 +41,11 @@ def read(text: str | bytes) -> list[Any]:
     return [value for _, value in read_entries(io.BytesIO(data), "jobs.json")]
 
 
-@given(OBJECTS, st.integers(1, 40), st.booleans())
+@given(OBJECTS, st.integers(1, 40), st.sampled_from([None, 2]))
 def test_gives_every_object_however_the_bytes_arrive(
-    objects: list[Any], size: int, spaced: bool
+    objects: list[Any], size: int, indent: int | None
 ) -> None:
-    text = json.dumps(objects, indent=2 if spaced else None, ensure_ascii=False)
+    text = json.dumps(objects, indent=indent, ensure_ascii=False)
     entries = list(read_entries(Dripping(text.encode(), size), "jobs.json"))
     assert [value for _, value in entries] == objects
     assert [place for place, _ in entries] == [
@@ -127,7 +127,7 @@ def test_an_object_without_end_is_not_read_into_memory_whole() -> None:
 
 def test_takes_the_memory_of_a_few_objects() -> None:
     job = json.dumps({"curve": [0.125] * 1000}).encode()
-    parts = chain([b"[" + job], repeat(b"," + job, 9_999), [b"]", b""])
+    parts = chain([b"[" + job], repeat(b"," + job, 999), [b"]", b""])
 
     class Long:
         def read(self, size: int, /) -> bytes:
@@ -135,10 +135,10 @@ def test_takes_the_memory_of_a_few_objects() -> None:
             return next(parts)
 
     tracemalloc.start()
-    assert sum(1 for _ in read_entries(Long(), "jobs.json")) == 10_000
+    assert sum(1 for _ in read_entries(Long(), "jobs.json")) == 1000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 2**25
+    assert peak < 2**20  # the document takes seven times as much
 
 
 def test_a_wrong_shape_is_told_from_damage() -> None:

@@ -59,6 +59,13 @@ def real_server(real_directory: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def nds_server(nds_folder: Path) -> Iterator[str]:
+    """The address of a server of NDS with the published runs."""
+    with serving(nds_folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def nasbench101_server(nasbench101_folder: Path) -> Iterator[str]:
     """The address of a server of NAS-Bench-101 with the golden cell."""
     with serving(nasbench101_folder) as url:

@@ -39,8 +39,11 @@ class Published(ABC):
     counted: ClassVar[str]
     """What a row is, in the plural: `contents` of the provenance counts them under this name."""
 
+    cache_kib: ClassVar[int] = 1024
+    """Memory that each connection keeps of the file, in KiB."""
+
     def __init__(self, path: Path) -> None:
-        self.database = ReadOnlyDatabase(path, self.schema_version)
+        self.database = ReadOnlyDatabase(path, self.schema_version, cache_kib=self.cache_kib)
         try:
             self.provenance = read_provenance(self.database, self.description.name)
         except UnusableDatabaseError:

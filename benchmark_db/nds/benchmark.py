@@ -104,6 +104,8 @@ class Nds(Benchmark):
     # Most configurations have one run, and each of these objects is fifty: garbage collections
     # that look at thousands of them make a page wait longer than making them anew does.
     kept_configs = 256
+    # A sorted page lies all over the file: its inner pages are read again and again.
+    cache_kib = 16_384
     filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
         "model_family": Filter(
             "model_family", choice("model_family", {name: name for name in FAMILIES})
@@ -185,9 +187,8 @@ class Nds(Benchmark):
         Each space is asked by itself, so that its part of an index leads straight to the position
         and past whatever belongs to other spaces.
         """
-        ask = super()._rows
         if among is not None:
-            return ask(where, position, with_curves=with_curves, among=among)
+            return super()._rows(where, position, with_curves=with_curves, among=among)
         spaces, rest = self.selected_spaces(where)
         whole = order or self._order
         within = Order(
@@ -196,10 +197,26 @@ class Nds(Benchmark):
             None if "arch" in rest else narrowest(self.database, rest, spaces, whole.columns[0]),
         )
         parts = (
-            ask({**rest, "space": space}, after, with_curves=with_curves, order=within)
+            self._rows_of(space, rest, after, within, with_curves=with_curves)
             for space, after in positions(position, spaces, within, by_value=order is not None)
         )
         if order is None:
             return chain.from_iterable(parts)
         place = itemgetter(*map(self._columns.index, order.columns))
         return heapq.merge(*parts, key=place, reverse=order.descending)
+
+    def _rows_of(
+        self,
+        space: int,
+        where: Mapping[str, Any],
+        after: Sequence[float | str],
+        order: Order,
+        *,
+        with_curves: bool,
+    ) -> Iterator[Row]:
+        given = frozenset(where) | {"space"}
+        sql = self._statement(given, None, len(after), with_curves, order)
+        place = {f"after_{rank}": value for rank, value in enumerate(after)}
+        # A statement of its own for each space: one text cannot run twice at a time, and would
+        # have to be prepared anew for all streams but one.
+        return self.database.rows(sql.replace(":space", str(space)), {**where, **place})

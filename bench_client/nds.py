@@ -19,15 +19,8 @@ from bench_client.models import (
 from bench_client.operations import Question, Steps, ask
 from bench_client.pages import every_page, every_result, page_size
 
-__all__ = [
-    "NdsBounds",
-    "Specification",
-    "curves_nds",
-    "distribution_nds",
-    "families_nds",
-    "query_nds",
-    "query_nds_many",
-]
+__all__ = ["NdsBounds", "Specification", "curves_nds", "distribution_nds"]
+__all__ += ["families_nds", "query_nds", "query_nds_many"]
 
 Specification: TypeAlias = str | Mapping[str, Any]
 """A model or cell specification: a dict with its keys in any order, or its JSON."""
@@ -117,7 +110,8 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         **bounds,
     }
     options = {
-        **_options(reduction, include_intermediates=include_intermediates),
+        "reduction": reduction,
+        "include_intermediates": include_intermediates or None,
         "sort": sort,
         "limit": page_size(with_curves=include_intermediates),
     }
@@ -143,7 +137,7 @@ def query_nds_many(
     Args:
         archs: The networks, each `{"model_spec": …, "cell_spec": …}`; without `cell_spec`, one
             that has no cells. Any iterable.
-        model_family: As for `query_nds`, and so on.
+        model_family: As for `query_nds`.
         proposer: Whose design space.
         generator: How networks were sampled.
         dataset: The data set.
@@ -158,7 +152,7 @@ def query_nds_many(
         BenchmarkNotInstalledError: The server has no NDS.
     """
     filters = _space(model_family, proposer, generator, dataset, num_epochs)
-    options = _options(reduction, include_intermediates=include_intermediates)
+    options = {"reduction": reduction, "include_intermediates": include_intermediates or None}
     question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
     return (yield from every_result(question, archs, with_curves=include_intermediates))
 
@@ -254,8 +248,3 @@ def _space(
         "dataset": dataset,
         "num_epochs": whole("num_epochs", num_epochs),
     }
-
-
-def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
-    curves = {"include_intermediates": True} if include_intermediates else {}
-    return {"reduction": reduction, **curves}

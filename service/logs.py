@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
@@ -17,37 +17,41 @@ __all__ = ["configure_logs"]
 _SECONDS_BETWEEN_WRITES: Final = 0.2
 
 
-def configure_logs(*, as_json: bool) -> None:
-    """Set up the logs of this process; they go to standard error."""
+def configure_logs(*, as_json: bool) -> Callable[[], None]:
+    """Set up the logs of this process, which go to standard error.
+
+    Returns:
+        What writes the lines gathered so far; to be called when the process is about to end.
+    """
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if as_json:
+        gathered = _GatheredLines(sys.stderr.buffer)
         structlog.configure(
             processors=[
                 *shared,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(serializer=orjson.dumps),
             ],
-            logger_factory=structlog.BytesLoggerFactory(
-                cast("BinaryIO", _GatheredLines(sys.stderr.buffer))
-            ),
+            logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", gathered)),
             cache_logger_on_first_use=True,
         )
-    else:
-        structlog.configure(
-            processors=[*shared, structlog.dev.ConsoleRenderer()],
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-            cache_logger_on_first_use=True,
-        )
+        return gathered.write_out
+    structlog.configure(
+        processors=[*shared, structlog.dev.ConsoleRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    return sys.stderr.flush
 
 
 class _GatheredLines:
     """Lines that are written five times a second instead of one by one.
 
     A write to the operating system for every request would take as long as half a query. A killed
-    process loses the lines of its last fifth of a second; one that ends by itself loses none.
+    process loses the lines of its last fifth of a second; a server that is told to stop loses none.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -55,7 +59,6 @@ class _GatheredLines:
         self._lines: deque[bytes] = deque()
         self._writing = threading.Lock()
         threading.Thread(target=self._write_regularly, name="log", daemon=True).start()
-        atexit.register(self._write_out)
 
     def write(self, line: bytes) -> None:
         self._lines.append(line)
@@ -66,9 +69,10 @@ class _GatheredLines:
     def _write_regularly(self) -> None:
         while True:
             time.sleep(_SECONDS_BETWEEN_WRITES)
-            self._write_out()
+            self.write_out()
 
-    def _write_out(self) -> None:
+    def write_out(self) -> None:
+        """Write the lines gathered so far."""
         with self._writing:
             if self._lines:
                 gathered = [self._lines.popleft() for _ in range(len(self._lines))]

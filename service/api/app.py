@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: Read from the environment by default.
     """
     settings = settings or Settings()
-    configure_logs(as_json=settings.log_json)
+    write_logs = configure_logs(as_json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.set_threshold(20_000, 50, 100)
         yield
         app.state.catalog.close()
+        write_logs()
 
     app = FastAPI(
         title="NAS benchmark query service",

@@ -20,7 +20,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Ask a benchmark.", no_args_is_help=True)
 
-
 Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
 Reduction: TypeAlias = Annotated[
     str | None, typer.Option(help=f"Over the runs: {', '.join(REDUCTIONS)}.")

@@ -68,6 +68,6 @@ VIEWS: Final = {
                {", ".join(f"cost.{name}" for name in METRICS)}
         FROM cost
         JOIN dataset ON dataset.id = cost.dataset
-    """,  # noqa: S608
+    """,  # noqa: S608 - of constants
 }
 """For people who open the file with other tools: the names and units of the service."""

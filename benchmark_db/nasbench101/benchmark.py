@@ -44,7 +44,7 @@ _NO_CELL: Final = -1
 """A code that no cell has."""
 _PERCENT: Final = 100
 _CODES: Final = (
-    f"SELECT hash, code FROM cell WHERE hash IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608
+    f"SELECT hash, code FROM cell WHERE hash IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608 - of constants
 )
 
 _NO_SEEDS: Final = (

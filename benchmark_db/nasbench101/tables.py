@@ -86,7 +86,7 @@ VIEWS: Final = {
                run.training_time
         FROM run
         JOIN cell ON cell.id = run.cell
-    """,  # noqa: S608
+    """,  # noqa: S608 - of constants
     "cell_operation": f"""
         WITH vertex(number) AS (VALUES (1), (2), (3), (4), (5))
         SELECT cell.hash, vertex.number AS vertex,
@@ -94,7 +94,7 @@ VIEWS: Final = {
                AS operation
         FROM cell
         JOIN vertex ON vertex.number <= (cell.code >> {VERTEX_COUNT_SHIFT}) - 2
-    """,  # noqa: S608
+    """,  # noqa: S608 - of constants
     "cell_edge": f"""
         WITH vertex(number) AS (VALUES (0), (1), (2), (3), (4), (5), (6))
         SELECT cell.hash, source.number AS source, target.number AS target
@@ -102,7 +102,7 @@ VIEWS: Final = {
         JOIN vertex AS target ON target.number < cell.code >> {VERTEX_COUNT_SHIFT}
         JOIN vertex AS source ON source.number < target.number
         WHERE cell.code >> (target.number * (target.number - 1) / 2 + source.number) & 1
-    """,  # noqa: S608
+    """,  # noqa: S608 - of constants
 }
 """For people who open the file with other tools: the names and units of the service, and what the
 code of a cell means."""

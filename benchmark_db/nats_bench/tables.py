@@ -92,4 +92,4 @@ def computed_stats_view(described_by: Sequence[str] = ()) -> str:
         FROM run
         JOIN architecture ON architecture."index" = run.arch_index
         JOIN dataset ON dataset.id = run.dataset
-    """  # noqa: S608
+    """  # noqa: S608 - of constants

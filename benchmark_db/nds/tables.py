@@ -142,6 +142,6 @@ VIEWS: Final = {
         JOIN space ON space.id = run.space
         JOIN architecture ON architecture.id = run.architecture
         JOIN file ON file.id = run.file
-    """,  # noqa: S608
+    """,  # noqa: S608 - of constants
 }
 """For people who open the file with other tools: the names and units of the service."""

@@ -5,7 +5,7 @@ A benchmark's router reads its own filters and hands them over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from benchmark_db.answers import (
+    Answer,
     computed_stats_answer,
     intermediate_stats_answer,
     many_computed_stats_answer,
@@ -70,10 +71,7 @@ async def send_computed_stats(
         limit=question.limit,
         cursor=question.cursor,
     )
-    headers = cache_headers(request, benchmark.provenance.content_digest)
-    if filters.get("arch") is not None:
-        return answer_now(compute(), headers)
-    return await answer_scan(request, benchmark, compute, headers)
+    return await _send_page(request, benchmark, filters, compute)
 
 
 async def send_intermediate_stats(
@@ -95,10 +93,7 @@ async def send_intermediate_stats(
         limit=question.limit,
         cursor=question.cursor,
     )
-    headers = cache_headers(request, benchmark.provenance.content_digest)
-    if filters.get("arch") is not None:
-        return answer_now(compute(), headers)
-    return await answer_scan(request, benchmark, compute, headers)
+    return await _send_page(request, benchmark, filters, compute)
 
 
 async def send_many_computed_stats(
@@ -123,3 +118,16 @@ async def send_many_computed_stats(
         include_intermediates=question.include_intermediates,
     )
     return await answer_scan(request, benchmark, compute)
+
+
+async def _send_page(
+    request: Request,
+    benchmark: Benchmark,
+    filters: Mapping[str, Any],
+    compute: Callable[[], Answer],
+) -> Response:
+    """Send a page: of one architecture at once, of many rows from a thread."""
+    headers = cache_headers(request, benchmark.provenance.content_digest)
+    if filters.get("arch") is not None:
+        return answer_now(compute(), headers)
+    return await answer_scan(request, benchmark, compute, headers)

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias, cast
 
+from benchmark_db import oracle
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
+from benchmark_db.items import Item
+from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import distributions, families
 from benchmark_db.published import Published
@@ -30,7 +33,12 @@ __all__ = [
     "hardware_answer",
     "intermediate_stats_answer",
     "many_computed_stats_answer",
+    "neighbors_answer",
+    "pareto_answer",
     "provenance_mark",
+    "random_answer",
+    "rank_answer",
+    "top_answer",
 ]
 
 Answer: TypeAlias = dict[str, Any]
@@ -130,19 +138,55 @@ def families_answer(catalog: Catalog) -> Answer:
         UnknownBenchmarkError: It is not installed.
     """
     nds = _nds(catalog)
-    return {"items": families(nds), "provenance": provenance_mark(nds)}
+    return _items(nds, families(nds))
 
 
-def distribution_answer(catalog: Catalog, filters: Mapping[str, Any], **options: Any) -> Answer:
-    """Return distributions over the design spaces of NDS; options are those of `distributions`.
+def distribution_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
+) -> Answer:
+    """Return how a metric is distributed: over the architectures, for NDS in each design space.
 
-    Raises:
-        UnknownBenchmarkError: NDS is not installed.
-        InvalidQuestionError: As `distributions`.
+    Options and errors are those of `oracle.distribution`; for NDS of `nds.distribution`.
     """
-    nds = _nds(catalog)
-    items = distributions(nds, filters=filters, **options)
-    return {"items": items, "provenance": provenance_mark(nds)}
+    if name == Nds.description.name:
+        nds = _nds(catalog)
+        return _items(nds, distributions(nds, filters=filters, **options))
+    which, bounds = _split(filters)
+    return _items(
+        catalog[name], oracle.distribution(catalog, name, which, bounds=bounds, **options)
+    )
+
+
+def top_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:
+    """Return the best architectures; options and errors are those of `oracle.top`.
+
+    `filters` holds bounds, too.
+    """
+    which, bounds = _split(filters)
+    return _items(catalog[name], oracle.top(catalog, name, which, bounds=bounds, **options))
+
+
+def pareto_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
+) -> Answer:
+    """Return the undominated architectures; options and errors are those of `oracle.pareto`."""
+    which, bounds = _split(filters)
+    return _items(catalog[name], oracle.pareto(catalog, name, which, bounds=bounds, **options))
+
+
+def rank_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:
+    """Return where an architecture stands; options and errors are those of `oracle.rank`."""
+    return _items(catalog[name], oracle.rank(catalog, name, filters, **options))
+
+
+def random_answer(benchmark: Benchmark, *, n: int = 1, seed: int = 0) -> Answer:
+    """Return a sample of architectures; errors are those of `Benchmark.sample`."""
+    return {**_items(benchmark, benchmark.sample(n, seed)), "seed": seed}
+
+
+def neighbors_answer(benchmark: Benchmark, arch: Any) -> Answer:
+    """Return the architectures one edit away; errors are those of `Benchmark.neighbors`."""
+    return _items(benchmark, benchmark.neighbors(arch))
 
 
 def benchmark_answer(catalog: Catalog, name: str) -> Answer:
@@ -161,6 +205,18 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
 def benchmarks_answer(catalog: Catalog) -> Answer:
     """Return what there is to know of every installed benchmark."""
     return {"items": [benchmark_answer(catalog, name) for name in catalog.published]}
+
+
+def _items(published: Published, items: list[Item]) -> Answer:
+    return {"items": items, "provenance": provenance_mark(published)}
+
+
+def _split(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the filters that select candidates, and the bounds on their metrics."""
+    bounds = {
+        name: value for name, value in filters.items() if name.partition("_")[0] in BOUND_SIDES
+    }
+    return {name: value for name, value in filters.items() if name not in bounds}, bounds
 
 
 def _nds(catalog: Catalog) -> Nds:

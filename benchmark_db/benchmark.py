@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,23 +19,30 @@ from typing import Any, ClassVar
 import orjson
 
 from benchmark_db.curves import Curves
-from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    InvalidQuestionError,
+    UnsupportedQuestionError,
+    shown,
+)
+from benchmark_db.figures import Part
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
 from benchmark_db.ordering import Order, sorted_by
+from benchmark_db.paging import Paging
 from benchmark_db.published import Published
 from benchmark_db.questions import (
+    MAX_BATCH,
     MAX_CURVES,
     Filter,
     Page,
     checked_batch,
     checked_limit,
-    decode_cursor,
-    encode_cursor,
-    fingerprint,
+    integer,
     known_filters,
 )
-from benchmark_db.reduction import Reduction, checked_reduction
+from benchmark_db.reduction import checked_reduction
 from benchmark_db.run_source import KEYS_PARAMETER, Selection
+from benchmark_db.sampling import sample_numbers
 
 __all__ = ["Benchmark"]
 
@@ -85,6 +92,11 @@ class Benchmark(Published):
             unpack=self.unpack,
         )
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of `all_rows`, without the packed curves."""
+        return self._columns
+
     @abstractmethod
     def config(self, *columns: Any) -> Item:
         """Return the `config` object of the configuration with these column values."""
@@ -117,6 +129,68 @@ class Benchmark(Published):
         if isinstance(described, InvalidArchitectureError):
             raise described
         return described
+
+    def number_of(self, arch: Any) -> int | None:
+        """Return the number of an architecture among the candidates; None if it has no runs.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+            UnsupportedQuestionError: An architecture may have several candidates.
+        """
+        number: int = self.filters["arch"].read(arch)  # type: ignore[assignment]  # of numbered ones
+        return number
+
+    @abstractmethod
+    def recorded(self) -> Sequence[int]:
+        """Return the numbers of all architectures that have runs, ascending."""
+
+    @abstractmethod
+    def architectures(self, numbers: Sequence[int]) -> list[Item]:
+        """Return the names of the architectures with these numbers, as `describe` does."""
+
+    def sample(self, n: int, seed: int) -> list[Item]:
+        """Return the names of architectures drawn uniformly from those that have runs.
+
+        Args:
+            n: How many, 1 to `MAX_BATCH`, each once.
+            seed: Any integer from 0 to 2^63 - 1; the sample depends on nothing else.
+
+        Raises:
+            InvalidQuestionError: A number is malformed, or there are fewer architectures.
+        """
+        recorded = self.recorded()
+        if type(n) is not int or not 1 <= n <= min(MAX_BATCH, len(recorded)):
+            raise InvalidQuestionError(
+                "n", f"{shown(n)} is not in 1 to {min(MAX_BATCH, len(recorded))}"
+            )
+        drawn = sample_numbers(len(recorded), n, integer("seed")(seed))
+        return self.architectures([recorded[place] for place in drawn])
+
+    def neighbors(self, arch: Any) -> list[Item]:
+        """Return the names of all architectures that one edit makes of one, in a fixed order.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+            UnsupportedQuestionError: The benchmark's architectures have no edits.
+        """
+        raise UnsupportedQuestionError(
+            f"{self.description.title} is a sample of spaces too large to list: what is one edit "
+            f"away from {shown(arch)} has hardly ever been trained"
+        )
+
+    def configs_of(self, part: Part, numbers: Sequence[int]) -> dict[int, Item]:
+        """Return the `config` objects of candidates of a part, by number.
+
+        Raises:
+            TimeBudgetExceededError: The time budget of the database is spent.
+        """
+        where = dict(zip(self.parts_by, part, strict=True))
+        where[KEYS_PARAMETER] = orjson.dumps(numbers).decode()
+        rows = self._rows(where, among=self.numbered_by, with_curves=False)
+        number = self._columns.index(self.numbered_by)
+        width = len(self.config_columns)
+        firsts = {row[number]: row[:width] for row in rows}
+        return {number: self.config(*columns) for number, columns in firsts.items()}
 
     def understood(
         self, filters: Mapping[str, Any]
@@ -181,11 +255,20 @@ class Benchmark(Published):
         *,
         reduction: str | None = None,
         include_intermediates: bool = False,
-    ) -> list[list[Item] | InvalidArchitectureError]:
+        made_into: Callable[[Item], Any] = lambda item: item,
+    ) -> list[list[Any] | InvalidArchitectureError]:
         """Answer one question for many architectures, aligned with them.
 
         An architecture without matching runs gives an empty list, a malformed one the error that
         says why.
+
+        Args:
+            archs: The architectures.
+            filters: Values by filter name; None and absent names are wildcards.
+            reduction: As for `computed_stats`.
+            include_intermediates: As for `computed_stats`.
+            made_into: Makes of each item, at once, what is returned in its place: ten thousand
+                items take much more memory than their text.
 
         Raises:
             InvalidQuestionError: Too many architectures, too many curves, or a malformed filter.
@@ -203,11 +286,11 @@ class Benchmark(Published):
         key_of = itemgetter(self.config_columns.index(arch.column))
         if include_intermediates:
             rows = _bounded(rows, lambda row: times[key_of(row)])
-        found: dict[Any, list[Item]] = {}
+        found: dict[Any, list[Any]] = {}
         for key, runs in groupby(rows, key=key_of):
             # The same architecture comes back where the order of runs does not start with it.
             found.setdefault(key, []).extend(
-                item for _, item in self._maker.items(runs, how, shape)
+                made_into(item) for _, item in self._maker.items(runs, how, shape)
             )
         return [
             key if isinstance(key, InvalidArchitectureError) else found.get(key, []) for key in keys
@@ -235,25 +318,17 @@ class Benchmark(Published):
         known, selecting = self.understood(filters)
         where = known_filters(selecting, known)
         order = None if sort is None else self._sorted(sort, reduced=how is not None)
-        position: list[float | str] = []
-        if cursor is not None:
-            question = fingerprint(self.provenance.content_digest, where, how, sort)
-            width = len(self._place(order, how))
-            position = decode_cursor(cursor, question, width, by_number=order is not None)
+        place = (order or self._order).columns
+        paging = Paging(
+            question=(self.provenance.content_digest, where, how, sort),
+            # An item of many runs has no place among them.
+            place=[self._columns.index(name) for name in (place if how is None else place[:-1])],
+            by_number=order is not None,
+            limit=limit,
+        )
+        position = paging.position(cursor)
         rows = self._rows(where, position, with_curves=shape is not None, order=order)
-        # One more than asked for tells whether there is a next page.
-        items = list(islice(self._maker.items(rows, how, shape), limit + 1))
-        if len(items) <= limit:
-            return Page([item for _, item in items], None)
-        question = fingerprint(self.provenance.content_digest, where, how, sort)
-        last, _ = items[limit - 1]
-        place = [last[self._columns.index(name)] for name in self._place(order, how)]
-        return Page([item for _, item in items[:limit]], encode_cursor(place, question))
-
-    def _place(self, order: Order | None, how: Reduction | None) -> tuple[str, ...]:
-        """Return the columns that say where in an order an item is."""
-        columns = (order or self._order).columns
-        return columns if how is None else columns[:-1]
+        return paging.page(self._maker.items(rows, how, shape))
 
     def _sorted(self, sort: str, *, reduced: bool) -> Order:
         """Return the order that a caller asks for."""

@@ -21,8 +21,6 @@ APPLICATION_ID: Final = int.from_bytes(b"NASB", "big")
 """What `PRAGMA application_id` answers for a database of this project."""
 
 BUILD_PRAGMAS: Final = {
-    # Five curve rows of 200 epochs fill a page of 16 KiB; in one of 4 KiB each would waste a fifth.
-    "page_size": 16384,
     # A build that does not end is thrown away whole, so nothing needs a journal.
     "journal_mode": "off",
     "synchronous": "off",

@@ -4,6 +4,7 @@ BenchmarkDataError
 ├── InvalidQuestionError       the caller's question is malformed; names the field
 │   └── InvalidArchitectureError   the architecture is malformed or outside the space
 ├── UnknownBenchmarkError      no such benchmark, or its database is not installed
+├── UnsupportedQuestionError   the question makes no sense for this benchmark; says why
 ├── UnusableDatabaseError      a file that is not a database of this schema
 └── TimeBudgetExceededError    the question would scan for longer than it may
 """
@@ -18,6 +19,7 @@ __all__ = [
     "InvalidQuestionError",
     "TimeBudgetExceededError",
     "UnknownBenchmarkError",
+    "UnsupportedQuestionError",
     "UnusableDatabaseError",
     "shown",
 ]
@@ -53,6 +55,10 @@ class InvalidArchitectureError(InvalidQuestionError):
 
 class UnknownBenchmarkError(BenchmarkDataError, LookupError):
     """A benchmark that does not exist or whose database is not installed."""
+
+
+class UnsupportedQuestionError(BenchmarkDataError, LookupError):
+    """A question that has no meaning for a benchmark, whatever its arguments."""
 
 
 class UnusableDatabaseError(BenchmarkDataError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
 from benchmark_db.curves import Curves, MalformedCurvesError
@@ -50,7 +51,7 @@ class ItemMaker:
         """Yield each item with its first row; the runs of a configuration are neighbours."""
         if how is None:
             return (self._of_run(row, shape) for row in rows)
-        groups = groupby(rows, key=lambda row: row[: self.config_width])
+        groups = groupby(rows, key=itemgetter(slice(self.config_width)))
         return (self._of_runs(list(runs), how, shape) for _, runs in groups)
 
     def _of_run(self, row: Row, shape: CurveShape | None) -> tuple[Row, Item]:
@@ -71,10 +72,8 @@ class ItemMaker:
         item: Item = {"config": self.config(*config), self.label: None, "num_runs": len(runs)}
         if shape != "columns":
             columns = list(zip(*runs, strict=True))[width + 1 :]
-            item.update(
-                (name, reduce_values(values, how))
-                for name, values in zip(self.stats, columns, strict=False)
-            )
+            for name, values in zip(self.stats, columns, strict=False):
+                item[name] = reduce_values(values, how)
         if shape is not None:
             item.update(self._shaped(self._reduced(runs, how), shape))
         return runs[0], item

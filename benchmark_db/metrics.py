@@ -8,28 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmark_db.benchmark import Benchmark
-from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import METRICS as COSTS
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.natssss.benchmark import NatsSss
-from benchmark_db.ordering import Order
-from benchmark_db.published import Published
-from benchmark_db.questions import choice, known_filters
-from benchmark_db.reduction import reduce_values
-from benchmark_db.run_source import Selection
+from benchmark_db.nds.benchmark import Nds
+from benchmark_db.questions import number
 
-__all__ = ["METRICS", "Metric", "metric_named", "metric_values"]
+__all__ = ["BOUND_SIDES", "METRICS", "Bound", "Metric", "bounds_named", "metric_named"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,69 +100,58 @@ METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     NasBench101.description.name: _of_runs(NasBench101),
     NasBench201.description.name: {**_of_runs(NasBench201), **_HARDWARE},
     NatsSss.description.name: _of_runs(NatsSss),
+    Nds.description.name: _of_runs(Nds),
 }
-"""The metrics of each benchmark whose architectures are numbered, by name."""
+"""The metrics of each benchmark, by name."""
+
+BOUND_SIDES: Final = ("min", "max")
+"""What a bound's name starts with, before the metric's."""
 
 
-def metric_named(benchmark: str, name: str) -> Metric:
+class Bound(NamedTuple):
+    """What a metric must be to count: at least (`min`) or at most (`max`) a number."""
+
+    metric: Metric
+    side: str
+    value: float
+
+
+def metric_named(benchmark: str, name: Any, *, field: str = "metric") -> Metric:
     """Return a metric of a benchmark.
+
+    Args:
+        benchmark: Name of the benchmark.
+        name: Name of the metric.
+        field: Which field of the question gives it.
 
     Raises:
         InvalidQuestionError: The benchmark has no metrics, or none of this name.
     """
     metrics = METRICS.get(benchmark, {})
-    if name not in metrics:
+    if not isinstance(name, str) or name not in metrics:
         known = f"known are {', '.join(metrics)}" if metrics else f"{benchmark} has none"
-        raise InvalidQuestionError("metric", f"unknown metric {shown(name)}; {known}")
+        raise InvalidQuestionError(field, f"unknown metric {shown(name)}; {known}")
     return metrics[name]
 
 
-def metric_values(
-    catalog: Catalog, metric: Metric, *, dataset: str | None = None, num_epochs: int | None = None
-) -> NDArray[np.float64]:
-    """Return a metric of every architecture of its benchmark.
+def bounds_named(benchmark: str, given: Mapping[str, Any]) -> list[Bound]:
+    """Return the bounds that a question sets.
 
     Args:
-        catalog: Where it is installed.
-        metric: The metric.
-        dataset: Trained on what; None where the benchmark has one data set.
-        num_epochs: Training budget, in epochs; costs on devices do not depend on it.
-
-    Returns:
-        float64 of shape (size of the space,): at the place of an architecture's number the mean
-        over its runs, exactly as `reduction=mean` gives it; NaN where nothing is recorded.
+        benchmark: Name of the benchmark.
+        given: Numbers by `min_` or `max_` and the name of a metric; None is no bound.
 
     Raises:
-        InvalidQuestionError: The data set or the budget is missing or unknown.
-        UnknownBenchmarkError: The data that holds the numbers is not installed.
-        TimeBudgetExceededError: The time budget of the database is spent.
+        InvalidQuestionError: There is no such bound, or its value is no finite number.
     """
-    published = catalog.entry(metric.lies_in)
-    where = _selected(published, dataset, num_epochs)
-    (key,) = (column for column in published.key_columns if column not in where)
-    order = Order(published.key_columns)
-    query = published.source.query((key, metric.name), order, Selection(frozenset(where)))
-    rows = published.database.rows(published.database.compile(query), where)
-    values = np.full(published.description.num_architectures or 0, np.nan)
-    for number, runs in groupby(rows, key=itemgetter(0)):
-        mean = reduce_values([value for _, value in runs], "mean")
-        if mean is not None:
-            values[number] = mean
-    return values
-
-
-def _selected(
-    published: Published, dataset: str | None, num_epochs: int | None
-) -> Mapping[str, Any]:
-    """Return the columns, with their values, that leave one figure an architecture and run."""
-    asked = {"dataset": dataset, "num_epochs": num_epochs}
-    if dataset is not None and "dataset" not in published.filters:
-        choice("dataset", dict.fromkeys(published.description.datasets, 0))(dataset)
-    filters = {name: asked[name] for name in asked if name in published.filters}
-    where = known_filters(filters, published.filters)
-    for name, value in filters.items():
-        if value is None:
+    bounds = []
+    for name, value in given.items():
+        side, _, metric = name.partition("_")
+        if side not in BOUND_SIDES:
             raise InvalidQuestionError(
-                name, f"say which {name}: {published.description.title} differs by it"
+                name, f"unknown field {shown(name)}; a bound is min_ or max_ and a metric"
             )
-    return where
+        bound = Bound(metric_named(benchmark, metric, field=name), side, 0.0)
+        if value is not None:
+            bounds.append(bound._replace(value=number(name)(value)))
+    return bounds

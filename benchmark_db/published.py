@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.description import Description
-from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
+from benchmark_db.figure_sums import FigureSums
+from benchmark_db.figures import Figures, Part
 from benchmark_db.items import Row
 from benchmark_db.provenance import read_provenance
-from benchmark_db.questions import Filter
+from benchmark_db.questions import Filter, known_filters
 from benchmark_db.run_source import RunSource
 
 __all__ = ["Published"]
@@ -39,6 +41,16 @@ class Published(ABC):
     counted: ClassVar[str]
     """What a row is, in the plural: `contents` of the provenance counts them under this name."""
 
+    numbered_by: ClassVar[str]
+    """The key column that numbers what competes: architectures, or what was trained."""
+    parts_by: ClassVar[tuple[str, ...]]
+    """The key columns within one value of which figures can be compared."""
+    compared: ClassVar[tuple[str, ...]]
+    """The columns whose means over runs are kept, to tell which candidate is best."""
+
+    page_size: ClassVar[int] = 16_384
+    """Bytes a page of the file: five curve rows of 200 epochs fill one of 16 KiB, where each would
+    waste a fifth of smaller ones."""
     cache_kib: ClassVar[int] = 1024
     """Memory that each connection keeps of the file, in KiB."""
 
@@ -49,6 +61,12 @@ class Published(ABC):
         except UnusableDatabaseError:
             self.database.close()
             raise
+        self.figures = Figures(self.database, self.numbered_by)
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of `all_rows`, without the packed curves."""
 
     @abstractmethod
     def all_rows(self) -> Iterator[Row]:
@@ -57,6 +75,30 @@ class Published(ABC):
         This is what the data answers, whatever the archive it was made from: the content digest
         is taken over it.
         """
+
+    def parts(self, filters: Mapping[str, Any]) -> list[Part]:
+        """Return the parts within which the filters of a question compare figures.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+        """
+        asked = {name: filters.get(name) for name in self.parts_by}
+        where = known_filters(asked, self.filters)
+        for name in self.parts_by:
+            if name not in where:
+                raise InvalidQuestionError(
+                    name, f"say which {name}: the figures of {self.description.title} differ by it"
+                )
+        return [tuple(where[name] for name in self.parts_by)]
+
+    def new_sums(self) -> FigureSums:
+        """Return an empty sum of the figures of rows such as `all_rows` yields."""
+        return FigureSums(
+            self.columns,
+            numbered_by=self.numbered_by,
+            parts_by=self.parts_by,
+            figures=self.compared,
+        )
 
     def count_rows(self) -> int:
         """Return how many rows there are, whether or not they can be asked for."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import orjson
 
 from benchmark_db.catalog import PUBLISHED
 from benchmark_db.digest import content_digest
 from benchmark_db.errors import UnusableDatabaseError, shown
+from benchmark_db.figures import NamedColumn
 from benchmark_db.provenance import Provenance
 
 __all__ = ["verify_database"]
@@ -41,8 +45,9 @@ def verify_database(path: Path) -> Provenance:
                 f"{path.name} holds {count} {benchmark.counted}; it records {recorded}"
             )
         try:
-            digest = content_digest(benchmark.all_rows())
-        except TypeError as error:  # SQLite lets any column hold any type
+            sums = benchmark.new_sums()
+            digest = content_digest(sums.watch(benchmark.all_rows()))
+        except (TypeError, ValueError) as error:  # SQLite lets any column hold any type
             raise UnusableDatabaseError(
                 f"{path.name} is damaged: a row has a value of the wrong type: {error}"
             ) from error
@@ -51,9 +56,28 @@ def verify_database(path: Path) -> Provenance:
                 f"{path.name} has been changed: its content has {digest}, it records "
                 f"{provenance.content_digest}"
             )
+        with closing(benchmark.figures.columns()) as kept:
+            _check_figures(kept, sums.columns(), path.name)
         return provenance
     finally:
         benchmark.close()
+
+
+def _check_figures(kept: Iterator[NamedColumn], proper: Iterator[NamedColumn], file: str) -> None:
+    """Check that the kept columns are those of the runs."""
+    # Compared unpacked: compression is free to improve.
+    for there, right in zip_longest(kept, proper):
+        if there is None or right is None or not _same(there, right):
+            part, name, *_ = right or there
+            raise UnusableDatabaseError(
+                f"{file} has been changed: its column of {name}, part {part}, is not that of its "
+                "runs"
+            )
+
+
+def _same(one: NamedColumn, other: NamedColumn) -> bool:
+    equal = (np.array_equal(one[2], other[2]), np.array_equal(one[3], other[3]))
+    return one[:2] == other[:2] and all(equal)
 
 
 def _named_benchmark(path: Path) -> str:

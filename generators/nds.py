@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from benchmark_db.curves import Curve, encode_curves
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.specification import architecture_key, cell_spec, spec_key
-from benchmark_db.nds.tables import TABLES, VIEWS, Architecture, Run, SourceFile, Space
+from benchmark_db.nds.tables import TABLES, VIEWS, Run, SourceFile, Space
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
 from generators.progress import Progress, silent
@@ -35,6 +35,10 @@ _DECIMALS: Final = 10
 _DIGEST_BYTES: Final = 16
 _JOBS_AT_A_TIME: Final = 1000
 _NAMES_SHOWN: Final = 20
+
+_Described: TypeAlias = tuple[str, bytes, bytes | None, str, str | None]
+"""An architecture as the last columns of a run: its key, those of its specification and its cells,
+the specification, the genotype."""
 
 
 def generate(
@@ -83,6 +87,7 @@ class _Conversion:
         self._build = build
         self._partial = partial
         self._numbers = _Numbers(build)
+        self._architectures = _Architectures()
         self._runs: Counter[str] = Counter()
         self._repeated: Counter[str] = Counter()
         self._unknown_fields: Counter[str] = Counter()
@@ -97,13 +102,13 @@ class _Conversion:
         jobs = self._jobs(name, archive)
         while chunk := list(islice(jobs, _JOBS_AT_A_TIME)):
             rows = [self._rows(job, origin, file, where) for where, job in chunk]
-            self._numbers.write()
             self._build.insert(Run, [run for run, _ in rows])
             self._build.insert(Curve, [curve for _, curve in rows])
 
     def contents(self, archive: NdsArchive) -> dict[str, Any]:
         return {
             **self._numbers.counts(),
+            "architectures": len(self._architectures),
             "runs": self._runs.total(),
             "runs_by_file": dict(self._runs),
             "files_missing": list(archive.missing),
@@ -141,15 +146,17 @@ class _Conversion:
         number = self._runs.total()
         train, test = _accuracies(job.train_error), _accuracies(job.test_error)
         loss = job.train_loss
+        architecture, described = self._architectures.read(job.network, where)
         row = (
             number,
-            *self._numbers.key(job, origin, where),
+            *self._numbers.key(job, origin, architecture),
             file,
             *(job.seed, job.base_lr, job.weight_decay),
             *(float(train[-1]), _recorded(loss[-1]), float(test[-1])),
             *(float(train.max()), _recorded(np.fmin.reduce(loss)), float(test.max())),
             *(job.parameters / _MILLION, job.flops / _MILLION, job.iter_time, job.prec_time),
             *(job.parameters, job.flops),
+            *described,
         )
         return row, (number, encode_curves([loss, train, test], job.num_epochs, exact=True))
 
@@ -163,60 +170,58 @@ class _Conversion:
 
 
 class _Numbers:
-    """The numbers of spaces, architectures and configurations, in the order they are met."""
+    """The numbers of spaces, configurations and their runs, in the order they are met."""
 
     def __init__(self, build: DatabaseBuild) -> None:
         self._build = build
         self._spaces: dict[tuple[Any, ...], int] = {}
-        self._architectures: dict[str, int] = {}
         self._configurations: dict[tuple[Any, ...], int] = {}
         self._runs: Counter[int] = Counter()
-        self._rows: dict[type[Space | Architecture], list[tuple[Any, ...]]] = {
-            Space: [],
-            Architecture: [],
-        }
 
-    def key(self, job: Job, origin: tuple[str, str, str], where: str) -> tuple[int, ...]:
+    def key(self, job: Job, origin: tuple[str, str, str], architecture: int) -> tuple[int, ...]:
         """Return space, configuration, run and architecture of a job."""
         names = (job.network.family, *origin, job.num_epochs)
         if names not in self._spaces:
             self._spaces[names] = len(self._spaces)
-            self._rows[Space].append((self._spaces[names], *names))
-        architecture = self._architecture(job.network, where)
+            self._build.insert(Space, [(self._spaces[names], *names)])
         trained = (self._spaces[names], architecture, job.base_lr, job.weight_decay)
         configuration = self._configurations.setdefault(trained, len(self._configurations))
         run = self._runs[configuration]
         self._runs[configuration] += 1
         return self._spaces[names], configuration, run, architecture
 
-    def write(self) -> None:
-        """Insert the rows of what is new."""
-        for table, rows in self._rows.items():
-            self._build.insert(table, rows)
-            rows.clear()
-
     def counts(self) -> dict[str, int]:
-        return {
-            "spaces": len(self._spaces),
-            "architectures": len(self._architectures),
-            "configurations": len(self._configurations),
-        }
+        return {"spaces": len(self._spaces), "configurations": len(self._configurations)}
 
-    def _architecture(self, network: Network, where: str) -> int:
+
+class _Architectures:
+    """What each architecture is, in the spelling that is met first: all its runs answer alike."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, _Described]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def read(self, network: Network, where: str) -> tuple[int, _Described]:
+        """Return the number of a network's architecture, in the order they are met, and what it is.
+
+        Raises:
+            DamagedArchiveError: Its specification is none.
+        """
         genotype = network.genotype
         try:
             model_key = spec_key("model_spec", network.model_spec)
             cell_key = spec_key("cell_spec", {} if genotype is None else cell_spec(genotype))
         except InvalidQuestionError as error:
             raise DamagedArchiveError(f"{where}: {error.field}: {error.message}") from error
-        key = architecture_key(model_key, cell_key)
-        if key not in self._architectures:
-            self._architectures[key] = number = len(self._architectures)
+        arch = architecture_key(model_key, cell_key)
+        if arch not in self._known:
             model = orjson.dumps(network.model_spec).decode()
-            cell = genotype and orjson.dumps(genotype).decode()
-            row = (number, key, model_key or b"", cell_key, model, cell)
-            self._rows[Architecture].append(row)
-        return self._architectures[key]
+            cell = None if genotype is None else orjson.dumps(genotype).decode()
+            described = (arch, model_key or b"", cell_key, model, cell)
+            self._known[arch] = (len(self._known), described)
+        return self._known[arch]
 
 
 def _origin(name: str) -> tuple[str, str, str]:

@@ -36,9 +36,17 @@ class Settings(BaseSettings):
     cache_seconds: Annotated[
         int, Field(ge=0, description="Seconds an answer may be reused before it is checked again.")
     ] = 300
+    kept_bytes: Annotated[
+        int,
+        Field(ge=0, description="Bytes of answers that a worker keeps, to send them again."),
+    ] = 8 * 2**20
     scan_threads: Annotated[
         int, Field(gt=0, description="Scans and batches that run at the same time in one worker.")
     ] = 4
+    export_limit: Annotated[
+        int,
+        Field(gt=0, description="Exports that run at the same time in one worker; more get a 503."),
+    ] = 2
     log_json: Annotated[
         bool, Field(description="Log one JSON object a line instead of text for people.")
     ] = True
@@ -63,6 +71,10 @@ LIMITS: Final = (
     Limit(
         "curves", MAX_CURVES, "Runs with learning curves in one batch; more are answered by 422."
     ),
-    *(_setting(name) for name in ("time_budget", "max_body", "cache_seconds", "scan_threads")),
+    *(
+        _setting(name)
+        for name in ("time_budget", "max_body", "cache_seconds", "kept_bytes", "scan_threads")
+    ),
+    _setting("export_limit"),
 )
 """Every limit, once: name (or the variable that sets it), default, meaning."""

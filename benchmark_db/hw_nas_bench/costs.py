@@ -78,6 +78,9 @@ class HwNasBench(Published):
     schema_version = SCHEMA_VERSION
     counted = "costs"
     key_columns = KEY
+    numbered_by = "arch_index"
+    parts_by = ("dataset",)
+    compared = METRICS
     source = RunSource(table=Cost, packed_curves=_NO_CURVES)
     filters: Mapping[str, Filter] = {
         "arch": Filter("arch_index", space.parse),
@@ -116,6 +119,11 @@ class HwNasBench(Published):
         items = [_item(row, metrics) for row in rows[:limit]]
         more = len(rows) > limit
         return Page(items, encode_cursor(rows[limit - 1][: len(KEY)], question) if more else None)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of `all_rows`."""
+        return (*KEY, *METRICS)
 
     def all_rows(self) -> Iterator[Row]:
         """Yield every row in key order: key and costs."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,8 @@ from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, 
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.enumeration import NUM_CELLS
-from benchmark_db.nasbench101.identity import (
-    Identity,
-    hash_of,
-    hashes_of,
-    identify_each,
-)
+from benchmark_db.nasbench101.identity import CellIdentities, Identity
+from benchmark_db.nasbench101.neighbors import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench101.tables import (
     BUDGETS,
@@ -43,9 +40,10 @@ _ISOMORPHISM: Final = "isomorphism"
 _NO_CELL: Final = -1
 """A code that no cell has."""
 _PERCENT: Final = 100
-_CODES: Final = (
-    f"SELECT hash, code FROM cell WHERE hash IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608 - of constants
+_CELLS: Final = (
+    f"SELECT id, hash, code FROM cell WHERE id IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608 - of constants
 )
+_NUMBER: Final = "SELECT id FROM cell WHERE hash = :hash"
 
 _NO_SEEDS: Final = (
     "The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."
@@ -90,19 +88,26 @@ class NasBench101(Benchmark):
         },
     )
     key_columns = ("cell", "num_epochs")
+    numbered_by = "cell"
+    parts_by = ("num_epochs",)
+    compared = STATS
     config_columns = (*key_columns, "hash", "code", "trainable_parameters")
     label = "repeat"
     stats = STATS
     curves = CURVES
-    # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB.
-    kept_configs = 2_048
-    filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
-        "arch": Filter("hash", hash_of, hashes_of),
-        "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
-    }
+    # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB: enough
+    # for the runs of one configuration.
+    kept_configs = 64
+    # The runs of a cell are 800 bytes: what else a page holds is read for nothing.
+    page_size = 4096
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._identities = CellIdentities(self.database)
+        self.filters = {
+            "arch": Filter("hash", self._identities.hash_of, self._identities.hashes_of),
+            "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
+        }
         self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
 
     def understood(
@@ -160,24 +165,74 @@ class NasBench101(Benchmark):
         Raises:
             InvalidQuestionError: They are too many.
         """
-        found = identify_each(checked_batch(archs))
+        found = self._identities.identify_each(checked_batch(archs))
         hashes = {meant.hash for meant in found if isinstance(meant, Identity)}
-        codes = self._recorded_codes(hashes)
+        codes = self._identities.recorded_codes(hashes)
         return [
             _described(meant, codes.get(meant.hash)) if isinstance(meant, Identity) else meant
             for meant in found
         ]
 
-    def _recorded_codes(self, hashes: Iterable[str]) -> dict[str, int]:
-        keys = orjson.dumps(list(hashes)).decode()
-        return dict(self.database.rows(_CODES, {KEYS_PARAMETER: keys}))
+    def number_of(self, arch: Any) -> int | None:
+        """Return the number of the cell that an architecture means; None if it has no runs.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+        """
+        rows = self.database.rows(_NUMBER, {"hash": self._identities.hash_of(arch)})
+        return next((int(number) for (number,) in rows), None)
+
+    def recorded(self) -> Sequence[int]:
+        """Return the numbers of all cells that have runs: their ranks by hash."""
+        return self._recorded
+
+    def architectures(self, numbers: Sequence[int]) -> list[Item]:
+        """Return what `describe_many` does, of the cells with these numbers."""
+        rows = self.database.rows(_CELLS, {KEYS_PARAMETER: orjson.dumps(numbers).decode()})
+        found = {
+            number: _described(Identity(cell_hash, None), code) for number, cell_hash, code in rows
+        }
+        return [found[number] for number in numbers]
+
+    def neighbors(self, arch: Any) -> list[Item]:
+        """Return the cells with one operation, or one edge, more, less or other.
+
+        They are valid, of as many vertices, de-duplicated and in the order of their hashes; the
+        module `neighbors` says why so.
+
+        Raises:
+            InvalidArchitectureError: It is malformed, outside the space, or a hash without runs.
+        """
+        (meant,) = self._identities.identify_each([arch])
+        if isinstance(meant, InvalidArchitectureError):
+            raise meant
+        cell = meant.cell or self._recorded_cell(meant.hash)
+        near = neighboring_cells(cell)
+        codes = self._identities.recorded_codes(cell_hash for cell_hash, _ in near)
+        return [
+            _described(Identity(cell_hash, other), codes.get(cell_hash))
+            for cell_hash, other in near
+        ]
+
+    @cached_property
+    def _recorded(self) -> Sequence[int]:
+        ((count,),) = self.database.rows("SELECT COUNT(*) FROM cell")
+        return range(count)
+
+    def _recorded_cell(self, cell_hash: str) -> Cell:
+        codes = self._identities.recorded_codes([cell_hash])
+        if not codes:
+            raise InvalidArchitectureError(
+                f"no cell with the hash {cell_hash} is recorded: give the cell itself"
+            )
+        return Cell(codes[cell_hash])
 
     def _exact_code(self, arch: Any) -> int:
         """Return the code of the very cell spelled; for a hash, that of the cell recorded."""
         known = parse_hash(arch)
         if known is None:
             return parse_cell(arch).code
-        return self._recorded_codes([known]).get(known, _NO_CELL)
+        return self._identities.recorded_codes([known]).get(known, _NO_CELL)
 
 
 def _described(meant: Identity, recorded: int | None) -> Item:

@@ -69,6 +69,10 @@ _MEMBERS = [
     [vertex for vertex in range(MAX_VERTICES) if mask >> vertex & 1]
     for mask in range(1 << (MAX_VERTICES - 1))
 ]
+_SPELLED_KEYS = [
+    [f"op{vertex}" for vertex in range(1, size - 1)] + [f"input{v}" for v in range(1, size)]
+    for size in range(MAX_VERTICES + 1)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +178,13 @@ class Cell:
 
     def to_dict(self) -> dict[str, str | list[int]]:
         """Return the spelling {"op1": …, "input1": …}: short names, ascending source vertices."""
-        spelled: dict[str, str | list[int]] = {
-            f"op{vertex}": OPERATION_NAMES[label]
-            for vertex, label in enumerate(self.operations, start=1)
-        }
-        for vertex, mask in enumerate(self.predecessors[1:], start=1):
-            spelled[f"input{vertex}"] = _MEMBERS[mask].copy()
-        return spelled
+        code = self.code
+        size = code >> VERTEX_COUNT_SHIFT
+        spelled: list[str | list[int]] = [
+            OPERATION_NAMES[code >> shift & 3] for shift in _OPERATION_SHIFTS[: size - 2]
+        ]
+        spelled += [_MEMBERS[code >> bit & mask].copy() for bit, mask in _SOURCES[1:size]]
+        return dict(zip(_SPELLED_KEYS[size], spelled, strict=True))
 
     def to_adjacency(self) -> list[list[int]]:
         """Return the V x V upper triangular matrix of 0 and 1: row feeds column."""

@@ -9,15 +9,31 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
-from benchmark_db.nasbench101.cell import Cell
+from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES, Cell
 
 __all__ = ["hash_cell", "hash_code"]
 
 _INPUT_LABEL = -1
 _OUTPUT_LABEL = -2
 
-# A server asks for the same cells again and again; an entry takes about 200 bytes.
-_REMEMBERED_CELLS = 1 << 16
+# A program asks for the same cells again and again; an entry takes about 200 bytes.
+_REMEMBERED_CELLS = 1 << 14
+
+_LABELS = (_INPUT_LABEL, _OUTPUT_LABEL, *range(len(OPERATION_NAMES)))
+_MEMBERS = [[v for v in range(MAX_VERTICES) if mask >> v & 1] for mask in range(1 << MAX_VERTICES)]
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_INITIAL_HASHES = {
+    (out, into, label): _md5(str((out, into, label)))
+    for out in range(MAX_VERTICES)
+    for into in range(MAX_VERTICES)
+    for label in _LABELS
+}
+"""By out degree, in degree and label."""
 
 
 def hash_cell(cell: Cell) -> str:
@@ -33,32 +49,39 @@ def hash_cell(cell: Cell) -> str:
 def hash_code(code: int) -> str:
     """Return what `hash_cell` returns for the cell with this code."""
     cell = Cell(code).pruned()
-    vertices = range(cell.num_vertices)
-    sources = [[u for u in vertices if mask >> u & 1] for mask in cell.predecessors]
-    targets: list[list[int]] = [[] for _ in vertices]
+    sources = [_MEMBERS[mask] for mask in cell.predecessors]
+    targets: list[list[int]] = [[] for _ in sources]
     for vertex, feeding in enumerate(sources):
         for source in feeding:
             targets[source].append(vertex)
     labels = (_INPUT_LABEL, *cell.operations, _OUTPUT_LABEL)
     hashes = [
-        _md5(str((len(out), len(into), label)))
+        _INITIAL_HASHES[len(out), len(into), label]
         for out, into, label in zip(targets, sources, labels, strict=True)
     ]
-    neighbors = list(zip(sources, targets, vertices, strict=True))
-    for _ in vertices:
-        hashes = [
-            _md5(f"{_sorted_text(hashes, into)}|{_sorted_text(hashes, out)}|{hashes[own]}")
-            for into, out, own in neighbors
-        ]
+    neighbors = list(zip(targets, sources, strict=True))
+    for _ in neighbors:
+        hashes = _refined(hashes, neighbors)
     return _md5(str(sorted(hashes)))
 
 
-def _sorted_text(hashes: list[str], vertices: list[int]) -> str:
-    # Most vertices have one neighbour on a side, which spares the sort.
-    if len(vertices) == 1:
-        return hashes[vertices[0]]
-    return "".join(sorted([hashes[vertex] for vertex in vertices]))
+def _refined(hashes: list[str], neighbors: list[tuple[list[int], list[int]]]) -> list[str]:
+    """Return the hashes of one round later.
 
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    Args:
+        hashes: Of all vertices.
+        neighbors: Per vertex the vertices that it feeds and those that feed it.
+    """
+    into, out = [""] * len(hashes), [""] * len(hashes)
+    # Sorted once for all: each vertex then meets its neighbours' hashes in their order.
+    for vertex in sorted(range(len(hashes)), key=hashes.__getitem__):
+        own = hashes[vertex]
+        targets, sources = neighbors[vertex]
+        for target in targets:
+            into[target] += own
+        for source in sources:
+            out[source] += own
+    return [
+        hashlib.md5(f"{before}|{after}|{own}".encode(), usedforsecurity=False).hexdigest()
+        for before, after, own in zip(into, out, hashes, strict=True)
+    ]

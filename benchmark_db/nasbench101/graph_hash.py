@@ -26,7 +26,7 @@ __all__ = ["hash_cell", "hash_cells", "hash_codes"]
 # gain nothing, since the cost of the calls is spread thin by then.
 _BATCH_CELLS = 4096
 # Below this many cells the fixed cost of some ten thousand array calls exceeds what they save.
-_WORTH_A_BATCH = 100
+_WORTH_A_BATCH = 150
 
 
 def hash_cells(cells: Iterable[Cell]) -> list[str]:

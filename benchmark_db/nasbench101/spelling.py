@@ -137,19 +137,25 @@ def _read_sources(sources: object, vertex: int) -> int:
         )
     mask = 0
     for source in sources:
-        if type(source) is not int or source < 0:
-            raise InvalidArchitectureError(
-                f"input{vertex} holds {shown(source)}, which is not a vertex number"
-            )
-        if source >= vertex:
-            raise InvalidArchitectureError(
-                f"input{vertex} holds {shown(source)}: edges go from lower to higher vertices "
-                "(the matrix is upper triangular)"
-            )
-        if mask >> source & 1:
-            raise InvalidArchitectureError(f"input{vertex} holds vertex {source} twice")
+        # type: True is an int, but no vertex.
+        if type(source) is not int or not 0 <= source < vertex or mask >> source & 1:
+            _refuse_source(source, vertex)
         mask |= 1 << source
     return mask
+
+
+def _refuse_source(source: object, vertex: int) -> NoReturn:
+    """Say why a vertex cannot have this source."""
+    if type(source) is not int or source < 0:
+        raise InvalidArchitectureError(
+            f"input{vertex} holds {shown(source)}, which is not a vertex number"
+        )
+    if source >= vertex:
+        raise InvalidArchitectureError(
+            f"input{vertex} holds {shown(source)}: edges go from lower to higher vertices "
+            "(the matrix is upper triangular)"
+        )
+    raise InvalidArchitectureError(f"input{vertex} holds vertex {source} twice")
 
 
 def _read_module(spelled: Mapping[Any, object]) -> tuple[list[int], list[int]]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from benchmark_db.errors import InvalidArchitectureError, shown
 
@@ -29,6 +29,7 @@ __all__ = [
     "arch_dict",
     "arch_str",
     "isomorphism_classes",
+    "neighbor_indices",
     "operations_at",
     "parse",
     "published_order",
@@ -102,6 +103,21 @@ def arch_dict(operations: Operations) -> dict[str, str]:
     return {
         edge: _SHORT_NAMES.get(name, name) for edge, name in zip(EDGES, operations, strict=True)
     }
+
+
+def neighbor_indices(index: int) -> list[int]:
+    """Return the architectures that differ in one operation: 6 edges times 4 others.
+
+    Raises:
+        InvalidArchitectureError: The index is not in 0 to 15,624.
+    """
+    operations = operations_at(index)
+    return [
+        _index_of(cast("Operations", (*operations[:edge], other, *operations[edge + 1 :])))
+        for edge, present in enumerate(operations)
+        for other in OPERATIONS
+        if other != present
+    ]
 
 
 def unique_str(operations: Operations) -> str:

@@ -68,6 +68,16 @@ class NasBench201(NatsBenchmark):
         """
         return describe_architecture(arch)
 
+    def neighbors(self, arch: space.Spelling) -> list[Item]:
+        """Return the names of the 24 architectures that differ in one operation.
+
+        They come edge by edge, in the order of `EDGES` and `OPERATIONS`.
+
+        Raises:
+            InvalidArchitectureError: The spelling is malformed or outside the space.
+        """
+        return self.architectures(space.neighbor_indices(space.parse(arch)))
+
 
 def describe_architecture(arch: space.Spelling) -> Item:
     """Return every name of an architecture, and its equals.

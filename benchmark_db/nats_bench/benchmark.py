@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from benchmark_db.benchmark import Benchmark
@@ -32,6 +33,8 @@ _DERIVED_TIME: Final = (
     "for every seed."
 )
 
+_RECORDED: Final = 'SELECT "index" FROM architecture ORDER BY "index"'
+
 NOTES: Final = (_CIFAR10_SPLITS, _NO_VALIDATION_SPLIT, _DERIVED_TIME)
 """Peculiarities of the records of both spaces."""
 
@@ -40,6 +43,9 @@ class NatsBenchmark(Benchmark):
     """Runs told apart by seed, on four image data sets, with a value an epoch."""
 
     key_columns = KEY
+    numbered_by = "arch_index"
+    parts_by = ("num_epochs", "dataset")
+    compared = STATS
     config_columns: ClassVar[tuple[str, ...]] = KEY
     label = "seed"
     stats = STATS
@@ -64,6 +70,21 @@ class NatsBenchmark(Benchmark):
             InvalidQuestionError: They are too many.
         """
         return [self._names_or_error(arch) for arch in checked_batch(archs)]
+
+    def recorded(self) -> Sequence[int]:
+        """Return the indices of all architectures that have runs, ascending."""
+        return self._recorded
+
+    def architectures(self, numbers: Sequence[int]) -> list[Item]:
+        """Return `names` of the architectures with these indices."""
+        return list(map(self.names, numbers))
+
+    @cached_property
+    def _recorded(self) -> Sequence[int]:
+        indices = [index for (index,) in self.database.rows(_RECORDED)]
+        # All of them, as a rule: a range takes no memory.
+        whole = range(len(indices))
+        return whole if indices == list(whole) else indices
 
     def _names_or_error(self, arch: Any) -> Item | InvalidArchitectureError:
         try:

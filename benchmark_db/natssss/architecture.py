@@ -27,6 +27,7 @@ __all__ = [
     "Spelling",
     "arch_str",
     "channels_at",
+    "neighbor_indices",
     "parse",
 ]
 
@@ -88,6 +89,21 @@ def channels_at(index: int) -> Channels:
 def arch_str(channels: Channels) -> str:
     """Return the published string of an architecture."""
     return ":".join(map(str, channels))
+
+
+def neighbor_indices(index: int) -> list[int]:
+    """Return the architectures that differ in the channels of one layer: 5 times 7.
+
+    Raises:
+        InvalidArchitectureError: The index is not in 0 to 32,767.
+    """
+    channels = channels_at(index)
+    return [
+        _index_of([*channels[:layer], other, *channels[layer + 1 :]])
+        for layer, present in enumerate(channels)
+        for other in CHANNELS
+        if other != present
+    ]
 
 
 def _index_of(channels: Sequence[Any]) -> int:

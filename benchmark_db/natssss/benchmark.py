@@ -50,6 +50,16 @@ class NatsSss(NatsBenchmark):
         """
         return _spellings(space.parse(arch))
 
+    def neighbors(self, arch: space.Spelling) -> list[Item]:
+        """Return the names of the 35 architectures that differ in the channels of one layer.
+
+        They come layer by layer, by ascending channels.
+
+        Raises:
+            InvalidArchitectureError: The spelling is malformed or outside the space.
+        """
+        return self.architectures(space.neighbor_indices(space.parse(arch)))
+
 
 def _spellings(index: int) -> Item:
     channels = space.channels_at(index)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
-from operator import itemgetter
+from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -14,10 +13,21 @@ import orjson
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.description import Description
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    UnsupportedQuestionError,
+    UnusableDatabaseError,
+    shown,
+)
+from benchmark_db.figures import Part
 from benchmark_db.items import Item, Row
-from benchmark_db.nds.specification import expanded_cell, parse_architecture, spec_reader
-from benchmark_db.nds.streams import BOUNDS, narrowest, positions
+from benchmark_db.nds.specification import (
+    architecture_key,
+    expanded_cell,
+    parse_architecture,
+    spec_reader,
+)
+from benchmark_db.nds.streams import BOUNDS, Streams
 from benchmark_db.nds.tables import (
     BUDGETS,
     CELL_FAMILY,
@@ -30,15 +40,32 @@ from benchmark_db.nds.tables import (
     SCHEMA_VERSION,
     SPACE_COLUMNS,
     STATS,
-    Architecture,
     Run,
     Space,
 )
 from benchmark_db.ordering import Order
-from benchmark_db.questions import Filter, checked_batch, choice, integer, number
-from benchmark_db.run_source import RunSource
+from benchmark_db.questions import (
+    Filter,
+    checked_batch,
+    choice,
+    integer,
+    known_filters,
+    number,
+)
+from benchmark_db.run_source import KEYS_PARAMETER, RunSource
 
 __all__ = ["Nds"]
+
+_NUMBERS: Final = "SELECT DISTINCT architecture FROM run ORDER BY architecture"
+_NETWORKS: Final = (
+    "SELECT architecture, model_spec, genotype FROM run"  # noqa: S608 - of constants
+    f" WHERE architecture IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"
+    " GROUP BY architecture"
+)
+
+_BY_ID: Final = Order(("id",))
+_RUNS_AT_A_TIME: Final = 128
+"""Runs that are read together: few enough for the shortest page, enough for the longest."""
 
 _SEVERAL_RUNS: Final = (
     "A configuration (network, learning rate, weight decay, data set, epochs) may have several "
@@ -75,22 +102,15 @@ class Nds(Benchmark):
     source = RunSource(
         table=Run,
         packed_curves=Curve.data,
-        joined=(
-            (Space, Run.space == Space.id),
-            (Architecture, Run.architecture == Architecture.id),
-        ),
-        curves_in=(Curve, Run.curve == Curve.id),
-        columns={
-            **{name: getattr(Space, name) for name in SPACE_COLUMNS},
-            "arch": Architecture.key,
-            "model_key": Architecture.model_key,
-            "cell_key": Architecture.cell_key,
-            "model_spec": Architecture.model_spec,
-            "genotype": Architecture.genotype,
-        },
+        joined=((Space, Run.space == Space.id),),
+        curves_in=(Curve, Run.id == Curve.id),
+        columns={name: getattr(Space, name) for name in SPACE_COLUMNS},
         bounds=BOUNDS,
     )
     key_columns = ("space", "configuration")
+    numbered_by = "configuration"
+    parts_by = ("space",)
+    compared = STATS
     config_columns = (
         *key_columns,
         *SPACE_COLUMNS,
@@ -101,9 +121,8 @@ class Nds(Benchmark):
     stats = STATS
     curves = CURVES
     sortable = RANGED
-    # Most configurations have one run, and each of these objects is fifty: garbage collections
-    # that look at thousands of them make a page wait longer than making them anew does.
-    kept_configs = 256
+    # Most configurations have one run, and sorting parts the runs of the others.
+    kept_configs = 0
     # A sorted page lies all over the file: its inner pages are read again and again.
     cache_kib = 16_384
     filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
@@ -120,6 +139,10 @@ class Nds(Benchmark):
         "arch": Filter("arch", parse_architecture),
         **{name: Filter(name, number(name)) for name in BOUNDS},
     }
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._streams = Streams(self.database, self.source)
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
@@ -150,6 +173,49 @@ class Nds(Benchmark):
         keys = self.filters["arch"].read_each(checked_batch(archs))
         return [key if isinstance(key, InvalidArchitectureError) else {"key": key} for key in keys]
 
+    def parts(self, filters: Mapping[str, Any]) -> list[Part]:
+        """Return the design spaces that filters leave, each compared with the others.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed.
+        """
+        asked = {name: filters.get(name) for name in SPACE_COLUMNS}
+        spaces, _ = self.selected_spaces(known_filters(asked, self.filters))
+        return [(space,) for space in spaces]
+
+    def number_of(self, arch: Any) -> int | None:
+        """Refuse: a network may have been trained in several ways.
+
+        Raises:
+            UnsupportedQuestionError: Always.
+        """
+        raise UnsupportedQuestionError(
+            f"NDS ranks what was trained, and {shown(arch)} may have been trained with several "
+            "learning rates: ask for its runs, and for the distribution of its space"
+        )
+
+    def recorded(self) -> Sequence[int]:
+        """Return the numbers of all networks, ascending."""
+        return self._recorded
+
+    def architectures(self, numbers: Sequence[int]) -> list[Item]:
+        """Return the specifications of the networks with these numbers."""
+        rows = self.database.rows(_NETWORKS, {KEYS_PARAMETER: orjson.dumps(numbers).decode()})
+        found = {
+            number: {
+                "model_spec": orjson.loads(model_spec),
+                "cell_spec": expanded_cell(genotype),
+            }
+            for number, model_spec, genotype in rows
+        }
+        return [found[number] for number in numbers]
+
+    @cached_property
+    def _recorded(self) -> Sequence[int]:
+        numbers = [number for (number,) in self.database.rows(_NUMBERS)]
+        whole = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
+        return whole if numbers == list(whole) else numbers
+
     @cached_property
     def spaces(self) -> list[Item]:
         """The design spaces as sampled and trained: their numbers and what they are."""
@@ -167,7 +233,10 @@ class Nds(Benchmark):
         spaces = [
             space for space in self.spaces if all(space[name] == where[name] for name in wanted)
         ]
-        if rest.get("cell_key") == b"":
+        if "arch" not in rest and {"model_key", "cell_key"} <= rest.keys():
+            # Both specifications are an architecture, which few runs have; either may be in many.
+            rest["arch"] = architecture_key(rest.pop("model_key"), rest.pop("cell_key"))
+        elif rest.get("cell_key") == b"":
             # No cell is no condition on a run but one on its family.
             del rest["cell_key"]
             spaces = [space for space in spaces if space["model_family"] != CELL_FAMILY]
@@ -184,39 +253,21 @@ class Nds(Benchmark):
     ) -> Iterator[Row]:
         """Yield the matching runs after a position, in order.
 
-        Each space is asked by itself, so that its part of an index leads straight to the position
-        and past whatever belongs to other spaces.
+        Indexes say which runs come next; each run is then read once, wherever it lies.
         """
         if among is not None:
-            return super()._rows(where, position, with_curves=with_curves, among=among)
+            yield from super()._rows(where, position, with_curves=with_curves, among=among)
+            return
+        sql = self._statement(frozenset(), "id", 0, with_curves, _BY_ID)
         spaces, rest = self.selected_spaces(where)
-        whole = order or self._order
-        within = Order(
-            tuple(name for name in whole.columns if name != "space"),
-            whole.descending,
-            None if "arch" in rest else narrowest(self.database, rest, spaces, whole.columns[0]),
-        )
-        parts = (
-            self._rows_of(space, rest, after, within, with_curves=with_curves)
-            for space, after in positions(position, spaces, within, by_value=order is not None)
-        )
-        if order is None:
-            return chain.from_iterable(parts)
-        place = itemgetter(*map(self._columns.index, order.columns))
-        return heapq.merge(*parts, key=place, reverse=order.descending)
-
-    def _rows_of(
-        self,
-        space: int,
-        where: Mapping[str, Any],
-        after: Sequence[float | str],
-        order: Order,
-        *,
-        with_curves: bool,
-    ) -> Iterator[Row]:
-        given = frozenset(where) | {"space"}
-        sql = self._statement(given, None, len(after), with_curves, order)
-        place = {f"after_{rank}": value for rank, value in enumerate(after)}
-        # A statement of its own for each space: one text cannot run twice at a time, and would
-        # have to be prepared anew for all streams but one.
-        return self.database.rows(sql.replace(":space", str(space)), {**where, **place})
+        found = self._streams.places(order or self._order, rest, spaces, position)
+        while ids := [number for *_, number in islice(found, _RUNS_AT_A_TIME)]:
+            ascending = sorted(ids)
+            keys = {KEYS_PARAMETER: orjson.dumps(ascending).decode()}
+            rows = list(self.database.rows(sql, keys))
+            if len(rows) != len(ids):
+                raise UnusableDatabaseError(
+                    f"{self.database.path.name} is damaged: an index names runs that are not there"
+                )
+            row_of = dict(zip(ascending, rows, strict=True))
+            yield from map(row_of.__getitem__, ids)

@@ -53,10 +53,10 @@ def cell_spec(genotype: Mapping[str, Any]) -> dict[str, Any]:
     Inputs 0 and 1 are those of the cell, 2 is node 0. The reduction cell has as many nodes as it
     has, which need not be as many as the normal one.
     """
-    entries = [genotype[cell] for cell in CELLS]
-    values = [chain.from_iterable(entries[0]), (genotype["normal_concat"],)]
-    values += [chain.from_iterable(entries[1]), (genotype["reduce_concat"],)]
-    return dict(zip(_names(*map(len, entries)), chain.from_iterable(values), strict=True))
+    normal, reduce = genotype["normal"], genotype["reduce"]
+    values = [*chain.from_iterable(normal), genotype["normal_concat"]]
+    values += [*chain.from_iterable(reduce), genotype["reduce_concat"]]
+    return dict(zip(_names(len(normal), len(reduce)), values, strict=True))
 
 
 @cache

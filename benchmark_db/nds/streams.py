@@ -6,8 +6,10 @@ the others; the streams of several spaces are merged.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -18,9 +20,9 @@ from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.nds.tables import RANGED, Run
 from benchmark_db.ordering import Order
-from benchmark_db.run_source import Comparison
+from benchmark_db.run_source import Comparison, RunSource, Selection
 
-__all__ = ["BOUNDS", "narrowest", "positions"]
+__all__ = ["BOUNDS", "Streams"]
 
 BOUNDS: Final[Mapping[str, tuple[str, Comparison]]] = {
     **{f"min_{name}": (name, ">=") for name in RANGED},
@@ -32,12 +34,84 @@ _FEW: Final = 4000
 """Runs that are found by their index and sorted in less time than a page may take. Where more lie
 within every bound, a page is filled before many others have been passed over."""
 
+_SPACE: Final = "space"
 _BEFORE_ALL: Final = -1
 _AFTER_ALL: Final = 2**63 - 1
 """Numbers that no configuration has."""
 
 
-def positions(
+class Streams:
+    """Where the runs are that a question selects, in order.
+
+    Args:
+        database: The database.
+        source: Its tables.
+    """
+
+    def __init__(self, database: ReadOnlyDatabase, source: RunSource) -> None:
+        self._database = database
+        self._source = source
+        self._statement = lru_cache(maxsize=256)(self._compiled)
+
+    def places(
+        self,
+        order: Order,
+        where: Mapping[str, Any],
+        spaces: Sequence[int],
+        position: Sequence[float | str],
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the place in the order and then the id of each matching run after a position.
+
+        Each space is asked by itself, so that its part of an index leads straight to the position
+        and past whatever belongs to other spaces.
+
+        Args:
+            order: The order, by space first or second.
+            where: Conditions by the names of their parameters, on anything but the space.
+            spaces: Numbers of spaces, ascending.
+            position: Where in the order the runs start.
+
+        Raises:
+            InvalidQuestionError: The position names no space.
+        """
+        by_value = order.columns[0] != _SPACE
+        within = Order(
+            tuple(name for name in order.columns if name != _SPACE),
+            order.descending,
+            None
+            if "arch" in where
+            else _narrowest(self._database, where, spaces, order.columns[0]),
+        )
+        parts = (
+            self._places_in(space, where, after, within, order.columns)
+            for space, after in _positions(position, spaces, within, by_value=by_value)
+        )
+        if by_value:
+            return heapq.merge(*parts, reverse=order.descending)
+        return chain.from_iterable(parts)
+
+    def _places_in(
+        self,
+        space: int,
+        where: Mapping[str, Any],
+        after: Sequence[float | str],
+        order: Order,
+        columns: tuple[str, ...],
+    ) -> Iterator[tuple[Any, ...]]:
+        sql = self._statement(frozenset(where) | {_SPACE}, len(after), order, columns)
+        values = {f"after_{rank}": value for rank, value in enumerate(after)}
+        # A statement of its own for each space: one text cannot run twice at a time, and would
+        # have to be prepared anew for all streams but one.
+        return self._database.rows(sql.replace(f":{_SPACE}", str(space)), {**where, **values})
+
+    def _compiled(
+        self, given: frozenset[str], after: int, order: Order, columns: tuple[str, ...]
+    ) -> str:
+        query = self._source.query((*columns, "id"), order, Selection(given, after=after))
+        return self._database.compile(query)
+
+
+def _positions(
     position: Sequence[float | str], spaces: Sequence[int], order: Order, *, by_value: bool
 ) -> Iterator[tuple[int, Sequence[float | str]]]:
     """Yield the spaces with something after a position, and that position within each.
@@ -68,7 +142,7 @@ def positions(
             yield space, value
 
 
-def narrowest(
+def _narrowest(
     database: ReadOnlyDatabase, where: Mapping[str, Any], spaces: Sequence[int], sorted_by: str
 ) -> str | None:
     """Return the bounded column that leaves the fewest runs, if they are few enough to be sorted.

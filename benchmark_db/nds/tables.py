@@ -6,14 +6,14 @@ from typing import Final
 
 import peewee
 
-from benchmark_db.curves import Curve, CurvedRun
+from benchmark_db.curves import Curve
 from benchmark_db.provenance import ProvenanceRow
 
 __all__ = ["BUDGETS", "CELL_FAMILY", "CURVES", "DATASETS", "FAMILIES", "GENERATORS", "PROPOSERS"]
 __all__ += ["RANGED", "SCHEMA_VERSION", "SPACE_COLUMNS", "STATS", "TABLES", "VIEWS"]
-__all__ += ["Architecture", "Run", "SourceFile", "Space"]
+__all__ += ["Run", "SourceFile", "Space"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 CELL_FAMILY: Final = "nas_cell"
 """The model family of the cell networks; the others have no cells."""
@@ -54,38 +54,36 @@ class Space(peewee.Model):
         indexes = ((("model_family", "proposer", "generator", "dataset", "num_epochs"), True),)
 
 
-class Architecture(peewee.Model):
-    """A network up to its family: the keys are those of the module `specification`.
-
-    `genotype` is the cell as recorded, JSON; null where there is none.
-    """
-
-    id = peewee.IntegerField(primary_key=True)
-    key = peewee.TextField(unique=True)
-    model_key = peewee.BlobField(index=True)
-    cell_key = peewee.BlobField(null=True, index=True)
-    model_spec = peewee.TextField()
-    genotype = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "architecture"
-
+_KEYS: Final = ("arch", "model_key", "cell_key")
 
 RANGED: Final = (
     *("base_lr", "weight_decay", "parameters", "flops"),
     *("final_train_acc", "best_train_acc", "final_test_acc", "best_test_acc"),
 )
-"""What runs can be sorted by, and bounded; each has an index that starts with the space."""
+"""What runs can be sorted by, and bounded.
+
+Each has an index that starts with the space and holds the whole order, so that the runs of a page
+are known before one of them is read.
+"""
 
 
-class Run(CurvedRun):
-    """One training run: accuracies in percent, times in seconds.
+class Run(peewee.Model):
+    """One training run and its network: accuracies in percent, times in seconds.
+
+    A run and its curves have the same `id`.
 
     `parameters` and `flops` are in millions, `num_parameters` and `num_flops` the exact numbers.
-    `configuration` numbers what was trained (space, architecture, learning rate, weight decay);
-    `run` counts its runs from 0 in the order of the archive, where a seed may come back.
+    `architecture` numbers networks up to their family, `configuration` what was trained (space,
+    architecture, learning rate, weight decay); `run` counts its runs from 0 in the order of the
+    archive, where a seed may come back.
+
+    `arch`, `model_key` and `cell_key` are the keys of the module `specification`; `model_spec` and
+    `genotype` are JSON, the latter as recorded; what is about cells is null where there are none.
+    The network is part of the row because a page finds each run in a place of its own: a table of
+    networks would be a second such place, for the sake of the one run in six that shares its own.
     """
 
+    id = peewee.IntegerField(primary_key=True)
     space = peewee.IntegerField()
     configuration = peewee.IntegerField()
     run = peewee.IntegerField()
@@ -106,12 +104,20 @@ class Run(CurvedRun):
     prec_time = peewee.DoubleField(null=True)
     num_parameters = peewee.IntegerField()
     num_flops = peewee.IntegerField()
+    arch = peewee.TextField()
+    model_key = peewee.BlobField()
+    cell_key = peewee.BlobField(null=True)
+    model_spec = peewee.TextField()
+    genotype = peewee.TextField(null=True)
 
     class Meta:
         table_name = "run"
-        primary_key = peewee.CompositeKey("space", "configuration", "run")
-        without_rowid = True
-        indexes = tuple((("space", name, "configuration", "run"), False) for name in RANGED)
+        indexes = (
+            (("space", "configuration", "run"), True),
+            (("space", "architecture"), False),
+            *(((name, "space", "configuration", "run"), False) for name in _KEYS),
+            *((("space", name, "configuration", "run"), False) for name in RANGED),
+        )
 
 
 SPACE_COLUMNS: Final = ("model_family", "proposer", "generator", "dataset", "num_epochs")
@@ -126,21 +132,17 @@ STATS: Final = (
 CURVES: Final = ("train_loss", "train_acc", "test_acc")
 """What a run records every epoch."""
 
-TABLES: Final[tuple[type[peewee.Model], ...]] = (
-    *(ProvenanceRow, SourceFile, Space),
-    *(Architecture, Run, Curve),
-)
+TABLES: Final[tuple[type[peewee.Model], ...]] = (*(ProvenanceRow, SourceFile, Space, Run, Curve),)
 
 VIEWS: Final = {
     # Every part of the text is a constant of this module.
     "computed_stats": f"""
         SELECT {", ".join(f"space.{name}" for name in SPACE_COLUMNS)},
-               architecture.model_spec, architecture.genotype, run.base_lr, run.weight_decay,
+               run.model_spec, run.genotype, run.base_lr, run.weight_decay,
                run.configuration, run.run, run.seed, {", ".join(f"run.{name}" for name in STATS)},
                run.num_parameters, run.num_flops, file.name AS file
         FROM run
         JOIN space ON space.id = run.space
-        JOIN architecture ON architecture.id = run.architecture
         JOIN file ON file.id = run.file
     """,  # noqa: S608 - of constants
 }

@@ -6,18 +6,20 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_swagger import patch_fastapi
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.nasbench201.architecture import isomorphism_classes
-from service.api import benchmarks, hardware, health, nasbench101, nasbench201, natssss, nds
+from service.api import benchmarks, export, hardware, health, nasbench101, nasbench201, natssss, nds
+from service.api.direct import DirectReads, ErrorHandler, Read
 from service.api.guard import RequestGuard
+from service.api.kept_answers import KeptAnswers
 from service.api.openapi import install_openapi
 from service.api.problems import install_problem_handlers
 from service.api.respond import install_not_modified_handler
@@ -53,14 +55,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = settings
         app.state.scan_limiter = CapacityLimiter(settings.scan_threads)
+        app.state.kept_answers = KeptAnswers(settings.kept_bytes)
+        app.state.export_places = CapacityLimiter(settings.export_limit)
         app.state.catalog = Catalog(settings.directory.expanduser())
         isomorphism_classes()  # made now, so that no request waits for it
         # What lives as long as the server need not be looked at by every garbage collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
-        # Answers hold no cycles: looking for them after every 700 objects is a tenth of a query.
-        gc.set_threshold(20_000, 50, 100)
         yield
         app.state.catalog.close()
         write_logs()
@@ -81,36 +83,39 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # query's time.
     routers = (
         *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
-        *(benchmarks.router, health.router),
+        *(export.router, benchmarks.router, health.router),
     )
     routes = [route for router in routers for route in router.routes]
-    app.router.routes[:0] = [*_direct_reads(routes), *routes]
+    app.router.routes[:0] = routes
     # The page of FastAPI itself would load its parts from the internet, which clusters lack.
     patch_fastapi(app, docs_url="/docs")
     install_problem_handlers(app)
     install_not_modified_handler(app)
     install_openapi(app)
+    app.add_middleware(
+        DirectReads,
+        reads=_direct_reads(routes),
+        handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
+    )
     app.add_middleware(RequestGuard, max_body=settings.max_body)
     return app
 
 
-def _direct_reads(routes: Sequence[BaseRoute]) -> list[Route]:
-    """Return the GET routes that read their question themselves, without FastAPI around them.
+def _direct_reads(routes: Sequence[BaseRoute]) -> dict[str, Read]:
+    """Return by path the endpoints of the GET routes that read their question themselves.
 
-    They take the request and return a response, so FastAPI would read their parameters for
-    nothing, which takes as long as finding the answer. Its own routes stay behind these, for the
-    OpenAPI document.
+    They take the request alone and return a response.
     """
-    direct = []
-    for route in routes:
-        if isinstance(route, APIRoute) and route.methods == {"GET"} and _takes_request_alone(route):
-            read = Route(route.path, route.endpoint, methods=["GET"], include_in_schema=False)
-            read.methods = {"GET"}  # without the HEAD that it adds, as FastAPI's own
-            direct.append(read)
-    return direct
+    return {
+        route.path: route.endpoint
+        for route in routes
+        if isinstance(route, APIRoute) and route.methods == {"GET"} and _takes_request_alone(route)
+    }
 
 
 def _takes_request_alone(route: APIRoute) -> bool:
+    if route.param_convertors:
+        return False
     read = route.dependant
     others = (
         *(*read.path_params, *read.query_params, *read.header_params, *read.cookie_params),

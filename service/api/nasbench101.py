@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench_client.models import (
     BatchAnswer,
+    Nb101Config,
     Nb101Curves,
     Nb101Hash,
     Nb101Hashes,
@@ -21,8 +22,10 @@ from benchmark_db.answers import architecture_answer, architectures_answer
 from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
 from benchmark_db.questions import MAX_BATCH
 from service.api.openapi import problems
+from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, Epochs, PageParameters, StatsParameters
 from service.api.respond import answer_now, answer_scan
+from service.api.space_routes import SpaceRoutes
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
@@ -121,6 +124,23 @@ class Nb101HashQuestion(BaseModel):
         return self
 
 
+class Nb101ArchitectureQuestion(BaseModel):
+    """One cell in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Annotated[
+        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
+    ]
+
+
+class Nb101PartFilters(BaseModel):
+    """Within which part figures are compared."""
+
+    num_epochs: Epochs = None
+    dataset: Annotated[str | None, Field(description="cifar10, the only one.")] = None
+
+
 StatsRoutes(
     name=_NAME,
     filters=("arch", "num_epochs", "isomorphism"),
@@ -131,6 +151,16 @@ StatsRoutes(
     curves=Page[Nb101Curves],
     batch=BatchAnswer[Nb101Stats],
 ).add_to(router)
+
+
+OracleRoutes(
+    name=_NAME,
+    filters=Nb101PartFilters,
+    config=Nb101Config,
+    arch=f"{_ARCH} Objects as JSON.",
+    example=_HASH,
+).add_to(router)
+SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)
 
 
 @router.post(

@@ -8,7 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench_client.models import BatchAnswer, Nb201Architecture, Nb201Curves, Nb201Stats, Page
+from bench_client.models import (
+    BatchAnswer,
+    Nb201Architecture,
+    Nb201Config,
+    Nb201Curves,
+    Nb201Stats,
+    Page,
+)
 from benchmark_db.answers import architecture_answer
 from benchmark_db.nasbench201.architecture import (
     EDGES,
@@ -18,10 +25,12 @@ from benchmark_db.nasbench201.architecture import (
     operations_at,
 )
 from benchmark_db.questions import MAX_BATCH
-from service.api.nats_bench import FILTERS, RunFilters
+from service.api.nats_bench import FILTERS, PartFilters, RunFilters
 from service.api.openapi import problems
+from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, PageParameters, StatsParameters
 from service.api.respond import answer_now
+from service.api.space_routes import SpaceRoutes
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
@@ -96,6 +105,14 @@ StatsRoutes(
     curves=Page[Nb201Curves],
     batch=BatchAnswer[Nb201Stats],
 ).add_to(router)
+
+
+OracleRoutes(
+    name=_NAME, filters=PartFilters, config=Nb201Config, arch=_ARCH, example=_EXAMPLE
+).add_to(router)
+SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(
+    router
+)
 
 
 @router.post(

@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field
 
 from service.api.parameters import Epochs, Seed
 
-__all__ = ["FILTERS", "RunFilters"]
+__all__ = ["FILTERS", "PartFilters", "RunFilters"]
 
 FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
 
 
-class RunFilters(BaseModel):
-    """Which runs of an architecture."""
+class PartFilters(BaseModel):
+    """Within which part figures are compared."""
 
     num_epochs: Epochs = None
     dataset: Annotated[
@@ -24,4 +24,9 @@ class RunFilters(BaseModel):
             examples=["cifar100"],
         ),
     ] = None
+
+
+class RunFilters(PartFilters):
+    """Which runs of an architecture."""
+
     seed: Seed = None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench_client.models import (
     BatchAnswer,
     NatsSssArchitecture,
+    NatsSssConfig,
     NatsSssCurves,
     NatsSssStats,
     Page,
@@ -24,10 +25,12 @@ from benchmark_db.natssss.architecture import (
     channels_at,
 )
 from benchmark_db.questions import MAX_BATCH
-from service.api.nats_bench import FILTERS, RunFilters
+from service.api.nats_bench import FILTERS, PartFilters, RunFilters
 from service.api.openapi import problems
+from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, PageParameters, StatsParameters
 from service.api.respond import answer_now
+from service.api.space_routes import SpaceRoutes
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
@@ -97,6 +100,14 @@ StatsRoutes(
     stats=Page[NatsSssStats],
     curves=Page[NatsSssCurves],
     batch=BatchAnswer[NatsSssStats],
+).add_to(router)
+
+
+OracleRoutes(
+    name=_NAME, filters=PartFilters, config=NatsSssConfig, arch=_ARCH, example=_EXAMPLE
+).add_to(router)
+SpaceRoutes(
+    name=_NAME, architecture=NatsSssArchitecture, question=NatsSssArchitectureQuestion
 ).add_to(router)
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench_client.models import (
     BatchAnswer,
+    NdsArchitecture,
+    NdsConfig,
     NdsCurves,
     NdsDistributions,
     NdsFamilies,
@@ -21,7 +23,8 @@ from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, MAX_POINTS, METR
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
 from benchmark_db.questions import MAX_BATCH
-from service.api.openapi import READ_PROBLEMS, problems
+from service.api.openapi import READ_PROBLEMS
+from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import (
     BatchParameters,
     Epochs,
@@ -32,12 +35,9 @@ from service.api.parameters import (
 )
 from service.api.query import described, read_query
 from service.api.respond import answer_scan, cache_headers
-from service.api.stats import (
-    installed,
-    send_computed_stats,
-    send_intermediate_stats,
-    send_many_computed_stats,
-)
+from service.api.space_routes import SpaceRoutes
+from service.api.stats import installed
+from service.api.stats_routes import StatsRoutes
 
 __all__ = ["router"]
 
@@ -125,6 +125,14 @@ class NdsBatchQuestion(_Space, BatchParameters):
     ]
 
 
+class NdsArchitectureQuestion(BaseModel):
+    """One network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Annotated[Any, Field(description="Both its specifications.")]
+
+
 class NdsDistributionQuestion(_Bounds, _Space):
     """What is distributed, and among which runs."""
 
@@ -137,52 +145,20 @@ class NdsDistributionQuestion(_Bounds, _Space):
     ] = 100
 
 
-_FILTERS: Final = (*SPACE_COLUMNS, "model_spec", "cell_spec", "seed", *BOUNDS)
-
-
-@router.get(
-    "/computed-stats",
-    operation_id="nds_computed_stats",
-    response_model=Page[NdsStats],
-    responses=READ_PROBLEMS,
-    openapi_extra=described(NdsStatsQuestion),
-)
-async def computed_stats(request: Request) -> Response:
-    """Return what the matching runs recorded: accuracies, losses, cost, time of an iteration."""
-    question = read_query(request, NdsStatsQuestion)
-    return await send_computed_stats(
-        request, _NAME, question, filters_of(question, _FILTERS), sort=question.sort
-    )
-
-
-@router.post(
-    "/computed-stats/query",
-    operation_id="nds_computed_stats_query",
-    response_model=BatchAnswer[NdsStats],
-    responses=problems(400, 404, 413, 422, 500, 503),
-)
-async def computed_stats_query(request: Request, question: NdsBatchQuestion) -> Response:
-    """Answer one question for up to 10,000 networks, aligned with them.
-
-    A network without matching runs gives an empty list, a malformed one an error entry.
-    """
-    filters = filters_of(question, SPACE_COLUMNS)
-    return await send_many_computed_stats(request, _NAME, question, question.archs, filters)
-
-
-@router.get(
-    "/intermediate-stats",
-    operation_id="nds_intermediate_stats",
-    response_model=Page[NdsCurves],
-    responses=READ_PROBLEMS,
-    openapi_extra=described(NdsCurvesQuestion),
-)
-async def intermediate_stats(request: Request) -> Response:
-    """Return the learning curves of the matching runs in columns: one list a statistic."""
-    question = read_query(request, NdsCurvesQuestion)
-    return await send_intermediate_stats(
-        request, _NAME, question, filters_of(question, _FILTERS), sort=question.sort
-    )
+StatsRoutes(
+    name=_NAME,
+    filters=(*SPACE_COLUMNS, "model_spec", "cell_spec", "seed", *BOUNDS),
+    stats_question=NdsStatsQuestion,
+    curves_question=NdsCurvesQuestion,
+    batch_question=NdsBatchQuestion,
+    stats=Page[NdsStats],
+    curves=Page[NdsCurves],
+    batch=BatchAnswer[NdsStats],
+).add_to(router)
+OracleRoutes(name=_NAME, filters=_Space, config=NdsConfig, distributions=False).add_to(router)
+SpaceRoutes(
+    name=_NAME, architecture=NdsArchitecture, question=NdsArchitectureQuestion, neighboring=False
+).add_to(router)
 
 
 @router.get(
@@ -216,6 +192,8 @@ async def distribution(request: Request) -> Response:
 
     def compute() -> dict[str, Any]:
         catalog = request.app.state.catalog
-        return distribution_answer(catalog, filters, metric=question.metric, points=question.points)
+        return distribution_answer(
+            catalog, _NAME, filters, metric=question.metric, points=question.points
+        )
 
     return await answer_scan(request, benchmark, compute, headers)

@@ -16,6 +16,7 @@ from benchmark_db.errors import (
     InvalidQuestionError,
     TimeBudgetExceededError,
     UnknownBenchmarkError,
+    UnsupportedQuestionError,
     UnusableDatabaseError,
 )
 
@@ -69,6 +70,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
         InvalidQuestionError: _invalid_question,
         UnknownBenchmarkError: _unknown_benchmark,
+        UnsupportedQuestionError: _unsupported_question,
         UnusableDatabaseError: _unusable_database,
         TimeBudgetExceededError: _time_budget_exceeded,
         RequestValidationError: _invalid_request,
@@ -96,6 +98,16 @@ async def _unknown_benchmark(request: Request, error: UnknownBenchmarkError) -> 
         404,
         kind="benchmark-not-installed",
         title="Benchmark not installed",
+        detail=str(error),
+    )
+
+
+async def _unsupported_question(request: Request, error: UnsupportedQuestionError) -> Response:
+    return problem(
+        request,
+        404,
+        kind="unsupported-question",
+        title="Question without meaning for the benchmark",
         detail=str(error),
     )
 

@@ -6,13 +6,21 @@ request, which takes longer than finding the answer; pydantic reads the strings 
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 __all__ = ["described", "read_query"]
+
+_JSON_PUNCTUATION: Final = tuple(
+    (f"%{ord(character):{case}}".encode(), character.encode())
+    for character in '"{}[]:,'
+    for case in ("02X", "02x")
+)
+"""Of the characters that have a meaning in JSON and none in a query string."""
 
 Question = TypeVar("Question", bound=BaseModel)
 
@@ -23,7 +31,7 @@ def read_query(request: Request, model: type[Question]) -> Question:
     Raises:
         RequestValidationError: A parameter is unknown, malformed or given twice.
     """
-    items = request.query_params.multi_items()
+    items = _read(request.scope["query_string"])
     given = dict(items)
     if len(given) != len(items):
         raise RequestValidationError([_repeated(items)])
@@ -33,6 +41,16 @@ def read_query(request: Request, model: type[Question]) -> Question:
         raise RequestValidationError(
             [{**entry, "loc": ("query", *entry["loc"])} for entry in error.errors()]
         ) from error
+
+
+def _read(query: bytes) -> list[tuple[str, str]]:
+    """Return names and values of a query string, as `urllib.parse.parse_qsl` reads it."""
+    # Escaped JSON is mostly escapes of its punctuation, a hundred of them in a cell: replaced
+    # whole they take a tenth of the time. None of them stands for a part of another escape.
+    if b"%" in query:
+        for escaped, plain in _JSON_PUNCTUATION:
+            query = query.replace(escaped, plain)
+    return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from benchmark_db.answers import Answer
 from benchmark_db.published import Published
+from service.api.kept_answers import KeptAnswers
 
 __all__ = ["answer_now", "answer_scan", "cache_headers", "install_not_modified_handler"]
 
@@ -39,11 +40,17 @@ async def answer_scan(
 ) -> Response:
     """Compute an answer in a thread, within the time budget, and send it.
 
-    That is the place for what visits many rows: scans and batches.
+    That is the place for what visits many rows: scans and batches. An answer with headers is kept:
+    whoever asks the same again gets it at once.
 
     Raises:
         TimeBudgetExceededError: It took too long.
     """
+    kept: KeptAnswers = request.app.state.kept_answers
+    tag = None if headers is None else headers["ETag"]
+    content = None if tag is None else kept.get(tag)
+    if content is not None:
+        return Response(content, headers=headers, media_type=_JSON)
     limiter: CapacityLimiter = request.app.state.scan_limiter
     seconds: float = request.app.state.settings.time_budget
 
@@ -53,6 +60,8 @@ async def answer_scan(
         return orjson.dumps(answer)
 
     content = await anyio.to_thread.run_sync(bounded, limiter=limiter)
+    if tag is not None:
+        kept.keep(tag, content)
     return Response(content, headers=headers, media_type=_JSON)
 
 

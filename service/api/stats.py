@@ -1,6 +1,7 @@
 """The questions that every benchmark answers: one, one for many, and learning curves.
 
-A benchmark's router reads its own filters and hands them over.
+What a question selects and how its answer should come are read by the benchmark's router and handed
+over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -19,7 +21,7 @@ from benchmark_db.answers import (
     many_computed_stats_answer,
 )
 from benchmark_db.benchmark import Benchmark
-from service.api.parameters import BatchParameters, PageParameters, StatsParameters
+from benchmark_db.items import Item
 from service.api.respond import answer_now, answer_scan, cache_headers
 
 __all__ = [
@@ -41,67 +43,39 @@ def installed(request: Request, name: str) -> Benchmark:
 
 
 async def send_computed_stats(
-    request: Request,
-    name: str,
-    question: StatsParameters,
-    filters: Mapping[str, Any],
-    *,
-    sort: str | None = None,
+    request: Request, name: str, filters: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Response:
     """Answer with what the matching runs recorded.
 
     Args:
         request: The request.
         name: The benchmark.
-        question: How the answer should come.
-        filters: Its filters; a question that names an `arch` is answered at once.
-        sort: What to sort by, where the benchmark can be sorted.
+        filters: What selects runs; a question that names an `arch` is answered at once.
+        options: How the answer should come: options of `Benchmark.computed_stats`.
 
     Raises:
         BenchmarkDataError: As `Catalog` and `Benchmark.computed_stats`.
     """
     benchmark = installed(request, name)
-    compute = partial(
-        computed_stats_answer,
-        benchmark,
-        filters,
-        reduction=question.reduction,
-        include_intermediates=question.include_intermediates,
-        sort=sort,
-        limit=question.limit,
-        cursor=question.cursor,
-    )
+    compute = partial(computed_stats_answer, benchmark, filters, **options)
     return await _send_page(request, benchmark, filters, compute)
 
 
 async def send_intermediate_stats(
-    request: Request,
-    name: str,
-    question: PageParameters,
-    filters: Mapping[str, Any],
-    *,
-    sort: str | None = None,
+    request: Request, name: str, filters: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Response:
     """Answer with the learning curves of the matching runs; as `send_computed_stats`."""
     benchmark = installed(request, name)
-    compute = partial(
-        intermediate_stats_answer,
-        benchmark,
-        filters,
-        reduction=question.reduction,
-        sort=sort,
-        limit=question.limit,
-        cursor=question.cursor,
-    )
+    compute = partial(intermediate_stats_answer, benchmark, filters, **options)
     return await _send_page(request, benchmark, filters, compute)
 
 
 async def send_many_computed_stats(
     request: Request,
     name: str,
-    question: BatchParameters,
     archs: Sequence[Any],
     filters: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> Response:
     """Answer one question for many architectures, aligned with them.
 
@@ -110,12 +84,7 @@ async def send_many_computed_stats(
     """
     benchmark = installed(request, name)
     compute = partial(
-        many_computed_stats_answer,
-        benchmark,
-        archs,
-        filters,
-        reduction=question.reduction,
-        include_intermediates=question.include_intermediates,
+        many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
     )
     return await answer_scan(request, benchmark, compute)
 
@@ -131,3 +100,9 @@ async def _send_page(
     if filters.get("arch") is not None:
         return answer_now(compute(), headers)
     return await answer_scan(request, benchmark, compute, headers)
+
+
+def _in_json(item: Item) -> orjson.Fragment:
+    """Return an item as it is sent."""
+    # A copy, because what orjson returns keeps the two kilobytes it was written into.
+    return orjson.Fragment(bytes(memoryview(orjson.dumps(item))))

@@ -199,6 +199,12 @@ def test_the_spelling_of_a_number_makes_no_other_network(
     nds = converted(write_files(ResNet=[one, other]), tmp_path)
     assert nds.provenance.contents["configurations"] == 1
     assert nds.provenance.contents["runs"] == 2
+    # As text: 1 and 1.0 are equal. The network answers as it was spelled first.
+    specs = [json.dumps(run["config"]["model_spec"]) for run in nds.computed_stats({}).items]
+    expected = {name: value for name, value in one["net"].items() if name != "block_type"}
+    assert specs == [json.dumps({name: value for name, value in expected.items() if value})] * 2
+    (mean,) = nds.computed_stats({}, reduction="mean").items
+    assert mean["num_runs"] == 2
 
 
 def test_losses_that_are_no_numbers_are_null_and_the_best_ignores_them(

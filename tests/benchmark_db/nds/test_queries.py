@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    InvalidQuestionError,
+    UnusableDatabaseError,
+)
 from benchmark_db.nds import streams
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.tables import DATASETS, FAMILIES, GENERATORS, PROPOSERS, RANGED
@@ -221,27 +229,76 @@ def test_a_forged_cursor_is_refused_or_harmless(nds: Nds, sort: str | None) -> N
     assert fields == {"cursor"}
 
 
-@pytest.mark.parametrize("sort", RANGED)
-def test_a_page_of_a_space_is_read_from_an_index(nds: Nds, sort: str) -> None:
-    """No page sorts: SQLite goes to its place in an index and reads on."""
-    for descending in ("", "-"):
-        statements: list[str] = []
-        connection = nds.database._connection()
-        connection.set_trace_callback(statements.append)
-        try:
-            page = nds.computed_stats({"proposer": "nasnet"}, sort=descending + sort, limit=1)
-            nds.computed_stats(
-                {"proposer": "nasnet"}, sort=descending + sort, limit=1, cursor=page.next_cursor
-            )
-        finally:
-            connection.set_trace_callback(None)
-        plans = [
-            " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
-            for statement in statements
-            if '"run" AS' in statement
-        ]
-        assert plans
-        assert not any("TEMP B-TREE" in plan or "SCAN" in plan for plan in plans)
+def plans(nds: Nds, *questions: dict[str, Any]) -> list[str]:
+    """Return how SQLite goes about each statement on runs of some questions."""
+    statements: list[str] = []
+    connection = nds.database._connection()
+    connection.set_trace_callback(statements.append)
+    try:
+        for question in questions:
+            page = nds.computed_stats(**question, limit=1)
+            nds.computed_stats(**question, limit=1, cursor=page.next_cursor)
+    finally:
+        connection.set_trace_callback(None)
+    return [
+        " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+        for statement in statements
+        if 'FROM "run"' in statement
+    ]
+
+
+@pytest.mark.parametrize("sort", [None, *RANGED])
+def test_a_page_is_found_in_an_index_and_read_by_number(nds: Nds, sort: str | None) -> None:
+    """No page sorts, and no run is read that is not on it: the index holds the whole order."""
+    sorts = [None] if sort is None else [sort, f"-{sort}"]
+    found = plans(nds, *({"filters": {"proposer": "nasnet"}, "sort": sort} for sort in sorts))
+    assert len(found) >= 4 * len(sorts)
+    for plan in found:
+        assert ("COVERING INDEX run_space_" in plan) != ("t1 USING INTEGER PRIMARY KEY" in plan)
+        assert "TEMP B-TREE" not in plan
+        assert "SCAN t1" not in plan
+
+
+def test_the_runs_of_a_network_are_found_in_key_order(nds: Nds) -> None:
+    (run,) = nds.computed_stats({"model_family": "nas_cell"}, limit=1).items
+    for name, index in (("model_spec", "run_model_key"), ("cell_spec", "run_cell_key")):
+        by_index = plans(nds, {"filters": {name: run["config"][name]}})
+        assert any(f"COVERING INDEX {index}_space" in plan for plan in by_index)
+        assert not any("TEMP B-TREE" in plan for plan in by_index)
+
+
+def test_both_specifications_are_looked_up_as_the_architecture_they_are(nds: Nds) -> None:
+    for family in FAMILIES:
+        (run,) = nds.computed_stats({"model_family": family}, limit=1).items
+        specs = {name: run["config"][name] for name in ("model_spec", "cell_spec")}
+        assert run in nds.computed_stats(specs).items
+        found = plans(nds, {"filters": specs})
+        assert any("COVERING INDEX run_arch_space" in plan for plan in found)
+        arch = nds.computed_stats({**specs, "arch": {**specs, "model_spec": {"ds": [99]}}}).items
+        assert arch == []
+
+
+def test_an_index_that_names_a_run_that_is_not_there_is_damage(
+    nds_folder: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "nds.db"
+    shutil.copy(nds_folder / "nds.db", damaged)
+    of_runs = "FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'run'"
+    with closing(sqlite3.connect(damaged)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        indexes = connection.execute(f"SELECT * {of_runs}").fetchall()
+        connection.execute(f"DELETE {of_runs}")
+        connection.commit()
+    with closing(sqlite3.connect(damaged)) as connection:
+        connection.execute("DELETE FROM run WHERE id = (SELECT min(id) FROM run)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.executemany("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", indexes)
+        connection.commit()
+    with (
+        closing(Nds(damaged)) as nds,
+        pytest.raises(UnusableDatabaseError, match="an index names runs that are not there"),
+    ):
+        nds.computed_stats({}, sort="flops", limit=1000)
 
 
 def test_the_view_for_other_tools_has_every_run(nds: Nds) -> None:

@@ -1,0 +1,108 @@
+"""What competes in a question about all architectures, and the figures it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.catalog import Catalog
+from benchmark_db.figures import Part, aligned
+from benchmark_db.items import Item
+from benchmark_db.metrics import Bound, Metric
+from benchmark_db.questions import Filter, choice, known_filters
+
+__all__ = ["Candidates"]
+
+
+class Candidates:
+    """The candidates that a question selects, in the order of parts and numbers.
+
+    Args:
+        catalog: What is installed.
+        name: The benchmark.
+        filters: Which parts: `dataset` and `num_epochs`; for NDS, any field of its spaces.
+
+    Raises:
+        InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+        UnknownBenchmarkError: The benchmark is not installed.
+    """
+
+    def __init__(self, catalog: Catalog, name: str, filters: Mapping[str, Any]) -> None:
+        self.benchmark: Benchmark = catalog[name]
+        self._catalog = catalog
+        self._filters = filters
+        if "dataset" not in self.benchmark.filters:
+            # With one data set there is nothing to choose, but a wrong name stays wrong.
+            only = dict.fromkeys(self.benchmark.description.datasets, 0)
+            given = {"dataset": filters.get("dataset")}
+            known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
+        figures = self.benchmark.figures
+        self.parts: list[Part] = self.benchmark.parts(filters)
+        self._numbers = [figures.numbers(part) for part in self.parts]
+        self._ends = np.cumsum([len(numbers) for numbers in self._numbers], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def values(self, metric: Metric) -> NDArray[np.float64]:
+        """Return a metric of every candidate: the mean over its runs, NaN where there is none.
+
+        Raises:
+            InvalidQuestionError: A filter has no meaning for the metric.
+            UnknownBenchmarkError: The data that holds the metric is not installed.
+        """
+        if metric.lies_in == metric.benchmark:
+            figures = self.benchmark.figures
+            columns = [figures.means(part, metric.name) for part in self.parts]
+        else:
+            other = self._catalog.entry(metric.lies_in)
+            (part,) = other.parts(self._filters)
+            numbers = other.figures.numbers(part)
+            costs = other.figures.means(part, metric.name)
+            columns = [aligned(wanted, numbers, costs) for wanted in self._numbers]
+        # Filters may leave no part at all.
+        return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
+
+    def within(self, bounds: Sequence[Bound]) -> NDArray[np.bool_]:
+        """Return whether each candidate keeps all bounds; one without a figure keeps none."""
+        kept = np.ones(len(self), dtype=np.bool_)
+        for metric, side, value in bounds:
+            figures = self.values(metric)
+            kept &= figures >= value if side == "min" else figures <= value
+        return kept
+
+    def place_of(self, number: int) -> int | None:
+        """Return the place of the candidate with a number; None if no part has it."""
+        start = 0
+        for numbers in self._numbers:
+            rank = int(np.searchsorted(numbers, number))
+            if rank < len(numbers) and numbers[rank] == number:
+                return start + rank
+            start += len(numbers)
+        return None
+
+    def configs(self, places: Sequence[int]) -> list[Item]:
+        """Return the `config` object of the candidates at some places, in their order.
+
+        Raises:
+            TimeBudgetExceededError: The time budget of the database is spent.
+        """
+        found: dict[int, Item] = {}
+        whereabouts = sorted((*self._whereabouts(place), place) for place in places)
+        for rank, members in groupby(whereabouts, key=itemgetter(0)):
+            by_number = {number: place for _, number, place in members}
+            configs = self.benchmark.configs_of(self.parts[rank], list(by_number))
+            found.update({by_number[number]: config for number, config in configs.items()})
+        return [found[place] for place in places]
+
+    def _whereabouts(self, place: int) -> tuple[int, int]:
+        """Return the rank of a candidate's part and its number."""
+        rank = int(np.searchsorted(self._ends, place, side="right"))
+        start = int(self._ends[rank - 1]) if rank else 0
+        return rank, int(self._numbers[rank][place - start])

@@ -1,0 +1,67 @@
+"""How a figure is distributed: moments, and points of the empirical distribution function."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark_db.errors import InvalidQuestionError, shown
+from benchmark_db.items import Item
+from benchmark_db.reduction import reduce_values
+
+__all__ = ["MAX_POINTS", "checked_points", "described"]
+
+MAX_POINTS: Final = 1000
+"""Most steps of one distribution function."""
+
+
+def checked_points(points: Any) -> int:
+    """Return the most points of a distribution function, 1 to `MAX_POINTS`.
+
+    Raises:
+        InvalidQuestionError: It is another number.
+    """
+    if type(points) is not int or not 1 <= points <= MAX_POINTS:
+        raise InvalidQuestionError("points", f"{shown(points)} is not in 1 to {MAX_POINTS}")
+    return points
+
+
+def described(values: NDArray[np.float64], points: int) -> Item:
+    """Return the distribution of values, NaN being what is not recorded.
+
+    Args:
+        values: Shape (n,).
+        points: Most steps of the function; with as many values or fewer they are all there are.
+
+    Returns:
+        `count`, `not_recorded`, `min`, `max`, `mean` and population `std`, None without values;
+        `value` and `fraction`: steps of the empirical distribution function.
+    """
+    ascending = np.sort(values[~np.isnan(values)])
+    value, fraction = _steps(ascending, points)
+    numbers = ascending.tolist()
+    return {
+        "count": len(numbers),
+        "not_recorded": len(values) - len(numbers),
+        "min": numbers[0] if numbers else None,
+        "max": numbers[-1] if numbers else None,
+        "mean": reduce_values(numbers, "mean") if numbers else None,
+        "std": reduce_values(numbers, "std") if numbers else None,
+        "value": value.tolist(),
+        "fraction": fraction.tolist(),
+    }
+
+
+def _steps(
+    ascending: NDArray[np.float64], points: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return values and which part of all is at most each: points of the distribution function.
+
+    They are every n-th of all values, with the largest, each once.
+    """
+    count = len(ascending)
+    ranks = -(-np.arange(1, points + 1) * count // points)
+    value = np.unique(ascending[ranks - 1]) if count else ascending
+    return value, np.searchsorted(ascending, value, side="right") / max(count, 1)

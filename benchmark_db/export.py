@@ -1,0 +1,216 @@
+"""Everything that matches a question, as a table: column by column, some thousand rows at a time.
+
+A table is read in slices. Each is a question of its own that starts where the one before ended, so
+that nothing is held between them, neither a statement nor a connection, however slowly they are
+taken.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from itertools import groupby, islice, takewhile
+from operator import itemgetter
+from typing import Any, Final, Protocol, TypeAlias
+
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.catalog import Catalog
+from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.export_columns import CONFIG_COLUMNS, Column
+from benchmark_db.hw_nas_bench.costs import HwNasBench
+from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
+from benchmark_db.items import Row
+from benchmark_db.published import Published
+from benchmark_db.questions import MAX_LIMIT, known_filters
+from benchmark_db.reduction import Reduction, checked_reduction, reduce_values
+
+__all__ = ["SLICE_ROWS", "ExportTable", "Fields", "Sink", "Slice", "export_table"]
+
+Fields: TypeAlias = Mapping[str, Mapping[str, str]]
+"""What there is to know of columns by name: `unit`, `description`."""
+
+Slice: TypeAlias = Sequence[Sequence[Any]]
+"""Some rows of a table: the values of each column, in the order of `ExportTable.columns`."""
+
+SLICE_ROWS: Final = 4096
+"""Runs in a slice, beside those that complete its last configuration: they fit a processor's cache,
+which makes them a third faster than four times as many, and take a hundredth of a second."""
+
+
+class Sink(Protocol):
+    """Takes a file from start to end, as every binary file does."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take some bytes."""
+
+
+_NUM_RUNS: Final = Column("num_runs", "integer")
+_SYNTHETIC: Final = Column("synthetic", "boolean")
+"""The last column of every table: rows outlive the headers and the metadata they came with."""
+
+
+class ExportTable(ABC):
+    """Everything that matches a question.
+
+    Args:
+        published: What the rows come from.
+        columns: The columns, without the last, which tells whether the numbers are made up.
+        fields: What there is to know of them.
+        time_budget: Seconds that each slice may take; None: no end.
+
+    Attributes:
+        columns: All columns, in order.
+    """
+
+    def __init__(
+        self,
+        published: Published,
+        columns: Sequence[Column],
+        fields: Fields,
+        time_budget: float | None,
+    ) -> None:
+        self.published = published
+        self.columns = (*columns, _SYNTHETIC)
+        self.fields = fields
+        self._time_budget = time_budget
+
+    def slices(self) -> Iterator[Slice]:
+        """Yield the rows in stable order, some thousands at a time.
+
+        Raises:
+            TimeBudgetExceededError: A slice took longer.
+            UnusableDatabaseError: The file is damaged.
+        """
+        position: Any = None
+        while True:
+            with self._bounded():
+                found, position = self._after(position)
+            count = len(found[0])
+            if count:
+                yield [*found, (self.published.provenance.synthetic,) * count]
+            if position is None:
+                return
+
+    @abstractmethod
+    def _after(self, position: Any) -> tuple[Slice, Any]:
+        """Return the slice after a position (None: the start), and where it ends (None: the end).
+
+        The last column is left out.
+        """
+
+    def _bounded(self) -> AbstractContextManager[None]:
+        if self._time_budget is None:
+            return nullcontext()
+        return self.published.database.time_budget(self._time_budget)
+
+
+class _RunTable(ExportTable):
+    """The runs of a benchmark, each a row, or one row a configuration when reduced."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        filters: Mapping[str, Any],
+        reduction: str | None,
+        **reading: Any,
+    ) -> None:
+        self._config = CONFIG_COLUMNS[benchmark.description.name]
+        recorded = (
+            Column(benchmark.label, "integer"),
+            _NUM_RUNS,
+            *(Column(name, "number") for name in benchmark.stats),
+        )
+        super().__init__(benchmark, (*self._config, *recorded), **reading)
+        self._recorded = [column.name for column in recorded]
+        self._how = checked_reduction(reduction)
+        known, selecting = benchmark.understood(filters)
+        where = known_filters(selecting, known)
+        # Pages of items, all that a benchmark gives to anybody else, take six times as long.
+        self._rows = partial(benchmark._rows, where, with_curves=False)  # noqa: SLF001
+        self._width = len(benchmark.config_columns)
+        self._names = (*benchmark.config_columns, benchmark.label, *benchmark.stats)
+        self._key = itemgetter(*map(self._names.index, benchmark.key_columns))
+
+    def _after(self, position: Any) -> tuple[Slice, Any]:
+        rest = self._rows(position or ())
+        rows: list[Row] = list(islice(rest, SLICE_ROWS))
+        if len(rows) < SLICE_ROWS:
+            return self._columns_of(rows), None
+        last = self._key(rows[-1])
+        rows += takewhile(lambda row: self._key(row) == last, rest)
+        return self._columns_of(rows), last
+
+    def _columns_of(self, rows: Sequence[Row]) -> Slice:
+        counts: Sequence[int] = (1,) * len(rows)
+        if self._how is not None:
+            rows, counts = self._reduced(rows, self._how)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(self._names)
+        # The rows of some benchmarks end with a column that counts runs.
+        values: dict[str, Sequence[Any]] = dict(zip(self._names, columns, strict=False))
+        values[_NUM_RUNS.name] = counts
+        config = [column.values(values) for column in self._config]
+        return [*config, *(values[name] for name in self._recorded)]
+
+    def _reduced(self, rows: Iterable[Row], how: Reduction) -> tuple[list[Row], list[int]]:
+        """Return a row a configuration, without a label, and how many runs each is made of."""
+        reduced: list[Row] = []
+        counts = []
+        for config, runs in groupby(rows, key=itemgetter(slice(self._width))):
+            columns = list(zip(*runs, strict=True))
+            stats = columns[self._width + 1 : len(self._names)]
+            reduced.append((*config, None, *(reduce_values(values, how) for values in stats)))
+            counts.append(len(columns[0]))
+        return reduced, counts
+
+
+class _CostTable(ExportTable):
+    """What architectures cost on devices."""
+
+    def __init__(self, costs: HwNasBench, filters: Mapping[str, Any], **reading: Any) -> None:
+        self._page = partial(costs.costs, filters)
+        self._page(limit=1)  # refuses a malformed question now
+        device = filters.get("device")
+        metrics = METRICS if device is None else DEVICES[device.lower()]
+        config = (Column("index", "integer"), Column("arch_str", "text"), Column("dataset", "text"))
+        columns = (*config, *(Column(name, "number") for name in metrics))
+        super().__init__(costs, columns, **reading)
+
+    def _after(self, position: Any) -> tuple[Slice, Any]:
+        page = self._page(limit=MAX_LIMIT, cursor=position)
+        rows = [{**item["config"], **item} for item in page.items]
+        columns = self.columns[:-1]
+        return [[row[column.name] for row in rows] for column in columns], page.next_cursor
+
+
+def export_table(
+    catalog: Catalog,
+    name: str,
+    filters: Mapping[str, Any],
+    *,
+    reduction: str | None = None,
+    fields: Fields | None = None,
+    time_budget: float | None = None,
+) -> ExportTable:
+    """Return everything that matches a question, to be read in slices.
+
+    Args:
+        catalog: Where the benchmark is installed.
+        name: Its name; `hw-nas-bench` has a table of costs.
+        filters: Values by filter name; None and absent names are wildcards.
+        reduction: None, `mean`, `std`, `min` or `max` over the runs of a configuration.
+        fields: What there is to know of columns, for formats with a place for it.
+        time_budget: Seconds that each slice of the table may take; None: no end.
+
+    Raises:
+        UnknownBenchmarkError: There is no such benchmark, or it is not installed.
+        InvalidQuestionError: A filter or the reduction is malformed.
+    """
+    published = catalog.entry(name)
+    reading = {"fields": fields or {}, "time_budget": time_budget}
+    if isinstance(published, Benchmark):
+        return _RunTable(published, filters, reduction, **reading)
+    if reduction is not None:
+        raise InvalidQuestionError("reduction", f"{name} has no runs to reduce")
+    return _CostTable(catalog.hardware(), filters, **reading)

@@ -1,0 +1,194 @@
+"""Questions that only a table of everything can answer: which is best, and how good is good.
+
+Every figure is the mean over the runs of a candidate. Candidates without a figure take no part;
+among equals the one with the smaller number comes first, so that an answer is always the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark_db.candidates import Candidates
+from benchmark_db.catalog import Catalog
+from benchmark_db.distribution import checked_points, described
+from benchmark_db.errors import InvalidQuestionError, shown
+from benchmark_db.items import Item
+from benchmark_db.metrics import Metric, bounds_named, metric_named
+from benchmark_db.questions import MAX_LIMIT
+
+__all__ = ["distribution", "pareto", "rank", "top"]
+
+
+def top(
+    catalog: Catalog,
+    benchmark: str,
+    filters: Mapping[str, Any],
+    *,
+    metric: str,
+    bounds: Mapping[str, Any],
+    n: int = 10,
+) -> list[Item]:
+    """Return the best candidates by a metric, the best first.
+
+    Args:
+        catalog: What is installed.
+        benchmark: Name of the benchmark.
+        filters: Which part of it, as `Candidates` takes them.
+        metric: Name of the metric; the registry says which way is better.
+        bounds: Numbers by `min_` or `max_` and the name of a metric.
+        n: How many, 1 to 1,000; fewer come when fewer are within the bounds.
+
+    Raises:
+        InvalidQuestionError: An argument is malformed or unknown.
+        UnknownBenchmarkError: The benchmark, or the data that holds a metric, is not installed.
+        TimeBudgetExceededError: The time budget of the database is spent.
+    """
+    if type(n) is not int or not 1 <= n <= MAX_LIMIT:
+        raise InvalidQuestionError("n", f"{shown(n)} is not in 1 to {MAX_LIMIT}")
+    asked = metric_named(benchmark, metric)
+    limits = bounds_named(benchmark, bounds)
+    candidates = Candidates(catalog, benchmark, filters)
+    values = candidates.values(asked)
+    places = _best(_loss(values, asked), candidates.within(limits), n)
+    shown_metrics = _unique([asked, *(bound.metric for bound in limits)])
+    items = _items(candidates, places, shown_metrics)
+    return [
+        {"rank": rank, "value": item["metrics"][metric], **item}
+        for rank, item in enumerate(items, 1)
+    ]
+
+
+def pareto(
+    catalog: Catalog,
+    benchmark: str,
+    filters: Mapping[str, Any],
+    *,
+    x: str,
+    y: str,
+    bounds: Mapping[str, Any],
+) -> list[Item]:
+    """Return the candidates that no other beats in one metric without losing in the other.
+
+    Arguments and errors are those of `top`, with two metrics; the best by `x` comes first, and
+    candidates that agree in both are all returned.
+    """
+    first, second = metric_named(benchmark, x, field="x"), metric_named(benchmark, y, field="y")
+    limits = bounds_named(benchmark, bounds)
+    candidates = Candidates(catalog, benchmark, filters)
+    losses = [_loss(candidates.values(metric), metric) for metric in (first, second)]
+    places = _front(losses[0], losses[1], candidates.within(limits))
+    metrics = _unique([first, second, *(bound.metric for bound in limits)])
+    return _items(candidates, places, metrics)
+
+
+def rank(
+    catalog: Catalog, benchmark: str, filters: Mapping[str, Any], *, arch: Any, metric: str
+) -> list[Item]:
+    """Return where an architecture stands among all: one item, or none if it has no figure.
+
+    Errors are those of `top`.
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        UnsupportedQuestionError: The benchmark's architectures have no single figure.
+    """
+    asked = metric_named(benchmark, metric)
+    candidates = Candidates(catalog, benchmark, filters)
+    number = candidates.benchmark.number_of(arch)
+    place = None if number is None else candidates.place_of(number)
+    if place is None:
+        return []
+    losses = _loss(candidates.values(asked), asked)
+    if np.isnan(losses[place]):
+        return []
+    (item,) = _items(candidates, [place], [asked])
+    best = np.nanmin(losses)
+    return [
+        {
+            "rank": int((losses < losses[place]).sum()) + 1,
+            "of": int((~np.isnan(losses)).sum()),
+            "value": item["metrics"][metric],
+            "best": float(-best if asked.larger_is_better else best),
+            "regret": float(losses[place] - best),
+            "config": item["config"],
+        }
+    ]
+
+
+def distribution(
+    catalog: Catalog,
+    benchmark: str,
+    filters: Mapping[str, Any],
+    *,
+    metric: str,
+    bounds: Mapping[str, Any],
+    points: int = 100,
+) -> list[Item]:
+    """Return how a metric is distributed over the candidates within bounds: one item.
+
+    Arguments and errors are those of `top`, with the most `points` of the distribution function.
+    """
+    asked = metric_named(benchmark, metric)
+    limits = bounds_named(benchmark, bounds)
+    points = checked_points(points)
+    candidates = Candidates(catalog, benchmark, filters)
+    values = candidates.values(asked)[candidates.within(limits)]
+    return [{"metric": metric, **described(values, points)}]
+
+
+def _loss(values: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    """Return values of which the smaller is the better."""
+    return -values if metric.larger_is_better else values
+
+
+def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[int]:
+    """Return the places of the n smallest losses, ascending; of equal ones the first."""
+    places = np.flatnonzero(kept & ~np.isnan(losses))
+    found = losses[places]
+    if len(places) > n:
+        # A partition costs a tenth of a sort of 400,000.
+        nearly = found <= np.partition(found, n - 1)[n - 1]
+        places, found = places[nearly], found[nearly]
+    order = np.argsort(found, kind="stable")[:n]
+    return [int(place) for place in places[order]]
+
+
+def _front(
+    first: NDArray[np.float64], second: NDArray[np.float64], kept: NDArray[np.bool_]
+) -> list[int]:
+    """Return the places that are not dominated, by the first loss and then by place."""
+    places = np.flatnonzero(kept & ~np.isnan(first) & ~np.isnan(second))
+    if not len(places):
+        return []
+    places = places[np.lexsort((places, second[places], first[places]))]
+    x, y = first[places], second[places]
+    leads = np.r_[True, x[1:] != x[:-1]]
+    group = np.cumsum(leads) - 1
+    # The second loss is ascending within equal first ones, so that its best leads the group.
+    best = y[leads]
+    best_before = np.r_[np.inf, np.minimum.accumulate(best)[:-1]]
+    undominated = (y == best[group]) & (y < best_before[group])
+    return [int(place) for place in places[undominated]]
+
+
+def _items(candidates: Candidates, places: Sequence[int], metrics: Sequence[Metric]) -> list[Item]:
+    columns = {metric.name: candidates.values(metric) for metric in metrics}
+    return [
+        {
+            "metrics": {name: _number(column[place]) for name, column in columns.items()},
+            "config": config,
+        }
+        for place, config in zip(places, candidates.configs(places), strict=True)
+    ]
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _unique(metrics: Sequence[Metric]) -> list[Metric]:
+    return list({metric.name: metric for metric in metrics}.values())

@@ -24,9 +24,12 @@ from bench_client.errors import (
     TooLargeError,
     UnavailableError,
     UnexpectedAnswerError,
+    UnsupportedQuestionError,
 )
+from bench_client.frames import Batch, Items
 from bench_client.models import (
     BenchmarkInfo,
+    Distribution,
     FieldDescription,
     FieldError,
     NatsSssArchitecture,
@@ -46,6 +49,7 @@ from bench_client.models import (
     Nb201Hardware,
     Nb201HardwareConfig,
     Nb201Stats,
+    NdsArchitecture,
     NdsConfig,
     NdsCurves,
     NdsDistribution,
@@ -54,18 +58,31 @@ from bench_client.models import (
     NdsStats,
     Problem,
     ProvenanceInfo,
+    Ranked,
+    Standing,
+    TradeOff,
 )
+from bench_client.simulation import AsyncSimulation, Simulation
+from bench_client.simulation_errors import BudgetExhausted, NotRecordedError
+from bench_client.simulation_ledger import Evaluation, TrajectoryPoint
+from bench_client.simulation_settings import SimulationSettings
 
 __all__ = [
     "AsyncBenchClient",
+    "AsyncSimulation",
+    "Batch",
     "BenchClient",
     "BenchError",
     "BenchmarkInfo",
     "BenchmarkNotInstalledError",
+    "BudgetExhausted",
+    "Distribution",
+    "Evaluation",
     "FieldDescription",
     "FieldError",
     "InvalidArchitectureError",
     "InvalidRequestError",
+    "Items",
     "NatsSssArchitecture",
     "NatsSssConfig",
     "NatsSssCurves",
@@ -83,6 +100,7 @@ __all__ = [
     "Nb201Hardware",
     "Nb201HardwareConfig",
     "Nb201Stats",
+    "NdsArchitecture",
     "NdsConfig",
     "NdsCurves",
     "NdsDistribution",
@@ -90,14 +108,22 @@ __all__ = [
     "NdsFamily",
     "NdsStats",
     "NotAuthorizedError",
+    "NotRecordedError",
     "Problem",
     "ProvenanceInfo",
+    "Ranked",
     "RequestTimeoutError",
     "ServerFailedError",
     "ServerOverloadedError",
     "ServerUnreachableError",
+    "Simulation",
+    "SimulationSettings",
+    "Standing",
     "SyntheticDataWarning",
     "TooLargeError",
+    "TradeOff",
+    "TrajectoryPoint",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "UnsupportedQuestionError",
 ]

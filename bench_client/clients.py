@@ -6,14 +6,17 @@ import os
 import threading
 import warnings
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
 from bench_client.errors import SyntheticDataWarning
+from bench_client.export import Download, Exported, ExportMethods
 from bench_client.models import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question
 from bench_client.over_http import AsyncHttpTransport, HttpSettings, HttpTransport
+from bench_client.simulation import AsyncSimulation, Simulation
+from bench_client.simulation_settings import SimulationSettings
 from bench_client.surface import Surface
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
@@ -32,11 +35,15 @@ _FRAMES_TO_CALLER: Final = 5
 class _Transport(Protocol):
     def ask(self, question: Question[A]) -> A: ...
 
+    def download(self, question: Download) -> Exported: ...
+
     def close(self) -> None: ...
 
 
 class _AsyncTransport(Protocol):
     async def ask(self, question: Question[A]) -> A: ...
+
+    async def download(self, question: Download) -> Exported: ...
 
     async def close(self) -> None: ...
 
@@ -65,7 +72,7 @@ class _SyntheticNotice:
         )
 
 
-class BenchClient(Surface, BlockingClient):
+class BenchClient(Surface, ExportMethods, BlockingClient):
     """Asks a benchmark service; may be shared by threads, not across a fork.
 
     Args:
@@ -76,9 +83,15 @@ class BenchClient(Surface, BlockingClient):
             as a Retry-After header says; when that is more, the error is raised at once.
         api_key: Sent as `Authorization: Bearer`, for servers that want one.
         compress: Whether answers come gzipped: worth it over slow lines only.
+        cache: Where answers are kept for later, in this and other processes of this machine: True,
+            in the user's cache folder; a path, in that file, 256 MiB at most; None or False, not.
+            An answer is used for as long as the server allows, then the server is asked whether it
+            still holds; one that cannot be reached is an error all the same. Batches and questions
+            about architectures are always asked.
 
     Raises:
-        ValueError: The address is none, or a number is out of range.
+        OSError: The file of the cache cannot be opened.
+        ValueError: The address is none, a number is out of range, or the file holds other things.
 
     Example:
         with BenchClient() as bench:
@@ -94,9 +107,15 @@ class BenchClient(Surface, BlockingClient):
         retries: int = _RETRIES,
         api_key: str | None = None,
         compress: bool = False,
+        cache: bool | str | os.PathLike[str] | None = None,
     ) -> None:
         settings = HttpSettings.of(
-            url, timeout=timeout, retries=retries, api_key=api_key, compress=compress
+            url,
+            timeout=timeout,
+            retries=retries,
+            api_key=api_key,
+            compress=compress,
+            cache=cache,
         )
         self._use(HttpTransport(settings))
 
@@ -114,6 +133,63 @@ class BenchClient(Surface, BlockingClient):
         client = cls.__new__(cls)
         client._use(_local_transports().LocalTransport(directory))  # noqa: SLF001 - a constructor
         return client
+
+    def simulate(  # noqa: PLR0913 - the choices of an experiment
+        self,
+        benchmark: str,
+        dataset: str | None,
+        num_epochs: int,
+        *,
+        budget: float,
+        metric: str | None = None,
+        seed: int | None = None,
+        continue_training: bool = False,
+        free_repeats: bool = False,
+        evaluation_time: bool = False,
+    ) -> Simulation:
+        """Return a clock that adds up the recorded training times of what a search evaluates.
+
+        Nothing is asked until something is evaluated, and the server keeps no state of it. The
+        same evaluations in the same order give the same values and times, everywhere.
+
+        Args:
+            benchmark: `nasbench101`, `nasbench201` or `natssss`.
+            dataset: What networks are trained on; None where the benchmark has one data set.
+            num_epochs: Training budget of an evaluation, in epochs, unless it says otherwise.
+            budget: When the clock stops, in seconds: no evaluation passes it.
+            metric: What is sought, any number that a run records; accuracies are best when large,
+                all else when small. None: `valid_acc`; for `cifar10` of NATS-Bench, which has no
+                validation split, it must be said (`test_acc`).
+            seed: Which of the recorded runs of an architecture counts. None: the mean over them,
+                in value and time. An integer: one of them, chosen by a digest of seed and
+                architecture, the same everywhere; then a value may be above the best mean.
+            continue_training: Charge only what lies beyond the longest shorter training of the
+                same architecture that was charged before. Between epochs of one run that is exact.
+                Between budgets it assumes that a finished training could go on to the next
+                budget, although the recorded ones began anew, each with a learning-rate schedule
+                of its own. Where the shorter one took no less time, the full price is charged.
+            free_repeats: Charge nothing for an evaluation that was charged before; by default it
+                is charged again, as programs on NATS-Bench's interface know it.
+            evaluation_time: Charge also one pass over the split that the metric is of, where the
+                benchmark records its time, which NAS-Bench-101 does not.
+
+        Raises:
+            BenchmarkNotInstalledError: This client knows no benchmark of this name.
+            InvalidRequestError: An argument is malformed, or the benchmark records no training
+                times: NDS.
+        """
+        settings = SimulationSettings.of(
+            benchmark,
+            dataset,
+            num_epochs,
+            budget=budget,
+            metric=metric,
+            seed=seed,
+            continue_training=continue_training,
+            free_repeats=free_repeats,
+            evaluation_time=evaluation_time,
+        )
+        return Simulation(self._ask, settings)
 
     def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -141,12 +217,15 @@ class BenchClient(Surface, BlockingClient):
 
     def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
-        answer = self._transport.ask(question)
+        if isinstance(question, Download):
+            answer = cast("A", self._transport.download(question))
+        else:
+            answer = self._transport.ask(question)
         self._notice.look_at(answer)
         return answer
 
 
-class AsyncBenchClient(Surface, AwaitedClient):
+class AsyncBenchClient(Surface, ExportMethods, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop. Arguments and errors are those of `BenchClient`.
@@ -164,9 +243,15 @@ class AsyncBenchClient(Surface, AwaitedClient):
         retries: int = _RETRIES,
         api_key: str | None = None,
         compress: bool = False,
+        cache: bool | str | os.PathLike[str] | None = None,
     ) -> None:
         settings = HttpSettings.of(
-            url, timeout=timeout, retries=retries, api_key=api_key, compress=compress
+            url,
+            timeout=timeout,
+            retries=retries,
+            api_key=api_key,
+            compress=compress,
+            cache=cache,
         )
         self._use(AsyncHttpTransport(settings))
 
@@ -176,6 +261,33 @@ class AsyncBenchClient(Surface, AwaitedClient):
         client = cls.__new__(cls)
         client._use(_local_transports().AsyncLocalTransport(directory))  # noqa: SLF001 - a constructor
         return client
+
+    def simulate(  # noqa: PLR0913 - the choices of an experiment
+        self,
+        benchmark: str,
+        dataset: str | None,
+        num_epochs: int,
+        *,
+        budget: float,
+        metric: str | None = None,
+        seed: int | None = None,
+        continue_training: bool = False,
+        free_repeats: bool = False,
+        evaluation_time: bool = False,
+    ) -> AsyncSimulation:
+        """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
+        settings = SimulationSettings.of(
+            benchmark,
+            dataset,
+            num_epochs,
+            budget=budget,
+            metric=metric,
+            seed=seed,
+            continue_training=continue_training,
+            free_repeats=free_repeats,
+            evaluation_time=evaluation_time,
+        )
+        return AsyncSimulation(self._ask, settings)
 
     async def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -203,7 +315,10 @@ class AsyncBenchClient(Surface, AwaitedClient):
 
     async def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
-        answer = await self._transport.ask(question)
+        if isinstance(question, Download):
+            answer = cast("A", await self._transport.download(question))
+        else:
+            answer = await self._transport.ask(question)
         self._notice.look_at(answer)
         return answer
 

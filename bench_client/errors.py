@@ -9,6 +9,7 @@ BenchError
 ├── UnexpectedAnswerError          look at the address: this is not our service, or not its version
 ├── NotAuthorizedError             401 or 403: pass a valid `api_key`
 ├── BenchmarkNotInstalledError     404: make the database; the message says how
+├── UnsupportedQuestionError       404: ask another benchmark; the message says why
 └── InvalidRequestError            400 or 422: mend the question; `errors` names the fields
     ├── InvalidArchitectureError   the architecture is malformed or outside the space
     └── TooLargeError              413: ask for less at a time
@@ -37,6 +38,7 @@ __all__ = [
     "TooLargeError",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "UnsupportedQuestionError",
 ]
 
 
@@ -109,6 +111,10 @@ class NotAuthorizedError(BenchError):
 
 class BenchmarkNotInstalledError(BenchError, LookupError):
     """The benchmark does not exist, or its database is not installed."""
+
+
+class UnsupportedQuestionError(BenchError):
+    """The question has no meaning for this benchmark, whatever its arguments."""
 
 
 class InvalidRequestError(BenchError, ValueError):

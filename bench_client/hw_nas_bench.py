@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench_client.arguments import plain
+from bench_client.frames import Items
 from bench_client.models import Nb201Hardware, Page
 from bench_client.nasbench201 import Architecture
 from bench_client.operations import Question, Steps
@@ -17,7 +18,7 @@ _CostsPage: Final = Page[Nb201Hardware]
 
 def hardware_nb201(
     arch: Architecture | None = None, dataset: str | None = None, device: str | None = None
-) -> Steps[list[Nb201Hardware]]:
+) -> Steps[Items[Nb201Hardware]]:
     """Return what architectures of NAS-Bench-201 cost on devices: HW-NAS-Bench.
 
     None is a wildcard: without any filter, the costs of all 15,625 architectures for all three

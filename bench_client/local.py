@@ -20,8 +20,10 @@ from bench_client.errors import (
     InvalidArchitectureError,
     InvalidRequestError,
     ServerFailedError,
+    UnsupportedQuestionError,
 )
-from bench_client.models import FieldError, fields_of
+from bench_client.export import Download, Exported, columns_of
+from bench_client.models import FieldError, ProvenanceMark, fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
 from benchmark_db.catalog import PUBLISHED, Catalog
@@ -31,6 +33,9 @@ from benchmark_db.errors import (
     UnknownBenchmarkError,
 )
 from benchmark_db.errors import InvalidArchitectureError as InvalidSpellingError
+from benchmark_db.errors import UnsupportedQuestionError as NoSuchQuestionError
+from benchmark_db.export import export_table
+from benchmark_db.export_formats import format_named
 
 __all__ = ["AsyncLocalTransport", "LocalTransport"]
 
@@ -72,6 +77,29 @@ class LocalTransport:
             raise _translated(error) from error
         return question.answer.model_validate(answer)
 
+    def download(self, question: Download) -> Exported:
+        """Write the answer to a question into its file.
+
+        Raises:
+            BenchError: As over HTTP.
+        """
+        name = str(question.benchmark)
+        try:
+            self._catalog.entry(name)
+            table = export_table(
+                self._catalog,
+                name,
+                question.filters,
+                reduction=question.options["reduction"],
+                fields=columns_of(name),
+            )
+            with question.opened() as file:
+                format_named(question.form).write(table, file)
+        except BenchmarkDataError as error:
+            raise _translated(error) from error
+        mark = answers.provenance_mark(table.published)
+        return Exported(provenance=ProvenanceMark.model_validate(mark))
+
     def close(self) -> None:
         """Close the databases."""
         self._catalog.close()
@@ -98,6 +126,10 @@ class AsyncLocalTransport:
         if _takes_microseconds(question):
             return self._local.ask(question)
         return await asyncio.to_thread(self._local.ask, question)
+
+    async def download(self, question: Download) -> Exported:
+        """Write the answer to a question into its file, keeping the event loop free."""
+        return await asyncio.to_thread(self._local.download, question)
 
     async def close(self) -> None:
         """Close the databases."""
@@ -159,7 +191,31 @@ def _families(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
 
 def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     options = {name: value for name, value in question.options.items() if value is not None}
-    return answers.distribution_answer(catalog, question.filters, **options)
+    name = str(question.benchmark)
+    return answers.distribution_answer(catalog, name, question.filters, **options)
+
+
+def _top(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    name = str(question.benchmark)
+    return answers.top_answer(catalog, name, question.filters, **question.options)
+
+
+def _pareto(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    name = str(question.benchmark)
+    return answers.pareto_answer(catalog, name, question.filters, **question.options)
+
+
+def _rank(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    name = str(question.benchmark)
+    return answers.rank_answer(catalog, name, question.filters, **question.options)
+
+
+def _random(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    return answers.random_answer(catalog[str(question.benchmark)], **question.options)
+
+
+def _neighbors(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    return answers.neighbors_answer(catalog[str(question.benchmark)], question.options["arch"])
 
 
 _Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
@@ -177,6 +233,11 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "hash": _architecture,
         "hash_many": _architectures,
         "intermediate_stats": _intermediate_stats,
+        "neighbors": _neighbors,
+        "pareto": _pareto,
+        "random": _random,
+        "rank": _rank,
+        "top": _top,
     }
 )
 
@@ -192,6 +253,8 @@ def _translated(error: BenchmarkDataError) -> BenchError:
         return kind(str(error), errors=[FieldError(loc=[error.field], msg=error.message)])
     if isinstance(error, UnknownBenchmarkError):
         return BenchmarkNotInstalledError(str(error))
+    if isinstance(error, NoSuchQuestionError):
+        return UnsupportedQuestionError(str(error))
     return ServerFailedError(str(error))
 
 

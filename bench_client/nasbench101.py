@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from bench_client.arguments import Reduction, either, whole
+from bench_client.frames import Batch, Items
 from bench_client.models import (
     BatchAnswer,
     Nb101Curves,
@@ -15,7 +16,7 @@ from bench_client.models import (
     Page,
 )
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_page, every_result, page_size
+from bench_client.pages import every_batch, every_page, every_result, page_size
 
 __all__ = [
     "Cell",
@@ -43,7 +44,7 @@ def query_nb101(
     isomorphism: bool = True,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[Nb101Stats]]:
+) -> Steps[Items[Nb101Stats]]:
     """Return the runs that match, in stable order, or one item a configuration when reduced.
 
     None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
@@ -84,7 +85,7 @@ def query_nb101_many(
     isomorphism: bool = True,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[list[Nb101Stats]]]:
+) -> Steps[Batch[Nb101Stats]]:
     """Return the runs of many cells, aligned with them.
 
     One request answers for 10,000 cells, or for 64 when intermediate statistics are included.
@@ -109,7 +110,7 @@ def query_nb101_many(
     options = _options(reduction, include_intermediates=include_intermediates)
     question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
     return (
-        yield from every_result(
+        yield from every_batch(
             question, archs, with_curves=include_intermediates, sendable=_sendable
         )
     )
@@ -121,7 +122,7 @@ def curves_nb101(
     *,
     isomorphism: bool = True,
     reduction: Reduction | None = None,
-) -> Steps[list[Nb101Curves]]:
+) -> Steps[Items[Nb101Curves]]:
     """Return the runs that match half-way and at their end, in columns: one list a statistic.
 
     Arguments, order and errors are those of `query_nb101`.
@@ -145,7 +146,7 @@ def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
     return (yield from ask(Question("hash", Nb101Hash, _NAME, options=options)))
 
 
-def hash_nb101_many(archs: Iterable[Cell]) -> Steps[list[Nb101Hash]]:
+def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
     """Return for many cells, aligned with them, what `hash_nb101` returns for each.
 
     Args:
@@ -156,7 +157,8 @@ def hash_nb101_many(archs: Iterable[Cell]) -> Steps[list[Nb101Hash]]:
             says which, its `results` holds what was found for the others.
     """
     question = Question("hash_many", Nb101Hashes, _NAME)
-    return (yield from every_result(question, archs, with_curves=False, sendable=_sendable))
+    found = yield from every_result(question, archs, with_curves=False, sendable=_sendable)
+    return Items(found, Nb101Hash)
 
 
 def _sendable(arch: Any) -> Any:

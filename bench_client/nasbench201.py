@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from bench_client.arguments import Reduction, plain
+from bench_client.frames import Batch, Items
 from bench_client.models import (
     BatchAnswer,
     Nb201Architecture,
@@ -45,7 +46,7 @@ def query_nb201(
     *,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[Nb201Stats]]:
+) -> Steps[Items[Nb201Stats]]:
     """Return the runs that match, in stable order, or one item a configuration when reduced.
 
     None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
@@ -84,7 +85,7 @@ def query_nb201_many(
     *,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[list[Nb201Stats]]]:
+) -> Steps[Batch[Nb201Stats]]:
     """Return the runs of many architectures, aligned with them.
 
     One request answers for 10,000 architectures, or for 64 when learning curves are included.
@@ -118,7 +119,7 @@ def curves_nb201(
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
-) -> Steps[list[Nb201Curves]]:
+) -> Steps[Items[Nb201Curves]]:
     """Return the learning curves of the runs that match, in columns: one list a statistic.
 
     Arguments, order and errors are those of `query_nb201`.

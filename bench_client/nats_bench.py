@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from bench_client.arguments import Reduction, whole
+from bench_client.frames import Batch, Items
 from bench_client.models import BatchAnswer, Page
 from bench_client.operations import Question, Steps
-from bench_client.pages import every_page, every_result, page_size
+from bench_client.pages import every_batch, every_page, page_size
 
 __all__ = ["RunFilters", "RunQuestions"]
 
@@ -66,7 +67,7 @@ class RunQuestions(Generic[S, C]):
         reduction: Reduction | None,
         *,
         include_intermediates: bool,
-    ) -> Steps[list[S]]:
+    ) -> Steps[Items[S]]:
         """Return the statistics of the runs that match."""
         options = {
             **_options(reduction, include_intermediates=include_intermediates),
@@ -83,19 +84,19 @@ class RunQuestions(Generic[S, C]):
         reduction: Reduction | None,
         *,
         include_intermediates: bool,
-    ) -> Steps[list[list[S]]]:
+    ) -> Steps[Batch[S]]:
         """Return the statistics of the runs of many architectures, aligned with them."""
         options = _options(reduction, include_intermediates=include_intermediates)
         question = Question("computed_stats_many", self.batch, self.name, which.sent(), options)
         return (
-            yield from every_result(
+            yield from every_batch(
                 question, archs, with_curves=include_intermediates, sendable=self.sendable
             )
         )
 
     def query_curves(
         self, arch: Any, which: RunFilters, reduction: Reduction | None
-    ) -> Steps[list[C]]:
+    ) -> Steps[Items[C]]:
         """Return the curves of the runs that match, in columns."""
         options = {"reduction": reduction, "limit": page_size(with_curves=True)}
         filters = which.sent(arch=self.sendable(arch))

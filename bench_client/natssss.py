@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from bench_client.arguments import Reduction, plain
+from bench_client.frames import Batch, Items
 from bench_client.models import (
     BatchAnswer,
     NatsSssArchitecture,
@@ -54,7 +55,7 @@ def query_natssss(
     *,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[NatsSssStats]]:
+) -> Steps[Items[NatsSssStats]]:
     """Return the runs that match, in stable order, or one item a configuration when reduced.
 
     None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
@@ -92,7 +93,7 @@ def query_natssss_many(
     *,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[list[NatsSssStats]]]:
+) -> Steps[Batch[NatsSssStats]]:
     """Return the runs of many architectures, aligned with them.
 
     One request answers for 10,000 architectures, or for 64 when learning curves are included.
@@ -126,7 +127,7 @@ def curves_natssss(
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
-) -> Steps[list[NatsSssCurves]]:
+) -> Steps[Items[NatsSssCurves]]:
     """Return the learning curves of the runs that match, in columns: one list a statistic.
 
     Arguments, order and errors are those of `query_natssss`.

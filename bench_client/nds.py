@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
 from bench_client.arguments import Reduction, whole
+from bench_client.frames import Batch, Items
 from bench_client.models import (
     BatchAnswer,
     NdsCurves,
@@ -17,7 +18,7 @@ from bench_client.models import (
     Page,
 )
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_page, every_result, page_size
+from bench_client.pages import every_batch, every_page, page_size
 
 __all__ = ["NdsBounds", "Specification", "curves_nds", "distribution_nds"]
 __all__ += ["families_nds", "query_nds", "query_nds_many"]
@@ -70,7 +71,7 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
     **bounds: Unpack[NdsBounds],
-) -> Steps[list[NdsStats]]:
+) -> Steps[Items[NdsStats]]:
     """Return the runs that match, in stable order, or one item a configuration when reduced.
 
     None is a wildcard: without any filter, every run of the benchmark comes back, page by page.
@@ -129,7 +130,7 @@ def query_nds_many(
     *,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
-) -> Steps[list[list[NdsStats]]]:
+) -> Steps[Batch[NdsStats]]:
     """Return the runs of many networks, aligned with them.
 
     One request answers for 10,000 networks, or for 64 when learning curves are included.
@@ -154,7 +155,7 @@ def query_nds_many(
     filters = _space(model_family, proposer, generator, dataset, num_epochs)
     options = {"reduction": reduction, "include_intermediates": include_intermediates or None}
     question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
-    return (yield from every_result(question, archs, with_curves=include_intermediates))
+    return (yield from every_batch(question, archs, with_curves=include_intermediates))
 
 
 def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
@@ -171,7 +172,7 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
     limit: int | None = None,
     reduction: Reduction | None = None,
     **bounds: Unpack[NdsBounds],
-) -> Steps[list[NdsCurves]]:
+) -> Steps[Items[NdsCurves]]:
     """Return the learning curves of the runs that match, in columns: one list a statistic.
 
     Arguments, order and errors are those of `query_nds`.
@@ -188,13 +189,14 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
     return (yield from every_page(question, at_most=whole("limit", limit)))
 
 
-def families_nds() -> Steps[list[NdsFamily]]:
+def families_nds() -> Steps[Items[NdsFamily]]:
     """Return the design spaces as sampled and trained, with how many runs and networks each has.
 
     Raises:
         BenchmarkNotInstalledError: The server has no NDS.
     """
-    return (yield from ask(Question("families", NdsFamilies, _NAME))).items
+    found = yield from ask(Question("families", NdsFamilies, _NAME))
+    return Items(found.items, NdsFamily)
 
 
 def distribution_nds(
@@ -207,7 +209,7 @@ def distribution_nds(
     *,
     points: int | None = None,
     **bounds: Unpack[NdsBounds],
-) -> Steps[list[NdsDistribution]]:
+) -> Steps[Items[NdsDistribution]]:
     """Return how a metric is distributed over the configurations of each design space.
 
     `value` and `fraction` are points of the empirical distribution function, as the paper's
@@ -231,7 +233,7 @@ def distribution_nds(
     space = _space(model_family, proposer, generator, dataset, num_epochs)
     options = {"metric": metric, "points": whole("points", points)}
     question = Question("distribution", NdsDistributions, _NAME, {**space, **bounds}, options)
-    return (yield from ask(question)).items
+    return Items((yield from ask(question)).items, NdsDistribution)
 
 
 def _space(

@@ -59,11 +59,17 @@ Topic: TypeAlias = Literal[
     "computed_stats",
     "computed_stats_many",
     "distribution",
+    "export",
     "families",
     "hardware",
     "hash",
     "hash_many",
     "intermediate_stats",
+    "neighbors",
+    "pareto",
+    "random",
+    "rank",
+    "top",
 ]
 """What can be asked; every transport knows how."""
 

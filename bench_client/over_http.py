@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
+from bench_client.export import Download, Exported
+from bench_client.export_http import off_the_loop, save, save_awaiting
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.replies import read
 from bench_client.retries import Outcome, Retries
+from bench_client.revalidation import Write, ask_through
 from bench_client.routes import call_of
+
+if TYPE_CHECKING:
+    from bench_client.cache import AnswerCache
 
 __all__ = ["AsyncHttpTransport", "HttpSettings", "HttpTransport"]
 
@@ -46,6 +53,9 @@ class Pause(NamedTuple):
     seconds: float
 
 
+Step: TypeAlias = httpx.Request | Pause | Write
+
+
 @dataclass(frozen=True, kw_only=True)
 class HttpSettings:
     """How to reach a service; `BenchClient` documents the fields.
@@ -59,6 +69,7 @@ class HttpSettings:
     retries: int
     api_key: str | None = field(repr=False)
     compress: bool
+    cache: bool | str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -84,6 +95,22 @@ class HttpSettings:
         """The address without the secrets it may contain."""
         url = httpx.URL(self.url)
         return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
+
+    def open_cache(self) -> AnswerCache | None:
+        """Return the cache for the answers of this service to this caller, if one is wanted.
+
+        Raises:
+            OSError: Its file cannot be opened.
+            ValueError: Its file is something else.
+        """
+        if self.cache is None or self.cache is False:
+            return None
+        # Not at the top: whoever keeps nothing needs no SQLite.
+        from bench_client.cache import AnswerCache, default_file, owner_of  # noqa: PLC0415
+
+        path = default_file() if self.cache is True else Path(self.cache).expanduser()
+        address = str(httpx.URL(self.url)).rstrip("/")
+        return AnswerCache(path, owner_of(address, self.api_key))
 
     def pool_options(self) -> dict[str, Any]:
         """Return the arguments of httpx's clients."""
@@ -114,27 +141,61 @@ class HttpSettings:
 
 
 def exchange(
-    question: Question[A], settings: HttpSettings, build: Callable[..., httpx.Request]
-) -> Generator[httpx.Request | Pause, Any, A]:
+    question: Question[A],
+    settings: HttpSettings,
+    build: Callable[..., httpx.Request],
+    cache: AnswerCache | None = None,
+) -> Generator[Step, Any, A]:
     """Ask a question until it is answered or asking again is pointless.
 
-    Yields requests, to be sent the `Outcome` of each, and pauses, to be sent nothing.
+    Yields requests, to be sent the `Outcome` of each, and pauses and writes, to be sent nothing.
+
+    Args:
+        question: What is asked.
+        settings: How to reach the service.
+        build: Makes a request of method, address, content and headers.
+        cache: Answers to GET at hand, if they are kept.
 
     Raises:
         BenchError: It was not answered.
     """
     call = call_of(question)
-    headers = {} if call.body is None else {"Content-Type": "application/json"}
     url = settings.url.rstrip("/") + call.target
-    request = build(call.method, url, content=call.body, headers=headers)
-    retries = Retries(settings.retries)
+
+    def send(headers: Mapping[str, str]) -> Generator[Step, Any, Outcome]:
+        request = build(call.method, url, content=call.body, headers=headers)
+        return _send_until_settled(request, Retries(settings.retries))
+
+    if call.body is not None:
+        outcome = yield from send({"Content-Type": "application/json"})
+        return read(question, outcome, settings.shown)
+    if cache is None:
+        return read(question, (yield from send({})), settings.shown)
+    return (yield from ask_through(cache, question, call.target, send, settings.shown))
+
+
+def beginning(
+    question: Download, settings: HttpSettings, build: Callable[..., httpx.Request]
+) -> Generator[Step, Any, httpx.Response]:
+    """Ask for a download until it begins; steps and errors are those of `exchange`."""
+    call = call_of(question)
+    url = settings.url.rstrip("/") + call.target
+    request = build(call.method, url, headers={"Accept": question.media_type})
+    outcome = yield from _send_until_settled(request, Retries(settings.retries))
+    if isinstance(outcome, httpx.Response) and outcome.is_success:
+        return outcome
+    read(question, outcome, settings.shown)
+    raise AssertionError("a failure was read as an answer")
+
+
+def _send_until_settled(request: httpx.Request, retries: Retries) -> Generator[Step, Any, Outcome]:
     outcome: Outcome = yield request
     attempt = 0
     while (seconds := retries.pause(attempt, outcome)) is not None:
         yield Pause(seconds)
         outcome = yield request
         attempt += 1
-    return read(question, outcome, settings.shown)
+    return outcome
 
 
 class HttpTransport:
@@ -146,6 +207,7 @@ class HttpTransport:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
+        self._cache = settings.open_cache()
         self._http = httpx.Client(**settings.pool_options())
 
     def __repr__(self) -> str:
@@ -153,21 +215,44 @@ class HttpTransport:
 
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        steps = exchange(question, self._settings, self._http.build_request)
+        steps = exchange(question, self._settings, self._http.build_request, self._cache)
         return drive(steps, self._perform)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def download(self, question: Download) -> Exported:
+        """Write the answer to a question into its file; errors are those of `exchange`."""
+        steps = beginning(question, self._settings, self._http.build_request)
+        with question.opened() as file:
+            return save(drive(steps, self._begin), file, self._settings.shown)
 
-    def _perform(self, step: httpx.Request | Pause) -> Outcome | None:
+    def close(self) -> None:
+        """Close the connections and the cache."""
+        self._http.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
+            return None
+        if isinstance(step, Write):
+            step.perform()
             return None
         try:
             return self._http.send(step)
         except httpx.RequestError as error:
             return error
+
+    def _begin(self, step: Step) -> Outcome | None:
+        """Perform a step; the body of an answer is left to be read."""
+        if not isinstance(step, httpx.Request):
+            return self._perform(step)
+        try:
+            response = self._http.send(step, stream=True)
+            if not response.is_success:
+                response.read()
+        except httpx.RequestError as error:
+            return error
+        return response
 
 
 class AsyncHttpTransport:
@@ -179,6 +264,7 @@ class AsyncHttpTransport:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
+        self._cache = settings.open_cache()
         self._http = httpx.AsyncClient(**settings.pool_options())
         self._turns = asyncio.Semaphore(_REQUESTS_OF_TASKS)
 
@@ -187,19 +273,43 @@ class AsyncHttpTransport:
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        steps = exchange(question, self._settings, self._http.build_request)
+        steps = exchange(question, self._settings, self._http.build_request, self._cache)
         return await drive_awaiting(steps, self._perform)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+    async def download(self, question: Download) -> Exported:
+        """Write the answer to a question into its file; errors are those of `exchange`."""
+        steps = beginning(question, self._settings, self._http.build_request)
+        async with off_the_loop(question.opened()) as file:
+            response = await drive_awaiting(steps, self._begin)
+            return await save_awaiting(response, file, self._settings.shown)
 
-    async def _perform(self, step: httpx.Request | Pause) -> Outcome | None:
+    async def close(self) -> None:
+        """Close the connections and the cache."""
+        await self._http.aclose()
+        if self._cache is not None:
+            await asyncio.to_thread(self._cache.close)
+
+    async def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
+            return None
+        if isinstance(step, Write):
+            await asyncio.to_thread(step.perform)
             return None
         try:
             async with self._turns:
                 return await self._http.send(step)
         except httpx.RequestError as error:
             return error
+
+    async def _begin(self, step: Step) -> Outcome | None:
+        """Perform a step; the body of an answer is left to be read."""
+        if not isinstance(step, httpx.Request):
+            return await self._perform(step)
+        try:
+            response = await self._http.send(step, stream=True)
+            if not response.is_success:
+                await response.aread()
+        except httpx.RequestError as error:
+            return error
+        return response

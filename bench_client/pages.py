@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 
 from bench_client.arguments import plain
-from bench_client.errors import InvalidArchitectureError, UnexpectedAnswerError
-from bench_client.models import BatchError, FieldError, Page
+from bench_client.errors import (
+    InvalidArchitectureError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from bench_client.frames import Batch, Items
+from bench_client.models import BatchAnswer, BatchError, FieldError, Page
 from bench_client.operations import Question, Steps, ask
 
-__all__ = ["every_page", "every_result", "page_size"]
+__all__ = ["every_batch", "every_page", "every_result", "item_model", "page_size"]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -36,7 +41,7 @@ def page_size(*, with_curves: bool) -> int:
     return _PAGE_WITH_CURVES if with_curves else _PAGE
 
 
-def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps[list[T]]:
+def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps[Items[T]]:
     """Ask for page after page and return the items of all.
 
     Args:
@@ -44,18 +49,25 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
         at_most: Stop after so many items, 1 or more.
 
     Raises:
+        UnavailableError: The database was replaced meanwhile.
         UnexpectedAnswerError: The server turns in circles.
     """
     if at_most is not None:
         limit = min(at_most, question.options["limit"])
         question = replace(question, options={**question.options, "limit": limit})
     page = yield from ask(question)
-    items = list(page.items)
+    content = page.provenance.content_digest
+    items = Items(page.items, item_model(question))
     while page.next_cursor is not None and (at_most is None or len(items) < at_most):
         cursor = page.next_cursor
         page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
         if page.next_cursor == cursor:
             raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page")
+        if page.provenance.content_digest != content:
+            raise UnavailableError(
+                f"the database of {question.benchmark} was replaced while its pages were read: ask "
+                "again"
+            )
         items += page.items
     return items[:at_most]
 
@@ -92,6 +104,29 @@ def every_result(
             )
         results += answer.results
     return _without_errors(results)
+
+
+def every_batch(
+    question: Question[BatchAnswer[T]],
+    archs: Iterable[Any],
+    *,
+    with_curves: bool,
+    sendable: Callable[[Any], Any] = plain,
+) -> Steps[Batch[T]]:
+    """Ask as `every_result` does, and return the items of each architecture."""
+    (model,) = question.answer.__pydantic_generic_metadata__["args"]
+    try:
+        found = yield from every_result(question, archs, with_curves=with_curves, sendable=sendable)
+    except InvalidArchitectureError as error:
+        error.results = [None if items is None else Items(items, model) for items in error.results]
+        raise
+    return Batch(found, model)
+
+
+def item_model(question: Question[Any]) -> type[Any]:
+    """Return the class of the `items` in the answer to a question."""
+    (model,) = get_args(question.answer.model_fields["items"].annotation)
+    return cast("type[Any]", model)
 
 
 def _batches(archs: Iterable[Any], size: int) -> Iterator[list[Any]]:

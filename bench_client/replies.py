@@ -19,6 +19,7 @@ from bench_client.errors import (
     ServerUnreachableError,
     TooLargeError,
     UnexpectedAnswerError,
+    UnsupportedQuestionError,
 )
 from bench_client.models import Problem
 from bench_client.operations import Question
@@ -44,6 +45,9 @@ _SAID_BY_SERVICE: Final[dict[int, type[BenchError]]] = {
 
 _DAMAGED_DATABASE: Final = "database-unusable"
 """End of the type of a problem that only whoever runs the server can solve."""
+
+_UNSUPPORTED: Final = "unsupported-question"
+"""End of the type of the other problem that is a 404."""
 
 _SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
     413: TooLargeError,
@@ -102,6 +106,8 @@ def _status_error(question: Question[Any], response: httpx.Response, address: st
     kind = _SAID_BY_ANYONE.get(status)
     if kind is None and problem is not None:
         kind = _SAID_BY_SERVICE.get(status)
+    if problem is not None and problem.type.endswith(_UNSUPPORTED):
+        kind = UnsupportedQuestionError
     damaged = problem is not None and problem.type.endswith(_DAMAGED_DATABASE)
     if damaged or (kind is None and status >= _FIRST_SERVER_ERROR):
         kind = ServerFailedError

@@ -37,10 +37,16 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "intermediate_stats": Route("GET", "/v1/{benchmark}/intermediate-stats"),
         "architecture": Route("POST", "/v1/{benchmark}/architecture"),
         "distribution": Route("GET", "/v1/{benchmark}/distribution"),
+        "export": Route("GET", "/v1/{benchmark}/export"),
         "families": Route("GET", "/v1/{benchmark}/families"),
         "hardware": Route("GET", "/v1/{benchmark}/hardware"),
         "hash": Route("POST", "/v1/{benchmark}/hash"),
         "hash_many": Route("POST", "/v1/{benchmark}/hash"),
+        "neighbors": Route("POST", "/v1/{benchmark}/architectures/neighbors"),
+        "pareto": Route("GET", "/v1/{benchmark}/pareto"),
+        "random": Route("GET", "/v1/{benchmark}/architectures/random"),
+        "rank": Route("GET", "/v1/{benchmark}/rank"),
+        "top": Route("GET", "/v1/{benchmark}/top"),
     }
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds
+from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds, oracle
 from bench_client.errors import BenchmarkNotInstalledError
 from bench_client.models import BenchmarkInfo, BenchmarkList
 from bench_client.operations import Operation, Question, Steps, ask
@@ -70,6 +70,13 @@ class Surface:
     benchmarks = Operation(benchmarks)
     benchmark = Operation(benchmark)
     query = Operation(query)
+
+    top = Operation(oracle.top)
+    pareto = Operation(oracle.pareto)
+    rank = Operation(oracle.rank)
+    distribution = Operation(oracle.distribution)
+    random = Operation(oracle.random)
+    neighbors = Operation(oracle.neighbors)
 
     query_nb101 = Operation(nasbench101.query_nb101)
     query_nb101_many = Operation(nasbench101.query_nb101_many)

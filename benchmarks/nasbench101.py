@@ -16,7 +16,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,12 +32,17 @@ from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.cell_hash import hash_code
 from benchmark_db.nasbench101.enumeration import enumerate_codes
 from benchmark_db.nasbench101.graph_hash import hash_cells
+from benchmark_db.nasbench101.spelling import parse_cell
 from generators.sample.nasbench101 import write_sample
 
 _STATS = "/v1/nasbench101/computed-stats?num_epochs=108"
 _SECONDS = 240
-_BATCHES = (100, 300, 1_000, 3_000, 10_000, 100_000)
+_BATCHES = (30, 100, 300, 1_000, 3_000, 10_000, 100_000)
 _STRAIGHTFORWARD_CELLS = 2_000
+_ROUNDS = 3
+_QUESTIONS = 15_000
+"""More than are answered in a round: no question is asked twice, lest its answer be kept."""
+_BATCH = 10_000
 
 
 def show(what: str, value: str, reach: str = "") -> None:
@@ -122,25 +128,54 @@ def some_cells(data: Path, count: int) -> list[tuple[str, dict[str, Any]]]:
     return [(name, Cell(code).to_dict()) for name, code in rows[:count]]
 
 
+def batched(cells: list[tuple[str, dict[str, Any]]], size: int) -> Iterator[list[Any]]:
+    """Yield the cells in parts of one size, the last perhaps smaller."""
+    rest = iter(cells)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def renumbered(arch: dict[str, Any]) -> dict[str, Any]:
+    """Return another matrix of the same cell where there is one, as a search might write it."""
+    cell = parse_cell(arch)
+    rng = random.Random(cell.code)  # noqa: S311 - a numbering to repeat
+    order, left = [0], set(range(1, cell.num_vertices - 1))
+    while left:
+        free = [v for v in left if not any(cell.predecessors[v] >> u & 1 for u in left)]
+        order.append(rng.choice(free))
+        left.remove(order[-1])
+    return cell.reordered([*order, cell.num_vertices - 1]).to_dict()
+
+
+def path_of(arch: str | dict[str, Any]) -> str:
+    """Return the path of a question about one cell."""
+    text = arch if isinstance(arch, str) else json.dumps(arch, separators=(",", ":"))
+    return f"{_STATS}&arch={quote(text)}"
+
+
 def measure_http(data: Path) -> None:
     """Measure single queries against a constant route, and batches."""
-    cells = some_cells(data, 10_000)
-    by_hash = [f"{_STATS}&arch={name}" for name, _ in cells[:400]]
-    by_cell = [
-        f"{_STATS}&arch={quote(json.dumps(arch, separators=(',', ':')))}" for _, arch in cells[:400]
+    cells = some_cells(data, (3 * _ROUNDS + 1) * _QUESTIONS)
+    spellings: list[tuple[str, Callable[[tuple[str, dict[str, Any]]], Any]]] = [
+        ("hash", lambda cell: cell[0]),
+        ("cell as recorded", lambda cell: cell[1]),
+        ("cell renumbered", lambda cell: renumbered(cell[1])),
     ]
     with service(data) as ours, constant_server() as constant:
         show("server start", f"{ours.start_seconds:.2f} s", "2 s")
         show("server memory at the start", f"{ours.resident_mb:.0f} MB", "150 MB")
-        for _ in range(3):
-            bare = throughput(constant.port, ["/constant"])
-            for what, paths in (("hash", by_hash), ("cell", by_cell)):
+        fresh = cycle(batched(cells, _QUESTIONS))
+        for _ in range(_ROUNDS):
+            for what, spelled in spellings:
+                paths = [path_of(spelled(cell)) for cell in next(fresh)]
+                bare = throughput(constant.port, ["/constant"])
                 single = throughput(ours.port, paths)
                 show(
                     f"one query by {what}, 3 runs, a second",
                     f"{single:.0f}, {single / bare:.2f} of {bare:.0f}",
                     "0.5",
                 )
+        by_hash = [path_of(cells[0][0])]
         plain = latency(ours.port, by_hash[0])
         curves = latency(ours.port, f"{by_hash[0]}&include_intermediates=true")
         show(
@@ -149,8 +184,8 @@ def measure_http(data: Path) -> None:
             "5 x",
         )
         with BenchClient(f"http://127.0.0.1:{ours.port}") as bench:
-            spelled = {"hash": [name for name, _ in cells], "cell": [arch for _, arch in cells]}
-            for what, archs in spelled.items():
+            for what, spelled in spellings:
+                archs = [spelled(cell) for cell in cells[-_BATCH:]]
                 bench.query_nb101_many(archs[:100], 108, reduction="mean")
                 before, mine = cpu_seconds(ours.pid), time.process_time()
                 started = time.perf_counter()
@@ -165,9 +200,9 @@ def measure_http(data: Path) -> None:
                     "20,000",
                 )
             started = time.perf_counter()
-            bench.hash_nb101_many(spelled["cell"])
+            bench.hash_nb101_many(archs)
             wall = time.perf_counter() - started
-            show(f"{len(cells):,} hashes by HTTP", f"{wall:.2f} s")
+            show(f"{len(archs):,} hashes by HTTP", f"{wall:.2f} s")
         show("server memory afterwards", f"{ours.resident_mb:.0f} MB", "150 MB")
 
 

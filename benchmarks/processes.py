@@ -49,8 +49,16 @@ class Server:
     @property
     def resident_mb(self) -> float:
         """Resident memory, in MB."""
+        return self._status("VmRSS")
+
+    @property
+    def peak_mb(self) -> float:
+        """The most resident memory so far, in MB."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        line = next(line for line in status.splitlines() if line.startswith(name))
         return int(line.split()[1]) * 1024 / 1e6
 
 

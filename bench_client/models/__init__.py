@@ -51,14 +51,25 @@ from bench_client.models.nds import (
     NdsFamily,
     NdsStats,
 )
+from bench_client.models.oracle import (
+    Distribution,
+    Found,
+    NdsArchitecture,
+    Ranked,
+    Sampled,
+    Standing,
+    TradeOff,
+)
 
 __all__ = [
     "BatchAnswer",
     "BatchError",
     "BenchmarkInfo",
     "BenchmarkList",
+    "Distribution",
     "FieldDescription",
     "FieldError",
+    "Found",
     "NatsSssArchitecture",
     "NatsSssConfig",
     "NatsSssCurves",
@@ -77,6 +88,7 @@ __all__ = [
     "Nb201Hardware",
     "Nb201HardwareConfig",
     "Nb201Stats",
+    "NdsArchitecture",
     "NdsConfig",
     "NdsCurves",
     "NdsDistribution",
@@ -89,6 +101,10 @@ __all__ = [
     "Problem",
     "ProvenanceInfo",
     "ProvenanceMark",
+    "Ranked",
+    "Sampled",
+    "Standing",
+    "TradeOff",
     "WireModel",
     "fields_of",
 ]

@@ -16,9 +16,12 @@ from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
 from generators.fetch import FetchError
 from generators.raw.errors import ArchiveError
-from service.cli import data, query, serve
+from nas_search.study import StudyError
+from service.cli import data, oracle, query, serve
+from service.cli.export import export_command
 from service.cli.fetch import fetch_command
 from service.cli.hash import hash_command
+from service.cli.study import study_command
 
 __all__ = ["run"]
 
@@ -28,6 +31,7 @@ _FAILURES: Final = (
     BuildError,
     ArchiveError,
     FetchError,
+    StudyError,
     OSError,
     sqlite3.Error,
 )
@@ -46,7 +50,15 @@ app.command("sample")(data.sample)
 app.command("info")(data.info)
 app.command("verify")(data.verify)
 app.command("serve")(serve.serve)
+app.command("export")(export_command)
 app.command("hash")(hash_command)
+app.command("study")(study_command)
+app.command("top")(oracle.top)
+app.command("pareto")(oracle.pareto)
+app.command("rank")(oracle.rank)
+app.command("distribution")(oracle.distribution)
+app.command("random")(oracle.random)
+app.command("neighbors")(oracle.neighbors)
 app.add_typer(query.app, name="query")
 
 

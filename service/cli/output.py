@@ -27,6 +27,7 @@ __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_j
 _SIDE_BY_SIDE: Final = 6
 _COLUMN_WIDTH: Final = 16
 """Characters that a column of numbers with its name takes, about."""
+_WIDEST_NAME: Final = 30
 
 
 def wants_json(*, asked: bool) -> bool:
@@ -55,6 +56,8 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     """
     console = Console()
     console.print(title, style="bold")
+    if not items:
+        return
     names = list(dict.fromkeys(name for item in items for name in item))
     shared = {
         name: items[0].get(name)
@@ -77,8 +80,13 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
+    # What the numbers are must be read even where there is no room for all of them.
+    first = max(len(row[0]) for row in rows) if rows else 0
     for rank, name in enumerate(header):
-        table.add_column(name, justify="left" if rank == 0 else "right", no_wrap=True)
+        if rank == 0:
+            table.add_column(name, no_wrap=True, min_width=min(first, _WIDEST_NAME))
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     return table

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from pydantic import BaseModel
 
-from bench_client import BenchClient
 from benchmark_db.hw_nas_bench.tables import DEVICES
 from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED
 from benchmark_db.reduction import REDUCTIONS
+from service.cli.asking import Url, bounds, client
 from service.cli.data import AsJson, DataDirectory
 from service.cli.output import print_items, print_json, wants_json
 
@@ -26,9 +25,6 @@ Reduction: TypeAlias = Annotated[
 ]
 Intermediates: TypeAlias = Annotated[
     bool, typer.Option("--intermediates", help="With the intermediate statistics; JSON only.")
-]
-Url: TypeAlias = Annotated[
-    str | None, typer.Option(envvar="NASBENCH_URL", help="Ask a server instead of the files.")
 ]
 
 
@@ -53,7 +49,7 @@ def nb101(
     Answers come from the databases in --data, or from the server at --url. Accuracies in percent,
     times in seconds, parameters in millions.
     """
-    with _client(url, data) as bench:
+    with client(url, data) as bench:
         items = bench.query_nb101(
             arch,
             num_epochs,
@@ -90,7 +86,7 @@ def nb201(  # noqa: PLR0913 - the filters of the benchmark
     Answers come from the databases in --data, or from the server at --url. Accuracies in percent,
     times and latency in seconds, parameters and flops in millions.
     """
-    with _client(url, data) as bench:
+    with client(url, data) as bench:
         items = bench.query_nb201(
             arch,
             num_epochs,
@@ -125,7 +121,7 @@ def natssss(  # noqa: PLR0913 - the filters of the benchmark
     Answers come from the databases in --data, or from the server at --url. Accuracies in percent,
     times and latency in seconds, parameters and flops in millions.
     """
-    with _client(url, data) as bench:
+    with client(url, data) as bench:
         items = bench.query_natssss(
             arch,
             num_epochs,
@@ -157,7 +153,7 @@ def hardware(
     Answers come from the databases in --data, or from the server at --url. Latencies in
     milliseconds, energies in millijoules, arithmetic intensity in FLOP a byte.
     """
-    with _client(url, data) as bench:
+    with client(url, data) as bench:
         items = bench.hardware_nb201(arch, dataset, device)
     _print(items, "HW-NAS-Bench", as_json=as_json)
 
@@ -197,8 +193,7 @@ def nds(  # noqa: PLR0913 - the filters of the benchmark
     Answers come from the databases in --data, or from the server at --url. Accuracies in percent,
     times in seconds, parameters and flops in millions.
     """
-    bounds = {**_bounds("min", least), **_bounds("max", most)}
-    with _client(url, data) as bench:
+    with client(url, data) as bench:
         items = bench.query_nds(
             model_family,
             proposer,
@@ -212,27 +207,9 @@ def nds(  # noqa: PLR0913 - the filters of the benchmark
             limit=limit,
             reduction=reduction,  # type: ignore[arg-type]  # checked where it is used
             include_intermediates=intermediates,
-            **bounds,
+            **bounds(least, most),
         )
     _print(items, "NDS", as_json=as_json or intermediates)
-
-
-def _bounds(side: str, given: Sequence[str] | None) -> dict[str, float]:
-    """Return the bounds that options such as `best_test_acc=94` give."""
-    bounds = {}
-    for text in given or ():
-        name, _, value = text.partition("=")
-        try:
-            bounds[f"{side}_{name}"] = float(value)
-        except ValueError:
-            raise typer.BadParameter(
-                f"{text!r} is not NAME=NUMBER", param_hint=f"--{side}"
-            ) from None
-    return bounds
-
-
-def _client(url: str | None, data: Path | None) -> BenchClient:
-    return BenchClient(url) if url else BenchClient.local(data)
 
 
 def _print(items: Sequence[BaseModel], title: str, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench_client import AsyncBenchClient, BenchClient, Nb201Stats, SyntheticDataWarning
+from bench_client import AsyncBenchClient, BenchClient, Items, Nb201Stats, SyntheticDataWarning
 
 if TYPE_CHECKING:
     from tests.bench_client.conftest import BenchmarkServer
@@ -136,7 +136,7 @@ def test_threads_may_share_a_client(server: BenchmarkServer, databases: Path) ->
 
 
 def test_tasks_may_share_a_client(server: BenchmarkServer, databases: Path) -> None:
-    async def together(bench: AsyncBenchClient) -> list[list[Nb201Stats]]:
+    async def together(bench: AsyncBenchClient) -> list[Items[Nb201Stats]]:
         async with bench:
             questions = [bench.query_nb201(index % 60, 200, "cifar100") for index in range(400)]
             return await asyncio.gather(*questions)
@@ -203,8 +203,8 @@ def test_methods_explain_themselves() -> None:
     assert [*signature.parameters] == [
         *("arch", "num_epochs", "dataset", "seed", "reduction", "include_intermediates")
     ]
-    assert signature.return_annotation == list[Nb201Stats]
-    assert typing.get_type_hints(BenchClient.query_nb201)["return"] == list[Nb201Stats]
+    assert signature.return_annotation == Items[Nb201Stats]
+    assert typing.get_type_hints(BenchClient.query_nb201)["return"] == Items[Nb201Stats]
     page = pydoc.plain(pydoc.render_doc(AsyncBenchClient))
     for method in METHODS:
         assert f" {method}(self" in page

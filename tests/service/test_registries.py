@@ -20,10 +20,14 @@ def test_everything_that_can_be_installed_can_be_made_fetched_and_asked(name: st
     assert name in SAMPLES
     assert name in RAW_FILES
     assert name in _QUERIES
+    assert f"/v1/{name}/export" in PATHS
     assert all(field.description for field in fields_of(name))
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_answers_the_questions_that_all_have(name: str) -> None:
-    topics = ("computed-stats", "computed-stats/query", "intermediate-stats")
+    topics = (
+        *("computed-stats", "computed-stats/query", "intermediate-stats"),
+        *("top", "pareto", "distribution", "architectures/random"),
+    )
     assert {f"/v1/{name}/{topic}" for topic in topics} <= PATHS

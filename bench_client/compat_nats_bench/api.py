@@ -1,0 +1,334 @@
+"""What both spaces of NATS-Bench are asked alike."""
+
+from __future__ import annotations
+
+import operator
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
+from typing import Any, ClassVar, Final
+
+from bench_client.compat import RunChoice, Where, client_for
+from bench_client.compat_nats_bench.arch_results import ArchResults
+from bench_client.compat_nats_bench.reports import accuracy_named, more_info, summary
+from bench_client.compat_nats_bench.run_results import CLASSES, dataset_named
+
+__all__ = ["NatsBench"]
+
+_ARCHS_KEPT: Final = 128
+"""Architectures whose results are kept: a search asks for accuracy, cost and latency in a row."""
+
+_SEARCHED: Final = ("cifar10", "cifar100", "ImageNet16-120")
+"""What `simulate_train_eval` takes."""
+
+
+class NatsBench(ABC):
+    """Base of both spaces.
+
+    Args:
+        where: Whom to ask: a client, the address of a service, a folder of databases, or None for
+            `BenchClient()`.
+        fast_mode: Taken and reported; nothing is loaded beforehand in either mode.
+        verbose: Taken; nothing is printed.
+        seed: Chooses the run where one of several answers; None: Python's global generator does.
+
+    Raises:
+        BenchmarkNotInstalledError: The folder holds no database that can be used.
+    """
+
+    search_space_name: ClassVar[str]
+    is_size: ClassVar[bool]
+    is_topology: ClassVar[bool]
+    full_train_epochs: ClassVar[int]
+    full_epochs_in_paper: ClassVar[int]
+    _benchmark: ClassVar[str]
+    _budgets: ClassVar[Mapping[str, int]]
+
+    def __init__(
+        self,
+        where: Where = None,
+        fast_mode: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
+        verbose: bool = True,  # noqa: FBT001, FBT002 - the signature that users know
+        *,
+        seed: int | None = 0,
+    ) -> None:
+        self.fast_mode = fast_mode
+        self.verbose = verbose
+        self.used_time = 0.0
+        self._bench = client_for(where)
+        self._choice = RunChoice(seed)
+        self._draw = (random if seed is None else random.Random(seed)).randint  # noqa: S311 - not secret
+        self._results = lru_cache(_ARCHS_KEPT)(self._asked_results)
+
+    @cached_property
+    def meta_archs(self) -> list[str]:
+        """The published strings of all architectures, by index."""
+        return self._names()
+
+    @cached_property
+    def archstr2index(self) -> dict[str, int]:
+        """The index of each architecture, by its published string."""
+        return {name: index for index, name in enumerate(self.meta_archs)}
+
+    @cached_property
+    def evaluated_indexes(self) -> set[int]:
+        """The architectures that the installed data has runs of, at 12 epochs; asked for once."""
+        runs = self._bench.query(self._benchmark, None, 12, "cifar10", reduction="mean")
+        return {run.config.index for run in runs}
+
+    @property
+    def avaliable_hps(self) -> list[str]:
+        """The budgets: epochs as two digits or more."""
+        return list(self._budgets)
+
+    def __len__(self) -> int:
+        return len(self.meta_archs)
+
+    def __getitem__(self, index: int) -> str:
+        return self.meta_archs[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.meta_archs)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} architectures, {self._bench!r})"
+
+    def arch(self, index: int) -> str:
+        """Return the published string of an architecture.
+
+        Raises:
+            ValueError: The index is out of range.
+        """
+        return self.meta_archs[self._index(index)]
+
+    def random(self) -> int:
+        """Return the index of an architecture drawn uniformly."""
+        return self._draw(0, len(self) - 1)
+
+    def reset_time(self) -> None:
+        """Set `used_time` to 0."""
+        self.used_time = 0.0
+
+    def query_index_by_arch(self, arch: Any) -> int:
+        """Return the index of an architecture; -1 when the space has none such.
+
+        Args:
+            arch: The published string, the index, or an object whose `tostr()` gives the string.
+
+        Raises:
+            ValueError: An index is out of range.
+        """
+        if hasattr(arch, "tostr"):
+            arch = arch.tostr()
+        if isinstance(arch, str):
+            return self.archstr2index.get(arch, -1)
+        try:
+            index = operator.index(arch)
+        except TypeError:
+            return -1
+        if 0 <= index < len(self):
+            return index
+        raise ValueError(f"index {index} is not in 0 to {len(self) - 1}")
+
+    def query_meta_info_by_index(self, arch_index: int, hp: str | int = "12") -> ArchResults:
+        """Return all runs of an architecture at a budget.
+
+        Raises:
+            ValueError: The index is out of range, there is no such budget, or no runs.
+            BenchError: As `BenchClient`.
+        """
+        return self._results(self._index(arch_index), self._epochs(hp))
+
+    def query_by_index(
+        self, arch_index: int, dataname: str | None = None, hp: str | int = "12"
+    ) -> Any:
+        """Return all runs of an architecture at a budget; for one data set, the runs by seed.
+
+        Raises:
+            ValueError: As `query_meta_info_by_index`, or there are no runs on the data set.
+        """
+        results = self.query_meta_info_by_index(arch_index, hp)
+        return results if dataname is None else results.query(dataname)
+
+    def query_by_arch(self, arch: Any, hp: str | int = "12") -> str:
+        """Return what `query_info_str_by_arch` returns."""
+        return self.query_info_str_by_arch(arch, hp)
+
+    def query_info_str_by_arch(self, arch: Any, hp: str | int = "12") -> str:
+        """Return costs and mean final accuracies of an architecture as text, a line a data set."""
+        return summary(self.query_meta_info_by_index(arch, hp))
+
+    def get_more_info(
+        self,
+        index: Any,
+        dataset: str,
+        iepoch: int | None = None,
+        hp: str | int = "12",
+        is_random: bool | int = True,  # noqa: FBT001, FBT002 - the signature that users know
+    ) -> dict[str, Any]:
+        """Return losses, accuracies in percent and times in seconds after an epoch.
+
+        Args:
+            index: The architecture, as for `query_index_by_arch`.
+            dataset: `cifar10-valid`, `cifar10`, `cifar100` or `ImageNet16-120`.
+            iepoch: The epoch, counting from 0; None: the last.
+            hp: The budget.
+            is_random: True: one of the runs; False: the mean over all; an integer: the run of this
+                seed.
+
+        Returns:
+            `{set}-loss`, `{set}-accuracy`, `{set}-per-time` (an epoch) and `{set}-all-time` (up to
+            this epoch) of each set that was evaluated after it. The sets are `train`, and
+
+            * cifar10-valid: `valid`, half of the training images; `test`, the test images;
+            * cifar10: `test`, the test images;
+            * cifar100, ImageNet16-120: `valid` and `test`, the halves of the test images;
+              `valtest`, all of them.
+
+            For the first two, a `comment` tells them apart.
+
+        Raises:
+            ValueError: The architecture, data set, epoch, budget or seed is not there.
+            BenchError: As `BenchClient`.
+        """
+        return more_info(self.query_meta_info_by_index(index, hp), dataset, iepoch, is_random)
+
+    def get_cost_info(
+        self, index: int, dataset: str, hp: str | int = "12"
+    ) -> dict[str, float | None]:
+        """Return `flops` and `params` in millions, `latency` and `T-…` times in seconds.
+
+        Raises:
+            ValueError: As `ArchResults.get_compute_costs`.
+        """
+        return self.query_meta_info_by_index(index, hp).get_compute_costs(dataset)
+
+    def get_latency(self, index: int, dataset: str, hp: str | int = "12") -> float | None:
+        """Return the latency in seconds; None when it was not recorded."""
+        return self.query_meta_info_by_index(index, hp).get_latency(dataset)
+
+    def simulate_train_eval(
+        self,
+        arch: Any,
+        dataset: str,
+        iepoch: int | None = None,
+        hp: str | int = "12",
+        account_time: bool = True,  # noqa: FBT001, FBT002 - the signature that users know
+    ) -> tuple[float, float | None, float, float]:
+        """Pretend to train an architecture up to an epoch and to validate it once.
+
+        Args:
+            arch: The architecture, as for `query_index_by_arch`.
+            dataset: `cifar10` (trained on half of its images), `cifar100` or `ImageNet16-120`.
+            iepoch: The epoch, counting from 0; None: the last.
+            hp: The budget.
+            account_time: Whether `used_time` grows by the cost.
+
+        Returns:
+            Validation accuracy in percent, of validation and test images together where only these
+            were evaluated after the epoch; latency, cost and `used_time` in seconds.
+
+        Raises:
+            ValueError: The architecture, data set, epoch or budget is not there, or no times are.
+        """
+        if dataset not in _SEARCHED:
+            raise ValueError(f"{dataset!r:.80} is none of {', '.join(_SEARCHED)}")
+        trained = "cifar10-valid" if dataset == "cifar10" else dataset
+        info = self.get_more_info(arch, trained, iepoch, hp)
+        if "valid-accuracy" in info:
+            accuracy, seconds = info["valid-accuracy"], info["valid-per-time"]
+        else:
+            # Asked anew because the original draws a run anew.
+            last = self.get_more_info(arch, trained, None, hp)
+            accuracy, seconds = info["valtest-accuracy"], last["valid-per-time"]
+        if info["train-all-time"] is None or seconds is None:
+            raise ValueError(f"no times are recorded of {arch!r:.200} on {trained} at {hp} epochs")
+        cost = info["train-all-time"] + seconds
+        latency = self.get_latency(arch, dataset, hp)
+        if account_time:
+            self.used_time += cost
+        return accuracy, latency, cost, self.used_time
+
+    def find_best(
+        self,
+        dataset: str,
+        metric_on_set: str,
+        flop_max: float | None = None,
+        param_max: float | None = None,
+        hp: str | int = "12",
+        enforce_all: bool | None = None,  # noqa: ARG002, FBT001 - all installed ones always count
+    ) -> tuple[int, float | None]:
+        """Return the index of the architecture of the highest mean accuracy, and that accuracy.
+
+        Args:
+            dataset: As for `get_more_info`; of `cifar10`, `valid` is that of `cifar10-valid`.
+            metric_on_set: `train`, `valid`, `test` or `valtest`, or as `ResultsCount.get_eval`.
+            flop_max: Most multiply-adds, in millions, as the mean over the runs.
+            param_max: Most parameters, in millions, likewise.
+            hp: The budget.
+            enforce_all: Taken; all architectures that have runs count.
+
+        Returns:
+            Of equals the smallest index; -1 and None when none is within the bounds.
+
+        Raises:
+            ValueError: There is no such data set, set or budget.
+            BenchError: As `BenchClient`.
+        """
+        name, metric = accuracy_named(dataset, metric_on_set)
+        bounds = {"max_flops": flop_max, "max_parameters": param_max}
+        found = self._bench.top(
+            self._benchmark,
+            metric=metric,
+            dataset=name,
+            num_epochs=self._epochs(hp),
+            n=1,
+            **{bound: value for bound, value in bounds.items() if value is not None},
+        )
+        return (found[0].config.index, found[0].value) if found else (-1, None)
+
+    def get_net_config(self, index: int, dataset: str) -> dict[str, Any]:
+        """Return what it takes to build the network of an architecture for a data set.
+
+        Raises:
+            ValueError: The index is out of range, or there is no such data set.
+        """
+        return self._network(self.arch(index)) | {"num_classes": CLASSES[dataset_named(dataset)]}
+
+    @abstractmethod
+    def _names(self) -> list[str]:
+        """Return the published strings of all architectures, by index."""
+
+    @abstractmethod
+    def _curves(self, index: int, epochs: int, dataset: str) -> Sequence[Any]:
+        """Return the learning curves of the runs of an architecture on a data set."""
+
+    @abstractmethod
+    def _network(self, arch_str: str) -> dict[str, Any]:
+        """Return what it takes to build a network, but for the classes."""
+
+    def _index(self, arch: Any) -> int:
+        index = self.query_index_by_arch(arch)
+        if index < 0:
+            raise ValueError(
+                f"{arch!r:.200} is no architecture of the {self.search_space_name} space"
+            )
+        return index
+
+    def _epochs(self, hp: str | int) -> int:
+        epochs = self._budgets.get(str(hp))
+        if epochs is None:
+            raise ValueError(f"hp {hp!r:.80} is none of {', '.join(self._budgets)}")
+        return epochs
+
+    def _asked_results(self, index: int, epochs: int) -> ArchResults:
+        stats = self._bench.query(self._benchmark, index, epochs)
+        if not stats:
+            raise ValueError(
+                f"the installed {self._benchmark} has no runs of architecture {index} at "
+                f"{epochs} epochs"
+            )
+
+        curves = partial(self._curves, index, epochs)
+        return ArchResults(index, self.meta_archs[index], stats, curves, self._choice)

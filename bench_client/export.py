@@ -1,0 +1,182 @@
+"""Exports: everything that matches a question, as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, TypeAlias
+from uuid import uuid4
+
+from bench_client.arguments import Reduction, either, plain, whole
+from bench_client.errors import InvalidRequestError
+from bench_client.models import FieldError, ProvenanceMark, WireModel, fields_of
+from bench_client.operations import Operation, Question, Steps, ask
+
+__all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "Download", "ExportMethods", "Exported", "Format"]
+__all__ += ["columns_of", "export", "export_to"]
+
+Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
+
+PROVENANCE_HEADER: Final = "X-Provenance"
+"""Header of an export over HTTP that tells where its numbers come from, as JSON."""
+
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""Media types by format; the suffix of a file is the name of its format."""
+
+_WHOLE: Final = frozenset({"num_epochs", "seed"})
+_EITHER: Final = frozenset({"isomorphism"})
+"""Filters that are whole numbers, and that are true or false, in every benchmark."""
+
+
+class Exported(WireModel):
+    """What remains to be told of an export once it is in its file."""
+
+    provenance: ProvenanceMark
+
+
+@dataclass(frozen=True, slots=True)
+class Download(Question[Exported]):
+    """A question whose answer goes into a file.
+
+    Attributes:
+        opened: Opens the file, and at the end puts it in its place; after an error it leaves
+            nothing behind.
+    """
+
+    opened: Callable[[], AbstractContextManager[BinaryIO]] = field(kw_only=True)
+
+    @property
+    def form(self) -> str:
+        """The format."""
+        return str(self.options["format"])
+
+    @property
+    def media_type(self) -> str:
+        """What HTTP calls the format."""
+        return MEDIA_TYPES[self.form]
+
+
+def export(
+    benchmark: str,
+    path: str | os.PathLike[str],
+    *,
+    format: Format | None = None,  # noqa: A002 - what it is called everywhere
+    reduction: Reduction | None = None,
+    **filters: Any,
+) -> Steps[Path]:
+    """Write everything that matches into a file, and return its path.
+
+    A row is an item of the benchmark's query, its `config` laid flat: an object becomes a text,
+    its JSON, and an architecture that has a string is told by it alone. The last column,
+    `synthetic`, marks numbers that are made up. The file is written beside its place and moved
+    there once it is complete.
+
+    Args:
+        benchmark: Name of the benchmark, or `hw-nas-bench` for the costs on devices.
+        path: The file. What was there is replaced.
+        format: `ndjson` (a JSON object a line), `csv` (null is an empty field) or `parquet` (with
+            units and provenance in its metadata); None: the suffix of the path.
+        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
+        filters: The filters of the benchmark's query, by name; None is a wildcard.
+
+    Raises:
+        InvalidRequestError: The format cannot be told, or a filter is malformed or unknown.
+        InvalidArchitectureError: The architecture is malformed.
+        BenchmarkNotInstalledError: The benchmark is not installed.
+        ServerUnreachableError: The connection broke. Once a part has arrived it is not asked
+            again: that would begin anew.
+        OSError: The file cannot be written.
+        ImportError: In local mode, for Parquet: the `export` extra is not installed.
+    """
+    target = Path(path)
+    chosen = _format(format or target.suffix.removeprefix("."), target)
+    question = _question(benchmark, chosen, reduction, filters, lambda: _replacing(target))
+    yield from ask(question)
+    return target
+
+
+def export_to(
+    file: BinaryIO,
+    benchmark: str,
+    *,
+    format: Format = "ndjson",  # noqa: A002 - what it is called everywhere
+    reduction: Reduction | None = None,
+    **filters: Any,
+) -> Steps[None]:
+    """Write everything that matches to an open binary file, such as a pipe.
+
+    An error leaves there what had been written. Arguments and errors are those of `export`.
+    """
+    chosen = _format(format, None)
+    yield from ask(_question(benchmark, chosen, reduction, filters, lambda: nullcontext(file)))
+
+
+class ExportMethods:
+    """What every client can do with files."""
+
+    export = Operation(export)
+    export_to = Operation(export_to)
+
+
+def columns_of(benchmark: str) -> dict[str, dict[str, str]]:
+    """Return unit and description of the columns of a benchmark's exports, by name."""
+    fields = [field for field in fields_of(benchmark) if field.kind != "intermediate"]
+    return {
+        field.name: {"description": field.description}
+        | ({} if field.unit is None else {"unit": field.unit})
+        for field in fields
+    }
+
+
+def _question(
+    benchmark: str,
+    chosen: str,
+    reduction: Reduction | None,
+    filters: Mapping[str, Any],
+    opened: Callable[[], AbstractContextManager[BinaryIO]],
+) -> Download:
+    checked = {name: _filter(name, value) for name, value in filters.items()}
+    options = {"format": chosen, "reduction": reduction}
+    return Download("export", Exported, benchmark, checked, options, opened=opened)
+
+
+def _filter(name: str, value: Any) -> Any:
+    """Return a filter as every transport can pass it on: text in an address has no types."""
+    if name in _WHOLE:
+        return whole(name, value)
+    return either(name, value) if name in _EITHER and value is not None else plain(value)
+
+
+def _format(given: str, path: Path | None) -> str:
+    if given in MEDIA_TYPES:
+        return given
+    known = ", ".join(MEDIA_TYPES)
+    message = f"unknown format {given!r:.80}; known are {known}"
+    if path is not None and given == path.suffix.removeprefix("."):
+        message = f"the suffix of {path.name!r:.80} names no format; known are {known}"
+    raise InvalidRequestError(
+        f"format: {message}", errors=[FieldError(loc=["format"], msg=message)]
+    )
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """Open a file beside its place, and move it there when all is written."""
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder: name a file in it")
+    part = target.with_name(f".{uuid4().hex}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""What queries return: lists that become data frames when pandas or polars is installed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, SupportsIndex, TypeVar, overload
+
+from pydantic import BaseModel
+
+from bench_client.columns import Column, Kind, columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+__all__ = ["Batch", "Items"]
+
+T = TypeVar("T", bound=BaseModel)
+
+_PANDAS: Final[Mapping[tuple[Kind, bool], str]] = MappingProxyType(
+    {
+        ("whole", False): "int64",
+        ("whole", True): "Int64",
+        ("real", False): "float64",
+        ("real", True): "float64",
+        ("truth", False): "bool",
+        ("truth", True): "boolean",
+        ("text", False): "string",
+        ("text", True): "string",
+    }
+)
+"""Types of columns, by kind and whether values may be missing; for a number that is NaN."""
+
+_POLARS: Final[Mapping[Kind, str]] = MappingProxyType(
+    {"whole": "Int64", "real": "Float64", "truth": "Boolean", "text": "String"}
+)
+
+
+class _Tabular:
+    """Something that can be laid out in columns."""
+
+    @abstractmethod
+    def _columns(self, *, intermediates: bool) -> list[Column]:
+        """Return the columns of all items."""
+
+    def to_pandas(self, *, intermediates: bool = False) -> pd.DataFrame:
+        """Return a pandas data frame: a row an item; of curves an epoch, of distributions a point.
+
+        Its columns are the fields of the items, those of `config` among them. An architecture is
+        text that queries take (`arch_str`, or JSON in `arch`), followed by its operations
+        (`op_0_1`, … or `op1`, …) or layers (`channels1`, …); other objects are JSON too. Whole
+        numbers that may be missing are Int64, others int64; figures are float64, NaN where not
+        recorded; text is string. An answer without items has the same columns.
+
+        Args:
+            intermediates: Whether each epoch of an item's `intermediates` makes a row, with what
+                was recorded there in place of how the run ended, as in a frame of curves.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: Intermediates are wanted, and were not asked for.
+        """
+        pandas = _library("pandas")
+        series = {
+            column.name: pandas.Series(
+                column.values, dtype=_PANDAS[column.kind, column.nullable], name=column.name
+            )
+            for column in self._columns(intermediates=intermediates)
+        }
+        frame: pd.DataFrame = pandas.DataFrame(series)
+        return frame
+
+    def to_polars(self, *, intermediates: bool = False) -> pl.DataFrame:
+        """Return a polars data frame of the columns and rows that `to_pandas` has.
+
+        Types are Int64, Float64, Boolean and String; null stands for "not recorded".
+
+        Args:
+            intermediates: As for `to_pandas`.
+
+        Raises:
+            ImportError: polars is not installed.
+            ValueError: Intermediates are wanted, and were not asked for.
+        """
+        polars = _library("polars")
+        series = [
+            polars.Series(column.name, column.values, getattr(polars, _POLARS[column.kind]))
+            for column in self._columns(intermediates=intermediates)
+        ]
+        frame: pl.DataFrame = polars.DataFrame(series)
+        return frame
+
+
+class Items(_Tabular, list[T], Generic[T]):
+    """The items of an answer: a list that can become a data frame.
+
+    A part of one, made by slicing, is one again; of a selection make one by naming the model:
+    `Items((run for run in runs if run.test_acc > 90), Nb201Stats)`.
+
+    Args:
+        items: The items.
+        model: Their class, which says what the columns are when there is no item.
+
+    Example:
+        frame = bench.query_nb201(arch, 200).to_pandas()
+        frame.groupby("dataset").test_acc.mean()
+    """
+
+    def __init__(self, items: Iterable[T], model: type[T]) -> None:
+        super().__init__(items)
+        self.model = model
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> Self: ...
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> T | Self:
+        if isinstance(index, slice):
+            return type(self)(super().__getitem__(index), self.model)
+        return super().__getitem__(index)
+
+    def _columns(self, *, intermediates: bool) -> list[Column]:
+        return columns_of(self.model, self, curves=intermediates)
+
+
+class Batch(_Tabular, list[Items[T]], Generic[T]):
+    """What was found for many architectures, one list for each, in the order they were given.
+
+    As a data frame all items are below each other, and the first column, `position`, says for which
+    architecture of the batch, counting from 0; one for which nothing was found has no row.
+
+    Args:
+        found: The items of each architecture.
+        model: Their class.
+    """
+
+    def __init__(self, found: Iterable[Iterable[T]], model: type[T]) -> None:
+        super().__init__(Items(items, model) for items in found)
+        self.model = model
+
+    def _columns(self, *, intermediates: bool) -> list[Column]:
+        positions = [position for position, items in enumerate(self) for _ in items]
+        items = list(chain.from_iterable(self))
+        return columns_of(self.model, items, curves=intermediates, positions=positions)
+
+
+def _library(name: str) -> Any:
+    try:
+        # Not at the top: few need it, and it takes longer to load than all else.
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise ImportError(
+            f"{name} is not installed: pip install 'nas-bench-service[{name}]'"
+        ) from error

@@ -1,0 +1,84 @@
+"""Answers to questions about all architectures of a benchmark at once."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import Field
+
+from bench_client.models.answers import ProvenanceMark, WireModel
+
+__all__ = ["Distribution", "Found", "NdsArchitecture", "Ranked", "Sampled", "Standing", "TradeOff"]
+
+T = TypeVar("T", bound=WireModel)
+C = TypeVar("C", bound=WireModel)
+
+_METRICS = (
+    "The metrics that the question names, bounds included: means over the runs, in the units of "
+    "the benchmark's fields; null where nothing is recorded."
+)
+
+
+class Found(WireModel, Generic[T]):
+    """Everything that answers a question."""
+
+    items: list[T] = Field(description="The items; empty when nothing matches.")
+    provenance: ProvenanceMark = Field(description="Where the numbers come from.")
+
+
+class Sampled(Found[T], Generic[T]):
+    """A random sample."""
+
+    seed: int = Field(description="The seed: asked with it again, the sample is the same.")
+
+
+class Ranked(WireModel, Generic[C]):
+    """One of the best, and what makes it so."""
+
+    rank: int = Field(description="Its place, from 1; of equals the smaller number comes first.")
+    value: float = Field(description="The metric that is ranked by, as the mean over the runs.")
+    metrics: dict[str, float | None] = Field(description=_METRICS)
+    config: C = Field(description="What was trained.")
+
+
+class TradeOff(WireModel, Generic[C]):
+    """One that no other beats in one metric without losing in the other."""
+
+    metrics: dict[str, float | None] = Field(description=_METRICS)
+    config: C = Field(description="What was trained.")
+
+
+class Standing(WireModel, Generic[C]):
+    """Where an architecture stands among all."""
+
+    rank: int = Field(description="One more than the number of those that are better.")
+    of: int = Field(description="How many have a value of the metric.")
+    value: float = Field(description="Its own, as the mean over the runs.")
+    best: float = Field(description="The best of all: the oracle's.")
+    regret: float = Field(description="How far it is from the best; 0 for the best.")
+    config: C = Field(description="What was trained.")
+
+
+class Distribution(WireModel):
+    """How a metric is distributed over architectures, each with the mean over its runs."""
+
+    metric: str = Field(description="The metric.", examples=["test_acc"])
+    count: int = Field(description="How many architectures are counted.")
+    not_recorded: int = Field(description="How many have no value of the metric.")
+    min: float | None = Field(description="Smallest value, in the unit of the metric.")
+    max: float | None = Field(description="Largest value.")
+    mean: float | None = Field(description="Mean value.")
+    std: float | None = Field(description="Population standard deviation.")
+    value: list[float] = Field(
+        description="Values at which the empirical distribution function is given, ascending."
+    )
+    fraction: list[float] = Field(
+        description="The function there: which part of the architectures has at most that value."
+    )
+
+
+class NdsArchitecture(WireModel):
+    """A network of NDS; both parts together are one of `archs` in a batch."""
+
+    model_spec: dict[str, Any] = Field(description="The network, as `config` has it.")
+    cell_spec: dict[str, Any] = Field(description="Its cells, likewise; empty without cells.")

@@ -1,0 +1,261 @@
+"""The questions about all architectures of a benchmark at once, and about samples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from pydantic import BaseModel
+
+from bench_client.arguments import plain, whole
+from bench_client.errors import BenchmarkNotInstalledError
+from bench_client.frames import Items
+from bench_client.models import (
+    Distribution,
+    Found,
+    NatsSssArchitecture,
+    NatsSssConfig,
+    Nb101Config,
+    Nb101Hash,
+    Nb201Architecture,
+    Nb201Config,
+    NdsArchitecture,
+    NdsConfig,
+    NdsDistributions,
+    Ranked,
+    Sampled,
+    Standing,
+    TradeOff,
+)
+from bench_client.operations import Question, Steps, Topic, ask
+from bench_client.pages import item_model
+
+__all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
+
+_CONFIGS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
+    {
+        "nasbench101": Nb101Config,
+        "nasbench201": Nb201Config,
+        "natssss": NatsSssConfig,
+        "nds": NdsConfig,
+    }
+)
+_ARCHITECTURES: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
+    {
+        "nasbench101": Nb101Hash,
+        "nasbench201": Nb201Architecture,
+        "natssss": NatsSssArchitecture,
+        "nds": NdsArchitecture,
+    }
+)
+_DISTRIBUTIONS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
+    {**dict.fromkeys(_CONFIGS, Found[Distribution]), "nds": NdsDistributions}
+)
+
+
+def top(
+    benchmark: str,
+    *,
+    metric: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    n: int = 10,
+    **more: Any,
+) -> Steps[Items[Ranked[Any]]]:
+    """Return the best architectures by a metric, the best first: what an oracle would choose.
+
+    Every figure is the mean over the runs of an architecture. NDS ranks what was trained: a network
+    with its learning rate and weight decay.
+
+    Args:
+        benchmark: Name of the benchmark.
+        metric: A statistic of the benchmark's items or, for `nasbench201`, a cost on a device such
+            as `edgegpu_latency` (in milliseconds); `bench.benchmark(name).fields` lists them.
+        dataset: The data set, where the benchmark has several.
+        num_epochs: The training budget, where the benchmark has several.
+        n: How many, 1 to 1,000.
+        more: Bounds: `max_` or `min_` and the name of any metric, such as `max_flops=100`; for
+            `nds` also `model_family`, `proposer` and `generator`.
+
+    Returns:
+        At most `n` items; none when nothing is within the bounds.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+    """
+    options = {"metric": metric, "n": whole("n", n)}
+    filters = _filters(dataset, num_epochs, more)
+    answer = _of(Found, _of(Ranked, _model(_CONFIGS, benchmark)))
+    return (yield from _items("top", answer, benchmark, filters, options))
+
+
+def pareto(
+    benchmark: str,
+    *,
+    x: str,
+    y: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    **more: Any,
+) -> Steps[Items[TradeOff[Any]]]:
+    """Return the architectures that none beats in one metric without losing in the other.
+
+    Args:
+        benchmark: Name of the benchmark.
+        x: One metric; the best by it comes first.
+        y: The other one.
+        dataset: As for `top`.
+        num_epochs: As for `top`.
+        more: Bounds, as for `top`.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    answer = _of(Found, _of(TradeOff, _model(_CONFIGS, benchmark)))
+    return (yield from _items("pareto", answer, benchmark, filters, {"x": x, "y": y}))
+
+
+def rank(
+    benchmark: str,
+    arch: Any,
+    *,
+    metric: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+) -> Steps[Standing[Any] | None]:
+    """Return where an architecture stands among all by a metric; None if it has no value of it.
+
+    Args:
+        benchmark: Name of the benchmark: not `nds`, whose networks were trained in several ways.
+        arch: The architecture in any of its spellings.
+        metric: As for `top`.
+        dataset: As for `top`.
+        num_epochs: As for `top`.
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        InvalidRequestError: Another argument is malformed, missing or unknown.
+        UnsupportedQuestionError: The question has no meaning for the benchmark.
+        BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, {})
+    options = {"arch": plain(arch), "metric": metric}
+    answer = _of(Found, _of(Standing, _model(_CONFIGS, benchmark)))
+    items = yield from _items("rank", answer, benchmark, filters, options)
+    return items[0] if items else None
+
+
+def distribution(
+    benchmark: str,
+    *,
+    metric: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    points: int | None = None,
+    **more: Any,
+) -> Steps[Items[Any]]:
+    """Return how a metric is distributed over all architectures.
+
+    Args:
+        benchmark: Name of the benchmark.
+        metric: As for `top`; for `nds` as for `distribution_nds`.
+        dataset: As for `top`.
+        num_epochs: As for `top`.
+        points: Points of the distribution function at most, 1 to 1,000; 100 by default.
+        more: Bounds, as for `top`: what is not within them does not count.
+
+    Returns:
+        One `Distribution`; for `nds` one `NdsDistribution` a design space.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    options = {"metric": metric, "points": whole("points", points)}
+    answer = _model(_DISTRIBUTIONS, benchmark)
+    return (yield from _items("distribution", answer, benchmark, filters, options))
+
+
+def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
+    """Return architectures drawn uniformly, without repeats, from those that have runs.
+
+    The sample depends on the seed and on nothing else, neither the machine nor the version; a
+    longer one starts with the shorter one.
+
+    Args:
+        benchmark: Name of the benchmark.
+        n: How many, 1 to 10,000.
+        seed: From 0 to 2^63 - 1. The same seed gives the same sample: pass another for another.
+
+    Returns:
+        Every name of each architecture, as `hash_nb101`, `describe_nb201` and `describe_natssss`
+        return it, or both specifications of a network of NDS.
+
+    Raises:
+        InvalidRequestError: There are fewer than `n`, or a number is malformed.
+        BenchmarkNotInstalledError: The benchmark is not there.
+    """
+    options = {"n": whole("n", n), "seed": whole("seed", seed)}
+    answer = _of(Sampled, _model(_ARCHITECTURES, benchmark))
+    return (yield from _items("random", answer, benchmark, {}, options))
+
+
+def neighbors(benchmark: str, arch: Any) -> Steps[Items[Any]]:
+    """Return all architectures one edit away, each once, in a fixed order.
+
+    An edit changes one operation of NAS-Bench-201, the channels of one layer of the size space, one
+    operation or one edge of a NAS-Bench-101 cell, which stays valid. If A is a neighbor of B, then
+    B is one of A.
+
+    Args:
+        benchmark: Name of the benchmark.
+        arch: The architecture in any of its spellings.
+
+    Returns:
+        Names of each, as `random` returns them.
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        UnsupportedQuestionError: The architectures of the benchmark have no neighbors: NDS.
+        BenchmarkNotInstalledError: The benchmark is not there.
+    """
+    options = {"arch": plain(arch)}
+    answer = _of(Found, _model(_ARCHITECTURES, benchmark))
+    return (yield from _items("neighbors", answer, benchmark, {}, options))
+
+
+def _items(
+    topic: Topic,
+    answer: type[BaseModel],
+    benchmark: str,
+    filters: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Steps[Items[Any]]:
+    question = Question(topic, answer, benchmark, filters, options)
+    found: Any = yield from ask(question)
+    return Items(found.items, item_model(question))
+
+
+def _filters(
+    dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
+    return {**named, **{name: plain(value) for name, value in more.items()}}
+
+
+def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:
+    """Return a generic model of a model that is known by name only."""
+    return cast("type[BaseModel]", frame[inner])
+
+
+def _model(models: Mapping[str, type[BaseModel]], benchmark: str) -> type[BaseModel]:
+    if benchmark not in models:
+        raise BenchmarkNotInstalledError(
+            f"this client knows no benchmark {benchmark!r:.80}; known are {', '.join(models)}"
+        )
+    return models[benchmark]

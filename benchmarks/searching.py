@@ -1,0 +1,326 @@
+"""Measures what search algorithms and studies ask for, beside what people use today.
+
+    python benchmarks/searching.py [--data DIR] [--datasette PATH] [--nats-python PATH]
+                                   [--seconds 60] [--write]
+
+The folder holds full-size databases of NAS-Bench-201 (with HW-NAS-Bench) and NAS-Bench-101; without
+one, made-up small ones are measured. `--nats-python` is a Python with `nats_bench` installed, which
+is asked for its real records in ../shared. `--write` puts the table and a plot into docs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from load import latency, throughput
+from processes import Server, constant_server, cpu_seconds, datasette_server, service
+
+from bench_client import AsyncBenchClient, BenchClient, SyntheticDataWarning
+from benchmark_db.nasbench201.architecture import arch_str, operations_at
+from generators.registry import GENERATORS, SAMPLES
+
+ROOT = Path(__file__).resolve().parents[1]
+NATS_RECORDS = ROOT.parent / "shared/data/nasbench201/NATS-tss-v1_0-3ffb9-simple"
+EVALUATIONS = 10_000
+IN_FLIGHT = 32
+WHICH = {"dataset": "cifar100", "num_epochs": 200}
+SINGLE = "/v1/nasbench201/computed-stats?num_epochs=200&dataset=cifar100&reduction=mean&arch="
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure beside what was to be reached."""
+
+    what: str
+    measured: str
+    reach: str
+
+
+def random_search(bench: BenchClient, server: Server, archs: list[int]) -> Row:
+    """Evaluate architectures in batches of 100."""
+    bench.query_nb201_many(archs[:100], 200, "cifar100", reduction="mean")
+    before, mine = cpu_seconds(server.pid), time.process_time()
+    started = time.perf_counter()
+    best = 0.0
+    for start in range(0, EVALUATIONS, 100):
+        batch = archs[start : start + 100]
+        for (item,) in bench.query_nb201_many(batch, 200, "cifar100", reduction="mean"):
+            best = max(best, item.test_acc or 0.0)
+    wall = time.perf_counter() - started
+    used, own = cpu_seconds(server.pid) - before, time.process_time() - mine
+    return Row(
+        f"random search, {EVALUATIONS:,} evaluations in batches of 100",
+        f"{wall:.2f} s (server {used:.2f} s, client {own:.2f} s of a core)",
+        "2 s",
+    )
+
+
+async def evolution(url: str, archs: list[int], evaluations: int) -> float:
+    """Return the evaluations a second of a regularized evolution, 32 in flight."""
+    rng = random.Random(0)  # noqa: S311 - a search to repeat
+    population: list[tuple[float, int]] = []
+    left = iter(range(evaluations))
+
+    async with AsyncBenchClient(url) as bench:
+
+        async def individual() -> None:
+            for _ in left:
+                arch = archs[rng.randrange(len(archs))]
+                if len(population) > 50:  # noqa: PLR2004 - the size of the population
+                    _, parent = max(rng.sample(population, 10))
+                    arch = archs[(archs.index(parent) + rng.randrange(24)) % len(archs)]
+                (item,) = await bench.query_nb201(arch, 200, "cifar100", reduction="mean")
+                population.append((item.test_acc or 0.0, arch))
+                del population[:-100]
+
+        await bench.query_nb201(archs[0], 200, "cifar100", reduction="mean")
+        started = time.perf_counter()
+        await asyncio.gather(*(individual() for _ in range(IN_FLIGHT)))
+        return evaluations / (time.perf_counter() - started)
+
+
+def oracle(data: Path, name: str, bounds: dict[str, float], reach: str) -> Row:
+    """Ask a fresh server for the ten best within two bounds, twice, several times over."""
+    which = {"num_epochs": 108} if name == "nasbench101" else WHICH
+    firsts, seconds = [], []
+    with service(data) as server, httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as http:
+        http.get("/livez")
+        for rank in range(5):
+            # Other bounds make another question; its columns are warm after the first.
+            params = {**which, **bounds, "max_training_time": 1e6 + rank, "metric": "test_acc"}
+            for found in (firsts, seconds):
+                started = time.perf_counter()
+                http.get(f"/v1/{name}/top", params=params).raise_for_status()
+                found.append((time.perf_counter() - started) * 1e3)
+    return Row(
+        f"top-10 with two constraints, {name}",
+        f"first {firsts[0]:.0f} ms, other bounds {median(firsts[1:]):.0f} ms, "
+        f"again {median(seconds):.1f} ms",
+        reach,
+    )
+
+
+def export(data: Path, name: str, reach: str) -> Row:
+    """Export every final result as Parquet."""
+    with service(data) as server, tempfile.TemporaryDirectory() as folder:
+        with BenchClient(f"http://127.0.0.1:{server.port}", timeout=300) as bench:
+            started = time.perf_counter()
+            path = Path(bench.export(name, Path(folder) / "all.parquet"))
+            wall = time.perf_counter() - started
+        size = path.stat().st_size
+        return Row(
+            f"export of all results of {name} as Parquet",
+            f"{wall:.1f} s, {size / 1e6:.0f} MB, server {server.peak_mb:.0f} MB",
+            reach,
+        )
+
+
+async def mixed_load(url: str, count: int, seconds: float) -> tuple[list[float], int]:
+    """Ask mixed questions from 64 clients; return their latencies in seconds, and the errors."""
+    questions = [
+        lambda rng: f"{SINGLE}{rng.randrange(count)}",
+        lambda rng: f"{SINGLE}{rng.randrange(count)}&include_intermediates=true",
+        lambda rng: (
+            f"/v1/nasbench201/computed-stats?num_epochs=12&limit=100&seed={rng.choice([111, 777])}"
+        ),
+        lambda rng: f"/v1/nasbench201/architectures/random?n=20&seed={rng.randrange(10**6)}",
+        lambda _: (
+            "/v1/nasbench201/top?metric=test_acc&dataset=cifar100&num_epochs=200&max_flops=100"
+        ),
+        lambda _: "/v1/benchmarks",
+    ]
+    weights = [70, 10, 5, 5, 5, 5]
+    latencies: list[float] = []
+    errors = 0
+    end = time.perf_counter() + seconds
+
+    async def one(rank: int) -> None:
+        nonlocal errors
+        rng = random.Random(rank)  # noqa: S311 - a load to repeat
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            while time.perf_counter() < end:
+                (question,) = rng.choices(questions, weights)
+                started = time.perf_counter()
+                try:
+                    answer = await http.get(question(rng))
+                    errors += answer.status_code != httpx.codes.OK
+                except httpx.HTTPError:
+                    errors += 1
+                latencies.append(time.perf_counter() - started)
+
+    await asyncio.gather(*(one(rank) for rank in range(64)))
+    return latencies, errors
+
+
+def load_report(data: Path, count: int, seconds: float) -> Iterator[Row]:
+    """Load a server with 64 clients, and compare with the same questions of one."""
+    with service(data) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        alone = latency(server.port, f"{SINGLE}{count // 2}")
+        asyncio.run(mixed_load(url, count, min(10.0, seconds)))
+        before = server.resident_mb
+        latencies, errors = asyncio.run(mixed_load(url, count, seconds))
+        after = server.resident_mb
+    ordered = sorted(latencies)
+    p99 = ordered[int(0.99 * len(ordered))]
+    yield Row(
+        f"64 clients, {seconds:.0f} s of mixed questions",
+        f"{len(ordered):,} answers, {errors} errors; median {median(ordered) * 1e3:.0f} ms, "
+        f"p99 {p99 * 1e3:.0f} ms: {p99 / alone:.0f} x the {alone * 1e3:.1f} ms of one alone",
+        "no error, 20 x",
+    )
+    yield Row("memory over that load", f"{before:.0f} to {after:.0f} MB", "flat")
+
+
+def side_by_side(
+    data: Path, count: int, datasette: Path | None, nats: Path | None
+) -> Iterator[Row]:
+    """One architecture's mean results: as many answers a second as each way gives."""
+    chosen = random.Random(0).sample(range(count), min(count, 300))  # noqa: S311 - a choice to repeat
+    database = data / "nasbench201.db"
+    with service(data) as ours, constant_server() as constant:
+        bare = throughput(constant.port, ["/constant"])
+        single = throughput(ours.port, [f"{SINGLE}{index}" for index in chosen])
+        named = throughput(
+            ours.port, [f"{SINGLE}{quote(arch_str(operations_at(index)))}" for index in chosen]
+        )
+    yield Row("a FastAPI route that returns a constant", f"{bare:,.0f} a second", "")
+    yield Row(
+        "one query over HTTP, by index", f"{single:,.0f} a second, {single / bare:.2f}", "0.5"
+    )
+    yield Row("one query over HTTP, by string", f"{named:,.0f} a second, {named / bare:.2f}", "0.5")
+    with BenchClient.local(data) as bench:
+        local = rate(lambda index: bench.query_nb201(index, 200, "cifar100"), chosen)
+    yield Row("`BenchClient.local`", f"{local:,.0f} a second", "")
+    connection = sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)
+    statement = "SELECT * FROM run WHERE arch_index = ? AND num_epochs = 200 AND dataset = 2"
+    raw = rate(lambda index: connection.execute(statement, (index,)).fetchall(), chosen)
+    connection.close()
+    yield Row("sqlite3, its rows only", f"{raw:,.0f} a second", "")
+    if datasette is not None:
+        with datasette_server(datasette, database) as other:
+            view = "/nasbench201/computed_stats.json?num_epochs=200&dataset=cifar100&_shape=array"
+            theirs = throughput(other.port, [f"{view}&index={index}" for index in chosen])
+        yield Row("datasette on the same file", f"{theirs:,.0f} a second", "")
+    if nats is not None and NATS_RECORDS.is_dir():
+        yield Row("`nats_bench` in its own process", nats_bench(nats), "")
+
+
+def rate(ask: Callable[[int], Any], archs: list[int]) -> float:
+    """Return how many questions a second are answered, at best."""
+    best = 0.0
+    for _ in range(5):
+        started = time.perf_counter()
+        for arch in archs:
+            ask(arch)
+        best = max(best, len(archs) / (time.perf_counter() - started))
+    return best
+
+
+_NATS = """
+import sys, time
+from nats_bench import create
+started = time.perf_counter()
+api = create(sys.argv[1], "tss", fast_mode=True, verbose=False)
+opened = time.perf_counter() - started
+api.get_more_info(0, "cifar100", hp="200", is_random=False)
+api.get_more_info(11, "cifar100", hp="200", is_random=False)
+started = time.perf_counter()
+for _ in range(500):
+    api.get_more_info(0, "cifar100", hp="200", is_random=False)
+warm = (time.perf_counter() - started) / 500
+api = create(sys.argv[1], "tss", fast_mode=True, verbose=False)
+started = time.perf_counter()
+api.get_more_info(0, "cifar100", hp="200", is_random=False)
+print(opened, time.perf_counter() - started, warm)
+"""
+
+
+def nats_bench(python: Path) -> str:
+    """Ask the original package for its real records."""
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", _NATS, NATS_RECORDS],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, first, warm = map(float, done.stdout.split()[-3:])
+    return f"{1 / warm:,.0f} a second; the first time of each architecture {first * 1e3:.0f} ms"
+
+
+def sample_data(folder: Path) -> Path:
+    """Make small databases of made-up numbers."""
+    for name in ("nasbench101", "nasbench201", "hw-nas-bench"):
+        raw = SAMPLES[name](folder / "raw", architectures=50, seed=0)
+        GENERATORS[name](raw, folder, progress=lambda *_: None)
+    return folder
+
+
+def measure(arguments: argparse.Namespace, data: Path) -> Iterator[Row]:
+    """Measure everything."""
+    with BenchClient.local(data) as bench:
+        count = bench.benchmark("nasbench201").provenance.contents["architectures"]
+    rng = random.Random(0)  # noqa: S311 - a search to repeat
+    archs = [rng.randrange(count) for _ in range(EVALUATIONS)]
+    yield from side_by_side(data, count, arguments.datasette, arguments.nats_python)
+    with service(data) as server, BenchClient(f"http://127.0.0.1:{server.port}") as bench:
+        yield random_search(bench, server, archs)
+        rates = [
+            asyncio.run(evolution(f"http://127.0.0.1:{server.port}", archs[:1000], 3000))
+            for _ in range(3)
+        ]
+        yield Row(
+            f"regularized evolution, one architecture a request, {IN_FLIGHT} in flight",
+            f"{', '.join(f'{found:,.0f}' for found in sorted(rates))} a second",
+            "1,500",
+        )
+    yield oracle(data, "nasbench201", {"max_edgegpu_latency": 100.0}, "20 ms, again 5 ms")
+    yield oracle(data, "nasbench101", {"max_parameters": 10.0}, "300 ms, again 5 ms")
+    yield export(data, "nasbench201", "5 s, 200 MB")
+    yield export(data, "nasbench101", "60 s, 200 MB")
+    yield from load_report(data, count, arguments.seconds)
+
+
+def main() -> None:
+    """Measure, print, and write where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--datasette", type=Path)
+    parser.add_argument("--nats-python", type=Path)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of mixed load")
+    parser.add_argument("--write", action="store_true", help="docs/searching.md and its plot")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", SyntheticDataWarning)
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = arguments.data or sample_data(Path(folder))
+        for row in measure(arguments, data):
+            rows.append(row)
+            print(f"| {row.what} | {row.measured} | {row.reach} |", flush=True)
+    if arguments.write:
+        from report import write_report  # noqa: PLC0415 - plots need matplotlib
+
+        write_report(rows)
+    print(json.dumps({"rows": len(rows)}))
+
+
+if __name__ == "__main__":
+    main()

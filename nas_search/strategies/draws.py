@@ -1,0 +1,39 @@
+"""Random draws that stay the same from one version of Python to the next.
+
+Of the methods of `random.Random`, `random()` alone is promised to keep its sequence for a seed.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
+
+__all__ = ["drawn_below", "drawn_sample", "generator_of"]
+
+T = TypeVar("T")
+
+
+def generator_of(seed: int) -> Random:
+    """Return the generator of a seed.
+
+    Raises:
+        TypeError: The seed is no integer.
+    """
+    return Random(operator.index(seed))  # noqa: S311 - repeatable draws, not secrets
+
+
+def drawn_below(rng: Random, bound: int) -> int:
+    """Return a whole number from 0 to below `bound`, which is at most 2^53."""
+    return int(rng.random() * bound)
+
+
+def drawn_sample(rng: Random, population: Sequence[T], count: int) -> list[T]:
+    """Return distinct members, the first of a Fisher-Yates shuffle; all when there are fewer."""
+    members = list(population)
+    size = min(count, len(members))
+    for place in range(size):
+        other = place + drawn_below(rng, len(members) - place)
+        members[place], members[other] = members[other], members[place]
+    return members[:size]

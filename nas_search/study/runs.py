@@ -1,0 +1,188 @@
+"""Recorded runs: one JSON file each, checked when it is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from bench_client import AsyncSimulation, Simulation
+from nas_search.strategies.strategy import Strategy
+from nas_search.study.errors import DamagedRunError
+
+__all__ = ["RecordedPoint", "RecordedRun", "read_runs"]
+
+_VERSION: Final = 1
+_SUFFIX: Final = ".json"
+
+
+class _Recorded(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class RecordedPoint(_Recorded):
+    """One evaluation of a run; the fields are those of `Evaluation` and `TrajectoryPoint`."""
+
+    arch: str
+    num_epochs: int
+    epoch: int
+    time: float
+    value: float
+    best: float | None
+
+
+class RecordedRun(_Recorded):
+    """One search on one simulated clock.
+
+    Attributes:
+        version: Of this form of file.
+        strategy: Name of the strategy; runs of one name are compared as repetitions of it.
+        seed: Of the strategy.
+        benchmark: What was searched, and so on, as for `BenchClient.simulate`.
+        run_seed: The simulation's own seed; None: values are means over the recorded runs.
+        continue_training: Option of the simulation, and so on.
+        oracle: Best value that there is, the mean over its runs; None: not known.
+        trajectory: The evaluations, in order.
+    """
+
+    version: Literal[1] = 1
+    strategy: str
+    seed: int
+    benchmark: str
+    dataset: str | None
+    num_epochs: int
+    metric: str
+    larger_is_better: bool
+    budget: float
+    run_seed: int | None
+    continue_training: bool
+    free_repeats: bool
+    evaluation_time: bool
+    oracle: float | None
+    trajectory: tuple[RecordedPoint, ...]
+
+    @classmethod
+    def of(
+        cls,
+        simulation: Simulation | AsyncSimulation,
+        strategy: Strategy,
+        *,
+        oracle: float | None = None,
+        name: str | None = None,
+    ) -> Self:
+        """Return the record of what a simulation saw.
+
+        Args:
+            simulation: The clock, at the end of the search.
+            strategy: What searched.
+            oracle: Best value that there is, as `oracle_value` returns it.
+            name: Instead of the strategy's own, where a study has it in several forms.
+        """
+        asked = simulation.settings
+        pairs = zip(simulation.evaluations, simulation.trajectory, strict=True)
+        return cls(
+            strategy=strategy.name if name is None else name,
+            seed=strategy.seed,
+            benchmark=asked.benchmark,
+            dataset=asked.dataset,
+            num_epochs=asked.num_epochs,
+            metric=asked.metric,
+            larger_is_better=asked.larger_is_better,
+            budget=asked.budget,
+            run_seed=asked.seed,
+            continue_training=asked.continue_training,
+            free_repeats=asked.free_repeats,
+            evaluation_time=asked.evaluation_time,
+            oracle=oracle,
+            trajectory=tuple(
+                RecordedPoint(
+                    arch=found.arch,
+                    num_epochs=found.num_epochs,
+                    epoch=found.epoch,
+                    time=found.time,
+                    value=found.value,
+                    best=point.best,
+                )
+                for found, point in pairs
+            ),
+        )
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the run in a file.
+
+        Raises:
+            DamagedRunError: The file holds none, or one that contradicts itself.
+            OSError: The file cannot be read.
+        """
+        content = Path(path).read_bytes()
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise DamagedRunError(
+                f"{os.fspath(path)} holds no recorded run of version {_VERSION}: {place}: "
+                f"{first['msg']}"
+            ) from error
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to a file, in place of what it held, once it is complete.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            beside.write_text(self.model_dump_json(indent=1) + "\n")
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @model_validator(mode="after")
+    def _check_consistency(self) -> Self:
+        if self.budget <= 0:
+            raise ValueError(f"the budget is {self.budget} seconds; it is more than 0")
+        times = [point.time for point in self.trajectory]
+        if any(later < sooner for sooner, later in pairwise([0.0, *times])):
+            raise ValueError("the clock runs backwards")
+        if times and times[-1] > self.budget:
+            raise ValueError(f"the clock shows {times[-1]} s, past the budget of {self.budget} s")
+        self._check_best()
+        return self
+
+    def _check_best(self) -> None:
+        better = max if self.larger_is_better else min
+        best: float | None = None
+        for position, point in enumerate(self.trajectory):
+            if point.num_epochs == point.epoch == self.num_epochs:
+                best = point.value if best is None else better(best, point.value)
+            if point.best != best:
+                raise ValueError(
+                    f"the best of the first {position + 1} evaluations is {best}, not {point.best}"
+                )
+
+
+def read_runs(paths: Iterable[str | os.PathLike[str]]) -> list[RecordedRun]:
+    """Return the runs in files and in folders, of which every `.json` file is read, by name.
+
+    Raises:
+        DamagedRunError: A file holds no run, or a folder no file.
+        OSError: A file cannot be read.
+    """
+    return [RecordedRun.read(file) for path in map(Path, paths) for file in _files(path)]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.glob(f"*{_SUFFIX}") if not file.name.startswith("."))
+    if not files:
+        raise DamagedRunError(f"{path} holds no recorded run: no file ends in {_SUFFIX}")
+    return files

@@ -1,0 +1,106 @@
+"""`nbs export`: everything that matches, as a file or through a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from bench_client import BenchClient
+from bench_client.export import MEDIA_TYPES
+from benchmark_db.catalog import PUBLISHED
+from service.cli.asking import Url, client
+from service.cli.data import DataDirectory
+from service.cli.query import Dataset, Epochs, Reduction, Seed
+
+__all__ = ["export_command"]
+
+_STDOUT: Final = "-"
+
+
+def export_command(  # noqa: PLR0913 - the filters that most benchmarks have
+    benchmark: Annotated[str, typer.Argument(help=f"One of {', '.join(PUBLISHED)}.")],
+    *,
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="The file; - is standard output.")
+    ] = _STDOUT,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help=f"{', '.join(MEDIA_TYPES)}; by default the suffix of the file, or ndjson.",
+        ),
+    ] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="An architecture, in any spelling that is text or JSON.")
+    ] = None,
+    num_epochs: Epochs = None,
+    dataset: Dataset = None,
+    seed: Seed = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Any other filter of the benchmark's query, such as proposer=amoeba or "
+            "min_best_test_acc=94; may come again."
+        ),
+    ] = None,
+    reduction: Reduction = None,
+    url: Url = None,
+    data: DataDirectory = None,
+) -> None:
+    """Write everything that matches into a file: a row a run, or a configuration when reduced.
+
+    Rows come from the databases in --data, or from the server at --url, in constant memory.
+    Accuracies in percent, times in seconds, parameters and flops in millions. The last column
+    marks numbers that are made up.
+    """
+    given = {"arch": arch, "num_epochs": num_epochs, "dataset": dataset, "seed": seed}
+    filters = {name: value for name, value in given.items() if value is not None}
+    filters |= _others(where)
+    with client(url, data) as bench:
+        if out == _STDOUT:
+            _to_stdout(bench, benchmark, form or "ndjson", reduction=reduction, **filters)
+            return
+        path = bench.export(
+            benchmark,
+            Path(out),
+            format=form,  # type: ignore[arg-type]  # checked where it is used
+            reduction=reduction,  # type: ignore[arg-type]  # checked where it is used
+            **filters,
+        )
+    sys.stderr.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n")
+
+
+def _to_stdout(bench: BenchClient, benchmark: str, form: str, **question: Any) -> None:
+    if form == "parquet" and sys.stdout.isatty():
+        raise typer.BadParameter("parquet is not for a terminal: name a file", param_hint="--out")
+    try:
+        bench.export_to(
+            sys.stdout.buffer,
+            benchmark,
+            format=form,  # type: ignore[arg-type]  # checked where it is used
+            **question,
+        )
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Whoever reads has had enough, as `head` has; what is left cannot be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _others(given: Sequence[str] | None) -> dict[str, Any]:
+    """Return the filters that options such as `proposer=amoeba` give."""
+    filters = {}
+    for text in given or ():
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--where")
+        try:
+            filters[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            filters[name] = value
+    return filters

@@ -1,0 +1,175 @@
+"""Commands that ask about a whole space: the best, trade-offs, ranks, samples, neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from service.cli.asking import Url, bounds, client
+from service.cli.data import AsJson, DataDirectory
+from service.cli.output import print_items, print_json, wants_json
+
+__all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
+
+Benchmark: TypeAlias = Annotated[
+    str, typer.Argument(help="nasbench101, nasbench201, natssss or nds.")
+]
+Arch: TypeAlias = Annotated[str, typer.Argument(help="The architecture, as for `nbs query`.")]
+Metric: TypeAlias = Annotated[
+    str, typer.Option(help="A statistic, or a cost such as edgegpu_latency.")
+]
+Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
+Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
+Least: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--min", help="A bound, such as test_acc=70; may come again."),
+]
+Most: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may come again.")
+]
+
+
+def top(  # noqa: PLR0913 - the options of the question
+    benchmark: Benchmark,
+    *,
+    metric: Metric,
+    dataset: Dataset = None,
+    num_epochs: Epochs = None,
+    n: Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="How many.")] = 10,
+    least: Least = None,
+    most: Most = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the best architectures by a metric, the mean over their runs, within bounds."""
+    with client(url, data) as bench:
+        items = bench.top(
+            benchmark,
+            metric=metric,
+            dataset=dataset,
+            num_epochs=num_epochs,
+            n=n,
+            **bounds(least, most),
+        )
+    _print(items, f"{benchmark}: best {metric}", as_json=as_json)
+
+
+def pareto(  # noqa: PLR0913 - the options of the question
+    benchmark: Benchmark,
+    *,
+    x: Annotated[str, typer.Option(help="One metric; the best by it comes first.")],
+    y: Annotated[str, typer.Option(help="The other one.")],
+    dataset: Dataset = None,
+    num_epochs: Epochs = None,
+    least: Least = None,
+    most: Most = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the architectures that none beats in one metric without losing in the other."""
+    with client(url, data) as bench:
+        items = bench.pareto(
+            benchmark, x=x, y=y, dataset=dataset, num_epochs=num_epochs, **bounds(least, most)
+        )
+    _print(items, f"{benchmark}: {x} against {y}", as_json=as_json)
+
+
+def rank(
+    benchmark: Benchmark,
+    arch: Arch,
+    *,
+    metric: Metric,
+    dataset: Dataset = None,
+    num_epochs: Epochs = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where an architecture stands among all by a metric, and its regret."""
+    with client(url, data) as bench:
+        standing = bench.rank(
+            benchmark, arch, metric=metric, dataset=dataset, num_epochs=num_epochs
+        )
+    _print([] if standing is None else [standing], f"{benchmark}: {metric}", as_json=as_json)
+
+
+def distribution(  # noqa: PLR0913 - the options of the question
+    benchmark: Benchmark,
+    *,
+    metric: Metric,
+    dataset: Dataset = None,
+    num_epochs: Epochs = None,
+    points: Annotated[int | None, typer.Option(min=1, max=1000, help="Points at most.")] = None,
+    least: Least = None,
+    most: Most = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a metric is distributed over all architectures; its points as JSON only."""
+    with client(url, data) as bench:
+        items = bench.distribution(
+            benchmark,
+            metric=metric,
+            dataset=dataset,
+            num_epochs=num_epochs,
+            points=points,
+            **bounds(least, most),
+        )
+    _print(items, f"{benchmark}: {metric}", as_json=as_json)
+
+
+def random(
+    benchmark: Benchmark,
+    *,
+    n: Annotated[
+        int, typer.Option("-n", "--number", min=1, max=10_000, help="How many, each once.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The sample depends on it alone.")] = 0,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show architectures drawn uniformly from those that have runs."""
+    with client(url, data) as bench:
+        items = bench.random(benchmark, n=n, seed=seed)
+    _print(items, f"{benchmark}: {len(items)} of seed {seed}", as_json=as_json)
+
+
+def neighbors(
+    benchmark: Benchmark,
+    arch: Arch,
+    *,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all architectures one edit away from one."""
+    with client(url, data) as bench:
+        items = bench.neighbors(benchmark, arch)
+    _print(items, f"{benchmark}: {len(items)} neighbors", as_json=as_json)
+
+
+def _print(items: Sequence[Any], title: str, *, as_json: bool) -> None:
+    dumped = [item.model_dump() for item in items]
+    if wants_json(asked=as_json):
+        print_json(dumped)
+    elif dumped:
+        print_items(list(map(_row, dumped)), title)
+    else:
+        print_items([], f"{title}: nothing")
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as a row: its own numbers, then what was trained, long values left out."""
+    parts = [item, item.get("metrics", {}), item.get("config", {})]
+    return {
+        name: value
+        for part in parts
+        for name, value in part.items()
+        if not isinstance(value, dict | list)
+    }

@@ -1,0 +1,105 @@
+"""Every example runs as a reader would run it, on the made-up sample."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from generators.registry import GENERATORS, SAMPLES
+
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
+SAYS: Final = {
+    "nasbench_style": "found after",
+    "nats_bench_style": "the best is |",
+    "nni_style": "best of ResNet: ",
+    "optuna_study": "M multiply-adds",
+    "random_search": "place 1 of 50",
+}
+"""A part of what each example prints."""
+
+WITH_EXTRA: Final = {"optuna_study": "optuna"}
+
+STRICT: Final = ("-W", "error", "-W", "ignore:the numbers of")
+"""Warnings are errors, but for the one that says that the sample is made up."""
+
+ENVIRONMENT: Final = {
+    name: value for name, value in os.environ.items() if not name.startswith("NASBENCH")
+}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The databases that `nbs sample --convert` makes."""
+    folder = tmp_path_factory.mktemp("sample")
+    for name, write_sample in SAMPLES.items():
+        raw = write_sample(folder / "raw", architectures=50, seed=0)
+        GENERATORS[name](raw, folder, progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(sample: Path) -> Iterator[str]:
+    """The address of a service of them."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [*(sys.executable, "-m", "service.cli", "serve"), "--data", str(sample)]
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "the service ended by itself"
+        try:
+            if httpx.get(f"{url}/readyz").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the service is not ready after 30 s")
+
+
+def ran(name: str, **environment: str) -> str:
+    """Run an example and return what it printed."""
+    module = WITH_EXTRA.get(name)
+    if module is not None and importlib.util.find_spec(module) is None:
+        pytest.skip(f"{name} needs {module}, an extra")
+    ended = subprocess.run(
+        [sys.executable, *STRICT, str(EXAMPLES / f"{name}.py")],
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_every_example_is_tried() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == SAYS.keys()
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_an_example_says_the_same_of_local_files_and_of_a_service(
+    name: str, sample: Path, service: str
+) -> None:
+    from_files = ran(name, NASBENCHMARK_DIR=str(sample))
+    assert SAYS[name] in from_files
+    assert ran(name, NASBENCH_URL=service) == from_files

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from nas_search.study import PlotError, RecordedRun, RegretBand, plot_regret, regret_bands
+
+RunOf = Callable[..., RecordedRun]
+
+
+@pytest.fixture
+def bands(run_of: RunOf) -> list[RegretBand]:
+    runs = [run_of((1.0 + seed, 90.0 + seed), (50.0, 94.0), seed=seed) for seed in range(3)]
+    return regret_bands([*runs, run_of((2.0, 94.5), strategy="evolution & co")])
+
+
+def test_a_png_has_pixels(bands: list[RegretBand], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "regret.png"
+    plot_regret(bands, path)
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", content[16:24])
+    assert width > height > 100
+
+
+def test_an_svg_is_well_formed_and_the_same_every_time(
+    bands: list[RegretBand], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    first, second = tmp_path / "first.svg", tmp_path / "second.SVG"
+    plot_regret(bands, first)
+    plot_regret(bands, second)
+    assert ET.parse(first).getroot().tag.endswith("svg")  # noqa: S314 - written just above
+    assert "evolution &amp; co (1 run)" in first.read_text()
+    assert "random search (3 runs)" in first.read_text()
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_times_without_values_are_left_open(run_of: RunOf, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    plot_regret(regret_bands([run_of((9.0, 90.0))], times=[1.0, 10.0, 1e6]), tmp_path / "r.png")
+    assert (tmp_path / "r.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["regret.pdf", "regret", "regret.png.txt"])
+def test_another_format_is_refused(bands: list[RegretBand], tmp_path: Path, name: str) -> None:
+    with pytest.raises(PlotError, match=r"drawn as \.png or \.svg"):
+        plot_regret(bands, tmp_path / name)
+
+
+def test_comparing_does_not_load_matplotlib_and_drawing_names_the_extra(tmp_path: Path) -> None:
+    program = f"""
+import sys
+import nas_search.study as study
+assert not any(name.startswith(("matplotlib", "numpy", "torch")) for name in sys.modules)
+sys.modules["matplotlib"] = None  # as if it were not installed
+try:
+    study.plot_regret([], {str(tmp_path / "r.png")!r})
+except study.PlotError as error:
+    print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert "pip install 'nas-bench-service[study]'" in run.stdout

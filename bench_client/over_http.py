@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -10,12 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import unquote_to_bytes
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from pydantic import BaseModel
 
 from bench_client.export import Download, Exported
 from bench_client.export_http import off_the_loop, save, save_awaiting
+from bench_client.lanes import Lanes
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.replies import read
 from bench_client.retries import Outcome, Retries
@@ -35,11 +39,6 @@ _CONNECT_TIMEOUT: Final = 5.0
 """Seconds; a host that is there answers a connection at once, however busy it is."""
 
 _CONNECTIONS: Final = 32
-_REQUESTS_OF_TASKS: Final = 8
-"""Requests that all tasks of an event loop have under way. httpx walks through its connections and
-its whole queue at every change: a thousand tasks get their answers ten times later without this
-bound, and more connections make them no faster."""
-
 _KEEPALIVE: Final = 4.0
 """Seconds; below the five after which most servers close an idle connection, lest a question
 leave on one that is being closed."""
@@ -138,6 +137,34 @@ class HttpSettings:
             # A proxy that the environment names for the world outside knows no local service.
             "trust_env": url.host not in _LOOPBACK,
         }
+
+    def open_lanes(self) -> Lanes:
+        """Return connections for the tasks of an event loop."""
+        options = self.pool_options()
+        url = httpx.URL(self.url)
+        if url.userinfo:
+            secret = base64.b64encode(unquote_to_bytes(url.userinfo)).decode()
+            options["headers"]["Authorization"] = f"Basic {secret}"
+        return Lanes(
+            headers=options["headers"],
+            timeout=options["timeout"],
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE),
+            proxy=_proxy_of(url),
+            verify=options["verify"],
+            trust_env=options["trust_env"],
+        )
+
+
+def _proxy_of(url: httpx.URL) -> str | None:
+    """Return the proxy that the environment names for an address; a local service has none.
+
+    httpx looks for it itself, but not where a transport is given.
+    """
+    if url.host in _LOOPBACK or proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def exchange(
@@ -265,27 +292,26 @@ class AsyncHttpTransport:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._cache = settings.open_cache()
-        self._http = httpx.AsyncClient(**settings.pool_options())
-        self._turns = asyncio.Semaphore(_REQUESTS_OF_TASKS)
+        self._lanes = settings.open_lanes()
 
     def __repr__(self) -> str:
         return f"({self._settings.shown!r})"
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        steps = exchange(question, self._settings, self._http.build_request, self._cache)
+        steps = exchange(question, self._settings, self._lanes.build_request, self._cache)
         return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download) -> Exported:
         """Write the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._http.build_request)
+        steps = beginning(question, self._settings, self._lanes.build_request)
         async with off_the_loop(question.opened()) as file:
             response = await drive_awaiting(steps, self._begin)
             return await save_awaiting(response, file, self._settings.shown)
 
     async def close(self) -> None:
         """Close the connections and the cache."""
-        await self._http.aclose()
+        await self._lanes.close()
         if self._cache is not None:
             await asyncio.to_thread(self._cache.close)
 
@@ -297,17 +323,18 @@ class AsyncHttpTransport:
             await asyncio.to_thread(step.perform)
             return None
         try:
-            async with self._turns:
-                return await self._http.send(step)
+            response = await self._lanes.send(step)
+            await response.aread()
         except httpx.RequestError as error:
             return error
+        return response
 
     async def _begin(self, step: Step) -> Outcome | None:
         """Perform a step; the body of an answer is left to be read."""
         if not isinstance(step, httpx.Request):
             return await self._perform(step)
         try:
-            response = await self._http.send(step, stream=True)
+            response = await self._lanes.send(step)
             if not response.is_success:
                 await response.aread()
         except httpx.RequestError as error:

@@ -1,0 +1,106 @@
+"""The requests of the tasks of an event loop: a few connections, each with a pool of its own.
+
+httpx's pool walks through all connections and its whole queue, looking at each socket, whenever a
+request begins or ends, and its client looks for cookies, redirects and credentials that a service
+like this never sends: together half of the time an answer takes. A pool of one connection has
+nothing to walk through, and a transport looks for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+__all__ = ["Lanes"]
+
+_LANES: Final = 8
+"""Requests under way at the same time. More make one service no faster, and the answers of a
+thousand tasks would come together at the end."""
+
+
+class Lanes:
+    """Sends each request over a connection that no other is using; the rest wait for their turn.
+
+    Args:
+        headers: Of every request.
+        timeout: Of every request.
+        options: Of httpx's transport, for each connection.
+    """
+
+    def __init__(
+        self, *, headers: Mapping[str, str], timeout: httpx.Timeout, **options: Any
+    ) -> None:
+        self._headers = dict(headers)
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._lanes = [httpx.AsyncHTTPTransport(**options) for _ in range(_LANES)]
+        self._free = list(reversed(self._lanes))
+        self._turns = asyncio.Semaphore(_LANES)
+
+    def build_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        """Return a request with the headers of all and its own."""
+        return httpx.Request(
+            method,
+            url,
+            content=content,
+            headers={**self._headers, **(headers or {})},
+            extensions=self._extensions,
+        )
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; its connection is free again once the answer is read or closed.
+
+        Raises:
+            httpx.RequestError: No answer begins.
+        """
+        await self._turns.acquire()
+        # The one used last, whose connection is least likely to have been closed meanwhile.
+        lane = self._free.pop()
+
+        def leave() -> None:
+            self._free.append(lane)
+            self._turns.release()
+
+        try:
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            leave()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's own type
+        response.stream = _Occupying(response.stream, leave)
+        response.request = request
+        return response
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for lane in self._lanes:
+            await lane.aclose()
+
+
+class _Occupying(httpx.AsyncByteStream):
+    """The body of an answer, which occupies its connection until it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, leave: Callable[[], None]) -> None:
+        self._stream = stream
+        self._leave: Callable[[], None] | None = leave
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            if self._leave is not None:
+                self._leave()
+                self._leave = None

@@ -47,6 +47,9 @@ format: $(VENV)/.dev
 benchmarks: $(VENV)/.dev
 	@$(BIN)/python benchmarks/nasbench101.py
 	@$(BIN)/python benchmarks/nasbench201.py
+	@$(BIN)/python benchmarks/nds.py
+	@$(BIN)/python benchmarks/searching.py
+	@$(BIN)/python benchmarks/zoo_models.py
 
 # The exact versions everything is tested with, from a fresh environment.
 lock:

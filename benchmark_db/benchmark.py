@@ -74,7 +74,7 @@ class Benchmark(Published):
     is among `config_columns`."""
     sortable: ClassVar[tuple[str, ...]] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
-    kept_configs: ClassVar[int] = 16_384
+    kept_configs: ClassVar[int] = 4_096
     """How many `config` objects are kept to be sent again."""
 
     def __init__(self, path: Path) -> None:
@@ -185,7 +185,7 @@ class Benchmark(Published):
             TimeBudgetExceededError: The time budget of the database is spent.
         """
         where = dict(zip(self.parts_by, part, strict=True))
-        where[KEYS_PARAMETER] = orjson.dumps(numbers).decode()
+        where[KEYS_PARAMETER] = orjson.dumps(list(numbers)).decode()
         rows = self._rows(where, among=self.numbered_by, with_curves=False)
         number = self._columns.index(self.numbered_by)
         width = len(self.config_columns)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import random
 import re
 import time
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import count, cycle
 from statistics import median
 from typing import cast
 
 import uvloop
 
-__all__ = ["latency", "throughput"]
+__all__ = ["latency", "paced", "throughput"]
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -73,6 +74,49 @@ def throughput(
         await asyncio.sleep(seconds)
         answers = sum(connection.answers for connection in opened) - before
         return answers / (time.perf_counter() - started)
+
+    return uvloop.run(run())
+
+
+def paced(
+    port: int, paths: Sequence[str], *, clients: int, rate: float, seconds: float
+) -> tuple[list[float], int]:
+    """Let clients ask and think; return the latencies in seconds, and the number of errors.
+
+    Each has a connection of its own, asks, waits for the answer, and thinks for a random time.
+
+    Args:
+        port: Of the server.
+        paths: What is asked, round and round, each client starting somewhere else.
+        clients: How many.
+        rate: Questions a second of each, at most; 0 for no pause between them.
+        seconds: For how long.
+    """
+
+    async def client(rank: int, end: float) -> tuple[list[float], int]:
+        rng = random.Random(rank)  # noqa: S311 - a load to repeat
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        latencies, errors = [], 0
+        for turn in count(rank * len(paths) // clients):
+            if rate:
+                await asyncio.sleep(rng.expovariate(rate))
+            started = time.perf_counter()
+            if started > end:
+                break
+            writer.write(get(paths[turn % len(paths)]))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            assert length is not None  # noqa: S101 - none of these is a stream
+            await reader.readexactly(int(length[1]))
+            latencies.append(time.perf_counter() - started)
+            errors += b" 200 " not in head.split(b"\r\n", 1)[0]
+        writer.close()
+        return latencies, errors
+
+    async def run() -> tuple[list[float], int]:
+        end = time.perf_counter() + seconds
+        found = await asyncio.gather(*(client(rank, end) for rank in range(clients)))
+        return [each for latencies, _ in found for each in latencies], sum(e for _, e in found)
 
     return uvloop.run(run())
 

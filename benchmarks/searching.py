@@ -5,14 +5,13 @@
 
 The folder holds full-size databases of NAS-Bench-201 (with HW-NAS-Bench) and NAS-Bench-101; without
 one, made-up small ones are measured. `--nats-python` is a Python with `nats_bench` installed, which
-is asked for its real records in ../shared. `--write` puts the table and a plot into docs/.
+is asked for its real records in ../shared. `--write` puts table and plot into docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import sqlite3
@@ -29,7 +28,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from load import latency, throughput
+from load import paced, throughput
 from processes import Server, constant_server, cpu_seconds, datasette_server, service
 
 from bench_client import AsyncBenchClient, BenchClient, SyntheticDataWarning
@@ -41,6 +40,9 @@ NATS_RECORDS = ROOT.parent / "shared/data/nasbench201/NATS-tss-v1_0-3ffb9-simple
 EVALUATIONS = 10_000
 IN_FLIGHT = 32
 WHICH = {"dataset": "cifar100", "num_epochs": 200}
+PAGES = "/v1/nasbench201/computed-stats?num_epochs=12&limit=100&seed="
+BEST = "metric=test_acc&dataset=cifar100&num_epochs=200"
+RATE = 10
 SINGLE = "/v1/nasbench201/computed-stats?num_epochs=200&dataset=cifar100&reduction=mean&arch="
 
 
@@ -51,6 +53,7 @@ class Row:
     what: str
     measured: str
     reach: str
+    rate: float | None = None
 
 
 def random_search(bench: BenchClient, server: Server, archs: list[int]) -> Row:
@@ -82,11 +85,11 @@ async def evolution(url: str, archs: list[int], evaluations: int) -> float:
 
         async def individual() -> None:
             for _ in left:
-                arch = archs[rng.randrange(len(archs))]
+                arch = rng.randrange(len(archs))
                 if len(population) > 50:  # noqa: PLR2004 - the size of the population
                     _, parent = max(rng.sample(population, 10))
-                    arch = archs[(archs.index(parent) + rng.randrange(24)) % len(archs)]
-                (item,) = await bench.query_nb201(arch, 200, "cifar100", reduction="mean")
+                    arch = (parent + rng.randrange(1, 25)) % len(archs)
+                (item,) = await bench.query_nb201(archs[arch], 200, "cifar100", reduction="mean")
                 population.append((item.test_acc or 0.0, arch))
                 del population[:-100]
 
@@ -132,61 +135,41 @@ def export(data: Path, name: str, reach: str) -> Row:
         )
 
 
-async def mixed_load(url: str, count: int, seconds: float) -> tuple[list[float], int]:
-    """Ask mixed questions from 64 clients; return their latencies in seconds, and the errors."""
-    questions = [
-        lambda rng: f"{SINGLE}{rng.randrange(count)}",
-        lambda rng: f"{SINGLE}{rng.randrange(count)}&include_intermediates=true",
-        lambda rng: (
-            f"/v1/nasbench201/computed-stats?num_epochs=12&limit=100&seed={rng.choice([111, 777])}"
-        ),
-        lambda rng: f"/v1/nasbench201/architectures/random?n=20&seed={rng.randrange(10**6)}",
-        lambda _: (
-            "/v1/nasbench201/top?metric=test_acc&dataset=cifar100&num_epochs=200&max_flops=100"
-        ),
-        lambda _: "/v1/benchmarks",
+def mixed(count: int) -> list[str]:
+    """Return questions as a lab asks them: mostly one architecture, sometimes all of them."""
+    rng = random.Random(0)  # noqa: S311 - a load to repeat
+    kinds: list[tuple[int, Callable[[], str]]] = [
+        (70, lambda: f"{SINGLE}{rng.randrange(count)}"),
+        (10, lambda: f"{SINGLE}{rng.randrange(count)}&include_intermediates=true"),
+        (5, lambda: f"{PAGES}{rng.choice([111, 777])}"),
+        (5, lambda: f"/v1/nasbench201/architectures/random?n=20&seed={rng.randrange(10**6)}"),
+        (5, lambda: f"/v1/nasbench201/top?{BEST}&max_flops={rng.randrange(50, 200)}"),
+        (5, lambda: "/v1/benchmarks"),
     ]
-    weights = [70, 10, 5, 5, 5, 5]
-    latencies: list[float] = []
-    errors = 0
-    end = time.perf_counter() + seconds
-
-    async def one(rank: int) -> None:
-        nonlocal errors
-        rng = random.Random(rank)  # noqa: S311 - a load to repeat
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-            while time.perf_counter() < end:
-                (question,) = rng.choices(questions, weights)
-                started = time.perf_counter()
-                try:
-                    answer = await http.get(question(rng))
-                    errors += answer.status_code != httpx.codes.OK
-                except httpx.HTTPError:
-                    errors += 1
-                latencies.append(time.perf_counter() - started)
-
-    await asyncio.gather(*(one(rank) for rank in range(64)))
-    return latencies, errors
+    weights = [weight for weight, _ in kinds]
+    return [make() for _, make in rng.choices(kinds, weights, k=20_000)]
 
 
 def load_report(data: Path, count: int, seconds: float) -> Iterator[Row]:
     """Load a server with 64 clients, and compare with the same questions of one."""
+    paths = mixed(count)
     with service(data) as server:
-        url = f"http://127.0.0.1:{server.port}"
-        alone = latency(server.port, f"{SINGLE}{count // 2}")
-        asyncio.run(mixed_load(url, count, min(10.0, seconds)))
+        alone, _ = paced(server.port, paths[:3000], clients=1, rate=0, seconds=10)
+        unloaded = median(alone)
+        paced(server.port, paths, clients=64, rate=0, seconds=seconds / 2)
         before = server.resident_mb
-        latencies, errors = asyncio.run(mixed_load(url, count, seconds))
-        after = server.resident_mb
-    ordered = sorted(latencies)
-    p99 = ordered[int(0.99 * len(ordered))]
-    yield Row(
-        f"64 clients, {seconds:.0f} s of mixed questions",
-        f"{len(ordered):,} answers, {errors} errors; median {median(ordered) * 1e3:.0f} ms, "
-        f"p99 {p99 * 1e3:.0f} ms: {p99 / alone:.0f} x the {alone * 1e3:.1f} ms of one alone",
-        "no error, 20 x",
-    )
-    yield Row("memory over that load", f"{before:.0f} to {after:.0f} MB", "flat")
+        for what, rate in ((f"{RATE} questions a second each", RATE), ("without a pause", 0)):
+            latencies, errors = paced(server.port, paths, clients=64, rate=rate, seconds=seconds)
+            ordered = sorted(latencies)
+            p99 = ordered[int(0.99 * len(ordered))]
+            yield Row(
+                f"64 clients, {seconds:.0f} s of mixed questions, {what}",
+                f"{len(ordered) / seconds:,.0f} a second, {errors} errors; median "
+                f"{median(ordered) * 1e3:.1f} ms, p99 {p99 * 1e3:.0f} ms: "
+                f"{p99 / unloaded:.0f} x the {unloaded * 1e3:.2f} ms of one alone",
+                "no error, 20 x" if rate else "no error",
+            )
+        yield Row("memory over that load", f"{before:.0f} to {server.resident_mb:.0f} MB", "flat")
 
 
 def side_by_side(
@@ -201,26 +184,28 @@ def side_by_side(
         named = throughput(
             ours.port, [f"{SINGLE}{quote(arch_str(operations_at(index)))}" for index in chosen]
         )
-    yield Row("a FastAPI route that returns a constant", f"{bare:,.0f} a second", "")
+    yield Row("a FastAPI route that returns a constant", f"{bare:,.0f} a second", "", bare)
     yield Row(
         "one query over HTTP, by index", f"{single:,.0f} a second, {single / bare:.2f}", "0.5"
     )
-    yield Row("one query over HTTP, by string", f"{named:,.0f} a second, {named / bare:.2f}", "0.5")
+    yield Row(
+        "one query over HTTP, by string", f"{named:,.0f} a second, {named / bare:.2f}", "0.5", named
+    )
     with BenchClient.local(data) as bench:
         local = rate(lambda index: bench.query_nb201(index, 200, "cifar100"), chosen)
-    yield Row("`BenchClient.local`", f"{local:,.0f} a second", "")
+    yield Row("`BenchClient.local`", f"{local:,.0f} a second", "", local)
     connection = sqlite3.connect(f"file:{database}?mode=ro&immutable=1", uri=True)
     statement = "SELECT * FROM run WHERE arch_index = ? AND num_epochs = 200 AND dataset = 2"
     raw = rate(lambda index: connection.execute(statement, (index,)).fetchall(), chosen)
     connection.close()
-    yield Row("sqlite3, its rows only", f"{raw:,.0f} a second", "")
+    yield Row("sqlite3, its rows only", f"{raw:,.0f} a second", "", raw)
     if datasette is not None:
         with datasette_server(datasette, database) as other:
             view = "/nasbench201/computed_stats.json?num_epochs=200&dataset=cifar100&_shape=array"
             theirs = throughput(other.port, [f"{view}&index={index}" for index in chosen])
-        yield Row("datasette on the same file", f"{theirs:,.0f} a second", "")
+        yield Row("datasette on the same file", f"{theirs:,.0f} a second", "", theirs)
     if nats is not None and NATS_RECORDS.is_dir():
-        yield Row("`nats_bench` in its own process", nats_bench(nats), "")
+        yield nats_bench(nats)
 
 
 def rate(ask: Callable[[int], Any], archs: list[int]) -> float:
@@ -253,7 +238,7 @@ print(opened, time.perf_counter() - started, warm)
 """
 
 
-def nats_bench(python: Path) -> str:
+def nats_bench(python: Path) -> Row:
     """Ask the original package for its real records."""
     done = subprocess.run(
         [python, "-W", "ignore", "-c", _NATS, NATS_RECORDS],
@@ -262,7 +247,12 @@ def nats_bench(python: Path) -> str:
         check=True,
     )
     _, first, warm = map(float, done.stdout.split()[-3:])
-    return f"{1 / warm:,.0f} a second; the first time of each architecture {first * 1e3:.0f} ms"
+    return Row(
+        "`nats_bench` in its own process, an architecture asked for before",
+        f"{1 / warm:,.0f} a second; {first * 1e3:.0f} ms the first time",
+        "",
+        1 / warm,
+    )
 
 
 def sample_data(folder: Path) -> Path:
@@ -305,7 +295,7 @@ def main() -> None:
     parser.add_argument("--datasette", type=Path)
     parser.add_argument("--nats-python", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0, help="of mixed load")
-    parser.add_argument("--write", action="store_true", help="docs/searching.md and its plot")
+    parser.add_argument("--write", action="store_true", help="docs/performance.md and its plot")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SyntheticDataWarning)
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
@@ -318,8 +308,8 @@ def main() -> None:
     if arguments.write:
         from report import write_report  # noqa: PLC0415 - plots need matplotlib
 
-        write_report(rows)
-    print(json.dumps({"rows": len(rows)}))
+        rates = {row.what: row.rate for row in rows if row.rate is not None}
+        write_report([(row.what, row.measured, row.reach) for row in rows], rates)
 
 
 if __name__ == "__main__":

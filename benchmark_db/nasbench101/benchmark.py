@@ -188,7 +188,7 @@ class NasBench101(Benchmark):
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return what `describe_many` does, of the cells with these numbers."""
-        rows = self.database.rows(_CELLS, {KEYS_PARAMETER: orjson.dumps(numbers).decode()})
+        rows = self.database.rows(_CELLS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
         found = {
             number: _described(Identity(cell_hash, None), code) for number, cell_hash, code in rows
         }

@@ -200,7 +200,7 @@ class Nds(Benchmark):
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return the specifications of the networks with these numbers."""
-        rows = self.database.rows(_NETWORKS, {KEYS_PARAMETER: orjson.dumps(numbers).decode()})
+        rows = self.database.rows(_NETWORKS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
         found = {
             number: {
                 "model_spec": orjson.loads(model_spec),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nas_search.strategies.draws import generator_of
-from nas_search.strategies.space import ServedSpace
-from nas_search.strategies.strategy import Proposal
+from nas_search.strategies.strategy import Proposal, Space
 
 __all__ = ["RandomSearch"]
 
@@ -27,7 +26,7 @@ class RandomSearch:
         self.seed = seed
         self._rng = generator_of(seed)
 
-    def propose(self, space: ServedSpace) -> Proposal:
+    def propose(self, space: Space) -> Proposal:
         """Choose an architecture, whatever was observed."""
         return (yield from space.sample(self._rng))
 

@@ -6,8 +6,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from nas_search.strategies.draws import drawn_sample, generator_of
-from nas_search.strategies.space import ServedSpace
-from nas_search.strategies.strategy import Proposal
+from nas_search.strategies.strategy import Proposal, Space
 
 __all__ = ["RegularizedEvolution"]
 
@@ -50,7 +49,7 @@ class RegularizedEvolution:
         self._population: deque[_Individual] = deque(maxlen=population_size)
         self._random_proposals = 0
 
-    def propose(self, space: ServedSpace) -> Proposal:
+    def propose(self, space: Space) -> Proposal:
         """Choose a random architecture at first, then a child of the best of a sample."""
         if self._random_proposals < self._population_size or not self._population:
             self._random_proposals += 1

@@ -16,8 +16,10 @@ from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
 from generators.fetch import FetchError
 from generators.raw.errors import ArchiveError
+from model_hub.errors import ModelHubError
 from nas_search.study import StudyError
-from service.cli import data, oracle, query, serve
+from service.cli import data, oracle, query, serve, zoo
+from service.cli.batch import batch
 from service.cli.export import export_command
 from service.cli.fetch import fetch_command
 from service.cli.hash import hash_command
@@ -32,6 +34,7 @@ _FAILURES: Final = (
     ArchiveError,
     FetchError,
     StudyError,
+    ModelHubError,
     OSError,
     sqlite3.Error,
 )
@@ -53,6 +56,7 @@ app.command("serve")(serve.serve)
 app.command("export")(export_command)
 app.command("hash")(hash_command)
 app.command("study")(study_command)
+app.command("batch")(batch)
 app.command("top")(oracle.top)
 app.command("pareto")(oracle.pareto)
 app.command("rank")(oracle.rank)
@@ -60,6 +64,7 @@ app.command("distribution")(oracle.distribution)
 app.command("random")(oracle.random)
 app.command("neighbors")(oracle.neighbors)
 app.add_typer(query.app, name="query")
+app.add_typer(zoo.app, name="zoo")
 
 
 @app.callback()

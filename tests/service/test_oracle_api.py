@@ -293,6 +293,31 @@ class TestCommandLine:
         near = nbs("neighbors", "natssss", first["arch_str"], "--data", directory)
         assert len(json.loads(near.stdout)) == 35
 
+    @pytest.mark.parametrize("content", ['[0, "1", {"0_1": "x"}]', "0\n1\n"])
+    def test_a_batch_is_aligned_with_its_file(
+        self, directory: Path, tmp_path: Path, content: str
+    ) -> None:
+        file = tmp_path / "architectures"
+        file.write_text(content)
+        options = ["--num-epochs", "200", "--dataset", "cifar10", "--reduction", "mean"]
+        done = nbs("batch", "nasbench201", file, *options, "--data", directory)
+        if "x" in content:
+            assert done.returncode == 1
+            assert "archs[2]" in done.stderr
+        else:
+            assert [items[0]["config"]["index"] for items in json.loads(done.stdout)] == [0, 1]
+
+    def test_a_batch_of_no_benchmark_is_a_usage_error(self, directory: Path) -> None:
+        done = nbs("batch", "nasbench301", "-", "--data", directory)
+        assert done.returncode == 2
+
+    def test_cells_of_a_batch_may_be_objects(self, directory: Path, tmp_path: Path) -> None:
+        cell = '{"op1": "conv3x3", "input1": [0], "input2": [1]}'
+        file = tmp_path / "cells"
+        file.write_text(f"{cell}\n{'0' * 32}\n")
+        done = nbs("batch", "nasbench101", file, "--data", directory)
+        assert [len(items) for items in json.loads(done.stdout)][1] == 0
+
     def test_a_bad_bound_is_a_usage_error(self, directory: Path) -> None:
         done = nbs(
             *("top", "nasbench201", "--metric", "test_acc", "--max", "flops"),

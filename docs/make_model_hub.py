@@ -1,0 +1,202 @@
+"""Makes docs/model-hub.md of the spaces and the records of the zoo.
+
+    python docs/make_model_hub.py
+
+What spaces do not know of themselves stands in model-hub-spaces.toml.
+"""  # noqa: INP001 - a script beside the page it writes
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import model_hub
+from model_hub import zoo
+from model_hub.protocols import EvaluationProtocol, protocol, protocol_names
+
+FOLDER: Final = Path(__file__).resolve().parent
+PAGE: Final = FOLDER / "model-hub.md"
+_NOTHING: Final = "-"
+_STAGES: Final = ("1", "2", "3", "4", "5")
+_MILLION: Final = 1e6
+_LARGEST_EXACT: Final = 10**6
+
+_TEXT: Final = """\
+<!-- Made by docs/make_model_hub.py of the spaces and the records; changes belong there. -->
+# The model hub
+
+A **space** is a family of networks with choices; a **sample** says what is chosen; `freeze` makes
+the network. The **zoo** has searched models: a space, a sample, published weights and the
+preprocessing that they were measured with.
+
+```python
+import model_hub
+from model_hub import zoo
+
+space = model_hub.space("ProxylessNAS", num_labels=10)
+network = space.freeze(space.choices.sample(seed=0))
+
+record = zoo.record("proxyless-mobile")
+network = zoo.load("proxyless-mobile", pretrained=False)
+```
+
+## Spaces
+
+Sizes are products of the numbers of candidates; samples that differ only in blocks that are not
+kept count as different.
+
+{spaces}
+
+How far each space is tried, and by which test: 1 it runs: recorded counts and outputs come out, it
+trains, every bad argument and sample is refused; 2 a published checkpoint is loaded and evaluated;
+3 the searched architecture is trained from scratch; 4 it runs with the search algorithms; 5 a
+published search result is reproduced.
+
+{stages}
+
+## The zoo
+
+Top 1 in percent: first as NNI v3.0 documents its own evaluation of the authors' weights, then as
+the authors published it. Parameters and multiply-adds are in millions, at the model's input size,
+of convolutions and linear layers.
+
+{models}
+
+A `*` marks weights that an evaluation in this repository has confirmed: `proxyless-w0.3-r176` has
+148 of 250 images of a public sample right and 210 among its first five, by rule and by order and
+shape. That is another set of images than the published 57.0 % stands for. No other weights were at
+hand; their records, names and shapes are tested, their accuracy is not.
+
+Preprocessing belongs to weights. The protocols:
+
+{protocols}
+
+## Weights
+
+Weights lie in `$NASBENCH_ZOO_DIR`, else `~/.nasbenchmark/zoo`, as `NAME.safetensors`. A published
+file is converted once:
+
+```console
+nbs zoo convert mobilenetv3_large_100_ra-f55367f5.pth --model mobilenetv3-large-100
+nbs zoo evaluate mobilenetv3-large-100 --data imagenet/val
+```
+
+It is read without running anything it may carry, and there is no option to do otherwise; its
+SHA-256 is compared with the published one; every tensor must have its place, by its name or, with
+`--naming order`, by order and shape. `zoo.load(NAME, download=True)` tries the recorded address.
+
+`nbs zoo evaluate` reads a folder a class, a folder with `labels.csv` (columns `file`, `label`), and
+CIFAR as published. Resize, crop and rounding are torchvision's on PIL images, bit by bit.
+
+## Adding a model
+
+A JSON file in `records` in the folder of weights, or in `model_hub/zoo/records` for everybody:
+
+```json
+{{
+  "models": {{
+    "my-model": {{
+      "space": "ProxylessNAS",
+      "arguments": {{"num_labels": 10}},
+      "architecture": {{"s2_depth": 1, "s2_i0": "k3e3", "…": "…"}},
+      "protocol": "imagenet-224",
+      "weights": [{{"file": "my-model.pth", "sha256": "…", "inside": "state_dict"}}],
+      "licence": "MIT",
+      "origin": "whose it is"
+    }}
+  }}
+}}
+```
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    known = tomllib.loads((FOLDER / "model-hub-spaces.toml").read_text("utf-8"))
+    return _TEXT.format(
+        spaces=_table(("space", "arguments", "labels", "size", "paper"), _spaces(known)),
+        stages=_table(("space", *_STAGES), _reached(known)),
+        models=_table(
+            (
+                "model",
+                "space",
+                "input",
+                "parameters",
+                "multiply-adds",
+                "NNI",
+                "authors",
+                "protocol",
+                "licence",
+                "weights",
+            ),
+            (_model(record) for record in zoo.all_records().values()),
+        ),
+        protocols=_table(
+            ("protocol", "what is done"), ((name, protocol(name)) for name in protocol_names())
+        ),
+    )
+
+
+def _spaces(known: Mapping[str, Any]) -> Iterable[Sequence[object]]:
+    for name in sorted(model_hub.space_names(), key=str.lower):
+        for arguments in known[name].get("configurations", [{}]):
+            choices = model_hub.space(name, **arguments).choices
+            yield (
+                name,
+                _written(arguments),
+                len(choices.choices),
+                _size(choices.raw_size),
+                (known[name]["paper"]),
+            )
+
+
+def _reached(known: Mapping[str, Any]) -> Iterable[Sequence[object]]:
+    for name in sorted(model_hub.space_names(), key=str.lower):
+        tests = known[name].get("stages", {})
+        yield name, *(_link(tests[stage]) if stage in tests else _NOTHING for stage in _STAGES)
+
+
+def _model(record: zoo.Record) -> Sequence[object]:
+    profile = zoo.profile(record)
+    ours = [each.top1 for each in record.figures if each.source.startswith("NNI")]
+    theirs = [each for each in record.figures if not each.source.startswith("NNI")]
+    confirmed = " *" if record.name == "proxyless-w0.3-r176" else ""
+    return (
+        f"`{record.name}`{confirmed}",
+        record.space,
+        record.protocol.input_size,
+        f"{profile.parameters / _MILLION:.3f}",
+        f"{profile.macs / _MILLION:.1f}",
+        ours[0] if ours else _NOTHING,
+        f"{theirs[0].top1} ({theirs[0].source})" if theirs else _NOTHING,
+        _name_of(record.protocol),
+        record.licence,
+        ", ".join(f"`{file.file}`" for file in record.weights),
+    )
+
+
+def _name_of(used: EvaluationProtocol) -> str:
+    return next((name for name in protocol_names() if protocol(name) == used), str(used))
+
+
+def _size(size: int) -> str:
+    return f"{size:,}" if size < _LARGEST_EXACT else f"{size:.2e}"
+
+
+def _written(arguments: Mapping[str, object]) -> str:
+    return ", ".join(f"`{name}={value}`" for name, value in arguments.items())
+
+
+def _link(test: str) -> str:
+    return f"[{Path(test).stem}](../{test})"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

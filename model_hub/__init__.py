@@ -1,0 +1,58 @@
+"""Model spaces for PyTorch: what there is to choose, and the network of every choice.
+
+    import model_hub
+
+    space = model_hub.space("ProxylessNAS", num_labels=10)
+    sample = space.choices.sample(seed=0)
+    network = space.freeze(sample)
+    print(space.profile(sample))
+
+The choices need no PyTorch; it loads with the first space. `model_hub.spaces` has the classes,
+`model_hub.zoo` searched models with their published weights, `model_hub.evaluation` measures
+accuracy and `model_hub.latency` time.
+"""
+
+from __future__ import annotations
+
+from model_hub.benchmark_rows import build
+from model_hub.cell_picture import cell_svg
+from model_hub.choices import (
+    Categorical,
+    Choice,
+    Derived,
+    LayerChoice,
+    Sample,
+    Subset,
+    When,
+    repeat,
+)
+from model_hub.errors import (
+    InvalidArgumentError,
+    InvalidSampleError,
+    ModelHubError,
+    TooLargeError,
+    UnknownNameError,
+)
+from model_hub.registry import space, space_names
+from model_hub.search_space import SearchSpace
+
+__all__ = [
+    "Categorical",
+    "Choice",
+    "Derived",
+    "InvalidArgumentError",
+    "InvalidSampleError",
+    "LayerChoice",
+    "ModelHubError",
+    "Sample",
+    "SearchSpace",
+    "Subset",
+    "TooLargeError",
+    "UnknownNameError",
+    "When",
+    "build",
+    "cell_svg",
+    "repeat",
+    "space",
+    "space_names",
+]

@@ -1,0 +1,67 @@
+"""Checks of the arguments of spaces: counts, probabilities and lists of widths.
+
+Each returns the checked value, so that a space can write `checked = a_count("num_labels", value)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from model_hub.errors import InvalidArgumentError, listed, nearest, shown
+
+__all__ = ["a_count", "a_number", "counts", "one_of"]
+
+T = TypeVar("T")
+
+_LARGEST_COUNT: Final = 1 << 20
+"""Channels, labels or blocks: far above any network, far below what overflows a product of four."""
+
+
+def a_count(argument: str, value: object, *, least: int = 1, most: int = _LARGEST_COUNT) -> int:
+    """Return an integer from `least` to `most`.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidArgumentError(
+            argument, f"{shown(value)} is not an integer from {least} to {most}"
+        )
+    return value
+
+
+def a_number(argument: str, value: object, *, least: float, most: float) -> float:
+    """Return a number from `least` to `most`.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InvalidArgumentError(argument, f"{shown(value)} is not a number {least} to {most}")
+    return float(value)
+
+
+def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:
+    """Return `length` positive integers.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != length:
+        raise InvalidArgumentError(argument, f"{shown(values)} is not a list of {length} integers")
+    return tuple(a_count(argument, value) for value in values)
+
+
+def one_of(argument: str, value: Any, allowed: Sequence[T]) -> T:
+    """Return the value if it is one of `allowed`.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    if value not in allowed:
+        close = nearest(value, [item for item in allowed if isinstance(item, str)])
+        raise InvalidArgumentError(
+            argument, f"{shown(value)} is not one of {listed(allowed)}{close}"
+        )
+    return allowed[allowed.index(value)]

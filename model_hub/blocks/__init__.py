@@ -1,0 +1,1 @@
+"""Blocks that several spaces share, built of concrete widths, strides and norms."""

@@ -1,0 +1,171 @@
+"""Networks of normal and reduction cells (the specification, section 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final, Literal, TypeAlias
+
+from torch import Tensor, nn
+
+from model_hub.arguments import a_number
+from model_hub.blocks.cell import Cell, Preprocessor
+from model_hub.blocks.cell_operations import CELL_OPERATIONS, OperationFactory
+from model_hub.blocks.drop_path import DropPath
+from model_hub.genotype import CellGenotype
+
+__all__ = ["STEMS", "AuxiliaryHead", "CellNetwork", "Stem"]
+
+Stem: TypeAlias = Literal["cifar", "imagenet"]
+
+STEMS: Final[tuple[Stem, ...]] = ("cifar", "imagenet")
+"""The beginning of a network: one convolution for small images, three of stride 2 for large."""
+
+_NUM_STAGES: Final = 3
+_STEM_MULTIPLIER: Final = 3
+"""Width of the stem for small images, by that of the first stage."""
+
+_AUXILIARY_STRIDE: Final[Mapping[Stem, int]] = {"cifar": 3, "imagenet": 2}
+
+
+class CellNetwork(nn.Module):
+    """Three stages of cells; the second and the third begin with a reduction cell.
+
+    Each cell takes the outputs of the two before it. An operation is `width` wide in the first
+    stage and twice as wide in each further one.
+
+    Args:
+        cells: The reduction cell, with which the second and the third stage begin, after the
+            normal one, which is every other.
+        width: Channels of an operation in the first stage.
+        num_cells: Cells of all stages together, 3 at least.
+        num_labels: Classes.
+        stem: For images of CIFAR or of ImageNet.
+        auxiliary_head: Have a second classifier after the first cell of the third stage, for
+            training only.
+        drop_path_prob: With which, in training, each sample of the output of an operation is
+            dropped.
+        operations: Makes each operation, by name.
+    """
+
+    def __init__(
+        self,
+        cells: tuple[CellGenotype, CellGenotype],
+        *,
+        width: int,
+        num_cells: int,
+        num_labels: int,
+        stem: Stem,
+        auxiliary_head: bool = False,
+        drop_path_prob: float = 0.0,
+        operations: Mapping[str, OperationFactory] = CELL_OPERATIONS,
+    ) -> None:
+        super().__init__()
+        self.drop_path = DropPath(drop_path_prob)
+        before = last = self._make_stem(stem, width)
+        halve = stem == "imagenet"
+        self.stages = nn.ModuleList()
+        for stage, size in enumerate(_stage_sizes(num_cells)):
+            built: list[Cell] = []
+            channels = width << stage
+            for place in range(size):
+                reduction = stage > 0 and place == 0
+                cell = Cell(
+                    cells[reduction],
+                    channels,
+                    reduction=reduction,
+                    preprocessor=Preprocessor(before, last, channels, reduce=halve),
+                    operations=operations,
+                    drop_path=self.drop_path,
+                )
+                built.append(cell)
+                before, last, halve = last, cell.out_channels, reduction
+            self.stages.append(nn.ModuleList(built))
+        if auxiliary_head:
+            self.auxiliary_head = AuxiliaryHead(
+                built[0].out_channels, num_labels, _AUXILIARY_STRIDE[stem]
+            )
+        self.classifier = nn.Linear(last, num_labels)
+
+    def set_drop_path(self, probability: float) -> None:
+        """Set the probability of drop path, as a schedule does between epochs.
+
+        Raises:
+            InvalidArgumentError: It is none.
+        """
+        self.drop_path.rate = a_number("probability", probability, least=0, most=1)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width).
+
+        In training a network with an auxiliary head returns (logits, its logits).
+        """
+        before, last = self._stem_outputs(x)
+        halfway = last
+        for stage in self.stages:
+            for place, cell in enumerate(stage.children()):
+                before, last = last, cell(before, last)
+                halfway = last if place == 0 else halfway
+        logits: Tensor = self.classifier(last.mean((2, 3)))
+        if self.training and hasattr(self, "auxiliary_head"):
+            return logits, self.auxiliary_head(halfway)
+        return logits
+
+    def _make_stem(self, stem: Stem, width: int) -> int:
+        """Make the stem and return the channels of both its outputs."""
+        if stem == "cifar":
+            self.stem = nn.Sequential(*_conv_bn(3, _STEM_MULTIPLIER * width, stride=1))
+            return _STEM_MULTIPLIER * width
+        half = width // 2
+        self.stem0 = nn.Sequential(
+            *_conv_bn(3, half, stride=2), nn.ReLU(), *_conv_bn(half, width, stride=2)
+        )
+        self.stem1 = nn.Sequential(nn.ReLU(), *_conv_bn(width, width, stride=2))
+        return width
+
+    def _stem_outputs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if hasattr(self, "stem"):
+            y = self.stem(x)
+            return y, y
+        y = self.stem0(x)
+        return y, self.stem1(y)
+
+
+class AuxiliaryHead(nn.Module):
+    """A classifier of the features of the first cell of the last stage.
+
+    Args:
+        in_channels: Channels of the features.
+        num_labels: Classes.
+        stride: Of the pooling, which must leave two rows and two columns.
+    """
+
+    def __init__(self, in_channels: int, num_labels: int, stride: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AvgPool2d(5, stride, count_include_pad=False),
+            nn.Conv2d(in_channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels)."""
+        logits: Tensor = self.classifier(self.features(x).flatten(1))
+        return logits
+
+
+def _conv_bn(in_channels: int, out_channels: int, *, stride: int) -> Iterator[nn.Module]:
+    yield nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+    yield nn.BatchNorm2d(out_channels)
+
+
+def _stage_sizes(num_cells: int) -> list[int]:
+    """Return the cells of each stage, as equal as may be."""
+    ends = [stage * num_cells // _NUM_STAGES for stage in range(_NUM_STAGES + 1)]
+    return [end - start for start, end in pairwise(ends)]

@@ -1,0 +1,167 @@
+"""Self-attention on image patches that knows how far apart they are (Shaw et al. 2018).
+
+The relation of a query to a key is a vector, looked up by their distance in rows plus one looked up
+by their distance in columns (the specification, section 8). It is never made for all pairs: the
+first part is the same for all keys of a row and the second for all of a column, so that products
+are made with the rows and the columns of the grid, not with its places.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+
+__all__ = ["HEAD_DIM", "Places", "RelativeAttention", "RelativePosition", "relative_places"]
+
+HEAD_DIM: Final = 64
+"""Width of every head, however wide the tokens are."""
+
+_TABLE_STD: Final = 0.02
+
+Places: TypeAlias = tuple[Tensor, Tensor]
+"""Where the tables have the distance of each row to each row, and of each column to each column.
+
+Token 0 is the class token, patch tokens follow row by row.
+"""
+
+
+def relative_places(size: int, max_distance: int, device: torch.device) -> Tensor:
+    """Return where a table has the distance of each query (first axis) to each key on a line.
+
+    Args:
+        size: Rows, or columns.
+        max_distance: Distance beyond which all count as this one.
+        device: Of the result.
+    """
+    line = torch.arange(size, device=device)
+    distances = line - line.unsqueeze(1)
+    return distances.clamp(-max_distance, max_distance) + max_distance + 1
+
+
+class RelativePosition(nn.Module):
+    """Vectors of relations between tokens.
+
+    Vector 0 of both tables is for pairs with the class token, vector `max_distance + 1` for equal
+    places.
+
+    Args:
+        max_distance: Distance in rows or columns beyond which all count as this one.
+    """
+
+    def __init__(self, max_distance: int) -> None:
+        super().__init__()
+        shape = (2 * max_distance + 2, HEAD_DIM)
+        self.embeddings_table_v = nn.Parameter(torch.empty(shape))
+        self.embeddings_table_h = nn.Parameter(torch.empty(shape))
+        for table in self.parameters():
+            nn.init.trunc_normal_(table, std=_TABLE_STD)
+
+    def score(self, queries: Tensor, places: Places) -> Tensor:
+        """Return the product of each query with its relation to each key.
+
+        Args:
+            queries: (batch, heads, tokens, width).
+            places: Where the tables have the distances of the patches.
+
+        Returns:
+            (batch, heads, tokens, tokens).
+        """
+        vertical, horizontal, to_class = self._relations(places)
+        rows, columns = vertical.shape[0], horizontal.shape[0]
+        patches = queries[:, :, 1:].reshape(*queries.shape[:2], rows, columns, -1)
+        by_row = torch.einsum("bhrcd,rkd->bhrck", patches, vertical)
+        by_column = torch.einsum("bhrcd,cld->bhrcl", patches, horizontal)
+        among_patches = (by_row.unsqueeze(-1) + by_column.unsqueeze(-2)).flatten(4).flatten(2, 3)
+        with_class = queries @ to_class.unsqueeze(-1)
+        of_class = with_class[:, :, :1].expand(-1, -1, -1, queries.shape[2])
+        of_patches = torch.cat((with_class[:, :, 1:], among_patches), -1)
+        return torch.cat((of_class, of_patches), 2)
+
+    def gather(self, attention: Tensor, places: Places) -> Tensor:
+        """Return the sum of the relations of each query, weighted by its attention to each key.
+
+        Args:
+            attention: (batch, heads, tokens, tokens).
+            places: Where the tables have the distances of the patches.
+
+        Returns:
+            (batch, heads, tokens, width).
+        """
+        vertical, horizontal, to_class = self._relations(places)
+        rows, columns = vertical.shape[0], horizontal.shape[0]
+        patches = attention[:, :, 1:, 1:].reshape(
+            *attention.shape[:2], rows, columns, rows, columns
+        )
+        by_row = torch.einsum("bhrck,rkd->bhrcd", patches.sum(-1), vertical)
+        by_column = torch.einsum("bhrcl,cld->bhrcd", patches.sum(-2), horizontal)
+        of_class = attention[:, :, :1].sum(-1, keepdim=True)
+        with_class = torch.cat((of_class, attention[:, :, 1:, :1]), 2)
+        return with_class * to_class + F.pad((by_row + by_column).flatten(2, 3), (0, 0, 1, 0))
+
+    def _relations(self, places: Places) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the vectors of row to row, of column to column and of the class token."""
+        vertical, horizontal = self.embeddings_table_v, self.embeddings_table_h
+        return vertical[places[0]], horizontal[places[1]], vertical[0] + horizontal[0]
+
+
+class RelativeAttention(nn.Module):
+    """Multi-head self-attention, with relative positions for keys and values if wanted.
+
+    Args:
+        embed_dim: Width of the tokens.
+        num_heads: Heads, each of width 64.
+        qkv_bias: Whether queries, keys and values have biases.
+        scale: Factor of the products of queries and keys; 64 ** -0.5 by default.
+        dropout_rate: Of the attention.
+        max_distance: Of the relative positions; none without it.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        *,
+        qkv_bias: bool = True,
+        scale: float | None = None,
+        dropout_rate: float = 0.0,
+        max_distance: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.scale = HEAD_DIM**-0.5 if scale is None else scale
+        width = num_heads * HEAD_DIM
+        self.q = nn.Linear(embed_dim, width, bias=qkv_bias)
+        self.k = nn.Linear(embed_dim, width, bias=qkv_bias)
+        self.v = nn.Linear(embed_dim, width, bias=qkv_bias)
+        self.dropout = nn.Dropout(dropout_rate)
+        self.proj = nn.Linear(width, embed_dim)
+        self.rel_pos_embed_k = None if max_distance is None else RelativePosition(max_distance)
+        self.rel_pos_embed_v = None if max_distance is None else RelativePosition(max_distance)
+
+    def forward(self, x: Tensor, places: Places) -> Tensor:
+        """Attend among tokens (batch, 1 + rows x columns, embed_dim)."""
+        queries, keys, values = (self._heads(project(x)) for project in (self.q, self.k, self.v))
+        scores = queries @ keys.mT
+        if self.rel_pos_embed_k is not None:
+            scores = scores + self.rel_pos_embed_k.score(queries, places)
+        attention = self.dropout((scores * self.scale).softmax(-1))
+        attended = attention @ values
+        if self.rel_pos_embed_v is not None:
+            attended = attended + self.rel_pos_embed_v.gather(attention, places)
+        projected: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return projected
+
+    def product_macs(self, num_tokens: int) -> int:
+        """Return the multiply-adds of products of two activations, which no layer shows.
+
+        Of queries and keys, of attention and values, and the same again for relative positions, as
+        if their vectors were made for each pair (the specification, section 8).
+        """
+        products = 2 if self.rel_pos_embed_k is None else 4
+        return products * num_tokens**2 * self.num_heads * HEAD_DIM
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.num_heads, HEAD_DIM).transpose(1, 2)

@@ -1,0 +1,209 @@
+"""Networks of stages of equal blocks: ResNet, ResNeXt and plain ones, as NDS samples them.
+
+The source of the structure is "On Network Design Spaces for Visual Recognition" (Radosavovic et al.
+2019, arXiv:1905.13214); for small images it is checked against published parameter counts. The
+stems for large images are those that its authors' code has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import Tensor, nn
+
+__all__ = [
+    "BLOCKS",
+    "STEMS",
+    "Residual",
+    "Stage",
+    "StageNetwork",
+    "Stem",
+    "basic_block",
+    "bottleneck_block",
+    "plain_block",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """What comes before the stages: a convolution, a norm, a ReLU, and a pooling if wanted.
+
+    Args:
+        kernel_size: Of the convolution.
+        conv_stride: Of the convolution.
+        pools: Whether a 3x3 max pooling of stride 2 follows.
+        image_size: Height and width of the images that it is for.
+    """
+
+    kernel_size: int
+    conv_stride: int
+    pools: bool
+    image_size: int
+
+    @property
+    def stride(self) -> int:
+        """By how much the stages see less than the image."""
+        return self.conv_stride * (2 if self.pools else 1)
+
+    def module(self, width: int) -> nn.Sequential:
+        """Return its layers, of so many output channels."""
+        layers = nn.Sequential(*_conv_bn(3, width, self.kernel_size, self.conv_stride))
+        layers.append(nn.ReLU(inplace=True))
+        if self.pools:
+            layers.append(nn.MaxPool2d(3, 2, 1))
+        return layers
+
+
+STEMS: Final[Mapping[str, Stem]] = MappingProxyType(
+    {
+        "cifar": Stem(kernel_size=3, conv_stride=1, pools=False, image_size=32),
+        "resnet": Stem(kernel_size=7, conv_stride=2, pools=True, image_size=224),
+        "simple": Stem(kernel_size=3, conv_stride=2, pools=False, image_size=224),
+    }
+)
+"""The stems of the authors' code: that for CIFAR, ResNet's, and a single convolution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Blocks of one width; the first one changes resolution and width.
+
+    Args:
+        depth: Blocks.
+        width: Output channels.
+        stride: Of the first block.
+        inner_width: Channels between the convolutions of a bottleneck block.
+        groups: Of the 3x3 convolution of a bottleneck block.
+    """
+
+    depth: int
+    width: int
+    stride: int
+    inner_width: int = 0
+    groups: int = 1
+
+
+BlockFactory: TypeAlias = Callable[[int, int, Stage], nn.Module]
+"""Makes a block of so many input channels with this stride, as the stage says."""
+
+
+class StageNetwork(nn.Module):
+    """A stem, stages of blocks, and a classifier.
+
+    Args:
+        block: Makes each block; see `BLOCKS`.
+        stem_width: Channels of the stem.
+        stages: The stages after the stem.
+        num_labels: Classes.
+        stem: The stem; see `STEMS`.
+    """
+
+    def __init__(
+        self,
+        block: BlockFactory,
+        stem_width: int,
+        stages: Sequence[Stage],
+        *,
+        num_labels: int,
+        stem: Stem = STEMS["cifar"],
+    ) -> None:
+        super().__init__()
+        self.stem = stem.module(stem_width)
+        self.stages = nn.Sequential()
+        before = stem_width
+        for stage in stages:
+            self.stages.append(nn.Sequential(*_blocks(block, before, stage)))
+            before = stage.width
+        self.classifier = nn.Linear(before, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.stages(self.stem(x))
+        logits: Tensor = self.classifier(features.mean((2, 3)))
+        return logits
+
+
+class Residual(nn.Module):
+    """Adds a shortcut to some layers and applies a ReLU.
+
+    The shortcut is a 1x1 convolution and a norm where width or resolution change.
+
+    Args:
+        layers: From `in_channels` to `out_channels`, with `stride`.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: Of the layers.
+    """
+
+    def __init__(
+        self, layers: nn.Sequential, in_channels: int, out_channels: int, stride: int
+    ) -> None:
+        super().__init__()
+        self.layers = layers
+        projects = stride != 1 or in_channels != out_channels
+        projection = _conv_bn(in_channels, out_channels, 1, stride) if projects else ()
+        self.shortcut = nn.Sequential(*projection)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (batch, out_channels, height / stride, width / stride)."""
+        return F.relu(self.shortcut(x) + self.layers(x))
+
+
+def plain_block(in_channels: int, stride: int, stage: Stage) -> nn.Module:
+    """Return two 3x3 convolutions, each with norm and ReLU."""
+    return nn.Sequential(
+        *_conv_bn(in_channels, stage.width, 3, stride),
+        nn.ReLU(inplace=True),
+        *_conv_bn(stage.width, stage.width, 3),
+        nn.ReLU(inplace=True),
+    )
+
+
+def basic_block(in_channels: int, stride: int, stage: Stage) -> nn.Module:
+    """Return two 3x3 convolutions with a shortcut."""
+    layers = nn.Sequential(
+        *_conv_bn(in_channels, stage.width, 3, stride),
+        nn.ReLU(inplace=True),
+        *_conv_bn(stage.width, stage.width, 3),
+    )
+    return Residual(layers, in_channels, stage.width, stride)
+
+
+def bottleneck_block(in_channels: int, stride: int, stage: Stage) -> nn.Module:
+    """Return a 1x1, a grouped 3x3 and a 1x1 convolution with a shortcut."""
+    inner = stage.inner_width
+    layers = nn.Sequential(
+        *_conv_bn(in_channels, inner, 1),
+        nn.ReLU(inplace=True),
+        *_conv_bn(inner, inner, 3, stride, stage.groups),
+        nn.ReLU(inplace=True),
+        *_conv_bn(inner, stage.width, 1),
+    )
+    return Residual(layers, in_channels, stage.width, stride)
+
+
+BLOCKS: Final[dict[str, BlockFactory]] = {
+    "vanilla": plain_block,
+    "residual_basic": basic_block,
+    "residual_bottleneck": bottleneck_block,
+}
+"""The blocks by the names that NDS gives the families."""
+
+
+def _blocks(block: BlockFactory, in_channels: int, stage: Stage) -> Iterator[nn.Module]:
+    for place in range(stage.depth):
+        yield block(stage.width if place else in_channels, 1 if place else stage.stride, stage)
+
+
+def _conv_bn(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
+) -> Iterator[nn.Module]:
+    padding = kernel_size // 2
+    yield nn.Conv2d(
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+    )
+    yield nn.BatchNorm2d(out_channels)

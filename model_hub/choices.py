@@ -1,0 +1,324 @@
+"""The vocabulary in which a space states its choices, as data.
+
+* `Categorical`: one of some candidates; `LayerChoice`: one of some named modules.
+* `Subset`: some of some candidates, a fixed number of them or any.
+* `When`: a choice that matters only where another one has certain values.
+* `repeat`: a depth, and the choices of the blocks that it keeps.
+* `Derived`: what follows from a sample, and which samples may not be.
+
+A sample maps labels to chosen values: a candidate, or a list of candidates for a subset.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from math import comb, isfinite
+from numbers import Number
+from typing import Any, Final, TypeAlias
+
+from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
+from model_hub.randomness import RandomSource, pick
+
+__all__ = [
+    "Categorical",
+    "Choice",
+    "Chosen",
+    "Derived",
+    "LayerChoice",
+    "Sample",
+    "Subset",
+    "Value",
+    "When",
+    "repeat",
+]
+
+Value: TypeAlias = int | float | str | bool
+Chosen: TypeAlias = Value | list[Value]
+Sample: TypeAlias = Mapping[str, Any]
+"""Labels and what was chosen for them, `Chosen`; Any, because builders compute with the values."""
+
+_MEMBERSHIP_PRIOR: Final = 0.5
+"""Probability of each member of a subset of any size, independently."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The condition that an earlier choice has one of certain values."""
+
+    label: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Choice(ABC):
+    """One decision of a space.
+
+    Args:
+        label: Its name; the key in a sample.
+        candidates: What there is to choose from, distinct, in the order of the grid.
+        only_if: Where the choice matters; everywhere by default.
+    """
+
+    label: str
+    candidates: tuple[Value, ...]
+    only_if: When | None = None
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            raise InvalidArgumentError(self.label, "there are no candidates")
+        if any(_place(value, self.candidates) != i for i, value in enumerate(self.candidates)):
+            raise InvalidArgumentError(self.label, f"{listed(self.candidates)} are not distinct")
+
+    @property
+    @abstractmethod
+    def num_values(self) -> int:
+        """How many values the choice can take."""
+
+    @property
+    @abstractmethod
+    def default(self) -> Chosen:
+        """The value of the default sample."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the numbers that encode the choice, one a candidate."""
+        return tuple(f"{self.label}={value}" for value in self.candidates)
+
+    @abstractmethod
+    def values(self) -> Iterator[Chosen]:
+        """Yield every value, most probable first, in the order of the candidates."""
+
+    @abstractmethod
+    def read(self, value: object) -> Chosen:
+        """Return a value as the candidates spell it: 4 for 4.0, [0] for a lone 0.
+
+        Raises:
+            InvalidSampleError: It is no value of the choice.
+        """
+
+    @abstractmethod
+    def draw(self, source: RandomSource) -> Chosen:
+        """Draw a value by the prior."""
+
+    @abstractmethod
+    def draw_other(self, value: Chosen, source: RandomSource) -> Chosen:
+        """Draw a value near `value` but not equal to it; there must be one."""
+
+    def encode(self, value: Chosen) -> list[float]:
+        """Return one number a candidate: 1 where it is chosen, 0 elsewhere."""
+        members = value if isinstance(value, list) else [value]
+        return [float(candidate in members) for candidate in self.candidates]
+
+    @abstractmethod
+    def decode(self, numbers: Sequence[float]) -> Chosen:
+        """Return the value that `encode` makes these numbers of.
+
+        Raises:
+            InvalidSampleError: It makes them of none.
+        """
+
+    def _marked(self, numbers: Sequence[float]) -> list[Value]:
+        if any(number not in (0, 1) for number in numbers):
+            raise InvalidSampleError(self.label, f"{listed(numbers)} are not all 0 or 1")
+        return [v for v, number in zip(self.candidates, numbers, strict=True) if number == 1]
+
+
+@dataclass(frozen=True)
+class Categorical(Choice):
+    """A choice of one candidate. The default is the first.
+
+    Args:
+        prior: How probable each candidate is, in proportion; equally by default.
+    """
+
+    prior: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prior is None:
+            return
+        if len(self.prior) != len(self.candidates) or not all(
+            isfinite(weight) and weight > 0 for weight in self.prior
+        ):
+            raise InvalidArgumentError(
+                self.label,
+                f"the prior {shown(self.prior)} is not {len(self.candidates)} positive numbers",
+            )
+
+    @property
+    def num_values(self) -> int:
+        """How many candidates there are."""
+        return len(self.candidates)
+
+    @property
+    def default(self) -> Value:
+        """The first candidate."""
+        return self.candidates[0]
+
+    def values(self) -> Iterator[Value]:
+        """Yield the candidates, most probable first."""
+        weights = dict(zip(self.candidates, self._weights, strict=True))
+        yield from sorted(self.candidates, key=lambda value: -weights[value])
+
+    def read(self, value: object) -> Value:
+        """Return the candidate that equals `value`."""
+        place = _place(value, self.candidates)
+        if place is None:
+            raise InvalidSampleError(
+                self.label, f"{shown(value)} is not one of {listed(self.candidates)}"
+            )
+        return self.candidates[place]
+
+    def draw(self, source: RandomSource) -> Value:
+        """Draw a candidate by the prior."""
+        return pick(self.candidates, source, self.prior)
+
+    def draw_other(self, value: Chosen, source: RandomSource) -> Value:
+        """Draw another candidate by the prior."""
+        others = [i for i, candidate in enumerate(self.candidates) if candidate != value]
+        return self.candidates[pick(others, source, [self._weights[i] for i in others])]
+
+    def decode(self, numbers: Sequence[float]) -> Value:
+        """Return the one candidate that is marked."""
+        marked = self._marked(numbers)
+        if len(marked) != 1:
+            raise InvalidSampleError(self.label, f"{len(marked)} candidates are marked, not one")
+        return marked[0]
+
+    @property
+    def _weights(self) -> tuple[float, ...]:
+        return self.prior or (1.0,) * len(self.candidates)
+
+
+@dataclass(frozen=True)
+class LayerChoice(Categorical):
+    """A choice of one named module; a supernet keeps the weights of each of them."""
+
+
+@dataclass(frozen=True)
+class Subset(Choice):
+    """A choice of several candidates, written as a list in their order.
+
+    The default is all candidates, or the first `n_chosen`. Of any number, each is a member with
+    probability one half; of a fixed number, every subset is equally probable.
+
+    Args:
+        n_chosen: How many are chosen; any number by default.
+    """
+
+    n_chosen: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_chosen is not None and not 1 <= self.n_chosen <= len(self.candidates):
+            raise InvalidArgumentError(
+                self.label, f"{self.n_chosen} of {len(self.candidates)} candidates cannot be chosen"
+            )
+
+    @property
+    def num_values(self) -> int:
+        """How many subsets there are."""
+        size = len(self.candidates)
+        return 1 << size if self.n_chosen is None else comb(size, self.n_chosen)
+
+    @property
+    def default(self) -> list[Value]:
+        """All candidates, or the first `n_chosen`."""
+        return list(self.candidates[: self.n_chosen])
+
+    def values(self) -> Iterator[list[Value]]:
+        """Yield every subset, all members first; the last member changes fastest."""
+        if self.n_chosen is not None:
+            yield from map(list, combinations(self.candidates, self.n_chosen))
+            return
+        for members in product((True, False), repeat=len(self.candidates)):
+            yield self._where(members)
+
+    def read(self, value: object) -> list[Value]:
+        """Return the members in order; the one of `n_chosen` 1 may stand without a list."""
+        if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+            members = list(value)
+        else:
+            members = [value] if self.n_chosen == 1 else [None]
+        places = {_place(member, self.candidates) for member in members}
+        if None in places or len(places) < len(members) or not self._may_have(len(members)):
+            count = "distinct ones" if self.n_chosen is None else f"{self.n_chosen}"
+            raise InvalidSampleError(
+                self.label, f"{shown(value)} is not a list of {count} of {listed(self.candidates)}"
+            )
+        return self._where([place in places for place in range(len(self.candidates))])
+
+    def draw(self, source: RandomSource) -> list[Value]:
+        """Draw a subset by the prior."""
+        if self.n_chosen is None:
+            return self._where([source.random() < _MEMBERSHIP_PRIOR for _ in self.candidates])
+        left = list(self.candidates)
+        drawn = {left.pop(int(source.random() * len(left))) for _ in range(self.n_chosen)}
+        return self._where([candidate in drawn for candidate in self.candidates])
+
+    def draw_other(self, value: Chosen, source: RandomSource) -> list[Value]:
+        """Draw a subset that differs in one member: one more or less, or one for another."""
+        members = value if isinstance(value, list) else [value]
+        if self.n_chosen is None:
+            changed = {pick(self.candidates, source)}
+        else:
+            outside = [candidate for candidate in self.candidates if candidate not in members]
+            changed = {pick(members, source), pick(outside, source)}
+        return self._where([(c in members) != (c in changed) for c in self.candidates])
+
+    def decode(self, numbers: Sequence[float]) -> list[Value]:
+        """Return the candidates that are marked."""
+        return self.read(self._marked(numbers))
+
+    def _may_have(self, size: int) -> bool:
+        return self.n_chosen in (None, size)
+
+    def _where(self, members: Sequence[bool]) -> list[Value]:
+        return [c for c, member in zip(self.candidates, members, strict=True) if member]
+
+
+def repeat(
+    label: str, depths: Sequence[int], block: Callable[[int], Iterable[Choice]]
+) -> Iterator[Choice]:
+    """Yield the choice of a depth and those of the blocks, which matter as far as they are kept.
+
+    Args:
+        label: Label of the depth; the first `depth` blocks are kept.
+        depths: Candidates of the depth.
+        block: Given the place of a block, from 0, its choices.
+    """
+    yield Categorical(label, tuple(depths))
+    for place in range(max(depths)):
+        keeping = tuple(depth for depth in depths if depth > place)
+        for choice in block(place):
+            if choice.only_if is None and len(keeping) < len(depths):
+                yield replace(choice, only_if=When(label, keeping))
+            else:
+                yield choice
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What follows from a sample, under a label of its own.
+
+    Args:
+        label: The key beside the chosen values.
+        rule: Computes the value of a sample; raises InvalidSampleError where none may be, which
+            is how a space states a constraint.
+    """
+
+    label: str
+    rule: Callable[[Sample], Any]
+
+
+def _place(value: object, candidates: Sequence[Value]) -> int | None:
+    """Return where a value stands; 4 is 4.0, but True is not 1."""
+    if not isinstance(value, Number | str):  # what else there is may not compare to a bool
+        return None
+    for place, candidate in enumerate(candidates):
+        if isinstance(value, bool) == isinstance(candidate, bool) and value == candidate:
+            return place
+    return None

@@ -1,0 +1,37 @@
+"""Networks on labelled images: read a data set, apply a protocol, count what is right.
+
+    from model_hub import evaluation, zoo
+
+    record = zoo.record("proxyless-mobile")
+    images = evaluation.read_images(folder)
+    print(evaluation.evaluate(zoo.load(record.name), images, record.protocol))
+
+Data sets are labelled images in a fixed order (`LabelledImages`): a folder of classes, a folder
+with `labels.csv`, or CIFAR.
+"""
+
+from __future__ import annotations
+
+from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
+from model_hub.evaluation.datasets import ImageFiles, LabelledImages, read_folder
+from model_hub.evaluation.errors import DatasetError, OutputError
+from model_hub.evaluation.layouts import read_images
+from model_hub.evaluation.scoring import ClassScore, Evaluation, evaluate
+from model_hub.evaluation.transform import read_image, transformed
+
+__all__ = [
+    "ClassScore",
+    "DatasetError",
+    "Evaluation",
+    "ImageArray",
+    "ImageFiles",
+    "LabelledImages",
+    "OutputError",
+    "evaluate",
+    "read_cifar10",
+    "read_cifar100",
+    "read_folder",
+    "read_image",
+    "read_images",
+    "transformed",
+]

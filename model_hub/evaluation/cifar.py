@@ -1,0 +1,232 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their published files.
+
+Both the "python" and the "binary" version are read, in the folder that their archives unpack to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.pickled import read_pickle
+
+__all__ = ["ImageArray", "cifar_reader", "read_cifar10", "read_cifar100"]
+
+_SIDE: Final = 32
+_IMAGE_BYTES: Final = 3 * _SIDE * _SIDE
+_PLANES: Final = (-1, 3, _SIDE, _SIDE)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageArray:
+    """Images in memory.
+
+    Args:
+        pixels: (count, height, width, 3), RGB, bytes.
+        labels: Their labels, one each.
+        classes: Names of the labels, where they are known.
+        source: What they were read from, for messages.
+    """
+
+    pixels: Pixels
+    labels: tuple[int, ...]
+    classes: tuple[str, ...] | None = None
+    source: str = "images"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def image(self, index: int) -> Image.Image:
+        """Return an image in RGB."""
+        return Image.fromarray(self.pixels[index])
+
+    def label(self, index: int) -> int:
+        """Return the label of an image."""
+        return self.labels[index]
+
+    def place(self, index: int) -> str:
+        """Return where an image comes from."""
+        return f"{self.source}, image {index}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """What the files of one version are called, and how they hold labels."""
+
+    test: tuple[str, ...]
+    train: tuple[str, ...]
+    names: str
+    labels: str
+    names_key: str
+    label_bytes: int = 1
+    num_classes: int = 10
+
+    def files(self, *, train: bool) -> tuple[str, ...]:
+        return self.train if train else self.test
+
+
+_CIFAR10: Final = {
+    "python": _Layout(
+        test=("test_batch",),
+        train=tuple(f"data_batch_{n}" for n in range(1, 6)),
+        names="batches.meta",
+        labels="labels",
+        names_key="label_names",
+    ),
+    "binary": _Layout(
+        test=("test_batch.bin",),
+        train=tuple(f"data_batch_{n}.bin" for n in range(1, 6)),
+        names="batches.meta.txt",
+        labels="labels",
+        names_key="label_names",
+    ),
+}
+_CIFAR100: Final = {
+    "python": _Layout(
+        test=("test",),
+        train=("train",),
+        names="meta",
+        labels="fine_labels",
+        names_key="fine_label_names",
+        num_classes=100,
+    ),
+    "binary": _Layout(
+        test=("test.bin",),
+        train=("train.bin",),
+        names="fine_label_names.txt",
+        labels="fine_labels",
+        names_key="fine_label_names",
+        label_bytes=2,  # the coarse label first, then the fine one
+        num_classes=100,
+    ),
+}
+
+
+def read_cifar10(folder: Path, *, train: bool = False) -> ImageArray:
+    """Return the 10,000 test or 50,000 training images of CIFAR-10.
+
+    Args:
+        folder: `cifar-10-batches-py` or `cifar-10-batches-bin`.
+        train: The training images instead of the test images.
+
+    Raises:
+        DatasetError: Files are missing or damaged; nothing in a pickle is ever called.
+    """
+    return _read(folder, _CIFAR10, train=train)
+
+
+def read_cifar100(folder: Path, *, train: bool = False) -> ImageArray:
+    """Return the 10,000 test or 50,000 training images of CIFAR-100 with their fine labels.
+
+    Args:
+        folder: `cifar-100-python` or `cifar-100-binary`.
+        train: The training images instead of the test images.
+
+    Raises:
+        DatasetError: Files are missing or damaged; nothing in a pickle is ever called.
+    """
+    return _read(folder, _CIFAR100, train=train)
+
+
+def cifar_reader(folder: Path) -> Callable[[Path], ImageArray] | None:
+    """Return what reads the test images of a folder if it is one of CIFAR, else None."""
+    for layouts, read in ((_CIFAR10, read_cifar10), (_CIFAR100, read_cifar100)):
+        if any((folder / layout.test[0]).is_file() for layout in layouts.values()):
+            return read
+    return None
+
+
+def _read(folder: Path, layouts: dict[str, _Layout], *, train: bool) -> ImageArray:
+    for version, layout in layouts.items():
+        files = [folder / name for name in layout.files(train=train)]
+        if files[0].is_file():
+            parts = _pickled(files, layout) if version == "python" else _binary(files, layout)
+            return _joined(folder, list(parts), _class_names(folder / layout.names, layout))
+    wanted = " or ".join(layout.files(train=train)[0] for layout in layouts.values())
+    raise DatasetError(f"{folder} has no file {wanted}: it is no folder of this CIFAR")
+
+
+Part = tuple[Pixels, tuple[int, ...]]
+
+
+def _pickled(files: Iterable[Path], layout: _Layout) -> Iterable[Part]:
+    for file in files:
+        batch = _fields(file)
+        pixels, labels = batch.get("data"), batch.get(layout.labels)
+        if not isinstance(pixels, np.ndarray) or pixels.size % _IMAGE_BYTES:
+            raise DatasetError(f"{file} has no array `data` of rows of {_IMAGE_BYTES} bytes")
+        if not isinstance(labels, list):
+            raise DatasetError(f"{file} has no list `{layout.labels}`")
+        yield pixels.reshape(_PLANES), _checked(labels, len(pixels), layout, file)
+
+
+def _binary(files: Iterable[Path], layout: _Layout) -> Iterable[Part]:
+    for file in files:
+        raw = np.frombuffer(_bytes(file), np.uint8)
+        row = layout.label_bytes + _IMAGE_BYTES
+        if not raw.size or raw.size % row:
+            raise DatasetError(f"{file} is damaged: {raw.size} bytes are no records of {row}")
+        rows = raw.reshape(-1, row)
+        labels = rows[:, layout.label_bytes - 1].tolist()
+        pixels = rows[:, layout.label_bytes :].reshape(_PLANES)
+        yield pixels, _checked(labels, len(rows), layout, file)
+
+
+def _checked(labels: list[Any], count: int, layout: _Layout, file: Path) -> tuple[int, ...]:
+    if len(labels) != count:
+        raise DatasetError(f"{file} has {count} images and {len(labels)} labels")
+    for label in labels:
+        if type(label) is not int or not 0 <= label < layout.num_classes:
+            raise DatasetError(f"{file}: {label!r:.80} is no label of {layout.num_classes}")
+    return tuple(labels)
+
+
+def _class_names(file: Path, layout: _Layout) -> tuple[str, ...] | None:
+    """Return the names of the classes if their file is there."""
+    if not file.is_file():
+        return None
+    if file.suffix == ".txt":
+        names: Any = _bytes(file).decode("ascii", "replace").split()
+    else:
+        names = _fields(file).get(layout.names_key)
+    if not isinstance(names, list) or len(names) != layout.num_classes:
+        raise DatasetError(f"{file} does not name {layout.num_classes} classes")
+    return tuple(map(_text, names))
+
+
+def _fields(file: Path) -> dict[str, Any]:
+    """Return the dict in a pickle, its keys as text, which for Python 2 is the same as bytes."""
+    stated = read_pickle(_bytes(file), file)
+    if not isinstance(stated, dict):
+        raise DatasetError(f"{file} holds a {type(stated).__name__}, not a dict")
+    return {_text(key): value for key, value in stated.items()}
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _joined(folder: Path, parts: list[Part], classes: tuple[str, ...] | None) -> ImageArray:
+    planes = np.concatenate([pixels for pixels, _ in parts])
+    return ImageArray(
+        pixels=np.ascontiguousarray(planes.transpose(0, 2, 3, 1)),
+        labels=tuple(label for _, labels in parts for label in labels),
+        classes=classes,
+        source=str(folder),
+    )
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise DatasetError(f"{file} is missing") from None

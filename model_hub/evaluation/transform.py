@@ -1,0 +1,100 @@
+"""From an image to the input of a network, exactly as the reference does it.
+
+The reference is torchvision on PIL images: `Resize(size)`, `CenterCrop(size)`, `ToTensor()` and
+`Normalize(mean, std)`. Sizes, rounding and the order of the floating-point operations are the same,
+so that inputs are equal bit by bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from model_hub.evaluation.errors import DatasetError
+from model_hub.protocols import EvaluationProtocol
+
+__all__ = ["read_image", "resized", "transformed"]
+
+_RESAMPLING: Final = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+_LARGEST_BYTE: Final = 255.0
+
+
+def read_image(path: Path) -> Image.Image:
+    """Return the image of a file in RGB, converted as Pillow converts it.
+
+    Grey, palette, CMYK and 16-bit images are converted, transparency is dropped, and the
+    orientation that a camera noted is not applied: as the reference does.
+
+    Raises:
+        DatasetError: The file is no image, is truncated or has absurdly many pixels.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            with Image.open(file) as image:
+                image.load()
+                return _in_rgb(image)
+        except UnidentifiedImageError:
+            raise DatasetError(f"{path} is no image that Pillow knows") from None
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            EOFError,
+            MemoryError,  # a damaged header asks for anything
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
+            reason = str(error) or type(error).__name__
+            raise DatasetError(f"{path} is damaged: {reason}") from error
+
+
+def transformed(image: Image.Image, protocol: EvaluationProtocol) -> Tensor:
+    """Return the input (3, input_size, input_size), float32, of an RGB image."""
+    if protocol.resize is not None:
+        image = resized(image, protocol.resize, protocol.interpolation)
+    pixels = _centre(np.array(image, dtype=np.uint8), protocol.input_size)
+    values = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float()
+    if protocol.largest_value != _LARGEST_BYTE:
+        values = values.div(_LARGEST_BYTE).mul(protocol.largest_value)
+    if protocol.channels == "BGR":
+        values = values.flip(0)
+    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (protocol.mean, protocol.std))
+    return values.sub(mean).div(std)
+
+
+def resized(image: Image.Image, short_side: int, interpolation: str) -> Image.Image:
+    """Return the image with its shorter side as long as wanted; the longer is rounded down."""
+    width, height = image.size
+    if width <= height:
+        size = (short_side, int(short_side * height / width))
+    else:
+        size = (int(short_side * width / height), short_side)
+    return image if size == image.size else image.resize(size, _RESAMPLING[interpolation])
+
+
+def _centre(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Return the centre of (height, width, 3); what lies beyond the image is black."""
+    missing = [max(size - length, 0) for length in pixels.shape[:2]]
+    if any(missing):
+        edges = [(gap // 2, (gap + 1) // 2) for gap in missing]
+        pixels = np.pad(pixels, (*edges, (0, 0)))
+    # Python rounds halves to even here, and so does the reference.
+    top, left = (round((length - size) / 2.0) for length in pixels.shape[:2])
+    return pixels[top : top + size, left : left + size]
+
+
+def _in_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
+        # The detour that Pillow recommends where a palette has transparency; the colours are equal.
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")

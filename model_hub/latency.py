@@ -1,0 +1,121 @@
+"""How long a network takes."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count
+
+__all__ = ["Latency", "latency"]
+
+_MILLISECONDS = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Latency:
+    """Wall times of single passes, in seconds.
+
+    Attributes:
+        minimum: The fastest.
+        lower_quartile: A quarter were faster.
+        median: Half were faster.
+        upper_quartile: Three quarters were faster.
+        batch_size: Inputs a pass.
+        repeats: Passes that were measured.
+        device: What ran them: "cpu" with its number of threads, or the name of the accelerator.
+    """
+
+    minimum: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    batch_size: int
+    repeats: int
+    device: str
+
+    def __str__(self) -> str:
+        low, middle, high, least = (
+            f"{seconds * 1e3:.3g}"
+            for seconds in (self.lower_quartile, self.median, self.upper_quartile, self.minimum)
+        )
+        return (
+            f"{middle} ms (quartiles {low} to {high}, minimum {least}) on {self.device}, "
+            f"batch of {self.batch_size}, {self.repeats} passes"
+        )
+
+
+def latency(
+    network: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 1,
+    warmup: int = 10,
+    repeats: int = 50,
+) -> Latency:
+    """Measure a network, in evaluation mode, on inputs of random numbers.
+
+    On a GPU its own clock measures each pass, and the pass before has ended. The network itself
+    stays where and as it is: a copy is measured.
+
+    Args:
+        network: What to measure.
+        input_shape: Shape of an input without the batch: (3, 224, 224).
+        device: Where.
+        batch_size: Inputs a pass.
+        warmup: Passes before the measured ones.
+        repeats: Measured passes, at least two.
+
+    Raises:
+        InvalidArgumentError: An argument cannot mean anything.
+    """
+    a_count("warmup", warmup, least=0)
+    a_count("repeats", repeats, least=2)
+    shape = (a_count("batch_size", batch_size), *(a_count("input_shape", n) for n in input_shape))
+    place = torch.device(device)
+    copied = copy.deepcopy(network).to(place).eval()
+    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(place)
+    timed = _on_gpu if place.type == "cuda" else _on_cpu
+    with torch.inference_mode():
+        for _ in range(warmup):
+            copied(inputs)
+        seconds = [timed(copied, inputs) for _ in range(repeats)]
+    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
+    return Latency(
+        minimum=min(seconds),
+        lower_quartile=lower,
+        median=median,
+        upper_quartile=upper,
+        batch_size=batch_size,
+        repeats=repeats,
+        device=_named(place),
+    )
+
+
+def _on_cpu(network: Callable[[Tensor], object], inputs: Tensor) -> float:
+    started = time.perf_counter()
+    network(inputs)
+    return time.perf_counter() - started
+
+
+def _on_gpu(network: Callable[[Tensor], object], inputs: Tensor) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    torch.cuda.synchronize(inputs.device)
+    start.record(torch.cuda.current_stream(inputs.device))
+    network(inputs)
+    end.record(torch.cuda.current_stream(inputs.device))
+    end.synchronize()
+    return float(start.elapsed_time(end)) * _MILLISECONDS
+
+
+def _named(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)

@@ -1,0 +1,319 @@
+"""All choices of a space together: which samples there are, and how to draw, change and write them.
+
+A canonical sample has the labels that matter, in the order in which the space states them, and no
+others: nothing for blocks that its depths drop. Every function here returns canonical samples, so
+that two samples make the same network if, and as far as the space knows only if, they are equal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from model_hub.choices import Categorical, Choice, Chosen, Derived, Sample
+from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
+from model_hub.randomness import RandomSource, Seed, pick, random_source
+from model_hub.spelling import read_choice, refuse_unknown_labels
+
+__all__ = ["SearchSpace"]
+
+_MOST_TRIES: Final = 10_000
+"""Draws before a constraint counts as impossible to meet; NAS-Bench-101 needs three on average."""
+
+_Picker = Callable[[Choice], Chosen]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The choices of a space.
+
+    Args:
+        name: Name of the space, for messages.
+        choices: Its choices; a condition names a categorical one before it.
+        derived: What follows from a sample, constraints among it.
+        tolerated: Labels without meaning here that published samples carry.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+    derived: tuple[Derived, ...] = ()
+    tolerated: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Choice] = {}
+        for choice in self.choices:
+            if choice.label in seen:
+                raise InvalidArgumentError(
+                    choice.label, f"{self.name} has two choices of this name"
+                )
+            condition = choice.only_if
+            if condition and not (
+                isinstance(parent := seen.get(condition.label), Categorical)
+                and set(condition.values) <= set(parent.candidates)
+            ):
+                raise InvalidArgumentError(
+                    choice.label, f"{condition} names no values of a categorical choice before it"
+                )
+            seen[choice.label] = choice
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in order."""
+        return tuple(choice.label for choice in self.choices)
+
+    @property
+    def raw_size(self) -> int:
+        """Product of the numbers of values; choices of dropped blocks count, constraints do not."""
+        return prod(choice.num_values for choice in self.choices)
+
+    @property
+    def size(self) -> int:
+        """How many canonical samples there are, before constraints."""
+        counts: dict[str, int] = {}
+        for choice in reversed(self.choices):
+            guarded = [c for c in self.choices if c.only_if and c.only_if.label == choice.label]
+            counts[choice.label] = choice.num_values
+            if guarded:
+                counts[choice.label] = sum(
+                    prod(
+                        counts[c.label] for c in guarded if c.only_if and value in c.only_if.values
+                    )
+                    for value in choice.candidates
+                )
+        return prod(counts[choice.label] for choice in self.choices if choice.only_if is None)
+
+    def __contains__(self, sample: object) -> bool:
+        try:
+            self.validate(sample)
+        except InvalidSampleError:
+            return False
+        return True
+
+    def validate(self, sample: object, *, strict: bool = True) -> dict[str, Chosen]:
+        """Return the canonical form of a sample.
+
+        Labels of dropped blocks, derived labels and `tolerated` ones may be there and are left out.
+        A subset may be written as `label/member: bool`, one key a candidate.
+
+        Args:
+            sample: Labels and values; values are compared by equality, so 4.0 is 4.
+            strict: Refuse labels that the space does not know.
+
+        Raises:
+            InvalidSampleError: A label is missing or unknown, a value is no candidate, or a
+                constraint is broken.
+        """
+        if not isinstance(sample, Mapping):
+            raise InvalidSampleError(
+                None, f"a sample of {self.name} is a dict, not {shown(sample)}"
+            )
+        if strict:
+            derived = {rule.label for rule in self.derived}
+            refuse_unknown_labels(self.name, sample, self.choices, self.tolerated | derived)
+        canonical = self._compose(lambda choice: read_choice(self.name, choice, sample))
+        self._derive(canonical)
+        return canonical
+
+    def resolve(self, sample: object, *, strict: bool = True) -> dict[str, Any]:
+        """Return the canonical form of a sample with the derived values beside it.
+
+        Raises:
+            InvalidSampleError: As `validate`.
+        """
+        canonical = self.validate(sample, strict=strict)
+        return canonical | self._derive(canonical)
+
+    @property
+    def default(self) -> dict[str, Chosen]:
+        """The default of every choice: the first candidate, all members of a subset."""
+        return self.validate(self._compose(lambda choice: choice.default))
+
+    def grid(self) -> Iterator[dict[str, Chosen]]:
+        """Yield every sample once; the last label changes fastest, probable values come first."""
+        waiting: list[tuple[dict[str, Chosen], int]] = [({}, 0)]
+        while waiting:
+            chosen, place = waiting.pop()
+            while place < len(self.choices) and not _matters(self.choices[place], chosen):
+                place += 1
+            if place == len(self.choices):
+                if self._is_allowed(chosen):
+                    yield chosen
+                continue
+            choice = self.choices[place]
+            following = [(chosen | {choice.label: v}, place + 1) for v in choice.values()]
+            waiting.extend(reversed(following))
+
+    def sample(self, seed: Seed = None) -> dict[str, Chosen]:
+        """Draw a sample by the priors.
+
+        Args:
+            seed: A seed, or a source to go on drawing from.
+
+        Raises:
+            InvalidSampleError: No draw met the constraints.
+        """
+        source = random_source(seed)
+        return self._first_allowed(lambda: self._compose(lambda choice: choice.draw(source)))
+
+    def mutate(
+        self, sample: object, seed: Seed = None, *, probability: float | None = None
+    ) -> dict[str, Chosen]:
+        """Return a sample that differs from `sample`, in one choice unless told otherwise.
+
+        Choices of blocks that the change adds are drawn by their priors.
+
+        Args:
+            sample: The parent.
+            seed: A seed, or a source to go on drawing from.
+            probability: With which each choice changes, 0 to 1; one changes at least.
+
+        Raises:
+            InvalidSampleError: The parent is not in the space, or no other sample was found.
+            InvalidArgumentError: The probability is none.
+        """
+        if probability is not None and not 0 <= probability <= 1:
+            raise InvalidArgumentError("probability", f"{shown(probability)} is not from 0 to 1")
+        parent = self.validate(sample)
+        source = random_source(seed)
+        open_labels = [c.label for c in self.choices if c.label in parent and c.num_values > 1]
+        if not open_labels:
+            raise InvalidSampleError(None, f"{self.name} has nothing to change in this sample")
+
+        def attempt() -> dict[str, Chosen]:
+            changed = {label for label in open_labels if source.random() < (probability or 0)}
+            changed = changed or {pick(open_labels, source)}
+            return self._compose(lambda choice: _mutated(choice, parent, changed, source))
+
+        return self._first_allowed(attempt)
+
+    def crossover(self, first: object, second: object, seed: Seed = None) -> dict[str, Chosen]:
+        """Return a sample that has each value from one of two parents, with equal probability.
+
+        Raises:
+            InvalidSampleError: A parent is not in the space, or no child met the constraints.
+        """
+        parents = (self.validate(first), self.validate(second))
+        source = random_source(seed)
+        return self._first_allowed(
+            lambda: self._compose(lambda choice: _inherited(choice, parents, source))
+        )
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Names of the numbers of a vector, `label=candidate`."""
+        return tuple(name for choice in self.choices for name in choice.features)
+
+    def encode(self, sample: object) -> NDArray[np.float64]:
+        """Return a sample as a vector of zeros and ones, one number for each of `features`.
+
+        Choices that do not matter are all zeros.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        canonical = self.validate(sample)
+        numbers: list[float] = []
+        for choice in self.choices:
+            matters = choice.label in canonical
+            encoded = choice.encode(canonical[choice.label]) if matters else None
+            numbers.extend(encoded or [0.0] * len(choice.candidates))
+        return np.array(numbers)
+
+    def decode(self, vector: ArrayLike) -> dict[str, Chosen]:
+        """Return the sample that `encode` makes this vector of.
+
+        Raises:
+            InvalidSampleError: It makes it of none.
+        """
+        numbers = np.asarray(vector, dtype=np.float64)
+        if numbers.shape != (len(self.features),):
+            raise InvalidSampleError(
+                None,
+                f"a vector of {self.name} has {len(self.features)} numbers, not {numbers.shape}",
+            )
+        ends = np.cumsum([len(choice.candidates) for choice in self.choices])[:-1]
+        parts = {
+            label: part.tolist()
+            for label, part in zip(self.labels, np.split(numbers, ends), strict=True)
+        }
+        sample = self.validate(self._compose(lambda choice: choice.decode(parts[choice.label])))
+        surplus = [label for label, part in parts.items() if label not in sample and any(part)]
+        if surplus:
+            raise InvalidSampleError(surplus[0], "the vector marks a choice that does not matter")
+        return sample
+
+    def to_json(self, sample: object) -> str:
+        """Return the canonical form of a sample as JSON; equal samples give equal text.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        return json.dumps(self.validate(sample))
+
+    def from_json(self, text: str | bytes) -> dict[str, Chosen]:
+        """Return the canonical form of a sample written as JSON.
+
+        Raises:
+            InvalidSampleError: The text is no JSON, or the sample is not in the space.
+        """
+        try:
+            sample = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidSampleError(None, f"the sample is not valid JSON: {error}") from error
+        return self.validate(sample)
+
+    def _compose(self, pick_value: _Picker) -> dict[str, Chosen]:
+        """Return what `pick_value` gives for each choice that matters."""
+        chosen: dict[str, Chosen] = {}
+        for choice in self.choices:
+            if _matters(choice, chosen):
+                chosen[choice.label] = pick_value(choice)
+        return chosen
+
+    def _derive(self, canonical: Sample) -> dict[str, Any]:
+        return {derived.label: derived.rule(canonical) for derived in self.derived}
+
+    def _is_allowed(self, canonical: Sample) -> bool:
+        try:
+            self._derive(canonical)
+        except InvalidSampleError:
+            return False
+        return True
+
+    def _first_allowed(self, attempt: Callable[[], dict[str, Chosen]]) -> dict[str, Chosen]:
+        for _ in range(_MOST_TRIES):
+            sample = attempt()
+            if self._is_allowed(sample):
+                return sample
+        names = listed(derived.label for derived in self.derived)
+        raise InvalidSampleError(
+            None, f"{_MOST_TRIES} samples of {self.name} in a row broke the constraints {names}"
+        )
+
+
+def _matters(choice: Choice, chosen: Mapping[str, Chosen]) -> bool:
+    condition = choice.only_if
+    return condition is None or chosen.get(condition.label) in condition.values
+
+
+def _mutated(
+    choice: Choice, parent: Mapping[str, Chosen], changed: set[str], source: RandomSource
+) -> Chosen:
+    if choice.label not in parent:
+        return choice.draw(source)
+    value = parent[choice.label]
+    return choice.draw_other(value, source) if choice.label in changed else value
+
+
+def _inherited(
+    choice: Choice, parents: Sequence[Mapping[str, Chosen]], source: RandomSource
+) -> Chosen:
+    values = [parent[choice.label] for parent in parents if choice.label in parent]
+    return pick(values, source) if values else choice.draw(source)

@@ -1,0 +1,348 @@
+"""MobileNetV3Space: inverted residuals of searchable width, depth, kernel, expansion and gates.
+
+The largest space of TuNAS (Bender et al. 2020, arXiv:2008.06120) around MobileNetV3 (Howard et al.
+2019, arXiv:1905.02244), whose networks it contains. With fixed widths and other settings it also
+holds those of Cream (Peng et al. 2020, arXiv:2010.15821).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count, a_number, counts, one_of
+from model_hub.blocks.initialization import initialize_mobile
+from model_hub.blocks.mobile import (
+    ActivationFactory,
+    ConvBNAct,
+    DepthwiseSeparable,
+    InvertedResidual,
+    NormFactory,
+    SqueezeExcite,
+    make_divisible,
+)
+from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
+from model_hub.errors import InvalidArgumentError, shown
+from model_hub.model_space import ModelSpace
+from model_hub.search_space import SearchSpace
+
+__all__ = ["MobileBlock", "MobileLayer", "MobileNetV3Network", "MobileNetV3Space"]
+
+_ACTIVATIONS: Final[dict[str, ActivationFactory]] = {
+    "hswish": partial(nn.Hardswish, inplace=True),
+    "relu": partial(nn.ReLU, inplace=True),
+    "swish": partial(nn.SiLU, inplace=True),
+}
+_GATES: Final = ("force", "optional", "none")
+_STEM_KERNELS: Final = (3, 5)
+_KERNELS: Final = (3, 5, 7)
+_FEWEST_BLOCKS: Final = 4
+_LEAST_FACTOR: Final = 0.01
+_LARGEST_FACTOR: Final = 100
+_DEEPEST_STAGE: Final = 64
+_FIRST_BLOCK: Final = "s0_i0"
+
+DepthRange: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetV3Space(ModelSpace):
+    """The MobileNetV3 space.
+
+    With n + 1 widths there are n - 2 stages, 0 to n - 3. Stage 0 is one depthwise separable block;
+    the others repeat inverted residuals, of which the first has the stride.
+
+    Args:
+        num_labels: Classes.
+        base_widths: Output channels of the stem, of each stage, of the 1 x 1 convolution before the
+            pooling and of that after it.
+        width_multipliers: Factors to choose from for each width, which is then made divisible by 8;
+            stem and stage 0 share theirs. A number fixes them all.
+        expand_ratios: Expansions to choose from.
+        squeeze_excite: For each stage: always ("force"), never ("none") or to choose ("optional").
+        depth_range: Fewest and most blocks of stages 1 and up: one pair for all, or one for each.
+        stride: For each width, 1 or 2.
+        activation: For each width, "hswish", "relu" or "swish".
+        se_from_exp: Reduce the gate from the hidden width of a block, not from its input width.
+        dropout_rate: Before the classifier.
+        bn_eps: Of every batch norm.
+        bn_momentum: Of every batch norm.
+    """
+
+    num_labels: int = 1000
+    base_widths: tuple[int, ...] = (16, 16, 16, 32, 64, 128, 256, 512, 1024)
+    width_multipliers: tuple[float, ...] | float = (0.5, 0.625, 0.75, 1.0, 1.25, 1.5, 2.0)
+    expand_ratios: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    squeeze_excite: tuple[str, ...] = ("none", "none", "optional", "none", "optional", "optional")
+    depth_range: tuple[DepthRange, ...] | DepthRange = (1, 4)
+    stride: tuple[int, ...] = (2, 1, 2, 2, 2, 1, 2, 1, 1)
+    activation: tuple[str, ...] = ("hswish", "relu", "relu", "relu", *("hswish",) * 5)
+    se_from_exp: bool = True
+    dropout_rate: float = 0.2
+    bn_eps: float = 1e-3
+    bn_momentum: float = 0.1
+
+    def _check(self) -> None:
+        a_count("num_labels", self.num_labels)
+        widths: Any = self.base_widths
+        if not isinstance(widths, tuple) or len(widths) <= _FEWEST_BLOCKS:
+            raise InvalidArgumentError(
+                "base_widths",
+                f"{shown(widths)} is not a list of {_FEWEST_BLOCKS + 1} integers at least",
+            )
+        counts("base_widths", widths, length=len(widths))
+        multipliers = self.width_multipliers
+        _factors("width_multipliers", multipliers if self._chooses_widths else (multipliers,))
+        _factors("expand_ratios", self.expand_ratios)
+        _each_one_of("squeeze_excite", self.squeeze_excite, _GATES, length=self.num_stages)
+        _depth_ranges(self.depth_range, self.num_stages - 1)
+        for stride in counts("stride", self.stride, length=len(widths)):
+            a_count("stride", stride, most=2)
+        _each_one_of("activation", self.activation, tuple(_ACTIVATIONS), length=len(widths))
+        one_of("se_from_exp", self.se_from_exp, (True, False))
+        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
+        a_number("bn_eps", self.bn_eps, least=0, most=1)
+        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Images of ImageNet."""
+        return (3, 224, 224)
+
+    @property
+    def num_stages(self) -> int:
+        """Stages between the stem and the last two convolutions."""
+        return len(self.base_widths) - 3
+
+    @property
+    def _chooses_widths(self) -> bool:
+        return isinstance(self.width_multipliers, tuple)
+
+    def _choices(self) -> SearchSpace:
+        return SearchSpace(
+            "MobileNetV3Space", tuple(self._all_choices()), tolerated=frozenset({"s0_depth"})
+        )
+
+    def _all_choices(self) -> Iterator[Choice]:
+        yield from self._width_choice(0)
+        yield Categorical("stem_ks", _STEM_KERNELS)
+        yield Categorical(f"{_FIRST_BLOCK}_ks", _KERNELS)
+        yield from self._gate_choice(0, _FIRST_BLOCK)
+        depth_ranges = _depth_ranges(self.depth_range, self.num_stages - 1)
+        for stage, (fewest, most) in enumerate(depth_ranges, start=1):
+            depths = range(fewest, most + 1)
+            yield from repeat(f"s{stage}_depth", depths, partial(self._block_choices, stage))
+        yield from self._width_choice(self.num_stages)
+        yield from self._width_choice(self.num_stages + 1)
+
+    def _block_choices(self, stage: int, place: int) -> Iterator[Choice]:
+        label = f"s{stage}_i{place}"
+        yield Categorical(f"{label}_exp", tuple(map(float, self.expand_ratios)))
+        yield Categorical(f"{label}_ks", _KERNELS)
+        yield from self._gate_choice(stage, label)
+        if place == 0:
+            yield from self._width_choice(stage)
+
+    def _gate_choice(self, stage: int, block: str) -> Iterator[Choice]:
+        if self.squeeze_excite[stage] == "optional":
+            yield LayerChoice(f"{block}_se", ("identity", "se"))
+
+    def _width_choice(self, stage: int) -> Iterator[Choice]:
+        if isinstance(self.width_multipliers, tuple):
+            yield Categorical(_width_label(stage), tuple(map(float, self.width_multipliers)))
+
+    def _network(self, values: Sample) -> MobileNetV3Network:
+        widths = [
+            make_divisible(width * self._multiplier(max(place - 1, 0), values))
+            for place, width in enumerate(self.base_widths)
+        ]
+        activations = [_ACTIVATIONS[name] for name in self.activation]
+        return MobileNetV3Network(
+            [MobileLayer(*layer) for layer in zip(widths, self.stride, activations, strict=True)],
+            [list(self._blocks(stage, values)) for stage in range(self.num_stages)],
+            stem_kernel_size=values["stem_ks"],
+            widths_are_chosen=self._chooses_widths,
+            se_from_exp=self.se_from_exp,
+            num_labels=self.num_labels,
+            dropout_rate=self.dropout_rate,
+            norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
+        )
+
+    def _multiplier(self, stage: int, values: Sample) -> float:
+        if not isinstance(self.width_multipliers, tuple):
+            return self.width_multipliers
+        multiplier: float = values[_width_label(stage)]
+        return multiplier
+
+    def _blocks(self, stage: int, values: Sample) -> Iterator[MobileBlock]:
+        for place in range(values.get(f"s{stage}_depth", 1)):
+            label = f"s{stage}_i{place}"
+            yield MobileBlock(
+                kernel_size=values[f"{label}_ks"],
+                expand_ratio=values.get(f"{label}_exp"),
+                is_gated=self.squeeze_excite[stage] == "force" or values.get(f"{label}_se") == "se",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MobileLayer:
+    """What the stem, a stage or one of the last convolutions is made to.
+
+    Args:
+        width: Output channels.
+        stride: Of its first convolution.
+        activation: Makes its activations.
+    """
+
+    width: int
+    stride: int
+    activation: ActivationFactory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MobileBlock:
+    """What is chosen of a block.
+
+    Args:
+        kernel_size: Of the depthwise convolution.
+        expand_ratio: Hidden width over input width; without one the block is a depthwise separable
+            convolution.
+        is_gated: Whether it has squeeze-and-excite.
+    """
+
+    kernel_size: int
+    expand_ratio: float | None
+    is_gated: bool
+
+
+class MobileNetV3Network(nn.Module):
+    """A network of the space.
+
+    Args:
+        layers: The stem, each stage, and the 1 x 1 convolutions before and after the pooling.
+        stages: The blocks of each stage.
+        stem_kernel_size: Odd.
+        widths_are_chosen: Then the first block of a stage never adds its input: equal widths of two
+            stages are a coincidence. Otherwise it does where the shapes are equal.
+        se_from_exp: Reduce the gate from the hidden width of a block, not from its input width.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[MobileLayer],
+        stages: Sequence[Sequence[MobileBlock]],
+        *,
+        stem_kernel_size: int,
+        widths_are_chosen: bool,
+        se_from_exp: bool,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        super().__init__()
+        stem, *inner, mix, last = layers
+        self.stem = _convolution(3, stem, stem_kernel_size, norm)
+        build = partial(_stage, norm=norm, se_from_exp=se_from_exp, linked=not widths_are_chosen)
+        made = [
+            list(build(before.width, layer, stage))
+            for (before, layer), stage in zip(pairwise((stem, *inner)), stages, strict=True)
+        ]
+        (first,), *repeated = made
+        self.blocks = nn.Sequential(
+            first,
+            *(nn.Sequential(*stage) for stage in repeated),
+            _convolution(inner[-1].width, mix, 1, norm),
+            nn.AdaptiveAvgPool2d(1),
+            _convolution(mix.width, last, 1, None),
+        )
+        self.classifier = nn.Sequential(nn.Dropout(dropout_rate), nn.Linear(last.width, num_labels))
+        initialize_mobile(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        logits: Tensor = self.classifier(self.blocks(self.stem(x)).flatten(1))
+        return logits
+
+
+def _convolution(
+    in_channels: int, layer: MobileLayer, kernel_size: int, norm: NormFactory | None
+) -> ConvBNAct:
+    width, stride, activation = layer.width, layer.stride, layer.activation
+    return ConvBNAct(in_channels, width, kernel_size, stride, norm=norm, activation=activation)
+
+
+def _stage(
+    in_channels: int,
+    layer: MobileLayer,
+    blocks: Sequence[MobileBlock],
+    *,
+    norm: NormFactory,
+    se_from_exp: bool,
+    linked: bool,
+) -> Iterator[nn.Module]:
+    """Yield the blocks of a stage; the first changes width and resolution.
+
+    `linked` says whether the first may add its input.
+    """
+    stride, residual = layer.stride, None if linked else False
+    for block in blocks:
+        gate = partial(SqueezeExcite, reduced_from=None if se_from_exp else in_channels)
+        options: dict[str, Any] = {
+            "kernel_size": block.kernel_size,
+            "stride": stride,
+            "norm": norm,
+            "activation": layer.activation,
+            "squeeze_excite": gate if block.is_gated else None,
+            "residual": residual,
+        }
+        if block.expand_ratio is None:
+            yield DepthwiseSeparable(in_channels, layer.width, **options)
+        else:
+            yield InvertedResidual(in_channels, layer.width, block.expand_ratio, **options)
+        in_channels, stride, residual = layer.width, 1, None
+
+
+def _width_label(stage: int) -> str:
+    return f"s{stage}_width_mult"
+
+
+def _depth_ranges(depth_range: Any, num_stages: int) -> tuple[DepthRange, ...]:
+    """Return the fewest and most blocks of each of `num_stages` stages."""
+    is_one_pair = isinstance(depth_range, tuple) and all(isinstance(n, int) for n in depth_range)
+    pairs = (depth_range,) * num_stages if is_one_pair else depth_range
+    if not isinstance(pairs, tuple) or len(pairs) != num_stages:
+        raise InvalidArgumentError(
+            "depth_range", f"{shown(depth_range)} is neither one pair nor {num_stages} pairs"
+        )
+    return tuple(_depth_pair(pair) for pair in pairs)
+
+
+def _depth_pair(pair: Any) -> DepthRange:
+    fewest, most = counts("depth_range", pair, length=2)
+    a_count("depth_range", most, least=fewest, most=_DEEPEST_STAGE)
+    return fewest, most
+
+
+def _factors(argument: str, values: Any) -> None:
+    """Refuse what is not a list of distinct positive factors."""
+    if not isinstance(values, tuple) or not values:
+        raise InvalidArgumentError(argument, f"{shown(values)} is not a list of numbers")
+    numbers = [a_number(argument, v, least=_LEAST_FACTOR, most=_LARGEST_FACTOR) for v in values]
+    if len(set(numbers)) < len(numbers):
+        raise InvalidArgumentError(argument, f"{shown(values)} are not distinct")
+
+
+def _each_one_of(argument: str, values: Any, allowed: Sequence[str], *, length: int) -> None:
+    """Refuse what is not a list of `length` of the allowed names."""
+    if not isinstance(values, tuple) or len(values) != length:
+        raise InvalidArgumentError(argument, f"{shown(values)} is not a list of {length} names")
+    for value in values:
+        one_of(argument, value, allowed)

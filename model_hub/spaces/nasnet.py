@@ -1,0 +1,205 @@
+"""The NASNet family: spaces of a normal and a reduction cell (the specification, section 6).
+
+They differ in what operations there are, how many nodes a cell has and which of them it gives out.
+Operations and wiring are those of "On Network Design Spaces for Visual Recognition" (Radosavovic et
+al. 2019, arXiv:1905.13214), which samples all five.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from model_hub.arguments import a_count, a_number, one_of
+from model_hub.blocks.cell_network import STEMS, CellNetwork, Stem
+from model_hub.choices import Categorical, Choice, Sample
+from model_hub.errors import InvalidArgumentError, shown
+from model_hub.genotype import CELLS, NORMAL, REDUCE, CellGenotype, Merge, cell_choices
+from model_hub.model_space import ModelSpace
+from model_hub.search_space import SearchSpace
+
+__all__ = ["DARTS", "ENAS", "PNAS", "AmoebaNet", "CellNetworkSpace", "CellSpace", "NASNet"]
+
+_NUM_LABELS: Final = {"cifar": 10, "imagenet": 1000}
+_INPUT_SIZES: Final = {"cifar": 32, "imagenet": 224}
+_MOST_CELLS: Final = 1000
+_FEWEST_CELLS: Final = 3
+"""One a stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellNetworkSpace(ModelSpace):
+    """What spaces of networks of cells share.
+
+    Args:
+        width: Channels of an operation in the first stage, or several to choose from.
+        num_cells: Cells, 3 at least, or several numbers to choose from.
+        dataset: `cifar` or `imagenet`: the stem and the input that the space is for.
+        num_labels: Classes; 10 for `cifar` and 1000 for `imagenet` by default.
+        auxiliary_loss: Have a second classifier, whose logits come along in training.
+        drop_path_prob: With which, in training, outputs of operations are dropped; see
+            `CellNetwork.set_drop_path` for a schedule.
+    """
+
+    width: int | tuple[int, ...] = (16, 24, 32)
+    num_cells: int | tuple[int, ...] = (4, 8, 12, 16, 20)
+    dataset: Stem = "cifar"
+    num_labels: int | None = None
+    auxiliary_loss: bool = False
+    drop_path_prob: float = 0.0
+
+    @abstractmethod
+    def genotype(self, values: Sample, cell: str) -> CellGenotype:
+        """Return the cell `normal` or `reduce` of a sample."""
+
+    @abstractmethod
+    def _cell_choices(self) -> Iterator[Choice]:
+        """Yield the choices of both cells."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Images of the data set."""
+        size = _INPUT_SIZES[self.dataset]
+        return (3, size, size)
+
+    def _check(self) -> None:
+        one_of("dataset", self.dataset, STEMS)
+        for width in _alternatives("width", self.width):
+            a_count("width", width, least=2)
+        for num_cells in _alternatives("num_cells", self.num_cells):
+            a_count("num_cells", num_cells, least=_FEWEST_CELLS, most=_MOST_CELLS)
+        if self.num_labels is not None:
+            a_count("num_labels", self.num_labels)
+        one_of("auxiliary_loss", self.auxiliary_loss, (True, False))
+        a_number("drop_path_prob", self.drop_path_prob, least=0, most=1)
+
+    def _choices(self) -> SearchSpace:
+        sizes = [
+            Categorical(label, value)
+            for label, value in (("width", self.width), ("depth", self.num_cells))
+            if isinstance(value, tuple)
+        ]
+        return SearchSpace(type(self).__name__, (*sizes, *self._cell_choices()))
+
+    def _network(self, values: Sample) -> CellNetwork:
+        return CellNetwork(
+            (self.genotype(values, NORMAL), self.genotype(values, REDUCE)),
+            width=values.get("width", self.width),
+            num_cells=values.get("depth", self.num_cells),
+            num_labels=self.num_labels or _NUM_LABELS[self.dataset],
+            stem=self.dataset,
+            auxiliary_head=self.auxiliary_loss,
+            drop_path_prob=self.drop_path_prob,
+        )
+
+
+class CellSpace(CellNetworkSpace):
+    """A space of cells; one of other cells sets the three class variables."""
+
+    operations: ClassVar[tuple[str, ...]]
+    """Names of the candidates, of `CELL_OPERATIONS`, in the order of the grid."""
+
+    num_nodes: ClassVar[int]
+    """Nodes of either cell."""
+
+    merge: ClassVar[Merge]
+    """What a cell gives out."""
+
+    def genotype(self, values: Sample, cell: str) -> CellGenotype:
+        """Return the cell `normal` or `reduce` of a sample."""
+        return CellGenotype.from_sample(values, cell, self.merge)
+
+    def _cell_choices(self) -> Iterator[Choice]:
+        for cell in CELLS:
+            yield from cell_choices(cell, self.operations, self.num_nodes)
+
+
+class NASNet(CellSpace):
+    """Cells of NASNet (Zoph et al. 2018, arXiv:1707.07012)."""
+
+    operations = (
+        "skip_connect",
+        "conv_3x1_1x3",
+        "conv_7x1_1x7",
+        "dil_conv_3x3",
+        "avg_pool_3x3",
+        "max_pool_3x3",
+        "max_pool_5x5",
+        "max_pool_7x7",
+        "conv_1x1",
+        "conv_3x3",
+        "sep_conv_3x3",
+        "sep_conv_5x5",
+        "sep_conv_7x7",
+    )
+    num_nodes = 5
+    merge = "loose_end"
+
+
+class ENAS(CellSpace):
+    """Cells of ENAS (Pham et al. 2018, arXiv:1802.03268)."""
+
+    operations = ("skip_connect", "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+    num_nodes = 5
+    merge = "loose_end"
+
+
+class AmoebaNet(CellSpace):
+    """Cells of AmoebaNet (Real et al. 2019, arXiv:1802.01548)."""
+
+    operations = (
+        "skip_connect",
+        "sep_conv_3x3",
+        "sep_conv_5x5",
+        "sep_conv_7x7",
+        "avg_pool_3x3",
+        "max_pool_3x3",
+        "dil_sep_conv_3x3",
+        "conv_7x1_1x7",
+    )
+    num_nodes = 5
+    merge = "loose_end"
+
+
+class PNAS(CellSpace):
+    """Cells of PNAS (Liu et al. 2018, arXiv:1712.00559)."""
+
+    operations = (
+        "sep_conv_3x3",
+        "sep_conv_5x5",
+        "sep_conv_7x7",
+        "conv_7x1_1x7",
+        "skip_connect",
+        "avg_pool_3x3",
+        "max_pool_3x3",
+        "dil_conv_3x3",
+    )
+    num_nodes = 5
+    merge = "all"
+
+
+class DARTS(CellSpace):
+    """Cells of DARTS (Liu et al. 2019, arXiv:1806.09055).
+
+    The operation `none` is no candidate: a differentiable search adds it to each sum by itself.
+    """
+
+    operations = (
+        "max_pool_3x3",
+        "avg_pool_3x3",
+        "skip_connect",
+        "sep_conv_3x3",
+        "sep_conv_5x5",
+        "dil_conv_3x3",
+        "dil_conv_5x5",
+    )
+    num_nodes = 4
+    merge = "all"
+
+
+def _alternatives(argument: str, value: object) -> tuple[object, ...]:
+    if value == ():
+        raise InvalidArgumentError(argument, f"{shown(value)} has nothing to choose from")
+    return value if isinstance(value, tuple) else (value,)

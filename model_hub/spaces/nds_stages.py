@@ -1,0 +1,198 @@
+"""The NDS families without cells: plain, ResNet and ResNeXt networks of stages of equal blocks.
+
+"On Network Design Spaces for Visual Recognition" (Radosavovic et al. 2019, arXiv:1905.13214)
+samples them by the depth and width of each stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Final
+
+from model_hub.arguments import a_count, a_number, counts, one_of
+from model_hub.blocks.stage_network import BLOCKS, STEMS, Stage, StageNetwork
+from model_hub.choices import Categorical, Choice, Derived, Sample
+from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
+from model_hub.model_space import ModelSpace
+from model_hub.search_space import SearchSpace
+
+__all__ = ["ResidualBasic", "ResidualBottleneck", "StageSpace", "Vanilla"]
+
+_MOST_DEPTH: Final = 1000
+_MOST_STAGES: Final = 20
+_MOST_STRIDE: Final = 8
+_MOST_MULTIPLIER: Final = 16
+
+_DEPTHS: Final = ((1, 2, 4, 8, 12, 16),) * 3
+_WIDTHS: Final = ((16, 24, 32, 40, 64, 128),) * 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSpace(ModelSpace):
+    """What the three families share: a stem and stages of equal blocks.
+
+    Each entry of a list is the value of a stage, or a list of candidates to choose from. The
+    default candidates are sizes like those of the published networks, not the grid of the paper.
+
+    Args:
+        stem_width: Channels of the stem, or candidates.
+        depths: Blocks of each stage after the stem.
+        widths: Channels of each stage.
+        strides: Of the first block of each stage; no choice.
+        num_labels: Classes.
+        stem: `cifar`, a 3x3 convolution of stride 1; for ImageNet, `resnet`, a 7x7 convolution of
+            stride 2 and a max pooling, or `simple`, a 3x3 convolution of stride 2. The tables do
+            not say which of the two their networks for ImageNet have; `model_hub.build` tells them
+            apart by the parameters of a row.
+    """
+
+    family: ClassVar[str]
+    """Name of the block, of `BLOCKS`."""
+
+    stem_width: int | tuple[int, ...] = 16
+    depths: tuple[int | tuple[int, ...], ...] = _DEPTHS
+    widths: tuple[int | tuple[int, ...], ...] = _WIDTHS
+    strides: tuple[int, ...] = (1, 2, 2)
+    num_labels: int = 10
+    stem: str = "cifar"
+
+    def _check(self) -> None:
+        one_of("stem", self.stem, tuple(STEMS))
+        _check_each(self, "depths", most=_MOST_DEPTH)
+        _check_each(self, "widths")
+        for stride in counts("strides", self.strides, length=len(self.depths)):
+            a_count("strides", stride, most=_MOST_STRIDE)
+        for width in _alternatives(self.stem_width):
+            a_count("stem_width", width)
+        a_count("num_labels", self.num_labels)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Images of the data set that the stem is for."""
+        size = STEMS[self.stem].image_size
+        return (3, size, size)
+
+    def _choices(self) -> SearchSpace:
+        return SearchSpace(type(self).__name__, tuple(self._all_choices()), tuple(self._derived()))
+
+    def _all_choices(self) -> Iterator[Choice]:
+        for label, given in self._arguments().items():
+            if isinstance(given, tuple):
+                yield Categorical(label, given)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the value or the candidates of every label."""
+        arguments: dict[str, Any] = {"s0_width": self.stem_width}
+        for stage in range(1, len(self.depths) + 1):
+            arguments |= {f"s{stage}_{name}": v for name, v in self._of_stage(stage - 1).items()}
+        return arguments
+
+    def _of_stage(self, place: int) -> dict[str, Any]:
+        return {"depth": self.depths[place], "width": self.widths[place]}
+
+    def _derived(self) -> Iterator[Derived]:
+        yield from ()
+
+    def _network(self, values: Sample) -> StageNetwork:
+        all_values = self._arguments() | dict(values)
+        stages = [
+            Stage(
+                depth=all_values[f"s{stage}_depth"],
+                width=all_values[f"s{stage}_width"],
+                stride=stride,
+                inner_width=all_values.get(f"s{stage}_inner_width", 0),
+                groups=all_values.get(f"s{stage}_groups", 1),
+            )
+            for stage, stride in enumerate(self.strides, start=1)
+        ]
+        return StageNetwork(
+            BLOCKS[self.family],
+            all_values["s0_width"],
+            stages,
+            num_labels=self.num_labels,
+            stem=STEMS[self.stem],
+        )
+
+
+class Vanilla(StageSpace):
+    """Plain networks: pairs of 3x3 convolutions without shortcuts."""
+
+    family = "vanilla"
+
+
+class ResidualBasic(StageSpace):
+    """ResNets of basic blocks: pairs of 3x3 convolutions with shortcuts."""
+
+    family = "residual_basic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualBottleneck(StageSpace):
+    """ResNets of bottleneck blocks and, with groups, ResNeXts.
+
+    Args:
+        multipliers: Width of the 3x3 convolution of each stage, by that of the stage.
+        groups: Of the 3x3 convolution of each stage; they divide its width.
+    """
+
+    family = "residual_bottleneck"
+
+    multipliers: tuple[float | tuple[float, ...], ...] = ((0.25, 0.5, 1.0),) * 3
+    groups: tuple[int | tuple[int, ...], ...] = ((1, 2, 4),) * 3
+
+    def _check(self) -> None:
+        super()._check()
+        _check_each(self, "groups")
+        _check_length(self, "multipliers")
+        for entry in self.multipliers:
+            for multiplier in _alternatives(entry):
+                a_number("multipliers", multiplier, least=0, most=_MOST_MULTIPLIER)
+
+    def _of_stage(self, place: int) -> dict[str, Any]:
+        own = {"multiplier": self.multipliers[place], "groups": self.groups[place]}
+        return super()._of_stage(place) | own
+
+    def _derived(self) -> Iterator[Derived]:
+        for stage in range(1, len(self.depths) + 1):
+            yield Derived(f"s{stage}_inner_width", partial(self._inner_width, stage))
+
+    def _inner_width(self, stage: int, sample: Sample) -> int:
+        """Return the width of the 3x3 convolutions of a stage.
+
+        Raises:
+            InvalidSampleError: It is none, or the groups do not divide it.
+        """
+        values = self._arguments() | dict(sample)
+        inner: int = round(values[f"s{stage}_width"] * values[f"s{stage}_multiplier"])
+        groups = values[f"s{stage}_groups"]
+        if inner < 1 or inner % groups:
+            raise InvalidSampleError(
+                f"s{stage}_inner_width", f"{groups} groups do not divide {inner} channels"
+            )
+        return inner
+
+
+def _check_each(space: StageSpace, argument: str, **limits: int) -> None:
+    """Check that an argument has a count, or candidates of one, for each stage."""
+    _check_length(space, argument)
+    for entry in getattr(space, argument):
+        for value in _alternatives(entry):
+            a_count(argument, value, **limits)
+
+
+def _check_length(space: StageSpace, argument: str) -> None:
+    entries = getattr(space, argument)
+    if not isinstance(entries, tuple) or not 1 <= len(entries) <= _MOST_STAGES:
+        raise InvalidArgumentError(
+            argument, f"{shown(entries)} is not a list of 1 to {_MOST_STAGES} stages"
+        )
+    if len(entries) != len(space.depths):
+        raise InvalidArgumentError(
+            argument, f"{len(entries)} entries for the {len(space.depths)} stages of depths"
+        )
+
+
+def _alternatives(entry: Any) -> tuple[Any, ...]:
+    return entry if isinstance(entry, tuple) else (entry,)

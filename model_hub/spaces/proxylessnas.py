@@ -1,0 +1,174 @@
+"""ProxylessNAS: mobile networks of inverted residuals (Cai et al. 2019, arXiv:1812.00332).
+
+A stem, a fixed block, five stages of one to four blocks and a last block. Each block chooses kernel
+and expansion; only the first of a stage changes width and resolution. The paper skips layers by a
+zero operation; here the depth of a stage says how many are kept, which makes the same networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count, a_number, counts
+from model_hub.blocks.initialization import initialize_mobile
+from model_hub.blocks.mobile import (
+    RELU6,
+    ConvBNAct,
+    DepthwiseSeparable,
+    InvertedResidual,
+    NormFactory,
+    make_divisible,
+)
+from model_hub.choices import Choice, LayerChoice, Sample, repeat
+from model_hub.model_space import ModelSpace
+from model_hub.search_space import SearchSpace
+
+__all__ = ["ProxylessNAS", "ProxylessNASNetwork"]
+
+_BLOCKS: Final = {
+    f"k{kernel_size}e{expand_ratio}": (kernel_size, expand_ratio)
+    for expand_ratio in (3, 6)
+    for kernel_size in (3, 5, 7)
+}
+"""Kernel size and expansion of each candidate block, in the order of the grid."""
+
+_STAGE_STRIDES: Final = {2: 2, 3: 2, 4: 2, 5: 1, 6: 2}
+"""Stride of the first block of the stages that have a depth."""
+
+_DEPTHS: Final = (1, 2, 3, 4)
+_LAST_STAGE: Final = 7
+_NUM_WIDTHS: Final = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxylessNAS(ModelSpace):
+    """The ProxylessNAS space.
+
+    Args:
+        num_labels: Classes.
+        base_widths: Output channels of the stem, of stages 1 to 7 and of the last convolution.
+        dropout_rate: Before the classifier.
+        width_mult: Factor on all widths, which are then made divisible by 8.
+        bn_eps: Of every batch norm.
+        bn_momentum: Of every batch norm.
+    """
+
+    num_labels: int = 1000
+    base_widths: tuple[int, ...] = (32, 16, 32, 40, 80, 96, 192, 320, 1280)
+    dropout_rate: float = 0.0
+    width_mult: float = 1.0
+    bn_eps: float = 1e-3
+    bn_momentum: float = 0.1
+
+    def _check(self) -> None:
+        a_count("num_labels", self.num_labels)
+        counts("base_widths", self.base_widths, length=_NUM_WIDTHS)
+        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
+        a_number("width_mult", self.width_mult, least=0.01, most=100)
+        a_number("bn_eps", self.bn_eps, least=0, most=1)
+        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Images of ImageNet."""
+        return (3, 224, 224)
+
+    def _choices(self) -> SearchSpace:
+        return SearchSpace(
+            "ProxylessNAS",
+            (*_stage_choices(), *_block_choices(_LAST_STAGE, 0)),
+            tolerated=frozenset({f"s{_LAST_STAGE}_depth"}),
+        )
+
+    def _network(self, values: Sample) -> ProxylessNASNetwork:
+        stages = [
+            [_BLOCKS[values[f"s{stage}_i{i}"]] for i in range(values[f"s{stage}_depth"])]
+            for stage in _STAGE_STRIDES
+        ]
+        return ProxylessNASNetwork(
+            [make_divisible(width * self.width_mult) for width in self.base_widths],
+            stages,
+            _BLOCKS[values[f"s{_LAST_STAGE}_i0"]],
+            num_labels=self.num_labels,
+            dropout_rate=self.dropout_rate,
+            norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
+        )
+
+
+class ProxylessNASNetwork(nn.Module):
+    """A network of the space.
+
+    Args:
+        widths: Output channels of the stem, of stages 1 to 7 and of the last convolution.
+        stages: Kernel size and expansion of the blocks of stages 2 to 6.
+        last_block: Kernel size and expansion of stage 7.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        widths: list[int],
+        stages: list[list[tuple[int, int]]],
+        last_block: tuple[int, int],
+        *,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        super().__init__()
+        self.stem = ConvBNAct(3, widths[0], 3, 2, norm=norm, activation=RELU6)
+        blocks: list[nn.Module] = [DepthwiseSeparable(widths[0], widths[1], norm=norm)]
+        ends = pairwise(widths[1:7])
+        for (before, after), stage, stride in zip(
+            ends, stages, _STAGE_STRIDES.values(), strict=True
+        ):
+            blocks.append(nn.Sequential(*_stage_blocks(before, after, stride, stage, norm)))
+        kernel_size, expand_ratio = last_block
+        blocks.append(InvertedResidual(widths[6], widths[7], expand_ratio, kernel_size, norm=norm))
+        self.blocks = nn.Sequential(*blocks)
+        self.feature_mix_layer = ConvBNAct(widths[7], widths[8], 1, norm=norm, activation=RELU6)
+        self.dropout = nn.Dropout(dropout_rate)
+        self.classifier = nn.Linear(widths[8], num_labels)
+        initialize_mobile(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.feature_mix_layer(self.blocks(self.stem(x)))
+        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
+        return logits
+
+    def no_weight_decay(self) -> set[str]:
+        """Return the names of the parameters that the authors train without weight decay."""
+        return {"classifier.weight", "classifier.bias"}
+
+
+def _stage_choices() -> Iterator[Choice]:
+    for stage in _STAGE_STRIDES:
+        yield from repeat(f"s{stage}_depth", _DEPTHS, partial(_block_choices, stage))
+
+
+def _block_choices(stage: int, place: int) -> list[Choice]:
+    return [LayerChoice(f"s{stage}_i{place}", tuple(_BLOCKS))]
+
+
+def _stage_blocks(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    blocks: list[tuple[int, int]],
+    norm: NormFactory,
+) -> Iterator[InvertedResidual]:
+    """Yield the blocks of a stage; the first changes width and resolution."""
+    for kernel_size, expand_ratio in blocks:
+        yield InvertedResidual(
+            in_channels, out_channels, expand_ratio, kernel_size, stride, norm=norm
+        )
+        in_channels, stride = out_channels, 1

@@ -1,0 +1,227 @@
+"""Single-Path NAS: kernel and expansion of 20 layers (Stamoulis et al. 2019, arXiv:1904.02877).
+
+The searched layers lie in five stages of four, between two fixed blocks. A layer is an inverted
+residual or, but for the first of a stage, left out. The authors search with a differentiable model
+of the runtime on a Pixel 1 phone, which is part of the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from math import sqrt
+from types import MappingProxyType
+from typing import Any, Final
+
+from torch import nn
+
+from model_hub.arguments import a_count, a_number
+from model_hub.blocks.mobile import DepthwiseSeparable, InvertedResidual, NormFactory
+from model_hub.blocks.mobile_network import RELU, MobileNetwork
+from model_hub.choices import LayerChoice, Sample
+from model_hub.model_space import ModelSpace
+from model_hub.search_space import SearchSpace
+
+__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS", "SinglePathNASNetwork"]
+
+_BLOCKS: Final = MappingProxyType(
+    {
+        f"{kernel_size}x{kernel_size}-{expand_ratio}": (kernel_size, expand_ratio)
+        for kernel_size in (3, 5)
+        for expand_ratio in (3, 6)
+    }
+)
+"""Kernel size and expansion of each candidate but the last."""
+
+_SKIP: Final = "skip"
+
+_STEM_WIDTH: Final = 32
+_WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
+"""Output channels of the first fixed block, of each stage and of the last fixed block."""
+
+_STRIDES: Final = (2, 2, 2, 1, 2)
+"""Of the first layer of each stage."""
+
+_STAGE_LAYERS: Final = 4
+_NUM_LAYERS: Final = _STAGE_LAYERS * len(_STRIDES)
+_HEAD_WIDTH: Final = 1280
+_LAST_EXPANSION: Final = 6
+
+_FIXED_RUNTIME: Final = 19.5999
+"""Milliseconds of stem, head and the two fixed blocks."""
+
+_RUNTIMES: Final = (
+    (9.2015, 5.9248, 11.5892),
+    (6.4022, 4.8853, 9.1518),
+    (6.3511, 4.9721, 9.1756),
+    (6.4176, 4.9875, 9.1567),
+    (4.0999, 2.4458, 5.1170),
+    (3.9830, 2.6194, 5.0582),
+    (3.9802, 2.6166, 5.0631),
+    (4.0257, 2.5942, 5.1072),
+    (2.4647, 1.3958, 2.7909),
+    (3.1395, 1.8193, 3.6309),
+    (3.1346, 1.8074, 3.6589),
+    (3.1416, 1.8032, 3.6603),
+    (3.3782, 1.9649, 3.9186),
+    (4.3918, 2.4367, 5.0673),
+    (4.4261, 2.4549, 5.1933),
+    (4.4800, 2.4535, 5.0946),
+    (3.3411, 1.6996, 3.5497),
+    (4.8923, 2.5697, 5.1394),
+    (4.8797, 2.6467, 5.3249),
+    (4.9217, 2.6649, 5.4103),
+)
+"""Milliseconds of each layer as 3x3-6, 5x5-3 and 5x5-6, measured by the authors on a Pixel 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinglePathNAS(ModelSpace):
+    """The Single-Path NAS space.
+
+    Args:
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        bn_eps: Of every batch norm.
+        bn_momentum: Of every batch norm; 0.99 where the old mean is what is weighted.
+    """
+
+    num_labels: int = 1000
+    dropout_rate: float = 0.2
+    bn_eps: float = 1e-3
+    bn_momentum: float = 0.01
+
+    def _check(self) -> None:
+        a_count("num_labels", self.num_labels)
+        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
+        a_number("bn_eps", self.bn_eps, least=0, most=1)
+        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Images of ImageNet."""
+        return (3, 224, 224)
+
+    def runtime(self, sample: object) -> float:
+        """Return the milliseconds on a Pixel 1 that the authors' model gives the network.
+
+        A 3 x 3 kernel takes the same part of the time of a 5 x 5 kernel for either expansion: that
+        measured for an expansion of 6 (the one-shot specification, section C.3).
+
+        Args:
+            sample: Labels and chosen values.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        layers = self.choices.validate(sample).values()
+        rows = zip(layers, _RUNTIMES, strict=True)
+        return _FIXED_RUNTIME + sum(_runtimes(*row)[layer] for layer, row in rows)
+
+    def _choices(self) -> SearchSpace:
+        return SearchSpace(
+            "SinglePathNAS",
+            tuple(
+                LayerChoice(label, (*_BLOCKS, _SKIP) if place % _STAGE_LAYERS else tuple(_BLOCKS))
+                for place, label in enumerate(_labels())
+            ),
+        )
+
+    def _network(self, values: Sample) -> SinglePathNASNetwork:
+        layers = [_BLOCKS.get(values[label]) for label in _labels()]
+        stages = [layers[i : i + _STAGE_LAYERS] for i in range(0, _NUM_LAYERS, _STAGE_LAYERS)]
+        return SinglePathNASNetwork(
+            [[block for block in stage if block] for stage in stages],
+            num_labels=self.num_labels,
+            dropout_rate=self.dropout_rate,
+            norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
+        )
+
+
+class SinglePathNASNetwork(MobileNetwork):
+    """A network of the space.
+
+    Args:
+        stages: Kernel size and expansion of the layers of each searched stage.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        stages: list[list[tuple[int, int]]],
+        *,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        searched = zip(pairwise(_WIDTHS[:-1]), _STRIDES, stages, strict=True)
+        first = DepthwiseSeparable(_STEM_WIDTH, _WIDTHS[0], norm=norm, activation=RELU)
+        last = InvertedResidual(*_WIDTHS[-2:], _LAST_EXPANSION, norm=norm, activation=RELU)
+        super().__init__(
+            [
+                [first],
+                *(_stage_blocks(*ends, stride, stage, norm) for ends, stride, stage in searched),
+                [last],
+            ],
+            stem_width=_STEM_WIDTH,
+            stem_stride=2,
+            last_width=_WIDTHS[-1],
+            head_width=_HEAD_WIDTH,
+            num_labels=num_labels,
+            dropout_rate=dropout_rate,
+            norm=norm,
+        )
+        bound = 1 / sqrt(num_labels)
+        nn.init.uniform_(self.classifier.weight, -bound, bound)
+
+
+def _stage_blocks(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    blocks: list[tuple[int, int]],
+    norm: NormFactory,
+) -> Iterator[InvertedResidual]:
+    """Yield the blocks of a stage; the first changes width and resolution."""
+    for kernel_size, expand_ratio in blocks:
+        yield InvertedResidual(
+            in_channels,
+            out_channels,
+            expand_ratio,
+            kernel_size,
+            stride,
+            norm=norm,
+            activation=RELU,
+        )
+        in_channels, stride = out_channels, 1
+
+
+def _runtimes(small: float, narrow: float, full: float) -> dict[Any, float]:
+    """Return the milliseconds of each candidate for a layer from its row of the table."""
+    return {
+        "3x3-3": narrow * small / full,
+        "3x3-6": small,
+        "5x5-3": narrow,
+        "5x5-6": full,
+        _SKIP: 0,
+    }
+
+
+def _labels() -> Iterator[str]:
+    yield from (f"layer_{number}" for number in range(1, _NUM_LAYERS + 1))
+
+
+def _sample(stages: str) -> Mapping[str, str]:
+    layers = stages.replace("|", " ").split()
+    return MappingProxyType(dict(zip(_labels(), layers, strict=True)))
+
+
+SEARCHED_SINGLE_PATH_NAS: Final[Mapping[str, str]] = _sample(
+    "3x3-3 3x3-3 3x3-3 skip | 5x5-6 3x3-3 3x3-3 3x3-3 | 5x5-6 3x3-3 3x3-3 3x3-3"
+    "| 5x5-6 5x5-3 5x5-3 5x5-3 | 5x5-6 5x5-6 5x5-6 5x5-6"
+)
+"""The network searched for the Pixel 1, as timm defines it (`spnasnet_100`)."""

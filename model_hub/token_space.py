@@ -1,0 +1,41 @@
+"""Spaces of networks that read integer ids in place of images."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from model_hub.arguments import a_count
+from model_hub.counting import Profile, profile
+from model_hub.model_space import ModelSpace
+from model_hub.weightless import META
+
+__all__ = ["TokenSpace"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSpace(ModelSpace, ABC):
+    """A space whose networks take integer ids, of the shape `input_shape`."""
+
+    def profile(
+        self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
+    ) -> Profile:
+        """Count the network of a sample on ids, without making its weights.
+
+        Args:
+            sample: Labels and chosen values.
+            input_shape: How many ids an input has, as in (128,); that of the space by default.
+            strict: Refuse labels that the space does not know.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+            InvalidArgumentError: The network does not take inputs of this shape.
+        """
+        shape = [a_count("input_shape", size) for size in input_shape or self.input_shape]
+        with META:
+            network = self.freeze(sample, strict=strict)
+            example = torch.zeros((1, *shape), dtype=torch.int64)
+        return profile(network, example)

@@ -1,0 +1,49 @@
+"""The zoo: searched models, their published weights and how they are evaluated.
+
+    from model_hub import zoo
+
+    zoo.names()
+    zoo.record("proxyless-mobile").protocol
+    network = zoo.load("proxyless-mobile")
+
+Weights lie in $NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo; `nbs zoo convert` puts them there. JSON
+files in `records` beside them are records of the zoo, too. Records need no PyTorch.
+"""
+
+from __future__ import annotations
+
+from model_hub.zoo.errors import (
+    CheckpointError,
+    DigestError,
+    DownloadError,
+    MismatchError,
+    MissingWeightsError,
+    RecordError,
+    ZooError,
+)
+from model_hub.zoo.folder import records_folder, weights_path, zoo_folder
+from model_hub.zoo.models import build, convert, load, profile
+from model_hub.zoo.records import Figure, Record, WeightFile, all_records, names, record
+
+__all__ = [
+    "CheckpointError",
+    "DigestError",
+    "DownloadError",
+    "Figure",
+    "MismatchError",
+    "MissingWeightsError",
+    "Record",
+    "RecordError",
+    "WeightFile",
+    "ZooError",
+    "all_records",
+    "build",
+    "convert",
+    "load",
+    "names",
+    "profile",
+    "record",
+    "records_folder",
+    "weights_path",
+    "zoo_folder",
+]

@@ -1,0 +1,173 @@
+"""Files of weights: those of others, read without running what they carry, and the hub's own.
+
+The hub keeps weights as safetensors, which hold tensors and text and nothing that could run. What
+others publish are pickles; they are read by `torch.load(weights_only=True)` and in no other way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.serialization import safe_globals
+
+from model_hub.zoo.errors import CheckpointError
+
+__all__ = ["digest_of", "is_safetensors", "read_foreign", "read_safetensors", "write_safetensors"]
+
+_CONTENT: Final = "content_sha256"
+_PARALLEL: Final = "module."
+"""What training on several GPUs puts before every name."""
+_KNOWN_KEYS: Final = ("state_dict", "model", "net", "state_dict_ema", "model_ema")
+"""Under which checkpoints keep their tensors, where nobody says."""
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_safetensors(path: Path) -> bool:
+    """Tell whether a file is named as the hub's own are."""
+    return path.suffix == ".safetensors"
+
+
+def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint that `torch.save` wrote, in its order.
+
+    Args:
+        path: The file.
+        inside: The key under which they lie; None if they are all there is, or lie under one of the
+            usual keys.
+
+    Raises:
+        CheckpointError: The file is truncated, no checkpoint, or would run code.
+        OSError: It cannot be read.
+    """
+    with path.open("rb"):  # a file that cannot be opened is its own error
+        pass
+    found = _tensors(_loaded(path), inside, path)
+    odd = [name for name, value in found.items() if not isinstance(value, Tensor)]
+    if odd or not found:
+        raise CheckpointError(
+            f"{path} holds no state of a network: "
+            + (f"{odd[0]!r:.80} is a {type(found[odd[0]]).__name__}" if odd else "it is empty")
+        )
+    if all(name.startswith(_PARALLEL) for name in found):
+        return {name.removeprefix(_PARALLEL): tensor for name, tensor in found.items()}
+    return dict(found)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a safetensors file, and what it says of them.
+
+    Raises:
+        CheckpointError: The file is damaged.
+        OSError: It cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            stated = file.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+    if stated.get(_CONTENT, "") not in {"", _content(tensors)}:
+        raise CheckpointError(
+            f"{path} is damaged: its tensors are not those that were written; convert it anew"
+        )
+    return tensors, stated
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], stated: dict[str, str]) -> None:
+    """Write tensors and what is to be said of them; the file is there whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        save_file(whole, part, metadata={"format": "pt", **stated, _CONTENT: _content(whole)})
+        _sync(part)
+        part.replace(path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        # Training scripts keep their arguments beside the weights; as names and values, no more.
+        with safe_globals([Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(_refusal(path, str(error))) from error
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is truncated or no checkpoint: {_line(error)}") from error
+
+
+def _refusal(path: Path, reason: str) -> str:
+    for sentence in reason.splitlines():
+        if "GLOBAL" in sentence:
+            return (
+                f"{path} was refused, for reading it would run code: {sentence.strip()[:200]} "
+                "Weights need none of this: ask for a file with tensors alone, or let whoever "
+                "trusts it save its state_dict() anew. There is no option to read it all the same"
+            )
+    return f"{path} is truncated or no checkpoint: {reason.splitlines()[0][:200]}"
+
+
+def _tensors(loaded: Any, inside: str | None, path: Path) -> Mapping[str, Any]:
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"{path} holds a {type(loaded).__name__}, not the state of a network")
+    if inside is not None and isinstance(loaded.get(inside), Mapping):
+        return _named(loaded[inside], path)
+    usual = [key for key in _KNOWN_KEYS if isinstance(loaded.get(key), Mapping)]
+    if inside is None and usual:
+        return _named(loaded[usual[0]], path)
+    if inside is not None and not any(isinstance(value, Tensor) for value in loaded.values()):
+        keys = ", ".join(map(repr, list(loaded)[:12]))
+        raise CheckpointError(f"{path} has no tensors under {inside!r}; it has {keys:.200}")
+    return _named(loaded, path)
+
+
+def _named(tensors: Mapping[Any, Any], path: Path) -> Mapping[str, Any]:
+    for name in tensors:
+        if not isinstance(name, str):
+            raise CheckpointError(f"{path} names a tensor {name!r:.80}, which is not text")
+    return tensors
+
+
+def _content(tensors: Mapping[str, Tensor]) -> str:
+    """Return a digest of names, kinds, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

@@ -1,0 +1,164 @@
+"""`nbs zoo`: searched models, their weights and their accuracy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from model_hub import zoo
+from service.cli.data import AsJson
+from service.cli.output import print_fields, print_items, print_json, wants_json
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Searched models: their weights and accuracy.")
+
+Model: TypeAlias = Annotated[str, typer.Argument(help="A model; `nbs zoo list` names them.")]
+
+
+@app.command("list")
+def list_command(*, as_json: AsJson = False) -> None:
+    """List the searched models, and which have their weights here."""
+    rows = [_row(record) for record in zoo.all_records().values()]
+    if wants_json(asked=as_json):
+        print_json(rows)
+    else:
+        print_items(rows, f"Searched models; weights in {zoo.zoo_folder()}")
+
+
+@app.command("info")
+def info_command(name: Model, *, as_json: AsJson = False) -> None:
+    """Tell what is known of a searched model."""
+    record = zoo.record(name)
+    with _hub_installed():
+        profile = zoo.profile(record)
+    counted = {"parameters": profile.parameters, "macs": profile.macs}
+    weights = zoo.weights_path(name)
+    if wants_json(asked=as_json):
+        here = str(weights) if weights.is_file() else None
+        print_json({"name": name, **record.to_dict(), **counted, "weights_here": here})
+        return
+    sys.stdout.write(f"{name}\n")
+    print_fields(
+        {
+            "space": record.space,
+            **{f"  {argument}": value for argument, value in record.arguments.items()},
+            "parameters": f"{profile.parameters:,}",
+            "multiply-adds": f"{profile.macs:,}",
+            "evaluated": record.protocol,
+            **{f"top 1, {figure.source}": f"{figure.top1} %" for figure in record.figures},
+            "origin": record.origin,
+            "licence": record.licence,
+            "weights": weights if weights.is_file() else f"not in {weights.parent}",
+            **{f"  {file.file}": file.url or "no address" for file in record.weights},
+        }
+        | ({"note": record.note} if record.note else {})
+    )
+
+
+@app.command("convert")
+def convert_command(
+    file: Annotated[Path, typer.Argument(help="A published file.", exists=True, dir_okay=False)],
+    *,
+    model: Annotated[str, typer.Option(help="The model it is for.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; where the zoo looks by default.")
+    ] = None,
+    naming: Annotated[
+        str | None,
+        typer.Option(
+            help="How the file names its tensors, instead of what the record says: hub, the name "
+            "of a family, or `order` to go by order and shape alone."
+        ),
+    ] = None,
+    unlisted: Annotated[
+        bool, typer.Option("--unlisted", help="Take a file that is none of the published ones.")
+    ] = False,
+) -> None:
+    """Convert published weights, once, into a file that can hold nothing but weights.
+
+    The file is read without running what it may carry, its SHA-256 is compared with the published
+    one, and every tensor must have its place in the network.
+    """
+    with _hub_installed():
+        path = zoo.convert(file, model, out=out, naming=naming, unlisted=unlisted)
+    sys.stderr.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB, the weights of {model}\n")
+
+
+@app.command("evaluate")
+def evaluate_command(  # noqa: PLR0913 - options of a command
+    name: Model,
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Images: a folder a class, a folder with labels.csv, or CIFAR as published.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A file of weights instead of those in the zoo.")
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download the weights if they are not there.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
+    device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
+    precision: Annotated[
+        str, typer.Option(help="float32, float64, bfloat16 or float16.")
+    ] = "float32",
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Also print a line a label.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the accuracy of a searched model on images of yours, by its own protocol."""
+    with _hub_installed():
+        from model_hub import evaluation  # noqa: PLC0415 - loads PyTorch
+
+        network = zoo.load(name, download=download, checkpoint=checkpoint)
+        result = evaluation.evaluate(
+            network,
+            evaluation.read_images(data),
+            zoo.record(name).protocol,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+        )
+    if wants_json(asked=as_json):
+        print_json({"model": name, "top1": result.top1, "top5": result.top5, **asdict(result)})
+        return
+    sys.stdout.write(f"{name}: {result}\n")
+    if per_class:
+        sys.stdout.write(f"{result.table()}\n")
+
+
+def _row(record: zoo.Record) -> dict[str, Any]:
+    return {
+        "model": record.name,
+        "space": record.space,
+        "dataset": record.protocol.dataset.partition(" ")[0],
+        "input": record.protocol.input_size,
+        "top1": record.figures[0].top1 if record.figures else None,
+        "weights": "here" if zoo.weights_path(record.name).is_file() else None,
+    }
+
+
+@contextmanager
+def _hub_installed() -> Iterator[None]:
+    """Tell which extra is missing where PyTorch or what goes with it is."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"nbs: {error.name} is missing; install it with "
+            "`pip install 'nas-bench-service[hub]'`\n"
+        )
+        raise typer.Exit(1) from error

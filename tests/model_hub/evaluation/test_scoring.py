@@ -1,0 +1,198 @@
+"""Accuracy: the published checkpoint at hand, and the rules of counting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model_hub import zoo
+from model_hub.errors import InvalidArgumentError
+from model_hub.evaluation import (
+    DatasetError,
+    ImageArray,
+    OutputError,
+    evaluate,
+    read_folder,
+)
+from model_hub.protocols import EvaluationProtocol
+
+
+def protocol(**values: Any) -> EvaluationProtocol:
+    stated = {"dataset": "made up", "input_size": 4, "largest_value": 255.0}
+    return EvaluationProtocol.from_dict(stated | values)
+
+
+def images(greys: list[int], labels: list[int], **values: Any) -> ImageArray:
+    """Return images of one colour."""
+    pixels = np.array(greys, np.uint8)[:, None, None, None].repeat(4, 1).repeat(4, 2).repeat(3, 3)
+    return ImageArray(pixels=np.ascontiguousarray(pixels), labels=tuple(labels), **values)
+
+
+class Answering(nn.Module):
+    """Gives the logits that a function makes of the grey of an image."""
+
+    def __init__(self, answer: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.answer = answer
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert not self.training
+        return self.answer(x[:, 0, 0, 0]) * self.weight
+
+
+def one_hot(greys: Tensor) -> Tensor:
+    return nn.functional.one_hot(greys.long(), 8).to(greys.dtype)
+
+
+class TestTheRealCheckpoint:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def network(shared: Path) -> nn.Module:
+        path = shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth"
+        return zoo.load("proxyless-w0.3-r176", checkpoint=path)
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def sample(shared: Path) -> Any:
+        return read_folder(shared / "data/imagenet-sample")
+
+    def test_has_148_of_250_right_and_210_among_five(self, network: nn.Module, sample: Any) -> None:
+        found = evaluate(network, sample, zoo.record("proxyless-w0.3-r176").protocol)
+        assert (found.count, found.right, found.right_in_five) == (250, 148, 210)
+        assert found.top1 == pytest.approx(59.2)
+        assert sum(score.count for score in found.classes) == 250
+
+    def test_loses_with_the_preprocessing_of_another(self, network: nn.Module, sample: Any) -> None:
+        other = zoo.record("proxyless-mobile").protocol
+        assert evaluate(network, sample, other).right < 140
+
+    def test_scores_alike_when_its_tensors_go_by_order_and_shape(
+        self, shared: Path, sample: Any, tmp_path: Path
+    ) -> None:
+        source = shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth"
+        name = "proxyless-w0.3-r176"
+        path = zoo.convert(source, name, out=tmp_path / "a.safetensors", naming="order")
+        network = zoo.load(name, checkpoint=path)
+        found = evaluate(network, sample, zoo.record(name).protocol, batch_size=50)
+        assert (found.right, found.right_in_five) == (148, 210)
+
+
+def test_right_answers_are_counted_by_label() -> None:
+    data = images([1, 1, 2, 3], [1, 2, 2, 2], classes=("a", "b", "c"))
+    found = evaluate(Answering(one_hot), data, protocol())
+    assert (found.count, found.right, found.top1) == (4, 2, 50.0)
+    assert [(s.label, s.name, s.count, s.right) for s in found.classes] == [
+        (1, "b", 1, 1),
+        (2, "c", 3, 1),
+    ]
+    assert "2 c" in found.table()
+    assert "top 1 50.000 % (2 of 4)" in str(found)
+
+
+def test_ties_go_to_the_first_output_so_that_a_constant_network_is_no_better_than_one_label() -> (
+    None
+):
+    def constant(greys: Tensor) -> Tensor:
+        return torch.zeros(len(greys), 8)
+
+    found = evaluate(Answering(constant), images([0] * 8, list(range(8))), protocol())
+    assert (found.right, found.right_in_five) == (1, 5)
+
+
+def test_the_loss_is_the_mean_cross_entropy() -> None:
+    found = evaluate(Answering(one_hot), images([1, 2], [1, 3]), protocol())
+    right, wrong = -log(exp(1) / (7 + exp(1))), -log(1 / (7 + exp(1)))
+    assert found.loss == pytest.approx((right + wrong) / 2, rel=1e-6)
+
+
+def test_fewer_than_five_outputs_will_do() -> None:
+    def two(greys: Tensor) -> Tensor:
+        return torch.stack([greys, -greys], 1)
+
+    found = evaluate(Answering(two), images([1, 2], [0, 1]), protocol())
+    assert (found.right, found.right_in_five) == (1, 2)
+
+
+def test_labels_may_be_shifted() -> None:
+    found = evaluate(Answering(one_hot), images([1, 2], [0, 1]), protocol(label_offset=1))
+    assert found.top1 == 100
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_the_size_of_batches_changes_nothing(batch_size: int) -> None:
+    data = images([1, 2, 3, 4, 5], [1, 2, 0, 4, 5])
+    found = evaluate(Answering(one_hot), data, protocol(), batch_size=batch_size)
+    assert (found.right, found.count) == (4, 5)
+
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16", "float16"])
+def test_the_precision_is_that_of_weights_and_inputs(precision: str) -> None:
+    seen = []
+
+    def note(greys: Tensor) -> Tensor:
+        seen.append(greys.dtype)
+        return one_hot(greys)
+
+    network = Answering(note)
+    evaluate(network, images([1], [1]), protocol(), precision=precision)
+    assert seen == [getattr(torch, precision)]
+    assert network.weight.dtype == torch.float32
+
+
+def test_the_network_stays_as_it_is() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 4))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    evaluate(network, images([1, 2], [0, 1]), protocol())
+    assert network.training
+    assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
+    assert not any(module.training is False for module in network.modules())
+
+
+def test_a_label_without_an_output_is_named() -> None:
+    with pytest.raises(DatasetError, match=r"images, image 1: label 8 with offset 0.* 8 outputs"):
+        evaluate(Answering(one_hot), images([1, 2], [1, 8]), protocol())
+    with pytest.raises(DatasetError, match="label 0 with offset -1"):
+        evaluate(Answering(one_hot), images([1], [0]), protocol(label_offset=-1))
+
+
+def test_outputs_that_are_no_numbers_are_no_answers() -> None:
+    def bad(greys: Tensor) -> Tensor:
+        return one_hot(greys) / (greys != 2)[:, None]
+
+    with pytest.raises(OutputError, match="image 1: the network's outputs are no numbers"):
+        evaluate(Answering(bad), images([1, 2], [1, 1]), protocol())
+
+
+def test_a_damaged_image_ends_the_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "n01").mkdir()
+    (tmp_path / "n01/a.png").write_text("no image")
+    with pytest.raises(DatasetError, match=r"a\.png is no image"):
+        evaluate(Answering(one_hot), read_folder(tmp_path), protocol())
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"batch_size": 0}, {"batch_size": True}, {"precision": "int8"}]
+)
+def test_bad_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        evaluate(Answering(one_hot), images([1], [1]), protocol(), **arguments)
+    assert caught.value.argument == next(iter(arguments))
+
+
+def test_no_images_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="dataset: it has no images"):
+        evaluate(Answering(one_hot), images([], []), protocol())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_counts_alike() -> None:
+    data = images([1, 2, 3], [1, 2, 0])
+    assert evaluate(Answering(one_hot), data, protocol(), device="cuda").right == 2

@@ -1,0 +1,398 @@
+"""From the rows of every benchmark to their networks: as many parameters as the row says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from operator import mul
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import model_hub
+from bench_client import BenchClient
+from benchmark_db.nasbench101.spelling import parse_cell
+from benchmark_db.nasbench201.architecture import arch_dict, operations_at
+from generators.nasbench201 import generate as generate_nasbench201
+from generators.natssss import generate as generate_natssss
+from model_hub import spaces
+from model_hub.benchmark_rows import build, locate
+from model_hub.errors import (
+    InvalidArgumentError,
+    InvalidSampleError,
+    ModelHubError,
+    TooLargeError,
+    UnknownNameError,
+)
+from model_hub.nds_flops import nds_flops
+
+ARCH_0 = (
+    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
+    "+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+)
+RESIDUAL: dict[str, Any] = {
+    "model_family": "residual_basic",
+    "model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
+    "dataset": "cifar10",
+}
+LARGE = RESIDUAL | {"dataset": "imagenet"}
+LARGE_PARAMETERS = {"resnet": 594_138 + 120 * 16 + 41 * 990, "simple": 594_138 + 41 * 990}
+"""Of LARGE: what RESIDUAL has, the larger kernel of the stem, and 990 more classes."""
+CELLS: dict[str, Any] = {
+    "model_family": "nas_cell",
+    "model_spec": {
+        "num_nodes_normal": 1,
+        "num_nodes_reduce": 1,
+        "depth": 4,
+        "width": 4,
+        "aux": False,
+        "drop_prob": 0.0,
+    },
+    "cell_spec": {
+        "normal_0_op_x": "sep_conv_3x3",
+        "normal_0_input_x": 0,
+        "normal_0_op_y": "none",
+        "normal_0_input_y": 1,
+        "normal_concat": [2],
+        "reduce_0_op_x": "max_pool_3x3",
+        "reduce_0_input_x": 0,
+        "reduce_0_op_y": "skip_connect",
+        "reduce_0_input_y": 1,
+        "reduce_concat": [2],
+    },
+    "dataset": "imagenet",
+}
+
+made_up = pytest.mark.filterwarnings("ignore::bench_client.errors.SyntheticDataWarning")
+"""The rows of the archive are made up but for the published ones."""
+
+
+@pytest.fixture(scope="module")
+def real_rows(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchClient]:
+    """The published records of both NATS-Bench spaces."""
+    folder = tmp_path_factory.mktemp("rows")
+    generate_nasbench201(shared / "data/nasbench201/NATS-tss-v1_0-3ffb9-simple", folder)
+    generate_natssss(shared / "data/natssss/NATS-sss-v1_0-50262-simple", folder)
+    with BenchClient.local(folder) as client:
+        yield client
+
+
+def parameters(row: Any, *arguments: Any, **keywords: Any) -> int:
+    """Count the parameters of the network that is built, without making them."""
+    with torch.device("meta"):
+        network = build(row, *arguments, **keywords)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def without(config: dict[str, Any], *path: str) -> dict[str, Any]:
+    changed: dict[str, Any] = json.loads(json.dumps(config))
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return changed
+
+
+def test_every_real_row_of_nasbench201_has_its_parameters(real_rows: BenchClient) -> None:
+    rows = real_rows.query_nb201()
+    assert {row.config.index for row in rows} == {0, 11}
+    for row in rows:
+        assert parameters(row) / 1e6 == row.parameters
+
+
+def test_every_real_row_of_the_size_space_has_its_parameters(real_rows: BenchClient) -> None:
+    rows = real_rows.query("natssss")
+    assert len({row.config.dataset for row in rows}) == 4
+    for row in rows:
+        assert parameters(row) / 1e6 == row.parameters
+
+
+def test_every_row_of_nasbench101_has_its_parameters(nasbench101_folder: Path) -> None:
+    with BenchClient.local(nasbench101_folder) as client:
+        rows = client.query_nb101(num_epochs=108)
+        assert {row.config.num_vertices for row in rows} == {2, 3, 4, 7}
+        for row in rows:
+            assert parameters(row) == row.config.trainable_parameters
+
+
+def test_published_cells_of_nasbench101_have_their_parameters(shared: Path) -> None:
+    published = json.loads((shared / "data/nasbench101/parameter-counts.json").read_text())
+    for entry in published[::10]:
+        module = {key: entry[key] for key in ("module_adjacency", "module_operations")}
+        config = {"arch": parse_cell(module).to_dict()}
+        assert parameters(config) == entry["trainable_parameters"]
+
+
+@made_up
+def test_the_published_rows_of_nds_have_their_parameters(nds_folder: Path) -> None:
+    # raw-formats.md, section 3
+    with BenchClient.local(nds_folder) as client:
+        residual = client.query_nds(proposer="resnet", generator="random")[0]
+        cells = client.query_nds(proposer="amoeba", dataset="cifar10")[0]
+    assert parameters(residual) / 1e6 == residual.parameters == 0.594138
+    space, sample = locate(residual)
+    assert nds_flops(space.profile(sample)) / 1e6 == residual.flops
+    assert parameters(cells) / 1e6 == cells.parameters == 4.190314
+    space, sample = locate(cells)
+    profile = space.profile(sample)
+    macs = dict.fromkeys(("Conv2d", "Linear"), 0)
+    for layer in profile.layers:
+        if layer.kind in macs:
+            macs[layer.kind] += layer.macs
+    assert macs == {"Conv2d": 654_770_176, "Linear": 3_840}
+
+
+@made_up
+def test_every_row_of_nds_is_built_unless_its_parameters_are_made_up(nds_folder: Path) -> None:
+    with BenchClient.local(nds_folder) as client:
+        rows = client.query_nds()
+    refused = 0
+    for row in rows:
+        if row.config.model_family != "nas_cell" and row.config.dataset == "imagenet":
+            refused += 1
+            with pytest.raises(ModelHubError, match=r"are recorded, but .* Made-up rows|divide"):
+                locate(row)
+            if not is_possible(row.config):
+                continue
+            for stem, count in counts_by_stem(row.config).items():
+                recorded = row.model_copy(update={"parameters": count / 1e6})
+                assert locate(recorded)[0].stem == stem  # type: ignore[attr-defined]
+                assert parameters(recorded) == count
+        else:
+            space, _ = locate(row)
+            assert space.input_shape[1] == (32 if row.config.dataset == "cifar10" else 224)
+    assert 0 < refused < len(rows)
+    with torch.device("meta"):
+        assert all(build(row) for row in rows[::7] if row.config.dataset == "cifar10")
+
+
+def is_possible(config: Any) -> bool:
+    """Whether the groups of a made-up network divide its channels."""
+    spec = config.model_spec
+    widths = map(mul, spec["ws"], spec.get("bot_muls", spec["ws"]))
+    return all(
+        width % groups == 0 for width, groups in zip(widths, spec.get("num_gs", []), strict=False)
+    )
+
+
+def counts_by_stem(config: Any) -> dict[str, int]:
+    """Count a network for ImageNet by what it has more than its sibling for CIFAR-10."""
+    spec = config.model_spec
+    small = parameters(config, dataset="cifar10") + 990 * (spec["ws"][-1] + 1)
+    return {"resnet": small + 3 * (7 * 7 - 3 * 3) * spec["ws"][0], "simple": small}
+
+
+@pytest.mark.parametrize(
+    ("stem", "stride", "resolution"), [("resnet", 1, 56), ("resnet", 4, 56), ("simple", 2, 112)]
+)
+def test_the_recorded_parameters_tell_the_stem_of_a_network_for_imagenet(
+    stem: str, stride: int, resolution: int
+) -> None:
+    spec = LARGE["model_spec"] | {"ss": [stride, 1, 2, 2]}
+    row = {"config": LARGE | {"model_spec": spec}, "parameters": LARGE_PARAMETERS[stem] / 1e6}
+    space, sample = locate(row)
+    profile = space.profile(sample)
+    assert profile.parameters == LARGE_PARAMETERS[stem]
+    shapes = {layer.name: layer.output_shape for layer in profile.layers}
+    assert shapes["stages.0.0.layers.0"] == (1, 24, resolution, resolution)
+    assert profile.layers[-1].output_shape == (1, 1000)
+
+
+def test_a_network_for_imagenet_is_built_by_the_name_of_its_benchmark() -> None:
+    row = {"config": LARGE, "parameters": LARGE_PARAMETERS["simple"] / 1e6}
+    assert parameters("nds", row) == LARGE_PARAMETERS["simple"]
+    flat = LARGE | {"parameters": row["parameters"]}
+    assert parameters("nds", flat) == parameters(flat) == LARGE_PARAMETERS["simple"]
+
+
+def test_a_network_for_imagenet_without_recorded_parameters_is_refused_with_the_way_out() -> None:
+    with pytest.raises(InvalidArgumentError, match="parameters: the row lacks them") as refused:
+        build(LARGE)
+    message = str(refused.value)
+    assert "636,648 with stem='resnet', 634,728 with stem='simple'" in message
+    way_out = message.partition("names it: ")[2]
+    with torch.device("meta"):
+        network = eval(way_out, {"ResidualBasic": spaces.ResidualBasic})  # noqa: S307 - our own text
+    assert sum(p.numel() for p in network.parameters()) == LARGE_PARAMETERS["resnet"]
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (0.6, "parameters: 600,000 are recorded, but the network has 636,648 with stem='resnet'"),
+        ("many", "parameters: 'many' is not a number"),
+        (float("nan"), "parameters: nan is not a number"),
+    ],
+)
+def test_parameters_of_no_stem_are_refused(count: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        build({"config": LARGE, "parameters": count})
+
+
+def test_a_stem_of_another_stride_than_is_recorded_is_refused() -> None:
+    config = LARGE | {"model_spec": LARGE["model_spec"] | {"ss": [2, 1, 2, 2]}}
+    with pytest.raises(
+        InvalidArgumentError,
+        match=r"ss begins with 2, but .*'resnet', where it is one of 1, 4",
+    ):
+        build({"config": config, "parameters": LARGE_PARAMETERS["resnet"] / 1e6})
+
+
+@given(index=st.integers(0, 15_624), dataset=st.sampled_from(["cifar10", "cifar100"]))
+@settings(max_examples=25)
+def test_any_architecture_of_nasbench201_has_the_parameters_of_its_operations(
+    index: int, dataset: str
+) -> None:
+    arch = arch_dict(operations_at(index))
+    # The specification, section 7.2: what one operation adds in all fifteen cells.
+    each = {"conv_3x3": (1_531_546 - 73_306) // 6, "conv_1x1": (241_306 - 73_306) // 6}
+    expected = 73_306 + sum(each.get(operation, 0) for operation in arch.values())
+    more_labels = 90 * 65 if dataset == "cifar100" else 0
+    assert parameters("nasbench201", arch, dataset=dataset) == expected + more_labels
+
+
+def test_a_row_its_config_and_their_dicts_make_the_same_network(real_rows: BenchClient) -> None:
+    row = real_rows.query_nb201(0, 200, "cifar100")[0]
+    spellings = [row, row.config, row.model_dump(), row.config.model_dump()]
+    located = [locate(spelling) for spelling in spellings]
+    assert all(other == located[0] for other in located)
+    assert located[0][0].num_labels == 100  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "arch", "dataset", "count"),
+    [
+        ("nasbench101", {"op1": "conv3x3", "input1": [0], "input2": [1]}, None, None),
+        ("nasbench201", ARCH_0, "cifar10", 129_306),
+        ("nasbench201", ARCH_0, "CIFAR100", 135_156),
+        ("nasbench201", ARCH_0, "ImageNet16-120", 136_456),
+        ("natssss", "8:8:8:16:32", "cifar10", 49_202),
+        ("natssss", [8, 8, 8, 16, 32], "imagenet16-120", 52_832),
+        ("nds", RESIDUAL, None, 594_138),
+        ("nds", without(RESIDUAL, "dataset"), "cifar10", 594_138),
+    ],
+)
+def test_an_architecture_is_built_by_the_name_of_its_benchmark(
+    benchmark: str, arch: Any, dataset: str | None, count: int | None
+) -> None:
+    assert parameters(benchmark, arch, dataset=dataset) == count or count is None
+
+
+def test_the_network_of_a_row_answers_with_a_class_for_each_label() -> None:
+    network = model_hub.build("natssss", "8:8:8:8:8", dataset="cifar100")
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 100)
+
+
+def test_a_row_without_a_field_that_is_needed_says_which() -> None:
+    for path in (
+        ("model_spec", "num_nodes_reduce"),
+        ("model_spec", "width"),
+        ("model_spec", "depth"),
+        ("cell_spec", "normal_0_input_y"),
+        ("cell_spec", "reduce_0_op_x"),
+        ("cell_spec", "reduce_concat"),
+        ("cell_spec",),
+        ("model_family",),
+    ):
+        with pytest.raises(InvalidArgumentError, match=f"{path[-1]}: the row lacks it"):
+            build(without(CELLS, *path))
+    with pytest.raises(InvalidArgumentError, match="ws: the row lacks it"):
+        build(without(RESIDUAL, "model_spec", "ws"))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({}, "row: {} has no arch_str, model_spec or arch"),
+        (7, "row: 7 has no arch_str"),
+        ({"arch_str": ARCH_0}, "dataset: nasbench201 has 'cifar10-valid'.*; say which"),
+        ({"arch_str": ARCH_0, "dataset": "cifar"}, "dataset: 'cifar' is not one of .*nearest"),
+        (without(RESIDUAL, "model_spec") | {"model_spec": 7}, "model_spec: 7 is not what a row"),
+        (RESIDUAL | {"model_family": "mlp"}, "model_family: 'mlp' is not one of 'nas_cell'"),
+        (RESIDUAL | {"model_spec": {"ds": [], "ss": [], "ws": []}}, r"model_spec: ds is \[\]"),
+        (
+            RESIDUAL | {"model_spec": {"ds": [2, 1], "ss": [1, 1], "ws": [16, 16]}},
+            "model_spec: ds and ss begin with 2 and 1",
+        ),
+        (
+            RESIDUAL | {"model_spec": {"ds": [1, 1], "ss": [1, 1], "ws": [16]}},
+            r"widths: \(\) is not a list of 1",
+        ),
+        (RESIDUAL | {"model_family": "residual_bottleneck"}, "bot_muls: the row lacks it"),
+        (
+            LARGE | {"model_spec": {"ds": [2, 1], "ss": [2, 1], "ws": [16, 16]}},
+            "model_spec: ds and ss begin with 2 and 2, not with 1, which the stem has",
+        ),
+    ],
+)
+def test_what_makes_no_network_is_refused(row: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        build(row)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "arch", "message"),
+    [
+        ("nasbench101", {"op1": "conv3x3", "input2": [1]}, "cell/input1: the sample lacks"),
+        ("nasbench101", {"op1": "conv5x5", "input1": [0], "input2": [1]}, "cell/op1: 'conv5x5'"),
+        ("nasbench201", ARCH_0.replace("avg_pool_3x3", "avg_pool"), "cell/0_1: 'avg_pool'"),
+        ("nasbench201", "|a|", r"'a' in '\|a\|' is not op~source"),
+        ("natssss", "8:8:8:8:x", "'8:8:8:8:x' is not numbers of channels"),
+        ("natssss", "8:8:8:8", "channels_4: the sample lacks this label"),
+    ],
+)
+def test_an_architecture_outside_its_benchmark_is_refused(
+    benchmark: str, arch: Any, message: str
+) -> None:
+    dataset = None if benchmark == "nasbench101" else "cifar10"
+    with pytest.raises(InvalidSampleError, match=message):
+        build(benchmark, arch, dataset=dataset)
+
+
+def test_cells_with_an_input_that_does_not_exist_are_refused() -> None:
+    cells = without(CELLS, "cell_spec", "normal_0_input_x")
+    cells["cell_spec"]["normal_0_input_x"] = 2
+    with pytest.raises(InvalidSampleError, match="node 2 applies 'sep_conv_3x3' to state 2"):
+        build(cells)
+
+
+def test_an_unknown_operation_of_a_cell_is_refused_with_the_nearest() -> None:
+    cells = without(CELLS, "cell_spec", "normal_0_op_x")
+    cells["cell_spec"]["normal_0_op_x"] = "sep_conv_4x4"
+    with pytest.raises(UnknownNameError, match="no operation 'sep_conv_4x4'"):
+        build(cells)
+
+
+def test_an_unknown_benchmark_and_a_missing_architecture_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="no benchmark 'nasbench102'; the nearest are nasb"):
+        build("nasbench102", ARCH_0)
+    with pytest.raises(InvalidArgumentError, match="arch: an architecture of natssss is needed"):
+        build("natssss")
+
+
+def test_a_network_that_fits_no_memory_is_refused_before_it_is_made() -> None:
+    huge = RESIDUAL | {"model_spec": {"ds": [1, 1], "ss": [1, 1], "ws": [16, 500_000]}}
+    with pytest.raises(TooLargeError, match="the weights take"):
+        build(huge)
+
+
+def test_an_index_is_no_architecture_here() -> None:
+    with pytest.raises(InvalidArgumentError, match="arch: 0 is neither a string nor a dict"):
+        build("nasbench201", 0, dataset="cifar10")
+
+
+def test_rows_are_read_without_the_client() -> None:
+    code = (
+        "import sys, model_hub\n"
+        "model_hub.build('natssss', '8:8:8:8:8', dataset='cifar10')\n"
+        "print(sorted({'bench_client', 'benchmark_db'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,90 @@
+"""Spaces by name, and what importing the hub costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import model_hub
+from model_hub import spaces
+from model_hub.errors import InvalidArgumentError, UnknownNameError
+from model_hub.model_space import ModelSpace
+
+
+@pytest.mark.parametrize("name", spaces.__all__)
+def test_a_space_is_made_by_its_name_and_says_so(name: str) -> None:
+    space = model_hub.space(name)
+    assert isinstance(space, ModelSpace)
+    assert type(space) is getattr(spaces, name)
+    assert type(space).__name__ == space.choices.name == name
+
+
+@pytest.mark.parametrize("name", spaces.__all__)
+def test_every_space_counts_and_builds_its_default(name: str) -> None:
+    space = model_hub.space(name)
+    profile = space.profile(space.choices.default)
+    network = space.freeze(space.choices.default)
+    assert profile.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert profile.macs > 0
+
+
+@pytest.mark.parametrize("name", spaces.__all__)
+def test_spaces_of_equal_arguments_are_equal(name: str) -> None:
+    assert model_hub.space(name) == model_hub.space(name)
+    count = "num_symbols" if name == "LightSpeech" else "num_labels"
+    assert model_hub.space(name) != model_hub.space(name, **{count: 7})
+
+
+def test_lists_of_arguments_become_tuples() -> None:
+    space: Any = model_hub.space("ProxylessNAS", base_widths=[8] * 9)
+    assert space.base_widths == (8,) * 9
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("proxylessnas", "ProxylessNAS"), ("NB201", "")])
+def test_an_unknown_space_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"there is no space '{name}'; .*{nearest}"):
+        model_hub.space(name)
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        InvalidArgumentError, match="num_classes: ProxylessNAS has no such argument"
+    ):
+        model_hub.space("ProxylessNAS", num_classes=10)
+
+
+@pytest.mark.parametrize("name", model_hub.__all__)
+def test_every_public_name_is_documented(name: str) -> None:
+    assert getattr(model_hub, name).__doc__ or name == "Sample"
+
+
+def printed(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_choices_need_no_torch() -> None:
+    assert printed("import sys, model_hub; print('torch' in sys.modules)") == "False"
+
+
+def test_all_spaces_load_in_less_than_two_seconds_after_torch() -> None:
+    code = (
+        "import time, torch; began = time.process_time();"
+        "import model_hub; model_hub.space_names(); print(time.process_time() - began)"
+    )
+    assert float(printed(code)) < 2
+
+
+def test_counting_does_not_load_the_compiler_of_pytorch() -> None:
+    code = (
+        "import sys, model_hub\n"
+        "for name in ('NasBench101', 'NasBench201', 'ProxylessNAS'):\n"
+        "    space = model_hub.space(name)\n"
+        "    space.profile(space.choices.sample(0))\n"
+        "    space.freeze(space.choices.sample(0))\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    assert printed(code) == "False"

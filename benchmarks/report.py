@@ -41,7 +41,8 @@ def _plot(rates: Mapping[str, float], path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "searching", "svg.fonttype": "none"}):
         figure = Figure(figsize=(8, 0.45 * len(names) + 1), layout="constrained")
         axes = figure.subplots()
-        bars = axes.barh(names, [rates[name] for name in names], color="#4477aa")
+        labels = [name.replace("`", "") for name in names]
+        bars = axes.barh(labels, [rates[name] for name in names], color="#4477aa")
         axes.bar_label(bars, [f"{rates[name]:,.0f}" for name in names], padding=4)
         axes.set_xscale("log")
         axes.set_xlabel("answers a second, one architecture each")

@@ -49,12 +49,41 @@ kept count as different.
 
 {spaces}
 
-How far each space is tried, and by which test: 1 it runs: recorded counts and outputs come out, it
-trains, every bad argument and sample is refused; 2 a published checkpoint is loaded and evaluated;
-3 the searched architecture is trained from scratch; 4 it runs with the search algorithms; 5 a
-published search result is reproduced.
+How far each space is tried, and by which test: 1 it runs: published or recorded counts come out,
+and outputs where some are recorded, the loss falls in a few steps and gradients reach every
+parameter, bad arguments and samples are refused; 2 a published checkpoint is loaded and evaluated,
+which needs its file; 3 the searched architecture is trained from scratch to the accuracy that was
+published; 4 it runs with the search algorithms; 5 a published search result is reproduced.
 
 {stages}
+
+Nothing has been trained to the end here, so that 3 and 5 are reached nowhere.
+
+## Searching and building
+
+`nas_search` searches every space with an evaluation of your own:
+
+```python
+import model_hub
+from nas_search.strategies import RegularizedEvolution, search_choices
+
+space = model_hub.space("NasBench201")
+trials = search_choices(
+    RegularizedEvolution(population_size=10, sample_size=3, seed=0),
+    space.choices,
+    lambda sample: space.profile(sample).macs,
+    num_trials=20,
+    larger_is_better=False,
+)
+print(trials[-1].sample, trials[-1].value)
+```
+
+`model_hub.build(row)` makes the network of a row of a benchmark. The residual and plain networks of
+NDS for ImageNet begin with one of two stems, and their rows do not say with which: a 7x7
+convolution of stride 2 and a max pooling (`stem="resnet"`), or a 3x3 convolution of stride 2
+(`stem="simple"`). That one is built that gives the recorded number of parameters. A row whose
+number fits neither is refused, as are those of a sample database, which are made up; so is a
+configuration without it, and the message has the arguments of the space for whoever knows the stem.
 
 ## The zoo
 

@@ -147,3 +147,11 @@ def test_a_network_larger_than_the_memory_is_refused_before_it_is_made() -> None
     space = ProxylessNAS(base_widths=(1 << 20,) * 9)
     with pytest.raises(TooLargeError, match="GiB"):
         space.freeze(space.choices.default)
+
+
+@pytest.mark.parametrize("name", ["acenas-m1", "acenas-m2", "proxyless-cpu", "proxyless-mobile"])
+def test_the_searched_models_have_their_recorded_outputs(
+    searched: Callable[[str], Any], name: str
+) -> None:
+    model = searched(name)
+    model.check_outputs(ProxylessNAS(**model.arguments))

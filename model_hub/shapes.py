@@ -7,6 +7,7 @@ of them, which takes a second. Any operation that is not listed is left to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Final
@@ -34,15 +35,21 @@ def run_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 def _elementwise(*operands: Any, **options: Any) -> Any:
     tensors = [operand for operand in operands if isinstance(operand, Tensor)]
-    if len({tensor.dtype for tensor in tensors}) > 1:
+    dtypes = {tensor.dtype for tensor in tensors}
+    if len(dtypes) > 1 and not all(tensor.dim() for tensor in tensors):
         return NotImplemented
-    if not _keeps_type(tensors[0], (*operands, *options.values())):
+    if not any(_keeps_type(tensor, (*operands, *options.values())) for tensor in tensors):
         return NotImplemented
+    return _broadcast(tensors, reduce(torch.promote_types, dtypes))
+
+
+def _broadcast(tensors: Sequence[Tensor], dtype: torch.dtype) -> Any:
+    """Return a tensor of the shape of all together."""
     backwards = zip_longest(*(reversed(tensor.shape) for tensor in tensors), fillvalue=1)
     sizes = [set(places) - {1} for places in backwards]
     if any(len(size) > 1 for size in sizes):
         return NotImplemented  # they do not fit; let PyTorch say so
-    return tensors[0].new_empty([next(iter(size), 1) for size in reversed(sizes)])
+    return tensors[0].new_empty([next(iter(size), 1) for size in reversed(sizes)], dtype=dtype)
 
 
 def _keeps_type(tensor: Tensor, operands: Iterable[object]) -> bool:
@@ -68,6 +75,50 @@ def _clamp(x: Tensor, *bounds: Any, **named: Any) -> Any:
     if x.dtype is torch.bool or all(bound is None for bound in bounds):
         return NotImplemented
     return _elementwise(x, *bounds)
+
+
+def _comparison(x: Tensor, _: object) -> Tensor:
+    return torch.empty_like(x, dtype=torch.bool)
+
+
+def _complement(x: Tensor) -> Any:
+    return NotImplemented if _kind(x) > _KINDS.index(int) else torch.empty_like(x)
+
+
+def _running_sum(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:
+    if not -x.dim() <= dim < x.dim():
+        return NotImplemented
+    natural = torch.int64 if _kind(x) <= _KINDS.index(int) else x.dtype
+    return torch.empty_like(x, dtype=dtype or natural)
+
+
+def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Any:
+    if mask.dtype is not torch.bool or not _keeps_type(x, (value,)):
+        return NotImplemented
+    return _broadcast((x, mask), x.dtype)
+
+
+def _where(mask: Tensor, x: Tensor, y: Tensor) -> Any:
+    if mask.dtype is not torch.bool or x.dtype != y.dtype:
+        return NotImplemented
+    return _broadcast((mask, x, y), x.dtype)
+
+
+def _arange(end: float, *, dtype: Any = None, device: Any = None, **_: Any) -> Any:
+    if dtype is None or not isinstance(end, int) or end < 0:
+        return NotImplemented
+    return torch.empty(end, dtype=dtype, device=device)
+
+
+def _function(x: Tensor, *_: Any, **__: Any) -> Any:
+    """Return numbers of the same type; integers would turn into others, or be refused."""
+    return torch.empty_like(x) if x.is_floating_point() else NotImplemented
+
+
+def _softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
+    if dtype is not None or not -x.dim() <= dim < x.dim():
+        return NotImplemented
+    return _function(x)
 
 
 def _in_place(x: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -122,25 +173,36 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
 
 _RULES: Final[Mapping[Any, Callable[..., Any]]] = MappingProxyType(
     {
+        _aten._safe_softmax.default: _softmax,  # noqa: SLF001 - its name in attention
         _aten.add.Tensor: _elementwise,
         _aten.addmm.default: _addmm,
+        _aten.arange.default: _arange,
+        _aten.bitwise_not.default: _complement,
         _aten.cat.default: _cat,
         _aten.clamp.default: _clamp,
-        _aten.gelu.default: _elementwise,
-        _aten.hardsigmoid.default: _elementwise,
-        _aten.hardswish.default: _elementwise,
+        _aten.cos.default: _function,
+        _aten.cumsum.default: _running_sum,
+        _aten.eq.Scalar: _comparison,
+        _aten.exp.default: _function,
+        _aten.gelu.default: _function,
+        _aten.hardsigmoid.default: _function,
+        _aten.hardswish.default: _function,
         _aten.hardswish_.default: _in_place,
-        _aten.hardtanh.default: _elementwise,
+        _aten.hardtanh.default: _function,
         _aten.hardtanh_.default: _in_place,
+        _aten.masked_fill.Scalar: _masked_fill,
         _aten.mean.dim: _mean,
+        _aten.mul.Scalar: _elementwise,
         _aten.mul.Tensor: _elementwise,
         _aten.native_batch_norm.default: _batch_norm,
         _aten.native_layer_norm.default: _layer_norm,
         _aten.relu.default: _elementwise,
         _aten.relu_.default: _in_place,
-        _aten.sigmoid.default: _elementwise,
-        _aten.silu.default: _elementwise,
+        _aten.sigmoid.default: _function,
+        _aten.silu.default: _function,
         _aten.silu_.default: _in_place,
+        _aten.sin.default: _function,
         _aten.sub.Tensor: _difference,
+        _aten.where.self: _where,
     }
 )

@@ -14,27 +14,31 @@ __all__ = ["META", "weightless"]
 
 META: Final = torch.device("meta")
 
-_RANDOM_FILLS: Final = frozenset(
-    {Tensor.normal_, Tensor.uniform_, nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_}
+_FILLS: Final = frozenset(
+    {
+        *(Tensor.fill_, Tensor.normal_, Tensor.uniform_, Tensor.zero_),
+        *(nn.init.constant_, nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_),
+    }
 )
 
 
 @contextmanager
 def weightless() -> Iterator[None]:
-    """Put every tensor that is made inside on the meta device and draw no random numbers for it."""
-    with META, _WithoutDraws():
+    """Put every tensor that is made inside on the meta device and leave it as it is."""
+    with META, _Unfilled():
         yield
 
 
-class _WithoutDraws(TorchFunctionMode):
-    """Skips what fills tensors with random numbers.
+class _Unfilled(TorchFunctionMode):
+    """Skips what fills tensors with numbers.
 
-    On the meta device it would change nothing, but load PyTorch's compiler, which takes a second.
+    On the meta device it would change nothing, but take time; random numbers load PyTorch's
+    compiler, which takes a second.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if func in _RANDOM_FILLS:
+        if func in _FILLS:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **(kwargs or {}))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from bench_client.models.answers import ProvenanceMark, WireModel
+from bench_client.models.oracle import Distribution
 from bench_client.models.quantities import (
     Epochs,
     Loss,
@@ -168,28 +169,12 @@ class NdsFamilies(WireModel):
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
-class NdsDistribution(_Space):
+class NdsDistribution(_Space, Distribution):
     """How a metric is distributed over the configurations of a design space.
 
-    A configuration counts once, with the mean over its runs.
+    A configuration counts once, with the mean over its runs. The metric is a statistic of the
+    items, or an error: 100 minus an accuracy.
     """
-
-    metric: str = Field(
-        description="The metric: a statistic of the items, or an error (100 minus an accuracy).",
-        examples=["best_test_error"],
-    )
-    count: int = Field(description="How many configurations are counted.")
-    not_recorded: int = Field(description="How many have no value of the metric.")
-    min: float | None = Field(description="Smallest value, in the unit of the metric.")
-    max: float | None = Field(description="Largest value.")
-    mean: float | None = Field(description="Mean value.")
-    std: float | None = Field(description="Population standard deviation.")
-    value: list[float] = Field(
-        description="Values at which the empirical distribution function is given, ascending."
-    )
-    fraction: list[float] = Field(
-        description="The function there: which part of the configurations has at most that value."
-    )
 
 
 class NdsDistributions(WireModel):

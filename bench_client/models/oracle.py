@@ -63,7 +63,7 @@ class Distribution(WireModel):
     """How a metric is distributed over architectures, each with the mean over its runs."""
 
     metric: str = Field(description="The metric.", examples=["test_acc"])
-    count: int = Field(description="How many architectures are counted.")
+    count: int = Field(description="How many have a value, and are counted.")
     not_recorded: int = Field(description="How many have no value of the metric.")
     min: float | None = Field(description="Smallest value, in the unit of the metric.")
     max: float | None = Field(description="Largest value.")
@@ -73,7 +73,7 @@ class Distribution(WireModel):
         description="Values at which the empirical distribution function is given, ascending."
     )
     fraction: list[float] = Field(
-        description="The function there: which part of the architectures has at most that value."
+        description="The function there: which part of all has at most that value."
     )
 
 

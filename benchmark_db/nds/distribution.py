@@ -16,6 +16,7 @@ import orjson
 from numpy.typing import NDArray
 from peewee import SQL
 
+from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import Item
 from benchmark_db.nds.benchmark import Nds
@@ -24,10 +25,7 @@ from benchmark_db.nds.tables import SPACE_COLUMNS, STATS, Run
 from benchmark_db.questions import known_filters
 from benchmark_db.reduction import reduce_values
 
-__all__ = ["DISTRIBUTION_FILTERS", "ERRORS", "MAX_POINTS", "METRICS", "distributions", "families"]
-
-MAX_POINTS: Final = 1000
-"""Most steps of one distribution function."""
+__all__ = ["DISTRIBUTION_FILTERS", "ERRORS", "METRICS", "distributions", "families"]
 
 _SPLITS: Final = ("final_train", "best_train", "final_test", "best_test")
 ERRORS: Final = {f"{split}_error": f"{split}_acc" for split in _SPLITS}
@@ -87,15 +85,14 @@ def distributions(
         raise InvalidQuestionError(
             "metric", f"unknown metric {shown(metric)}; known are {', '.join(METRICS)}"
         )
-    if type(points) is not int or not 1 <= points <= MAX_POINTS:
-        raise InvalidQuestionError("points", f"{shown(points)} is not in 1 to {MAX_POINTS}")
+    points = checked_points(points)
     known = {name: nds.filters[name] for name in DISTRIBUTION_FILTERS}
     spaces, bounds = nds.selected_spaces(known_filters(filters, known))
     found = dict(_means(nds, ERRORS.get(metric, metric), spaces, bounds))
     return [
         {name: space[name] for name in SPACE_COLUMNS}
         | {"metric": metric}
-        | _described(found[space["id"]], points, flipped=metric in ERRORS)
+        | described(_values(found[space["id"]], flipped=metric in ERRORS), points)
         for space in nds.spaces
         if space["id"] in found
     ]
@@ -125,33 +122,6 @@ def _means(
         )
 
 
-def _described(means: Sequence[float | None], points: int, *, flipped: bool) -> Item:
-    recorded = np.array([mean for mean in means if mean is not None], dtype=np.float64)
-    if flipped:
-        recorded = np.round(_PERCENT - recorded, _DECIMALS)
-    ascending = np.sort(recorded)
-    value, fraction = _steps(ascending, points)
-    numbers = ascending.tolist()
-    return {
-        "count": len(numbers),
-        "not_recorded": len(means) - len(numbers),
-        "min": numbers[0] if numbers else None,
-        "max": numbers[-1] if numbers else None,
-        "mean": reduce_values(numbers, "mean") if numbers else None,
-        "std": reduce_values(numbers, "std") if numbers else None,
-        "value": value.tolist(),
-        "fraction": fraction.tolist(),
-    }
-
-
-def _steps(
-    ascending: NDArray[np.float64], points: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return values and which part of all is at most each: points of the distribution function.
-
-    They are every n-th of all values, with the largest, each once.
-    """
-    count = len(ascending)
-    ranks = -(-np.arange(1, points + 1) * count // points)
-    value = np.unique(ascending[ranks - 1]) if count else ascending
-    return value, np.searchsorted(ascending, value, side="right") / max(count, 1)
+def _values(means: Sequence[float | None], *, flipped: bool) -> NDArray[np.float64]:
+    values = np.array(means, dtype=np.float64)
+    return np.round(_PERCENT - values, _DECIMALS) if flipped else values

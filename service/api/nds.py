@@ -19,7 +19,8 @@ from bench_client.models import (
     Page,
 )
 from benchmark_db.answers import distribution_answer, families_answer
-from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, MAX_POINTS, METRICS
+from benchmark_db.distribution import MAX_POINTS
+from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, METRICS
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
 from benchmark_db.questions import MAX_BATCH

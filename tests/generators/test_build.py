@@ -51,6 +51,8 @@ print("done", flush=True)
 def conversion(archive: Path, out: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", CONVERSION, str(archive), str(out)],
+        # A signal that comes while coverage holds its lock would leave the process waiting for it.
+        env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -123,7 +123,7 @@ def test_every_row_of_nasbench101_has_its_parameters(nasbench101_folder: Path) -
 
 def test_published_cells_of_nasbench101_have_their_parameters(shared: Path) -> None:
     published = json.loads((shared / "data/nasbench101/parameter-counts.json").read_text())
-    for entry in published[::10]:
+    for entry in published[::40]:
         module = {key: entry[key] for key in ("module_adjacency", "module_operations")}
         config = {"arch": parse_cell(module).to_dict()}
         assert parameters(config) == entry["trainable_parameters"]

@@ -79,9 +79,10 @@ def test_all_spaces_load_in_less_than_two_seconds_after_torch() -> None:
 
 
 def test_counting_does_not_load_the_compiler_of_pytorch() -> None:
+    # LightSpeech bends its sequences to the durations it predicts, by operations all its own.
     code = (
         "import sys, model_hub\n"
-        "for name in ('NasBench101', 'NasBench201', 'ProxylessNAS'):\n"
+        "for name in set(model_hub.space_names()) - {'LightSpeech'}:\n"
         "    space = model_hub.space(name)\n"
         "    space.profile(space.choices.sample(0))\n"
         "    space.freeze(space.choices.sample(0))\n"

@@ -14,6 +14,8 @@ from model_hub.shapes import _RULES, run_on_meta
 
 aten = torch.ops.aten
 UNARY = [
+    aten.cos.default,
+    aten.exp.default,
     aten.gelu.default,
     aten.hardsigmoid.default,
     aten.hardswish.default,
@@ -25,6 +27,7 @@ UNARY = [
     aten.sigmoid.default,
     aten.silu.default,
     aten.silu_.default,
+    aten.sin.default,
 ]
 BINARY = [aten.add.Tensor, aten.mul.Tensor, aten.sub.Tensor]
 shapes = st.lists(st.integers(1, 3), min_size=1, max_size=4)
@@ -52,13 +55,75 @@ def agree(func: Any, *args: Any) -> None:
 
 def test_every_rule_is_tested_here() -> None:
     norms = {aten.native_batch_norm.default, aten.native_layer_norm.default}
-    others = {aten.addmm.default, aten.cat.default, aten.clamp.default, aten.mean.dim}
-    assert set(_RULES) == {*UNARY, *BINARY, *norms, *others}
+    on_bits = {aten.bitwise_not.default, aten.eq.Scalar}
+    sums = {aten.addmm.default, aten.cumsum.default, aten.mean.dim}
+    others = {
+        *(aten.arange.default, aten.cat.default, aten.clamp.default, aten.masked_fill.Scalar),
+        *(aten._safe_softmax.default, aten.mul.Scalar, aten.where.self),
+    }
+    assert set(_RULES) == {*UNARY, *BINARY, *norms, *on_bits, *sums, *others}
 
 
 @given(st.sampled_from(UNARY), shapes)
-def test_activations(func: Any, shape: list[int]) -> None:
+def test_functions_of_a_number(func: Any, shape: list[int]) -> None:
     agree(func, torch.randn(shape))
+
+
+@given(st.sampled_from([f for f in UNARY if "_." not in str(f)]), shapes, dtypes)
+def test_functions_of_other_numbers(func: Any, shape: list[int], dtype: torch.dtype) -> None:
+    agree(func, torch.ones(shape, dtype=dtype))
+
+
+@given(shapes, dtypes)
+def test_complements(shape: list[int], dtype: torch.dtype) -> None:
+    agree(aten.bitwise_not.default, torch.ones(shape, dtype=dtype))
+
+
+@given(shapes, dtypes, st.integers(-5, 4))
+def test_running_sums(shape: list[int], dtype: torch.dtype, dim: int) -> None:
+    if -len(shape) <= dim < len(shape):
+        agree(aten.cumsum.default, torch.ones(shape, dtype=dtype), dim)
+    else:
+        with pytest.raises(IndexError):
+            run_on_meta(aten.cumsum.default, (torch.ones(shape, device="meta"), dim), {})
+
+
+@given(shapes, shapes, st.sampled_from([torch.float32, torch.int64]), st.booleans())
+def test_masks(shape: list[int], mask: list[int], dtype: torch.dtype, number: bool) -> None:  # noqa: FBT001
+    masks = torch.ones(mask, dtype=torch.bool)
+    agree(aten.masked_fill.Scalar, torch.ones(shape, dtype=dtype), masks, int(number))
+
+
+@given(shapes, shapes, dtypes, dtypes)
+def test_selections(mask: list[int], shape: list[int], x: torch.dtype, y: torch.dtype) -> None:
+    masks = torch.ones(mask, dtype=torch.bool)
+    agree(aten.where.self, masks, torch.ones(shape, dtype=x), torch.zeros(shape, dtype=y))
+
+
+@given(st.integers(-1, 9), st.sampled_from([torch.int64, torch.float32, None]))
+def test_ranges(end: int, dtype: torch.dtype | None) -> None:
+    def ranged(device: str) -> torch.Tensor:
+        options = {"dtype": dtype, "device": torch.device(device), "pin_memory": False}
+        found: torch.Tensor = run_on_meta(aten.arange.default, (end,), options)
+        return found
+
+    if end < 0:
+        with pytest.raises(RuntimeError):
+            ranged("meta")
+        return
+    expected, found = torch.arange(end, dtype=dtype), ranged("meta")
+    assert (found.shape, found.dtype, found.device.type) == (expected.shape, expected.dtype, "meta")
+
+
+@given(shapes, st.data())
+def test_softmax(shape: list[int], data: st.DataObject) -> None:
+    dim = data.draw(st.integers(-len(shape), len(shape) - 1))
+    agree(aten._safe_softmax.default, torch.randn(shape), dim)
+
+
+@given(shapes, dtypes, numbers)
+def test_comparisons(shape: list[int], dtype: torch.dtype, number: complex) -> None:
+    agree(aten.eq.Scalar, torch.ones(shape, dtype=dtype), number)
 
 
 @given(st.sampled_from(BINARY), shapes, shapes)
@@ -73,7 +138,7 @@ def test_sums_and_products_of_two_types(
     agree(func, torch.ones(shape, dtype=left), torch.ones(shape, dtype=right))
 
 
-@given(st.sampled_from(BINARY), shapes, dtypes, numbers)
+@given(st.sampled_from([*BINARY, aten.mul.Scalar]), shapes, dtypes, numbers)
 def test_sums_and_products_with_a_number(
     func: Any, shape: list[int], dtype: torch.dtype, number: complex
 ) -> None:

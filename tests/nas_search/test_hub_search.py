@@ -65,9 +65,9 @@ def values(trials: Sequence[Trial]) -> list[float]:
 def test_evolution_ends_with_smaller_networks_of_every_space_than_it_began_with(name: str) -> None:
     space = model_hub.space(name, **SMALL.get(name, {}))
     trials = search_choices(
-        evolution(), space.choices, macs_of(space), num_trials=30, larger_is_better=False
+        evolution(), space.choices, macs_of(space), num_trials=24, larger_is_better=False
     )
-    assert len(trials) == 30
+    assert len(trials) == 24
     first, last = values(trials[:POPULATION]), values(trials[-POPULATION:])
     assert mean(last) < mean(first)
 
@@ -97,7 +97,7 @@ def test_a_search_goes_where_values_are_better(larger_is_better: bool) -> None: 
         evolution(), FLAGS, number_of_ones, num_trials=100, larger_is_better=larger_is_better
     )
     gained = mean(values(trials[-50:])) - mean(values(trials[:POPULATION]))
-    assert (gained > 1) if larger_is_better else (gained < -1)
+    assert (gained > 0.5) if larger_is_better else (gained < -0.5)
 
 
 def test_random_search_evaluates_everything_once_and_then_ends() -> None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark_db.distribution import _steps
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.nds.benchmark import Nds
-from benchmark_db.nds.distribution import METRICS, _steps, distributions, families
+from benchmark_db.nds.distribution import METRICS, distributions, families
 from benchmark_db.nds.tables import SPACE_COLUMNS
 
 

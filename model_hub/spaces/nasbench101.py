@@ -6,7 +6,7 @@ path from input to output compute nothing and are pruned before the network is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -209,12 +209,29 @@ class Cell(nn.Module):
         in_channels: Channels of the input vertex.
         out_channels: Channels of the output vertex.
         norm: Makes each norm.
+        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+
+    Raises:
+        InvalidSampleError: An operation of the graph is no candidate.
     """
 
     def __init__(
-        self, graph: CellGraph, in_channels: int, out_channels: int, norm: NormFactory
+        self,
+        graph: CellGraph,
+        in_channels: int,
+        out_channels: int,
+        norm: NormFactory = nn.BatchNorm2d,
+        *,
+        candidates: Mapping[str, Callable[[int], nn.Module]] | None = None,
     ) -> None:
         super().__init__()
+        known = _candidates(norm) if candidates is None else candidates
+        for vertex, name in enumerate(graph.operations, start=1):
+            if name not in known:
+                raise InvalidSampleError(
+                    f"op{vertex}",
+                    f"{name!r} is no operation; the candidates are {', '.join(known)}",
+                )
         self.graph = graph
         self.channels = graph.channels(out_channels)
         self.projections = nn.ModuleDict(
@@ -226,7 +243,7 @@ class Cell(nn.Module):
         )
         self.ops = nn.ModuleDict(
             {
-                str(vertex): _operation(name, self.channels[vertex], norm)
+                str(vertex): known[name](self.channels[vertex])
                 for vertex, name in enumerate(graph.operations, start=1)
             }
         )
@@ -308,10 +325,12 @@ def _pruned_cell(sample: Sample, max_num_edges: int) -> dict[str, Any]:
     return pruned.to_dict()
 
 
-def _operation(name: str, channels: int, norm: NormFactory) -> nn.Module:
-    if name == MAXPOOL3X3:
-        return nn.MaxPool2d(3, 1, 1)
-    return ConvBNReLU(channels, channels, 3 if name == CONV3X3 else 1, norm)
+def _candidates(norm: NormFactory) -> dict[str, Callable[[int], nn.Module]]:
+    return {
+        CONV3X3: lambda channels: ConvBNReLU(channels, channels, 3, norm),
+        CONV1X1: lambda channels: ConvBNReLU(channels, channels, 1, norm),
+        MAXPOOL3X3: lambda _: nn.MaxPool2d(3, 1, 1),
+    }
 
 
 def _total(terms: list[Tensor]) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.choices import LayerChoice, Sample
+from model_hub.errors import InvalidSampleError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -111,15 +112,28 @@ class Cell(nn.Module):
     """A cell: each tensor is the sum of the operations on all tensors before it.
 
     Args:
-        operations: Name of the operation on each edge (source, target), 0 <= source < target <= 3.
+        operations: Name of the operation on each edge (source, target), source < target.
         channels: Channels of every tensor.
+        num_tensors: Input, nodes and output; the benchmark has 4.
+        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+
+    Raises:
+        InvalidSampleError: An edge has no operation, or one that is no candidate.
     """
 
-    def __init__(self, operations: Mapping[tuple[int, int], str], channels: int) -> None:
+    def __init__(
+        self,
+        operations: Mapping[tuple[int, int], str],
+        channels: int,
+        *,
+        num_tensors: int = _NUM_TENSORS,
+        candidates: Mapping[str, Callable[[int], nn.Module]] | None = None,
+    ) -> None:
         super().__init__()
+        known = _OPERATIONS if candidates is None else candidates
         self.layers = nn.ModuleList(
-            Node(_OPERATIONS[operations[source, target]](channels) for source in range(target))
-            for target in range(1, _NUM_TENSORS)
+            Node(_made(operations, (source, target), known)(channels) for source in range(target))
+            for target in range(1, num_tensors)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,6 +142,19 @@ class Cell(nn.Module):
         for node in self.layers:
             tensors.append(node(tensors))
         return tensors[-1]
+
+
+def _made(
+    operations: Mapping[tuple[int, int], str],
+    edge: tuple[int, int],
+    candidates: Mapping[str, Callable[[int], nn.Module]],
+) -> Callable[[int], nn.Module]:
+    name = operations.get(edge)
+    if name is None or name not in candidates:
+        raise InvalidSampleError(
+            _label(*edge), f"{name!r} is no operation; the candidates are {', '.join(candidates)}"
+        )
+    return candidates[name]
 
 
 class Node(nn.ModuleList):

@@ -96,8 +96,8 @@ def serve() -> Iterator[Serve]:
     """Starts servers that end with the test."""
     started = []
 
-    def start(folder: Path, **environment: str) -> str:
-        context = serving(folder, **environment)
+    def start(folder: Path, workers: int = 1, **environment: str) -> str:
+        context = serving(folder, workers, **environment)
         started.append(context)
         return context.__enter__()
 
@@ -114,12 +114,13 @@ def http(server: str) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def serving(folder: Path, **environment: str) -> Iterator[str]:
+def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]:
     """Run `nbs serve` on a free port; at the end it must stop by itself when told to."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = folder / f"server-{port}.log"
     command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port", str(port)]
+    command += ["--workers", str(workers)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stderr=output, cwd=REPOSITORY, env={**os.environ, **environment}

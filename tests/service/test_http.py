@@ -375,3 +375,20 @@ def test_a_port_that_is_taken_is_a_clear_failure(directory: Path) -> None:
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_several_workers_answer_alike_from_one_file(serve: Serve, directory: Path) -> None:
+    url = serve(directory, workers=2)
+
+    async def ask(params: dict[str, Any]) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            return await http.get(STATS, params=params)
+
+    async def ask_at_once() -> list[httpx.Response]:
+        # Long answers, each on a connection of its own: no worker can take them all.
+        params = {"num_epochs": 200, "include_intermediates": "true"}
+        return await asyncio.gather(*(ask(params) for _ in range(40)))
+
+    answers = asyncio.run(ask_at_once())
+    assert len({(each.status_code, each.text, each.headers["ETag"]) for each in answers}) == 1
+    assert len({each.headers["X-Request-ID"].split("-")[0] for each in answers}) == 2

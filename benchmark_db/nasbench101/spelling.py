@@ -6,10 +6,9 @@ is upper triangular, starts with the input, ends with the output, and the input 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import orjson
 
 from benchmark_db.errors import InvalidArchitectureError, shown
 from benchmark_db.nasbench101.cell import (
@@ -88,8 +87,9 @@ def parse_cell(value: object) -> Cell:
 
 def _from_json(text: str) -> object:
     try:
-        value: object = orjson.loads(text)
-    except ValueError:
+        # Not orjson: clients without any extra spell and hash cells, too.
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
         raise InvalidArchitectureError(
             f"a cell in text is JSON or a hash of 32 hexadecimal digits, not {shown(text)}"
         ) from None

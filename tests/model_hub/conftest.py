@@ -142,7 +142,8 @@ def train(network: nn.Module, size: int, steps: int = 8) -> None:
         )
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < losses[0]
+    # Momentum may overshoot at the end, which depends on the number of threads.
+    assert min(losses[1:]) < losses[0]
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_the_grid_would_have_every_depth() -> None:
 
 
 def test_it_trains(small: ProxylessNAS, trains: Callable[..., None]) -> None:
-    trains(small.freeze(small.choices.sample(0)), 32)
+    trains(small.freeze(small.choices.sample(0)), 64)
 
 
 def test_all_ways_to_a_network_are_one(

@@ -51,13 +51,16 @@ benchmarks: $(VENV)/.dev
 	@$(BIN)/python benchmarks/searching.py
 	@$(BIN)/python benchmarks/zoo_models.py
 
-# The exact versions everything is tested with, from a fresh environment.
+# The exact versions everything is tested with, from a fresh environment. PyTorch stays as it is: a
+# newer one may bring another build of itself.
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/pip install $(PIP_FLAGS) '.[dev]'
-	@{ grep '^#' constraints.txt; grep '^torch==' constraints.txt; \
-	   build/lock/bin/pip freeze --exclude nas-bench-service; } | sort -fu > build/lock.txt
-	@mv build/lock.txt constraints.txt && rm -rf build/lock
+	@grep '^torch==' constraints.txt > build/torch.txt
+	@build/lock/bin/pip install $(PIP_FLAGS) --constraint build/torch.txt '.[dev]'
+	@{ grep '^#' constraints.txt; cat build/torch.txt; \
+	   build/lock/bin/pip freeze --exclude nas-bench-service --exclude torch; } \
+	  | sort -fu > build/lock.txt
+	@mv build/lock.txt constraints.txt && rm -rf build/lock build/torch.txt
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

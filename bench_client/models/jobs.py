@@ -1,0 +1,182 @@
+"""The wire of jobs: what runs beside the server, how far it is, and what came out of it.
+
+What a job was asked for (`request`) and what it found (`result`) are JSON objects that differ by
+kind of job; docs/api.md has their members.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AwareDatetime, Field
+
+from bench_client.models import WireModel
+from bench_client.models.quantities import UNIT
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointList",
+    "DatasetList",
+    "Job",
+    "JobArtifact",
+    "JobError",
+    "JobKind",
+    "JobPage",
+    "JobProgress",
+    "JobState",
+    "RegisteredDataset",
+    "RegisteredWorker",
+    "WorkerDevice",
+    "WorkerList",
+]
+
+JobKind: TypeAlias = Literal["model", "evaluation", "latency"]
+
+JobState: TypeAlias = Literal[
+    "queued", "running", "succeeded", "failed", "parked", "cancelled", "expired"
+]
+"""`queued` and `running` are on their way; the others are final."""
+
+_Bytes: TypeAlias = Annotated[int, Field(ge=0, json_schema_extra={UNIT: "bytes"})]
+_Sha256: TypeAlias = Annotated[
+    str,
+    Field(
+        description="SHA-256 of the content, in 64 hexadecimal digits.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    ),
+]
+
+
+class JobProgress(WireModel):
+    """How far a running job is."""
+
+    stage: str = Field(description="What is being done.", examples=["evaluating"])
+    done: int = Field(description="How much of the stage is done, in its own steps.")
+    total: int | None = Field(
+        description="How many steps the stage has; null where nobody knows yet."
+    )
+    message: str | None = Field(None, description="What there is to say about it, for people.")
+
+
+class JobError(WireModel):
+    """Why a job has no result."""
+
+    kind: str = Field(description="For programs.", examples=["time-limit", "out-of-memory"])
+    message: str = Field(description="What happened and what to do about it, for people.")
+
+
+class JobArtifact(WireModel):
+    """A file that a job made; `GET /v1/jobs/{id}/artifacts/{name}` sends it."""
+
+    name: str = Field(description="Its name, unique in the job.", examples=["network.safetensors"])
+    media_type: str = Field(description="Its media type.", examples=["application/json"])
+    size: _Bytes = Field(description="Its size, in bytes.")
+    sha256: _Sha256
+
+
+class Job(WireModel):
+    """A piece of work for the workers, from its submission to its result."""
+
+    id: str = Field(description="Names the job in addresses; opaque.")
+    key: str = Field(
+        description="Equal for identical requests: as long as one job with a key is on its way or "
+        "has its result, asking again gives that job."
+    )
+    kind: JobKind = Field(description="What is asked for.")
+    request: dict[str, Any] = Field(
+        description="What was asked for, spelled out: defaults filled in, the architecture in "
+        "canonical form. Submitting it again asks for the same job."
+    )
+    state: JobState = Field(
+        description="queued, running; succeeded: `result` and `artifacts` are there; failed: what "
+        "was asked cannot be done; parked: given up after several tries that ended badly; "
+        "cancelled; expired: the result was thrown away to make room, ask again. `error` says why."
+    )
+    priority: int = Field(description="Higher first; jobs of one priority in order of submission.")
+    attempts: int = Field(ge=0, description="How many times a worker has begun it.")
+    revision: int = Field(ge=0, description="Grows with everything that happens to the job.")
+    created_at: AwareDatetime = Field(description="When it was submitted: UTC.")
+    started_at: AwareDatetime | None = Field(description="When the latest try began; null: none.")
+    finished_at: AwareDatetime | None = Field(description="When it ended; null: it has not.")
+    progress: JobProgress | None = Field(description="How far it is; null: not known.")
+    result: dict[str, Any] | None = Field(
+        description="What was found, by kind of job; null without success."
+    )
+    artifacts: list[JobArtifact] = Field(description="The files that it made.")
+    error: JobError | None = Field(
+        description="Why it failed or was parked; while it waits for another try, why the last one "
+        "ended."
+    )
+    worker: str | None = Field(description="Id of the worker that has or had it; null: none.")
+    request_id: str | None = Field(description="Of the request that submitted it.")
+    time_limit: float = Field(
+        description="Seconds that one try may take.", json_schema_extra={UNIT: "seconds"}
+    )
+
+
+class JobPage(WireModel):
+    """Some of the jobs, latest first."""
+
+    items: list[Job] = Field(description="The jobs; empty when none matches.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
+    )
+
+
+class WorkerDevice(WireModel):
+    """A device of a worker."""
+
+    name: str = Field(description="As PyTorch names it.", examples=["cpu", "cuda:0"])
+    description: str | None = Field(None, description="Its model.", examples=["NVIDIA H200"])
+    memory: _Bytes | None = Field(None, description="Its memory, in bytes; null: not known.")
+
+
+class RegisteredWorker(WireModel):
+    """A worker that has lately been heard of."""
+
+    id: str = Field(description="Names the worker; what a job has as `worker`.")
+    host: str = Field(description="Host name of its machine.")
+    pid: int = Field(description="Its process there.")
+    version: str = Field(description="Version of its program.")
+    devices: list[WorkerDevice] = Field(description="What it computes on; one job each at a time.")
+    datasets: list[str] = Field(description="Names of the data sets that it has.")
+    models: list[str] = Field(description="Names of the searched models whose weights it has.")
+    running: list[str] = Field(description="Ids of the jobs that it runs.")
+    started_at: AwareDatetime = Field(description="When it registered: UTC.")
+    seen_at: AwareDatetime = Field(description="Its latest sign of life: UTC.")
+    alive: bool = Field(description="Whether that is recent enough for it to be given work.")
+
+
+class WorkerList(WireModel):
+    """The workers that have registered."""
+
+    items: list[RegisteredWorker] = Field(description="The workers, by id.")
+
+
+class RegisteredDataset(WireModel):
+    """A data set that some worker has."""
+
+    name: str = Field(description="What an evaluation asks for.", examples=["imagenet-val"])
+    workers: list[str] = Field(description="Ids of the workers that have it.")
+
+
+class DatasetList(WireModel):
+    """The data sets that evaluations may ask for."""
+
+    items: list[RegisteredDataset] = Field(description="The data sets, by name.")
+
+
+class Checkpoint(WireModel):
+    """Weights that an administrator uploaded; a network asks for them by their digest."""
+
+    sha256: _Sha256
+    name: str = Field(description="Given at the upload, for people.", examples=["mine.safetensors"])
+    size: _Bytes = Field(description="Its size, in bytes.")
+    tensors: int = Field(ge=0, description="How many tensors it holds.")
+    created_at: AwareDatetime = Field(description="When it was first uploaded: UTC.")
+
+
+class CheckpointList(WireModel):
+    """The checkpoints that were uploaded."""
+
+    items: list[Checkpoint] = Field(description="The checkpoints, latest first.")

@@ -1,0 +1,109 @@
+"""What can go wrong with jobs.
+
+JobError
+├── QueueFullError             too many jobs wait; says when to try again
+├── IdempotencyConflictError   a key was given before, with another request
+├── UnknownJobError            no such job
+├── UnknownArtifactError       no such artifact, or it was evicted
+├── UnknownCheckpointError     no uploaded checkpoint has this digest
+├── UnknownDatasetError        no worker has this data set; names those there are
+├── LostLeaseError             the job was taken from the worker that speaks for it
+├── StoreUnavailableError      the database does not answer
+└── UnusableStoreError         a database that is none of this schema
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark_db.errors import shown
+
+__all__ = [
+    "IdempotencyConflictError",
+    "JobError",
+    "LostLeaseError",
+    "QueueFullError",
+    "StoreUnavailableError",
+    "UnknownArtifactError",
+    "UnknownCheckpointError",
+    "UnknownDatasetError",
+    "UnknownJobError",
+    "UnusableStoreError",
+]
+
+
+class JobError(Exception):
+    """Base of every error that `service.jobs` raises on purpose."""
+
+
+class QueueFullError(JobError):
+    """As many jobs wait as may.
+
+    Args:
+        bound: How many may wait.
+        retry_after: Seconds until a place is probably free.
+    """
+
+    def __init__(self, bound: int, retry_after: int) -> None:
+        super().__init__(f"{bound} jobs are waiting, as many as may; try in {retry_after} s")
+        self.bound = bound
+        self.retry_after = retry_after
+
+
+class IdempotencyConflictError(JobError, ValueError):
+    """An idempotency key that was given before, with another request."""
+
+    def __init__(self, key: str, job_id: str) -> None:
+        super().__init__(
+            f"the idempotency key {shown(key)} was given with another request, for job {job_id}; "
+            "a key stands for one request"
+        )
+        self.job_id = job_id
+
+
+class UnknownJobError(JobError, LookupError):
+    """A job that does not exist."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {shown(job_id)}")
+
+
+class UnknownArtifactError(JobError, LookupError):
+    """An artifact that does not exist or was evicted."""
+
+
+class UnknownCheckpointError(JobError, LookupError):
+    """A digest that no uploaded checkpoint has."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no uploaded checkpoint has the digest {shown(digest)}")
+
+
+class UnknownDatasetError(JobError, LookupError):
+    """A data set that no worker has.
+
+    Args:
+        name: The name as the caller wrote it.
+        known: The data sets that workers have.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.known = tuple(sorted(known))
+        there_are = f"there are {', '.join(self.known)}" if self.known else "no worker has any"
+        super().__init__(f"there is no data set {shown(name)}; {there_are}")
+        self.name = name
+
+
+class LostLeaseError(JobError):
+    """A job that was taken from the worker that speaks for it; its result is to be discarded."""
+
+    def __init__(self, job_id: str, token: int) -> None:
+        super().__init__(f"lease {token} of job {job_id} is lost: another worker may have it")
+
+
+class StoreUnavailableError(JobError, ConnectionError):
+    """The database of the jobs does not answer; what was asked may be asked again."""
+
+
+class UnusableStoreError(JobError):
+    """A database that is not one of jobs, or one of another version."""

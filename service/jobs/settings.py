@@ -1,0 +1,82 @@
+"""What an operator may set about jobs, by environment variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["MAX_ATTEMPTS", "JobSettings"]
+
+MAX_ATTEMPTS: Final = 3
+"""Tries of a job that ends in crashes, before it is parked."""
+
+
+class JobSettings(BaseSettings):
+    """Settings of jobs, each from the environment variable of its name.
+
+    Server and workers read the same variables; they find each other by them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NASBENCH_", frozen=True, extra="ignore")
+
+    jobs_dir: Annotated[
+        Path, Field(description="Folder of the jobs, the queue and the artifacts.")
+    ] = Path("~/.nasbenchmark/jobs")
+    jobs_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(postgresql|postgres|sqlite)://",
+            description="Database of the jobs, `postgresql://…`; by default SQLite in that folder.",
+        ),
+    ] = None
+    redis_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(redis|rediss|unix)://",
+            description="Redis that carries the messages; by default SQLite in that folder.",
+        ),
+    ] = None
+    datasets_dir: Annotated[
+        Path, Field(description="Folder of a worker's data sets: folders and .tar files by name.")
+    ] = Path("~/.nasbenchmark/datasets")
+    queue_bound: Annotated[
+        int, Field(gt=0, description="Jobs that may wait; more are answered by 429.")
+    ] = 10_000
+    job_seconds: Annotated[
+        float, Field(gt=0, description="Seconds a try of a job may take, and the longest limit.")
+    ] = 3600.0
+    job_memory: Annotated[int, Field(gt=0, description="Bytes of memory a job may take.")] = (
+        8 * 2**30
+    )
+    lease_seconds: Annotated[
+        float, Field(gt=0, description="Seconds without a word after which a worker is lost.")
+    ] = 30.0
+    artifact_bytes: Annotated[
+        int, Field(gt=0, description="Bytes of artifacts that are kept; the oldest go first.")
+    ] = 20 * 2**30
+    artifact_days: Annotated[
+        float, Field(gt=0, description="Days after its last use that an artifact is kept.")
+    ] = 30.0
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the jobs, with `~` spelled out."""
+        return self.jobs_dir.expanduser()
+
+    @property
+    def database_url(self) -> str:
+        """The database of the jobs."""
+        return self.jobs_url or f"sqlite:///{(self.folder / 'jobs.db').absolute()}"
+
+    @property
+    def queue_path(self) -> Path:
+        """The SQLite file of the messages, where no Redis carries them."""
+        return self.folder / "queue.db"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The folder of the artifacts."""
+        return self.folder / "artifacts"

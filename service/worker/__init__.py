@@ -1,0 +1,1 @@
+"""The companion worker: takes jobs, does each in a process of its own, reports."""

@@ -1,1 +1,89 @@
-"""Durable jobs: the table that is the truth, the messages that say "look", and the artifacts."""
+"""Durable jobs: the table that is the truth, the messages that say "look", and the artifacts.
+
+    with open_jobs(JobSettings()) as jobs:
+        job, made = jobs.store.submit(request)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from service.jobs.bell import Bell
+from service.jobs.contents import ContentFolder
+from service.jobs.database import JobDatabase
+from service.jobs.eviction import ArtifactShelf
+from service.jobs.leases import LeaseStore
+from service.jobs.roster import CheckpointList, Roster
+from service.jobs.settings import JobSettings
+from service.jobs.store import JobStore
+
+__all__ = ["JobSettings", "Jobs", "open_jobs"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Jobs:
+    """Everything about jobs that server and workers share.
+
+    Attributes:
+        settings: What an operator set.
+        store: The jobs, for callers.
+        leases: The jobs, for workers.
+        roster: The workers.
+        checkpoints: The checkpoints that were uploaded.
+        bell: What wakes workers.
+        artifacts: The files that jobs made, by digest.
+        shelf: What is kept of them.
+        weights: The files of the checkpoints, by digest.
+    """
+
+    settings: JobSettings
+    store: JobStore
+    leases: LeaseStore
+    roster: Roster
+    checkpoints: CheckpointList
+    bell: Bell
+    artifacts: ContentFolder
+    shelf: ArtifactShelf
+    weights: ContentFolder
+
+
+@contextmanager
+def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
+    """Open the database and the queue of the jobs, and close them at the end.
+
+    Raises:
+        StoreUnavailableError: The database does not answer.
+        UnusableStoreError: It is that of another version of this program.
+        OSError: The folder of the jobs cannot be made.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    database = JobDatabase(settings.database_url)
+    database.open()
+    artifacts = ContentFolder(settings.artifacts_dir)
+    bell = Bell(settings)
+    try:
+        yield Jobs(
+            settings=settings,
+            store=JobStore(database, bound=settings.queue_bound),
+            leases=LeaseStore(
+                database,
+                lease_seconds=settings.lease_seconds,
+                retry_seconds=settings.retry_seconds,
+            ),
+            roster=Roster(database, lease_seconds=settings.lease_seconds),
+            checkpoints=CheckpointList(database),
+            bell=bell,
+            artifacts=artifacts,
+            shelf=ArtifactShelf(
+                database,
+                artifacts,
+                most_bytes=settings.artifact_bytes,
+                most_days=settings.artifact_days,
+            ),
+            weights=ContentFolder(settings.folder / "checkpoints"),
+        )
+    finally:
+        bell.close()
+        database.close()

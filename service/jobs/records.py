@@ -116,6 +116,8 @@ class Job:
         state: Where it is.
         priority: -10 to 10; higher runs first.
         attempts: Tries that were begun; those handed back by a worker that stopped do not count.
+        crashes: Tries that ended in a crash, at a limit or with a full disk.
+        losses: Tries whose worker fell silent.
         revision: Counts the changes of this record, from 1.
         created_at: When it was submitted.
         started_at: When its last try began.
@@ -138,6 +140,8 @@ class Job:
     state: JobState
     priority: int
     attempts: int
+    crashes: int
+    losses: int
     revision: int
     created_at: datetime
     started_at: datetime | None
@@ -165,6 +169,7 @@ class Job:
         """Return the form that is sent: `spec` as `request`, times as ISO 8601 in UTC."""
         return {
             "id": self.id,
+            "key": self.key,
             "kind": self.kind.value,
             "state": self.state.value,
             "request": self.spec,
@@ -175,8 +180,6 @@ class Job:
             "created_at": iso_time(self.created_at),
             "started_at": iso_time(self.started_at),
             "finished_at": iso_time(self.finished_at),
-            "not_before": iso_time(self.not_before),
-            "cancel_requested": self.cancel_requested,
             "progress": asdict(self.progress) if self.progress else None,
             "result": self.result,
             "artifacts": [asdict(artifact) for artifact in self.artifacts],
@@ -244,6 +247,7 @@ class WorkerState:
         running: Jobs it runs, by id.
         started_at: When it registered; None before.
         seen_at: When it was last heard of; None before.
+        alive: Whether that is recent enough.
     """
 
     id: str
@@ -256,6 +260,7 @@ class WorkerState:
     running: tuple[str, ...] = ()
     started_at: datetime | None = field(default=None, compare=False)
     seen_at: datetime | None = field(default=None, compare=False)
+    alive: bool = field(default=True, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that is sent."""
@@ -273,17 +278,19 @@ class Checkpoint:
         sha256: Digest of the safetensors file.
         name: What it was called.
         size: Bytes.
-        added_at: When it was uploaded.
+        tensors: How many tensors it holds.
+        created_at: When it was first uploaded.
     """
 
     sha256: str
     name: str
     size: int
-    added_at: datetime
+    tensors: int
+    created_at: datetime
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that is sent."""
-        return asdict(self) | {"added_at": iso_time(self.added_at)}
+        return asdict(self) | {"created_at": iso_time(self.created_at)}
 
 
 def iso_time(moment: datetime | None) -> str | None:

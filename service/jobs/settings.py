@@ -8,10 +8,13 @@ from typing import Annotated, Final
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["MAX_ATTEMPTS", "JobSettings"]
+__all__ = ["MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
 
-MAX_ATTEMPTS: Final = 3
-"""Tries of a job that ends in crashes, before it is parked."""
+MAX_CRASHES: Final = 3
+"""Tries that crash or take too long, before a job is parked."""
+
+MAX_LOSSES: Final = 10
+"""Tries whose worker falls silent, before a job is parked: mostly that is not the job's fault."""
 
 
 class JobSettings(BaseSettings):
@@ -54,6 +57,10 @@ class JobSettings(BaseSettings):
     lease_seconds: Annotated[
         float, Field(gt=0, description="Seconds without a word after which a worker is lost.")
     ] = 30.0
+    retry_seconds: Annotated[
+        float,
+        Field(ge=0, description="Seconds before a job that crashed is tried again, then doubled."),
+    ] = 5.0
     artifact_bytes: Annotated[
         int, Field(gt=0, description="Bytes of artifacts that are kept; the oldest go first.")
     ] = 20 * 2**30

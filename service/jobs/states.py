@@ -2,7 +2,7 @@
 
     queued ⇄ running → succeeded → expired
        │        ├───→ failed       the request cannot be done
-       │        ├───→ parked       three tries ended in crashes, time-outs or lost workers
+       │        ├───→ parked       three tries crashed or took too long, or ten workers fell silent
        └────────┴───→ cancelled
 """
 

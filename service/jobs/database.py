@@ -1,0 +1,154 @@
+"""The database of the jobs: SQLite in a folder, or PostgreSQL by its address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import peewee
+from peewee import SQL
+from playhouse.pool import MaxConnectionsExceeded, PooledSqliteDatabase
+
+from service.jobs.errors import StoreUnavailableError, UnusableStoreError
+from service.jobs.tables import TABLES, SchemaRow
+
+__all__ = ["JobDatabase"]
+
+_SCHEMA: Final = 1
+_CONNECTIONS: Final = 20
+_STALE_SECONDS: Final = 300
+_BUSY_SECONDS: Final = 10
+_PAUSES: Final = (0.0, 0.1, 0.3)
+"""Before each further try. What fails over a broken connection is asked again: every operation on
+jobs may be, because it says what should be so and not what to change."""
+
+_BROKEN: Final = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
+_SQL_NOW: Final = "extract(epoch from clock_timestamp())"
+
+R = TypeVar("R")
+
+
+class JobDatabase:
+    """Connections to the database, one a thread while it is used.
+
+    Args:
+        url: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite:")
+        self.peewee = _sqlite(url) if self.is_sqlite else _postgresql(url)
+
+    def now(self) -> Any:
+        """Return this moment, as seconds since 1970, for use in a query.
+
+        The clocks of machines differ: where there may be several, the database's counts.
+        """
+        return time.time() if self.is_sqlite else SQL(_SQL_NOW)
+
+    def read(self, operation: Callable[[], R]) -> R:
+        """Return what an operation returns that only reads.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+        """
+        return self._persist(operation)
+
+    def write(self, operation: Callable[[], R]) -> R:
+        """Return what an operation returns, done wholly or not at all.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+        """
+
+        def whole() -> R:
+            # A transaction that begins by reading could not begin to write beside another's.
+            mode = ("IMMEDIATE",) if self.is_sqlite else ()
+            with self.peewee.atomic(*mode):
+                return operation()
+
+        return self._persist(whole)
+
+    def open(self) -> None:
+        """Create what is missing of the tables.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+            UnusableStoreError: Its tables are those of another version of this program.
+        """
+        found = self.write(self._create)
+        if found != _SCHEMA:
+            raise UnusableStoreError(
+                f"the jobs are kept in version {found}, and this program knows {_SCHEMA}: let the "
+                "waiting ones end with the other program, then begin with an empty database"
+            )
+
+    def rows(self, query: Any) -> list[dict[str, Any]]:
+        """Return the rows that a query selects; within `read` or `write`."""
+        return list(query.dicts().execute(self.peewee))
+
+    def change(self, query: Any) -> int:
+        """Carry out an update or a deletion and return how many rows it met; within `write`."""
+        return int(query.execute(self.peewee))
+
+    def insert(self, query: Any) -> None:
+        """Carry out an insertion; within `write`."""
+        query.execute(self.peewee)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.peewee.close_all()
+
+    def _persist(self, operation: Callable[[], R]) -> R:
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                with self.peewee.connection_context():
+                    return operation()
+            except _BROKEN as error:
+                last = error
+                # The others may be as dead: a database that was restarted ended them all.
+                self.peewee.close_idle()
+        raise StoreUnavailableError(
+            f"the database of the jobs does not answer: {type(last).__name__}"
+        ) from last
+
+
+    def _create(self) -> int:
+        with self.peewee.bind_ctx(TABLES):
+            self.peewee.create_tables(TABLES, safe=True)
+            row, _ = SchemaRow.get_or_create(id=1, defaults={"version": _SCHEMA})
+            return int(row.version)
+
+
+def _sqlite(url: str) -> Any:
+    path = Path(unquote(urlsplit(url).path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return PooledSqliteDatabase(
+        str(path),
+        max_connections=_CONNECTIONS,
+        stale_timeout=_STALE_SECONDS,
+        timeout=_BUSY_SECONDS,
+        pragmas={
+            "journal_mode": "wal",
+            "busy_timeout": _BUSY_SECONDS * 1000,
+            # An accepted job survives a power failure.
+            "synchronous": "full",
+            "foreign_keys": 1,
+        },
+    )
+
+
+def _postgresql(url: str) -> Any:
+    # The extra may be missing where SQLite is enough.
+    from playhouse.postgres_ext import PooledPsycopg3Database  # noqa: PLC0415
+
+    return PooledPsycopg3Database(
+        url.replace("postgres://", "postgresql://", 1),
+        max_connections=_CONNECTIONS,
+        stale_timeout=_STALE_SECONDS,
+        timeout=_BUSY_SECONDS,
+    )

@@ -1,0 +1,101 @@
+"""Artifacts make room: the ones used longest ago go first."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from peewee import fn
+
+from service.jobs.contents import ContentFolder
+from service.jobs.database import JobDatabase
+from service.jobs.states import JobState
+from service.jobs.tables import ArtifactRow, ContentRow, JobRow
+
+__all__ = ["ArtifactShelf"]
+
+_DAY: Final = 24 * 3600.0
+_BEGUN_AGO: Final = 3600.0
+"""Seconds after which a file that was never completed never will be."""
+_AT_ONCE: Final = 100
+
+
+class ArtifactShelf:
+    """The artifacts that are kept, within bounds of size and age.
+
+    Args:
+        database: Where they are listed.
+        folder: Where they lie.
+        most_bytes: How much of them is kept.
+        most_days: How long after its last use one is kept.
+    """
+
+    def __init__(
+        self, database: JobDatabase, folder: ContentFolder, *, most_bytes: int, most_days: float
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._most_seconds = most_days * _DAY
+
+    def touch(self, sha256: str) -> None:
+        """Note that an artifact was used now."""
+        query = ContentRow.update(used_at=self._database.now()).where(ContentRow.sha256 == sha256)
+        self._database.write(lambda: self._database.change(query))
+
+    def evict(self) -> int:
+        """Throw away what is too old or too much, and return how many files went.
+
+        A job whose artifact goes is expired. It is so before the file is removed: whoever is told
+        of an artifact can have it, but for those who were told just before.
+        """
+        gone = 0
+        while batch := self._database.write(self._forget_some):
+            for sha256 in batch:
+                self._folder.remove(sha256)
+            gone += len(batch)
+        self._sweep()
+        return gone
+
+    def _forget_some(self) -> list[str]:
+        """Forget the artifacts that go next; return the digests of their files."""
+        total = ContentRow.select(fn.COALESCE(fn.SUM(ContentRow.size), 0).alias("bytes"))
+        (row,) = self._database.rows(total)
+        surplus = row["bytes"] - self._most_bytes
+        chosen = []
+        query = ContentRow.select(
+            ContentRow.sha256,
+            ContentRow.size,
+            (ContentRow.used_at < self._database.now() - self._most_seconds).alias("old"),
+        )
+        for row in self._database.rows(query.order_by(ContentRow.used_at).limit(_AT_ONCE)):
+            if surplus <= 0 and not row["old"]:
+                break
+            surplus -= row["size"]
+            chosen.append(row["sha256"])
+        if chosen:
+            self._forget(chosen)
+        return chosen
+
+    def _forget(self, digests: list[str]) -> None:
+        affected = ArtifactRow.select(ArtifactRow.job_id).where(ArtifactRow.sha256.in_(digests))
+        job_ids = sorted({row["job_id"] for row in self._database.rows(affected)})
+        expired = JobRow.update(state=JobState.EXPIRED, revision=JobRow.revision + 1).where(
+            JobRow.id.in_(job_ids), JobRow.state == JobState.SUCCEEDED
+        )
+        self._database.change(expired)
+        self._database.change(ArtifactRow.delete().where(ArtifactRow.job_id.in_(job_ids)))
+        self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(digests)))
+
+    def _sweep(self) -> None:
+        """Remove files that a killed process began."""
+        for path in self._folder.leftovers():
+            if _age(path) > _BEGUN_AGO:
+                path.unlink(missing_ok=True)
+
+
+def _age(path: Any) -> float:
+    try:
+        return time.time() - float(path.stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0

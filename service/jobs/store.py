@@ -1,0 +1,203 @@
+"""The jobs as callers see them: submitted, looked at, cancelled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from peewee import IntegrityError, fn
+
+from service.jobs.database import JobDatabase
+from service.jobs.errors import IdempotencyConflictError, QueueFullError, UnknownJobError
+from service.jobs.reading import read_job
+from service.jobs.records import Job, NewJob
+from service.jobs.states import JobKind, JobState
+from service.jobs.tables import IS_ANSWERING, IS_WAITING, ArtifactRow, ContentRow, GivenKeyRow, JobRow
+
+__all__ = ["JobStore"]
+
+_RETRY_AFTER: Final = 10
+"""Seconds; nobody knows how long the jobs take that are ahead."""
+
+
+class JobStore:
+    """The jobs in a database.
+
+    All methods raise StoreUnavailableError where it does not answer.
+
+    Args:
+        database: Where they are kept.
+        bound: How many may wait.
+    """
+
+    def __init__(self, database: JobDatabase, *, bound: int) -> None:
+        self._database = database
+        self._bound = bound
+
+    def submit(self, new: NewJob, *, given_key: str | None = None) -> tuple[Job, bool]:
+        """Return the job for a request, and whether it was made now.
+
+        A request whose job waits, runs or has its result is answered by that job; at the same
+        moment, too, because the database has one such job for a key.
+
+        Args:
+            new: The request.
+            given_key: Stands for one request, whatever became of its job.
+
+        Raises:
+            QueueFullError: As many jobs wait as may.
+            IdempotencyConflictError: The key was given before, with another request.
+        """
+        try:
+            return self._database.write(lambda: self._submit(new, given_key))
+        except IntegrityError:
+            # The same was submitted at the same moment; now its job is there to be found.
+            return self._database.write(lambda: self._submit(new, given_key))
+
+    def get(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            UnknownJobError: There is none of this id.
+        """
+        return self._database.read(lambda: self._get(job_id))
+
+    def page(
+        self,
+        *,
+        state: JobState | None = None,
+        kind: JobKind | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> tuple[list[Job], str | None]:
+        """Return jobs, latest first, and what to pass as `before` for those that follow.
+
+        Raises:
+            UnknownJobError: `before` is no job.
+        """
+
+        def select() -> list[Job]:
+            query = JobRow.select().order_by(JobRow.number.desc()).limit(limit + 1)
+            if before is not None:
+                query = query.where(JobRow.number < self._row(before)["number"])
+            if state is not None:
+                query = query.where(JobRow.state == state)
+            if kind is not None:
+                query = query.where(JobRow.kind == kind)
+            return self._with_artifacts(self._database.rows(query))
+
+        jobs = self._database.read(select)
+        return jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None
+
+    def revisions(self, job_ids: Collection[str]) -> dict[str, int]:
+        """Return the revision of each job that exists: whether there is something new to see."""
+        query = JobRow.select(JobRow.id, JobRow.revision).where(JobRow.id.in_(list(job_ids)))
+        rows = self._database.read(lambda: self._database.rows(query))
+        return {row["id"]: row["revision"] for row in rows}
+
+    def counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state."""
+        query = JobRow.select(JobRow.state, fn.COUNT(1).alias("jobs")).group_by(JobRow.state)
+        rows = self._database.read(lambda: self._database.rows(query))
+        return dict.fromkeys(JobState, 0) | {JobState(row["state"]): row["jobs"] for row in rows}
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job and return it: at once where it waits; where it runs, its worker is told.
+
+        A job that has ended stays as it is.
+
+        Raises:
+            UnknownJobError: There is none of this id.
+        """
+
+        def change() -> Job:
+            self._row(job_id)
+            mine = JobRow.id == job_id
+            now = self._database.now()
+            waiting = JobRow.update(
+                state=JobState.CANCELLED, finished_at=now, revision=JobRow.revision + 1
+            ).where(mine, JobRow.state == JobState.QUEUED)
+            running = JobRow.update(cancel_requested=True, revision=JobRow.revision + 1).where(
+                mine, JobRow.state == JobState.RUNNING, ~JobRow.cancel_requested
+            )
+            self._database.change(waiting)
+            self._database.change(running)
+            return self._get(job_id)
+
+        return self._database.write(change)
+
+    def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
+        if given_key is not None:
+            query = GivenKeyRow.select().where(GivenKeyRow.text == given_key)
+            for row in self._database.rows(query):
+                if row["request"] != new.key:
+                    raise IdempotencyConflictError(given_key, row["job_id"])
+                return self._get(row["job_id"]), False
+        job_id, made = self._answering(new.key), False
+        if job_id is None:
+            self._refuse_if_full()
+            job_id, made = self._insert(new), True
+        if given_key is not None:
+            stands = {"text": given_key, "request": new.key, "job_id": job_id}
+            self._database.insert(GivenKeyRow.insert(stands))
+        return self._get(job_id), made
+
+    def _answering(self, key: str) -> str | None:
+        query = JobRow.select(JobRow.id).where(JobRow.key == key, IS_ANSWERING)
+        return next((row["id"] for row in self._database.rows(query)), None)
+
+    def _refuse_if_full(self) -> None:
+        query = JobRow.select(fn.COUNT(1).alias("jobs")).where(IS_WAITING)
+        ((waiting,),) = (row.values() for row in self._database.rows(query))
+        if waiting >= self._bound:
+            raise QueueFullError(self._bound, _RETRY_AFTER)
+
+    def _insert(self, new: NewJob) -> str:
+        job_id = uuid4().hex
+        row = {
+            "id": job_id,
+            "key": new.key,
+            "kind": new.kind,
+            "spec": json.dumps(new.spec),
+            "state": JobState.QUEUED,
+            "priority": new.priority,
+            "needs_device": new.needs_device,
+            "needs_dataset": new.needs_dataset,
+            "time_limit": new.time_limit,
+            "request_id": new.request_id,
+            "created_at": self._database.now(),
+            "not_before": 0.0,
+            "revision": 1,
+            "attempts": 0,
+            "crashes": 0,
+            "losses": 0,
+            "token": 0,
+            "cancel_requested": False,
+        }
+        self._database.insert(JobRow.insert(row))
+        return job_id
+
+    def _get(self, job_id: str) -> Job:
+        (job,) = self._with_artifacts([self._row(job_id)])
+        return job
+
+    def _row(self, job_id: str) -> dict[str, Any]:
+        for row in self._database.rows(JobRow.select().where(JobRow.id == job_id)):
+            return row
+        raise UnknownJobError(job_id)
+
+    def _with_artifacts(self, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+        made = [row["id"] for row in rows if row["state"] == JobState.SUCCEEDED]
+        query = (
+            ArtifactRow.select(ArtifactRow, ContentRow.size)
+            .join(ContentRow, on=ArtifactRow.sha256 == ContentRow.sha256)
+            .where(ArtifactRow.job_id.in_(made))
+            .order_by(ArtifactRow.name)
+        )
+        artifacts = self._database.rows(query) if made else []
+        return [
+            read_job(row, [found for found in artifacts if found["job_id"] == row["id"]])
+            for row in rows
+        ]

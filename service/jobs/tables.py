@@ -1,0 +1,178 @@
+"""The tables of the jobs, in SQLite and PostgreSQL alike.
+
+The models belong to no database: a query is executed on the one it is given. Times are seconds
+since 1970 by the clock of the database. JSON is text: nothing looks into it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    DoubleField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from service.jobs.states import ANSWERING, JobState
+
+__all__ = [
+    "IS_ANSWERING",
+    "IS_RUNNING",
+    "IS_WAITING",
+    "TABLES",
+    "ArtifactRow",
+    "CheckpointRow",
+    "ContentRow",
+    "GivenKeyRow",
+    "JobRow",
+    "SchemaRow",
+    "WorkerRow",
+]
+
+_STATES: Final = ", ".join(f"'{state}'" for state in ANSWERING)
+_IS_ANSWERING: Final = f"state IN ({_STATES})"
+_IS_WAITING: Final = f"state = '{JobState.QUEUED}'"
+_IS_RUNNING: Final = f"state = '{JobState.RUNNING}'"
+
+IS_ANSWERING: Final = SQL(_IS_ANSWERING)
+IS_WAITING: Final = SQL(_IS_WAITING)
+IS_RUNNING: Final = SQL(_IS_RUNNING)
+"""Conditions on jobs, written out: an index of some rows is used where its own condition is met, which
+a value that is bound later does not tell."""
+
+
+class SchemaRow(Model):  # type: ignore[misc]  # peewee has no types
+    """The version of the tables; one row."""
+
+    id = IntegerField(primary_key=True)
+    version = IntegerField()
+
+    class Meta:
+        table_name = "jobs_schema"
+
+
+class JobRow(Model):  # type: ignore[misc]  # peewee has no types
+    """A job; what its columns mean is said in `service.jobs.records.Job`.
+
+    Beyond that, `crashes` and `losses` count how tries ended badly, `token` counts the claims, and
+    `lease_until` says how long the last claim holds without a word from its worker.
+    """
+
+    number = BigAutoField()
+    id = CharField(32, unique=True)
+    key = CharField(64)
+    kind = CharField(16)
+    spec = TextField()
+    state = CharField(16)
+    priority = IntegerField()
+    needs_device = CharField(8)
+    needs_dataset = CharField(128, null=True)
+    time_limit = DoubleField(null=True)
+    request_id = CharField(128, null=True)
+    created_at = DoubleField()
+    started_at = DoubleField(null=True)
+    finished_at = DoubleField(null=True)
+    not_before = DoubleField()
+    revision = IntegerField()
+    attempts = IntegerField()
+    crashes = IntegerField()
+    losses = IntegerField()
+    token = IntegerField()
+    worker = CharField(64, null=True)
+    lease_until = DoubleField(null=True)
+    cancel_requested = BooleanField()
+    progress = TextField(null=True)
+    result = TextField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        table_name = "job"
+
+
+def _index(definition: str, *, unique: bool = False) -> Any:
+    return SQL(f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {definition}")
+
+
+# One job answers all identical requests, for as long as it waits, runs or has its result.
+JobRow.add_index(_index(f"job_answering ON job (key) WHERE {_IS_ANSWERING}", unique=True))
+JobRow.add_index(_index(f"job_waiting ON job (priority DESC, number) WHERE {_IS_WAITING}"))
+JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}"))
+
+
+class GivenKeyRow(Model):  # type: ignore[misc]  # peewee has no types
+    """A key that a caller gave to a submission, with what was submitted."""
+
+    text = CharField(128, primary_key=True)
+    request = CharField(64)
+    job_id = CharField(32)
+
+    class Meta:
+        table_name = "given_key"
+
+
+class ArtifactRow(Model):  # type: ignore[misc]  # peewee has no types
+    """A file that a job made; its content is kept once, whoever made it."""
+
+    job_id = CharField(32)
+    name = CharField(64)
+    media_type = CharField(64)
+    sha256 = CharField(64, index=True)
+
+    class Meta:
+        table_name = "artifact"
+        primary_key = CompositeKey("job_id", "name")
+
+
+class ContentRow(Model):  # type: ignore[misc]  # peewee has no types
+    """A file in the folder of artifacts, and when it was last made or sent."""
+
+    sha256 = CharField(64, primary_key=True)
+    size = BigIntegerField()
+    used_at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "content"
+
+
+class WorkerRow(Model):  # type: ignore[misc]  # peewee has no types
+    """A worker: what it said of itself, and when it was last heard of."""
+
+    id = CharField(64, primary_key=True)
+    state = TextField()
+    started_at = DoubleField()
+    seen_at = DoubleField()
+
+    class Meta:
+        table_name = "worker"
+
+
+class CheckpointRow(Model):  # type: ignore[misc]  # peewee has no types
+    """Weights that an administrator uploaded."""
+
+    sha256 = CharField(64, primary_key=True)
+    name = CharField(128)
+    size = BigIntegerField()
+    tensors = IntegerField()
+    created_at = DoubleField()
+
+    class Meta:
+        table_name = "checkpoint"
+
+
+TABLES: Final = (
+    SchemaRow,
+    JobRow,
+    GivenKeyRow,
+    ArtifactRow,
+    ContentRow,
+    WorkerRow,
+    CheckpointRow,
+)

@@ -1,7 +1,7 @@
 """Durable jobs: the table that is the truth, the messages that say "look", and the artifacts.
 
-    with open_jobs(JobSettings()) as jobs:
-        job, made = jobs.store.submit(request)
+with open_jobs(JobSettings()) as jobs:
+    job, made = jobs.store.submit(request)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The bell: tells workers that there is work, by huey.
 
-The table of jobs is the truth; a message says "look" and nothing more. A lost message costs a second,
-because workers also look without one; a message too many costs a look. So huey may delete a message
-the moment it hands it out, Redis may be restarted, and nothing is lost.
+The table of jobs is the truth; a message says "look" and nothing more. A lost message costs a
+second, because workers also look without one; a message too many costs a look. So huey may delete
+a message the moment it hands it out, Redis may be restarted, and nothing is lost.
 """
 
 from __future__ import annotations

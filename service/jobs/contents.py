@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 from uuid import uuid4
 
 from service.jobs.errors import UnknownArtifactError
@@ -90,7 +90,7 @@ class IncomingFile:
         self._file: BinaryIO = path.open("xb")
         self.size = 0
 
-    def __enter__(self) -> IncomingFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -116,12 +116,12 @@ class JobDatabase:
             f"the database of the jobs does not answer: {type(last).__name__}"
         ) from last
 
-
     def _create(self) -> int:
         with self.peewee.bind_ctx(TABLES):
             self.peewee.create_tables(TABLES, safe=True)
-            row, _ = SchemaRow.get_or_create(id=1, defaults={"version": _SCHEMA})
-            return int(row.version)
+            self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
+            (row,) = self.rows(SchemaRow.select())
+            return int(row["version"])
 
 
 def _sqlite(url: str) -> Any:

@@ -1,8 +1,8 @@
 """The jobs as workers see them: claimed, kept, ended.
 
-A claim gives a token and a lease. The lease is renewed by every word of the worker; when it runs out,
-the job is free again, and the token of the next claim makes the old one worthless: what a worker
-says that was thought dead changes nothing.
+A claim gives a token and a lease. Every word of the worker renews the lease; when it runs out, the
+job is free again, and the token of the next claim makes the old one worthless: what a worker says
+that was thought dead changes nothing.
 """
 
 from __future__ import annotations

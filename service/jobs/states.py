@@ -1,9 +1,9 @@
 """The states of a job, and which of them are the end.
 
-    queued ⇄ running → succeeded → expired
-       │        ├───→ failed       the request cannot be done
-       │        ├───→ parked       three tries crashed or took too long, or ten workers fell silent
-       └────────┴───→ cancelled
+queued ⇄ running → succeeded → expired
+   │        ├───→ failed       the request cannot be done
+   │        ├───→ parked       three tries crashed or took too long, or ten workers fell silent
+   └────────┴───→ cancelled
 """
 
 from __future__ import annotations

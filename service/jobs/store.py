@@ -14,7 +14,14 @@ from service.jobs.errors import IdempotencyConflictError, QueueFullError, Unknow
 from service.jobs.reading import read_job
 from service.jobs.records import Job, NewJob
 from service.jobs.states import JobKind, JobState
-from service.jobs.tables import IS_ANSWERING, IS_WAITING, ArtifactRow, ContentRow, GivenKeyRow, JobRow
+from service.jobs.tables import (
+    IS_ANSWERING,
+    IS_WAITING,
+    ArtifactRow,
+    ContentRow,
+    GivenKeyRow,
+    JobRow,
+)
 
 __all__ = ["JobStore"]
 

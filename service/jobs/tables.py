@@ -45,11 +45,11 @@ _IS_RUNNING: Final = f"state = '{JobState.RUNNING}'"
 IS_ANSWERING: Final = SQL(_IS_ANSWERING)
 IS_WAITING: Final = SQL(_IS_WAITING)
 IS_RUNNING: Final = SQL(_IS_RUNNING)
-"""Conditions on jobs, written out: an index of some rows is used where its own condition is met, which
-a value that is bound later does not tell."""
+"""Conditions on jobs, written out: an index of some rows is used where its own condition is met,
+which a value that is bound later does not tell."""
 
 
-class SchemaRow(Model):  # type: ignore[misc]  # peewee has no types
+class SchemaRow(Model):
     """The version of the tables; one row."""
 
     id = IntegerField(primary_key=True)
@@ -59,7 +59,7 @@ class SchemaRow(Model):  # type: ignore[misc]  # peewee has no types
         table_name = "jobs_schema"
 
 
-class JobRow(Model):  # type: ignore[misc]  # peewee has no types
+class JobRow(Model):
     """A job; what its columns mean is said in `service.jobs.records.Job`.
 
     Beyond that, `crashes` and `losses` count how tries ended badly, `token` counts the claims, and
@@ -107,7 +107,7 @@ JobRow.add_index(_index(f"job_waiting ON job (priority DESC, number) WHERE {_IS_
 JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}"))
 
 
-class GivenKeyRow(Model):  # type: ignore[misc]  # peewee has no types
+class GivenKeyRow(Model):
     """A key that a caller gave to a submission, with what was submitted."""
 
     text = CharField(128, primary_key=True)
@@ -118,7 +118,7 @@ class GivenKeyRow(Model):  # type: ignore[misc]  # peewee has no types
         table_name = "given_key"
 
 
-class ArtifactRow(Model):  # type: ignore[misc]  # peewee has no types
+class ArtifactRow(Model):
     """A file that a job made; its content is kept once, whoever made it."""
 
     job_id = CharField(32)
@@ -131,7 +131,7 @@ class ArtifactRow(Model):  # type: ignore[misc]  # peewee has no types
         primary_key = CompositeKey("job_id", "name")
 
 
-class ContentRow(Model):  # type: ignore[misc]  # peewee has no types
+class ContentRow(Model):
     """A file in the folder of artifacts, and when it was last made or sent."""
 
     sha256 = CharField(64, primary_key=True)
@@ -142,7 +142,7 @@ class ContentRow(Model):  # type: ignore[misc]  # peewee has no types
         table_name = "content"
 
 
-class WorkerRow(Model):  # type: ignore[misc]  # peewee has no types
+class WorkerRow(Model):
     """A worker: what it said of itself, and when it was last heard of."""
 
     id = CharField(64, primary_key=True)
@@ -154,7 +154,7 @@ class WorkerRow(Model):  # type: ignore[misc]  # peewee has no types
         table_name = "worker"
 
 
-class CheckpointRow(Model):  # type: ignore[misc]  # peewee has no types
+class CheckpointRow(Model):
     """Weights that an administrator uploaded."""
 
     sha256 = CharField(64, primary_key=True)

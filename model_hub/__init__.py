@@ -7,14 +7,14 @@
     network = space.freeze(sample)
     print(space.profile(sample))
 
-The choices need no PyTorch; it loads with the first space. `model_hub.spaces` has the classes,
-`model_hub.zoo` searched models with their published weights, `model_hub.evaluation` measures
-accuracy and `model_hub.latency` time.
+Spaces, choices and records need no PyTorch; it loads with the first network that is made or
+counted. `model_hub.spaces` has the classes, `model_hub.zoo` searched models with their published
+weights, `model_hub.evaluation` measures accuracy and `model_hub.latency` time.
 """
 
 from __future__ import annotations
 
-from model_hub.benchmark_rows import build
+from model_hub.benchmark_rows import build, locate
 from model_hub.cell_picture import cell_svg
 from model_hub.choices import (
     Categorical,
@@ -52,6 +52,7 @@ __all__ = [
     "When",
     "build",
     "cell_svg",
+    "locate",
     "repeat",
     "space",
     "space_names",

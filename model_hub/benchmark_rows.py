@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import one_of
 from model_hub.errors import InvalidArgumentError, UnknownNameError, listed, shown
+from model_hub.model_space import ModelSpace
+from model_hub.row_readers import READERS, Asked, field
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from model_hub.model_space import ModelSpace
 
 __all__ = ["build", "locate"]
 
@@ -70,8 +70,6 @@ def locate(
 
     `space.freeze(sample)` is the network, `space.profile(sample)` counts it.
     """
-    from model_hub.row_readers import READERS, Asked, field  # noqa: PLC0415 - torch loads with it
-
     named, row = _named(row, arch) if isinstance(row, str) else (None, row)
     config = field(row, "config") or row
     benchmark = named or _benchmark_of(config)
@@ -94,8 +92,6 @@ def _named(benchmark: str, arch: object) -> tuple[str, object]:
 
 def _benchmark_of(config: object) -> str:
     """Return the benchmark whose rows have such fields."""
-    from model_hub.row_readers import field  # noqa: PLC0415 - torch loads with the spaces
-
     if field(config, "model_spec") is not None:
         return "nds"
     text = field(config, "arch_str")

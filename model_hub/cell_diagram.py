@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 
+from model_hub.cell_graph import CellGraph
 from model_hub.choices import Sample
 from model_hub.errors import InvalidArgumentError
 from model_hub.genotype import CELLS
 from model_hub.model_space import ModelSpace
-from model_hub.spaces.nasbench101 import CellGraph, NasBench101
+from model_hub.spaces.nasbench101 import NasBench101
 from model_hub.spaces.nasbench201 import NasBench201
 from model_hub.spaces.nasnet import CellNetworkSpace
 

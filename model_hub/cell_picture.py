@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from model_hub.benchmark_rows import locate
+from model_hub.cell_diagram import diagrams
+from model_hub.cell_layout import Box, Layout, Line, arranged
 from model_hub.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from model_hub.cell_layout import Box, Layout, Line
+from model_hub.model_space import ModelSpace
 
 __all__ = ["cell_svg"]
 
@@ -49,10 +49,6 @@ def cell_svg(item: object, sample: object = None) -> str:
         InvalidArgumentError: Networks of the space have no cells, or the row is none.
         InvalidSampleError: The sample is not in the space.
     """
-    from model_hub.cell_diagram import diagrams  # noqa: PLC0415 - torch loads with the spaces
-    from model_hub.cell_layout import arranged  # noqa: PLC0415 - torch loads with the spaces
-    from model_hub.model_space import ModelSpace  # noqa: PLC0415 - torch loads with the spaces
-
     if isinstance(item, ModelSpace):
         if sample is None:
             raise InvalidArgumentError("sample", "a space is drawn by a sample of it")

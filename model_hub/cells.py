@@ -9,9 +9,9 @@ cell = NasBench201Cell(edges, channels=32, num_tensors=5)
 from __future__ import annotations
 
 from model_hub.blocks.cell import Cell as NasNetCell
+from model_hub.cell_graph import CellGraph
 from model_hub.genotype import CellGenotype
-from model_hub.spaces.nasbench101 import Cell as NasBench101Cell
-from model_hub.spaces.nasbench101 import CellGraph
-from model_hub.spaces.nasbench201 import Cell as NasBench201Cell
+from model_hub.networks.nasbench101 import Cell as NasBench101Cell
+from model_hub.networks.nasbench201 import Cell as NasBench201Cell
 
 __all__ = ["CellGenotype", "CellGraph", "NasBench101Cell", "NasBench201Cell", "NasNetCell"]

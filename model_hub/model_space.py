@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from model_hub.choices import Sample
-from model_hub.counting import Profile, profile
 from model_hub.errors import UnknownNameError
-from model_hub.memory import refuse_too_large
 from model_hub.search_space import SearchSpace
-from model_hub.weightless import META, weightless
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from model_hub.counting import Profile
 
 __all__ = ["ModelSpace"]
 
@@ -27,7 +26,7 @@ class ModelSpace(ABC):
     """A family of networks with undecided choices.
 
     A space is a frozen dataclass of its constructor's arguments; lists among them become tuples.
-    It holds no weights: they come into being in `freeze`.
+    It holds no weights: they come into being in `freeze`, and PyTorch loads with them.
     """
 
     def __post_init__(self) -> None:
@@ -60,6 +59,11 @@ class ModelSpace(ABC):
             InvalidSampleError: The sample is not in the space.
             TooLargeError: The weights do not fit into memory; nothing was allocated.
         """
+        import torch
+
+        from model_hub.memory import refuse_too_large
+        from model_hub.weightless import META, weightless
+
         values = self.choices.resolve(sample, strict=strict)
         with weightless():
             outline = self._network(values)
@@ -83,6 +87,9 @@ class ModelSpace(ABC):
             InvalidSampleError: The sample is not in the space.
             InvalidArgumentError: The network does not take inputs of this shape.
         """
+        from model_hub.counting import profile
+        from model_hub.weightless import META
+
         with META:
             network = self.freeze(sample, strict=strict)
         return profile(network, input_shape or self.input_shape)
@@ -101,7 +108,7 @@ class ModelSpace(ABC):
         Raises:
             UnknownNameError: This space has no such model; the message offers the nearest.
         """
-        from model_hub import zoo  # noqa: PLC0415 - spaces do without the zoo
+        from model_hub import zoo
 
         records = zoo.all_records()
         own = [known for known, record in records.items() if record.space == cls.__name__]

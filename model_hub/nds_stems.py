@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from model_hub.arguments import a_number
-from model_hub.blocks.stage_network import STEMS
 from model_hub.errors import InvalidArgumentError, listed, shown
 from model_hub.spaces.nds_stages import StageSpace
-from model_hub.weightless import META
+from model_hub.stages import STEMS
 
 __all__ = ["with_recorded_stem"]
 
@@ -37,7 +36,7 @@ def with_recorded_stem(space: StageSpace, parameters: object, stride: object) ->
             another stride; the message says how many they give, and how to choose a stem.
     """
     candidates = {name: replace(space, stem=name) for name in _IMAGENET_STEMS}
-    counts = {name: _num_parameters(candidate) for name, candidate in candidates.items()}
+    counts = {name: candidate.num_parameters({}) for name, candidate in candidates.items()}
     found = ", ".join(f"{count:,} with stem={name!r}" for name, count in counts.items())
     way_out = f"whoever knows the stem names it: {candidates['resnet']}.freeze({{}})"
     if parameters is None:
@@ -63,9 +62,3 @@ def with_recorded_stem(space: StageSpace, parameters: object, stride: object) ->
             f"it is one of {listed(strides)}; {way_out}",
         )
     return candidates[name]
-
-
-def _num_parameters(space: StageSpace) -> int:
-    with META:
-        network = space.freeze({})
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from model_hub import spaces
 from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest
-
-if TYPE_CHECKING:
-    from model_hub.model_space import ModelSpace
+from model_hub.model_space import ModelSpace
 
 __all__ = ["space", "space_names"]
 
 
 def space_names() -> tuple[str, ...]:
     """Return the names of all spaces."""
-    from model_hub import spaces  # noqa: PLC0415 - torch loads when a space is asked for
-
     return tuple(spaces.__all__)
 
 
@@ -30,8 +27,6 @@ def space(name: str, **arguments: Any) -> ModelSpace:
         UnknownNameError: There is no such space; the message offers the nearest.
         InvalidArgumentError: It has no such argument, or the value cannot mean anything.
     """
-    from model_hub import spaces  # noqa: PLC0415 - torch loads when a space is asked for
-
     if name not in spaces.__all__:
         raise UnknownNameError("space", name, spaces.__all__)
     kind: type[ModelSpace] = getattr(spaces, name)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from model_hub.blocks.cell_network import Stem
-from model_hub.blocks.stage_network import BLOCKS
+from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
 from model_hub.genotype import NORMAL, REDUCE, CellGenotype
 from model_hub.model_space import ModelSpace
 from model_hub.nds_stems import with_recorded_stem
-from model_hub.spaces.nasbench101 import CONV1X1, CONV3X3, MAXPOOL3X3, NasBench101
+from model_hub.spaces.nasbench101 import NasBench101
 from model_hub.spaces.nasbench201 import NasBench201
 from model_hub.spaces.natssss import NatsSss
 from model_hub.spaces.nds_cells import NdsCells
 from model_hub.spaces.nds_stages import ResidualBasic, ResidualBottleneck, StageSpace, Vanilla
+
+if TYPE_CHECKING:
+    from model_hub.blocks.cell_network import Stem
 
 __all__ = ["READERS", "Asked", "Reader", "field"]
 
@@ -120,9 +122,10 @@ def _nds(config: object, asked: Asked) -> Located:
     spec = _needed(config, "model_spec", Mapping)
     if family == _CELL_FAMILY:
         return _nds_cells(spec, _needed(config, "cell_spec", Mapping), asked)
-    if family not in BLOCKS:
+    if family not in _STAGE_SPACES:
         raise InvalidArgumentError(
-            "model_family", f"{shown(family)} is not one of {listed([_CELL_FAMILY, *BLOCKS])}"
+            "model_family",
+            f"{shown(family)} is not one of {listed([_CELL_FAMILY, *_STAGE_SPACES])}",
         )
     return _nds_stages(_STAGE_SPACES[family], spec, asked)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from model_hub.arguments import a_count
-from model_hub.counting import Profile, profile
 from model_hub.model_space import ModelSpace
-from model_hub.weightless import META
+
+if TYPE_CHECKING:
+    from model_hub.counting import Profile
 
 __all__ = ["TokenSpace"]
 
@@ -34,6 +34,11 @@ class TokenSpace(ModelSpace, ABC):
             InvalidSampleError: The sample is not in the space.
             InvalidArgumentError: The network does not take inputs of this shape.
         """
+        import torch
+
+        from model_hub.counting import profile
+        from model_hub.weightless import META
+
         shape = [a_count("input_shape", size) for size in input_shape or self.input_shape]
         with META:
             network = self.freeze(sample, strict=strict)

@@ -14,11 +14,9 @@ from model_hub.blocks.cell_operations import CELL_OPERATIONS, OperationFactory
 from model_hub.blocks.drop_path import DropPath
 from model_hub.genotype import CellGenotype
 
-__all__ = ["STEMS", "AuxiliaryHead", "CellNetwork", "Stem"]
+__all__ = ["AuxiliaryHead", "CellNetwork", "Stem"]
 
 Stem: TypeAlias = Literal["cifar", "imagenet"]
-
-STEMS: Final[tuple[Stem, ...]] = ("cifar", "imagenet")
 """The beginning of a network: one convolution for small images, three of stride 2 for large."""
 
 _NUM_STAGES: Final = 3

@@ -210,4 +210,4 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "ffn": FeedForward,
     }
 )
-"""The operations by name; the published code numbers them from 1 in this order."""
+"""The operations by name."""

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 HEAD_DIM: Final = 64
-"""Width of every head, so that widths are multiples of it."""
+"""Width of every head."""
 
 LINEAR_STD: Final = 0.02
 """Of the first weights of linear layers and embeddings."""
@@ -152,4 +152,4 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "sepconv7": partial(SepConv, kernel_size=7),
     }
 )
-"""The operations by name, without the identity, which the depth of a block stands for."""
+"""The operations by name."""

@@ -1,90 +1,27 @@
 """Networks of stages of equal blocks: ResNet, ResNeXt and plain ones, as NDS samples them.
 
 The source of the structure is "On Network Design Spaces for Visual Recognition" (Radosavovic et al.
-2019, arXiv:1905.13214); for small images it is checked against published parameter counts. The
-stems for large images are those that its authors' code has.
+2019, arXiv:1905.13214); for small images it is checked against published parameter counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
+from model_hub.stages import STEMS, Stage, Stem
+
 __all__ = [
     "BLOCKS",
-    "STEMS",
     "Residual",
-    "Stage",
     "StageNetwork",
-    "Stem",
     "basic_block",
     "bottleneck_block",
     "plain_block",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Stem:
-    """What comes before the stages: a convolution, a norm, a ReLU, and a pooling if wanted.
-
-    Args:
-        kernel_size: Of the convolution.
-        conv_stride: Of the convolution.
-        pools: Whether a 3x3 max pooling of stride 2 follows.
-        image_size: Height and width of the images that it is for.
-    """
-
-    kernel_size: int
-    conv_stride: int
-    pools: bool
-    image_size: int
-
-    @property
-    def stride(self) -> int:
-        """By how much the stages see less than the image."""
-        return self.conv_stride * (2 if self.pools else 1)
-
-    def module(self, width: int) -> nn.Sequential:
-        """Return its layers, of so many output channels."""
-        layers = nn.Sequential(*_conv_bn(3, width, self.kernel_size, self.conv_stride))
-        layers.append(nn.ReLU(inplace=True))
-        if self.pools:
-            layers.append(nn.MaxPool2d(3, 2, 1))
-        return layers
-
-
-STEMS: Final[Mapping[str, Stem]] = MappingProxyType(
-    {
-        "cifar": Stem(kernel_size=3, conv_stride=1, pools=False, image_size=32),
-        "resnet": Stem(kernel_size=7, conv_stride=2, pools=True, image_size=224),
-        "simple": Stem(kernel_size=3, conv_stride=2, pools=False, image_size=224),
-    }
-)
-"""The stems of the authors' code: that for CIFAR, ResNet's, and a single convolution."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Blocks of one width; the first one changes resolution and width.
-
-    Args:
-        depth: Blocks.
-        width: Output channels.
-        stride: Of the first block.
-        inner_width: Channels between the convolutions of a bottleneck block.
-        groups: Of the 3x3 convolution of a bottleneck block.
-    """
-
-    depth: int
-    width: int
-    stride: int
-    inner_width: int = 0
-    groups: int = 1
 
 
 BlockFactory: TypeAlias = Callable[[int, int, Stage], nn.Module]
@@ -99,7 +36,7 @@ class StageNetwork(nn.Module):
         stem_width: Channels of the stem.
         stages: The stages after the stem.
         num_labels: Classes.
-        stem: The stem; see `STEMS`.
+        stem: What comes before them.
     """
 
     def __init__(
@@ -112,7 +49,7 @@ class StageNetwork(nn.Module):
         stem: Stem = STEMS["cifar"],
     ) -> None:
         super().__init__()
-        self.stem = stem.module(stem_width)
+        self.stem = _stem(stem, stem_width)
         self.stages = nn.Sequential()
         before = stem_width
         for stage in stages:
@@ -192,6 +129,14 @@ BLOCKS: Final[dict[str, BlockFactory]] = {
     "residual_bottleneck": bottleneck_block,
 }
 """The blocks by the names that NDS gives the families."""
+
+
+def _stem(stem: Stem, width: int) -> nn.Sequential:
+    layers = nn.Sequential(*_conv_bn(3, width, stem.kernel_size, stem.conv_stride))
+    layers.append(nn.ReLU(inplace=True))
+    if stem.pools:
+        layers.append(nn.MaxPool2d(3, 2, 1))
+    return layers
 
 
 def _blocks(block: BlockFactory, in_channels: int, stage: Stage) -> Iterator[nn.Module]:

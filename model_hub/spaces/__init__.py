@@ -1,4 +1,7 @@
-"""All model spaces."""
+"""All model spaces: arguments and choices; `model_hub.networks` and `model_hub.blocks` build them.
+
+Nothing here needs PyTorch before a network is made.
+"""
 
 from __future__ import annotations
 

@@ -10,34 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
-from typing import Any, Final, TypeAlias
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from model_hub.arguments import a_count, a_number, counts, one_of
-from model_hub.blocks.initialization import initialize_mobile
-from model_hub.blocks.mobile import (
-    ActivationFactory,
-    ConvBNAct,
-    DepthwiseSeparable,
-    InvertedResidual,
-    NormFactory,
-    SqueezeExcite,
-    make_divisible,
-)
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
-__all__ = ["MobileBlock", "MobileLayer", "MobileNetV3Network", "MobileNetV3Space"]
+if TYPE_CHECKING:
+    from torch import nn
 
-_ACTIVATIONS: Final[dict[str, ActivationFactory]] = {
-    "hswish": partial(nn.Hardswish, inplace=True),
-    "relu": partial(nn.ReLU, inplace=True),
-    "swish": partial(nn.SiLU, inplace=True),
-}
+    from model_hub.networks.mobilenetv3 import MobileBlock
+
+__all__ = ["MobileNetV3Space"]
+
+_ACTIVATIONS: Final = ("hswish", "relu", "swish")
 _GATES: Final = ("force", "optional", "none")
 _STEM_KERNELS: Final = (3, 5)
 _KERNELS: Final = (3, 5, 7)
@@ -103,7 +91,7 @@ class MobileNetV3Space(ModelSpace):
         _depth_ranges(self.depth_range, self.num_stages - 1)
         for stride in counts("stride", self.stride, length=len(widths)):
             a_count("stride", stride, most=2)
-        _each_one_of("activation", self.activation, tuple(_ACTIVATIONS), length=len(widths))
+        _each_one_of("activation", self.activation, _ACTIVATIONS, length=len(widths))
         one_of("se_from_exp", self.se_from_exp, (True, False))
         a_number("dropout_rate", self.dropout_rate, least=0, most=1)
         a_number("bn_eps", self.bn_eps, least=0, most=1)
@@ -156,12 +144,17 @@ class MobileNetV3Space(ModelSpace):
         if isinstance(self.width_multipliers, tuple):
             yield Categorical(_width_label(stage), tuple(map(float, self.width_multipliers)))
 
-    def _network(self, values: Sample) -> MobileNetV3Network:
+    def _network(self, values: Sample) -> nn.Module:
+        from torch import nn
+
+        from model_hub.blocks.mobile import make_divisible
+        from model_hub.networks.mobilenetv3 import ACTIVATIONS, MobileLayer, MobileNetV3Network
+
         widths = [
             make_divisible(width * self._multiplier(max(place - 1, 0), values))
             for place, width in enumerate(self.base_widths)
         ]
-        activations = [_ACTIVATIONS[name] for name in self.activation]
+        activations = [ACTIVATIONS[name] for name in self.activation]
         return MobileNetV3Network(
             [MobileLayer(*layer) for layer in zip(widths, self.stride, activations, strict=True)],
             [list(self._blocks(stage, values)) for stage in range(self.num_stages)],
@@ -180,6 +173,8 @@ class MobileNetV3Space(ModelSpace):
         return multiplier
 
     def _blocks(self, stage: int, values: Sample) -> Iterator[MobileBlock]:
+        from model_hub.networks.mobilenetv3 import MobileBlock
+
         for place in range(values.get(f"s{stage}_depth", 1)):
             label = f"s{stage}_i{place}"
             yield MobileBlock(
@@ -187,127 +182,6 @@ class MobileNetV3Space(ModelSpace):
                 expand_ratio=values.get(f"{label}_exp"),
                 is_gated=self.squeeze_excite[stage] == "force" or values.get(f"{label}_se") == "se",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class MobileLayer:
-    """What the stem, a stage or one of the last convolutions is made to.
-
-    Args:
-        width: Output channels.
-        stride: Of its first convolution.
-        activation: Makes its activations.
-    """
-
-    width: int
-    stride: int
-    activation: ActivationFactory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MobileBlock:
-    """What is chosen of a block.
-
-    Args:
-        kernel_size: Of the depthwise convolution.
-        expand_ratio: Hidden width over input width; without one the block is a depthwise separable
-            convolution.
-        is_gated: Whether it has squeeze-and-excite.
-    """
-
-    kernel_size: int
-    expand_ratio: float | None
-    is_gated: bool
-
-
-class MobileNetV3Network(nn.Module):
-    """A network of the space.
-
-    Args:
-        layers: The stem, each stage, and the 1 x 1 convolutions before and after the pooling.
-        stages: The blocks of each stage.
-        stem_kernel_size: Odd.
-        widths_are_chosen: Then the first block of a stage never adds its input: equal widths of two
-            stages are a coincidence. Otherwise it does where the shapes are equal.
-        se_from_exp: Reduce the gate from the hidden width of a block, not from its input width.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
-    """
-
-    def __init__(
-        self,
-        layers: Sequence[MobileLayer],
-        stages: Sequence[Sequence[MobileBlock]],
-        *,
-        stem_kernel_size: int,
-        widths_are_chosen: bool,
-        se_from_exp: bool,
-        num_labels: int,
-        dropout_rate: float,
-        norm: NormFactory,
-    ) -> None:
-        super().__init__()
-        stem, *inner, mix, last = layers
-        self.stem = _convolution(3, stem, stem_kernel_size, norm)
-        build = partial(_stage, norm=norm, se_from_exp=se_from_exp, linked=not widths_are_chosen)
-        made = [
-            list(build(before.width, layer, stage))
-            for (before, layer), stage in zip(pairwise((stem, *inner)), stages, strict=True)
-        ]
-        (first,), *repeated = made
-        self.blocks = nn.Sequential(
-            first,
-            *(nn.Sequential(*stage) for stage in repeated),
-            _convolution(inner[-1].width, mix, 1, norm),
-            nn.AdaptiveAvgPool2d(1),
-            _convolution(mix.width, last, 1, None),
-        )
-        self.classifier = nn.Sequential(nn.Dropout(dropout_rate), nn.Linear(last.width, num_labels))
-        initialize_mobile(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
-        logits: Tensor = self.classifier(self.blocks(self.stem(x)).flatten(1))
-        return logits
-
-
-def _convolution(
-    in_channels: int, layer: MobileLayer, kernel_size: int, norm: NormFactory | None
-) -> ConvBNAct:
-    width, stride, activation = layer.width, layer.stride, layer.activation
-    return ConvBNAct(in_channels, width, kernel_size, stride, norm=norm, activation=activation)
-
-
-def _stage(
-    in_channels: int,
-    layer: MobileLayer,
-    blocks: Sequence[MobileBlock],
-    *,
-    norm: NormFactory,
-    se_from_exp: bool,
-    linked: bool,
-) -> Iterator[nn.Module]:
-    """Yield the blocks of a stage; the first changes width and resolution.
-
-    `linked` says whether the first may add its input.
-    """
-    stride, residual = layer.stride, None if linked else False
-    for block in blocks:
-        gate = partial(SqueezeExcite, reduced_from=None if se_from_exp else in_channels)
-        options: dict[str, Any] = {
-            "kernel_size": block.kernel_size,
-            "stride": stride,
-            "norm": norm,
-            "activation": layer.activation,
-            "squeeze_excite": gate if block.is_gated else None,
-            "residual": residual,
-        }
-        if block.expand_ratio is None:
-            yield DepthwiseSeparable(in_channels, layer.width, **options)
-        else:
-            yield InvertedResidual(in_channels, layer.width, block.expand_ratio, **options)
-        in_channels, stride, residual = layer.width, 1, None
 
 
 def _width_label(stage: int) -> str:

@@ -10,15 +10,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, one_of
-from model_hub.blocks.cell_network import STEMS, CellNetwork, Stem
 from model_hub.choices import Categorical, Choice, Sample
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.genotype import CELLS, NORMAL, REDUCE, CellGenotype, Merge, cell_choices
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from model_hub.blocks.cell_network import Stem
 
 __all__ = ["DARTS", "ENAS", "PNAS", "AmoebaNet", "CellNetworkSpace", "CellSpace", "NASNet"]
 
@@ -65,7 +69,7 @@ class CellNetworkSpace(ModelSpace):
         return (3, size, size)
 
     def _check(self) -> None:
-        one_of("dataset", self.dataset, STEMS)
+        one_of("dataset", self.dataset, tuple(_NUM_LABELS))
         for width in _alternatives("width", self.width):
             a_count("width", width, least=2)
         for num_cells in _alternatives("num_cells", self.num_cells):
@@ -83,7 +87,9 @@ class CellNetworkSpace(ModelSpace):
         ]
         return SearchSpace(type(self).__name__, (*sizes, *self._cell_choices()))
 
-    def _network(self, values: Sample) -> CellNetwork:
+    def _network(self, values: Sample) -> nn.Module:
+        from model_hub.blocks.cell_network import CellNetwork
+
         return CellNetwork(
             (self.genotype(values, NORMAL), self.genotype(values, REDUCE)),
             width=values.get("width", self.width),

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, counts, one_of
-from model_hub.blocks.stage_network import BLOCKS, STEMS, Stage, StageNetwork
 from model_hub.choices import Categorical, Choice, Derived, Sample
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.stages import STEMS, Stage, num_parameters
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["ResidualBasic", "ResidualBottleneck", "StageSpace", "Vanilla"]
 
@@ -49,7 +52,7 @@ class StageSpace(ModelSpace):
     """
 
     family: ClassVar[str]
-    """Name of the block, of `BLOCKS`."""
+    """Name of the block, of `FAMILIES`."""
 
     stem_width: int | tuple[int, ...] = 16
     depths: tuple[int | tuple[int, ...], ...] = _DEPTHS
@@ -95,9 +98,35 @@ class StageSpace(ModelSpace):
     def _derived(self) -> Iterator[Derived]:
         yield from ()
 
-    def _network(self, values: Sample) -> StageNetwork:
+    def num_parameters(self, sample: object) -> int:
+        """Return how many parameters the network of a sample has, without PyTorch.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        values = self._arguments() | self.choices.resolve(sample)
+        return num_parameters(
+            self.family,
+            values["s0_width"],
+            self._stages(values),
+            num_labels=self.num_labels,
+            stem=STEMS[self.stem],
+        )
+
+    def _network(self, values: Sample) -> nn.Module:
+        from model_hub.blocks.stage_network import BLOCKS, StageNetwork
+
         all_values = self._arguments() | dict(values)
-        stages = [
+        return StageNetwork(
+            BLOCKS[self.family],
+            all_values["s0_width"],
+            self._stages(all_values),
+            num_labels=self.num_labels,
+            stem=STEMS[self.stem],
+        )
+
+    def _stages(self, all_values: Sample) -> list[Stage]:
+        return [
             Stage(
                 depth=all_values[f"s{stage}_depth"],
                 width=all_values[f"s{stage}_width"],
@@ -107,13 +136,6 @@ class StageSpace(ModelSpace):
             )
             for stage, stride in enumerate(self.strides, start=1)
         ]
-        return StageNetwork(
-            BLOCKS[self.family],
-            all_values["s0_width"],
-            stages,
-            num_labels=self.num_labels,
-            stem=STEMS[self.stem],
-        )
 
 
 class Vanilla(StageSpace):

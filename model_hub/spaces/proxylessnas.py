@@ -10,26 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
-from typing import Final
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count, a_number, counts
-from model_hub.blocks.initialization import initialize_mobile
-from model_hub.blocks.mobile import (
-    RELU6,
-    ConvBNAct,
-    DepthwiseSeparable,
-    InvertedResidual,
-    NormFactory,
-    make_divisible,
-)
 from model_hub.choices import Choice, LayerChoice, Sample, repeat
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
-__all__ = ["ProxylessNAS", "ProxylessNASNetwork"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ProxylessNAS"]
 
 _BLOCKS: Final = {
     f"k{kernel_size}e{expand_ratio}": (kernel_size, expand_ratio)
@@ -38,8 +29,8 @@ _BLOCKS: Final = {
 }
 """Kernel size and expansion of each candidate block, in the order of the grid."""
 
-_STAGE_STRIDES: Final = {2: 2, 3: 2, 4: 2, 5: 1, 6: 2}
-"""Stride of the first block of the stages that have a depth."""
+_STAGES: Final = (2, 3, 4, 5, 6)
+"""The stages that have a depth."""
 
 _DEPTHS: Final = (1, 2, 3, 4)
 _LAST_STAGE: Final = 7
@@ -86,10 +77,15 @@ class ProxylessNAS(ModelSpace):
             tolerated=frozenset({f"s{_LAST_STAGE}_depth"}),
         )
 
-    def _network(self, values: Sample) -> ProxylessNASNetwork:
+    def _network(self, values: Sample) -> nn.Module:
+        from torch import nn
+
+        from model_hub.blocks.mobile import make_divisible
+        from model_hub.networks.proxylessnas import ProxylessNASNetwork
+
         stages = [
             [_BLOCKS[values[f"s{stage}_i{i}"]] for i in range(values[f"s{stage}_depth"])]
-            for stage in _STAGE_STRIDES
+            for stage in _STAGES
         ]
         return ProxylessNASNetwork(
             [make_divisible(width * self.width_mult) for width in self.base_widths],
@@ -101,74 +97,10 @@ class ProxylessNAS(ModelSpace):
         )
 
 
-class ProxylessNASNetwork(nn.Module):
-    """A network of the space.
-
-    Args:
-        widths: Output channels of the stem, of stages 1 to 7 and of the last convolution.
-        stages: Kernel size and expansion of the blocks of stages 2 to 6.
-        last_block: Kernel size and expansion of stage 7.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
-    """
-
-    def __init__(
-        self,
-        widths: list[int],
-        stages: list[list[tuple[int, int]]],
-        last_block: tuple[int, int],
-        *,
-        num_labels: int,
-        dropout_rate: float,
-        norm: NormFactory,
-    ) -> None:
-        super().__init__()
-        self.stem = ConvBNAct(3, widths[0], 3, 2, norm=norm, activation=RELU6)
-        blocks: list[nn.Module] = [DepthwiseSeparable(widths[0], widths[1], norm=norm)]
-        ends = pairwise(widths[1:7])
-        for (before, after), stage, stride in zip(
-            ends, stages, _STAGE_STRIDES.values(), strict=True
-        ):
-            blocks.append(nn.Sequential(*_stage_blocks(before, after, stride, stage, norm)))
-        kernel_size, expand_ratio = last_block
-        blocks.append(InvertedResidual(widths[6], widths[7], expand_ratio, kernel_size, norm=norm))
-        self.blocks = nn.Sequential(*blocks)
-        self.feature_mix_layer = ConvBNAct(widths[7], widths[8], 1, norm=norm, activation=RELU6)
-        self.dropout = nn.Dropout(dropout_rate)
-        self.classifier = nn.Linear(widths[8], num_labels)
-        initialize_mobile(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
-        features = self.feature_mix_layer(self.blocks(self.stem(x)))
-        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
-        return logits
-
-    def no_weight_decay(self) -> set[str]:
-        """Return the names of the parameters that the authors train without weight decay."""
-        return {"classifier.weight", "classifier.bias"}
-
-
 def _stage_choices() -> Iterator[Choice]:
-    for stage in _STAGE_STRIDES:
+    for stage in _STAGES:
         yield from repeat(f"s{stage}_depth", _DEPTHS, partial(_block_choices, stage))
 
 
 def _block_choices(stage: int, place: int) -> list[Choice]:
     return [LayerChoice(f"s{stage}_i{place}", tuple(_BLOCKS))]
-
-
-def _stage_blocks(
-    in_channels: int,
-    out_channels: int,
-    stride: int,
-    blocks: list[tuple[int, int]],
-    norm: NormFactory,
-) -> Iterator[InvertedResidual]:
-    """Yield the blocks of a stage; the first changes width and resolution."""
-    for kernel_size, expand_ratio in blocks:
-        yield InvertedResidual(
-            in_channels, out_channels, expand_ratio, kernel_size, stride, norm=norm
-        )
-        in_channels, stride = out_channels, 1

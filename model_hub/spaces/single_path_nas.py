@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
-from math import sqrt
 from types import MappingProxyType
-from typing import Any, Final
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import a_count, a_number
-from model_hub.blocks.mobile import DepthwiseSeparable, InvertedResidual, NormFactory
-from model_hub.blocks.mobile_network import RELU, MobileNetwork
 from model_hub.choices import LayerChoice, Sample
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
-__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS", "SinglePathNASNetwork"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS"]
 
 _BLOCKS: Final = MappingProxyType(
     {
@@ -37,17 +34,8 @@ _BLOCKS: Final = MappingProxyType(
 
 _SKIP: Final = "skip"
 
-_STEM_WIDTH: Final = 32
-_WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
-"""Output channels of the first fixed block, of each stage and of the last fixed block."""
-
-_STRIDES: Final = (2, 2, 2, 1, 2)
-"""Of the first layer of each stage."""
-
 _STAGE_LAYERS: Final = 4
-_NUM_LAYERS: Final = _STAGE_LAYERS * len(_STRIDES)
-_HEAD_WIDTH: Final = 1280
-_LAST_EXPANSION: Final = 6
+_NUM_LAYERS: Final = 5 * _STAGE_LAYERS
 
 _FIXED_RUNTIME: Final = 19.5999
 """Milliseconds of stem, head and the two fixed blocks."""
@@ -129,7 +117,11 @@ class SinglePathNAS(ModelSpace):
             ),
         )
 
-    def _network(self, values: Sample) -> SinglePathNASNetwork:
+    def _network(self, values: Sample) -> nn.Module:
+        from torch import nn
+
+        from model_hub.networks.single_path_nas import SinglePathNASNetwork
+
         layers = [_BLOCKS.get(values[label]) for label in _labels()]
         stages = [layers[i : i + _STAGE_LAYERS] for i in range(0, _NUM_LAYERS, _STAGE_LAYERS)]
         return SinglePathNASNetwork(
@@ -138,66 +130,6 @@ class SinglePathNAS(ModelSpace):
             dropout_rate=self.dropout_rate,
             norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
         )
-
-
-class SinglePathNASNetwork(MobileNetwork):
-    """A network of the space.
-
-    Args:
-        stages: Kernel size and expansion of the layers of each searched stage.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
-    """
-
-    def __init__(
-        self,
-        stages: list[list[tuple[int, int]]],
-        *,
-        num_labels: int,
-        dropout_rate: float,
-        norm: NormFactory,
-    ) -> None:
-        searched = zip(pairwise(_WIDTHS[:-1]), _STRIDES, stages, strict=True)
-        first = DepthwiseSeparable(_STEM_WIDTH, _WIDTHS[0], norm=norm, activation=RELU)
-        last = InvertedResidual(*_WIDTHS[-2:], _LAST_EXPANSION, norm=norm, activation=RELU)
-        super().__init__(
-            [
-                [first],
-                *(_stage_blocks(*ends, stride, stage, norm) for ends, stride, stage in searched),
-                [last],
-            ],
-            stem_width=_STEM_WIDTH,
-            stem_stride=2,
-            last_width=_WIDTHS[-1],
-            head_width=_HEAD_WIDTH,
-            num_labels=num_labels,
-            dropout_rate=dropout_rate,
-            norm=norm,
-        )
-        bound = 1 / sqrt(num_labels)
-        nn.init.uniform_(self.classifier.weight, -bound, bound)
-
-
-def _stage_blocks(
-    in_channels: int,
-    out_channels: int,
-    stride: int,
-    blocks: list[tuple[int, int]],
-    norm: NormFactory,
-) -> Iterator[InvertedResidual]:
-    """Yield the blocks of a stage; the first changes width and resolution."""
-    for kernel_size, expand_ratio in blocks:
-        yield InvertedResidual(
-            in_channels,
-            out_channels,
-            expand_ratio,
-            kernel_size,
-            stride,
-            norm=norm,
-            activation=RELU,
-        )
-        in_channels, stride = out_channels, 1
 
 
 def _runtimes(small: float, narrow: float, full: float) -> dict[Any, float]:

@@ -13,7 +13,8 @@ from torch.nn import functional as F  # noqa: N812 - the name everybody knows it
 
 from model_hub.blocks.lightspeech import OPERATIONS, sinusoids
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.spaces.lightspeech import LightSpeech, Speech, sample_of_codes
+from model_hub.networks.lightspeech import Speech
+from model_hub.spaces.lightspeech import LightSpeech, sample_of_codes
 
 # one-shot.md, section F2.4
 SEARCHED = [2, 7, 4, 3, 5, 6, 3, 4]

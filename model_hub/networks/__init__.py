@@ -1,0 +1,1 @@
+"""The networks of the spaces, built of what a sample says."""

@@ -1,0 +1,150 @@
+"""The networks of FBNet (Wu et al. 2019, arXiv:1812.03443), at the resolutions of its space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
+
+from torch import Tensor, nn
+
+from model_hub.blocks.mobile import ConvBNAct, NormFactory
+from model_hub.blocks.mobile_network import RELU, MobileNetwork
+
+__all__ = ["FBNetBlock", "FBNetNetwork"]
+
+_STEM_WIDTH: Final = 16
+_STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
+_STAGE_WIDTHS: Final = (16, 24, 32, 64, 112, 184, 352)
+_CLASSIFIER_STD: Final = 0.001
+
+_Shape: TypeAlias = tuple[int, int, int]
+"""Kernel size, expansion and groups of a block."""
+
+
+class FBNetNetwork(MobileNetwork):
+    """A network of the space.
+
+    Args:
+        layers: Kernel size, expansion and groups of each of the 22 layers, None where it is left
+            out.
+        stem_stride: Of the stem.
+        stage_strides: Of the first layer of each of the seven stages.
+        head_width: Output channels of the 1 x 1 convolution before the pooling.
+        expands_always: Whether blocks of expansion 1 have their first convolution.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[_Shape | None],
+        *,
+        stem_stride: int,
+        stage_strides: tuple[int, ...],
+        head_width: int,
+        expands_always: bool,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        stages: list[list[nn.Module]] = [[] for _ in _STAGE_LAYERS]
+        for layer, (stage, *shape) in zip(layers, _places(stage_strides), strict=True):
+            stages[stage].extend(_layer(layer, *shape, expands=expands_always, norm=norm))
+        super().__init__(
+            stages,
+            stem_width=_STEM_WIDTH,
+            stem_stride=stem_stride,
+            last_width=_STAGE_WIDTHS[-1],
+            head_width=head_width,
+            num_labels=num_labels,
+            dropout_rate=dropout_rate,
+            norm=norm,
+        )
+        nn.init.normal_(self.classifier.weight, std=_CLASSIFIER_STD)
+
+
+class FBNetBlock(nn.Sequential):
+    """A 1 x 1 expansion, a shuffle between groups, a depthwise convolution and a projection.
+
+    The input is added where the shapes are equal.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: Of the depthwise convolution.
+        kernel_size: Odd; of the depthwise convolution.
+        expand_ratio: Hidden width over input width.
+        groups: Of the 1 x 1 convolutions.
+        expands: Whether there is an expansion where it would keep the width.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        kernel_size: int,
+        expand_ratio: int,
+        groups: int = 1,
+        expands: bool = True,
+        norm: NormFactory = nn.BatchNorm2d,
+    ) -> None:
+        hidden = in_channels * expand_ratio
+        expand = ConvBNAct(in_channels, hidden, 1, groups=groups, norm=norm, activation=RELU)
+        depthwise = ConvBNAct(
+            hidden, hidden, kernel_size, stride, groups=hidden, norm=norm, activation=RELU
+        )
+        project = ConvBNAct(hidden, out_channels, 1, groups=groups, norm=norm)
+        super().__init__(
+            *(expand if expands or expand_ratio > 1 else ()),
+            *([nn.ChannelShuffle(groups)] if groups > 1 else ()),
+            *depthwise,
+            *project,
+        )
+        self.residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the sequence."""
+        y = x
+        for layer in self:
+            y = layer(y)
+        return x + y if self.residual else y
+
+
+def _places(stage_strides: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield stage, input channels, output channels and stride of each layer."""
+    in_channels = _STEM_WIDTH
+    outline = zip(_STAGE_LAYERS, _STAGE_WIDTHS, stage_strides, strict=True)
+    for stage, (layers, width, stride) in enumerate(outline):
+        for place in range(layers):
+            yield stage, in_channels, width, 1 if place else stride
+            in_channels = width
+
+
+def _layer(
+    layer: _Shape | None,
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    expands: bool,
+    norm: NormFactory,
+) -> Iterator[nn.Module]:
+    """Yield the module of a layer, none for one that would pass its input on."""
+    if layer is not None:
+        kernel_size, expand_ratio, groups = layer
+        yield FBNetBlock(
+            in_channels,
+            out_channels,
+            stride,
+            kernel_size=kernel_size,
+            expand_ratio=expand_ratio,
+            groups=groups,
+            expands=expands,
+            norm=norm,
+        )
+    elif stride > 1 or in_channels != out_channels:
+        yield ConvBNAct(in_channels, out_channels, 1, stride, norm=norm, activation=RELU)

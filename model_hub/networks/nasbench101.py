@@ -1,0 +1,173 @@
+"""The networks of NAS-Bench-101: stacks of one cell (Ying et al. 2019, arXiv:1902.09635)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.blocks.mobile import NormFactory
+from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
+from model_hub.errors import InvalidSampleError
+
+__all__ = ["Cell", "NasBench101Network"]
+
+
+class NasBench101Network(nn.Module):
+    """A network of the space.
+
+    Args:
+        cell: The pruned graph of all cells.
+        channels: Channels of the first stack.
+        num_stacks: Stacks.
+        cells_per_stack: Cells of a stack.
+        num_labels: Classes.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        cell: CellGraph,
+        *,
+        channels: int,
+        num_stacks: int,
+        cells_per_stack: int,
+        num_labels: int,
+        norm: NormFactory,
+    ) -> None:
+        super().__init__()
+        self.stem_conv = ConvBNReLU(3, channels, 3, norm)
+        features: list[nn.Module] = []
+        before = channels
+        for stack in range(num_stacks):
+            if stack:
+                features.append(nn.MaxPool2d(2))
+                channels *= 2
+            for _ in range(cells_per_stack):
+                features.append(Cell(cell, before, channels, norm))
+                before = channels
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Linear(channels, num_labels)
+        _initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.features(self.stem_conv(x))
+        logits: Tensor = self.classifier(features.mean((2, 3)))
+        return logits
+
+
+class Cell(nn.Module):
+    """A cell of a pruned graph; it has a projection wherever the input vertex feeds another.
+
+    Args:
+        graph: The graph.
+        in_channels: Channels of the input vertex.
+        out_channels: Channels of the output vertex.
+        norm: Makes each norm.
+        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+
+    Raises:
+        InvalidSampleError: An operation of the graph is no candidate.
+    """
+
+    def __init__(
+        self,
+        graph: CellGraph,
+        in_channels: int,
+        out_channels: int,
+        norm: NormFactory = nn.BatchNorm2d,
+        *,
+        candidates: Mapping[str, Callable[[int], nn.Module]] | None = None,
+    ) -> None:
+        super().__init__()
+        known = _candidates(norm) if candidates is None else candidates
+        for vertex, name in enumerate(graph.operations, start=1):
+            if name not in known:
+                raise InvalidSampleError(
+                    f"op{vertex}",
+                    f"{name!r} is no operation; the candidates are {', '.join(known)}",
+                )
+        self.graph = graph
+        self.channels = graph.channels(out_channels)
+        self.projections = nn.ModuleDict(
+            {
+                str(vertex): ConvBNReLU(in_channels, self.channels[vertex], 1, norm)
+                for vertex, sources in enumerate(graph.predecessors)
+                if 0 in sources
+            }
+        )
+        self.ops = nn.ModuleDict(
+            {
+                str(vertex): known[name](self.channels[vertex])
+                for vertex, name in enumerate(graph.operations, start=1)
+            }
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output vertex (batch, out_channels, height, width)."""
+        values = [x]
+        for vertex in range(1, self.graph.output):
+            values.append(self.ops[str(vertex)](self._sum(vertex, values)))
+        feeding = [values[source] for source in self.graph.predecessors[-1] if source]
+        joined = [torch.cat(feeding, 1)] if feeding else []
+        return _total([*joined, *self._projected(self.graph.output, x)])
+
+    def _sum(self, vertex: int, values: list[Tensor]) -> Tensor:
+        """Add up what feeds a vertex, each cut to the vertex's channels."""
+        width = self.channels[vertex]
+        sources = (source for source in self.graph.predecessors[vertex] if source)
+        cut = [values[source][:, :width] for source in sources]
+        return _total([*cut, *self._projected(vertex, values[0])])
+
+    def _projected(self, vertex: int, x: Tensor) -> Iterator[Tensor]:
+        if str(vertex) in self.projections:
+            yield self.projections[str(vertex)](x)
+
+
+class ConvBNReLU(nn.Module):
+    """A convolution without bias that keeps the size, a norm and a ReLU.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Odd.
+        norm: Makes the norm.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, norm: NormFactory
+    ) -> None:
+        super().__init__()
+        self.conv_bn_relu = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
+            norm(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the three."""
+        y: Tensor = self.conv_bn_relu(x)
+        return y
+
+
+def _candidates(norm: NormFactory) -> dict[str, Callable[[int], nn.Module]]:
+    return {
+        CONV3X3: lambda channels: ConvBNReLU(channels, channels, 3, norm),
+        CONV1X1: lambda channels: ConvBNReLU(channels, channels, 1, norm),
+        MAXPOOL3X3: lambda _: nn.MaxPool2d(3, 1, 1),
+    }
+
+
+def _total(terms: list[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0])
+
+
+def _initialize(network: nn.Module) -> None:
+    """Draw convolutions of variance 1 / fan-in, cut at two standard deviations."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            std = sqrt(1 / (module.weight[0].numel()))
+            nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)

@@ -1,0 +1,202 @@
+"""The networks of NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326).
+
+A network has three stacks of equal cells, with a residual block that halves the resolution and
+doubles the width between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.errors import InvalidSampleError
+
+__all__ = ["Cell", "NasBench201Network", "Node", "ReLUConvBN", "ReductionBlock"]
+
+_NUM_TENSORS: Final = 4
+"""Input, two nodes and output of a cell of the benchmark."""
+
+_NUM_STACKS: Final = 3
+
+
+class NasBench201Network(nn.Module):
+    """A network of the space.
+
+    Args:
+        operations: Name of the operation on each edge (source, target), 0 <= source < target <= 3.
+        channels: Channels of the first stack.
+        cells_per_stack: Cells of a stack.
+        num_labels: Classes.
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[tuple[int, int], str],
+        *,
+        channels: int,
+        cells_per_stack: int,
+        num_labels: int,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        cells: list[nn.Module] = []
+        for stack in range(_NUM_STACKS):
+            if stack:
+                cells.append(ReductionBlock(channels, 2 * channels))
+                channels *= 2
+            cells.extend(Cell(operations, channels) for _ in range(cells_per_stack))
+        self.cells = nn.Sequential(*cells)
+        self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.classifier = nn.Linear(channels, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.lastact(self.cells(self.stem(x)))
+        logits: Tensor = self.classifier(features.mean((2, 3)))
+        return logits
+
+
+class Cell(nn.Module):
+    """A cell: each tensor is the sum of the operations on all tensors before it.
+
+    Args:
+        operations: Name of the operation on each edge (source, target), source < target.
+        channels: Channels of every tensor.
+        num_tensors: Input, nodes and output; the benchmark has 4.
+        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+
+    Raises:
+        InvalidSampleError: An edge has no operation, or one that is no candidate.
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[tuple[int, int], str],
+        channels: int,
+        *,
+        num_tensors: int = _NUM_TENSORS,
+        candidates: Mapping[str, Callable[[int], nn.Module]] | None = None,
+    ) -> None:
+        super().__init__()
+        known = _OPERATIONS if candidates is None else candidates
+        self.layers = nn.ModuleList(
+            Node(_made(operations, (source, target), known)(channels) for source in range(target))
+            for target in range(1, num_tensors)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last tensor, of the shape of the first."""
+        tensors = [x]
+        for node in self.layers:
+            tensors.append(node(tensors))
+        return tensors[-1]
+
+
+def _made(
+    operations: Mapping[tuple[int, int], str],
+    edge: tuple[int, int],
+    candidates: Mapping[str, Callable[[int], nn.Module]],
+) -> Callable[[int], nn.Module]:
+    name = operations.get(edge)
+    if name is None or name not in candidates:
+        source, target = edge
+        raise InvalidSampleError(
+            f"cell/{source}_{target}",
+            f"{name!r} is no operation; the candidates are {', '.join(candidates)}",
+        )
+    return candidates[name]
+
+
+class Node(nn.ModuleList):
+    """The operations whose sum is a tensor of a cell, one for each tensor before it."""
+
+    def forward(self, tensors: list[Tensor]) -> Tensor:
+        """Return the sum."""
+        terms: list[Tensor] = [op(tensor) for op, tensor in zip(self, tensors, strict=True)]
+        return sum(terms[1:], terms[0])
+
+
+class ReLUConvBN(nn.Module):
+    """ReLU, a convolution without bias, and a batch norm.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Odd.
+        stride: Of the convolution.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.op = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                padding=kernel_size // 2,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out_channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the three."""
+        y: Tensor = self.op(x)
+        return y
+
+
+class ReductionBlock(nn.Module):
+    """The basic block of a ResNet that halves the resolution, with a pooled shortcut.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv_a = ReLUConvBN(in_channels, out_channels, 3, stride=2)
+        self.conv_b = ReLUConvBN(out_channels, out_channels, 3)
+        self.downsample = nn.Sequential(
+            nn.AvgPool2d(2), nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the sum of both paths."""
+        shortcut: Tensor = self.downsample(x)
+        residual: Tensor = self.conv_b(self.conv_a(x))
+        return shortcut + residual
+
+
+class Zero(nn.Module):
+    """The operation `none`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return zeros of the shape of the input."""
+        return torch.zeros_like(x)
+
+
+def _convolution(kernel_size: int) -> Callable[[int], nn.Module]:
+    return lambda channels: ReLUConvBN(channels, channels, kernel_size)
+
+
+_OPERATIONS: Final[Mapping[str, Callable[[int], nn.Module]]] = MappingProxyType(
+    {
+        "none": lambda _: Zero(),
+        "skip_connect": lambda _: nn.Identity(),
+        "conv_1x1": _convolution(1),
+        "conv_3x3": _convolution(3),
+        "avg_pool_3x3": lambda _: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+    }
+)
+"""Makes each operation at a width."""

@@ -1,0 +1,84 @@
+"""The networks of Single-Path NAS (Stamoulis et al. 2019, arXiv:1904.02877)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import sqrt
+from typing import Final
+
+from torch import nn
+
+from model_hub.blocks.mobile import DepthwiseSeparable, InvertedResidual, NormFactory
+from model_hub.blocks.mobile_network import RELU, MobileNetwork
+
+__all__ = ["SinglePathNASNetwork"]
+
+_STEM_WIDTH: Final = 32
+_WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
+"""Output channels of the first fixed block, of each stage and of the last fixed block."""
+
+_STRIDES: Final = (2, 2, 2, 1, 2)
+"""Of the first layer of each stage."""
+_HEAD_WIDTH: Final = 1280
+_LAST_EXPANSION: Final = 6
+
+
+class SinglePathNASNetwork(MobileNetwork):
+    """A network of the space.
+
+    Args:
+        stages: Kernel size and expansion of the layers of each searched stage.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes each norm.
+    """
+
+    def __init__(
+        self,
+        stages: list[list[tuple[int, int]]],
+        *,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        searched = zip(pairwise(_WIDTHS[:-1]), _STRIDES, stages, strict=True)
+        first = DepthwiseSeparable(_STEM_WIDTH, _WIDTHS[0], norm=norm, activation=RELU)
+        last = InvertedResidual(*_WIDTHS[-2:], _LAST_EXPANSION, norm=norm, activation=RELU)
+        super().__init__(
+            [
+                [first],
+                *(_stage_blocks(*ends, stride, stage, norm) for ends, stride, stage in searched),
+                [last],
+            ],
+            stem_width=_STEM_WIDTH,
+            stem_stride=2,
+            last_width=_WIDTHS[-1],
+            head_width=_HEAD_WIDTH,
+            num_labels=num_labels,
+            dropout_rate=dropout_rate,
+            norm=norm,
+        )
+        bound = 1 / sqrt(num_labels)
+        nn.init.uniform_(self.classifier.weight, -bound, bound)
+
+
+def _stage_blocks(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    blocks: list[tuple[int, int]],
+    norm: NormFactory,
+) -> Iterator[InvertedResidual]:
+    """Yield the blocks of a stage; the first changes width and resolution."""
+    for kernel_size, expand_ratio in blocks:
+        yield InvertedResidual(
+            in_channels,
+            out_channels,
+            expand_ratio,
+            kernel_size,
+            stride,
+            norm=norm,
+            activation=RELU,
+        )
+        in_channels, stride = out_channels, 1

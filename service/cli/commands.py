@@ -24,6 +24,7 @@ from service.cli.export import export_command
 from service.cli.fetch import fetch_command
 from service.cli.hash import hash_command
 from service.cli.study import study_command
+from service.cli.worker import worker
 
 __all__ = ["run"]
 
@@ -56,6 +57,7 @@ app.command("serve")(serve.serve)
 app.command("export")(export_command)
 app.command("hash")(hash_command)
 app.command("study")(study_command)
+app.command("worker")(worker)
 app.command("batch")(batch)
 app.command("top")(oracle.top)
 app.command("pareto")(oracle.pareto)

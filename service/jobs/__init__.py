@@ -82,7 +82,7 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 most_bytes=settings.artifact_bytes,
                 most_days=settings.artifact_days,
             ),
-            weights=ContentFolder(settings.folder / "checkpoints"),
+            weights=ContentFolder(settings.checkpoints_dir),
         )
     finally:
         bell.close()

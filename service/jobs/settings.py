@@ -87,3 +87,18 @@ class JobSettings(BaseSettings):
     def artifacts_dir(self) -> Path:
         """The folder of the artifacts."""
         return self.folder / "artifacts"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """The folder of the weights that were uploaded."""
+        return self.folder / "checkpoints"
+
+    @property
+    def workers_dir(self) -> Path:
+        """The folder of the locks that living workers hold."""
+        return self.folder / "workers"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """The folder where tries make their files, a folder for each worker."""
+        return self.folder / "scratch"

@@ -1,0 +1,57 @@
+"""`nbs worker`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["worker"]
+
+
+def worker(
+    *,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="All GPUs and else the processor, or one kind alone."),
+    ] = "auto",
+    slots: Annotated[int, typer.Option(min=1, help="Jobs at a time on each device.")] = 1,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")
+    ] = False,
+) -> None:
+    """Do jobs: build, evaluate and time networks, until interrupted.
+
+    Finds the server's jobs by the environment: $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL,
+    $NASBENCH_REDIS_URL. Data sets are the folders and .tar files of $NASBENCH_DATASETS_DIR.
+    """
+    try:
+        from service.jobs import JobSettings, open_jobs  # noqa: PLC0415 - the extra may be missing
+        from service.logs import configure_logs  # noqa: PLC0415
+        from service.worker.equipment import find_devices  # noqa: PLC0415
+        from service.worker.worker import Worker  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"nbs: {error.name} is missing; a worker needs "
+            "`pip install 'nas-bench-service[worker]'`\n"
+        )
+        raise typer.Exit(1) from None
+    with open_jobs(JobSettings()) as jobs:
+        if check:
+            here = [found for found in jobs.roster.all() if found.host == platform.node()]
+            sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
+            raise typer.Exit(0 if any(found.alive for found in here) else 1)
+        as_json = os.environ.get("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
+        write_logs = configure_logs(as_json=as_json not in {"0", "false"})
+        devices = find_devices(device)
+        sys.stderr.write(
+            f"working on {', '.join(found.name for found in devices)}; jobs are in "
+            f"{jobs.settings.folder}, data sets in {jobs.settings.datasets_dir.expanduser()}\n"
+        )
+        try:
+            Worker(jobs, devices=devices, slots=slots).run()
+        finally:
+            write_logs()

@@ -1,0 +1,115 @@
+"""The process that does one try of a job, and ends with it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Final
+
+import structlog
+
+from service.jobs.contents import ContentFolder
+from service.jobs.records import Artifact, Failure, Progress
+from service.worker.order import Crashed, Failed, Made, News, Order, write_news
+from service.worker.work import Done, WorkError, Workplace
+
+__all__ = ["do_order"]
+
+_SECONDS_BETWEEN_REPORTS: Final = 0.1
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
+    """Do what is ordered and tell the worker how it goes.
+
+    Args:
+        order: What to do.
+        news: Where to tell.
+        lifeline: Its other end is open for as long as the worker lives.
+    """
+    # A group of its own: it ends with all processes that the work may start.
+    os.setsid()
+    threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
+    log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)
+    write_news(news, _outcome(order, _reporter(news), log))
+    news.close()
+
+
+def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.BoundLogger) -> News:
+    try:
+        # Loads PyTorch, which the process this one was forked from has done already.
+        from service.worker.perform import perform  # noqa: PLC0415
+
+        weights = ContentFolder(order.checkpoints)
+        workplace = Workplace(
+            folder=order.folder,
+            device=order.device,
+            report=report,
+            datasets=order.datasets,
+            checkpoint=weights.path,
+            threads=order.threads,
+        )
+        done = perform(order.kind, order.spec, workplace)
+        report(Progress(stage="keeping"))
+        return Made(result=done.result, artifacts=_keep(order, done))
+    except WorkError as error:
+        log.info("job cannot be done", kind=error.kind, reason=error.message)
+        return Failed(failure=Failure(kind=error.kind, message=error.message))
+    except OSError as error:
+        log.exception("try ended by the system")
+        return Crashed(failure=_system_failure(error))
+    except Exception as error:
+        log.exception("try crashed")
+        name = type(error).__name__
+        message = f"the work ended in {name}; the log of the worker has more under this job's id"
+        return Crashed(failure=Failure(kind="crash", message=message))
+
+
+def _keep(order: Order, done: Done) -> tuple[Artifact, ...]:
+    kept = ContentFolder(order.artifacts)
+    artifacts = []
+    for file in done.files:
+        sha256, size = kept.add(file.path)
+        artifacts.append(
+            Artifact(name=file.name, media_type=file.media_type, size=size, sha256=sha256)
+        )
+    return tuple(artifacts)
+
+
+def _system_failure(error: OSError) -> Failure:
+    if error.errno in _NO_ROOM:
+        return Failure(
+            kind="disk-full",
+            message="the worker's disk is full: make room in the folder of the jobs, or lower "
+            "NASBENCH_ARTIFACT_BYTES",
+        )
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return Failure(kind="system", message=f"the worker's system refused: {reason}")
+
+
+def _reporter(news: Connection) -> Callable[[Progress], None]:
+    """Return what reports progress: each new stage, and else ten times a second at most."""
+    last, stage = 0.0, ""
+
+    def report(progress: Progress) -> None:
+        nonlocal last, stage
+        now = time.monotonic()
+        complete = progress.total is not None and progress.done >= progress.total
+        if progress.stage != stage or complete or now - last >= _SECONDS_BETWEEN_REPORTS:
+            last, stage = now, progress.stage
+            write_news(news, progress)
+
+    return report
+
+
+def _die_with_worker(lifeline: Connection) -> None:
+    """Wait for the worker's end, which may be a sudden one, and follow it."""
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os.killpg(0, signal.SIGKILL)

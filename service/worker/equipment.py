@@ -1,0 +1,87 @@
+"""What a worker has: devices, data sets, weights."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from model_hub import zoo
+from service.jobs.records import DeviceState
+from service.worker.trial import context
+
+__all__ = ["DeviceChoice", "datasets_in", "find_devices", "weights_here"]
+
+DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ARCHIVE: Final = ".tar"
+
+
+def find_devices(choice: DeviceChoice) -> tuple[DeviceState, ...]:
+    """Return the devices to work on: all GPUs, or the processor where there is none.
+
+    Raises:
+        ValueError: GPUs are asked for and there is none.
+    """
+    gpus = () if choice == "cpu" else _gpus()
+    if choice == "cuda" and not gpus:
+        raise ValueError("there is no GPU that PyTorch can use; `--device cpu` does without")
+    return gpus or (_processor(),)
+
+
+def datasets_in(folder: Path) -> dict[str, Path]:
+    """Return the data sets in a folder by name.
+
+    They are its folders and its tar files, these without their ending; what begins with a dot is
+    none.
+    """
+    if not folder.is_dir():
+        return {}
+    found = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.removesuffix(_ARCHIVE)
+        is_one = path.is_dir() or (path.suffix == _ARCHIVE and path.is_file())
+        if is_one and _NAME.fullmatch(name):
+            found[name] = path
+    return found
+
+
+def weights_here() -> tuple[str, ...]:
+    """Return the searched models whose weights are in the zoo's folder."""
+    return tuple(name for name in zoo.names() if zoo.weights_path(name).is_file())
+
+
+def _gpus() -> tuple[DeviceState, ...]:
+    """Ask a process that ends again: one that has touched a GPU must not be forked."""
+    processes = context()
+    answers, theirs = processes.Pipe(duplex=False)
+    process = processes.Process(target=_tell_gpus, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        lines = answers.recv_bytes().decode().splitlines()
+    except EOFError:
+        lines = []
+    process.join()
+    return tuple(_gpu(number, line) for number, line in enumerate(lines))
+
+
+def _tell_gpus(answers: Connection) -> None:
+    import torch  # noqa: PLC0415 - only where it is asked for
+
+    devices = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+    answers.send_bytes("\n".join(f"{gpu.total_memory} {gpu.name}" for gpu in devices).encode())
+
+
+def _gpu(number: int, line: str) -> DeviceState:
+    memory, _, model = line.partition(" ")
+    return DeviceState(name=f"cuda:{number}", kind="cuda", model=model, memory=int(memory))
+
+
+def _processor() -> DeviceState:
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return DeviceState(name="cpu", kind="cpu", model=platform.machine(), memory=pages * size)

@@ -1,0 +1,124 @@
+"""One try of a job, as its worker sees it: a process that tells news, and can be ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from service.jobs.records import Failure
+from service.worker.child import do_order
+from service.worker.order import Crashed, News, Order, read_news
+
+__all__ = ["Trial", "context"]
+
+_PRELOADED: Final = ["service.worker.perform"]
+"""Loaded once, in the process that all tries are forked from: PyTorch takes two seconds."""
+
+_PAGE_KINDS: Final = ("RssAnon:", "RssShmem:")
+"""What a process takes for itself; pages of files and libraries are shared."""
+_KIBIBYTE: Final = 1024
+
+
+def context() -> multiprocessing.context.ForkServerContext:
+    """Return what starts processes, with PyTorch loaded and no GPU touched."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(_PRELOADED)
+    return made
+
+
+class Trial:
+    """A process that does an order; a context manager, at whose end it is gone.
+
+    Args:
+        order: What it is to do.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        processes = context()
+        self._news, theirs = processes.Pipe(duplex=False)
+        far_end, self._lifeline = processes.Pipe(duplex=False)
+        # No daemon: it may have processes of its own, which read images.
+        self._process = processes.Process(
+            target=do_order, args=(order, theirs, far_end), name=f"job {order.job_id}"
+        )
+        self._ends = (theirs, far_end)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        for end in self._ends:
+            end.close()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end()
+        self._news.close()
+        self._lifeline.close()
+        self._process.close()
+
+    def hear(self, seconds: float) -> News | None:
+        """Return what it has to say, or None when it says nothing for a while.
+
+        A process that ends without a last word has crashed.
+        """
+        if not self._news.poll(seconds):
+            return None
+        try:
+            return read_news(self._news)
+        except (EOFError, OSError):
+            self._process.join()
+            return Crashed(failure=_sudden_end(self._process.exitcode))
+
+    def memory(self) -> int:
+        """Return how many bytes its processes take."""
+        pid = self._process.pid
+        return sum(_memory(path) for path in Path("/proc").glob("[0-9]*") if _session(path) == pid)
+
+    def _end(self) -> None:
+        """End it with all processes that it started."""
+        pid = self._process.pid
+        with suppress(ProcessLookupError, PermissionError):
+            # Before it has a group of its own, it is ended by itself.
+            if pid is not None and os.getpgid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.join()
+
+
+def _sudden_end(status: int | None) -> Failure:
+    if status is not None and status < 0:
+        name = signal.Signals(-status).name
+        hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+        return Failure(kind="crash", message=f"the process of the job was ended by {name}{hint}")
+    return Failure(
+        kind="crash",
+        message=f"the process of the job ended with status {status} and without a last word",
+    )
+
+
+def _session(path: Path) -> int | None:
+    """Return the session that a process belongs to."""
+    try:
+        # The name of the program, in brackets, may hold anything.
+        fields = (path / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[3])
+
+
+def _memory(path: Path) -> int:
+    try:
+        lines = (path / "status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * _KIBIBYTE for line in lines if line.startswith(_PAGE_KINDS))

@@ -1,0 +1,170 @@
+"""A worker: its slots, and what goes on beside them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+
+from service.jobs import Jobs
+from service.jobs.errors import StoreUnavailableError
+from service.jobs.records import DeviceState, WorkerState
+from service.worker.equipment import datasets_in, weights_here
+from service.worker.liveness import buried, dead_workers, living
+from service.worker.slot import Slot
+
+__all__ = ["Worker"]
+
+_ROUND_SECONDS: Final = 1.0
+_SIGNS_OF_LIFE: Final = 6
+"""In the time of a lease."""
+_EVICTION_SECONDS: Final = 60.0
+
+
+class Worker:
+    """Does jobs until it is told to stop, and then hands back what it has begun.
+
+    Args:
+        jobs: Where jobs come from.
+        devices: What it computes on.
+        slots: Jobs at a time on each device.
+    """
+
+    def __init__(self, jobs: Jobs, *, devices: Sequence[DeviceState], slots: int = 1) -> None:
+        self.id = f"{platform.node()[:48]}-{uuid4().hex[:8]}"
+        self._jobs = jobs
+        self._devices = tuple(devices)
+        self._stop = threading.Event()
+        self._log = structlog.get_logger().bind(worker=self.id)
+        self._said: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
+        self._evicted = -_EVICTION_SECONDS
+        places = [device for device in self._devices for _ in range(slots)]
+        self._slots = [
+            Slot(
+                jobs=jobs,
+                worker_id=self.id,
+                device=device,
+                threads=max(1, (os.cpu_count() or 1) // len(places)),
+                scratch=self._scratch(self.id),
+                datasets=self._datasets,
+                stop=self._stop,
+            )
+            for device in places
+        ]
+
+    def run(self) -> None:
+        """Do jobs until `stop`, or until the process is told to end by SIGTERM or SIGINT."""
+        with ExitStack() as stack:
+            stack.enter_context(living(self._jobs.settings.workers_dir, self.id))
+            stack.enter_context(_told_to_end(self.stop))
+            self._round()
+            threads = [threading.Thread(target=slot.run, daemon=True) for slot in self._slots]
+            for thread in threads:
+                thread.start()
+            self._log.info("worker ready", devices=[device.name for device in self._devices])
+            while not self._stop.wait(_ROUND_SECONDS):
+                self._round()
+                if not all(thread.is_alive() for thread in threads):
+                    # Its error is in the log; a worker that does half of its work helps nobody.
+                    raise RuntimeError("a slot of the worker has ended by an error")
+            for thread in threads:
+                thread.join()
+            self._leave()
+
+    def stop(self) -> None:
+        """Make `run` hand back what it has begun and return."""
+        self._stop.set()
+
+    def _round(self) -> None:
+        """Do what is to be done now and then; what cannot be done now is done next time."""
+        for task in (self._say, self._recover, self._evict):
+            try:
+                task()
+            except StoreUnavailableError as error:
+                self._log.warning("no word to the store", reason=str(error))
+
+    def _say(self) -> None:
+        at, last = self._said
+        state = self._state()
+        silence = time.monotonic() - at
+        if state != last or silence >= self._jobs.settings.lease_seconds / _SIGNS_OF_LIFE:
+            self._jobs.roster.say(state)
+            self._said = (time.monotonic(), state)
+
+    def _recover(self) -> None:
+        """Free the jobs of workers that are gone."""
+        folder = self._jobs.settings.workers_dir
+        dead = dead_workers(folder)
+        freed = self._jobs.leases.recover(dead)
+        for worker_id in dead:
+            self._jobs.roster.leave(worker_id)
+            shutil.rmtree(self._scratch(worker_id), ignore_errors=True)
+            buried(folder, worker_id)
+        if freed:
+            self._log.warning("jobs of lost workers freed", jobs=freed, workers=dead)
+
+    def _evict(self) -> None:
+        if time.monotonic() - self._evicted < _EVICTION_SECONDS:
+            return
+        self._evicted = time.monotonic()
+        gone = self._jobs.shelf.evict()
+        if gone:
+            self._log.info("artifacts thrown away", files=gone)
+
+    def _leave(self) -> None:
+        shutil.rmtree(self._scratch(self.id), ignore_errors=True)
+        try:
+            self._jobs.roster.leave(self.id)
+        except StoreUnavailableError as error:
+            self._log.warning("no word to the store", reason=str(error))
+
+    def _state(self) -> WorkerState:
+        return WorkerState(
+            id=self.id,
+            host=platform.node(),
+            pid=os.getpid(),
+            version=version("nas-bench-service"),
+            devices=self._devices,
+            datasets=tuple(self._datasets()),
+            models=weights_here(),
+            running=tuple(slot.running for slot in self._slots if slot.running),
+        )
+
+    def _datasets(self) -> dict[str, Path]:
+        return datasets_in(self._jobs.settings.datasets_dir.expanduser())
+
+    def _scratch(self, worker_id: str) -> Path:
+        return self._jobs.settings.scratch_dir / worker_id
+
+
+@contextmanager
+def _told_to_end(stop: Callable[[], None]) -> Iterator[None]:
+    """Stop at the first signal; a second one ends the process as it does by default."""
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def handle(kind: int, _: Any) -> None:
+        stop()
+        signal.signal(kind, before[signal.Signals(kind)])
+
+    for kind in kinds:
+        signal.signal(kind, handle)
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -12,9 +13,15 @@ from typing import Any, BinaryIO, Final, cast
 import orjson
 import structlog
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "logs_as_json"]
 
 _SECONDS_BETWEEN_WRITES: Final = 0.2
+
+
+def logs_as_json() -> bool:
+    """Tell whether this process and those it starts log for machines: unless a person watches."""
+    default = "0" if sys.stderr.isatty() else "1"
+    return os.environ.setdefault("NASBENCH_LOG_JSON", default).lower() not in {"0", "false"}
 
 
 def configure_logs(*, as_json: bool) -> Callable[[], None]:

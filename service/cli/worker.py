@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from typing import Annotated, Literal
@@ -30,7 +29,7 @@ def worker(
     """
     try:
         from service.jobs import JobSettings, open_jobs  # noqa: PLC0415 - the extra may be missing
-        from service.logs import configure_logs  # noqa: PLC0415
+        from service.logs import configure_logs, logs_as_json  # noqa: PLC0415
         from service.worker.equipment import find_devices  # noqa: PLC0415
         from service.worker.worker import Worker  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -44,8 +43,7 @@ def worker(
             here = [found for found in jobs.roster.all() if found.host == platform.node()]
             sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
             raise typer.Exit(0 if any(found.alive for found in here) else 1)
-        as_json = os.environ.get("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
-        write_logs = configure_logs(as_json=as_json not in {"0", "false"})
+        write_logs = configure_logs(as_json=logs_as_json())
         devices = find_devices(device)
         sys.stderr.write(
             f"working on {', '.join(found.name for found in devices)}; jobs are in "

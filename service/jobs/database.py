@@ -132,6 +132,8 @@ def _sqlite(url: str) -> Any:
         max_connections=_CONNECTIONS,
         stale_timeout=_STALE_SECONDS,
         timeout=_BUSY_SECONDS,
+        # A pool hands connections from thread to thread, to one at a time.
+        check_same_thread=False,
         pragmas={
             "journal_mode": "wal",
             "busy_timeout": _BUSY_SECONDS * 1000,

@@ -15,6 +15,7 @@ import structlog
 
 from service.jobs.contents import ContentFolder
 from service.jobs.records import Artifact, Failure, Progress
+from service.logs import configure_logs, logs_as_json
 from service.worker.order import Crashed, Failed, Made, News, Order, write_news
 from service.worker.work import Done, WorkError, Workplace
 
@@ -35,9 +36,13 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
     # A group of its own: it ends with all processes that the work may start.
     os.setsid()
     threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
+    write_logs = configure_logs(as_json=logs_as_json())
     log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)
-    write_news(news, _outcome(order, _reporter(news), log))
-    news.close()
+    try:
+        write_news(news, _outcome(order, _reporter(news), log))
+    finally:
+        write_logs()
+        news.close()
 
 
 def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.BoundLogger) -> News:

@@ -36,7 +36,8 @@ class InvalidQuestionError(BenchmarkDataError, ValueError):
     """A filter, a limit or a cursor that cannot mean anything.
 
     Args:
-        field: Name of the offending field, as the caller spelled it.
+        field: Name of the offending field, as the caller spelled it; `network.arch` of one inside
+            another.
         message: What is wrong with it and what would be right.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from model_hub.errors import InvalidArgumentError, listed, nearest, shown
 
-__all__ = ["a_count", "a_number", "counts", "one_of"]
+__all__ = ["a_count", "a_number", "counts", "distinct_numbers", "one_of"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,22 @@ def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != length:
         raise InvalidArgumentError(argument, f"{shown(values)} is not a list of {length} integers")
     return tuple(a_count(argument, value) for value in values)
+
+
+def distinct_numbers(argument: str, values: object) -> tuple[Any, ...]:
+    """Return a tuple of numbers, at least one, of which no two are equal.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    if (
+        not isinstance(values, tuple)
+        or not values
+        or not all(isinstance(value, int | float) for value in values)
+        or len(set(values)) < len(values)
+    ):
+        raise InvalidArgumentError(argument, f"{shown(values)} is not a list of distinct numbers")
+    return values
 
 
 def one_of(argument: str, value: Any, allowed: Sequence[T]) -> T:

@@ -73,6 +73,7 @@ class UnknownNameError(ModelHubError, LookupError):
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         known = sorted(known)
         super().__init__(f"there is no {kind} {shown(name)}{nearest(name, known)}")
+        self.kind = kind
         self.name = name
         self.known = known
 

@@ -6,14 +6,14 @@ node, is the sum of operations on earlier states. It gives out some nodes side b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from model_hub.choices import Choice, LayerChoice, Sample, Subset
-from model_hub.errors import InvalidSampleError, shown
+from model_hub.errors import InvalidSampleError, listed, shown
 
-__all__ = ["CELLS", "NORMAL", "REDUCE", "CellGenotype", "Merge", "cell_choices"]
+__all__ = ["CELLS", "NORMAL", "OPERATIONS", "REDUCE", "CellGenotype", "Merge", "cell_choices"]
 
 NORMAL: Final = "normal"
 REDUCE: Final = "reduce"
@@ -24,6 +24,17 @@ CELLS: Final = (NORMAL, REDUCE)
 
 Merge: TypeAlias = Literal["all", "loose_end"]
 """What a cell gives out: all its nodes, or those that no operation of the cell uses."""
+
+OPERATIONS: Final = (
+    "none",
+    *("avg_pool_2x2", "avg_pool_3x3", "avg_pool_5x5"),
+    *("max_pool_2x2", "max_pool_3x3", "max_pool_5x5", "max_pool_7x7"),
+    "skip_connect",
+    *("conv_1x1", "conv_3x3", "conv_3x1_1x3", "conv_7x1_1x7"),
+    *("sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7"),
+    *("dil_conv_3x3", "dil_conv_5x5", "dil_sep_conv_3x3"),
+)
+"""Names of the operations that the hub has; a network of one's own may have others."""
 
 _MOST_NODES: Final = 100
 """Far above any cell: what is larger was not meant as one."""
@@ -125,6 +136,31 @@ class CellGenotype:
             )
         nodes = tuple(tuple(pairs[i : i + 2]) for i in range(0, len(pairs), 2))
         return cls(nodes, given)
+
+    @classmethod
+    def from_dict(cls, cell: Mapping[str, Any]) -> CellGenotype:
+        """Return the cell that `to_dict` spells.
+
+        Raises:
+            InvalidSampleError: It spells none.
+        """
+        if set(cell) != {"nodes", "concat"}:
+            raise InvalidSampleError(None, f"a cell has nodes and concat, not {listed(cell)}")
+        try:
+            nodes = tuple(
+                tuple((str(name), source) for name, source in node) for node in cell["nodes"]
+            )
+            concat = tuple(cell["concat"])
+        except (TypeError, ValueError) as error:
+            raise InvalidSampleError(
+                None, f"{shown(cell)} has no lists of [operation, state] pairs and of states"
+            ) from error
+        return cls(nodes, concat)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Spell a cell of two inputs: {"nodes": [[[operation, state], …], …], "concat": […]}."""
+        nodes = [[[name, source] for name, source in node] for node in self.nodes]
+        return {"nodes": nodes, "concat": list(self.concat)}
 
 
 def cell_choices(

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_hub.choices import Sample
+from model_hub.choices import Chosen, Sample
 from model_hub.errors import UnknownNameError
 from model_hub.search_space import SearchSpace
 
@@ -40,9 +40,26 @@ class ModelSpace(ABC):
         return self._choices()
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that are not the defaults, as JSON; `space(name, **arguments)` is equal."""
+        return {
+            field.name: _as_json(value, field.default)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
+
+    @property
     @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the input that the space was made for, without the batch."""
+
+    def canonical(self, sample: object) -> dict[str, Chosen]:
+        """Return the one sample that stands for all that are known to make the same network.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        return self.choices.validate(sample)
 
     def freeze(self, sample: object, *, strict: bool = True) -> nn.Module:
         """Build the network of a sample, initialised as the space states.
@@ -131,3 +148,9 @@ class ModelSpace(ABC):
 
 def _as_tuple(value: Any) -> Any:
     return tuple(map(_as_tuple, value)) if isinstance(value, list | tuple) else value
+
+
+def _as_json(value: Any, default: Any) -> Any:
+    if isinstance(default, bool):
+        return bool(value)  # 1 is taken for true, and must not look like another argument
+    return [_as_json(item, None) for item in value] if isinstance(value, tuple) else value

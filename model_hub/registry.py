@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import MappingProxyType
+from typing import Any, Final
 
 from model_hub import spaces
 from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest
 from model_hub.model_space import ModelSpace
+from model_hub.spaces.nds_cells import NdsCells
 
 __all__ = ["space", "space_names"]
+
+
+_KINDS: Final[Mapping[str, type[ModelSpace]]] = MappingProxyType(
+    {name: getattr(spaces, name) for name in spaces.__all__} | {NdsCells.__name__: NdsCells}
+)
+"""The spaces by name, and the networks of two given cells, which have no default."""
 
 
 def space_names() -> tuple[str, ...]:
@@ -16,24 +26,28 @@ def space_names() -> tuple[str, ...]:
     return tuple(spaces.__all__)
 
 
-def space(name: str, **arguments: Any) -> ModelSpace:
+def space(name: str, /, **arguments: Any) -> ModelSpace:
     """Make a space by its name.
 
     Args:
-        name: Its name, such as `ProxylessNAS`.
+        name: Its name, such as `ProxylessNAS`; or `NdsCells`, for networks of given cells.
         arguments: The arguments of its constructor.
 
     Raises:
         UnknownNameError: There is no such space; the message offers the nearest.
-        InvalidArgumentError: It has no such argument, or the value cannot mean anything.
+        InvalidArgumentError: It has no such argument, or needs one that is not there, or the value
+            cannot mean anything.
     """
-    if name not in spaces.__all__:
-        raise UnknownNameError("space", name, spaces.__all__)
-    kind: type[ModelSpace] = getattr(spaces, name)
+    if name not in _KINDS:
+        raise UnknownNameError("space", name, _KINDS)
+    kind = _KINDS[name]
     for argument in arguments:
         if argument not in kind.__dataclass_fields__:
             raise InvalidArgumentError(
                 argument,
                 f"{name} has no such argument{nearest(argument, kind.__dataclass_fields__)}",
             )
+    for field in fields(kind):
+        if field.default is MISSING and field.name not in arguments:
+            raise InvalidArgumentError(field.name, f"{name} needs this argument")
     return kind(**arguments)

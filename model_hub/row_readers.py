@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from model_hub.arguments import a_count
 from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
 from model_hub.genotype import NORMAL, REDUCE, CellGenotype
@@ -178,7 +179,8 @@ def _nds_cells(spec: Mapping[str, Any], cells: Mapping[str, Any], asked: Asked) 
 
 def _nds_cell(cells: Mapping[str, Any], cell: str, spec: Mapping[str, Any]) -> CellGenotype:
     """Return a cell of `{cell}_{node}_op_x`, `{cell}_{node}_input_x` and so on."""
-    num_nodes = _whole(_needed(spec, f"num_nodes_{cell}", int | float))
+    name = f"num_nodes_{cell}"
+    num_nodes = a_count(name, _whole(_needed(spec, name, int | float)))
     entries = [
         (
             _needed(cells, f"{cell}_{node}_op_{side}", str),

@@ -1,4 +1,4 @@
-"""The wire: frozen models that the service sends and the client returns, units included."""
+"""The wire: frozen models that are sent, returned and submitted, units included."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ from bench_client.models.benchmarks import (
     fields_of,
 )
 from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
+from bench_client.models.jobs import (
+    Checkpoint,
+    CheckpointList,
+    DatasetList,
+    Job,
+    JobArtifact,
+    JobError,
+    JobKind,
+    JobPage,
+    JobProgress,
+    JobState,
+    RegisteredDataset,
+    RegisteredWorker,
+    WorkerDevice,
+    WorkerList,
+)
 from bench_client.models.nasbench101 import (
     Nb101Config,
     Nb101Curves,
@@ -60,16 +76,45 @@ from bench_client.models.oracle import (
     Standing,
     TradeOff,
 )
+from bench_client.models.submissions import (
+    BenchmarkNetwork,
+    Device,
+    EvaluationRequest,
+    LatencyRequest,
+    ModelFormat,
+    ModelRequest,
+    Network,
+    Precision,
+    SearchedNetwork,
+    SpaceNetwork,
+    Submission,
+)
 
 __all__ = [
     "BatchAnswer",
     "BatchError",
     "BenchmarkInfo",
     "BenchmarkList",
+    "BenchmarkNetwork",
+    "Checkpoint",
+    "CheckpointList",
+    "DatasetList",
+    "Device",
     "Distribution",
+    "EvaluationRequest",
     "FieldDescription",
     "FieldError",
     "Found",
+    "Job",
+    "JobArtifact",
+    "JobError",
+    "JobKind",
+    "JobPage",
+    "JobProgress",
+    "JobState",
+    "LatencyRequest",
+    "ModelFormat",
+    "ModelRequest",
     "NatsSssArchitecture",
     "NatsSssConfig",
     "NatsSssCurves",
@@ -97,14 +142,23 @@ __all__ = [
     "NdsFamilies",
     "NdsFamily",
     "NdsStats",
+    "Network",
     "Page",
+    "Precision",
     "Problem",
     "ProvenanceInfo",
     "ProvenanceMark",
     "Ranked",
+    "RegisteredDataset",
+    "RegisteredWorker",
     "Sampled",
+    "SearchedNetwork",
+    "SpaceNetwork",
     "Standing",
+    "Submission",
     "TradeOff",
     "WireModel",
+    "WorkerDevice",
+    "WorkerList",
     "fields_of",
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from bench_client.models import WireModel
+from bench_client.models.answers import WireModel
 from bench_client.models.quantities import UNIT
 
 __all__ = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from model_hub.arguments import a_count, a_number, one_of
+from model_hub.arguments import a_count, a_number, distinct_numbers, one_of
 from model_hub.choices import Categorical, Choice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
@@ -105,9 +105,9 @@ class AutoFormer(ModelSpace):
 
     def _check(self) -> None:
         for argument in ("search_embed_dim", "search_num_heads", "search_depth"):
-            for value in _candidates(argument, getattr(self, argument)):
+            for value in distinct_numbers(argument, getattr(self, argument)):
                 a_count(argument, value, most=1000 if argument == "search_depth" else 1 << 16)
-        for ratio in _candidates("search_mlp_ratio", self.search_mlp_ratio):
+        for ratio in distinct_numbers("search_mlp_ratio", self.search_mlp_ratio):
             a_number("search_mlp_ratio", ratio, least=0.01, most=1000)
         for argument in ("patch_size", "in_channels", "num_labels"):
             a_count(argument, getattr(self, argument))
@@ -180,9 +180,3 @@ class AutoFormer(ModelSpace):
                 drop_path_rate=self.drop_path_rate * place / max(1, max(self.search_depth) - 1),
                 pre_norm=self.pre_norm,
             )
-
-
-def _candidates(argument: str, values: object) -> tuple[Any, ...]:
-    if not isinstance(values, tuple) or not values or len(set(values)) < len(values):
-        raise InvalidArgumentError(argument, f"{shown(values)} is not a list of distinct numbers")
-    return values

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from model_hub.arguments import a_count, a_number
+from model_hub.arguments import a_count, a_number, distinct_numbers
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
 from model_hub.search_space import SearchSpace
@@ -157,11 +157,8 @@ def _layer_choices(block: int, place: int) -> list[Choice]:
 
 
 def _check_widths(widths: object) -> None:
-    if not isinstance(widths, tuple) or not widths or len(set(widths)) < len(widths):
-        raise InvalidArgumentError(
-            "hidden_sizes", f"{shown(widths)} is not a list of distinct widths"
-        )
-    if any(a_count("hidden_sizes", width) % _HEAD_DIM for width in widths):
+    numbers = distinct_numbers("hidden_sizes", widths)
+    if any(a_count("hidden_sizes", width) % _HEAD_DIM for width in numbers):
         raise InvalidArgumentError(
             "hidden_sizes", f"{shown(widths)} are not all multiples of {_HEAD_DIM}"
         )

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from model_hub.arguments import a_count, a_number
 from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
-from model_hub.choices import Categorical, Choice, Derived, LayerChoice, Sample, Subset, When
+from model_hub.choices import (
+    Categorical,
+    Choice,
+    Chosen,
+    Derived,
+    LayerChoice,
+    Sample,
+    Subset,
+    When,
+)
 from model_hub.errors import InvalidSampleError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
@@ -62,6 +71,16 @@ class NasBench101(ModelSpace):
     def input_shape(self) -> tuple[int, ...]:
         """Images of CIFAR."""
         return (3, 32, 32)
+
+    def canonical(self, sample: object) -> dict[str, Chosen]:
+        """Return the sample of the pruned cell, which is what the network is built of.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        graph = CellGraph.from_dict(self.choices.resolve(sample)["cell/final"])
+        labelled = {f"cell/{key}": value for key, value in graph.to_dict().items()}
+        return self.choices.validate({"cell/num_nodes": graph.output + 1} | labelled)
 
     def _choices(self) -> SearchSpace:
         pruned = Derived("cell/final", partial(_pruned_cell, max_num_edges=self.max_num_edges))

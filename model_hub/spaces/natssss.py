@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count
 from model_hub.choices import Categorical, Sample
+from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -36,6 +37,10 @@ class NatsSss(ModelSpace):
     num_labels: int = 10
 
     def _check(self) -> None:
+        if not isinstance(self.candidates, tuple):
+            raise InvalidArgumentError(
+                "candidates", f"{shown(self.candidates)} is not a list of numbers of channels"
+            )
         for channels in self.candidates:
             a_count("candidates", channels)
         a_count("num_labels", self.num_labels)

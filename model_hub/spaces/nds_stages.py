@@ -200,6 +200,8 @@ def _check_each(space: StageSpace, argument: str, **limits: int) -> None:
     """Check that an argument has a count, or candidates of one, for each stage."""
     _check_length(space, argument)
     for entry in getattr(space, argument):
+        if entry == ():
+            raise InvalidArgumentError(argument, "a stage has nothing to choose from")
         for value in _alternatives(entry):
             a_count(argument, value, **limits)
 

@@ -82,13 +82,15 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _invalid_question(request: Request, error: InvalidQuestionError) -> Response:
     source = "query" if request.method == "GET" else "body"
+    place = error.field.split(".")
+    is_architecture = place[-1] == "arch"
     return problem(
         request,
         422,
-        kind="invalid-architecture" if error.field == "arch" else "invalid-request",
-        title="Invalid architecture" if error.field == "arch" else "Invalid request",
+        kind="invalid-architecture" if is_architecture else "invalid-request",
+        title="Invalid architecture" if is_architecture else "Invalid request",
         detail=error.message,
-        errors=[{"loc": [source, error.field], "msg": error.message}],
+        errors=[{"loc": [source, *place], "msg": error.message}],
     )
 
 

@@ -14,6 +14,7 @@ from model_hub.blocks.cell_operations import CELL_OPERATIONS
 from model_hub.blocks.lightspeech import OPERATIONS as LIGHTSPEECH_OPERATIONS
 from model_hub.blocks.nas_bert import HEAD_DIM
 from model_hub.blocks.nas_bert import OPERATIONS as NAS_BERT_OPERATIONS
+from model_hub.genotype import OPERATIONS as CELL_NAMES
 from model_hub.networks.mobilenetv3 import ACTIVATIONS
 from model_hub.spaces import (
     DARTS,
@@ -185,3 +186,7 @@ def test_the_names_that_spaces_choose_from_are_those_that_networks_know() -> Non
 @pytest.mark.parametrize("kind", [AmoebaNet, DARTS, ENAS, NASNet, PNAS])
 def test_operations_of_cells_are_those_that_networks_know(kind: Any) -> None:
     assert set(kind.operations) <= set(CELL_OPERATIONS)
+
+
+def test_the_operations_that_given_cells_may_have_are_those_that_networks_know() -> None:
+    assert set(CELL_NAMES) == set(CELL_OPERATIONS)

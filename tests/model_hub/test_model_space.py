@@ -1,0 +1,149 @@
+"""Spaces as data: their arguments as JSON, and the one sample that stands for a network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import model_hub
+from model_hub.errors import (
+    InvalidArgumentError,
+    InvalidSampleError,
+    ModelHubError,
+    UnknownNameError,
+)
+from model_hub.genotype import CellGenotype
+from model_hub.spaces import AutoFormer, MobileNetV3Space, NasBench101
+from model_hub.spaces.nds_cells import NdsCells
+
+CELL: dict[str, Any] = {
+    "nodes": [[["sep_conv_3x3", 0], ["none", 1]], [["conv_1x1", 2], ["skip_connect", 0]]],
+    "concat": [2, 3],
+}
+
+
+@pytest.mark.parametrize("name", model_hub.space_names())
+def test_a_space_of_defaults_has_no_arguments(name: str) -> None:
+    assert model_hub.space(name).arguments == {}
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        AutoFormer.of_size("small", drop_rate=0.5),
+        MobileNetV3Space(width_multipliers=1.0, depth_range=((1, 2),) * 5),
+        NasBench101(num_labels=100, max_num_edges=8),
+        NdsCells(normal=CELL, reduce=CELL, width=8, num_cells=(3, 4)),  # type: ignore[arg-type]
+    ],
+    ids=lambda space: type(space).__name__,
+)
+def test_the_arguments_of_a_space_make_it_again_by_its_name(space: Any) -> None:
+    sent = json.loads(json.dumps(space.arguments))
+    assert sent == space.arguments
+    assert model_hub.space(type(space).__name__, **sent) == space
+
+
+def test_a_switch_given_as_a_number_is_a_truth_value_among_the_arguments() -> None:
+    arguments = model_hub.space("DARTS", auxiliary_loss=1).arguments
+    assert arguments["auxiliary_loss"] is True
+
+
+@given(st.integers(0, 1 << 40))
+@settings(max_examples=60)
+def test_a_canonical_cell_of_nasbench101_makes_the_same_network(seed: int) -> None:
+    space = NasBench101(stem_out_channels=8, num_stacks=1, num_modules_per_stack=1)
+    sample = space.choices.sample(seed)
+    canonical = space.canonical(sample)
+    assert space.canonical(canonical) == canonical
+    with torch.device("meta"):
+        networks = [space.freeze(each) for each in (sample, canonical)]
+    shapes = [{n: tuple(t.shape) for n, t in each.state_dict().items()} for each in networks]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", model_hub.space_names())
+def test_a_canonical_sample_is_its_own(name: str) -> None:
+    space = model_hub.space(name)
+    sample = space.canonical(space.choices.sample(3))
+    assert space.canonical(sample) == sample
+    with pytest.raises(InvalidSampleError):
+        space.canonical({"unheard": 1})
+
+
+def test_given_cells_are_made_by_name_and_spelled_as_json() -> None:
+    space = model_hub.space("NdsCells", normal=CELL, reduce=CELL, width=4, num_cells=3)
+    assert isinstance(space, NdsCells)
+    assert space.normal == CellGenotype.from_dict(CELL)
+    assert space.normal.to_dict() == CELL
+    assert space.profile({}).parameters > 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "error", "message"),
+    [
+        ({"normal": CELL}, InvalidArgumentError, "reduce: NdsCells needs this argument"),
+        ({"normal": 7, "reduce": CELL}, InvalidArgumentError, "normal: 7 is no CellGenotype"),
+        ({"normal": {}, "reduce": CELL}, InvalidSampleError, "a cell has nodes and concat"),
+        (
+            {"normal": CELL | {"inputs": 2}, "reduce": CELL},
+            InvalidSampleError,
+            "not 'nodes', 'concat', 'inputs'",
+        ),
+        (
+            {"normal": CELL | {"nodes": [["none", 0]]}, "reduce": CELL},
+            InvalidSampleError,
+            "no lists of",
+        ),
+        ({"normal": CELL | {"nodes": 3}, "reduce": CELL}, InvalidSampleError, "no lists of"),
+        ({"normal": CELL | {"concat": [9]}, "reduce": CELL}, InvalidSampleError, "distinct states"),
+        (
+            {"normal": CELL | {"nodes": [[["sep_conv_4x4", 0]]] * 2}, "reduce": CELL},
+            UnknownNameError,
+            "no operation 'sep_conv_4x4'; the nearest are sep_conv_",
+        ),
+        (
+            {"normal": CELL, "reduce": CELL | {"concat": [0, 2]}},
+            InvalidArgumentError,
+            "reduce: it gives out one of its inputs",
+        ),
+    ],
+)
+def test_cells_that_make_no_network_are_refused_before_it_is_made(
+    cells: dict[str, Any], error: type[ModelHubError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        model_hub.space("NdsCells", width=4, num_cells=3, **cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("NatsSss", {"candidates": 8}),
+        ("NatsSss", {"candidates": None}),
+        ("AutoFormer", {"search_depth": [{}]}),
+        ("AutoFormer", {"search_depth": []}),
+        ("NASBERT", {"hidden_sizes": [{}, 64]}),
+        ("Vanilla", {"depths": [[], 1, 1]}),
+        ("DARTS", {"width": []}),
+        ("ProxylessNAS", {"name": 1}),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(name: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match=next(iter(arguments))):
+        model_hub.space(name, **arguments)
+
+
+def test_a_row_of_nds_with_half_a_node_is_refused() -> None:
+    row = {
+        "model_family": "nas_cell",
+        "model_spec": {"num_nodes_normal": 0.5, "num_nodes_reduce": 1, "depth": 4, "width": 4},
+        "cell_spec": {},
+        "dataset": "cifar10",
+    }
+    with pytest.raises(InvalidArgumentError, match=r"num_nodes_normal: 0.5 is not an integer"):
+        model_hub.locate(row)

@@ -15,15 +15,14 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from model_hub.layer_shapes import LAYER_RULES, alike
+
 __all__ = ["run_on_meta"]
 
 _aten = torch.ops.aten
 
 _KINDS: Final = (bool, int, float, complex)
 """Kinds of numbers; together with a tensor of a smaller kind, a number decides on the type."""
-
-_FULL_PRECISION: Final = (torch.float32, torch.float64)
-"""Types whose statistics have the same type."""
 
 
 def run_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -70,6 +69,16 @@ def _difference(x: Any, y: Any, **options: Any) -> Any:
     return NotImplemented if is_boolean else _elementwise(x, y, **options)
 
 
+def _quotient(x: Any, y: Any) -> Any:
+    """Return what a product has, but for whole numbers, whose quotients are fractions."""
+    result = _elementwise(x, y)
+    return NotImplemented if result is NotImplemented or not _is_fraction(result) else result
+
+
+def _is_fraction(x: Tensor) -> bool:
+    return x.is_floating_point() or x.is_complex()
+
+
 def _clamp(x: Tensor, *bounds: Any, **named: Any) -> Any:
     bounds = (*bounds, *named.values())
     if x.dtype is torch.bool or all(bound is None for bound in bounds):
@@ -78,18 +87,17 @@ def _clamp(x: Tensor, *bounds: Any, **named: Any) -> Any:
 
 
 def _comparison(x: Tensor, _: object) -> Tensor:
-    return torch.empty_like(x, dtype=torch.bool)
+    return alike(x, dtype=torch.bool)
 
 
 def _complement(x: Tensor) -> Any:
-    return NotImplemented if _kind(x) > _KINDS.index(int) else torch.empty_like(x)
+    return NotImplemented if _kind(x) > _KINDS.index(int) else alike(x)
 
 
 def _running_sum(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:
     if not -x.dim() <= dim < x.dim():
         return NotImplemented
-    natural = torch.int64 if _kind(x) <= _KINDS.index(int) else x.dtype
-    return torch.empty_like(x, dtype=dtype or natural)
+    return alike(x, dtype=dtype or _sum_type(x))
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Any:
@@ -104,19 +112,31 @@ def _where(mask: Tensor, x: Tensor, y: Tensor) -> Any:
     return _broadcast((mask, x, y), x.dtype)
 
 
-def _arange(end: float, *, dtype: Any = None, device: Any = None, **_: Any) -> Any:
-    if dtype is None or not isinstance(end, int) or end < 0:
+def _arange(end: float, **options: Any) -> Any:
+    return _range(0, end, **options)
+
+
+def _range(start: float, end: float, *, dtype: Any = None, device: Any = None, **_: Any) -> Any:
+    if type(start) is not int or type(end) is not int or end < start:
         return NotImplemented
-    return torch.empty(end, dtype=dtype, device=device)
+    return torch.empty(end - start, dtype=dtype or torch.int64, device=device)
+
+
+def _zeros_like(x: Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+    return alike(x, dtype=dtype)
 
 
 def _function(x: Tensor, *_: Any, **__: Any) -> Any:
     """Return numbers of the same type; integers would turn into others, or be refused."""
-    return torch.empty_like(x) if x.is_floating_point() else NotImplemented
+    return alike(x) if x.is_floating_point() else NotImplemented
 
 
-def _softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
-    if dtype is not None or not -x.dim() <= dim < x.dim():
+def _safe_softmax(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
+    return NotImplemented if dtype is not None else _softmax(x, dim)
+
+
+def _softmax(x: Tensor, dim: int, half_to_float: bool = False) -> Any:  # noqa: FBT001, FBT002
+    if half_to_float or not -x.dim() <= dim < x.dim():
         return NotImplemented
     return _function(x)
 
@@ -125,37 +145,56 @@ def _in_place(x: Tensor, *_: Any, **__: Any) -> Tensor:
     return x
 
 
-def _batch_norm(x: Tensor, *_: Any, **__: Any) -> tuple[Tensor, None, None]:
-    """Return the output; in evaluation mode nothing is saved for the backward pass."""
-    return torch.empty_like(x), None, None
+def _mean(x: Tensor, dim: Sequence[int] | None, keepdim: bool = False, **_: Any) -> Any:  # noqa: FBT001, FBT002
+    sizes = _reduced(x, dim, keepdim=keepdim)
+    return NotImplemented if sizes is None else x.new_empty(sizes)
 
 
-def _layer_norm(
-    x: Tensor, sizes: Sequence[int], weight: Tensor | None, bias: Tensor | None, _: float
+def _sum(
+    x: Tensor,
+    dim: Sequence[int] | None,
+    keepdim: bool = False,  # noqa: FBT001, FBT002
+    *,
+    dtype: torch.dtype | None = None,
 ) -> Any:
-    """Return the output, and mean and deviation of each place."""
-    kept = x.shape[: max(0, x.dim() - len(sizes))]
-    fits = bool(sizes) and x.dtype in _FULL_PRECISION and [*kept, *sizes] == list(x.shape)
-    for parameter in (weight, bias):
-        if parameter is not None:
-            fits &= list(parameter.shape) == list(sizes) and parameter.dtype == x.dtype
-    if not fits:
+    sizes = _reduced(x, dim, keepdim=keepdim)
+    return NotImplemented if sizes is None else x.new_empty(sizes, dtype=dtype or _sum_type(x))
+
+
+def _sum_type(x: Tensor) -> torch.dtype:
+    return torch.int64 if _kind(x) <= _KINDS.index(int) else x.dtype
+
+
+def _reduced(x: Tensor, dim: Sequence[int] | None, *, keepdim: bool) -> list[int] | None:
+    """Return the sizes that are left, of no axes all; None where an axis is none of them."""
+    axes = dim or range(x.dim())
+    if not all(-x.dim() <= axis < x.dim() for axis in axes):
+        return None
+    gone = {axis % x.dim() for axis in axes}
+    if len(gone) < len(axes):
+        return None
+    kept = ((1 if axis in gone else size) for axis, size in enumerate(x.shape))
+    return [size for axis, size in enumerate(kept) if keepdim or axis not in gone]
+
+
+def _index(x: Tensor, indices: Sequence[Tensor | None]) -> Any:
+    """Return what one list of places along one axis picks."""
+    given = [(axis, places) for axis, places in enumerate(indices) if places is not None]
+    if len(given) != 1 or given[0][1].dtype is not torch.int64:
         return NotImplemented
-    statistics = (*kept, *(1 for _ in sizes))
-    return torch.empty_like(x), x.new_empty(statistics), x.new_empty(statistics)
+    ((axis, places),) = given
+    return x.new_empty((*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]))
 
 
-def _addmm(_: Tensor, left: Tensor, right: Tensor, **__: Any) -> Any:
-    if left.shape[1] != right.shape[0]:
+def _gather(x: Tensor, dim: int, index: Tensor, **_: Any) -> Any:
+    if x.dim() != index.dim() or not -x.dim() <= dim < x.dim() or index.dtype is not torch.int64:
         return NotImplemented
-    return left.new_empty((left.shape[0], right.shape[1]))
-
-
-def _mean(x: Tensor, dim: Sequence[int] | None, keepdim: bool = False, **_: Any) -> Tensor:  # noqa: FBT001, FBT002
-    reduced = {place % x.dim() for place in (range(x.dim()) if dim is None else dim)}
-    kept = ((1 if i in reduced else size) for i, size in enumerate(x.shape))
-    sizes = [size for i, size in enumerate(kept) if keepdim or i not in reduced]
-    return x.new_empty(sizes)
+    fits = all(
+        wanted <= size
+        for axis, (wanted, size) in enumerate(zip(index.shape, x.shape, strict=True))
+        if axis != dim % x.dim()
+    )
+    return x.new_empty(index.shape) if fits else NotImplemented
 
 
 def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
@@ -173,36 +212,44 @@ def _cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
 
 _RULES: Final[Mapping[Any, Callable[..., Any]]] = MappingProxyType(
     {
-        _aten._safe_softmax.default: _softmax,  # noqa: SLF001 - its name in attention
+        **LAYER_RULES,
+        _aten._safe_softmax.default: _safe_softmax,  # noqa: SLF001 - its name in attention
+        _aten._softmax.default: _softmax,  # noqa: SLF001 - its name elsewhere
         _aten.add.Tensor: _elementwise,
-        _aten.addmm.default: _addmm,
         _aten.arange.default: _arange,
+        _aten.arange.start: _range,
         _aten.bitwise_not.default: _complement,
         _aten.cat.default: _cat,
         _aten.clamp.default: _clamp,
         _aten.cos.default: _function,
         _aten.cumsum.default: _running_sum,
+        _aten.div.Tensor: _quotient,
         _aten.eq.Scalar: _comparison,
         _aten.exp.default: _function,
+        _aten.gather.default: _gather,
         _aten.gelu.default: _function,
+        _aten.gt.Scalar: _comparison,
         _aten.hardsigmoid.default: _function,
         _aten.hardswish.default: _function,
         _aten.hardswish_.default: _in_place,
         _aten.hardtanh.default: _function,
         _aten.hardtanh_.default: _in_place,
+        _aten.index.Tensor: _index,
+        _aten.log1p.default: _function,
         _aten.masked_fill.Scalar: _masked_fill,
         _aten.mean.dim: _mean,
         _aten.mul.Scalar: _elementwise,
         _aten.mul.Tensor: _elementwise,
-        _aten.native_batch_norm.default: _batch_norm,
-        _aten.native_layer_norm.default: _layer_norm,
         _aten.relu.default: _elementwise,
         _aten.relu_.default: _in_place,
+        _aten.round.default: _function,
         _aten.sigmoid.default: _function,
         _aten.silu.default: _function,
         _aten.silu_.default: _in_place,
         _aten.sin.default: _function,
         _aten.sub.Tensor: _difference,
+        _aten.sum.dim_IntList: _sum,
         _aten.where.self: _where,
+        _aten.zeros_like.default: _zeros_like,
     }
 )

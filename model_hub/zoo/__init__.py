@@ -5,6 +5,9 @@
     zoo.names()
     zoo.record("proxyless-mobile").protocol
     network = zoo.load("proxyless-mobile")
+    print(zoo.profile("proxyless-mobile"))
+
+`load`, `build`, `profile` and `convert` take a model by its name or by its record.
 
 Weights lie in $NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo; `nbs zoo convert` puts them there. JSON
 files in `records` beside them are records of the zoo, too. Records need no PyTorch.

@@ -1,4 +1,7 @@
-"""Searched models: their networks, with the weights that were published."""
+"""Searched models: their networks, with the weights that were published.
+
+Each function takes a model by its name or by its record.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ __all__ = ["build", "convert", "load", "profile"]
 
 
 def load(
-    name: str,
+    model: str | Record,
     *,
     pretrained: bool = True,
     download: bool = False,
@@ -28,7 +31,7 @@ def load(
     """Return the network of a searched model.
 
     Args:
-        name: Its name, see `names`.
+        model: Its name, see `names`, or its record.
         pretrained: With the published weights, in evaluation mode; else freshly initialised, in
             training mode.
         download: Download and convert the weights if they are not there.
@@ -44,7 +47,7 @@ def load(
     """
     if checkpoint is not None and not pretrained:
         raise InvalidArgumentError("checkpoint", "a file of weights is given, but pretrained=False")
-    found = record(name)
+    found = _recorded(model)
     network = build(found)
     if not pretrained:
         return network
@@ -60,7 +63,7 @@ def load(
 
 def convert(
     file: Path | str,
-    name: str,
+    model: str | Record,
     *,
     out: Path | str | None = None,
     naming: str | None = None,
@@ -73,7 +76,7 @@ def convert(
 
     Args:
         file: What was published.
-        name: The model it is for.
+        model: The model it is for: its name, see `names`, or its record.
         out: Where to write; by default where `load` looks.
         naming: How the file names its tensors, instead of what the record says: "hub", the name of
             a family, or "order" to go by order and shape alone.
@@ -84,7 +87,7 @@ def convert(
         CheckpointError: The file cannot be used.
         OSError: A file cannot be read or written.
     """
-    found = record(name)
+    found = _recorded(model)
     from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
 
     return weights.convert_weights(
@@ -97,27 +100,40 @@ def convert(
     )
 
 
-def build(model: Record) -> nn.Module:
-    """Return the network of a record, freshly initialised.
+def build(model: str | Record) -> nn.Module:
+    """Return the network of a searched model, freshly initialised, in training mode.
+
+    Args:
+        model: Its name, see `names`, or its record.
 
     Raises:
+        UnknownNameError: There is no such model; the message offers the nearest.
         RecordError: Space, arguments or architecture are not what they must be.
     """
+    found = _recorded(model)
     try:
-        network = space(model.space, **model.arguments).freeze(model.architecture)
+        network = space(found.space, **found.arguments).freeze(found.architecture)
     except ModelHubError as error:
-        raise RecordError(f"the record of {model.name}: {error}") from error
-    for place, value in model.residual.items():
-        _set_residual(network, model, place, value)
+        raise RecordError(f"the record of {found.name}: {error}") from error
+    for place, value in found.residual.items():
+        _set_residual(network, found, place, value)
     return network
 
 
-def profile(model: Record) -> Profile:
-    """Count the network of a record on an image of its protocol, without making its weights."""
+def profile(model: str | Record) -> Profile:
+    """Count the network of a searched model on an image of its protocol, without its weights.
+
+    Arguments and errors are those of `build`.
+    """
     from model_hub.counting import profile as counted  # noqa: PLC0415 - records need no PyTorch
 
-    size = model.protocol.input_size
-    return counted(_outline(model), (3, size, size))
+    found = _recorded(model)
+    size = found.protocol.input_size
+    return counted(_outline(found), (3, size, size))
+
+
+def _recorded(model: str | Record) -> Record:
+    return model if isinstance(model, Record) else record(model)
 
 
 def _outline(model: Record) -> nn.Module:

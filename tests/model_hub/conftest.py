@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from model_hub.model_space import ModelSpace
+from model_hub.shapes import run_on_meta
 
 
 def filled(network: nn.Module) -> nn.Module:
@@ -173,3 +175,27 @@ def check_freezing(space: ModelSpace, sample: dict[str, Any]) -> None:
 def freezes_alike() -> Callable[..., None]:
     """See `check_freezing`."""
     return check_freezing
+
+
+def agree_on_meta(func: Any, *args: Any) -> None:
+    """Compare with the real operation on the CPU, errors among its results."""
+    on_meta = tree_map_only(torch.Tensor, lambda t: t.to("meta"), args)
+    try:
+        expected = func(*args)
+    except RuntimeError:
+        try:
+            func(*on_meta)
+        except (RuntimeError, ValueError):  # PyTorch does not find every error without numbers
+            with pytest.raises((RuntimeError, ValueError)):
+                run_on_meta(func, on_meta, {})
+        return
+    found = run_on_meta(func, on_meta, {})
+    for theirs, ours in zip(tree_leaves(expected), tree_leaves(found), strict=True):
+        assert ours.device.type == "meta"
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[..., None]:
+    """See `agree_on_meta`."""
+    return agree_on_meta

@@ -52,12 +52,22 @@ def test_the_zoo_has_the_documented_models_autoformers_three_and_the_one_at_hand
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_model_has_its_parameters_and_multiply_adds(name: str) -> None:
-    profile = zoo.profile(zoo.record(name))
+    profile = zoo.profile(name)
     assert (profile.parameters, profile.macs) == COUNTS[name]
 
 
+def test_a_model_is_given_by_its_name_or_its_record() -> None:
+    record = zoo.record("mobilenetv3-small-050")
+    assert zoo.profile(record) == zoo.profile(record.name)
+    for model in (record, record.name):
+        network = zoo.build(model)
+        assert network.training
+        loaded = zoo.load(model, pretrained=False)
+        assert loaded.state_dict().keys() == network.state_dict().keys()
+
+
 def test_the_narrow_model_has_its_parameters() -> None:
-    assert zoo.profile(zoo.record(NARROW)).parameters == 754_280
+    assert zoo.profile(NARROW).parameters == 754_280
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -141,9 +151,10 @@ def test_records_cannot_be_changed_by_accident() -> None:
         architecture["s2_depth"] = 1
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+@pytest.mark.parametrize("ask", [zoo.build, zoo.load, zoo.profile, zoo.record])
+def test_an_unknown_name_is_answered_with_the_nearest(ask: Callable[[str], object]) -> None:
     with pytest.raises(UnknownNameError, match=r"no searched model 'cream-14'; .*cream-114"):
-        zoo.record("cream-14")
+        ask("cream-14")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Choice(ABC):
     def __post_init__(self) -> None:
         if not self.candidates:
             raise InvalidArgumentError(self.label, "there are no candidates")
-        if any(_place(value, self.candidates) != i for i, value in enumerate(self.candidates)):
+        if not _are_distinct(self.candidates):
             raise InvalidArgumentError(self.label, f"{listed(self.candidates)} are not distinct")
 
     @property
@@ -312,6 +312,16 @@ class Derived:
 
     label: str
     rule: Callable[[Sample], Any]
+
+
+def _are_distinct(candidates: Sequence[Value]) -> bool:
+    """Whether each equals itself, as `_place` compares, and no other; soon for long lists, too."""
+    equal_to_itself = [
+        (isinstance(value, bool), value)
+        for value in candidates
+        if isinstance(value, Number | str) and value == value  # noqa: PLR0124 - unlike NaN
+    ]
+    return len(set(equal_to_itself)) == len(candidates)
 
 
 def _place(value: object, candidates: Sequence[Value]) -> int | None:

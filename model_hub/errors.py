@@ -102,7 +102,8 @@ def nearest(name: object, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest ones, or all of them."""
     known = list(known)
     by_lower = {text.lower(): text for text in known}
-    close = get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.5)
+    sought = str(name)[:_LONGEST_SHOWN].lower()
+    close = get_close_matches(sought, by_lower, n=3, cutoff=0.5)
     if close:
         return f"; the nearest are {', '.join(by_lower[text] for text in close)}"
     return f"; there are {listed(known)}" if known else ""

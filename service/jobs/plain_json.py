@@ -10,7 +10,7 @@ from benchmark_db.errors import InvalidQuestionError, shown
 __all__ = ["plain_json"]
 
 _DEEPEST: Final = 8
-_LONGEST_LIST: Final = 256
+_LONGEST_LIST: Final = 128
 """Candidates, stages, entries of a cell: those of published spaces have 20 at most."""
 
 _LONGEST_OBJECT: Final = 5_000

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import model_hub
+from model_hub.choices import Categorical
 from model_hub.errors import (
     InvalidArgumentError,
     InvalidSampleError,
@@ -147,3 +148,14 @@ def test_a_row_of_nds_with_half_a_node_is_refused() -> None:
     }
     with pytest.raises(InvalidArgumentError, match=r"num_nodes_normal: 0.5 is not an integer"):
         model_hub.locate(row)
+
+
+@pytest.mark.parametrize("candidates", [([1], [2]), (None, 1), (float("nan"), 1), (1, 1.0)])
+def test_candidates_that_no_sample_could_tell_apart_are_refused(candidates: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="are not distinct"):
+        Categorical("x", candidates)
+
+
+def test_one_and_true_are_two_candidates() -> None:
+    choice = Categorical("x", (1, True, "1"))
+    assert [choice.read(value) for value in (1.0, True, "1")] == [1, True, "1"]

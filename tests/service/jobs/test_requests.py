@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -510,7 +511,7 @@ class TestRefusals:
                     "arguments": {"candidates": list(range(1, 300))},
                     "arch": {},
                 },
-                "299 entries; 256 are allowed",
+                "299 entries; 128 are allowed",
             ),
         ],
     )
@@ -595,6 +596,22 @@ class TestRefusals:
         ) as refused:
             submit(network=MOBILE, time_limit=3601)
         assert refused.value.field == "time_limit"
+
+
+def test_the_most_choices_that_may_be_asked_for_are_stated_in_seconds(submit: Submit) -> None:
+    arguments = {
+        "search_depth": [1000],
+        "search_num_heads": list(range(1, 129)),
+        "search_mlp_ratio": [ratio / 32 + 0.5 for ratio in range(128)],
+    }
+    blocks = {f"num_head_{i}": 128 for i in range(1000)}
+    blocks |= {f"mlp_ratio_{i}": 1.0 for i in range(1000)}
+    arch = {"embed_dim": 192, "depth": 1000, **blocks}
+    began = time.process_time()
+    submit(network={"space": "AutoFormer", "arguments": arguments, "arch": arch})
+    with pytest.raises(InvalidQuestionError, match="has no such label"):
+        submit(network={"space": "AutoFormer", "arguments": arguments, "arch": {"x" * 1000: 1}})
+    assert time.process_time() - began < 10  # half a second; once half a minute
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -22,7 +22,7 @@ from service.jobs.plain_json import plain_json
 
 __all__ = ["ChosenNetwork", "chosen_network"]
 
-_DRAWN: Final = 0
+_UNUSED_SEED: Final = 0
 """The seed of a network whose weights are not drawn."""
 
 
@@ -61,7 +61,7 @@ class ChosenNetwork:
             "arguments": plain_json("network.arguments", self.space.arguments),
             "arch": plain_json("network.arch", self.sample),
             "checkpoint": self.checkpoint,
-            "seed": _DRAWN if self.has_weights else self.seed,
+            "seed": _UNUSED_SEED if self.has_weights else self.seed,
         }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 import model_hub
@@ -670,3 +671,30 @@ def test_a_submission_is_strict(submit: Submit) -> None:
     ):
         with pytest.raises(ValidationError):
             submit(**body)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"benchmark": "nasbench101", "arch": CELL},
+        {"benchmark": "nasbench201", "arch": arch_dict(operations_at(7)), "dataset": "cifar100"},
+        {"benchmark": "natssss", "arch": "8:16:24:32:64", "dataset": "imagenet16-120"},
+        {"benchmark": "nds", "arch": CELLS},
+        {"benchmark": "nds", "arch": RESIDUAL, "dataset": "cifar10"},
+        {
+            "benchmark": "nds",
+            "arch": {"config": RESIDUAL | {"dataset": "imagenet"}, "parameters": 0.634728},
+        },
+    ],
+    ids=lambda asked: asked["benchmark"],
+)
+def test_a_worker_builds_of_the_request_what_the_hub_builds_of_the_row(
+    submit: Submit, asked: dict[str, Any]
+) -> None:
+    canonical = network(submit(network=asked))
+    with torch.device("meta"):
+        space = model_hub.space(canonical["space"], **canonical["arguments"])
+        made = space.freeze(canonical["arch"])
+        built = model_hub.build(asked["benchmark"], asked["arch"], dataset=asked.get("dataset"))
+    shapes = [{n: tuple(t.shape) for n, t in each.state_dict().items()} for each in (made, built)]
+    assert shapes[0] == shapes[1]

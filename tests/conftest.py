@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,8 @@ from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample
 from generators.sample.nds import write_sample as write_nds_sample
 
+pytest_plugins = ["real_servers", "skips_in_ci"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
@@ -45,6 +48,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real records are in ../shared, which is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> list[str]:
+    """What leads a command that must keep to permissions: root's may read and write everything."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -92,12 +93,19 @@ def test_a_truncated_copy_is_refused(sample_database: Path, tmp_path: Path, shar
     refusal(path)
 
 
-def test_a_file_that_may_not_be_read_is_refused(altered: Altered) -> None:
+def test_a_file_that_may_not_be_read_is_refused(altered: Altered, unprivileged: list[str]) -> None:
     path = altered()
     path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("root may read every file")
-    refusal(path)
+    program = (
+        "import sys; from pathlib import Path;"
+        "from benchmark_db.nasbench201.benchmark import NasBench201; NasBench201(Path(sys.argv[1]))"
+    )
+    command = [*unprivileged, sys.executable, "-c", program, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert "UnusableDatabaseError" in last
+    assert path.name in last
+    assert str(path.parent) not in last
 
 
 def test_a_file_below_a_file_is_refused(sample_database: Path) -> None:

@@ -321,8 +321,9 @@ class Benchmark(Published):
         place = (order or self._order).columns
         paging = Paging(
             question=(self.provenance.content_digest, where, how, sort),
+            columns=self._columns,
             # An item of many runs has no place among them.
-            place=[self._columns.index(name) for name in (place if how is None else place[:-1])],
+            place=place if how is None else place[:-1],
             by_number=order is not None,
             limit=limit,
         )

@@ -19,13 +19,15 @@ class Paging:
 
     Attributes:
         question: What the answer depends on, page aside; a cursor is good for nothing else.
-        place: Where in a row the columns are that tell its place in the order of the answer.
+        columns: Names of the columns of a row.
+        place: Those of them that tell its place in the order of the answer.
         by_number: Whether the first of them may be any number, and not only a whole one.
         limit: Items in a page.
     """
 
     question: Sequence[Any]
-    place: Sequence[int]
+    columns: Sequence[str]
+    place: Sequence[str]
     by_number: bool
     limit: int
 
@@ -47,7 +49,8 @@ class Paging:
         if len(found) <= self.limit:
             return Page(shown, None)
         last, _ = found[self.limit - 1]
-        return Page(shown, encode_cursor([last[column] for column in self.place], self._mark()))
+        position = [last[self.columns.index(name)] for name in self.place]
+        return Page(shown, encode_cursor(position, self._mark()))
 
     def _mark(self) -> str:
         # Computed where a cursor is read or written: most answers have neither.

@@ -18,7 +18,7 @@ from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, 
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.enumeration import NUM_CELLS
-from benchmark_db.nasbench101.identity import CellIdentities, Identity
+from benchmark_db.nasbench101.identity import NO_CELL, CellIdentities, Identity
 from benchmark_db.nasbench101.neighbors import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench101.tables import (
@@ -37,13 +37,10 @@ from benchmark_db.run_source import KEYS_PARAMETER, RunSource
 __all__ = ["NasBench101"]
 
 _ISOMORPHISM: Final = "isomorphism"
-_NO_CELL: Final = -1
-"""A code that no cell has."""
 _PERCENT: Final = 100
 _CELLS: Final = (
     f"SELECT id, hash, code FROM cell WHERE id IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608 - of constants
 )
-_NUMBER: Final = "SELECT id FROM cell WHERE hash = :hash"
 
 _NO_SEEDS: Final = (
     "The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."
@@ -105,7 +102,7 @@ class NasBench101(Benchmark):
         super().__init__(path)
         self._identities = CellIdentities(self.database)
         self.filters = {
-            "arch": Filter("hash", self._identities.hash_of, self._identities.hashes_of),
+            "arch": Filter("cell", self._identities.number_of, self._identities.numbers_of),
             "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
         }
         self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
@@ -179,8 +176,8 @@ class NasBench101(Benchmark):
         Raises:
             InvalidArchitectureError: It is malformed or outside the space.
         """
-        rows = self.database.rows(_NUMBER, {"hash": self._identities.hash_of(arch)})
-        return next((int(number) for (number,) in rows), None)
+        number = self._identities.number_of(arch)
+        return None if number == NO_CELL else number
 
     def recorded(self) -> Sequence[int]:
         """Return the numbers of all cells that have runs: their ranks by hash."""
@@ -232,7 +229,7 @@ class NasBench101(Benchmark):
         known = parse_hash(arch)
         if known is None:
             return parse_cell(arch).code
-        return self._identities.recorded_codes([known]).get(known, _NO_CELL)
+        return self._identities.recorded_codes([known]).get(known, NO_CELL)
 
 
 def _described(meant: Identity, recorded: int | None) -> Item:

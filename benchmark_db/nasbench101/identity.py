@@ -1,13 +1,14 @@
-"""Which cell a spelling means: the published hash, equal for isomorphic cells.
+"""Which cell a spelling means: the published hash, equal for isomorphic cells, and its number.
 
 Most cells that are asked for are spelled as the database records them, since that is where
 researchers have them from: those are looked up, which takes a fraction of hashing them. Any other
-is hashed; many at once are much cheaper.
+is hashed; many at once are much cheaper. Runs are found by the number of their cell, which spares
+the way from a matrix to the hash and back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -19,12 +20,22 @@ from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 
-__all__ = ["CellIdentities", "Identity"]
+__all__ = ["NO_CELL", "CellIdentities", "Identity"]
+
+NO_CELL: Final = -1
+"""The number, and the code, of what no database records."""
 
 _REMEMBERED_TEXTS: Final = 4096
 """Whoever asks for a cell over HTTP asks for it again: for the next budget, for its curves."""
 
-_HASH_OF_CODE: Final = "SELECT hash FROM cell WHERE code = :code"
+_NUMBER_OF_CODE: Final = "SELECT id FROM cell WHERE code = :code"
+_NUMBER_OF_HASH: Final = "SELECT id FROM cell WHERE hash = :hash"
+_NUMBERS_OF_CODES: Final = (
+    "SELECT code, id FROM cell WHERE code IN (SELECT value FROM json_each(:codes))"
+)
+_NUMBERS_OF_HASHES: Final = (
+    "SELECT hash, id FROM cell WHERE hash IN (SELECT value FROM json_each(:hashes))"
+)
 _HASHES_OF_CODES: Final = (
     "SELECT code, hash FROM cell WHERE code IN (SELECT value FROM json_each(:codes))"
 )
@@ -54,24 +65,26 @@ class CellIdentities:
 
     def __init__(self, database: ReadOnlyDatabase) -> None:
         self._database = database
-        self._hash_of_text = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._read_text)
+        self._number_of_text = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._read_text)
 
-    def hash_of(self, spelling: Any) -> str:
-        """Return the hash of the cell that a dict, its JSON text or a hash spells.
+    def number_of(self, spelling: Any) -> int:
+        """Return the number of the cell that a dict, its JSON text or a hash spells, or `NO_CELL`.
 
         Raises:
             InvalidArchitectureError: It is malformed or outside the space.
         """
         if isinstance(spelling, str):
-            return self._hash_of_text(spelling)
-        return self._hash_of_cell(parse_cell(spelling))
+            return self._number_of_text(spelling)
+        return self._number_of_cell(parse_cell(spelling))
 
-    def hashes_of(self, spellings: Sequence[Any]) -> list[str | InvalidArchitectureError]:
-        """Return the hash of each cell, or the error of a malformed one, in order."""
-        return [
-            found if isinstance(found, InvalidArchitectureError) else found.hash
-            for found in self.identify_each(spellings)
-        ]
+    def numbers_of(self, spellings: Sequence[Any]) -> list[int | InvalidArchitectureError]:
+        """Return the number of each cell, or the error of a malformed one, in order."""
+        read = [_read(spelling) for spelling in spellings]
+        by_code = self._numbers_of_codes({meant.code for meant in read if isinstance(meant, Cell)})
+        by_hash = self._numbers_of_hashes(
+            {meant.hash for meant in read if isinstance(meant, Identity)}
+        )
+        return [_number_in(meant, by_code, by_hash) for meant in read]
 
     def identify_each(self, spellings: Sequence[Any]) -> list[Identity | InvalidArchitectureError]:
         """Return what each spelling says, or the error of a malformed one, in order."""
@@ -87,13 +100,39 @@ class CellIdentities:
         keys = orjson.dumps(list(hashes)).decode()
         return dict(self._database.rows(_CODES_OF_HASHES, {"hashes": keys}))
 
-    def _read_text(self, text: str) -> str:
-        return parse_hash(text) or self._hash_of_cell(parse_cell(text))
+    def _read_text(self, text: str) -> int:
+        known = parse_hash(text)
+        if known is not None:
+            return self._number(_NUMBER_OF_HASH, {"hash": known})
+        return self._number_of_cell(parse_cell(_object_in(text)))
 
-    def _hash_of_cell(self, cell: Cell) -> str:
-        for (recorded,) in self._database.rows(_HASH_OF_CODE, {"code": cell.code}):
-            return str(recorded)
-        return hash_cell(cell)
+    def _number_of_cell(self, cell: Cell) -> int:
+        recorded = self._number(_NUMBER_OF_CODE, {"code": cell.code})
+        if recorded != NO_CELL:
+            return recorded
+        return self._number(_NUMBER_OF_HASH, {"hash": hash_cell(cell)})
+
+    def _number(self, statement: str, parameters: Mapping[str, Any]) -> int:
+        rows = self._database.rows(statement, parameters)
+        return next((int(number) for (number,) in rows), NO_CELL)
+
+    def _numbers_of_codes(self, codes: set[int]) -> dict[int, int]:
+        """Return the numbers of all cells with these codes; `NO_CELL` where none is recorded."""
+        keys = orjson.dumps(list(codes)).decode()
+        numbers: dict[int, int] = dict(self._database.rows(_NUMBERS_OF_CODES, {"codes": keys}))
+        others = list(codes - numbers.keys())
+        hashes = hash_cells(map(Cell, others))
+        by_hash = self._numbers_of_hashes(hashes)
+        numbers.update(
+            (code, by_hash.get(cell_hash, NO_CELL))
+            for code, cell_hash in zip(others, hashes, strict=True)
+        )
+        return numbers
+
+    def _numbers_of_hashes(self, hashes: Iterable[str]) -> dict[str, int]:
+        """Return by hash the numbers of those cells that the database records."""
+        keys = orjson.dumps(list(hashes)).decode()
+        return dict(self._database.rows(_NUMBERS_OF_HASHES, {"hashes": keys}))
 
     def _hashes_of_codes(self, codes: set[int]) -> dict[int, str]:
         keys = orjson.dumps(list(codes)).decode()
@@ -111,3 +150,22 @@ def _read(spelling: Any) -> Cell | Identity | InvalidArchitectureError:
         return parse_cell(spelling)
     except InvalidArchitectureError as error:
         return error
+
+
+def _number_in(
+    meant: Cell | Identity | InvalidArchitectureError,
+    by_code: Mapping[int, int],
+    by_hash: Mapping[str, int],
+) -> int | InvalidArchitectureError:
+    if isinstance(meant, Cell):
+        return by_code[meant.code]
+    return by_hash.get(meant.hash, NO_CELL) if isinstance(meant, Identity) else meant
+
+
+def _object_in(text: str) -> Any:
+    """Return the object that a JSON text is, or the text where it is none, to be refused."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return value if isinstance(value, dict) else text

@@ -7,7 +7,7 @@ request, which takes longer than finding the answer; pydantic reads the strings 
 from __future__ import annotations
 
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -50,7 +50,8 @@ def _read(query: bytes) -> list[tuple[str, str]]:
     if b"%" in query:
         for escaped, plain in _JSON_PUNCTUATION:
             query = query.replace(escaped, plain)
-    return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    pairs = (pair.partition("=") for pair in query.decode("latin-1").split("&") if pair)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from benchmark_db.questions import MAX_LIMIT
 
 
 def paging(*question: str, limit: int = 3, by_number: bool = False) -> Paging:
-    return Paging(question=question, place=(1, 0), by_number=by_number, limit=limit)
+    return Paging(
+        question=question,
+        columns=("number", "half"),
+        place=("half", "number"),
+        by_number=by_number,
+        limit=limit,
+    )
 
 
 def items(count: int) -> list[tuple[tuple[int, float], dict[str, int]]]:

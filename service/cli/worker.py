@@ -30,7 +30,7 @@ def worker(
     try:
         from service.jobs import JobSettings, open_jobs  # noqa: PLC0415 - the extra may be missing
         from service.logs import configure_logs, logs_as_json  # noqa: PLC0415
-        from service.worker.equipment import find_devices  # noqa: PLC0415
+        from service.worker.equipment import MissingDeviceError, find_devices  # noqa: PLC0415
         from service.worker.worker import Worker  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.stderr.write(
@@ -44,7 +44,10 @@ def worker(
             sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
             raise typer.Exit(0 if any(found.alive for found in here) else 1)
         write_logs = configure_logs(as_json=logs_as_json())
-        devices = find_devices(device)
+        try:
+            devices = find_devices(device)
+        except MissingDeviceError as error:
+            raise typer.BadParameter(str(error), param_hint="--device") from None
         sys.stderr.write(
             f"working on {', '.join(found.name for found in devices)}; jobs are in "
             f"{jobs.settings.folder}, data sets in {jobs.settings.datasets_dir.expanduser()}\n"

@@ -13,7 +13,7 @@ from model_hub import zoo
 from service.jobs.records import DeviceState
 from service.worker.trial import context
 
-__all__ = ["DeviceChoice", "datasets_in", "find_devices", "weights_here"]
+__all__ = ["DeviceChoice", "MissingDeviceError", "datasets_in", "find_devices", "weights_here"]
 
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 
@@ -21,15 +21,21 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ARCHIVE: Final = ".tar"
 
 
+class MissingDeviceError(RuntimeError):
+    """A kind of device that is not there."""
+
+
 def find_devices(choice: DeviceChoice) -> tuple[DeviceState, ...]:
     """Return the devices to work on: all GPUs, or the processor where there is none.
 
     Raises:
-        ValueError: GPUs are asked for and there is none.
+        MissingDeviceError: GPUs are asked for and there is none.
     """
     gpus = () if choice == "cpu" else _gpus()
     if choice == "cuda" and not gpus:
-        raise ValueError("there is no GPU that PyTorch can use; `--device cpu` does without")
+        raise MissingDeviceError(
+            "there is no GPU that PyTorch can use; `--device cpu` does without"
+        )
     return gpus or (_processor(),)
 
 

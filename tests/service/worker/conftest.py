@@ -1,0 +1,156 @@
+"""Real workers, as processes, on a real table of jobs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import model_hub
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.keys import spec_key
+from service.jobs.records import Job, NewJob
+from service.jobs.states import JobKind
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PATIENCE = 120.0
+ENDLESS = 1_000_000
+NETWORK = {
+    "model": None,
+    "space": "NasBench201",
+    "arguments": {"num_labels": 10},
+    "arch": dict(model_hub.space("NasBench201").choices.default),
+    "checkpoint": None,
+    "seed": 0,
+}
+
+
+@dataclass
+class Lab:
+    """Jobs in a folder, and the workers that do them.
+
+    Attributes:
+        jobs: The open jobs.
+        environment: What workers are told beside it.
+    """
+
+    jobs: Jobs
+    environment: dict[str, str]
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def work(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        log = self.jobs.settings.folder / f"worker-{len(self.started)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "worker", *arguments],
+                cwd=REPOSITORY,
+                env={**os.environ, **self.environment, **environment},
+                stderr=output,
+            )
+        self.started.append(process)
+        return process
+
+    def log(self, process: subprocess.Popen[bytes]) -> str:
+        """Return what a worker has logged."""
+        number = self.started.index(process)
+        return (self.jobs.settings.folder / f"worker-{number}.log").read_text()
+
+    def build(self, seed: int = 0, **options: Any) -> Job:
+        """Submit the building of a small network; each seed is a job of its own."""
+        spec = {"network": {**NETWORK, "seed": seed}, "formats": ["safetensors", "report"]}
+        return self.submit(JobKind.MODEL, spec, **options)
+
+    def time(self, repeats: int = ENDLESS, **options: Any) -> Job:
+        """Submit the timing of a small network: about a millisecond a pass, for ever by default."""
+        spec = {
+            "network": NETWORK,
+            "device": "cpu",
+            "precision": "float32",
+            "channels_last": None,
+            "compile": False,
+            "batch_size": 1,
+            "warmup": 10,
+            "repeats": repeats,
+        }
+        return self.submit(JobKind.LATENCY, spec, **options)
+
+    def submit(self, kind: JobKind, spec: dict[str, Any], **options: Any) -> Job:
+        """Submit a canonical request and ring."""
+        new = NewJob(kind=kind, spec=spec, key=spec_key(kind, spec), **options)
+        job, _ = self.jobs.store.submit(new)
+        self.jobs.bell.ring(job.id)
+        return job
+
+    def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
+        """Wait for something and return it."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.02)
+        logs = "\n".join(self.log(process)[-3000:] for process in self.started[-3:])
+        raise AssertionError(f"nothing after {patience} s: {logs}")
+
+    def end_of(self, job: Job) -> Job:
+        """Wait for the end of a job and return it."""
+
+        def ended() -> Job | None:
+            now = self.jobs.store.get(job.id)
+            return now if now.is_finished else None
+
+        found: Job = self.until(ended)
+        return found
+
+    def begun(self, job: Job) -> Job:
+        """Wait until a job runs and its process has spoken."""
+
+        def running() -> Job | None:
+            now = self.jobs.store.get(job.id)
+            assert not now.is_finished, now
+            return now if now.progress and now.progress.stage != "starting" else None
+
+        found: Job = self.until(running)
+        return found
+
+
+@contextmanager
+def open_lab(folder: Path, **environment: str) -> Iterator[Lab]:
+    """Open jobs in a folder; at the end no worker is left."""
+    told = {
+        "NASBENCH_JOBS_DIR": str(folder),
+        "NASBENCH_DATASETS_DIR": str(folder / "datasets"),
+        "NASBENCH_ZOO_DIR": str(folder / "zoo"),
+        "NASBENCH_RETRY_SECONDS": "0.1",
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    settings = {
+        name.removeprefix("NASBENCH_").lower(): value
+        for name, value in told.items()
+        if name.removeprefix("NASBENCH_").lower() in JobSettings.model_fields
+    }
+    with open_jobs(JobSettings(**settings)) as jobs:  # type: ignore[arg-type]  # read as texts
+        lab = Lab(jobs=jobs, environment=told)
+        try:
+            yield lab
+        finally:
+            for process in lab.started:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """Jobs of a test's own, without a worker yet."""
+    with open_lab(tmp_path / "jobs") as opened:
+        yield opened

@@ -1,0 +1,84 @@
+"""kill -9 of workers at random moments: no job is lost, and none has two results."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import threading
+import time
+
+from service.jobs.records import Job
+from service.jobs.states import JobState
+
+from .conftest import Lab
+
+KILLS = 50
+JOBS = 60
+LONGEST_LIFE = 3.0
+"""Seconds: a worker may be killed before it has begun anything."""
+LONGEST_WORK = 0.6
+"""Seconds after it has begun a job, which takes about half a second."""
+
+
+def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
+    source = random.Random(7)  # noqa: S311 - moments, not secrets
+    jobs = [lab.build(seed) for seed in range(JOBS // 2)]
+    jobs += [lab.time(repeats) for repeats in range(200, 200 + JOBS // 2)]
+    watch = _Watch(lab, [job.id for job in jobs])
+    workers = [lab.work(), lab.work()]
+    for kill in range(KILLS):
+        place = kill // 2 % len(workers)
+        if kill % 2:
+            lab.until(lambda place=place: _works(lab, workers[place]) or watch.all_ended)
+            time.sleep(source.uniform(0, LONGEST_WORK))
+        else:
+            time.sleep(source.uniform(0.1, LONGEST_LIFE))
+        workers[place].kill()
+        workers[place].wait()
+        workers[place] = lab.work()
+    ended = [lab.end_of(job) for job in jobs]
+    watch.stop()
+    assert [job.state for job in ended] == [JobState.SUCCEEDED] * JOBS
+    assert sum(lab.jobs.store.counts().values()) == JOBS
+    assert watch.changed_results == []
+    # Else nothing was interrupted, and nothing shown.
+    assert sum(job.losses for job in ended) > 0
+    for job in ended:
+        assert job.attempts == job.losses + job.crashes + 1
+        for artifact in job.artifacts:
+            assert lab.jobs.artifacts.path(artifact.sha256).stat().st_size == artifact.size
+
+
+def _works(lab: Lab, process: subprocess.Popen[bytes]) -> bool:
+    return any(state.running for state in lab.jobs.roster.all() if state.pid == process.pid)
+
+
+class _Watch:
+    """Looks at all jobs again and again: a result, once seen, must stay what it is."""
+
+    def __init__(self, lab: Lab, job_ids: list[str]) -> None:
+        self._lab = lab
+        self._job_ids = job_ids
+        self._seen: dict[str, Job] = {}
+        self._stop = threading.Event()
+        self.changed_results: list[tuple[Job, Job]] = []
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    @property
+    def all_ended(self) -> bool:
+        return len(self._seen) == len(self._job_ids)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.1):
+            for job_id in self._job_ids:
+                job = self._lab.jobs.store.get(job_id)
+                before = self._seen.get(job_id)
+                if before is not None and before != job:
+                    self.changed_results.append((before, job))
+                if job.is_finished:
+                    self._seen[job_id] = job

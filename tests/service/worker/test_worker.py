@@ -1,0 +1,184 @@
+"""A worker does what it is asked for, within its limits, and hands back what it cannot finish."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.jobs.records import Job
+from service.jobs.states import JobKind, JobState
+
+from .conftest import REPOSITORY, Lab
+
+
+def test_a_job_becomes_a_result_and_files(lab: Lab) -> None:
+    lab.work()
+    job = lab.end_of(lab.build())
+    assert job.state is JobState.SUCCEEDED
+    assert job.attempts == 1
+    assert job.error is None
+    assert {artifact.name for artifact in job.artifacts} == {"network.safetensors", "report.json"}
+    for artifact in job.artifacts:
+        assert lab.jobs.artifacts.path(artifact.sha256).stat().st_size == artifact.size
+
+
+def test_nothing_is_left_in_the_scratch_folder(lab: Lab) -> None:
+    worker = lab.work()
+    lab.end_of(lab.build())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert list(lab.jobs.settings.scratch_dir.glob("**/*")) == []
+    assert list(lab.jobs.settings.workers_dir.iterdir()) == []
+
+
+def test_a_worker_tells_what_it_has_and_does(lab: Lab) -> None:
+    (lab.jobs.settings.folder / "datasets" / "flowers").mkdir(parents=True)
+    worker = lab.work()
+    (state,) = lab.until(lab.jobs.roster.all)
+    assert state.pid == worker.pid
+    assert state.datasets == ("flowers",)
+    assert [device.name for device in state.devices] == ["cpu"]
+    job = lab.begun(lab.time())
+    lab.until(lambda: lab.jobs.roster.all()[0].running == (job.id,))
+    assert job.worker == state.id
+
+
+def test_a_job_that_is_cancelled_ends_soon(lab: Lab) -> None:
+    lab.work()
+    job = lab.begun(lab.time())
+    lab.jobs.store.cancel(job.id)
+    assert lab.end_of(job).state is JobState.CANCELLED
+    assert lab.end_of(lab.build()).state is JobState.SUCCEEDED
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_job_back(lab: Lab) -> None:
+    worker = lab.work()
+    job = lab.begun(lab.time())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    now = lab.jobs.store.get(job.id)
+    assert now.state is JobState.QUEUED
+    assert now.attempts == 0
+    assert lab.jobs.roster.all() == []
+
+
+def test_a_try_that_takes_too_long_is_ended_and_after_three_the_job_is_parked(lab: Lab) -> None:
+    lab.work()
+    job = lab.end_of(lab.time(time_limit=1.0))
+    assert job.state is JobState.PARKED
+    assert job.attempts == 3
+    assert job.error is not None
+    assert job.error.kind == "time-limit"
+
+
+def test_a_try_that_takes_too_much_memory_is_ended(lab: Lab) -> None:
+    lab.work(NASBENCH_JOB_MEMORY=str(1 << 20))
+    job = lab.end_of(lab.time())
+    assert job.state is JobState.PARKED
+    assert job.error is not None
+    assert job.error.kind == "memory-limit"
+
+
+def test_what_cannot_be_done_fails_at_once_and_says_why(lab: Lab) -> None:
+    lab.work()
+    network = {"model": "proxyless-mobile", **dict.fromkeys(("space", "arguments", "arch"))}
+    spec = {
+        "network": {**network, "checkpoint": None, "seed": 0},
+        "formats": ["safetensors"],
+    }
+    job = lab.end_of(lab.submit(JobKind.MODEL, spec))
+    assert job.state is JobState.FAILED
+    assert job.attempts == 1
+    assert job.error is not None
+    assert "nbs zoo convert" in job.error.message
+    assert str(lab.jobs.settings.folder) not in job.error.message
+
+
+def test_a_process_that_dies_takes_down_one_job_alone(lab: Lab) -> None:
+    lab.work()
+    job = lab.begun(lab.time())
+    children = _children_of_forkserver(lab.started[0].pid)
+    assert children
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    again = lab.until(lambda: _attempted(lab, job.id, 2))
+    assert again.error is None or again.error.kind == "crash"
+    lab.jobs.store.cancel(job.id)
+    assert lab.end_of(lab.build()).state is JobState.SUCCEEDED
+
+
+def test_the_tries_of_a_killed_worker_end_with_it(lab: Lab) -> None:
+    worker = lab.work()
+    lab.begun(lab.time())
+    children = _children_of_forkserver(worker.pid)
+    worker.kill()
+    worker.wait()
+    lab.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), patience=20)
+
+
+def test_a_job_of_a_killed_worker_is_free_at_once(lab: Lab) -> None:
+    worker = lab.work()
+    job = lab.begun(lab.time())
+    worker.kill()
+    worker.wait()
+    lab.work()
+    again = lab.until(lambda: _attempted(lab, job.id, 2), patience=20)
+    assert again.losses == 1
+
+
+def test_a_request_id_follows_the_job_into_the_log_of_its_worker(lab: Lab) -> None:
+    worker = lab.work()
+    lab.end_of(lab.build(request_id="search-7/42"))
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    lines = [json.loads(line) for line in lab.log(worker).splitlines() if line.startswith("{")]
+    events = [line["event"] for line in lines if line.get("request_id") == "search-7/42"]
+    assert {"job begun", "job ended"} <= set(events)
+
+
+def test_health_is_that_of_this_machines_workers(lab: Lab) -> None:
+    def check() -> int:
+        command = [sys.executable, "-m", "service.cli", "worker", "--check"]
+        environment = {**os.environ, **lab.environment}
+        return subprocess.run(
+            command, env=environment, cwd=REPOSITORY, check=False, capture_output=True
+        ).returncode
+
+    assert check() == 1
+    lab.work()
+    lab.until(lab.jobs.roster.all)
+    assert check() == 0
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda"])
+def test_a_device_that_is_not_there_is_refused(lab: Lab, device: str) -> None:
+    worker = lab.work("--device", device)
+    assert worker.wait(60) in {1, 2}
+    assert device in lab.log(worker) or "GPU" in lab.log(worker)
+    assert "Traceback" not in lab.log(worker)
+
+
+def _attempted(lab: Lab, job_id: str, times: int) -> Job | None:
+    job = lab.jobs.store.get(job_id)
+    return job if job.attempts >= times else None
+
+
+def _children_of_forkserver(worker: int) -> list[int]:
+    """Return the processes that do jobs: those whose parent was forked by a worker."""
+    servers = _children(worker)
+    return [pid for server in servers for pid in _children(server)]
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    found = [int(child) for child in text.split()]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if task.name != str(pid):
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.arguments import a_count
+from model_hub.running import Running
 
 __all__ = ["Latency", "latency"]
 
@@ -51,52 +51,77 @@ class Latency:
         )
 
 
-def latency(
+def latency(  # noqa: PLR0913 - what a measurement depends on
     network: nn.Module,
-    input_shape: Sequence[int],
+    inputs: Tensor | Sequence[int],
     *,
     device: torch.device | str = "cpu",
+    precision: str = "float32",
+    compiled: bool = False,
+    channels_last: bool | None = None,
     batch_size: int = 1,
     warmup: int = 10,
     repeats: int = 50,
+    progress: Callable[[int], None] | None = None,
 ) -> Latency:
     """Measure a network, in evaluation mode, on inputs of random numbers.
 
     On a GPU its own clock measures each pass, and the pass before has ended. The network itself
-    stays where and as it is: a copy is measured.
+    stays where and as it is: a copy is measured. Inputs are on the device, and of the precision,
+    before a pass begins.
 
     Args:
         network: What to measure.
-        input_shape: Shape of an input without the batch: (3, 224, 224).
+        inputs: A batch; or the shape of an input without the batch, (3, 224, 224), for random
+            numbers.
         device: Where.
-        batch_size: Inputs a pass.
+        precision: Of weights and inputs; see `model_hub.running.PRECISIONS`.
+        compiled: By `torch.compile`.
+        channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
+        batch_size: Inputs a pass, where a shape is given.
         warmup: Passes before the measured ones.
         repeats: Measured passes, at least two.
+        progress: Told after each pass how many are done.
 
     Raises:
         InvalidArgumentError: An argument cannot mean anything.
     """
     a_count("warmup", warmup, least=0)
     a_count("repeats", repeats, least=2)
-    shape = (a_count("batch_size", batch_size), *(a_count("input_shape", n) for n in input_shape))
+    running = Running(
+        device=device, precision=precision, compiled=compiled, channels_last=channels_last
+    )
+    batch = running.placed(_batch(inputs, batch_size))
     place = torch.device(device)
-    copied = copy.deepcopy(network).to(place).eval()
-    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(place)
+    answer = running.prepared(network)
     timed = _on_gpu if place.type == "cuda" else _on_cpu
+    tell = progress or (lambda _: None)
+    seconds = []
     with torch.inference_mode():
-        for _ in range(warmup):
-            copied(inputs)
-        seconds = [timed(copied, inputs) for _ in range(repeats)]
+        for done in range(1, warmup + 1):
+            answer(batch)
+            tell(done)
+        for done in range(1, repeats + 1):
+            seconds.append(timed(answer, batch))
+            tell(warmup + done)
     lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
     return Latency(
         minimum=min(seconds),
         lower_quartile=lower,
         median=median,
         upper_quartile=upper,
-        batch_size=batch_size,
+        batch_size=len(batch),
         repeats=repeats,
         device=_named(place),
     )
+
+
+def _batch(inputs: Tensor | Sequence[int], batch_size: int) -> Tensor:
+    if isinstance(inputs, Tensor):
+        return inputs
+    sizes = [a_count("inputs", size) for size in inputs]
+    shape = (a_count("batch_size", batch_size), *sizes)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
 def _on_cpu(network: Callable[[Tensor], object], inputs: Tensor) -> float:

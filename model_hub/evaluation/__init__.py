@@ -7,20 +7,22 @@
     print(evaluation.evaluate(zoo.load(record.name), images, record.protocol))
 
 Data sets are labelled images in a fixed order (`LabelledImages`): a folder of classes, a folder
-with `labels.csv`, or CIFAR.
+with `labels.csv`, a tar archive of either, or CIFAR.
 """
 
 from __future__ import annotations
 
 from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
-from model_hub.evaluation.datasets import ImageFiles, LabelledImages, read_folder
+from model_hub.evaluation.datasets import ImageFiles, LabelledImages
 from model_hub.evaluation.errors import DatasetError, OutputError
-from model_hub.evaluation.layouts import read_images
-from model_hub.evaluation.scoring import ClassScore, Evaluation, evaluate
+from model_hub.evaluation.layouts import read_folder, read_images, read_tar
+from model_hub.evaluation.scoring import evaluate
+from model_hub.evaluation.tally import ClassScore, Confusion, Evaluation
 from model_hub.evaluation.transform import read_image, transformed
 
 __all__ = [
     "ClassScore",
+    "Confusion",
     "DatasetError",
     "Evaluation",
     "ImageArray",
@@ -33,5 +35,6 @@ __all__ = [
     "read_folder",
     "read_image",
     "read_images",
+    "read_tar",
     "transformed",
 ]

@@ -5,6 +5,7 @@ Both the "python" and the "binary" version are read, in the folder that their ar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,14 @@ class ImageArray:
     def label(self, index: int) -> int:
         """Return the label of an image."""
         return self.labels[index]
+
+    def name(self, index: int) -> str:
+        """Return what an image is called, which is its number."""
+        return f"image {index}"
+
+    def digest(self, index: int) -> bytes:
+        """Return the SHA-256 of the pixels of an image."""
+        return hashlib.sha256(np.ascontiguousarray(self.pixels[index]).data).digest()
 
     def place(self, index: int) -> str:
         """Return where an image comes from."""

@@ -1,111 +1,28 @@
-"""Accuracy of a network on labelled images."""
+"""How many labelled images a network classifies as they are labelled."""
 
 from __future__ import annotations
 
-import copy
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Final
+from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
-from model_hub.arguments import a_count, one_of
+from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DatasetError, OutputError
-from model_hub.evaluation.transform import transformed
+from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.loading import batches
+from model_hub.evaluation.tally import Evaluation, Tally
 from model_hub.protocols import EvaluationProtocol
-from model_hub.table import Column, text_table
+from model_hub.running import Running
 
-__all__ = ["ClassScore", "Evaluation", "evaluate"]
-
-_FIVE: Final = 5
-_PRECISIONS: Final = {
-    "float32": torch.float32,
-    "float64": torch.float64,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-_WORKERS: Final = 4
-"""Threads that decode and resize; Pillow lets them run at the same time."""
+__all__ = ["evaluate"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassScore:
-    """How the images of one label were classified.
-
-    Attributes:
-        label: The label.
-        name: Its name, if the data set knows it.
-        count: Images with this label.
-        right: Of those, how many the network put first.
-        right_in_five: Of those, how many it had among its first five.
-    """
-
-    label: int
-    name: str | None
-    count: int
-    right: int
-    right_in_five: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluation:
-    """How a network classified a data set.
-
-    Attributes:
-        count: Images.
-        right: How many of them the network put first.
-        right_in_five: How many it had among its first five.
-        loss: Mean cross-entropy, in nats.
-        classes: The same for each label that occurs, in the order of labels.
-        seconds: Wall time of the whole evaluation, reading included.
-    """
-
-    count: int
-    right: int
-    right_in_five: int
-    loss: float
-    classes: tuple[ClassScore, ...]
-    seconds: float
-
-    @property
-    def top1(self) -> float:
-        """Accuracy in percent."""
-        return 100 * self.right / self.count
-
-    @property
-    def top5(self) -> float:
-        """Accuracy in percent where any of the first five may be right."""
-        return 100 * self.right_in_five / self.count
-
-    def table(self) -> str:
-        """Return a line a label as plain text."""
-        return text_table(
-            (
-                Column("label", [_title(score) for score in self.classes], "total"),
-                Column.of_numbers("images", [score.count for score in self.classes]),
-                Column.of_numbers("top 1", [score.right for score in self.classes]),
-                Column.of_numbers("top 5", [score.right_in_five for score in self.classes]),
-            )
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"top 1 {self.top1:.3f} % ({self.right} of {self.count}), "
-            f"top 5 {self.top5:.3f} % ({self.right_in_five}), loss {self.loss:.4f}, "
-            f"{self.seconds:.1f} s"
-        )
-
-
-def evaluate(
+def evaluate(  # noqa: PLR0913 - what a figure depends on
     network: nn.Module,
     dataset: LabelledImages,
     protocol: EvaluationProtocol,
@@ -113,6 +30,10 @@ def evaluate(
     batch_size: int = 32,
     device: torch.device | str = "cpu",
     precision: str = "float32",
+    compiled: bool = False,
+    channels_last: bool | None = None,
+    skip_damaged: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Classify every image of a data set, once, in its order.
 
@@ -124,28 +45,73 @@ def evaluate(
         network: Maps (batch, 3, height, width) to logits (batch, outputs).
         dataset: Images and labels.
         protocol: What is done to images and labels.
-        batch_size: Images at a time.
+        batch_size: Images at a time; halved as often as it takes where a GPU has too little memory.
         device: Where the copy runs.
-        precision: Of its weights and inputs: float32, float64, bfloat16 or float16.
+        precision: Of its weights and inputs; see `model_hub.running.PRECISIONS`.
+        compiled: Whether `torch.compile` compiles it.
+        channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
+        skip_damaged: Leave damaged images out and name them, instead of stopping at the first.
+        progress: Told now and then how many images are done.
 
     Raises:
         InvalidArgumentError: An argument cannot mean anything.
         DatasetError: An image is damaged, or the network has no output for a label.
         OutputError: The network answers with something that is no finite number.
+        torch.OutOfMemoryError: The device has no room for a single image.
     """
     a_count("batch_size", batch_size)
-    dtype = _PRECISIONS[one_of("precision", precision, tuple(_PRECISIONS))]
+    running = Running(
+        device=device, precision=precision, compiled=compiled, channels_last=channels_last
+    )
     if not len(dataset):
         raise InvalidArgumentError("dataset", "it has no images")
     started = time.perf_counter()
-    copied = copy.deepcopy(network).to(device=device, dtype=dtype).eval()
-    tally = _Tally()
-    batches = _batches(dataset, protocol, batch_size)
-    with torch.inference_mode(), _reproducible(), closing(batches):
-        for indices, images in batches:
-            logits = copied(images.to(device=device, dtype=dtype)).cpu().double()
-            tally.add(dataset, indices, logits, protocol.label_offset)
-    return tally.evaluation(dataset.classes, time.perf_counter() - started)
+    answering = _Answering(running.prepared(network), batch_size)
+    tally = Tally(dataset, protocol.label_offset)
+    skipped: list[str] = []
+    read = batches(dataset, protocol, batch_size, skip_damaged=skip_damaged)
+    with torch.inference_mode(), _reproducible(), closing(read):
+        for batch in read:
+            skipped += [dataset.name(index) for index in batch.damaged]
+            if batch.indices:
+                tally.add(batch.indices, batch.digests, answering(batch.inputs))
+            if progress is not None:
+                progress(tally.count + len(skipped))
+    if not tally.count:
+        raise DatasetError(f"all {len(skipped)} images of the data set are damaged")
+    return tally.evaluation(
+        skipped=skipped,
+        batch_size=answering.most,
+        seconds=time.perf_counter() - started,
+    )
+
+
+class _Answering:
+    """Asks a network, as many inputs at a time as its device has room for.
+
+    Args:
+        answer: The network.
+        most: Inputs at a time.
+    """
+
+    def __init__(self, answer: Callable[[Tensor], Any], most: int) -> None:
+        self._answer = answer
+        self.most = most
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return the logits of inputs as float64, on the processor."""
+        answers = []
+        while len(inputs):
+            try:
+                answers.append(self._answer(inputs[: self.most]).cpu().double())
+            except torch.OutOfMemoryError:
+                if self.most == 1:
+                    raise
+                self.most //= 2
+                torch.cuda.empty_cache()
+            else:
+                inputs = inputs[self.most :]
+        return torch.cat(answers)
 
 
 @contextmanager
@@ -160,83 +126,3 @@ def _reproducible() -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)
-
-
-def _batches(
-    dataset: LabelledImages, protocol: EvaluationProtocol, batch_size: int
-) -> Generator[tuple[range, Tensor]]:
-    """Yield the indices and the inputs of each batch, while the next one is being read."""
-
-    def read(index: int) -> Tensor:
-        return transformed(dataset.image(index), protocol)
-
-    count = len(dataset)
-    batches = [range(n, min(n + batch_size, count)) for n in range(0, count, batch_size)]
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        try:
-            ahead = [pool.submit(read, index) for index in batches[0]]
-            for indices, following in zip_longest(batches, batches[1:], fillvalue=range(0)):
-                current, ahead = ahead, [pool.submit(read, index) for index in following]
-                yield indices, torch.stack([task.result() for task in current])
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-class _Tally:
-    """Counts right answers, label by label."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-        self.right: Counter[int] = Counter()
-        self.in_five: Counter[int] = Counter()
-        self.loss = 0.0
-
-    def add(
-        self, dataset: LabelledImages, indices: Sequence[int], logits: Tensor, offset: int
-    ) -> None:
-        """Count a batch.
-
-        A label's rank is the number of outputs above its own, and of equal ones before it: so ties
-        are broken alike everywhere.
-        """
-        labels = [dataset.label(index) for index in indices]
-        for index, label, row in zip(indices, labels, logits, strict=True):
-            if not 0 <= label + offset < len(row):
-                raise DatasetError(
-                    f"{dataset.place(index)}: label {label} with offset {offset}, "
-                    f"but the network has {len(row)} outputs"
-                )
-            if not row.isfinite().all():
-                raise OutputError(f"{dataset.place(index)}: the network's outputs are no numbers")
-        outputs = torch.tensor(labels)[:, None] + offset
-        own = logits.gather(1, outputs)
-        before = torch.arange(logits.shape[1]) < outputs
-        ranks = ((logits > own) | ((logits == own) & before)).sum(1).tolist()
-        self.loss += F.cross_entropy(logits, outputs[:, 0], reduction="sum").item()
-        for label, rank in zip(labels, ranks, strict=True):
-            self.counts[label] += 1
-            self.right[label] += rank == 0
-            self.in_five[label] += rank < _FIVE
-
-    def evaluation(self, names: Sequence[str] | None, seconds: float) -> Evaluation:
-        return Evaluation(
-            count=self.counts.total(),
-            right=self.right.total(),
-            right_in_five=self.in_five.total(),
-            loss=self.loss / self.counts.total(),
-            classes=tuple(
-                ClassScore(
-                    label=label,
-                    name=names[label] if names and label < len(names) else None,
-                    count=count,
-                    right=self.right[label],
-                    right_in_five=self.in_five[label],
-                )
-                for label, count in sorted(self.counts.items())
-            ),
-            seconds=seconds,
-        )
-
-
-def _title(score: ClassScore) -> str:
-    return f"{score.label} {score.name}" if score.name else str(score.label)

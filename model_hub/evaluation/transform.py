@@ -8,7 +8,7 @@ so that inputs are equal bit by bit.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from torch import Tensor
 from model_hub.evaluation.errors import DatasetError
 from model_hub.protocols import EvaluationProtocol
 
-__all__ = ["read_image", "resized", "transformed"]
+__all__ = ["decoded", "read_image", "resized", "transformed"]
 
 _RESAMPLING: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -29,33 +29,46 @@ _LARGEST_BYTE: Final = 255.0
 
 
 def read_image(path: Path) -> Image.Image:
-    """Return the image of a file in RGB, converted as Pillow converts it.
-
-    Grey, palette, CMYK and 16-bit images are converted, transparency is dropped, and the
-    orientation that a camera noted is not applied: as the reference does.
+    """Return the image of a file in RGB; see `decoded`.
 
     Raises:
         DatasetError: The file is no image, is truncated or has absurdly many pixels.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        try:
-            with Image.open(file) as image:
-                image.load()
-                return _in_rgb(image)
-        except UnidentifiedImageError:
-            raise DatasetError(f"{path} is no image that Pillow knows") from None
-        except (
-            OSError,
-            SyntaxError,
-            ValueError,
-            EOFError,
-            MemoryError,  # a damaged header asks for anything
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
-            reason = str(error) or type(error).__name__
-            raise DatasetError(f"{path} is damaged: {reason}") from error
+        return decoded(file, str(path))
+
+
+def decoded(file: BinaryIO, place: str) -> Image.Image:
+    """Return the image that a file holds in RGB, converted as Pillow converts it.
+
+    Grey, palette, CMYK and 16-bit images are converted, transparency is dropped, and the
+    orientation that a camera noted is not applied: as the reference does.
+
+    Args:
+        file: The file, open for reading.
+        place: Where it lies, for messages.
+
+    Raises:
+        DatasetError: It is no image, is truncated or has absurdly many pixels.
+    """
+    try:
+        with Image.open(file) as image:
+            image.load()
+            return _in_rgb(image)
+    except UnidentifiedImageError:
+        raise DatasetError(f"{place} is no image that Pillow knows") from None
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        MemoryError,  # a damaged header asks for anything
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        reason = str(error) or type(error).__name__
+        raise DatasetError(f"{place} is damaged: {reason}") from error
 
 
 def transformed(image: Image.Image, protocol: EvaluationProtocol) -> Tensor:

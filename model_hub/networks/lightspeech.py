@@ -172,10 +172,13 @@ def _alignment(log_durations: Tensor, padding: Tensor) -> Tensor:
         return torch.arange(1, padding.shape[1] + 1, device=padding.device).expand(padding.shape)
     durations = (log_durations.detach().exp() - 1).round().clamp(min=0).long()
     ends = durations.masked_fill(padding, 0).cumsum(1)
-    frames = torch.arange(max(1, int(ends.max())), device=padding.device)
-    frames = frames.expand(padding.shape[0], -1).contiguous()
-    phonemes = torch.searchsorted(ends, frames, right=True) + 1
-    return phonemes.masked_fill(frames >= ends[:, -1:], 0)
+    count = ends.max().clamp(min=1).item()
+    # torch.export follows shapes that depend on numbers where it is told what is sure of them.
+    torch._check(count >= 1)  # type: ignore[no-untyped-call]  # noqa: SLF001 - documented
+    frames = torch.arange(count, device=padding.device)
+    # How many phonemes have ended: a binary search would say the same, but ONNX has none.
+    ended = (ends[:, None, :] <= frames[:, None]).sum(-1)
+    return (ended + 1).masked_fill(frames >= ends[:, -1:], 0)
 
 
 def _stretched(phonemes: Tensor, alignment: Tensor) -> Tensor:

@@ -23,7 +23,14 @@ from torch.serialization import safe_globals
 
 from model_hub.zoo.errors import CheckpointError
 
-__all__ = ["digest_of", "is_safetensors", "read_foreign", "read_safetensors", "write_safetensors"]
+__all__ = [
+    "digest_of",
+    "digest_of_tensors",
+    "is_safetensors",
+    "read_foreign",
+    "read_safetensors",
+    "write_safetensors",
+]
 
 _CONTENT: Final = "content_sha256"
 _PARALLEL: Final = "module."
@@ -82,7 +89,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             stated = file.metadata() or {}
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
-    if stated.get(_CONTENT, "") not in {"", _content(tensors)}:
+    if stated.get(_CONTENT, "") not in {"", digest_of_tensors(tensors)}:
         raise CheckpointError(
             f"{path} is damaged: its tensors are not those that were written; convert it anew"
         )
@@ -99,7 +106,9 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], stated: dict[st
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     try:
-        save_file(whole, part, metadata={"format": "pt", **stated, _CONTENT: _content(whole)})
+        save_file(
+            whole, part, metadata={"format": "pt", **stated, _CONTENT: digest_of_tensors(whole)}
+        )
         _sync(part)
         part.replace(path)
         _sync(path.parent)
@@ -150,7 +159,7 @@ def _named(tensors: Mapping[Any, Any], path: Path) -> Mapping[str, Any]:
     return tensors
 
 
-def _content(tensors: Mapping[str, Tensor]) -> str:
+def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Return a digest of names, kinds, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(tensors):

@@ -48,7 +48,7 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
 def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.BoundLogger) -> News:
     try:
         # Loads PyTorch, which the process this one was forked from has done already.
-        from service.worker.perform import perform  # type: ignore[import-untyped]  # noqa: PLC0415
+        from service.worker.perform import perform  # noqa: PLC0415
 
         weights = ContentFolder(order.checkpoints)
         workplace = Workplace(

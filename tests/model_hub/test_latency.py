@@ -46,11 +46,11 @@ def test_the_network_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"warmup": -1}, {"repeats": 1}, {"batch_size": 0}, {"input_shape": (3, 0)}],
+    [{"warmup": -1}, {"repeats": 1}, {"batch_size": 0}, {"inputs": (3, 0)}],
 )
 def test_bad_arguments_are_refused_by_name(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
-        latency(nn.Identity(), **{"input_shape": (3,)} | arguments)
+        latency(nn.Identity(), **{"inputs": (3,)} | arguments)
     assert caught.value.argument == next(iter(arguments))
 
 

@@ -1,0 +1,147 @@
+"""Where the files of a data set lie: in a folder, or in a tar archive that is never unpacked."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from model_hub.evaluation.errors import DatasetError
+
+__all__ = ["Folder", "Storage", "TarArchive"]
+
+
+class Storage(Protocol):
+    """Files by their names, which are relative and use slashes."""
+
+    def names(self) -> list[str]:
+        """Return the names of all files, in the order of their code points."""
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders that lie in no other, empty ones too, in order."""
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a file of a name."""
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+
+    def place(self, name: str) -> str:
+        """Return where a file lies, for messages."""
+
+
+class Folder:
+    """Files of a folder and of those in it.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def names(self) -> list[str]:
+        """Return the names of all files, in the order of their code points."""
+        # Data sets are often folders of links to folders.
+        walk = os.walk(self._path, followlinks=True)
+        files = (Path(folder, name) for folder, _, names in walk for name in names)
+        return sorted(path.relative_to(self._path).as_posix() for path in files if path.is_file())
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders that lie in no other, empty ones too, in order."""
+        return sorted(path.name for path in self._path.iterdir() if path.is_dir())
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or PurePosixPath(name).is_absolute():
+            return False
+        return ".." not in PurePosixPath(name).parts and (self._path / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return (self._path / name).read_bytes()
+
+    def place(self, name: str) -> str:
+        """Return the path of a file."""
+        return str(self._path / name)
+
+
+class TarArchive:
+    """Files of a tar archive, uncompressed so that each can be read where it lies.
+
+    Links, devices and whatever else may be in it are as if they were not there. May be used by
+    threads and be sent to other processes.
+
+    Args:
+        path: The archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def names(self) -> list[str]:
+        """Return the names of all files, in the order of their code points.
+
+        Raises:
+            DatasetError: It is no archive, or damaged.
+        """
+        return sorted(self._members)
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders that lie in no other, empty ones too, in order."""
+        return sorted(self._folders)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file.
+
+        Raises:
+            DatasetError: The archive ends before it does.
+            OSError: The archive cannot be read.
+        """
+        start, size = self._members[name]
+        file = os.open(self._path, os.O_RDONLY)
+        try:
+            content = os.pread(file, size, start)
+        finally:
+            os.close(file)
+        if len(content) != size:
+            raise DatasetError(f"{self.place(name)}: the archive is truncated")
+        return content
+
+    def place(self, name: str) -> str:
+        """Return the archive and the name of a file in it."""
+        return f"{self._path}, {name}"
+
+    @property
+    def _members(self) -> Mapping[str, tuple[int, int]]:
+        return self._index[0]
+
+    @property
+    def _folders(self) -> frozenset[str]:
+        return self._index[1]
+
+    @cached_property
+    def _index(self) -> tuple[Mapping[str, tuple[int, int]], frozenset[str]]:
+        """Where each file begins, and its bytes; and the outermost folders."""
+        members: dict[str, tuple[int, int]] = {}
+        folders: set[str] = set()
+        try:
+            with tarfile.open(self._path, "r:") as archive:
+                for member in archive:
+                    path = PurePosixPath(member.name)
+                    if member.isreg():
+                        members[str(path)] = (member.offset_data, member.size)
+                    if member.isdir() or len(path.parts) > 1:
+                        folders.update(path.parts[:1])
+        except tarfile.TarError as error:
+            raise DatasetError(f"{self._path} is no uncompressed tar archive: {error}") from error
+        return members, frozenset(folders)

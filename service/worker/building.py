@@ -1,0 +1,161 @@
+"""From the network of a request to a PyTorch network with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+import model_hub
+from model_hub import zoo
+from model_hub.errors import ModelHubError, TooLargeError
+from model_hub.model_space import ModelSpace
+from model_hub.protocols import EvaluationProtocol
+from model_hub.token_space import TokenSpace
+from model_hub.zoo.checkpoints import read_safetensors
+from service.worker.work import WorkError, Workplace
+
+__all__ = ["BuiltNetwork", "build_network"]
+
+_SHOWN_NAMES: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltNetwork:
+    """A network, in evaluation mode on the processor, and what is known of it.
+
+    Args:
+        network: With its weights.
+        space: Its space.
+        arch: Its sample there.
+        stated: What to write beside its weights, so that it can be built again from them.
+        input_shape: Of an input, without the batch.
+        protocol: How it is evaluated; None where nobody stated it.
+    """
+
+    network: nn.Module
+    space: ModelSpace
+    arch: Mapping[str, Any]
+    stated: Mapping[str, Any]
+    input_shape: tuple[int, ...]
+    protocol: EvaluationProtocol | None
+
+    def example(self, batch_size: int) -> Tensor:
+        """Return an input of random numbers, or ids; the same every time."""
+        source = torch.Generator().manual_seed(0)
+        shape = (batch_size, *self.input_shape)
+        if not isinstance(self.space, TokenSpace):
+            return torch.randn(shape, generator=source)
+        tables = [m for m in self.network.modules() if isinstance(m, nn.Embedding)]
+        least = min(table.num_embeddings for table in tables)
+        # 0 is padding.
+        return torch.randint(1, least, shape, generator=source)
+
+
+def build_network(stated: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork:
+    """Build the network that a canonical request states; see docs/api.md.
+
+    Raises:
+        WorkError: Its weights are not there or those of another network, or it is too large.
+    """
+    try:
+        return _searched(stated) if stated["model"] else _of_space(stated, workplace)
+    except TooLargeError as error:
+        raise WorkError("too-large", str(error)) from error
+    except ModelHubError as error:
+        raise WorkError("invalid-network", str(error)) from error
+
+
+def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
+    name = stated["model"]
+    record = zoo.record(name)
+    if not zoo.weights_path(name).is_file():
+        raise WorkError("missing-weights", _how_to_get(record))
+    try:
+        network = zoo.load(name)
+    except zoo.ZooError as error:
+        raise WorkError("unusable-weights", _without_place(error, name)) from error
+    size = record.protocol.input_size
+    return BuiltNetwork(
+        network=network,
+        space=model_hub.space(record.space, **record.arguments),
+        arch=record.architecture,
+        stated={
+            "model": name,
+            "space": record.space,
+            "arguments": record.arguments,
+            "arch": record.architecture,
+        },
+        input_shape=(3, size, size),
+        protocol=record.protocol,
+    )
+
+
+def _of_space(stated: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork:
+    space = model_hub.space(stated["space"], **stated["arguments"])
+    torch.manual_seed(stated["seed"])
+    network = space.freeze(stated["arch"]).eval()
+    digest = stated["checkpoint"]
+    if digest is not None:
+        _load(network, digest, workplace)
+    return BuiltNetwork(
+        network=network,
+        space=space,
+        arch=stated["arch"],
+        stated={name: stated[name] for name in ("space", "arguments", "arch")},
+        input_shape=tuple(space.input_shape),
+        protocol=None,
+    )
+
+
+def _load(network: nn.Module, digest: str, workplace: Workplace) -> None:
+    """Put uploaded weights into a network: all of them, and nothing else."""
+    path = workplace.checkpoint(digest)
+    if not path.is_file():
+        raise WorkError("missing-checkpoint", f"the worker does not reach the checkpoint {digest}")
+    try:
+        tensors, _ = read_safetensors(path)
+    except zoo.CheckpointError as error:
+        raise WorkError("damaged-checkpoint", f"the checkpoint {digest} is damaged") from error
+    wanted = network.state_dict()
+    wrong = [
+        *(f"{name} is missing" for name in wanted.keys() - tensors.keys()),
+        *(f"{name} has no place" for name in tensors.keys() - wanted.keys()),
+        *(
+            f"{name} is {_shape(tensors[name])}, not {_shape(wanted[name])}"
+            for name in wanted.keys() & tensors.keys()
+            if tensors[name].shape != wanted[name].shape
+        ),
+    ]
+    if wrong:
+        shown = "; ".join(sorted(wrong)[:_SHOWN_NAMES])
+        raise WorkError(
+            "other-network",
+            f"the checkpoint {digest} is that of another network: {shown}"
+            + (f" and {len(wrong) - _SHOWN_NAMES} more" if len(wrong) > _SHOWN_NAMES else ""),
+        )
+    network.load_state_dict(tensors)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"
+
+
+def _how_to_get(record: zoo.Record) -> str:
+    files = "; or ".join(
+        f"{file.file} from {file.url}" if file.url else f"{file.file} of {record.origin}"
+        for file in record.weights
+    )
+    return (
+        f"no worker that took the job has the weights of {record.name}. Get "
+        f"{files or record.origin}; then `nbs zoo convert FILE --model {record.name}` on the "
+        "worker's machine"
+    )
+
+
+def _without_place(error: Exception, name: str) -> str:
+    """Return what is wrong with weights, without where they lie on the worker."""
+    return str(error).replace(str(zoo.weights_path(name)), f"{name}.safetensors")

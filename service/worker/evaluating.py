@@ -1,0 +1,236 @@
+"""Accuracy of a network on a data set of the worker."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from PIL import Image
+from torch import nn
+
+from model_hub.errors import InvalidArgumentError
+from model_hub.evaluation import (
+    DatasetError,
+    Evaluation,
+    LabelledImages,
+    OutputError,
+    evaluate,
+    read_images,
+)
+from model_hub.protocols import EvaluationProtocol
+from model_hub.zoo.checkpoints import digest_of_tensors
+from service.jobs.records import Progress
+from service.worker.building import BuiltNetwork, build_network
+from service.worker.work import Done, MadeFile, WorkError, Workplace
+
+__all__ = ["evaluate_network"]
+
+_REFERENCE: Final = "float32"
+_PACKAGES: Final = ("nas-bench-service", "torch", "pillow", "numpy")
+
+
+def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Evaluate the network of a request.
+
+    Args:
+        spec: The canonical request of `POST /v1/evaluations`.
+        workplace: Where to do it, and the data sets that are there.
+
+    Raises:
+        WorkError: The network cannot be built, or not be evaluated on the data set.
+    """
+    workplace.report(Progress(stage="building"))
+    built = build_network(spec["network"], workplace)
+    protocol = _protocol(spec, built)
+    workplace.report(Progress(stage="reading the data set"))
+    path = _path(spec["dataset"], workplace)
+    try:
+        dataset = read_images(path)
+        found = _evaluated(built.network, dataset, protocol, spec, workplace)
+        difference = _difference(built.network, dataset, protocol, spec, workplace)
+    except (DatasetError, OutputError, InvalidArgumentError) as error:
+        kind = "corrupt-image" if isinstance(error, DatasetError) else "not-evaluable"
+        raise WorkError(kind, _within_dataset(error, path, spec["dataset"])) from error
+    result = {
+        **_figures(found),
+        "notes": _notes(found, spec),
+        "difference": difference,
+        "provenance": _provenance(built, found, protocol, spec, workplace),
+    }
+    report = workplace.folder / "report.json"
+    report.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    file = MadeFile(name=report.name, media_type="application/json", path=report)
+    return Done(result=result, files=(file,))
+
+
+def _protocol(spec: Mapping[str, Any], built: BuiltNetwork) -> EvaluationProtocol:
+    if spec["protocol"] is not None:
+        return EvaluationProtocol.from_dict(spec["protocol"])
+    if built.protocol is None:
+        raise WorkError("no-protocol", "the network has no protocol of its own: state one")
+    return built.protocol
+
+
+def _path(name: str, workplace: Workplace) -> Path:
+    if name not in workplace.datasets:
+        raise WorkError("unknown-dataset", f"the worker has no data set {name!r:.80} any more")
+    return workplace.datasets[name]
+
+
+def _evaluated(
+    network: nn.Module,
+    dataset: LabelledImages,
+    protocol: EvaluationProtocol,
+    spec: Mapping[str, Any],
+    workplace: Workplace,
+) -> Evaluation:
+    def tell(done: int) -> None:
+        workplace.report(Progress(stage="evaluating", done=done, total=len(dataset)))
+
+    tell(0)
+    return evaluate(
+        network,
+        dataset,
+        protocol,
+        batch_size=spec["batch_size"],
+        device=workplace.device,
+        precision=spec["precision"],
+        compiled=spec["compile"],
+        channels_last=spec["channels_last"],
+        skip_damaged=spec["on_corrupt"] == "skip",
+        progress=tell,
+    )
+
+
+def _difference(
+    network: nn.Module,
+    dataset: LabelledImages,
+    protocol: EvaluationProtocol,
+    spec: Mapping[str, Any],
+    workplace: Workplace,
+) -> dict[str, Any] | None:
+    """Return what another precision changes on the first images; None for float32 itself."""
+    if spec["precision"] == _REFERENCE or not spec["compare"]:
+        return None
+    workplace.report(Progress(stage="comparing with float32"))
+    first = _First(dataset, min(spec["compare"], len(dataset)))
+    both = [
+        evaluate(
+            network,
+            first,
+            protocol,
+            batch_size=spec["batch_size"],
+            device=workplace.device,
+            precision=precision,
+            channels_last=spec["channels_last"],
+            skip_damaged=spec["on_corrupt"] == "skip",
+        )
+        for precision in (spec["precision"], _REFERENCE)
+    ]
+    mine, reference = both
+    agreeing = sum(map(int.__eq__, mine.answers, reference.answers))
+    return {
+        "images": reference.count,
+        "same_answer": agreeing,
+        "top1": mine.top1 - reference.top1,
+        "top5": mine.top5 - reference.top5,
+        "loss": mine.loss - reference.loss,
+    }
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first images of a data set."""
+
+    dataset: LabelledImages
+    count: int
+
+    @property
+    def classes(self) -> Any:
+        return self.dataset.classes
+
+    def __len__(self) -> int:
+        return self.count
+
+    def image(self, index: int) -> Image.Image:
+        return self.dataset.image(index)
+
+    def label(self, index: int) -> int:
+        return self.dataset.label(index)
+
+    def name(self, index: int) -> str:
+        return self.dataset.name(index)
+
+    def digest(self, index: int) -> bytes:
+        return self.dataset.digest(index)
+
+    def place(self, index: int) -> str:
+        return self.dataset.place(index)
+
+
+def _figures(found: Evaluation) -> dict[str, Any]:
+    return {
+        "top1": found.top1,
+        "top5": found.top5,
+        "loss": found.loss,
+        "count": found.count,
+        "right": found.right,
+        "right_in_five": found.right_in_five,
+        "seconds": found.seconds,
+        "images_per_second": found.count / found.seconds,
+        "batch_size": found.batch_size,
+        "skipped": list(found.skipped),
+        "classes": [asdict(score) for score in found.classes],
+        "confusions": [asdict(confusion) for confusion in found.confusions],
+    }
+
+
+def _notes(found: Evaluation, spec: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if found.batch_size < spec["batch_size"]:
+        notes.append(
+            f"batches of {spec['batch_size']} did not fit into the device's memory; "
+            f"{found.batch_size} at a time did"
+        )
+    if found.skipped:
+        notes.append(f"{len(found.skipped)} damaged images were left out")
+    return notes
+
+
+def _provenance(
+    built: BuiltNetwork,
+    found: Evaluation,
+    protocol: EvaluationProtocol,
+    spec: Mapping[str, Any],
+    workplace: Workplace,
+) -> dict[str, Any]:
+    """Return what it takes to repeat the evaluation."""
+    return {
+        "network": dict(built.stated),
+        "weights_sha256": digest_of_tensors(built.network.state_dict()),
+        "dataset": spec["dataset"],
+        "dataset_sha256": found.sha256,
+        "protocol": protocol.to_dict(),
+        "precision": spec["precision"],
+        "compile": spec["compile"],
+        "device": _device(workplace.device),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _device(name: str) -> str:
+    if name.startswith("cuda"):
+        return torch.cuda.get_device_name(name)
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _within_dataset(error: Exception, path: Path, name: str) -> str:
+    """Return what is wrong with a data set, without where it lies on the worker."""
+    return str(error).replace(f"{path}/", "").replace(str(path), name)

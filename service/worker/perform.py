@@ -1,0 +1,47 @@
+"""What each kind of job does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import torch
+
+from service.jobs.states import JobKind
+from service.worker.evaluating import evaluate_network
+from service.worker.exporting import export_network
+from service.worker.timing import time_network
+from service.worker.work import Done, WorkError, Workplace
+
+__all__ = ["perform"]
+
+_WORK: Final[Mapping[JobKind, Callable[[Mapping[str, Any], Workplace], Done]]] = MappingProxyType(
+    {
+        JobKind.MODEL: export_network,
+        JobKind.EVALUATION: evaluate_network,
+        JobKind.LATENCY: time_network,
+    }
+)
+
+
+def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Do a job once.
+
+    Args:
+        kind: What to do.
+        spec: The canonical request; docs/api.md has its members.
+        workplace: Where to do it.
+
+    Raises:
+        WorkError: It cannot be done, however often it is tried.
+    """
+    torch.set_num_threads(workplace.threads)
+    try:
+        return _WORK[kind](spec, workplace)
+    except torch.OutOfMemoryError as error:
+        raise WorkError(
+            "out-of-memory",
+            f"{workplace.device} has too little memory for the network and its inputs; a smaller "
+            "batch or another precision takes less",
+        ) from error

@@ -1,0 +1,301 @@
+"""The work itself, without a queue: what comes out, and what is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import model_hub
+from model_hub import zoo
+from model_hub.zoo.checkpoints import write_safetensors
+from service.jobs.records import Progress
+from service.jobs.states import JobKind
+from service.worker.perform import perform
+from service.worker.work import Done, WorkError, Workplace
+
+from .conftest import NETWORK
+
+MODEL = "proxyless-w0.3-r176"
+SEARCHED = {
+    "model": MODEL,
+    "space": "ProxylessNAS",
+    "arguments": {},
+    "arch": {},
+    "checkpoint": None,
+    "seed": 0,
+}
+EVALUATION = {
+    "network": SEARCHED,
+    "dataset": "sample",
+    "protocol": None,
+    "batch_size": 50,
+    "precision": "float32",
+    "compare": 512,
+    "device": "any",
+    "compile": False,
+    "channels_last": None,
+    "on_corrupt": "fail",
+}
+
+Perform = Callable[..., Done]
+
+
+@pytest.fixture
+def told() -> list[Progress]:
+    """What the work reports."""
+    return []
+
+
+@pytest.fixture
+def work(tmp_path: Path, told: list[Progress]) -> Perform:
+    """Does a job in a folder of its own, with what is in `datasets` and `checkpoints` beside it."""
+    (tmp_path / "scratch").mkdir()
+
+    def run(kind: JobKind, spec: dict[str, Any], **datasets: Path) -> Done:
+        return perform(
+            kind,
+            spec,
+            Workplace(
+                folder=tmp_path / "scratch",
+                device="cpu",
+                report=told.append,
+                datasets=datasets,
+                checkpoint=lambda digest: tmp_path / digest,
+                threads=2,
+            ),
+        )
+
+    return run
+
+
+@pytest.fixture
+def weights(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the zoo, with the weights of the published checkpoint."""
+    monkeypatch.setenv("NASBENCH_ZOO_DIR", str(tmp_path / "zoo"))
+    return zoo.convert(shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth", MODEL)
+
+
+def small(space: str) -> dict[str, Any]:
+    """Return the default network of a space, as a request has it."""
+    return {
+        "model": None,
+        "space": space,
+        "arguments": {},
+        "arch": dict(model_hub.space(space).choices.default),
+        "checkpoint": None,
+        "seed": 0,
+    }
+
+
+@pytest.mark.parametrize("space", model_hub.space_names())
+def test_programs_of_every_space_give_the_outputs_of_the_network(work: Perform, space: str) -> None:
+    spec = {"network": small(space), "formats": ["export", "onnx"]}
+    done = work(JobKind.MODEL, spec)
+    assert done.result["export_difference"] <= 1e-6
+    assert done.result["onnx_difference"] <= 1e-4
+    assert [file.name for file in done.files] == ["network.pt2", "network.onnx"]
+    for file in done.files:
+        assert file.path.stat().st_size > 10_000
+
+
+def test_a_network_can_be_built_again_from_its_weights(work: Perform) -> None:
+    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["safetensors"]})
+    (file,) = done.files
+    again = model_hub.space("NasBench201", num_labels=10).freeze(NETWORK["arch"])
+    again.load_state_dict(load_file(file.path))
+    torch.manual_seed(0)
+    own = model_hub.space("NasBench201", num_labels=10).freeze(NETWORK["arch"])
+    for name, tensor in own.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
+
+
+def test_a_program_takes_batches_of_any_size(work: Perform) -> None:
+    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["export"]})
+    program = torch.export.load(done.files[0].path).module()
+    for size in (1, 2, 7):
+        assert program(torch.zeros(size, 3, 32, 32)).shape == (size, 10)
+
+
+def test_a_report_counts_every_layer(work: Perform) -> None:
+    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["report", "picture"]})
+    report = json.loads(done.files[0].path.read_text())
+    assert sum(layer["parameters"] for layer in report["layers"]) == report["parameters"]
+    assert done.result["parameters"] == report["parameters"]
+    assert done.result["input_shape"] == [3, 32, 32]
+    assert done.files[1].path.read_text().startswith("<svg")
+
+
+def test_there_is_no_picture_of_what_has_no_cells(work: Perform) -> None:
+    with pytest.raises(WorkError) as caught:
+        work(JobKind.MODEL, {"network": small("ProxylessNAS"), "formats": ["picture"]})
+    assert caught.value.kind == "no-cells"
+
+
+def test_the_published_checkpoint_has_148_of_250_right(
+    work: Perform, weights: Path, shared: Path, told: list[Progress]
+) -> None:
+    assert weights.is_file()
+    done = work(JobKind.EVALUATION, EVALUATION, sample=shared / "data/imagenet-sample")
+    result = done.result
+    assert (result["count"], result["right"], result["right_in_five"]) == (250, 148, 210)
+    assert result["top1"] == pytest.approx(59.2)
+    assert result["skipped"] == []
+    assert result["difference"] is None
+    assert sum(row["count"] for row in result["classes"]) == 250
+    assert result["provenance"]["versions"]["torch"] == torch.__version__
+    evaluated = [progress.done for progress in told if progress.stage == "evaluating"]
+    assert evaluated == sorted(evaluated)
+    assert evaluated[-1] == 250
+    assert json.loads(done.files[0].path.read_text()) == result
+
+
+def test_mixed_precision_tells_its_difference(work: Perform, weights: Path, shared: Path) -> None:
+    assert weights.is_file()
+    spec = {**EVALUATION, "precision": "mixed-bfloat16", "compare": 50}
+    done = work(JobKind.EVALUATION, spec, sample=shared / "data/imagenet-sample")
+    difference = done.result["difference"]
+    assert difference["images"] == 50
+    assert difference["same_answer"] >= 45
+    assert abs(difference["top1"]) < 10
+    assert abs(done.result["right"] - 148) < 8
+
+
+@pytest.fixture
+def three_images(tmp_path: Path) -> Path:
+    """A folder with two images and one that is none."""
+    folder = tmp_path / "flowers"
+    for number in range(3):
+        path = folder / f"class-{number}/{number}.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (200, 200), (number, 80, 90)).save(path)
+    (folder / "class-1/1.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
+    return folder
+
+
+def test_a_corrupt_image_is_named_within_its_data_set(
+    work: Perform, weights: Path, three_images: Path
+) -> None:
+    assert weights.is_file()
+    with pytest.raises(WorkError, match=r"class-1/1\.png") as caught:
+        work(JobKind.EVALUATION, EVALUATION, sample=three_images)
+    assert caught.value.kind == "corrupt-image"
+    assert str(three_images.parent) not in caught.value.message
+
+
+def test_corrupt_images_are_left_out_when_asked(
+    work: Perform, weights: Path, three_images: Path
+) -> None:
+    assert weights.is_file()
+    spec = {**EVALUATION, "on_corrupt": "skip", "batch_size": 1}
+    result = work(JobKind.EVALUATION, spec, sample=three_images).result
+    assert result["count"] == 2
+    assert result["skipped"] == ["class-1/1.png"]
+    assert result["notes"] == ["1 damaged images were left out"]
+
+
+def test_an_archive_is_evaluated_like_its_folder(
+    work: Perform, weights: Path, three_images: Path, tmp_path: Path
+) -> None:
+    assert weights.is_file()
+    shutil.rmtree(three_images / "class-1")
+    archive = tmp_path / "flowers.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(three_images, arcname=".")
+    from_folder = work(JobKind.EVALUATION, EVALUATION, sample=three_images).result
+    from_archive = work(JobKind.EVALUATION, EVALUATION, sample=archive).result
+    assert from_archive["loss"] == from_folder["loss"]
+    assert from_archive["classes"] == from_folder["classes"]
+    digests = [found["provenance"]["dataset_sha256"] for found in (from_folder, from_archive)]
+    assert digests[0] == digests[1]
+
+
+def test_missing_weights_say_where_to_get_them(
+    work: Perform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NASBENCH_ZOO_DIR", str(tmp_path / "none"))
+    with pytest.raises(WorkError, match="nbs zoo convert FILE --model") as caught:
+        work(JobKind.MODEL, {"network": SEARCHED, "formats": ["safetensors"]})
+    assert caught.value.kind == "missing-weights"
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (lambda tensors: tensors.pop("fc.bias", None) or tensors.popitem(), "other-network", "is"),
+        (lambda tensors: tensors.update(extra=torch.zeros(2)), "other-network", "has no place"),
+        (
+            lambda tensors: tensors.update(
+                {next(iter(tensors)): torch.zeros(3, 5, dtype=torch.float32)}
+            ),
+            "other-network",
+            "is 3x5, not",
+        ),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    work: Perform, tmp_path: Path, change: Callable[[dict[str, Any]], Any], kind: str, message: str
+) -> None:
+    network = model_hub.space("NasBench201", num_labels=10).freeze(NETWORK["arch"])
+    tensors = dict(network.state_dict())
+    change(tensors)
+    write_safetensors(tmp_path / "weights", tensors, {})
+    spec = {"network": {**NETWORK, "checkpoint": "weights"}, "formats": ["safetensors"]}
+    with pytest.raises(WorkError, match=message) as caught:
+        work(JobKind.MODEL, spec)
+    assert caught.value.kind == kind
+
+
+def test_truncated_weights_are_refused(work: Perform, tmp_path: Path) -> None:
+    network = model_hub.space("NasBench201", num_labels=10).freeze(NETWORK["arch"])
+    path = tmp_path / "weights"
+    write_safetensors(path, network.state_dict(), {})
+    path.write_bytes(path.read_bytes()[:-100])
+    spec = {"network": {**NETWORK, "checkpoint": "weights"}, "formats": ["safetensors"]}
+    with pytest.raises(WorkError) as caught:
+        work(JobKind.MODEL, spec)
+    assert caught.value.kind == "damaged-checkpoint"
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_a_network_too_large_for_the_machine_is_refused_before_it_is_made(work: Perform) -> None:
+    space = model_hub.space("NasBench101", width=1 << 16)
+    network = {
+        **small("NasBench101"),
+        "arguments": {"width": 1 << 16},
+        "arch": dict(space.choices.default),
+    }
+    with pytest.raises(WorkError, match="the weights take") as caught:
+        work(JobKind.MODEL, {"network": network, "formats": ["safetensors"]})
+    assert caught.value.kind == "too-large"
+
+
+def test_a_data_set_that_went_away_is_named(work: Perform, weights: Path) -> None:
+    assert weights.is_file()
+    with pytest.raises(WorkError, match="no data set 'sample'"):
+        work(JobKind.EVALUATION, EVALUATION)
+
+
+def test_latency_is_in_seconds(work: Perform) -> None:
+    spec = {
+        "network": NETWORK,
+        "device": "cpu",
+        "precision": "bfloat16",
+        "channels_last": True,
+        "compile": False,
+        "batch_size": 2,
+        "warmup": 1,
+        "repeats": 5,
+    }
+    result = work(JobKind.LATENCY, spec).result
+    assert 0 < result["minimum"] <= result["median"] <= result["upper_quartile"] < 10
+    assert (result["batch_size"], result["repeats"]) == (2, 5)

@@ -79,6 +79,7 @@ def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
     except zoo.ZooError as error:
         raise WorkError("unusable-weights", _without_place(error, name)) from error
     size = record.protocol.input_size
+    plain = record.to_dict()
     return BuiltNetwork(
         network=network,
         space=model_hub.space(record.space, **record.arguments),
@@ -86,8 +87,8 @@ def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
         stated={
             "model": name,
             "space": record.space,
-            "arguments": record.arguments,
-            "arch": record.architecture,
+            "arguments": plain["arguments"],
+            "arch": plain["architecture"],
         },
         input_shape=(3, size, size),
         protocol=record.protocol,

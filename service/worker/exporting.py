@@ -10,12 +10,14 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from model_hub import cell_svg
@@ -34,7 +36,83 @@ _TOLERANCE: Final = 1e-4
 """Largest difference, in parts of the largest output: other kernels add in another order."""
 
 _Findings = dict[str, Any]
-Writer = Callable[[BuiltNetwork, Path], _Findings]
+
+
+class _PlainOutputs(nn.Module):
+    """A network whose outputs are a tensor or a tuple: a file can name no class of the hub.
+
+    Args:
+        network: The network; its outputs may be a named tuple.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Any:
+        outputs = self.network(inputs)
+        return tuple(outputs) if isinstance(outputs, tuple) else outputs
+
+
+class _Exported:
+    """A network on its way into files; what several of them need is made once.
+
+    Args:
+        built: The network.
+    """
+
+    def __init__(self, built: BuiltNetwork) -> None:
+        self.built = built
+        self.example = built.example(_BATCH)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What it costs."""
+        return self.built.space.profile(self.built.arch, input_shape=self.built.input_shape)
+
+    @cached_property
+    def outputs(self) -> list[Tensor]:
+        """Its own outputs for the example."""
+        with torch.inference_mode():
+            return tree_leaves(self.built.network(self.example))
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        """The network as a program, for batches of any size where it allows that.
+
+        Raises:
+            WorkError: It cannot be made.
+        """
+        any_size = ({0: torch.export.Dim.AUTO},)
+        try:
+            with _quiet():
+                network = _PlainOutputs(self.built.network)
+                return torch.export.export(network, (self.example,), dynamic_shapes=any_size)
+        except (RuntimeError, ValueError, TypeError) as error:
+            first = str(error).partition("\n")[0]
+            message = f"PyTorch cannot export the network: {first}"
+            raise WorkError("not-exportable", message) from error
+
+    def difference(self, outputs: Sequence[Tensor], form: str) -> float:
+        """Return the largest difference of outputs to its own, in parts of the largest.
+
+        Raises:
+            WorkError: It is too large.
+        """
+        largest = 0.0
+        for mine, theirs in zip(self.outputs, outputs, strict=True):
+            scale = max(mine.abs().max().item(), torch.finfo(torch.float32).tiny)
+            largest = max(largest, (mine.double() - theirs.double()).abs().max().item() / scale)
+        if not largest <= _TOLERANCE:
+            raise WorkError(
+                "differing-outputs",
+                f"the {form} file gives outputs that differ by {largest:.2g} of the largest one "
+                "from those of the network",
+            )
+        return largest
+
+
+Writer = Callable[[_Exported, Path], _Findings]
 
 
 def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
@@ -49,90 +127,79 @@ def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     """
     formats: Sequence[str] = spec["formats"]
     workplace.report(Progress(stage="building", total=len(formats) + 1))
-    built = build_network(spec["network"], workplace)
-    profile = _profile(built)
+    exported = _Exported(build_network(spec["network"], workplace))
     result: _Findings = {
-        "parameters": profile.parameters,
-        "macs": profile.macs,
-        "input_shape": list(built.input_shape),
-        "input_dtype": str(built.example(1).dtype).removeprefix("torch."),
+        "parameters": exported.profile.parameters,
+        "macs": exported.profile.macs,
+        "input_shape": list(exported.built.input_shape),
+        "input_dtype": str(exported.example.dtype).removeprefix("torch."),
     }
     files = []
     for done, form in enumerate(formats, 1):
         workplace.report(Progress(stage=f"writing {form}", done=done, total=len(formats) + 1))
         name, media_type, write = FORMATS[form]
         path = workplace.folder / name
-        result |= write(built, path)
+        result |= write(exported, path)
         files.append(MadeFile(name=name, media_type=media_type, path=path))
     return Done(result=result, files=tuple(files))
 
 
-def _write_weights(built: BuiltNetwork, path: Path) -> _Findings:
+def _write_weights(exported: _Exported, path: Path) -> _Findings:
     stated = {
         name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in built.stated.items()
+        for name, value in exported.built.stated.items()
     }
-    write_safetensors(path, built.network.state_dict(), stated)
+    write_safetensors(path, exported.built.network.state_dict(), stated)
     return {}
 
 
-def _write_program(built: BuiltNetwork, path: Path) -> _Findings:
-    example = built.example(_BATCH)
+def _write_program(exported: _Exported, path: Path) -> _Findings:
     with _quiet():
-        torch.export.save(_program(built, example), path)
+        torch.export.save(exported.program, path)
         program = torch.export.load(path).module()
     with torch.inference_mode():
-        outputs = program(example)
-    return {"export_difference": _difference(built, example, tree_leaves(outputs), "export")}
+        outputs = tree_leaves(program(exported.example))
+    return {"export_difference": exported.difference(outputs, "export")}
 
 
-def _write_onnx(built: BuiltNetwork, path: Path) -> _Findings:
+def _write_onnx(exported: _Exported, path: Path) -> _Findings:
     # Loaded where they are wanted: they take a second.
     import onnx  # noqa: PLC0415
     import onnxruntime  # noqa: PLC0415
 
-    example = built.example(_BATCH)
+    program = exported.program
     with _quiet():
-        program = _program(built, example)
-        made = torch.onnx.export(program, (example,), dynamo=True, verbose=False)
+        made = torch.onnx.export(program, (exported.example,), dynamo=True, verbose=False)
     if made is None:
         raise WorkError("not-exportable", "PyTorch made no ONNX of the network")
     made.save(path, external_data=False)
     onnx.checker.check_model(str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    outputs = session.run(None, {session.get_inputs()[0].name: example.numpy()})
+    outputs = session.run(None, {session.get_inputs()[0].name: exported.example.numpy()})
     tensors = [torch.from_numpy(output) for output in outputs]
-    return {"onnx_difference": _difference(built, example, tensors, "onnx")}
+    return {"onnx_difference": exported.difference(tensors, "onnx")}
 
 
-def _write_report(built: BuiltNetwork, path: Path) -> _Findings:
-    profile = _profile(built)
+def _write_report(exported: _Exported, path: Path) -> _Findings:
+    profile = exported.profile
     report = {
-        **built.stated,
-        "input_shape": built.input_shape,
+        **exported.built.stated,
+        "input_shape": exported.built.input_shape,
         "parameters": profile.parameters,
         "macs": profile.macs,
         "peak_activation_bytes": profile.peak_activation_bytes,
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "parameters": layer.parameters,
-                "macs": layer.macs,
-                "output_shape": layer.output_shape,
-            }
-            for layer in profile.layers
-        ],
+        "layers": [asdict(layer) for layer in profile.layers],
     }
     path.write_text(json.dumps(report, indent=1), encoding="utf-8")
     return {}
 
 
-def _write_picture(built: BuiltNetwork, path: Path) -> _Findings:
+def _write_picture(exported: _Exported, path: Path) -> _Findings:
     try:
-        path.write_text(cell_svg(built.space, built.arch), encoding="utf-8")
+        picture = cell_svg(exported.built.space, exported.built.arch)
     except InvalidArgumentError as error:
         raise WorkError("no-cells", f"there is nothing to draw: {error}") from error
+    path.write_text(picture, encoding="utf-8")
     return {}
 
 
@@ -146,43 +213,6 @@ FORMATS: Final[Mapping[str, tuple[str, str, Writer]]] = MappingProxyType(
     }
 )
 """By name: the file, its media type, and what writes it and returns what is to be told of it."""
-
-
-def _profile(built: BuiltNetwork) -> Profile:
-    return built.space.profile(built.arch, input_shape=built.input_shape)
-
-
-def _program(built: BuiltNetwork, example: Tensor) -> torch.export.ExportedProgram:
-    """Return the network as a program, for batches of any size where it allows that."""
-    any_size = ({0: torch.export.Dim.AUTO},)
-    try:
-        return torch.export.export(built.network, (example,), dynamic_shapes=any_size)
-    except (RuntimeError, ValueError, TypeError) as error:
-        first = str(error).partition("\n")[0]
-        raise WorkError("not-exportable", f"PyTorch cannot export the network: {first}") from error
-
-
-def _difference(
-    built: BuiltNetwork, example: Tensor, outputs: Sequence[Tensor], form: str
-) -> float:
-    """Return the largest difference to the network's own outputs, in parts of the largest.
-
-    Raises:
-        WorkError: It is too large.
-    """
-    with torch.inference_mode():
-        own = tree_leaves(built.network(example))
-    largest = 0.0
-    for mine, theirs in zip(own, outputs, strict=True):
-        scale = max(mine.abs().max().item(), torch.finfo(torch.float32).tiny)
-        largest = max(largest, (mine.double() - theirs.double()).abs().max().item() / scale)
-    if not largest <= _TOLERANCE:
-        raise WorkError(
-            "differing-outputs",
-            f"the {form} file gives outputs that differ by {largest:.2g} of the largest one from "
-            "those of the network",
-        )
-    return largest
 
 
 @contextmanager

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, AliasChoices, Field
+from pydantic_settings import SettingsConfigDict
 
 from benchmark_db.questions import MAX_BATCH, MAX_CURVES, MAX_LIMIT
+from service.secret_files import SettingsWithSecretFiles
 
 __all__ = ["DEFAULT_DIRECTORY", "LIMITS", "Limit", "Settings"]
 
 DEFAULT_DIRECTORY: Final = Path("~/.nasbenchmark")
 
+_RATE: Final = r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$"
 
-class Settings(BaseSettings):
+
+def _networks(value: str) -> str:
+    """Check a list of addresses and networks."""
+    for part in filter(None, value.split(",")):
+        try:
+            ip_network(part.strip())
+        except ValueError:
+            raise ValueError(
+                f"{part.strip()!r} is no address or network, such as 10.0.0.7 or 172.16.0.0/12; "
+                "to trust all would let every caller choose its address"
+            ) from None
+    return value
+
+
+class Settings(SettingsWithSecretFiles):
     """Settings of the server, each from the environment variable of its name."""
 
     model_config = SettingsConfigDict(env_prefix="NASBENCH_", frozen=True, extra="ignore")
@@ -50,6 +67,63 @@ class Settings(BaseSettings):
     log_json: Annotated[
         bool, Field(description="Log one JSON object a line instead of text for people.")
     ] = True
+    keys_file: Annotated[
+        Path | None,
+        Field(description="File of the keys; `keys.json` in the folder of the databases."),
+    ] = None
+    read_access: Annotated[
+        Literal["open", "keyed"], Field(description="Whether reading needs a key too.")
+    ] = "open"
+    rate_per_key: Annotated[
+        str | None,
+        Field(pattern=_RATE, description="Requests of one key, such as `1000/minute`."),
+    ] = None
+    rate_per_address: Annotated[
+        str | None,
+        Field(pattern=_RATE, description="Requests without a valid key from one address."),
+    ] = None
+    redis_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(redis|rediss|unix)://",
+            description="Redis in which all workers and replicas count requests together.",
+        ),
+    ] = None
+    trusted_proxies: Annotated[
+        str,
+        AfterValidator(_networks),
+        Field(
+            description="Addresses and networks, with commas between them, of proxies whose word "
+            "on the caller's address and scheme is believed."
+        ),
+    ] = ""
+    trusted_hosts: Annotated[
+        str,
+        Field(
+            description="Names, with commas between them, by which the service may be called; "
+            "`*.lab.example` stands for all below it."
+        ),
+    ] = "*"
+    max_requests: Annotated[
+        int,
+        Field(gt=0, description="Requests in progress in one worker; more get a 503."),
+    ] = 512
+    drain_seconds: Annotated[
+        float,
+        Field(ge=0, description="Seconds between SIGTERM, which `/readyz` tells, and the end."),
+    ] = 1.0
+    metrics_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder, private and writable, in which several workers add up their "
+            "metrics; the system's folder of temporary files by default."
+        ),
+    ] = None
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of the keys."""
+        return (self.keys_file or self.directory / "keys.json").expanduser()
 
 
 class Limit(NamedTuple):
@@ -75,6 +149,6 @@ LIMITS: Final = (
         _setting(name)
         for name in ("time_budget", "max_body", "cache_seconds", "kept_bytes", "scan_threads")
     ),
-    _setting("export_limit"),
+    *(_setting(name) for name in ("export_limit", "max_requests", "drain_seconds")),
 )
 """Every limit, once: name (or the variable that sets it), default, meaning."""

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Final, cast
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from fastapi_swagger import patch_fastapi
 from starlette.routing import BaseRoute
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.nasbench201.architecture import isomorphism_classes
-from service.api import benchmarks, export, hardware, health, nasbench101, nasbench201, natssss, nds
+from service.access.key_file import KeyFile
+from service.access.key_ring import KeyRing
+from service.access.rate_limits import RateLimits
+from service.access.trusted_hosts import TrustedHosts
+from service.api import (
+    benchmarks,
+    docs_page,
+    export,
+    hardware,
+    health,
+    metrics,
+    nasbench101,
+    nasbench201,
+    natssss,
+    nds,
+)
+from service.api.access import Access
 from service.api.direct import DirectReads, ErrorHandler, Read
+from service.api.draining import Draining
 from service.api.guard import RequestGuard
 from service.api.kept_answers import KeptAnswers
 from service.api.openapi import install_openapi
 from service.api.problems import install_problem_handlers
 from service.api.respond import install_not_modified_handler
 from service.logs import configure_logs
+from service.observability.database_metrics import database_families
+from service.observability.metrics import Metrics
+from service.observability.request_tally import RequestTally
 from service.settings import Settings
 
 __all__ = ["create_app"]
@@ -36,6 +58,8 @@ as Python does by default takes a third of its time."""
 _SWITCH_SECONDS: Final = 0.0005
 """How long a scan may keep the event loop waiting: by default ten times as long, which is that of
 ten answers, at every send and receive."""
+
+_TRACED_WHERE: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 _DESCRIPTION: Final = """
 Questions about the tables of neural architecture search benchmarks.
@@ -54,6 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: Read from the environment by default.
     """
     settings = settings or Settings()
+    tally = RequestTally()
+    draining = Draining(settings.drain_seconds)
     write_logs = configure_logs(as_json=settings.log_json)
 
     @asynccontextmanager
@@ -63,14 +89,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.kept_answers = KeptAnswers(settings.kept_bytes)
         app.state.export_places = CapacityLimiter(settings.export_limit)
         app.state.catalog = Catalog(settings.directory.expanduser())
+        app.state.draining = draining
+        app.state.metrics = Metrics(tally)
+        app.state.metrics.watch(partial(database_families, app.state.catalog))
         isomorphism_classes()  # made now, so that no request waits for it
         # What lives as long as the server need not be looked at by every garbage collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
         sys.setswitchinterval(_SWITCH_SECONDS)
-        yield
+        noting = asyncio.create_task(metrics.note_regularly(app.state))
+        with draining.holding_back():
+            yield
+        noting.cancel()
+        with suppress(asyncio.CancelledError):
+            await noting
         app.state.catalog.close()
+        end_tracing()
         write_logs()
 
     app = FastAPI(
@@ -90,11 +125,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     routers = (
         *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
         *(export.router, benchmarks.router, health.router),
+        *(metrics.router, docs_page.router),
     )
     routes = [route for router in routers for route in router.routes]
     app.router.routes[:0] = routes
-    # The page of FastAPI itself would load its parts from the internet, which clusters lack.
-    patch_fastapi(app, docs_url="/docs")
     install_problem_handlers(app)
     install_not_modified_handler(app)
     install_openapi(app)
@@ -103,8 +137,51 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reads=_direct_reads(routes),
         handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
     )
-    app.add_middleware(RequestGuard, max_body=settings.max_body)
+    app.add_middleware(
+        Access,
+        keys=KeyRing(KeyFile(settings.keys_path), required=settings.read_access == "keyed"),
+        reading_open=settings.read_access == "open",
+        hosts=TrustedHosts(settings.trusted_hosts),
+        limits=_rate_limits(settings),
+    )
+    app.add_middleware(
+        RequestGuard,
+        max_body=settings.max_body,
+        max_requests=settings.max_requests,
+        tally=tally,
+        draining=draining,
+    )
+    end_tracing = _trace(app)
     return app
+
+
+def _trace(app: FastAPI) -> Callable[[], None]:
+    """Trace the requests where the environment says so; return what sends the last traces."""
+    if not any(os.environ.get(name) for name in _TRACED_WHERE):
+        return lambda: None
+    try:
+        from service.observability.tracing import (  # noqa: PLC0415 - an extra, and slow to load
+            Tracing,
+            make_provider,
+        )
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error.name} is missing: traces need `pip install 'nas-bench-service[tracing]'`",
+            name=error.name,
+        ) from error
+    provider = make_provider()
+    app.add_middleware(Tracing, provider=provider)
+    return provider.shutdown
+
+
+def _rate_limits(settings: Settings) -> RateLimits | None:
+    if settings.rate_per_key is None and settings.rate_per_address is None:
+        return None
+    return RateLimits(
+        per_key=settings.rate_per_key,
+        per_address=settings.rate_per_address,
+        redis_url=settings.redis_url,
+    )
 
 
 def _direct_reads(routes: Sequence[BaseRoute]) -> dict[str, Read]:

@@ -52,6 +52,8 @@ class DirectReads:
         if read is None:
             await self._app(scope, receive, send)
             return
+        # For what counts requests by route, which no router will name here.
+        scope["direct"] = scope["path"]
         request = Request(scope, receive)
         try:
             response = await read(request)

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its size, its log line, and the error nobody foresaw."""
+"""What surrounds every request: its id, size, count and log line, and the error nobody foresaw."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.needs import OPEN
+from service.api.draining import Draining
 from service.api.problems import problem
+from service.api.security_headers import security_headers
+from service.observability.request_tally import RequestTally
 
 __all__ = ["RequestGuard"]
 
@@ -24,24 +28,45 @@ _GZIP_LEVEL: Final = 1
 """Five times as fast as the default level for a tenth more bytes."""
 _HEADER: Final = b"x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_NO_ROUTE: Final = "(none)"
+"""What stands in metrics for addresses at which there is nothing, of which callers make up many."""
+_BUSY_SECONDS: Final = "1"
 
 
 class RequestGuard:
     """ASGI middleware around the whole application.
 
     It gives the request an id (the caller's `X-Request-ID` where it is a sane one) and echoes it,
-    refuses bodies that are too large while they come in, compresses what the caller wants
-    compressed, logs one line a request, and answers unforeseen errors with a problem that tells
-    nothing of the inside.
+    refuses bodies that are too large while they come in and requests that are too many at a time,
+    compresses what the caller wants compressed, counts and logs every request, and answers
+    unforeseen errors with a problem that tells nothing of the inside.
+
+    Args:
+        app: What answers.
+        max_body: Bytes of a body.
+        max_requests: Requests in progress.
+        tally: Where requests are counted.
+        draining: Whether this worker is about to stop.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body: int,
+        max_requests: int,
+        tally: RequestTally,
+        draining: Draining,
+    ) -> None:
         self._app = app
         # Its wrapper costs something even where there is nothing to compress.
         self._compressing = GZipMiddleware(
             app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL
         )
         self._max_body = max_body
+        self._max_requests = max_requests
+        self._tally = tally
+        self._draining = draining
         self._prefix = uuid4().hex[:16]
         self._count = count(1)
         self._log = structlog.get_logger().bind()
@@ -52,22 +77,27 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        headers = dict(scope["headers"])
+        headers = scope["headers_by_name"] = dict(scope["headers"])
         request_id = scope["request_id"] = self._request_id(headers)
         status = 0
+        path, scheme = scope["path"], scope.get("scheme", "http")
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                given = message.get("headers", ())
                 message["headers"] = [
-                    *message.get("headers", ()),
+                    *given,
                     (_HEADER, request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
                     (b"vary", b"Accept-Encoding"),
+                    *security_headers(path, scheme, given),
                 ]
+                if self._draining.begun:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
+        self._tally.in_progress += 1
         try:
             await self._bounded(scope, headers, receive, send_with_id)
         except Exception:
@@ -82,18 +112,31 @@ class RequestGuard:
             )
             await response(scope, receive, send_with_id)
         finally:
-            self._log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                ms=round((time.perf_counter() - started) * 1000, 2),
-                request_id=request_id,
-            )
+            self._tally.in_progress -= 1
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request and write its line."""
+        template = str(scope.get("direct") or getattr(scope.get("route"), "path", _NO_ROUTE))
+        self._tally.add(scope["method"], template, status, seconds)
+        client, key = scope.get("client"), scope.get("key_name")
+        self._log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 2),
+            request_id=scope["request_id"],
+            client=client and client[0],
+            **({"key": key} if key else {}),
+        )
 
     async def _bounded(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
     ) -> None:
+        if self._tally.in_progress > self._max_requests and scope["path"] not in OPEN:
+            await _busy(Request(scope), self._max_requests)(scope, receive, send)
+            return
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self._max_body:
             response = _too_large(Request(scope), self._max_body)
@@ -118,6 +161,17 @@ class RequestGuard:
         if given is not None and _ACCEPTABLE_ID.fullmatch(given):
             return given.decode()
         return f"{self._prefix}-{next(self._count)}"
+
+
+def _busy(request: Request, max_requests: int) -> Any:
+    return problem(
+        request,
+        503,
+        kind="too-many-requests-at-a-time",
+        title="Too many requests at a time",
+        detail=f"{max_requests} requests are in progress, which is all at a time; ask again later",
+        headers={"Retry-After": _BUSY_SECONDS},
+    )
 
 
 def _too_large(request: Request, max_body: int) -> Any:

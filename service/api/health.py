@@ -51,8 +51,17 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Response:
     """Tell which databases can be asked, and why the others cannot.
 
-    200 as long as one can; `status` is `degraded` when another cannot. 503 when none can.
+    200 as long as one can; `status` is `degraded` when another cannot. 503 when none can, and when
+    the server was told to stop and still answers what is under way to it.
     """
+    if request.app.state.draining.begun:
+        return problem(
+            request,
+            503,
+            kind="not-ready",
+            title="Not ready",
+            detail="the server is about to stop: send further requests elsewhere",
+        )
     catalog: Catalog = request.app.state.catalog
     states: dict[str, Any] = {
         name: {"status": "unusable", "reason": reason} for name, reason in catalog.unusable.items()

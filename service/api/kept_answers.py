@@ -19,17 +19,26 @@ class KeptAnswers:
 
     Args:
         room: How many bytes of answers are kept; 0 keeps none.
+
+    Attributes:
+        hits: How often an answer was there.
+        misses: How often it was not.
     """
 
     def __init__(self, room: int) -> None:
         self._room = room
         self._taken = 0
+        self.hits = 0
+        self.misses = 0
         self._answers: OrderedDict[str, bytes] = OrderedDict()
 
     def get(self, tag: str) -> bytes | None:
         """Return the answer with a tag, if it is kept."""
         answer = self._answers.get(tag)
-        if answer is not None:
+        if answer is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             self._answers.move_to_end(tag)
         return answer
 

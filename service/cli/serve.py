@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from typing import Annotated
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
 
 import typer
 
 from benchmark_db.catalog import Catalog
+from service.access.key_file import KeyFile
 from service.cli.data import DataDirectory, data_directory
+from service.settings import Settings
 
 __all__ = ["serve"]
+
+_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def serve(
@@ -31,19 +40,49 @@ def serve(
     # The workers are processes of their own; the environment is how settings reach them.
     os.environ["NASBENCHMARK_DIR"] = str(directory)
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
+    settings = Settings()
+    _warn_of_strangers(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=f"{host}:{port}")
-    uvicorn.run(
-        "service.api.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-    )
+    with _shared_metrics(settings, workers):
+        uvicorn.run(
+            "service.api.app:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
+            timeout_graceful_shutdown=10,
+        )
+
+
+@contextmanager
+def _shared_metrics(settings: Settings, workers: int) -> Iterator[None]:
+    """Give several workers a folder of their own to add up what they count."""
+    if workers == 1:
+        # One worker counts in memory, whatever folder of another program the environment names.
+        os.environ.pop(_METRICS_FOLDER, None)
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="nasbench-metrics-", dir=settings.metrics_dir)
+    os.environ[_METRICS_FOLDER] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warn_of_strangers(settings: Settings, host: str) -> None:
+    """Tell that whoever reaches the service may do everything, where that may be many."""
+    keys = KeyFile(settings.keys_path).read()
+    if keys is None and settings.read_access == "open" and host not in _LOOPBACK:
+        sys.stderr.write(
+            f"nbs: note: listening on {host} without keys: whoever reaches it may submit jobs; "
+            "`nbs keys create` makes keys\n"
+        )
 
 
 def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:

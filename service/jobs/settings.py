@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from service.secret_files import SettingsWithSecretFiles
 
 __all__ = ["MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
 
@@ -17,7 +19,7 @@ MAX_LOSSES: Final = 10
 """Tries whose worker falls silent, before a job is parked: mostly that is not the job's fault."""
 
 
-class JobSettings(BaseSettings):
+class JobSettings(SettingsWithSecretFiles):
     """Settings of jobs, each from the environment variable of its name.
 
     Server and workers read the same variables; they find each other by them.

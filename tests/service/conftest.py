@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -113,6 +113,12 @@ def http(server: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session", name="serving")
+def serving_fixture() -> Callable[..., AbstractContextManager[str]]:
+    """Runs servers for as long as a fixture of any scope lasts."""
+    return serving
+
+
 @contextmanager
 def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]:
     """Run `nbs serve` on a free port; at the end it must stop by itself when told to."""
@@ -123,7 +129,11 @@ def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]
     command += ["--workers", str(workers)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stderr=output, cwd=REPOSITORY, env={**os.environ, **environment}
+            command,
+            stderr=output,
+            cwd=REPOSITORY,
+            # No proxy waits to hear that a test's server ends.
+            env={**os.environ, "NASBENCH_DRAIN_SECONDS": "0", **environment},
         )
     try:
         url = f"http://127.0.0.1:{port}"

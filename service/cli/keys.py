@@ -1,0 +1,77 @@
+"""`nbs keys`: who may ask a server that asks for keys."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from service.access.key_file import KeyFile
+from service.access.keys import Key, KeyScope
+from service.cli.data import AsJson, DataDirectory
+from service.cli.output import print_items, print_json, wants_json
+from service.settings import Settings
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Keys of a server: create, list, revoke.")
+
+
+@app.command("create")
+def create_command(
+    name: Annotated[str, typer.Argument(help="Who holds it, as logs will say.")],
+    *,
+    scope: Annotated[
+        KeyScope,
+        typer.Option(help="What it allows: reading, jobs too, or uploads of checkpoints too."),
+    ],
+    data: DataDirectory = None,
+) -> None:
+    """Make a key and print it, once: what is kept cannot tell it again."""
+    file = _file(data)
+    token = file.create(name, scope)
+    sys.stderr.write(f"{name} may {scope} (in {file.path}); its key, shown this once:\n")
+    sys.stdout.write(f"{token}\n")
+
+
+@app.command("list")
+def list_command(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
+    """List the keys: name, scope, when they were made and revoked."""
+    file = _file(data)
+    rows = [_row(key) for key in file.read() or ()]
+    if wants_json(asked=as_json):
+        print_json(rows)
+    else:
+        print_items(rows, f"Keys in {file.path}")
+
+
+@app.command("revoke")
+def revoke_command(
+    name: Annotated[str, typer.Argument(help="The name it was made with.")],
+    *,
+    data: DataDirectory = None,
+) -> None:
+    """Take a key no more; running servers notice within two seconds."""
+    _file(data).revoke(name)
+    sys.stderr.write(f"{name} is revoked\n")
+
+
+def _file(data: DataDirectory) -> KeyFile:
+    settings = Settings() if data is None else Settings(directory=data)
+    return KeyFile(settings.keys_path)
+
+
+def _row(key: Key) -> dict[str, str | None]:
+    revoked = None if key.revoked_at is None else _date(key.revoked_at)
+    return {
+        "name": key.name,
+        "scope": key.scope,
+        "created": _date(key.created_at),
+        "revoked": revoked,
+    }
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

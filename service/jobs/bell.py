@@ -16,7 +16,6 @@ from typing import Any, Final
 import structlog
 from huey import SqliteHuey
 from huey.exceptions import HueyException
-from huey.registry import Message
 from huey.serializer import Serializer
 
 from service.jobs.settings import JobSettings
@@ -29,14 +28,10 @@ _POLL_SECONDS: Final = 0.05
 
 
 class _JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
-    """Messages as JSON: whoever can write to the queue can make no reader run anything."""
+    """Messages as JSON. None is ever read, so whoever can write to the queue can only wake."""
 
     def _serialize(self, data: Any) -> bytes:
         return json.dumps(data).encode()
-
-    def _deserialize(self, data: bytes) -> Any:
-        values = json.loads(data)
-        return Message(*values) if isinstance(values, list) else values
 
 
 class Bell:
@@ -68,7 +63,8 @@ class Bell:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not until():
             try:
-                if self._huey.dequeue() is not None:
+                # Not huey's own dequeue, which would decode it and fail over what is no task.
+                if self._huey.storage.dequeue() is not None:
                     return
             except _failures() as error:
                 self._log.warning("no messages for workers", reason=type(error).__name__)

@@ -130,11 +130,12 @@ class LeaseStore:
             self._database.write(lambda: self._end(claim, JobState.PARKED, **news))
             return JobState.PARKED
         news |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
-        self._database.write(lambda: self._requeue(claim, news))
-        return JobState.QUEUED
+        return self._database.write(lambda: self._requeue(claim, news))
 
     def hand_back(self, claim: Claim) -> None:
         """Give a job back unharmed, because its worker stops: the try does not count.
+
+        One that was to be cancelled is, because nobody may be there to take it.
 
         Raises:
             LostLeaseError: It was taken away.
@@ -206,9 +207,13 @@ class LeaseStore:
             .limit(1)
         )
 
-    def _requeue(self, claim: Claim, news: Mapping[str, Any]) -> None:
+    def _requeue(self, claim: Claim, news: Mapping[str, Any]) -> JobState:
         freed = {"state": JobState.QUEUED, "lease_until": None, "progress": None}
         self._change(claim, {**freed, "revision": JobRow.revision + 1, **news})
+        cancelled = JobRow.update(state=JobState.CANCELLED, finished_at=self._database.now()).where(
+            JobRow.id == claim.job.id, JobRow.cancel_requested
+        )
+        return JobState.CANCELLED if self._database.change(cancelled) else JobState.QUEUED
 
     def _end(self, claim: Claim, state: JobState, **news: Any) -> None:
         ended = {"state": state, "lease_until": None, "finished_at": self._database.now()}

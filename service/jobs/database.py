@@ -18,6 +18,7 @@ from service.jobs.tables import TABLES, SchemaRow
 __all__ = ["JobDatabase"]
 
 _SCHEMA: Final = 1
+_CREATING: Final = 0x6E6173  # any number that no other program locks
 _CONNECTIONS: Final = 20
 _STALE_SECONDS: Final = 300
 _BUSY_SECONDS: Final = 10
@@ -117,6 +118,9 @@ class JobDatabase:
         ) from last
 
     def _create(self) -> int:
+        if not self.is_sqlite:
+            # Two that create a table at once fail there, IF NOT EXISTS or not.
+            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_CREATING,))
         with self.peewee.bind_ctx(TABLES):
             self.peewee.create_tables(TABLES, safe=True)
             self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())

@@ -66,10 +66,15 @@ class ContentFolder:
         with suppress(FileNotFoundError):
             self.path(sha256).unlink()
 
-    def leftovers(self) -> Iterator[Path]:
+    def begun(self) -> Iterator[Path]:
         """Yield the files that were begun and never completed, or still are being written."""
-        incoming = self._folder / _INCOMING
-        yield from incoming.iterdir() if incoming.is_dir() else ()
+        yield from (self._folder / _INCOMING).glob("*")
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of every file that is there."""
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            if _DIGEST.fullmatch(path.name):
+                yield path.name
 
 
 class IncomingFile:

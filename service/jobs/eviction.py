@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from peewee import fn
@@ -15,8 +17,9 @@ from service.jobs.tables import ArtifactRow, ContentRow, JobRow
 __all__ = ["ArtifactShelf"]
 
 _DAY: Final = 24 * 3600.0
-_BEGUN_AGO: Final = 3600.0
-"""Seconds after which a file that was never completed never will be."""
+_YOUNG: Final = 3600.0
+"""Seconds within which a file may be on its way: being written, or complete and not yet listed,
+because the job that made it has not ended."""
 _AT_ONCE: Final = 100
 
 
@@ -47,12 +50,13 @@ class ArtifactShelf:
         """Throw away what is too old or too much, and return how many files went.
 
         A job whose artifact goes is expired. It is so before the file is removed: whoever is told
-        of an artifact can have it, but for those who were told just before.
+        of an artifact can have it, but for those who were told just before. A file that was made
+        lately may be that of a job about to end, and is removed an hour later.
         """
         gone = 0
         while batch := self._database.write(self._forget_some):
             for sha256 in batch:
-                self._folder.remove(sha256)
+                self._remove(sha256)
             gone += len(batch)
         self._sweep()
         return gone
@@ -88,10 +92,20 @@ class ArtifactShelf:
         self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(digests)))
 
     def _sweep(self) -> None:
-        """Remove files that a killed process began."""
-        for path in self._folder.leftovers():
-            if _age(path) > _BEGUN_AGO:
+        """Remove files that a killed process began, and those of tries that came to nothing."""
+        for path in self._folder.begun():
+            if _age(path) > _YOUNG:
                 path.unlink(missing_ok=True)
+        found = self._folder.digests()
+        while digests := list(islice(found, _AT_ONCE)):
+            query = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(digests))
+            rows = self._database.read(partial(self._database.rows, query))
+            for sha256 in set(digests) - {row["sha256"] for row in rows}:
+                self._remove(sha256)
+
+    def _remove(self, sha256: str) -> None:
+        if _age(self._folder.path(sha256)) > _YOUNG:
+            self._folder.remove(sha256)
 
 
 def _age(path: Any) -> float:

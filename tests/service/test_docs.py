@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmark_db.catalog import BENCHMARKS
+from service.jobs.settings import JobSettings
 from service.settings import LIMITS, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,6 +50,13 @@ def test_every_setting_is_documented() -> None:
     for name in Settings.model_fields:
         variable = "NASBENCHMARK_DIR" if name == "directory" else f"NASBENCH_{name.upper()}"
         assert variable in page
+
+
+@pytest.mark.parametrize("name", JobSettings.model_fields)
+def test_every_setting_of_jobs_is_documented_with_its_sentence(name: str) -> None:
+    page = (REPOSITORY / "docs/limits.md").read_text()
+    row = next(line for line in page.splitlines() if f"`NASBENCH_{name.upper()}`" in line)
+    assert row.endswith(f"| {JobSettings.model_fields[name].description} |")
 
 
 def test_every_dependency_has_its_reason() -> None:

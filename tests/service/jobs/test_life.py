@@ -1,0 +1,236 @@
+"""The life of a job, from its submission to its end, on a real database."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.errors import (
+    IdempotencyConflictError,
+    LostLeaseError,
+    QueueFullError,
+    UnknownJobError,
+)
+from service.jobs.keys import spec_key
+from service.jobs.records import Artifact, Capabilities, Claim, Failure, NewJob, Progress
+from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
+from service.jobs.states import JobKind, JobState
+
+CPU = Capabilities(device="cpu")
+FAILURE = Failure(kind="crash", message="it fell")
+
+
+def new(number: int = 0) -> NewJob:
+    spec = {"number": number}
+    return NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+
+
+def claimed(jobs: Jobs, worker: str = "w") -> Claim:
+    claim = jobs.leases.claim(worker, CPU)
+    assert claim is not None
+    return claim
+
+
+def test_the_same_request_is_the_same_job_until_it_fails(jobs: Jobs) -> None:
+    first, made = jobs.store.submit(new())
+    assert made
+    assert jobs.store.submit(new()) == (first, False)
+    jobs.leases.fail(claimed(jobs), FAILURE)
+    again, made = jobs.store.submit(new())
+    assert made
+    assert again.id != first.id
+
+
+def test_a_given_key_stands_for_its_request_even_after_failure(jobs: Jobs) -> None:
+    first, _ = jobs.store.submit(new(), given_key="k")
+    jobs.leases.fail(claimed(jobs), FAILURE)
+    found, made = jobs.store.submit(new(), given_key="k")
+    assert (found.id, found.state, made) == (first.id, JobState.FAILED, False)
+    with pytest.raises(IdempotencyConflictError):
+        jobs.store.submit(new(1), given_key="k")
+
+
+def test_more_jobs_than_may_wait_are_refused_but_known_requests_are_answered(
+    job_settings: JobSettings,
+) -> None:
+    with open_jobs(job_settings.model_copy(update={"queue_bound": 2})) as jobs:
+        jobs.store.submit(new(0))
+        jobs.store.submit(new(1))
+        with pytest.raises(QueueFullError):
+            jobs.store.submit(new(2))
+        assert not jobs.store.submit(new(1))[1]
+        claimed(jobs)
+        assert jobs.store.submit(new(2))[1]
+
+
+def test_jobs_are_claimed_by_priority_then_by_age(jobs: Jobs) -> None:
+    for number, priority in enumerate([0, 5, -1, 5, 0]):
+        jobs.store.submit(replace(new(number), priority=priority))
+    order = [claimed(jobs).job.spec["number"] for _ in range(5)]
+    assert order == [1, 3, 0, 4, 2]
+    assert jobs.leases.claim("w", CPU) is None
+
+
+def test_a_job_goes_only_to_whom_can_do_it(jobs: Jobs) -> None:
+    jobs.store.submit(replace(new(0), needs_device="cuda"))
+    jobs.store.submit(replace(new(1), needs_dataset="cifar10"))
+    assert not jobs.leases.waits_for(CPU)
+    assert jobs.leases.claim("w", CPU) is None
+    can = Capabilities(device="cpu", datasets=frozenset({"cifar10", "svhn"}))
+    found = jobs.leases.claim("w", can)
+    assert found is not None
+    assert found.job.spec == {"number": 1}
+    found = jobs.leases.claim("w", Capabilities(device="cuda"))
+    assert found is not None
+    assert found.job.spec == {"number": 0}
+
+
+def test_a_lease_that_is_renewed_holds_and_one_that_is_not_is_lost(
+    job_settings: JobSettings,
+) -> None:
+    with open_jobs(job_settings.model_copy(update={"lease_seconds": 0.5})) as jobs:
+        jobs.store.submit(new())
+        claim = claimed(jobs)
+        for done in range(4):
+            time.sleep(0.2)
+            assert not jobs.leases.renew(claim, Progress(stage="building", done=done))
+            assert jobs.leases.recover() == 0
+        time.sleep(0.7)
+        assert jobs.leases.recover() == 1
+        with pytest.raises(LostLeaseError):
+            jobs.leases.renew(claim)
+
+
+def test_what_an_old_holder_says_changes_nothing(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    old = claimed(jobs, "old")
+    jobs.leases.recover(["old"])
+    young = claimed(jobs, "young")
+    before = jobs.store.get(job.id)
+    for say in (
+        lambda: jobs.leases.succeed(old, {"by": "old"}, ()),
+        lambda: jobs.leases.fail(old, FAILURE),
+        lambda: jobs.leases.crash(old, FAILURE),
+        lambda: jobs.leases.hand_back(old),
+        lambda: jobs.leases.give_up(old),
+        lambda: jobs.leases.renew(old),
+    ):
+        with pytest.raises(LostLeaseError):
+            say()
+    assert jobs.store.get(job.id) == before
+    jobs.leases.succeed(young, {"by": "young"}, ())
+    with pytest.raises(LostLeaseError):
+        jobs.leases.succeed(old, {"by": "old"}, ())
+    assert jobs.store.get(job.id).result == {"by": "young"}
+
+
+def test_success_said_twice_is_said_once(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    claim = claimed(jobs)
+    artifact = Artifact(name="a", media_type="text/plain", size=1, sha256="0" * 64)
+    jobs.leases.succeed(claim, {"x": 1}, [artifact])
+    ended = jobs.store.get(job.id)
+    jobs.leases.succeed(claim, {"x": 2}, [artifact])
+    assert jobs.store.get(job.id) == ended
+    assert ended.artifacts == (artifact,)
+
+
+def test_a_job_that_crashes_waits_longer_each_time_and_is_parked(
+    job_settings: JobSettings,
+) -> None:
+    with open_jobs(job_settings.model_copy(update={"retry_seconds": 0.2})) as jobs:
+        job, _ = jobs.store.submit(new())
+        for crash in range(1, MAX_CRASHES):
+            told = time.time()
+            assert jobs.leases.crash(claimed(jobs), FAILURE) is JobState.QUEUED
+            not_before = jobs.store.get(job.id).not_before
+            assert not_before is not None
+            pause = not_before.timestamp() - told
+            assert 0.2 * 2 ** (crash - 1) <= pause < 0.2 * 2 ** (crash - 1) + 5
+            time.sleep(max(0.0, not_before.timestamp() - time.time()) + 0.01)
+        assert jobs.leases.crash(claimed(jobs), FAILURE) is JobState.PARKED
+        parked = jobs.store.get(job.id)
+        assert (parked.state, parked.error, parked.attempts) == (JobState.PARKED, FAILURE, 3)
+
+
+def test_a_job_whose_workers_fall_silent_is_parked_after_ten(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    for loss in range(1, MAX_LOSSES + 1):
+        claimed(jobs, f"w{loss}")
+        assert jobs.leases.recover([f"w{loss}"]) == 1
+        assert jobs.store.get(job.id).losses == loss
+    assert jobs.store.get(job.id).state is JobState.PARKED
+
+
+def test_handing_back_does_not_count(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    for _ in range(2 * MAX_LOSSES):
+        jobs.leases.hand_back(claimed(jobs))
+    found = jobs.store.get(job.id)
+    assert (found.state, found.attempts, found.crashes, found.losses) == (
+        JobState.QUEUED,
+        0,
+        0,
+        0,
+    )
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_an_ended_one_stays(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    assert jobs.store.cancel(job.id).state is JobState.CANCELLED
+    revision = jobs.store.get(job.id).revision
+    assert jobs.store.cancel(job.id).revision == revision
+    with pytest.raises(UnknownJobError):
+        jobs.store.cancel("0" * 32)
+
+
+@pytest.mark.parametrize("ending", ["give up", "hand back", "crash", "silence"])
+def test_a_job_that_is_cancelled_while_it_runs_ends_so_however_its_try_ends(
+    jobs: Jobs, ending: str
+) -> None:
+    job, _ = jobs.store.submit(new())
+    claim = claimed(jobs)
+    assert jobs.store.cancel(job.id).state is JobState.RUNNING
+    assert jobs.leases.renew(claim)
+    if ending == "give up":
+        jobs.leases.give_up(claim)
+    elif ending == "hand back":
+        jobs.leases.hand_back(claim)
+    elif ending == "crash":
+        assert jobs.leases.crash(claim, FAILURE) is JobState.CANCELLED
+    else:
+        assert jobs.leases.recover(["w"]) == 1
+    ended = jobs.store.get(job.id)
+    assert ended.state is JobState.CANCELLED
+    assert ended.finished_at is not None
+
+
+def test_pages_hold_each_job_once_while_others_arrive(jobs: Jobs) -> None:
+    there = [jobs.store.submit(new(number))[0].id for number in range(10)]
+    seen: list[str] = []
+    before: str | None = None
+    while True:
+        page, before = jobs.store.page(before=before, limit=3, state=JobState.QUEUED)
+        seen += [job.id for job in page]
+        jobs.store.submit(new(100 + len(seen)))
+        if before is None:
+            break
+    assert seen == there[::-1]
+    assert jobs.store.page(kind=JobKind.LATENCY) == ([], None)
+
+
+def test_every_change_that_shows_is_a_new_revision(jobs: Jobs) -> None:
+    job, _ = jobs.store.submit(new())
+    seen = [jobs.store.revisions([job.id])[job.id]]
+    claim = claimed(jobs)
+    seen.append(jobs.store.revisions([job.id])[job.id])
+    jobs.leases.renew(claim)
+    assert jobs.store.revisions([job.id])[job.id] == seen[-1]
+    jobs.leases.renew(claim, Progress(stage="building"))
+    seen.append(jobs.store.revisions([job.id])[job.id])
+    jobs.leases.succeed(claim, {}, ())
+    seen.append(jobs.store.revisions([job.id])[job.id])
+    assert seen == [1, 2, 3, 4]

@@ -1,0 +1,79 @@
+"""Several processes at one database, in SQLite and in PostgreSQL, which may be restarted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from real_servers import PostgresServer
+
+from service.jobs import JobSettings, open_jobs
+from service.jobs.keys import spec_key
+from service.jobs.records import Capabilities, NewJob
+from service.jobs.states import JobKind
+
+JOBS = 20
+# Submits what the others submit, claims what there is, and says what it made and got.
+PROCESS = """
+import json, sys
+from pathlib import Path
+from service.jobs import JobSettings, open_jobs
+from service.jobs.keys import spec_key
+from service.jobs.records import Capabilities, NewJob
+from service.jobs.states import JobKind
+sys.stdin.readline()
+settings = JobSettings(jobs_dir=Path(sys.argv[1]), jobs_url=sys.argv[2] or None)
+with open_jobs(settings) as jobs:
+    made, got = 0, []
+    for number in range(int(sys.argv[3])):
+        spec = {"number": number}
+        new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+        made += jobs.store.submit(new)[1]
+    while claim := jobs.leases.claim("w", Capabilities(device="cpu")):
+        got.append(claim.job.id)
+print(json.dumps([made, got]))
+"""
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_processes_that_begin_at_once_make_each_job_once_and_claim_it_once(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = request.getfixturevalue("postgres_server").url if database == "postgresql" else ""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(tmp_path), url, str(JOBS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    assert sum(made for made, _ in said) == JOBS
+    got = [job_id for _, claimed in said for job_id in claimed]
+    assert len(got) == len(set(got)) == JOBS
+
+
+def test_operations_go_on_after_postgresql_was_restarted(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    spec = {"number": 0}
+    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=postgres_server.url)) as jobs:
+        job, _ = jobs.store.submit(new)
+        postgres_server.restart()
+        assert jobs.store.get(job.id) == job
+        postgres_server.restart()
+        claim = jobs.leases.claim("w", Capabilities(device="cpu"))
+        assert claim is not None
+        postgres_server.restart()
+        jobs.leases.succeed(claim, {"x": 1}, ())
+        assert jobs.store.get(job.id).result == {"x": 1}

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from bench_client import AsyncBenchClient, BenchClient
+from bench_client import AsyncBenchClient, BenchClient, Simulation
 from bench_client.models import fields_of
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
@@ -296,3 +296,33 @@ def asked(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Open a client of either kind on an address, ask it one thing and return the answer."""
     chosen: Callable[..., Any] = request.param
     return chosen
+
+
+@pytest.fixture(scope="module")
+def sample_bench(sample_database: Path) -> Iterator[BenchClient]:
+    """Made-up runs of twelve architectures of NAS-Bench-201, which differ in times and values."""
+    with BenchClient.local(sample_database.parent) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def cells(nasbench101_folder: Path) -> Iterator[BenchClient]:
+    with BenchClient.local(nasbench101_folder) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def uniform(databases: Path) -> Iterator[BenchClient]:
+    """Sixty architectures every training of which took 100 seconds, whatever its budget."""
+    with BenchClient.local(databases) as bench:
+        yield bench
+
+
+@pytest.fixture
+def simulate(sample_bench: BenchClient) -> Callable[..., Simulation]:
+    def simulate(**options: Any) -> Simulation:
+        return sample_bench.simulate(
+            "nasbench201", "cifar10-valid", 200, **{"budget": 1e9} | options
+        )
+
+    return simulate

@@ -14,7 +14,12 @@ from __future__ import annotations
 
 from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
 from model_hub.evaluation.datasets import ImageFiles, LabelledImages
-from model_hub.evaluation.errors import DatasetError, OutputError
+from model_hub.evaluation.errors import (
+    DamagedImageError,
+    DatasetError,
+    LabelError,
+    OutputError,
+)
 from model_hub.evaluation.layouts import read_folder, read_images, read_tar
 from model_hub.evaluation.scoring import evaluate
 from model_hub.evaluation.tally import ClassScore, Confusion, Evaluation
@@ -23,10 +28,12 @@ from model_hub.evaluation.transform import read_image, transformed
 __all__ = [
     "ClassScore",
     "Confusion",
+    "DamagedImageError",
     "DatasetError",
     "Evaluation",
     "ImageArray",
     "ImageFiles",
+    "LabelError",
     "LabelledImages",
     "OutputError",
     "evaluate",

@@ -65,7 +65,7 @@ class ImageFiles:
         """Return an image in RGB.
 
         Raises:
-            DatasetError: The file is no image, or damaged.
+            DamagedImageError: The file is no image, or damaged.
             OSError: It cannot be read.
         """
         return decoded(BytesIO(self._content(index)), self.place(index))

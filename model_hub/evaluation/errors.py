@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from model_hub.errors import ModelHubError
 
-__all__ = ["DatasetError", "OutputError"]
+__all__ = ["DamagedImageError", "DatasetError", "LabelError", "OutputError"]
 
 
 class DatasetError(ModelHubError, ValueError):
     """An image, a label or a data set that cannot be used; the message names the file."""
+
+
+class DamagedImageError(DatasetError):
+    """A file that is no image, or a damaged one."""
+
+
+class LabelError(DatasetError):
+    """A label that the network has no output for."""
 
 
 class OutputError(ModelHubError, ArithmeticError):

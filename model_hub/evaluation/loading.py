@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.errors import DamagedImageError
 from model_hub.evaluation.transform import transformed
 from model_hub.protocols import EvaluationProtocol
 
@@ -21,6 +21,7 @@ __all__ = ["Batch", "batches"]
 
 _MOST_THREADS: Final = 32
 _BATCHES_AHEAD: Final = 2
+"""At least; small batches take more of them to give every thread an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,22 @@ def batches(
         skip_damaged: Leave damaged images out, instead of stopping at the first.
 
     Raises:
-        DatasetError: An image is damaged.
+        DamagedImageError: An image is damaged.
         OSError: A file cannot be read.
     """
 
     def read(index: int) -> _Read:
         try:
             tensor = transformed(dataset.image(index), protocol)
-        except DatasetError:
+        except DamagedImageError:
             if not skip_damaged:
                 raise
             return _Read(index, b"", None)
         return _Read(index, dataset.digest(index), tensor)
 
     starts = iter(range(0, len(dataset), batch_size))
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    ahead_of_use = max(_BATCHES_AHEAD, -(-2 * threads // batch_size))
     with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
 
         def begin() -> Iterator[list[Future[_Read]]]:
@@ -93,7 +95,7 @@ def batches(
         try:
             for batch in beginning:
                 ahead.append(batch)
-                if len(ahead) > _BATCHES_AHEAD:
+                if len(ahead) > ahead_of_use:
                     yield _collected(ahead.popleft())
             while ahead:
                 yield _collected(ahead.popleft())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.errors import DamagedImageError
 from model_hub.evaluation.loading import batches
 from model_hub.evaluation.tally import Evaluation, Tally
 from model_hub.protocols import EvaluationProtocol
@@ -55,7 +55,8 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
     Raises:
         InvalidArgumentError: An argument cannot mean anything.
-        DatasetError: An image is damaged, or the network has no output for a label.
+        DamagedImageError: An image is damaged, or all are.
+        LabelError: The network has no output for a label.
         OutputError: The network answers with something that is no finite number.
         torch.OutOfMemoryError: The device has no room for a single image.
     """
@@ -78,7 +79,7 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
             if progress is not None:
                 progress(tally.count + len(skipped))
     if not tally.count:
-        raise DatasetError(f"all {len(skipped)} images of the data set are damaged")
+        raise DamagedImageError(f"all {len(skipped)} images of the data set are damaged")
     return tally.evaluation(
         skipped=skipped,
         batch_size=answering.most,
@@ -104,13 +105,14 @@ class _Answering:
         while len(inputs):
             try:
                 answers.append(self._answer(inputs[: self.most]).cpu().double())
+                inputs = inputs[self.most :]
+                continue
             except torch.OutOfMemoryError:
                 if self.most == 1:
                     raise
-                self.most //= 2
-                torch.cuda.empty_cache()
-            else:
-                inputs = inputs[self.most :]
+            # Out here, where the error no longer holds what the failed pass had allocated.
+            self.most = min(self.most, len(inputs)) // 2 or 1
+            torch.cuda.empty_cache()
         return torch.cat(answers)
 
 

@@ -137,11 +137,32 @@ class TarArchive:
         try:
             with tarfile.open(self._path, "r:") as archive:
                 for member in archive:
-                    path = PurePosixPath(member.name)
-                    if member.isreg():
+                    path = self._inside(member.name)
+                    if member.isreg() and not member.issparse():
                         members[str(path)] = (member.offset_data, member.size)
                     if member.isdir() or len(path.parts) > 1:
                         folders.update(path.parts[:1])
-        except tarfile.TarError as error:
+                self._check_end(archive.offset)
+        except (tarfile.TarError, ValueError, OverflowError) as error:
+            if isinstance(error, DatasetError):
+                raise
             raise DatasetError(f"{self._path} is no uncompressed tar archive: {error}") from error
         return members, frozenset(folders)
+
+    def _inside(self, name: str) -> PurePosixPath:
+        """Return the name of a member, which is to be one within a folder."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise DatasetError(f"{self.place(name)}: the name leads out of the archive")
+        return path
+
+    def _check_end(self, offset: int) -> None:
+        """Find out whether the archive goes on to its end, which is a block of zeros.
+
+        `tarfile` takes a header that is cut off or damaged for the end, which would be fewer images
+        without a word.
+        """
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise DatasetError(f"{self._path} is truncated or damaged at byte {offset}")

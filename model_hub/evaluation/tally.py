@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DatasetError, OutputError
+from model_hub.evaluation.errors import LabelError, OutputError
 from model_hub.table import Column, text_table
 
 __all__ = ["ClassScore", "Confusion", "Evaluation", "Tally"]
@@ -149,7 +149,7 @@ class Tally:
             logits: (batch, outputs), float64, on the processor.
 
         Raises:
-            DatasetError: The network has no output for a label.
+            LabelError: The network has no output for a label.
             OutputError: Its outputs are no finite numbers.
         """
         labels = [self._dataset.label(index) for index in indices]
@@ -165,7 +165,9 @@ class Tally:
         for index, digest, label, rank, answer in zip(
             indices, digests, labels, ranks, answers, strict=True
         ):
-            self._digest.update(f"{self._dataset.name(index)}\n{label}\n".encode() + digest)
+            stated = f"{self._dataset.name(index)}\n{label}\n"
+            # Names of files may be no text.
+            self._digest.update(stated.encode("utf-8", "surrogateescape") + digest)
             self._counts[label] += 1
             self._right[label] += rank == 0
             self._in_five[label] += rank < _FIVE
@@ -196,7 +198,7 @@ class Tally:
     def _check(self, indices: Sequence[int], labels: Sequence[int], logits: Tensor) -> None:
         for index, label, row in zip(indices, labels, logits, strict=True):
             if not 0 <= label + self._offset < len(row):
-                raise DatasetError(
+                raise LabelError(
                     f"{self._dataset.place(index)}: label {label} with offset {self._offset}, "
                     f"but the network has {len(row)} outputs"
                 )

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.errors import DamagedImageError
 from model_hub.protocols import EvaluationProtocol
 
 __all__ = ["decoded", "read_image", "resized", "transformed"]
@@ -32,7 +32,7 @@ def read_image(path: Path) -> Image.Image:
     """Return the image of a file in RGB; see `decoded`.
 
     Raises:
-        DatasetError: The file is no image, is truncated or has absurdly many pixels.
+        DamagedImageError: The file is no image, is truncated or has absurdly many pixels.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
@@ -50,14 +50,14 @@ def decoded(file: BinaryIO, place: str) -> Image.Image:
         place: Where it lies, for messages.
 
     Raises:
-        DatasetError: It is no image, is truncated or has absurdly many pixels.
+        DamagedImageError: It is no image, is truncated or has absurdly many pixels.
     """
     try:
         with Image.open(file) as image:
             image.load()
             return _in_rgb(image)
     except UnidentifiedImageError:
-        raise DatasetError(f"{place} is no image that Pillow knows") from None
+        raise DamagedImageError(f"{place} is no image that Pillow knows") from None
     except (
         OSError,
         SyntaxError,
@@ -68,7 +68,7 @@ def decoded(file: BinaryIO, place: str) -> Image.Image:
         Image.DecompressionBombWarning,
     ) as error:
         reason = str(error) or type(error).__name__
-        raise DatasetError(f"{place} is damaged: {reason}") from error
+        raise DamagedImageError(f"{place} is damaged: {reason}") from error
 
 
 def transformed(image: Image.Image, protocol: EvaluationProtocol) -> Tensor:

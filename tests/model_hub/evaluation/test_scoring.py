@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from math import exp, log
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from model_hub import zoo
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation import (
+    DamagedImageError,
     DatasetError,
     ImageArray,
+    LabelError,
     OutputError,
     evaluate,
     read_folder,
@@ -196,3 +200,113 @@ def test_no_images_are_refused() -> None:
 def test_a_gpu_counts_alike() -> None:
     data = images([1, 2, 3], [1, 2, 0])
     assert evaluate(Answering(one_hot), data, protocol(), device="cuda").right == 2
+
+
+class Narrow(nn.Module):
+    """Has no room for more than some images at once, as a small GPU."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.room = room
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > self.room:
+            raise torch.OutOfMemoryError
+        return one_hot(x[:, 0, 0, 0]) * self.weight
+
+
+@pytest.mark.parametrize(("asked", "room", "used"), [(8, 8, 8), (8, 5, 4), (100, 3, 2), (7, 1, 1)])
+def test_batches_are_halved_until_they_fit_and_no_image_is_lost(
+    asked: int, room: int, used: int
+) -> None:
+    data = images([1, 2, 3, 4, 5, 6, 7, 1, 2], [1, 2, 0, 4, 5, 6, 7, 1, 2])
+    found = evaluate(Narrow(room), data, protocol(), batch_size=asked)
+    assert (found.count, found.right, found.batch_size) == (9, 8, used)
+    assert found.answers == (1, 2, 3, 4, 5, 6, 7, 1, 2)
+
+
+def test_a_device_without_room_for_one_image_ends_the_evaluation() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate(Narrow(0), images([1, 2, 3], [1, 2, 0]), protocol(), batch_size=2)
+
+
+@pytest.fixture
+def with_damage(tmp_path: Path) -> Path:
+    """A folder of five images of label 0, of which the second and the last are none."""
+    (tmp_path / "n01").mkdir()
+    for number in range(5):
+        Image.new("L", (4, 4), 0).save(tmp_path / f"n01/{number}.png")
+    for number in (1, 4):
+        (tmp_path / f"n01/{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_damaged_images_are_left_out_and_named(with_damage: Path, batch_size: int) -> None:
+    told: list[int] = []
+    found = evaluate(
+        Answering(one_hot),
+        read_folder(with_damage),
+        protocol(),
+        batch_size=batch_size,
+        skip_damaged=True,
+        progress=told.append,
+    )
+    assert (found.count, found.right) == (3, 3)
+    assert found.skipped == ("n01/1.png", "n01/4.png")
+    assert "2 damaged left out" in str(found)
+    assert told == sorted(told)
+    assert told[-1] == 5
+
+
+def test_nothing_but_damaged_images_is_no_accuracy(with_damage: Path) -> None:
+    for number in (0, 2, 3):
+        (with_damage / f"n01/{number}.png").write_text("no image")
+    with pytest.raises(DamagedImageError, match="all 5 images"):
+        evaluate(Answering(one_hot), read_folder(with_damage), protocol(), skip_damaged=True)
+
+
+def test_a_label_without_an_output_is_no_damage_to_be_skipped() -> None:
+    with pytest.raises(LabelError):
+        evaluate(Answering(one_hot), images([1], [8]), protocol(), skip_damaged=True)
+
+
+def test_the_worst_labels_are_told_with_what_they_were_taken_for() -> None:
+    data = images([1, 1, 5, 6, 6, 2, 2, 3], [1, 1, 4, 4, 4, 2, 2, 2])
+    found = evaluate(Answering(one_hot), data, protocol())
+    told = [(c.label, c.taken_for, c.count) for c in found.confusions]
+    assert told == [(4, 6, 2), (4, 5, 1), (2, 3, 1)]
+
+
+def test_what_a_label_is_taken_for_is_a_label_where_labels_are_shifted() -> None:
+    found = evaluate(Answering(one_hot), images([3], [1]), protocol(label_offset=1))
+    assert [(c.label, c.taken_for) for c in found.confusions] == [(1, 2)]
+    assert found.answers == (2,)
+
+
+class TestTheDigest:
+    @staticmethod
+    def of(data: ImageArray, **arguments: Any) -> str:
+        return evaluate(Answering(one_hot), data, protocol(), **arguments).sha256
+
+    def test_is_that_of_the_data_alone(self) -> None:
+        data = images([1, 2, 3], [1, 2, 0])
+        assert self.of(data) == self.of(data, batch_size=2) == self.of(data, precision="float64")
+
+    @pytest.mark.parametrize(
+        ("greys", "labels"),
+        [([1, 2, 4], [1, 2, 0]), ([1, 2, 3], [1, 2, 1]), ([2, 1, 3], [2, 1, 0])],
+    )
+    def test_changes_with_pixels_labels_and_order(
+        self, greys: list[int], labels: list[int]
+    ) -> None:
+        assert self.of(images(greys, labels)) != self.of(images([1, 2, 3], [1, 2, 0]))
+
+    def test_takes_names_that_are_no_text(self, tmp_path: Path) -> None:
+        folder = tmp_path / "n01"
+        folder.mkdir()
+        Image.new("L", (4, 4), 0).save(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))
+        found = evaluate(Answering(one_hot), read_folder(tmp_path), protocol())
+        assert len(found.sha256) == 64

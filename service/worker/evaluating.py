@@ -16,8 +16,10 @@ from torch import nn
 
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation import (
+    DamagedImageError,
     DatasetError,
     Evaluation,
+    LabelError,
     LabelledImages,
     OutputError,
     evaluate,
@@ -55,8 +57,7 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         found = _evaluated(built.network, dataset, protocol, spec, workplace)
         difference = _difference(built.network, dataset, protocol, spec, workplace)
     except (DatasetError, OutputError, InvalidArgumentError) as error:
-        kind = "corrupt-image" if isinstance(error, DatasetError) else "not-evaluable"
-        raise WorkError(kind, _within_dataset(error, path, spec["dataset"])) from error
+        raise WorkError(_kind(error), _within_dataset(error, path, spec["dataset"])) from error
     result = {
         **_figures(found),
         "notes": _notes(found, spec),
@@ -219,6 +220,7 @@ def _provenance(
         "protocol": protocol.to_dict(),
         "precision": spec["precision"],
         "compile": spec["compile"],
+        "channels_last": spec["channels_last"],
         "device": _device(workplace.device),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _PACKAGES},
@@ -229,6 +231,14 @@ def _device(name: str) -> str:
     if name.startswith("cuda"):
         return torch.cuda.get_device_name(name)
     return f"{platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, DamagedImageError):
+        return "corrupt-image"
+    if isinstance(error, LabelError):
+        return "too-few-outputs"
+    return "unusable-dataset" if isinstance(error, DatasetError) else "not-evaluable"
 
 
 def _within_dataset(error: Exception, path: Path, name: str) -> str:

@@ -87,11 +87,13 @@ class _Exported:
         try:
             with _quiet():
                 network = _PlainOutputs(self.built.network)
-                return torch.export.export(network, (self.example,), dynamic_shapes=any_size)
+                program = torch.export.export(network, (self.example,), dynamic_shapes=any_size)
         except (RuntimeError, ValueError, TypeError) as error:
             first = str(error).partition("\n")[0]
             message = f"PyTorch cannot export the network: {first}"
             raise WorkError("not-exportable", message) from error
+        _forget_places(program)
+        return program
 
     def difference(self, outputs: Sequence[Tensor], form: str) -> float:
         """Return the largest difference of outputs to its own, in parts of the largest.
@@ -213,6 +215,14 @@ FORMATS: Final[Mapping[str, tuple[str, str, Writer]]] = MappingProxyType(
     }
 )
 """By name: the file, its media type, and what writes it and returns what is to be told of it."""
+
+
+def _forget_places(program: torch.export.ExportedProgram) -> None:
+    """Take out which lines of which files on the worker made each operation."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 @contextmanager

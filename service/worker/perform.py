@@ -24,6 +24,10 @@ _WORK: Final[Mapping[JobKind, Callable[[Mapping[str, Any], Workplace], Done]]] =
     }
 )
 
+_NO_MEMORY: Final = "DefaultCPUAllocator"
+"""Names itself in the error, which has no class of its own."""
+_COMPILERS: Final = ("torch._dynamo.", "torch._inductor.")
+
 
 def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Done:
     """Do a job once.
@@ -39,9 +43,17 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
     torch.set_num_threads(workplace.threads)
     try:
         return _WORK[kind](spec, workplace)
-    except torch.OutOfMemoryError as error:
-        raise WorkError(
-            "out-of-memory",
-            f"{workplace.device} has too little memory for the network and its inputs; a smaller "
-            "batch or another precision takes less",
-        ) from error
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error):
+            raise WorkError(
+                "out-of-memory",
+                f"{workplace.device} has too little memory for the network and its inputs; a "
+                "smaller batch or another precision takes less",
+            ) from error
+        if type(error).__module__.startswith(_COMPILERS):
+            raise WorkError(
+                "not-compilable",
+                "torch.compile fails with this network on this worker, which may lack a C++ "
+                "compiler; `compile` false does without",
+            ) from error
+        raise

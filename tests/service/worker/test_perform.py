@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ EVALUATION = {
     "compile": False,
     "channels_last": None,
     "on_corrupt": "fail",
+}
+LATENCY = {
+    "network": NETWORK,
+    "device": "cpu",
+    "precision": "bfloat16",
+    "channels_last": True,
+    "compile": False,
+    "batch_size": 2,
+    "warmup": 1,
+    "repeats": 5,
 }
 
 SHALLOW = {"AutoFormer": {"search_depth": [2], "img_size": 64}}
@@ -277,6 +288,57 @@ def test_a_network_too_large_for_the_machine_is_refused_before_it_is_made(work: 
     assert caught.value.kind == "too-large"
 
 
+def test_inputs_too_large_for_the_machine_are_no_crash(work: Perform) -> None:
+    spec = LATENCY | {"batch_size": 1 << 42}
+    with pytest.raises(WorkError, match="cpu has too little memory") as caught:
+        work(JobKind.LATENCY, spec)
+    assert caught.value.kind == "out-of-memory"
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_worker_without_a_compiler_says_so(work: Perform) -> None:
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
+        pytest.raises(WorkError, match="`compile` false does without") as caught,
+    ):
+        work(JobKind.LATENCY, LATENCY | {"compile": True})
+    assert caught.value.kind == "not-compilable"
+
+
+@pytest.mark.parametrize("name", ["network.pt2", "network.onnx"])
+def test_a_program_tells_nothing_of_the_worker_that_made_it(work: Perform, name: str) -> None:
+    form = {"network.pt2": "export", "network.onnx": "onnx"}[name]
+    (file,) = work(JobKind.MODEL, {"network": NETWORK, "formats": [form]}).files
+    content = file.path.read_bytes()
+    if zipfile.is_zipfile(file.path):
+        with zipfile.ZipFile(file.path) as archive:
+            content = b"".join(map(archive.read, archive.namelist()))
+    for place in (Path(model_hub.__file__).parent, Path(torch.__file__).parent, file.path.parent):
+        assert str(place).encode() not in content
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "message"),
+    [
+        ("file,label\na.png,1000\n", "too-few-outputs", "label 1000 .* 1000 outputs"),
+        ("file,label\nb.png,1\n", "unusable-dataset", "there is no file"),
+        ("name\n", "unusable-dataset", "lacks a column"),
+    ],
+)
+def test_a_data_set_that_does_not_fit_is_told_from_a_damaged_image(
+    work: Perform, weights: Path, tmp_path: Path, labels: str, kind: str, message: str
+) -> None:
+    assert weights.is_file()
+    folder = tmp_path / "flowers"
+    folder.mkdir()
+    Image.new("RGB", (200, 200)).save(folder / "a.png")
+    (folder / "labels.csv").write_text(labels)
+    with pytest.raises(WorkError, match=message) as caught:
+        work(JobKind.EVALUATION, EVALUATION, sample=folder)
+    assert caught.value.kind == kind
+    assert str(tmp_path) not in caught.value.message
+
+
 def test_a_data_set_that_went_away_is_named(work: Perform, weights: Path) -> None:
     assert weights.is_file()
     with pytest.raises(WorkError, match="no data set 'sample'"):
@@ -284,16 +346,6 @@ def test_a_data_set_that_went_away_is_named(work: Perform, weights: Path) -> Non
 
 
 def test_latency_is_in_seconds(work: Perform) -> None:
-    spec = {
-        "network": NETWORK,
-        "device": "cpu",
-        "precision": "bfloat16",
-        "channels_last": True,
-        "compile": False,
-        "batch_size": 2,
-        "warmup": 1,
-        "repeats": 5,
-    }
-    result = work(JobKind.LATENCY, spec).result
+    result = work(JobKind.LATENCY, LATENCY).result
     assert 0 < result["minimum"] <= result["median"] <= result["upper_quartile"] < 10
     assert (result["batch_size"], result["repeats"]) == (2, 5)

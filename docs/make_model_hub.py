@@ -116,8 +116,11 @@ It is read without running anything it may carry, and there is no option to do o
 SHA-256 is compared with the published one; every tensor must have its place, by its name or, with
 `--naming order`, by order and shape. `zoo.load(NAME, download=True)` tries the recorded address.
 
-`nbs zoo evaluate` reads a folder a class, a folder with `labels.csv` (columns `file`, `label`), and
-CIFAR as published. Resize, crop and rounding are torchvision's on PIL images, bit by bit.
+`nbs zoo evaluate` reads a folder a class, a folder with `labels.csv` (columns `file`, `label`), an
+uncompressed tar archive of either, and CIFAR as published. An archive is made by
+`tar -cf images.tar -C FOLDER .`, so that the classes are outermost, and is never unpacked.
+`--skip-damaged` leaves damaged images out and names them; otherwise the first ends the evaluation.
+Resize, crop and rounding are torchvision's on PIL images, bit by bit.
 
 ## Adding a model
 

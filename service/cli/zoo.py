@@ -98,9 +98,9 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     data: Annotated[
         Path,
         typer.Option(
-            help="Images: a folder a class, a folder with labels.csv, or CIFAR as published.",
+            help="Images: a folder a class, a folder with labels.csv, an uncompressed tar archive "
+            "of either, or CIFAR as published.",
             exists=True,
-            file_okay=False,
         ),
     ],
     checkpoint: Annotated[
@@ -112,8 +112,17 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
     precision: Annotated[
-        str, typer.Option(help="float32, float64, bfloat16 or float16.")
+        str,
+        typer.Option(
+            help="float32, float64, bfloat16, float16 or, with weights left in float32, "
+            "mixed-bfloat16 or mixed-float16."
+        ),
     ] = "float32",
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network first.")] = False,
+    skip_damaged: Annotated[
+        bool,
+        typer.Option("--skip-damaged", help="Leave damaged images out and name them on stderr."),
+    ] = False,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Also print a line a label.")
     ] = False,
@@ -131,7 +140,13 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
             batch_size=batch_size,
             device=device,
             precision=precision,
+            compiled=compiled,
+            skip_damaged=skip_damaged,
         )
+    for skipped in result.skipped:
+        sys.stderr.write(f"nbs: left out, damaged: {skipped}\n")
+    if result.batch_size < batch_size:
+        sys.stderr.write(f"nbs: memory had room for batches of {result.batch_size} only\n")
     if wants_json(asked=as_json):
         print_json({"model": name, "top1": result.top1, "top5": result.top5, **asdict(result)})
         return

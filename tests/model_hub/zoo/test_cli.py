@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from model_hub import zoo
 from model_hub.errors import UnknownNameError
+from model_hub.evaluation import DamagedImageError
 from service.cli.zoo import app
 
 
@@ -71,6 +73,23 @@ def test_convert_and_evaluate_work_together(
     assert (found["model"], found["count"], found["right_in_five"]) == ("small", 6, 6)
     assert [score["name"] for score in found["classes"]] == ["class0", "class1", "class2"]
     assert found["top1"] == pytest.approx(100 * found["right"] / 6)
+
+
+def test_evaluate_takes_an_archive_and_goes_past_damaged_images_when_asked(
+    add_small: Callable[..., zoo.Record], saved: Path, images: Path, tmp_path: Path
+) -> None:
+    add_small(weights=[{"file": saved.name}])
+    run("convert", saved, "--model", "small")
+    (images / "class1/4.png").write_bytes(b"no image")
+    packed = tmp_path / "images.tar"
+    with tarfile.open(packed, "w") as archive:
+        archive.add(images, arcname=".")
+    with pytest.raises(DamagedImageError, match=r"class1/4\.png"):
+        run("evaluate", "small", "--data", packed)
+    arguments = ("--data", packed, "--skip-damaged", "--precision", "mixed-bfloat16")
+    evaluated = run("evaluate", "small", *arguments)
+    assert json.loads(evaluated.stdout)["count"] == 5
+    assert "nbs: left out, damaged: class1/4.png" in evaluated.stderr
 
 
 def test_convert_takes_an_unlisted_file_on_demand(

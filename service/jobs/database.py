@@ -157,4 +157,9 @@ def _postgresql(url: str) -> Any:
         max_connections=_CONNECTIONS,
         stale_timeout=_STALE_SECONDS,
         timeout=_BUSY_SECONDS,
+        # A host that swallows what is sent to it, and a lock that is held, end like one that is
+        # down: an operation takes so long and no longer.
+        connect_timeout=_BUSY_SECONDS,
+        tcp_user_timeout=_BUSY_SECONDS * 1000,
+        options=f"-c statement_timeout={_BUSY_SECONDS}s -c lock_timeout={_BUSY_SECONDS}s",
     )

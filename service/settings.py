@@ -64,6 +64,16 @@ class Settings(SettingsWithSecretFiles):
         int,
         Field(gt=0, description="Exports that run at the same time in one worker; more get a 503."),
     ] = 2
+    checkpoint_bytes: Annotated[
+        int, Field(gt=0, description="Bytes of an uploaded checkpoint; more are answered by 413.")
+    ] = 2 * 2**30
+    job_streams: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Streams of job events at the same time in one worker; more get a 503.",
+        ),
+    ] = 200
     log_json: Annotated[
         bool, Field(description="Log one JSON object a line instead of text for people.")
     ] = True
@@ -149,6 +159,15 @@ LIMITS: Final = (
         _setting(name)
         for name in ("time_budget", "max_body", "cache_seconds", "kept_bytes", "scan_threads")
     ),
-    *(_setting(name) for name in ("export_limit", "max_requests", "drain_seconds")),
+    *(
+        _setting(name)
+        for name in (
+            "export_limit",
+            "max_requests",
+            "drain_seconds",
+            "checkpoint_bytes",
+            "job_streams",
+        )
+    ),
 )
 """Every limit, once: name (or the variable that sets it), default, meaning."""

@@ -55,7 +55,7 @@ class JobProgress(WireModel):
     total: int | None = Field(
         description="How many steps the stage has; null where nobody knows yet."
     )
-    message: str | None = Field(None, description="What there is to say about it, for people.")
+    message: str = Field("", description="What there is to say about it, for people.")
 
 
 class JobError(WireModel):
@@ -103,6 +103,9 @@ class Job(WireModel):
         description="What was found, by kind of job; null without success."
     )
     artifacts: list[JobArtifact] = Field(description="The files that it made.")
+    cancel_requested: bool = Field(
+        default=False, description="Whether its worker is being told to stop."
+    )
     error: JobError | None = Field(
         description="Why it failed or was parked; while it waits for another try, why the last one "
         "ended."
@@ -127,8 +130,9 @@ class WorkerDevice(WireModel):
     """A device of a worker."""
 
     name: str = Field(description="As PyTorch names it.", examples=["cpu", "cuda:0"])
-    description: str | None = Field(None, description="Its model.", examples=["NVIDIA H200"])
-    memory: _Bytes | None = Field(None, description="Its memory, in bytes; null: not known.")
+    kind: Literal["cpu", "cuda"] = Field(description="What jobs ask for as `device`.")
+    model: str = Field(description="What it is.", examples=["NVIDIA H200"])
+    memory: _Bytes = Field(description="Its memory, in bytes.")
 
 
 class RegisteredWorker(WireModel):

@@ -25,24 +25,34 @@ from service.access.rate_limits import RateLimits
 from service.access.trusted_hosts import TrustedHosts
 from service.api import (
     benchmarks,
+    checkpoints,
     docs_page,
     export,
     hardware,
     health,
+    job_events,
+    jobs,
     metrics,
     nasbench101,
     nasbench201,
     natssss,
     nds,
+    roster,
+    submissions,
 )
 from service.api.access import Access
 from service.api.direct import DirectReads, ErrorHandler, Read
 from service.api.draining import Draining
 from service.api.guard import RequestGuard
+from service.api.job_desk import JobDesk
+from service.api.job_problems import install_job_problem_handlers
+from service.api.job_watch import JobWatch
 from service.api.kept_answers import KeptAnswers
 from service.api.openapi import install_openapi
 from service.api.problems import install_problem_handlers
 from service.api.respond import install_not_modified_handler
+from service.api.stopping import when_told_to_stop
+from service.jobs import JobSettings
 from service.logs import configure_logs
 from service.observability.database_metrics import database_families
 from service.observability.metrics import Metrics
@@ -66,6 +76,8 @@ Questions about the tables of neural architecture search benchmarks.
 
 **Units, everywhere**: accuracies in percent; losses are cross-entropies; times and latency in
 seconds; `parameters` and `flops` (multiply-adds) in millions. `null` means "not recorded".
+
+What takes longer (building networks, evaluating them, timing them) is a *job* that a worker does.
 
 Every answer names its `provenance`; `synthetic: true` marks numbers that are made up.
 """
@@ -92,18 +104,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.draining = draining
         app.state.metrics = Metrics(tally)
         app.state.metrics.watch(partial(database_families, app.state.catalog))
+        app.state.job_desk = JobDesk(JobSettings())
+        app.state.metrics.watch(app.state.job_desk.families)
+        app.state.job_watch = JobWatch(app.state.job_desk, most=settings.job_streams)
         isomorphism_classes()  # made now, so that no request waits for it
         # What lives as long as the server need not be looked at by every garbage collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
         sys.setswitchinterval(_SWITCH_SECONDS)
-        noting = asyncio.create_task(metrics.note_regularly(app.state))
-        with draining.holding_back():
-            yield
-        noting.cancel()
-        with suppress(asyncio.CancelledError):
-            await noting
+        with when_told_to_stop(app.state.job_watch.end):
+            noting = asyncio.create_task(metrics.note_regularly(app.state))
+            with draining.holding_back():
+                yield
+            noting.cancel()
+            with suppress(asyncio.CancelledError):
+                await noting
+        await app.state.job_watch.close()
+        await app.state.job_desk.close()
         app.state.catalog.close()
         end_tracing()
         write_logs()
@@ -126,10 +144,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
         *(export.router, benchmarks.router, health.router),
         *(metrics.router, docs_page.router),
+        *(jobs.router, job_events.router, submissions.router, roster.router, checkpoints.router),
     )
     routes = [route for router in routers for route in router.routes]
     app.router.routes[:0] = routes
     install_problem_handlers(app)
+    install_job_problem_handlers(app)
     install_not_modified_handler(app)
     install_openapi(app)
     app.add_middleware(
@@ -147,6 +167,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         RequestGuard,
         max_body=settings.max_body,
+        max_bodies={checkpoints.CHECKPOINTS_PATH: settings.checkpoint_bytes},
         max_requests=settings.max_requests,
         tally=tally,
         draining=draining,

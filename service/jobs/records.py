@@ -180,6 +180,7 @@ class Job:
             "created_at": iso_time(self.created_at),
             "started_at": iso_time(self.started_at),
             "finished_at": iso_time(self.finished_at),
+            "cancel_requested": self.cancel_requested,
             "progress": asdict(self.progress) if self.progress else None,
             "result": self.result,
             "artifacts": [asdict(artifact) for artifact in self.artifacts],

@@ -71,6 +71,15 @@ class JobStore:
         """
         return self._database.read(lambda: self._get(job_id))
 
+    def answering(self, key: str) -> Job | None:
+        """Return the job that a request with a key would be answered by; None: a new one."""
+
+        def find() -> Job | None:
+            job_id = self._answering(key)
+            return None if job_id is None else self._get(job_id)
+
+        return self._database.read(find)
+
     def page(
         self,
         *,

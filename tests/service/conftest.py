@@ -128,12 +128,13 @@ def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]
     command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port", str(port)]
     command += ["--workers", str(workers)]
     with log.open("wb") as output:
+        jobs = {"NASBENCH_JOBS_DIR": str(folder / f"jobs-{port}")}
         process = subprocess.Popen(
             command,
             stderr=output,
             cwd=REPOSITORY,
             # No proxy waits to hear that a test's server ends.
-            env={**os.environ, "NASBENCH_DRAIN_SECONDS": "0", **environment},
+            env={**os.environ, **jobs, "NASBENCH_DRAIN_SECONDS": "0", **environment},
         )
     try:
         url = f"http://127.0.0.1:{port}"

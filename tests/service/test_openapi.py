@@ -25,6 +25,18 @@ OPERATION_IDS = {
     "natssss_computed_stats_query",
     "natssss_intermediate_stats",
     "natssss_architecture",
+    "submit_model",
+    "submit_evaluation",
+    "submit_latency",
+    "jobs",
+    "job",
+    "job_events",
+    "cancel_job",
+    "job_artifact",
+    "workers",
+    "datasets",
+    "checkpoints",
+    "upload_checkpoint",
 }
 
 
@@ -86,11 +98,13 @@ def test_generated_requests_find_no_failure(server: str, tmp_path: Path) -> None
     """Thousands of requests made from the document, valid and not: no 5xx, no violation of it.
 
     Left out is the check that every request that fits the document is accepted: no document can
-    tell which strings are cursors or architectures.
+    tell which strings are cursors or architectures. So is the stream of a job's events, which ends
+    when the job does: nobody does jobs here.
     """
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server}/openapi.json"),
         *("--exclude-checks", "positive_data_acceptance", "--max-examples", "40"),
+        *("--exclude-operation-id", "job_events"),
         *("--seed", "1", "--no-color"),
     ]
     ended = subprocess.run(

@@ -1,0 +1,165 @@
+"""The routes of jobs that were submitted: listed, looked at, cancelled, their files fetched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench_client import models
+from benchmark_db.errors import InvalidQuestionError
+from service.api.file_response import DigestedFile, open_file
+from service.api.job_desk import desk_of
+from service.api.job_problems import job_problems
+from service.api.openapi import NOT_MODIFIED
+from service.api.query import described, read_query
+from service.jobs import Jobs, JobSettings
+from service.jobs.errors import UnknownArtifactError, UnknownJobError
+from service.jobs.records import Artifact, Job
+from service.jobs.states import JobKind, JobState
+
+__all__ = ["JobId", "job_answer", "job_response", "router"]
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+_NOT_KEPT: Final = {"Cache-Control": "no-store"}
+"""What a job is changes at any moment."""
+
+JobId = Annotated[str, Path(description="Id of the job.", max_length=200)]
+ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
+
+
+class _JobsQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Annotated[JobState | None, Field(description="Only those in this state.")] = None
+    kind: Annotated[JobKind | None, Field(description="Only those of this kind.")] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
+    cursor: Annotated[
+        str | None, Field(max_length=1000, description="`next_cursor` of the page before; opaque.")
+    ] = None
+
+
+@router.get(
+    "/jobs",
+    operation_id="jobs",
+    response_model=models.JobPage,
+    responses=job_problems(422, 500, 503),
+    openapi_extra=described(_JobsQuestion),
+)
+async def jobs(request: Request) -> Response:
+    """Return jobs, the latest first."""
+    question = read_query(request, _JobsQuestion)
+    desk = desk_of(request)
+
+    def find(jobs: Jobs) -> tuple[list[Job], str | None]:
+        return jobs.store.page(
+            state=question.state,
+            kind=question.kind,
+            before=question.cursor,
+            limit=question.limit,
+        )
+
+    try:
+        found, following = await desk.ask(find)
+    except UnknownJobError:
+        raise InvalidQuestionError("cursor", "it is none that this service gave out") from None
+    items = [job_answer(job, desk.settings) for job in found]
+    return _sent({"items": items, "next_cursor": following})
+
+
+@router.get(
+    "/jobs/{job_id}",
+    operation_id="job",
+    response_model=models.Job,
+    responses=job_problems(404, 422, 500, 503),
+)
+async def job(request: Request, job_id: JobId) -> Response:
+    """Return a job: its state, how far it is, what it found and made."""
+    desk = desk_of(request)
+    return job_response(await desk.ask(lambda jobs: jobs.store.get(job_id)), desk.settings)
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    operation_id="cancel_job",
+    response_model=models.Job,
+    responses=job_problems(404, 422, 500, 503),
+)
+async def cancel(request: Request, job_id: JobId) -> Response:
+    """Cancel a job and return it; one that has ended stays as it is.
+
+    A job that waits is cancelled at once. One that runs is `cancel_requested`, and cancelled as
+    soon as its worker has stopped it.
+    """
+    desk = desk_of(request)
+    return job_response(await desk.ask(lambda jobs: jobs.store.cancel(job_id)), desk.settings)
+
+
+@router.get(
+    "/jobs/{job_id}/artifacts/{name}",
+    operation_id="job_artifact",
+    response_class=Response,
+    responses={
+        200: {"description": "The file.", "content": {"application/octet-stream": {}}},
+        206: {"description": "The part of it that `Range` asks for."},
+        **NOT_MODIFIED,
+        **job_problems(404, 416, 422, 500, 503),
+    },
+)
+async def artifact(request: Request, job_id: JobId, name: ArtifactName) -> Response:
+    """Send a file that a job made, whole or in part.
+
+    Its `ETag` is the SHA-256 of its content, which `Repr-Digest` states, too; `Range`, `If-Range`
+    and `If-None-Match` are answered.
+    """
+    desk = desk_of(request)
+
+    def find(jobs: Jobs) -> tuple[Artifact, Any]:
+        found = jobs.store.get(job_id).artifact(name)
+        if found is None:
+            raise UnknownArtifactError(
+                "the job has no artifact of this name; `artifacts` of the job lists those it has"
+            )
+        jobs.shelf.touch(found.sha256)
+        return found, jobs.artifacts.path(found.sha256)
+
+    found, path = await desk.ask(find)
+    try:
+        file = await open_file(path, desk.limiter)
+    except FileNotFoundError:
+        raise UnknownArtifactError("the artifact was thrown away: submit the job again") from None
+    return DigestedFile(
+        request,
+        file,
+        size=found.size,
+        sha256=found.sha256,
+        name=found.name,
+        media_type=found.media_type,
+        limiter=desk.limiter,
+    )
+
+
+def job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
+    """Return a job as it is sent, with the time limit that applies where it asked for none."""
+    answer = job.to_dict()
+    if job.time_limit is None:
+        answer["time_limit"] = settings.job_seconds
+    return answer
+
+
+def job_response(job: Job, settings: JobSettings, *, status: int = 200, **headers: str) -> Response:
+    """Return the response that is a job."""
+    return _sent(job_answer(job, settings), status, headers)
+
+
+def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        orjson.dumps(answer),
+        status,
+        {**_NOT_KEPT, **(headers or {})},
+        media_type="application/json",
+    )

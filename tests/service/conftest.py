@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import httpx
 import pytest
 
 from generators.registry import GENERATORS, SAMPLES
+from service.jobs import Jobs, JobSettings, open_jobs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL_RECORDS = REPOSITORY.parent / "shared/data/nasbench201/NATS-tss-v1_0-3ffb9-simple"
@@ -104,6 +105,36 @@ def serve() -> Iterator[Serve]:
     yield start
     for context in started:
         context.__exit__(None, None, None)
+
+
+class JobServer(NamedTuple):
+    """A server, and the folder of its jobs."""
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def job_server(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobServer]:
+    """A server of the sample whose jobs nobody does, unless a test acts as their worker."""
+    folder = tmp_path_factory.mktemp("jobs")
+    limits = {"NASBENCH_CHECKPOINT_BYTES": str(8 * 2**20), "NASBENCH_JOB_STREAMS": "40"}
+    with serving(directory, NASBENCH_JOBS_DIR=str(folder), **limits) as url:
+        yield JobServer(url, folder)
+
+
+@pytest.fixture
+def jobs(job_server: JobServer) -> Iterator[Jobs]:
+    """The jobs of that server, as a worker beside it sees them."""
+    with open_jobs(JobSettings(jobs_dir=job_server.folder)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def asking(job_server: JobServer) -> Iterator[httpx.Client]:
+    """A bare HTTP client of that server."""
+    with httpx.Client(base_url=job_server.url, timeout=30) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.jobs import Jobs
+from service.jobs.records import Claim, DeviceState, Progress, WorkerState
+
+
+def test_jobs_are_listed_latest_first_in_pages(asking: httpx.Client) -> None:
+    made = [
+        asking.post(
+            "/v1/latency",
+            json={
+                "network": {"benchmark": "nasbench201", "arch": arch, "dataset": "cifar10"},
+                "warmup": 3,
+            },
+        ).json()["id"]
+        for arch in range(20, 25)
+    ]
+    question: dict[str, Any] = {"kind": "latency", "state": "queued", "limit": 2}
+    seen: list[str] = []
+    while True:
+        page = asking.get("/v1/jobs", params=question).json()
+        seen += [job["id"] for job in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        question["cursor"] = page["next_cursor"]
+    assert seen[:5] == made[::-1]
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize(
+    "query", ["cursor=nonesuch", "state=done", "kind=x", "limit=0", "limit=1001", "path=x"]
+)
+def test_a_malformed_question_about_jobs_is_422(asking: httpx.Client, query: str) -> None:
+    answer = asking.get(f"/v1/jobs?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["query", query.partition("=")[0]]
+
+
+@pytest.mark.parametrize("job_id", ["nonesuch", "%2e%2e", "%2e%2e%2fjobs.db", "a%00b"])
+@pytest.mark.parametrize("rest", ["", "/events", "/artifacts/report.json"])
+def test_a_job_that_is_none_is_404(asking: httpx.Client, job_id: str, rest: str) -> None:
+    answer = asking.get(f"/v1/jobs/{job_id}{rest}")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_stays_so(
+    asking: httpx.Client, submission: dict[str, Any], submitted: dict[str, Any]
+) -> None:
+    path = f"/v1/jobs/{submitted['id']}/cancel"
+    cancelled = asking.post(path)
+    assert cancelled.status_code == 200
+    assert cancelled.json()["state"] == "cancelled"
+    assert cancelled.json()["finished_at"] is not None
+    assert asking.post(path).json() == cancelled.json()
+    assert asking.post("/v1/models", json=submission).json()["id"] != submitted["id"]
+    assert asking.post("/v1/jobs/nonesuch/cancel").status_code == 404
+
+
+def test_a_running_job_is_cancelled_by_its_worker(
+    asking: httpx.Client,
+    submitted: dict[str, Any],
+    claim: Callable[[str], Claim],
+    jobs: Jobs,
+) -> None:
+    claimed = claim(submitted["id"])
+    asked = asking.post(f"/v1/jobs/{submitted['id']}/cancel").json()
+    assert (asked["state"], asked["cancel_requested"]) == ("running", True)
+    assert jobs.leases.renew(claimed, Progress(stage="building"))
+    jobs.leases.give_up(claimed)
+    assert asking.get(f"/v1/jobs/{submitted['id']}").json()["state"] == "cancelled"
+
+
+def test_a_job_tells_how_far_it_is(
+    asking: httpx.Client,
+    submitted: dict[str, Any],
+    claim: Callable[[str], Claim],
+    jobs: Jobs,
+) -> None:
+    jobs.leases.renew(claim(submitted["id"]), Progress(stage="building", done=3, total=9))
+    answer = asking.get(f"/v1/jobs/{submitted['id']}")
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = answer.json()
+    assert (found["state"], found["worker"], found["attempts"]) == ("running", "hand", 1)
+    assert found["progress"] == {"stage": "building", "done": 3, "total": 9, "message": ""}
+    assert found["revision"] > submitted["revision"]
+
+
+def test_workers_and_their_data_sets_are_listed(asking: httpx.Client, jobs: Jobs) -> None:
+    device = DeviceState(name="cpu", kind="cpu", model="some processor", memory=2**30)
+    jobs.roster.say(
+        WorkerState(
+            id="listed", host="h", pid=7, version="1", devices=(device,), datasets=("b", "a")
+        )
+    )
+    listed = {worker["id"]: worker for worker in asking.get("/v1/workers").json()["items"]}
+    assert listed["listed"]["alive"] is True
+    assert listed["listed"]["devices"] == [
+        {"name": "cpu", "kind": "cpu", "model": "some processor", "memory": 2**30}
+    ]
+    names = {
+        found["name"]: found["workers"] for found in asking.get("/v1/datasets").json()["items"]
+    }
+    assert names["a"] == names["b"] == ["listed"]
+    jobs.roster.leave("listed")
+    assert "a" not in [found["name"] for found in asking.get("/v1/datasets").json()["items"]]

@@ -27,11 +27,21 @@ from bench_client.errors import (
     UnsupportedQuestionError,
 )
 from bench_client.frames import Batch, Items
+from bench_client.job_errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobNotDoneError,
+    JobWaitError,
+    UnknownDatasetError,
+    UnknownJobError,
+)
 from bench_client.models import (
     BenchmarkInfo,
     Distribution,
     FieldDescription,
     FieldError,
+    Job,
+    JobArtifact,
     NatsSssArchitecture,
     NatsSssConfig,
     NatsSssCurves,
@@ -59,6 +69,8 @@ from bench_client.models import (
     Problem,
     ProvenanceInfo,
     Ranked,
+    RegisteredDataset,
+    RegisteredWorker,
     Standing,
     TradeOff,
 )
@@ -83,6 +95,12 @@ __all__ = [
     "InvalidArchitectureError",
     "InvalidRequestError",
     "Items",
+    "Job",
+    "JobArtifact",
+    "JobCancelledError",
+    "JobFailedError",
+    "JobNotDoneError",
+    "JobWaitError",
     "NatsSssArchitecture",
     "NatsSssConfig",
     "NatsSssCurves",
@@ -112,6 +130,8 @@ __all__ = [
     "Problem",
     "ProvenanceInfo",
     "Ranked",
+    "RegisteredDataset",
+    "RegisteredWorker",
     "RequestTimeoutError",
     "ServerFailedError",
     "ServerOverloadedError",
@@ -125,5 +145,7 @@ __all__ = [
     "TrajectoryPoint",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "UnknownDatasetError",
+    "UnknownJobError",
     "UnsupportedQuestionError",
 ]

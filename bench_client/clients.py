@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
+import time
 import warnings
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
@@ -12,8 +14,9 @@ from pydantic import BaseModel
 
 from bench_client.errors import SyntheticDataWarning
 from bench_client.export import Download, Exported, ExportMethods
+from bench_client.jobs import JobMethods
 from bench_client.models import ProvenanceMark
-from bench_client.operations import AwaitedClient, BlockingClient, Question
+from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpSettings, HttpTransport
 from bench_client.simulation import AsyncSimulation, Simulation
 from bench_client.simulation_settings import SimulationSettings
@@ -72,7 +75,7 @@ class _SyntheticNotice:
         )
 
 
-class BenchClient(Surface, ExportMethods, BlockingClient):
+class BenchClient(Surface, ExportMethods, JobMethods, BlockingClient):
     """Asks a benchmark service; may be shared by threads, not across a fork.
 
     Args:
@@ -81,7 +84,8 @@ class BenchClient(Surface, ExportMethods, BlockingClient):
         retries: How many times a question is asked again when the connection breaks or the server
             answers 429, 502, 503 or 504. Pauses are jittered and at most 30 seconds, and as long
             as a Retry-After header says; when that is more, the error is raised at once.
-        api_key: Sent as `Authorization: Bearer`, for servers that want one.
+        api_key: Sent as `Authorization: Bearer`, for servers that want one; None:
+            `$NASBENCH_API_KEY`, if it is set.
         compress: Whether answers come gzipped: worth it over slow lines only.
         cache: Where answers are kept for later, in this and other processes of this machine: True,
             in the user's cache folder; a path, in that file, 256 MiB at most; None or False, not.
@@ -217,6 +221,9 @@ class BenchClient(Surface, ExportMethods, BlockingClient):
 
     def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
+        if isinstance(question, Rest):
+            time.sleep(question.seconds)
+            return cast("A", question.answer())
         if isinstance(question, Download):
             answer = cast("A", self._transport.download(question))
         else:
@@ -225,7 +232,7 @@ class BenchClient(Surface, ExportMethods, BlockingClient):
         return answer
 
 
-class AsyncBenchClient(Surface, ExportMethods, AwaitedClient):
+class AsyncBenchClient(Surface, ExportMethods, JobMethods, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop. Arguments and errors are those of `BenchClient`.
@@ -315,6 +322,9 @@ class AsyncBenchClient(Surface, ExportMethods, AwaitedClient):
 
     async def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
+        if isinstance(question, Rest):
+            await asyncio.sleep(question.seconds)
+            return cast("A", question.answer())
         if isinstance(question, Download):
             answer = cast("A", await self._transport.download(question))
         else:

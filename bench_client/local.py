@@ -71,6 +71,11 @@ class LocalTransport:
         Raises:
             BenchError: As over HTTP.
         """
+        if question.topic not in _ANSWERERS:
+            raise UnsupportedQuestionError(
+                "jobs need a service, with a worker beside it: BenchClient(URL), `nbs serve` and "
+                "`nbs worker`"
+            )
         try:
             answer = _ANSWERERS[question.topic](self._catalog, question)
         except BenchmarkDataError as error:

@@ -40,11 +40,13 @@ __all__ = [
     "BlockingClient",
     "Operation",
     "Question",
+    "Rest",
     "Steps",
     "Topic",
     "ask",
     "drive",
     "drive_awaiting",
+    "rest",
 ]
 
 P = ParamSpec("P")
@@ -56,8 +58,10 @@ Topic: TypeAlias = Literal[
     "architecture",
     "benchmark",
     "benchmarks",
+    "cancel_job",
     "computed_stats",
     "computed_stats_many",
+    "datasets",
     "distribution",
     "export",
     "families",
@@ -65,11 +69,18 @@ Topic: TypeAlias = Literal[
     "hash",
     "hash_many",
     "intermediate_stats",
+    "job",
+    "jobs",
     "neighbors",
     "pareto",
     "random",
     "rank",
+    "rest",
+    "submit_evaluation",
+    "submit_latency",
+    "submit_model",
     "top",
+    "workers",
 ]
 """What can be asked; every transport knows how."""
 
@@ -84,6 +95,7 @@ class Question(Generic[A]):
         benchmark: Of which benchmark, if of one.
         filters: Which configurations: values by filter name, None being a wildcard.
         options: How the answer should come (`reduction`, `limit`, …), and what else it takes.
+        job: About which job, if about one.
     """
 
     topic: Topic
@@ -91,6 +103,22 @@ class Question(Generic[A]):
     benchmark: str | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    job: str | None = None
+
+
+class _Rested(BaseModel):
+    """What there is to know after a rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(Question[_Rested]):
+    """Asks nothing of anyone: time passes.
+
+    Attributes:
+        seconds: How much.
+    """
+
+    seconds: float = field(kw_only=True)
 
 
 Steps: TypeAlias = Generator[Question[Any], Any, R]
@@ -100,6 +128,11 @@ Steps: TypeAlias = Generator[Question[Any], Any, R]
 def ask(question: Question[A]) -> Generator[Question[A], A, A]:
     """Ask one question, with `yield from`, and return its answer."""
     return (yield question)
+
+
+def rest(seconds: float) -> Generator[Question[Any], Any, None]:
+    """Let time pass, with `yield from`."""
+    yield Rest("rest", _Rested, seconds=seconds)
 
 
 def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:

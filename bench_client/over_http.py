@@ -34,6 +34,7 @@ __all__ = ["AsyncHttpTransport", "HttpSettings", "HttpTransport"]
 A = TypeVar("A", bound=BaseModel)
 
 _URL_VARIABLE: Final = "NASBENCH_URL"
+_KEY_VARIABLE: Final = "NASBENCH_API_KEY"
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _CONNECT_TIMEOUT: Final = 5.0
 """Seconds; a host that is there answers a connection at once, however busy it is."""
@@ -86,7 +87,11 @@ class HttpSettings:
 
     @classmethod
     def of(cls, url: str | None, **options: Any) -> HttpSettings:
-        """Return settings with the address that applies: given, `$NASBENCH_URL` or the default."""
+        """Return settings with the address that applies: given, `$NASBENCH_URL` or the default.
+
+        A key that is not given is `$NASBENCH_API_KEY`.
+        """
+        options["api_key"] = options.get("api_key") or os.environ.get(_KEY_VARIABLE) or None
         return cls(url=url or os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, **options)
 
     @cached_property

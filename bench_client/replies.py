@@ -21,6 +21,7 @@ from bench_client.errors import (
     UnexpectedAnswerError,
     UnsupportedQuestionError,
 )
+from bench_client.job_errors import UnknownDatasetError, UnknownJobError
 from bench_client.models import Problem
 from bench_client.operations import Question
 from bench_client.retries import Outcome, retry_after
@@ -29,7 +30,8 @@ __all__ = ["read"]
 
 A = TypeVar("A", bound=BaseModel)
 
-_OK: Final = 200
+_OK: Final = frozenset({200, 202})
+"""An answer; a job that was accepted."""
 _FIRST_SERVER_ERROR: Final = 500
 _SNIPPET: Final = 120
 """Characters of an answer that is not ours shown in the error."""
@@ -48,6 +50,15 @@ _DAMAGED_DATABASE: Final = "database-unusable"
 
 _UNSUPPORTED: Final = "unsupported-question"
 """End of the type of the other problem that is a 404."""
+
+_BY_TYPE: Final[dict[str, type[BenchError]]] = {
+    _UNSUPPORTED: UnsupportedQuestionError,
+    "unknown-job": UnknownJobError,
+    "unknown-artifact": UnknownJobError,
+    "unknown-dataset": UnknownDatasetError,
+    "unknown-checkpoint": InvalidRequestError,
+}
+"""By the end of the type of a problem that the status alone does not tell."""
 
 _SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
     413: TooLargeError,
@@ -72,7 +83,7 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
     """
     if isinstance(outcome, httpx.RequestError):
         raise _transport_error(outcome, address) from outcome
-    if outcome.status_code != _OK:
+    if outcome.status_code not in _OK:
         raise _status_error(question, outcome, address)
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
@@ -106,8 +117,8 @@ def _status_error(question: Question[Any], response: httpx.Response, address: st
     kind = _SAID_BY_ANYONE.get(status)
     if kind is None and problem is not None:
         kind = _SAID_BY_SERVICE.get(status)
-    if problem is not None and problem.type.endswith(_UNSUPPORTED):
-        kind = UnsupportedQuestionError
+    if problem is not None:
+        kind = _BY_TYPE.get(problem.type.rpartition(":")[2], kind)
     damaged = problem is not None and problem.type.endswith(_DAMAGED_DATABASE)
     if damaged or (kind is None and status >= _FIRST_SERVER_ERROR):
         kind = ServerFailedError

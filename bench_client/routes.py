@@ -15,6 +15,7 @@ from bench_client.errors import (
     InvalidRequestError,
     TooLargeError,
 )
+from bench_client.job_errors import UnknownJobError
 from bench_client.models import FieldError
 from bench_client.operations import Question, Topic
 
@@ -43,6 +44,14 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "hash": Route("POST", "/v1/{benchmark}/hash"),
         "hash_many": Route("POST", "/v1/{benchmark}/hash"),
         "neighbors": Route("POST", "/v1/{benchmark}/architectures/neighbors"),
+        "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
+        "datasets": Route("GET", "/v1/datasets"),
+        "job": Route("GET", "/v1/jobs/{job}"),
+        "jobs": Route("GET", "/v1/jobs"),
+        "submit_evaluation": Route("POST", "/v1/evaluations"),
+        "submit_latency": Route("POST", "/v1/latency"),
+        "submit_model": Route("POST", "/v1/models"),
+        "workers": Route("GET", "/v1/workers"),
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),
         "rank": Route("GET", "/v1/{benchmark}/rank"),
@@ -81,11 +90,14 @@ def call_of(question: Question[Any]) -> Call:
 
     Raises:
         BenchmarkNotInstalledError: The name can be no benchmark's.
+        UnknownJobError: The id can be no job's.
         InvalidRequestError: An argument cannot be written as JSON.
         TooLargeError: The arguments do not fit into an address.
     """
     route = ROUTES[question.topic]
-    path = route.path.format(benchmark=_checked_name(question.benchmark))
+    path = route.path.format(
+        benchmark=_checked_name(question.benchmark), job=_checked_job(question.job)
+    )
     arguments = {
         name: value
         for name, value in (*question.filters.items(), *question.options.items())
@@ -112,6 +124,12 @@ def _checked_name(benchmark: str | None) -> str | None:
     if benchmark is not None and not _NAME.fullmatch(benchmark):
         raise BenchmarkNotInstalledError(f"there is no benchmark {benchmark!r:.80}")
     return benchmark
+
+
+def _checked_job(job: str | None) -> str | None:
+    if job is not None and not _NAME.fullmatch(job):
+        raise UnknownJobError(f"there is no job {job!r:.80}")
+    return job
 
 
 def _json(name: str, value: Any) -> str:

@@ -35,8 +35,8 @@ ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_leng
 class _JobsQuestion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    state: Annotated[JobState | None, Field(description="Only those in this state.")] = None
-    kind: Annotated[JobKind | None, Field(description="Only those of this kind.")] = None
+    state: Annotated[models.JobState | None, Field(description="Only those in this state.")] = None
+    kind: Annotated[models.JobKind | None, Field(description="Only those of this kind.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
     cursor: Annotated[
         str | None, Field(max_length=1000, description="`next_cursor` of the page before; opaque.")
@@ -57,8 +57,8 @@ async def jobs(request: Request) -> Response:
 
     def find(jobs: Jobs) -> tuple[list[Job], str | None]:
         return jobs.store.page(
-            state=question.state,
-            kind=question.kind,
+            state=JobState(question.state) if question.state else None,
+            kind=JobKind(question.kind) if question.kind else None,
             before=question.cursor,
             limit=question.limit,
         )

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from benchmark_db.errors import (
     InvalidQuestionError,
@@ -156,8 +157,19 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs lists what there is"
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router knows only the first route of several at one address.
+        headers = {**(headers or {}), "Allow": ", ".join(_methods_at(request))}
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return problem(request, error.status_code, kind=kind, detail=detail, headers=error.headers)
+    return problem(request, error.status_code, kind=kind, detail=detail, headers=headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods of all routes that have the address of a request."""
+    routes = [route for route in request.app.router.routes if isinstance(route, Route)]
+    found = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def _shown(part: str | int) -> str | int:

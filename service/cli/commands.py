@@ -19,7 +19,7 @@ from generators.raw.errors import ArchiveError
 from model_hub.errors import ModelHubError
 from nas_search.study import StudyError
 from service.access.key_file import KeyFileError
-from service.cli import data, keys, oracle, query, serve, zoo
+from service.cli import data, jobs, keys, oracle, query, serve, zoo
 from service.cli.batch import batch
 from service.cli.export import export_command
 from service.cli.fetch import fetch_command
@@ -69,6 +69,7 @@ app.command("random")(oracle.random)
 app.command("neighbors")(oracle.neighbors)
 app.add_typer(query.app, name="query")
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 
 

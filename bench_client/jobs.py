@@ -1,0 +1,402 @@
+"""Jobs: what workers beside the server build, evaluate and time.
+
+An identical request is the same job, so a submission that was cut off may be sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from bench_client.errors import InvalidRequestError, UnavailableError
+from bench_client.job_errors import JobCancelledError, JobFailedError, JobWaitError
+from bench_client.models import (
+    DatasetList,
+    Job,
+    JobKind,
+    JobPage,
+    JobState,
+    RegisteredDataset,
+    RegisteredWorker,
+    WorkerList,
+)
+from bench_client.models.submissions import Device, ModelFormat, Precision
+from bench_client.operations import Operation, Question, Steps, Topic, ask, rest
+
+__all__ = ["JobMethods", "WatchJob"]
+
+WatchJob: TypeAlias = Callable[[Job], object]
+"""Told of a job whenever it has changed."""
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds between two looks at a job; each pause is half as long again as the one before."""
+_GROWTH: Final = 1.5
+_PATIENCE: Final = 120.0
+"""Seconds that a server may be away before waiting for a job is given up: time to start it anew."""
+_GOING_ON: Final = frozenset({"queued", "running"})
+
+
+def job(job: Job | str) -> Steps[Job]:
+    """Return a job as it is now.
+
+    Args:
+        job: The job, or its id.
+
+    Raises:
+        UnknownJobError: There is none of this id.
+    """
+    return (yield from ask(Question("job", Job, job=_id(job))))
+
+
+def jobs(
+    *, state: JobState | None = None, kind: JobKind | None = None, limit: int | None = 100
+) -> Steps[list[Job]]:
+    """Return jobs, the latest first.
+
+    Args:
+        state: Only those in this state.
+        kind: Only those of this kind.
+        limit: How many at most; None: all.
+    """
+    found: list[Job] = []
+    cursor = None
+    while limit is None or len(found) < limit:
+        size = 1000 if limit is None else min(1000, limit - len(found))
+        options = {"state": state, "kind": kind, "limit": size, "cursor": cursor}
+        page = yield from ask(Question("jobs", JobPage, options=options))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return found
+
+
+def cancel(job: Job | str) -> Steps[Job]:
+    """Cancel a job and return it; one that has ended stays as it is.
+
+    One that runs is `cancel_requested`, and cancelled as soon as its worker has stopped it.
+
+    Raises:
+        UnknownJobError: There is none of this id.
+    """
+    return (yield from ask(Question("cancel_job", Job, job=_id(job))))
+
+
+def wait(
+    job: Job | str, *, timeout: float | None = None, progress: WatchJob | None = None
+) -> Steps[Job]:
+    """Return a job once it has succeeded.
+
+    A server that is started anew meanwhile is waited for.
+
+    Args:
+        job: The job, or its id.
+        timeout: How long to wait, in seconds; None: as long as it takes.
+        progress: Told of the job at first and whenever it has changed.
+
+    Raises:
+        JobFailedError: It failed or was parked, or its result was thrown away.
+        JobCancelledError: It was cancelled.
+        JobWaitError: It goes on longer than `timeout`.
+        UnknownJobError: There is none of this id.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    job_id, pause, seen = _id(job), _FIRST_PAUSE, -1
+    away_since: float | None = None
+    while True:
+        try:
+            found = yield from ask(Question("job", Job, job=job_id))
+            away_since = None
+        except UnavailableError:
+            away_since = away_since or time.monotonic()
+            late = deadline is not None and time.monotonic() >= deadline
+            if late or time.monotonic() - away_since > _PATIENCE:
+                raise
+            yield from rest(_LONGEST_PAUSE)
+            continue
+        if found.revision != seen:
+            seen, pause = found.revision, _FIRST_PAUSE
+            if progress is not None:
+                progress(found)
+        if found.state not in _GOING_ON:
+            return _succeeded(found)
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise JobWaitError(f"job {found.id} is still {found.state}: wait again", job=found)
+        yield from rest(pause if left is None else min(pause, left))
+        pause = min(_LONGEST_PAUSE, pause * _GROWTH)
+
+
+def evaluate(  # noqa: PLR0913 - the choices of an evaluation
+    benchmark: str | None = None,
+    arch: Any = None,
+    *,
+    model: str | None = None,
+    space: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    dataset: str,
+    network_dataset: str | None = None,
+    checkpoint: str | None = None,
+    protocol: str | Mapping[str, Any] | None = None,
+    batch_size: int = 32,
+    precision: Precision = "float32",
+    device: Device = "any",
+    priority: int = 0,
+    time_limit: float | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+    progress: WatchJob | None = None,
+) -> Steps[Job]:
+    """Measure the accuracy of a network on a data set of a worker.
+
+    Args:
+        benchmark: A benchmark, of which `arch` is an architecture in any spelling.
+        arch: That architecture, or a sample of the choices of `space`.
+        model: A searched model of the zoo, instead.
+        space: A model space, instead.
+        arguments: Arguments of the space.
+        dataset: Name of the data set; `datasets()` lists them.
+        network_dataset: The data set that a benchmark's network is for.
+        checkpoint: SHA-256 of uploaded weights.
+        protocol: Name or object of an evaluation protocol; that of the model by default.
+        batch_size: Images at a time.
+        precision: What it computes in.
+        device: Where.
+        priority: -10 to 10; higher first.
+        time_limit: Seconds that one try may take.
+        wait: Whether to wait for the result; if not, the job is returned as it was submitted.
+        timeout: As for `wait`.
+        progress: As for `wait`.
+
+    Returns:
+        The job; its `result` has the figures.
+
+    Raises:
+        InvalidRequestError: The network or an option is malformed.
+        UnknownDatasetError: No worker has the data set.
+        JobNotDoneError: As for `wait`.
+    """
+    network = _network(
+        benchmark, arch, model, space, arguments, network_dataset, checkpoint=checkpoint
+    )
+    options = {
+        "dataset": dataset,
+        "protocol": protocol,
+        "batch_size": batch_size,
+        "precision": precision,
+        "device": device,
+    }
+    return (
+        yield from _submitted(
+            "submit_evaluation",
+            network,
+            options,
+            urgency=(priority, time_limit),
+            waiting=(wait, timeout, progress),
+        )
+    )
+
+
+def latency(  # noqa: PLR0913 - the choices of a measurement
+    benchmark: str | None = None,
+    arch: Any = None,
+    *,
+    model: str | None = None,
+    space: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    dataset: str | None = None,
+    batch_size: int = 1,
+    warmup: int = 10,
+    repeats: int = 50,
+    precision: Precision = "float32",
+    device: Device = "any",
+    priority: int = 0,
+    time_limit: float | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+    progress: WatchJob | None = None,
+) -> Steps[Job]:
+    """Measure how long a pass through a network takes on a worker.
+
+    Args:
+        benchmark: As for `evaluate`, and so are the other members of the network.
+        arch: The architecture.
+        model: A searched model.
+        space: A model space.
+        arguments: Arguments of the space.
+        dataset: The data set that a benchmark's network is for.
+        batch_size: Inputs a pass.
+        warmup: Passes before the measured ones.
+        repeats: Measured passes.
+        precision: What it computes in.
+        device: Where.
+        priority: -10 to 10; higher first.
+        time_limit: Seconds that one try may take.
+        wait: As for `evaluate`.
+        timeout: As for `wait`.
+        progress: As for `wait`.
+
+    Returns:
+        The job; its `result` has the seconds.
+    """
+    network = _network(benchmark, arch, model, space, arguments, dataset)
+    options = {
+        "batch_size": batch_size,
+        "warmup": warmup,
+        "repeats": repeats,
+        "precision": precision,
+        "device": device,
+    }
+    return (
+        yield from _submitted(
+            "submit_latency",
+            network,
+            options,
+            urgency=(priority, time_limit),
+            waiting=(wait, timeout, progress),
+        )
+    )
+
+
+def build(  # noqa: PLR0913 - the choices of a build
+    benchmark: str | None = None,
+    arch: Any = None,
+    *,
+    model: str | None = None,
+    space: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    dataset: str | None = None,
+    checkpoint: str | None = None,
+    seed: int | None = None,
+    formats: Sequence[ModelFormat] = ("safetensors", "report"),
+    priority: int = 0,
+    time_limit: float | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+    progress: WatchJob | None = None,
+) -> Steps[Job]:
+    """Have a worker build a network and write it in some formats.
+
+    Args:
+        benchmark: As for `evaluate`, and so are the other members of the network.
+        arch: The architecture.
+        model: A searched model.
+        space: A model space.
+        arguments: Arguments of the space.
+        dataset: The data set that a benchmark's network is for.
+        checkpoint: SHA-256 of uploaded weights.
+        seed: What weights are drawn by where there are none; 0 by default.
+        formats: What to write; docs/api.md lists them.
+        priority: -10 to 10; higher first.
+        time_limit: Seconds that one try may take.
+        wait: As for `evaluate`.
+        timeout: As for `wait`.
+        progress: As for `wait`.
+
+    Returns:
+        The job; its `artifacts` are the files.
+    """
+    network = _network(
+        benchmark, arch, model, space, arguments, dataset, checkpoint=checkpoint, seed=seed
+    )
+    return (
+        yield from _submitted(
+            "submit_model",
+            network,
+            {"formats": list(formats)},
+            urgency=(priority, time_limit),
+            waiting=(wait, timeout, progress),
+        )
+    )
+
+
+def workers() -> Steps[list[RegisteredWorker]]:
+    """Return the workers that were heard of within a day, by id."""
+    return (yield from ask(Question("workers", WorkerList))).items
+
+
+def datasets() -> Steps[list[RegisteredDataset]]:
+    """Return the data sets that evaluations may ask for, by name."""
+    return (yield from ask(Question("datasets", DatasetList))).items
+
+
+class JobMethods:
+    """What every client of a service can do with jobs."""
+
+    job = Operation(job)
+    jobs = Operation(jobs)
+    cancel = Operation(cancel)
+    wait = Operation(wait)
+    build = Operation(build)
+    evaluate = Operation(evaluate)
+    latency = Operation(latency)
+    workers = Operation(workers)
+    datasets = Operation(datasets)
+
+
+def _submitted(
+    topic: Topic,
+    network: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    urgency: tuple[int, float | None],
+    waiting: tuple[bool, float | None, WatchJob | None],
+) -> Steps[Job]:
+    priority, time_limit = urgency
+    members = {"network": network, "priority": priority, "time_limit": time_limit, **options}
+    submitted = yield from ask(Question(topic, Job, network.get("benchmark"), options=members))
+    to_wait, timeout, progress = waiting
+    if not to_wait:
+        return submitted
+    return (yield from wait(submitted, timeout=timeout, progress=progress))
+
+
+def _network(
+    benchmark: str | None,
+    arch: Any,
+    model: str | None,
+    space: str | None,
+    arguments: Mapping[str, Any] | None,
+    dataset: str | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """Return a network as it is submitted."""
+    if sum(form is not None for form in (benchmark, model, space)) != 1:
+        raise InvalidRequestError(
+            "network: name a benchmark, a model or a space, and one of them only"
+        )
+    stated = {
+        "benchmark": benchmark,
+        "model": model,
+        "space": space,
+        "arguments": arguments,
+        "arch": arch,
+        "dataset": dataset,
+        **others,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _succeeded(job: Job) -> Job:
+    """Return a job that has ended.
+
+    Raises:
+        JobFailedError: Without a result.
+        JobCancelledError: It was cancelled.
+    """
+    if job.state == "succeeded":
+        return job
+    if job.state == "cancelled":
+        raise JobCancelledError(f"job {job.id} was cancelled", job=job)
+    if job.state == "expired":
+        raise JobFailedError(
+            f"the result of job {job.id} was thrown away to make room: ask again", job=job
+        )
+    why = f"{job.error.kind}: {job.error.message}" if job.error else "nobody said why"
+    raise JobFailedError(f"job {job.id} {job.state}: {why}", job=job)
+
+
+def _id(job: Job | str) -> str:
+    return job.id if isinstance(job, Job) else job

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Serves the databases of the data volume, and the made-up sample of the image while there is none.
+set -eu
+
+has_database() {
+  for file in "$1"/*.db; do
+    [ -e "$file" ] && return 0
+  done
+  return 1
+}
+
+if ! has_database "$NASBENCHMARK_DIR"; then
+  echo "no database in $NASBENCHMARK_DIR: serving a MADE-UP sample until one is generated and the server restarted" >&2
+  NASBENCHMARK_DIR=/opt/sample
+  export NASBENCHMARK_DIR
+fi
+exec nbs serve "$@"

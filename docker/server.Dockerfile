@@ -1,0 +1,47 @@
+# The server: answers questions, accepts jobs, computes none. It has no PyTorch and needs none.
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim
+
+FROM ${BASE_IMAGE} AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
+# For its `strip`; nothing of it is in the image.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
+WORKDIR /build
+COPY docker/install.sh pyproject.toml constraints.txt ./
+RUN ./install.sh libraries server,cluster,tracing
+COPY . .
+RUN ./docker/install.sh project service.cli.commands service.api.app service.jobs \
+      uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on uvicorn.loops.uvloop
+# What is served while the data volume is empty. Every answer of it says that it is made up. The
+# hardware costs are left out: they are 8 of its 11 MB, because their sample is as long as the table.
+RUN /opt/nbs/bin/nbs sample /tmp/raw --convert /opt/sample && rm -r /tmp/raw /opt/sample/hw-nas-bench.db
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="nas-bench-service server" \
+      org.opencontainers.image.description="Answers questions about the tables of NAS benchmarks" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --gid 10001 nbs \
+ && useradd --uid 10001 --gid nbs --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nbs \
+ && install -d -o nbs -g nbs /access /data /jobs
+COPY docker/serve.sh /usr/local/bin/nbs-serve
+COPY docker/healthy.py /usr/local/lib/nbs/healthy.py
+COPY --from=build /opt/sample /opt/sample
+COPY --from=build /opt/nbs /opt/nbs
+ENV PATH=/opt/nbs/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NASBENCHMARK_DIR=/data \
+    NASBENCH_JOBS_DIR=/jobs \
+    NASBENCH_LOG_JSON=1
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["/opt/nbs/bin/python", "-IS", "/usr/local/lib/nbs/healthy.py"]
+ENTRYPOINT ["/usr/local/bin/nbs-serve"]
+CMD ["--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,251 @@
+"""What docs/operations.md promises, on a real engine. In order: each test takes the stack further.
+
+Started by `tests/containers/run`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from bench_client import BenchClient
+from generators.nasbench201 import generate
+from generators.sample.nasbench201 import write_sample
+from tests.containers.compose import PROFILES, VERSION, Stack, run, until
+
+MEGABYTE: Final = 10**6
+OURS: Final = ("nas-bench-server", "nas-bench-generators", "nas-bench-worker")
+RUN: Final = "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100"
+
+
+def image(name: str) -> Any:
+    return json.loads(run("docker", "inspect", "--type", "image", f"{name}:{VERSION}"))[0]
+
+
+class TestImages:
+    def test_all_are_built_by_compose(self, stack: Stack) -> None:
+        stack.compose("--profile", "generate", "--profile", "worker", "build")
+        for name in OURS:
+            assert image(name)["Size"] > MEGABYTE
+
+    def test_the_server_adds_less_than_150_megabytes_to_its_base(self) -> None:
+        base = json.loads(run("docker", "inspect", "docker.io/library/python:3.11-slim"))[0]
+        added = (image("nas-bench-server")["Size"] - base["Size"]) / MEGABYTE
+        sys.stdout.write(f"the server adds {added:.0f} MB\n")
+        assert added < 150
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_none_runs_as_root(self, name: str) -> None:
+        assert image(name)["Config"]["User"] == "10001:10001"
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_labels_say_what_it_is(self, name: str) -> None:
+        labels = image(name)["Config"]["Labels"]
+        assert labels["org.opencontainers.image.version"] == VERSION
+        assert labels["org.opencontainers.image.licenses"] == "MIT"
+
+    @pytest.mark.parametrize("name", ["nas-bench-server", "nas-bench-generators"])
+    def test_only_the_worker_has_pytorch(self, name: str) -> None:
+        code = "import importlib.util as u; print([n for n in ('torch', 'pip') if u.find_spec(n)])"
+        command = ("--entrypoint", "/opt/nbs/bin/python", f"{name}:{VERSION}", "-c", code)
+        found = run("docker", "run", "--rm", "--network", "none", *command)
+        assert "torch" not in found
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_it_holds_nothing_but_what_it_runs(self, name: str) -> None:
+        command = (
+            "ls / /opt /opt/nbs/lib/python3*/site-packages; find / -xdev -name tests -o -name .git"
+        )
+        flags = ("--rm", "--network", "none", "--entrypoint", "/bin/sh")
+        found = run("docker", "run", *flags, f"{name}:{VERSION}", "-c", command).split()
+        assert not {"build", "tests", ".git", ".env", "secrets"} & set(found)
+
+
+class TestTheServerAlone:
+    def test_an_empty_volume_serves_the_sample_and_says_that_it_is_made_up(
+        self, stack: Stack
+    ) -> None:
+        stack.compose("up", "--detach", "--no-build")
+        stack.wait_healthy("server")
+        with stack.ask() as bench, pytest.warns(UserWarning, match="made up"):
+            assert bench.query_nb201(0, 200, "cifar100")
+        assert httpx.get(stack.url + RUN).json()["provenance"]["synthetic"]
+
+    def test_it_has_neither_rights_nor_a_place_to_write(self, stack: Stack) -> None:
+        said = stack.execute("server", "cat", "/proc/1/status")
+        status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+        assert set(status["Uid"].split()) == {"10001"}
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[name], 16) == 0
+        assert status["NoNewPrivs"] == "1"
+        for folder in ("/", "/etc", "/opt/nbs", "/opt/sample", "/data", "/access"):
+            command = f"touch {folder}/x 2>/dev/null && echo written || echo refused"
+            assert stack.execute("server", "sh", "-c", command).strip() == "refused"
+
+    def test_only_the_port_of_questions_is_open_and_on_this_machine_alone(
+        self, stack: Stack
+    ) -> None:
+        published = stack.inspect("server")["HostConfig"]["PortBindings"]
+        assert published == {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(stack.port)}]}
+        # What the kernel says of what listens inside: the port and no other, 0A is LISTEN.
+        sockets = stack.execute("server", "sh", "-c", "cat /proc/net/tcp /proc/net/tcp6")
+        rows = [line.split() for line in sockets.splitlines() if ":" in line.split()[1]]
+        listening = {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A"}
+        assert listening == {8000}
+
+    def test_its_secrets_are_in_no_environment(self, stack: Stack) -> None:
+        secrets = [(stack.folder / "secrets/postgres_password").read_text()]
+        env = " ".join(stack.inspect("server")["Config"]["Env"])
+        assert not [secret for secret in secrets if secret in env]
+
+    def test_it_comes_back_when_it_is_killed(self, stack: Stack) -> None:
+        before = stack.inspect("server")["State"]
+        os.kill(before["Pid"], signal.SIGKILL)
+        until(
+            lambda: stack.inspect("server")["State"]["Pid"] not in {0, before["Pid"]},
+            "the server is started again",
+        )
+        until(stack.digest, "the server answers again")
+
+
+class TestGenerating:
+    def test_a_generator_makes_the_database_of_the_real_records(
+        self, stack: Stack, tmp_path: Path
+    ) -> None:
+        archive = "nasbench201/NAS-Bench-201-v1_1-2archs.pth"
+        stack.compose("run", "--rm", "-T", "generate", "nasbench201", f"/raw/{archive}")
+        stack.compose("restart", "--timeout", "10", "server")
+        provenance = generate(stack.folder / "raw" / archive, tmp_path)
+        assert until(stack.digest, "the server answers") == provenance.content_digest
+
+    def test_it_answers_as_the_file_does(self, stack: Stack, tmp_path: Path) -> None:
+        generate(stack.folder / "raw/nasbench201/NAS-Bench-201-v1_1-2archs.pth", tmp_path)
+        with BenchClient.local(tmp_path) as local, stack.ask() as bench:
+            for arch in (0, 11):
+                assert list(bench.query_nb201(arch)) == list(local.query_nb201(arch))
+
+    def test_another_container_is_answered(self, stack: Stack) -> None:
+        code = (
+            "from bench_client import BenchClient\n"
+            "bench = BenchClient('http://server:8000')\n"
+            "print([run.test_acc for run in bench.query_nb201(0, 200, 'cifar100')])"
+        )
+        command = ("--entrypoint", "/opt/nbs/bin/python", f"nas-bench-generators:{VERSION}", "-c")
+        network = f"{stack.name}_inside"
+        said = run("docker", "run", "--rm", "--network", network, *command, code)
+        with stack.ask() as bench:
+            runs = bench.query_nb201(0, 200, "cifar100")
+            assert json.loads(said) == [run.test_acc for run in runs]
+
+    def test_a_damaged_archive_leaves_what_is_there(self, stack: Stack) -> None:
+        before = stack.digest()
+        (stack.folder / "raw/damaged.pth").write_bytes(b"\x80\x02 no archive")
+        with pytest.raises(pytest.fail.Exception, match="nbs: "):
+            stack.compose("run", "--rm", "-T", "generate", "nasbench201", "/raw/damaged.pth")
+        stack.compose("restart", "--timeout", "10", "server")
+        assert until(stack.digest, "the server answers") == before
+
+
+class Load:
+    """Asks the proxy for one run after another, until it is told to stop.
+
+    Each thread keeps one connection, as a client does, and opens a new one after a failure.
+    """
+
+    def __init__(self, stack: Stack, trusted: ssl.SSLContext, threads: int = 4) -> None:
+        self.answers: Counter[str] = Counter()
+        self.digests: Counter[str] = Counter()
+        self._stack = stack
+        self._trusted = trusted
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads)
+        self._threads = [self._pool.submit(self._ask) for _ in range(threads)]
+
+    def _ask(self) -> None:
+        connection = self._connection()
+        while not self._stop.is_set():
+            try:
+                connection.request("GET", RUN)
+                answer = connection.getresponse()
+                body = json.loads(answer.read())
+                self.answers[str(answer.status)] += 1
+                if answer.status == httpx.codes.OK:
+                    self.digests[body["provenance"]["content_digest"]] += 1
+            except (OSError, HTTPException, ValueError) as error:
+                self.answers[repr(error)] += 1
+                connection.close()
+                connection = self._connection()
+
+    def _connection(self) -> HTTPSConnection:
+        port = self._stack.tls_port
+        return HTTPSConnection("localhost", port, timeout=30, context=self._trusted)
+
+    def finish(self, requests: int) -> None:
+        """Go on up to a number of requests, then stop."""
+        until(lambda: self.answers.total() >= requests, f"{requests} requests", patience=120)
+        self._stop.set()
+        self._pool.shutdown()
+        for thread in self._threads:
+            thread.result()
+
+
+class TestReplacingTheServer:
+    def test_a_rebuilt_database_is_served_without_a_failed_request(self, stack: Stack) -> None:
+        stack.compose("--profile", "replicas", "up", "--detach", "--no-build")
+        stack.wait_healthy("server", "server-b", "proxy")
+        root = stack.execute("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
+        trusted = ssl.create_default_context(cadata=root)
+        before = stack.digest()
+        load = Load(stack, trusted)
+        until(lambda: load.answers["200"] > 100, "the proxy answers")
+
+        # The rebuilt database: other numbers, as a later version of an archive would have.
+        write_sample(stack.folder / "raw/rebuilt", architectures=20, seed=1)
+        archive = next((stack.folder / "raw/rebuilt").iterdir()).name
+        run("chmod", "-R", "a+rX", str(stack.folder / "raw/rebuilt"))
+        stack.compose("run", "--rm", "-T", "generate", "nasbench201", f"/raw/rebuilt/{archive}")
+        for service in ("server", "server-b"):
+            stack.compose(
+                *("--profile", "replicas", "up", "--detach", "--no-build", "--no-deps"),
+                *("--force-recreate", service),
+            )
+            stack.wait_healthy(service)
+        load.finish(10_000)
+
+        sys.stdout.write(f"while replacing: {dict(load.answers)}, {dict(load.digests)}\n")
+        assert set(load.answers) == {"200"}
+        assert load.answers["200"] >= 10_000
+        after = stack.digest()
+        assert after != before
+        assert set(load.digests) == {before, after}
+
+    def test_a_server_that_is_killed_is_not_missed(self, stack: Stack) -> None:
+        root = stack.execute("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
+        load = Load(stack, ssl.create_default_context(cadata=root))
+        os.kill(stack.inspect("server-b")["State"]["Pid"], signal.SIGKILL)
+        time.sleep(3)
+        load.finish(1000)
+        # What the dead server had begun to answer is lost: at most one request a connection.
+        failed = load.answers.total() - load.answers["200"]
+        sys.stdout.write(f"when one is killed: {dict(load.answers)}\n")
+        assert failed <= 4
+        stack.wait_healthy("server-b")
+
+
+def test_nothing_is_left_behind(stack: Stack) -> None:
+    assert stack.left_over()
+    stack.compose(*PROFILES, "down", "--volumes", "--timeout", "10")
+    assert stack.left_over() == []

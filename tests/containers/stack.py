@@ -24,9 +24,10 @@ import pytest
 from bench_client import BenchClient
 from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
-from tests.containers.compose import PROFILES, VERSION, Stack, run, until
+from tests.containers.compose import PROFILES, REPOSITORY, VERSION, Stack, run, until
 
 MEGABYTE: Final = 10**6
+MODEL: Final = "proxyless-w0.3-r176"
 OURS: Final = ("nas-bench-server", "nas-bench-generators", "nas-bench-worker")
 RUN: Final = "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100"
 
@@ -105,11 +106,6 @@ class TestTheServerAlone:
         rows = [line.split() for line in sockets.splitlines() if ":" in line.split()[1]]
         listening = {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A"}
         assert listening == {8000}
-
-    def test_its_secrets_are_in_no_environment(self, stack: Stack) -> None:
-        secrets = [(stack.folder / "secrets/postgres_password").read_text()]
-        env = " ".join(stack.inspect("server")["Config"]["Env"])
-        assert not [secret for secret in secrets if secret in env]
 
     def test_it_comes_back_when_it_is_killed(self, stack: Stack) -> None:
         before = stack.inspect("server")["State"]
@@ -243,6 +239,84 @@ class TestReplacingTheServer:
         sys.stdout.write(f"when one is killed: {dict(load.answers)}\n")
         assert failed <= 4
         stack.wait_healthy("server-b")
+
+
+EVALUATION: Final = {"network": {"model": MODEL}, "dataset": "imagenet-sample"}
+
+
+class TestTheCluster:
+    def test_it_starts_and_its_workers_report(self, stack: Stack) -> None:
+        run(str(REPOSITORY / "docker/make-secrets.sh"), str(stack.folder / "secrets"))
+        weights = "/raw/zoo/proxyless-w0.3-r176_imagenet.pth"
+        stack.compose("run", "--rm", "-T", "convert", weights, "--model", MODEL)
+        stack.compose("--profile", "cluster", "up", "--detach", "--no-build")
+        stack.wait_healthy("postgres", "redis")
+        stack.compose("restart", "--timeout", "10", "server")
+        stack.wait_healthy("server", "worker", "worker-b")
+        workers = until(lambda: two_workers(stack), "both workers report")
+        assert all("imagenet-sample" in worker["datasets"] for worker in workers)
+
+    def test_an_evaluation_gives_the_published_figures_though_its_worker_is_killed(
+        self, stack: Stack
+    ) -> None:
+        job = httpx.post(f"{stack.url}/v1/evaluations", json=EVALUATION).raise_for_status().json()
+        runs = until(lambda: job_of(stack, job["id"], "running"), "the job runs")
+        host = next(
+            name
+            for name in ("worker", "worker-b")
+            if str(runs["worker"]).startswith(stack.inspect(name)["Config"]["Hostname"])
+        )
+        os.kill(stack.inspect(host)["State"]["Pid"], signal.SIGKILL)
+        done = until(lambda: job_of(stack, job["id"], "succeeded"), "the job is done", 180)
+        assert (done["result"]["count"], done["result"]["right"]) == (250, 148)
+        stack.wait_healthy(host)
+
+    @pytest.mark.parametrize("service", ["postgres", "redis"])
+    def test_what_carries_jobs_may_be_killed(self, stack: Stack, service: str) -> None:
+        os.kill(stack.inspect(service)["State"]["Pid"], signal.SIGKILL)
+        request = {"network": {"space": "ProxylessNAS"}, "formats": ["report"], "seed": 1}
+        assert httpx.get(stack.url + RUN).status_code == httpx.codes.OK
+        stack.wait_healthy(service)
+
+        def submitted() -> Any:
+            answer = httpx.post(f"{stack.url}/v1/models", json=request, timeout=30)
+            return answer.json() if answer.is_success else None
+
+        job = until(submitted, "a job is accepted")
+        until(lambda: job_of(stack, job["id"], "succeeded"), "the job is done", 120)
+
+    @pytest.mark.parametrize("service", ["worker", "worker-b", "redis"])
+    def test_its_parts_have_neither_rights_nor_a_place_to_write(
+        self, stack: Stack, service: str
+    ) -> None:
+        status = stack.execute(service, "cat", "/proc/1/status")
+        assert "CapEff:\t0000000000000000" in status
+        assert "NoNewPrivs:\t1" in status
+        assert "Uid:\t0\t" not in status
+        command = "touch /x 2>/dev/null && echo written || echo refused"
+        assert stack.execute(service, "sh", "-c", command).strip() == "refused"
+        assert not stack.inspect(service)["HostConfig"]["PortBindings"]
+
+    def test_its_secrets_are_in_no_environment(self, stack: Stack) -> None:
+        secret = (stack.folder / "secrets/postgres_password").read_text()
+        for service in ("server", "worker", "postgres"):
+            assert secret not in json.dumps(stack.inspect(service))
+
+
+def two_workers(stack: Stack) -> list[Any] | None:
+    answer = httpx.get(f"{stack.url}/v1/workers")
+    workers = answer.json().get("items", []) if answer.is_success else []
+    return workers if len(workers) == 2 else None
+
+
+def job_of(stack: Stack, job_id: str, state: str) -> Any:
+    try:
+        answer = httpx.get(f"{stack.url}/v1/jobs/{job_id}", timeout=30)
+    except httpx.TransportError:
+        return None
+    job = answer.json()
+    assert job.get("state") not in {"failed", "parked"}, job
+    return job if job.get("state") == state else None
 
 
 def test_nothing_is_left_behind(stack: Stack) -> None:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -184,6 +185,7 @@ class Load:
                 self.answers[repr(error)] += 1
                 connection.close()
                 connection = self._connection()
+        connection.close()
 
     def _connection(self) -> HTTPSConnection:
         port = self._stack.tls_port
@@ -213,18 +215,22 @@ class TestReplacingTheServer:
         archive = next((stack.folder / "raw/rebuilt").iterdir()).name
         run("chmod", "-R", "a+rX", str(stack.folder / "raw/rebuilt"))
         stack.compose("run", "--rm", "-T", "generate", "nasbench201", f"/raw/rebuilt/{archive}")
+        between = json.loads(run("docker", "network", "inspect", f"{stack.name}_between"))[0]
+        subnet = between["IPAM"]["Config"][0]["Subnet"]
         for service in ("server", "server-b"):
             stack.compose(
                 *("--profile", "replicas", "up", "--detach", "--no-build", "--no-deps"),
                 *("--force-recreate", service),
+                NASBENCH_TRUSTED_PROXIES=subnet,
             )
             stack.wait_healthy(service)
+        after = until(stack.digest, "the server answers")
+        until(lambda: load.digests[after] > 1000, "the proxy gives the new answers")
         load.finish(10_000)
 
         sys.stdout.write(f"while replacing: {dict(load.answers)}, {dict(load.digests)}\n")
         assert set(load.answers) == {"200"}
         assert load.answers["200"] >= 10_000
-        after = stack.digest()
         assert after != before
         assert set(load.digests) == {before, after}
 
@@ -241,7 +247,43 @@ class TestReplacingTheServer:
         stack.wait_healthy("server-b")
 
 
+JOBS_PROGRAM: Final = """
+import dataclasses, json, sys
+from pathlib import Path
+from bench_client import models
+from benchmark_db.catalog import Catalog
+from service.jobs import JobSettings, open_jobs
+from service.jobs.requests import new_job
+what, *said = sys.argv[1:]
+with open_jobs(JobSettings()) as jobs:
+    if what == "workers":
+        found = [dataclasses.asdict(worker) for worker in jobs.roster.all() if worker.alive]
+    elif what == "job":
+        found = dataclasses.asdict(jobs.store.get(said[0]))
+    else:
+        submission = getattr(models, what).model_validate_json(said[0])
+        new = new_job(submission, catalog=Catalog(Path("/data")), job_seconds=600)
+        job, _ = jobs.store.submit(new)
+        jobs.bell.ring(job.id)
+        found = dataclasses.asdict(job)
+print(json.dumps(found, default=str))
+"""
 EVALUATION: Final = {"network": {"model": MODEL}, "dataset": "imagenet-sample"}
+
+
+class TestKeys:
+    def test_a_key_opens_what_changes_something(self, stack: Stack) -> None:
+        said = stack.compose("run", "--rm", "-T", "keys", "create", "tests", "--scope", "jobs")
+        key = next(word for word in said.split() if len(word) > 40)
+        (stack.folder / "key").write_text(key)
+
+        def refused() -> bool:
+            return httpx.post(f"{stack.url}/v1/evaluations").status_code == 401
+
+        until(refused, "the server notices the key")
+        answer = httpx.post(f"{stack.url}/v1/evaluations", headers=with_key(stack))
+        assert answer.status_code not in {401, 403}
+        assert httpx.get(stack.url + RUN).status_code == 200
 
 
 class TestTheCluster:
@@ -259,7 +301,7 @@ class TestTheCluster:
     def test_an_evaluation_gives_the_published_figures_though_its_worker_is_killed(
         self, stack: Stack
     ) -> None:
-        job = httpx.post(f"{stack.url}/v1/evaluations", json=EVALUATION).raise_for_status().json()
+        job = asked_inside(stack, "EvaluationRequest", json.dumps(EVALUATION))
         runs = until(lambda: job_of(stack, job["id"], "running"), "the job runs")
         host = next(
             name
@@ -274,15 +316,12 @@ class TestTheCluster:
     @pytest.mark.parametrize("service", ["postgres", "redis"])
     def test_what_carries_jobs_may_be_killed(self, stack: Stack, service: str) -> None:
         os.kill(stack.inspect(service)["State"]["Pid"], signal.SIGKILL)
-        request = {"network": {"space": "ProxylessNAS"}, "formats": ["report"], "seed": 1}
+        network = {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}
+        request = {"network": network | {"seed": len(service)}, "formats": ["report"]}
         assert httpx.get(stack.url + RUN).status_code == httpx.codes.OK
         stack.wait_healthy(service)
 
-        def submitted() -> Any:
-            answer = httpx.post(f"{stack.url}/v1/models", json=request, timeout=30)
-            return answer.json() if answer.is_success else None
-
-        job = until(submitted, "a job is accepted")
+        job = asked_inside(stack, "ModelRequest", json.dumps(request))
         until(lambda: job_of(stack, job["id"], "succeeded"), "the job is done", 120)
 
     @pytest.mark.parametrize("service", ["worker", "worker-b", "redis"])
@@ -303,20 +342,42 @@ class TestTheCluster:
             assert secret not in json.dumps(stack.inspect(service))
 
 
+class TestWatching:
+    def test_prometheus_finds_the_server_and_has_its_figures(self, stack: Stack) -> None:
+        stack.compose("--profile", "observe", "up", "--detach", "--no-build", "prometheus")
+        stack.wait_healthy("prometheus")
+
+        def figure(query: str) -> float | None:
+            address = f"http://127.0.0.1:9090/api/v1/query?{urlencode({'query': query})}"
+            said = json.loads(stack.execute("prometheus", "wget", "-q", "-O", "-", address))
+            found = said["data"]["result"]
+            return float(found[0]["value"][1]) if found else None
+
+        until(lambda: (figure('sum(up{job="nasbench"})') or 0) >= 1, "the server is found")
+        until(lambda: figure("sum(nasbench_requests_total)"), "requests are counted")
+        assert figure("sum(nasbench_database_usable)")
+        assert figure("count(ALERTS{alertname='NasbenchDown', alertstate='firing'})") is None
+
+
+def with_key(stack: Stack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(stack.folder / 'key').read_text()}"}
+
+
+def asked_inside(stack: Stack, *question: str) -> Any:
+    """Ask the store of jobs in the container of the server, with its settings and secrets."""
+    command = ("/opt/nbs/bin/python", "-c", JOBS_PROGRAM, *question)
+    return json.loads(stack.execute("server", *command))
+
+
 def two_workers(stack: Stack) -> list[Any] | None:
-    answer = httpx.get(f"{stack.url}/v1/workers")
-    workers = answer.json().get("items", []) if answer.is_success else []
+    workers: list[Any] = asked_inside(stack, "workers")
     return workers if len(workers) == 2 else None
 
 
 def job_of(stack: Stack, job_id: str, state: str) -> Any:
-    try:
-        answer = httpx.get(f"{stack.url}/v1/jobs/{job_id}", timeout=30)
-    except httpx.TransportError:
-        return None
-    job = answer.json()
-    assert job.get("state") not in {"failed", "parked"}, job
-    return job if job.get("state") == state else None
+    job = asked_inside(stack, "job", job_id)
+    assert job["state"] not in {"failed", "parked"}, job
+    return job if job["state"] == state else None
 
 
 def test_nothing_is_left_behind(stack: Stack) -> None:

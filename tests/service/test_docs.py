@@ -18,7 +18,12 @@ from service.settings import LIMITS, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+# What needs a worker is run with one, in tests/service/worker/test_proof.py.
+EXAMPLES = [
+    example
+    for example in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    if "materialize" not in example
+]
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 

@@ -3,6 +3,7 @@ PYTHON ?= python3
 DATA ?= data
 HOST ?= 127.0.0.1
 PORT ?= 8000
+CORES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +39,7 @@ imports: $(VENV)/.dev
 
 coverage: $(VENV)/.dev
 	@echo '== pytest'; rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest --numprocesses $(CORES) --dist worksteal
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 format: $(VENV)/.dev

@@ -12,8 +12,10 @@ from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
+from bench_client.artifacts import ArtifactMethods
+from bench_client.downloads import Download
 from bench_client.errors import SyntheticDataWarning
-from bench_client.export import Download, Exported, ExportMethods
+from bench_client.export import ExportMethods
 from bench_client.jobs import JobMethods
 from bench_client.models import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
@@ -38,7 +40,7 @@ _FRAMES_TO_CALLER: Final = 5
 class _Transport(Protocol):
     def ask(self, question: Question[A]) -> A: ...
 
-    def download(self, question: Download) -> Exported: ...
+    def download(self, question: Download[A]) -> A: ...
 
     def close(self) -> None: ...
 
@@ -46,7 +48,7 @@ class _Transport(Protocol):
 class _AsyncTransport(Protocol):
     async def ask(self, question: Question[A]) -> A: ...
 
-    async def download(self, question: Download) -> Exported: ...
+    async def download(self, question: Download[A]) -> A: ...
 
     async def close(self) -> None: ...
 
@@ -75,7 +77,7 @@ class _SyntheticNotice:
         )
 
 
-class BenchClient(Surface, ExportMethods, JobMethods, BlockingClient):
+class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingClient):
     """Asks a benchmark service; may be shared by threads, not across a fork.
 
     Args:
@@ -225,14 +227,14 @@ class BenchClient(Surface, ExportMethods, JobMethods, BlockingClient):
             time.sleep(question.seconds)
             return cast("A", question.answer())
         if isinstance(question, Download):
-            answer = cast("A", self._transport.download(question))
+            answer: A = self._transport.download(question)
         else:
             answer = self._transport.ask(question)
         self._notice.look_at(answer)
         return answer
 
 
-class AsyncBenchClient(Surface, ExportMethods, JobMethods, AwaitedClient):
+class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop. Arguments and errors are those of `BenchClient`.
@@ -326,7 +328,7 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, AwaitedClient):
             await asyncio.sleep(question.seconds)
             return cast("A", question.answer())
         if isinstance(question, Download):
-            answer = cast("A", await self._transport.download(question))
+            answer: A = await self._transport.download(question)
         else:
             answer = await self._transport.ask(question)
         self._notice.look_at(answer)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
-from uuid import uuid4
+
+from pydantic import ValidationError
 
 from bench_client.arguments import Reduction, either, plain, whole
+from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError
 from bench_client.models import FieldError, ProvenanceMark, WireModel, fields_of
-from bench_client.operations import Operation, Question, Steps, ask
+from bench_client.operations import Operation, Steps, ask
 
-__all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "Download", "ExportMethods", "Exported", "Format"]
-__all__ += ["columns_of", "export", "export_to"]
+__all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "ExportDownload", "ExportMethods"]
+__all__ += ["Exported", "Format", "columns_of", "export", "export_to"]
 
 Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
 
@@ -42,15 +44,8 @@ class Exported(WireModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Download(Question[Exported]):
-    """A question whose answer goes into a file.
-
-    Attributes:
-        opened: Opens the file, and at the end puts it in its place; after an error it leaves
-            nothing behind.
-    """
-
-    opened: Callable[[], AbstractContextManager[BinaryIO]] = field(kw_only=True)
+class ExportDownload(Download[Exported]):
+    """An export, which goes into a file."""
 
     @property
     def form(self) -> str:
@@ -61,6 +56,14 @@ class Download(Question[Exported]):
     def media_type(self) -> str:
         """What HTTP calls the format."""
         return MEDIA_TYPES[self.form]
+
+    def described(self, headers: Mapping[str, str]) -> Exported | None:
+        """Return what the header of an export says; None where it is no export."""
+        try:
+            mark = ProvenanceMark.model_validate_json(headers.get(PROVENANCE_HEADER, ""))
+        except ValidationError:
+            return None
+        return Exported(provenance=mark)
 
 
 def export(
@@ -97,7 +100,7 @@ def export(
     """
     target = Path(path)
     chosen = _format(format or target.suffix.removeprefix("."), target)
-    question = _question(benchmark, chosen, reduction, filters, lambda: _replacing(target))
+    question = _question(benchmark, chosen, reduction, filters, lambda: replacing(target))
     yield from ask(question)
     return target
 
@@ -141,10 +144,10 @@ def _question(
     reduction: Reduction | None,
     filters: Mapping[str, Any],
     opened: Callable[[], AbstractContextManager[BinaryIO]],
-) -> Download:
+) -> ExportDownload:
     checked = {name: _filter(name, value) for name, value in filters.items()}
     options = {"format": chosen, "reduction": reduction}
-    return Download("export", Exported, benchmark, checked, options, opened=opened)
+    return ExportDownload("export", Exported, benchmark, checked, options, opened=opened)
 
 
 def _filter(name: str, value: Any) -> Any:
@@ -164,19 +167,3 @@ def _format(given: str, path: Path | None) -> str:
     raise InvalidRequestError(
         f"format: {message}", errors=[FieldError(loc=["format"], msg=message)]
     )
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
-    """Open a file beside its place, and move it there when all is written."""
-    if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder: name a file in it")
-    part = target.with_name(f".{uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,56 +5,60 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, closing
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel
 
+from bench_client.downloads import Download
 from bench_client.errors import (
     BenchError,
     RequestTimeoutError,
     ServerUnreachableError,
     UnexpectedAnswerError,
 )
-from bench_client.export import PROVENANCE_HEADER, Exported
-from bench_client.models import ProvenanceMark
 
 __all__ = ["off_the_loop", "save", "save_awaiting"]
+
+A = TypeVar("A", bound=BaseModel)
 
 _PIECE: Final = 1024 * 1024
 """Bytes that are written at a time."""
 
 
-def save(response: httpx.Response, file: BinaryIO, address: str) -> Exported:
-    """Write an export whose body has not been read into a file.
+def save(question: Download[A], response: httpx.Response, file: BinaryIO, address: str) -> A:
+    """Write an answer whose body has not been read into a file.
 
     Args:
-        response: The export.
+        question: What was asked.
+        response: The answer.
         file: Where the body goes.
         address: The service, as messages may show it.
 
     Raises:
-        BenchError: It is no export, or the connection broke.
+        BenchError: It is another answer, or the connection broke.
     """
     with closing(response):
-        exported = _described(response, address)
+        described = _described(question, response, address)
         try:
             file.writelines(response.iter_bytes(_PIECE))
         except httpx.RequestError as error:
             raise _broken_off(error, response, address) from error
-    return exported
+    return described
 
 
-async def save_awaiting(response: httpx.Response, file: BinaryIO, address: str) -> Exported:
-    """Write an export into a file as `save` does, keeping the event loop free."""
+async def save_awaiting(
+    question: Download[A], response: httpx.Response, file: BinaryIO, address: str
+) -> A:
+    """Write an answer into a file as `save` does, keeping the event loop free."""
     async with aclosing(response):
-        exported = _described(response, address)
+        described = _described(question, response, address)
         try:
             async for piece in response.aiter_bytes(_PIECE):
                 await asyncio.to_thread(file.write, piece)
         except httpx.RequestError as error:
             raise _broken_off(error, response, address) from error
-    return exported
+    return described
 
 
 @asynccontextmanager
@@ -69,21 +73,20 @@ async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterato
     await asyncio.to_thread(opened.__exit__, None, None, None)
 
 
-def _described(response: httpx.Response, address: str) -> Exported:
-    """Return what the header of an export says.
+def _described(question: Download[A], response: httpx.Response, address: str) -> A:
+    """Return what the headers of an answer say.
 
     Raises:
-        UnexpectedAnswerError: It is no export of the service.
+        UnexpectedAnswerError: It is not what was asked for.
     """
-    try:
-        mark = ProvenanceMark.model_validate_json(response.headers.get(PROVENANCE_HEADER, ""))
-    except ValidationError:
+    found = question.described(response.headers)
+    if found is None:
         raise UnexpectedAnswerError(
-            f"{address} answered {response.status_code} without {PROVENANCE_HEADER}, which is no "
-            "export of the benchmark service; is the address right, and does no proxy answer?",
+            f"{address} answered {response.status_code} with what is no {question.topic} of the "
+            "benchmark service; is the address right, and does no proxy answer?",
             request_id=response.headers.get("X-Request-ID"),
-        ) from None
-    return Exported(provenance=mark)
+        )
+    return found
 
 
 def _broken_off(error: httpx.RequestError, response: httpx.Response, address: str) -> BenchError:
@@ -91,7 +94,7 @@ def _broken_off(error: httpx.RequestError, response: httpx.Response, address: st
     late = isinstance(error, httpx.TimeoutException)
     kind: type[BenchError] = RequestTimeoutError if late else ServerUnreachableError
     return kind(
-        f"the export from {address} broke off after {response.num_bytes_downloaded} bytes "
+        f"the file from {address} broke off after {response.num_bytes_downloaded} bytes "
         f"({reason}): it is not complete, ask again",
         request_id=response.headers.get("X-Request-ID"),
     )

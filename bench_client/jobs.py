@@ -6,8 +6,8 @@ An identical request is the same job, so a submission that was cut off may be se
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from bench_client.errors import InvalidRequestError, UnavailableError
 from bench_client.job_errors import JobCancelledError, JobFailedError, JobWaitError
@@ -23,14 +23,12 @@ from bench_client.models import (
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
 from bench_client.operations import Operation, Question, Steps, Topic, ask, rest
+from bench_client.progress_line import WatchJob, progress_line
 
-__all__ = ["JobMethods", "WatchJob"]
-
-WatchJob: TypeAlias = Callable[[Job], object]
-"""Told of a job whenever it has changed."""
+__all__ = ["JobMethods", "build"]
 
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
+_LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks at a job; each pause is half as long again as the one before."""
 _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
@@ -94,7 +92,8 @@ def wait(
     Args:
         job: The job, or its id.
         timeout: How long to wait, in seconds; None: as long as it takes.
-        progress: Told of the job at first and whenever it has changed.
+        progress: Told of the job at first and whenever it has changed; None: where a person
+            watches, a line on standard error tells how far it is.
 
     Raises:
         JobFailedError: It failed or was parked, or its result was thrown away.
@@ -104,6 +103,7 @@ def wait(
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     job_id, pause, seen = _id(job), _FIRST_PAUSE, -1
+    tell = progress or progress_line()
     away_since: float | None = None
     while True:
         try:
@@ -118,8 +118,7 @@ def wait(
             continue
         if found.revision != seen:
             seen, pause = found.revision, _FIRST_PAUSE
-            if progress is not None:
-                progress(found)
+            tell(found)
         if found.state not in _GOING_ON:
             return _succeeded(found)
         left = None if deadline is None else deadline - time.monotonic()

@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 
+from bench_client.downloads import Download
 from bench_client.errors import (
     BenchError,
     BenchmarkNotInstalledError,
@@ -22,7 +23,7 @@ from bench_client.errors import (
     ServerFailedError,
     UnsupportedQuestionError,
 )
-from bench_client.export import Download, Exported, columns_of
+from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models import FieldError, ProvenanceMark, fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
@@ -82,12 +83,17 @@ class LocalTransport:
             raise _translated(error) from error
         return question.answer.model_validate(answer)
 
-    def download(self, question: Download) -> Exported:
+    def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file.
 
         Raises:
             BenchError: As over HTTP.
         """
+        if not isinstance(question, ExportDownload):
+            raise UnsupportedQuestionError("jobs need a service: pass its address to BenchClient")
+        return cast("A", self._export(question))
+
+    def _export(self, question: ExportDownload) -> Exported:
         name = str(question.benchmark)
         try:
             self._catalog.entry(name)
@@ -132,7 +138,7 @@ class AsyncLocalTransport:
             return self._local.ask(question)
         return await asyncio.to_thread(self._local.ask, question)
 
-    async def download(self, question: Download) -> Exported:
+    async def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file, keeping the event loop free."""
         return await asyncio.to_thread(self._local.download, question)
 

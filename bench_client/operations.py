@@ -56,6 +56,7 @@ A = TypeVar("A", bound=BaseModel)
 
 Topic: TypeAlias = Literal[
     "architecture",
+    "artifact",
     "benchmark",
     "benchmarks",
     "cancel_job",
@@ -96,6 +97,7 @@ class Question(Generic[A]):
         filters: Which configurations: values by filter name, None being a wildcard.
         options: How the answer should come (`reduction`, `limit`, …), and what else it takes.
         job: About which job, if about one.
+        artifact: About which file of it, if about one.
     """
 
     topic: Topic
@@ -104,6 +106,7 @@ class Question(Generic[A]):
     filters: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     job: str | None = None
+    artifact: str | None = None
 
 
 class _Rested(BaseModel):

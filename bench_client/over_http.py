@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from pydantic import BaseModel
 
-from bench_client.export import Download, Exported
+from bench_client.downloads import Download
 from bench_client.export_http import off_the_loop, save, save_awaiting
 from bench_client.lanes import Lanes
 from bench_client.operations import Question, drive, drive_awaiting
@@ -207,7 +207,7 @@ def exchange(
 
 
 def beginning(
-    question: Download, settings: HttpSettings, build: Callable[..., httpx.Request]
+    question: Download[Any], settings: HttpSettings, build: Callable[..., httpx.Request]
 ) -> Generator[Step, Any, httpx.Response]:
     """Ask for a download until it begins; steps and errors are those of `exchange`."""
     call = call_of(question)
@@ -250,11 +250,11 @@ class HttpTransport:
         steps = exchange(question, self._settings, self._http.build_request, self._cache)
         return drive(steps, self._perform)
 
-    def download(self, question: Download) -> Exported:
+    def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
         steps = beginning(question, self._settings, self._http.build_request)
         with question.opened() as file:
-            return save(drive(steps, self._begin), file, self._settings.shown)
+            return save(question, drive(steps, self._begin), file, self._settings.shown)
 
     def close(self) -> None:
         """Close the connections and the cache."""
@@ -307,12 +307,12 @@ class AsyncHttpTransport:
         steps = exchange(question, self._settings, self._lanes.build_request, self._cache)
         return await drive_awaiting(steps, self._perform)
 
-    async def download(self, question: Download) -> Exported:
+    async def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
         steps = beginning(question, self._settings, self._lanes.build_request)
         async with off_the_loop(question.opened()) as file:
             response = await drive_awaiting(steps, self._begin)
-            return await save_awaiting(response, file, self._settings.shown)
+            return await save_awaiting(question, response, file, self._settings.shown)
 
     async def close(self) -> None:
         """Close the connections and the cache."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from bench_client.errors import (
     BenchmarkNotInstalledError,
@@ -45,6 +45,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "hash_many": Route("POST", "/v1/{benchmark}/hash"),
         "neighbors": Route("POST", "/v1/{benchmark}/architectures/neighbors"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
+        "artifact": Route("GET", "/v1/jobs/{job}/artifacts/{artifact}"),
         "datasets": Route("GET", "/v1/datasets"),
         "job": Route("GET", "/v1/jobs/{job}"),
         "jobs": Route("GET", "/v1/jobs"),
@@ -96,7 +97,9 @@ def call_of(question: Question[Any]) -> Call:
     """
     route = ROUTES[question.topic]
     path = route.path.format(
-        benchmark=_checked_name(question.benchmark), job=_checked_job(question.job)
+        benchmark=_checked_name(question.benchmark),
+        job=_checked_job(question.job),
+        artifact=quote(question.artifact or "", safe=""),
     )
     arguments = {
         name: value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -14,7 +15,7 @@ from service.cli.output import print_fields, print_items, print_json, wants_json
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Jobs of a server: listed, watched, cancelled.")
+app = typer.Typer(no_args_is_help=True, help="Jobs of a server: listed, watched, fetched.")
 
 JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; `nbs jobs list` has them.")]
 
@@ -70,6 +71,49 @@ def cancel_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> N
         _print(bench.cancel(job), as_json=as_json)
 
 
+@app.command("get")
+def get_command(
+    job: JobId,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for its files.", file_okay=False)] = Path(),
+    name: Annotated[
+        list[str] | None, typer.Option(help="Only this file; may be given several times.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Write the files of a job into a folder; their digests are checked."""
+    with BenchClient(url) as bench:
+        for path in bench.download(bench.job(job), out, names=name).values():
+            sys.stdout.write(f"{path}\n")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="A searched model; `nbs zoo list` names them.")],
+    *,
+    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
+    precision: Annotated[str, typer.Option(help="Such as float32 or mixed-bfloat16.")] = "float32",
+    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
+    ] = True,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a worker measure the accuracy of a searched model."""
+    with BenchClient(url) as bench:
+        job = bench.evaluate(
+            model=model,
+            dataset=dataset,
+            batch_size=batch_size,
+            precision=precision,  # type: ignore[arg-type]  # checked by the server
+            device=device,  # type: ignore[arg-type]  # checked by the server
+            wait=wait,
+        )
+    _print(job, as_json=as_json)
+
+
 def _tell(job: Job) -> None:
     """Write a line about a job to standard error."""
     progress = job.progress
@@ -91,9 +135,15 @@ def _print(job: Job, *, as_json: bool) -> None:
     if wants_json(asked=as_json):
         print_json(job.model_dump(mode="json"))
         return
+    figures = {
+        f"  {name}": value
+        for name, value in (job.result or {}).items()
+        # Tables of classes and provenance are for --json.
+        if not isinstance(value, dict | list)
+    }
     print_fields(
         _row(job)
-        | {f"  {name}": value for name, value in (job.result or {}).items()}
+        | figures
         | {artifact.name: f"{artifact.size} bytes" for artifact in job.artifacts}
         | ({"error": job.error.message} if job.error else {})
     )

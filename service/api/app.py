@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Final, cast
@@ -114,12 +114,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.set_threshold(*_GARBAGE_THRESHOLDS)
         sys.setswitchinterval(_SWITCH_SECONDS)
         with when_told_to_stop(app.state.job_watch.end):
-            noting = asyncio.create_task(metrics.note_regularly(app.state))
+            beside = (
+                asyncio.create_task(metrics.note_regularly(app.state)),
+                asyncio.create_task(app.state.job_desk.open_if_used()),
+            )
             with draining.holding_back():
                 yield
-            noting.cancel()
-            with suppress(asyncio.CancelledError):
-                await noting
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         await app.state.job_watch.close()
         await app.state.job_desk.close()
         app.state.catalog.close()

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from prometheus_client.core import Metric
 
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.errors import StoreUnavailableError
+from service.jobs.errors import JobError, StoreUnavailableError
 from service.observability.job_metrics import job_families
 
 __all__ = ["JobDesk", "desk_of"]
@@ -52,8 +53,22 @@ class JobDesk:
         jobs = self._jobs or await self._open()
         return await to_thread.run_sync(operation, jobs, limiter=self.limiter)
 
+    async def open_if_used(self) -> None:
+        """Open the store where there are jobs already, so that metrics tell of them at once.
+
+        One that cannot be opened now is opened, or complained of, at the first request.
+        """
+        settings = self.settings
+        if settings.jobs_url is None and not (settings.folder / "jobs.db").is_file():
+            return
+        try:
+            await self._open()
+        except (JobError, OSError) as error:
+            log = structlog.get_logger()
+            log.warning("jobs cannot be opened", reason=type(error).__name__)
+
     def families(self) -> Iterator[Metric]:
-        """Yield the metrics of jobs and workers, once jobs have been asked for.
+        """Yield the metrics of jobs and workers, once the store is open.
 
         Called in a thread.
         """

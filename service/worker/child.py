@@ -22,6 +22,7 @@ from service.worker.work import Done, WorkError, Workplace
 __all__ = ["do_order"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.1
+_NICENESS: Final = 10
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -35,6 +36,8 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
     """
     # A group of its own: it ends with all processes that the work may start.
     os.setsid()
+    # A server on the same machine answers in milliseconds and must not wait for what takes hours.
+    os.nice(_NICENESS)
     threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
     write_logs = configure_logs(as_json=logs_as_json())
     log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 import pickle
 import sqlite3
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from service.jobs import Jobs, JobSettings
+import pytest
+from huey.storage import RedisStorage
+from real_servers import RedisServer
+
+from service.jobs import JobSettings
 from service.jobs.bell import Bell
 
 LONG = 20.0
+FOREIGN = [
+    b"",
+    b"[]",
+    b"\xff\x00 no text",
+    b'{"id": "a task of another program"}',
+    b"x" * 2**20,
+]
 
 
 class Trap:
@@ -24,52 +37,117 @@ class Trap:
         return os.mkdir, (str(self._path),)
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> JobSettings:
+    """Settings with an empty queue in a file or in Redis."""
+    redis = request.param == "redis"
+    url = request.getfixturevalue("redis_server").url if redis else None
+    return JobSettings(jobs_dir=tmp_path, redis_url=url)
+
+
+@pytest.fixture
+def bell(settings: JobSettings) -> Iterator[Bell]:
+    """The bell there."""
+    opened = Bell(settings)
+    yield opened
+    opened.close()
+
+
 def waited(bell: Bell, seconds: float) -> float:
     began = time.monotonic()
     bell.wait(seconds, lambda: False)
     return time.monotonic() - began
 
 
+def plant(bell: Bell, message: bytes) -> None:
+    """Put any bytes in the queue, as whoever can reach it may."""
+    bell._huey.storage.enqueue(message)
+
+
 def test_a_ring_wakes_another_process_long_before_its_time(
-    jobs: Jobs, job_settings: JobSettings
+    bell: Bell, settings: JobSettings
 ) -> None:
-    other = Bell(job_settings)
-    jobs.bell.ring("0" * 32)
+    other = Bell(settings)
+    bell.ring("0" * 32)
     assert waited(other, LONG) < LONG / 2
     other.close()
 
 
-def test_without_a_ring_it_waits_its_time_or_until_something_is_so(jobs: Jobs) -> None:
-    assert waited(jobs.bell, 0.3) >= 0.3
+def test_a_ring_wakes_whoever_waits_already(bell: Bell, settings: JobSettings) -> None:
+    other = Bell(settings)
+    ringing = threading.Timer(0.5, bell.ring, ["0" * 32])
+    ringing.start()
+    assert 0.3 < waited(other, LONG) < LONG / 2
+    ringing.join()
+    other.close()
+
+
+def test_an_empty_queue_waits_its_time_or_until_something_is_so(bell: Bell) -> None:
+    assert waited(bell, 0.3) >= 0.3
     began = time.monotonic()
-    jobs.bell.wait(LONG, lambda: True)
+    bell.wait(LONG, lambda: True)
     assert time.monotonic() - began < LONG / 2
 
 
-def test_messages_are_json(jobs: Jobs, job_settings: JobSettings) -> None:
-    jobs.bell.ring("0" * 32)
-    with sqlite3.connect(job_settings.queue_path) as file:
-        ((data,),) = file.execute("SELECT data FROM task")
+def test_messages_are_json(bell: Bell) -> None:
+    bell.ring("0" * 32)
+    (data,) = bell._huey.storage.enqueued_items()
     assert data.startswith(b"[")
     assert b"0" * 32 in data
 
 
-def test_a_pickle_that_was_planted_wakes_and_runs_nothing(
-    jobs: Jobs, job_settings: JobSettings, tmp_path: Path
-) -> None:
-    trap = pickle.dumps(Trap(tmp_path / "sprung"))
-    jobs.bell.ring("0" * 32)
-    with sqlite3.connect(job_settings.queue_path) as file:
-        file.execute("UPDATE task SET data = ?", (trap,))
-    assert waited(jobs.bell, LONG) < LONG / 2
+@pytest.mark.parametrize("message", FOREIGN, ids=["empty", "list", "bytes", "object", "long"])
+def test_a_message_of_another_program_wakes_once(bell: Bell, message: bytes) -> None:
+    plant(bell, message)
+    assert waited(bell, LONG) < LONG / 2
+    assert waited(bell, 0.2) >= 0.2
+
+
+def test_a_pickle_that_was_planted_wakes_and_runs_nothing(bell: Bell, tmp_path: Path) -> None:
+    plant(bell, pickle.dumps(Trap(tmp_path / "sprung")))
+    assert waited(bell, LONG) < LONG / 2
     assert not (tmp_path / "sprung").exists()
-    assert waited(jobs.bell, 0.2) >= 0.2
+    assert waited(bell, 0.2) >= 0.2
 
 
-def test_a_queue_that_is_damaged_keeps_nobody_from_submitting(
-    jobs: Jobs, job_settings: JobSettings
-) -> None:
-    with sqlite3.connect(job_settings.queue_path) as file:
+def test_a_file_that_is_damaged_keeps_nobody_from_submitting(tmp_path: Path) -> None:
+    settings = JobSettings(jobs_dir=tmp_path)
+    bell = Bell(settings)
+    with sqlite3.connect(settings.queue_path) as file:
         file.execute("DROP TABLE task")
-    jobs.bell.ring("0" * 32)
-    assert waited(jobs.bell, 0.2) < LONG
+    bell.ring("0" * 32)
+    assert waited(bell, 0.2) < LONG
+    bell.close()
+
+
+def test_what_is_no_queue_in_redis_keeps_nobody_from_submitting(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    bell = Bell(JobSettings(jobs_dir=tmp_path, redis_url=redis_server.url))
+    storage = bell._huey.storage
+    assert isinstance(storage, RedisStorage)
+    storage.conn.set(storage.queue_key, "no list")
+    bell.ring("0" * 32)
+    assert waited(bell, 0.2) < LONG
+    bell.close()
+
+
+def test_redis_that_goes_while_one_waits_costs_the_wait_and_wakes_again(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    settings = JobSettings(jobs_dir=tmp_path, redis_url=redis_server.url)
+    bell = Bell(settings)
+    took: list[float] = []
+    waiting = threading.Thread(target=lambda: took.append(waited(bell, 3.0)))
+    waiting.start()
+    time.sleep(0.5)
+    redis_server.kill()
+    other = Bell(settings)
+    other.ring("0" * 32)  # nobody hears it; it raises nothing
+    redis_server.start()
+    waiting.join(LONG)
+    assert 3.0 <= took[0] < LONG
+    other.ring("0" * 32)
+    assert waited(bell, LONG) < LONG / 2
+    other.close()
+    bell.close()

@@ -7,7 +7,7 @@ with open_jobs(JobSettings()) as jobs:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from service.jobs.bell import Bell
@@ -59,11 +59,12 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         OSError: The folder of the jobs cannot be made.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
-    database = JobDatabase(settings.database_url)
-    database.open()
     artifacts = ContentFolder(settings.artifacts_dir)
-    bell = Bell(settings)
-    try:
+    with (
+        closing(JobDatabase(settings.database_url)) as database,
+        closing(Bell(settings)) as bell,
+    ):
+        database.open()
         yield Jobs(
             settings=settings,
             store=JobStore(database, bound=settings.queue_bound),
@@ -84,6 +85,3 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
             ),
             weights=ContentFolder(settings.checkpoints_dir),
         )
-    finally:
-        bell.close()
-        database.close()

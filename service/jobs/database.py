@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -15,10 +16,9 @@ from playhouse.pool import MaxConnectionsExceeded, PooledSqliteDatabase
 from service.jobs.errors import StoreUnavailableError, UnusableStoreError
 from service.jobs.tables import TABLES, SchemaRow
 
-__all__ = ["JobDatabase"]
+__all__ = ["JobDatabase", "Turn"]
 
 _SCHEMA: Final = 1
-_CREATING: Final = 0x6E6173  # any number that no other program locks
 _CONNECTIONS: Final = 20
 _STALE_SECONDS: Final = 300
 _BUSY_SECONDS: Final = 10
@@ -30,6 +30,14 @@ _BROKEN: Final = (peewee.OperationalError, peewee.InterfaceError, MaxConnections
 _SQL_NOW: Final = "extract(epoch from clock_timestamp())"
 
 R = TypeVar("R")
+
+
+class Turn(IntEnum):
+    """What is done by one at a time; each is a number that no other program locks."""
+
+    CREATE = 0x6E6173
+    SUBMIT = 0x6E6174
+    REMOVE = 0x6E6175
 
 
 class JobDatabase:
@@ -87,6 +95,14 @@ class JobDatabase:
                 "waiting ones end with the other program, then begin with an empty database"
             )
 
+    def wait_for(self, turn: Turn) -> None:
+        """Wait until nobody else does the same, and keep the others waiting; within `write`.
+
+        In SQLite, whoever writes is alone.
+        """
+        if not self.is_sqlite:
+            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int(turn),))
+
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """Return the rows that a query selects; within `read` or `write`."""
         return list(query.dicts().execute(self.peewee))
@@ -118,9 +134,8 @@ class JobDatabase:
         ) from last
 
     def _create(self) -> int:
-        if not self.is_sqlite:
-            # Two that create a table at once fail there, IF NOT EXISTS or not.
-            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_CREATING,))
+        # Two that create a table at once fail in PostgreSQL, IF NOT EXISTS or not.
+        self.wait_for(Turn.CREATE)
         with self.peewee.bind_ctx(TABLES):
             self.peewee.create_tables(TABLES, safe=True)
             self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())

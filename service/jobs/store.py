@@ -9,8 +9,13 @@ from uuid import uuid4
 
 from peewee import IntegrityError, fn
 
-from service.jobs.database import JobDatabase
-from service.jobs.errors import IdempotencyConflictError, QueueFullError, UnknownJobError
+from service.jobs.database import JobDatabase, Turn
+from service.jobs.errors import (
+    IdempotencyConflictError,
+    QueueFullError,
+    StoreUnavailableError,
+    UnknownJobError,
+)
 from service.jobs.reading import read_job
 from service.jobs.records import Job, NewJob
 from service.jobs.states import JobKind, JobState
@@ -27,6 +32,11 @@ __all__ = ["JobStore"]
 
 _RETRY_AFTER: Final = 10
 """Seconds; nobody knows how long the jobs take that are ahead."""
+
+_SUBMISSIONS: Final = 5
+"""Times that a submission is tried which meets another of the same request. Submissions take turns,
+so it can only be one by a server of an earlier version, which knew of no turns, while servers are
+replaced; and it can happen again only when that one's job has ended without a result meanwhile."""
 
 
 class JobStore:
@@ -57,11 +67,15 @@ class JobStore:
             QueueFullError: As many jobs wait as may.
             IdempotencyConflictError: The key was given before, with another request.
         """
-        try:
-            return self._database.write(lambda: self._submit(new, given_key))
-        except IntegrityError:
-            # The same was submitted at the same moment; now its job is there to be found.
-            return self._database.write(lambda: self._submit(new, given_key))
+        for _ in range(_SUBMISSIONS):
+            try:
+                return self._database.write(lambda: self._submit(new, given_key))
+            except IntegrityError as error:
+                # The same was submitted at the same moment; now its job is there to be found.
+                last = error
+        raise StoreUnavailableError(
+            "the database of the jobs refuses a job that is not there; ask again"
+        ) from last
 
     def get(self, job_id: str) -> Job:
         """Return a job.
@@ -75,8 +89,7 @@ class JobStore:
         """Return the job that a request with a key would be answered by; None: a new one."""
 
         def find() -> Job | None:
-            job_id = self._answering(key)
-            return None if job_id is None else self._get(job_id)
+            return next(iter(self._with_artifacts(self._answering(key))), None)
 
         return self._database.read(find)
 
@@ -145,13 +158,15 @@ class JobStore:
         return self._database.write(change)
 
     def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
+        # What is found and counted is so until the job is there.
+        self._database.wait_for(Turn.SUBMIT)
         if given_key is not None:
             query = GivenKeyRow.select().where(GivenKeyRow.text == given_key)
             for row in self._database.rows(query):
                 if row["request"] != new.key:
                     raise IdempotencyConflictError(given_key, row["job_id"])
                 return self._get(row["job_id"]), False
-        job_id, made = self._answering(new.key), False
+        job_id, made = next((row["id"] for row in self._answering(new.key)), None), False
         if job_id is None:
             self._refuse_if_full()
             job_id, made = self._insert(new), True
@@ -160,9 +175,8 @@ class JobStore:
             self._database.insert(GivenKeyRow.insert(stands))
         return self._get(job_id), made
 
-    def _answering(self, key: str) -> str | None:
-        query = JobRow.select(JobRow.id).where(JobRow.key == key, IS_ANSWERING)
-        return next((row["id"] for row in self._database.rows(query)), None)
+    def _answering(self, key: str) -> list[dict[str, Any]]:
+        return self._database.rows(JobRow.select().where(JobRow.key == key, IS_ANSWERING))
 
     def _refuse_if_full(self) -> None:
         query = JobRow.select(fn.COUNT(1).alias("jobs")).where(IS_WAITING)

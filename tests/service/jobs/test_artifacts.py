@@ -18,6 +18,7 @@ from service.jobs.errors import UnknownArtifactError
 from service.jobs.keys import spec_key
 from service.jobs.records import Artifact, Capabilities, Job, NewJob
 from service.jobs.states import JobKind, JobState
+from service.jobs.tables import ContentRow
 
 CPU = Capabilities(device="cpu")
 HOURS = 2 * 3600.0
@@ -61,6 +62,14 @@ def made(jobs: Jobs, number: int, content: bytes, tmp_path: Path, *, old: bool =
 def aged(path: Path) -> None:
     then = time.time() - HOURS
     os.utime(path, (then, then))
+
+
+def unused_for(jobs: Jobs, job: Job, days: float) -> None:
+    """Let the files of a job have been used so long ago."""
+    digests = [artifact.sha256 for artifact in job.artifacts]
+    database = jobs.store._database
+    query = ContentRow.update(used_at=database.now() - days * 86400)
+    database.write(lambda: database.change(query.where(ContentRow.sha256.in_(digests))))
 
 
 def digest(content: bytes) -> str:
@@ -148,6 +157,19 @@ def test_an_expired_job_answers_no_more_and_may_be_asked_for_again(
         jobs.shelf.evict()
         assert jobs.store.get(first.id).state is JobState.EXPIRED
         assert made(jobs, 0, b"old", tmp_path).id != first.id
+
+
+def test_what_was_not_used_for_so_many_days_goes_and_what_was_used_stays(
+    job_settings: JobSettings, tmp_path: Path
+) -> None:
+    with open_jobs(job_settings.model_copy(update={"artifact_days": 3})) as jobs:
+        ended = [made(jobs, number, b"%d" % number, tmp_path) for number in range(3)]
+        for job, days in zip(ended, (4, 2, 4), strict=True):
+            unused_for(jobs, job, days)
+        jobs.shelf.touch(ended[2].artifacts[0].sha256)
+        assert jobs.shelf.evict() == 1
+        states = [jobs.store.get(job.id).state for job in ended]
+        assert states == [JobState.EXPIRED, JobState.SUCCEEDED, JobState.SUCCEEDED]
 
 
 def test_content_of_two_jobs_is_kept_once_and_its_end_expires_both(

@@ -8,16 +8,20 @@ from dataclasses import replace
 import pytest
 
 from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.database import JobDatabase
 from service.jobs.errors import (
     IdempotencyConflictError,
     LostLeaseError,
     QueueFullError,
     UnknownJobError,
+    UnusableStoreError,
 )
 from service.jobs.keys import spec_key
 from service.jobs.records import Artifact, Capabilities, Claim, Failure, NewJob, Progress
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 from service.jobs.states import JobKind, JobState
+from service.jobs.store import JobStore
+from service.jobs.tables import SchemaRow
 
 CPU = Capabilities(device="cpu")
 FAILURE = Failure(kind="crash", message="it fell")
@@ -64,6 +68,22 @@ def test_more_jobs_than_may_wait_are_refused_but_known_requests_are_answered(
         assert not jobs.store.submit(new(1))[1]
         claimed(jobs)
         assert jobs.store.submit(new(2))[1]
+
+
+def test_the_tables_of_another_version_are_refused_and_left_alone(
+    job_settings: JobSettings,
+) -> None:
+    with open_jobs(job_settings) as jobs:
+        job, _ = jobs.store.submit(new())
+        database = jobs.store._database
+        database.write(lambda: database.change(SchemaRow.update(version=99)))
+    with pytest.raises(UnusableStoreError, match="version 99"), open_jobs(job_settings):
+        pass
+    database = JobDatabase(job_settings.database_url)
+    (row,) = database.read(lambda: database.rows(SchemaRow.select()))
+    assert row["version"] == 99
+    assert JobStore(database, bound=1).get(job.id) == job
+    database.close()
 
 
 def test_jobs_are_claimed_by_priority_then_by_age(jobs: Jobs) -> None:

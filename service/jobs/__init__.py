@@ -15,6 +15,7 @@ from service.jobs.contents import ContentFolder
 from service.jobs.database import JobDatabase
 from service.jobs.eviction import ArtifactShelf
 from service.jobs.leases import LeaseStore
+from service.jobs.retention import JobMemory
 from service.jobs.roster import CheckpointList, Roster
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobStore
@@ -35,6 +36,7 @@ class Jobs:
         bell: What wakes workers.
         artifacts: The files that jobs made, by digest.
         shelf: What is kept of them.
+        memory: How long jobs are remembered.
         weights: The files of the checkpoints, by digest.
     """
 
@@ -46,6 +48,7 @@ class Jobs:
     bell: Bell
     artifacts: ContentFolder
     shelf: ArtifactShelf
+    memory: JobMemory
     weights: ContentFolder
 
 
@@ -83,5 +86,6 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 most_bytes=settings.artifact_bytes,
                 most_days=settings.artifact_days,
             ),
+            memory=JobMemory(database, most_days=settings.job_days),
             weights=ContentFolder(settings.checkpoints_dir),
         )

@@ -103,6 +103,10 @@ class JobDatabase:
         if not self.is_sqlite:
             self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int(turn),))
 
+    def held(self, query: Any) -> Any:
+        """Return a selection whose rows nobody else changes to the end of it; within `write`."""
+        return query if self.is_sqlite else query.for_update()
+
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """Return the rows that a query selects; within `read` or `write`."""
         return list(query.dicts().execute(self.peewee))

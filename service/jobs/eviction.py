@@ -10,7 +10,7 @@ from typing import Any, Final
 from peewee import fn
 
 from service.jobs.contents import ContentFolder
-from service.jobs.database import JobDatabase
+from service.jobs.database import JobDatabase, Turn
 from service.jobs.states import JobState
 from service.jobs.tables import ArtifactRow, ContentRow, JobRow
 
@@ -63,6 +63,8 @@ class ArtifactShelf:
 
     def _forget_some(self) -> list[str]:
         """Forget the artifacts that go next; return the digests of their files."""
+        # Two that evict at once would each make all the room.
+        self._database.wait_for(Turn.REMOVE)
         total = ContentRow.select(fn.COALESCE(fn.SUM(ContentRow.size), 0).alias("bytes"))
         (row,) = self._database.rows(total)
         surplus = row["bytes"] - self._most_bytes
@@ -72,7 +74,9 @@ class ArtifactShelf:
             ContentRow.size,
             (ContentRow.used_at < self._database.now() - self._most_seconds).alias("old"),
         )
-        for row in self._database.rows(query.order_by(ContentRow.used_at).limit(_AT_ONCE)):
+        oldest = query.order_by(ContentRow.used_at).limit(_AT_ONCE)
+        # A job that ends now with the same content has listed it before this, or makes it anew.
+        for row in self._database.rows(self._database.held(oldest)):
             if surplus <= 0 and not row["old"]:
                 break
             surplus -= row["size"]

@@ -63,6 +63,9 @@ class JobSettings(SettingsWithSecretFiles):
         float,
         Field(ge=0, description="Seconds before a job that crashed is tried again, then doubled."),
     ] = 5.0
+    job_days: Annotated[
+        float, Field(gt=0, description="Days after its end that a job is remembered.")
+    ] = 90.0
     artifact_bytes: Annotated[
         int, Field(gt=0, description="Bytes of artifacts that are kept; the oldest go first.")
     ] = 20 * 2**30

@@ -104,6 +104,7 @@ def _index(definition: str, *, unique: bool = False) -> Any:
 # One job answers all identical requests, for as long as it waits, runs or has its result.
 JobRow.add_index(_index(f"job_answering ON job (key) WHERE {_IS_ANSWERING}", unique=True))
 JobRow.add_index(_index(f"job_waiting ON job (priority DESC, number) WHERE {_IS_WAITING}"))
+JobRow.add_index(_index("job_ended ON job (finished_at) WHERE finished_at IS NOT NULL"))
 JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}"))
 
 
@@ -112,7 +113,7 @@ class GivenKeyRow(Model):
 
     text = CharField(128, primary_key=True)
     request = CharField(64)
-    job_id = CharField(32)
+    job_id = CharField(32, index=True)
 
     class Meta:
         table_name = "given_key"

@@ -118,6 +118,9 @@ class Worker:
         if time.monotonic() - self._evicted < _EVICTION_SECONDS:
             return
         self._evicted = time.monotonic()
+        forgotten = self._jobs.memory.forget()
+        if forgotten:
+            self._log.info("old jobs forgotten", jobs=forgotten)
         gone = self._jobs.shelf.evict()
         if gone:
             self._log.info("artifacts thrown away", files=gone)

@@ -159,7 +159,9 @@ def test_fields_that_the_detail_does_not_name_are_added(
         asked(server.url, lambda bench: bench.query_nb201(0, seed=-1))
 
 
-@pytest.mark.parametrize("arch", [object(), {1, 2}, {("a", "b"): "c"}], ids=["object", "set", "key"])
+@pytest.mark.parametrize(
+    "arch", [object(), {1, 2}, {("a", "b"): "c"}], ids=["object", "set", "key"]
+)
 def test_what_json_cannot_say_is_a_bad_request(
     server: BenchmarkServer, asked: Callable[..., Any], arch: Any
 ) -> None:

@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from bench_client import BenchClient
+from bench_client.models import RegisteredWorker
 from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
 from tests.containers.compose import PROFILES, REPOSITORY, VERSION, Stack, run, until
@@ -247,30 +248,6 @@ class TestReplacingTheServer:
         stack.wait_healthy("server-b")
 
 
-JOBS_PROGRAM: Final = """
-import dataclasses, json, sys
-from pathlib import Path
-from bench_client import models
-from benchmark_db.catalog import Catalog
-from service.jobs import JobSettings, open_jobs
-from service.jobs.requests import new_job
-what, *said = sys.argv[1:]
-with open_jobs(JobSettings()) as jobs:
-    if what == "workers":
-        found = [dataclasses.asdict(worker) for worker in jobs.roster.all() if worker.alive]
-    elif what == "job":
-        found = dataclasses.asdict(jobs.store.get(said[0]))
-    else:
-        submission = getattr(models, what).model_validate_json(said[0])
-        new = new_job(submission, catalog=Catalog(Path("/data")), job_seconds=600)
-        job, _ = jobs.store.submit(new)
-        jobs.bell.ring(job.id)
-        found = dataclasses.asdict(job)
-print(json.dumps(found, default=str))
-"""
-EVALUATION: Final = {"network": {"model": MODEL}, "dataset": "imagenet-sample"}
-
-
 class TestKeys:
     def test_a_key_opens_what_changes_something(self, stack: Stack) -> None:
         said = stack.compose("run", "--rm", "-T", "keys", "create", "tests", "--scope", "jobs")
@@ -296,33 +273,44 @@ class TestTheCluster:
         stack.compose("restart", "--timeout", "10", "server")
         stack.wait_healthy("server", "worker", "worker-b")
         workers = until(lambda: two_workers(stack), "both workers report")
-        assert all("imagenet-sample" in worker["datasets"] for worker in workers)
+        assert all("imagenet-sample" in worker.datasets for worker in workers)
 
     def test_an_evaluation_gives_the_published_figures_though_its_worker_is_killed(
         self, stack: Stack
     ) -> None:
-        job = asked_inside(stack, "EvaluationRequest", json.dumps(EVALUATION))
-        runs = until(lambda: job_of(stack, job["id"], "running"), "the job runs")
+        with client(stack) as bench:
+            job = bench.evaluate(model=MODEL, dataset="imagenet-sample", wait=False)
+            until(lambda: bench.job(job).state == "running", "the job runs")
+            runs = bench.job(job)
         host = next(
             name
             for name in ("worker", "worker-b")
-            if str(runs["worker"]).startswith(stack.inspect(name)["Config"]["Hostname"])
+            if str(runs.worker).startswith(stack.inspect(name)["Config"]["Hostname"])
         )
         os.kill(stack.inspect(host)["State"]["Pid"], signal.SIGKILL)
-        done = until(lambda: job_of(stack, job["id"], "succeeded"), "the job is done", 180)
-        assert (done["result"]["count"], done["result"]["right"]) == (250, 148)
+        with client(stack) as bench:
+            done = bench.wait(job, timeout=180)
+        assert done.result is not None
+        assert (done.result["count"], done.result["right"]) == (250, 148)
         stack.wait_healthy(host)
 
     @pytest.mark.parametrize("service", ["postgres", "redis"])
     def test_what_carries_jobs_may_be_killed(self, stack: Stack, service: str) -> None:
         os.kill(stack.inspect(service)["State"]["Pid"], signal.SIGKILL)
-        network = {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}
-        request = {"network": network | {"seed": len(service)}, "formats": ["report"]}
         assert httpx.get(stack.url + RUN).status_code == httpx.codes.OK
         stack.wait_healthy(service)
 
-        job = asked_inside(stack, "ModelRequest", json.dumps(request))
-        until(lambda: job_of(stack, job["id"], "succeeded"), "the job is done", 120)
+        with client(stack) as bench:
+            paths = bench.materialize(
+                "nasbench201",
+                0,
+                dataset="cifar10",
+                seed=len(service),
+                formats=["report"],
+                folder=stack.folder / service,
+                timeout=120,
+            )
+        assert json.loads(paths["report.json"].read_text())["parameters"] > 0
 
     @pytest.mark.parametrize("service", ["worker", "worker-b", "redis"])
     def test_its_parts_have_neither_rights_nor_a_place_to_write(
@@ -363,21 +351,14 @@ def with_key(stack: Stack) -> dict[str, str]:
     return {"Authorization": f"Bearer {(stack.folder / 'key').read_text()}"}
 
 
-def asked_inside(stack: Stack, *question: str) -> Any:
-    """Ask the store of jobs in the container of the server, with its settings and secrets."""
-    command = ("/opt/nbs/bin/python", "-c", JOBS_PROGRAM, *question)
-    return json.loads(stack.execute("server", *command))
+def client(stack: Stack) -> BenchClient:
+    return BenchClient(stack.url, api_key=(stack.folder / "key").read_text())
 
 
-def two_workers(stack: Stack) -> list[Any] | None:
-    workers: list[Any] = asked_inside(stack, "workers")
-    return workers if len(workers) == 2 else None
-
-
-def job_of(stack: Stack, job_id: str, state: str) -> Any:
-    job = asked_inside(stack, "job", job_id)
-    assert job["state"] not in {"failed", "parked"}, job
-    return job if job["state"] == state else None
+def two_workers(stack: Stack) -> list[RegisteredWorker] | None:
+    with client(stack) as bench:
+        alive = [worker for worker in bench.workers() if worker.alive]
+    return alive if len(alive) == 2 else None
 
 
 def test_nothing_is_left_behind(stack: Stack) -> None:

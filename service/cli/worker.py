@@ -18,6 +18,10 @@ def worker(
         typer.Option(help="All GPUs and else the processor, or one kind alone."),
     ] = "auto",
     slots: Annotated[int, typer.Option(min=1, help="Jobs at a time on each device.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cores that a job may use; its share of all by default."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")
     ] = False,
@@ -53,6 +57,6 @@ def worker(
             f"{jobs.settings.folder}, data sets in {jobs.settings.datasets_dir.expanduser()}\n"
         )
         try:
-            Worker(jobs, devices=devices, slots=slots).run()
+            Worker(jobs, devices=devices, slots=slots, threads=threads).run()
         finally:
             write_logs()

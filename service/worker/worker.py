@@ -39,9 +39,17 @@ class Worker:
         jobs: Where jobs come from.
         devices: What it computes on.
         slots: Jobs at a time on each device.
+        threads: Processor cores that a job may use; None: its share of the machine's.
     """
 
-    def __init__(self, jobs: Jobs, *, devices: Sequence[DeviceState], slots: int = 1) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        *,
+        devices: Sequence[DeviceState],
+        slots: int = 1,
+        threads: int | None = None,
+    ) -> None:
         self.id = f"{platform.node()[:48]}-{uuid4().hex[:8]}"
         self._jobs = jobs
         self._devices = tuple(devices)
@@ -55,7 +63,7 @@ class Worker:
                 jobs=jobs,
                 worker_id=self.id,
                 device=device,
-                threads=max(1, (os.cpu_count() or 1) // len(places)),
+                threads=threads or max(1, (os.cpu_count() or 1) // len(places)),
                 scratch=self._scratch(self.id),
                 datasets=self._datasets,
                 stop=self._stop,

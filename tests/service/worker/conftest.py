@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from service.jobs.states import JobKind
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 120.0
 ENDLESS = 1_000_000
+# Threads of several processes that wait for each other on two cores take ten times as long.
+WORKER = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
 NETWORK = {
     "model": None,
     "space": "NasBench201",
@@ -46,18 +49,20 @@ class Lab:
     jobs: Jobs
     environment: dict[str, str]
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    starting: threading.Lock = field(default_factory=threading.Lock)
 
     def work(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker."""
-        log = self.jobs.settings.folder / f"worker-{len(self.started)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "worker", *arguments],
-                cwd=REPOSITORY,
-                env={**os.environ, **self.environment, **environment},
-                stderr=output,
-            )
-        self.started.append(process)
+        with self.starting:
+            log = self.jobs.settings.folder / f"worker-{len(self.started)}.log"
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    [*WORKER, *arguments],
+                    cwd=REPOSITORY,
+                    env={**os.environ, **self.environment, **environment},
+                    stderr=output,
+                )
+            self.started.append(process)
         return process
 
     def log(self, process: subprocess.Popen[bytes]) -> str:

@@ -6,6 +6,8 @@ import random
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from service.jobs.records import Job
 from service.jobs.states import JobState
@@ -13,31 +15,24 @@ from service.jobs.states import JobState
 from .conftest import Lab
 
 KILLS = 50
+WORKERS = 2
 JOBS = 60
-LONGEST_LIFE = 3.0
+LONGEST_LIFE = 2.0
 """Seconds: a worker may be killed before it has begun anything."""
 LONGEST_WORK = 0.6
 """Seconds after it has begun a job, which takes about half a second."""
 
 
 def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
-    source = random.Random(7)  # noqa: S311 - moments, not secrets
     jobs = [lab.build(seed) for seed in range(JOBS // 2)]
     jobs += [lab.time(repeats) for repeats in range(200, 200 + JOBS // 2)]
-    watch = _Watch(lab, [job.id for job in jobs])
-    workers = [lab.work(), lab.work()]
-    for kill in range(KILLS):
-        place = kill // 2 % len(workers)
-        if kill % 2:
-            lab.until(lambda place=place: _works(lab, workers[place]) or watch.all_ended)
-            time.sleep(source.uniform(0, LONGEST_WORK))
-        else:
-            time.sleep(source.uniform(0.1, LONGEST_LIFE))
-        workers[place].kill()
-        workers[place].wait()
-        workers[place] = lab.work()
-    ended = [lab.end_of(job) for job in jobs]
-    watch.stop()
+    with (
+        _Watch(lab, [job.id for job in jobs]) as watch,
+        ThreadPoolExecutor(WORKERS) as threads,
+    ):
+        deaths = threads.map(lambda seed: _die_again_and_again(lab, watch, seed), range(WORKERS))
+        assert sum(deaths) == KILLS
+        ended = [lab.end_of(job) for job in jobs]
     assert [job.state for job in ended] == [JobState.SUCCEEDED] * JOBS
     assert sum(lab.jobs.store.counts().values()) == JOBS
     assert watch.changed_results == []
@@ -47,6 +42,22 @@ def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
         assert job.attempts == job.losses + job.crashes + 1
         for artifact in job.artifacts:
             assert lab.jobs.artifacts.path(artifact.sha256).stat().st_size == artifact.size
+
+
+def _die_again_and_again(lab: Lab, watch: _Watch, seed: int) -> int:
+    """Start a worker and kill it, over and over; leave one alive and return how many died."""
+    source = random.Random(seed)  # noqa: S311 - moments, not secrets
+    worker = lab.work()
+    for kill in range(KILLS // WORKERS):
+        if kill % 2:
+            lab.until(lambda one=worker: _works(lab, one) or watch.all_ended)
+            time.sleep(source.uniform(0, LONGEST_WORK))
+        else:
+            time.sleep(source.uniform(0.1, LONGEST_LIFE))
+        worker.kill()
+        worker.wait()
+        worker = lab.work()
+    return KILLS // WORKERS
 
 
 def _works(lab: Lab, process: subprocess.Popen[bytes]) -> bool:
@@ -62,14 +73,17 @@ class _Watch:
         self._seen: dict[str, Job] = {}
         self._stop = threading.Event()
         self.changed_results: list[tuple[Job, Job]] = []
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._look, daemon=True)
 
     @property
     def all_ended(self) -> bool:
         return len(self._seen) == len(self._job_ids)
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 

@@ -84,7 +84,7 @@ def work(tmp_path: Path, told: list[Progress]) -> Perform:
                 report=told.append,
                 datasets=datasets,
                 checkpoint=lambda digest: tmp_path / digest,
-                threads=2,
+                threads=1,
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from typing import Annotated, Literal
@@ -42,6 +43,9 @@ def worker(
             "`pip install 'nas-bench-service[worker]'`\n"
         )
         raise typer.Exit(1) from None
+    # Threads that wait for each other by counting make everything slow on a machine that has other
+    # work; read when PyTorch loads, in the processes that do the jobs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with open_jobs(JobSettings()) as jobs:
         if check:
             here = [found for found in jobs.roster.all() if found.host == platform.node()]

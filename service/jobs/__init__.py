@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from service.jobs.bell import Bell
 from service.jobs.contents import ContentFolder
 from service.jobs.database import JobDatabase
 from service.jobs.eviction import ArtifactShelf
@@ -19,6 +19,9 @@ from service.jobs.retention import JobMemory
 from service.jobs.roster import CheckpointList, Roster
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobStore
+
+if TYPE_CHECKING:
+    from service.jobs.bell import Bell
 
 __all__ = ["JobSettings", "Jobs", "open_jobs"]
 
@@ -61,6 +64,10 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         UnusableStoreError: It is that of another version of this program.
         OSError: The folder of the jobs cannot be made.
     """
+    # huey loads Redis's library where it is there, and that one half of OpenTelemetry: not before
+    # there are jobs.
+    from service.jobs.bell import Bell  # noqa: PLC0415
+
     settings.folder.mkdir(parents=True, exist_ok=True)
     artifacts = ContentFolder(settings.artifacts_dir)
     with (

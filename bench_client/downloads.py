@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ A = TypeVar("A", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Download(Question[A]):
+class Download(Question[A], ABC):
     """A question whose answer goes into a file; each kind says how it is known and described.
 
     Attributes:
@@ -31,13 +32,13 @@ class Download(Question[A]):
     opened: Callable[[], AbstractContextManager[BinaryIO]] = field(kw_only=True)
 
     @property
+    @abstractmethod
     def media_type(self) -> str:
         """What HTTP calls its format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def described(self, headers: Mapping[str, str]) -> A | None:
         """Return what the headers of the answer say of it; None where it is another's answer."""
-        raise NotImplementedError
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from service.worker.work import Done, WorkError, Workplace
 __all__ = ["do_order"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.1
-_NICENESS: Final = 10
+_NICENESS: Final = 19
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

@@ -108,6 +108,6 @@ def test_generated_requests_find_no_failure(server: str, tmp_path: Path) -> None
         *("--seed", "1", "--no-color"),
     ]
     ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path
+        command, capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path
     )
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]

@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from model_hub.arguments import a_count
+from model_hub.collection import collection_put_off
 from model_hub.errors import InvalidArgumentError
 from model_hub.shapes import run_on_meta
 from model_hub.table import Column, text_table
@@ -94,6 +95,7 @@ class Profile:
         return f"{text_table(columns)}\npeak activation memory {peak:.1f} MiB"
 
 
+@collection_put_off()
 def profile(network: nn.Module, inputs: Tensor | Sequence[int]) -> Profile:
     """Count a network on one input, in evaluation mode; its weights are neither read nor changed.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_hub.choices import Chosen, Sample
+from model_hub.collection import collection_put_off
 from model_hub.errors import UnknownNameError
 from model_hub.search_space import SearchSpace
 
@@ -82,13 +83,14 @@ class ModelSpace(ABC):
         from model_hub.weightless import META, weightless
 
         values = self.choices.resolve(sample, strict=strict)
-        with weightless():
-            outline = self._network(values)
-        device = torch.get_default_device()
-        if device == META:
-            return outline
-        refuse_too_large(outline, device)
-        return self._network(values)
+        with collection_put_off():
+            with weightless():
+                outline = self._network(values)
+            device = torch.get_default_device()
+            if device == META:
+                return outline
+            refuse_too_large(outline, device)
+            return self._network(values)
 
     def profile(
         self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True

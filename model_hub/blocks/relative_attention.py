@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
+from model_hub.blocks.linear import Linear
+
 __all__ = ["HEAD_DIM", "Places", "RelativeAttention", "RelativePosition", "relative_places"]
 
 HEAD_DIM: Final = 64
@@ -133,11 +135,11 @@ class RelativeAttention(nn.Module):
         self.num_heads = num_heads
         self.scale = HEAD_DIM**-0.5 if scale is None else scale
         width = num_heads * HEAD_DIM
-        self.q = nn.Linear(embed_dim, width, bias=qkv_bias)
-        self.k = nn.Linear(embed_dim, width, bias=qkv_bias)
-        self.v = nn.Linear(embed_dim, width, bias=qkv_bias)
+        self.q = Linear(embed_dim, width, bias=qkv_bias)
+        self.k = Linear(embed_dim, width, bias=qkv_bias)
+        self.v = Linear(embed_dim, width, bias=qkv_bias)
         self.dropout = nn.Dropout(dropout_rate)
-        self.proj = nn.Linear(width, embed_dim)
+        self.proj = Linear(width, embed_dim)
         self.rel_pos_embed_k = None if max_distance is None else RelativePosition(max_distance)
         self.rel_pos_embed_v = None if max_distance is None else RelativePosition(max_distance)
 

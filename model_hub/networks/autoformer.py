@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.blocks.drop_path import DropPath
+from model_hub.blocks.linear import Linear
 from model_hub.blocks.relative_attention import Places, RelativeAttention, relative_places
 
 __all__ = ["AutoFormerNetwork", "Block"]
@@ -52,7 +53,7 @@ class AutoFormerNetwork(nn.Module):
         self.pos_embed = _Positions(1 + self.side**2, embed_dim) if absolute_position else None
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(embed_dim) if final_norm else None
-        self.head = nn.Linear(embed_dim, num_labels)
+        self.head = Linear(embed_dim, num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (batch, num_labels) of images (batch, channels, height, width).
@@ -107,9 +108,9 @@ class Block(nn.Module):
         self.attn = attention
         self.attn_layer_norm = nn.LayerNorm(embed_dim)
         self.ffn_layer_norm = nn.LayerNorm(embed_dim)
-        self.fc1 = nn.Linear(embed_dim, hidden)
+        self.fc1 = Linear(embed_dim, hidden)
         self.activation = nn.GELU()
-        self.fc2 = nn.Linear(hidden, embed_dim)
+        self.fc2 = Linear(hidden, embed_dim)
         self.dropout = nn.Dropout(dropout_rate)
         self.drop_path = DropPath(drop_path_rate)
 

@@ -7,13 +7,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
 
-__all__ = ["configure_logs", "logs_as_json"]
+__all__ = ["Logs", "configure_logs", "logs_as_json"]
 
 _SECONDS_BETWEEN_WRITES: Final = 0.2
 
@@ -24,12 +26,21 @@ def logs_as_json() -> bool:
     return os.environ.setdefault("NASBENCH_LOG_JSON", default).lower() not in {"0", "false"}
 
 
-def configure_logs(*, as_json: bool) -> Callable[[], None]:
-    """Set up the logs of this process, which go to standard error.
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The logs of this process.
 
-    Returns:
-        What writes the lines gathered so far; to be called when the process is about to end.
+    Args:
+        write_out: Writes the lines gathered so far; to be called when the process is about to end.
+        request: Writes the line of one request, from its fields.
     """
+
+    write_out: Callable[[], None]
+    request: Callable[[Mapping[str, Any]], None]
+
+
+def configure_logs(*, as_json: bool) -> Logs:
+    """Set up the logs of this process, which go to standard error."""
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -45,13 +56,14 @@ def configure_logs(*, as_json: bool) -> Callable[[], None]:
             logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", gathered)),
             cache_logger_on_first_use=True,
         )
-        return gathered.write_out
+        return Logs(gathered.write_out, gathered.write_request)
     structlog.configure(
         processors=[*shared, structlog.dev.ConsoleRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    return sys.stderr.flush
+    log = structlog.get_logger().bind()
+    return Logs(sys.stderr.flush, lambda fields: log.info("request", **fields))
 
 
 class _GatheredLines:
@@ -69,6 +81,12 @@ class _GatheredLines:
 
     def write(self, line: bytes) -> None:
         self._lines.append(line)
+
+    def write_request(self, fields: Mapping[str, Any]) -> None:
+        """Write a line such as structlog would write, in a tenth of the time that it takes."""
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = {**fields, "event": "request", "level": "info", "timestamp": now}
+        self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:
         """Leave the lines to the next regular write."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ _FEW: Final = 1 << 16
 _PART: Final = 1 << 17
 """Numbers that are drawn and scaled while they are in the processor's cache."""
 _SEEDS: Final = 2**63 - 1
-_DRAWN: Final = {torch.float32: np.float32, torch.float64: np.float64}
+_DRAWN: Final[dict[torch.dtype, Any]] = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class Linear(nn.Linear):

@@ -92,7 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     tally = RequestTally()
     draining = Draining(settings.drain_seconds)
-    write_logs = configure_logs(as_json=settings.log_json)
+    logs = configure_logs(as_json=settings.log_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -127,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await app.state.job_desk.close()
         app.state.catalog.close()
         end_tracing()
-        write_logs()
+        logs.write_out()
 
     app = FastAPI(
         title="NAS benchmark query service",
@@ -174,6 +174,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_requests=settings.max_requests,
         tally=tally,
         draining=draining,
+        log_request=logs.request,
     )
     end_tracing = _trace(app)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final
 from uuid import uuid4
@@ -49,6 +49,7 @@ class RequestGuard:
         max_requests: Requests in progress.
         tally: Where requests are counted.
         draining: Whether this worker is about to stop.
+        log_request: Writes the line of a request.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RequestGuard:
         max_requests: int,
         tally: RequestTally,
         draining: Draining,
+        log_request: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._app = app
         # Its wrapper costs something even where there is nothing to compress.
@@ -71,6 +73,7 @@ class RequestGuard:
         self._max_requests = max_requests
         self._tally = tally
         self._draining = draining
+        self._log_request = log_request
         self._prefix = uuid4().hex[:16]
         self._count = count(1)
         self._log = structlog.get_logger().bind()
@@ -124,16 +127,17 @@ class RequestGuard:
         template = str(scope.get("direct") or getattr(scope.get("route"), "path", _NO_ROUTE))
         self._tally.add(scope["method"], template, status, seconds)
         client, key = scope.get("client"), scope.get("key_name")
-        self._log.info(
-            "request",
-            method=scope["method"],
-            path=scope["path"],
-            status=status,
-            ms=round(seconds * 1000, 2),
-            request_id=scope["request_id"],
-            client=client and client[0],
-            **({"key": key} if key else {}),
-        )
+        fields = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "request_id": scope["request_id"],
+            "client": client and client[0],
+        }
+        if key:
+            fields["key"] = key
+        self._log_request(fields)
 
     async def _bounded(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send

@@ -16,11 +16,10 @@ from pydantic import BaseModel, ValidationError
 __all__ = ["described", "read_query"]
 
 _JSON_PUNCTUATION: Final = tuple(
-    (f"%{ord(character):{case}}".encode(), character.encode())
-    for character in '"{}[]:,'
-    for case in ("02X", "02x")
+    (f"%{ord(character):02X}".encode(), character.encode()) for character in '"{}[]:,'
 )
-"""Of the characters that have a meaning in JSON and none in a query string."""
+"""Of the characters that have a meaning in JSON and none in a query string, as most programs
+escape them; escapes in small letters are left to the library."""
 
 Question = TypeVar("Question", bound=BaseModel)
 
@@ -51,7 +50,11 @@ def _read(query: bytes) -> list[tuple[str, str]]:
         for escaped, plain in _JSON_PUNCTUATION:
             query = query.replace(escaped, plain)
     pairs = (pair.partition("=") for pair in query.decode("latin-1").split("&") if pair)
-    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in pairs]
+
+
+def _unquoted(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def described(model: type[BaseModel]) -> dict[str, Any]:

@@ -83,8 +83,8 @@ def cache_headers(request: Request, *content_digests: str) -> dict[str, str]:
         "ETag": f'W/"{digest}"',
         "Cache-Control": f"public, max-age={request.app.state.settings.cache_seconds}",
     }
-    held = request.headers.get("if-none-match")
-    if held is not None and (held.strip() == "*" or f'"{digest}"' in held):
+    held = scope["headers_by_name"].get(b"if-none-match")
+    if held is not None and (held.strip() == b"*" or f'"{digest}"'.encode() in held):
         raise _NotModifiedError(headers)
     return headers
 

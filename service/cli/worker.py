@@ -51,7 +51,7 @@ def worker(
             here = [found for found in jobs.roster.all() if found.host == platform.node()]
             sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
             raise typer.Exit(0 if any(found.alive for found in here) else 1)
-        write_logs = configure_logs(as_json=logs_as_json())
+        write_logs = configure_logs(as_json=logs_as_json()).write_out
         try:
             devices = find_devices(device)
         except MissingDeviceError as error:

@@ -39,7 +39,7 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
     # A server on the same machine answers in milliseconds and must not wait for what takes hours.
     os.nice(_NICENESS)
     threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
-    write_logs = configure_logs(as_json=logs_as_json())
+    write_logs = configure_logs(as_json=logs_as_json()).write_out
     log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)
     try:
         write_news(news, _outcome(order, _reporter(news), log))

@@ -1,13 +1,18 @@
-"""A folder of jobs that the tests of the store share, in each database there may be."""
+"""What the tests of jobs share: a folder of them in each database there may be, and requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from job_requests import REQUESTS, Submit
 
+from benchmark_db.catalog import Catalog
 from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.records import NewJob
+from service.jobs.requests import new_job
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -31,3 +36,28 @@ def jobs(job_settings: JobSettings) -> Iterator[Jobs]:
     """The jobs there, none yet."""
     with open_jobs(job_settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def nothing_installed(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A service without databases."""
+    return Catalog(tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="session")
+def submit(nothing_installed: Catalog) -> Submit:
+    """Makes a job of a kind of a body."""
+
+    def make(kind: str = "model", catalog: Catalog = nothing_installed, **body: Any) -> NewJob:
+        request = REQUESTS[kind].model_validate(body)
+        return new_job(request, catalog=catalog, job_seconds=3600.0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cells(nasbench101_folder: Path) -> Iterator[Catalog]:
+    """A service with NAS-Bench-101."""
+    catalog = Catalog(nasbench101_folder)
+    yield catalog
+    catalog.close()

@@ -64,12 +64,6 @@ CELLS = {
 }
 
 
-@pytest.fixture(scope="module")
-def nothing_installed(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """A service without databases."""
-    return Catalog(tmp_path_factory.mktemp("empty"))
-
-
 def job_of(kind: JobKind, body: Any, catalog: Catalog) -> NewJob:
     request = KINDS[kind].model_validate(body)
     return new_job(request, catalog=catalog, job_seconds=3600.0)

@@ -1,9 +1,10 @@
 """Methods written once for both clients.
 
 A method of the clients is a generator function that knows nothing of transports: it yields
-questions and is sent their answers, so that paging and splitting are written once. `Operation`
-turns it into a method that blocks on `BlockingClient`s and one to be awaited on `AwaitedClient`s,
-with the same signature and documentation:
+questions and is sent their answers, so that paging and splitting are written once; one that gets no
+answer raises its error where it is asked. `Operation` turns it into a method that blocks on
+`BlockingClient`s and one to be awaited on `AwaitedClient`s, with the same signature and
+documentation:
 
     def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
         return (yield from ask(Question("architecture", Nb201Architecture, ...)))
@@ -139,25 +140,33 @@ def rest(seconds: float) -> Generator[Question[Any], Any, None]:
 
 
 def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
-    """Carry out a generator: perform what it yields, send it what comes of it."""
-    outcome = None
-    while True:
-        try:
-            step = steps.send(outcome)
-        except StopIteration as end:
-            return cast("R", end.value)
-        outcome = perform(step)
+    """Carry out a generator: perform what it yields, send it what comes of it, errors too."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = perform(step)
+            except Exception as error:  # noqa: BLE001 - the generator's to handle
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return cast("R", end.value)
 
 
 async def drive_awaiting(steps: Generator[Y, Any, R], perform: Callable[[Y], Awaitable[Any]]) -> R:
     """Carry out a generator as `drive` does, awaiting each step."""
-    outcome = None
-    while True:
-        try:
-            step = steps.send(outcome)
-        except StopIteration as end:
-            return cast("R", end.value)
-        outcome = await perform(step)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = await perform(step)
+            except Exception as error:  # noqa: BLE001 - the generator's to handle
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return cast("R", end.value)
 
 
 class BlockingClient(ABC):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
+from bench_server import BenchServer
 
 from service.jobs import Jobs
 from service.jobs.records import Capabilities, Claim, Failure, WorkerState
@@ -52,3 +54,12 @@ def worker(jobs: Jobs) -> WorkerState:
     state = WorkerState(id="hand", host="here", pid=1, version="0", datasets=("tiny",))
     jobs.roster.say(state)
     return state
+
+
+@pytest.fixture
+def mortal_server(directory: Path, tmp_path: Path) -> Iterator[BenchServer]:
+    """A server of a test's own, running, which it may kill and start again."""
+    server = BenchServer(tmp_path, directory)
+    server.start()
+    yield server
+    server.stop()

@@ -1,0 +1,54 @@
+"""A server of benchmarks and jobs that a test may kill and start again where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import httpx
+from real_servers import RealServer
+
+__all__ = ["BenchServer"]
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+class BenchServer(RealServer):
+    """`nbs serve`; its jobs outlive it.
+
+    Args:
+        folder: For its log and, in `jobs`, its jobs.
+        directory: The databases.
+        environment: What it is told beside that.
+    """
+
+    def __init__(self, folder: Path, directory: Path, **environment: str) -> None:
+        super().__init__(folder)
+        self.jobs_folder = folder / "jobs"
+        self._directory = directory
+        told = {"NASBENCH_JOBS_DIR": str(self.jobs_folder), "NASBENCH_DRAIN_SECONDS": "0"}
+        self.options = {"cwd": REPOSITORY, "env": {**os.environ, **told, **environment}}
+
+    @property
+    def url(self) -> str:
+        """The address clients take."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """Return the command that runs the server in the foreground."""
+        serve = [sys.executable, "-m", "service.cli", "serve"]
+        return [*serve, "--data", str(self._directory), "--port", str(self.port)]
+
+    def answers(self) -> bool:
+        """Whether the server answers a client."""
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/livez").is_success
+        return False
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would, and wait until it is gone."""
+        self._end(signal.SIGKILL)

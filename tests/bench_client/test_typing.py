@@ -10,6 +10,7 @@ import bench_client
 
 PROGRAM = """
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, assert_type
 
 from bench_client import (
@@ -19,12 +20,17 @@ from bench_client import (
     BenchmarkInfo,
     InvalidArchitectureError,
     Items,
+    Job,
+    JobArtifact,
+    JobFailedError,
     Nb101Curves,
     Nb101Hash,
     Nb101Stats,
     Nb201Architecture,
     Nb201Curves,
     Nb201Stats,
+    RegisteredDataset,
+    RegisteredWorker,
 )
 
 
@@ -68,6 +74,44 @@ async def awaited(bench: AsyncBenchClient) -> None:
         assert_type(opened, AsyncBenchClient)
 
 
+def jobs(bench: BenchClient, error: JobFailedError) -> Path:
+    job = bench.evaluate(model="proxyless-mobile", dataset="imagenet-val", precision="bfloat16")
+    assert_type(job, Job)
+    assert_type(job.result, dict[str, Any] | None)
+    assert_type(job.artifacts[0], JobArtifact)
+    assert_type(bench.evaluate("nasbench201", 0, dataset="mine", checkpoint="0" * 64), Job)
+    assert_type(bench.latency("nasbench201", [], dataset="cifar10", device="cpu", wait=False), Job)
+    assert_type(bench.build(space="ProxylessNAS", arch={}, formats=("onnx", "report")), Job)
+    assert_type(bench.job("x"), Job)
+    assert_type(bench.job(job), Job)
+    assert_type(bench.jobs(state="running", kind="latency", limit=None), list[Job])
+    assert_type(bench.cancel(job), Job)
+    assert_type(bench.wait(job, timeout=60, progress=lambda now: print(now.progress)), Job)
+    assert_type(bench.workers(), list[RegisteredWorker])
+    assert_type(bench.datasets(), list[RegisteredDataset])
+    assert_type(bench.materialize("nasbench201", 0, dataset="cifar10"), Any)
+    assert_type(BenchClient.wait(bench, job), Job)
+    assert_type(error.job, Job)
+    paths = bench.download(job, "out", names=["report.json"])
+    assert_type(paths, dict[str, Path])
+    return paths["report.json"]
+
+
+async def jobs_awaited(bench: AsyncBenchClient) -> None:
+    await assert_type(bench.latency(model="proxyless-mobile"), Coroutine[Any, Any, Job])
+    bench.wait("x")  # type: ignore[unused-coroutine]
+    job = await bench.build(model="proxyless-mobile", wait=False)
+    assert_type(await bench.evaluate(model="proxyless-mobile", dataset="mine"), Job)
+    assert_type(await bench.wait(job, timeout=None), Job)
+    assert_type(await bench.job(job), Job)
+    assert_type(await bench.jobs(), list[Job])
+    assert_type(await bench.cancel("x"), Job)
+    assert_type(await bench.workers(), list[RegisteredWorker])
+    assert_type(await bench.datasets(), list[RegisteredDataset])
+    assert_type(await bench.materialize(model="proxyless-mobile"), Any)
+    assert_type(await bench.download(job, Path("out")), dict[str, Path])
+
+
 def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
     bench.query_nb201(0, reduction="sum")  # type: ignore[arg-type]
     bench.query_nb201(0, 200, "cifar100", 777, "mean")  # type: ignore[call-arg]
@@ -79,6 +123,16 @@ def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
     bench.query_nb999(0)  # type: ignore[attr-defined]
     BenchClient("http://lab:8000", 1.0)  # type: ignore[call-arg]
     BenchClient("http://lab:8000", cache=7)  # type: ignore[arg-type]
+    bench.evaluate(model="proxyless-mobile")  # type: ignore[call-arg]
+    bench.evaluate(model="x", dataset="mine", precision="float8")  # type: ignore[arg-type]
+    bench.latency(model="x", device="tpu")  # type: ignore[arg-type]
+    bench.build(model="x", formats=["onyx"])  # type: ignore[list-item]
+    bench.build("nasbench201", 0, "cifar10")  # type: ignore[call-arg]
+    bench.jobs("running")  # type: ignore[call-arg]
+    bench.jobs(state="done")  # type: ignore[arg-type]
+    bench.wait("x", 60)  # type: ignore[call-arg]
+    bench.cancel(7)  # type: ignore[arg-type]
+    bench.job("x").state = "failed"  # type: ignore[misc]
     runs = bench.query_nb201(0)
     runs.to_pandas(True)  # type: ignore[call-arg]
     assert_type(error.positions, tuple[int, ...])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
@@ -20,7 +19,8 @@ from service.api.problems import problem
 from service.api.respond import answer_now
 from service.api.safetensors_header import NotSafetensorsError, SafetensorsCheck
 from service.jobs import Jobs, records
-from service.jobs.contents import IncomingFile
+from service.jobs.contents import NO_ROOM, IncomingFile
+from service.jobs.errors import DiskFullError
 
 __all__ = ["CHECKPOINTS_PATH", "router"]
 
@@ -85,25 +85,40 @@ async def upload(request: Request, name: _Name) -> Response:
 
     It is checked while it comes in, and never loaded; a file that is none is 422.
     """
-    desk = desk_of(request)
-    incoming = await desk.ask(lambda jobs: jobs.weights.receive())
     try:
-        with incoming:
-            stored, added = await _receive(request, incoming, name)
+        stored, added = await _receive(request, _pieces(request.stream()), name)
     except ClientDisconnect:
         return problem(request, 400, kind="incomplete-body", detail="the body broke off")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return problem(request, 507, kind="disk-full", detail="the disk of the server is full")
     content = orjson.dumps(stored.to_dict())
     return Response(content, 201 if added else 200, media_type="application/json")
 
 
 async def _receive(
-    request: Request, incoming: IncomingFile, name: str
+    request: Request, pieces: AsyncIterator[bytes], name: str
 ) -> tuple[records.Checkpoint, bool]:
-    """Write a body into a file and list it as a checkpoint, if it is one."""
+    """Keep a body as a checkpoint, if it is one.
+
+    Raises:
+        InvalidQuestionError: It is none.
+        DiskFullError: There is no room for it.
+    """
+    try:
+        with await desk_of(request).ask(lambda jobs: jobs.weights.receive()) as incoming:
+            return await _enlist(request, pieces, incoming, name)
+    except NotSafetensorsError as error:
+        await _swallow(pieces)
+        raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        await _swallow(pieces)
+        raise DiskFullError("the disk of the checkpoints is full") from error
+
+
+async def _enlist(
+    request: Request, pieces: AsyncIterator[bytes], incoming: IncomingFile, name: str
+) -> tuple[records.Checkpoint, bool]:
+    """Write a body into a file and list it."""
     desk = desk_of(request)
     check = SafetensorsCheck()
 
@@ -114,14 +129,9 @@ async def _receive(
         check.feed(piece)
         incoming.write(piece)
 
-    pieces = _pieces(request.stream())
-    try:
-        async for piece in pieces:
-            await in_thread(take, piece)
-        check.finish()
-    except NotSafetensorsError as error:
-        await _swallow(pieces)
-        raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
+    async for piece in pieces:
+        await in_thread(take, piece)
+    check.finish()
     sha256 = await in_thread(incoming.keep)
 
     def enlist(jobs: Jobs) -> tuple[records.Checkpoint, bool]:

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from bench_client.models import Problem
 from service.api.problems import problem
 from service.jobs.errors import (
+    DiskFullError,
     IdempotencyConflictError,
     QueueFullError,
     StoreUnavailableError,
@@ -49,6 +50,7 @@ def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install_job_problem_handlers(app: FastAPI) -> None:
     """Make every error of jobs a problem."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        DiskFullError: _disk_full,
         IdempotencyConflictError: _conflict,
         QueueFullError: _queue_full,
         StoreUnavailableError: _unavailable,
@@ -106,6 +108,14 @@ async def _queue_full(request: Request, error: QueueFullError) -> Response:
         title="Too many jobs wait",
         detail=str(error),
         headers={"Retry-After": str(error.retry_after)},
+    )
+
+
+async def _disk_full(request: Request, error: DiskFullError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.warning("no room for jobs", reason=str(error))
+    return problem(
+        request, 507, kind="disk-full", title="Disk full", detail="the disk of the server is full"
     )
 
 

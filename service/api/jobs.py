@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import orjson
@@ -17,7 +18,7 @@ from service.api.job_problems import job_problems
 from service.api.openapi import NOT_MODIFIED
 from service.api.query import described, read_query
 from service.jobs import Jobs, JobSettings
-from service.jobs.errors import UnknownArtifactError, UnknownJobError
+from service.jobs.errors import DiskFullError, UnknownArtifactError, UnknownJobError
 from service.jobs.records import Artifact, Job
 from service.jobs.states import JobKind, JobState
 
@@ -87,7 +88,7 @@ async def job(request: Request, job_id: JobId) -> Response:
     "/jobs/{job_id}/cancel",
     operation_id="cancel_job",
     response_model=models.Job,
-    responses=job_problems(404, 422, 500, 503),
+    responses=job_problems(404, 422, 500, 503, 507),
 )
 async def cancel(request: Request, job_id: JobId) -> Response:
     """Cancel a job and return it; one that has ended stays as it is.
@@ -124,7 +125,9 @@ async def artifact(request: Request, job_id: JobId, name: ArtifactName) -> Respo
             raise UnknownArtifactError(
                 "the job has no artifact of this name; `artifacts` of the job lists those it has"
             )
-        jobs.shelf.touch(found.sha256)
+        # A disk that is full keeps nobody from reading what is on it.
+        with suppress(DiskFullError):
+            jobs.shelf.touch(found.sha256)
         return found, jobs.artifacts.path(found.sha256)
 
     found, path = await desk.ask(find)

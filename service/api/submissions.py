@@ -39,7 +39,7 @@ _SUBMITTED: Final[dict[str, Any]] = {
     "responses": {
         200: {"model": Job, "description": "The job of an earlier request for the same."},
         202: {"description": "The job that was made; `Location` is its address."},
-        **job_problems(400, 404, 409, 413, 422, 429, 500, 503),
+        **job_problems(400, 404, 409, 413, 422, 429, 500, 503, 507),
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -13,7 +14,10 @@ from uuid import uuid4
 
 from service.jobs.errors import UnknownArtifactError
 
-__all__ = ["ContentFolder", "IncomingFile"]
+__all__ = ["NO_ROOM", "ContentFolder", "IncomingFile"]
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of the errors that say that a disk, a quota or a file may take no more."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE: Final = 2**20

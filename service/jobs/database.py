@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -13,7 +14,7 @@ import peewee
 from peewee import SQL
 from playhouse.pool import MaxConnectionsExceeded, PooledSqliteDatabase
 
-from service.jobs.errors import StoreUnavailableError, UnusableStoreError
+from service.jobs.errors import DiskFullError, StoreUnavailableError, UnusableStoreError
 from service.jobs.tables import TABLES, SchemaRow
 
 __all__ = ["JobDatabase", "Turn"]
@@ -27,6 +28,8 @@ _PAUSES: Final = (0.0, 0.1, 0.3)
 jobs may be, because it says what should be so and not what to change."""
 
 _BROKEN: Final = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
+_POSTGRES_DISK_FULL: Final = "53100"
+"""Appendix A of PostgreSQL's manual."""
 _SQL_NOW: Final = "extract(epoch from clock_timestamp())"
 
 R = TypeVar("R")
@@ -70,6 +73,7 @@ class JobDatabase:
         """Return what an operation returns, done wholly or not at all.
 
         Raises:
+            DiskFullError: There is no room for it.
             StoreUnavailableError: The database does not answer.
         """
 
@@ -133,6 +137,8 @@ class JobDatabase:
                 last = error
                 # The others may be as dead: a database that was restarted ended them all.
                 self.peewee.close_idle()
+        if _is_for_want_of_room(last):
+            raise DiskFullError("the disk of the database of the jobs is full") from last
         raise StoreUnavailableError(
             f"the database of the jobs does not answer: {type(last).__name__}"
         ) from last
@@ -145,6 +151,21 @@ class JobDatabase:
             self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
             (row,) = self.rows(SchemaRow.select())
             return int(row["version"])
+
+
+def _is_for_want_of_room(error: BaseException | None) -> bool:
+    """Tell whether a database failed because its disk is full.
+
+    What says so may have been followed by others: SQLite ends the transaction itself, and peewee
+    then finds none to roll back.
+    """
+    while error is not None:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return True
+        if getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL:
+            return True
+        error = error.__context__
+    return False
 
 
 def _sqlite(url: str) -> Any:

@@ -9,6 +9,7 @@ JobError
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the job was taken from the worker that speaks for it
 ├── StoreUnavailableError      the database does not answer
+│   └── DiskFullError          there is no room for what it should keep
 └── UnusableStoreError         a database that is none of this schema
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from benchmark_db.errors import shown
 
 __all__ = [
+    "DiskFullError",
     "IdempotencyConflictError",
     "JobError",
     "LostLeaseError",
@@ -103,6 +105,10 @@ class LostLeaseError(JobError):
 
 class StoreUnavailableError(JobError, ConnectionError):
     """The database of the jobs does not answer; what was asked may be asked again."""
+
+
+class DiskFullError(StoreUnavailableError):
+    """The disk is full that the database or the files of the jobs are on; reading goes on."""
 
 
 class UnusableStoreError(JobError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -13,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from service.jobs.contents import ContentFolder
+from service.jobs.contents import NO_ROOM, ContentFolder
 from service.jobs.records import Artifact, Failure, Progress
 from service.logs import configure_logs, logs_as_json
 from service.worker.order import Crashed, Failed, Made, News, Order, write_news
@@ -23,7 +22,6 @@ __all__ = ["do_order"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.1
 _NICENESS: Final = 19
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
@@ -90,7 +88,7 @@ def _keep(order: Order, done: Done) -> tuple[Artifact, ...]:
 
 
 def _system_failure(error: OSError) -> Failure:
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return Failure(
             kind="disk-full",
             message="the worker's disk is full: make room in the folder of the jobs, or lower "

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from real_servers import PostgresServer
 
 from service.jobs import JobSettings, open_jobs
+from service.jobs.errors import DiskFullError
 from service.jobs.keys import spec_key
 from service.jobs.records import Capabilities, NewJob
 from service.jobs.states import JobKind
@@ -77,3 +79,23 @@ def test_operations_go_on_after_postgresql_was_restarted(
         postgres_server.restart()
         jobs.leases.succeed(claim, {"x": 1}, ())
         assert jobs.store.get(job.id).result == {"x": 1}
+
+
+def test_a_disk_of_postgresql_that_is_full_is_said_to_be_so(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    spec = {"number": 0}
+    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=postgres_server.url)) as jobs:
+        # PostgreSQL itself raises the error that it raises when it cannot extend a file.
+        with psycopg.connect(postgres_server.url) as connection:
+            connection.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE SQLSTATE '53100'; END $$"
+            )
+            connection.execute("CREATE TRIGGER room BEFORE INSERT ON job EXECUTE FUNCTION refuse()")
+        with pytest.raises(DiskFullError):
+            jobs.store.submit(new)
+        with psycopg.connect(postgres_server.url) as connection:
+            connection.execute("DROP TRIGGER room ON job")
+        assert jobs.store.submit(new)[1]

@@ -1,0 +1,142 @@
+"""A real server whose jobs lie on a disk of four MiB: what it answers when there is no room."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from bench_server import BenchServer
+
+from bench_client import BenchClient, ServerFailedError
+
+# A namespace of its own needs no privileges where the system grants one, and ends with the server.
+ON_A_SMALL_DISK: Final = (
+    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+    'mount -t tmpfs -o size=4m disk "$0" && exec "$@"',
+)
+REPORT: Final = b'{"parameters": 1}'
+HAND: Final = f"""
+from pathlib import Path
+from service.jobs import JobSettings, open_jobs
+from service.jobs.records import Artifact, Capabilities
+
+with open_jobs(JobSettings()) as jobs:
+    claimed = jobs.leases.claim("hand", Capabilities(device="cpu", datasets=frozenset()))
+    report = jobs.settings.folder / "made"
+    report.write_bytes({REPORT!r})
+    sha256, size = jobs.artifacts.add(report)
+    report.unlink()
+    found = Artifact(name="report.json", media_type="text/json", size=size, sha256=sha256)
+    jobs.leases.succeed(claimed, {{}}, [found])
+"""
+
+
+class SmallServer(BenchServer):
+    """A server whose jobs lie on a small disk that nobody else has."""
+
+    def command(self) -> list[str]:
+        return [*ON_A_SMALL_DISK, str(self.jobs_folder), *super().command()]
+
+    @property
+    def seen_jobs(self) -> Path:
+        """The folder of the jobs as it is seen from here."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/root{self.jobs_folder}")
+
+    def do_a_job(self) -> None:
+        """Do the job that waits, as a worker on that disk does."""
+        assert self._process is not None
+        enter = ["nsenter", "--target", str(self._process.pid), "--user", "--mount"]
+        enter += ["--preserve-credentials", sys.executable, "-c", HAND]
+        environment = {**self.options["env"], "PYTHONPATH": str(self.options["cwd"])}
+        subprocess.run(enter, env=environment, check=True)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Leave no room on the disk, within the context."""
+        filling = self.seen_jobs / "filling"
+        try:
+            with filling.open("wb", buffering=0) as file:
+                # The last write that fits may be a part of what was to be written.
+                while file.write(bytes(2**20)) == 2**20:
+                    pass
+            yield
+        finally:
+            filling.unlink()
+
+
+@pytest.fixture
+def small_server(directory: Path, tmp_path: Path) -> Iterator[SmallServer]:
+    tried = subprocess.run([*ON_A_SMALL_DISK, str(tmp_path), "true"], check=False)
+    if tried.returncode != 0:
+        pytest.skip("tests may not mount a disk of their own here")
+    server = SmallServer(tmp_path, directory)
+    server.jobs_folder.mkdir()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def asking(small_server: SmallServer) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=small_server.url, timeout=30) as client:
+        yield client
+
+
+def submission(arch: int) -> dict[str, Any]:
+    return {"network": {"benchmark": "nasbench201", "arch": arch, "dataset": "cifar10"}}
+
+
+def safetensors(values: int) -> bytes:
+    header = b'{"w":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}' % (values, 4 * values)
+    return len(header).to_bytes(8, "little") + header + bytes(4 * values)
+
+
+def assert_is_full(answer: httpx.Response) -> None:
+    assert answer.status_code == 507, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["type"].endswith(":disk-full")
+    assert "/" not in answer.json()["detail"]
+
+
+def test_weights_that_do_not_fit_are_507_and_leave_their_room_to_others(
+    asking: httpx.Client, small_server: SmallServer
+) -> None:
+    where = "/v1/checkpoints"
+    assert_is_full(asking.post(where, params={"name": "large"}, content=safetensors(2_000_000)))
+    assert list((small_server.seen_jobs / "checkpoints/incoming").iterdir()) == []
+    small = safetensors(500_000)
+    assert asking.post(where, params={"name": "small"}, content=small).status_code == 201
+
+
+def test_a_submission_is_507_until_there_is_room_again(
+    asking: httpx.Client, small_server: SmallServer
+) -> None:
+    waiting = asking.post("/v1/models", json=submission(1)).json()
+    path = f"/v1/jobs/{waiting['id']}"
+    with small_server.full():
+        assert_is_full(asking.post("/v1/models", json=submission(2)))
+        assert_is_full(asking.post(f"{path}/cancel"))
+        with BenchClient(small_server.url) as bench, pytest.raises(ServerFailedError, match="full"):
+            bench.build("nasbench201", 3, dataset="cifar10")
+        assert asking.get(path).json() == waiting
+        assert asking.post("/v1/models", json=submission(1)).json() == waiting
+        assert asking.get("/v1/nasbench201/computed-stats?arch=0").status_code == 200
+    assert asking.post("/v1/models", json=submission(2)).status_code == 202
+    assert [job["state"] for job in asking.get("/v1/jobs").json()["items"]] == ["queued"] * 2
+
+
+def test_what_was_made_is_sent_although_the_disk_is_full(
+    asking: httpx.Client, small_server: SmallServer
+) -> None:
+    job = asking.post("/v1/models", json=submission(1)).json()
+    small_server.do_a_job()
+    with small_server.full():
+        answer = asking.get(f"/v1/jobs/{job['id']}/artifacts/report.json")
+    assert (answer.status_code, answer.content) == (200, REPORT)

@@ -5,6 +5,7 @@ An identical request is the same job, so a submission that was cut off may be se
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -22,14 +23,17 @@ from bench_client.models import (
     WorkerList,
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
-from bench_client.operations import Operation, Question, Steps, Topic, ask, rest
+from bench_client.operations import Held, Operation, Question, Steps, Topic, ask, rest
 from bench_client.progress_line import WatchJob, progress_line
 
 __all__ = ["JobMethods", "build"]
 
+_HOLD: Final = 10.0
+"""Seconds that the server may hold back how a job is, until something happens to it."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
-"""Seconds between two looks at a job; each pause is half as long again as the one before."""
+"""Seconds between two looks at a job where the server does not hold its answer back; each pause is
+half as long again as the one before."""
 _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
 """Seconds that a server may be away before waiting for a job is given up: time to start it anew."""
@@ -87,7 +91,8 @@ def wait(
 ) -> Steps[Job]:
     """Return a job once it has succeeded.
 
-    A server that is started anew meanwhile is waited for.
+    The server tells as soon as something happens to the job; one that is started anew meanwhile is
+    waited for.
 
     Args:
         job: The job, or its id.
@@ -101,31 +106,26 @@ def wait(
         JobWaitError: It goes on longer than `timeout`.
         UnknownJobError: There is none of this id.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    job_id, pause, seen = _id(job), _FIRST_PAUSE, -1
+    until = math.inf if timeout is None else time.monotonic() + timeout
     tell = progress or progress_line()
-    away_since: float | None = None
-    while True:
-        try:
-            found = yield from ask(Question("job", Job, job=job_id))
-            away_since = None
-        except UnavailableError:
-            away_since = away_since or time.monotonic()
-            late = deadline is not None and time.monotonic() >= deadline
-            if late or time.monotonic() - away_since > _PATIENCE:
-                raise
-            yield from rest(_LONGEST_PAUSE)
-            continue
-        if found.revision != seen:
-            seen, pause = found.revision, _FIRST_PAUSE
-            tell(found)
-        if found.state not in _GOING_ON:
-            return _succeeded(found)
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
+    question = Question("job", Job, job=_id(job))
+    found = yield from _outlasting(question, until)
+    tell(found)
+    pause = _FIRST_PAUSE
+    while found.state in _GOING_ON:
+        asked = time.monotonic()
+        if asked >= until:
             raise JobWaitError(f"job {found.id} is still {found.state}: wait again", job=found)
-        yield from rest(pause if left is None else min(pause, left))
-        pause = min(_LONGEST_PAUSE, pause * _GROWTH)
+        hold = min(_HOLD, until - asked)
+        now = yield from _outlasting(_held(question, found.revision, hold), until)
+        if now.revision != found.revision:
+            found, pause = now, _FIRST_PAUSE
+            tell(found)
+        elif time.monotonic() < asked + hold:
+            # Held by nobody: as many wait as may, or the server stops.
+            yield from rest(min(pause, max(0.0, until - time.monotonic())))
+            pause = min(_LONGEST_PAUSE, pause * _GROWTH)
+    return _succeeded(found)
 
 
 def evaluate(  # noqa: PLR0913 - the choices of an evaluation
@@ -333,6 +333,26 @@ class JobMethods:
     latency = Operation(latency)
     workers = Operation(workers)
     datasets = Operation(datasets)
+
+
+def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:
+    """Return the question how a job is that is answered when it has another revision."""
+    options = {"revision": revision, "wait": seconds}
+    return Held("job", Job, job=question.job, options=options, seconds=seconds, at_once=question)
+
+
+def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
+    """Ask, and ask again while the server is away, which it may be for a while."""
+    away_since: float | None = None
+    while True:
+        try:
+            return (yield from ask(question))
+        except UnavailableError:
+            now = time.monotonic()
+            away_since = now if away_since is None else away_since
+            if now >= until or now - away_since > _PATIENCE:
+                raise
+        yield from rest(_LONGEST_PAUSE)
 
 
 def _submitted(

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import httpx
 
-__all__ = ["Lanes"]
+__all__ = ["LANES", "Lanes"]
 
-_LANES: Final = 8
+LANES: Final = 8
 """Requests under way at the same time. More make one service no faster, and the answers of a
 thousand tasks would come together at the end."""
 
@@ -35,9 +35,9 @@ class Lanes:
     ) -> None:
         self._headers = dict(headers)
         self._extensions = {"timeout": timeout.as_dict()}
-        self._lanes = [httpx.AsyncHTTPTransport(**options) for _ in range(_LANES)]
+        self._lanes = [httpx.AsyncHTTPTransport(**options) for _ in range(LANES)]
         self._free = list(reversed(self._lanes))
-        self._turns = asyncio.Semaphore(_LANES)
+        self._turns = asyncio.Semaphore(LANES)
 
     def build_request(
         self,

@@ -39,6 +39,7 @@ from pydantic import BaseModel
 __all__ = [
     "AwaitedClient",
     "BlockingClient",
+    "Held",
     "Operation",
     "Question",
     "Rest",
@@ -108,6 +109,19 @@ class Question(Generic[A]):
     options: Mapping[str, Any] = field(default_factory=dict)
     job: str | None = None
     artifact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Question[A]):
+    """A question whose answer may be held back until there is news, or come at once all the same.
+
+    Attributes:
+        seconds: How long it may be held.
+        at_once: The question as it is asked where no answer can be waited for.
+    """
+
+    seconds: float = field(kw_only=True)
+    at_once: Question[A] = field(kw_only=True)
 
 
 class _Rested(BaseModel):

@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from bench_client.downloads import Download
 from bench_client.export_http import off_the_loop, save, save_awaiting
-from bench_client.lanes import Lanes
+from bench_client.holding import HoldingPlaces, let_hold
+from bench_client.lanes import LANES, Lanes
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.replies import read
 from bench_client.retries import Outcome, Retries
@@ -195,7 +196,7 @@ def exchange(
     url = settings.url.rstrip("/") + call.target
 
     def send(headers: Mapping[str, str]) -> Generator[Step, Any, Outcome]:
-        request = build(call.method, url, content=call.body, headers=headers)
+        request = let_hold(build(call.method, url, content=call.body, headers=headers), question)
         return _send_until_settled(request, Retries(settings.retries))
 
     if call.body is not None:
@@ -241,14 +242,16 @@ class HttpTransport:
         self._settings = settings
         self._cache = settings.open_cache()
         self._http = httpx.Client(**settings.pool_options())
+        self._places = HoldingPlaces(_CONNECTIONS // 2)
 
     def __repr__(self) -> str:
         return f"({self._settings.shown!r})"
 
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        steps = exchange(question, self._settings, self._http.build_request, self._cache)
-        return drive(steps, self._perform)
+        with self._places.place_for(question) as asked:
+            steps = exchange(asked, self._settings, self._http.build_request, self._cache)
+            return drive(steps, self._perform)
 
     def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
@@ -298,14 +301,16 @@ class AsyncHttpTransport:
         self._settings = settings
         self._cache = settings.open_cache()
         self._lanes = settings.open_lanes()
+        self._places = HoldingPlaces(LANES // 2)
 
     def __repr__(self) -> str:
         return f"({self._settings.shown!r})"
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        steps = exchange(question, self._settings, self._lanes.build_request, self._cache)
-        return await drive_awaiting(steps, self._perform)
+        with self._places.place_for(question) as asked:
+            steps = exchange(asked, self._settings, self._lanes.build_request, self._cache)
+            return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""

@@ -71,7 +71,8 @@ class Settings(SettingsWithSecretFiles):
         int,
         Field(
             gt=0,
-            description="Streams of job events at the same time in one worker; more get a 503.",
+            description="Streams of job events and answers held until a job changes, at the same "
+            "time in one worker; more streams get a 503, more answers are not held.",
         ),
     ] = 200
     log_json: Annotated[

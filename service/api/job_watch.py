@@ -1,4 +1,7 @@
-"""Tells the streams of a server what happens to their jobs; one look at the store serves all."""
+"""Tells the streams of a server, and the answers that are held back, what happens to their jobs.
+
+One look at the store serves all.
+"""
 
 from __future__ import annotations
 

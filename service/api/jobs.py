@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
@@ -13,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench_client import models
 from benchmark_db.errors import InvalidQuestionError
 from service.api.file_response import DigestedFile, open_file
+from service.api.held_job import HeldJob
 from service.api.job_desk import desk_of
 from service.api.job_problems import job_problems
+from service.api.job_watch import JobWatch
 from service.api.openapi import NOT_MODIFIED
 from service.api.query import described, read_query
 from service.jobs import Jobs, JobSettings
@@ -28,6 +31,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """What a job is changes at any moment."""
+_LONGEST_WAIT: Final = 10.0
+"""Seconds; less than anything between server and caller takes for silence."""
 
 JobId = Annotated[str, Path(description="Id of the job.", max_length=200)]
 ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
@@ -41,6 +46,24 @@ class _JobsQuestion(BaseModel):
     limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
     cursor: Annotated[
         str | None, Field(max_length=1000, description="`next_cursor` of the page before; opaque.")
+    ] = None
+
+
+class _JobQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=_LONGEST_WAIT,
+            description="Seconds that the answer is held back at most, until the job has another "
+            "`revision` than the one that is given; it may come at once all the same.",
+        ),
+    ] = 0.0
+    revision: Annotated[
+        int | None,
+        Field(ge=0, description="The `revision` that the caller knows; null: what it is now."),
     ] = None
 
 
@@ -77,11 +100,23 @@ async def jobs(request: Request) -> Response:
     operation_id="job",
     response_model=models.Job,
     responses=job_problems(404, 422, 500, 503),
+    openapi_extra=described(_JobQuestion),
 )
 async def job(request: Request, job_id: JobId) -> Response:
-    """Return a job: its state, how far it is, what it found and made."""
+    """Return a job: its state, how far it is, what it found and made.
+
+    With `wait` and `revision`, at once where there is something new to tell, else as soon as there
+    is. A job that has ended is told at once.
+    """
+    question = read_query(request, _JobQuestion)
     desk = desk_of(request)
-    return job_response(await desk.ask(lambda jobs: jobs.store.get(job_id)), desk.settings)
+    found = await desk.ask(lambda jobs: jobs.store.get(job_id))
+    is_news = question.revision not in {None, found.revision}
+    if is_news or found.is_finished or not question.wait:
+        return job_response(found, desk.settings)
+    watch: JobWatch = request.app.state.job_watch
+    respond = partial(job_response, settings=desk.settings)
+    return HeldJob(found, watch, seconds=question.wait, respond=respond)
 
 
 @router.post(

@@ -99,12 +99,12 @@ def test_generated_requests_find_no_failure(server: str, tmp_path: Path) -> None
 
     Left out is the check that every request that fits the document is accepted: no document can
     tell which strings are cursors or architectures. So is the stream of a job's events, which ends
-    when the job does: nobody does jobs here.
+    when the job does: nobody does jobs here. An answer about a job may be held for ten seconds.
     """
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server}/openapi.json"),
         *("--exclude-checks", "positive_data_acceptance", "--max-examples", "40"),
-        *("--exclude-operation-id", "job_events"),
+        *("--exclude-operation-id", "job_events", "--request-timeout", "20"),
         *("--seed", "1", "--no-color"),
     ]
     ended = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,6 +28,9 @@ SAYS: Final = {
 }
 """A part of what each example prints."""
 
+OF_JOBS: Final = "timed_networks"
+"""The example that needs a worker."""
+
 WITH_EXTRA: Final = {"optuna_study": "optuna"}
 
 STRICT: Final = ("-W", "error", "-W", "ignore:the numbers of")
@@ -48,13 +52,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(sample: Path) -> Iterator[str]:
+def jobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the jobs of the service."""
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def service(sample: Path, jobs_folder: Path) -> Iterator[str]:
     """The address of a service of them."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [*(sys.executable, "-m", "service.cli", "serve"), "--data", str(sample)]
     server = subprocess.Popen(
-        [*command, "--port", str(port)], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+        [*command, "--port", str(port)],
+        env=ENVIRONMENT | {"NASBENCH_JOBS_DIR": str(jobs_folder)},
+        stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -63,6 +75,17 @@ def service(sample: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.fixture
+def worker(jobs_folder: Path) -> Iterator[None]:
+    """A worker beside that service."""
+    command = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
+    environment = ENVIRONMENT | {"NASBENCH_JOBS_DIR": str(jobs_folder)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    yield
+    process.terminate()
+    process.wait(30)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -93,7 +116,7 @@ def ran(name: str, **environment: str) -> str:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == SAYS.keys()
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SAYS, OF_JOBS}
 
 
 @pytest.mark.parametrize("name", SAYS)
@@ -103,3 +126,13 @@ def test_an_example_says_the_same_of_local_files_and_of_a_service(
     from_files = ran(name, NASBENCHMARK_DIR=str(sample))
     assert SAYS[name] in from_files
     assert ran(name, NASBENCH_URL=service) == from_files
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_example_of_jobs_follows_them_to_their_results(service: str) -> None:
+    said = ran(OF_JOBS, NASBENCH_URL=service).splitlines()
+    results = [line for line in said if line.endswith(" ms an image")]
+    assert len(results) == 3
+    assert all(re.fullmatch(r"\d+: \d+\.\d\d %, \d+\.\d\d ms an image", line) for line in results)
+    followed = [line.rpartition(" is ")[2] for line in said if line.startswith("  job ")]
+    assert sum(state.startswith("succeeded") for state in followed) == 3

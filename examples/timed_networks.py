@@ -1,0 +1,40 @@
+"""Accuracies from the tables, and how long the networks take, measured by a worker.
+
+    NASBENCH_URL=http://127.0.0.1:8000 python examples/timed_networks.py
+
+Needs a service with a worker (`make serve`, `nbs worker` beside it), and no PyTorch here.
+"""
+
+from __future__ import annotations
+
+from bench_client import BenchClient, Job
+
+NUM_EPOCHS = 200
+DATASET = "cifar100"
+NETWORKS = 3
+
+
+def tell(job: Job) -> None:
+    """Say how far a job is."""
+    stage = f", {job.progress.stage}" if job.progress else ""
+    print(f"  job {job.id[:8]} is {job.state}{stage}")
+
+
+def main() -> None:
+    """Have a few architectures timed, and print what is known of each."""
+    with BenchClient() as bench:
+        archs = [drawn.index for drawn in bench.random("nasbench201", n=NETWORKS, seed=0)]
+        # None is waited for before all are submitted: workers do several at the same time.
+        jobs = [
+            bench.latency("nasbench201", arch, dataset=DATASET, device="cpu", wait=False)
+            for arch in archs
+        ]
+        for arch, job in zip(archs, jobs, strict=True):
+            timed = bench.wait(job, progress=tell)
+            (mean,) = bench.query_nb201(arch, NUM_EPOCHS, DATASET, reduction="mean")
+            median = timed.result["median"] if timed.result else float("nan")
+            print(f"{arch}: {mean.test_acc:.2f} %, {1000 * median:.2f} ms an image")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,8 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     try:
         dataset = read_images(path)
         found = _evaluated(built.network, dataset, protocol, spec, workplace)
-        difference = _difference(built.network, dataset, protocol, spec, workplace)
+        compared = _first_whole(dataset, found.skipped, spec["compare"])
+        difference = _difference(built.network, compared, protocol, spec, workplace)
     except (DatasetError, OutputError, InvalidArgumentError) as error:
         raise WorkError(_kind(error), _within_dataset(error, path, spec["dataset"])) from error
     result = {
@@ -111,26 +113,24 @@ def _evaluated(
 
 def _difference(
     network: nn.Module,
-    dataset: LabelledImages,
+    images: _Some,
     protocol: EvaluationProtocol,
     spec: Mapping[str, Any],
     workplace: Workplace,
 ) -> dict[str, Any] | None:
-    """Return what another precision changes on the first images; None for float32 itself."""
+    """Return what another precision changes on some images; None for float32 itself."""
     if spec["precision"] == _REFERENCE or not spec["compare"]:
         return None
     workplace.report(Progress(stage="comparing with float32"))
-    first = _First(dataset, min(spec["compare"], len(dataset)))
     both = [
         evaluate(
             network,
-            first,
+            images,
             protocol,
             batch_size=spec["batch_size"],
             device=workplace.device,
             precision=precision,
             channels_last=spec["channels_last"],
-            skip_damaged=spec["on_corrupt"] == "skip",
         )
         for precision in (spec["precision"], _REFERENCE)
     ]
@@ -145,34 +145,41 @@ def _difference(
     }
 
 
+def _first_whole(dataset: LabelledImages, damaged: Sequence[str], count: int) -> _Some:
+    """Return the first images that are not damaged, no more than so many."""
+    left_out = frozenset(damaged)
+    whole = (i for i in range(len(dataset)) if dataset.name(i) not in left_out)
+    return _Some(dataset, tuple(islice(whole, count)))
+
+
 @dataclass(frozen=True)
-class _First:
-    """The first images of a data set."""
+class _Some:
+    """Some images of a data set, by their places in it."""
 
     dataset: LabelledImages
-    count: int
+    places: tuple[int, ...]
 
     @property
     def classes(self) -> Any:
         return self.dataset.classes
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.places)
 
     def image(self, index: int) -> Image.Image:
-        return self.dataset.image(index)
+        return self.dataset.image(self.places[index])
 
     def label(self, index: int) -> int:
-        return self.dataset.label(index)
+        return self.dataset.label(self.places[index])
 
     def name(self, index: int) -> str:
-        return self.dataset.name(index)
+        return self.dataset.name(self.places[index])
 
     def digest(self, index: int) -> bytes:
-        return self.dataset.digest(index)
+        return self.dataset.digest(self.places[index])
 
     def place(self, index: int) -> str:
-        return self.dataset.place(index)
+        return self.dataset.place(self.places[index])
 
 
 def _figures(found: Evaluation) -> dict[str, Any]:

@@ -216,6 +216,17 @@ def test_corrupt_images_are_left_out_when_asked(
     assert result["notes"] == ["1 damaged images were left out"]
 
 
+def test_precisions_are_compared_on_images_that_are_whole(
+    work: Perform, weights: Path, three_images: Path
+) -> None:
+    assert weights.is_file()
+    (three_images / "class-1").rename(three_images / "class-00")  # the first of all
+    spec = {**EVALUATION, "precision": "mixed-bfloat16", "compare": 1, "on_corrupt": "skip"}
+    result = work(JobKind.EVALUATION, spec, sample=three_images).result
+    assert result["skipped"] == ["class-00/1.png"]
+    assert result["difference"]["images"] == 1
+
+
 def test_an_archive_is_evaluated_like_its_folder(
     work: Perform, weights: Path, three_images: Path, tmp_path: Path
 ) -> None:

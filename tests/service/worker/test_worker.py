@@ -49,6 +49,17 @@ def test_a_worker_tells_what_it_has_and_does(lab: Lab) -> None:
     assert job.worker == state.id
 
 
+def test_a_try_lets_everything_else_go_first(lab: Lab) -> None:
+    worker = lab.work()
+    lab.begun(lab.time())
+    children = _children_of_forkserver(worker.pid)
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in children] == [19]
+    session = Path(f"/proc/{children[0]}/autogroup")
+    if session.exists():
+        assert session.read_text().split()[1:] == ["nice", "19"]
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_job_that_is_cancelled_ends_soon(lab: Lab) -> None:
     lab.work()
     job = lab.begun(lab.time())

@@ -26,6 +26,7 @@ from service.cli.fetch import fetch_command
 from service.cli.hash import hash_command
 from service.cli.study import study_command
 from service.cli.worker import worker
+from service.secret_files import WrongSettingError
 
 __all__ = ["run"]
 
@@ -38,6 +39,7 @@ _FAILURES: Final = (
     StudyError,
     ModelHubError,
     KeyFileError,
+    WrongSettingError,
     OSError,
     sqlite3.Error,
 )

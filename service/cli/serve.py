@@ -15,6 +15,7 @@ import typer
 from benchmark_db.catalog import Catalog
 from service.access.key_file import KeyFile
 from service.cli.data import DataDirectory, data_directory
+from service.jobs import JobSettings
 from service.settings import Settings
 
 __all__ = ["serve"]
@@ -41,6 +42,7 @@ def serve(
     os.environ["NASBENCHMARK_DIR"] = str(directory)
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
     settings = Settings()
+    JobSettings()  # read now, so that a wrong one is told here and not by every worker
     _warn_of_strangers(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=f"{host}:{port}")
     with _shared_metrics(settings, workers):

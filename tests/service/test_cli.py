@@ -165,3 +165,23 @@ class TestFailures:
         )
         assert ended.returncode == 1
         assert "nas-bench-service[cli]" in ended.stderr
+
+
+class TestWrongSettings:
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("NASBENCH_MAX_BODY", "plenty"),
+            ("NASBENCH_QUEUE_BOUND", "0"),
+            ("NASBENCH_REDIS_URL", "http://:secret@host"),
+            ("NASBENCH_TRUSTED_PROXIES", "*"),
+        ],
+    )
+    def test_are_told_in_a_line_that_names_the_variable(
+        self, variable: str, value: str, tmp_path: Path
+    ) -> None:
+        served = nbs("serve", "--data", tmp_path, **{variable: value})
+        assert served.returncode == 1
+        assert served.stderr.startswith(f"nbs: {variable}: ")
+        assert served.stderr.count("\n") == 1
+        assert "secret" not in served.stderr

@@ -16,12 +16,12 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from service.access.key_file import KeyFile
 from service.access.keys import KeyScope, draw_token
 from service.access.rate_limits import RateLimits
 from service.access.trusted_hosts import TrustedHosts
+from service.secret_files import WrongSettingError
 from service.settings import Settings
 
 Serve: TypeAlias = Callable[..., str]
@@ -101,7 +101,7 @@ class TestRates:
 
     @pytest.mark.parametrize("rate", ["", "5", "0/second", "5/fortnight", "5/second;", "-1/hour"])
     def test_that_are_malformed_are_refused_at_the_start(self, rate: str) -> None:
-        with pytest.raises(ValidationError):
+        with pytest.raises(WrongSettingError):
             Settings(rate_per_key=rate)
 
     def test_neighbors_of_ipv6_count_together(self) -> None:
@@ -193,7 +193,7 @@ class TestProxies:
 
     @pytest.mark.parametrize("proxies", ["*", "proxy", "10.0.0.0/33", "10.0.0.1,*"])
     def test_are_addresses_and_networks(self, proxies: str) -> None:
-        with pytest.raises(ValidationError, match="address or network"):
+        with pytest.raises(WrongSettingError, match="address or network"):
             Settings(trusted_proxies=proxies)
 
 

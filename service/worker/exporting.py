@@ -32,6 +32,8 @@ __all__ = ["FORMATS", "export_network"]
 
 _BATCH: Final = 2
 """A batch of one would be taken for a constant."""
+_ONNX_BYTES: Final = 2**31 - 2**24
+"""A file of protocol buffers has 2 GiB, and the graph takes some of them."""
 _TOLERANCE: Final = 1e-4
 """Largest difference, in parts of the largest output: other kernels add in another order."""
 
@@ -169,6 +171,13 @@ def _write_onnx(exported: _Exported, path: Path) -> _Findings:
     import onnx  # noqa: PLC0415
     import onnxruntime  # noqa: PLC0415
 
+    size = sum(tensor.nbytes for tensor in exported.built.network.state_dict().values())
+    if size > _ONNX_BYTES:
+        raise WorkError(
+            "too-large",
+            f"the weights take {size} bytes, and an ONNX file holds no more than {_ONNX_BYTES} of "
+            "them; safetensors and export do",
+        )
     program = exported.program
     with _quiet():
         made = torch.onnx.export(program, (exported.example,), dynamo=True, verbose=False)

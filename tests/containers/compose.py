@@ -113,6 +113,11 @@ class Stack:
         """Run a command in the container of a service."""
         return run("docker", "exec", self.container(service), *command)
 
+    def logged(self, service: str) -> str:
+        """Return what a service has logged."""
+        command = ("docker", "logs", self.container(service))
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
     def wait_healthy(self, *services: str) -> None:
         """Wait until the health checks of services say that all is well."""
         for service in services:

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPSConnection
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -157,6 +158,12 @@ class TestGenerating:
         assert until(stack.digest, "the server answers") == before
 
 
+def network(stack: Stack, name: str) -> str:
+    """Return the addresses of a network of the stack."""
+    found = json.loads(run("docker", "network", "inspect", f"{stack.name}_{name}"))[0]
+    return str(found["IPAM"]["Config"][0]["Subnet"])
+
+
 class Load:
     """Asks the proxy for one run after another, until it is told to stop.
 
@@ -216,13 +223,12 @@ class TestReplacingTheServer:
         archive = next((stack.folder / "raw/rebuilt").iterdir()).name
         run("chmod", "-R", "a+rX", str(stack.folder / "raw/rebuilt"))
         stack.compose("run", "--rm", "-T", "generate", "nasbench201", f"/raw/rebuilt/{archive}")
-        between = json.loads(run("docker", "network", "inspect", f"{stack.name}_between"))[0]
-        subnet = between["IPAM"]["Config"][0]["Subnet"]
+        between = network(stack, "between")
         for service in ("server", "server-b"):
             stack.compose(
                 *("--profile", "replicas", "up", "--detach", "--no-build", "--no-deps"),
                 *("--force-recreate", service),
-                NASBENCH_TRUSTED_PROXIES=subnet,
+                NASBENCH_TRUSTED_PROXIES=between,
             )
             stack.wait_healthy(service)
         after = until(stack.digest, "the server answers")
@@ -234,6 +240,24 @@ class TestReplacingTheServer:
         assert load.answers["200"] >= 10_000
         assert after != before
         assert set(load.digests) == {before, after}
+
+    def test_servers_behind_the_proxy_know_the_address_of_the_caller(self, stack: Stack) -> None:
+        root = stack.execute("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
+        trusted = ssl.create_default_context(cadata=root)
+        claims = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "through-the-proxy"}
+        url = f"https://localhost:{stack.tls_port}/v1/benchmarks"
+        assert httpx.get(url, headers=claims, verify=trusted).status_code == httpx.codes.OK
+
+        def caller() -> str | None:
+            lines = [*stack.logged("server").split("\n"), *stack.logged("server-b").split("\n")]
+            found = [json.loads(line) for line in lines if '"through-the-proxy"' in line]
+            return str(found[0]["client"]) if found else None
+
+        address = ip_address(until(caller, "the request is logged"))
+        # Not what the caller claims, and not the proxy, which speaks to the servers from there.
+        assert str(address) != claims["X-Forwarded-For"]
+        assert address not in ip_network(network(stack, "between"))
+        assert address in ip_network(network(stack, "outside"))
 
     def test_a_server_that_is_killed_is_not_missed(self, stack: Stack) -> None:
         root = stack.execute("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from math import exp, log
 from pathlib import Path
@@ -200,6 +202,25 @@ def test_no_images_are_refused() -> None:
 def test_a_gpu_counts_alike() -> None:
     data = images([1, 2, 3], [1, 2, 0])
     assert evaluate(Answering(one_hot), data, protocol(), device="cuda").right == 2
+
+
+_CAN_COMPILE = shutil.which("c++") and Path(sysconfig.get_path("include"), "Python.h").is_file()
+
+
+@pytest.mark.skipif(not _CAN_COMPILE, reason="there is no C++ compiler with Python's headers")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_network_counts_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 5))
+    shown = images([0, 80, 160, 240], [0, 1, 2, 3])
+    eager, compiled = (
+        evaluate(network, shown, protocol(), batch_size=2, compiled=how) for how in (False, True)
+    )
+    assert list(tmp_path.rglob("*.so"))
+    assert compiled.answers == eager.answers
+    assert compiled.loss == pytest.approx(eager.loss, rel=1e-5)
 
 
 class Narrow(nn.Module):

@@ -299,6 +299,15 @@ def test_a_network_too_large_for_the_machine_is_refused_before_it_is_made(work: 
     assert caught.value.kind == "too-large"
 
 
+def test_weights_too_large_for_an_onnx_file_are_refused(
+    work: Perform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.worker.exporting._ONNX_BYTES", 1000)
+    with pytest.raises(WorkError, match="an ONNX file holds no more than 1000") as caught:
+        work(JobKind.MODEL, {"network": NETWORK, "formats": ["safetensors", "onnx"]})
+    assert caught.value.kind == "too-large"
+
+
 def test_inputs_too_large_for_the_machine_are_no_crash(work: Perform) -> None:
     spec = LATENCY | {"batch_size": 1 << 42}
     with pytest.raises(WorkError, match="cpu has too little memory") as caught:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 import pytest
+from hostile_requests import NETWORKS, HostileRequests, Place
+from raw_http import Answer, ask_all
 
 CONNECTIONS: Final = 500
 MEBIBYTE: Final = 2**20
@@ -53,30 +56,66 @@ def traversals() -> Iterator[str]:
         yield up * depth + name
 
 
+_HEADERS: Final = (
+    *("Accept", "Accept-Encoding", "Forwarded", "If-None-Match", "If-Range", "Last-Event-ID"),
+    *("Range", "Sec-Fetch-Site", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID"),
+)
+"""What something looks at, here or on the way here, without the document saying so."""
+
+_INSIDES: Final = (b"root:", b"Traceback", b"sqlite", b"CREATE TABLE")
+"""What no answer has that tells nothing of the inside."""
+
+
 @pytest.fixture(scope="module")
-def parameters(server: str) -> list[tuple[str, str]]:
-    """Every parameter of every GET, with its path; those in paths are spelled {name}."""
-    document = httpx.get(f"{server}/openapi.json").json()
-    return [
-        (path, parameter["name"])
-        for path, methods in document["paths"].items()
-        for parameter in methods.get("get", {}).get("parameters", [])
-    ]
+def hostile_server(directory: Path, serving: Any) -> Iterator[str]:
+    """A server of its own: what is submitted here makes jobs."""
+    with serving(directory) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def requests(hostile_server: str) -> HostileRequests:
+    document = httpx.get(f"{hostile_server}/openapi.json").json()
+    job = httpx.post(f"{hostile_server}/v1/models", json={"network": NETWORKS["BenchmarkNetwork"]})
+    return HostileRequests(document, job_id=job.json()["id"])
 
 
 class TestEveryParameter:
-    """A value that names nothing is 422, or 404 in a path; a name that nothing has may be asked for
-    where any name may (a word of NDS's `generator`, say): the answer is then an empty list.
+    """A value that names nothing is 422, or 404 in a path. In the list of a batch it has an error
+    entry, and any printable text may be the key that stands for a submission.
     """
 
-    def test_leads_to_no_file(self, server: str, parameters: list[tuple[str, str]]) -> None:
+    def test_leads_to_no_file(self, hostile_server: str, requests: HostileRequests) -> None:
         values = list(traversals())
-        assert len(values) >= 200
-        _assert_harmless(server, parameters, values)
+        assert len(set(values)) >= 200
+        _assert_harmless(hostile_server, requests, values)
 
-    def test_injects_nothing(self, server: str, parameters: list[tuple[str, str]]) -> None:
-        assert len(_INJECTIONS) == 100
-        _assert_harmless(server, parameters, list(_INJECTIONS))
+    def test_injects_nothing(self, hostile_server: str, requests: HostileRequests) -> None:
+        assert len(set(_INJECTIONS)) == 100
+        _assert_harmless(hostile_server, requests, list(_INJECTIONS))
+
+    def test_is_counted(self, requests: HostileRequests) -> None:
+        kinds = Counter(place.kind for place in requests.places())
+        assert kinds["query"] > 500
+        assert kinds["body"] > 100
+        assert kinds["path"] == 6
+        assert kinds["header"] == 3
+
+
+@pytest.mark.parametrize("name", _HEADERS)
+def test_no_header_that_the_document_does_not_name_changes_an_answer(
+    hostile_server: str, name: str
+) -> None:
+    plain = httpx.get(f"{hostile_server}/v1/benchmarks", headers={"Accept-Encoding": "identity"})
+    values = [*traversals(), *_INJECTIONS]
+    line = "GET /v1/benchmarks HTTP/1.1\r\nHost: localhost\r\n"
+    sent = ((value, f"{line}{name}: {value}\r\n\r\n".encode()) for value in values)
+
+    def check(value: str, answer: Answer) -> None:
+        assert (answer.status, answer.body) == (200, plain.content), value
+        assert b"set-cookie" not in answer.head.lower(), value
+
+    assert ask_all(hostile_server, sent, check) == len(values)
 
 
 @pytest.mark.parametrize("prefix", ["/", "/v1/", "/swagger/", "/v1/benchmarks/", "/docs/"])
@@ -138,24 +177,30 @@ def _memory(url: str) -> int:
     raise AssertionError("no process listens there")
 
 
-def _assert_harmless(url: str, parameters: list[tuple[str, str]], values: list[str]) -> None:
-    """Send each value as some parameters, and as each parameter some values, in turn."""
-    with httpx.Client(base_url=url, timeout=60) as http:
-        for place, (path, name) in enumerate(parameters):
-            # All values to all parameters would be a hundred thousand requests.
-            for value in values[place % 7 :: 7]:
-                if f"{{{name}}}" in path:
-                    answer = http.get(path.replace(f"{{{name}}}", quote(value, safe="")))
-                else:
-                    answer = http.get(path, params={name: value})
-                _assert_nothing_found(answer, (path, name, value))
+def _assert_harmless(url: str, requests: HostileRequests, values: list[str]) -> None:
+    """Send every value as every parameter and in every field of every body."""
+    places = list(requests.places())
+    sent = (
+        ((place, value), requests.request(place, value)) for place in places for value in values
+    )
+    assert ask_all(url, sent, _assert_nothing_found) == len(places) * len(values)
 
 
-def _assert_nothing_found(answer: httpx.Response, asked: tuple[str, str, str]) -> None:
-    for inside in ("root:", "Traceback", "sqlite", "CREATE TABLE"):
-        assert inside not in answer.text.replace(asked[2], "").replace("sqlite_master", ""), asked
-    assert "set-cookie" not in answer.headers, asked
-    if answer.status_code == 200:
-        assert answer.json().get("items") == [], asked
+def _assert_nothing_found(about: tuple[Place, str], answer: Answer) -> None:
+    place, _ = about
+    assert b"set-cookie" not in answer.head.lower(), about
+    # Some of what is asked says this itself, and may be told so.
+    told = answer.body.replace(b"sqlite_master", b"")
+    assert not any(inside in told for inside in _INSIDES), about
+    if answer.status not in MISSING:
+        _assert_taken_for_what_it_is(place, answer)
+
+
+def _assert_taken_for_what_it_is(place: Place, answer: Answer) -> None:
+    answered = json.loads(answer.body)
+    if place.kind == "header":
+        assert answer.status in {200, 202, 409}
+        assert answered.get("state", "queued") == "queued"
     else:
-        assert answer.status_code in MISSING, asked
+        assert (place.kind, place.name, answer.status) == ("body", "archs", 200), place
+        assert [key for result in answered["results"] for key in result] == ["error"]

@@ -154,7 +154,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problem_handlers(app)
     install_job_problem_handlers(app)
     install_not_modified_handler(app)
-    install_openapi(app)
+    reading_open = settings.read_access == "open"
+    keys = KeyRing(KeyFile(settings.keys_path), required=not reading_open)
+    install_openapi(app, keys=keys, reading_open=reading_open)
     app.add_middleware(
         DirectReads,
         reads=_direct_reads(routes),
@@ -162,8 +164,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(
         Access,
-        keys=KeyRing(KeyFile(settings.keys_path), required=settings.read_access == "keyed"),
-        reading_open=settings.read_access == "open",
+        keys=keys,
+        reading_open=reading_open,
         hosts=TrustedHosts(settings.trusted_hosts),
         limits=_rate_limits(settings),
     )

@@ -8,6 +8,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from bench_client.models import Problem
+from service.access.key_ring import KeyRing
+from service.access.keys import KeyScope
+from service.api.openapi_access import describe_access
 from service.api.problems import PROBLEM_JSON
 
 __all__ = ["NOT_MODIFIED", "READ_PROBLEMS", "install_openapi", "problems"]
@@ -35,25 +38,39 @@ READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 500, 503)}
 """What every GET of a benchmark may answer besides its model."""
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Give the application's document the media type that problems have."""
+def install_openapi(app: FastAPI, *, keys: KeyRing, reading_open: bool) -> None:
+    """Give the application a document that says what is true of this server.
+
+    Args:
+        app: The application.
+        keys: The keys that are taken; once there are some, what changes something needs one.
+        reading_open: Whether reading needs no key.
+    """
+    documents: dict[bool, dict[str, Any]] = {}
 
     def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                summary=app.summary,
-                description=app.description,
-                routes=app.routes,
-            )
-            for path in schema["paths"].values():
-                for operation in path.values():
-                    _mark_problems(operation["responses"])
-            app.openapi_schema = schema
-        return app.openapi_schema
+        keyed = keys.configured()
+        if keyed not in documents:
+            reading = {KeyScope.READ} if reading_open else set()
+            documents[keyed] = _document(app, unkeyed=reading if keyed else set(KeyScope))
+        return documents[keyed]
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+    )
+    for path in schema["paths"].values():
+        for operation in path.values():
+            _mark_problems(operation["responses"])
+    describe_access(schema, unkeyed=unkeyed)
+    return schema
 
 
 def _mark_problems(responses: dict[str, Any]) -> None:

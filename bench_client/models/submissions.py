@@ -95,7 +95,7 @@ class SpaceNetwork(_AnyNetwork):
     )
     arch: dict[str, Any] = Field(
         description="A sample of the choices of the space: labels and what is chosen for them.",
-        examples=[{"cell/0_1": "conv_3x3", "cell/0_2": "none"}],
+        examples=[{"s2_depth": 2}],
     )
 
 

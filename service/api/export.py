@@ -26,6 +26,7 @@ from service.api.nds import NdsCurvesQuestion
 from service.api.openapi import READ_PROBLEMS
 from service.api.query import described, read_query
 from service.api.respond import cache_headers
+from service.api.spelled import JSON_OBJECT, whole
 
 __all__ = ["router"]
 
@@ -42,7 +43,8 @@ class _NdsQuestion(NdsCurvesQuestion):
         str | None,
         Field(
             description="A network, as JSON: model_spec and cell_spec in one object; without "
-            "cell_spec, one that has no cells."
+            "cell_spec, one that has no cells.",
+            json_schema_extra=whole(JSON_OBJECT),
         ),
     ] = None
 

@@ -39,6 +39,22 @@ _HEADERS: Final = {
 }
 
 
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The `revision` of the job."},
+        "event": {"const": "job"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+    "required": ["id", "event", "data"],
+}
+"""One event: what came in its fields, its comments left out."""
+
+
 @router.get(
     "/jobs/{job_id}/events",
     operation_id="job_events",
@@ -46,7 +62,7 @@ _HEADERS: Final = {
     responses={
         200: {
             "description": "Events `job`, whose data is the job as JSON; comments keep it alive.",
-            "content": {_MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {_MEDIA_TYPE: {"schema": _EVENT}},
         },
         **job_problems(404, 422, 500, 503),
     },

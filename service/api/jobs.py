@@ -20,6 +20,7 @@ from service.api.job_problems import job_problems
 from service.api.job_watch import JobWatch
 from service.api.openapi import NOT_MODIFIED
 from service.api.query import described, read_query
+from service.api.spelled import JOB_ID
 from service.jobs import Jobs, JobSettings
 from service.jobs.errors import DiskFullError, UnknownArtifactError, UnknownJobError
 from service.jobs.records import Artifact, Job
@@ -34,7 +35,7 @@ _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
 
-JobId = Annotated[str, Path(description="Id of the job.", max_length=200)]
+JobId = Annotated[str, Path(description="Id of the job.", max_length=200, json_schema_extra=JOB_ID)]
 ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
 
 
@@ -45,7 +46,12 @@ class _JobsQuestion(BaseModel):
     kind: Annotated[models.JobKind | None, Field(description="Only those of this kind.")] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
     cursor: Annotated[
-        str | None, Field(max_length=1000, description="`next_cursor` of the page before; opaque.")
+        str | None,
+        Field(
+            max_length=1000,
+            description="`next_cursor` of the page before; opaque.",
+            json_schema_extra=JOB_ID,
+        ),
     ] = None
 
 

@@ -19,13 +19,19 @@ from bench_client.models import (
     Page,
 )
 from benchmark_db.answers import architecture_answer, architectures_answer
-from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
+from benchmark_db.nasbench101.cell import (
+    MAX_EDGES,
+    MAX_VERTICES,
+    OPERATION_NAMES,
+    PUBLISHED_OPERATION_NAMES,
+)
 from benchmark_db.questions import MAX_BATCH
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, Epochs, PageParameters, StatsParameters
 from service.api.respond import answer_now, answer_scan
 from service.api.space_routes import SpaceRoutes
+from service.api.spelled import JSON_OBJECT, in_any_case, whole
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
@@ -46,12 +52,56 @@ _ARCH: Final = (
     f"key order, of at most {MAX_VERTICES} vertices and {MAX_EDGES} edges; or its published hash "
     "of 32 hexadecimal digits."
 )
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: dict[str, Any], length: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": length, "maxItems": length}
+
+
+def _cell(vertices: int) -> dict[str, Any]:
+    """Return the schema of a cell of so many vertices, each with the earlier ones it takes in."""
+    operation = {"enum": list(OPERATION_NAMES + PUBLISHED_OPERATION_NAMES)}
+    operations = {f"op{vertex}": operation for vertex in range(1, vertices - 1)}
+    sources = {
+        f"input{vertex}": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": vertex - 1},
+            "uniqueItems": True,
+        }
+        for vertex in range(1, vertices)
+    }
+    return _object({**operations, **sources})
+
+
+def _module(vertices: int) -> dict[str, Any]:
+    """Return the schema of a cell of so many vertices as it was published."""
+    operations = ["input", "output", *OPERATION_NAMES, *PUBLISHED_OPERATION_NAMES]
+    return _object(
+        {
+            "module_adjacency": _list(_list({"enum": [0, 1]}, vertices), vertices),
+            "module_operations": _list({"enum": operations}, vertices),
+        }
+    )
+
+
+_SPELLED: Final = whole("[0-9a-fA-F]{32}", JSON_OBJECT)
 _SPELLINGS: Final[dict[str, Any]] = {
     "anyOf": [
-        {"type": "string", "description": "A hash, or either object as JSON."},
-        {"type": "object"},
+        {"type": "string", **_SPELLED},
+        *map(_cell, range(2, MAX_VERTICES + 1)),
+        *map(_module, range(2, MAX_VERTICES + 1)),
     ]
 }
+"""That the input reaches the output, and how many edges there may be, no schema says."""
 
 
 class _Filters(BaseModel):
@@ -69,7 +119,10 @@ class Nb101CurvesQuestion(_Filters, PageParameters):
     """Filters, reduction and page; an omitted filter is a wildcard."""
 
     arch: Annotated[
-        str | None, Field(description=f"{_ARCH} Objects as JSON.", examples=[_HASH])
+        str | None,
+        Field(
+            description=f"{_ARCH} Objects as JSON.", examples=[_HASH], json_schema_extra=_SPELLED
+        ),
     ] = None
 
 
@@ -138,7 +191,13 @@ class Nb101PartFilters(BaseModel):
     """Within which part figures are compared."""
 
     num_epochs: Epochs = None
-    dataset: Annotated[str | None, Field(description="cifar10, the only one.")] = None
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="cifar10, the only one, in any case.",
+            json_schema_extra=in_any_case(["cifar10"]),
+        ),
+    ] = None
 
 
 StatsRoutes(
@@ -158,6 +217,7 @@ OracleRoutes(
     filters=Nb101PartFilters,
     config=Nb101Config,
     arch=f"{_ARCH} Objects as JSON.",
+    spelled=_SPELLED,
     example=_HASH,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)

@@ -31,23 +31,38 @@ from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, PageParameters, StatsParameters
 from service.api.respond import answer_now
 from service.api.space_routes import SpaceRoutes
+from service.api.spelled import digits_below, json_list, whole
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["ARCH", "SPELLED", "router"]
 
 _NAME: Final = "nasbench201"
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
 
 _EXAMPLE: Final = arch_str(operations_at(0))
-_ARCH: Final = (
+ARCH: Final = (
     "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
 )
-_OPERATION: Final = {"enum": [*OPERATIONS, "conv_1x1", "conv_3x3"]}
+_NAMES: Final = (*OPERATIONS, "conv_1x1", "conv_3x3")
+_OPERATION: Final = {"enum": list(_NAMES)}
+
+
+def _spelled() -> dict[str, Any]:
+    """Return the schema of an architecture in a text."""
+    operation = f"(?:{'|'.join(_NAMES)})"
+    text = arch_str(("op",) * 6).replace("|", r"\|").replace("+", r"\+").replace("op", operation)
+    # A dict is read in any order of its keys, which are too many for a pattern.
+    pairs = ", ?".join(f'"{edge}": ?"{operation}"' for edge in EDGES)
+    listed = json_list(f'"{operation}"', len(EDGES))
+    return whole(text, digits_below(NUM_ARCHITECTURES), rf"\{{ ?{pairs} ?\}}", listed)
+
+
+SPELLED: Final = _spelled()
 _SPELLINGS: Final[dict[str, Any]] = {
     "anyOf": [
-        {"type": "string", "description": "The published string, or an index in digits."},
+        {"type": "string", **SPELLED},
         {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
         {
             "type": "object",
@@ -63,7 +78,10 @@ _SPELLINGS: Final[dict[str, Any]] = {
 class CurvesQuestion(RunFilters, PageParameters):
     """Filters, reduction and page; an omitted filter is a wildcard."""
 
-    arch: Annotated[str | None, Field(description=_ARCH, examples=[_EXAMPLE, "0"])] = None
+    arch: Annotated[
+        str | None,
+        Field(description=ARCH, examples=[_EXAMPLE, "0"], json_schema_extra=SPELLED),
+    ] = None
 
 
 class StatsQuestion(CurvesQuestion, StatsParameters):
@@ -91,7 +109,7 @@ class ArchitectureQuestion(BaseModel):
     arch: Annotated[
         # Judged where all spellings are: a union would turn `true` into index 1.
         Any,
-        Field(description=_ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
+        Field(description=ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
     ]
 
 
@@ -108,7 +126,12 @@ StatsRoutes(
 
 
 OracleRoutes(
-    name=_NAME, filters=PartFilters, config=Nb201Config, arch=_ARCH, example=_EXAMPLE
+    name=_NAME,
+    filters=PartFilters,
+    config=Nb201Config,
+    arch=ARCH,
+    spelled=SPELLED,
+    example=_EXAMPLE,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(
     router

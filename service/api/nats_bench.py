@@ -6,7 +6,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
+from benchmark_db.nats_bench.tables import DATASETS
 from service.api.parameters import Epochs, Seed
+from service.api.spelled import in_any_case
 
 __all__ = ["FILTERS", "PartFilters", "RunFilters"]
 
@@ -22,6 +24,7 @@ class PartFilters(BaseModel):
         Field(
             description="cifar10-valid, cifar10, cifar100 or imagenet16-120, in any case.",
             examples=["cifar100"],
+            json_schema_extra=in_any_case(DATASETS),
         ),
     ] = None
 

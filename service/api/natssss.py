@@ -31,10 +31,11 @@ from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, PageParameters, StatsParameters
 from service.api.respond import answer_now
 from service.api.space_routes import SpaceRoutes
+from service.api.spelled import digits_below, json_list, whole
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["SPELLED", "router"]
 
 _NAME: Final = "natssss"
 
@@ -42,9 +43,15 @@ router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
 
 _EXAMPLE: Final = arch_str(channels_at(11))
 _ARCH: Final = "An architecture: its string, its index, or the list of five channels (as JSON)."
+_CHANNELS: Final = f"(?:{'|'.join(map(str, CHANNELS))})"
+SPELLED: Final = whole(
+    f"{_CHANNELS}(?::{_CHANNELS}){{{NUM_LAYERS - 1}}}",
+    digits_below(NUM_ARCHITECTURES),
+    json_list(_CHANNELS, NUM_LAYERS),
+)
 _SPELLINGS: Final[dict[str, Any]] = {
     "anyOf": [
-        {"type": "string", "description": "The published string, or an index in digits."},
+        {"type": "string", **SPELLED},
         {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
         {
             "type": "array",
@@ -59,7 +66,10 @@ _SPELLINGS: Final[dict[str, Any]] = {
 class NatsSssCurvesQuestion(RunFilters, PageParameters):
     """Filters, reduction and page; an omitted filter is a wildcard."""
 
-    arch: Annotated[str | None, Field(description=_ARCH, examples=[_EXAMPLE, "11"])] = None
+    arch: Annotated[
+        str | None,
+        Field(description=_ARCH, examples=[_EXAMPLE, "11"], json_schema_extra=SPELLED),
+    ] = None
 
 
 class NatsSssStatsQuestion(NatsSssCurvesQuestion, StatsParameters):
@@ -104,7 +114,12 @@ StatsRoutes(
 
 
 OracleRoutes(
-    name=_NAME, filters=PartFilters, config=NatsSssConfig, arch=_ARCH, example=_EXAMPLE
+    name=_NAME,
+    filters=PartFilters,
+    config=NatsSssConfig,
+    arch=_ARCH,
+    spelled=SPELLED,
+    example=_EXAMPLE,
 ).add_to(router)
 SpaceRoutes(
     name=_NAME, architecture=NatsSssArchitecture, question=NatsSssArchitectureQuestion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -22,7 +23,7 @@ from benchmark_db.answers import distribution_answer, families_answer
 from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, METRICS
 from benchmark_db.nds.streams import BOUNDS
-from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
+from benchmark_db.nds.tables import DATASETS, FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
 from benchmark_db.questions import MAX_BATCH
 from service.api.openapi import READ_PROBLEMS
 from service.api.oracle_routes import OracleRoutes
@@ -37,6 +38,7 @@ from service.api.parameters import (
 from service.api.query import described, read_query
 from service.api.respond import answer_scan, cache_headers
 from service.api.space_routes import SpaceRoutes
+from service.api.spelled import JSON_OBJECT, in_any_case, whole
 from service.api.stats import installed
 from service.api.stats_routes import StatsRoutes
 
@@ -50,20 +52,24 @@ _MODEL_SPEC: Final = {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 
 _UNITS: Final = {"parameters": ", in millions", "flops": ", in millions"}
 
 
-class _Space(BaseModel):
-    model_family: Annotated[
-        str | None, Field(description=f"{', '.join(FAMILIES)}.", examples=["residual_basic"])
-    ] = None
-    proposer: Annotated[
-        str | None, Field(description=f"{', '.join(PROPOSERS)}.", examples=["resnet"])
-    ] = None
-    generator: Annotated[
-        str | None, Field(description=f"{', '.join(GENERATORS)}.", examples=["random"])
-    ] = None
-    dataset: Annotated[
-        str | None, Field(description="cifar10 or imagenet.", examples=["cifar10"])
-    ] = None
-    num_epochs: Epochs = None
+def _named(names: Sequence[str], example: str) -> Any:
+    """Return the annotation of one of some names."""
+    described = f"{', '.join(names)}; in any case."
+    extra = in_any_case(names)
+    return Annotated[
+        str | None, Field(description=described, examples=[example], json_schema_extra=extra)
+    ]
+
+
+_space: dict[str, Any] = {
+    "model_family": (_named(FAMILIES, "residual_basic"), None),
+    "proposer": (_named(PROPOSERS, "resnet"), None),
+    "generator": (_named(GENERATORS, "random"), None),
+    "dataset": (_named(DATASETS, "cifar10"), None),
+    "num_epochs": (Epochs, None),
+}
+_Space: Any = create_model("_Space", **_space)
+"""Which design space, as sampled and trained."""
 
 
 def _bound(name: str) -> tuple[Any, Any]:
@@ -80,7 +86,9 @@ _fields: dict[str, Any] = {name: _bound(name) for name in BOUNDS}
 _Bounds: Any = create_model("_Bounds", **_fields)
 """A parameter for either side of everything that has an index."""
 
-_Specification: TypeAlias = Annotated[str | None, Field(max_length=16_384)]
+_Specification: TypeAlias = Annotated[
+    str | None, Field(max_length=16_384, json_schema_extra=whole(JSON_OBJECT))
+]
 
 
 class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
@@ -104,6 +112,7 @@ class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
             description=f"What to sort by, the largest first with a leading minus: "
             f"{', '.join(RANGED)}. Reduced answers: base_lr, weight_decay.",
             examples=["-base_lr"],
+            json_schema_extra={"enum": [*RANGED, *(f"-{name}" for name in RANGED)]},
         ),
     ] = None
 
@@ -139,7 +148,9 @@ class NdsDistributionQuestion(_Bounds, _Space):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metric: Annotated[str, Field(description=f"{', '.join(METRICS)}.")] = "best_test_error"
+    metric: Annotated[
+        str, Field(description="What is distributed.", json_schema_extra={"enum": list(METRICS)})
+    ] = "best_test_error"
     points: Annotated[
         int,
         Field(ge=1, le=MAX_POINTS, description="Points of each distribution function, at most."),

@@ -19,6 +19,9 @@ NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The caller's copy, named by If-None-Match, is current."}
 }
 
+_BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_MOST_INTEGER: Final = 2**63 - 1
+
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8.",
     404: "The benchmark is not installed; the detail says how to install it.",
@@ -70,7 +73,21 @@ def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
         for operation in path.values():
             _mark_problems(operation["responses"])
     describe_access(schema, unkeyed=unkeyed)
+    _mend_bounds(schema)
     return schema
+
+
+def _mend_bounds(part: Any) -> None:
+    """Write the bounds of integers as integers: FastAPI makes floats of them, and 2^63 - 1 more."""
+    if isinstance(part, dict):
+        if part.get("type") == "integer":
+            for bound in _BOUNDS & part.keys():
+                part[bound] = min(int(part[bound]), _MOST_INTEGER)
+        for inner in part.values():
+            _mend_bounds(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _mend_bounds(inner)
 
 
 def _mark_problems(responses: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -19,6 +19,7 @@ from benchmark_db.answers import (
     rank_answer,
     top_answer,
 )
+from benchmark_db.catalog import BENCHMARKS
 from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.metrics import BOUND_SIDES, METRICS, Metric
 from benchmark_db.questions import MAX_LIMIT
@@ -45,6 +46,7 @@ class OracleRoutes:
         filters: A model of the fields that say which part of the benchmark is compared.
         config: The `config` object of its items.
         arch: What an architecture looks like in a query string; None where it has no rank.
+        spelled: The schema of such a text.
         example: One.
         distributions: Whether this says how metrics are distributed, and not the benchmark's own
             router.
@@ -54,6 +56,7 @@ class OracleRoutes:
     filters: type[BaseModel]
     config: type[WireModel]
     arch: str | None = None
+    spelled: dict[str, Any] = field(default_factory=dict)
     example: str = ""
     distributions: bool = True
 
@@ -73,12 +76,19 @@ class OracleRoutes:
         return self._question("Top", metric=(self._metric(), ...), n=(n, 10), bounded=True)
 
     def _pareto(self) -> type[BaseModel]:
-        x = self._metric("The best by it comes first: ")
-        y = self._metric("The other metric: ", example="parameters")
+        x = self._metric("A metric; the best by it comes first.")
+        y = self._metric("The other metric.", example="parameters")
         return self._question("Pareto", x=(x, ...), y=(y, ...), bounded=True)
 
     def _rank(self) -> type[BaseModel]:
-        arch = Annotated[str, Field(description=self.arch or "", examples=[self.example])]
+        arch = Annotated[
+            str,
+            Field(
+                description=self.arch or "",
+                examples=[self.example],
+                json_schema_extra=self.spelled,
+            ),
+        ]
         return self._question("Rank", arch=(arch, ...), metric=(self._metric(), ...))
 
     def _distribution(self) -> type[BaseModel]:
@@ -88,11 +98,11 @@ class OracleRoutes:
         metric = (self._metric(), ...)
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
-    def _metric(self, said: str = "", *, example: str = "test_acc") -> Any:
+    def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
         names = METRICS[self.name]
         known = next(name for name in names if name.endswith(example))
-        description = f"{said}{', '.join(names)}."
-        return Annotated[str, Field(description=description, examples=[known])]
+        extra: dict[str, Any] = {"enum": list(names)}
+        return Annotated[str, Field(description=said, examples=[known], json_schema_extra=extra)]
 
     def _question(self, kind: str, *, bounded: bool = False, **fields: Any) -> type[BaseModel]:
         bounds = _bounds(METRICS[self.name].values()) if bounded else {}
@@ -102,6 +112,11 @@ class OracleRoutes:
             **fields,
             **bounds,
         )
+
+    def _required(self) -> tuple[str, ...]:
+        """Return the filters without which the part that is compared is not known."""
+        parts_by = BENCHMARKS[self.name].parts_by
+        return tuple(name for name in parts_by if name in self.filters.model_fields)
 
     def _add(
         self,
@@ -130,7 +145,7 @@ class OracleRoutes:
             description=_DESCRIPTIONS[topic],
             response_model=answer_model,
             responses=READ_PROBLEMS,
-            openapi_extra=described(question_model),
+            openapi_extra=described(question_model, required=self._required()),
             # Asked where it has no meaning, it says why, but the document does not offer it.
             include_in_schema=ranked,
         )(ask)

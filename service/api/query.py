@@ -6,6 +6,7 @@ request, which takes longer than finding the answer; pydantic reads the strings 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
 
@@ -57,22 +58,37 @@ def _unquoted(text: str) -> str:
     return unquote_plus(text) if "%" in text or "+" in text else text
 
 
-def described(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the OpenAPI parameters of a question in the query string."""
+def described(model: type[BaseModel], *, required: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the OpenAPI parameters of a question in the query string.
+
+    Args:
+        model: The question.
+        required: Parameters that it is refused without, whatever the model says.
+    """
     schema = model.model_json_schema()
-    required = schema.get("required", [])
+    needed = {*schema.get("required", []), *required}
     return {
         "parameters": [
             {
                 "name": name,
                 "in": "query",
-                "required": name in required,
+                "required": name in needed,
                 "description": field.pop("description", ""),
-                "schema": field,
+                "schema": _without_null(field),
             }
             for name, field in schema["properties"].items()
         ]
     }
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field that may be left out: a query string cannot say null."""
+    field = {name: value for name, value in field.items() if (name, value) != ("default", None)}
+    kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return field
+    del field["anyOf"]
+    return {**kinds[0], **field}
 
 
 def _repeated(items: list[tuple[str, str]]) -> dict[str, Any]:

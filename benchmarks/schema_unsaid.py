@@ -1,0 +1,114 @@
+"""What no schema can say: which requests that fit the OpenAPI document are refused all the same.
+
+schemathesis loads this module. Its own check, that what fits the document is accepted, is told to
+let 422 pass for the operations listed here; the check below then lets it pass for the parameters
+and members listed here, and for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import schemathesis
+
+__all__ = ["UNSAID", "configuration"]
+
+CURSOR: Final = "a cursor belongs to the question and the data that it came with"
+INSTALLED: Final = "at most as many are drawn as are installed"
+CELL: Final = "the input of a cell reaches its output, over nine edges at most; a hash is recorded"
+JSON: Final = "a text is JSON"
+NETWORK: Final = "an architecture is one of its space, which its own rules describe"
+
+_CELL: Final = {"arch": CELL}
+_PAGE: Final = {"cursor": CURSOR}
+_SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
+_SORTED: Final = {"sort": "reduced answers can be sorted by what all their runs share"}
+_SUBMITTED: Final = {
+    "network": NETWORK,
+    "time_limit": "a try may take as long as the server's settings say",
+}
+
+UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
+    "jobs": _PAGE,
+    "nasbench101_computed_stats": {**_PAGE, **_CELL},
+    "nasbench101_intermediate_stats": {**_PAGE, **_CELL},
+    "nasbench101_export": _CELL,
+    "nasbench101_rank": _CELL,
+    "nasbench101_hash": _CELL,
+    "nasbench101_neighbors": _CELL,
+    "nasbench101_random": {"n": INSTALLED},
+    "nasbench201_computed_stats": _PAGE,
+    "nasbench201_intermediate_stats": _PAGE,
+    "nasbench201_hardware": _PAGE,
+    "nasbench201_random": {"n": INSTALLED},
+    "natssss_computed_stats": _PAGE,
+    "natssss_intermediate_stats": _PAGE,
+    "natssss_random": {"n": INSTALLED},
+    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS},
+    "nds_intermediate_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS},
+    "nds_export": {**_SPECIFICATIONS, "arch": JSON},
+    "nds_random": {"n": INSTALLED},
+    "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
+    "submit_evaluation": {
+        **_SUBMITTED,
+        "protocol": "a protocol is one of those there are, or consistent in itself",
+    },
+    "submit_latency": _SUBMITTED,
+    "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
+    # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
+    "nasbench101_computed_stats_query": {},
+    "nasbench201_computed_stats_query": {},
+    "nasbench201_architecture": {},
+    "nasbench201_neighbors": {},
+    "natssss_computed_stats_query": {},
+    "natssss_architecture": {},
+    "natssss_neighbors": {},
+    "nds_computed_stats_query": {},
+}
+"""By operation, parameters and members of bodies, and why a value that fits may be refused."""
+
+_NO_INTEGER: Final = ("valid integer", "an index", "a vertex number", "not 0 or 1")
+"""How 3.0 is refused, which JSON Schema takes for an integer: where types are JSON's, the service
+asks for 3."""
+
+_UNPROCESSABLE: Final = 422
+_ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "5xx"]
+"""What schemathesis takes for accepted, unless it is told otherwise."""
+
+
+def configuration() -> str:
+    """Return the configuration of schemathesis: where 422 may answer what fits the document."""
+    statuses = [*_ACCEPTED, str(_UNPROCESSABLE)]
+    operations = [
+        "[[operations]]",
+        f"include-operation-id = {sorted(UNSAID)}",
+        f"checks.positive_data_acceptance.expected-statuses = {statuses}",
+    ]
+    return "\n".join(operations).replace("'", '"')
+
+
+@schemathesis.check
+def refused_for_what_no_schema_says(ctx: Any, response: Any, case: Any) -> None:
+    """Fail where a request that fits the document is refused for something not listed."""
+    del ctx
+    if response.status_code != _UNPROCESSABLE or case.meta is None:
+        return
+    if not case.meta.generation.mode.is_positive:
+        return
+    unsaid = UNSAID.get(case.operation.definition.raw["operationId"], {})
+    fraction = _has_whole_fraction(case.body)
+    for error in response.json()["errors"]:
+        place, message = error["loc"], error["msg"]
+        listed = len(place) > 1 and place[1] in unsaid
+        strict = fraction and any(words in message for words in _NO_INTEGER)
+        if not (listed or strict):
+            raise AssertionError(f"refused for {place}, which a schema can say: {message}")
+
+
+def _has_whole_fraction(value: Any) -> bool:
+    if isinstance(value, float):
+        return value.is_integer()
+    if isinstance(value, dict):
+        return any(map(_has_whole_fraction, value.values()))
+    return isinstance(value, list) and any(map(_has_whole_fraction, value))

@@ -130,6 +130,8 @@ def _round(url: str, token: str, folder: Path, *, examples: int, seed: int) -> d
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--max-examples", str(examples), "--seed", str(seed), "--no-color"),
         *("--continue-on-failure", "--header", f"Authorization: Bearer {token}"),
+        # Longer than an answer may be held back, and than the time budget of the server.
+        *("--request-timeout", "30"),
         *("--report", "json", "--report-json-path", _REPORT),
     ]
     # schemathesis finds the module of our check by its name.

@@ -7,9 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -17,17 +15,13 @@ import structlog
 from service.jobs.contents import NO_ROOM, ContentFolder
 from service.jobs.records import Artifact, Failure, Progress
 from service.logs import configure_logs, logs_as_json
+from service.worker.giving_way import give_way
 from service.worker.order import Crashed, Failed, Made, News, Order, write_news
 from service.worker.work import Done, WorkError, Workplace
 
 __all__ = ["do_order"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.1
-_NICENESS: Final = 19
-_SESSION: Final = Path("/proc/self/autogroup")
-"""Where the niceness of a session is, unless the system was built or told to have none."""
-_SECONDS_BETWEEN_SESSIONS: Final = 0.1
-"""The system changes that of one session at a time."""
 
 
 def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
@@ -38,9 +32,10 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
         news: Where to tell.
         lifeline: Its other end is open for as long as the worker lives.
     """
-    # A group of its own: it ends with all processes that the work may start.
-    os.setsid()
-    _give_way()
+    # A group of its own: it ends with all processes that the work may start. No session, which
+    # Linux would give as much time as all of those it is to let go first.
+    os.setpgid(0, 0)
+    give_way()
     threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
     write_logs = configure_logs(as_json=logs_as_json()).write_out
     log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)
@@ -49,21 +44,6 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
     finally:
         write_logs()
         news.close()
-
-
-def _give_way() -> None:
-    """Let everything else on the machine go first.
-
-    A server on the same machine answers in milliseconds and must not wait for what takes hours.
-    """
-    os.nice(_NICENESS)
-    # Linux divides its time among sessions first, whatever the niceness of their processes.
-    with suppress(OSError):
-        while True:
-            with suppress(BlockingIOError):
-                _SESSION.write_text(str(_NICENESS), encoding="ascii")
-                break
-            time.sleep(_SECONDS_BETWEEN_SESSIONS)
 
 
 def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.BoundLogger) -> News:

@@ -82,7 +82,7 @@ class Trial:
     def memory(self) -> int:
         """Return how many bytes its processes take."""
         pid = self._process.pid
-        return sum(_memory(path) for path in Path("/proc").glob("[0-9]*") if _session(path) == pid)
+        return sum(_memory(path) for path in Path("/proc").glob("[0-9]*") if _group(path) == pid)
 
     def _end(self) -> None:
         """End it with all processes that it started."""
@@ -106,14 +106,14 @@ def _sudden_end(status: int | None) -> Failure:
     )
 
 
-def _session(path: Path) -> int | None:
-    """Return the session that a process belongs to."""
+def _group(path: Path) -> int | None:
+    """Return the process group that a process belongs to."""
     try:
         # The name of the program, in brackets, may hold anything.
         fields = (path / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return int(fields[3])
+    return int(fields[2])
 
 
 def _memory(path: Path) -> int:

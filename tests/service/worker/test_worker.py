@@ -52,12 +52,14 @@ def test_a_worker_tells_what_it_has_and_does(lab: Lab) -> None:
 def test_a_try_lets_everything_else_go_first(lab: Lab) -> None:
     worker = lab.work()
     lab.begun(lab.time())
-    children = _children_of_forkserver(worker.pid)
-    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in children] == [19]
-    session = Path(f"/proc/{children[0]}/autogroup")
-    if session.exists():
-        assert session.read_text().split()[1:] == ["nice", "19"]
-    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    (pid,) = _children_of_forkserver(worker.pid)
+    threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_IDLE}
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {19}
+    # Of two sessions each would get half of the time.
+    assert os.getsid(pid) == os.getsid(worker.pid)
+    assert os.getpgid(pid) == pid
+    assert os.sched_getscheduler(worker.pid) == os.SCHED_OTHER
 
 
 def test_a_job_that_is_cancelled_ends_soon(lab: Lab) -> None:

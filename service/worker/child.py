@@ -21,7 +21,8 @@ from service.worker.work import Done, WorkError, Workplace
 
 __all__ = ["do_order"]
 
-_SECONDS_BETWEEN_REPORTS: Final = 0.1
+_SECONDS_BETWEEN_REPORTS: Final = 1.0
+"""What each costs the worker, a transaction, is taken from the server beside it."""
 
 
 def do_order(order: Order, news: Connection, lifeline: Connection) -> None:

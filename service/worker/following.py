@@ -20,7 +20,7 @@ from service.worker.trial import Trial
 __all__ = ["Followed", "Verdict"]
 
 _LISTEN_SECONDS: Final = 0.1
-_MEMORY_SECONDS: Final = 0.5
+_MEMORY_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 0.2
 """Progress is written down five times a second at most."""
 _RENEWALS: Final = 3

@@ -30,6 +30,13 @@ def test_weights_are_uniform_within_the_bounds_of_pytorchs_own_layer() -> None:
         assert ours.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
 
 
+def test_other_precisions_have_the_same_distribution() -> None:
+    for dtype in (torch.float64, torch.bfloat16):
+        weight = Linear(*WIDE, dtype=dtype).weight.detach().double()
+        assert weight.std().item() == pytest.approx((3 * WIDE[0]) ** -0.5, rel=0.01)
+        assert weight.abs().max().item() == pytest.approx(WIDE[0] ** -0.5, rel=0.01)
+
+
 def test_parts_are_not_drawn_alike() -> None:
     weight = drawn(0)[0]
     assert weight.unique().numel() > 0.95 * weight.numel()

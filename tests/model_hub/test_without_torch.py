@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from nds_networks import CELLS, RESIDUAL
 
 from model_hub import spaces
 from model_hub.blocks.cell_operations import CELL_OPERATIONS
@@ -30,33 +31,12 @@ from model_hub.spaces import (
 _WITHOUT = "import sys; sys.modules['torch'] = None\nimport json, model_hub\n"
 
 _ARCH = "|conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
-_LARGE = {
-    "model_family": "residual_basic",
-    "model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
-    "dataset": "imagenet",
-}
-_CELLS = {
-    "model_family": "nas_cell",
-    "model_spec": {"num_nodes_normal": 1, "num_nodes_reduce": 1, "depth": 4, "width": 4},
-    "cell_spec": {
-        f"{cell}_{name}": value
-        for cell in ("normal", "reduce")
-        for name, value in (
-            ("0_op_x", "sep_conv_3x3"),
-            ("0_input_x", 0),
-            ("0_op_y", "skip_connect"),
-            ("0_input_y", 1),
-            ("concat", [2]),
-        )
-    },
-    "dataset": "cifar10",
-}
 _ROWS: tuple[dict[str, Any], ...] = (
     {"arch": {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}},
     {"arch_str": _ARCH, "dataset": "cifar100"},
     {"arch_str": "8:16:24:32:64", "dataset": "cifar10"},
-    _CELLS,
-    {"config": _LARGE, "parameters": 0.636648},
+    CELLS | {"dataset": "cifar10"},
+    {"config": RESIDUAL | {"dataset": "imagenet"}, "parameters": 0.636648},
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nds_networks import CELLS
 from pydantic import ValidationError
 
 import model_hub
@@ -35,6 +36,7 @@ CELL = {
     "nodes": [[["sep_conv_3x3", 0], ["none", 1]], [["conv_1x1", 2], ["skip_connect", 0]]],
     "concat": [2, 3],
 }
+SMALL_CELLS = CELLS | {"dataset": "cifar10"}
 STAGES = {
     "model_family": "residual_bottleneck",
     "model_spec": {
@@ -43,22 +45,6 @@ STAGES = {
         "ws": [16, 24, 40],
         "bot_muls": [0.0, 0.5, 0.25],
         "num_gs": [1, 2, 1],
-    },
-    "dataset": "cifar10",
-}
-CELLS = {
-    "model_family": "nas_cell",
-    "model_spec": {"num_nodes_normal": 1, "num_nodes_reduce": 1, "depth": 4, "width": 4},
-    "cell_spec": {
-        f"{cell}_{name}": value
-        for cell in ("normal", "reduce")
-        for name, value in (
-            ("0_op_x", "sep_conv_3x3"),
-            ("0_input_x", 0),
-            ("0_op_y", "skip_connect"),
-            ("0_input_y", 1),
-            ("concat", [2]),
-        )
     },
     "dataset": "cifar10",
 }
@@ -151,7 +137,10 @@ def networks(draw: st.DrawFn) -> dict[str, Any]:
                     {"benchmark": "nasbench201", "arch": seed % 15_625, "dataset": "cifar100"},
                     {"benchmark": "natssss", "arch": seed % 32_768, "dataset": "cifar10"},
                     {"benchmark": "nds", "arch": STAGES},
-                    {"benchmark": "nds", "arch": {"config": CELLS, "parameters": 0.5}},
+                    {
+                        "benchmark": "nds",
+                        "arch": {"config": SMALL_CELLS, "parameters": 0.5},
+                    },
                     {"benchmark": "nasbench101", "arch": {"input1": [0]}},
                 ]
             )

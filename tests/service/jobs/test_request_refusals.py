@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from job_requests import CELLS, DIGEST, MOBILE, RESIDUAL, Submit, network
+from job_requests import DIGEST, MOBILE, Submit, network
+from nds_networks import CELLS, RESIDUAL
 from pydantic import ValidationError
 
 import model_hub
@@ -75,7 +76,7 @@ class TestRefusals:
                 {
                     "benchmark": "nds",
                     "arch": CELLS
-                    | {"cell_spec": CELLS["cell_spec"] | {"normal_0_op_x": "sep_conv_4x4"}},  # type: ignore[operator]
+                    | {"cell_spec": CELLS["cell_spec"] | {"normal_0_op_x": "sep_conv_4x4"}},
                 },
                 "arch",
                 "no operation 'sep_conv_4x4'; the nearest are sep_conv_",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from job_requests import CELL, CELLS, RESIDUAL, Submit, network
+from job_requests import CELL, Submit, network
+from nds_networks import CELLS, RESIDUAL
 
 import model_hub
 from benchmark_db.catalog import Catalog
@@ -109,7 +110,7 @@ class TestOneArchitectureIsOneJob:
         spellings = [
             RESIDUAL | {"dataset": "cifar10"},
             {"config": RESIDUAL | {"dataset": "cifar10"}, "parameters": 0.594138},
-            RESIDUAL | {"model_spec": {k: [float(v) for v in vs] for k, vs in spec.items()}},  # type: ignore[attr-defined]
+            RESIDUAL | {"model_spec": {k: [float(v) for v in vs] for k, vs in spec.items()}},
         ]
         asked = [
             submit(network={"benchmark": "nds", "arch": arch, "dataset": "cifar10"})

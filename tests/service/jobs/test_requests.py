@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 import pytest
-from job_requests import CELLS, DIGEST, MOBILE, MOBILE_RECORD, Submit, network
+from job_requests import DIGEST, MOBILE, MOBILE_RECORD, Submit, network
+from nds_networks import CELLS
 
 import model_hub
 from model_hub import zoo

@@ -69,7 +69,9 @@ class _JobQuestion(BaseModel):
     ] = 0.0
     revision: Annotated[
         int | None,
-        Field(ge=0, description="The `revision` that the caller knows; null: what it is now."),
+        Field(
+            ge=0, description="The `revision` that the caller knows; by default the present one."
+        ),
     ] = None
 
 

@@ -32,6 +32,7 @@ from generators.source import Source
 __all__ = ["BuildError", "DatabaseBuild"]
 
 _SUFFIX: Final = ".building"
+_JOURNAL: Final = "-journal"
 _CACHE_KIB: Final = 16_384
 
 
@@ -266,4 +267,7 @@ def _remove_abandoned(target: Path) -> None:
     for path in target.parent.glob(f".{target.name}.*{_SUFFIX}"):
         with suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # SQLite packs with a journal, whatever it is told. Without its database, the last to
+            # go, nobody would look for it.
+            path.with_name(f"{path.name}{_JOURNAL}").unlink(missing_ok=True)
             path.unlink()

@@ -207,10 +207,13 @@ def test_the_next_build_removes_what_a_killed_one_left(
 ) -> None:
     leftover = tmp_path / ".nasbench201.db.k1ll3d.building"
     leftover.write_bytes(b"half a database")
+    journal = leftover.with_name(f"{leftover.name}-journal")  # it was killed while it packed
+    journal.write_bytes(b"half a journal")
     other = tmp_path / ".nasbench101.db.k1ll3d.building"
     other.write_bytes(b"half of another database")
     generate(sample_archive, tmp_path)
     assert not leftover.exists()
+    assert not journal.exists()
     assert other.exists()
 
 

@@ -5,7 +5,6 @@ Both the "python" and the "binary" version are read, in the folder that their ar
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +45,13 @@ class ImageArray:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def image(self, index: int) -> Image.Image:
-        """Return an image in RGB."""
+    def content(self, index: int) -> bytes:
+        """Return the pixels of an image, row by row."""
+        return bytes(self.pixels[index].tobytes())
+
+    def image(self, index: int, content: bytes | None = None) -> Image.Image:
+        """Return an image in RGB; its content is here and need not be given."""
+        del content
         return Image.fromarray(self.pixels[index])
 
     def label(self, index: int) -> int:
@@ -57,10 +61,6 @@ class ImageArray:
     def name(self, index: int) -> str:
         """Return what an image is called, which is its number."""
         return f"image {index}"
-
-    def digest(self, index: int) -> bytes:
-        """Return the SHA-256 of the pixels of an image."""
-        return hashlib.sha256(np.ascontiguousarray(self.pixels[index]).data).digest()
 
     def place(self, index: int) -> str:
         """Return where an image comes from."""

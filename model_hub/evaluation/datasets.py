@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,17 +25,17 @@ class LabelledImages(Protocol):
     def __len__(self) -> int:
         """Return how many images there are."""
 
-    def image(self, index: int) -> Image.Image:
-        """Return an image in RGB."""
+    def content(self, index: int) -> bytes:
+        """Return an image as it is kept: the bytes of its file, or its pixels."""
+
+    def image(self, index: int, content: bytes | None = None) -> Image.Image:
+        """Return an image in RGB; of its content, where that has been read already."""
 
     def label(self, index: int) -> int:
         """Return the label of an image."""
 
     def name(self, index: int) -> str:
         """Return what an image is called within the data set."""
-
-    def digest(self, index: int) -> bytes:
-        """Return the SHA-256 of an image as it is kept."""
 
     def place(self, index: int) -> str:
         """Return where an image lies, for messages."""
@@ -61,14 +60,27 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def image(self, index: int) -> Image.Image:
+    def content(self, index: int) -> bytes:
+        """Return the file of an image.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return self.storage.read(self.names[index])
+
+    def image(self, index: int, content: bytes | None = None) -> Image.Image:
         """Return an image in RGB.
+
+        Args:
+            index: Its place in the data set.
+            content: Its file; read if it is left out.
 
         Raises:
             DamagedImageError: The file is no image, or damaged.
             OSError: It cannot be read.
         """
-        return decoded(BytesIO(self._content(index)), self.place(index))
+        kept = self.content(index) if content is None else content
+        return decoded(BytesIO(kept), self.place(index))
 
     def label(self, index: int) -> int:
         """Return the label of an image."""
@@ -78,17 +90,6 @@ class ImageFiles:
         """Return the name of an image within the data set."""
         return self.names[index]
 
-    def digest(self, index: int) -> bytes:
-        """Return the SHA-256 of the file of an image.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        return hashlib.sha256(self._content(index)).digest()
-
     def place(self, index: int) -> str:
         """Return where the file of an image lies."""
         return self.storage.place(self.names[index])
-
-    def _content(self, index: int) -> bytes:
-        return self.storage.read(self.names[index])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,8 +15,9 @@ from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation.datasets import LabelledImages
 from model_hub.evaluation.errors import DamagedImageError
-from model_hub.evaluation.loading import batches
+from model_hub.evaluation.loading import Batch, batches
 from model_hub.evaluation.tally import Evaluation, Tally
+from model_hub.evaluation.transform import normalised
 from model_hub.protocols import EvaluationProtocol
 from model_hub.running import Running
 
@@ -67,17 +69,33 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
     if not len(dataset):
         raise InvalidArgumentError("dataset", "it has no images")
     started = time.perf_counter()
-    answering = _Answering(running.prepared(network), batch_size)
+    run, place = running.prepared(network), torch.device(device)
+    on_gpu = place.type == "cuda"
+
+    def answer(pixels: Tensor) -> Any:
+        return run(normalised(pixels.to(place, non_blocking=True), protocol))
+
+    answering = _Answering(answer, batch_size)
     tally = Tally(dataset, protocol.label_offset)
     skipped: list[str] = []
-    read = batches(dataset, protocol, batch_size, skip_damaged=skip_damaged)
-    with torch.inference_mode(), _reproducible(), closing(read):
+
+    def count(batch: Batch, logits: _Logits | None) -> None:
+        skipped.extend(dataset.name(index) for index in batch.damaged)
+        if logits is not None:
+            tally.add(batch.indices, batch.digests, logits.arrived().double())
+        if progress is not None:
+            progress(tally.count + len(skipped))
+
+    read = batches(dataset, protocol, batch_size, skip_damaged=skip_damaged, for_gpu=on_gpu)
+    with torch.inference_mode(), _reproducible(place), closing(read):
+        # A GPU has its next batch already while the answers to the last one are counted.
+        asked: deque[tuple[Batch, _Logits | None]] = deque()
         for batch in read:
-            skipped += [dataset.name(index) for index in batch.damaged]
-            if batch.indices:
-                tally.add(batch.indices, batch.digests, answering(batch.inputs))
-            if progress is not None:
-                progress(tally.count + len(skipped))
+            asked.append((batch, answering(batch.pixels) if batch.indices else None))
+            if len(asked) > on_gpu:
+                count(*asked.popleft())
+        while asked:
+            count(*asked.popleft())
     if not tally.count:
         raise DamagedImageError(f"all {len(skipped)} images of the data set are damaged")
     return tally.evaluation(
@@ -85,6 +103,26 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
         batch_size=answering.most,
         seconds=time.perf_counter() - started,
     )
+
+
+class _Logits:
+    """Answers on their way to the processor.
+
+    Args:
+        parts: (some images, outputs) each, on the device.
+    """
+
+    def __init__(self, parts: list[Tensor]) -> None:
+        self._parts = [part.to("cpu", non_blocking=True) for part in parts]
+        self._copied = (
+            torch.cuda.current_stream(parts[0].device).record_event() if parts[0].is_cuda else None
+        )
+
+    def arrived(self) -> Tensor:
+        """Wait for them; return (batch, outputs)."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return torch.cat(self._parts)
 
 
 class _Answering:
@@ -99,12 +137,12 @@ class _Answering:
         self._answer = answer
         self.most = most
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the logits of inputs as float64, on the processor."""
+    def __call__(self, inputs: Tensor) -> _Logits:
+        """Return the logits of inputs, which a GPU may still be working on."""
         answers = []
         while len(inputs):
             try:
-                answers.append(self._answer(inputs[: self.most]).cpu().double())
+                answers.append(self._answer(inputs[: self.most]))
                 inputs = inputs[self.most :]
                 continue
             except torch.OutOfMemoryError:
@@ -113,17 +151,22 @@ class _Answering:
             # Out here, where the error no longer holds what the failed pass had allocated.
             self.most = min(self.most, len(inputs)) // 2 or 1
             torch.cuda.empty_cache()
-        return torch.cat(answers)
+        return _Logits(answers)
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def _reproducible(device: torch.device) -> Iterator[None]:
     """Let a GPU neither round to TensorFloat-32 nor choose algorithms by their speed."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
+    # Page-locked memory is got through the current GPU, of which a process may have another.
+    current = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        with (
+            current,
+            torch.backends.cudnn.flags(
+                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+            ),
         ):
             yield
     finally:

@@ -196,13 +196,14 @@ class Tally:
         )
 
     def _check(self, indices: Sequence[int], labels: Sequence[int], logits: Tensor) -> None:
-        for index, label, row in zip(indices, labels, logits, strict=True):
-            if not 0 <= label + self._offset < len(row):
+        outputs, finite = logits.shape[1], logits.isfinite().all(1).tolist()
+        for index, label, is_finite in zip(indices, labels, finite, strict=True):
+            if not 0 <= label + self._offset < outputs:
                 raise LabelError(
                     f"{self._dataset.place(index)}: label {label} with offset {self._offset}, "
-                    f"but the network has {len(row)} outputs"
+                    f"but the network has {outputs} outputs"
                 )
-            if not row.isfinite().all():
+            if not is_finite:
                 raise OutputError(
                     f"{self._dataset.place(index)}: the network's outputs are no numbers"
                 )

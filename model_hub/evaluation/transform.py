@@ -19,7 +19,7 @@ from torch import Tensor
 from model_hub.evaluation.errors import DamagedImageError
 from model_hub.protocols import EvaluationProtocol
 
-__all__ = ["decoded", "read_image", "resized", "transformed"]
+__all__ = ["cropped", "decoded", "normalised", "read_image", "resized", "transformed"]
 
 _RESAMPLING: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -73,16 +73,36 @@ def decoded(file: BinaryIO, place: str) -> Image.Image:
 
 def transformed(image: Image.Image, protocol: EvaluationProtocol) -> Tensor:
     """Return the input (3, input_size, input_size), float32, of an RGB image."""
+    return normalised(torch.from_numpy(cropped(image, protocol))[None], protocol)[0]
+
+
+def cropped(image: Image.Image, protocol: EvaluationProtocol) -> npt.NDArray[np.uint8]:
+    """Return the pixels (input_size, input_size, 3) of an RGB image that a network sees."""
     if protocol.resize is not None:
         image = resized(image, protocol.resize, protocol.interpolation)
-    pixels = _centre(np.array(image, dtype=np.uint8), protocol.input_size)
-    values = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float()
+    return _centre(np.array(image, dtype=np.uint8), protocol.input_size)
+
+
+def normalised(pixels: Tensor, protocol: EvaluationProtocol) -> Tensor:
+    """Return inputs (batch, 3, size, size), float32, where the pixels are.
+
+    On a GPU they are the same to the last bit. A division by a number, instead of a tensor, would
+    be a multiplication there.
+
+    Args:
+        pixels: (batch, size, size, 3), bytes.
+        protocol: What is done to them.
+    """
+
+    def on_device(*numbers: float) -> Tensor:
+        return torch.tensor(numbers).view(-1, 1, 1).to(pixels.device, non_blocking=True)
+
+    values = pixels.permute(0, 3, 1, 2).contiguous().float()
     if protocol.largest_value != _LARGEST_BYTE:
-        values = values.div(_LARGEST_BYTE).mul(protocol.largest_value)
+        values = values.div(on_device(_LARGEST_BYTE)).mul(protocol.largest_value)
     if protocol.channels == "BGR":
-        values = values.flip(0)
-    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (protocol.mean, protocol.std))
-    return values.sub(mean).div(std)
+        values = values.flip(1)
+    return values.sub(on_device(*protocol.mean)).div(on_device(*protocol.std))
 
 
 def resized(image: Image.Image, short_side: int, interpolation: str) -> Image.Image:

@@ -166,17 +166,17 @@ class _Some:
     def __len__(self) -> int:
         return len(self.places)
 
-    def image(self, index: int) -> Image.Image:
-        return self.dataset.image(self.places[index])
+    def content(self, index: int) -> bytes:
+        return self.dataset.content(self.places[index])
+
+    def image(self, index: int, content: bytes | None = None) -> Image.Image:
+        return self.dataset.image(self.places[index], content)
 
     def label(self, index: int) -> int:
         return self.dataset.label(self.places[index])
 
     def name(self, index: int) -> str:
         return self.dataset.name(self.places[index])
-
-    def digest(self, index: int) -> bytes:
-        return self.dataset.digest(self.places[index])
 
     def place(self, index: int) -> str:
         return self.dataset.place(self.places[index])

@@ -63,7 +63,7 @@ class Worker:
                 jobs=jobs,
                 worker_id=self.id,
                 device=device,
-                threads=threads or max(1, (os.cpu_count() or 1) // len(places)),
+                threads=threads or max(1, len(os.sched_getaffinity(0)) // len(places)),
                 scratch=self._scratch(self.id),
                 datasets=self._datasets,
                 stop=self._stop,

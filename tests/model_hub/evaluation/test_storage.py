@@ -59,7 +59,7 @@ def test_an_archive_has_the_images_of_its_folder(tmp_path: Path) -> None:
     assert packed.classes == plain.classes == ("lily", "rose", "tulip")
     assert (packed.names, packed.labels) == (plain.names, plain.labels)
     assert greys(packed) == greys(plain) == [2, 1, 0]
-    assert [packed.digest(n) for n in range(3)] == [plain.digest(n) for n in range(3)]
+    assert [packed.content(n) for n in range(3)] == [plain.content(n) for n in range(3)]
 
 
 def test_an_archive_may_have_a_list_of_labels(pack: Pack) -> None:

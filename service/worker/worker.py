@@ -27,8 +27,8 @@ from service.worker.slot import Slot
 __all__ = ["Worker"]
 
 _ROUND_SECONDS: Final = 1.0
-_SIGNS_OF_LIFE: Final = 6
-"""In the time of a lease."""
+_TIMES_A_LEASE: Final = 6
+"""So often a worker gives a sign of life and looks for others that give none."""
 _EVICTION_SECONDS: Final = 60.0
 
 
@@ -55,8 +55,10 @@ class Worker:
         self._devices = tuple(devices)
         self._stop = threading.Event()
         self._log = structlog.get_logger().bind(worker=self.id)
+        self._now_and_then = jobs.settings.lease_seconds / _TIMES_A_LEASE
         self._said: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
-        self._evicted = -_EVICTION_SECONDS
+        self._version = version("nas-bench-service")
+        self._evicted = self._recovered = -_EVICTION_SECONDS
         places = [device for device in self._devices for _ in range(slots)]
         self._slots = [
             Slot(
@@ -105,15 +107,17 @@ class Worker:
     def _say(self) -> None:
         at, last = self._said
         state = self._state()
-        silence = time.monotonic() - at
-        if state != last or silence >= self._jobs.settings.lease_seconds / _SIGNS_OF_LIFE:
+        if state != last or time.monotonic() - at >= self._now_and_then:
             self._jobs.roster.say(state)
             self._said = (time.monotonic(), state)
 
     def _recover(self) -> None:
-        """Free the jobs of workers that are gone."""
+        """Free the jobs of workers that are gone: a lock tells at once, a lease in time."""
         folder = self._jobs.settings.workers_dir
         dead = dead_workers(folder)
+        if not dead and time.monotonic() - self._recovered < self._now_and_then:
+            return
+        self._recovered = time.monotonic()
         freed = self._jobs.leases.recover(dead)
         for worker_id in dead:
             self._jobs.roster.leave(worker_id)
@@ -145,7 +149,7 @@ class Worker:
             id=self.id,
             host=platform.node(),
             pid=os.getpid(),
-            version=version("nas-bench-service"),
+            version=self._version,
             devices=self._devices,
             datasets=tuple(self._datasets()),
             models=weights_here(),

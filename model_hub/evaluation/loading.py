@@ -1,18 +1,19 @@
-"""Batches of pixels, read and decoded by threads beside the network or in turn with it."""
+"""Batches of pixels: decoded by threads in turn with the network, or by processes beside it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Final
+import os
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from model_hub.evaluation.datasets import LabelledImages
 from model_hub.evaluation.errors import DamagedImageError
@@ -21,11 +22,11 @@ from model_hub.protocols import EvaluationProtocol
 
 __all__ = ["Batch", "batches"]
 
-_MOST_THREADS: Final = 32
-_BATCHES_AHEAD: Final = 2
-"""At least; small batches take more of them to give every thread work."""
+_MOST_AT_ONCE: Final = 32
+_BATCHES_A_PROCESS: Final = 2
+"""Ready or in work; each is held in shared memory."""
 _IMAGES_A_THREAD: Final = 16
-"""So many that it is little what the first thread without one waits for the last."""
+"""In a turn: so many that it is little what the first thread without one waits for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Batch:
     Attributes:
         indices: Their places in the data set.
         digests: SHA-256 of each as it is kept.
-        pixels: (batch, size, size, 3), bytes; in page-locked memory if asked for.
+        pixels: (batch, size, size, 3), bytes.
         damaged: Places of those among them that could not be read.
     """
 
@@ -44,27 +45,9 @@ class Batch:
     pixels: Tensor
     damaged: tuple[int, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A batch that threads fill: its images, their digests to be, and their pixels to be."""
-
-    indices: range
-    digests: list[Future[bytes | None]]
-    pixels: Tensor
-
-    def collected(self) -> Batch:
-        """Wait for it."""
-        digests = [digest.result() for digest in self.digests]
-        whole = [row for row, digest in enumerate(digests) if digest is not None]
-        return Batch(
-            indices=tuple(self.indices[row] for row in whole),
-            digests=tuple(digest for digest in digests if digest is not None),
-            pixels=self.pixels if len(whole) == len(digests) else self.pixels[whole],
-            damaged=tuple(
-                self.indices[row] for row, digest in enumerate(digests) if digest is None
-            ),
-        )
+    def pin_memory(self) -> Batch:
+        """Return it with pixels in page-locked memory; DataLoader asks for it."""
+        return replace(self, pixels=self.pixels.pin_memory())
 
 
 def batches(
@@ -77,11 +60,7 @@ def batches(
 ) -> Generator[Batch]:
     """Yield the images of a data set in batches, in order.
 
-    Decoding and resizing leave Python's lock to others, so that threads do as well as processes,
-    and copy nothing between them. There are as many as PyTorch has. For a GPU they go on while it
-    works. A network on the processor has the cores for itself instead: images are decoded for some
-    batches, then the caller has its turn, in which no more than files are read. Together they would
-    be twice as many threads as cores, no faster, and in the way of everything else there.
+    As many images are decoded at once as PyTorch has threads.
 
     Args:
         dataset: The images.
@@ -94,50 +73,120 @@ def batches(
         DamagedImageError: An image is damaged.
         OSError: A file cannot be read.
     """
-    size = protocol.input_size
-    read_before: dict[int, Future[bytes]] = {}
-
-    def read(index: int, pixels: npt.NDArray[np.uint8]) -> bytes | None:
-        ahead = read_before.pop(index, None)
-        try:
-            content = dataset.content(index) if ahead is None else ahead.result()
-            pixels[...] = cropped(dataset.image(index, content), protocol)
-        except DamagedImageError:
-            if not skip_damaged:
-                raise
-            return None
-        return hashlib.sha256(content).digest()
-
-    threads = min(torch.get_num_threads(), _MOST_THREADS)
+    reader = _Reader(dataset, protocol, skip_damaged=skip_damaged)
     ranges = [
         range(start, min(start + batch_size, len(dataset)))
         for start in range(0, len(dataset), batch_size)
     ]
-    most = max(_BATCHES_AHEAD, -(-_IMAGES_A_THREAD * threads // batch_size))
+    at_once = min(torch.get_num_threads(), _MOST_AT_ONCE)
+    return _beside(reader, ranges, at_once) if for_gpu else _in_turn(reader, ranges, at_once)
+
+
+def _beside(reader: _Reader, ranges: Sequence[range], processes: int) -> Generator[Batch]:
+    """Decode in processes, each a batch.
+
+    A GPU takes more images than threads can decode: a third of a millisecond and more of each image
+    needs Python's lock.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        reader,
+        batch_size=None,
+        sampler=ranges,
+        num_workers=min(processes, len(ranges), len(os.sched_getaffinity(0))),
+        prefetch_factor=_BATCHES_A_PROCESS,
+        pin_memory=torch.cuda.is_available(),
+    )
+    for batch in loader:
+        # An error that a process raised would come with its traceback as its message.
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
+
+
+def _in_turn(reader: _Reader, ranges: Sequence[range], threads: int) -> Generator[Batch]:
+    """Decode some batches with all threads, then let the caller have the cores for itself.
+
+    Decoding beside a network on the processor would be twice as many threads as cores, no faster,
+    and in the way of everything else there. In the caller's turn files are read and no more.
+    """
+    some = max(1, -(-_IMAGES_A_THREAD * threads // len(ranges[0])))
     with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
-
-        def begun(indices: range) -> _Begun:
-            pixels = torch.empty(
-                (len(indices), size, size, 3), dtype=torch.uint8, pin_memory=for_gpu
-            )
-            tasks = [
-                pool.submit(read, index, row)
-                for index, row in zip(indices, pixels.numpy(), strict=True)
-            ]
-            return _Begun(indices, tasks, pixels)
-
-        ahead: deque[_Begun] = deque()
-        next_one = 0
+        contents: list[Future[bytes]] = []
         try:
-            while ahead or next_one < len(ranges):
-                if for_gpu or not ahead:
-                    last = next_one + most - len(ahead)
-                    ahead += map(begun, ranges[next_one:last])
-                    next_one = last
-                    if not for_gpu:
-                        wait([digest for batch in ahead for digest in batch.digests])
-                        for index in (i for each in ranges[last : last + most] for i in each):
-                            read_before[index] = pool.submit(dataset.content, index)
-                yield ahead.popleft().collected()
+            for first in range(0, len(ranges), some):
+                turn = ranges[first : first + some]
+                contents = contents or _submitted(pool, reader, turn)
+                pixels = [reader.room(indices) for indices in turn]
+                rows = (row for room in pixels for row in room.numpy())
+                indices = (index for each in turn for index in each)
+                digests = list(pool.map(reader.read, indices, rows, contents))
+                contents = _submitted(pool, reader, ranges[first + some : first + 2 * some])
+                for each, room in zip(turn, pixels, strict=True):
+                    yield reader.batch(each, digests[: len(each)], room)
+                    del digests[: len(each)]
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, reader: _Reader, ranges: Sequence[range]
+) -> list[Future[bytes]]:
+    """Begin to read the files of some batches."""
+    return [pool.submit(reader.dataset.content, index) for each in ranges for index in each]
+
+
+class _Reader(Dataset[Any]):
+    """Reads and decodes images.
+
+    Args:
+        dataset: The images.
+        protocol: What is done to them.
+        skip_damaged: Whether to go on after a damaged image.
+    """
+
+    def __init__(
+        self, dataset: LabelledImages, protocol: EvaluationProtocol, *, skip_damaged: bool
+    ) -> None:
+        self.dataset = dataset
+        self._protocol = protocol
+        self._skip_damaged = skip_damaged
+
+    def __getitem__(self, indices: range) -> Batch | Exception:
+        """Return a batch, or why there is none."""
+        pixels = self.room(indices)
+        try:
+            digests = [
+                self.read(index, row) for index, row in zip(indices, pixels.numpy(), strict=True)
+            ]
+        except (DamagedImageError, OSError) as error:
+            return error
+        return self.batch(indices, digests, pixels)
+
+    def room(self, indices: range) -> Tensor:
+        """Return pixels (batch, size, size, 3) for some images, which are to be filled in."""
+        size = self._protocol.input_size
+        return torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
+
+    def read(
+        self, index: int, row: npt.NDArray[np.uint8], content: Future[bytes] | None = None
+    ) -> bytes | None:
+        """Fill in the pixels of an image and return its SHA-256; None: it is damaged."""
+        kept = self.dataset.content(index) if content is None else content.result()
+        try:
+            row[...] = cropped(self.dataset.image(index, kept), self._protocol)
+        except DamagedImageError:
+            if not self._skip_damaged:
+                raise
+            return None
+        return hashlib.sha256(kept).digest()
+
+    @staticmethod
+    def batch(indices: range, digests: Sequence[bytes | None], pixels: Tensor) -> Batch:
+        """Return the images that are whole as a batch."""
+        whole = [row for row, digest in enumerate(digests) if digest is not None]
+        return Batch(
+            indices=tuple(indices[row] for row in whole),
+            digests=tuple(digest for digest in digests if digest is not None),
+            pixels=pixels if len(whole) == len(digests) else pixels[whole],
+            damaged=tuple(indices[row] for row, digest in enumerate(digests) if digest is None),
+        )

@@ -129,7 +129,7 @@ class Followed:
             return self.crashed(_too_long(limit))
         if now - self._weighed >= _MEMORY_SECONDS:
             self._weighed = now
-            if trial.memory() > self._settings.job_memory:
+            if trial.takes_more_than(self._settings.job_memory):
                 return self.crashed(_too_much(self._settings.job_memory))
         return None
 

@@ -6,22 +6,18 @@ import multiprocessing
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from service.jobs.records import Failure
 from service.worker.child import do_order
+from service.worker.group_memory import group_takes_more_than
 from service.worker.order import Crashed, News, Order, read_news
 
 __all__ = ["Trial", "context"]
 
 _PRELOADED: Final = ["service.worker.perform"]
 """Loaded once, in the process that all tries are forked from: PyTorch takes two seconds."""
-
-_PAGE_KINDS: Final = ("RssAnon:", "RssShmem:")
-"""What a process takes for itself; pages of files and libraries are shared."""
-_KIBIBYTE: Final = 1024
 
 
 def context() -> multiprocessing.context.ForkServerContext:
@@ -79,11 +75,9 @@ class Trial:
             self._process.join()
             return Crashed(failure=_sudden_end(self._process.exitcode))
 
-    def memory(self) -> int:
-        """Return how many bytes its processes take."""
-        group = self._process.pid
-        ids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - each second
-        return sum(_memory(pid) for pid in ids if _group(pid) == group)
+    def takes_more_than(self, memory: int) -> bool:
+        """Tell whether its processes take more than so many bytes together."""
+        return group_takes_more_than(memory, self._process.pid)
 
     def _end(self) -> None:
         """End it with all processes that it started."""
@@ -105,19 +99,3 @@ def _sudden_end(status: int | None) -> Failure:
         kind="crash",
         message=f"the process of the job ended with status {status} and without a last word",
     )
-
-
-def _group(pid: int) -> int | None:
-    """Return the process group that a process belongs to."""
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return None
-
-
-def _memory(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * _KIBIBYTE for line in lines if line.startswith(_PAGE_KINDS))

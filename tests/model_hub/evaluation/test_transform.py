@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model_hub.evaluation import DatasetError, read_image, transformed
-from model_hub.evaluation.transform import resized
+from model_hub.evaluation.transform import normalised, resized
 from model_hub.protocols import EvaluationProtocol, protocol
 
 
@@ -55,6 +55,23 @@ def test_inputs_are_those_of_the_reference_bit_by_bit(
 ) -> None:
     values = transformed(pattern(*size), protocol(name))
     assert hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()[:16] == digest
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("name", ["imagenet-224", "imagenet-176-half", "cifar10"])
+def test_a_gpu_normalises_to_the_same_bits(name: str) -> None:
+    # All bytes in all channels.
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).repeat(2, 1, 1, 3)
+    on_gpu = normalised(pixels.cuda(), protocol(name))
+    assert torch.equal(on_gpu.cpu(), normalised(pixels, protocol(name)))
+
+
+def test_a_batch_is_normalised_image_by_image() -> None:
+    used = stated(input_size=224, channels="BGR", largest_value=0.5)
+    images = [noise(224, 224), pattern(224, 224)]
+    batch = normalised(torch.from_numpy(np.stack([np.asarray(image) for image in images])), used)
+    assert torch.equal(batch, torch.stack([transformed(image, used) for image in images]))
+    assert batch.is_contiguous()
 
 
 @pytest.mark.parametrize(

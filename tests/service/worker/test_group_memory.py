@@ -12,13 +12,13 @@ import pytest
 from service.worker.group_memory import group_takes_more_than
 
 MEBIBYTE = 1 << 20
-FAMILY = """
-import os, sys, time
+FAMILY = r"""
+import os, time
 held = bytearray(os.urandom(1 << 20)) * 100
 for _ in range(3):
     if not os.fork():
         break
-print("ready", flush=True)
+os.write(1, b"ready\n")
 time.sleep(60)
 """
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DamagedImageError
+from model_hub.evaluation.errors import DamagedImageError, DatasetError
 from model_hub.evaluation.transform import cropped
 from model_hub.protocols import EvaluationProtocol
 
@@ -71,6 +71,7 @@ def batches(
 
     Raises:
         DamagedImageError: An image is damaged.
+        DatasetError: An archive of them ends too early.
         OSError: A file cannot be read.
     """
     reader = _Reader(dataset, protocol, skip_damaged=skip_damaged)
@@ -158,7 +159,7 @@ class _Reader(Dataset[Any]):
             digests = [
                 self.read(index, row) for index, row in zip(indices, pixels.numpy(), strict=True)
             ]
-        except (DamagedImageError, OSError) as error:
+        except (DatasetError, OSError) as error:
             return error
         return self.batch(indices, digests, pixels)
 

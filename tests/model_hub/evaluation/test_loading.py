@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
+import re
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from model_hub.evaluation import DamagedImageError, ImageFiles, read_folder
+from model_hub.evaluation import DamagedImageError, DatasetError, ImageFiles, read_folder, read_tar
 from model_hub.evaluation.loading import batches
 from model_hub.protocols import EvaluationProtocol
 
@@ -128,6 +131,20 @@ class TestDamage:
         (folder / "a/041.png").unlink()
         with pytest.raises(FileNotFoundError, match=r"041\.png"):
             list(batches(images, PROTOCOL, 20, skip_damaged=True, **way))
+
+
+@BOTH_WAYS
+def test_an_archive_that_ends_too_early_is_told_in_its_own_words(
+    folder: Path, tmp_path: Path, way: dict[str, bool]
+) -> None:
+    path = tmp_path / "images.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(folder / "a", "a")
+    images = read_tar(path)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(DatasetError) as caught:
+        list(batches(images, PROTOCOL, 20, skip_damaged=True, **way))
+    assert re.fullmatch(rf"{path}, a/\d+\.png: the archive is truncated", str(caught.value))
 
 
 @pytest.mark.usefixtures("threads")

@@ -3,10 +3,11 @@ r"""Measures what an evaluation takes besides reading images and running the net
     python benchmarks/evaluation.py FOLDER [--checkpoint FILE] [--model NAME] [--device cuda] …
 
 FOLDER holds images (a folder a class, or labels.csv). Without published weights they are drawn,
-which takes as long. `evaluate` is held against a bare loop over the same loader and network, which
-counts nothing, and against each of its two halves alone. Figures are medians of the rounds; the
-four take turns, so that other work on the machine meets all of them. Where there is much of it, go
-by processor time, which on a GPU says nothing.
+which takes as long. `evaluate` is held against a bare loop over DataLoader and the network, which
+counts nothing, and against each of these two alone. On a processor the loop's network has all cores
+for each batch, and so have the processes that decode. Figures are medians of the rounds; the four
+take turns, so that other work on the machine meets all of them. Where there is much of it, go by
+processor time, which on a GPU and of other processes says nothing.
 
     python benchmarks/evaluation.py FOLDER --model proxyless-mobile --device cuda \
         --precision bfloat16 --batch-size 256 --repeat 40
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 
 from model_hub import zoo
 from model_hub.evaluation import LabelledImages, evaluate, read_folder
-from model_hub.evaluation.loading import Batch, batches
+from model_hub.evaluation.loading import Batch, Reader, batches
 from model_hub.evaluation.transform import normalised
 from model_hub.protocols import EvaluationProtocol
 from model_hub.running import Running
@@ -61,7 +62,8 @@ class Setting:
     @property
     def read(self) -> Iterator[Batch]:
         """The images in batches."""
-        return batches(self.images, self.protocol, self.batch_size, for_gpu=self.on_gpu)
+        reader = Reader(self.images, self.protocol)
+        return batches(reader, self.batch_size, processes=torch.get_num_threads())
 
 
 def evaluation(setting: Setting) -> None:

@@ -1,11 +1,10 @@
-"""Batches of pixels: decoded by threads in turn with the network, or by processes beside it."""
+"""Batches of pixels: read, decoded and cropped, here or in processes beside the caller."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,13 +19,10 @@ from model_hub.evaluation.errors import DamagedImageError, DatasetError
 from model_hub.evaluation.transform import cropped
 from model_hub.protocols import EvaluationProtocol
 
-__all__ = ["Batch", "batches"]
+__all__ = ["Batch", "Reader", "batches"]
 
-_MOST_AT_ONCE: Final = 32
 _BATCHES_A_PROCESS: Final = 2
 """Ready or in work; each is held in shared memory."""
-_IMAGES_A_THREAD: Final = 16
-"""In a turn: so many that it is little what the first thread without one waits for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,50 +46,88 @@ class Batch:
         return replace(self, pixels=self.pixels.pin_memory())
 
 
-def batches(
-    dataset: LabelledImages,
-    protocol: EvaluationProtocol,
-    batch_size: int,
-    *,
-    skip_damaged: bool = False,
-    for_gpu: bool = False,
-) -> Generator[Batch]:
-    """Yield the images of a data set in batches, in order.
-
-    As many images are decoded at once as PyTorch has threads.
+class Reader:
+    """Reads and decodes images.
 
     Args:
         dataset: The images.
         protocol: What is done to them.
-        batch_size: Images in a batch, the damaged among them.
         skip_damaged: Leave damaged images out, instead of stopping at the first.
-        for_gpu: Decode while the caller is busy, into memory that a GPU can copy from by itself.
+    """
+
+    def __init__(
+        self, dataset: LabelledImages, protocol: EvaluationProtocol, *, skip_damaged: bool = False
+    ) -> None:
+        self._dataset = dataset
+        self._protocol = protocol
+        self._skip_damaged = skip_damaged
+
+    def parts(self, size: int) -> Iterator[range]:
+        """Yield the places of all images, in order, some at a time."""
+        count = len(self._dataset)
+        return (range(start, min(start + size, count)) for start in range(0, count, size))
+
+    def contents(self, places: range) -> list[bytes]:
+        """Return images as they are kept.
+
+        Raises:
+            DatasetError: An archive of them ends too early.
+            OSError: A file cannot be read.
+        """
+        return [self._dataset.content(place) for place in places]
+
+    def batch(self, places: range, contents: Sequence[bytes]) -> Batch:
+        """Decode images.
+
+        Raises:
+            DamagedImageError: One is damaged.
+        """
+        size = self._protocol.input_size
+        pixels = torch.empty((len(places), size, size, 3), dtype=torch.uint8)
+        rows = zip(places, contents, pixels.numpy(), strict=True)
+        whole = [self._decoded(*row) for row in rows]
+        kept = [row for row, fine in enumerate(whole) if fine]
+        return Batch(
+            indices=tuple(places[row] for row in kept),
+            digests=tuple(hashlib.sha256(contents[row]).digest() for row in kept),
+            pixels=pixels if all(whole) else pixels[kept],
+            damaged=tuple(place for place, fine in zip(places, whole, strict=True) if not fine),
+        )
+
+    def _decoded(self, place: int, content: bytes, row: npt.NDArray[np.uint8]) -> bool:
+        """Fill in the pixels of an image; False: it is damaged."""
+        try:
+            row[...] = cropped(self._dataset.image(place, content), self._protocol)
+        except DamagedImageError:
+            if not self._skip_damaged:
+                raise
+            return False
+        return True
+
+
+def batches(reader: Reader, size: int, *, processes: int) -> Generator[Batch]:
+    """Yield the images of a data set in batches, in order, decoded while the caller is busy.
+
+    They are in memory that a GPU can copy from by itself. Processes decode, because a GPU takes
+    more images than threads can give: a third of a millisecond and more of each image needs
+    Python's lock.
+
+    Args:
+        reader: Reads them.
+        size: Images in a batch, the damaged among them.
+        processes: Decode so many batches at once; no more than there are cores and batches.
 
     Raises:
         DamagedImageError: An image is damaged.
         DatasetError: An archive of them ends too early.
         OSError: A file cannot be read.
     """
-    reader = _Reader(dataset, protocol, skip_damaged=skip_damaged)
-    ranges = [
-        range(start, min(start + batch_size, len(dataset)))
-        for start in range(0, len(dataset), batch_size)
-    ]
-    at_once = min(torch.get_num_threads(), _MOST_AT_ONCE)
-    return _beside(reader, ranges, at_once) if for_gpu else _in_turn(reader, ranges, at_once)
-
-
-def _beside(reader: _Reader, ranges: Sequence[range], processes: int) -> Generator[Batch]:
-    """Decode in processes, each a batch.
-
-    A GPU takes more images than threads can decode: a third of a millisecond and more of each image
-    needs Python's lock.
-    """
+    parts = list(reader.parts(size))
     loader: DataLoader[Any] = DataLoader(
-        reader,
+        _InProcesses(reader),
         batch_size=None,
-        sampler=ranges,
-        num_workers=min(processes, len(ranges), len(os.sched_getaffinity(0))),
+        sampler=parts,
+        num_workers=min(processes, len(parts), len(os.sched_getaffinity(0))),
         prefetch_factor=_BATCHES_A_PROCESS,
         pin_memory=torch.cuda.is_available(),
     )
@@ -104,90 +138,15 @@ def _beside(reader: _Reader, ranges: Sequence[range], processes: int) -> Generat
         yield batch
 
 
-def _in_turn(reader: _Reader, ranges: Sequence[range], threads: int) -> Generator[Batch]:
-    """Decode some batches with all threads, then let the caller have the cores for itself.
+class _InProcesses(Dataset[Any]):
+    """What a process of DataLoader asks for a batch, by the places of its images."""
 
-    Decoding beside a network on the processor would be twice as many threads as cores, no faster,
-    and in the way of everything else there. In the caller's turn files are read and no more.
-    """
-    some = max(1, -(-_IMAGES_A_THREAD * threads // len(ranges[0])))
-    with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
-        contents: list[Future[bytes]] = []
-        try:
-            for first in range(0, len(ranges), some):
-                turn = ranges[first : first + some]
-                contents = contents or _submitted(pool, reader, turn)
-                pixels = [reader.room(indices) for indices in turn]
-                rows = (row for room in pixels for row in room.numpy())
-                indices = (index for each in turn for index in each)
-                digests = list(pool.map(reader.read, indices, rows, contents))
-                contents = _submitted(pool, reader, ranges[first + some : first + 2 * some])
-                for each, room in zip(turn, pixels, strict=True):
-                    yield reader.batch(each, digests[: len(each)], room)
-                    del digests[: len(each)]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
-
-def _submitted(
-    pool: ThreadPoolExecutor, reader: _Reader, ranges: Sequence[range]
-) -> list[Future[bytes]]:
-    """Begin to read the files of some batches."""
-    return [pool.submit(reader.dataset.content, index) for each in ranges for index in each]
-
-
-class _Reader(Dataset[Any]):
-    """Reads and decodes images.
-
-    Args:
-        dataset: The images.
-        protocol: What is done to them.
-        skip_damaged: Whether to go on after a damaged image.
-    """
-
-    def __init__(
-        self, dataset: LabelledImages, protocol: EvaluationProtocol, *, skip_damaged: bool
-    ) -> None:
-        self.dataset = dataset
-        self._protocol = protocol
-        self._skip_damaged = skip_damaged
-
-    def __getitem__(self, indices: range) -> Batch | Exception:
+    def __getitem__(self, places: range) -> Batch | Exception:
         """Return a batch, or why there is none."""
-        pixels = self.room(indices)
         try:
-            digests = [
-                self.read(index, row) for index, row in zip(indices, pixels.numpy(), strict=True)
-            ]
+            return self._reader.batch(places, self._reader.contents(places))
         except (DatasetError, OSError) as error:
             return error
-        return self.batch(indices, digests, pixels)
-
-    def room(self, indices: range) -> Tensor:
-        """Return pixels (batch, size, size, 3) for some images, which are to be filled in."""
-        size = self._protocol.input_size
-        return torch.empty((len(indices), size, size, 3), dtype=torch.uint8)
-
-    def read(
-        self, index: int, row: npt.NDArray[np.uint8], content: Future[bytes] | None = None
-    ) -> bytes | None:
-        """Fill in the pixels of an image and return its SHA-256; None: it is damaged."""
-        kept = self.dataset.content(index) if content is None else content.result()
-        try:
-            row[...] = cropped(self.dataset.image(index, kept), self._protocol)
-        except DamagedImageError:
-            if not self._skip_damaged:
-                raise
-            return None
-        return hashlib.sha256(kept).digest()
-
-    @staticmethod
-    def batch(indices: range, digests: Sequence[bytes | None], pixels: Tensor) -> Batch:
-        """Return the images that are whole as a batch."""
-        whole = [row for row, digest in enumerate(digests) if digest is not None]
-        return Batch(
-            indices=tuple(indices[row] for row in whole),
-            digests=tuple(digest for digest in digests if digest is not None),
-            pixels=pixels if len(whole) == len(digests) else pixels[whole],
-            damaged=tuple(indices[row] for row, digest in enumerate(digests) if digest is None),
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
+from model_hub.evaluation.answering import OnCores, OnGpu
 from model_hub.evaluation.datasets import LabelledImages
 from model_hub.evaluation.errors import DamagedImageError
-from model_hub.evaluation.loading import Batch, batches
+from model_hub.evaluation.loading import Reader
 from model_hub.evaluation.tally import Evaluation, Tally
 from model_hub.evaluation.transform import normalised
 from model_hub.protocols import EvaluationProtocol
@@ -41,13 +41,14 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
     The same call gives the same figures: nothing is drawn at random, and neither TensorFloat-32 nor
     algorithms chosen by speed are used. The network itself stays as it is: a copy in evaluation
-    mode does the work.
+    mode does the work. On a processor as many threads run it at once as PyTorch has.
 
     Args:
         network: Maps (batch, 3, height, width) to logits (batch, outputs).
         dataset: Images and labels.
         protocol: What is done to images and labels.
         batch_size: Images at a time; halved as often as it takes where a GPU has too little memory.
+            On a processor each core takes so many, but no more than 8, which is faster.
         device: Where the copy runs.
         precision: Of its weights and inputs; see `model_hub.running.PRECISIONS`.
         compiled: Whether `torch.compile` compiles it.
@@ -70,88 +71,33 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
         raise InvalidArgumentError("dataset", "it has no images")
     started = time.perf_counter()
     run, place = running.prepared(network), torch.device(device)
-    on_gpu = place.type == "cuda"
 
+    @torch.inference_mode()
     def answer(pixels: Tensor) -> Any:
         return run(normalised(pixels.to(place, non_blocking=True), protocol))
 
-    answering = _Answering(answer, batch_size)
+    reader = Reader(dataset, protocol, skip_damaged=skip_damaged)
+    kind = OnCores if place.type == "cpu" else OnGpu
+    answering = kind(answer, reader, batch_size=batch_size)
+    at_first = answering.batch_size
     tally = Tally(dataset, protocol.label_offset)
     skipped: list[str] = []
-
-    def count(batch: Batch, logits: _Logits | None) -> None:
-        skipped.extend(dataset.name(index) for index in batch.damaged)
-        if logits is not None:
-            tally.add(batch.indices, batch.digests, logits.arrived().double())
-        if progress is not None:
-            progress(tally.count + len(skipped))
-
-    read = batches(dataset, protocol, batch_size, skip_damaged=skip_damaged, for_gpu=on_gpu)
-    with torch.inference_mode(), _reproducible(place), closing(read):
-        # A GPU has its next batch already while the answers to the last one are counted.
-        asked: deque[tuple[Batch, _Logits | None]] = deque()
-        for batch in read:
-            asked.append((batch, answering(batch.pixels) if batch.indices else None))
-            if len(asked) > on_gpu:
-                count(*asked.popleft())
-        while asked:
-            count(*asked.popleft())
+    with _reproducible(place), closing(answering.answers()) as answers:
+        for found in answers:
+            batch = found.batch
+            skipped.extend(dataset.name(index) for index in batch.damaged)
+            if found.logits is not None:
+                tally.add(batch.indices, batch.digests, found.logits.double())
+            if progress is not None:
+                progress(tally.count + len(skipped))
     if not tally.count:
         raise DamagedImageError(f"all {len(skipped)} images of the data set are damaged")
     return tally.evaluation(
         skipped=skipped,
-        batch_size=answering.most,
+        batch_size=answering.batch_size,
+        halved=answering.batch_size < at_first,
         seconds=time.perf_counter() - started,
     )
-
-
-class _Logits:
-    """Answers on their way to the processor.
-
-    Args:
-        parts: (some images, outputs) each, on the device.
-    """
-
-    def __init__(self, parts: list[Tensor]) -> None:
-        self._parts = [part.to("cpu", non_blocking=True) for part in parts]
-        self._copied = (
-            torch.cuda.current_stream(parts[0].device).record_event() if parts[0].is_cuda else None
-        )
-
-    def arrived(self) -> Tensor:
-        """Wait for them; return (batch, outputs)."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        return torch.cat(self._parts)
-
-
-class _Answering:
-    """Asks a network, as many inputs at a time as its device has room for.
-
-    Args:
-        answer: The network.
-        most: Inputs at a time.
-    """
-
-    def __init__(self, answer: Callable[[Tensor], Any], most: int) -> None:
-        self._answer = answer
-        self.most = most
-
-    def __call__(self, inputs: Tensor) -> _Logits:
-        """Return the logits of inputs, which a GPU may still be working on."""
-        answers = []
-        while len(inputs):
-            try:
-                answers.append(self._answer(inputs[: self.most]))
-                inputs = inputs[self.most :]
-                continue
-            except torch.OutOfMemoryError:
-                if self.most == 1:
-                    raise
-            # Out here, where the error no longer holds what the failed pass had allocated.
-            self.most = min(self.most, len(inputs)) // 2 or 1
-            torch.cuda.empty_cache()
-        return _Logits(answers)
 
 
 @contextmanager

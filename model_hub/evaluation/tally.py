@@ -72,7 +72,8 @@ class Evaluation:
         answers: The label that the network put first, image by image.
         skipped: Names of damaged images, which count nowhere.
         sha256: Digest of what was evaluated: name, label and content of each image, in order.
-        batch_size: Images at a time, at the end: it is halved where memory is too small.
+        batch_size: Images that the network took at a time, at the end.
+        halved: Whether that is less than in the beginning, because a GPU's memory was too small.
         seconds: Wall time of the whole evaluation, reading included.
     """
 
@@ -86,6 +87,7 @@ class Evaluation:
     skipped: tuple[str, ...]
     sha256: str
     batch_size: int
+    halved: bool
     seconds: float
 
     @property
@@ -179,7 +181,9 @@ class Tally:
         """Images so far."""
         return len(self._answers)
 
-    def evaluation(self, *, skipped: Sequence[str], batch_size: int, seconds: float) -> Evaluation:
+    def evaluation(
+        self, *, skipped: Sequence[str], batch_size: int, halved: bool, seconds: float
+    ) -> Evaluation:
         """Return what was counted."""
         return Evaluation(
             count=self.count,
@@ -192,6 +196,7 @@ class Tally:
             skipped=tuple(skipped),
             sha256=self._digest.hexdigest(),
             batch_size=batch_size,
+            halved=halved,
             seconds=seconds,
         )
 

@@ -109,7 +109,9 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     download: Annotated[
         bool, typer.Option("--download", help="Download the weights if they are not there.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 8 at most.")
+    ] = 32,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
     precision: Annotated[
         str,
@@ -145,7 +147,7 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
         )
     for skipped in result.skipped:
         sys.stderr.write(f"nbs: left out, damaged: {skipped}\n")
-    if result.batch_size < batch_size:
+    if result.halved:
         sys.stderr.write(f"nbs: memory had room for batches of {result.batch_size} only\n")
     if wants_json(asked=as_json):
         print_json({"model": name, "top1": result.top1, "top5": result.top5, **asdict(result)})

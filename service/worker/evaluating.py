@@ -201,7 +201,7 @@ def _figures(found: Evaluation) -> dict[str, Any]:
 
 def _notes(found: Evaluation, spec: Mapping[str, Any]) -> list[str]:
     notes = []
-    if found.batch_size < spec["batch_size"]:
+    if found.halved:
         notes.append(
             f"batches of {spec['batch_size']} did not fit into the device's memory; "
             f"{found.batch_size} at a time did"

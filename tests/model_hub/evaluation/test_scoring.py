@@ -223,33 +223,17 @@ def test_a_compiled_network_counts_alike(tmp_path: Path, monkeypatch: pytest.Mon
     assert compiled.loss == pytest.approx(eager.loss, rel=1e-5)
 
 
-class Narrow(nn.Module):
-    """Has no room for more than some images at once, as a small GPU."""
+@pytest.mark.parametrize(("asked", "used"), [(3, 3), (8, 8), (50, 8)])
+def test_a_core_takes_no_more_than_eight_images_at_a_time(asked: int, used: int) -> None:
+    seen = []
 
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(()))
-        self.room = room
+    def note(greys: Tensor) -> Tensor:
+        seen.append(len(greys))
+        return one_hot(greys)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if len(x) > self.room:
-            raise torch.OutOfMemoryError
-        return one_hot(x[:, 0, 0, 0]) * self.weight
-
-
-@pytest.mark.parametrize(("asked", "room", "used"), [(8, 8, 8), (8, 5, 4), (100, 3, 2), (7, 1, 1)])
-def test_batches_are_halved_until_they_fit_and_no_image_is_lost(
-    asked: int, room: int, used: int
-) -> None:
-    data = images([1, 2, 3, 4, 5, 6, 7, 1, 2], [1, 2, 0, 4, 5, 6, 7, 1, 2])
-    found = evaluate(Narrow(room), data, protocol(), batch_size=asked)
-    assert (found.count, found.right, found.batch_size) == (9, 8, used)
-    assert found.answers == (1, 2, 3, 4, 5, 6, 7, 1, 2)
-
-
-def test_a_device_without_room_for_one_image_ends_the_evaluation() -> None:
-    with pytest.raises(torch.OutOfMemoryError):
-        evaluate(Narrow(0), images([1, 2, 3], [1, 2, 0]), protocol(), batch_size=2)
+    data = images([1] * 20, [1] * 20)
+    found = evaluate(Answering(note), data, protocol(), batch_size=asked)
+    assert (max(seen), sum(seen), found.batch_size) == (used, 20, used)
 
 
 @pytest.fixture

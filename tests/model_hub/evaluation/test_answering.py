@@ -1,0 +1,244 @@
+"""Answers of a network on the cores of a processor and, with no need of one, as on a GPU."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import re
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from model_hub.evaluation import DamagedImageError, DatasetError, ImageFiles, read_folder, read_tar
+from model_hub.evaluation.answering import OnCores, OnGpu
+from model_hub.evaluation.loading import Reader
+from model_hub.protocols import EvaluationProtocol
+
+PROTOCOL = EvaluationProtocol.from_dict({"dataset": "made up", "input_size": 4})
+COUNT = 70
+Way = type[OnCores] | type[OnGpu]
+BOTH_WAYS = pytest.mark.parametrize("way", [OnCores, OnGpu])
+
+
+@pytest.fixture(params=[1, 3], ids=["1 thread", "3 threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Seventy images of one class, each of its own grey."""
+    (tmp_path / "a").mkdir()
+    for grey in range(COUNT):
+        Image.new("L", (4, 4), grey).save(tmp_path / f"a/{grey:03}.png")
+    return tmp_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(ImageFiles):
+    """Notes which files are read."""
+
+    read: list[int] = field(default_factory=list)
+
+    def content(self, index: int) -> bytes:
+        self.read.append(index)
+        return super().content(index)
+
+
+def watched(folder: Path) -> Watched:
+    images = read_folder(folder)
+    return Watched(storage=images.storage, names=images.names, labels=images.labels)
+
+
+def greys(pixels: Tensor) -> Tensor:
+    """Answer with the grey of each image."""
+    return pixels[:, 0, 0, :1].float()
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("batch_size", [1, 9, 70, 100])
+@pytest.mark.usefixtures("threads")
+def test_every_image_is_answered_once_and_in_order(folder: Path, batch_size: int, way: Way) -> None:
+    images = read_folder(folder)
+    answers = list(way(greys, Reader(images, PROTOCOL), batch_size=batch_size).answers())
+    assert [index for each in answers for index in each.batch.indices] == list(range(COUNT))
+    assert [n for each in answers for n in each.logits[:, 0].tolist()] == list(range(COUNT))
+    assert all(len(each.batch.indices) <= batch_size for each in answers)
+    expected = [hashlib.sha256(file.read_bytes()).digest() for file in sorted(folder.glob("a/*"))]
+    assert [digest for each in answers for digest in each.batch.digests] == expected
+
+
+@BOTH_WAYS
+class TestDamage:
+    @pytest.fixture(autouse=True)
+    @staticmethod
+    def one_is_damaged(folder: Path) -> None:
+        (folder / "a/041.png").write_text("no image")
+
+    def test_is_told_in_its_own_words(self, folder: Path, way: Way) -> None:
+        answering = way(greys, Reader(read_folder(folder), PROTOCOL), batch_size=7)
+        with pytest.raises(DamagedImageError) as caught:
+            list(answering.answers())
+        assert str(caught.value) == f"{folder}/a/041.png is no image that Pillow knows"
+
+    @pytest.mark.usefixtures("threads")
+    def test_is_left_out_when_asked(self, folder: Path, way: Way) -> None:
+        reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
+        answers = list(way(greys, reader, batch_size=7).answers())
+        assert [each.batch.damaged for each in answers] == [()] * 5 + [(41,)] + [()] * 4
+        assert answers[5].logits.tolist() == [[35], [36], [37], [38], [39], [40]]
+        assert answers[6].logits.tolist() == [[42], [43], [44], [45], [46], [47], [48]]
+
+    def test_of_all_images_of_a_batch_leaves_nothing_to_ask(self, folder: Path, way: Way) -> None:
+        reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
+        answers = list(way(greys, reader, batch_size=1).answers())
+        assert [each.batch.damaged for each in answers if each.logits is None] == [(41,)]
+
+    def test_of_the_file_system_is_no_damaged_image(self, folder: Path, way: Way) -> None:
+        reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
+        (folder / "a/041.png").unlink()
+        with pytest.raises(FileNotFoundError, match=r"041\.png"):
+            list(way(greys, reader, batch_size=7).answers())
+
+
+@BOTH_WAYS
+def test_an_archive_that_ends_too_early_is_told_in_its_own_words(
+    folder: Path, tmp_path: Path, way: Way
+) -> None:
+    path = tmp_path / "images.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(folder / "a", "a")
+    reader = Reader(read_tar(path), PROTOCOL, skip_damaged=True)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(DatasetError) as caught:
+        list(way(greys, reader, batch_size=20).answers())
+    assert re.fullmatch(rf"{path}, a/\d+\.png: the archive is truncated", str(caught.value))
+
+
+class TestOnCores:
+    @pytest.mark.usefixtures("threads")
+    def test_a_file_is_read_once(self, folder: Path) -> None:
+        images = watched(folder)
+        for _ in OnCores(greys, Reader(images, PROTOCOL), batch_size=9).answers():
+            pass
+        assert sorted(images.read) == list(range(COUNT))
+
+    def test_all_cores_work_and_each_by_itself(self, folder: Path, threads: int) -> None:
+        # As many passes at once as there are threads, and no more, or this would wait in vain.
+        together = threading.Barrier(threads, timeout=10)
+        seen = []
+
+        def run(pixels: Tensor) -> Tensor:
+            together.wait()
+            seen.append((len(pixels), torch.get_num_threads()))
+            return greys(pixels)
+
+        reader = Reader(read_folder(folder), PROTOCOL)
+        # Nine parts of eight images, the last of which has six.
+        list(OnCores(run, reader, batch_size=50).answers())
+        assert sorted(size for size, _ in seen) == [6] + [8] * 8
+        assert {threads_of_it for _, threads_of_it in seen} == {1}
+
+    def test_the_number_of_threads_changes_no_bit(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10)
+        )
+
+        @torch.inference_mode()
+        def run(pixels: Tensor) -> Tensor:
+            found: Tensor = network(pixels.permute(0, 3, 1, 2).float())
+            return found
+
+        def logits(threads: int) -> Tensor:
+            torch.set_num_threads(threads)
+            answering = OnCores(run, Reader(read_folder(folder), PROTOCOL), batch_size=50)
+            return torch.cat([each.logits for each in answering.answers()])
+
+        before = torch.get_num_threads()
+        one, *others = (logits(threads) for threads in (1, 2, 5))
+        torch.set_num_threads(before)
+        assert one.shape == (COUNT, 10)
+        assert all(torch.equal(one, other) for other in others)
+
+    def test_files_are_read_ahead_and_not_all(self, folder: Path, threads: int) -> None:
+        images = watched(folder)
+        answers = OnCores(greys, Reader(images, PROTOCOL), batch_size=2).answers()
+        next(answers)
+        deadline = time.monotonic() + 10
+        while len(images.read) < 2 * (2 * threads + 1):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert len(images.read) == 2 * (2 * threads + 1)
+        answers.close()
+
+    def test_who_has_enough_gets_the_threads_back(self, folder: Path, threads: int) -> None:
+        before = set(threading.enumerate())
+        answers = OnCores(greys, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers()
+        next(answers)
+        assert set(threading.enumerate()) > before
+        answers.close()
+        assert set(threading.enumerate()) == before
+        assert torch.get_num_threads() == threads
+        # Also of those that begin now.
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(torch.get_num_threads).result() == threads
+
+    def test_an_error_of_the_network_ends_it(self, folder: Path, threads: int) -> None:
+        def run(_: Tensor) -> Tensor:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            list(OnCores(run, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers())
+        assert torch.get_num_threads() == threads
+
+
+class TestOnGpu:
+    @pytest.mark.parametrize(
+        ("asked", "room", "used"), [(8, 8, 8), (8, 5, 4), (100, 3, 2), (7, 1, 1)]
+    )
+    def test_batches_are_halved_until_they_fit_and_no_image_is_lost(
+        self, folder: Path, asked: int, room: int, used: int
+    ) -> None:
+        def run(pixels: Tensor) -> Tensor:
+            if len(pixels) > room:
+                raise torch.OutOfMemoryError
+            return greys(pixels)
+
+        answering = OnGpu(run, Reader(read_folder(folder), PROTOCOL), batch_size=asked)
+        found = [n for each in answering.answers() for n in each.logits[:, 0].tolist()]
+        assert found == list(range(COUNT))
+        assert answering.batch_size == used
+
+    def test_a_device_without_room_for_one_image_ends_it(self, folder: Path) -> None:
+        def run(_: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError
+
+        with pytest.raises(torch.OutOfMemoryError):
+            list(OnGpu(run, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers())
+
+    @pytest.mark.usefixtures("threads")
+    def test_who_has_enough_leaves_no_processes_behind(self, folder: Path) -> None:
+        before = set(multiprocessing.active_children())
+        answers = OnGpu(greys, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers()
+        next(answers)
+        assert set(multiprocessing.active_children()) > before
+        answers.close()
+        deadline = time.monotonic() + 30
+        while set(multiprocessing.active_children()) - before:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

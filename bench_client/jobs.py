@@ -160,7 +160,7 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
         network_dataset: The data set that a benchmark's network is for.
         checkpoint: SHA-256 of uploaded weights.
         protocol: Name or object of an evaluation protocol; that of the model by default.
-        batch_size: Images at a time; a core of a processor takes no more than 8.
+        batch_size: Images at a time; a core of a processor takes no more than 4.
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.

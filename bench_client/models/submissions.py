@@ -203,7 +203,7 @@ class EvaluationRequest(_ComputingRequest):
         ge=1,
         le=_MOST_INPUTS,
         description="Images at a time; halved, and said so, where the memory of a GPU is too "
-        "small. A core of a processor takes no more than 8, which is faster.",
+        "small. A core of a processor takes no more than 4, which is faster.",
     )
     compare: int = Field(
         512,

@@ -16,8 +16,9 @@ from model_hub.evaluation.loading import Batch, Reader, batches
 
 __all__ = ["Answers", "OnCores", "OnGpu"]
 
-_IMAGES_A_CORE: Final = 8
-"""Of 2 to 32, the fastest: the outputs of a layer for more are too large for a core's caches."""
+_IMAGES_A_CORE: Final = 4
+"""Of more, the outputs of a layer are too large for a core's caches, which slows large networks and
+servers on the same machine; of fewer, threads wait for Python's lock with small ones."""
 _MOST_CORES: Final = 32
 _PARTS_A_CORE: Final = 2
 """In work, or with files that are being read."""
@@ -47,7 +48,7 @@ class OnCores:
     Args:
         run: Maps pixels (batch, size, size, 3) to logits; called by several threads at once.
         reader: Reads the images.
-        batch_size: Images at a time, a core; more than 8 are 8.
+        batch_size: Images at a time, a core; more than 4 are 4.
 
     Attributes:
         batch_size: Images at a time, a core.

@@ -48,7 +48,7 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
         dataset: Images and labels.
         protocol: What is done to images and labels.
         batch_size: Images at a time; halved as often as it takes where a GPU has too little memory.
-            On a processor each core takes so many, but no more than 8, which is faster.
+            On a processor each core takes so many, but no more than 4, which is faster.
         device: Where the copy runs.
         precision: Of its weights and inputs; see `model_hub.running.PRECISIONS`.
         compiled: Whether `torch.compile` compiles it.

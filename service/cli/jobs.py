@@ -93,7 +93,7 @@ def evaluate_command(
     *,
     dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 8 at most.")
+        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
     ] = 32,
     precision: Annotated[str, typer.Option(help="Such as float32 or mixed-bfloat16.")] = "float32",
     device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",

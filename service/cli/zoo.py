@@ -110,7 +110,7 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
         bool, typer.Option("--download", help="Download the weights if they are not there.")
     ] = False,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 8 at most.")
+        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
     ] = 32,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
     precision: Annotated[

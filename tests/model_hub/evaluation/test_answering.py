@@ -97,10 +97,10 @@ class TestDamage:
     @pytest.mark.usefixtures("threads")
     def test_is_left_out_when_asked(self, folder: Path, way: Way) -> None:
         reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
-        answers = list(way(greys, reader, batch_size=7).answers())
-        assert [each.batch.damaged for each in answers] == [()] * 5 + [(41,)] + [()] * 4
-        assert answers[5].logits.tolist() == [[35], [36], [37], [38], [39], [40]]
-        assert answers[6].logits.tolist() == [[42], [43], [44], [45], [46], [47], [48]]
+        answers = list(way(greys, reader, batch_size=4).answers())
+        assert [each.batch.damaged for each in answers] == [()] * 10 + [(41,)] + [()] * 7
+        assert answers[10].logits.tolist() == [[40], [42], [43]]
+        assert answers[11].logits.tolist() == [[44], [45], [46], [47]]
 
     def test_of_all_images_of_a_batch_leaves_nothing_to_ask(self, folder: Path, way: Way) -> None:
         reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
@@ -147,9 +147,9 @@ class TestOnCores:
             return greys(pixels)
 
         reader = Reader(read_folder(folder), PROTOCOL)
-        # Nine parts of eight images, the last of which has six.
+        # Eighteen parts of four images, the last of which has two.
         list(OnCores(run, reader, batch_size=50).answers())
-        assert sorted(size for size, _ in seen) == [6] + [8] * 8
+        assert sorted(size for size, _ in seen) == [2] + [4] * 17
         assert {threads_of_it for _, threads_of_it in seen} == {1}
 
     def test_the_number_of_threads_changes_no_bit(self, folder: Path) -> None:

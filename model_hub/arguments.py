@@ -76,7 +76,8 @@ def one_of(argument: str, value: Any, allowed: Sequence[T]) -> T:
         InvalidArgumentError: It is not.
     """
     if value not in allowed:
-        close = nearest(value, [item for item in allowed if isinstance(item, str)])
+        names = [item for item in allowed if isinstance(item, str)]
+        close = nearest(value, names, or_all=False)
         raise InvalidArgumentError(
             argument, f"{shown(value)} is not one of {listed(allowed)}{close}"
         )

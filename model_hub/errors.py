@@ -98,12 +98,15 @@ def listed(values: Iterable[object]) -> str:
     return ", ".join(texts[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest ones, or all of them."""
+def nearest(name: object, known: Iterable[str], *, or_all: bool = True) -> str:
+    """Return the end of a message about an unknown name: the nearest ones, or all of them.
+
+    With `or_all` false it is empty where none is near, for messages that have named them all.
+    """
     known = list(known)
     by_lower = {text.lower(): text for text in known}
     sought = str(name)[:_LONGEST_SHOWN].lower()
     close = get_close_matches(sought, by_lower, n=3, cutoff=0.5)
     if close:
         return f"; the nearest are {', '.join(by_lower[text] for text in close)}"
-    return f"; there are {listed(known)}" if known else ""
+    return f"; there are {listed(known)}" if known and or_all else ""

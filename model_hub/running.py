@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.arguments import one_of
+from model_hub.errors import InvalidArgumentError, shown
 
 __all__ = ["PRECISIONS", "Running"]
 
@@ -40,7 +41,7 @@ class Running:
         channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
 
     Raises:
-        InvalidArgumentError: There is no such precision.
+        InvalidArgumentError: There is no such precision, or no such device here.
     """
 
     device: torch.device | str = "cpu"
@@ -50,6 +51,7 @@ class Running:
 
     def __post_init__(self) -> None:
         one_of("precision", self.precision, PRECISIONS)
+        _a_device(self.device)
 
     def prepared(self, network: nn.Module) -> Callable[[Tensor], Any]:
         """Return what runs a copy of a network, in evaluation mode, on inputs from anywhere."""
@@ -91,3 +93,15 @@ class Running:
         if not self._is_mixed:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, dtype=_DTYPES[self.precision])
+
+
+def _a_device(device: torch.device | str) -> None:
+    """Refuse what PyTorch has no name for, and GPUs that are not there."""
+    try:
+        place = torch.device(device)
+    except (RuntimeError, TypeError):
+        reason = f"{shown(device)} is no device such as cpu, cuda or cuda:1"
+        raise InvalidArgumentError("device", reason) from None
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        reason = f"{shown(str(place))}: PyTorch finds {torch.cuda.device_count()} GPUs here"
+        raise InvalidArgumentError("device", reason)

@@ -91,5 +91,20 @@ def test_the_network_itself_stays_as_it_is(network: Noting) -> None:
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidArgumentError, match="mixed-bfloat16"):
+    with pytest.raises(InvalidArgumentError) as caught:
         Running(precision="int8")
+    names = ", ".join(map(repr, PRECISIONS))
+    assert str(caught.value) == f"precision: 'int8' is not one of {names}"
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("gpu", "'gpu' is no device such as cpu, cuda or cuda:1"),
+        (None, "None is no device"),
+        ("cuda:99", "'cuda:99': PyTorch finds [0-9]+ GPUs here"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(device: object, reason: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"device: {reason}"):
+        Running(device=device)  # type: ignore[arg-type]

@@ -137,20 +137,21 @@ class TestOnCores:
         assert sorted(images.read) == list(range(COUNT))
 
     def test_all_cores_work_and_each_by_itself(self, folder: Path, threads: int) -> None:
-        # As many passes at once as there are threads, and no more, or this would wait in vain.
+        # Passes wait for each other here, until there are as many at once as threads.
         together = threading.Barrier(threads, timeout=10)
         seen = []
 
         def run(pixels: Tensor) -> Tensor:
             together.wait()
-            seen.append((len(pixels), torch.get_num_threads()))
+            seen.append((len(pixels), torch.get_num_threads(), threading.get_ident()))
             return greys(pixels)
 
         reader = Reader(read_folder(folder), PROTOCOL)
         # Eighteen parts of four images, the last of which has two.
         list(OnCores(run, reader, batch_size=50).answers())
-        assert sorted(size for size, _ in seen) == [2] + [4] * 17
-        assert {threads_of_it for _, threads_of_it in seen} == {1}
+        assert sorted(size for size, _, _ in seen) == [2] + [4] * 17
+        assert {threads_of_it for _, threads_of_it, _ in seen} == {1}
+        assert len({thread for _, _, thread in seen}) == threads
 
     def test_the_number_of_threads_changes_no_bit(self, folder: Path) -> None:
         torch.manual_seed(0)

@@ -27,6 +27,7 @@ from model_hub.evaluation import (
     evaluate,
     read_folder,
 )
+from model_hub.evaluation.answering import OnGpu
 from model_hub.protocols import EvaluationProtocol
 
 
@@ -234,6 +235,24 @@ def test_a_core_takes_no_more_than_four_images_at_a_time(asked: int, used: int) 
     data = images([1] * 20, [1] * 20)
     found = evaluate(Answering(note), data, protocol(), batch_size=asked)
     assert (max(seen), sum(seen), found.batch_size) == (used, 20, used)
+    assert not found.halved
+
+
+@pytest.mark.parametrize(("room", "used", "halved"), [(8, 8, False), (5, 4, True), (1, 1, True)])
+def test_batches_that_were_halved_are_told(
+    room: int, used: int, *, halved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def narrow(greys: Tensor) -> Tensor:
+        if len(greys) > room:
+            raise torch.OutOfMemoryError
+        return one_hot(greys)
+
+    # What a GPU does, on the processor.
+    monkeypatch.setattr("model_hub.evaluation.scoring.OnCores", OnGpu)
+    data = images([1, 2, 3, 4, 5, 6, 7, 1, 2], [1, 2, 0, 4, 5, 6, 7, 1, 2])
+    found = evaluate(Answering(narrow), data, protocol(), batch_size=8)
+    assert (found.batch_size, found.halved) == (used, halved)
+    assert found.answers == (1, 2, 3, 4, 5, 6, 7, 1, 2)
 
 
 @pytest.fixture

@@ -38,7 +38,25 @@ class Answers:
     logits: Tensor | None
 
 
-class OnCores:
+class _Asking:
+    """A network that is asked about images.
+
+    Args:
+        run: Maps pixels (batch, size, size, 3) to logits.
+        reader: Reads the images.
+        batch_size: Images at a time.
+
+    Attributes:
+        batch_size: Images at a time.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
+        self._run = run
+        self._reader = reader
+        self.batch_size = batch_size
+
+
+class OnCores(_Asking):
     """A network on the cores of a processor.
 
     Each core decodes some images and runs the network on them by itself. Cores that share each
@@ -55,9 +73,7 @@ class OnCores:
     """
 
     def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
-        self._run = run
-        self._reader = reader
-        self.batch_size = min(batch_size, _IMAGES_A_CORE)
+        super().__init__(run, reader, batch_size=min(batch_size, _IMAGES_A_CORE))
 
     def answers(self) -> Generator[Answers]:
         """Yield the answers to all images, in order.
@@ -107,7 +123,7 @@ def _threads_kept() -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-class OnGpu:
+class OnGpu(_Asking):
     """A network on a GPU, which has its next batch while the answers to the last one are counted.
 
     Args:
@@ -118,11 +134,6 @@ class OnGpu:
     Attributes:
         batch_size: Images at a time: halved where the GPU has too little memory.
     """
-
-    def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
-        self._run = run
-        self._reader = reader
-        self.batch_size = batch_size
 
     def answers(self) -> Generator[Answers]:
         """Yield the answers to all images, in order.

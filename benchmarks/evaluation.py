@@ -63,7 +63,8 @@ class Setting:
     def read(self) -> Iterator[Batch]:
         """The images in batches."""
         reader = Reader(self.images, self.protocol)
-        return batches(reader, self.batch_size, processes=torch.get_num_threads())
+        parts = reader.parts(self.batch_size)
+        return batches(reader, parts, processes=torch.get_num_threads(), pinned=self.on_gpu)
 
 
 def evaluation(setting: Setting) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,10 +19,11 @@ __all__ = ["Answers", "OnCores", "OnGpu"]
 
 _IMAGES_A_CORE: Final = 4
 """Of more, the outputs of a layer are too large for a core's caches, which slows large networks and
-servers on the same machine; of fewer, threads wait for Python's lock with small ones."""
-_MOST_CORES: Final = 32
-_PARTS_A_CORE: Final = 2
-"""In work, or with files that are being read."""
+servers on the same machine."""
+_PASSES_A_MESSAGE: Final = 4
+"""Every message wakes four threads, which on a busy machine are in the way of others."""
+_LEAST_MESSAGES: Final = 4
+"""Of each process, so that all end at about the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,16 @@ class Answers:
     """Answers to some images in a row.
 
     Attributes:
-        batch: The images.
-        logits: (images of the batch, outputs), in the memory of the processor; None: all are
-            damaged.
+        indices: The places of the images in the data set.
+        digests: SHA-256 of each as it is kept.
+        damaged: Places of those among them that could not be read.
+        logits: (images, outputs), float64; None: all are damaged.
     """
 
-    batch: Batch
-    logits: Tensor | None
+    indices: tuple[int, ...]
+    digests: tuple[bytes, ...]
+    damaged: tuple[int, ...]
+    logits: npt.NDArray[np.float64] | None
 
 
 class _Asking:
@@ -59,12 +64,13 @@ class _Asking:
 class OnCores(_Asking):
     """A network on the cores of a processor.
 
-    Each core decodes some images and runs the network on them by itself. Cores that share each
-    layer of a larger batch wait for each other hundreds of times a batch and take up to twice as
-    long; beside a server, every one of these waits is in the way of its answers.
+    Each core decodes some images and runs the network on them by itself, in a process of its own.
+    Cores that share each layer of a larger batch wait for each other hundreds of times a batch and
+    take up to twice as long, and threads wait for Python's lock; beside a server, every one of
+    these waits is in the way of its answers.
 
     Args:
-        run: Maps pixels (batch, size, size, 3) to logits; called by several threads at once.
+        run: Maps pixels (batch, size, size, 3) to logits; called in several processes at once.
         reader: Reads the images.
         batch_size: Images at a time, a core; more than 4 are 4.
 
@@ -78,45 +84,44 @@ class OnCores(_Asking):
     def answers(self) -> Generator[Answers]:
         """Yield the answers to all images, in order.
 
-        As many cores work as PyTorch has threads.
+        As many processes work as PyTorch has threads; with one, the caller's.
 
         Raises:
             DamagedImageError: An image is damaged.
             DatasetError: An archive of them ends too early.
             OSError: A file cannot be read.
         """
-        with _threads_kept() as threads:
-            cores = min(threads, _MOST_CORES)
-            computing = ThreadPoolExecutor(
-                cores, "images", initializer=torch.set_num_threads, initargs=(1,)
+        # Here, where an error of the network is raised as it is and it is compiled but once.
+        first = range(min(self.batch_size, len(self._reader)))
+        # Who asks has one thread as well: for counting so few answers, two are too many.
+        with _one_thread() as threads:
+            yield self._answered(self._reader.batch(first, self._reader.contents(first)))
+            yield from batches(
+                self._reader,
+                self._reader.parts(self._images_a_message(threads), start=first.stop),
+                processes=threads if threads > 1 else 0,
+                work=self._answered,
             )
-            reading = ThreadPoolExecutor(cores, "files")
-            asked: deque[Future[Answers]] = deque()
-            try:
-                for places in self._reader.parts(self.batch_size):
-                    contents = reading.submit(self._reader.contents, places)
-                    asked.append(computing.submit(self._answered, places, contents))
-                    if len(asked) > _PARTS_A_CORE * cores:
-                        yield asked.popleft().result()
-                while asked:
-                    yield asked.popleft().result()
-            finally:
-                # What waits for a file is told first that it will not come.
-                reading.shutdown(cancel_futures=True)
-                computing.shutdown(cancel_futures=True)
 
-    def _answered(self, places: range, contents: Future[list[bytes]]) -> Answers:
-        batch = self._reader.batch(places, contents.result())
-        return Answers(batch, self._run(batch.pixels) if batch.indices else None)
+    def _images_a_message(self, processes: int) -> int:
+        """Return how many images a process answers before it tells; less where there are few."""
+        passes = len(self._reader) // (self.batch_size * processes * _LEAST_MESSAGES)
+        return self.batch_size * min(max(passes, 1), _PASSES_A_MESSAGE)
+
+    def _answered(self, batch: Batch) -> Answers:
+        if not batch.indices:
+            return _answers(batch, None)
+        # By places, so that damaged images change nothing for those in other passes.
+        passes = Counter(place // self.batch_size for place in batch.indices)
+        logits = [self._run(pixels) for pixels in torch.split(batch.pixels, [*passes.values()])]
+        return _answers(batch, torch.cat(logits))
 
 
 @contextmanager
-def _threads_kept() -> Iterator[int]:
-    """Tell how many threads PyTorch has, and let it have as many afterwards.
-
-    A thread that sets its own number sets that of all that begin later.
-    """
+def _one_thread() -> Iterator[int]:
+    """Let PyTorch use one thread for a while; tell how many it had."""
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         yield threads
     finally:
@@ -146,7 +151,13 @@ class OnGpu(_Asking):
             OSError: A file cannot be read.
             torch.OutOfMemoryError: The device has no room for a single image.
         """
-        read = batches(self._reader, self.batch_size, processes=torch.get_num_threads())
+        read = batches(
+            self._reader,
+            self._reader.parts(self.batch_size),
+            work=lambda batch: batch,
+            processes=torch.get_num_threads(),
+            pinned=True,
+        )
         asked: deque[tuple[Batch, _OnTheirWay | None]] = deque()
         with closing(read):
             for batch in read:
@@ -194,4 +205,10 @@ class _OnTheirWay:
 
 
 def _arrived(batch: Batch, logits: _OnTheirWay | None) -> Answers:
-    return Answers(batch, None if logits is None else logits.arrived())
+    return _answers(batch, None if logits is None else logits.arrived())
+
+
+def _answers(batch: Batch, logits: Tensor | None) -> Answers:
+    # An array travels between processes within its message, a tensor in a file of shared memory.
+    numbers = None if logits is None else logits.double().numpy()
+    return Answers(batch.indices, batch.digests, batch.damaged, numbers)

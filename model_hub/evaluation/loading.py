@@ -1,28 +1,36 @@
-"""Batches of pixels: read, decoded and cropped, here or in processes beside the caller."""
+"""Batches of pixels: read, decoded and cropped, in processes beside the caller."""
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
-from collections.abc import Generator, Iterator, Sequence
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from itertools import zip_longest
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from model_hub.evaluation.datasets import LabelledImages
 from model_hub.evaluation.errors import DamagedImageError, DatasetError
 from model_hub.evaluation.transform import cropped
+from model_hub.memory import keep_freed_memory
 from model_hub.protocols import EvaluationProtocol
 
 __all__ = ["Batch", "Reader", "batches"]
 
+_T = TypeVar("_T")
+
 _BATCHES_A_PROCESS: Final = 2
-"""Ready or in work; each is held in shared memory."""
+"""Ready or in work; pixels are held in shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +70,14 @@ class Reader:
         self._protocol = protocol
         self._skip_damaged = skip_damaged
 
-    def parts(self, size: int) -> Iterator[range]:
-        """Yield the places of all images, in order, some at a time."""
-        count = len(self._dataset)
-        return (range(start, min(start + size, count)) for start in range(0, count, size))
+    def __len__(self) -> int:
+        """Return how many images there are."""
+        return len(self._dataset)
+
+    def parts(self, size: int, *, start: int = 0) -> list[range]:
+        """Return the places of all images from one on, in order, some at a time."""
+        count = len(self)
+        return [range(first, min(first + size, count)) for first in range(start, count, size)]
 
     def contents(self, places: range) -> list[bytes]:
         """Return images as they are kept.
@@ -105,48 +117,93 @@ class Reader:
         return True
 
 
-def batches(reader: Reader, size: int, *, processes: int) -> Generator[Batch]:
-    """Yield the images of a data set in batches, in order, decoded while the caller is busy.
+def batches(
+    reader: Reader,
+    parts: Sequence[range],
+    *,
+    processes: int,
+    pinned: bool = False,
+    work: Callable[[Batch], _T],
+) -> Generator[_T]:
+    """Yield batches in order, or what becomes of them, while the caller is busy.
 
-    They are in memory that a GPU can copy from by itself. Processes decode, because a GPU takes
-    more images than threads can give: a third of a millisecond and more of each image needs
-    Python's lock.
+    Processes decode, because threads would wait for each other: a third of a millisecond and more
+    of each image needs Python's lock. They are forked from the caller and inherit what they need.
+    Where that cannot be, on other systems than Linux and in processes of a pool, the caller does
+    all.
 
     Args:
         reader: Reads them.
-        size: Images in a batch, the damaged among them.
-        processes: Decode so many batches at once; no more than there are cores and batches.
+        parts: The places of each.
+        processes: Work on so many batches at once; no more than there are cores and batches. With
+            none, the caller does all.
+        pinned: Whether they are in memory that a GPU can copy from by itself.
+        work: What the processes do with a batch, besides reading it.
 
     Raises:
         DamagedImageError: An image is damaged.
         DatasetError: An archive of them ends too early.
         OSError: A file cannot be read.
     """
-    parts = list(reader.parts(size))
+    count = min(processes, len(parts), _cores()) if _may_fork() else 0
     loader: DataLoader[Any] = DataLoader(
-        _InProcesses(reader),
+        _Work(reader, parts, work),
         batch_size=None,
-        sampler=parts,
-        num_workers=min(processes, len(parts), len(os.sched_getaffinity(0))),
-        prefetch_factor=_BATCHES_A_PROCESS,
-        pin_memory=torch.cuda.is_available(),
+        num_workers=count,
+        prefetch_factor=_BATCHES_A_PROCESS if count else None,
+        multiprocessing_context="fork" if count else None,
+        worker_init_fn=_begin,
+        pin_memory=pinned and torch.cuda.is_available(),
+        # Nothing is drawn, but a seed, which is not to come from the caller's numbers.
+        generator=torch.Generator(),
     )
-    for batch in loader:
+    for found in loader:
         # An error that a process raised would come with its traceback as its message.
-        if isinstance(batch, Exception):
-            raise batch
-        yield batch
+        if isinstance(found, Exception):
+            raise found
+        yield found
 
 
-class _InProcesses(Dataset[Any]):
-    """What a process of DataLoader asks for a batch, by the places of its images."""
+class _Work(IterableDataset[Any]):
+    """What the processes of DataLoader share: of N, each does every Nth batch.
 
-    def __init__(self, reader: Reader) -> None:
+    The files of its next batch are read meanwhile. DataLoader takes from its processes in turn, so
+    that batches come in order.
+    """
+
+    def __init__(
+        self, reader: Reader, parts: Sequence[range], work: Callable[[Batch], Any]
+    ) -> None:
         self._reader = reader
+        self._parts = parts
+        self._work = work
 
-    def __getitem__(self, places: range) -> Batch | Exception:
-        """Return a batch, or why there is none."""
-        try:
-            return self._reader.batch(places, self._reader.contents(places))
-        except (DatasetError, OSError) as error:
-            return error
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what becomes of batches; in the end perhaps why there are no more."""
+        process = get_worker_info()
+        mine = self._parts[process.id :: process.num_workers] if process else self._parts
+        with ThreadPoolExecutor(1, "files") as files:
+            read = deque(files.submit(self._reader.contents, places) for places in mine[:1])
+            try:
+                for places, later in zip_longest(mine, mine[1:]):
+                    if later is not None:
+                        read.append(files.submit(self._reader.contents, later))
+                    yield self._work(self._reader.batch(places, read.popleft().result()))
+            except (DatasetError, OSError) as error:
+                yield error
+
+
+def _begin(_: int) -> None:
+    keep_freed_memory()
+
+
+def _may_fork() -> bool:
+    return sys.platform == "linux" and not multiprocessing.current_process().daemon
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

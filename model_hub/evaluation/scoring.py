@@ -41,7 +41,8 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
     The same call gives the same figures: nothing is drawn at random, and neither TensorFloat-32 nor
     algorithms chosen by speed are used. The network itself stays as it is: a copy in evaluation
-    mode does the work. On a processor as many threads run it at once as PyTorch has.
+    mode does the work. On a processor it runs in as many processes as PyTorch has threads, forked
+    from the caller's; with one thread, in the caller's own.
 
     Args:
         network: Maps (batch, 3, height, width) to logits (batch, outputs).
@@ -84,10 +85,9 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
     skipped: list[str] = []
     with _reproducible(place), closing(answering.answers()) as answers:
         for found in answers:
-            batch = found.batch
-            skipped.extend(dataset.name(index) for index in batch.damaged)
+            skipped.extend(dataset.name(index) for index in found.damaged)
             if found.logits is not None:
-                tally.add(batch.indices, batch.digests, found.logits.double())
+                tally.add(found.indices, found.digests, torch.from_numpy(found.logits))
             if progress is not None:
                 progress(tally.count + len(skipped))
     if not tally.count:

@@ -11,17 +11,9 @@ import typer
 
 __all__ = ["worker"]
 
-_ENVIRONMENT: Final = {
-    # Threads that wait for each other by counting make everything slow on a machine that has other
-    # work.
-    "OMP_WAIT_POLICY": "PASSIVE",
-    # The C library gives the memory of every large tensor back to the system and takes it anew,
-    # page by page, for the next one: half the time of a small network. A job's process keeps what
-    # it once had; it ends with the job.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
-"""Of the processes that do the jobs; read when they start."""
+_WAITING: Final = "OMP_WAIT_POLICY"
+"""Threads of a network that count while they wait for each other make everything slow on a machine
+that has other work. Read when a job's process starts."""
 
 
 def worker(
@@ -55,8 +47,7 @@ def worker(
             "`pip install 'nas-bench-service[worker]'`\n"
         )
         raise typer.Exit(1) from None
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault(_WAITING, "PASSIVE")
     with open_jobs(JobSettings()) as jobs:
         if check:
             here = [found for found in jobs.roster.all() if found.host == platform.node()]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 
+from model_hub.memory import keep_freed_memory
 from service.jobs.states import JobKind
 from service.worker.evaluating import evaluate_network
 from service.worker.exporting import export_network
@@ -41,6 +42,7 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
         WorkError: It cannot be done, however often it is tried.
     """
     torch.set_num_threads(workplace.threads)
+    keep_freed_memory()
     try:
         return _WORK[kind](spec, workplace)
     except RuntimeError as error:

@@ -7,11 +7,9 @@ import multiprocessing
 import os
 import re
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,23 +47,35 @@ def folder(tmp_path: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Watched(ImageFiles):
-    """Notes which files are read."""
+    """Notes which images are read, by whatever process."""
 
-    read: list[int] = field(default_factory=list)
+    notes: Path
 
     def content(self, index: int) -> bytes:
-        self.read.append(index)
+        with self.notes.open("a") as file:
+            file.write(f"{index}\n")
         return super().content(index)
 
+    @property
+    def reads(self) -> list[int]:
+        return [*map(int, self.notes.read_text().split())]
 
-def watched(folder: Path) -> Watched:
+
+def watched(folder: Path, notes: Path) -> Watched:
     images = read_folder(folder)
-    return Watched(storage=images.storage, names=images.names, labels=images.labels)
+    return Watched(storage=images.storage, names=images.names, labels=images.labels, notes=notes)
 
 
 def greys(pixels: Tensor) -> Tensor:
     """Answer with the grey of each image."""
     return pixels[:, 0, 0, :1].float()
+
+
+def greys_in_two_threads(folder: Path) -> list[float]:
+    """Answer with the grey of each image that is in a folder."""
+    torch.set_num_threads(2)
+    answers = OnCores(greys, Reader(read_folder(folder), PROTOCOL), batch_size=4).answers()
+    return [grey for each in answers for grey in each.logits[:, 0]]
 
 
 @BOTH_WAYS
@@ -74,11 +84,10 @@ def greys(pixels: Tensor) -> Tensor:
 def test_every_image_is_answered_once_and_in_order(folder: Path, batch_size: int, way: Way) -> None:
     images = read_folder(folder)
     answers = list(way(greys, Reader(images, PROTOCOL), batch_size=batch_size).answers())
-    assert [index for each in answers for index in each.batch.indices] == list(range(COUNT))
+    assert [index for each in answers for index in each.indices] == list(range(COUNT))
     assert [n for each in answers for n in each.logits[:, 0].tolist()] == list(range(COUNT))
-    assert all(len(each.batch.indices) <= batch_size for each in answers)
     expected = [hashlib.sha256(file.read_bytes()).digest() for file in sorted(folder.glob("a/*"))]
-    assert [digest for each in answers for digest in each.batch.digests] == expected
+    assert [digest for each in answers for digest in each.digests] == expected
 
 
 @BOTH_WAYS
@@ -98,14 +107,25 @@ class TestDamage:
     def test_is_left_out_when_asked(self, folder: Path, way: Way) -> None:
         reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
         answers = list(way(greys, reader, batch_size=4).answers())
-        assert [each.batch.damaged for each in answers] == [()] * 10 + [(41,)] + [()] * 7
-        assert answers[10].logits.tolist() == [[40], [42], [43]]
-        assert answers[11].logits.tolist() == [[44], [45], [46], [47]]
+        assert [place for each in answers for place in each.damaged] == [41]
+        others = [place for place in range(COUNT) if place != 41]
+        assert [place for each in answers for place in each.indices] == others
+        assert [grey for each in answers for grey in each.logits[:, 0]] == others
 
+    @pytest.mark.usefixtures("threads")
     def test_of_all_images_of_a_batch_leaves_nothing_to_ask(self, folder: Path, way: Way) -> None:
+        for grey in range(20, 60):
+            (folder / f"a/{grey:03}.png").write_text("no image")
+
+        def run(pixels: Tensor) -> Tensor:
+            assert len(pixels)
+            return greys(pixels)
+
         reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
-        answers = list(way(greys, reader, batch_size=1).answers())
-        assert [each.batch.damaged for each in answers if each.logits is None] == [(41,)]
+        answers = list(way(run, reader, batch_size=4).answers())
+        assert any(each.logits is None for each in answers)
+        assert [place for each in answers for place in each.damaged] == [*range(20, 60)]
+        assert [place for each in answers for place in each.indices] == [*range(20), *range(60, 70)]
 
     def test_of_the_file_system_is_no_damaged_image(self, folder: Path, way: Way) -> None:
         reader = Reader(read_folder(folder), PROTOCOL, skip_damaged=True)
@@ -129,29 +149,31 @@ def test_an_archive_that_ends_too_early_is_told_in_its_own_words(
 
 
 class TestOnCores:
-    @pytest.mark.usefixtures("threads")
-    def test_a_file_is_read_once(self, folder: Path) -> None:
-        images = watched(folder)
+    def test_a_file_is_read_once(self, folder: Path, tmp_path: Path, threads: int) -> None:
+        images = watched(folder, tmp_path / "read")
         for _ in OnCores(greys, Reader(images, PROTOCOL), batch_size=9).answers():
             pass
-        assert sorted(images.read) == list(range(COUNT))
+        assert sorted(images.reads) == list(range(COUNT))
+        assert torch.get_num_threads() == threads
 
-    def test_all_cores_work_and_each_by_itself(self, folder: Path, threads: int) -> None:
-        # Passes wait for each other here, until there are as many at once as threads.
-        together = threading.Barrier(threads, timeout=10)
-        seen = []
+    def test_all_cores_work_and_each_by_itself(
+        self, folder: Path, tmp_path: Path, threads: int
+    ) -> None:
+        notes = tmp_path / "notes"
 
         def run(pixels: Tensor) -> Tensor:
-            together.wait()
-            seen.append((len(pixels), torch.get_num_threads(), threading.get_ident()))
+            with notes.open("a") as file:
+                file.write(f"{len(pixels)} {torch.get_num_threads()} {os.getpid()}\n")
             return greys(pixels)
 
-        reader = Reader(read_folder(folder), PROTOCOL)
-        # Eighteen parts of four images, the last of which has two.
-        list(OnCores(run, reader, batch_size=50).answers())
+        # Eighteen passes of four images, the last of which has two.
+        list(OnCores(run, Reader(read_folder(folder), PROTOCOL), batch_size=50).answers())
+        seen = [[*map(int, line.split())] for line in notes.read_text().splitlines()]
         assert sorted(size for size, _, _ in seen) == [2] + [4] * 17
         assert {threads_of_it for _, threads_of_it, _ in seen} == {1}
-        assert len({thread for _, _, thread in seen}) == threads
+        # The caller answers the first few, and with one thread all.
+        others = min(threads, len(os.sched_getaffinity(0))) if threads > 1 else 0
+        assert len({process for _, _, process in seen} - {os.getpid()}) == others
 
     def test_the_number_of_threads_changes_no_bit(self, folder: Path) -> None:
         torch.manual_seed(0)
@@ -167,7 +189,7 @@ class TestOnCores:
         def logits(threads: int) -> Tensor:
             torch.set_num_threads(threads)
             answering = OnCores(run, Reader(read_folder(folder), PROTOCOL), batch_size=50)
-            return torch.cat([each.logits for each in answering.answers()])
+            return torch.cat([torch.from_numpy(each.logits) for each in answering.answers()])
 
         before = torch.get_num_threads()
         one, *others = (logits(threads) for threads in (1, 2, 5))
@@ -175,29 +197,39 @@ class TestOnCores:
         assert one.shape == (COUNT, 10)
         assert all(torch.equal(one, other) for other in others)
 
-    def test_files_are_read_ahead_and_not_all(self, folder: Path, threads: int) -> None:
-        images = watched(folder)
-        answers = OnCores(greys, Reader(images, PROTOCOL), batch_size=2).answers()
-        next(answers)
-        deadline = time.monotonic() + 10
-        while len(images.read) < 2 * (2 * threads + 1):
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        time.sleep(0.05)
-        assert len(images.read) == 2 * (2 * threads + 1)
-        answers.close()
+    def test_the_next_files_are_read_meanwhile_and_no_more(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        images = watched(folder, tmp_path / "read")
+        seen = []
 
-    def test_who_has_enough_gets_the_threads_back(self, folder: Path, threads: int) -> None:
-        before = set(threading.enumerate())
-        answers = OnCores(greys, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers()
-        next(answers)
-        assert set(threading.enumerate()) > before
-        answers.close()
-        assert set(threading.enumerate()) == before
-        assert torch.get_num_threads() == threads
-        # Also of those that begin now.
-        with ThreadPoolExecutor() as pool:
-            assert pool.submit(torch.get_num_threads).result() == threads
+        def run(pixels: Tensor) -> Tensor:
+            # Four images, then messages of four passes, which find those of the next one read.
+            message = -(-len(seen) // 4)
+            expected = min(4 + 16 * (message + 1), COUNT) if seen else 4
+            deadline = time.monotonic() + 10
+            while len(images.reads) < expected:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            seen.append((len(images.reads), expected))
+            return greys(pixels)
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        list(OnCores(run, Reader(images, PROTOCOL), batch_size=4).answers())
+        torch.set_num_threads(before)
+        assert len(seen) == 18
+        assert all(found == expected for found, expected in seen)
+
+    def test_a_process_of_a_pool_does_all_by_itself(self, folder: Path) -> None:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply(greys_in_two_threads, (folder,)) == list(range(COUNT))
+
+    @pytest.mark.usefixtures("threads")
+    def test_numbers_drawn_by_the_caller_stay_the_same(self, folder: Path) -> None:
+        before = torch.random.get_rng_state()
+        list(OnCores(greys, Reader(read_folder(folder), PROTOCOL), batch_size=4).answers())
+        assert torch.equal(torch.random.get_rng_state(), before)
 
     def test_an_error_of_the_network_ends_it(self, folder: Path, threads: int) -> None:
         def run(_: Tensor) -> Tensor:
@@ -232,14 +264,18 @@ class TestOnGpu:
         with pytest.raises(torch.OutOfMemoryError):
             list(OnGpu(run, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers())
 
-    @pytest.mark.usefixtures("threads")
-    def test_who_has_enough_leaves_no_processes_behind(self, folder: Path) -> None:
-        before = set(multiprocessing.active_children())
-        answers = OnGpu(greys, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers()
-        next(answers)
-        assert set(multiprocessing.active_children()) > before
-        answers.close()
-        deadline = time.monotonic() + 30
-        while set(multiprocessing.active_children()) - before:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+
+@BOTH_WAYS
+def test_who_has_enough_leaves_no_processes_behind(folder: Path, threads: int, way: Way) -> None:
+    before = set(multiprocessing.active_children())
+    answers = way(greys, Reader(read_folder(folder), PROTOCOL), batch_size=2).answers()
+    # On cores the first answers are the caller's own.
+    next(answers), next(answers)
+    expected = way is OnGpu or threads > 1
+    assert (set(multiprocessing.active_children()) > before) is expected
+    answers.close()
+    assert torch.get_num_threads() == threads
+    deadline = time.monotonic() + 30
+    while set(multiprocessing.active_children()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -7,7 +7,7 @@ which takes as long. `evaluate` is held against a bare loop over DataLoader and 
 counts nothing, and against each of these two alone. On a processor the loop's network has all cores
 for each batch, and so have the processes that decode. Figures are medians of the rounds; the four
 take turns, so that other work on the machine meets all of them. Where there is much of it, go by
-processor time, which on a GPU and of other processes says nothing.
+processor time, which on a GPU says nothing.
 
     python benchmarks/evaluation.py FOLDER --model proxyless-mobile --device cuda \
         --precision bfloat16 --batch-size 256 --repeat 40
@@ -63,8 +63,13 @@ class Setting:
     def read(self) -> Iterator[Batch]:
         """The images in batches."""
         reader = Reader(self.images, self.protocol)
-        parts = reader.parts(self.batch_size)
-        return batches(reader, parts, processes=torch.get_num_threads(), pinned=self.on_gpu)
+        return batches(
+            reader,
+            reader.parts(self.batch_size),
+            processes=torch.get_num_threads(),
+            pinned=self.on_gpu,
+            work=lambda batch: batch,
+        )
 
 
 def evaluation(setting: Setting) -> None:
@@ -112,15 +117,15 @@ def waited(setting: Setting) -> None:
 
 
 def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Return the median seconds that each takes, and of processor time of all its threads."""
+    """Return the median seconds that each takes, and of processor time of all its processes."""
     walls: dict[str, list[float]] = {name: [] for name in works}
     cores: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            wall, core = time.perf_counter(), time.process_time()
+            wall, core = time.perf_counter(), sum(os.times()[:4])
             work()
             walls[name].append(time.perf_counter() - wall)
-            cores[name].append(time.process_time() - core)
+            cores[name].append(sum(os.times()[:4]) - core)
     return {
         name: (statistics.median(walls[name]), statistics.median(cores[name])) for name in works
     }

@@ -147,7 +147,7 @@ def batches(
     """
     count = min(processes, len(parts), _cores()) if _may_fork() else 0
     loader: DataLoader[Any] = DataLoader(
-        _Work(reader, parts, work),
+        _Work(reader, parts, work, shared=count > 0),
         batch_size=None,
         num_workers=count,
         prefetch_factor=_BATCHES_A_PROCESS if count else None,
@@ -172,15 +172,22 @@ class _Work(IterableDataset[Any]):
     """
 
     def __init__(
-        self, reader: Reader, parts: Sequence[range], work: Callable[[Batch], Any]
+        self,
+        reader: Reader,
+        parts: Sequence[range],
+        work: Callable[[Batch], Any],
+        *,
+        shared: bool,
     ) -> None:
         self._reader = reader
         self._parts = parts
         self._work = work
+        self._shared = shared
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what becomes of batches; in the end perhaps why there are no more."""
-        process = get_worker_info()
+        # Not shared, the caller may still be a process of another DataLoader.
+        process = get_worker_info() if self._shared else None
         mine = self._parts[process.id :: process.num_workers] if process else self._parts
         with ThreadPoolExecutor(1, "files") as files:
             read = deque(files.submit(self._reader.contents, places) for places in mine[:1])

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from contextlib import suppress
+from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Final, Self
 
@@ -67,13 +68,16 @@ class Trial:
 
         A process that ends without a last word has crashed.
         """
-        if not self._news.poll(seconds):
+        # The end of the process by itself, too: what it has started may keep the pipe open.
+        if not wait([self._news, self._process.sentinel], seconds):
             return None
         try:
-            return read_news(self._news)
+            if self._news.poll():
+                return read_news(self._news)
         except (EOFError, OSError):
-            self._process.join()
-            return Crashed(failure=_sudden_end(self._process.exitcode))
+            pass
+        self._process.join()
+        return Crashed(failure=_sudden_end(self._process.exitcode))
 
     def takes_more_than(self, memory: int) -> bool:
         """Tell whether its processes take more than so many bytes together."""
@@ -82,9 +86,9 @@ class Trial:
     def _end(self) -> None:
         """End it with all processes that it started."""
         pid = self._process.pid
+        # Before it has a group of its own, it is ended by itself.
         with suppress(ProcessLookupError, PermissionError):
-            # Before it has a group of its own, it is ended by itself.
-            if pid is not None and os.getpgid(pid) == pid:
+            if pid is not None:
                 os.killpg(pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()

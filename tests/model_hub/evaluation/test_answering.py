@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from model_hub.evaluation import DamagedImageError, DatasetError, ImageFiles, read_folder, read_tar
 from model_hub.evaluation.answering import OnCores, OnGpu
@@ -71,11 +73,21 @@ def greys(pixels: Tensor) -> Tensor:
     return pixels[:, 0, 0, :1].float()
 
 
-def greys_in_two_threads(folder: Path) -> list[float]:
-    """Answer with the grey of each image that is in a folder."""
-    torch.set_num_threads(2)
-    answers = OnCores(greys, Reader(read_folder(folder), PROTOCOL), batch_size=4).answers()
-    return [grey for each in answers for grey in each.logits[:, 0]]
+class Evaluations(Dataset[Any]):
+    """What two processes of a DataLoader do, which can have no processes themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> list[float]:
+        """Answer with the grey of each image."""
+        torch.set_num_threads(2)
+        reader = Reader(read_folder(self.folder), PROTOCOL)
+        answers = (OnCores, OnGpu)[index](greys, reader, batch_size=4).answers()
+        return [grey for each in answers for grey in each.logits[:, 0].tolist()]
 
 
 @BOTH_WAYS
@@ -146,6 +158,11 @@ def test_an_archive_that_ends_too_early_is_told_in_its_own_words(
     with pytest.raises(DatasetError) as caught:
         list(way(greys, reader, batch_size=20).answers())
     assert re.fullmatch(rf"{path}, a/\d+\.png: the archive is truncated", str(caught.value))
+
+
+def test_a_process_of_a_pool_does_all_by_itself(folder: Path) -> None:
+    loader: DataLoader[Any] = DataLoader(Evaluations(folder), batch_size=None, num_workers=2)
+    assert [*loader] == [[*range(COUNT)]] * 2
 
 
 class TestOnCores:
@@ -220,10 +237,6 @@ class TestOnCores:
         torch.set_num_threads(before)
         assert len(seen) == 18
         assert all(found == expected for found, expected in seen)
-
-    def test_a_process_of_a_pool_does_all_by_itself(self, folder: Path) -> None:
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert pool.apply(greys_in_two_threads, (folder,)) == list(range(COUNT))
 
     @pytest.mark.usefixtures("threads")
     def test_numbers_drawn_by_the_caller_stay_the_same(self, folder: Path) -> None:

@@ -10,11 +10,25 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from service.jobs.records import Job
 from service.jobs.states import JobKind, JobState
 
-from .conftest import REPOSITORY, Lab
+from .conftest import NETWORK, REPOSITORY, Lab
+
+EVALUATION = {
+    "network": NETWORK,
+    "dataset": "images",
+    "protocol": {"dataset": "made up", "input_size": 32},
+    "device": "cpu",
+    "precision": "float32",
+    "channels_last": None,
+    "compile": False,
+    "batch_size": 4,
+    "on_corrupt": "fail",
+    "compare": 0,
+}
 
 
 def test_a_job_becomes_a_result_and_files(lab: Lab) -> None:
@@ -126,6 +140,23 @@ def test_a_process_that_dies_takes_down_one_job_alone(lab: Lab) -> None:
     assert lab.end_of(lab.build()).state is JobState.SUCCEEDED
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
+@pytest.mark.parametrize("whose", ["the job's", "one of its cores'"])
+def test_an_evaluation_whose_process_dies_leaves_none_behind_and_is_tried_again(
+    lab: Lab, whose: str
+) -> None:
+    _endless_images(lab.jobs.settings.datasets_dir / "images")
+    worker = lab.work("--threads", "2")
+    job = lab.begun(lab.submit(JobKind.EVALUATION, EVALUATION, needs_dataset="images"))
+    (first,) = _children_of_forkserver(worker.pid)
+    others = lab.until(lambda: found if len(found := _children(first)) == 2 else None)
+    assert {os.sched_getscheduler(pid) for pid in others} == {os.SCHED_IDLE}
+    os.kill(first if whose == "the job's" else others[0], signal.SIGKILL)
+    again = lab.until(lambda: _attempted(lab, job.id, 2), patience=20)
+    assert again.error is None or again.error.kind == "crash"
+    assert not any(_lives(pid) for pid in (first, *others))
+
+
 def test_the_tries_of_a_killed_worker_end_with_it(lab: Lab) -> None:
     worker = lab.work()
     lab.begun(lab.time())
@@ -180,6 +211,22 @@ def test_a_device_that_is_not_there_is_refused(lab: Lab, device: str) -> None:
 def _attempted(lab: Lab, job_id: str, times: int) -> Job | None:
     job = lab.jobs.store.get(job_id)
     return job if job.attempts >= times else None
+
+
+def _endless_images(folder: Path) -> None:
+    """Make a data set of one image that is read again and again."""
+    folder.mkdir(parents=True)
+    Image.new("L", (32, 32)).save(folder / "grey.png")
+    (folder / "labels.csv").write_text("file,label\n" + "grey.png,0\n" * 100_000)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    # Orphans of a container may wait for ever for somebody to ask how they ended.
+    return "State:\tZ" not in status
 
 
 def _children_of_forkserver(worker: int) -> list[int]:

@@ -3,7 +3,7 @@
     python benchmarks/beside_worker.py [ROUNDS] [IMAGES CHECKPOINT]
 
 A server of the sample is asked by eight clients, thirty times a second each, while a worker is idle
-and while it runs a network on all cores, in turn. With IMAGES (a folder with labels.csv) and
+and while it runs a network, in turn. With IMAGES (a folder with labels.csv) and
 CHECKPOINT (the published weights of `proxyless-w0.3-r176`) each round evaluates that model as
 well, which reads images.
 

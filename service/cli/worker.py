@@ -25,7 +25,7 @@ def worker(
     slots: Annotated[int, typer.Option(min=1, help="Jobs at a time on each device.")] = 1,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Cores that a job may use; its share of all by default."),
+        typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")

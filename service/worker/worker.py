@@ -39,7 +39,8 @@ class Worker:
         jobs: Where jobs come from.
         devices: What it computes on.
         slots: Jobs at a time on each device.
-        threads: Processor cores that a job may use; None: its share of the machine's.
+        threads: Processor cores that a job may use; None: its share of all but one, which is left
+            to whatever answers beside it.
     """
 
     def __init__(
@@ -59,13 +60,15 @@ class Worker:
         self._said: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
         self._version = version("nas-bench-service")
         self._evicted = self._recovered = -_EVICTION_SECONDS
+        # A machine whose cores are all busy answers late, however readily a job gives way.
+        others = len(os.sched_getaffinity(0)) - 1
         places = [device for device in self._devices for _ in range(slots)]
         self._slots = [
             Slot(
                 jobs=jobs,
                 worker_id=self.id,
                 device=device,
-                threads=threads or max(1, len(os.sched_getaffinity(0)) // len(places)),
+                threads=threads or max(1, others // len(places)),
                 scratch=self._scratch(self.id),
                 datasets=self._datasets,
                 stop=self._stop,

@@ -3,9 +3,10 @@
     python benchmarks/beside_worker.py [ROUNDS] [IMAGES CHECKPOINT]
 
 A server of the sample is asked by eight clients, thirty times a second each, while a worker is idle
-and while it runs a network, in turn. With IMAGES (a folder with labels.csv) and
-CHECKPOINT (the published weights of `proxyless-w0.3-r176`) each round evaluates that model as
-well, which reads images.
+and while it is busy, in turn: it times a network with one input a pass, as is the default, and
+with 64; it writes one network after another in every format. With IMAGES (a folder with labels.csv)
+and CHECKPOINT (the published weights of `proxyless-w0.3-r176`) it evaluates that model as well,
+which reads images.
 
 The 99th percentile of a round is its twentieth slowest request, and differs by a quarter between
 two rounds with an idle worker: hence a figure over the requests of all rounds, and as much of the
@@ -32,10 +33,12 @@ from load import paced
 from processes import service
 
 from bench_client import BenchClient, Job
+from bench_client.models.submissions import ModelFormat
 from generators.registry import GENERATORS, SAMPLES
 from model_hub import zoo
 
 MODEL, IMAGES = "proxyless-w0.3-r176", 20_000
+EXPORTS = 40
 CLIENTS, RATE, SECONDS = 8, 30.0, 8.0
 PATHS = [
     f"/v1/nasbench201/computed-stats?arch={arch}&num_epochs=200&dataset=cifar100&reduction=mean"
@@ -78,17 +81,20 @@ def compared(idle: list[float], busy: list[float]) -> str:
     )
 
 
-def asked_beside(port: int, bench: BenchClient, job: Job, stage: str) -> list[float]:
-    """Return latencies while a job is at a stage, and end the job."""
-    while (now := bench.job(job)).progress is None or now.progress.stage != stage:
+def asked_beside(port: int, bench: BenchClient, jobs: list[Job]) -> list[float]:
+    """Return latencies while a worker does jobs, from its first figure on, and end the jobs."""
+    while (now := bench.job(jobs[0])).state != "succeeded":
         if now.error:
             raise RuntimeError(now.error.message)
+        if now.progress and now.progress.done:
+            break
         time.sleep(0.1)
     found = asked(port)
-    if bench.job(job).state != "running":
-        raise RuntimeError("the job ended too early")
-    bench.cancel(job)
-    while bench.job(job).state == "running":
+    if bench.job(jobs[-1]).state not in ("queued", "running"):
+        raise RuntimeError("the jobs ended too early")
+    for job in jobs:
+        bench.cancel(job)
+    while any(bench.job(job).state == "running" for job in jobs):
         time.sleep(0.1)
     return found
 
@@ -103,6 +109,23 @@ def endless_images(images: Path, folder: Path) -> None:
         (folder / name).write_bytes(path.read_bytes())
     lines = (f"{name},{label}\n" for _, name, label in islice(cycle(rows), IMAGES))
     (folder / "labels.csv").write_text("file,label\n" + "".join(lines))
+
+
+def works_of(bench: BenchClient, *, evaluates: bool) -> dict[str, Callable[[int], list[Job]]]:
+    """Return what submits more work of each kind than a round takes; rounds have their own."""
+    network = partial(bench.latency, "nasbench201", dataset="cifar100", wait=False)
+    timed = partial(network, repeats=1_000_000)
+    forms: list[ModelFormat] = ["safetensors", "export", "onnx", "report", "picture"]
+    exported = partial(bench.build, "nasbench201", dataset="cifar100", formats=forms, wait=False)
+    evaluated = partial(bench.evaluate, model=MODEL, dataset="images", wait=False)
+    works: dict[str, Callable[[int], list[Job]]] = {
+        "timing": lambda turn: [timed(turn)],
+        "timing with 64 inputs a pass": lambda turn: [timed(turn, batch_size=64)],
+        "exporting": lambda turn: [exported(turn * EXPORTS + each) for each in range(EXPORTS)],
+    }
+    if evaluates:
+        works["evaluating"] = lambda turn: [evaluated(batch_size=32 + turn)]
+    return works
 
 
 def main() -> None:
@@ -121,28 +144,17 @@ def main() -> None:
             zoo.convert(evaluation[1], MODEL)
         with service(folder) as server, worker(folder):
             bench = BenchClient(f"http://127.0.0.1:{server.port}")
-            timed = partial(
-                bench.latency,
-                "nasbench201",
-                dataset="cifar100",
-                batch_size=64,
-                repeats=1_000_000,
-                wait=False,
-            )
-            evaluated = partial(bench.evaluate, model=MODEL, dataset="images", wait=False)
-            works: list[tuple[str, Callable[[int], Job]]] = [("timing", timed)]
-            if evaluation:
-                works.append(("evaluating", lambda turn: evaluated(batch_size=32 + turn)))
-            idle: dict[str, list[list[float]]] = {stage: [] for stage, _ in works}
-            busy: dict[str, list[list[float]]] = {stage: [] for stage, _ in works}
+            works = works_of(bench, evaluates=bool(evaluation))
+            idle: dict[str, list[list[float]]] = {work: [] for work in works}
+            busy: dict[str, list[list[float]]] = {work: [] for work in works}
             for turn in range(rounds):
-                for stage, submit in works:
-                    idle[stage].append(asked(server.port))
-                    busy[stage].append(asked_beside(server.port, bench, submit(turn), stage))
-                    print(stage, compared(idle[stage][-1], busy[stage][-1]))
-            for stage, latencies in idle.items():
-                both = compared([*chain(*latencies)], [*chain(*busy[stage])])
-                print(f"{stage}, all rounds: {both}")
+                for work, submit in works.items():
+                    idle[work].append(asked(server.port))
+                    busy[work].append(asked_beside(server.port, bench, submit(turn)))
+                    print(f"{work}: {compared(idle[work][-1], busy[work][-1])}", flush=True)
+            for work, latencies in idle.items():
+                both = compared([*chain(*latencies)], [*chain(*busy[work])])
+                print(f"{work}, all rounds: {both}")
             rest = [*chain(*idle.values())]
             if len(rest) > 1:
                 print("idle twice:", compared([*chain(*rest[::2])], [*chain(*rest[1::2])]))

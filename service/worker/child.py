@@ -100,7 +100,7 @@ def _system_failure(error: OSError) -> Failure:
 
 
 def _reporter(news: Connection) -> Callable[[Progress], None]:
-    """Return what reports progress: each new stage, and else ten times a second at most."""
+    """Return what reports progress: each new stage, and else once a second at most."""
     last, stage = 0.0, ""
 
     def report(progress: Progress) -> None:

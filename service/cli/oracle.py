@@ -166,7 +166,10 @@ def _print(items: Sequence[Any], title: str, *, as_json: bool) -> None:
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
     """Return an item as a row: its own numbers, then what was trained, long values left out."""
-    parts = [item, item.get("metrics", {}), item.get("config", {})]
+    metrics = item.get("metrics", {})
+    # What an item is ranked by stands among its metrics, under its name.
+    own = {name: value for name, value in item.items() if name != "value" or not metrics}
+    parts = [own, metrics, item.get("config", {})]
     return {
         name: value
         for part in parts

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,15 +20,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from generators.progress import Progress as Callback
 
 __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
 
 _SIDE_BY_SIDE: Final = 6
-_COLUMN_WIDTH: Final = 16
-"""Characters that a column of numbers with its name takes, about."""
-_WIDEST_NAME: Final = 30
+"""Items at most that stand side by side."""
+_AROUND: Final = 3
+"""Characters between a value and that of the next column."""
+_LONG_TEXT: Final = 16
+"""Characters from which on a value is a text that gives way to numbers."""
+_IDENTITIES: Final = ("index", "hash", "id")
+"""Fields by which an item can be asked for again, the best first."""
 
 
 def wants_json(*, asked: bool) -> bool:
@@ -51,11 +57,12 @@ def print_fields(values: Mapping[str, Any]) -> None:
 def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     """Print items: what they have in common once, then what tells them apart as a table.
 
-    A few items stand side by side, a field a line; many stand below each other, with as many
-    fields as fit the terminal.
+    A few items stand side by side, a field a line, where the terminal is wide enough; else each is
+    a line, with as many fields as fit. No value is shortened. What identifies an item always has a
+    place, other long texts come last or not at all.
     """
     console = Console()
-    console.print(title, style="bold")
+    console.print(Text(title, style="bold"))
     if not items:
         return
     names = list(dict.fromkeys(name for item in items for name in item))
@@ -65,30 +72,61 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
         if all(item.get(name) == items[0].get(name) for item in items)
     }
     print_fields({name: value for name, value in shared.items() if value is not None})
-    varying = [name for name in names if name not in shared]
-    if not varying:
+    columns = {
+        name: [_cell(item.get(name)) for item in items] for name in names if name not in shared
+    }
+    if not columns:
         return
     if len(items) <= _SIDE_BY_SIDE:
-        rows = [[name, *(_cell(item.get(name)) for item in items)] for name in varying]
-        console.print(_table(["", *(f"#{rank}" for rank in range(1, len(items) + 1))], rows))
-        return
-    fitting = varying[: max(1, console.width // _COLUMN_WIDTH)]
-    console.print(_table(fitting, [[_cell(item.get(name)) for name in fitting] for item in items]))
-    if len(fitting) < len(varying):
-        sys.stdout.write(f"  and {len(varying) - len(fitting)} more fields: --json shows them\n")
+        beside = [list(columns), *map(list, zip(*columns.values(), strict=True))]
+        header = ["", *(f"#{rank}" for rank in range(1, len(items) + 1))]
+        if sum(map(_width, header, beside)) < console.width:
+            console.print(_table(dict(zip(header, beside, strict=True))))
+            return
+    fitting = _fitting(columns, console.width)
+    console.print(_table({name: columns[name] for name in fitting}))
+    left_out = [name for name in columns if name not in fitting]
+    if left_out:
+        sys.stdout.write(f"  not shown here, but by --json: {', '.join(left_out)}\n")
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    # What the numbers are must be read even where there is no room for all of them.
-    first = max(len(row[0]) for row in rows) if rows else 0
-    for rank, name in enumerate(header):
-        if rank == 0:
-            table.add_column(name, no_wrap=True, min_width=min(first, _WIDEST_NAME))
-        else:
-            table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """Return the names of the columns that fit, in their order, long texts last."""
+    long = [name for name, cells in columns.items() if max(map(len, cells)) > _LONG_TEXT]
+    identity = _identity(columns)
+    room = width - 1
+    fitting: set[str] = set()
+    first = [] if identity is None else [identity]
+    for name in dict.fromkeys([*first, *(name for name in columns if name not in long), *long]):
+        needed = _width(name, columns[name])
+        if needed <= room or not fitting:
+            fitting.add(name)
+            room -= needed
+    last = {name for name in long if name != identity}
+    return sorted((name for name in columns if name in fitting), key=last.__contains__)
+
+
+def _identity(columns: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the column by which an item can be asked for again."""
+    distinct = [name for name, cells in columns.items() if len(set(cells)) == len(cells)]
+    return next(
+        (name for name in (*_IDENTITIES, *distinct) if name in distinct and name in columns), None
+    )
+
+
+def _width(name: str, cells: Sequence[str]) -> int:
+    """Return the characters that a column takes, the space around it included."""
+    return max(cell_len(name), *map(cell_len, cells)) + _AROUND
+
+
+def _table(columns: Mapping[str, Sequence[str]]) -> Table:
+    """Return a table whose columns are as wide as their longest value."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for rank, name in enumerate(columns):
+        # What is longer than the terminal goes on in the next line: it is never cut off.
+        table.add_column(Text(name), justify="right" if rank else "left", overflow="fold")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from bench_client.caller_warnings import warn_at_script
 
 __all__ = ["BUSY", "SPOILT", "connections", "result_code", "transaction", "warn"]
 
@@ -97,7 +98,7 @@ def result_code(error: sqlite3.Error) -> int:
 
 def warn(message: str) -> None:
     """Say what is wrong with a cache; answers are not concerned."""
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    warn_at_script(message, RuntimeWarning)
 
 
 @contextmanager

@@ -6,13 +6,13 @@ import asyncio
 import os
 import threading
 import time
-import warnings
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
 from bench_client.artifacts import ArtifactMethods
+from bench_client.caller_warnings import warn_at_script
 from bench_client.downloads import Download
 from bench_client.errors import SyntheticDataWarning
 from bench_client.export import ExportMethods
@@ -32,9 +32,6 @@ _TIMEOUT: Final = 30.0
 _RETRIES: Final = 3
 _EXTRA: Final = frozenset({"numpy", "orjson", "peewee"})
 """What the `local` extra brings."""
-
-_FRAMES_TO_CALLER: Final = 5
-"""From a warning to the line that asked: notice, _ask, drive, method, caller."""
 
 
 class _Transport(Protocol):
@@ -69,11 +66,10 @@ class _SyntheticNotice:
             if name in self._warned:
                 return
             self._warned.add(name)
-        warnings.warn(
+        warn_at_script(
             f"the numbers of {name} are made up ({provenance.source}, `nbs sample`): good "
             "for trying things out, not for results",
             SyntheticDataWarning,
-            stacklevel=_FRAMES_TO_CALLER,
         )
 
 

@@ -6,6 +6,7 @@ out-neighbours' sorted hashes and its own; the fingerprint is the md5 of the sor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES, Cell
@@ -19,7 +20,7 @@ except ImportError:  # a Python built without it
 
     md5 = partial(_openssl_md5, usedforsecurity=False)
 
-__all__ = ["hash_cell", "hash_code"]
+__all__ = ["hash_cell", "hash_code", "hash_graph"]
 
 _INPUT_LABEL = -1
 _OUTPUT_LABEL = -2
@@ -35,13 +36,19 @@ def _md5(text: str) -> str:
     return str(md5(text.encode()).hexdigest())
 
 
-_INITIAL_HASHES = {
-    (out, into, label): _md5(str((out, into, label)))
+class _InitialHashes(dict[tuple[int, int, int], str]):
+    """Hashes of vertices by out degree, in degree and label; those of the space are kept."""
+
+    def __missing__(self, vertex: tuple[int, int, int]) -> str:
+        return _md5(str(vertex))
+
+
+_INITIAL_HASHES = _InitialHashes(
+    ((out, into, label), _md5(str((out, into, label))))
     for out in range(MAX_VERTICES)
     for into in range(MAX_VERTICES)
     for label in _LABELS
-}
-"""By out degree, in degree and label."""
+)
 
 
 def hash_cell(cell: Cell) -> str:
@@ -57,12 +64,21 @@ def hash_cell(cell: Cell) -> str:
 def hash_code(code: int) -> str:
     """Return what `hash_cell` returns for the cell with this code."""
     cell = Cell(code).pruned()
-    sources = [_MEMBERS[mask] for mask in cell.predecessors]
+    return hash_graph([_MEMBERS[mask] for mask in cell.predecessors], cell.operations)
+
+
+def hash_graph(sources: Sequence[Sequence[int]], operations: Sequence[int]) -> str:
+    """Return the published hash of a graph of any size, as it is given: nothing is pruned.
+
+    Args:
+        sources: For each vertex those that feed it; those of the input, none, come first.
+        operations: Labels of the vertices between the input and the output, 0 or more.
+    """
     targets: list[list[int]] = [[] for _ in sources]
     for vertex, feeding in enumerate(sources):
         for source in feeding:
             targets[source].append(vertex)
-    labels = (_INPUT_LABEL, *cell.operations, _OUTPUT_LABEL)
+    labels = (_INPUT_LABEL, *operations, _OUTPUT_LABEL)
     hashes = [
         _INITIAL_HASHES[len(out), len(into), label]
         for out, into, label in zip(targets, sources, labels, strict=True)
@@ -73,7 +89,7 @@ def hash_code(code: int) -> str:
     return _md5(str(sorted(hashes)))
 
 
-def _refined(hashes: list[str], neighbors: list[tuple[list[int], list[int]]]) -> list[str]:
+def _refined(hashes: list[str], neighbors: list[tuple[list[int], Sequence[int]]]) -> list[str]:
     """Return the hashes of one round later.
 
     Args:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_client import BenchClient, BenchmarkNotInstalledError
-from bench_client.compat_nasbench import ModelSpec, NASBench, OutOfDomainError
+from bench_client import (
+    BenchClient,
+    BenchmarkNotInstalledError,
+    UnavailableError,
+    UnsupportedQuestionError,
+)
+from bench_client.compat_nasbench import ModelSpec, NASBench, OutOfDomainError, api
+from bench_client.models import Nb101Stats, Page
+from bench_client.operations import Question
 from benchmark_db.nasbench101.cell_hash import hash_cell
 from benchmark_db.nasbench101.enumeration import enumerate_cells
 from benchmark_db.nasbench101.spelling import parse_cell
+from generators.nasbench101 import generate
 
 HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
 MATRIX: Final = [
@@ -44,6 +53,13 @@ HALFWAY: Final = [
     (883.6810302734375, 0.8796073794364929, 0.8291265964508057, 0.8204126358032227),
     (883.4569702148438, 0.8634815812110901, 0.8115985393524170, 0.8058894276618958),
 ]
+LARGER: Final = {
+    # By vertices, of the densest cells: computed once by the published algorithm.
+    7: "f690c0e4e86a7f8d01d6b502a80413d8",
+    8: "54f00f06e14890f86dc284d1ed62d578",
+    12: "844200b7078552bc0cf6776a010b40e0",
+    20: "5b4413a7cd9a7a07b1c28dde5871a60b",
+}
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +128,46 @@ class TestModelSpec:
         with pytest.raises(ValueError, match="not in list"):
             ModelSpec(MATRIX, OPS).hash_spec([CONV3X3, CONV1X1])
 
-    @pytest.mark.parametrize(
-        ("matrix", "message"),
-        [([[0, 0], [0, 0]], "no path"), (np.eye(8, k=1), "more than 7 vertices")],
-    )
-    def test_what_is_outside_the_space_has_no_hash(self, matrix: Any, message: str) -> None:
-        ops = ["input", *[CONV1X1] * (len(matrix) - 2), "output"]
-        with pytest.raises(OutOfDomainError, match=message):
-            ModelSpec(matrix, ops).hash_spec([CONV3X3, CONV1X1, MAXPOOL3X3])
+    def test_without_a_path_there_is_no_hash(self) -> None:
+        with pytest.raises(OutOfDomainError, match="no path"):
+            ModelSpec([[0, 0], [0, 0]], ["input", "output"]).hash_spec([CONV3X3])
+
+    @pytest.mark.parametrize(("vertices", "digest"), LARGER.items())
+    def test_larger_cells_than_the_space_has_are_hashed_too(
+        self, vertices: int, digest: str
+    ) -> None:
+        """Every vertex feeding every later one; as the package computes the hashes."""
+        names = [CONV3X3, CONV1X1, MAXPOOL3X3]
+        ops = ["input", *(names[vertex % 3] for vertex in range(vertices - 2)), "output"]
+        matrix = np.triu(np.ones((vertices, vertices), dtype=int), k=1)
+        assert ModelSpec(matrix, ops).hash_spec(names) == digest
+
+    @given(data=st.data())
+    def test_the_order_of_vertices_does_not_matter_at_any_size(self, data: Any) -> None:
+        size = data.draw(st.integers(8, 14))
+        matrix = np.zeros((size, size), dtype=int)
+        for source, target in combinations(range(size), 2):
+            matrix[source, target] = data.draw(st.integers(0, 1))
+        matrix[0, 1:-1] = matrix[1:-1, -1] = 1
+        names = [CONV3X3, CONV1X1, MAXPOOL3X3, "conv7x7"]
+        inner = data.draw(st.lists(st.sampled_from(names), min_size=size - 2, max_size=size - 2))
+        ops = ["input", *inner, "output"]
+        spec = ModelSpec(matrix, ops)
+        assert spec.ops == ops
+        # Vertices may change places where all edges still lead upwards.
+        swapped = data.draw(st.integers(1, size - 3))
+        order = [*range(size)]
+        if not matrix[swapped, swapped + 1]:
+            order[swapped : swapped + 2] = swapped + 1, swapped
+        other = ModelSpec(matrix[order][:, order], [ops[vertex] for vertex in order])
+        assert other.hash_spec(names) == spec.hash_spec(names)
+        changed = [*ops]
+        changed[swapped] = names[(names.index(ops[swapped]) + 1) % 4]
+        assert ModelSpec(matrix, changed).hash_spec(names) != spec.hash_spec(names)
+
+    def test_pictures_are_refused_by_name(self) -> None:
+        with pytest.raises(UnsupportedQuestionError, match="cells are not drawn here"):
+            ModelSpec(MATRIX, OPS).visualize()
 
     @given(edges=st.lists(st.integers(0, 1), min_size=10, max_size=10), seed=st.integers(0, 80))
     def test_pruning_is_that_of_the_benchmark(self, edges: list[int], seed: int) -> None:
@@ -203,7 +251,13 @@ class TestQuery:
         data = nasbench.query(ModelSpec(MATRIX, OPS), stop_halfway=True)
         assert measured(data) in HALFWAY
 
-    def test_the_same_query_has_the_same_answer(self, client: BenchClient) -> None:
+    def test_asked_again_and_again_all_runs_are_met(self, nasbench: NASBench) -> None:
+        """As programs do that average over three distinct accuracies."""
+        spec = ModelSpec(MATRIX, OPS)
+        found = {measured(nasbench.query(spec)) for _ in range(200)}
+        assert found == set(REPEATS)
+
+    def test_with_a_seed_the_same_query_has_the_same_answer(self, client: BenchClient) -> None:
         first, second = NASBench(client, seed=3), NASBench(client, seed=3)
         small = ModelSpec([[0, 1], [0, 0]], ["input", "output"])
         second.query(small)
@@ -211,7 +265,8 @@ class TestQuery:
         assert measured(first.query(spec)) == measured(second.query(spec))
         assert measured(first.query(spec)) == measured(first.query(spec))
 
-    def test_isomorphic_cells_have_the_same_answer(self, nasbench: NASBench) -> None:
+    def test_isomorphic_cells_have_the_same_answer(self, client: BenchClient) -> None:
+        nasbench = NASBench(client, seed=0)
         order = [0, 4, 1, 2, 3, 5, 6]
         matrix = np.array(MATRIX)[order][:, order]
         other = ModelSpec(matrix, [OPS[vertex] for vertex in order])
@@ -226,7 +281,7 @@ class TestQuery:
 
     def test_without_a_seed_the_draws_are_those_of_the_package(self, client: BenchClient) -> None:
         """Which takes `random.randint(0, 2)` for each query."""
-        nasbench, spec = NASBench(client, seed=None), ModelSpec(MATRIX, OPS)
+        nasbench, spec = NASBench(client), ModelSpec(MATRIX, OPS)
         random.seed(5)
         found = [measured(nasbench.query(spec)) for _ in range(10)]
         random.seed(5)
@@ -243,9 +298,69 @@ class TestQuery:
 
 
 class TestTable:
-    def test_every_cell_is_iterated(self, nasbench: NASBench) -> None:
+    def test_every_cell_is_iterated_as_often_as_wanted(self, nasbench: NASBench) -> None:
         expected = sorted([HASH, *(digest for digest, _ in enumerate_cells(4))])
-        assert list(nasbench.hash_iterator()) == expected
+        hashes = nasbench.hash_iterator()
+        assert list(hashes) == list(hashes) == expected
+        assert len(hashes) == len(expected)
+        assert HASH in hashes
+        assert "0" * 32 not in hashes
+
+    def test_the_tables_hold_what_single_cells_are_told_as(self, nasbench: NASBench) -> None:
+        fixed, computed = nasbench.fixed_statistics, nasbench.computed_statistics
+        assert [*fixed] == [*computed] == [*nasbench.hash_iterator()]
+        assert len(fixed) == len(computed) == len([*fixed])
+        assert repr(fixed) == f"FixedStatistics({len(fixed)} cells)"
+        assert fixed[HASH]["module_adjacency"].tolist() == MATRIX
+        assert [run["final_test_accuracy"] for run in computed[HASH][108]] == [
+            test for *_, test in REPEATS
+        ]
+        told = {digest: nasbench.get_metrics_from_hash(digest) for digest in fixed}
+        for digest, cell in fixed.items():
+            assert told[digest][0].keys() == cell.keys()
+            assert all(np.array_equal(told[digest][0][name], cell[name]) for name in cell)
+        assert dict(computed.items()) == {digest: runs for digest, (_, runs) in told.items()}
+        assert [cell["trainable_parameters"] for cell in fixed.values()] == [
+            fixed[digest]["trainable_parameters"] for digest in fixed
+        ]
+
+    @pytest.mark.parametrize(
+        "key", ["0" * 32, HASH.upper(), "", 5, None, '{"op1": "conv3x3", "input1": [0]}']
+    )
+    def test_what_is_no_hash_of_a_cell_is_a_missing_key(self, key: Any, nasbench: NASBench) -> None:
+        for table in (nasbench.fixed_statistics, nasbench.computed_statistics):
+            assert key not in table
+            assert table.get(key) is None
+            with pytest.raises(KeyError):
+                table[key]
+
+    def test_cells_that_lack_the_largest_budget_are_iterated_too(
+        self, training: Any, write_tfrecord: Any, tmp_path: Path
+    ) -> None:
+        cells = [cell.to_dict() for _, cell in enumerate_cells(3)]
+        payloads = [training(cell, 12) for cell in cells for _ in range(3)]
+        payloads += [training(cells[0], 108) for _ in range(3)]
+        generate(write_tfrecord(tmp_path / "nasbench_full.tfrecord", payloads), tmp_path)
+        nasbench = NASBench(tmp_path)
+        expected = sorted(digest for digest, _ in enumerate_cells(3))
+        assert [*nasbench.hash_iterator()] == expected
+        assert len(nasbench.hash_iterator()) == len(expected)
+        assert [*map(len, nasbench.computed_statistics.values())].count(2) == 1
+
+    def test_pages_of_two_databases_are_not_mixed(self, client: BenchClient, server: Any) -> None:
+        """The first page comes from one database, the next, by then, from another."""
+        info = client.benchmark("nasbench101").model_dump_json()
+        filters, options = {"num_epochs": 108}, {"reduction": "mean", "limit": 10}
+        page = client._ask(
+            Question("computed_stats", Page[Nb101Stats], "nasbench101", filters, options)
+        )
+        mark = page.provenance.model_copy(update={"content_digest": "0" * 64})
+        replaced = page.model_copy(update={"provenance": mark})
+        server.will_answer(
+            *(text.encode() for text in (info, page.model_dump_json(), replaced.model_dump_json()))
+        )
+        with pytest.raises(UnavailableError, match="was replaced while its cells were read"):
+            list(NASBench(server.url).hash_iterator())
 
     def test_all_runs_of_a_cell_come_by_budget(self, nasbench: NASBench) -> None:
         fixed, computed = nasbench.get_metrics_from_hash(HASH)
@@ -269,6 +384,26 @@ class TestTable:
     def test_an_unknown_hash_is_a_missing_key(self, nasbench: NASBench) -> None:
         with pytest.raises(KeyError, match="0" * 32):
             nasbench.get_metrics_from_hash("0" * 32)
+
+
+def test_training_is_refused_by_name(nasbench: NASBench) -> None:
+    with pytest.raises(UnsupportedQuestionError, match="nothing is trained into '/tmp/model'"):
+        nasbench.evaluate(ModelSpec(MATRIX, OPS), "/tmp/model")  # noqa: S108 - nothing is written
+
+
+def test_the_module_of_the_package_is_there_by_its_name() -> None:
+    assert api.NASBench is NASBench
+    assert api.ModelSpec is ModelSpec
+    assert api.OutOfDomainError is OutOfDomainError
+
+
+def test_checks_that_are_private_in_the_package_are_there(nasbench: NASBench) -> None:
+    """Published programs call them."""
+    spec = ModelSpec(MATRIX, OPS)
+    nasbench._check_spec(spec)
+    assert nasbench._hash_spec(spec) == HASH
+    with pytest.raises(OutOfDomainError):
+        nasbench._check_spec(ModelSpec([[0, 0], [0, 0]], ["input", "output"]))
 
 
 def test_a_folder_without_the_benchmark_is_told_at_once(databases: Path) -> None:

@@ -1,0 +1,188 @@
+"""The table of `nasbench`, and the budget that its queries spend."""
+
+from __future__ import annotations
+
+from collections.abc import KeysView
+from typing import Any, Final
+
+from bench_client.compat import RunChoice, Where, client_for
+from bench_client.compat_nasbench.spec import ModelSpec, OutOfDomainError
+from bench_client.compat_nasbench.tables import (
+    NAME,
+    Computed,
+    ComputedStatistics,
+    Fixed,
+    FixedStatistics,
+    computed,
+    fixed,
+    halfway,
+    measured,
+)
+from bench_client.errors import UnsupportedQuestionError
+from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES, PUBLISHED_OPERATION_NAMES, Cell
+from benchmark_db.nasbench101.cell_hash import hash_cell
+from benchmark_db.nasbench101.spelling import parse_cell
+
+__all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]
+
+_REPEATS: Final = 3
+
+
+class NASBench:
+    """The table, asked one cell at a time, and a budget that adds up what was asked.
+
+    Args:
+        dataset_file: Whom to ask, in place of the file: a client, the address of a service, a
+            folder of databases, or None for `BenchClient()`.
+        seed: None: each query draws one of the runs from Python's global generator, as the package
+            does, so that the same query may have another answer; `random.seed` makes the draws
+            repeatable. An integer: it chooses the run, the same for the same query, always.
+
+    Attributes:
+        config: `module_vertices`, `max_edges`, `num_repeats` and `available_ops` of the space.
+        valid_epochs: The budgets that the installed data has, in epochs.
+        fixed_statistics: By hash, `module_adjacency`, `module_operations` and
+            `trainable_parameters` of each cell that has runs; looked up when asked for.
+        computed_statistics: By hash and budget, for each run `halfway_` and `final_`
+            `training_time`, `train_accuracy`, `validation_accuracy` and `test_accuracy`; likewise.
+        training_time_spent: Seconds of training that queries stood for.
+        total_epochs_spent: Epochs of training that they stood for.
+
+    Raises:
+        BenchmarkNotInstalledError: NAS-Bench-101 is not installed there.
+        BenchError: As `BenchClient`.
+    """
+
+    def __init__(self, dataset_file: Where = None, seed: int | None = None) -> None:
+        self.config: dict[str, Any] = {
+            "module_vertices": MAX_VERTICES,
+            "max_edges": MAX_EDGES,
+            "num_repeats": _REPEATS,
+            "available_ops": list(PUBLISHED_OPERATION_NAMES),
+        }
+        self._bench = client_for(dataset_file)
+        self._choice = RunChoice(seed)
+        info = self._bench.benchmark(NAME)
+        self.valid_epochs = set(info.budgets) - set(info.provenance.contents["budgets_missing"])
+        self.fixed_statistics = FixedStatistics(self._bench, info)
+        self.computed_statistics = ComputedStatistics(self._bench, info)
+        self.reset_budget_counters()
+
+    def query(
+        self,
+        model_spec: ModelSpec,
+        epochs: int = 108,
+        stop_halfway: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
+    ) -> dict[str, Any]:
+        """Return what one of the runs of a cell recorded, and add its cost to the budget.
+
+        Args:
+            model_spec: The cell.
+            epochs: The training budget.
+            stop_halfway: Whether the run is stopped half-way through its epochs.
+
+        Returns:
+            `module_adjacency` (an int8 array) and `module_operations` of the cell that was trained,
+            isomorphic to the one given; `trainable_parameters`; `training_time` in seconds;
+            `train_accuracy`, `validation_accuracy` and `test_accuracy` from 0 to 1.
+
+        Raises:
+            OutOfDomainError: The cell is outside the space or not in the installed data, or the
+                data does not have this budget.
+        """
+        if epochs not in self.valid_epochs:
+            raise OutOfDomainError(f"{epochs!r:.80} epochs are none of {sorted(self.valid_epochs)}")
+        module = _cell(model_spec).to_module()
+        runs = self._bench.query_nb101(module, epochs, include_intermediates=stop_halfway)
+        if not runs:
+            raise OutOfDomainError(
+                f"the installed data has no runs of {model_spec!r} at {epochs} epochs"
+            )
+        run = self._choice(runs, runs[0].config.hash, epochs)
+        recorded = measured(halfway(run) if stop_halfway else run)
+        self.training_time_spent += recorded["training_time"]
+        self.total_epochs_spent += epochs // 2 if stop_halfway else epochs
+        return fixed(run.config) | recorded
+
+    def is_valid(self, model_spec: ModelSpec) -> bool:
+        """Return whether a cell, pruned, is in the space."""
+        try:
+            _cell(model_spec)
+        except OutOfDomainError:
+            return False
+        return True
+
+    def get_budget_counters(self) -> tuple[float, int]:
+        """Return the seconds and epochs of training that queries stood for."""
+        return self.training_time_spent, self.total_epochs_spent
+
+    def reset_budget_counters(self) -> None:
+        """Set the budget counters to 0."""
+        self.training_time_spent = 0.0
+        self.total_epochs_spent = 0
+
+    def evaluate(self, model_spec: ModelSpec, model_dir: str) -> None:
+        """Refuse: nothing is trained here.
+
+        Raises:
+            UnsupportedQuestionError: Always.
+        """
+        raise UnsupportedQuestionError(
+            f"nothing is trained into {model_dir!r:.80}: recorded runs of {model_spec!r} are known"
+        )
+
+    def hash_iterator(self) -> KeysView[str]:
+        """Return the hash of every cell that has runs, ascending; it has a length.
+
+        It may be iterated as often as wanted; each time hashes are asked for a thousand at a time:
+        of the whole table in some 400 questions.
+        """
+        return self.fixed_statistics.keys()
+
+    def get_metrics_from_hash(self, module_hash: str) -> tuple[Fixed, Computed]:
+        """Return what is known of a cell and, by budget, what each of its runs recorded.
+
+        Args:
+            module_hash: As `hash_iterator` gives it.
+
+        Returns:
+            The entries of `fixed_statistics` and `computed_statistics`.
+
+        Raises:
+            KeyError: The installed data has no such cell.
+            BenchError: As `BenchClient`.
+        """
+        runs = self.computed_statistics.runs(module_hash)
+        return fixed(runs[0].config), computed(runs)
+
+    def get_metrics_from_spec(self, model_spec: ModelSpec) -> tuple[Fixed, Computed]:
+        """Return for a cell what `get_metrics_from_hash` returns for its hash.
+
+        Raises:
+            OutOfDomainError: The cell is outside the space.
+            KeyError: The installed data has no such cell.
+        """
+        return self.get_metrics_from_hash(self._hash_spec(model_spec))
+
+    def _check_spec(self, model_spec: ModelSpec) -> None:
+        # Private in the package too, and called by programs all the same.
+        _cell(model_spec)
+
+    def _hash_spec(self, model_spec: ModelSpec) -> str:
+        return hash_cell(_cell(model_spec))
+
+
+def _cell(spec: ModelSpec) -> Cell:
+    """Return the pruned cell.
+
+    Raises:
+        OutOfDomainError: It is outside the space.
+    """
+    if spec.matrix is None or spec.ops is None:
+        raise OutOfDomainError(f"no path of {spec!r} leads from input to output")
+    module = {"module_adjacency": spec.matrix.astype(int), "module_operations": spec.ops}
+    try:
+        return parse_cell(module)
+    except InvalidArchitectureError as error:
+        raise OutOfDomainError(str(error)) from error

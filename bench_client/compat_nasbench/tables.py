@@ -1,0 +1,225 @@
+"""What is recorded of cells, in the words of `nasbench`: of one cell, and as tables by hash."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from abc import abstractmethod
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
+from itertools import islice
+from typing import Any, Final, TypeAlias, TypeVar
+
+from bench_client.clients import BenchClient
+from bench_client.compat_nasbench.spec import array
+from bench_client.errors import UnavailableError, UnexpectedAnswerError
+from bench_client.models import BenchmarkInfo, Nb101Config, Nb101Epoch, Nb101Stats, Page
+from bench_client.operations import Question
+from benchmark_db.nasbench101.spelling import parse_cell
+
+__all__ = [
+    "NAME",
+    "Computed",
+    "ComputedStatistics",
+    "Fixed",
+    "FixedStatistics",
+    "computed",
+    "fixed",
+    "halfway",
+    "measured",
+]
+
+V = TypeVar("V")
+
+Fixed: TypeAlias = dict[str, Any]
+"""`module_adjacency`, `module_operations` and `trainable_parameters` of a cell."""
+
+Computed: TypeAlias = dict[int, list[dict[str, Any]]]
+"""By budget, for each run of a cell what it recorded half-way and at its end."""
+
+NAME: Final = "nasbench101"
+
+_StatsPage: Final = Page[Nb101Stats]
+_PAGE: Final = 1000
+_BATCH: Final = 64
+"""Cells whose runs are asked for together."""
+
+_HASH: Final = re.compile("[0-9a-f]{32}")
+_PERCENT: Final = 100
+_ROUNDING: Final = 4e-16
+"""How far two roundings may take a number from what it was, relatively."""
+
+_SINGLE: Final = struct.Struct("<f")
+
+
+class _Table(Mapping[str, V]):
+    """A value by hash for every cell that has runs, ascending by hash.
+
+    Single cells are asked for one at a time; whoever iterates gets pages.
+
+    Args:
+        bench: Whom to ask.
+        info: What is installed there.
+    """
+
+    def __init__(self, bench: BenchClient, info: BenchmarkInfo) -> None:
+        contents = info.provenance.contents
+        self._bench = bench
+        self._cells: int = contents["cells"]
+        self._budget = max(set(info.budgets) - set(contents["budgets_missing"]))
+        self._complete = not contents["configurations_missing"]
+
+    def __iter__(self) -> Iterator[str]:
+        return (config.hash for config in self._configs())
+
+    def __len__(self) -> int:
+        return self._cells
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} cells)"
+
+    def items(self) -> ItemsView[str, V]:
+        """Return hashes and values; each iteration asks for them page by page."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[V]:
+        """Return the values; each iteration asks for them page by page."""
+        return _Values(self)
+
+    @abstractmethod
+    def rows(self) -> Iterator[tuple[str, V]]:
+        """Yield hashes and values."""
+
+    def _asked(self, module_hash: str, **options: Any) -> Sequence[Nb101Stats]:
+        # What spells a cell in another way is no key.
+        known = _HASH.fullmatch(str(module_hash))
+        runs = self._bench.query_nb101(module_hash, **options) if known else ()
+        if not runs:
+            raise KeyError(module_hash)
+        return runs
+
+    def _configs(self) -> Iterator[Nb101Config]:
+        """Yield what is known of each cell, a thousand a question.
+
+        Raises:
+            UnavailableError: The database was replaced meanwhile.
+        """
+        # Where no cell lacks a budget, the runs at the largest one meet every cell.
+        filters = {"num_epochs": self._budget} if self._complete else {}
+        options: dict[str, Any] = {"reduction": "mean", "limit": _PAGE}
+        last, content = "", None
+        while True:
+            question = Question("computed_stats", _StatsPage, NAME, filters, options)
+            page = self._bench._ask(question)  # noqa: SLF001 - no method of it gives single pages
+            if content not in {None, page.provenance.content_digest}:
+                raise UnavailableError(
+                    f"the database of {NAME} was replaced while its cells were read: iterate again"
+                )
+            content = page.provenance.content_digest
+            for item in page.items:
+                if item.config.hash != last:
+                    yield item.config
+                last = item.config.hash
+            if page.next_cursor is None:
+                return
+            options = {**options, "cursor": page.next_cursor}
+
+
+class _Items(ItemsView[str, V]):
+    _mapping: _Table[V]
+
+    def __iter__(self) -> Iterator[tuple[str, V]]:
+        return self._mapping.rows()
+
+
+class _Values(ValuesView[V]):
+    _mapping: _Table[V]
+
+    def __iter__(self) -> Iterator[V]:
+        return (value for _, value in self._mapping.rows())
+
+
+class FixedStatistics(_Table[Fixed]):
+    """What is known of each cell that has runs, whatever was trained."""
+
+    def rows(self) -> Iterator[tuple[str, Fixed]]:
+        """Yield hashes and what is known of their cells."""
+        return ((config.hash, fixed(config)) for config in self._configs())
+
+    def __getitem__(self, module_hash: str) -> Fixed:
+        return fixed(self._asked(module_hash, reduction="mean")[0].config)
+
+
+class ComputedStatistics(_Table[Computed]):
+    """What the runs of each cell recorded, by budget."""
+
+    def rows(self) -> Iterator[tuple[str, Computed]]:
+        """Yield hashes and what the runs of their cells recorded."""
+        hashes = iter(self)
+        while batch := list(islice(hashes, _BATCH)):
+            found = self._bench.query_nb101_many(batch, include_intermediates=True)
+            yield from zip(batch, map(computed, found), strict=True)
+
+    def runs(self, module_hash: str) -> Sequence[Nb101Stats]:
+        """Return all runs of a cell.
+
+        Raises:
+            KeyError: It has none.
+        """
+        return self._asked(module_hash, include_intermediates=True)
+
+    def __getitem__(self, module_hash: str) -> Computed:
+        return computed(self.runs(module_hash))
+
+
+def fixed(config: Nb101Config) -> Fixed:
+    """Return what is known of a cell."""
+    module = parse_cell(config.arch).to_module()
+    return {
+        "module_adjacency": array(module["module_adjacency"]).astype("int8"),
+        "module_operations": module["module_operations"],
+        "trainable_parameters": config.trainable_parameters,
+    }
+
+
+def halfway(run: Nb101Stats) -> Nb101Epoch:
+    """Return what a run that was asked for with intermediate statistics recorded half-way."""
+    if run.intermediates is None:
+        raise UnexpectedAnswerError("the answer lacks the intermediate statistics asked for")
+    return run.intermediates[0]
+
+
+def measured(at: Nb101Stats | Nb101Epoch) -> dict[str, Any]:
+    """Return what a run recorded: seconds, and accuracies from 0 to 1."""
+    return {
+        "training_time": at.training_time,
+        "train_accuracy": _fraction(at.train_acc),
+        "validation_accuracy": _fraction(at.valid_acc),
+        "test_accuracy": _fraction(at.test_acc),
+    }
+
+
+def computed(runs: Iterable[Nb101Stats]) -> Computed:
+    """Return what the runs of a cell recorded, by budget."""
+    by_budget: Computed = {}
+    for run in runs:
+        by_budget.setdefault(run.config.num_epochs, []).append(
+            _prefixed("halfway", measured(halfway(run))) | _prefixed("final", measured(run))
+        )
+    return by_budget
+
+
+def _fraction(percent: float | None) -> float | None:
+    """Return an accuracy as recorded, from 0 to 1.
+
+    The archive's are float32, which multiplication by 100 and division again may miss by a bit.
+    """
+    if percent is None:
+        return None
+    fraction = percent / _PERCENT
+    (single,) = _SINGLE.unpack(_SINGLE.pack(fraction))
+    return float(single) if math.isclose(single, fraction, rel_tol=_ROUNDING) else fraction
+
+
+def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}

@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 
 from bench_client import BenchClient
-from bench_client.compat_nni import query_nb101_computed_stats, query_nds_computed_stats
+from bench_client.compat_nni.nasbench101 import query_nb101_trial_stats
+from bench_client.compat_nni.nasbench201 import PRIMITIVES, query_nb201_trial_stats
+from bench_client.compat_nni.nds import query_nds_trial_stats
 
+TEST_ACCURACY = 50
 INCEPTION_LIKE = {
     "op1": "conv1x1",
     "op2": "conv3x3",
@@ -26,12 +29,19 @@ INCEPTION_LIKE = {
 
 
 def main() -> None:
-    """Ask for the runs of one cell and for the best network of a design space."""
+    """Ask for the runs of one cell, for good operations and for the best network of a space."""
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
-        for run in query_nb101_computed_stats(INCEPTION_LIKE, 108, client=bench):
+        for run in query_nb101_trial_stats(INCEPTION_LIKE, 108, client=bench):
             print(f"repeat {run['repeat']}: {run['valid_acc']:.2f} %, {run['training_time']:.0f} s")
 
-        networks = query_nds_computed_stats(
+        counts = dict.fromkeys(PRIMITIVES, 0)
+        for run in query_nb201_trial_stats(None, 200, "cifar100", "mean", client=bench):
+            if run["test_acc"] > TEST_ACCURACY:
+                for operation in run["config"]["arch"].values():
+                    counts[operation] += 1
+        print(f"operations of networks above {TEST_ACCURACY} %: {counts}")
+
+        networks = query_nds_trial_stats(
             None, "resnet", "random", None, None, "cifar10", client=bench
         )
         best = max(networks, key=lambda run: run["best_test_acc"])

@@ -39,6 +39,8 @@ from benchmark_db.nasbench201.tables import (
     Run,
 )
 from generators.build import DatabaseBuild
+from generators.nasbench201 import generate as generate_nasbench201
+from generators.natssss import generate as generate_natssss
 from generators.source import Source
 
 NUM_ARCHITECTURES: Final = 60
@@ -250,6 +252,15 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def synthetic_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_database(tmp_path_factory.mktemp("synthetic"), synthetic=True)
+
+
+@pytest.fixture(scope="session")
+def nats_bench_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The databases of the published records of architectures 0 and 11 of both spaces."""
+    out = tmp_path_factory.mktemp("nats-bench")
+    generate_nasbench201(shared / "data/nasbench201/NATS-tss-v1_0-3ffb9-simple", out)
+    generate_natssss(shared / "data/natssss/NATS-sss-v1_0-50262-simple", out)
+    return out
 
 
 def _served(directory: Path) -> Iterator[BenchmarkServer]:

@@ -43,17 +43,8 @@ def close(found: Any, expected: Any, relative: float) -> bool:
 
 
 @pytest.fixture(scope="module")
-def folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The databases of the published records of architectures 0 and 11 of both spaces."""
-    out = tmp_path_factory.mktemp("nats-bench")
-    generate_nasbench201(shared / "data/nasbench201/NATS-tss-v1_0-3ffb9-simple", out)
-    generate_natssss(shared / "data/natssss/NATS-sss-v1_0-50262-simple", out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def bench(folder: Path) -> Iterator[BenchClient]:
-    with BenchClient.local(folder) as client:
+def bench(nats_bench_folder: Path) -> Iterator[BenchClient]:
+    with BenchClient.local(nats_bench_folder) as client:
         yield client
 
 

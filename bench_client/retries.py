@@ -19,8 +19,8 @@ RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
 """Too many requests; no answer from behind a proxy; overloaded."""
 
 _UNAVAILABLE: Final = 503
-_OUTLASTED: Final = b":problem:time-budget-exceeded"
-"""End of the type of the problem that says so."""
+_FINAL: Final = (b":problem:time-budget-exceeded", b":problem:database-unusable")
+"""Ends of the types of problems that stay however often the question is asked."""
 
 LONGEST_PAUSE: Final = 30.0
 """Seconds; a server that asks for a longer pause is not asked again."""
@@ -92,5 +92,7 @@ def _is_passing(outcome: Outcome) -> bool:
 
 
 def _is_final(response: httpx.Response) -> bool:
-    """Tell whether a question outlasted its time budget: asked again, it would again."""
-    return response.status_code == _UNAVAILABLE and _OUTLASTED in response.content
+    """Tell whether asking again is of no use: the question takes too long, or a file is damaged."""
+    if response.status_code != _UNAVAILABLE:
+        return False
+    return any(kind in response.content for kind in _FINAL)

@@ -47,7 +47,14 @@ _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
 def provenance_mark(published: Published) -> Answer:
-    """Return the few words on the origin of its numbers that every answer carries."""
+    """Return the few words on the origin of its numbers that every answer carries.
+
+    Called once all numbers of an answer have been read.
+
+    Raises:
+        UnusableDatabaseError: They may not be of this origin: the file was changed meanwhile.
+    """
+    published.database.check_unchanged()
     provenance = published.provenance
     return {
         "benchmark": provenance.benchmark,

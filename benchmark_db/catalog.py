@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Final, cast
 
 from benchmark_db.benchmark import Benchmark
-from benchmark_db.errors import UnknownBenchmarkError, UnusableDatabaseError
+from benchmark_db.errors import (
+    BenchmarkDataError,
+    UnknownBenchmarkError,
+    UnusableDatabaseError,
+)
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
@@ -32,39 +36,59 @@ PUBLISHED: Final[Mapping[str, type[Published]]] = {
 class Catalog:
     """What is installed in a folder, opened once.
 
+    A database that fails a check while it is open belongs to the unusable ones from then on.
+
     Args:
         directory: The folder; `NAME.db` is the database of NAME.
-
-    Attributes:
-        published: Everything installed, by name.
-        installed: The benchmarks among it, which can be asked for runs.
-        unusable: Why a database that is there cannot be served, by name.
+        connections: To each database; as many threads can always ask at a time.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.published: dict[str, Published] = {}
-        self.unusable: dict[str, str] = {}
+    def __init__(self, directory: Path, *, connections: int = 1) -> None:
+        self._opened: dict[str, Published] = {}
+        self._refused: dict[str, str] = {}
         for name, published in PUBLISHED.items():
             path = directory / f"{name}.db"
             if path.exists():
                 try:
-                    self.published[name] = published(path)
+                    self._opened[name] = published(path)
+                    self._opened[name].database.reserve(connections)
                 except UnusableDatabaseError as error:
-                    self.unusable[name] = str(error)
-        self.installed: dict[str, Benchmark] = {
+                    self._refused[name] = str(error)
+
+    @property
+    def published(self) -> dict[str, Published]:
+        """Everything installed that may be asked, by name."""
+        return {
+            name: published
+            for name, published in self._opened.items()
+            if published.database.failure is None
+        }
+
+    @property
+    def installed(self) -> dict[str, Benchmark]:
+        """The benchmarks among it, which can be asked for runs."""
+        return {
             name: published
             for name, published in self.published.items()
             if isinstance(published, Benchmark)
         }
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Why a database that is there cannot be served, by name."""
+        failed = {name: published.database.failure for name, published in self._opened.items()}
+        return self._refused | {name: why for name, why in failed.items() if why is not None}
 
     def __getitem__(self, name: str) -> Benchmark:
         """Return an installed benchmark.
 
         Raises:
             UnknownBenchmarkError: There is no such benchmark, or it is not installed.
+            UnusableDatabaseError: It has failed a check since it was opened.
         """
-        if name in self.installed:
-            return self.installed[name]
+        found = self._opened.get(name)
+        if isinstance(found, Benchmark) and found.database.failure is None:
+            return found
         raise self._missing(name, BENCHMARKS)
 
     def entry(self, name: str) -> Published:
@@ -72,9 +96,11 @@ class Catalog:
 
         Raises:
             UnknownBenchmarkError: There is nothing of this name, or it is not installed.
+            UnusableDatabaseError: It has failed a check since it was opened.
         """
-        if name in self.published:
-            return self.published[name]
+        found = self._opened.get(name)
+        if found is not None and found.database.failure is None:
+            return found
         raise self._missing(name, PUBLISHED)
 
     def hardware(self) -> HwNasBench:
@@ -82,22 +108,27 @@ class Catalog:
 
         Raises:
             UnknownBenchmarkError: They are not installed.
+            UnusableDatabaseError: They have failed a check since they were opened.
         """
         return cast("HwNasBench", self.entry(HwNasBench.description.name))
 
     def close(self) -> None:
         """Close every database."""
-        for published in self.published.values():
+        for published in self._opened.values():
             published.close()
 
-    def _missing(self, name: str, known: Iterable[str]) -> UnknownBenchmarkError:
+    def _missing(self, name: str, known: Iterable[str]) -> BenchmarkDataError:
         if name not in known:
             return UnknownBenchmarkError(
                 f"there is no benchmark {name!r:.80}; known are {', '.join(known)}"
             )
-        if name in self.unusable:
+        if name in self._refused:
             return UnknownBenchmarkError(
-                f"the database of {name} cannot be served: {self.unusable[name]}"
+                f"the database of {name} cannot be served: {self._refused[name]}"
+            )
+        if name in self.unusable:
+            return UnusableDatabaseError(
+                f"the database of {name} is not asked any more: {self.unusable[name]}"
             )
         return UnknownBenchmarkError(
             f"{name} is not installed: make its database with `nbs generate {name} RAW`, RAW being "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
+from weakref import WeakSet
 
 import peewee
 
+from benchmark_db.checksum import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
 
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]
@@ -28,17 +31,36 @@ BUILD_PRAGMAS: Final = {
     "application_id": APPLICATION_ID,
 }
 
-_READ_PRAGMAS: Final = {"query_only": True, "trusted_schema": False}
+# Without mmap, because a mapped file that becomes shorter ends the process.
+_READ_PRAGMAS: Final = ("query_only = 1", "trusted_schema = 0", "mmap_size = 0")
 _CACHE_KIB: Final = 1024
 _STATEMENTS: Final = 256
 """Statements that a connection keeps prepared."""
+_CONNECTIONS: Final = 4
+"""Connections made when a file is opened, before another could take its place."""
+_PATIENCE: Final = 10.0
+"""Seconds that a thread waits for a connection when no more can be made."""
 _OUT_OF_TIME: Final = "the question ran out of time"
 _STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
 """Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
 
 
+class _Lease:
+    """A connection in the hands of one thread, for as long as anything is read by it."""
+
+    __slots__ = ("connection", "readers")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.readers = 1
+
+
 class ReadOnlyDatabase:
-    """A finished database file, opened immutable, with one connection a thread.
+    """A finished database file, opened immutable, with a pool of connections to it.
+
+    All connections are to the one file that was opened: when another is moved into its place, no
+    connection is made any more and threads share those there are. A thread has one connection for
+    as long as it reads. After a fork the child makes connections of its own.
 
     Args:
         path: The file. It must not change while it is open; a new version is moved into its place.
@@ -46,38 +68,53 @@ class ReadOnlyDatabase:
         cache_kib: Memory, in KiB, that each connection keeps of the file: worth more than the
             operating system's own cache where an answer is gathered from all over it.
 
+    Attributes:
+        failure: Why it must not be asked any more, None while it may be.
+        verified_at: When its bytes were last found to be right, in seconds since 1970; None while
+            they have not been looked at.
+
     Raises:
         UnusableDatabaseError: The file is missing, no SQLite database, no database of this
             project or one of another schema version. The message names the file, not its folder.
     """
 
     def __init__(self, path: Path, schema_version: int, *, cache_kib: int = _CACHE_KIB) -> None:
-        self.path = path
-        # immutable=1 spares every file lock and every look for a journal.
-        address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-        self.peewee = peewee.SqliteDatabase(
-            address,
-            uri=True,
-            pragmas={**_READ_PRAGMAS, "cache_size": -cache_kib},
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
+        self.path = path.absolute()
+        self.failure: str | None = None
+        self.verified_at: float | None = None
+        self._dialect = peewee.SqliteDatabase(None)
+        self._cache_kib = cache_kib
         self._thread = threading.local()
+        self._pool = threading.Condition()
+        self._free: list[sqlite3.Connection] = []
         self._opened: list[sqlite3.Connection] = []
-        self._opened_lock = threading.Lock()
-        self._check(schema_version)
+        self._file = self._open_file()
+        try:
+            found = os.fstat(self._file)
+            self._identity = found.st_dev, found.st_ino
+            self._size, self._changed_at = found.st_size, found.st_mtime_ns
+            self._check(schema_version)
+            self._checksum = read_seal(self._file, path.name)
+            self.reserve(_CONNECTIONS)
+        except UnusableDatabaseError:
+            self.close()
+            raise
+        _OPEN.add(self)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield the rows of a statement with named parameters, as tuples.
 
         Raises:
             TimeBudgetExceededError: The thread's time budget is spent.
-            UnusableDatabaseError: The file is damaged.
+            UnusableDatabaseError: The file is damaged, was changed in its place, or has failed a
+                check.
         """
+        lease = self._lease()
         try:
-            found = self._connection().execute(sql, parameters or {})
+            found = lease.connection.execute(sql, parameters or {})
             deadline = getattr(self._thread, "deadline", None)
             yield from found if deadline is None else _until(deadline, found)
+            self.check_unchanged()
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TimeBudgetExceededError(_OUT_OF_TIME) from error
@@ -85,19 +122,71 @@ class ReadOnlyDatabase:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # UnicodeDecodeError: SQLite's own message quotes damaged text.
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
+        finally:
+            self._end(lease)
 
     def check(self) -> None:
         """Read a page of the file.
 
         Raises:
-            UnusableDatabaseError: It cannot be read any more.
+            UnusableDatabaseError: It cannot be read any more, or must not be.
         """
         for _ in self.rows("SELECT key FROM provenance LIMIT 1"):
             pass
 
+    def check_unchanged(self) -> None:
+        """Look whether the file was written to since it was opened: a microsecond.
+
+        What was read before may be of two files, then. Call it after reading and before giving
+        out what rows that were not read to their end have led to.
+
+        Raises:
+            UnusableDatabaseError: It was, or has failed a check.
+        """
+        if self.failure is None:
+            try:
+                found = os.fstat(self._file)
+            except OSError as error:
+                raise UnusableDatabaseError(f"{self.path.name} has been closed") from error
+            if found.st_size != self._size or found.st_mtime_ns != self._changed_at:
+                self.failure = f"{self.path.name} was changed in its place while it was open"
+        if self.failure is not None:
+            raise UnusableDatabaseError(self.failure)
+
+    def verify(self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True) -> None:
+        """Read the open file whole and compare it with the checksum it had when it was opened.
+
+        Other threads may ask meanwhile; the hashing does not hold Python's lock.
+
+        Args:
+            rest: Seconds of rest for each second of work.
+            going_on: Asked every millisecond or so; once it says no, nothing is concluded.
+
+        Raises:
+            UnusableDatabaseError: A bit is not what it was; `failure` says so from now on.
+        """
+        self.check_unchanged()
+        length = self._size - SEAL_BYTES
+        try:
+            checksum = file_checksum(self._file, length, rest=rest, going_on=going_on)
+            right = read_seal(self._file, self.path.name) == checksum == self._checksum
+        except (OSError, UnusableDatabaseError) as error:
+            self.failure = f"{self.path.name} cannot be read whole: {error}"
+            raise UnusableDatabaseError(self.failure) from error
+        if not going_on():
+            return
+        self.check_unchanged()
+        if not right:
+            self.failure = (
+                f"{self.path.name} is damaged: its checksum is not that of its bytes; copy or "
+                "generate it again"
+            )
+            raise UnusableDatabaseError(self.failure)
+        self.verified_at = time.time()
+
     def compile(self, query: peewee.Query) -> str:
         """Return the SQL of a peewee query whose values are named parameters."""
-        sql, values = query.bind(self.peewee).sql()
+        sql, values = query.bind(self._dialect).sql()
         if values:
             raise ValueError(f"values {values!r} in a query that should name its parameters")
         return str(sql)
@@ -108,9 +197,9 @@ class ReadOnlyDatabase:
 
         Statements that run stop within a millisecond, and no further row is given out.
         """
-        connection = self._connection()
+        lease = self._lease()
         deadline = time.monotonic() + seconds
-        connection.set_progress_handler(
+        lease.connection.set_progress_handler(
             lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CLOCK_READINGS
         )
         self._thread.deadline = deadline
@@ -118,52 +207,154 @@ class ReadOnlyDatabase:
             yield
         finally:
             self._thread.deadline = None
-            connection.set_progress_handler(None, 0)
+            lease.connection.set_progress_handler(None, 0)
+            self._end(lease)
+
+    def reserve(self, connections: int) -> None:
+        """Make connections until there are so many: as many threads can always ask at a time.
+
+        Raises:
+            UnusableDatabaseError: Another file has been moved into the place of this one.
+        """
+        with self._pool:
+            while len(self._opened) < connections:
+                self._free.append(self._connect())
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._opened_lock:
+        """Close the file and all connections to it."""
+        with self._pool:
             for connection in self._opened:
                 connection.close()
             self._opened.clear()
+            self._free.clear()
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
         self._thread = threading.local()
-        self.peewee.close()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._thread, "connection", None)
-        if connection is None:
-            connection = cast("sqlite3.Connection", self.peewee.connection())  # type: ignore[no-untyped-call]
-            self._thread.connection = connection
-            with self._opened_lock:
-                self._opened.append(connection)
+    def begin_anew(self) -> None:
+        """Leave the parent's connections alone: called in a process that was forked."""
+        # Closing them could wait for a thread that is not in this process.
+        _ABANDONED.extend(self._opened)
+        self._thread = threading.local()
+        self._pool = threading.Condition()
+        self._free, self._opened = [], []
+
+    def _lease(self) -> _Lease:
+        """Return the thread's connection, or one from the pool where it has none."""
+        with self._pool:
+            lease: _Lease | None = getattr(self._thread, "lease", None)
+            if lease is not None and lease.readers:
+                lease.readers += 1
+                return lease
+            # The one that was used last has the most of the file in its memory.
+            connection = self._free.pop() if self._free else self._one_more()
+            lease = _Lease(connection)
+            self._thread.lease = lease
+            return lease
+
+    def _end(self, lease: _Lease) -> None:
+        # Whoever throws rows away before their end may be another thread, or a forked process.
+        with self._pool:
+            lease.readers -= 1
+            if not lease.readers and lease.connection in self._opened:
+                self._free.append(lease.connection)
+                self._pool.notify()
+
+    def _one_more(self) -> sqlite3.Connection:
+        """Return another connection; wait for one where none can be made."""
+        try:
+            return self._connect()
+        except UnusableDatabaseError:
+            if not self._opened or not self._pool.wait_for(lambda: bool(self._free), _PATIENCE):
+                raise
+            return self._free.pop()
+
+    def _connect(self) -> sqlite3.Connection:
+        name = self.path.name
+        if self._file < 0:
+            raise UnusableDatabaseError(f"{name} has been closed")
+        # immutable=1 spares every file lock and every look for a journal.
+        address = f"file:{quote(str(self.path))}?mode=ro&immutable=1"
+        try:
+            connection = sqlite3.connect(
+                address,
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+            )
+            try:
+                self._check_same_file()
+                for pragma in (*_READ_PRAGMAS, f"cache_size = -{self._cache_kib}"):
+                    connection.execute(f"PRAGMA {pragma}").close()
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            self._check_same_file()
+            unread = isinstance(error, sqlite3.OperationalError)
+            what = "cannot be opened" if unread else "is not an SQLite database"
+            raise UnusableDatabaseError(f"{name} {what}: {error}") from error
+        self._opened.append(connection)
         return connection
 
-    def _check(self, schema_version: int) -> None:
+    def _check_same_file(self) -> None:
+        """Look whether the path still leads to the file that was opened.
+
+        That file is open and keeps its number, so that no other one can have it.
+        """
+        with suppress(OSError):
+            there = self.path.stat()
+            if (there.st_dev, there.st_ino) == self._identity:
+                return
+        raise UnusableDatabaseError(
+            f"{self.path.name} has been replaced or removed since it was opened: open it anew"
+        )
+
+    def _open_file(self) -> int:
         name = self.path.name
         if not self.path.is_file():
             what = "is not a file" if self.path.exists() else "does not exist"
             raise UnusableDatabaseError(f"{name} {what}")
         try:
-            connection = self._connection()
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnusableDatabaseError(f"{name} cannot be read: {error.strerror}") from error
+
+    def _check(self, schema_version: int) -> None:
+        name = self.path.name
+        try:
+            connection = self._connect()
+            self._free.append(connection)
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-        except (sqlite3.DatabaseError, peewee.DatabaseError, UnicodeDecodeError) as error:
-            self.close()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
         if application != APPLICATION_ID:
-            self.close()
             raise UnusableDatabaseError(f"{name} is an SQLite database, but not made by `nbs`")
-        if self.path.stat().st_size < pages * page_size:  # SQLite misses whole pages only
-            self.close()
+        if self._size < pages * page_size:  # SQLite misses whole pages only
             raise UnusableDatabaseError(f"{name} is truncated: copy or generate it again")
         if version != schema_version:
-            self.close()
             raise UnusableDatabaseError(
                 f"{name} has schema {version}, this version reads {schema_version}; "
                 "generate it again from the raw archive"
             )
+
+
+_OPEN: Final[WeakSet[ReadOnlyDatabase]] = WeakSet()
+_ABANDONED: Final[list[sqlite3.Connection]] = []
+"""Connections of a parent process. Nobody may use or close them here."""
+
+
+def _begin_anew_in_child() -> None:
+    for database in list(_OPEN):
+        database.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_anew_in_child)
 
 
 def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:

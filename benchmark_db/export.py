@@ -81,12 +81,13 @@ class ExportTable(ABC):
 
         Raises:
             TimeBudgetExceededError: A slice took longer.
-            UnusableDatabaseError: The file is damaged.
+            UnusableDatabaseError: The file is damaged, was changed meanwhile, or failed a check.
         """
         position: Any = None
         while True:
             with self._bounded():
                 found, position = self._after(position)
+            self.published.database.check_unchanged()
             count = len(found[0])
             if count:
                 yield [*found, (self.published.provenance.synthetic,) * count]

@@ -24,7 +24,8 @@ __all__ = ["verify_database"]
 def verify_database(path: Path) -> Provenance:
     """Read a database whole and return its provenance, proven.
 
-    Checks SQLite's own structure, the schema, the number of rows and the content digest.
+    Checks SQLite's own structure, the schema, the number of rows, the content digest and, for all
+    that these leave, the checksum of the file.
 
     Raises:
         UnusableDatabaseError: Something is not as it should be.
@@ -58,6 +59,7 @@ def verify_database(path: Path) -> Provenance:
             )
         with closing(benchmark.figures.columns()) as kept:
             _check_figures(kept, sums.columns(), path.name)
+        benchmark.database.verify()
         return provenance
     finally:
         benchmark.close()

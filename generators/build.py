@@ -21,6 +21,7 @@ from typing import Any, Final, Self, cast
 import orjson
 import peewee
 
+from benchmark_db.checksum import seal
 from benchmark_db.database import BUILD_PRAGMAS
 from benchmark_db.digest import content_digest
 from benchmark_db.figure_sums import FigureSums
@@ -128,6 +129,7 @@ class DatabaseBuild:
             )
             connection.execute("COMMIT")
             self._database.close()
+            seal(self._handle)
             self._move_into_place()
         return Provenance(**{**provenance.__dict__, "content_digest": digest})
 
@@ -182,6 +184,7 @@ class DatabaseBuild:
     def _checked_content(self) -> tuple[str, FigureSums]:
         """Read the finished file as the service will; return its content digest and figures."""
         connection = self._connection()
+        seal(self._handle)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise BuildError(f"the database fails SQLite's integrity check: {verdict}")

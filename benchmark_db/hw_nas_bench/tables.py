@@ -11,7 +11,7 @@ from benchmark_db.provenance import ProvenanceRow
 
 __all__ = ["DATASETS", "DEVICES", "KEY", "METRICS", "SCHEMA_VERSION", "TABLES", "VIEWS", "Cost"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 DATASETS: Final = ("cifar10", "cifar100", "imagenet16-120")
 """Data sets for whose images and classes costs were measured; the position is the code."""

@@ -13,7 +13,7 @@ from benchmark_db.provenance import ProvenanceRow
 __all__ = ["BUDGETS", "CURVES", "HALFWAY", "MILLION", "REPEATS", "SCHEMA_VERSION", "STATS"]
 __all__ += ["TABLES", "VIEWS", "CellRow", "Run"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 BUDGETS: Final = (4, 12, 36, 108)
 """Training budgets of the benchmark, in epochs."""

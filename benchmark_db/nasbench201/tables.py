@@ -22,7 +22,7 @@ from benchmark_db.provenance import ProvenanceRow
 __all__ = ["CURVES", "DATASETS", "SCHEMA_VERSION", "SIZES", "STATS", "TABLES", "VIEWS"]
 __all__ += ["Architecture", "Dataset", "Run"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 class Architecture(NamedArchitecture):

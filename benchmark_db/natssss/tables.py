@@ -18,7 +18,7 @@ from benchmark_db.provenance import ProvenanceRow
 
 __all__ = ["SCHEMA_VERSION", "TABLES", "VIEWS", "Architecture", "Run"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 class Architecture(NamedArchitecture):

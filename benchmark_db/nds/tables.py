@@ -13,7 +13,7 @@ __all__ = ["BUDGETS", "CELL_FAMILY", "CURVES", "DATASETS", "FAMILIES", "GENERATO
 __all__ += ["RANGED", "SCHEMA_VERSION", "SPACE_COLUMNS", "STATS", "TABLES", "VIEWS"]
 __all__ += ["Run", "SourceFile", "Space"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 CELL_FAMILY: Final = "nas_cell"
 """The model family of the cell networks; the others have no cells."""

@@ -117,7 +117,7 @@ async def _unsupported_question(request: Request, error: UnsupportedQuestionErro
 
 async def _unusable_database(request: Request, error: UnusableDatabaseError) -> Response:
     return problem(
-        request, 500, kind="database-unusable", title="Database unusable", detail=str(error)
+        request, 503, kind="database-unusable", title="Database unusable", detail=str(error)
     )
 
 

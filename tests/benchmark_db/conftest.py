@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,7 +11,22 @@ from typing import TypeAlias
 
 import pytest
 
+from benchmark_db.checksum import seal
+
 Altered: TypeAlias = Callable[..., Path]
+
+
+@pytest.fixture
+def resealed() -> Callable[[Path], Path]:
+    """Gives a file that was altered the checksum it has now, and gives its path."""
+
+    def reseal(path: Path) -> Path:
+        file = os.open(path, os.O_RDWR)
+        seal(file)
+        os.close(file)
+        return path
+
+    return reseal
 
 
 @pytest.fixture

@@ -290,7 +290,8 @@ class TestHealth:
         with target.open("r+b") as file:
             file.seek(16_384)
             file.write(b"\xff" * (target.stat().st_size - 16_384))
-        assert_problem(httpx.get(url + STATS, params=ONE), 500)
+        problem = assert_problem(httpx.get(url + STATS, params=ONE), 503)
+        assert problem["type"].endswith("database-unusable")
         assert httpx.get(f"{url}/livez").status_code == 200
 
     def test_ready_names_the_digest(self, http: httpx.Client) -> None:

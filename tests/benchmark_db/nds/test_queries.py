@@ -232,7 +232,8 @@ def test_a_forged_cursor_is_refused_or_harmless(nds: Nds, sort: str | None) -> N
 def plans(nds: Nds, *questions: dict[str, Any]) -> list[str]:
     """Return how SQLite goes about each statement on runs of some questions."""
     statements: list[str] = []
-    connection = nds.database._connection()
+    lease = nds.database._lease()  # this thread's questions have its connection until it ends
+    connection = lease.connection
     connection.set_trace_callback(statements.append)
     try:
         for question in questions:

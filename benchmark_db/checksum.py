@@ -1,0 +1,110 @@
+"""The checksum that a database file carries of itself, and how a file is checked against it.
+
+The file ends with a seal: eight bytes that name it, and the SHA-256 of everything before it. SQLite
+reads as many pages as its header says and nothing beyond, so that a sealed file is a database for
+every SQLite. A seal is the end of the file or none: whatever is appended, cut off or changed, by
+SQLite too, breaks it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from benchmark_db.errors import UnusableDatabaseError
+
+__all__ = ["SEAL_BYTES", "file_checksum", "read_seal", "seal"]
+
+_MARK: Final = b"NASBseal"
+_DIGEST_BYTES: Final = 32
+SEAL_BYTES: Final = len(_MARK) + _DIGEST_BYTES
+"""Bytes of a file that come after those its checksum is of."""
+
+_CHUNK: Final = 2**20
+"""Bytes that are read and hashed at a time, without Python's lock: half a millisecond to two."""
+
+_PAGE_SIZE_AT: Final = 16
+_PAGE_COUNT_AT: Final = 28
+_HEADER_BYTES: Final = 100
+_LARGEST_PAGE: Final = 65_536
+
+
+def seal(file: int) -> None:
+    """Seal a finished database, which may have an older seal.
+
+    Args:
+        file: Its descriptor, open for reading and writing.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    header = os.pread(file, _HEADER_BYTES, 0)
+    page_size = int.from_bytes(header[_PAGE_SIZE_AT : _PAGE_SIZE_AT + 2], "big")
+    pages = int.from_bytes(header[_PAGE_COUNT_AT : _PAGE_COUNT_AT + 4], "big")
+    # The header has room for two bytes: 1 stands for the largest page.
+    length = pages * (_LARGEST_PAGE if page_size == 1 else page_size)
+    os.ftruncate(file, length)
+    written = os.pwrite(file, _MARK + file_checksum(file, length), length)
+    if written != SEAL_BYTES:
+        raise OSError(f"{written} of {SEAL_BYTES} bytes of the seal were written")
+
+
+def read_seal(file: int, name: str) -> bytes:
+    """Return the checksum that a file carries.
+
+    Args:
+        file: Its descriptor.
+        name: What messages call it.
+
+    Raises:
+        UnusableDatabaseError: It carries none.
+    """
+    try:
+        found = os.pread(file, SEAL_BYTES, max(0, os.fstat(file).st_size - SEAL_BYTES))
+    except OSError as error:
+        raise UnusableDatabaseError(f"{name} cannot be read: {error.strerror}") from error
+    if len(found) != SEAL_BYTES or not found.startswith(_MARK):
+        raise UnusableDatabaseError(
+            f"{name} has no checksum at its end: it is truncated or was changed; copy or generate "
+            "it again"
+        )
+    return found[len(_MARK) :]
+
+
+def file_checksum(
+    file: int,
+    length: int,
+    *,
+    rest: float = 0.0,
+    going_on: Callable[[], bool] = lambda: True,
+) -> bytes:
+    """Return the SHA-256 of the beginning of a file; of what there is where it is shorter.
+
+    Reading does not move the descriptor's position, so that several threads may use it.
+
+    Args:
+        file: Its descriptor.
+        length: How many bytes of it.
+        rest: Seconds of rest for each second of work, to leave the processor to others.
+        going_on: Asked between chunks; once it says no, the digest of what was read is returned.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    room = bytearray(_CHUNK)
+    view = memoryview(room)
+    at = 0
+    while at < length and going_on():
+        started = time.monotonic()
+        count = os.preadv(file, [view[: min(_CHUNK, length - at)]], at)
+        if not count:
+            break
+        digest.update(view[:count])
+        at += count
+        if rest:
+            time.sleep(rest * (time.monotonic() - started))
+    return digest.digest()

@@ -24,7 +24,16 @@ from generators.registry import (
 from service.cli.output import print_fields, print_json, progress_bar, wants_json
 from service.settings import Settings
 
-__all__ = ["AsJson", "DataDirectory", "data_directory", "generate", "info", "sample", "verify"]
+__all__ = [
+    "AsJson",
+    "DataDirectory",
+    "data_directory",
+    "existing_directory",
+    "generate",
+    "info",
+    "sample",
+    "verify",
+]
 
 DataDirectory: TypeAlias = Annotated[
     Path | None,
@@ -39,6 +48,22 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, als
 def data_directory(given: Path | None) -> Path:
     """Return the folder of the databases."""
     return (given or Settings().directory).expanduser()
+
+
+def existing_directory(given: Path | None) -> Path:
+    """Return the folder of the databases, which may be empty.
+
+    Raises:
+        typer.BadParameter: There is no such folder.
+    """
+    directory = data_directory(given)
+    if not directory.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {directory}: say where the databases are, or make one with "
+            "`nbs generate`",
+            param_hint="--data",
+        )
+    return directory
 
 
 def _known_benchmark(name: str) -> str:
@@ -127,7 +152,7 @@ def sample(
 
 def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     """Tell which databases are installed, where they come from and what they hold."""
-    directory = data_directory(data)
+    directory = existing_directory(data)
     catalog = Catalog(directory)
     installed = [asdict(published.provenance) for published in catalog.published.values()]
     if wants_json(asked=as_json):

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Final
 
 import typer
 
 from benchmark_db.catalog import Catalog
 from service.access.key_file import KeyFile
-from service.cli.data import DataDirectory, data_directory
+from service.cli.data import DataDirectory, existing_directory
 from service.jobs import JobSettings
 from service.settings import Settings
 
 __all__ = ["serve"]
 
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_BACKLOG: Final = 2048
+"""Connections that may wait to be accepted."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -34,31 +37,62 @@ def serve(
     """Serve the installed databases over HTTP until interrupted."""
     try:
         import uvicorn  # noqa: PLC0415 - the extra may be missing
+        from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
     except ModuleNotFoundError:
         sys.stderr.write("nbs: serving needs `pip install 'nas-bench-service[server]'`\n")
         raise typer.Exit(1) from None
-    directory = data_directory(data)
+    directory = existing_directory(data)
     # The workers are processes of their own; the environment is how settings reach them.
     os.environ["NASBENCHMARK_DIR"] = str(directory)
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
     settings = Settings()
     JobSettings()  # read now, so that a wrong one is told here and not by every worker
+    listener = _listener(host, port)
     _warn_of_strangers(settings, host)
-    _introduce(directory=str(directory), catalog=Catalog(directory), address=f"{host}:{port}")
-    with _shared_metrics(settings, workers):
-        uvicorn.run(
-            "service.api.app:create_app",
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=10,
-        )
+    _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))
+    config = uvicorn.Config(
+        "service.api.app:create_app",
+        factory=True,
+        workers=workers,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=10,
+    )
+    with _shared_metrics(settings, workers), suppress(KeyboardInterrupt):
+        if workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens: whoever asks before the server has started waits for it.
+
+    Raises:
+        typer.Exit: It cannot; the reason has been told.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason}\n")
+        raise typer.Exit(1) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    """Return where a socket listens, as URLs have it."""
+    host, port, *_ = listener.getsockname()
+    return _shown(host, port)
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager

@@ -1,63 +1,74 @@
 """From a row of a benchmark to its network.
 
-A row is what a query answers (statistics, curves), its `config`, or the dict of either; it is read
-by the names of its fields, so any object that has them will do. Nothing here needs the client.
+A row is what a query answers (statistics, curves), its `config`, or the dict of either; or the
+configuration of a network as NATS-Bench writes it. It is read by the names of its fields, so any
+object that has them will do. Nothing here needs the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import one_of
+from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.errors import InvalidArgumentError, UnknownNameError, listed, shown
 from model_hub.model_space import ModelSpace
-from model_hub.row_readers import READERS, Asked, field
+from model_hub.row_fields import field, number, refuse_unknown_fields, stated_once
+from model_hub.row_readers import READERS, Asked
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["build", "locate"]
 
-_NATS: Final = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "imagenet16-120": 120}
+_NATS: Final = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
 
-_NUM_LABELS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
+_TRAINED_ON: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "nasbench101": {"cifar10": 10},
+        "nasbench101": ("cifar10",),
         "nasbench201": _NATS,
         "natssss": _NATS,
-        "nds": {"cifar10": 10, "imagenet": 1000},
+        "nds": ("cifar10", "imagenet"),
     }
 )
-"""Classes of the data sets of each benchmark."""
+"""The data sets of each benchmark."""
+
+_CLASSES: Final = ("num_classes", "class_num")
+"""What the configurations of NATS-Bench and the records in its archives call them."""
 
 
 def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn.Module:
     """Build the network of a row of a benchmark, with new weights.
 
-    It has as many parameters as the row says, and a class for each of the data set. Networks of
-    stages for ImageNet, of nds, begin with one of two stems and their rows do not say which: that
-    one is built that gives as many parameters as are recorded, so they need the row and not its
-    config alone.
+    It has as many parameters as the row says, a class for each of the data set, and in
+    `input_shape` the shape of an image of it. Networks of stages for ImageNet, of nds, begin with
+    one of two stems and their rows do not say which: that one is built that gives as many
+    parameters as are recorded, so they need the row and not its config alone.
 
         model_hub.build(bench.query_nb201(0, 200, "cifar100")[0])
         model_hub.build("natssss", "8:8:8:16:32", dataset="cifar100")
+        model_hub.build(api.get_net_config(0, "cifar100"))
 
     Args:
-        row: What a query answers, its `config` or the dict of either; or the name of a benchmark:
-            nasbench101, nasbench201, natssss or nds.
+        row: What a query answers, its `config` or the dict of either; the dict of a network that
+            `get_net_config` of NATS-Bench returns, whose C, N, channels and num_classes count; or
+            the name of a benchmark: nasbench101, nasbench201, natssss or nds.
         arch: With a name, the architecture as a row of that benchmark spells it: what `arch` or
             `arch_str` is there, for nds the whole `config`, or the row. Not an index: only a
             database knows the order of the published list.
-        dataset: The data set; that of the row by default.
+        dataset: The data set; that of the row by default, or the one with as many classes as a
+            configuration states. For a number that none has, images are as large as CIFAR's.
 
     Raises:
-        InvalidArgumentError: The row lacks what makes a network, or its parameters are those of
-            no stem; the message says what.
+        InvalidArgumentError: The row lacks what makes a network, has a field that is none of a
+            row, contradicts itself, or its parameters are those of no stem; the message says what.
         InvalidSampleError: Its architecture is not of the benchmark.
         UnknownNameError: There is no such benchmark or operation.
         TooLargeError: The weights do not fit into memory.
+        ModuleNotFoundError: PyTorch is missing.
     """
     space, sample = locate(row, arch, dataset=dataset)
     return space.freeze(sample)
@@ -68,23 +79,42 @@ def locate(
 ) -> tuple[ModelSpace, dict[str, Any]]:
     """Return the space of a row and its sample there; arguments and errors are those of `build`.
 
-    `space.freeze(sample)` is the network, `space.profile(sample)` counts it.
+    `space.freeze(sample)` is the network, `space.profile(sample)` counts it for an image of the
+    data set.
     """
     named, row = _named(row, arch) if isinstance(row, str) else (None, row)
     config = field(row, "config") or row
     benchmark = named or _benchmark_of(config)
-    known = _NUM_LABELS[benchmark]
-    given = dataset or field(config, "dataset") or (next(iter(known)) if len(known) == 1 else None)
-    if given is None:
+    for part in (row, config):
+        refuse_unknown_fields(benchmark, part)
+    name, data_set = _data_set(benchmark, config, dataset)
+    return READERS[benchmark](config, Asked(name, data_set, field(row, "parameters")))
+
+
+def _data_set(benchmark: str, config: object, dataset: str | None) -> tuple[str, DataSet]:
+    """Return the data set of a configuration, by its name or by its classes."""
+    known = _TRAINED_ON[benchmark]
+    given = dataset or field(config, "dataset") or (known[0] if len(known) == 1 else None)
+    classes = number(_CLASSES[0], stated_once(config, _CLASSES), least=1)
+    if given is None and classes is None:
         raise InvalidArgumentError("dataset", f"{benchmark} has {listed(known)}; say which")
-    name = one_of("dataset", str(given).lower(), tuple(known))
-    return READERS[benchmark](config, Asked(name, known[name], field(row, "parameters")))
+    if given is None and classes is not None:
+        alike = [name for name in known if DATA_SETS[name].num_labels == classes]
+        if not alike:
+            return known[0], replace(DATA_SETS[known[0]], num_labels=classes)
+        given = alike[0]
+    name = one_of("dataset", str(given).lower(), known)
+    if classes not in (None, DATA_SETS[name].num_labels):
+        raise InvalidArgumentError(
+            _CLASSES[0], f"{classes}, but {name} has {DATA_SETS[name].num_labels} classes"
+        )
+    return name, DATA_SETS[name]
 
 
 def _named(benchmark: str, arch: object) -> tuple[str, object]:
     """Return a benchmark and an architecture as a row would have it."""
-    if benchmark not in _NUM_LABELS:
-        raise UnknownNameError("benchmark", benchmark, _NUM_LABELS)
+    if benchmark not in _TRAINED_ON:
+        raise UnknownNameError("benchmark", benchmark, _TRAINED_ON)
     if arch is None:
         raise InvalidArgumentError("arch", f"an architecture of {benchmark} is needed")
     return benchmark, arch if benchmark == "nds" else {"arch": arch}
@@ -94,9 +124,13 @@ def _benchmark_of(config: object) -> str:
     """Return the benchmark whose rows have such fields."""
     if field(config, "model_spec") is not None:
         return "nds"
+    if field(config, "channels") is not None:
+        return "natssss"
     text = field(config, "arch_str")
     if isinstance(text, str):
         return "nasbench201" if "|" in text else "natssss"
+    if field(config, "genotype") is not None:
+        return "nasbench201"
     if isinstance(field(config, "arch"), Mapping):
         return "nasbench101"
     raise InvalidArgumentError(

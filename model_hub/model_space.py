@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
 from model_hub.collection import collection_put_off
-from model_hub.errors import UnknownNameError
+from model_hub.data_sets import LARGEST_SIDE
+from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
 from model_hub.search_space import SearchSpace
 
 if TYPE_CHECKING:
@@ -54,6 +56,52 @@ class ModelSpace(ABC):
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the input that the space was made for, without the batch."""
 
+    @property
+    def image_step(self) -> int:
+        """Height and width of an input are multiples of this."""
+        return 1
+
+    @property
+    def least_side(self) -> int:
+        """Fewest rows and columns of an input."""
+        return self.image_step
+
+    def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
+        """Return the shape of an input, without the batch, that all networks of the space take.
+
+        Args:
+            shape: (channels, height, width), up to 1,024 rows and columns.
+            argument: What to call it in an error.
+
+        Raises:
+            InvalidArgumentError: The networks take no such input; the message says which they do.
+        """
+        channels, *sides = self._dimensions(shape, argument)
+        if channels != self.input_shape[0]:
+            raise InvalidArgumentError(
+                argument, f"{shown(shape)} has {channels} channels, not {self.input_shape[0]}"
+            )
+        for side in sides:
+            a_count(argument, side, least=self.least_side, most=LARGEST_SIDE)
+            if side % self.image_step:
+                raise InvalidArgumentError(
+                    argument,
+                    f"{shown(shape)}: height and width of images for {type(self).__name__} are "
+                    f"multiples of {self.image_step}",
+                )
+        return (channels, *sides)
+
+    def _dimensions(self, shape: object, argument: str) -> tuple[int, ...]:
+        """Return a shape of as many positive integers as the input of the space has."""
+        wanted = self.input_shape
+        if isinstance(shape, str) or not isinstance(shape, Sequence) or len(shape) != len(wanted):
+            raise InvalidArgumentError(
+                argument,
+                f"{shown(shape)} is no shape of an input of {type(self).__name__}, which is like "
+                f"{list(wanted)}",
+            )
+        return tuple(a_count(argument, size) for size in shape)
+
     def canonical(self, sample: object) -> dict[str, Chosen]:
         """Return the one sample that stands for all that are known to make the same network.
 
@@ -67,7 +115,7 @@ class ModelSpace(ABC):
 
         This is the only way from a sample to a network: it is built from the chosen values, never
         cut out of something larger. Weights are drawn from PyTorch's global generator and lie on
-        its default device.
+        its default device. The attribute `input_shape` of the network is that of the space.
 
         Args:
             sample: Labels and chosen values.
@@ -85,12 +133,13 @@ class ModelSpace(ABC):
         values = self.choices.resolve(sample, strict=strict)
         with collection_put_off():
             with weightless():
-                outline = self._network(values)
+                network = self._network(values)
             device = torch.get_default_device()
-            if device == META:
-                return outline
-            refuse_too_large(outline, device)
-            return self._network(values)
+            if device != META:
+                refuse_too_large(network, device)
+                network = self._network(values)
+        network.input_shape = self.input_shape  # type: ignore[assignment]  # a tuple, no module
+        return network
 
     def profile(
         self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
@@ -111,7 +160,10 @@ class ModelSpace(ABC):
 
         with META:
             network = self.freeze(sample, strict=strict)
-        return profile(network, input_shape or self.input_shape)
+        return profile(network, self._accepted(input_shape))
+
+    def _accepted(self, shape: Sequence[int] | None) -> tuple[int, ...]:
+        return self.accepted_input(self.input_shape if shape is None else shape)
 
     @classmethod
     def load_searched_model(

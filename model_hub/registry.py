@@ -41,13 +41,13 @@ def space(name: str, /, **arguments: Any) -> ModelSpace:
     if name not in _KINDS:
         raise UnknownNameError("space", name, _KINDS)
     kind = _KINDS[name]
+    known = {field.name: field for field in fields(kind)}
     for argument in arguments:
-        if argument not in kind.__dataclass_fields__:
+        if argument not in known:
             raise InvalidArgumentError(
-                argument,
-                f"{name} has no such argument{nearest(argument, kind.__dataclass_fields__)}",
+                argument, f"{name} has no such argument{nearest(argument, known)}"
             )
-    for field in fields(kind):
+    for field in known.values():
         if field.default is MISSING and field.name not in arguments:
             raise InvalidArgumentError(field.name, f"{name} needs this argument")
     return kind(**arguments)

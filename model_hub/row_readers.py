@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from model_hub.arguments import a_count
 from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3
+from model_hub.data_sets import DataSet
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
 from model_hub.genotype import NORMAL, REDUCE, CellGenotype
 from model_hub.model_space import ModelSpace
 from model_hub.nds_stems import with_recorded_stem
+from model_hub.row_fields import field, number, refuse_unread, stated_once
 from model_hub.spaces.nasbench101 import NasBench101
 from model_hub.spaces.nasbench201 import NasBench201
 from model_hub.spaces.natssss import NatsSss
@@ -22,7 +24,7 @@ from model_hub.spaces.nds_stages import ResidualBasic, ResidualBottleneck, Stage
 if TYPE_CHECKING:
     from model_hub.blocks.cell_network import Stem
 
-__all__ = ["READERS", "Asked", "Reader", "field"]
+__all__ = ["READERS", "Asked", "Reader"]
 
 Located: TypeAlias = tuple[ModelSpace, dict[str, Any]]
 
@@ -32,13 +34,13 @@ class Asked:
     """What a reader is told besides the architecture.
 
     Args:
-        dataset: What the network was trained on.
-        num_labels: Classes of the data set.
+        dataset: Name of what the network was trained on.
+        data_set: Its classes and the size of its images.
         parameters: How many the row has recorded, in millions; None if it has not.
     """
 
     dataset: str
-    num_labels: int
+    data_set: DataSet
     parameters: object = None
 
 
@@ -53,17 +55,36 @@ _STAGE_SPACES: Final[Mapping[str, type[StageSpace]]] = {
 _SIDES: Final = "xy"
 """The two inputs of a node."""
 
+_PARTS: Final = ("op", "input")
+_BEGINNINGS: Final = (f"{NORMAL}_", f"{REDUCE}_")
+_MOST_NODES: Final = 1000
+
+_STAGE_FIELDS: Final = frozenset({"ds", "ss", "ws"})
+_BOTTLENECK_FIELDS: Final = frozenset({"bot_muls", "num_gs"})
+_CELL_FIELDS: Final = frozenset(
+    {"aux", "depth", "drop_prob", "num_nodes_normal", "num_nodes_reduce", "width"}
+)
+"""Of a `model_spec`."""
+
+_TOPOLOGY: Final = "infer.tiny"
+_SIZE: Final = "infer.shape.tiny"
+"""How NATS-Bench names the networks of its two spaces."""
+
+_CHANNELS: Final = ("C", "channel", "num_channels")
+_CELLS: Final = ("N", "num_cells")
+"""What NATS-Bench, its archives and our rows call them."""
+
+_SIZE_SPACE_CELL: Final = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+    "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+)
+
 _NASBENCH101_OPERATIONS: Final = {
     "conv3x3": CONV3X3,
     "conv1x1": CONV1X1,
     "maxpool": MAXPOOL3X3,
 }
 """Operations of the space by their names in the rows."""
-
-
-def field(item: object, name: str) -> Any:
-    """Return a field of an object or an entry of a mapping; None if there is none."""
-    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
 
 
 def _nasbench101(config: object, asked: Asked) -> Located:
@@ -74,22 +95,28 @@ def _nasbench101(config: object, asked: Asked) -> Located:
     for key, value in arch.items():
         named = isinstance(value, str)
         sample[f"cell/{key}"] = _NASBENCH101_OPERATIONS.get(value, value) if named else value
-    return NasBench101(num_labels=asked.num_labels), sample
+    return NasBench101(**_of_images(asked)), sample
 
 
 def _nasbench201(config: object, asked: Asked) -> Located:
-    arch = _architecture(config)
+    _refuse_other_kind(config, _TOPOLOGY)
+    sizes = {
+        "stem_out_channels": number("C", stated_once(config, _CHANNELS), least=1),
+        "num_modules_per_stack": number("N", stated_once(config, _CELLS), least=1),
+    }
+    stated = {name: value for name, value in sizes.items() if value is not None}
+    space = NasBench201(**stated, **_of_images(asked))
+    return space, _agreed(config, ("arch", "arch_str", "genotype"), _topology)
+
+
+def _topology(arch: object) -> dict[str, Any]:
+    """Return the sample of an architecture of NAS-Bench-201: its string, edges, or object."""
+    written = getattr(arch, "tostr", None)  # of NATS-Bench's class of cells
+    arch = written() if callable(written) else arch
     edges = dict(_edges(arch)) if isinstance(arch, str) else arch
     if not isinstance(edges, Mapping):
         raise InvalidArgumentError("arch", f"{shown(arch)} is neither a string nor a dict of edges")
-    defaults = NasBench201()
-    space = NasBench201(
-        stem_out_channels=field(config, "num_channels") or defaults.stem_out_channels,
-        num_modules_per_stack=field(config, "num_cells") or defaults.num_modules_per_stack,
-        num_labels=asked.num_labels,
-    )
-    named = {f"cell/{edge}": str(name).removeprefix("nor_") for edge, name in edges.items()}
-    return space, named
+    return {f"cell/{edge}": str(name).removeprefix("nor_") for edge, name in edges.items()}
 
 
 def _edges(text: str) -> Iterator[tuple[str, str]]:
@@ -103,12 +130,24 @@ def _edges(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _natssss(config: object, asked: Asked) -> Located:
-    arch = _architecture(config)
+    _refuse_other_kind(config, _SIZE)
+    names: tuple[str, ...] = ("arch", "arch_str", "channels")
+    if field(config, "channels") is not None:
+        # Beside them, these are the cell, which all networks of the space have.
+        names = ("channels",)
+        cell = _agreed(config, ("genotype", "arch_str"), _topology, wanted=False)
+        if cell and cell != _topology(_SIZE_SPACE_CELL):
+            raise InvalidArgumentError("genotype", f"all cells of natssss are {_SIZE_SPACE_CELL}")
+    space = NatsSss(num_labels=asked.data_set.num_labels, image_size=asked.data_set.image_size)
+    return space, _agreed(config, names, _sizes)
+
+
+def _sizes(arch: object) -> dict[str, Any]:
+    """Return the sample of an architecture of the size space: its string or its numbers."""
     widths = _numbers(arch) if isinstance(arch, str) else arch
     if not isinstance(widths, Sequence):
         raise InvalidArgumentError("arch", f"{shown(arch)} is neither c:c:c:c:c nor a list")
-    sample = {f"channels_{layer}": width for layer, width in enumerate(widths)}
-    return NatsSss(num_labels=asked.num_labels), sample
+    return {f"channels_{layer}": width for layer, width in enumerate(widths)}
 
 
 def _numbers(text: str) -> list[int]:
@@ -123,6 +162,7 @@ def _nds(config: object, asked: Asked) -> Located:
     spec = _needed(config, "model_spec", Mapping)
     if family == _CELL_FAMILY:
         return _nds_cells(spec, _needed(config, "cell_spec", Mapping), asked)
+    refuse_unread(f"a cell_spec of {family}", field(config, "cell_spec") or {}, set())
     if family not in _STAGE_SPACES:
         raise InvalidArgumentError(
             "model_family",
@@ -132,6 +172,8 @@ def _nds(config: object, asked: Asked) -> Located:
 
 
 def _nds_stages(kind: type[StageSpace], spec: Mapping[str, Any], asked: Asked) -> Located:
+    known = _STAGE_FIELDS | (_BOTTLENECK_FIELDS if kind is ResidualBottleneck else frozenset())
+    refuse_unread(f"a model_spec of {kind.family}", spec, known)
     depths, strides, widths = (_stages(spec, name) for name in ("ds", "ss", "ws"))
     is_small = asked.dataset == "cifar10"
     if depths[0] != 1 or (is_small and strides[0] != 1):
@@ -145,7 +187,7 @@ def _nds_stages(kind: type[StageSpace], spec: Mapping[str, Any], asked: Asked) -
         "depths": depths[1:],
         "widths": widths[1:],
         "strides": strides[1:],
-        "num_labels": asked.num_labels,
+        "num_labels": asked.data_set.num_labels,
     }
     if kind is ResidualBottleneck:
         ungrouped = {"num_gs": [1] * len(depths)}
@@ -164,13 +206,16 @@ def _stages(spec: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _nds_cells(spec: Mapping[str, Any], cells: Mapping[str, Any], asked: Asked) -> Located:
+    refuse_unread(f"a model_spec of {_CELL_FAMILY}", spec, _CELL_FIELDS)
+    others = {key: value for key, value in cells.items() if not str(key).startswith(_BEGINNINGS)}
+    refuse_unread("a cell_spec", others, set())
     space = NdsCells(
         normal=_nds_cell(cells, NORMAL, spec),
         reduce=_nds_cell(cells, REDUCE, spec),
         width=_whole(_needed(spec, "width", int | float)),
         num_cells=_whole(_needed(spec, "depth", int | float)),
         dataset=_CELL_STEMS[asked.dataset],
-        num_labels=asked.num_labels,
+        num_labels=asked.data_set.num_labels,
         auxiliary_loss=bool(spec.get("aux")),
         drop_path_prob=spec.get("drop_prob") or 0.0,
     )
@@ -180,7 +225,10 @@ def _nds_cells(spec: Mapping[str, Any], cells: Mapping[str, Any], asked: Asked) 
 def _nds_cell(cells: Mapping[str, Any], cell: str, spec: Mapping[str, Any]) -> CellGenotype:
     """Return a cell of `{cell}_{node}_op_x`, `{cell}_{node}_input_x` and so on."""
     name = f"num_nodes_{cell}"
-    num_nodes = a_count(name, _whole(_needed(spec, name, int | float)))
+    num_nodes = a_count(name, _whole(_needed(spec, name, int | float)), most=_MOST_NODES)
+    own = {f"{cell}_{n}_{kind}_{s}" for n in range(num_nodes) for kind in _PARTS for s in _SIDES}
+    mine = {key: value for key, value in cells.items() if str(key).startswith(f"{cell}_")}
+    refuse_unread(f"a {cell} cell of {num_nodes} nodes", mine, own | {f"{cell}_concat"})
     entries = [
         (
             _needed(cells, f"{cell}_{node}_op_{side}", str),
@@ -193,9 +241,41 @@ def _nds_cell(cells: Mapping[str, Any], cell: str, spec: Mapping[str, Any]) -> C
     return CellGenotype.from_entries(entries, [_whole(state) for state in concat])
 
 
-def _architecture(config: object) -> Any:
-    arch = field(config, "arch")
-    return field(config, "arch_str") if arch is None else arch
+def _of_images(asked: Asked) -> dict[str, int]:
+    """Return the arguments of a space that the data set decides on."""
+    return {"num_labels": asked.data_set.num_labels, "image_size": asked.data_set.image_size}
+
+
+def _refuse_other_kind(config: object, kind: str) -> None:
+    """Refuse a configuration of NATS-Bench for another kind of network."""
+    name = field(config, "name")
+    if name not in (None, kind):
+        raise InvalidArgumentError("name", f"{shown(name)} is not {kind!r}")
+
+
+def _agreed(
+    config: object,
+    names: Sequence[str],
+    read: Callable[[object], dict[str, Any]],
+    *,
+    wanted: bool = True,
+) -> dict[str, Any]:
+    """Return the sample that the fields of these names spell.
+
+    Raises:
+        InvalidArgumentError: There is none but one is wanted, or two spell different ones.
+    """
+    given = {name: value for name in names if (value := field(config, name)) is not None}
+    if not given and wanted:
+        raise InvalidArgumentError(names[0], "the row lacks it, and the network depends on it")
+    samples = {name: read(value) for name, value in given.items()}
+    first: dict[str, Any] = next(iter(samples.values()), {})
+    for name, sample in samples.items():
+        if sample != first:
+            raise InvalidArgumentError(
+                name, f"{shown(given[name])} and {shown(given[next(iter(given))])} are two networks"
+            )
+    return first
 
 
 def _needed(item: object, name: str, kind: Any) -> Any:

@@ -22,13 +22,13 @@ class Stem:
         kernel_size: Of the convolution.
         conv_stride: Of the convolution.
         pools: Whether a 3x3 max pooling of stride 2 follows.
-        image_size: Height and width of the images that it is for.
+        dataset: What it is for, by its name among `DATA_SETS`.
     """
 
     kernel_size: int
     conv_stride: int
     pools: bool
-    image_size: int
+    dataset: str
 
     @property
     def stride(self) -> int:
@@ -38,9 +38,9 @@ class Stem:
 
 STEMS: Final[Mapping[str, Stem]] = MappingProxyType(
     {
-        "cifar": Stem(kernel_size=3, conv_stride=1, pools=False, image_size=32),
-        "resnet": Stem(kernel_size=7, conv_stride=2, pools=True, image_size=224),
-        "simple": Stem(kernel_size=3, conv_stride=2, pools=False, image_size=224),
+        "cifar": Stem(kernel_size=3, conv_stride=1, pools=False, dataset="cifar10"),
+        "resnet": Stem(kernel_size=7, conv_stride=2, pools=True, dataset="imagenet"),
+        "simple": Stem(kernel_size=3, conv_stride=2, pools=False, dataset="imagenet"),
     }
 )
 """The stems of the authors' code: that for CIFAR, ResNet's, and a single convolution."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_hub.arguments import a_count
+from model_hub.data_sets import LARGEST_SIDE
 from model_hub.model_space import ModelSpace
 
 if TYPE_CHECKING:
@@ -19,6 +20,24 @@ __all__ = ["TokenSpace"]
 @dataclass(frozen=True, kw_only=True)
 class TokenSpace(ModelSpace, ABC):
     """A space whose networks take integer ids, of the shape `input_shape`."""
+
+    @property
+    def most_ids(self) -> int:
+        """Most ids of an input."""
+        return LARGEST_SIDE
+
+    def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
+        """Return the shape of an input, without the batch, that all networks of the space take.
+
+        Args:
+            shape: How many ids it has, as in (128,): `most_ids` at most.
+            argument: What to call it in an error.
+
+        Raises:
+            InvalidArgumentError: The networks take no such input; the message says which they do.
+        """
+        (ids,) = self._dimensions(shape, argument)
+        return (a_count(argument, ids, most=self.most_ids),)
 
     def profile(
         self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
@@ -39,7 +58,7 @@ class TokenSpace(ModelSpace, ABC):
         from model_hub.counting import profile
         from model_hub.weightless import META
 
-        shape = [a_count("input_shape", size) for size in input_shape or self.input_shape]
+        shape = self._accepted(input_shape)
         with META:
             network = self.freeze(sample, strict=strict)
             example = torch.zeros((1, *shape), dtype=torch.int64)

@@ -123,6 +123,20 @@ class AutoFormer(ModelSpace):
         if self.qk_scale is not None:
             a_number("qk_scale", self.qk_scale, least=1e-6, most=1e6)
 
+    def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
+        """Return the one shape of an input: each place of an image has a weight of its own.
+
+        Raises:
+            InvalidArgumentError: The shape is another.
+        """
+        if self._dimensions(shape, argument) != self.input_shape:
+            raise InvalidArgumentError(
+                argument,
+                f"{shown(shape)} is not {list(self.input_shape)}; the argument img_size makes "
+                "networks for other images",
+            )
+        return self.input_shape
+
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the size given."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from model_hub.arguments import a_count, a_number, one_of
 from model_hub.choices import LayerChoice, Sample
+from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -42,17 +43,17 @@ _NUM_LAYERS: Final = 22
 
 @dataclass(frozen=True, slots=True)
 class _Resolution:
-    """How large the images of a dataset are and where the network halves them."""
+    """A data set, and where the network halves its images."""
 
-    size: int
+    dataset: DataSet
     stem_stride: int
     stage_strides: tuple[int, ...]
 
 
 _RESOLUTIONS: Final = MappingProxyType(
     {
-        "imagenet": _Resolution(224, 2, (1, 2, 2, 2, 1, 2, 1)),
-        "cifar": _Resolution(32, 1, (1, 1, 2, 2, 1, 2, 1)),
+        "imagenet": _Resolution(DATA_SETS["imagenet"], 2, (1, 2, 2, 2, 1, 2, 1)),
+        "cifar": _Resolution(DATA_SETS["cifar100"], 1, (1, 1, 2, 2, 1, 2, 1)),
     }
 )
 
@@ -93,8 +94,7 @@ class FBNet(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the dataset."""
-        size = _RESOLUTIONS[self.dataset].size
-        return (3, size, size)
+        return _RESOLUTIONS[self.dataset].dataset.input_shape
 
     def _choices(self) -> SearchSpace:
         candidates = (*_BLOCKS, _SKIP)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from model_hub.arguments import a_count, a_number, counts, one_of
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
+from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
@@ -100,7 +101,7 @@ class MobileNetV3Space(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of ImageNet."""
-        return (3, 224, 224)
+        return DATA_SETS["imagenet"].input_shape
 
     @property
     def num_stages(self) -> int:

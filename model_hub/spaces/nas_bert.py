@@ -116,6 +116,11 @@ class NASBERT(TokenSpace):
             a_number(argument, getattr(self, argument), least=0, most=1)
 
     @property
+    def most_ids(self) -> int:
+        """As many as have a position."""
+        return self.max_length
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """As many ids as the paper counts with, or as fit."""
         return (min(_COUNTED_LENGTH, self.max_length),)

@@ -23,6 +23,7 @@ from model_hub.choices import (
     Subset,
     When,
 )
+from model_hub.data_sets import CHANNELS, DATA_SETS, LARGEST_SIDE
 from model_hub.errors import InvalidSampleError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
@@ -44,6 +45,7 @@ class NasBench101(ModelSpace):
         max_num_vertices: Of a cell, input and output among them.
         max_num_edges: Of a cell, before it is pruned.
         num_labels: Classes.
+        image_size: Height and width of the images that the networks are for.
         bn_eps: Of every batch norm.
         bn_momentum: Of every batch norm.
     """
@@ -54,6 +56,7 @@ class NasBench101(ModelSpace):
     max_num_vertices: int = 7
     max_num_edges: int = 9
     num_labels: int = 10
+    image_size: int = DATA_SETS["cifar10"].image_size
     bn_eps: float = 1e-5
     bn_momentum: float = 0.003
 
@@ -64,13 +67,19 @@ class NasBench101(ModelSpace):
         a_count("max_num_vertices", self.max_num_vertices, least=2, most=20)
         a_count("max_num_edges", self.max_num_edges)
         a_count("num_labels", self.num_labels)
+        a_count("image_size", self.image_size, most=LARGEST_SIDE)
         a_number("bn_eps", self.bn_eps, least=0, most=1)
         a_number("bn_momentum", self.bn_momentum, least=0, most=1)
 
     @property
+    def least_side(self) -> int:
+        """Each further stack halves the resolution, of which something must be left."""
+        return 1 << (self.num_stacks - 1)
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of CIFAR."""
-        return (3, 32, 32)
+        """Images of the size given."""
+        return (CHANNELS, self.image_size, self.image_size)
 
     def canonical(self, sample: object) -> dict[str, Chosen]:
         """Return the sample of the pruned cell, which is what the network is built of.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count
 from model_hub.choices import LayerChoice, Sample
+from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -38,21 +39,29 @@ class NasBench201(ModelSpace):
         stem_out_channels: Channels of the stem and of the first stack; each further stack doubles.
         num_modules_per_stack: Cells of a stack.
         num_labels: Classes.
+        image_size: Height and width of the images that the networks are for.
     """
 
     stem_out_channels: int = 16
     num_modules_per_stack: int = 5
     num_labels: int = 10
+    image_size: int = DATA_SETS["cifar10"].image_size
 
     def _check(self) -> None:
         a_count("stem_out_channels", self.stem_out_channels)
         a_count("num_modules_per_stack", self.num_modules_per_stack, most=1000)
         a_count("num_labels", self.num_labels)
+        self.accepted_input(self.input_shape, argument="image_size")
+
+    @property
+    def image_step(self) -> int:
+        """Two blocks add what a convolution and what a pooling of stride 2 leave of an image."""
+        return 4
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of CIFAR."""
-        return (3, 32, 32)
+        """Images of the size given."""
+        return (CHANNELS, self.image_size, self.image_size)
 
     def _choices(self) -> SearchSpace:
         edges = (LayerChoice(_label(*edge), _OPERATIONS) for edge in _EDGES)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, one_of
 from model_hub.choices import Categorical, Choice, Sample
+from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.genotype import CELLS, NORMAL, REDUCE, CellGenotype, Merge, cell_choices
 from model_hub.model_space import ModelSpace
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DARTS", "ENAS", "PNAS", "AmoebaNet", "CellNetworkSpace", "CellSpace", "NASNet"]
 
-_NUM_LABELS: Final = {"cifar": 10, "imagenet": 1000}
-_INPUT_SIZES: Final = {"cifar": 32, "imagenet": 224}
+_DATA_SETS: Final = {"cifar": DATA_SETS["cifar10"], "imagenet": DATA_SETS["imagenet"]}
+"""What each stem is for."""
 _MOST_CELLS: Final = 1000
 _FEWEST_CELLS: Final = 3
 """One a stage."""
@@ -65,11 +66,10 @@ class CellNetworkSpace(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the data set."""
-        size = _INPUT_SIZES[self.dataset]
-        return (3, size, size)
+        return _DATA_SETS[self.dataset].input_shape
 
     def _check(self) -> None:
-        one_of("dataset", self.dataset, tuple(_NUM_LABELS))
+        one_of("dataset", self.dataset, tuple(_DATA_SETS))
         for width in _alternatives("width", self.width):
             a_count("width", width, least=2)
         for num_cells in _alternatives("num_cells", self.num_cells):
@@ -94,7 +94,7 @@ class CellNetworkSpace(ModelSpace):
             (self.genotype(values, NORMAL), self.genotype(values, REDUCE)),
             width=values.get("width", self.width),
             num_cells=values.get("depth", self.num_cells),
-            num_labels=self.num_labels or _NUM_LABELS[self.dataset],
+            num_labels=self.num_labels or _DATA_SETS[self.dataset].num_labels,
             stem=self.dataset,
             auxiliary_head=self.auxiliary_loss,
             drop_path_prob=self.drop_path_prob,

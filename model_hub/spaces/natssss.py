@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count
 from model_hub.choices import Categorical, Sample
+from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
@@ -31,10 +32,12 @@ class NatsSss(ModelSpace):
     Args:
         candidates: Channels that each of the five layers may have.
         num_labels: Classes.
+        image_size: Height and width of the images that the networks are for.
     """
 
     candidates: tuple[int, ...] = (8, 16, 24, 32, 40, 48, 56, 64)
     num_labels: int = 10
+    image_size: int = DATA_SETS["cifar10"].image_size
 
     def _check(self) -> None:
         if not isinstance(self.candidates, tuple):
@@ -44,11 +47,17 @@ class NatsSss(ModelSpace):
         for channels in self.candidates:
             a_count("candidates", channels)
         a_count("num_labels", self.num_labels)
+        self.accepted_input(self.input_shape, argument="image_size")
+
+    @property
+    def image_step(self) -> int:
+        """Two blocks add what a convolution and what a pooling of stride 2 leave of an image."""
+        return 4
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of CIFAR."""
-        return (3, 32, 32)
+        """Images of the size given."""
+        return (CHANNELS, self.image_size, self.image_size)
 
     def _choices(self) -> SearchSpace:
         layers = (Categorical(_label(layer), self.candidates) for layer in range(_NUM_LAYERS))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, counts, one_of
 from model_hub.choices import Categorical, Choice, Derived, Sample
+from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
@@ -74,8 +75,7 @@ class StageSpace(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the data set that the stem is for."""
-        size = STEMS[self.stem].image_size
-        return (3, size, size)
+        return DATA_SETS[STEMS[self.stem].dataset].input_shape
 
     def _choices(self) -> SearchSpace:
         return SearchSpace(type(self).__name__, tuple(self._all_choices()), tuple(self._derived()))

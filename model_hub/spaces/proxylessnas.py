@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count, a_number, counts
 from model_hub.choices import Choice, LayerChoice, Sample, repeat
+from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -68,7 +69,7 @@ class ProxylessNAS(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of ImageNet."""
-        return (3, 224, 224)
+        return DATA_SETS["imagenet"].input_shape
 
     def _choices(self) -> SearchSpace:
         return SearchSpace(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from model_hub.arguments import a_count, one_of
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample
+from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -54,7 +55,7 @@ class ShuffleNetSpace(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of ImageNet."""
-        return (3, 224, 224)
+        return DATA_SETS["imagenet"].input_shape
 
     def _choices(self) -> SearchSpace:
         return SearchSpace("ShuffleNetSpace", tuple(self._all_choices()))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import a_count, a_number
 from model_hub.choices import LayerChoice, Sample
+from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -90,7 +91,7 @@ class SinglePathNAS(ModelSpace):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of ImageNet."""
-        return (3, 224, 224)
+        return DATA_SETS["imagenet"].input_shape
 
     def runtime(self, sample: object) -> float:
         """Return the milliseconds on a Pixel 1 that the authors' model gives the network.

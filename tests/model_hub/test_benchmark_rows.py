@@ -10,6 +10,7 @@ from operator import mul
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,12 +18,18 @@ from hypothesis import strategies as st
 
 import model_hub
 from bench_client import BenchClient
+from bench_client.models.nasbench101 import Nb101Curves, Nb101Stats
+from bench_client.models.nasbench201 import Nb201Curves, Nb201Stats
+from bench_client.models.natssss import NatsSssCurves, NatsSssStats
+from bench_client.models.nds import NdsCurves, NdsStats
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import arch_dict, operations_at
+from benchmark_db.natssss.architecture import CELL
 from generators.nasbench201 import generate as generate_nasbench201
 from generators.natssss import generate as generate_natssss
 from model_hub import spaces
 from model_hub.benchmark_rows import build, locate
+from model_hub.data_sets import DATA_SETS
 from model_hub.errors import (
     InvalidArgumentError,
     InvalidSampleError,
@@ -31,6 +38,7 @@ from model_hub.errors import (
     UnknownNameError,
 )
 from model_hub.nds_flops import nds_flops
+from model_hub.row_fields import refuse_unknown_fields
 
 ARCH_0 = (
     "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
@@ -396,3 +404,170 @@ def test_rows_are_read_without_the_client() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def nats(**fields: Any) -> dict[str, Any]:
+    """Return a network as `get_net_config` of NATS-Bench does."""
+    stated = {"name": "infer.tiny", "C": 16, "N": 5, "arch_str": ARCH_0, "num_classes": 10}
+    return stated | fields
+
+
+class Structure:
+    """What NATS-Bench makes of a string on demand."""
+
+    def tostr(self) -> str:
+        return ARCH_0
+
+
+SIZES = {"name": "infer.shape.tiny", "channels": "8:8:8:16:32", "genotype": CELL}
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "count"),
+    [
+        (nats(), (3, 32, 32), 129_306),
+        (nats(num_classes=100), (3, 32, 32), 135_156),
+        (nats(C=8, N=1, num_classes=100), (3, 32, 32), 24_620),
+        (nats(C=8, N=1, num_classes=7), (3, 32, 32), 24_620 - 93 * 33),
+        (nats(num_classes=120), (3, 16, 16), 136_456),
+        (without(nats(), "arch_str") | {"genotype": Structure()}, (3, 32, 32), 129_306),
+        (without(nats(), "arch_str") | {"genotype": ARCH_0}, (3, 32, 32), 129_306),
+        (nats(C=np.int64(8), N=np.int32(1), num_classes=np.int64(100)), (3, 32, 32), 24_620),
+        (
+            {"channel": 8, "num_cells": 1, "arch_str": ARCH_0, "class_num": 100},
+            (3, 32, 32),
+            24_620,
+        ),
+        (SIZES | {"num_classes": 10}, (3, 32, 32), 49_202),
+        (SIZES | {"num_classes": 120}, (3, 16, 16), 49_202 + 110 * 33),
+    ],
+)
+def test_configurations_of_nats_bench_state_their_network(
+    config: dict[str, Any], shape: tuple[int, ...], count: int
+) -> None:
+    with torch.device("meta"):
+        network = build(config)
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+    assert network.input_shape == shape
+
+
+@given(
+    channels=st.integers(1, 32),
+    cells=st.integers(1, 4),
+    classes=st.integers(1, 300),
+    named=st.sampled_from([("C", "N", "num_classes"), ("channel", "num_cells", "class_num")]),
+)
+@settings(max_examples=20, deadline=None)
+def test_every_number_of_a_configuration_counts(
+    channels: int, cells: int, classes: int, named: tuple[str, str, str]
+) -> None:
+    numbers = dict(zip(named, (channels, cells, classes), strict=True))
+    space, sample = locate({"arch_str": ARCH_0, **numbers})
+    wanted = spaces.NasBench201(
+        stem_out_channels=channels, num_modules_per_stack=cells, num_labels=classes
+    )
+    assert space.profile(sample).parameters == wanted.profile(sample).parameters
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (nats(depth=3), "depth: a row of nasbench201 has no such field"),
+        (nats(num_clases=10), "num_clases: .*; the nearest are num_classes"),
+        (nats(C=0), "C: 0 is not an integer from 1"),
+        (nats(N="5"), "N: '5' is not an integer"),
+        (nats(N=True), "N: True is not an integer"),
+        (nats(num_classes=10.5), "num_classes: 10.5 is not an integer"),
+        (nats(num_channels=8), "num_channels: 8, and also 16"),
+        (nats(class_num=100), "class_num: 100, and also 10"),
+        (nats(dataset="cifar100"), "num_classes: 10, but cifar100 has 100 classes"),
+        (nats(name="infer.shape.tiny"), "name: 'infer.shape.tiny' is not 'infer.tiny'"),
+        (nats(genotype=ARCH_0.replace("skip_connect", "none")), "are two networks"),
+        (SIZES | {"C": 16}, "C: a row of natssss has no such field"),
+        (SIZES | {"genotype": ARCH_0, "num_classes": 10}, "all cells of natssss are"),
+        (RESIDUAL | {"width": 3}, "width: a row of nds has no such field"),
+        (RESIDUAL | {"cell_spec": {"normal_concat": [2]}}, "normal_concat: a cell_spec of resid"),
+        (
+            RESIDUAL | {"model_spec": RESIDUAL["model_spec"] | {"bot_muls": [1, 1, 1, 1]}},
+            "bot_muls: a model_spec of residual_basic has no such field",
+        ),
+        (
+            CELLS | {"model_spec": CELLS["model_spec"] | {"stem": 3}},
+            "stem: a model_spec of nas_cell has no such field",
+        ),
+        (
+            CELLS | {"cell_spec": CELLS["cell_spec"] | {"normal_1_op_x": "none"}},
+            "normal_1_op_x: a normal cell of 1 nodes has no such field",
+        ),
+        (
+            CELLS | {"cell_spec": CELLS["cell_spec"] | {"other_concat": [2]}},
+            "other_concat: a cell_spec has no such field",
+        ),
+        ({"arch": {"op1": "conv3x3"}, "num_stacks": 2}, "num_stacks: a row of nasbench101 has no"),
+    ],
+)
+def test_what_a_row_does_not_have_is_refused_and_not_passed_over(
+    config: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        locate(config)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "kinds"),
+    [
+        ("nasbench101", (Nb101Stats, Nb101Curves)),
+        ("nasbench201", (Nb201Stats, Nb201Curves)),
+        ("natssss", (NatsSssStats, NatsSssCurves)),
+        ("nds", (NdsStats, NdsCurves)),
+    ],
+)
+def test_every_field_of_an_answer_is_one_of_a_row(benchmark: str, kinds: tuple[Any, ...]) -> None:
+    for kind in kinds:
+        config = kind.model_fields["config"].annotation
+        refuse_unknown_fields(benchmark, dict.fromkeys(kind.model_fields))
+        refuse_unknown_fields(benchmark, dict.fromkeys(config.model_fields))
+
+
+def test_every_real_row_has_the_multiply_adds_of_its_data_set(real_rows: BenchClient) -> None:
+    seen = set()
+    for benchmark in ("nasbench201", "natssss"):
+        for row in real_rows.query(benchmark):
+            seen.add((benchmark, row.config.index, row.config.dataset))
+            for asked in (row, row.model_dump()):
+                space, sample = locate(asked)
+                profile = space.profile(sample)
+                # The records count what a norm without weights and a bias come to, a few a place.
+                assert profile.macs / 1e6 == pytest.approx(row.flops, rel=0.03)
+                side = 16 if row.config.dataset == "imagenet16-120" else 32
+                assert space.input_shape == build(asked).input_shape == (3, side, side)
+    assert len(seen) == 2 * 2 * 4
+
+
+def test_the_first_architecture_on_small_images_of_imagenet_has_its_published_cost() -> None:
+    space, sample = locate("nasbench201", ARCH_0, dataset="ImageNet16-120")
+    assert space.profile(sample).macs == 3_919_360
+    assert space.profile(sample, input_shape=(3, 32, 32)).macs == 15_654_400
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "arch", "datasets"),
+    [
+        ("nasbench101", {"op1": "conv3x3", "input1": [0], "input2": [1]}, {"cifar10": 32}),
+        (
+            "natssss",
+            "8:8:8:8:8",
+            {"cifar10": 32, "cifar10-valid": 32, "cifar100": 32, "imagenet16-120": 16},
+        ),
+        ("nds", RESIDUAL, {"cifar10": 32}),
+        ("nds", CELLS, {"cifar10": 32, "imagenet": 224}),
+    ],
+)
+def test_the_input_belongs_to_the_data_set(
+    benchmark: str, arch: Any, datasets: dict[str, int]
+) -> None:
+    for dataset, side in datasets.items():
+        space, sample = locate(benchmark, arch, dataset=dataset)
+        assert space.input_shape == (3, side, side)
+        outputs = space.profile(sample).layers[-1].output_shape
+        assert outputs == (1, DATA_SETS[dataset].num_labels)

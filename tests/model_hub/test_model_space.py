@@ -159,3 +159,75 @@ def test_candidates_that_no_sample_could_tell_apart_are_refused(candidates: Any)
 def test_one_and_true_are_two_candidates() -> None:
     choice = Categorical("x", (1, True, "1"))
     assert [choice.read(value) for value in (1.0, True, "1")] == [1, True, "1"]
+
+
+IMAGE_SPACES = [
+    name for name in model_hub.space_names() if len(model_hub.space(name).input_shape) == 3
+]
+
+
+@pytest.mark.parametrize("name", IMAGE_SPACES)
+@given(sides=st.tuples(st.integers(1, 40), st.integers(1, 40)), seed=st.integers(0, 3))
+@settings(max_examples=8, deadline=None)
+def test_a_shape_that_is_accepted_is_one_that_networks_take(
+    name: str, sides: tuple[int, int], seed: int
+) -> None:
+    kind = model_hub.space(name)
+    try:
+        shape = kind.accepted_input([3, *sides])
+    except InvalidArgumentError:
+        with pytest.raises(InvalidArgumentError, match="input_shape"):
+            kind.profile(kind.choices.default, input_shape=(3, *sides))
+        return
+    assert shape == (3, *sides)
+    assert kind.profile(kind.choices.sample(seed), input_shape=shape).macs > 0
+
+
+@pytest.mark.parametrize("name", model_hub.space_names())
+def test_networks_take_the_input_of_their_space_and_carry_it(name: str) -> None:
+    kind = model_hub.space(name)
+    assert kind.accepted_input(list(kind.input_shape)) == kind.input_shape
+    with torch.device("meta"):
+        network: Any = kind.freeze(kind.choices.default)
+    assert network.input_shape == kind.input_shape
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("NasBench201", [1, 32, 32], "has 1 channels, not 3"),
+        ("NasBench201", [3, 30, 32], "multiples of 4"),
+        ("NasBench201", [3, 2, 32], "2 is not an integer from 4 to 1024"),
+        ("NatsSss", [3, 32, 1028], "1028 is not an integer from 4 to 1024"),
+        ("NasBench101", [3, 3, 32], "3 is not an integer from 4 to 1024"),
+        ("ProxylessNAS", [3, 0, 32], "0 is not an integer from 1"),
+        ("ProxylessNAS", [3, 224], r"like \[3, 224, 224\]"),
+        ("ProxylessNAS", [3, 224, 224, 1], r"like \[3, 224, 224\]"),
+        ("ProxylessNAS", [], r"like \[3, 224, 224\]"),
+        ("ProxylessNAS", "224", r"like \[3, 224, 224\]"),
+        ("ProxylessNAS", [3, 224.0, 224], "224.0 is not an integer"),
+        ("ProxylessNAS", [3, True, 224], "True is not an integer"),
+        ("AutoFormer", [3, 192, 192], "the argument img_size makes"),
+        ("NASBERT", [513], "513 is not an integer from 1 to 512"),
+        ("LightSpeech", [1025], "1025 is not an integer from 1 to 1024"),
+        ("LightSpeech", [3, 32, 32], r"like \[100\]"),
+    ],
+)
+def test_a_shape_that_networks_do_not_take_is_refused(name: str, shape: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        model_hub.space(name).accepted_input(shape)
+
+
+@pytest.mark.parametrize("name", ["NasBench101", "NasBench201", "NatsSss"])
+def test_the_size_of_images_is_an_argument_where_data_sets_differ(name: str) -> None:
+    small = model_hub.space(name, image_size=16)
+    assert small.input_shape == (3, 16, 16)
+    assert small.arguments == {"image_size": 16}
+    with pytest.raises(InvalidArgumentError, match="image_size: 1028 is not"):
+        model_hub.space(name, image_size=1028)
+
+
+@pytest.mark.parametrize("argument", ["family", "image_step", "choices"])
+def test_what_is_no_argument_of_a_space_is_refused(argument: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="Vanilla has no such argument"):
+        model_hub.space("Vanilla", **{argument: 1})

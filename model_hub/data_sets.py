@@ -1,0 +1,50 @@
+"""The data sets that networks are for: their classes, and the size of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["CHANNELS", "DATA_SETS", "LARGEST_SIDE", "DataSet"]
+
+CHANNELS: Final = 3
+"""Red, green and blue."""
+
+LARGEST_SIDE: Final = 1024
+"""Most rows and columns of an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A data set of colour images.
+
+    Args:
+        num_labels: Classes.
+        image_size: Height and width, in pixels.
+    """
+
+    num_labels: int
+    image_size: int
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape (channels, height, width) of an image."""
+        return (CHANNELS, self.image_size, self.image_size)
+
+
+DATA_SETS: Final[Mapping[str, DataSet]] = MappingProxyType(
+    {
+        "cifar10": DataSet(num_labels=10, image_size=32),
+        "cifar10-valid": DataSet(num_labels=10, image_size=32),
+        "cifar100": DataSet(num_labels=100, image_size=32),
+        "imagenet16-120": DataSet(num_labels=120, image_size=16),
+        "imagenet": DataSet(num_labels=1000, image_size=224),
+    }
+)
+"""By the names that benchmarks have for them, in lower case.
+
+`cifar10-valid` is half of CIFAR-10 to train on. ImageNet16-120 (Chrabaszcz et al. 2017,
+arXiv:1707.08819, in the selection of NAS-Bench-201) has 120 classes of ImageNet in 16 x 16 pixels.
+"""

@@ -89,6 +89,7 @@ def materialize(  # noqa: PLR0913 - the choices of a build
     dataset: str | None = None,
     checkpoint: str | None = None,
     seed: int | None = None,
+    input_shape: Sequence[int] | None = None,
     folder: str | os.PathLike[str] | None = None,
     formats: Sequence[ModelFormat] = ("safetensors", "report"),
     timeout: float | None = None,
@@ -108,6 +109,7 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         dataset: The data set that a benchmark's network is for.
         checkpoint: SHA-256 of uploaded weights.
         seed: What weights are drawn by where there are none.
+        input_shape: As for `build`.
         folder: Where its files go. None: they become a network, which needs PyTorch and
             `model_hub` here: `pip install 'nas-bench-service[hub]'`.
         formats: Which files; docs/api.md lists them. `safetensors` is what becomes a network.
@@ -115,7 +117,8 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         progress: As for `wait`.
 
     Returns:
-        The network, in evaluation mode on the processor; with `folder`, the paths by name.
+        The network, in evaluation mode on the processor, its `input_shape` that of the job; with
+        `folder`, the paths by name.
 
     Raises:
         ImportError: A network is wanted and PyTorch or `model_hub` is missing here.
@@ -136,6 +139,7 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         dataset=dataset,
         checkpoint=checkpoint,
         seed=seed,
+        input_shape=input_shape,
         formats=formats,
         timeout=timeout,
         progress=progress,
@@ -218,4 +222,6 @@ def _network(job: Job, path: Path) -> Any:
         space = model_hub.space(stated["space"], **stated["arguments"])
         network = space.freeze(stated["arch"])
     network.load_state_dict(load_file(path))
+    shape = job.request.get("input_shape", network.input_shape)
+    network.input_shape = tuple(shape)  # type: ignore[assignment]  # no module
     return network.eval()

@@ -209,6 +209,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
     batch_size: int = 1,
     warmup: int = 10,
     repeats: int = 50,
+    input_shape: Sequence[int] | None = None,
     precision: Precision = "float32",
     device: Device = "any",
     priority: int = 0,
@@ -229,6 +230,8 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
         batch_size: Inputs a pass.
         warmup: Passes before the measured ones.
         repeats: Measured passes.
+        input_shape: Shape of an input without the batch, (channels, height, width) of an image; by
+            default that of the data set, the model or the space.
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.
@@ -245,6 +248,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
         "batch_size": batch_size,
         "warmup": warmup,
         "repeats": repeats,
+        "input_shape": None if input_shape is None else list(input_shape),
         "precision": precision,
         "device": device,
     }
@@ -269,6 +273,7 @@ def build(  # noqa: PLR0913 - the choices of a build
     dataset: str | None = None,
     checkpoint: str | None = None,
     seed: int | None = None,
+    input_shape: Sequence[int] | None = None,
     formats: Sequence[ModelFormat] = ("safetensors", "report"),
     priority: int = 0,
     time_limit: float | None = None,
@@ -287,6 +292,7 @@ def build(  # noqa: PLR0913 - the choices of a build
         dataset: The data set that a benchmark's network is for.
         checkpoint: SHA-256 of uploaded weights.
         seed: What weights are drawn by where there are none; 0 by default.
+        input_shape: As for `latency`; what is exported, counted and reported is for such inputs.
         formats: What to write; docs/api.md lists them.
         priority: -10 to 10; higher first.
         time_limit: Seconds that one try may take.
@@ -304,7 +310,10 @@ def build(  # noqa: PLR0913 - the choices of a build
         yield from _submitted(
             "submit_model",
             network,
-            {"formats": list(formats)},
+            {
+                "formats": list(formats),
+                "input_shape": None if input_shape is None else list(input_shape),
+            },
             urgency=(priority, time_limit),
             waiting=(wait, timeout, progress),
         )

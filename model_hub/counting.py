@@ -31,8 +31,9 @@ from model_hub.shapes import run_on_meta
 from model_hub.table import Column, text_table
 from model_hub.weightless import META
 
-__all__ = ["Layer", "Profile", "profile"]
+__all__ = ["Layer", "Profile", "input_shape_of", "profile"]
 
+_IMAGE_DIMENSIONS: Final = 3
 _CONTAINERS: Final = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 Shape: TypeAlias = tuple[int, ...]
@@ -96,17 +97,18 @@ class Profile:
 
 
 @collection_put_off()
-def profile(network: nn.Module, inputs: Tensor | Sequence[int]) -> Profile:
+def profile(network: nn.Module, inputs: Tensor | Sequence[int] | None = None) -> Profile:
     """Count a network on one input, in evaluation mode; its weights are neither read nor changed.
 
     Args:
         network: On any device, the meta device among them.
-        inputs: The input, or its shape without the batch: (3, 224, 224).
+        inputs: The input, or its shape without the batch: (3, 224, 224). None: the shape that a
+            network of images carries as `input_shape`.
 
     Raises:
         InvalidArgumentError: The shape is none, or the network does not take it.
     """
-    example = _example(inputs)
+    example = _example(input_shape_of(network) if inputs is None else inputs)
     tensors = dict(_named_tensors(network))
     on_meta = {name: tensor.detach().to(META) for name, tensor in tensors.items()}
     meter = _ActivationMeter(on_meta.values())
@@ -121,6 +123,18 @@ def profile(network: nn.Module, inputs: Tensor | Sequence[int]) -> Profile:
                 "inputs", f"the network does not take {tuple(example.shape)}: {error}"
             ) from error
     return Profile(tuple(_layers(network, calls)), meter.peak)
+
+
+def input_shape_of(network: nn.Module) -> Shape:
+    """Return the shape of an image, without the batch, that a network of the hub carries.
+
+    Raises:
+        InvalidArgumentError: It carries none, or reads no images.
+    """
+    shape = getattr(network, "input_shape", ())
+    if len(shape) != _IMAGE_DIMENSIONS:
+        raise InvalidArgumentError("inputs", "the network carries no shape of images: give inputs")
+    return tuple(shape)
 
 
 def _example(inputs: Tensor | Sequence[int]) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.arguments import a_count
+from model_hub.counting import input_shape_of
 from model_hub.running import Running
 
 __all__ = ["Latency", "latency"]
@@ -53,7 +54,7 @@ class Latency:
 
 def latency(  # noqa: PLR0913 - what a measurement depends on
     network: nn.Module,
-    inputs: Tensor | Sequence[int],
+    inputs: Tensor | Sequence[int] | None = None,
     *,
     device: torch.device | str = "cpu",
     precision: str = "float32",
@@ -73,7 +74,7 @@ def latency(  # noqa: PLR0913 - what a measurement depends on
     Args:
         network: What to measure.
         inputs: A batch; or the shape of an input without the batch, (3, 224, 224), for random
-            numbers.
+            numbers. None: the shape that a network of images carries as `input_shape`.
         device: Where.
         precision: Of weights and inputs; see `model_hub.running.PRECISIONS`.
         compiled: By `torch.compile`.
@@ -91,7 +92,8 @@ def latency(  # noqa: PLR0913 - what a measurement depends on
     running = Running(
         device=device, precision=precision, compiled=compiled, channels_last=channels_last
     )
-    batch = running.placed(_batch(inputs, batch_size))
+    stated = input_shape_of(network) if inputs is None else inputs
+    batch = running.placed(_batch(stated, batch_size))
     place = torch.device(device)
     answer = running.prepared(network)
     timed = _on_gpu if place.type == "cuda" else _on_cpu

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from model_hub.arguments import a_count, a_number, one_of
+from model_hub.data_sets import CHANNELS
 from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest, shown
 
 __all__ = ["EvaluationProtocol", "protocol", "protocol_names"]
@@ -72,6 +73,11 @@ class EvaluationProtocol:
         object.__setattr__(self, "std", _of_channels("std", self.std, least=1e-6))
         a_number("largest_value", self.largest_value, least=1e-6, most=_LARGEST_VALUE)
         a_count("label_offset", self.label_offset, least=-_MOST_LABELS, most=_MOST_LABELS)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape (channels, height, width) of an image that the network sees."""
+        return (CHANNELS, self.input_size, self.input_size)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationProtocol:

@@ -41,6 +41,8 @@ _MOST_INPUTS: Final = 65_536
 _MOST_PASSES: Final = 1_000_000
 _MOST_COMPARED: Final = 10_000_000
 _LARGEST_SEED: Final = 2**63 - 1
+_MOST_DIMENSIONS: Final = 3
+_LARGEST_DIMENSION: Final = 1 << 20
 
 _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
 
@@ -155,6 +157,19 @@ class Submission(_Strict):
     )
 
 
+_InputShape: TypeAlias = Annotated[
+    list[Annotated[int, Field(ge=1, le=_LARGEST_DIMENSION)]] | None,
+    Field(
+        min_length=1,
+        max_length=_MOST_DIMENSIONS,
+        description="Shape of an input without the batch: channels, height and width of an image, "
+        "up to 1,024 rows and columns, or how many ids; by default that of the data set, the "
+        "model or the space.",
+        examples=[[3, 32, 32]],
+    ),
+]
+
+
 class ModelRequest(Submission):
     """Build a network and write it."""
 
@@ -166,6 +181,7 @@ class ModelRequest(Submission):
         "onnx: checked by onnxruntime; report: parameters, multiply-adds, memory, a line a layer; "
         "picture: the cells as SVG, of spaces that have cells.",
     )
+    input_shape: _InputShape = None
 
 
 class _ComputingRequest(Submission):
@@ -223,3 +239,4 @@ class LatencyRequest(_ComputingRequest):
     batch_size: int = Field(1, ge=1, le=_MOST_INPUTS, description="Inputs of a pass.")
     warmup: int = Field(10, ge=0, le=_MOST_PASSES, description="Passes before the measured ones.")
     repeats: int = Field(50, ge=1, le=_MOST_PASSES, description="Passes that are measured.")
+    input_shape: _InputShape = None

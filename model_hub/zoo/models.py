@@ -103,6 +103,8 @@ def convert(
 def build(model: str | Record) -> nn.Module:
     """Return the network of a searched model, freshly initialised, in training mode.
 
+    Its attribute `input_shape` is that of the images of its protocol.
+
     Args:
         model: Its name, see `names`, or its record.
 
@@ -117,6 +119,7 @@ def build(model: str | Record) -> nn.Module:
         raise RecordError(f"the record of {found.name}: {error}") from error
     for place, value in found.residual.items():
         _set_residual(network, found, place, value)
+    network.input_shape = found.protocol.input_shape  # type: ignore[assignment]  # a tuple
     return network
 
 
@@ -128,8 +131,7 @@ def profile(model: str | Record) -> Profile:
     from model_hub.counting import profile as counted  # noqa: PLC0415 - records need no PyTorch
 
     found = _recorded(model)
-    size = found.protocol.input_size
-    return counted(_outline(found), (3, size, size))
+    return counted(_outline(found), found.protocol.input_shape)
 
 
 def _recorded(model: str | Record) -> Record:

@@ -49,6 +49,11 @@ class ChosenNetwork:
         """Whether its weights are known, published or uploaded."""
         return self.record is not None or self.checkpoint is not None
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of an input, without the batch, where a request states none."""
+        return self.record.protocol.input_shape if self.record else self.space.input_shape
+
     def to_dict(self) -> dict[str, Any]:
         """Return the canonical form: equal for equal networks, and a network that may be asked for.
 

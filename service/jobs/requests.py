@@ -6,7 +6,9 @@ Whatever two callers write, the same request has the same `spec` and therefore t
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Final, get_args
 
 from bench_client.models import (
     EvaluationRequest,
@@ -16,9 +18,10 @@ from bench_client.models import (
 )
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
+from model_hub import protocols
 from model_hub.cell_diagram import diagrams
 from model_hub.errors import InvalidArgumentError, ModelHubError
-from model_hub.protocols import EvaluationProtocol, protocol, protocol_names
+from model_hub.protocols import EvaluationProtocol
 from model_hub.token_space import TokenSpace
 from service.jobs.keys import spec_key
 from service.jobs.networks import ChosenNetwork, chosen_network
@@ -27,6 +30,9 @@ from service.jobs.records import NewJob
 from service.jobs.states import JobKind
 
 __all__ = ["new_job"]
+
+_MOST_NUMBERS: Final = 1 << 34
+"""In the inputs of a pass: 64 GiB in float32."""
 
 
 def new_job(
@@ -76,12 +82,46 @@ def _members(
     stated = request.model_dump(exclude={"network", "priority", "time_limit"})
     match request:
         case ModelRequest():
-            return JobKind.MODEL, {"formats": _formats(request, network)}
+            shape = _input_shape(request, network, batch_size=1)
+            return JobKind.MODEL, {"formats": _formats(request, network), "input_shape": shape}
         case EvaluationRequest():
             _refuse_unmeasurable(network)
-            return JobKind.EVALUATION, stated | {"protocol": _protocol(request, network).to_dict()}
+            protocol = _protocol(request, network)
+            _accepted("protocol", network, protocol.input_shape)
+            return JobKind.EVALUATION, stated | {"protocol": protocol.to_dict()}
         case LatencyRequest():
-            return JobKind.LATENCY, stated
+            shape = _input_shape(request, network, batch_size=request.batch_size)
+            return JobKind.LATENCY, stated | {"input_shape": shape}
+
+
+def _input_shape(
+    request: ModelRequest | LatencyRequest, network: ChosenNetwork, *, batch_size: int
+) -> list[int]:
+    """Return the shape of an input: as asked for or, by default, that of the network.
+
+    Raises:
+        InvalidQuestionError: The network takes no such input, or no device so many of them.
+    """
+    stated = network.input_shape if request.input_shape is None else request.input_shape
+    shape = _accepted("input_shape", network, stated)
+    numbers = batch_size * prod(shape)
+    if numbers > _MOST_NUMBERS:
+        raise InvalidQuestionError(
+            "batch_size", f"a pass of {numbers:,} numbers is more than {_MOST_NUMBERS:,}"
+        )
+    return list(shape)
+
+
+def _accepted(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of an input if the network takes it.
+
+    Raises:
+        InvalidQuestionError: It does not.
+    """
+    try:
+        return network.space.accepted_input(shape)
+    except InvalidArgumentError as error:
+        raise InvalidQuestionError(place, str(error)) from error
 
 
 def _formats(request: ModelRequest, network: ChosenNetwork) -> list[str]:
@@ -116,7 +156,7 @@ def _protocol(request: EvaluationRequest, network: ChosenNetwork) -> EvaluationP
     stated = request.protocol
     try:
         if isinstance(stated, str):
-            return protocol(stated)
+            return protocols.protocol(stated)
         if stated is not None:
             return EvaluationProtocol.from_dict(plain_json("protocol", stated))
     except ModelHubError as error:
@@ -129,4 +169,4 @@ def _protocol(request: EvaluationRequest, network: ChosenNetwork) -> EvaluationP
 
 
 def _protocols() -> str:
-    return ", ".join(protocol_names())
+    return ", ".join(protocols.protocol_names())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -55,18 +55,25 @@ class BuiltNetwork:
         return torch.randint(1, least, shape, generator=source)
 
 
-def build_network(stated: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork:
-    """Build the network that a canonical request states; see docs/api.md.
+def build_network(spec: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork:
+    """Build the network of a canonical request; see docs/api.md.
+
+    Args:
+        spec: The request, of which `network` and, if it has one, `input_shape` are read.
+        workplace: Where uploaded weights are.
 
     Raises:
         WorkError: Its weights are not there or those of another network, or it is too large.
     """
+    stated = spec["network"]
     try:
-        return _searched(stated) if stated["model"] else _of_space(stated, workplace)
+        built = _searched(stated) if stated["model"] else _of_space(stated, workplace)
     except TooLargeError as error:
         raise WorkError("too-large", str(error)) from error
     except ModelHubError as error:
         raise WorkError("invalid-network", str(error)) from error
+    shape = spec.get("input_shape")
+    return built if shape is None else replace(built, input_shape=tuple(shape))
 
 
 def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
@@ -78,7 +85,6 @@ def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
         network = zoo.load(name)
     except zoo.ZooError as error:
         raise WorkError("unusable-weights", _without_place(error, name)) from error
-    size = record.protocol.input_size
     plain = record.to_dict()
     return BuiltNetwork(
         network=network,
@@ -90,7 +96,7 @@ def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:
             "arguments": plain["arguments"],
             "arch": plain["architecture"],
         },
-        input_shape=(3, size, size),
+        input_shape=record.protocol.input_shape,
         protocol=record.protocol,
     )
 

@@ -49,7 +49,7 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         WorkError: The network cannot be built, or not be evaluated on the data set.
     """
     workplace.report(Progress(stage="building"))
-    built = build_network(spec["network"], workplace)
+    built = build_network(spec, workplace)
     protocol = _protocol(spec, built)
     workplace.report(Progress(stage="reading the data set"))
     path = _path(spec["dataset"], workplace)

@@ -131,7 +131,7 @@ def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     """
     formats: Sequence[str] = spec["formats"]
     workplace.report(Progress(stage="building", total=len(formats) + 1))
-    exported = _Exported(build_network(spec["network"], workplace))
+    exported = _Exported(build_network(spec, workplace))
     result: _Findings = {
         "parameters": exported.profile.parameters,
         "macs": exported.profile.macs,

@@ -25,7 +25,7 @@ def time_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         WorkError: The network cannot be built.
     """
     workplace.report(Progress(stage="building"))
-    built = build_network(spec["network"], workplace)
+    built = build_network(spec, workplace)
     passes = spec["warmup"] + spec["repeats"]
     workplace.report(Progress(stage="timing", total=passes))
 
@@ -43,4 +43,4 @@ def time_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         repeats=spec["repeats"],
         progress=tell,
     )
-    return Done(result=asdict(found))
+    return Done(result=asdict(found) | {"input_shape": list(built.input_shape)})

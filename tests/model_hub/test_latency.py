@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import model_hub
+from model_hub.counting import profile
 from model_hub.errors import InvalidArgumentError
 from model_hub.latency import latency
 
@@ -59,3 +61,20 @@ def test_a_gpu_measures_itself() -> None:
     found = latency(nn.Conv2d(3, 64, 3), (3, 224, 224), device="cuda")
     assert 0 < found.minimum < 1
     assert found.device == torch.cuda.get_device_name()
+
+
+def test_a_network_of_a_row_is_measured_and_counted_on_images_of_its_data_set() -> None:
+    widths = {"benchmark": "natssss", "arch": "8:8:8:8:8"}
+    network = model_hub.build(widths["benchmark"], widths["arch"], dataset="imagenet16-120")
+    seen: list[tuple[int, ...]] = []
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    assert latency(network, warmup=0, repeats=2, batch_size=3).batch_size == 3
+    assert set(seen) == {(3, 3, 16, 16)}
+    space, sample = model_hub.locate(widths["benchmark"], widths["arch"], dataset="imagenet16-120")
+    assert profile(network) == space.profile(sample)
+
+
+def test_a_network_that_carries_no_shape_needs_one() -> None:
+    for measure in (latency, profile):
+        with pytest.raises(InvalidArgumentError, match="inputs: the network carries no shape"):
+            measure(nn.Linear(3, 3))

@@ -246,6 +246,46 @@ class TestRefusals:
             submit("evaluation", network=mine, dataset="d", protocol=stated)
         assert refused.value.field == "protocol"
 
+    @pytest.mark.parametrize("kind", ["model", "latency"])
+    @pytest.mark.parametrize(
+        ("asked", "shape", "message"),
+        [
+            ({"dataset": "cifar10"}, [1, 32, 32], "has 1 channels, not 3"),
+            ({"dataset": "cifar10"}, [3, 32], r"like \[3, 32, 32\]"),
+            ({"dataset": "imagenet16-120"}, [16], r"like \[3, 16, 16\]"),
+            ({"dataset": "cifar10"}, [3, 3, 32], "3 is not an integer from 4 to 1024"),
+            ({"dataset": "cifar10"}, [3, 32, 34], "multiples of 4"),
+            ({"dataset": "cifar10"}, [3, 1028, 4], "1028 is not an integer from 4 to 1024"),
+            ({"dataset": "cifar10"}, [3, 1 << 20, 1 << 20], "1048576 is not an integer from 4"),
+        ],
+    )
+    def test_an_input_that_a_network_does_not_take(
+        self, submit: Submit, kind: str, asked: dict[str, str], shape: list[int], message: str
+    ) -> None:
+        drawn = {"benchmark": "nasbench201", "arch": 0} | asked
+        with pytest.raises(InvalidQuestionError, match=message) as refused:
+            submit(kind, network=drawn, input_shape=shape)
+        assert refused.value.field == "input_shape"
+
+    @pytest.mark.parametrize("shape", [[], [3, 0, 32], [3, 32, 32, 1], [3, 32.0, 32], "3", [True]])
+    def test_an_input_that_is_no_shape(self, submit: Submit, shape: Any) -> None:
+        with pytest.raises(ValidationError):
+            submit(network=MOBILE, input_shape=shape)
+
+    def test_more_in_a_pass_than_any_device_holds(self, submit: Submit) -> None:
+        big = {"network": MOBILE, "input_shape": [3, 1024, 1024]}
+        assert submit("latency", **big, batch_size=5461).spec["batch_size"] == 5461
+        with pytest.raises(InvalidQuestionError, match="numbers is more than") as refused:
+            submit("latency", **big, batch_size=5462)
+        assert refused.value.field == "batch_size"
+
+    def test_a_protocol_whose_images_the_network_does_not_take(self, submit: Submit) -> None:
+        mine = {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10", "checkpoint": DIGEST}
+        odd = {"dataset": "mine", "input_size": 30}
+        with pytest.raises(InvalidQuestionError, match="multiples of 4") as refused:
+            submit("evaluation", network=mine, dataset="d", protocol=odd)
+        assert refused.value.field == "protocol"
+
     def test_a_picture_of_a_network_without_cells(self, submit: Submit) -> None:
         with pytest.raises(InvalidQuestionError, match="ProxylessNAS have no cells") as refused:
             submit(network=MOBILE, formats=["picture"])

@@ -32,6 +32,7 @@ class TestTheCanonicalRequest:
                 "seed": 0,
             },
             "formats": ["safetensors", "report"],
+            "input_shape": [3, 224, 224],
         }
         assert job.key == spec_key(JobKind.MODEL, job.spec)
 
@@ -57,6 +58,7 @@ class TestTheCanonicalRequest:
             "batch_size": 1,
             "warmup": 10,
             "repeats": 50,
+            "input_shape": [3, 224, 224],
         }
 
     def test_what_a_worker_needs_stands_beside_it(self, submit: Submit) -> None:
@@ -93,6 +95,37 @@ class TestTheCanonicalRequest:
         self, submit: Submit, body: dict[str, Any]
     ) -> None:
         assert submit(**body).key != submit(network=MOBILE).key
+
+    @pytest.mark.parametrize(
+        ("asked", "shape"),
+        [
+            ({"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}, [3, 32, 32]),
+            ({"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10-valid"}, [3, 32, 32]),
+            ({"benchmark": "nasbench201", "arch": 0, "dataset": "cifar100"}, [3, 32, 32]),
+            ({"benchmark": "nasbench201", "arch": 0, "dataset": "ImageNet16-120"}, [3, 16, 16]),
+            ({"benchmark": "natssss", "arch": 5, "dataset": "imagenet16-120"}, [3, 16, 16]),
+            ({"benchmark": "nds", "arch": CELLS}, [3, 224, 224]),
+            ({"model": "proxyless-w0.3-r176"}, [3, 176, 176]),
+        ],
+    )
+    def test_the_input_is_that_of_the_data_set_and_part_of_the_request(
+        self, submit: Submit, asked: dict[str, Any], shape: list[int]
+    ) -> None:
+        for kind in ("model", "latency"):
+            job = submit(kind, network=asked)
+            assert job.spec["input_shape"] == shape
+            assert submit(kind, network=asked, input_shape=shape).key == job.key
+            assert submit(kind, **json.loads(json.dumps(job.spec))).key == job.key
+            other = submit(kind, network=asked, input_shape=[3, 64, 32])
+            assert other.spec["input_shape"] == [3, 64, 32]
+            assert other.key != job.key
+
+    @pytest.mark.parametrize("name", zoo.names())
+    def test_every_searched_model_takes_the_images_of_its_protocol(
+        self, submit: Submit, name: str
+    ) -> None:
+        shape = submit("latency", network={"model": name}).spec["input_shape"]
+        assert shape == list(zoo.record(name).protocol.input_shape)
 
     def test_the_kind_makes_it_another_request(self, submit: Submit) -> None:
         assert submit("latency", network=MOBILE).key != submit("model", network=MOBILE).key

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -146,6 +147,19 @@ def test_a_report_counts_every_layer(work: Perform) -> None:
     assert done.result["parameters"] == report["parameters"]
     assert done.result["input_shape"] == [3, 32, 32]
     assert done.files[1].path.read_text().startswith("<svg")
+
+
+def test_what_is_counted_and_exported_is_for_the_input_that_is_asked_for(work: Perform) -> None:
+    spec = {"network": NETWORK, "formats": ["export", "onnx", "report"], "input_shape": [3, 16, 24]}
+    done = work(JobKind.MODEL, spec)
+    program, onnx_file, report = (file.path for file in done.files)
+    assert torch.export.load(program).module()(torch.zeros(3, 3, 16, 24)).shape == (3, 10)
+    (named,) = onnxruntime.InferenceSession(onnx_file).get_inputs()
+    assert named.shape[1:] == [3, 16, 24]
+    counted = json.loads(report.read_text())
+    assert counted["input_shape"] == done.result["input_shape"] == [3, 16, 24]
+    space = model_hub.space("NasBench201", num_labels=10)
+    assert counted["macs"] == space.profile(NETWORK["arch"], input_shape=(3, 16, 24)).macs
 
 
 def test_there_is_no_picture_of_what_has_no_cells(work: Perform) -> None:
@@ -369,3 +383,9 @@ def test_latency_is_in_seconds(work: Perform) -> None:
     result = work(JobKind.LATENCY, LATENCY).result
     assert 0 < result["minimum"] <= result["median"] <= result["upper_quartile"] < 10
     assert (result["batch_size"], result["repeats"]) == (2, 5)
+    assert result["input_shape"] == [3, 32, 32]
+
+
+def test_latency_is_of_the_input_that_is_asked_for(work: Perform) -> None:
+    result = work(JobKind.LATENCY, LATENCY | {"input_shape": [3, 8, 12]}).result
+    assert result["input_shape"] == [3, 8, 12]

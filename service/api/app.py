@@ -98,6 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings = settings
         app.state.scan_limiter = CapacityLimiter(settings.scan_threads)
+        # One: while JSON is parsed nothing else runs, and two would keep all others longer.
+        app.state.body_limiter = CapacityLimiter(1)
         app.state.kept_answers = KeptAnswers(settings.kept_bytes)
         app.state.export_places = CapacityLimiter(settings.export_limit)
         app.state.catalog = Catalog(settings.directory.expanduser())
@@ -138,6 +140,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        # Such a redirect would name the host that the caller wrote.
+        redirect_slashes=False,
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

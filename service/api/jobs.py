@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench_client import models
 from benchmark_db.errors import InvalidQuestionError
+from service.api.body import JSON, refuse_other_media
 from service.api.file_response import DigestedFile, open_file
 from service.api.held_job import HeldJob
 from service.api.job_desk import desk_of
@@ -139,6 +140,8 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     A job that waits is cancelled at once. One that runs is `cancel_requested`, and cancelled as
     soon as its worker has stopped it.
     """
+    if "content-type" in request.headers:
+        refuse_other_media(request, JSON)
     desk = desk_of(request)
     return job_response(await desk.ask(lambda jobs: jobs.store.cancel(job_id)), desk.settings)
 

@@ -26,6 +26,7 @@ from benchmark_db.nasbench101.cell import (
     PUBLISHED_OPERATION_NAMES,
 )
 from benchmark_db.questions import MAX_BATCH
+from service.api.body import BodyRoute
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import BatchParameters, Epochs, PageParameters, StatsParameters
@@ -39,7 +40,7 @@ __all__ = ["router"]
 
 _NAME: Final = "nasbench101"
 
-router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
 _SMALL_CELL: Final = {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}

@@ -25,6 +25,7 @@ from benchmark_db.nasbench201.architecture import (
     operations_at,
 )
 from benchmark_db.questions import MAX_BATCH
+from service.api.body import BodyRoute
 from service.api.nats_bench import FILTERS, PartFilters, RunFilters
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
@@ -39,7 +40,7 @@ __all__ = ["ARCH", "SPELLED", "router"]
 
 _NAME: Final = "nasbench201"
 
-router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _EXAMPLE: Final = arch_str(operations_at(0))
 ARCH: Final = (

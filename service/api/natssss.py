@@ -25,6 +25,7 @@ from benchmark_db.natssss.architecture import (
     channels_at,
 )
 from benchmark_db.questions import MAX_BATCH
+from service.api.body import BodyRoute
 from service.api.nats_bench import FILTERS, PartFilters, RunFilters
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
@@ -39,7 +40,7 @@ __all__ = ["SPELLED", "router"]
 
 _NAME: Final = "natssss"
 
-router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _EXAMPLE: Final = arch_str(channels_at(11))
 _ARCH: Final = "An architecture: its string, its index, or the list of five channels (as JSON)."

@@ -25,6 +25,7 @@ from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, METRICS
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import DATASETS, FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
 from benchmark_db.questions import MAX_BATCH
+from service.api.body import BodyRoute
 from service.api.openapi import READ_PROBLEMS
 from service.api.oracle_routes import OracleRoutes
 from service.api.parameters import (
@@ -46,7 +47,7 @@ __all__ = ["router"]
 
 _NAME: Final = "nds"
 
-router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME])
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _MODEL_SPEC: Final = {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}
 _UNITS: Final = {"parameters": ", in millions", "flops": ", in millions"}

@@ -30,6 +30,13 @@ _MEANINGS: Final = {
     500: "The server failed, or its database is damaged; the request id leads to its log.",
     503: "The question took longer than its time budget; asked again, it would again.",
 }
+_OTHER_MEDIA: Final = {
+    "415": {
+        "description": "The body is of another media type, or says of none.",
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+"""What every operation with a body may answer."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -71,6 +78,8 @@ def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
     )
     for path in schema["paths"].values():
         for operation in path.values():
+            if "requestBody" in operation:
+                operation["responses"].update(_OTHER_MEDIA)
             _mark_problems(operation["responses"])
     describe_access(schema, unkeyed=unkeyed)
     _mend_bounds(schema)

@@ -26,6 +26,9 @@ __all__ = ["PROBLEM_JSON", "install_problem_handlers", "problem"]
 PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:nas-bench-service:problem:"
 _LONGEST_INPUT: Final = 200
+_LONGEST_MESSAGE: Final = 1000
+_MOST_ERRORS: Final = 10
+"""Of a request that are told; who has made more of them has made one many times."""
 
 
 def problem(
@@ -56,7 +59,8 @@ def problem(
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        # Not from the URL, which has the Host header in it, whatever the caller wrote there.
+        "instance": request.scope["path"],
         "request_id": request.scope.get("request_id", ""),
         **(extensions or {}),
     }
@@ -136,13 +140,14 @@ async def _time_budget_exceeded(request: Request, _: TimeBudgetExceededError) ->
 
 
 async def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    found = error.errors()
     errors = [
-        {"loc": [_shown(part) for part in entry["loc"]], "msg": entry["msg"]}
-        for entry in error.errors()
+        {"loc": [_shown(part) for part in entry["loc"]], "msg": entry["msg"][:_LONGEST_MESSAGE]}
+        for entry in found[:_MOST_ERRORS]
     ]
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return problem(
         request,
         422,

@@ -21,6 +21,8 @@ _JSON_PUNCTUATION: Final = tuple(
 )
 """Of the characters that have a meaning in JSON and none in a query string, as most programs
 escape them; escapes in small letters are left to the library."""
+_MOST_PARAMETERS: Final = 200
+"""The question with the most has 54."""
 
 Question = TypeVar("Question", bound=BaseModel)
 
@@ -29,9 +31,14 @@ def read_query(request: Request, model: type[Question]) -> Question:
     """Return the question that a request's query string asks.
 
     Raises:
-        RequestValidationError: A parameter is unknown, malformed or given twice.
+        RequestValidationError: A parameter is unknown, malformed or given twice, or there are too
+            many.
     """
-    items = _read(request.scope["query_string"])
+    query = request.scope["query_string"]
+    if query.count(b"&") >= _MOST_PARAMETERS:
+        told = f"it has more than {_MOST_PARAMETERS} parameters"
+        raise RequestValidationError([{"loc": ("query",), "msg": told}])
+    items = _read(query)
     given = dict(items)
     if len(given) != len(items):
         raise RequestValidationError([_repeated(items)])

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from bench_client.models import EvaluationRequest, Job, LatencyRequest, ModelRequest
 from benchmark_db.catalog import Catalog
+from service.api.body import BodyRoute
 from service.api.job_desk import desk_of
 from service.api.job_problems import job_problems
 from service.api.jobs import job_response
@@ -19,7 +20,7 @@ from service.jobs.requests import new_job
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=BodyRoute)
 
 _GivenKey: TypeAlias = Annotated[
     str | None,

@@ -1,0 +1,184 @@
+"""Questions and submissions in a body: of the right media type, and bounded before they are read.
+
+What a reader of JSON makes of a body takes many times its bytes, and neither it nor a model lets
+anything else run meanwhile. So what a body holds is counted first, in its bytes, then what was read
+is measured, and only then a model looks at it; all of that in a thread, unless the body is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
+
+import orjson
+from anyio import to_thread
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from benchmark_db.questions import MAX_BATCH
+
+__all__ = ["JSON", "BodyRoute", "refuse_other_media"]
+
+JSON: Final = "application/json"
+_SMALL: Final = 4096
+"""Bytes that are read in less time than a change of threads takes."""
+_BATCH: Final = "archs"
+_MOST_OF_ONE: Final = 20_000
+"""Members, values, lists and objects of a body that asks about one architecture."""
+_MOST_MEMBERS: Final = 15 * MAX_BATCH
+_MOST_VALUES: Final = 64 * MAX_BATCH
+_MOST_CONTAINERS: Final = 12 * MAX_BATCH
+"""Of a batch: a cell of seven vertices has 57 values, in eight lists and an object."""
+_MOST_OF_ITEM: Final = 2000
+"""Values of one architecture of a batch."""
+_LONGEST_OBJECT: Final = 5000
+_LONGEST_TEXT: Final = 16_384
+_DEEPEST: Final = 32
+
+
+class BodyRoute(APIRoute):
+    """A route whose body, if it has one, is a question or a submission in JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what handles a request, of which the body has been read by then."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+        model = cast("type[BaseModel]", self.body_field.field_info.annotation)
+
+        async def read_and_handle(request: Request) -> Response:
+            content = await _content(request)
+            if len(content) <= _SMALL:
+                question = _question(content, model)
+            else:
+                limiter = request.app.state.body_limiter
+                question = await to_thread.run_sync(_question, content, model, limiter=limiter)
+            return await handle(_ReadRequest(request, question))
+
+        return read_and_handle
+
+
+class _ReadRequest(Request):
+    """A request whose body has been read, as FastAPI asks for it."""
+
+    def __init__(self, request: Request, question: BaseModel) -> None:
+        super().__init__(request.scope, request.receive)
+        self._question = question
+
+    async def body(self) -> bytes:
+        return b"{}"
+
+    async def json(self) -> Any:
+        return self._question
+
+
+def refuse_other_media(request: Request, media_type: str) -> None:
+    """Refuse a body of another media type than a route's.
+
+    Some types, and none at all, a browser sends for any page without asking whether it may.
+
+    Raises:
+        HTTPException: 415.
+    """
+    stated = request.headers.getlist("content-type")
+    if [text.partition(";")[0].strip().lower() for text in stated] != [media_type]:
+        raise HTTPException(415, f"the body must be {media_type}, and its Content-Type say so")
+
+
+async def _content(request: Request) -> bytes:
+    refuse_other_media(request, JSON)
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise HTTPException(400, "the body broke off") from None
+
+
+def _question(content: bytes, model: type[BaseModel]) -> BaseModel:
+    """Return the question that a body asks.
+
+    Raises:
+        HTTPException: 400: the body is not text in UTF-8.
+        RequestValidationError: It is no JSON, too much of it, or not what the model wants.
+    """
+    is_batch = _BATCH in model.model_fields
+    _refuse_many(content, is_batch=is_batch)
+    value = _parsed(content)
+    _refuse_large(value, is_batch=is_batch)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError(
+            [{**entry, "loc": ("body", *entry["loc"])} for entry in found]
+        ) from None
+
+
+def _refuse_many(content: bytes, *, is_batch: bool) -> None:
+    """Refuse what holds too much, told by its punctuation, that in texts included."""
+    bounds = (
+        ("members", _MOST_MEMBERS, content.count(b":")),
+        ("values", _MOST_VALUES, content.count(b",")),
+        ("lists and objects", _MOST_CONTAINERS, content.count(b"[") + content.count(b"{")),
+    )
+    for what, most, found in bounds:
+        bound = most if is_batch else _MOST_OF_ONE
+        if found > bound:
+            raise _refusal(f"it has about {found} {what}; {bound} are allowed")
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            raise HTTPException(400, "the body is not text in UTF-8") from None
+        raise _refusal(f"it is no JSON: {error}") from None
+
+
+def _refuse_large(value: Any, *, is_batch: bool) -> None:
+    """Refuse what is too deep, has texts that are too long or too much in one place."""
+    archs = value.pop(_BATCH, ()) if is_batch and isinstance(value, dict) else ()
+    _weight(value, _DEEPEST, ())
+    if not isinstance(archs, list):
+        _weight(archs, _DEEPEST, (_BATCH,))
+    else:
+        for rank, arch in enumerate(archs):
+            if _weight(arch, _DEEPEST, (_BATCH, rank)) > _MOST_OF_ITEM:
+                raise _refusal(f"it has more than {_MOST_OF_ITEM} values", _BATCH, rank)
+    if archs != ():
+        value[_BATCH] = archs
+
+
+def _weight(value: Any, depth: int, place: tuple[str | int, ...]) -> int:
+    """Return how many values there are in one, itself included."""
+    if isinstance(value, str):
+        if len(value) > _LONGEST_TEXT:
+            told = f"a text has {len(value)} characters; {_LONGEST_TEXT} are allowed"
+            raise _refusal(told, *place)
+        return 1
+    if not isinstance(value, dict | list):
+        return 1
+    if depth == 0:
+        raise _refusal(f"it is more than {_DEEPEST} levels deep", *place)
+    total = 1
+    if isinstance(value, dict):
+        if len(value) > _LONGEST_OBJECT:
+            told = f"an object has {len(value)} members; {_LONGEST_OBJECT} are allowed"
+            raise _refusal(told, *place)
+        for name in value:
+            _weight(name, depth, place)
+        value = value.values()
+    for inner in value:
+        total += _weight(inner, depth - 1, place) if isinstance(inner, str | dict | list) else 1
+    return total
+
+
+def _refusal(message: str, *place: str | int) -> RequestValidationError:
+    return RequestValidationError([{"loc": ("body", *place), "msg": message}])

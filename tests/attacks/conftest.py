@@ -1,0 +1,41 @@
+"""Real servers for callers who mean no good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from bench_server import BenchServer
+
+from generators.registry import GENERATORS, SAMPLES
+
+Attacked: TypeAlias = Callable[..., BenchServer]
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with databases of made-up archives; one of them is exported for megabytes."""
+    folder = tmp_path_factory.mktemp("attacked")
+    for name in ("nasbench201", "natssss", "hw-nas-bench"):
+        raw = SAMPLES[name](folder / "raw", architectures=12, seed=0)
+        GENERATORS[name](raw, folder, progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def attacked(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """Starts servers that end with the module, each told its settings."""
+    started = []
+
+    def start(**environment: str) -> BenchServer:
+        server = BenchServer(tmp_path_factory.mktemp("server"), directory, **environment)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+        assert "Traceback" not in server.log.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
@@ -130,6 +131,12 @@ class Settings(SettingsWithSecretFiles):
             "metrics; the system's folder of temporary files by default."
         ),
     ] = None
+
+    @cached_property
+    def cache_control(self) -> str:
+        """Who may keep an answer, and how long: no cache that callers share where keys decide."""
+        kept_by = "public" if self.read_access == "open" else "private"
+        return f"{kept_by}, max-age={self.cache_seconds}"
 
     @property
     def keys_path(self) -> Path:

@@ -181,6 +181,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tally=tally,
         draining=draining,
         log_request=logs.request,
+        reading_open=reading_open,
     )
     end_tracing = _trace(app)
     return app

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -70,7 +71,8 @@ class FileStream(Response):
             await self._full()(scope, receive, send)
             return
         try:
-            instead = await self._send_all(receive, _Line(self, send))
+            line = _Line(self, send, head_only=bool(scope.get("head_only")))
+            instead = await self._send_all(receive, line)
         finally:
             self._places.release_on_behalf_of(self)
         if instead is not None:
@@ -82,7 +84,8 @@ class FileStream(Response):
         watch = asyncio.create_task(line.watch(receive))
         try:
             # With a limiter of its own: the place is taken already.
-            await to_thread.run_sync(self._write_all, line, limiter=CapacityLimiter(1))
+            with suppress(_HeadSentError):
+                await to_thread.run_sync(self._write_all, line, limiter=CapacityLimiter(1))
             await line.end()
         except _ReaderLeftError as left:
             log.info("download broken off", reason=str(left), sent=line.sent)
@@ -124,20 +127,30 @@ class _ReaderLeftError(Exception):
     """Ends the writing of what nobody reads."""
 
 
+class _HeadSentError(Exception):
+    """Ends the writing of what was asked for by HEAD."""
+
+
 class _Line:
     """The way from a thread that writes to the reader of the response.
+
+    Args:
+        response: What begins the response.
+        send: Of the request.
+        head_only: Whether the first piece is enough, which tells how the response begins.
 
     Attributes:
         started: Whether anything has been sent.
         sent: How many bytes of the body.
     """
 
-    def __init__(self, response: Response, send: Send) -> None:
+    def __init__(self, response: Response, send: Send, *, head_only: bool) -> None:
         self._response = response
         self._send = send
         self._gathered: list[bytes | memoryview] = []
         self._size = 0
         self._cut: str | None = None
+        self._head_only = head_only
         self.started = False
         self.sent = 0
 
@@ -184,6 +197,8 @@ class _Line:
     async def _deliver(self, piece: bytes) -> None:
         if self._cut is not None:
             raise _ReaderLeftError(self._cut)
+        if self.started and self._head_only:
+            raise _HeadSentError
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._start()

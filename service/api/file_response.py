@@ -115,7 +115,7 @@ class DigestedFile(Response):
             headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{self._size}"
         part = range(self._size) if part is None else part
         await reader.begin(status, {**headers, "content-length": str(len(part))})
-        for start, length in _pieces(part):
+        for start, length in () if self._request.scope.get("head_only") else _pieces(part):
             await reader.give(
                 await to_thread.run_sync(self._read, start, length, limiter=self._limiter)
             )

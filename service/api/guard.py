@@ -39,8 +39,8 @@ class RequestGuard:
 
     It gives the request an id (the caller's `X-Request-ID` where it is a sane one) and echoes it,
     refuses bodies that are too large while they come in and requests that are too many at a time,
-    compresses what the caller wants compressed, counts and logs every request, and answers
-    unforeseen errors with a problem that tells nothing of the inside.
+    compresses what the caller wants compressed, makes a GET of a HEAD, counts and logs every
+    request, and answers unforeseen errors with a problem that tells nothing of the inside.
 
     Args:
         app: What answers.
@@ -50,6 +50,7 @@ class RequestGuard:
         tally: Where requests are counted.
         draining: Whether this worker is about to stop.
         log_request: Writes the line of a request.
+        reading_open: Whether reading needs no key; where it does, answers vary by the key.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RequestGuard:
         tally: RequestTally,
         draining: Draining,
         log_request: Callable[[Mapping[str, Any]], None],
+        reading_open: bool,
     ) -> None:
         self._app = app
         # Its wrapper costs something even where there is nothing to compress.
@@ -74,6 +76,7 @@ class RequestGuard:
         self._tally = tally
         self._draining = draining
         self._log_request = log_request
+        self._vary = b"Accept-Encoding" if reading_open else b"Accept-Encoding, Authorization"
         self._prefix = uuid4().hex[:16]
         self._count = count(1)
         self._log = structlog.get_logger().bind()
@@ -84,6 +87,10 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        method, given_scope = scope["method"], scope
+        if method == "HEAD":
+            # The server leaves the body out, which looks at the scope that it made.
+            scope = {**scope, "method": "GET", "head_only": True}
         headers = scope["headers_by_name"] = dict(scope["headers"])
         request_id = scope["request_id"] = self._request_id(headers)
         status = 0
@@ -97,7 +104,7 @@ class RequestGuard:
                 message["headers"] = [
                     *given,
                     (_HEADER, request_id.encode()),
-                    (b"vary", b"Accept-Encoding"),
+                    (b"vary", self._vary),
                     *security_headers(path, scheme, given),
                 ]
                 if self._draining.begun:
@@ -120,15 +127,17 @@ class RequestGuard:
             await response(scope, receive, send_with_id)
         finally:
             self._tally.in_progress -= 1
-            self._record(scope, status, time.perf_counter() - started)
+            if method == "HEAD":
+                given_scope.update(scope, method=method)  # for who asks which route it was
+            self._record(scope, method, status, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Count a request and write its line."""
         template = str(scope.get("direct") or getattr(scope.get("route"), "path", _NO_ROUTE))
-        self._tally.add(scope["method"], template, status, seconds)
+        self._tally.add(method, template, status, seconds)
         client, key = scope.get("client"), scope.get("key_name")
         fields = {
-            "method": scope["method"],
+            "method": method,
             "path": scope["path"],
             "status": status,
             "ms": round(seconds * 1000, 2),

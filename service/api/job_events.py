@@ -115,7 +115,8 @@ class _JobStream(Response):
                     await reader.begin(200, _HEADERS)
                     await reader.give(self._event(self._job))
                     job = self._job
-                    while not (job.is_finished or follower.ended):
+                    # Of HEAD that was all, of which the server has sent the headers.
+                    while not scope.get("head_only") and not (job.is_finished or follower.ended):
                         news = await follower.news(_KEEP_ALIVE_SECONDS)
                         job = news or job
                         await reader.give(self._event(news) if news else _KEEP_ALIVE)

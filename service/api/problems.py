@@ -174,7 +174,8 @@ def _methods_at(request: Request) -> list[str]:
     """Return the methods of all routes that have the address of a request."""
     routes = [route for route in request.app.router.routes if isinstance(route, Route)]
     found = [route for route in routes if route.path_regex.match(request.scope["path"])]
-    return sorted({method for route in found for method in route.methods or ()})
+    methods = {method for route in found for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _shown(part: str | int) -> str | int:

@@ -79,10 +79,7 @@ def cache_headers(request: Request, *content_digests: str) -> dict[str, str]:
     digest = hashlib.blake2b(
         parts + b"?" + scope["query_string"], digest_size=_ETAG_BYTES
     ).hexdigest()
-    headers = {
-        "ETag": f'W/"{digest}"',
-        "Cache-Control": f"public, max-age={request.app.state.settings.cache_seconds}",
-    }
+    headers = {"ETag": f'W/"{digest}"', "Cache-Control": request.app.state.settings.cache_control}
     held = scope["headers_by_name"].get(b"if-none-match")
     if held is not None and (held.strip() == b"*" or f'"{digest}"'.encode() in held):
         raise _NotModifiedError(headers)

@@ -246,7 +246,7 @@ class TestRefusals:
     def test_another_method_is_a_problem(self, http: httpx.Client) -> None:
         response = http.delete(STATS)
         assert_problem(response, 405)
-        assert response.headers["allow"] == "GET"
+        assert response.headers["allow"] == "GET, HEAD"
 
     def test_a_benchmark_that_is_not_installed_says_how(self, http: httpx.Client) -> None:
         problem = assert_problem(http.get("/v1/benchmarks/nasbench301"), 404)

@@ -14,10 +14,11 @@ from nas_search.strategies.random_search import RandomSearch
 from nas_search.strategies.regularized_evolution import RegularizedEvolution
 from nas_search.strategies.searching import search, search_async
 from nas_search.strategies.space import ServedSpace
-from nas_search.strategies.strategy import Proposal, Space, Strategy
+from nas_search.strategies.strategy import NothingLearnedWarning, Proposal, Space, Strategy
 
 __all__ = [
     "HubSpace",
+    "NothingLearnedWarning",
     "Proposal",
     "RandomSearch",
     "RegularizedEvolution",

@@ -19,7 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from bench_client.operations import drive
-from nas_search.strategies.strategy import Ask, Strategy
+from nas_search.strategies.strategy import Ask, Strategy, check_evaluations, warn_if_random
 
 if TYPE_CHECKING:
     from model_hub import SearchSpace
@@ -105,10 +105,12 @@ def search_choices(
         The trials, in order.
 
     Raises:
-        ValueError: `num_trials` is less than 1, or a value is not a number.
+        ValueError: `num_trials` is less than 1, or so few that all of them would be drawn at
+            random although the strategy is to learn; or a value is not a number.
     """
     if num_trials < 1:
         raise ValueError(f"num_trials is {num_trials}; at least 1")
+    check_evaluations(strategy, num_trials, choices.raw_size)
     space = HubSpace(choices)
     trials: list[Trial] = []
     while len(trials) < num_trials:
@@ -121,6 +123,8 @@ def search_choices(
             raise ValueError(f"the evaluation of {arch} returned nan, which no strategy can rank")
         trials.append(Trial(sample, value))
         strategy.observe(arch, value if larger_is_better else -value)
+    if len(trials) == num_trials:
+        warn_if_random(strategy, num_trials)
     return trials
 
 

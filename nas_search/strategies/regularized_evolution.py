@@ -29,6 +29,9 @@ class RegularizedEvolution:
         sample_size: How many of them compete to be the parent, S of the paper; 3 there.
         seed: Of its draws, any integer.
 
+    With a budget that ends before the population is full it is random search: `search_choices`
+    refuses that, and searches over a clock warn of it at their end (`NothingLearnedWarning`).
+
     Raises:
         ValueError: The sizes are not 1 <= sample_size <= population_size.
         TypeError: The seed is no integer.
@@ -46,8 +49,20 @@ class RegularizedEvolution:
         self._rng = generator_of(seed)
         self._population_size = population_size
         self._sample_size = sample_size
+        self._bred: set[str] = set()
+        self._learned = False
         self._population: deque[_Individual] = deque(maxlen=population_size)
         self._random_proposals = 0
+
+    @property
+    def random_phase(self) -> int:
+        """How many proposals are random: a population."""
+        return self._population_size
+
+    @property
+    def learned(self) -> bool:
+        """Whether a child was evaluated."""
+        return self._learned
 
     def propose(self, space: Space) -> Proposal:
         """Choose a random architecture at first, then a child of the best of a sample."""
@@ -60,8 +75,14 @@ class RegularizedEvolution:
         candidates = drawn_sample(self._rng, self._population, self._sample_size)
         # Of equals the first drawn, so that none is favoured for its age.
         parent = max(candidates, key=lambda one: one.score)
-        return (yield from space.neighbor(parent.arch, self._rng))
+        child = yield from space.neighbor(parent.arch, self._rng)
+        if child is not None and not self._learned:
+            self._bred.add(child)
+        return child
 
     def observe(self, arch: str, score: float) -> None:
         """Let an individual live; the oldest leaves a full population."""
         self._population.append(_Individual(arch, score))
+        if arch in self._bred:
+            self._learned = True
+            self._bred.clear()

@@ -17,7 +17,7 @@ from bench_client import (
 )
 from bench_client.operations import drive, drive_awaiting
 from nas_search.strategies.space import ServedSpace
-from nas_search.strategies.strategy import Strategy
+from nas_search.strategies.strategy import Strategy, warn_if_random
 
 __all__ = ["search", "search_async"]
 
@@ -29,7 +29,8 @@ _UNRECORDED_IN_A_ROW: Final = 500
 def search(strategy: Strategy, bench: BenchClient, simulation: Simulation) -> None:
     """Evaluate what a strategy proposes, one after the other, until the budget is reached.
 
-    What came of it is in the simulation. Proposals without a record are passed over.
+    What came of it is in the simulation. Proposals without a record are passed over. Where the
+    budget ends before the strategy has learned anything, there is a `NothingLearnedWarning`.
 
     Args:
         strategy: Chooses the architectures; new, since it remembers what it saw.
@@ -46,6 +47,7 @@ def search(strategy: Strategy, bench: BenchClient, simulation: Simulation) -> No
         try:
             found = simulation.evaluate(arch)
         except BudgetExhausted:
+            warn_if_random(strategy, len(simulation.evaluations))
             return
         except NotRecordedError as error:
             unrecorded.count(error)
@@ -64,7 +66,8 @@ async def search_async(
     """Evaluate what a strategy proposes, several requests at a time, until the budget is reached.
 
     Each proposal but the first `in_flight` is made when exactly `in_flight` - 1 are under way,
-    whose results it cannot know. Hence a run depends on `in_flight`, but not on how long answers
+    whose results it cannot know; as for `search`, a budget that is spent before the strategy has
+    learned is warned of. Hence a run depends on `in_flight`, but not on how long answers
     take: it can be repeated.
 
     Args:
@@ -98,6 +101,7 @@ async def search_async(
             except BudgetExhausted:
                 # Begun before the end, they may cost less and fit: that must not depend on luck.
                 await asyncio.gather(*pending, return_exceptions=True)
+                warn_if_random(strategy, len(simulation.evaluations))
                 return
             except NotRecordedError as error:
                 unrecorded.count(error)

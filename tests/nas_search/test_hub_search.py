@@ -17,6 +17,7 @@ from model_hub import Categorical, Derived, InvalidSampleError, SearchSpace
 from model_hub.model_space import ModelSpace
 from nas_search.strategies import (
     HubSpace,
+    NothingLearnedWarning,
     RandomSearch,
     RegularizedEvolution,
     Trial,
@@ -134,6 +135,34 @@ def test_a_space_smaller_than_a_population_is_evolved_all_the_same() -> None:
     trials = search_choices(strategy, FLAGS, number_of_ones, num_trials=120)
     assert len(trials) == 120
     assert len({FLAGS.to_json(trial.sample) for trial in trials[:64]}) == 64
+
+
+@pytest.mark.parametrize("num_trials", [1, 5, 63])
+def test_a_population_larger_than_the_number_of_trials_is_refused_before_anything_is_spent(
+    num_trials: int,
+) -> None:
+    evaluated: list[dict[str, Any]] = []
+
+    def evaluate(sample: dict[str, Any]) -> float:
+        evaluated.append(sample)
+        return 0.0
+
+    strategy = evolution(population_size=64)
+    with pytest.raises(ValueError, match=f"first 64 .* with {num_trials} evaluations it is random"):
+        search_choices(strategy, FLAGS, evaluate, num_trials=num_trials)
+    assert evaluated == []
+    assert len(search_choices(RandomSearch(), FLAGS, evaluate, num_trials=num_trials)) == num_trials
+
+
+def test_as_many_trials_as_a_population_are_warned_of_and_one_more_is_not() -> None:
+    with pytest.warns(NothingLearnedWarning, match="after 6 evaluations, all of them random"):
+        search_choices(evolution(), FLAGS, number_of_ones, num_trials=POPULATION)
+    search_choices(evolution(), FLAGS, number_of_ones, num_trials=POPULATION + 1)
+
+
+def test_a_population_larger_than_a_small_space_needs_no_more_trials_than_the_space() -> None:
+    strategy = evolution(population_size=1000)
+    assert len(search_choices(strategy, FLAGS, number_of_ones, num_trials=70)) == 70
 
 
 def test_every_sample_meets_the_constraints() -> None:

@@ -17,6 +17,7 @@ from bench_client import (
     Simulation,
 )
 from nas_search.strategies import (
+    NothingLearnedWarning,
     RandomSearch,
     RegularizedEvolution,
     ServedSpace,
@@ -48,6 +49,7 @@ def test_a_search_ends_at_the_budget(
 
 
 @new_strategy
+@pytest.mark.filterwarnings("ignore::nas_search.strategies.NothingLearnedWarning")
 def test_a_search_with_a_budget_below_any_evaluation_ends_at_once(
     new: Callable[[int], Strategy], cells: BenchClient, simulate: Callable[..., Simulation]
 ) -> None:
@@ -153,6 +155,49 @@ def test_a_space_smaller_than_a_population_is_evolved_all_the_same(
     found = found_by(strategy, cells, simulate(192.0 * 150))
     assert len(set(found[:92])) == 92
     assert len(found) == 150
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 9, 10])
+@pytest.mark.parametrize("in_flight", [None, 1, 4])
+def test_a_budget_that_no_child_fits_is_warned_of_at_the_line_of_the_script(
+    evaluations: int,
+    in_flight: int | None,
+    cells: BenchClient,
+    simulate: Callable[..., Simulation],
+    nasbench101_folder: Path,
+) -> None:
+    async def awaited() -> None:
+        async with AsyncBenchClient.local(nasbench101_folder) as bench:
+            simulation = bench.simulate("nasbench101", None, 12, budget=192.0 * evaluations + 1)
+            await search_async(NEW["evolution"](0), bench, simulation, in_flight=in_flight or 1)
+
+    def searched() -> None:
+        if in_flight is None:
+            search(NEW["evolution"](0), cells, simulate(192.0 * evaluations + 1))
+        else:
+            asyncio.run(awaited())
+
+    told = f"after {evaluations} evaluations, all of them random: regularized evolution learns"
+    with pytest.warns(NothingLearnedWarning, match=told) as caught:
+        searched()
+    assert [Path(one.filename).name for one in caught] == [Path(__file__).name]
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_a_budget_with_room_for_a_child_is_not_warned_of(
+    in_flight: int,
+    cells: BenchClient,
+    simulate: Callable[..., Simulation],
+    nasbench101_folder: Path,
+) -> None:
+    async def searched() -> None:
+        async with AsyncBenchClient.local(nasbench101_folder) as bench:
+            simulation = bench.simulate("nasbench101", None, 12, budget=192.0 * 11 + 1)
+            await search_async(NEW["evolution"](0), bench, simulation, in_flight=in_flight)
+
+    search(NEW["evolution"](0), cells, simulate(192.0 * 11 + 1))
+    search(RandomSearch(), cells, simulate(1.0))
+    asyncio.run(searched())
 
 
 @pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, TypeAlias
 
 from bench_client.compat import RunChoice
-from bench_client.compat_nats_bench.run_results import Metrics, ResultsCount, dataset_named
+from bench_client.compat_nats_bench.run_results import (
+    NO_WEIGHTS,
+    READ_ONLY,
+    Metrics,
+    ResultsCount,
+    dataset_named,
+    refusing,
+)
 
 __all__ = ["ArchResults", "Trial", "averaged"]
 
@@ -30,10 +36,12 @@ class ArchResults:
         stats: What its runs recorded at their ends; at least one.
         curves: Asks for the learning curves of its runs on a data set.
         choice: Chooses one of several runs.
+        arch_config: What it takes to build the network, but for the classes.
 
     Attributes:
         dataset_seed: By data set, the seeds of its runs.
         all_results: By data set and seed, the run.
+        clear_net_done: True: trained weights are not served.
     """
 
     def __init__(
@@ -43,19 +51,18 @@ class ArchResults:
         stats: Iterable[Any],
         curves: Callable[[str], Iterable[Any]],
         choice: RunChoice,
+        arch_config: Mapping[str, Any],
     ) -> None:
         self.arch_index = arch_index
         self.arch_str = arch_str
         self.dataset_seed: dict[str, list[int]] = {}
         self.all_results: dict[tuple[str, int], ResultsCount] = {}
+        self.clear_net_done = True
         self._choice = choice
-
-        @cache
-        def curves_by_seed(dataset: str) -> dict[int, Any]:
-            return {curve.seed: curve for curve in curves(dataset)}
-
+        self._curves = curves
+        self._curves_asked: dict[str, dict[int, Any]] = {}
         for item in stats:
-            run = ResultsCount(item, curves_by_seed)
+            run = ResultsCount(item, self._curves_by_seed, arch_config)
             self.dataset_seed.setdefault(run.name, []).append(run.seed)
             self.all_results[run.name, run.seed] = run
 
@@ -140,6 +147,40 @@ class ArchResults:
             "latency": self.get_latency(dataset),
             **averaged([run.get_times() for run in runs]),
         }
+
+    def arch_idx_str(self) -> str:
+        """Return the index as six digits."""
+        return f"{self.arch_index:06d}"
+
+    def clear_params(self) -> None:
+        """Do nothing: there are no weights that take memory."""
+
+    def debug_test(self) -> None:
+        """Print latencies, runs and their times, data set by data set."""
+        for dataset in self.dataset_seed:
+            print(f"{dataset}: latency {self.get_latency(dataset)} s")  # noqa: T201 - asked for
+            for run in self._runs(dataset):
+                print(f"  {run}: {run.get_times()}")  # noqa: T201 - asked for
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is recorded of all runs, by the names of the attributes."""
+        names = ("arch_index", "arch_str", "dataset_seed", "clear_net_done")
+        runs = {key: run.state_dict() for key, run in self.all_results.items()}
+        return {name: getattr(self, name) for name in names} | {"all_results": runs}
+
+    get_net_param = refusing(NO_WEIGHTS)
+    load_state_dict = refusing(READ_ONLY)
+    create_from_state_dict = staticmethod(refusing(READ_ONLY))
+    reset_latency = refusing(READ_ONLY)
+    reset_pseudo_eval_times = refusing(READ_ONLY)
+    reset_pseudo_train_times = refusing(READ_ONLY)
+    update = refusing(READ_ONLY)
+
+    def _curves_by_seed(self, dataset: str) -> dict[int, Any]:
+        if dataset not in self._curves_asked:
+            curves = self._curves(dataset)
+            self._curves_asked[dataset] = {curve.seed: curve for curve in curves}
+        return self._curves_asked[dataset]
 
     def _size(self, runs: Sequence[ResultsCount], sizes: Sequence[float]) -> float:
         if len({f"{size:.{_SIZE_DIGITS}f}" for size in sizes}) == 1:

@@ -8,10 +8,24 @@ run, so that the time up to an epoch is that time as many times over.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final, NoReturn, TypeAlias
 
-__all__ = ["CLASSES", "TRAIN", "Metrics", "ResultsCount", "dataset_named", "served_as"]
+from bench_client.errors import UnsupportedQuestionError
+
+__all__ = [
+    "CLASSES",
+    "NO_WEIGHTS",
+    "READ_ONLY",
+    "TRAIN",
+    "Metrics",
+    "ResultsCount",
+    "dataset_named",
+    "network_of",
+    "refusing",
+    "served_as",
+]
 
 Metrics: TypeAlias = dict[str, Any]
 """`iepoch`, `loss`, `accuracy` in percent, `cur_time` and `all_time` in seconds."""
@@ -23,6 +37,13 @@ _BY_LOWER_CASE: Final = {name.lower(): name for name in _PUBLISHED_NAMES}
 
 CLASSES: Final = dict(zip(_PUBLISHED_NAMES, (10, 10, 100, 120), strict=True))
 """Classes of each data set, by its published name."""
+
+_RECORDED: Final = (
+    *("name", "seed", "epochs", "params", "flop", "latency", "arch_config", "net_state_dict"),
+    *("train_acc1es", "train_acc5es", "train_losses", "train_times"),
+    *("eval_names", "eval_acc1es", "eval_losses", "eval_times"),
+)
+"""What the archive has of a run."""
 
 _HELD_OUT: Final = {"x-valid": "valid", "x-test": "test", "ori-test": "ori_test"}
 _SERVED_AS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -51,6 +72,49 @@ def served_as(dataset: str, split: str) -> str | None:
     return TRAIN if split == TRAIN else _SERVED_AS[dataset].get(split)
 
 
+def refusing(reason: str) -> Callable[..., NoReturn]:
+    """Return a method of the package that has no meaning here, and says so.
+
+    Args:
+        reason: Why not, and what there is instead.
+    """
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise UnsupportedQuestionError(reason)
+
+    refuse.__doc__ = f"""Refuse: {reason}.
+
+        Raises:
+            UnsupportedQuestionError: Always.
+        """
+    return refuse
+
+
+NO_WEIGHTS: Final = "trained weights are not served, only what was recorded of their training"
+READ_ONLY: Final = "recorded runs are read here, not made or changed"
+
+
+def network_of(
+    arch_config: Mapping[str, Any], str2structure: Callable[[str], Any] | None = None
+) -> dict[str, Any]:
+    """Return what it takes to build a network, as AutoDL-Projects takes it.
+
+    Args:
+        arch_config: As a run has it.
+        str2structure: Makes a structure, `genotype`, of the string of a cell; None: the string of
+            a topology stays as `arch_str`.
+    """
+    classes = {"num_classes": arch_config["class_num"]}
+    if "channels" in arch_config:
+        cell = arch_config["genotype"]
+        network = {name: arch_config[name] for name in ("name", "channels")}
+        return network | {"genotype": str2structure(cell) if str2structure else cell} | classes
+    network = {"name": "infer.tiny", "C": arch_config["channel"], "N": arch_config["num_cells"]}
+    cell = arch_config["arch_str"]
+    spelled = {"genotype": str2structure(cell)} if str2structure else {"arch_str": cell}
+    return network | spelled | classes
+
+
 class ResultsCount:
     """One training run.
 
@@ -58,6 +122,7 @@ class ResultsCount:
         stats: What the run recorded at its end.
         curves: Gives the learning curves of all runs on a data set, by seed; called for epochs
             before the last.
+        arch_config: What it takes to build the network, but for the classes.
 
     Attributes:
         name: The data set.
@@ -67,9 +132,17 @@ class ResultsCount:
         flop: Multiply-adds, in millions.
         latency: Latencies in seconds, at most one.
         eval_names: The splits that were evaluated.
+        arch_config: What the network is made of, by the archive's names.
+        train_acc5es: None: accuracies among the first five are not served.
+        net_state_dict: None: trained weights are not served.
     """
 
-    def __init__(self, stats: Any, curves: Callable[[str], Mapping[int, Any]]) -> None:
+    def __init__(
+        self,
+        stats: Any,
+        curves: Callable[[str], Mapping[int, Any]],
+        arch_config: Mapping[str, Any],
+    ) -> None:
         self.name = dataset_named(stats.config.dataset)
         self.seed: int = stats.seed
         self.epochs: int = stats.config.num_epochs
@@ -81,12 +154,59 @@ class ResultsCount:
             for split, served in _SERVED_AS[self.name].items()
             if getattr(stats, f"{served}_acc") is not None
         ]
+        self.arch_config = {**arch_config, "class_num": CLASSES[self.name]}
+        self.train_acc5es = None
+        self.net_state_dict = None
         self._stats = stats
         self._curves = curves
 
     def __repr__(self) -> str:
         arch = self._stats.config.arch_str
         return f"{type(self).__name__}({self.name}, arch={arch}, seed={self.seed})"
+
+    @cached_property
+    def train_acc1es(self) -> dict[int, float]:
+        """Accuracy on the training images in percent, by epoch, which counts from 0."""
+        return {epoch: accuracy for epoch, accuracy, _ in self._history(TRAIN)}
+
+    @cached_property
+    def train_losses(self) -> dict[int, float]:
+        """Loss on the training images, by epoch."""
+        return {epoch: loss for epoch, _, loss in self._history(TRAIN)}
+
+    @cached_property
+    def train_times(self) -> dict[int, float] | None:
+        """Seconds of each epoch of training; None where no times are recorded."""
+        seconds = self._seconds(TRAIN)
+        return None if seconds is None else dict.fromkeys(range(self.epochs), seconds)
+
+    @cached_property
+    def eval_acc1es(self) -> dict[str, float]:
+        """Accuracy in percent, by `split@epoch`, for epochs after which a split was evaluated."""
+        return {
+            f"{split}@{epoch}": accuracy
+            for split in self.eval_names
+            for epoch, accuracy, _ in self._history(_SERVED_AS[self.name][split])
+        }
+
+    @cached_property
+    def eval_losses(self) -> dict[str, float]:
+        """Loss, by `split@epoch`, likewise."""
+        return {
+            f"{split}@{epoch}": loss
+            for split in self.eval_names
+            for epoch, _, loss in self._history(_SERVED_AS[self.name][split])
+        }
+
+    @cached_property
+    def eval_times(self) -> dict[str, float]:
+        """Seconds that an evaluation takes, by `split@epoch`, for every epoch."""
+        return {
+            f"{split}@{epoch}": seconds
+            for split in self.eval_names
+            if (seconds := self._seconds(split)) is not None
+            for epoch in range(self.epochs)
+        }
 
     def get_total_epoch(self) -> int:
         """Return the budget, in epochs."""
@@ -134,18 +254,16 @@ class ResultsCount:
             ValueError: There is no such epoch.
         """
         epoch = self.epochs - 1 if iepoch is None else iepoch
-        if not 0 <= epoch < self.epochs:
-            raise ValueError(f"iepoch {iepoch} is not in 0 to {self.epochs - 1}")
+        self.judge_valid(epoch)
         split = "x-valid" if name == "valid" else name
         served = served_as(self.name, split)
-        accuracy, loss = self._recorded(served, epoch) if served else (None, None)
+        accuracy, loss = self._recorded(served, epoch) if served else (None, math.nan)
         if accuracy is None:
             return None
         seconds = self._seconds(split)
         return {
             "iepoch": epoch,
-            # An evaluated split has a loss; the service writes one that is no number as null.
-            "loss": math.nan if loss is None else loss,
+            "loss": loss,
             "accuracy": accuracy,
             "cur_time": seconds,
             "all_time": None if seconds is None else seconds * (epoch + 1),
@@ -160,6 +278,45 @@ class ResultsCount:
             times[f"T-{split}@total"] = None if seconds is None else seconds * self.epochs
         return times
 
+    def judge_valid(self, iepoch: int) -> None:
+        """Check an epoch.
+
+        Raises:
+            ValueError: There is no such.
+        """
+        if not 0 <= iepoch < self.epochs:
+            raise ValueError(f"iepoch {iepoch} is not in 0 to {self.epochs - 1}")
+
+    def get_config(self, str2structure: Callable[[str], Any] | None) -> dict[str, Any]:
+        """Return what it takes to build the network.
+
+        Args:
+            str2structure: Makes a structure, `genotype`, of the string of a cell; or None.
+        """
+        return network_of(self.arch_config, str2structure)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is recorded of the run, by the names of the attributes."""
+        return {name: getattr(self, name) for name in _RECORDED}
+
+    get_net_param = refusing(NO_WEIGHTS)
+    load_state_dict = refusing(READ_ONLY)
+    create_from_state_dict = staticmethod(refusing(READ_ONLY))
+    reset_eval = refusing(READ_ONLY)
+    reset_pseudo_eval_times = refusing(READ_ONLY)
+    reset_pseudo_train_times = refusing(READ_ONLY)
+    update_OLD_eval = refusing(READ_ONLY)  # noqa: N815 - the name that users know
+    update_eval = refusing(READ_ONLY)
+    update_latency = refusing(READ_ONLY)
+    update_train_info = refusing(READ_ONLY)
+
+    def _history(self, served: str) -> Iterator[tuple[int, float, float]]:
+        """Yield epoch, accuracy and loss wherever a split, as the service names it, has them."""
+        for epoch in range(self.epochs):
+            accuracy, loss = self._recorded(served, epoch)
+            if accuracy is not None:
+                yield epoch, accuracy, loss
+
     def _seconds(self, split: str) -> float | None:
         seconds: float | None
         if split == TRAIN:
@@ -168,14 +325,14 @@ class ResultsCount:
         seconds = getattr(self._stats, f"{_SERVED_AS[self.name][split]}_evaluation_time")
         return seconds
 
-    def _recorded(self, served: str, epoch: int) -> tuple[float | None, float | None]:
-        """Return accuracy and loss on a split as the service names it."""
+    def _recorded(self, served: str, epoch: int) -> tuple[float | None, float]:
+        """Return accuracy and loss on a split as the service names it; no accuracy, no loss."""
         names = (f"{served}_acc", f"{served}_loss")
         if epoch == self.epochs - 1:
             accuracy, loss = (getattr(self._stats, name) for name in names)
-            return accuracy, loss
-        curves = self._curves(self.name)[self.seed]
-        if epoch >= len(curves.current_epoch):
-            return None, None
-        accuracy, loss = (getattr(curves, name)[epoch] for name in names)
-        return accuracy, loss
+        elif epoch < len((curves := self._curves(self.name)[self.seed]).current_epoch):
+            accuracy, loss = (getattr(curves, name)[epoch] for name in names)
+        else:
+            accuracy = loss = None
+        # An evaluated split has a loss; the service writes one that is no number as null.
+        return accuracy, math.nan if loss is None else loss

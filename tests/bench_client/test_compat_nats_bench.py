@@ -135,6 +135,43 @@ class TestAgainstTheOriginal:
         assert index == expected[0]
         assert accuracy is expected[1] is None or close(accuracy, expected[1], 1e-15)
 
+    @pytest.mark.parametrize(
+        "case", GOLDEN["query_info_str_by_arch"], ids=lambda case: str(case[:3])
+    )
+    def test_the_text_of_an_architecture_is_its_text(self, case: list[Any], apis: Apis) -> None:
+        space, index, hp, expected = case
+        assert apis[space].query_info_str_by_arch(index, hp) == expected
+        assert apis[space].query_by_arch(apis[space][index], int(hp)) == expected
+
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [(5, [90.67, 85.86]), (7, [57.73, 52.70, 52.91]), (9, [28.14, 28.21, 26.63])],
+    )
+    def test_programs_find_accuracies_by_the_number_of_a_line(
+        self, line: int, expected: list[float], apis: Apis
+    ) -> None:
+        """And by places in it: without blanks, the five characters before the last two."""
+        text = apis["tss"].query_by_arch(ARCH, "200").split("\n")[line].replace(" ", "")
+        _, *parts = text.split(":")
+        found = [part.partition("]")[0] for part in parts]
+        assert [float(part[-6:-1].strip("=")) for part in found] == expected
+        assert float(parts[-1][-7:-2].strip("=")) == expected[-1]
+
+    @pytest.mark.parametrize("case", GOLDEN["statistics"], ids=lambda case: str(case[:3]))
+    def test_runs_are_counted_alike(self, case: list[Any], apis: Apis) -> None:
+        space, dataset, hp, expected = case
+        found = apis[space].statistics(dataset, hp)
+        assert found == {int(runs): count for runs, count in expected.items()}
+
+    @pytest.mark.parametrize("case", GOLDEN["get_config"], ids=lambda case: str(case[:3]))
+    def test_networks_are_configured_alike(self, case: list[Any], apis: Apis) -> None:
+        space, index, dataset, plain, structured, recorded = case
+        for run in apis[space].query_by_index(index, dataset, "12").values():
+            assert run.get_config(None) == plain
+            assert run.get_config(str.upper) == structured
+            assert run.arch_config == recorded
+        assert apis[space].get_net_config(index, dataset) == plain
+
     def test_what_was_evaluated_at_the_last_epoch_only_is_left_out_before(self, apis: Apis) -> None:
         halfway = apis["tss"].get_more_info(0, "cifar100", 99, "200", is_random=False)
         assert "valtest-accuracy" in halfway
@@ -385,15 +422,6 @@ class TestQuestions:
             None,
         ]
 
-    def test_an_architecture_is_told_as_text(self, topologies: NATStopology) -> None:
-        first, *lines = topologies.query_by_arch(ARCH, "200").splitlines()
-        assert first == ARCH
-        assert [line.partition(":")[0] for line in lines] == [
-            *("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
-        ]
-        cost = topologies.get_cost_info(0, "cifar100", "200")
-        assert f"{cost['params']:.6f} M parameters" in lines[2]
-
     def test_the_installed_architectures_are_known(
         self, topologies: NATStopology, sizes: NATSsize
     ) -> None:
@@ -434,7 +462,8 @@ def disagreeing(made_up: BenchClient, seeds: tuple[int, ...]) -> ArchResults:
     """Return the runs of an architecture as some of the archive disagree about its size."""
     (mean,) = made_up.query_nb201(0, 200, "cifar100", reduction="mean")
     runs = [mean.model_copy(update={"seed": seed, "parameters": seed / 1000}) for seed in seeds]
-    return ArchResults(0, ARCH, runs, lambda _: [], choice=create(made_up, "tss")._choice)
+    api = create(made_up, "tss")
+    return ArchResults(0, ARCH, runs, lambda _: [], api._choice, api._arch_config(ARCH))
 
 
 class TestSizesThatDisagree:

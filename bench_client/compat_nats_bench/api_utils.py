@@ -1,29 +1,55 @@
-"""What both spaces of NATS-Bench are asked alike."""
+"""What both spaces of NATS-Bench are asked alike, and the results of an architecture."""
 
 from __future__ import annotations
 
 import operator
+import os
 import random
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from bench_client.compat import RunChoice, Where, client_for
 from bench_client.compat_nats_bench.arch_results import ArchResults
-from bench_client.compat_nats_bench.reports import accuracy_named, more_info, summary
-from bench_client.compat_nats_bench.run_results import CLASSES, dataset_named
+from bench_client.compat_nats_bench.reports import (
+    accuracy_named,
+    more_info,
+    remap_dataset_set_names,
+    summary,
+)
+from bench_client.compat_nats_bench.run_results import (
+    CLASSES,
+    NO_WEIGHTS,
+    ResultsCount,
+    dataset_named,
+    network_of,
+    refusing,
+)
 
-__all__ = ["NatsBench"]
+__all__ = [
+    "ArchResults",
+    "NASBenchMetaAPI",
+    "ResultsCount",
+    "pickle_load",
+    "pickle_save",
+    "remap_dataset_set_names",
+]
 
 _ARCHS_KEPT: Final = 128
 """Architectures whose results are kept: a search asks for accuracy, cost and latency in a row."""
+
+_RULE: Final = 40
+"""How wide the rules of `show` are on either side."""
 
 _SEARCHED: Final = ("cifar10", "cifar100", "ImageNet16-120")
 """What `simulate_train_eval` takes."""
 
 
-class NatsBench(ABC):
+class NASBenchMetaAPI(ABC):
     """Base of both spaces.
 
     Args:
@@ -32,6 +58,11 @@ class NatsBench(ABC):
         fast_mode: Taken and reported; nothing is loaded beforehand in either mode.
         verbose: Taken; nothing is printed.
         seed: Chooses the run where one of several answers; None: Python's global generator does.
+
+    Attributes:
+        archive_dir: The folder of databases, if one was given, as text.
+        filename: Its name.
+        used_time: Seconds that simulated training took so far.
 
     Raises:
         BenchmarkNotInstalledError: The folder holds no database that can be used.
@@ -56,6 +87,9 @@ class NatsBench(ABC):
         self.fast_mode = fast_mode
         self.verbose = verbose
         self.used_time = 0.0
+        folder = isinstance(where, str | os.PathLike) and "://" not in str(where)
+        self.archive_dir = os.fspath(where) if folder else None  # type: ignore[arg-type]
+        self.filename = None if self.archive_dir is None else Path(self.archive_dir).name
         self._bench = client_for(where)
         self._choice = RunChoice(seed)
         self._draw = (random if seed is None else random.Random(seed)).randint  # noqa: S311 - not secret
@@ -76,6 +110,11 @@ class NatsBench(ABC):
         """The architectures that the installed data has runs of, at 12 epochs; asked for once."""
         runs = self._bench.query(self._benchmark, None, 12, "cifar10", reduction="mean")
         return {run.config.index for run in runs}
+
+    @cached_property
+    def arch2infos_dict(self) -> Mapping[int, Mapping[str, ArchResults]]:
+        """By index and budget all runs of an architecture, asked for when looked up."""
+        return _Infos(self)
 
     @property
     def avaliable_hps(self) -> list[str]:
@@ -156,8 +195,75 @@ class NatsBench(ABC):
         return self.query_info_str_by_arch(arch, hp)
 
     def query_info_str_by_arch(self, arch: Any, hp: str | int = "12") -> str:
-        """Return costs and mean final accuracies of an architecture as text, a line a data set."""
-        return summary(self.query_meta_info_by_index(arch, hp))
+        """Return sizes and mean final figures of an architecture as the package's lines of text.
+
+        Lines count from 0: its string, its data sets, then of `cifar10-valid`, `cifar10`,
+        `cifar100` and `ImageNet16-120` one of sizes and one of losses and accuracies: those of the
+        last three are lines 5, 7 and 9.
+
+        Raises:
+            ValueError: As `query_meta_info_by_index`.
+        """
+        index = self._index(arch)
+        results = self._results(index, self._epochs(hp))
+        return "\n".join(summary(results, f"arch-index={index}", is_topology=self.is_topology))
+
+    def show(self, index: int = -1) -> None:
+        """Print what is known of an architecture at each budget; of all when it is negative."""
+        if index < 0:
+            print(self)  # noqa: T201 - what it is for
+        for number in sorted(self.evaluated_indexes) if index < 0 else [index]:
+            self._show_one(number)
+
+    def statistics(self, dataset: str, hp: str | int) -> dict[int, int]:
+        """Return how many architectures have how many runs on a data set, by number of runs.
+
+        Raises:
+            ValueError: There is no such data set or budget.
+        """
+        means = self._bench.query(
+            self._benchmark, None, self._epochs(hp), dataset_named(dataset), reduction="mean"
+        )
+        runs = {item.config.index: item.num_runs for item in means}
+        return dict(Counter(runs.get(index, 0) for index in self.evaluated_indexes | runs.keys()))
+
+    def clear_params(self, index: int, hp: str | int | None = None) -> None:
+        """Do nothing but check the arguments: there are no weights that take memory.
+
+        Raises:
+            ValueError: The index is out of range, or there is no such budget.
+        """
+        self._index(index)
+        if hp is not None:
+            self._epochs(hp)
+
+    def reload(
+        self,
+        archive_root: str | None = None,  # noqa: ARG002 - the client that was given is asked again
+        index: int | None = None,
+    ) -> None:
+        """Forget what is kept of architectures, so that it is asked for anew.
+
+        Args:
+            archive_root: Taken; whom to ask does not change.
+            index: Which architecture is meant; None: all.
+
+        Raises:
+            ValueError: The index is out of range.
+        """
+        if index is not None:
+            self._index(index)
+        self._results.cache_clear()
+
+    def reset_archive_dir(self, archive_dir: str | None) -> None:
+        """Set `archive_dir`, which has no meaning here; whom to ask does not change."""
+        self.archive_dir = archive_dir
+
+    def reset_fast_mode(self, fast_mode: bool) -> None:  # noqa: FBT001 - the signature users know
+        """Set `fast_mode`, which has no meaning here."""
+        self.fast_mode = fast_mode
+
+    get_net_param = refusing(NO_WEIGHTS)
 
     def get_more_info(
         self,
@@ -294,7 +400,8 @@ class NatsBench(ABC):
         Raises:
             ValueError: The index is out of range, or there is no such data set.
         """
-        return self._network(self.arch(index)) | {"num_classes": CLASSES[dataset_named(dataset)]}
+        classes = {"class_num": CLASSES[dataset_named(dataset)]}
+        return network_of(self._arch_config(self.arch(index)) | classes)
 
     @abstractmethod
     def _names(self) -> list[str]:
@@ -305,8 +412,8 @@ class NatsBench(ABC):
         """Return the learning curves of the runs of an architecture on a data set."""
 
     @abstractmethod
-    def _network(self, arch_str: str) -> dict[str, Any]:
-        """Return what it takes to build a network, but for the classes."""
+    def _arch_config(self, arch_str: str) -> dict[str, Any]:
+        """Return what networks are made of, by the archive's names, but for the classes."""
 
     def _index(self, arch: Any) -> int:
         index = self.query_index_by_arch(arch)
@@ -317,7 +424,7 @@ class NatsBench(ABC):
         return index
 
     def _epochs(self, hp: str | int) -> int:
-        epochs = self._budgets.get(str(hp))
+        epochs = self._budgets.get(str(hp).zfill(2))
         if epochs is None:
             raise ValueError(f"hp {hp!r:.80} is none of {', '.join(self._budgets)}")
         return epochs
@@ -325,10 +432,52 @@ class NatsBench(ABC):
     def _asked_results(self, index: int, epochs: int) -> ArchResults:
         stats = self._bench.query(self._benchmark, index, epochs)
         if not stats:
-            raise ValueError(
+            raise _NoRunsError(
                 f"the installed {self._benchmark} has no runs of architecture {index} at "
                 f"{epochs} epochs"
             )
-
         curves = partial(self._curves, index, epochs)
-        return ArchResults(index, self.meta_archs[index], stats, curves, self._choice)
+        name = self.meta_archs[index]
+        return ArchResults(index, name, stats, curves, self._choice, self._arch_config(name))
+
+    def _show_one(self, index: int) -> None:
+        """Print what is known of an architecture, one budget below the other."""
+        infos = self.arch2infos_dict.get(index, {})
+        lines = [] if infos else [f"the installed {self._benchmark} has no runs of {index}"]
+        for results in infos.values():
+            rule = ">" * _RULE
+            lines.append(f"{rule} {results.get_total_epoch():03d} epochs {rule}")
+            lines += summary(results, is_topology=self.is_topology)
+        lines.append(f"{'<' * _RULE}------------{'<' * _RULE}")
+        print("\n".join(lines))  # noqa: T201 - what it is for
+
+
+class _NoRunsError(ValueError):
+    """An architecture has no runs at a budget."""
+
+
+class _Infos(Mapping[int, Mapping[str, ArchResults]]):
+    """By index and budget, all runs of the architectures that have any."""
+
+    def __init__(self, api: NASBenchMetaAPI) -> None:
+        self._api = api
+
+    def __getitem__(self, index: int) -> Mapping[str, ArchResults]:
+        found: dict[str, ArchResults] = {}
+        if index in range(len(self._api)):
+            for hp in self._api.avaliable_hps:
+                with suppress(_NoRunsError):
+                    found[hp] = self._api.query_meta_info_by_index(index, hp)
+        if not found:
+            raise KeyError(index)
+        return found
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._api.evaluated_indexes))
+
+    def __len__(self) -> int:
+        return len(self._api.evaluated_indexes)
+
+
+pickle_load = refusing("pickles are not read here: they may run what they like")
+pickle_save = refusing("pickles are not written here: the standard library does")

@@ -1,0 +1,89 @@
+"""The topology space, NAS-Bench-201."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from bench_client.compat_nats_bench.api_utils import NASBenchMetaAPI
+from bench_client.compat_nats_bench.genotype_utils import Node, nodes_of
+from benchmark_db.nasbench201 import architecture as topologies
+
+__all__ = ["ALL_BASE_NAMES", "NATStopology"]
+
+ALL_BASE_NAMES: Final = ["NATS-tss-v1_0-3ffb9"]
+"""What the archives are called."""
+
+
+class NATStopology(NASBenchMetaAPI):
+    """The topology space: NAS-Bench-201. Arguments are those of both spaces (`create`)."""
+
+    search_space_name = "topology"
+    is_size = False
+    is_topology = True
+    full_train_epochs = full_epochs_in_paper = 200
+    _benchmark = "nasbench201"
+    _budgets: ClassVar = {"12": 12, "200": 200}
+
+    def get_unique_str(self, arch: Any) -> str:
+        """Return the key that an architecture shares with those that compute the same.
+
+        Raises:
+            ValueError: The space has no such architecture.
+        """
+        return topologies.unique_str(topologies.operations_at(self._index(arch)))
+
+    @staticmethod
+    def str2lists(arch_str: str) -> list[Node]:
+        """Return for each node the operations and sources of its edges.
+
+        Args:
+            arch_str: A string as published, of any number of nodes and with any operations.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return nodes_of(arch_str)
+
+    @staticmethod
+    def str2matrix(arch_str: str, search_space: Sequence[str] = topologies.OPERATIONS) -> Any:
+        """Return the V x V array that has at [target, source] the number of the operation there.
+
+        Where there is no edge is 0, which is `none` among the operations of the space.
+
+        Args:
+            arch_str: A string as published, of any number of nodes.
+            search_space: The operations, in the order of their numbers.
+
+        Raises:
+            ValueError: It is none, or has another operation.
+            ImportError: numpy is not installed.
+        """
+        nodes = nodes_of(arch_str)
+        matrix = _zeros(len(nodes) + 1)
+        for target, node in enumerate(nodes, start=1):
+            for operation, source in node:
+                if operation not in search_space:
+                    raise ValueError(f"{operation!r:.80} is none of {', '.join(search_space)}")
+                matrix[target, source] = list(search_space).index(operation)
+        return matrix
+
+    def _names(self) -> list[str]:
+        return [topologies.arch_str(operations) for operations in topologies.published_order()]
+
+    def _curves(self, index: int, epochs: int, dataset: str) -> Sequence[Any]:
+        return self._bench.curves_nb201(index, epochs, dataset)
+
+    def _arch_config(self, arch_str: str) -> dict[str, Any]:
+        return {"channel": 16, "num_cells": 5, "arch_str": arch_str}
+
+
+def _zeros(nodes: int) -> Any:
+    try:
+        # Not at the top: nothing else here needs it.
+        import numpy as np  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "matrices of cells are arrays of numpy: pip install 'nas-bench-service[local]'"
+        ) from error
+    return np.zeros((nodes, nodes))

@@ -20,6 +20,7 @@ from bench_client.models import Job, JobArtifact, WireModel
 from bench_client.models.submissions import ModelFormat
 from bench_client.operations import Operation, Steps, ask
 from bench_client.progress_line import WatchJob
+from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
 
 __all__ = ["ArtifactMethods"]
 
@@ -43,12 +44,17 @@ class _ArtifactDownload(Download[_Kept]):
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls its format."""
-        return self.known.media_type
+        """Any: what the job says of its files is not sent back in a header."""
+        return "*/*"
+
+    @property
+    def most(self) -> int:
+        """What the job says of its size."""
+        return self.known.size
 
     def described(self, headers: Mapping[str, str]) -> _Kept | None:
         """Return that it is the file, if its entity tag says so."""
-        return _Kept() if headers.get("ETag", "").strip('"') == self.known.sha256 else None
+        return _Kept() if entity_tag(headers) == f'"{self.known.sha256}"' else None
 
 
 def download(
@@ -63,11 +69,14 @@ def download(
 
     Raises:
         UnknownJobError: The job has no such file, or it was thrown away meanwhile.
-        UnexpectedAnswerError: What came is not what its digest says.
+        UnexpectedAnswerError: What came is not what its digest says, or longer than the job says;
+            or a name is not one plain file name, or two are one on some system: then nothing is
+            asked or written.
         OSError: A file cannot be written.
     """
+    _check_names([artifact.name for artifact in job.artifacts])
     made = {artifact.name: artifact for artifact in job.artifacts}
-    wanted = list(made) if names is None else list(names)
+    wanted = list(made) if names is None else list(dict.fromkeys(names))
     missing = [name for name in wanted if name not in made]
     if missing:
         raise UnknownJobError(f"job {job.id} made no {missing[0]!r:.80}, but {', '.join(made)}")
@@ -158,6 +167,19 @@ class ArtifactMethods:
     materialize = Operation(materialize)
 
 
+def _check_names(names: list[str]) -> None:
+    """Refuse names that would not be files beside each other in one folder.
+
+    The model of a job has refused them already; one may also be made without its checks.
+    """
+    try:
+        for name in names:
+            one_file_name(name)
+        unlike_each_other(names)
+    except ValueError as error:
+        raise UnexpectedAnswerError(f"the files of the job cannot be written: {error}") from error
+
+
 def _question(job: Job, artifact: JobArtifact, target: Path) -> _ArtifactDownload:
     return _ArtifactDownload(
         "artifact",
@@ -215,13 +237,19 @@ def _network(job: Job, path: Path) -> Any:
     import model_hub  # noqa: PLC0415
     from model_hub import zoo  # noqa: PLC0415
 
-    stated = job.request["network"]
-    if stated.get("model"):
-        network = zoo.build(stated["model"])
-    else:
-        space = model_hub.space(stated["space"], **stated["arguments"])
-        network = space.freeze(stated["arch"])
-    network.load_state_dict(load_file(path))
-    shape = job.request.get("input_shape", network.input_shape)
-    network.input_shape = tuple(shape)  # type: ignore[assignment]  # no module
+    try:
+        stated = job.request["network"]
+        if stated.get("model"):
+            network = zoo.build(stated["model"])
+        else:
+            space = model_hub.space(stated["space"], **stated["arguments"])
+            network = space.freeze(stated["arch"])
+        network.load_state_dict(load_file(path))
+        shape = job.request.get("input_shape", network.input_shape)
+        network.input_shape = tuple(shape)  # type: ignore[assignment]  # no module
+    except Exception as error:
+        # Whatever the code of a network raises over what a server said.
+        raise UnexpectedAnswerError(
+            f"job {job.id} does not describe a network with the weights of its file: {error!s:.300}"
+        ) from error
     return network.eval()

@@ -22,6 +22,7 @@ from typing import Final
 
 from bench_client.cache_file import BUSY, SPOILT, connections, result_code, transaction, warn
 from bench_client.freshness import Copy
+from benchmark_db.forks import watch_forks
 
 __all__ = ["AnswerCache", "default_file", "owner_of"]
 
@@ -60,7 +61,7 @@ def owner_of(address: str, api_key: str | None) -> bytes:
 
 
 class AnswerCache:
-    """The answers that one server gave one caller; shared by threads, not across a fork.
+    """The answers that one server gave one caller; shared by threads, opened by each process.
 
     Args:
         path: The file, made when missing, with its folder; other processes may have it open.
@@ -77,15 +78,32 @@ class AnswerCache:
         self._path = path
         self._owner = owner
         self._most_bytes = most_bytes
+        self._reader, self._writer = connections(path)
+        self._open = True
+        self._inherited = False
+        self._warned = False
+        self._begin()
+        watch_forks(self)
+
+    def fork_locks(self) -> list[threading.Lock]:
+        """Return the locks, the outer one first: who holds none is not within SQLite."""
+        return [self._writing, self._reading]
+
+    def begin_anew(self) -> object:
+        """Leave the connections to the process that made them."""
+        left = self._reader, self._writer, self._reading, self._writing
+        self._inherited = True
+        self._begin()
+        return left
+
+    def _begin(self) -> None:
         # Two of each: who reads need not wait while another waits for its turn to write.
         self._reading, self._writing = threading.Lock(), threading.Lock()
-        self._reader, self._writer = connections(path)
         self._used: dict[bytes, float] = {}
-        self._open = True
-        self._warned = False
 
     def find(self, target: str) -> Copy | None:
         """Return the answer kept for a path and query, if any."""
+        self._open_here()
         key = self._key(target)
         try:
             with self._reading:
@@ -123,12 +141,14 @@ class AnswerCache:
         """Close the file; nothing is found or kept from now on."""
         self._change(lambda _: None)  # what was used is written with any change
         with self._writing, self._reading:
+            if self._open:
+                self._reader.close()
+                self._writer.close()
             self._open = False
-            self._reader.close()
-            self._writer.close()
 
     def _change(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """Make a change and write down what was used, in one transaction."""
+        self._open_here()
         try:
             with self._writing:
                 if self._open:
@@ -147,22 +167,37 @@ class AnswerCache:
         """Go on without what could not be read or written, and say so where it may last."""
         code = result_code(error)
         if code in SPOILT:
-            self._begin_anew()
+            self._set_right()
         elif code not in BUSY and not self._warned:
             self._warned = True
             warn(f"the cache {self._path} cannot be used ({error}): answers come from the server")
 
-    def _begin_anew(self) -> None:
+    def _set_right(self) -> None:
         with self._writing, self._reading:
-            if not self._open:
-                return
-            self._reader.close()
-            self._writer.close()
-            try:
-                self._reader, self._writer = connections(self._path, doubtful=True)
-            except (OSError, ValueError) as error:
-                self._open = False
-                warn(f"{error}: answers come from the server")
+            if self._open:
+                self._reader.close()
+                self._writer.close()
+                self._connect(doubtful=True)
+
+    def _open_here(self) -> None:
+        """Open the file in a child of the process that had it open."""
+        if not self._inherited:
+            return
+        with self._writing, self._reading:
+            # Another thread may have done so meanwhile.
+            if self._take_over() and self._open:
+                self._connect()
+
+    def _take_over(self) -> bool:
+        inherited, self._inherited = self._inherited, False
+        return inherited
+
+    def _connect(self, *, doubtful: bool = False) -> None:
+        try:
+            self._reader, self._writer = connections(self._path, doubtful=doubtful)
+        except (OSError, ValueError) as error:
+            self._open = False
+            warn(f"{error}: answers come from the server")
 
     def _key(self, target: str) -> bytes:
         question = target.encode(errors="surrogatepass")

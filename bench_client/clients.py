@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
@@ -12,6 +11,7 @@ from typing import Any, Final, Protocol, Self, TypeVar, cast
 from pydantic import BaseModel
 
 from bench_client.artifacts import ArtifactMethods
+from bench_client.bodies import MOST_ANSWER
 from bench_client.caller_warnings import warn_at_script
 from bench_client.downloads import Download
 from bench_client.errors import SyntheticDataWarning
@@ -23,6 +23,7 @@ from bench_client.over_http import AsyncHttpTransport, HttpSettings, HttpTranspo
 from bench_client.simulation import AsyncSimulation, Simulation
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.surface import Surface
+from bench_client.untrusted import cleaned
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
 
@@ -32,6 +33,10 @@ _TIMEOUT: Final = 30.0
 _RETRIES: Final = 3
 _EXTRA: Final = frozenset({"numpy", "orjson", "peewee"})
 """What the `local` extra brings."""
+
+
+_LONGEST_NAME: Final = 100
+"""Characters of the name of a benchmark in a warning."""
 
 
 class _Transport(Protocol):
@@ -51,30 +56,34 @@ class _AsyncTransport(Protocol):
 
 
 class _SyntheticNotice:
-    """Warns once about each benchmark whose numbers are made up."""
+    """Warns once about each benchmark whose numbers are made up; a copy knows what was said."""
 
     def __init__(self) -> None:
-        self._warned: set[str] = set()
-        self._lock = threading.Lock()
+        self._warned: dict[str, object] = {}
 
     def look_at(self, answer: BaseModel) -> None:
         provenance = getattr(answer, "provenance", None)
         if not isinstance(provenance, ProvenanceMark) or not provenance.synthetic:
             return
-        name = provenance.benchmark
-        with self._lock:
-            if name in self._warned:
-                return
-            self._warned.add(name)
+        name, mine = provenance.benchmark[:_LONGEST_NAME], object()
+        # One step, so that of several threads one warns, without a lock that a fork might keep.
+        if self._warned.setdefault(name, mine) is not mine:
+            return
         warn_at_script(
-            f"the numbers of {name} are made up ({provenance.source}, `nbs sample`): good "
-            "for trying things out, not for results",
+            cleaned(
+                f"the numbers of {name} are made up ({provenance.source:.200}, `nbs sample`): good "
+                "for trying things out, not for results"
+            ),
             SyntheticDataWarning,
         )
 
 
 class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingClient):
-    """Asks a benchmark service; may be shared by threads, not across a fork.
+    """Asks a benchmark service; may be shared by threads and processes.
+
+    Connections belong to a process: after a fork the child makes its own, and a copy or a pickle of
+    a client has its settings, not its connections. The API key is among them, as a worker elsewhere
+    needs it: a pickle is as secret as the key.
 
     Args:
         url: Address of the service; None: `$NASBENCH_URL`, else `http://127.0.0.1:8000`.
@@ -90,10 +99,14 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
             An answer is used for as long as the server allows, then the server is asked whether it
             still holds; one that cannot be reached is an error all the same. Batches and questions
             about architectures are always asked.
+        max_answer: Bytes that an answer may have, packed or unpacked; a longer one is given up
+            where that shows, with UnexpectedAnswerError. Files are not bounded by it: those of jobs
+            are by what the job says of their size, and exports go to the disk as they come.
 
     Raises:
+        InvalidSettingError: The address or the key is none, or a number is out of range.
         OSError: The file of the cache cannot be opened.
-        ValueError: The address is none, a number is out of range, or the file holds other things.
+        ValueError: The file of the cache holds other things.
 
     Example:
         with BenchClient() as bench:
@@ -110,6 +123,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
         api_key: str | None = None,
         compress: bool = False,
         cache: bool | str | os.PathLike[str] | None = None,
+        max_answer: int = MOST_ANSWER,
     ) -> None:
         settings = HttpSettings.of(
             url,
@@ -118,6 +132,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
             api_key=api_key,
             compress=compress,
             cache=cache,
+            max_answer=max_answer,
         )
         self._use(HttpTransport(settings))
 
@@ -233,7 +248,8 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
 class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
-    Belongs to one event loop. Arguments and errors are those of `BenchClient`.
+    Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
+    are those of `BenchClient`.
 
     Example:
         async with AsyncBenchClient() as bench:
@@ -249,6 +265,7 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
         api_key: str | None = None,
         compress: bool = False,
         cache: bool | str | os.PathLike[str] | None = None,
+        max_answer: int = MOST_ANSWER,
     ) -> None:
         settings = HttpSettings.of(
             url,
@@ -257,6 +274,7 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
             api_key=api_key,
             compress=compress,
             cache=cache,
+            max_answer=max_answer,
         )
         self._use(AsyncHttpTransport(settings))
 

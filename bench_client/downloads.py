@@ -36,6 +36,11 @@ class Download(Question[A], ABC):
     def media_type(self) -> str:
         """What HTTP calls its format."""
 
+    @property
+    def most(self) -> int | None:
+        """Bytes that the file may have, where that is known; None: any number."""
+        return None
+
     @abstractmethod
     def described(self, headers: Mapping[str, str]) -> A | None:
         """Return what the headers of the answer say of it; None where it is another's answer."""

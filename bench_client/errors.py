@@ -10,6 +10,7 @@ BenchError
 ├── NotAuthorizedError             401 or 403: pass a valid `api_key`
 ├── BenchmarkNotInstalledError     404: make the database; the message says how
 ├── UnsupportedQuestionError       404: ask another benchmark; the message says why
+├── InvalidSettingError            a client cannot be made so: address, key, timeout, retries
 └── InvalidRequestError            400 or 422: mend the question; `errors` names the fields
     ├── InvalidArchitectureError   the architecture is malformed or outside the space
     └── TooLargeError              413: ask for less at a time
@@ -23,12 +24,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench_client.models import FieldError, Problem
+from bench_client.untrusted import cleaned
 
 __all__ = [
     "BenchError",
     "BenchmarkNotInstalledError",
     "InvalidArchitectureError",
     "InvalidRequestError",
+    "InvalidSettingError",
     "NotAuthorizedError",
     "RequestTimeoutError",
     "ServerFailedError",
@@ -49,6 +52,9 @@ class SyntheticDataWarning(UserWarning):
 class BenchError(Exception):
     """Base of every error that a client raises about a question.
 
+    Its message is one line without control characters, whatever the server said; `problem` has
+    the server's own words, which are not for a terminal.
+
     Args:
         message: What happened and what to do about it.
         problem: What the server said, as RFC 9457 has it; None when it said nothing of the kind.
@@ -58,7 +64,7 @@ class BenchError(Exception):
     def __init__(
         self, message: str, *, problem: Problem | None = None, request_id: str | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(cleaned(message))
         self.problem = problem
         self.request_id = request_id
 
@@ -115,6 +121,10 @@ class BenchmarkNotInstalledError(BenchError, LookupError):
 
 class UnsupportedQuestionError(BenchError):
     """The question has no meaning for this benchmark, whatever its arguments."""
+
+
+class InvalidSettingError(BenchError, ValueError):
+    """A client cannot be made with such an address, key or number."""
 
 
 class InvalidRequestError(BenchError, ValueError):

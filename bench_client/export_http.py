@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, closing
-from typing import BinaryIO, Final, TypeVar
+from dataclasses import replace
+from typing import Any, BinaryIO, Final, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
+from bench_client.bodies import Body, Limits
 from bench_client.downloads import Download
 from bench_client.errors import (
     BenchError,
@@ -17,6 +19,7 @@ from bench_client.errors import (
     ServerUnreachableError,
     UnexpectedAnswerError,
 )
+from bench_client.untrusted import request_id
 
 __all__ = ["off_the_loop", "save", "save_awaiting"]
 
@@ -26,38 +29,43 @@ _PIECE: Final = 1024 * 1024
 """Bytes that are written at a time."""
 
 
-def save(question: Download[A], response: httpx.Response, file: BinaryIO, address: str) -> A:
+def save(question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits) -> A:
     """Write an answer whose body has not been read into a file.
 
     Args:
         question: What was asked.
         response: The answer.
         file: Where the body goes.
-        address: The service, as messages may show it.
+        limits: What the service may answer; how much, the question says.
 
     Raises:
-        BenchError: It is another answer, or the connection broke.
+        BenchError: It is another answer, longer than it may be, or the connection broke.
     """
     with closing(response):
-        described = _described(question, response, address)
+        described = _described(question, response, limits.address)
+        body = _body(question, response, limits)
         try:
-            file.writelines(response.iter_bytes(_PIECE))
+            for raw in response.iter_raw(_PIECE):
+                file.writelines(body.pieces(raw))
         except httpx.RequestError as error:
-            raise _broken_off(error, response, address) from error
+            raise _broken_off(error, response, limits.address) from error
+        body.end()
     return described
 
 
 async def save_awaiting(
-    question: Download[A], response: httpx.Response, file: BinaryIO, address: str
+    question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits
 ) -> A:
     """Write an answer into a file as `save` does, keeping the event loop free."""
     async with aclosing(response):
-        described = _described(question, response, address)
+        described = _described(question, response, limits.address)
+        body = _body(question, response, limits)
         try:
-            async for piece in response.aiter_bytes(_PIECE):
-                await asyncio.to_thread(file.write, piece)
+            async for raw in response.aiter_raw(_PIECE):
+                await asyncio.to_thread(file.writelines, body.pieces(raw))
         except httpx.RequestError as error:
-            raise _broken_off(error, response, address) from error
+            raise _broken_off(error, response, limits.address) from error
+        body.end()
     return described
 
 
@@ -73,6 +81,11 @@ async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterato
     await asyncio.to_thread(opened.__exit__, None, None, None)
 
 
+def _body(question: Download[Any], response: httpx.Response, limits: Limits) -> Body:
+    packed = limits.packed and question.most is None
+    return Body(response, replace(limits, most=question.most, packed=packed))
+
+
 def _described(question: Download[A], response: httpx.Response, address: str) -> A:
     """Return what the headers of an answer say.
 
@@ -84,7 +97,7 @@ def _described(question: Download[A], response: httpx.Response, address: str) ->
         raise UnexpectedAnswerError(
             f"{address} answered {response.status_code} with what is no {question.topic} of the "
             "benchmark service; is the address right, and does no proxy answer?",
-            request_id=response.headers.get("X-Request-ID"),
+            request_id=request_id(response.headers),
         )
     return found
 
@@ -96,5 +109,5 @@ def _broken_off(error: httpx.RequestError, response: httpx.Response, address: st
     return kind(
         f"the file from {address} broke off after {response.num_bytes_downloaded} bytes "
         f"({reason}): it is not complete, ask again",
-        request_id=response.headers.get("X-Request-ID"),
+        request_id=request_id(response.headers),
     )

@@ -12,7 +12,9 @@ from typing import Final
 
 import httpx
 
+from bench_client.bodies import Reply
 from bench_client.retries import Outcome
+from bench_client.untrusted import entity_tag
 
 __all__ = ["Copy", "confirmed", "copy_of"]
 
@@ -50,10 +52,10 @@ def copy_of(response: Outcome, asked: float) -> Copy | None:
     """
     if isinstance(response, httpx.RequestError):
         return None
-    etag = response.headers.get("ETag", "")
+    etag = entity_tag(response.headers)
     lifetime = _lifetime(response)
     usable = bool(etag) or lifetime > 0
-    forbidden = "no-store" in _directives(response) or response.headers.get("Vary") == "*"
+    forbidden = "no-store" in _directives(response) or "*" in response.headers.get("Vary", "")
     if response.status_code != _OK or forbidden or not usable:
         return None
     return Copy(response.content, etag, lifetime, asked)
@@ -79,14 +81,14 @@ def confirmed(copy: Copy, response: Outcome, asked: float) -> Copy | None:
     return replace(copy, lifetime=lifetime, checked=asked)
 
 
-def _lifetime(response: httpx.Response) -> float:
+def _lifetime(response: Reply) -> float:
     directives = _directives(response)
     if "no-cache" in directives:
         return 0.0
     return max(0.0, _seconds(directives.get("max-age")) - _seconds(response.headers.get("Age")))
 
 
-def _directives(response: httpx.Response) -> dict[str, str]:
+def _directives(response: Reply) -> dict[str, str]:
     """Return the directives of `Cache-Control`, the first of each name, in lower case."""
     found: dict[str, str] = {}
     for directive in response.headers.get("Cache-Control", "").split(","):

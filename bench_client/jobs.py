@@ -24,6 +24,7 @@ from bench_client.models import (
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
 from bench_client.operations import Held, Operation, Question, Steps, Topic, ask, rest
+from bench_client.pages import check_progress
 from bench_client.progress_line import WatchJob, progress_line
 
 __all__ = ["JobMethods", "build"]
@@ -64,6 +65,7 @@ def jobs(
     """
     found: list[Job] = []
     cursor = None
+    seen: set[str] = set()
     while limit is None or len(found) < limit:
         size = 1000 if limit is None else min(1000, limit - len(found))
         options = {"state": state, "kind": kind, "limit": size, "cursor": cursor}
@@ -72,7 +74,8 @@ def jobs(
         cursor = page.next_cursor
         if cursor is None:
             break
-    return found
+        check_progress(cursor, seen, len(found))
+    return found[:limit]
 
 
 def cancel(job: Job | str) -> Steps[Job]:

@@ -1,9 +1,12 @@
-"""The requests of the tasks of an event loop: a few connections, each with a pool of its own.
+"""The connections to a service: a pool for threads, and lanes for the tasks of an event loop.
 
-httpx's pool walks through all connections and its whole queue, looking at each socket, whenever a
-request begins or ends, and its client looks for cookies, redirects and credentials that a service
-like this never sends: together half of the time an answer takes. A pool of one connection has
-nothing to walk through, and a transport looks for nothing.
+Both are httpx's transports, which send what they are given and hand out what comes. Its clients
+also look for cookies, redirects and credentials, which a service like this never sends and another
+one need not be believed.
+
+A pool walks through all connections and its whole queue, looking at each socket, whenever a request
+begins or ends. A lane is a pool of one connection, which has nothing to walk through: with the
+client's looking for things that was half of the time an awaited answer takes.
 """
 
 from __future__ import annotations
@@ -14,30 +17,24 @@ from typing import Any, Final
 
 import httpx
 
-__all__ = ["LANES", "Lanes"]
+__all__ = ["LANES", "Lanes", "Pool"]
 
 LANES: Final = 8
 """Requests under way at the same time. More make one service no faster, and the answers of a
 thousand tasks would come together at the end."""
 
 
-class Lanes:
-    """Sends each request over a connection that no other is using; the rest wait for their turn.
+class _Connections:
+    """Makes the requests of a service.
 
     Args:
         headers: Of every request.
         timeout: Of every request.
-        options: Of httpx's transport, for each connection.
     """
 
-    def __init__(
-        self, *, headers: Mapping[str, str], timeout: httpx.Timeout, **options: Any
-    ) -> None:
+    def __init__(self, *, headers: Mapping[str, str], timeout: httpx.Timeout) -> None:
         self._headers = dict(headers)
         self._extensions = {"timeout": timeout.as_dict()}
-        self._lanes = [httpx.AsyncHTTPTransport(**options) for _ in range(LANES)]
-        self._free = list(reversed(self._lanes))
-        self._turns = asyncio.Semaphore(LANES)
 
     def build_request(
         self,
@@ -55,6 +52,54 @@ class Lanes:
             headers={**self._headers, **(headers or {})},
             extensions=self._extensions,
         )
+
+
+class Pool(_Connections):
+    """Connections that threads share.
+
+    Args:
+        headers: Of every request.
+        timeout: Of every request.
+        options: Of httpx's transport.
+    """
+
+    def __init__(
+        self, *, headers: Mapping[str, str], timeout: httpx.Timeout, **options: Any
+    ) -> None:
+        super().__init__(headers=headers, timeout=timeout)
+        self._transport = httpx.HTTPTransport(**options)
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; its connection is free again once the answer is read or closed.
+
+        Raises:
+            httpx.RequestError: No answer begins.
+        """
+        response = self._transport.handle_request(request)
+        response.request = request
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+
+class Lanes(_Connections):
+    """Sends each request over a connection that no other is using; the rest wait for their turn.
+
+    Args:
+        headers: Of every request.
+        timeout: Of every request.
+        options: Of httpx's transport, for each connection.
+    """
+
+    def __init__(
+        self, *, headers: Mapping[str, str], timeout: httpx.Timeout, **options: Any
+    ) -> None:
+        super().__init__(headers=headers, timeout=timeout)
+        self._lanes = [httpx.AsyncHTTPTransport(**options) for _ in range(LANES)]
+        self._free = list(reversed(self._lanes))
+        self._turns = asyncio.Semaphore(LANES)
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request; its connection is free again once the answer is read or closed.

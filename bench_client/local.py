@@ -58,13 +58,17 @@ class LocalTransport:
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         chosen = directory or os.environ.get(_DIRECTORY_VARIABLE) or _DEFAULT_DIRECTORY
-        self._directory = Path(chosen).expanduser()
-        self._catalog = Catalog(self._directory)
+        self.directory = Path(chosen).expanduser()
+        self._catalog = Catalog(self.directory)
         if not self._catalog.published:
-            raise BenchmarkNotInstalledError(_nothing_in(self._directory, self._catalog))
+            raise BenchmarkNotInstalledError(_nothing_in(self.directory, self._catalog))
 
     def __repr__(self) -> str:
-        return f".local({str(self._directory)!r})"
+        return f".local({str(self.directory)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The databases stay where they are: a copy, in whatever process, opens the folder.
+        return type(self), (self.directory,)
 
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question.
@@ -131,6 +135,9 @@ class AsyncLocalTransport:
 
     def __repr__(self) -> str:
         return repr(self._local)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._local.directory,)
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question, keeping the event loop free while it takes long."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -17,10 +19,12 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 from pydantic import BaseModel
 
+from bench_client.bodies import MOST_ANSWER, Limits, Reply, read_reply, read_reply_awaiting
 from bench_client.downloads import Download
+from bench_client.errors import InvalidSettingError
 from bench_client.export_http import off_the_loop, save, save_awaiting
 from bench_client.holding import HoldingPlaces, let_hold
-from bench_client.lanes import LANES, Lanes
+from bench_client.lanes import LANES, Lanes, Pool
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.replies import read
 from bench_client.retries import Outcome, Retries
@@ -47,6 +51,14 @@ leave on one that is being closed."""
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_SECRET: Final = re.compile(r"//[^/?#]*@")
+"""Name and password in an address."""
+_HOST: Final = re.compile(r"[\w.:~-]+")
+_HIGHEST_PORT: Final = 2**16 - 1
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
+_LEAST_ANSWER: Final = 1024
+"""Bytes that an answer must be allowed to have."""
+
 
 class Pause(NamedTuple):
     """A step of an exchange: wait."""
@@ -62,7 +74,7 @@ class HttpSettings:
     """How to reach a service; `BenchClient` documents the fields.
 
     Raises:
-        ValueError: The address is none, or a number is out of range.
+        InvalidSettingError: The address or the key is none, or a number is out of range.
     """
 
     url: str
@@ -71,20 +83,25 @@ class HttpSettings:
     api_key: str | None = field(repr=False)
     compress: bool
     cache: bool | str | os.PathLike[str] | None = None
+    max_answer: int = MOST_ANSWER
 
     def __post_init__(self) -> None:
-        try:
-            url = httpx.URL(self.url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"{self.url!r:.80} is not an address: {error}") from error
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ValueError(
-                f"{self.url!r:.80} is not the address of a service: write http://HOST:PORT"
+        _check_address(self.url)
+        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
+            raise InvalidSettingError(
+                "api_key ($NASBENCH_API_KEY) holds characters that no key has: a space, a line "
+                "end, or none of ASCII"
             )
         if self.retries < 0:
-            raise ValueError(f"retries is {self.retries}; at least 0")
+            raise InvalidSettingError(f"retries is {self.retries}; at least 0")
         if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"timeout is {self.timeout} seconds; more than 0, or None for no end")
+            raise InvalidSettingError(
+                f"timeout is {self.timeout} seconds; more than 0, or None for no end"
+            )
+        if self.max_answer < _LEAST_ANSWER:
+            raise InvalidSettingError(
+                f"max_answer is {self.max_answer} bytes; at least {_LEAST_ANSWER}"
+            )
 
     @classmethod
     def of(cls, url: str | None, **options: Any) -> HttpSettings:
@@ -95,7 +112,7 @@ class HttpSettings:
         options["api_key"] = options.get("api_key") or os.environ.get(_KEY_VARIABLE) or None
         return cls(url=url or os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, **options)
 
-    @cached_property
+    @property
     def shown(self) -> str:
         """The address without the secrets it may contain."""
         url = httpx.URL(self.url)
@@ -117,8 +134,21 @@ class HttpSettings:
         address = str(httpx.URL(self.url)).rstrip("/")
         return AnswerCache(path, owner_of(address, self.api_key))
 
-    def pool_options(self) -> dict[str, Any]:
-        """Return the arguments of httpx's clients."""
+    def open_pool(self) -> Pool:
+        """Return connections for threads."""
+        limits = httpx.Limits(
+            max_connections=_CONNECTIONS,
+            max_keepalive_connections=_CONNECTIONS,
+            keepalive_expiry=_KEEPALIVE,
+        )
+        return Pool(limits=limits, **self._connection_options())
+
+    def open_lanes(self) -> Lanes:
+        """Return connections for the tasks of an event loop."""
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE)
+        return Lanes(limits=limits, **self._connection_options())
+
+    def _connection_options(self) -> dict[str, Any]:
         url = httpx.URL(self.url)
         headers = {
             "Accept": "application/json",
@@ -128,37 +158,44 @@ class HttpSettings:
         }
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
+        if url.userinfo:
+            secret = base64.b64encode(unquote_to_bytes(url.userinfo)).decode()
+            headers["Authorization"] = f"Basic {secret}"
         connect = _CONNECT_TIMEOUT if self.timeout is None else min(_CONNECT_TIMEOUT, self.timeout)
         return {
             "headers": headers,
             # Waiting for a connection of one's own pool is no fault of the server's.
             "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
-            "limits": httpx.Limits(
-                max_connections=_CONNECTIONS,
-                max_keepalive_connections=_CONNECTIONS,
-                keepalive_expiry=_KEEPALIVE,
-            ),
+            "proxy": _proxy_of(url),
             # Loading the certificates takes a hundred times as long as all else.
             "verify": url.scheme == "https",
             # A proxy that the environment names for the world outside knows no local service.
             "trust_env": url.host not in _LOOPBACK,
         }
 
-    def open_lanes(self) -> Lanes:
-        """Return connections for the tasks of an event loop."""
-        options = self.pool_options()
-        url = httpx.URL(self.url)
-        if url.userinfo:
-            secret = base64.b64encode(unquote_to_bytes(url.userinfo)).decode()
-            options["headers"]["Authorization"] = f"Basic {secret}"
-        return Lanes(
-            headers=options["headers"],
-            timeout=options["timeout"],
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE),
-            proxy=_proxy_of(url),
-            verify=options["verify"],
-            trust_env=options["trust_env"],
+
+def _check_address(text: str) -> None:
+    """Refuse what is not the address of a service.
+
+    Raises:
+        InvalidSettingError: It is not.
+    """
+    shown = repr(_SECRET.sub("//", text))[:80]
+    try:
+        url = httpx.URL(text)
+        host = url.host
+    except (httpx.InvalidURL, ValueError) as error:
+        # ValueError: the rules for names beyond ASCII have errors of their own.
+        raise InvalidSettingError(f"{shown} is not an address: {error}") from error
+    if url.scheme not in {"http", "https"} or not host:
+        raise InvalidSettingError(
+            f"{shown} is not the address of a service: write http://HOST:PORT, such as "
+            f"{_DEFAULT_URL}"
         )
+    if not _HOST.fullmatch(host):
+        raise InvalidSettingError(f"{shown} is not an address: {host!r:.80} is no host")
+    if url.port is not None and not 0 < url.port <= _HIGHEST_PORT:
+        raise InvalidSettingError(f"{shown} is not an address: there is no port {url.port}")
 
 
 def _proxy_of(url: httpx.URL) -> str | None:
@@ -213,16 +250,19 @@ def beginning(
     """Ask for a download until it begins; steps and errors are those of `exchange`."""
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
-    request = build(call.method, url, headers={"Accept": question.media_type})
+    headers = {"Accept": question.media_type}
+    if question.most is not None:
+        headers["Accept-Encoding"] = "identity"  # it is bounded, and checked, as it was made
+    request = build(call.method, url, headers=headers)
     outcome = yield from _send_until_settled(request, Retries(settings.retries))
-    if isinstance(outcome, httpx.Response) and outcome.is_success:
+    if isinstance(outcome, httpx.Response):
         return outcome
     read(question, outcome, settings.shown)
     raise AssertionError("a failure was read as an answer")
 
 
-def _send_until_settled(request: httpx.Request, retries: Retries) -> Generator[Step, Any, Outcome]:
-    outcome: Outcome = yield request
+def _send_until_settled(request: httpx.Request, retries: Retries) -> Generator[Step, Any, Any]:
+    outcome = yield request
     attempt = 0
     while (seconds := retries.pause(attempt, outcome)) is not None:
         yield Pause(seconds)
@@ -231,39 +271,88 @@ def _send_until_settled(request: httpx.Request, retries: Retries) -> Generator[S
     return outcome
 
 
-class HttpTransport:
-    """One pool of connections to a service, shared by threads.
+class _Transport(ABC):
+    """What both kinds of connections to a service have in common.
+
+    Args:
+        settings: How to reach it.
+        places: How many answers may be held at the same time.
+    """
+
+    def __init__(self, settings: HttpSettings, places: int) -> None:
+        self._settings = settings
+        self._limits = Limits(settings.max_answer, packed=settings.compress, address=settings.shown)
+        self._cache = settings.open_cache()
+        self._num_places = places
+        self._begin()
+        # Not at the top: importing the client brings httpx and pydantic only.
+        from benchmark_db.forks import watch_forks  # noqa: PLC0415
+
+        watch_forks(self)
+
+    def __repr__(self) -> str:
+        return f"({self._settings.shown!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Connections stay where they are: a copy, in whatever process, makes its own.
+        return type(self), (self._settings,)
+
+    def fork_locks(self) -> list[threading.Lock]:
+        """Return the lock that is held while connections are made."""
+        return [self._lock]
+
+    @abstractmethod
+    def begin_anew(self) -> object:
+        """Leave the connections to the process that made them."""
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._places = HoldingPlaces(self._num_places)
+
+
+class HttpTransport(_Transport):
+    """One pool of connections to a service, shared by threads; each process makes its own.
 
     Args:
         settings: How to reach it.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._settings = settings
-        self._cache = settings.open_cache()
-        self._http = httpx.Client(**settings.pool_options())
-        self._places = HoldingPlaces(_CONNECTIONS // 2)
+        self._opened: Pool | None = None
+        super().__init__(settings, _CONNECTIONS // 2)
 
-    def __repr__(self) -> str:
-        return f"({self._settings.shown!r})"
+    def begin_anew(self) -> object:
+        """Leave the connections to the process that made them."""
+        left, self._opened = (self._opened, self._places, self._lock), None
+        self._begin()
+        return left
 
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
         with self._places.place_for(question) as asked:
-            steps = exchange(asked, self._settings, self._http.build_request, self._cache)
+            steps = exchange(asked, self._settings, self._pool().build_request, self._cache)
             return drive(steps, self._perform)
 
     def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._http.build_request)
+        steps = beginning(question, self._settings, self._pool().build_request)
         with question.opened() as file:
-            return save(question, drive(steps, self._begin), file, self._settings.shown)
+            response = drive(steps, self._begin_download)
+            return save(question, response, file, self._limits)
 
     def close(self) -> None:
         """Close the connections and the cache."""
-        self._http.close()
+        if self._opened is not None:
+            self._opened.close()
         if self._cache is not None:
             self._cache.close()
+
+    def _pool(self) -> Pool:
+        found = self._opened
+        if found is None:
+            with self._lock:
+                found = self._opened = self._opened or self._settings.open_pool()
+        return found
 
     def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
@@ -273,57 +362,65 @@ class HttpTransport:
             step.perform()
             return None
         try:
-            return self._http.send(step)
+            return self._read(self._pool().send(step))
         except httpx.RequestError as error:
             return error
 
-    def _begin(self, step: Step) -> Outcome | None:
+    def _begin_download(self, step: Step) -> Outcome | httpx.Response | None:
         """Perform a step; the body of an answer is left to be read."""
         if not isinstance(step, httpx.Request):
             return self._perform(step)
         try:
-            response = self._http.send(step, stream=True)
-            if not response.is_success:
-                response.read()
+            response = self._pool().send(step)
+            return response if response.is_success else self._read(response)
         except httpx.RequestError as error:
             return error
-        return response
+
+    def _read(self, response: httpx.Response) -> Reply:
+        return read_reply(response, self._limits)
 
 
-class AsyncHttpTransport:
-    """One pool of connections to a service, shared by the tasks of an event loop.
+class AsyncHttpTransport(_Transport):
+    """Connections to a service, shared by the tasks of an event loop; each process makes its own.
 
     Args:
         settings: How to reach it.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._settings = settings
-        self._cache = settings.open_cache()
-        self._lanes = settings.open_lanes()
-        self._places = HoldingPlaces(LANES // 2)
+        self._opened: Lanes | None = None
+        super().__init__(settings, LANES // 2)
 
-    def __repr__(self) -> str:
-        return f"({self._settings.shown!r})"
+    def begin_anew(self) -> object:
+        """Leave the connections to the process that made them."""
+        left, self._opened = (self._opened, self._places, self._lock), None
+        self._begin()
+        return left
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
         with self._places.place_for(question) as asked:
-            steps = exchange(asked, self._settings, self._lanes.build_request, self._cache)
+            steps = exchange(asked, self._settings, self._lanes().build_request, self._cache)
             return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._lanes.build_request)
+        steps = beginning(question, self._settings, self._lanes().build_request)
         async with off_the_loop(question.opened()) as file:
-            response = await drive_awaiting(steps, self._begin)
-            return await save_awaiting(question, response, file, self._settings.shown)
+            response = await drive_awaiting(steps, self._begin_download)
+            return await save_awaiting(question, response, file, self._limits)
 
     async def close(self) -> None:
         """Close the connections and the cache."""
-        await self._lanes.close()
+        if self._opened is not None:
+            await self._opened.close()
         if self._cache is not None:
             await asyncio.to_thread(self._cache.close)
+
+    def _lanes(self) -> Lanes:
+        if self._opened is None:
+            self._opened = self._settings.open_lanes()
+        return self._opened
 
     async def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
@@ -333,20 +430,19 @@ class AsyncHttpTransport:
             await asyncio.to_thread(step.perform)
             return None
         try:
-            response = await self._lanes.send(step)
-            await response.aread()
+            return await self._read(await self._lanes().send(step))
         except httpx.RequestError as error:
             return error
-        return response
 
-    async def _begin(self, step: Step) -> Outcome | None:
+    async def _begin_download(self, step: Step) -> Outcome | httpx.Response | None:
         """Perform a step; the body of an answer is left to be read."""
         if not isinstance(step, httpx.Request):
             return await self._perform(step)
         try:
-            response = await self._lanes.send(step)
-            if not response.is_success:
-                await response.aread()
+            response = await self._lanes().send(step)
+            return response if response.is_success else await self._read(response)
         except httpx.RequestError as error:
             return error
-        return response
+
+    async def _read(self, response: httpx.Response) -> Reply:
+        return await read_reply_awaiting(response, self._limits)

@@ -19,7 +19,7 @@ from bench_client.frames import Batch, Items
 from bench_client.models import BatchAnswer, BatchError, FieldError, Page
 from bench_client.operations import Question, Steps, ask
 
-__all__ = ["every_batch", "every_page", "every_result", "item_model", "page_size"]
+__all__ = ["check_progress", "every_batch", "every_page", "every_result", "item_model", "page_size"]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -31,6 +31,12 @@ _BATCH: Final = 10_000
 _BATCH_WITH_CURVES: Final = 64
 """Architectures in a request: the most the service takes, and so few that an answer stays within
 its 2,000 learning curves at up to 31 runs an architecture (NAS-Bench-201 has 20)."""
+
+_MOST_ITEMS: Final = 10**7
+"""In all pages of an answer: twice the runs of the largest benchmark."""
+
+_EMPTY_PAGES: Final = 20
+"""Of nothing, that are asked for."""
 
 _SHOWN: Final = 3
 """Malformed architectures that the message of an error tells of."""
@@ -58,11 +64,11 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
     page = yield from ask(question)
     content = page.provenance.content_digest
     items = Items(page.items, item_model(question))
+    seen: set[str] = set()
     while page.next_cursor is not None and (at_most is None or len(items) < at_most):
         cursor = page.next_cursor
+        check_progress(cursor, seen, len(items))
         page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
-        if page.next_cursor == cursor:
-            raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page")
         if page.provenance.content_digest != content:
             raise UnavailableError(
                 f"the database of {question.benchmark} was replaced while its pages were read: ask "
@@ -70,6 +76,25 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
             )
         items += page.items
     return items[:at_most]
+
+
+def check_progress(cursor: str, seen: set[str], items: int) -> None:
+    """Refuse pages without end.
+
+    Args:
+        cursor: Of the page that comes next.
+        seen: Those of the pages before; it is added.
+        items: How many there have been in them.
+
+    Raises:
+        UnexpectedAnswerError: The server turns in circles, gives one page after the other with
+            nothing in it, or more than there is.
+    """
+    if cursor in seen:
+        raise UnexpectedAnswerError(f"after the page at {cursor!r:.80} comes the same page again")
+    seen.add(cursor)
+    if items > _MOST_ITEMS or len(seen) > items + _EMPTY_PAGES:
+        raise UnexpectedAnswerError(f"after {items} items in {len(seen)} pages there is no end")
 
 
 def every_result(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, TextIO, TypeAlias
 
 from bench_client.models import Job
+from bench_client.untrusted import cleaned
 
 __all__ = ["WatchJob", "progress_line"]
 
@@ -14,6 +15,7 @@ WatchJob: TypeAlias = Callable[[Job], object]
 """Told of a job whenever it has changed."""
 
 _BAR: Final = 24
+_WIDEST: Final = 200
 _GOING_ON: Final = frozenset({"queued", "running"})
 
 
@@ -30,7 +32,7 @@ def progress_line(stream: TextIO | None = None) -> WatchJob:
     def draw(job: Job) -> None:
         end = "" if job.state in _GOING_ON else "\n"
         # The rest of a longer line before it is erased.
-        out.write(f"\r{_described(job)}\x1b[K{end}")
+        out.write(f"\r{cleaned(_described(job))[:_WIDEST]}\x1b[K{end}")
         out.flush()
 
     return draw
@@ -42,6 +44,6 @@ def _described(job: Job) -> str:
         return f"{job.kind} {job.id[:8]} {job.state}"
     if not progress.total:
         return f"{job.kind} {job.id[:8]} {progress.stage} {progress.done or ''}".rstrip()
-    full = min(_BAR, _BAR * progress.done // progress.total)
+    full = max(0, min(_BAR, _BAR * progress.done // progress.total))
     bar = "█" * full + "·" * (_BAR - full)
     return f"{job.kind} {job.id[:8]} {progress.stage} {bar} {progress.done}/{progress.total}"

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from bench_client.bodies import Reply
 from bench_client.errors import (
     BenchError,
     BenchmarkNotInstalledError,
@@ -24,7 +25,8 @@ from bench_client.errors import (
 from bench_client.job_errors import UnknownDatasetError, UnknownJobError
 from bench_client.models import Problem
 from bench_client.operations import Question
-from bench_client.retries import Outcome, retry_after
+from bench_client.retries import Outcome
+from bench_client.untrusted import request_id, retry_seconds
 
 __all__ = ["read"]
 
@@ -35,6 +37,13 @@ _OK: Final = frozenset({200, 202})
 _FIRST_SERVER_ERROR: Final = 500
 _SNIPPET: Final = 120
 """Characters of an answer that is not ours shown in the error."""
+_MOST_VALUES: Final = 2**24
+"""Commas in an answer: each value of it takes memory, however short it is written. A batch of
+10,000 cells of NAS-Bench-101 has fewer than ten million."""
+_SAID: Final = 2000
+"""Characters of what a server says about an error, and of each field, that are shown."""
+_FIELDS: Final = 10
+"""Fields of a malformed request that are shown."""
 
 _SAID_BY_SERVICE: Final[dict[int, type[BenchError]]] = {
     400: InvalidRequestError,
@@ -87,15 +96,20 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         raise _status_error(question, outcome, address)
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
+    if outcome.content.count(b",") > _MOST_VALUES:
+        raise UnexpectedAnswerError(
+            f"{address} answered with more than {_MOST_VALUES} values: ask for less at a time",
+            request_id=request_id(outcome.headers),
+        )
     try:
         return question.answer.model_validate_json(outcome.content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the answer"
+        place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
         raise UnexpectedAnswerError(
             f"{address} answered in a form that this client does not read: {place}: "
-            f"{first['msg']}; are both of the same version?",
-            request_id=outcome.headers.get("X-Request-ID"),
+            f"{first['msg']:.{_SAID}}; are both of the same version?",
+            request_id=request_id(outcome.headers),
         ) from error
 
 
@@ -111,7 +125,7 @@ def _transport_error(error: httpx.RequestError, address: str) -> BenchError:
     )
 
 
-def _status_error(question: Question[Any], response: httpx.Response, address: str) -> BenchError:
+def _status_error(question: Question[Any], response: Reply, address: str) -> BenchError:
     status = response.status_code
     problem = _problem(response)
     kind = _SAID_BY_ANYONE.get(status)
@@ -124,38 +138,40 @@ def _status_error(question: Question[Any], response: httpx.Response, address: st
         kind = ServerFailedError
     if kind is None or (kind is BenchmarkNotInstalledError and question.benchmark is None):
         return _not_ours(response, address)
-    request_id = response.headers.get("X-Request-ID") or (problem.request_id if problem else None)
+    said_id = request_id(response.headers) or (problem.request_id if problem else None)
     message = _message(problem, response, address)
     if kind is ServerOverloadedError:
         return ServerOverloadedError(
             message,
-            retry_after=retry_after(response),
+            retry_after=retry_seconds(response.headers.get("Retry-After")),
             problem=problem,
-            request_id=request_id,
+            request_id=said_id,
         )
     if issubclass(kind, InvalidRequestError):
         errors = problem.errors if problem else []
         if kind is InvalidRequestError and any("arch" in error.loc for error in errors):
             kind = InvalidArchitectureError
-        return kind(message, errors=errors, problem=problem, request_id=request_id)
-    if kind is ServerFailedError and request_id:
-        message = f"{message} (request {request_id})"
-    return kind(message, problem=problem, request_id=request_id)
+        return kind(message, errors=errors, problem=problem, request_id=said_id)
+    if kind is ServerFailedError and said_id:
+        message = f"{message} (request {said_id})"
+    return kind(message, problem=problem, request_id=said_id)
 
 
-def _message(problem: Problem | None, response: httpx.Response, address: str) -> str:
+def _message(problem: Problem | None, response: Reply, address: str) -> str:
     if problem is None:
         return f"{address} answered {response.status_code} {response.reason_phrase}"
-    said = problem.detail or problem.title or f"status {response.status_code}"
+    said = (problem.detail or problem.title or f"status {response.status_code}")[:_SAID]
     fields = [
-        f"{'.'.join(map(str, error.loc))}: {error.msg}"
-        for error in problem.errors
+        f"{'.'.join(map(str, error.loc))[:_SNIPPET]}: {error.msg[:_SAID]}"
+        for error in problem.errors[:_FIELDS]
         if error.msg not in said
     ]
+    if len(problem.errors) > _FIELDS:
+        fields.append(f"and {len(problem.errors) - _FIELDS} more")
     return "; ".join([said, *fields])
 
 
-def _problem(response: httpx.Response) -> Problem | None:
+def _problem(response: Reply) -> Problem | None:
     if _media_type(response) != "application/problem+json":
         return None
     try:
@@ -165,17 +181,19 @@ def _problem(response: httpx.Response) -> Problem | None:
         return None
 
 
-def _not_ours(response: httpx.Response, address: str) -> UnexpectedAnswerError:
+def _not_ours(response: Reply, address: str) -> UnexpectedAnswerError:
     location = response.headers.get("Location")
-    what = f"sent on to {location}" if location else repr(response.text[:_SNIPPET])
+    # Four bytes are the longest character; no other encoding than UTF-8 is looked for.
+    begins = response.content[: 4 * _SNIPPET].decode(errors="replace")[:_SNIPPET]
+    what = f"sent on to {location[:_SNIPPET]}" if location else repr(begins)
     return UnexpectedAnswerError(
         f"{address} answered {response.status_code} as {_media_type(response) or 'no media type'}, "
         f"which is not an answer of the benchmark service: {what}; is the address right, and does "
         "no proxy answer for it?",
-        request_id=response.headers.get("X-Request-ID"),
+        request_id=request_id(response.headers),
     )
 
 
-def _media_type(response: httpx.Response) -> str:
+def _media_type(response: Reply) -> str:
     content_type: str = response.headers.get("Content-Type", "")
-    return content_type.partition(";")[0].strip().lower()
+    return content_type.partition(";")[0].strip().lower()[:_SNIPPET]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
 import httpx
 
-__all__ = ["LONGEST_PAUSE", "RETRIED_STATUS", "Outcome", "Retries", "retry_after"]
+from bench_client.bodies import Reply
+from bench_client.untrusted import retry_seconds
 
-Outcome: TypeAlias = httpx.Response | httpx.RequestError
+__all__ = ["LONGEST_PAUSE", "RETRIED_STATUS", "Outcome", "Retries"]
+
+Outcome: TypeAlias = Reply | httpx.RequestError
 """What came of sending a request."""
 
 RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
@@ -63,7 +64,9 @@ class Retries:
         """
         if attempt >= self.limit or not _is_passing(outcome):
             return None
-        asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
+        asked = None
+        if not isinstance(outcome, httpx.RequestError):
+            asked = retry_seconds(outcome.headers.get("Retry-After"))
         if asked is not None and asked > LONGEST_PAUSE:
             return None
         bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, _DOUBLINGS))
@@ -71,27 +74,13 @@ class Retries:
         return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds a `Retry-After` header asks for, in either form; None if it has none."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
 def _is_passing(outcome: Outcome) -> bool:
-    if isinstance(outcome, httpx.Response):
-        return outcome.status_code in RETRIED_STATUS and not _is_final(outcome)
-    return isinstance(outcome, _BROKEN_CONNECTION)
+    if isinstance(outcome, httpx.RequestError):
+        return isinstance(outcome, _BROKEN_CONNECTION)
+    return outcome.status_code in RETRIED_STATUS and not _is_final(outcome)
 
 
-def _is_final(response: httpx.Response) -> bool:
+def _is_final(response: Reply) -> bool:
     """Tell whether asking again is of no use: the question takes too long, or a file is damaged."""
     if response.status_code != _UNAVAILABLE:
         return False

@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
-from weakref import WeakSet
 
 import peewee
 
 from benchmark_db.checksum import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
+from benchmark_db.forks import enter, leave, watch_forks
 
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]
 
@@ -99,7 +99,7 @@ class ReadOnlyDatabase:
         except UnusableDatabaseError:
             self.close()
             raise
-        _OPEN.add(self)
+        watch_forks(self)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield the rows of a statement with named parameters, as tuples.
@@ -109,7 +109,12 @@ class ReadOnlyDatabase:
             UnusableDatabaseError: The file is damaged, was changed in its place, or has failed a
                 check.
         """
-        lease = self._lease()
+        thread = enter()
+        try:
+            lease = self._lease()
+        except BaseException:
+            leave(thread)
+            raise
         try:
             found = lease.connection.execute(sql, parameters or {})
             deadline = getattr(self._thread, "deadline", None)
@@ -124,6 +129,7 @@ class ReadOnlyDatabase:
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
         finally:
             self._end(lease)
+            leave(thread)
 
     def check(self) -> None:
         """Read a page of the file.
@@ -232,13 +238,17 @@ class ReadOnlyDatabase:
                 self._file = -1
         self._thread = threading.local()
 
-    def begin_anew(self) -> None:
+    def fork_locks(self) -> list[threading.Lock]:
+        """Return none: whoever holds the pool is counted as within SQLite."""
+        return []
+
+    def begin_anew(self) -> object:
         """Leave the parent's connections alone: called in a process that was forked."""
-        # Closing them could wait for a thread that is not in this process.
-        _ABANDONED.extend(self._opened)
+        left = self._opened, self._thread, self._pool
         self._thread = threading.local()
         self._pool = threading.Condition()
         self._free, self._opened = [], []
+        return left
 
     def _lease(self) -> _Lease:
         """Return the thread's connection, or one from the pool where it has none."""
@@ -342,19 +352,6 @@ class ReadOnlyDatabase:
                 f"{name} has schema {version}, this version reads {schema_version}; "
                 "generate it again from the raw archive"
             )
-
-
-_OPEN: Final[WeakSet[ReadOnlyDatabase]] = WeakSet()
-_ABANDONED: Final[list[sqlite3.Connection]] = []
-"""Connections of a parent process. Nobody may use or close them here."""
-
-
-def _begin_anew_in_child() -> None:
-    for database in list(_OPEN):
-        database.begin_anew()
-
-
-os.register_at_fork(after_in_child=_begin_anew_in_child)
 
 
 def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.forks import watch_forks
 
 __all__ = [
     "FIGURE_TABLES",
@@ -118,6 +119,16 @@ class Figures:
         self._numbered_by = numbered_by
         self._kept: OrderedDict[tuple[str, str], NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
+        watch_forks(self)
+
+    def fork_locks(self) -> list[threading.Lock]:
+        """Return the lock."""
+        return [self._lock]
+
+    def begin_anew(self) -> object:
+        """Replace the lock; what is kept stays."""
+        left, self._lock = self._lock, threading.Lock()
+        return left
 
     def parts(self) -> list[Part]:
         """Return the parts that have any figures."""

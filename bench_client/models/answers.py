@@ -10,6 +10,7 @@ __all__ = [
     "BatchAnswer",
     "BatchError",
     "FieldError",
+    "Listed",
     "Page",
     "Problem",
     "ProvenanceMark",
@@ -21,12 +22,18 @@ class WireModel(BaseModel):
     """Base of everything that crosses the wire.
 
     Frozen; unknown JSON fields are ignored, so that a newer server does not break this client.
+    NaN and infinities, which JSON has not, are none of its numbers.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 T = TypeVar("T", bound=BaseModel)
+E = TypeVar("E")
+
+Listed: TypeAlias = Annotated[list[E], Field(fail_fast=True)]
+"""A list that is refused for its first bad element: an error for each of millions would fill the
+memory."""
 
 
 class ProvenanceMark(WireModel):
@@ -43,7 +50,7 @@ class ProvenanceMark(WireModel):
 class Page(WireModel, Generic[T]):
     """Some of the items that match a question, in stable order."""
 
-    items: list[T] = Field(description="The items; empty when nothing matches.")
+    items: Listed[T] = Field(description="The items; empty when nothing matches.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
     )
@@ -53,7 +60,7 @@ class Page(WireModel, Generic[T]):
 class FieldError(WireModel):
     """What is wrong with one field of a request."""
 
-    loc: list[str | int] = Field(
+    loc: Listed[str | int] = Field(
         description="Path to the field, outermost first.", examples=[["query", "arch"]]
     )
     msg: str = Field(description="What is wrong with it and what would be right.")
@@ -70,7 +77,7 @@ class Problem(WireModel):
     request_id: str | None = Field(
         None, description="Identifies the request in the logs of the server."
     )
-    errors: list[FieldError] = Field([], description="For a malformed request: each bad field.")
+    errors: Listed[FieldError] = Field([], description="For a malformed request: each bad field.")
 
 
 class BatchError(WireModel):
@@ -80,13 +87,13 @@ class BatchError(WireModel):
 
 
 # Tried in order: telling a list from an object needs no look at their contents.
-BatchResult: TypeAlias = Annotated[list[T] | BatchError, Field(union_mode="left_to_right")]
+BatchResult: TypeAlias = Annotated[Listed[T] | BatchError, Field(union_mode="left_to_right")]
 
 
 class BatchAnswer(WireModel, Generic[T]):
     """The answer to a question about many architectures."""
 
-    results: list[BatchResult[T]] = Field(
+    results: Listed[BatchResult[T]] = Field(
         description="One entry an architecture, in the order asked: its items (empty when nothing "
         "matches), or the error of a malformed architecture."
     )

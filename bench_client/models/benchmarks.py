@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import Listed, WireModel
 from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
 from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
 from bench_client.models.nasbench201 import Nb201Config, Nb201Epoch, Nb201Stats
@@ -67,25 +67,25 @@ class BenchmarkInfo(WireModel):
     title: str = Field(description="Name in prose.")
     citation: str = Field(description="The paper to cite.")
     licence: str = Field(description="Licence of the published data.")
-    datasets: list[str] = Field(description="Names of the data sets.")
-    budgets: list[int] = Field(
+    datasets: Listed[str] = Field(description="Names of the data sets.")
+    budgets: Listed[int] = Field(
         description="Training budgets, in epochs; none where nothing was trained.",
         json_schema_extra={UNIT: "epochs"},
     )
     num_architectures: int | None = Field(
         description="Size of the whole space; null for samples of spaces too large to list."
     )
-    notes: list[str] = Field(
+    notes: Listed[str] = Field(
         description="Peculiarities of the data that change how an answer must be read."
     )
     provenance: ProvenanceInfo = Field(description="Where the database comes from.")
-    fields: list[FieldDescription] = Field(description="The fields of its items, with units.")
+    fields: Listed[FieldDescription] = Field(description="The fields of its items, with units.")
 
 
 class BenchmarkList(WireModel):
     """What is installed."""
 
-    items: list[BenchmarkInfo] = Field(description="One entry a benchmark.")
+    items: Listed[BenchmarkInfo] = Field(description="One entry a benchmark.")
 
 
 class _ItemModels(NamedTuple):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import Listed, WireModel
 from bench_client.models.quantities import UNIT
+from bench_client.untrusted import finite, one_file_name, unlike_each_other
 
 __all__ = [
     "Checkpoint",
@@ -41,10 +42,12 @@ _Bytes: TypeAlias = Annotated[int, Field(ge=0, json_schema_extra={UNIT: "bytes"}
 _Sha256: TypeAlias = Annotated[
     str,
     Field(
+        pattern="^[0-9a-f]{64}$",
         description="SHA-256 of the content, in 64 hexadecimal digits.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]
+_Object: TypeAlias = Annotated[dict[str, Any], AfterValidator(finite)]
 
 
 class JobProgress(WireModel):
@@ -68,22 +71,35 @@ class JobError(WireModel):
 class JobArtifact(WireModel):
     """A file that a job made; `GET /v1/jobs/{id}/artifacts/{name}` sends it."""
 
-    name: str = Field(description="Its name, unique in the job.", examples=["network.safetensors"])
+    name: Annotated[str, AfterValidator(one_file_name)] = Field(
+        description="Its name, unique in the job whatever the case of its letters: one plain "
+        "component of a path.",
+        examples=["network.safetensors"],
+    )
     media_type: str = Field(description="Its media type.", examples=["application/json"])
     size: _Bytes = Field(description="Its size, in bytes.")
     sha256: _Sha256
 
 
+def _of_different_names(artifacts: list[JobArtifact]) -> list[JobArtifact]:
+    """Return files that have their places beside each other in one folder."""
+    unlike_each_other([artifact.name for artifact in artifacts])
+    return artifacts
+
+
 class Job(WireModel):
     """A piece of work for the workers, from its submission to its result."""
 
-    id: str = Field(description="Names the job in addresses; opaque.")
+    id: str = Field(
+        pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$",
+        description="Names the job in addresses; opaque.",
+    )
     key: str = Field(
         description="Equal for identical requests: as long as one job with a key is on its way or "
         "has its result, asking again gives that job."
     )
     kind: JobKind = Field(description="What is asked for.")
-    request: dict[str, Any] = Field(
+    request: _Object = Field(
         description="What was asked for, spelled out: defaults filled in, the architecture in "
         "canonical form. Submitting it again asks for the same job."
     )
@@ -99,10 +115,12 @@ class Job(WireModel):
     started_at: AwareDatetime | None = Field(description="When the latest try began; null: none.")
     finished_at: AwareDatetime | None = Field(description="When it ended; null: it has not.")
     progress: JobProgress | None = Field(description="How far it is; null: not known.")
-    result: dict[str, Any] | None = Field(
+    result: _Object | None = Field(
         description="What was found, by kind of job; null without success."
     )
-    artifacts: list[JobArtifact] = Field(description="The files that it made.")
+    artifacts: Annotated[Listed[JobArtifact], AfterValidator(_of_different_names)] = Field(
+        description="The files that it made."
+    )
     cancel_requested: bool = Field(
         default=False, description="Whether its worker is being told to stop."
     )
@@ -120,7 +138,7 @@ class Job(WireModel):
 class JobPage(WireModel):
     """Some of the jobs, latest first."""
 
-    items: list[Job] = Field(description="The jobs; empty when none matches.")
+    items: Listed[Job] = Field(description="The jobs; empty when none matches.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor`, with the same filters, for the next page; null: no more."
     )
@@ -142,10 +160,12 @@ class RegisteredWorker(WireModel):
     host: str = Field(description="Host name of its machine.")
     pid: int = Field(description="Its process there.")
     version: str = Field(description="Version of its program.")
-    devices: list[WorkerDevice] = Field(description="What it computes on; one job each at a time.")
-    datasets: list[str] = Field(description="Names of the data sets that it has.")
-    models: list[str] = Field(description="Names of the searched models whose weights it has.")
-    running: list[str] = Field(description="Ids of the jobs that it runs.")
+    devices: Listed[WorkerDevice] = Field(
+        description="What it computes on; one job each at a time."
+    )
+    datasets: Listed[str] = Field(description="Names of the data sets that it has.")
+    models: Listed[str] = Field(description="Names of the searched models whose weights it has.")
+    running: Listed[str] = Field(description="Ids of the jobs that it runs.")
     started_at: AwareDatetime = Field(description="When it registered: UTC.")
     seen_at: AwareDatetime = Field(description="Its latest sign of life: UTC.")
     alive: bool = Field(description="Whether that is recent enough for it to be given work.")
@@ -154,20 +174,20 @@ class RegisteredWorker(WireModel):
 class WorkerList(WireModel):
     """The workers that have registered."""
 
-    items: list[RegisteredWorker] = Field(description="The workers, by id.")
+    items: Listed[RegisteredWorker] = Field(description="The workers, by id.")
 
 
 class RegisteredDataset(WireModel):
     """A data set that some worker has."""
 
     name: str = Field(description="What an evaluation asks for.", examples=["imagenet-val"])
-    workers: list[str] = Field(description="Ids of the workers that have it.")
+    workers: Listed[str] = Field(description="Ids of the workers that have it.")
 
 
 class DatasetList(WireModel):
     """The data sets that evaluations may ask for."""
 
-    items: list[RegisteredDataset] = Field(description="The data sets, by name.")
+    items: Listed[RegisteredDataset] = Field(description="The data sets, by name.")
 
 
 class Checkpoint(WireModel):
@@ -183,4 +203,4 @@ class Checkpoint(WireModel):
 class CheckpointList(WireModel):
     """The checkpoints that were uploaded."""
 
-    items: list[Checkpoint] = Field(description="The checkpoints, latest first.")
+    items: Listed[Checkpoint] = Field(description="The checkpoints, latest first.")

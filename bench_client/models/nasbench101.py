@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import BatchError, WireModel
+from bench_client.models.answers import BatchError, Listed, WireModel
 from bench_client.models.quantities import (
     Epochs,
     Millions,
@@ -127,7 +127,7 @@ class Nb101Stats(WireModel):
     training_time: Seconds = Field(
         description="Time of the whole training, in seconds.", examples=[1769.1279296875]
     )
-    intermediates: list[Nb101Epoch] | None = Field(
+    intermediates: Listed[Nb101Epoch] | None = Field(
         None,
         description="The run half-way and at its end, one object each; only when asked for.",
     )
@@ -139,7 +139,7 @@ class Nb101Curves(WireModel):
     config: Nb101Config = Field(description="What was trained.")
     repeat: _Repeat
     num_runs: _NumRuns
-    current_epoch: list[int] = Field(description="The epochs, counting from 1.")
+    current_epoch: Listed[int] = Field(description="The epochs, counting from 1.")
     train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
     valid_acc: PercentCurve = Field(description=f"Accuracy {_ON_VALID}, in percent.")
     test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")
@@ -164,7 +164,7 @@ class Nb101Hash(WireModel):
 class Nb101Hashes(WireModel):
     """The answer to a question about the hashes of many cells."""
 
-    results: list[Nb101Hash | BatchError] = Field(
+    results: Listed[Nb101Hash | BatchError] = Field(
         description="One entry a cell, in the order asked: what it is, or the error of a malformed "
         "one."
     )

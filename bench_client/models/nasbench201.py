@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import Listed, WireModel
 from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
 from bench_client.models.quantities import Epochs
 
@@ -81,6 +81,6 @@ class Nb201Architecture(WireModel):
     arch_str: Nb201ArchStr
     arch: Nb201Arch
     unique_str: str = Field(description="Key of the isomorphism class, as the benchmark writes it.")
-    isomorphic_indices: list[int] = Field(
+    isomorphic_indices: Listed[int] = Field(
         description="Indices of all architectures of the class, this one included, ascending."
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import Listed, WireModel
 from bench_client.models.quantities import (
     DERIVED,
     Epochs,
@@ -114,7 +114,7 @@ class NatsStats(WireModel, Generic[C, E]):
     ori_test_evaluation_time: Seconds = Field(
         description="Time of one pass over the original test set, in seconds."
     )
-    intermediates: list[E] | None = Field(
+    intermediates: Listed[E] | None = Field(
         None, description="The learning curves, one object an epoch; only when asked for."
     )
 
@@ -125,7 +125,7 @@ class NatsCurves(WireModel, Generic[C]):
     config: C = Field(description="What was trained.")
     seed: _Seed
     num_runs: _NumRuns
-    current_epoch: list[int] = Field(description=f"The epochs, {_CURRENT_EPOCH}.")
+    current_epoch: Listed[int] = Field(description=f"The epochs, {_CURRENT_EPOCH}.")
     train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
     valid_acc: PercentCurve = Field(description=f"Accuracy {_ON_VALID}, in percent.")
     test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import ProvenanceMark, WireModel
+from bench_client.models.answers import Listed, ProvenanceMark, WireModel
 from bench_client.models.oracle import Distribution
 from bench_client.models.quantities import (
     Epochs,
@@ -135,7 +135,7 @@ class NdsStats(WireModel):
     prec_time: Seconds = Field(
         description="Time of computing the precise statistics of batch normalisation, in seconds."
     )
-    intermediates: list[NdsEpoch] | None = Field(
+    intermediates: Listed[NdsEpoch] | None = Field(
         None, description="The learning curves, one object an epoch; only when asked for."
     )
 
@@ -146,7 +146,7 @@ class NdsCurves(WireModel):
     config: NdsConfig = Field(description="What was trained.")
     seed: _Seed
     num_runs: _NumRuns
-    current_epoch: list[int] = Field(description="The epochs, counting from 1.")
+    current_epoch: Listed[int] = Field(description="The epochs, counting from 1.")
     train_loss: LossCurve = Field(description=f"Cross-entropy {_ON_TRAIN}; null where it was NaN.")
     train_acc: PercentCurve = Field(description=f"Accuracy {_ON_TRAIN}, in percent.")
     test_acc: PercentCurve = Field(description=f"Accuracy {_ON_TEST}, in percent.")
@@ -165,7 +165,7 @@ class NdsFamily(_Space):
 class NdsFamilies(WireModel):
     """The design spaces."""
 
-    items: list[NdsFamily] = Field(description="One entry a space.")
+    items: Listed[NdsFamily] = Field(description="One entry a space.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
@@ -180,5 +180,5 @@ class NdsDistribution(_Space, Distribution):
 class NdsDistributions(WireModel):
     """The distribution of a metric in each design space."""
 
-    items: list[NdsDistribution] = Field(description="One entry a space that has any.")
+    items: Listed[NdsDistribution] = Field(description="One entry a space that has any.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")

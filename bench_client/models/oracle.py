@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
-from bench_client.models.answers import ProvenanceMark, WireModel
+from bench_client.models.answers import Listed, ProvenanceMark, WireModel
 
 __all__ = ["Distribution", "Found", "NdsArchitecture", "Ranked", "Sampled", "Standing", "TradeOff"]
 
@@ -22,7 +22,7 @@ _METRICS = (
 class Found(WireModel, Generic[T]):
     """Everything that answers a question."""
 
-    items: list[T] = Field(description="The items; empty when nothing matches.")
+    items: Listed[T] = Field(description="The items; empty when nothing matches.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
@@ -69,10 +69,10 @@ class Distribution(WireModel):
     max: float | None = Field(description="Largest value.")
     mean: float | None = Field(description="Mean value.")
     std: float | None = Field(description="Population standard deviation.")
-    value: list[float] = Field(
+    value: Listed[float] = Field(
         description="Values at which the empirical distribution function is given, ascending."
     )
-    fraction: list[float] = Field(
+    fraction: Listed[float] = Field(
         description="The function there: which part of all has at most that value."
     )
 

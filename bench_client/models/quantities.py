@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Field
 
+from bench_client.models.answers import Listed
+
 __all__ = [
     "DERIVED",
     "UNIT",
@@ -51,13 +53,17 @@ Millions: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "mi
 
 Epochs: TypeAlias = Annotated[int, Field(json_schema_extra={UNIT: "epochs"})]
 
-PercentCurve: TypeAlias = Annotated[list[float | None], Field(json_schema_extra={UNIT: "percent"})]
-"""One value an epoch, aligned with `current_epoch`."""
-
-LossCurve: TypeAlias = Annotated[
-    list[float | None], Field(json_schema_extra={UNIT: "cross-entropy"})
+PercentCurve: TypeAlias = Annotated[
+    Listed[float | None], Field(json_schema_extra={UNIT: "percent"})
 ]
 """One value an epoch, aligned with `current_epoch`."""
 
-SecondsCurve: TypeAlias = Annotated[list[float | None], Field(json_schema_extra={UNIT: "seconds"})]
+LossCurve: TypeAlias = Annotated[
+    Listed[float | None], Field(json_schema_extra={UNIT: "cross-entropy"})
+]
+"""One value an epoch, aligned with `current_epoch`."""
+
+SecondsCurve: TypeAlias = Annotated[
+    Listed[float | None], Field(json_schema_extra={UNIT: "seconds"})
+]
 """One value an epoch, aligned with `current_epoch`."""

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from bench_client import BenchError
+from bench_client.untrusted import cleaned
 from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
 from generators.fetch import FetchError
@@ -93,7 +94,7 @@ def run() -> int:
     except _FAILURES as error:
         if os.environ.get("NASBENCH_DEBUG"):
             traceback.print_exc()
-        sys.stderr.write(f"nbs: {error}\n")
+        sys.stderr.write(f"nbs: {_shown(error)}\n")
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -102,4 +103,9 @@ def run() -> int:
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Write a warning as one line for people, without the place in the program."""
-    sys.stderr.write(f"nbs: note: {message}\n")
+    sys.stderr.write(f"nbs: note: {_shown(message)}\n")
+
+
+def _shown(message: object) -> str:
+    """Return a message for a terminal: its lines, without control characters."""
+    return "\n".join(cleaned(line) for line in str(message).split("\n"))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final, cast
 
 import orjson
 import typer
 
 from bench_client import BenchClient
 from bench_client.export import MEDIA_TYPES
+from bench_client.untrusted import cleaned
 from benchmark_db.catalog import PUBLISHED
 from service.cli.asking import Url, client
 from service.cli.data import DataDirectory
@@ -81,7 +83,7 @@ def _to_stdout(bench: BenchClient, benchmark: str, form: str, **question: Any) -
         raise typer.BadParameter("parquet is not for a terminal: name a file", param_hint="--out")
     try:
         bench.export_to(
-            sys.stdout.buffer,
+            cast("BinaryIO", _Shown()) if sys.stdout.isatty() else sys.stdout.buffer,
             benchmark,
             format=form,  # type: ignore[arg-type]  # checked where it is used
             **question,
@@ -90,6 +92,25 @@ def _to_stdout(bench: BenchClient, benchmark: str, form: str, **question: Any) -
     except BrokenPipeError:
         # Whoever reads has had enough, as `head` has; what is left cannot be flushed at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Shown:
+    """Standard output that a person reads: lines without control characters."""
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")(errors="replace")
+
+    def write(self, piece: bytes) -> int:
+        lines = self._decoder.decode(piece).split("\n")
+        sys.stdout.write("\n".join(cleaned(line) for line in lines))
+        return len(piece)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.write(piece)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
 
 
 def _others(given: Sequence[str] | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from bench_client import BenchClient, Job
+from bench_client.untrusted import cleaned
 from service.cli.asking import Url
 from service.cli.data import AsJson
 from service.cli.output import print_fields, print_items, print_json, wants_json
@@ -120,7 +121,7 @@ def _tell(job: Job) -> None:
     """Write a line about a job to standard error."""
     progress = job.progress
     far = f" {progress.stage} {progress.done}/{progress.total or '?'}" if progress else ""
-    sys.stderr.write(f"{job.id} {job.state}{far}\n")
+    sys.stderr.write(cleaned(f"{job.id} {job.state}{far}") + "\n")
 
 
 def _row(job: Job) -> dict[str, Any]:

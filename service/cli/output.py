@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from json import dumps
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from bench_client.untrusted import cleaned
 from generators.progress import Progress as Callback
 
 __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
@@ -43,15 +45,17 @@ def wants_json(*, asked: bool) -> bool:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
-    sys.stdout.write(text.decode() + "\n")
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    # JSON escapes ESC, but neither C1 nor what turns the direction of a text; all stand in strings.
+    lines = (line if line.isprintable() else _escaped(line) for line in text.split("\n"))
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def print_fields(values: Mapping[str, Any]) -> None:
     """Print names and values, one a line."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        sys.stdout.write(f"  {name:<{width}}  {_cell(value)}\n")
+        sys.stdout.write(f"  {cleaned(name):<{width}}  {_cell(value)}\n")
 
 
 def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
@@ -62,9 +66,10 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     place, other long texts come last or not at all.
     """
     console = Console()
-    console.print(Text(title, style="bold"))
+    console.print(Text(cleaned(title), style="bold"))
     if not items:
         return
+    items = [{cleaned(name): value for name, value in item.items()} for item in items]
     names = list(dict.fromkeys(name for item in items for name in item))
     shared = {
         name: items[0].get(name)
@@ -150,7 +155,12 @@ def progress_bar(label: str) -> Iterator[Callback]:
         yield advance
 
 
+def _escaped(line: str) -> str:
+    """Return a line of JSON with escapes for what a terminal would not show as it is."""
+    return "".join(letter if letter.isprintable() else dumps(letter)[1:-1] for letter in line)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else cleaned(str(value))

@@ -1,0 +1,121 @@
+"""What belongs to one process: after a fork the child has none of it and makes its own.
+
+Connections that parent and child share mix up their answers, SQLite forbids to use or close a
+connection in a child, and a lock that another thread held at the fork is held there for ever. So a
+fork waits, a moment, until nobody is within SQLite or holds one of our locks; then the child begins
+anew, before anything else happens there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+__all__ = ["Inherited", "enter", "leave", "watch_forks"]
+
+_PATIENCE: Final = 1.0
+"""Seconds that a fork waits; a thread that scans for longer is forked all the same."""
+_BETWEEN_LOOKS: Final = 0.0005
+
+
+class Inherited(Protocol):
+    """What a child would inherit that is its parent's."""
+
+    def fork_locks(self) -> Sequence[threading.Lock]:
+        """Return the locks that nobody holds at a fork, in the order in which they are taken."""
+
+    def begin_anew(self) -> object:
+        """Replace connections, locks and what else is the parent's, and return what there was.
+
+        Nothing of it may be used or closed. It is kept, lest it is closed for being forgotten.
+        """
+
+
+def watch_forks(one: Inherited) -> None:
+    """Have something begin anew in forked children.
+
+    Called once it has all that it replaces then. It may be forgotten.
+    """
+    _living.add(one)
+
+
+def enter() -> int:
+    """Say that this thread is within SQLite, which has locks of its own, and wait out a fork.
+
+    Returns:
+        What `leave` takes.
+    """
+    thread = threading.get_ident()
+    depth = _within.get(thread, 0)
+    _within[thread] = depth + 1
+    while _forks.under_way and not depth:
+        # A fork that does not see this thread goes on; one that does would wait for it.
+        _within.pop(thread, None)
+        time.sleep(_BETWEEN_LOOKS)
+        _within[thread] = 1
+    return thread
+
+
+def leave(thread: int) -> None:
+    """Say that a thread has left SQLite as often as it had entered it once."""
+    depth = _within.get(thread, 0) - 1
+    if depth > 0:
+        _within[thread] = depth
+    else:
+        _within.pop(thread, None)
+
+
+class _Forks:
+    """The fork that is under way, if one is."""
+
+    def __init__(self) -> None:
+        self.under_way = False
+        self._taken: list[threading.Lock] = []
+        self._one_at_a_time = threading.Lock()
+
+    def before(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        self._take(self._one_at_a_time, until)
+        self.under_way = True
+        me = threading.get_ident()
+        while any(thread != me for thread in list(_within)) and time.monotonic() < until:
+            time.sleep(_BETWEEN_LOOKS)
+        for one in list(_living):
+            for lock in one.fork_locks():
+                self._take(lock, until)
+
+    def after_in_parent(self) -> None:
+        self.under_way = False
+        while self._taken:
+            self._taken.pop().release()
+
+    def after_in_child(self) -> None:
+        # Other threads are not there any more, and what they held is left to the parent.
+        _within.clear()
+        self._taken.clear()
+        self._one_at_a_time = threading.Lock()
+        self.under_way = False
+        for one in list(_living):
+            _left_behind.append(one.begin_anew())
+
+    def _take(self, lock: threading.Lock, until: float) -> None:
+        if lock.acquire(timeout=max(0.0, until - time.monotonic())):
+            self._taken.append(lock)
+
+
+_living: Final[weakref.WeakSet[Inherited]] = weakref.WeakSet()
+_left_behind: Final[list[object]] = []
+_within: Final[dict[int, int]] = {}
+"""How deep each thread is within SQLite."""
+_forks: Final = _Forks()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_forks.before,
+        after_in_parent=_forks.after_in_parent,
+        after_in_child=_forks.after_in_child,
+    )

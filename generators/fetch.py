@@ -7,6 +7,7 @@ which 2 GB do not deserve, so that `_Resuming` takes its place.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,6 +25,8 @@ _MEGABYTE: Final = 10**6
 _PARTIAL: Final = 206
 _OK: Final = 200
 _NO_SUCH_RANGE: Final = 416
+_VERSION: Final = re.compile(r"[\x20-\x7e]{1,200}")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 class FetchError(Exception):
@@ -126,6 +129,15 @@ def _chosen(benchmark: str, name: str | None) -> RawFile:
 
 def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:
     if mirror:
+        try:
+            is_one = bool(httpx.URL(mirror).host) and mirror.startswith(("http://", "https://"))
+        except (httpx.InvalidURL, ValueError):
+            is_one = False
+        if not is_one:
+            raise FetchError(
+                f"--mirror ($NASBENCH_MIRROR) {mirror!r:.80} is not an address: write "
+                "https://HOST/FOLDER"
+            )
         return f"{mirror.rstrip('/')}/{file.name}"
     if file.url is not None:
         return file.url
@@ -134,6 +146,19 @@ def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:
         f"{file.page}, {file.then + ', ' if file.then else ''}and give its path to `nbs generate "
         f"{benchmark}`; or name a mirror that has it: --mirror URL or $NASBENCH_MIRROR"
     )
+
+
+def _refuse_other_ways(response: httpx.Response, url: str) -> None:
+    """Refuse what comes packed, unasked, and what a secure address sends elsewhere in the clear.
+
+    Raises:
+        FetchError: One of both.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise FetchError(f"{url} sends the file packed as {encoding!r:.40}: it is not unpacked")
+    if url.lower().startswith("https:") and response.url.scheme != "https":
+        raise FetchError(f"{url} sends on to an address without TLS: that is not followed")
 
 
 def _recorded(record: Path) -> str | None:
@@ -184,6 +209,7 @@ class _Resuming:
         with httpx.stream(
             "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True
         ) as response:
+            _refuse_other_ways(response, url)
             if response.status_code == _OK:
                 self._receive(response, "wb")
                 return True
@@ -210,11 +236,14 @@ class _Resuming:
 
     def _receive(self, response: httpx.Response, mode: Literal["ab", "wb"]) -> None:
         headers = response.headers
-        self._version.write_text(headers.get("ETag") or headers.get("Last-Modified") or "")
+        known_by = headers.get("ETag") or headers.get("Last-Modified") or ""
+        # It is sent back: what no header can hold is as good as nothing.
+        self._version.write_text(known_by if _VERSION.fullmatch(known_by) else "")
+        announced = headers.get("Content-Length", "")
         with self.part.open(mode) as file:
             done = file.tell()
-            total = done + int(headers.get("Content-Length", 0))
-            for chunk in response.iter_bytes():
+            total = done + int(announced) if _LENGTH.fullmatch(announced) else 0
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 done += len(chunk)
                 self.progress(-(-done // _MEGABYTE), -(-total // _MEGABYTE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lying_server import answer, lying
 
 from generators.fetch import FetchError, fetch
 from generators.raw_files import RAW_FILES
@@ -212,3 +214,37 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(FetchError, match=r"nas-bench-service\[generate\]"):
         fetch("nds", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8000", "ftp://here", "http://", "http://[::1", "http://xn--a", "/a", " "]
+)
+def test_a_mirror_that_is_no_address_is_named(address: str, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="is not an address"):
+        fetch("nds", tmp_path, mirror=address)
+
+
+def test_what_a_server_calls_a_version_is_sent_back_only_where_a_header_can_hold_it(
+    tmp_path: Path,
+) -> None:
+    asked: list[str] = []
+
+    def say(target: str) -> list[bytes]:
+        asked.append(target)
+        begun = answer(CONTENT[:99], ("ETag", b'"\xe4\xff"'), ("Content-Type", "a/b"), length=200)
+        return [begun if len(asked) == 1 else answer(CONTENT)]
+
+    with lying() as server:
+        server.say = say
+        with pytest.raises(FetchError, match="go on where it stopped"):
+            fetch("nds", tmp_path, mirror=server.url)
+        assert fetch("nds", tmp_path, mirror=server.url).sha256 == DIGEST
+
+
+def test_a_file_that_comes_packed_is_not_unpacked(tmp_path: Path) -> None:
+    with lying() as server:
+        bomb = gzip.compress(bytes(10**7))
+        server.say = lambda _: [answer(bomb, ("Content-Encoding", "gzip"))]
+        with pytest.raises(FetchError, match="packed as 'gzip'"):
+            fetch("nds", tmp_path, mirror=server.url)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0

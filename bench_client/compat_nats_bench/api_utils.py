@@ -92,7 +92,15 @@ class NASBenchMetaAPI(ABC):
         self.filename = None if self.archive_dir is None else Path(self.archive_dir).name
         self._bench = client_for(where)
         self._choice = RunChoice(seed)
-        self._draw = (random if seed is None else random.Random(seed)).randint  # noqa: S311 - not secret
+        self._drawing = None if seed is None else random.Random(seed)  # noqa: S311 - not secret
+        self._results = lru_cache(_ARCHS_KEPT)(self._asked_results)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is kept of answers stays where it is: a copy asks for itself.
+        return {name: value for name, value in self.__dict__.items() if name != "_results"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
         self._results = lru_cache(_ARCHS_KEPT)(self._asked_results)
 
     @cached_property
@@ -143,7 +151,7 @@ class NASBenchMetaAPI(ABC):
 
     def random(self) -> int:
         """Return the index of an architecture drawn uniformly."""
-        return self._draw(0, len(self) - 1)
+        return (self._drawing or random).randint(0, len(self) - 1)
 
     def reset_time(self) -> None:
         """Set `used_time` to 0."""

@@ -336,6 +336,8 @@ ADAPTERS: Final[dict[str, tuple[Callable[[BenchClient], Any], Callable[[Any], An
 }
 
 
+# Nobody can close the connections of the copy of an adapter; they go with it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_adapters_are_carried_like_clients(client: BenchClient, adapter: str) -> None:
     make, use = ADAPTERS[adapter]
@@ -352,7 +354,7 @@ def test_adapters_are_carried_like_clients(client: BenchClient, adapter: str) ->
 
 
 def test_the_adapter_for_nasbench_is_carried_like_a_client(nasbench101_folder: Path) -> None:
-    made = NASBench(str(nasbench101_folder))
+    made = NASBench(str(nasbench101_folder), seed=0)
     first = next(iter(made.hash_iterator()))
     expected = made.get_metrics_from_hash(first)
 

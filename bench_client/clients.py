@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import time
 from types import TracebackType
@@ -227,6 +228,9 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self._transport!r}"
 
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
     def _use(self, transport: _Transport) -> None:
         self._transport = transport
         self._closed = False
@@ -330,6 +334,9 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self._transport!r}"
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
 
     def _use(self, transport: _AsyncTransport) -> None:
         self._transport = transport

@@ -79,6 +79,10 @@ def fetch(
     url = _address(benchmark, file, mirror)
     target = out / file.name
     record = out / f"{file.name}.sha256"
+    try:
+        httpx.URL(url).host  # noqa: B018 - what a name beyond ASCII may be is looked at here
+    except (httpx.InvalidURL, ValueError) as error:
+        raise _unreachable(benchmark, url, error) from error
     known = sha256 or (_recorded(record) if target.exists() else None)
     try:
         pooch.retrieve(
@@ -93,13 +97,7 @@ def fetch(
             f"{file.name} from {url} has another digest than {known}: it was not kept"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise FetchError(
-            f"cannot fetch {url}: {reason}; run the command again to go on where it stopped. "
-            "Without a network, fetch the file on another machine, copy it here "
-            f"and give its path to `nbs generate {benchmark}`, or name a mirror that can be "
-            "reached: --mirror URL or $NASBENCH_MIRROR"
-        ) from error
+        raise _unreachable(benchmark, url, error) from error
     digest = _digest(target)
     record.write_text(f"{digest}  {file.name}\n")
     return Fetched(path=target, sha256=digest, compared=known is not None, file=file)
@@ -129,15 +127,6 @@ def _chosen(benchmark: str, name: str | None) -> RawFile:
 
 def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:
     if mirror:
-        try:
-            is_one = bool(httpx.URL(mirror).host) and mirror.startswith(("http://", "https://"))
-        except (httpx.InvalidURL, ValueError):
-            is_one = False
-        if not is_one:
-            raise FetchError(
-                f"--mirror ($NASBENCH_MIRROR) {mirror!r:.80} is not an address: write "
-                "https://HOST/FOLDER"
-            )
         return f"{mirror.rstrip('/')}/{file.name}"
     if file.url is not None:
         return file.url
@@ -145,6 +134,16 @@ def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:
         f"{file.name} has no address that a program can fetch: download it by hand from "
         f"{file.page}, {file.then + ', ' if file.then else ''}and give its path to `nbs generate "
         f"{benchmark}`; or name a mirror that has it: --mirror URL or $NASBENCH_MIRROR"
+    )
+
+
+def _unreachable(benchmark: str, url: str, error: Exception) -> FetchError:
+    reason = str(error) or type(error).__name__
+    return FetchError(
+        f"cannot fetch {url}: {reason}; run the command again to go on where it stopped. "
+        "Without a network, fetch the file on another machine, copy it here "
+        f"and give its path to `nbs generate {benchmark}`, or name a mirror that can be "
+        "reached: --mirror URL or $NASBENCH_MIRROR"
     )
 
 

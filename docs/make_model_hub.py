@@ -119,6 +119,17 @@ SHA-256 is compared with the published one; every tensor must have its place, by
 `nbs zoo evaluate` reads a folder a class, a folder with `labels.csv` (columns `file`, `label`), an
 uncompressed tar archive of either, and CIFAR as published. An archive is made by
 `tar -cf images.tar -C FOLDER .`, so that the classes are outermost, and is never unpacked.
+Evaluation jobs read the same.
+
+Which folder is which output is not guessed. Folders named `0`, `1`, … are the labels that they say,
+all from 0 on; other names are in the order of their letters, as many as the network has outputs.
+Anything else (a part of the classes, numbers that leave some out, `class2` beside `class10`) needs
+a `classes.txt` beside the folders: the name of a folder a line, output 0 first, those without
+images among them. Hidden files and folders (`.git`, `._x.png`, `__MACOSX`, …) do not count; classes
+that are not the outermost folders are refused. `labels.csv` states labels itself: UTF-8 with or
+without a byte-order mark, commas, a first line `file,label`, which a table of two columns may lack;
+no file twice. Every result says how many classes and how many outputs there were.
+
 `--skip-damaged` leaves damaged images out and names them; otherwise the first ends the evaluation.
 Resize, crop and rounding are torchvision's on PIL images, bit by bit.
 

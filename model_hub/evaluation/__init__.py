@@ -15,6 +15,7 @@ from __future__ import annotations
 from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
 from model_hub.evaluation.datasets import ImageFiles, LabelledImages
 from model_hub.evaluation.errors import (
+    ClassesError,
     DamagedImageError,
     DatasetError,
     LabelError,
@@ -27,6 +28,7 @@ from model_hub.evaluation.transform import read_image, transformed
 
 __all__ = [
     "ClassScore",
+    "ClassesError",
     "Confusion",
     "DamagedImageError",
     "DatasetError",

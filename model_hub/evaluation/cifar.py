@@ -35,12 +35,14 @@ class ImageArray:
         labels: Their labels, one each.
         classes: Names of the labels, where they are known.
         source: What they were read from, for messages.
+        order_stated: Whether somebody stated the labels, as whoever publishes them does.
     """
 
     pixels: Pixels
     labels: tuple[int, ...]
     classes: tuple[str, ...] | None = None
     source: str = "images"
+    order_stated: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -22,6 +22,10 @@ class LabelledImages(Protocol):
     def classes(self) -> Sequence[str] | None:
         """Names of the labels 0, 1, … where they are known."""
 
+    @property
+    def order_stated(self) -> bool:
+        """Whether somebody stated the labels; else the names of their folders did."""
+
     def __len__(self) -> int:
         """Return how many images there are."""
 
@@ -50,12 +54,14 @@ class ImageFiles:
         names: Their names there.
         labels: Their labels, one each.
         classes: Names of the labels, where they are known.
+        order_stated: Whether somebody stated the labels; else the names of their folders did.
     """
 
     storage: Storage
     names: tuple[str, ...]
     labels: tuple[int, ...]
     classes: tuple[str, ...] | None = None
+    order_stated: bool = True
 
     def __len__(self) -> int:
         return len(self.names)

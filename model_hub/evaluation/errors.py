@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_hub.errors import ModelHubError
 
-__all__ = ["DamagedImageError", "DatasetError", "LabelError", "OutputError"]
+__all__ = ["ClassesError", "DamagedImageError", "DatasetError", "LabelError", "OutputError"]
 
 
 class DatasetError(ModelHubError, ValueError):
@@ -17,6 +17,10 @@ class DamagedImageError(DatasetError):
 
 class LabelError(DatasetError):
     """A label that the network has no output for."""
+
+
+class ClassesError(LabelError):
+    """Classes that are not those of the network's outputs, or nobody knows which."""
 
 
 class OutputError(ModelHubError, ArithmeticError):

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from model_hub.evaluation.cifar import cifar_reader
+from model_hub.evaluation.class_folders import CLASSES, classes_in, refuse_deep, stated_classes
 from model_hub.evaluation.datasets import ImageFiles, LabelledImages
 from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.label_table import LABELS, read_labels
 from model_hub.evaluation.storage import Folder, Storage, TarArchive
 
 __all__ = ["read_folder", "read_images", "read_tar"]
 
-_LABELS: Final = "labels.csv"
 _EXTENSIONS: Final = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-_LARGEST_LABEL: Final = (1 << 20) - 1
 
 
 def read_images(path: Path) -> LabelledImages:
@@ -39,10 +36,14 @@ def read_folder(folder: Path) -> ImageFiles:
     """Return the images of a folder.
 
     Either it has a `labels.csv` with columns `file` (relative to the folder) and `label` (0, 1, …),
-    or one folder a class, whose names in the order of their code points are the labels 0, 1, …
+    or one folder a class. Classes are the labels 0, 1, … in the order of `classes.txt`, a folder's
+    name a line, if it has one; else, where all names are numbers, in their order, which begins with
+    0 and leaves none out; else in the order of the code points of their names. Hidden files and
+    folders are as if they were not there; see `storage.is_hidden`.
 
     Raises:
-        DatasetError: It has neither, or labels.csv states something that cannot be.
+        DatasetError: It has neither, labels.csv or classes.txt states something that cannot be, or
+            the order of the classes is not beyond doubt; the message says what is wanted.
         OSError: It cannot be read.
     """
     if not folder.is_dir():
@@ -54,70 +55,45 @@ def read_tar(path: Path) -> ImageFiles:
     """Return the images of an uncompressed tar archive of such a folder; nothing is unpacked.
 
     Raises:
-        DatasetError: It is none, or its labels.csv states something that cannot be.
+        DatasetError: It is none, or as for `read_folder`.
         OSError: It cannot be read.
     """
     return _read(TarArchive(path), str(path))
 
 
 def _read(storage: Storage, place: str) -> ImageFiles:
-    images = _listed(storage) if _LABELS in storage else _in_classes(storage)
+    images = _listed(storage) if LABELS in storage else _in_classes(storage, place)
     if not images.names:
         raise DatasetError(
-            f"{place} has no images; wanted is {_LABELS} with columns `file` and `label`, or a "
+            f"{place} has no images; wanted is {LABELS} with columns `file` and `label`, or a "
             "folder a class"
         )
     return images
 
 
 def _listed(storage: Storage) -> ImageFiles:
-    table = storage.place(_LABELS)
-    names, labels = [], []
-    try:
-        for line, row in _rows(storage, table):
-            place = f"{table}, line {line}"
-            names.append(_image_name(storage, row["file"], place))
-            labels.append(_label(row["label"], place))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{table} is no CSV file: {error}") from error
-    return ImageFiles(storage=storage, names=tuple(names), labels=tuple(labels))
+    names, labels = read_labels(storage)
+    classes = stated_classes(storage) if CLASSES in storage else None
+    if classes is not None and labels and max(labels) >= len(classes):
+        place = storage.place(CLASSES)
+        raise DatasetError(f"{place} has {len(classes)} classes, and {LABELS} label {max(labels)}")
+    return ImageFiles(storage=storage, names=names, labels=labels, classes=classes)
 
 
-def _rows(storage: Storage, table: str) -> Iterator[tuple[int, dict[str, str]]]:
-    rows = csv.DictReader(StringIO(storage.read(_LABELS).decode(), newline=""))
-    if not {"file", "label"} <= set(rows.fieldnames or ()):
-        raise DatasetError(f"{table} lacks a column `file` or `label`")
-    for row in rows:
-        yield rows.line_num, row
-
-
-def _in_classes(storage: Storage) -> ImageFiles:
-    classes = storage.folders()
+def _in_classes(storage: Storage, place: str) -> ImageFiles:
+    names = storage.names()
+    images = [name for name in names if "/" in name and _is_image(name)]
+    refuse_deep(names, images, place)
+    classes = classes_in(storage, place)
     labels = {name: label for label, name in enumerate(classes)}
-    images = [name for name in storage.names() if "/" in name and _is_image(name)]
     return ImageFiles(
         storage=storage,
         names=tuple(images),
         labels=tuple(labels[name.partition("/")[0]] for name in images),
-        classes=tuple(classes),
+        classes=classes,
+        order_stated=CLASSES in storage,
     )
 
 
 def _is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in _EXTENSIONS
-
-
-def _image_name(storage: Storage, name: str, place: str) -> str:
-    if name not in storage:
-        raise DatasetError(f"{place}: there is no file {storage.place(name)}")
-    return name
-
-
-def _label(text: str | None, place: str) -> int:
-    try:
-        label = int(text or "")
-    except ValueError:
-        label = -1
-    if not 0 <= label <= _LARGEST_LABEL:
-        raise DatasetError(f"{place}: {text!r:.80} is no label; labels are 0, 1, …")
-    return label

@@ -61,6 +61,8 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
         InvalidArgumentError: An argument cannot mean anything.
         DamagedImageError: An image is damaged, or all are.
         LabelError: The network has no output for a label.
+        ClassesError: The classes of a data set are not as many as the outputs of the network, and
+            nobody stated which output is whose.
         OutputError: The network answers with something that is no finite number.
         torch.OutOfMemoryError: The device has no room for a single image.
     """

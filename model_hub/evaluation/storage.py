@@ -4,30 +4,69 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
 from model_hub.evaluation.errors import DatasetError
 
-__all__ = ["Folder", "Storage", "TarArchive"]
+__all__ = ["Folder", "Storage", "TarArchive", "is_hidden", "text_of"]
+
+_OF_SYSTEMS: Final = frozenset(
+    {
+        *("$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini", "lost+found"),
+        *("system volume information", "thumbs.db"),
+    }
+)
+"""What systems and programs leave in any folder, in lower case."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file, by its name within a data set, is none of the data set's.
+
+    That is so if it, or a folder that it is in, begins with a dot, as `.git`, `.ipynb_checkpoints`
+    and macOS's `._image.png` do, or is what systems leave behind, as `__MACOSX` and `Thumbs.db`.
+    """
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in parts)
+
+
+def text_of(storage: Storage, name: str, *, most: int) -> str:
+    """Return a file of text in UTF-8, without its byte-order mark.
+
+    Args:
+        storage: What holds it.
+        name: Its name there.
+        most: Bytes that it may have.
+
+    Raises:
+        DatasetError: It has more, or is no such text.
+        OSError: It cannot be read.
+    """
+    content = storage.read(name, most=most + 1)
+    if len(content) > most:
+        raise DatasetError(f"{storage.place(name)} has more than {most} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{storage.place(name)} is no text in UTF-8: {error}") from error
 
 
 class Storage(Protocol):
     """Files by their names, which are relative and use slashes."""
 
     def names(self) -> list[str]:
-        """Return the names of all files, in the order of their code points."""
+        """Return the names of all files that are not hidden, in the order of code points."""
 
     def folders(self) -> list[str]:
-        """Return the names of the folders that lie in no other, empty ones too, in order."""
+        """Return the outermost folders that are not hidden, empty ones too, in order."""
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a file of a name."""
 
-    def read(self, name: str) -> bytes:
-        """Return what is in a file."""
+    def read(self, name: str, *, most: int | None = None) -> bytes:
+        """Return what is in a file, or its first bytes."""
 
     def place(self, name: str) -> str:
         """Return where a file lies, for messages."""
@@ -44,28 +83,36 @@ class Folder:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of all files, in the order of their code points."""
+        """Return the names of all files that are not hidden, in the order of code points."""
+        return sorted(self._names())
+
+    def _names(self) -> Iterator[str]:
         # Data sets are often folders of links to folders.
-        walk = os.walk(self._path, followlinks=True)
-        files = (Path(folder, name) for folder, _, names in walk for name in names)
-        return sorted(path.relative_to(self._path).as_posix() for path in files if path.is_file())
+        for folder, inner, names in os.walk(self._path, followlinks=True):
+            inner[:] = [name for name in inner if not is_hidden(name)]
+            for name in names:
+                path = Path(folder, name)
+                if not is_hidden(name) and path.is_file():
+                    yield path.relative_to(self._path).as_posix()
 
     def folders(self) -> list[str]:
-        """Return the names of the folders that lie in no other, empty ones too, in order."""
-        return sorted(path.name for path in self._path.iterdir() if path.is_dir())
+        """Return the outermost folders that are not hidden, empty ones too, in order."""
+        inner = (path for path in self._path.iterdir() if not is_hidden(path.name))
+        return sorted(path.name for path in inner if path.is_dir())
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str) or PurePosixPath(name).is_absolute():
             return False
         return ".." not in PurePosixPath(name).parts and (self._path / name).is_file()
 
-    def read(self, name: str) -> bytes:
-        """Return what is in a file.
+    def read(self, name: str, *, most: int | None = None) -> bytes:
+        """Return what is in a file, or its first bytes.
 
         Raises:
             OSError: It cannot be read.
         """
-        return (self._path / name).read_bytes()
+        with (self._path / name).open("rb") as file:
+            return file.read(most)
 
     def place(self, name: str) -> str:
         """Return the path of a file."""
@@ -86,28 +133,29 @@ class TarArchive:
         self._path = path
 
     def names(self) -> list[str]:
-        """Return the names of all files, in the order of their code points.
+        """Return the names of all files that are not hidden, in the order of code points.
 
         Raises:
             DatasetError: It is no archive, or damaged.
         """
-        return sorted(self._members)
+        return sorted(name for name in self._members if not is_hidden(name))
 
     def folders(self) -> list[str]:
-        """Return the names of the folders that lie in no other, empty ones too, in order."""
-        return sorted(self._folders)
+        """Return the outermost folders that are not hidden, empty ones too, in order."""
+        return sorted(name for name in self._folders if not is_hidden(name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
-    def read(self, name: str) -> bytes:
-        """Return what is in a file.
+    def read(self, name: str, *, most: int | None = None) -> bytes:
+        """Return what is in a file, or its first bytes.
 
         Raises:
             DatasetError: The archive ends before it does.
             OSError: The archive cannot be read.
         """
         start, size = self._members[name]
+        size = size if most is None else min(size, most)
         file = os.open(self._path, os.O_RDONLY)
         try:
             content = os.pread(file, size, start)

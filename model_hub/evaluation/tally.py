@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import LabelError, OutputError
+from model_hub.evaluation.errors import ClassesError, LabelError, OutputError
 from model_hub.table import Column, text_table
 
 __all__ = ["ClassScore", "Confusion", "Evaluation", "Tally"]
@@ -63,6 +63,8 @@ class Evaluation:
 
     Attributes:
         count: Images.
+        num_classes: Classes of the data set; of a table of labels, how many labels occur.
+        num_outputs: Outputs of the network.
         right: How many of them the network put first.
         right_in_five: How many it had among its first five.
         loss: Mean cross-entropy, in nats.
@@ -78,6 +80,8 @@ class Evaluation:
     """
 
     count: int
+    num_classes: int
+    num_outputs: int
     right: int
     right_in_five: int
     loss: float
@@ -116,6 +120,7 @@ class Evaluation:
         return (
             f"top 1 {self.top1:.3f} % ({self.right} of {self.count}), "
             f"top 5 {self.top5:.3f} % ({self.right_in_five}), loss {self.loss:.4f}, "
+            f"{self.num_classes:,} classes, {self.num_outputs:,} outputs, "
             f"{self.seconds:.1f} s{left_out}"
         )
 
@@ -138,6 +143,7 @@ class Tally:
         self._answers: list[int] = []
         self._loss = 0.0
         self._digest = hashlib.sha256()
+        self._outputs = 0
 
     def add(self, indices: Sequence[int], digests: Sequence[bytes], logits: Tensor) -> None:
         """Count a batch.
@@ -154,8 +160,10 @@ class Tally:
             LabelError: The network has no output for a label.
             OutputError: Its outputs are no finite numbers.
         """
+        if not self._outputs:
+            self._check_labels(logits.shape[1])
         labels = [self._dataset.label(index) for index in indices]
-        self._check(indices, labels, logits)
+        self._check_finite(indices, logits)
         outputs = torch.tensor(labels)[:, None] + self._offset
         own = logits.gather(1, outputs)
         before = torch.arange(logits.shape[1]) < outputs
@@ -187,6 +195,8 @@ class Tally:
         """Return what was counted."""
         return Evaluation(
             count=self.count,
+            num_classes=len(self._dataset.classes or self._counts),
+            num_outputs=self._outputs,
             right=self._right.total(),
             right_in_five=self._in_five.total(),
             loss=self._loss / self.count,
@@ -200,14 +210,35 @@ class Tally:
             seconds=seconds,
         )
 
-    def _check(self, indices: Sequence[int], labels: Sequence[int], logits: Tensor) -> None:
-        outputs, finite = logits.shape[1], logits.isfinite().all(1).tolist()
-        for index, label, is_finite in zip(indices, labels, finite, strict=True):
-            if not 0 <= label + self._offset < outputs:
+    def _check_labels(self, outputs: int) -> None:
+        """Compare all labels with the outputs of the network, once it has answered.
+
+        Raises:
+            LabelError: It has no output for one of them.
+            ClassesError: It has outputs for more classes than there are, and nobody stated which
+                these are; or for fewer.
+        """
+        self._outputs = outputs
+        wanted = f"the network has {outputs} outputs"
+        if self._offset:
+            wanted += f", and label 0 is output {self._offset}"
+        classes = len(self._dataset.classes or ())
+        least, most = max(0, -self._offset), outputs - self._offset
+        for index in range(len(self._dataset)):
+            if not least <= (label := self._dataset.label(index)) < most:
                 raise LabelError(
-                    f"{self._dataset.place(index)}: label {label} with offset {self._offset}, "
-                    f"but the network has {outputs} outputs"
+                    f"{self._dataset.place(index)}: label {label} with offset {self._offset}, but "
+                    f"{wanted}"
                 )
+        if classes > most or (0 < classes < most and not self._dataset.order_stated):
+            raise ClassesError(
+                f"the data set has {classes} classes, but {wanted}: which is whose? Name the class "
+                "of each output in classes.txt beside the folders, the name of a folder a line, "
+                "those without images among them"
+            )
+
+    def _check_finite(self, indices: Sequence[int], logits: Tensor) -> None:
+        for index, is_finite in zip(indices, logits.isfinite().all(1).tolist(), strict=True):
             if not is_finite:
                 raise OutputError(
                     f"{self._dataset.place(index)}: the network's outputs are no numbers"

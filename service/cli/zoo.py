@@ -98,8 +98,8 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     data: Annotated[
         Path,
         typer.Option(
-            help="Images: a folder a class, a folder with labels.csv, an uncompressed tar archive "
-            "of either, or CIFAR as published.",
+            help="Images: a folder a class (classes.txt states their order), a folder with "
+            "labels.csv, an uncompressed tar archive of either, or CIFAR as published.",
             exists=True,
         ),
     ],

@@ -17,6 +17,7 @@ from torch import nn
 
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation import (
+    ClassesError,
     DamagedImageError,
     DatasetError,
     Evaluation,
@@ -163,6 +164,10 @@ class _Some:
     def classes(self) -> Any:
         return self.dataset.classes
 
+    @property
+    def order_stated(self) -> bool:
+        return self.dataset.order_stated
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -188,6 +193,8 @@ def _figures(found: Evaluation) -> dict[str, Any]:
         "top5": found.top5,
         "loss": found.loss,
         "count": found.count,
+        "num_classes": found.num_classes,
+        "num_outputs": found.num_outputs,
         "right": found.right,
         "right_in_five": found.right_in_five,
         "seconds": found.seconds,
@@ -205,6 +212,11 @@ def _notes(found: Evaluation, spec: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"batches of {spec['batch_size']} did not fit into the device's memory; "
             f"{found.batch_size} at a time did"
+        )
+    if found.num_classes != found.num_outputs:
+        notes.append(
+            f"the data set has {found.num_classes} classes and the network {found.num_outputs} "
+            "outputs"
         )
     if found.skipped:
         notes.append(f"{len(found.skipped)} damaged images were left out")
@@ -243,6 +255,8 @@ def _device(name: str) -> str:
 def _kind(error: Exception) -> str:
     if isinstance(error, DamagedImageError):
         return "corrupt-image"
+    if isinstance(error, ClassesError):
+        return "other-classes"
     if isinstance(error, LabelError):
         return "too-few-outputs"
     return "unusable-dataset" if isinstance(error, DatasetError) else "not-evaluable"

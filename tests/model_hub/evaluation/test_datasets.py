@@ -72,7 +72,7 @@ def test_a_bad_list_is_refused_with_its_line(tmp_path: Path, table: str, message
 
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,1\n")
-    with pytest.raises(DatasetError, match="is no CSV file"):
+    with pytest.raises(DatasetError, match="is no text in UTF-8"):
         read_folder(tmp_path)
 
 

@@ -263,6 +263,7 @@ def test_batches_that_were_halved_are_told(
 def with_damage(tmp_path: Path) -> Path:
     """A folder of five images of label 0, of which the second and the last are none."""
     (tmp_path / "n01").mkdir()
+    (tmp_path / "classes.txt").write_text("n01")
     for number in range(5):
         Image.new("L", (4, 4), 0).save(tmp_path / f"n01/{number}.png")
     for number in (1, 4):
@@ -334,6 +335,7 @@ class TestTheDigest:
     def test_takes_names_that_are_no_text(self, tmp_path: Path) -> None:
         folder = tmp_path / "n01"
         folder.mkdir()
+        (tmp_path / "classes.txt").write_text("n01")
         Image.new("L", (4, 4), 0).save(tmp_path / "a.png")
         (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))
         found = evaluate(Answering(one_hot), read_folder(tmp_path), protocol())

@@ -179,6 +179,8 @@ def test_the_published_checkpoint_has_148_of_250_right(
     assert result["skipped"] == []
     assert result["difference"] is None
     assert sum(row["count"] for row in result["classes"]) == 250
+    assert (result["num_classes"], result["num_outputs"]) == (len(result["classes"]), 1000)
+    assert "and the network 1000 outputs" in result["notes"][0]
     assert result["provenance"]["versions"]["torch"] == torch.__version__
     evaluated = [progress.done for progress in told if progress.stage == "evaluating"]
     assert evaluated == sorted(evaluated)
@@ -206,6 +208,7 @@ def three_images(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True)
         Image.new("RGB", (200, 200), (number, 80, 90)).save(path)
     (folder / "class-1/1.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
+    (folder / "classes.txt").write_text("class-00\nclass-0\nclass-1\nclass-2\n")
     return folder
 
 
@@ -227,7 +230,21 @@ def test_corrupt_images_are_left_out_when_asked(
     result = work(JobKind.EVALUATION, spec, sample=three_images).result
     assert result["count"] == 2
     assert result["skipped"] == ["class-1/1.png"]
-    assert result["notes"] == ["1 damaged images were left out"]
+    assert result["notes"] == [
+        "the data set has 4 classes and the network 1000 outputs",
+        "1 damaged images were left out",
+    ]
+
+
+def test_a_few_classes_whose_outputs_nobody_stated_are_refused(
+    work: Perform, weights: Path, three_images: Path
+) -> None:
+    assert weights.is_file()
+    (three_images / "classes.txt").unlink()
+    spec = {**EVALUATION, "on_corrupt": "skip"}
+    with pytest.raises(WorkError, match="has 3 classes, but the network has 1000 outp") as caught:
+        work(JobKind.EVALUATION, spec, sample=three_images)
+    assert caught.value.kind == "other-classes"
 
 
 def test_precisions_are_compared_on_images_that_are_whole(

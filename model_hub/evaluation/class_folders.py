@@ -1,0 +1,184 @@
+"""Which folder is which class: only an order that is beyond doubt is taken.
+
+Accuracy is that of chance where folders and outputs are in another order, and nothing else would
+tell: so what may be meant in two ways is refused, with what would settle it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from model_hub.errors import listed, nearest
+from model_hub.evaluation.errors import DatasetError
+from model_hub.evaluation.label_table import LABELS
+from model_hub.evaluation.storage import Storage, text_of
+
+__all__ = ["CLASSES", "classes_in", "refuse_deep", "stated_classes"]
+
+CLASSES: Final = "classes.txt"
+_MOST_BYTES: Final = 1 << 25
+_MOST_CLASSES: Final = 1 << 20
+_LONGEST_NUMBER: Final = 9
+_SPLITS: Final = frozenset(
+    {
+        *("dev", "eval", "evaluation", "test", "testing", "train", "training", "val", "valid"),
+        "validation",
+    }
+)
+"""How people call the parts of a data set, none of which is a class."""
+_INNER: Final = "images"
+"""Tiny ImageNet has its images in a folder of this name in each class."""
+
+_WANTED: Final = (
+    f"state the order in {CLASSES} beside the folders: the name of a folder a line, the class of "
+    "output 0 first"
+)
+
+
+def classes_in(storage: Storage, place: str) -> tuple[str, ...]:
+    """Return the classes in the order of their labels.
+
+    Raises:
+        DatasetError: The order is not beyond doubt, or `classes.txt` is no list of the folders.
+        OSError: A file cannot be read.
+    """
+    folders = storage.folders()
+    if CLASSES in storage:
+        known = stated_classes(storage)
+        _refuse_unlisted(storage.place(CLASSES), folders, known)
+        return known
+    _refuse_alike(folders, place)
+    numbers = [name for name in folders if _is_number(name)]
+    if not numbers:
+        return _by_name(folders, place)
+    if len(numbers) < len(folders):
+        others = [name for name in folders if name not in set(numbers)]
+        raise DatasetError(
+            f"{place}: some folders are numbers, and {listed(others)} not; {_WANTED}"
+        )
+    by_number = {int(name): name for name in folders}
+    if len(by_number) < len(folders) or set(by_number) != set(range(len(folders))):
+        raise DatasetError(
+            f"{place}: the folders {listed(sorted(folders, key=_naturally))} are numbers, but not "
+            f"0 to {len(folders) - 1}, each once; {_WANTED}"
+        )
+    return tuple(by_number[label] for label in range(len(folders)))
+
+
+def refuse_deep(names: Sequence[str], images: Sequence[str], place: str) -> None:
+    """Refuse a data set whose classes are not its outermost folders.
+
+    Args:
+        names: All files.
+        images: Those among them that are images within a folder.
+        place: Where the data set lies, for messages.
+
+    Raises:
+        DatasetError: It is one, as far as anybody can tell.
+    """
+    for name in names:
+        path = PurePosixPath(name)
+        if path.name in (LABELS, CLASSES) and len(path.parts) > 1:
+            raise DatasetError(_one_too_deep(place, str(path.parent), f"{path.name} lies in it"))
+    within: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
+    for name in images:
+        outer, inner, *deeper = PurePosixPath(name).parts
+        within[outer][inner if deeper else None] += 1
+    if within and all(outer.lower() in _SPLITS for outer in within):
+        reason = "its folders are parts of a data set, not classes"
+        raise DatasetError(_one_too_deep(place, next(iter(within)), reason))
+    for outer, folders in within.items():
+        if outer.lower() in _SPLITS and set(folders) != {None}:
+            reason = "it is a part of a data set, not a class"
+            raise DatasetError(_one_too_deep(place, outer, reason))
+    if within and not any(None in inner for inner in within.values()):
+        inside = {name for inner in within.values() for name in inner}
+        if inside != {_INNER} or len(within) == 1:
+            reason = "no image lies in an outermost folder itself"
+            raise DatasetError(_one_too_deep(place, next(iter(within)), reason))
+
+
+def _one_too_deep(place: str, inside: str, reason: str) -> str:
+    return (
+        f"{place}: the classes are not the outermost folders ({reason}); wanted is "
+        f"CLASS/IMAGE, so give {inside!r} in it, or pack that: tar -cf images.tar -C {inside} ."
+    )
+
+
+def _by_name(folders: Sequence[str], place: str) -> tuple[str, ...]:
+    """Return names in the order of their code points, if their numbers are in order by that."""
+    if _count_differently(folders):
+        raise DatasetError(
+            f"{place}: by their letters the folders are {listed(folders)}, which is not the order "
+            f"of the numbers in their names; {_WANTED}"
+        )
+    return tuple(folders)
+
+
+def _count_differently(folders: Sequence[str]) -> bool:
+    """Whether two names that differ in a number alone are in another order by their letters."""
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name in folders:
+        alike[re.sub("[0-9]+", "#", name)].append(name)
+    return any(sorted(names, key=_naturally) != names for names in alike.values())
+
+
+def _naturally(name: object) -> list[tuple[int, int, str]]:
+    """Return what puts a2 before a10."""
+    parts = re.split("([0-9]+)", str(name))
+    return [(1, int(part), "") if place % 2 else (0, 0, part) for place, part in enumerate(parts)]
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) <= _LONGEST_NUMBER
+
+
+def _refuse_alike(folders: Iterable[str], place: str) -> None:
+    """Refuse folders that are one on other systems, as those of different capitals are."""
+    seen: dict[str, str] = {}
+    for name in folders:
+        plain = unicodedata.normalize("NFC", name).casefold()
+        if plain in seen:
+            raise DatasetError(
+                f"{place}: {seen[plain]!r} and {name!r} differ in capitals or in how accents are "
+                f"encoded alone: are they one class? If they are two, {_WANTED}"
+            )
+        seen[plain] = name
+
+
+def stated_classes(storage: Storage) -> tuple[str, ...]:
+    """Return the classes that `classes.txt` lists; a class may have no folder.
+
+    Raises:
+        DatasetError: A line is empty or there twice, or the file is too large or no text.
+        OSError: It cannot be read.
+    """
+    place = storage.place(CLASSES)
+    text = text_of(storage, CLASSES, most=_MOST_BYTES)
+    lines = re.split("\r\n|\r|\n", text.rstrip())
+    if len(lines) > _MOST_CLASSES:
+        raise DatasetError(f"{place} has {len(lines)} lines; {_MOST_CLASSES} are allowed")
+    known: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        name = line.strip()
+        if not name:
+            raise DatasetError(f"{place}, line {number} is empty, and each line is an output's")
+        if name in known:
+            raise DatasetError(
+                f"{place}, line {number}: {name!r:.80} stands in line {known[name]}, too"
+            )
+        known[name] = number
+    return tuple(known)
+
+
+def _refuse_unlisted(place: str, folders: Sequence[str], known: Sequence[str]) -> None:
+    listed_ones = set(known)
+    missing = [name for name in folders if name not in listed_ones]
+    if missing:
+        hint = nearest(missing[0], known, or_all=False)
+        raise DatasetError(f"{place} lacks the folders {listed(missing)}{hint}")

@@ -110,12 +110,13 @@ class Settings(SettingsWithSecretFiles):
         ),
     ] = ""
     trusted_hosts: Annotated[
-        str,
+        str | None,
         Field(
             description="Names, with commas between them, by which the service may be called; "
-            "`*.lab.example` stands for all below it."
+            "`*.lab.example` stands for all below it, `*` for all. By default all but, on a "
+            "loopback address without keys, other names than local ones."
         ),
-    ] = "*"
+    ] = None
     max_requests: Annotated[
         int,
         Field(gt=0, description="Requests in progress in one worker; more get a 503."),

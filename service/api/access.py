@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.key_ring import KeyRing
-from service.access.keys import Key
+from service.access.keys import Key, KeyScope
 from service.access.needs import OPEN, needed_scope
 from service.access.rate_limits import RateLimits, Refusal
-from service.access.trusted_hosts import TrustedHosts
+from service.access.trusted_hosts import TrustedHosts, is_own_origin
 from service.api.problems import problem
 
 __all__ = ["Access"]
@@ -70,26 +70,33 @@ class Access:
         return (
             scope["method"] in self._free_methods
             and self._limits is None
-            and self._hosts.all_trusted
             and b"authorization" not in scope["headers_by_name"]
+            and self._is_called_rightly(scope, keyed=self._keys.configured())
         )
+
+    def _is_called_rightly(self, scope: Scope, *, keyed: bool) -> bool:
+        """Tell whether the service may be called by the name that a request has for it."""
+        address, _ = scope.get("server") or (None, None)
+        called = [value for name, value in scope["headers"] if name == b"host"]
+        return self._hosts.trusts(called, address=address, keyed=keyed)
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """Return what to answer to a request that is refused."""
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         shown = [value for name, value in headers if name == b"authorization"]
-        if not self._hosts.all_trusted and not self._hosts.trusts(headers):
-            return _wrong_host(Request(scope))
         configured = self._keys.configured()
+        if not self._is_called_rightly(scope, keyed=configured):
+            return _wrong_host(Request(scope))
         key = self._key(shown) if configured else None
         scope["key_name"] = key and key.name
         if self._limits is not None:
             refusal = await self._limits.count(key, scope.get("client"))
             if refusal is not None:
                 return _too_many(Request(scope), refusal)
-        if configured:
-            return self._keyed(scope, key, shown=bool(shown))
-        return self._unkeyed(scope)
+        needed = needed_scope(scope["method"], scope["path"])
+        if needed not in {None, KeyScope.READ} and _is_of_another_site(scope):
+            return _cross_site(Request(scope))
+        return self._keyed(scope, key, needed, shown=bool(shown)) if configured else None
 
     def _key(self, shown: list[bytes]) -> Key | None:
         """Return the key that is shown and taken."""
@@ -97,8 +104,9 @@ class Access:
         bearer = len(shown) == 1 and shown[0][: len(_BEARER)].lower() == _BEARER
         return self._keys.find(shown[0][len(_BEARER) :].decode("latin-1") if bearer else "")
 
-    def _keyed(self, scope: Scope, key: Key | None, *, shown: bool) -> Response | None:
-        needed = needed_scope(scope["method"], scope["path"])
+    def _keyed(
+        self, scope: Scope, key: Key | None, needed: KeyScope | None, *, shown: bool
+    ) -> Response | None:
         if key is not None:
             if needed is None or key.scope.allows(needed):
                 return None
@@ -112,20 +120,26 @@ class Access:
         free = needed is None or (self._reading_open and needed == "read")
         return None if free and not shown else _unknown_key(Request(scope))
 
-    def _unkeyed(self, scope: Scope) -> Response | None:
-        """Refuse, where no key protects them, changes that a page of another site asks for."""
-        if needed_scope(scope["method"], scope["path"]) in {None, "read"}:
-            return None
-        for name, value in scope["headers"]:
-            if name == b"sec-fetch-site" and value not in _SAME_SITE:
-                return problem(
-                    Request(scope),
-                    403,
-                    kind="cross-site",
-                    title="Request of another site",
-                    detail="a page of another site may not ask for this",
-                )
-        return None
+
+def _is_of_another_site(scope: Scope) -> bool:
+    """Tell whether a browser asks for a page that is none of this service's."""
+    called: bytes = scope["headers_by_name"].get(b"host", b"")
+    for name, value in scope["headers"]:
+        if name == b"sec-fetch-site" and value not in _SAME_SITE:
+            return True
+        if name == b"origin" and not is_own_origin(value, scheme=scope["scheme"], host=called):
+            return True
+    return False
+
+
+def _cross_site(request: Request) -> Response:
+    return problem(
+        request,
+        403,
+        kind="cross-site",
+        title="Request of another site",
+        detail="a page of another site may not ask for this",
+    )
 
 
 def _unknown_key(request: Request) -> Response:
@@ -146,7 +160,8 @@ def _wrong_host(request: Request) -> Response:
         400,
         kind="unknown-host",
         title="Unknown host",
-        detail="this service is not called by the name in the Host header",
+        detail="this service is not called by the name in the Host header; NASBENCH_TRUSTED_HOSTS "
+        "says by which",
     )
 
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from bench_client.models import Checkpoint, CheckpointList
 from benchmark_db.errors import InvalidQuestionError
+from service.api.body import refuse_other_media
 from service.api.job_desk import desk_of
 from service.api.job_problems import job_problems
 from service.api.problems import problem
@@ -28,6 +29,7 @@ CHECKPOINTS_PATH: Final = "/v1/checkpoints"
 
 router = APIRouter(tags=["jobs"])
 
+_OCTETS: Final = "application/octet-stream"
 _PIECE: Final = 2**20
 """Bytes that are written at a time: less would change threads more often than it writes."""
 _SWALLOWED: Final = 64 * 2**20
@@ -74,9 +76,7 @@ async def checkpoints(request: Request) -> Response:
         "requestBody": {
             "required": True,
             "description": "A safetensors file.",
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            },
+            "content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}},
         }
     },
 )
@@ -85,6 +85,7 @@ async def upload(request: Request, name: _Name) -> Response:
 
     It is checked while it comes in, and never loaded; a file that is none is 422.
     """
+    refuse_other_media(request, _OCTETS)
     try:
         stored, added = await _receive(request, _pieces(request.stream()), name)
     except ClientDisconnect:

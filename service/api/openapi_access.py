@@ -30,7 +30,7 @@ _SCHEME: Final = {
 }
 
 _REFUSALS: Final = {
-    "400": "The service is not called by the name in the Host header.",
+    "400": "The service is not called by the name in the Host header, or by two.",
     "401": "A key is needed, or the one shown is none of this service.",
     "403": "The scope of the key is too small, or a page of another site asks for a change.",
     "429": "More requests than the limits allow: ask again after `Retry-After`.",

@@ -70,7 +70,7 @@ def test_a_copy_that_is_current_is_confirmed(server: BenchServer) -> None:
 def test_nothing_follows_the_headers_and_the_connection_goes_on(server: BenchServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         for address in (STATS, "/v1/hw-nas-bench/export", "/nowhere", "/livez"):
-            connection.sendall(f"HEAD {address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"HEAD {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             received = b""
             while not received.endswith(b"\r\n\r\n"):
                 received += connection.recv(65536)

@@ -148,7 +148,7 @@ def begin_to_read(server: str) -> socket.socket:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(20)
     connection.connect((urlsplit(server).hostname, urlsplit(server).port))
-    connection.sendall(f"GET {HARDWARE} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+    connection.sendall(f"GET {HARDWARE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert connection.recv(12) == b"HTTP/1.1 200"
     return connection
 

@@ -162,9 +162,11 @@ class TestHosts:
         ],
     )
     def test_are_trusted_by_name(self, names: str, host: str, *, trusted: bool) -> None:
-        assert TrustedHosts(names).trusts([(b"host", host.encode())]) == trusted
+        hosts = TrustedHosts(names)
+        assert hosts.trusts([host.encode()], address="192.0.2.7", keyed=False) == trusted
 
     def test_that_are_unknown_get_a_problem(self, serve: Serve, folder: Path) -> None:
+        KeyFile(folder / "keys.json").create("first", KeyScope.ADMIN)
         url = serve(folder, NASBENCH_TRUSTED_HOSTS="bench.example")
         refused = httpx.get(url + STATS)
         assert (refused.status_code, refused.json()["title"]) == (400, "Unknown host")

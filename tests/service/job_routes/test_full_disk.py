@@ -108,11 +108,15 @@ def assert_is_full(answer: httpx.Response) -> None:
 def test_weights_that_do_not_fit_are_507_and_leave_their_room_to_others(
     asking: httpx.Client, small_server: SmallServer
 ) -> None:
-    where = "/v1/checkpoints"
-    assert_is_full(asking.post(where, params={"name": "large"}, content=safetensors(2_000_000)))
+    headers = {"Content-Type": "application/octet-stream"}
+
+    def upload(values: int) -> httpx.Response:
+        content = safetensors(values)
+        return asking.post("/v1/checkpoints?name=x", content=content, headers=headers)
+
+    assert_is_full(upload(2_000_000))
     assert list((small_server.seen_jobs / "checkpoints/incoming").iterdir()) == []
-    small = safetensors(500_000)
-    assert asking.post(where, params={"name": "small"}, content=small).status_code == 201
+    assert upload(500_000).status_code == 201
 
 
 def test_a_submission_is_507_until_there_is_room_again(

@@ -140,7 +140,7 @@ async def _enlist(
             sha256=sha256, name=name, size=incoming.size, tensors=check.tensors
         )
 
-    return await desk.ask(enlist)
+    return await desk.change(enlist)
 
 
 async def _pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

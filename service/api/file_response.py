@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -19,25 +20,44 @@ from service.api.problems import problem
 from service.api.ranges import UnsatisfiableRangeError, holds, part_of
 from service.api.reader import Reader, ReaderLeftError
 
-__all__ = ["DigestedFile", "open_file"]
+__all__ = ["DamagedFileError", "DigestedFile", "open_file"]
 
 _PIECE: Final = 256 * 1024
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
 
 
-async def open_file(path: Path, limiter: CapacityLimiter) -> BinaryIO:
+class DamagedFileError(Exception):
+    """A file that has not the bytes that it should have."""
+
+
+async def open_file(path: Path, size: int, limiter: CapacityLimiter) -> BinaryIO:
     """Open a file for reading, so that it stays readable even if it is deleted meanwhile.
 
+    Args:
+        path: The file.
+        size: Bytes that it should have.
+        limiter: For the thread that opens it.
+
     Raises:
-        FileNotFoundError: It is not there.
+        DamagedFileError: It has more or less.
+        OSError: It is not there, or cannot be read.
     """
-    return await to_thread.run_sync(path.open, "rb", limiter=limiter)
+
+    def open_checked() -> BinaryIO:
+        file = path.open("rb")
+        if os.fstat(file.fileno()).st_size != size:
+            file.close()
+            raise DamagedFileError
+        return file
+
+    return await to_thread.run_sync(open_checked, limiter=limiter)
 
 
 class DigestedFile(Response):
     """A file that is known by the SHA-256 of its content, which is its entity tag.
 
-    It answers If-None-Match, Range and If-Range. The file is closed when it has been sent.
+    It answers If-None-Match, Range and If-Range. The file is closed when it has been sent. Where
+    it ends too soon or cannot be read, the connection is broken off.
 
     Args:
         request: What it answers.
@@ -116,9 +136,10 @@ class DigestedFile(Response):
         part = range(self._size) if part is None else part
         await reader.begin(status, {**headers, "content-length": str(len(part))})
         for start, length in () if self._request.scope.get("head_only") else _pieces(part):
-            await reader.give(
-                await to_thread.run_sync(self._read, start, length, limiter=self._limiter)
-            )
+            piece = await to_thread.run_sync(self._read, start, length, limiter=self._limiter)
+            if len(piece) < length:
+                raise DamagedFileError("a file ended too soon while it was sent")
+            await reader.give(piece)
         await reader.give(b"", last=True)
 
     def _read(self, start: int, length: int) -> bytes:

@@ -37,7 +37,7 @@ _MEANINGS: Final = {
     422: "The request is malformed, or an architecture lies outside its space.",
     429: "As many jobs wait as may: try again after `Retry-After`.",
     500: "The server failed; the request id leads to its log.",
-    503: "The database of the jobs does not answer, or too many streams are open.",
+    503: "The database of the jobs does not answer or is damaged, or too many streams are open.",
     507: "The disk of the server is full.",
 }
 
@@ -127,12 +127,20 @@ async def _unavailable(request: Request, error: StoreUnavailableError) -> Respon
         503,
         kind="jobs-unavailable",
         title="Jobs unavailable",
-        detail="the database of the jobs does not answer; nothing is lost, ask again",
+        detail="the database of the jobs does not answer; what was asked may be asked again",
         headers={"Retry-After": _RETRY_AFTER},
     )
 
 
 async def _unusable(request: Request, error: UnusableStoreError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.error("the database of the jobs cannot be used", reason=str(error))
     return problem(
-        request, 500, kind="jobs-unusable", title="Jobs cannot be used", detail=str(error)
+        request,
+        503,
+        kind="jobs-unusable",
+        title="Jobs cannot be used",
+        detail="the database of the jobs is of another version or not one of jobs; the log of the "
+        "server says more",
+        headers={"Retry-After": _RETRY_AFTER},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any, Final
+from pathlib import Path as FilePath
+from typing import Annotated, Any, BinaryIO, Final
 
 import orjson
 from fastapi import APIRouter, Path, Request
@@ -14,16 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench_client import models
 from benchmark_db.errors import InvalidQuestionError
 from service.api.body import JSON, refuse_other_media
-from service.api.file_response import DigestedFile, open_file
+from service.api.file_response import DamagedFileError, DigestedFile, open_file
 from service.api.held_job import HeldJob
-from service.api.job_desk import desk_of
+from service.api.job_desk import JobDesk, desk_of
 from service.api.job_problems import job_problems
 from service.api.job_watch import JobWatch
 from service.api.openapi import NOT_MODIFIED
 from service.api.query import described, read_query
 from service.api.spelled import JOB_ID
 from service.jobs import Jobs, JobSettings
-from service.jobs.errors import DiskFullError, UnknownArtifactError, UnknownJobError
+from service.jobs.errors import StoreUnavailableError, UnknownArtifactError, UnknownJobError
 from service.jobs.records import Artifact, Job
 from service.jobs.states import JobKind, JobState
 
@@ -33,6 +34,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """What a job is changes at any moment."""
+_TOUCH_SECONDS: Final = 1.0
+"""That a download waits until it is noted, which keeps the artifact longer."""
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
 
@@ -143,7 +146,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     if "content-type" in request.headers:
         refuse_other_media(request, JSON)
     desk = desk_of(request)
-    return job_response(await desk.ask(lambda jobs: jobs.store.cancel(job_id)), desk.settings)
+    return job_response(await desk.change(lambda jobs: jobs.store.cancel(job_id)), desk.settings)
 
 
 @router.get(
@@ -165,22 +168,19 @@ async def artifact(request: Request, job_id: JobId, name: ArtifactName) -> Respo
     """
     desk = desk_of(request)
 
-    def find(jobs: Jobs) -> tuple[Artifact, Any]:
+    def find(jobs: Jobs) -> tuple[Artifact, FilePath]:
         found = jobs.store.get(job_id).artifact(name)
         if found is None:
             raise UnknownArtifactError(
                 "the job has no artifact of this name; `artifacts` of the job lists those it has"
             )
-        # A disk that is full keeps nobody from reading what is on it.
-        with suppress(DiskFullError):
-            jobs.shelf.touch(found.sha256)
         return found, jobs.artifacts.path(found.sha256)
 
     found, path = await desk.ask(find)
-    try:
-        file = await open_file(path, desk.limiter)
-    except FileNotFoundError:
-        raise UnknownArtifactError("the artifact was thrown away: submit the job again") from None
+    file = await _opened(desk, found, path)
+    # A database that is locked, or whose disk is full, keeps nobody from reading what is there.
+    with suppress(StoreUnavailableError):
+        await desk.change(lambda jobs: jobs.shelf.touch(found.sha256), seconds=_TOUCH_SECONDS)
     return DigestedFile(
         request,
         file,
@@ -190,6 +190,29 @@ async def artifact(request: Request, job_id: JobId, name: ArtifactName) -> Respo
         media_type=found.media_type,
         limiter=desk.limiter,
     )
+
+
+async def _opened(desk: JobDesk, artifact: Artifact, path: FilePath) -> BinaryIO:
+    """Return the file of an artifact, open: it can be read to its end whatever happens to its name.
+
+    Raises:
+        UnknownArtifactError: It is gone, or is not what it was. The jobs that list it expire, so
+            that it is made anew by whoever submits them again.
+        StoreUnavailableError: It cannot be read.
+    """
+    try:
+        return await open_file(path, artifact.size, desk.limiter)
+    except DamagedFileError:
+        reason = "the file of the artifact is damaged: submit the job again"
+    except FileNotFoundError:
+        reason = "the artifact was thrown away: submit the job again"
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the file of an artifact cannot be read: {error.strerror}"
+        ) from error
+    with suppress(StoreUnavailableError):
+        await desk.change(lambda jobs: jobs.shelf.lose(artifact))
+    raise UnknownArtifactError(reason)
 
 
 def job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
@@ -206,8 +229,13 @@ def job_response(job: Job, settings: JobSettings, *, status: int = 200, **header
 
 
 def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    try:
+        content = orjson.dumps(answer)
+    except orjson.JSONEncodeError as error:
+        # Whatever was submitted can be sent.
+        raise StoreUnavailableError("the database of the jobs is damaged: not JSON") from error
     return Response(
-        orjson.dumps(answer),
+        content,
         status,
         {**_NOT_KEPT, **(headers or {})},
         media_type="application/json",

@@ -90,7 +90,7 @@ async def _submit(
             jobs.bell.ring(job.id)
         return job, made
 
-    job, made = await desk.ask(submit)
+    job, made = await desk.change(submit)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     return job_response(job, desk.settings, status=202 if made else 200, **headers)
 

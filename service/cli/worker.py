@@ -38,6 +38,7 @@ def worker(
     """
     try:
         from service.jobs import JobSettings, open_jobs  # noqa: PLC0415 - the extra may be missing
+        from service.jobs.errors import StoreUnavailableError  # noqa: PLC0415
         from service.logs import configure_logs, logs_as_json  # noqa: PLC0415
         from service.worker.equipment import MissingDeviceError, find_devices  # noqa: PLC0415
         from service.worker.worker import Worker  # noqa: PLC0415
@@ -50,7 +51,12 @@ def worker(
     os.environ.setdefault(_WAITING, "PASSIVE")
     with open_jobs(JobSettings()) as jobs:
         if check:
-            here = [found for found in jobs.roster.all() if found.host == platform.node()]
+            try:
+                workers = jobs.roster.all()
+            except StoreUnavailableError as error:
+                sys.stderr.write(f"nbs: {error}\n")
+                raise typer.Exit(1) from None
+            here = [found for found in workers if found.host == platform.node()]
             sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
             raise typer.Exit(0 if any(found.alive for found in here) else 1)
         write_logs = configure_logs(as_json=logs_as_json()).write_out

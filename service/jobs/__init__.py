@@ -59,9 +59,9 @@ class Jobs:
 def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
     """Open the database and the queue of the jobs, and close them at the end.
 
+    Neither is asked anything yet: one that is damaged or away may be right when it is needed.
+
     Raises:
-        StoreUnavailableError: The database does not answer.
-        UnusableStoreError: It is that of another version of this program.
         OSError: The folder of the jobs cannot be made.
     """
     # huey loads Redis's library where it is there, and that one half of OpenTelemetry: not before
@@ -74,7 +74,6 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         closing(JobDatabase(settings.database_url)) as database,
         closing(Bell(settings)) as bell,
     ):
-        database.open()
         yield Jobs(
             settings=settings,
             store=JobStore(database, bound=settings.queue_bound),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -25,6 +27,8 @@ __all__ = ["Bell"]
 _NAME: Final = "nasbenchjobs"
 _POLL_SECONDS: Final = 0.05
 """Between two looks at a file: half of it is what an idle worker adds to a job's start."""
+_ANSWER_SECONDS: Final = 1
+"""That a queue may take for an answer; whoever submits waits for it."""
 
 
 class _JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
@@ -37,6 +41,9 @@ class _JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
 class Bell:
     """Rings for workers, and wakes those that wait.
 
+    A queue that is damaged, locked or away costs workers a second until they look by themselves; it
+    is tried again each time, and the log tells when it fails and when it works again.
+
     Args:
         settings: Redis where they name one, else a SQLite file in the folder of the jobs.
     """
@@ -45,13 +52,15 @@ class Bell:
         self._huey = _huey(settings)
         self._look = self._huey.task(name="look")(_look)
         self._log = structlog.get_logger()
+        self._lock = threading.Lock()
+        self._is_file = settings.redis_url is None
+        self._prepared = not self._is_file
+        self._fails = False
+        self._carry_out(lambda: None)
 
     def ring(self, job_id: str) -> None:
         """Tell the workers to look; a queue that does not answer is no harm."""
-        try:
-            self._huey.enqueue(self._look.s(job_id))
-        except _failures() as error:
-            self._log.warning("no message to workers", job_id=job_id, reason=type(error).__name__)
+        self._carry_out(lambda: self._huey.enqueue(self._look.s(job_id)))
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
         """Return when the bell rings, when something is so, or after a while.
@@ -62,19 +71,48 @@ class Bell:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not until():
-            try:
-                # Not huey's own dequeue, which would decode it and fail over what is no task.
-                if self._huey.storage.dequeue() is not None:
-                    return
-            except _failures() as error:
-                self._log.warning("no messages for workers", reason=type(error).__name__)
+            # Not huey's own dequeue, which would decode it and fail over what is no task.
+            if self._carry_out(self._huey.storage.dequeue) is not None:
+                return
+            if self._fails:
                 time.sleep(seconds / 2)
-            if not self._huey.storage.blocking:
+            elif not self._huey.storage.blocking:
                 time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
         """Close the connection."""
         self._huey.storage.close()
+
+    def _carry_out(self, step: Callable[[], Any]) -> Any:
+        """Return what a step returns; None where the queue does not answer."""
+        try:
+            self._prepare()
+            found = step()
+        except _failures() as error:
+            if not self._fails:
+                reason = f"{type(error).__name__}: {error}"
+                self._log.warning("no messages between server and workers", reason=reason)
+            self._fails = True
+            self._forget_connection()
+            return None
+        if self._fails:
+            self._log.info("messages between server and workers again")
+        self._fails = False
+        return found
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if not self._prepared:
+                self._huey.storage.initialize_schema()
+                self._prepared = True
+
+    def _forget_connection(self) -> None:
+        """Let the next step connect anew to a file, which may be another one by then."""
+        with self._lock:
+            if self._is_file:
+                self._prepared = False
+                with suppress(*_failures()):
+                    self._huey.storage.close()
 
 
 def _look(job_id: str) -> None:
@@ -86,11 +124,24 @@ def _huey(settings: JobSettings) -> Any:
     if settings.redis_url is None:
         settings.folder.mkdir(parents=True, exist_ok=True)
         # A message that a power failure loses is looked for anyway.
-        return SqliteHuey(_NAME, filename=str(settings.queue_path), fsync=False, **options)
+        return SqliteHuey(
+            _NAME,
+            filename=str(settings.queue_path),
+            fsync=False,
+            timeout=_ANSWER_SECONDS,
+            create_tables=False,
+            **options,
+        )
     # The extra may be missing where SQLite is enough.
     from huey import RedisHuey  # noqa: PLC0415
+    from redis import ConnectionPool  # noqa: PLC0415
 
-    return RedisHuey(_NAME, url=settings.redis_url, read_timeout=1, **options)
+    # A Redis that accepts connections and stands still is as good as none.
+    patience = 3 * _ANSWER_SECONDS
+    pool = ConnectionPool.from_url(
+        settings.redis_url, socket_timeout=patience, socket_connect_timeout=patience
+    )
+    return RedisHuey(_NAME, connection_pool=pool, read_timeout=_ANSWER_SECONDS, **options)
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -34,6 +34,17 @@ class ContentFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def is_there(self) -> bool:
+        """Tell whether the folder is there at all."""
+        return self._folder.is_dir()
+
+    def holds(self, sha256: str, size: int) -> bool:
+        """Tell whether the file with a digest is there and has so many bytes."""
+        try:
+            return self.path(sha256).stat().st_size == size
+        except OSError:
+            return False
+
     def path(self, sha256: str) -> Path:
         """Return where the file with a digest lies or would lie.
 
@@ -103,8 +114,11 @@ class IncomingFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            # Writes what it still holds, for which there may be no room.
+            self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
         """Write the next piece.

@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from enum import IntEnum
-from pathlib import Path
+from itertools import count
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import peewee
 from peewee import SQL
-from playhouse.pool import MaxConnectionsExceeded, PooledSqliteDatabase
+from playhouse.pool import MaxConnectionsExceeded
 
-from service.jobs.errors import DiskFullError, StoreUnavailableError, UnusableStoreError
-from service.jobs.tables import TABLES, SchemaRow
+from service.jobs.connections import postgresql_pool, sqlite_pool
+from service.jobs.deadline import ANSWER_SECONDS, seconds_left, within
+from service.jobs.errors import (
+    DiskFullError,
+    JobError,
+    RowExistsError,
+    StoreUnavailableError,
+    UnusableStoreError,
+)
+from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["JobDatabase", "Turn"]
 
 _SCHEMA: Final = 1
-_CONNECTIONS: Final = 20
-_STALE_SECONDS: Final = 300
-_BUSY_SECONDS: Final = 10
+_TRIES: Final = 3
+"""Of an operation that fails over a broken connection. It may be tried again: every operation on
+jobs says what should be so and not what to change."""
 _PAUSES: Final = (0.0, 0.1, 0.3)
-"""Before each further try. What fails over a broken connection is asked again: every operation on
-jobs may be, because it says what should be so and not what to change."""
+"""Before each try; the last one before all further ones."""
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+"""What rows raise that no program of ours wrote, when they are read."""
 
-_BROKEN: Final = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_PRIMARY_CODE: Final = 0xFF
+"""The bits of SQLite's extended error codes that are the error; the others are details."""
 _POSTGRES_DISK_FULL: Final = "53100"
 """Appendix A of PostgreSQL's manual."""
 _SQL_NOW: Final = "extract(epoch from clock_timestamp())"
+_SQLITE_TABLES: Final = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+)
+_POSTGRES_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 
 R = TypeVar("R")
 
@@ -46,13 +61,28 @@ class Turn(IntEnum):
 class JobDatabase:
     """Connections to the database, one a thread while it is used.
 
+    Nothing is asked of it before the first operation, which creates the tables of an empty one. One
+    that was damaged, locked or away is used again as soon as it is right.
+
     Args:
         url: `sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+
+    Raises:
+        OSError: The folder of a SQLite file cannot be made.
     """
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite:")
-        self.peewee = _sqlite(url) if self.is_sqlite else _postgresql(url)
+        broken = (peewee.PeeweeException, MaxConnectionsExceeded)
+        if self.is_sqlite:
+            self.peewee: Any = sqlite_pool(url)
+            # Raised as it is where rows are fetched one by one.
+            self._broken: tuple[type[Exception], ...] = (*broken, sqlite3.Error)
+        else:
+            self.peewee, error = postgresql_pool(url)
+            self._broken = (*broken, error)
+        self._checked: object = None
+        self._held_jobs = False
 
     def now(self) -> Any:
         """Return this moment, as seconds since 1970, for use in a query.
@@ -65,7 +95,8 @@ class JobDatabase:
         """Return what an operation returns that only reads.
 
         Raises:
-            StoreUnavailableError: The database does not answer.
+            StoreUnavailableError: The database does not answer within the deadline, or what it
+                answers cannot be read.
         """
         return self._persist(operation)
 
@@ -74,30 +105,15 @@ class JobDatabase:
 
         Raises:
             DiskFullError: There is no room for it.
-            StoreUnavailableError: The database does not answer.
+            RowExistsError: A row that it inserts is there already.
+            StoreUnavailableError: As for `read`.
         """
 
         def whole() -> R:
-            # A transaction that begins by reading could not begin to write beside another's.
-            mode = ("IMMEDIATE",) if self.is_sqlite else ()
-            with self.peewee.atomic(*mode):
+            with self._transaction():
                 return operation()
 
         return self._persist(whole)
-
-    def open(self) -> None:
-        """Create what is missing of the tables.
-
-        Raises:
-            StoreUnavailableError: The database does not answer.
-            UnusableStoreError: Its tables are those of another version of this program.
-        """
-        found = self.write(self._create)
-        if found != _SCHEMA:
-            raise UnusableStoreError(
-                f"the jobs are kept in version {found}, and this program knows {_SCHEMA}: let the "
-                "waiting ones end with the other program, then begin with an empty database"
-            )
 
     def wait_for(self, turn: Turn) -> None:
         """Wait until nobody else does the same, and keep the others waiting; within `write`.
@@ -127,79 +143,118 @@ class JobDatabase:
         """Close all connections."""
         self.peewee.close_all()
 
+    def _transaction(self) -> AbstractContextManager[Any]:
+        # One that begins by reading could not begin to write beside another's.
+        mode = ("IMMEDIATE",) if self.is_sqlite else ()
+        transaction: AbstractContextManager[Any] = self.peewee.atomic(*mode)
+        return transaction
+
     def _persist(self, operation: Callable[[], R]) -> R:
-        for pause in _PAUSES:
-            time.sleep(pause)
-            try:
-                with self.peewee.connection_context():
-                    return operation()
-            except _BROKEN as error:
-                last = error
-                # The others may be as dead: a database that was restarted ended them all.
-                self.peewee.close_idle()
+        with within(ANSWER_SECONDS):
+            for tried in count(1):
+                try:
+                    return self._try(operation)
+                except peewee.IntegrityError as error:
+                    raise RowExistsError("a row of the jobs is there already") from error
+                except self._broken as error:
+                    last = error
+                    self._checked = None
+                    # The others may be as dead: a database that was restarted ended them all.
+                    self.peewee.close_idle()
+                    if not seconds_left() or (tried >= _TRIES and not _is_locked(error)):
+                        break
+                except JobError:
+                    raise
+                except _UNREADABLE as error:
+                    raise StoreUnavailableError(
+                        f"the database of the jobs is damaged: {type(error).__name__} in a row"
+                    ) from error
+                time.sleep(min(_PAUSES[min(tried, _TRIES - 1)], seconds_left()))
         if _is_for_want_of_room(last):
             raise DiskFullError("the disk of the database of the jobs is full") from last
         raise StoreUnavailableError(
-            f"the database of the jobs does not answer: {type(last).__name__}"
+            f"the database of the jobs does not answer: {type(last).__name__}: {last}"
         ) from last
 
-    def _create(self) -> int:
+    def _try(self, operation: Callable[[], R]) -> R:
+        with self.peewee.connection_context():
+            if self.is_sqlite:
+                self.peewee.wait_no_longer()
+            self._check()
+            return operation()
+
+    def _check(self) -> None:
+        """Make sure that this is a database of jobs, once for each that there is in turn.
+
+        Raises:
+            StoreUnavailableError: It is empty, and was not before.
+            UnusableStoreError: It is another one.
+        """
+        now = self.peewee.opened_file() if self.is_sqlite else True
+        if now is not None and now == self._checked:
+            return
+        tables = self._tables()
+        if SCHEMA_TABLE not in tables:
+            self._refuse_to_create(tables)
+            with self._transaction():
+                self._create()
+            tables = self._tables()
+        versions = [row["version"] for row in self.rows(SchemaRow.select())]
+        if versions != [_SCHEMA]:
+            raise UnusableStoreError(
+                f"the jobs are kept in version {', '.join(map(str, versions))}, and this program "
+                f"knows {_SCHEMA}: let the waiting ones end with the other program, then begin "
+                "with an empty database"
+            )
+        if missing := sorted(TABLE_NAMES - tables):
+            raise UnusableStoreError(f"the database of the jobs lacks {', '.join(missing)}")
+        self._held_jobs, self._checked = True, now
+        if self.is_sqlite:
+            self.peewee.was_there = True
+
+    def _refuse_to_create(self, tables: frozenset[str]) -> None:
+        """Raise where a database without our table of versions is not to be filled."""
+        if tables if self.is_sqlite else tables & TABLE_NAMES:
+            raise UnusableStoreError("the database of the jobs holds other tables than theirs")
+        if self._held_jobs:
+            raise StoreUnavailableError(
+                "the database of the jobs is empty and held jobs before: put it back, or start "
+                "anew with the empty one"
+            )
+
+    def _create(self) -> None:
         # Two that create a table at once fail in PostgreSQL, IF NOT EXISTS or not.
         self.wait_for(Turn.CREATE)
         with self.peewee.bind_ctx(TABLES):
             self.peewee.create_tables(TABLES, safe=True)
             self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
-            (row,) = self.rows(SchemaRow.select())
-            return int(row["version"])
+
+    def _tables(self) -> frozenset[str]:
+        query = _SQLITE_TABLES if self.is_sqlite else _POSTGRES_TABLES
+        return frozenset(name for (name,) in self.peewee.execute_sql(query).fetchall())
 
 
-def _is_for_want_of_room(error: BaseException | None) -> bool:
-    """Tell whether a database failed because its disk is full.
+def _is_for_want_of_room(error: BaseException) -> bool:
+    """Tell whether a database failed because its disk is full."""
+    return any(
+        getattr(one, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(one, "sqlstate", None) == _POSTGRES_DISK_FULL
+        for one in _chain(error)
+    )
 
-    What says so may have been followed by others: SQLite ends the transaction itself, and peewee
-    then finds none to roll back.
+
+def _is_locked(error: BaseException) -> bool:
+    """Tell whether a SQLite file is locked by somebody else."""
+    codes = (getattr(one, "sqlite_errorcode", None) for one in _chain(error))
+    return any(code is not None and code & _PRIMARY_CODE in _LOCKED for code in codes)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what came before it.
+
+    What tells the reason may have been followed by others: SQLite ends the transaction itself, and
+    peewee then finds none to roll back.
     """
     while error is not None:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return True
-        if getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL:
-            return True
+        yield error
         error = error.__context__
-    return False
-
-
-def _sqlite(url: str) -> Any:
-    path = Path(unquote(urlsplit(url).path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return PooledSqliteDatabase(
-        str(path),
-        max_connections=_CONNECTIONS,
-        stale_timeout=_STALE_SECONDS,
-        timeout=_BUSY_SECONDS,
-        # A pool hands connections from thread to thread, to one at a time.
-        check_same_thread=False,
-        pragmas={
-            "journal_mode": "wal",
-            "busy_timeout": _BUSY_SECONDS * 1000,
-            # An accepted job survives a power failure.
-            "synchronous": "full",
-            "foreign_keys": 1,
-        },
-    )
-
-
-def _postgresql(url: str) -> Any:
-    # The extra may be missing where SQLite is enough.
-    from playhouse.postgres_ext import PooledPsycopg3Database  # noqa: PLC0415
-
-    return PooledPsycopg3Database(
-        url.replace("postgres://", "postgresql://", 1),
-        max_connections=_CONNECTIONS,
-        stale_timeout=_STALE_SECONDS,
-        timeout=_BUSY_SECONDS,
-        # A host that swallows what is sent to it, and a lock that is held, end like one that is
-        # down: an operation takes so long and no longer.
-        connect_timeout=_BUSY_SECONDS,
-        tcp_user_timeout=_BUSY_SECONDS * 1000,
-        options=f"-c statement_timeout={_BUSY_SECONDS}s -c lock_timeout={_BUSY_SECONDS}s",
-    )

@@ -8,9 +8,10 @@ JobError
 ├── UnknownCheckpointError     no uploaded checkpoint has this digest
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the job was taken from the worker that speaks for it
-├── StoreUnavailableError      the database does not answer
-│   └── DiskFullError          there is no room for what it should keep
-└── UnusableStoreError         a database that is none of this schema
+└── StoreUnavailableError      the database does not answer, or is damaged
+    ├── DiskFullError          there is no room for what it should keep
+    ├── RowExistsError         a row that was to be made is there already
+    └── UnusableStoreError     a database that is none of this schema
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "JobError",
     "LostLeaseError",
     "QueueFullError",
+    "RowExistsError",
     "StoreUnavailableError",
     "UnknownArtifactError",
     "UnknownCheckpointError",
@@ -104,12 +106,16 @@ class LostLeaseError(JobError):
 
 
 class StoreUnavailableError(JobError, ConnectionError):
-    """The database of the jobs does not answer; what was asked may be asked again."""
+    """The database of the jobs does not answer or is damaged; what was asked may be asked again."""
 
 
 class DiskFullError(StoreUnavailableError):
     """The disk is full that the database or the files of the jobs are on; reading goes on."""
 
 
-class UnusableStoreError(JobError):
-    """A database that is not one of jobs, or one of another version."""
+class RowExistsError(StoreUnavailableError):
+    """A row that was to be made is there already: somebody else made it at the same moment."""
+
+
+class UnusableStoreError(StoreUnavailableError):
+    """A database that is not one of jobs, lacks some of its tables, or is of another version."""

@@ -11,6 +11,7 @@ from peewee import fn
 
 from service.jobs.contents import ContentFolder
 from service.jobs.database import JobDatabase, Turn
+from service.jobs.records import Artifact
 from service.jobs.states import JobState
 from service.jobs.tables import ArtifactRow, ContentRow, JobRow
 
@@ -45,6 +46,22 @@ class ArtifactShelf:
         """Note that an artifact was used now."""
         query = ContentRow.update(used_at=self._database.now()).where(ContentRow.sha256 == sha256)
         self._database.write(lambda: self._database.change(query))
+
+    def lose(self, artifact: Artifact) -> None:
+        """Note that the file of an artifact is gone or damaged: jobs that list it are expired.
+
+        Nothing is noted where the file has been made anew meanwhile, or the whole folder is away
+        and may come back.
+        """
+        if not self._folder.is_there():
+            return
+
+        def forget() -> None:
+            self._database.wait_for(Turn.REMOVE)
+            if not self._folder.holds(artifact.sha256, artifact.size):
+                self._forget([artifact.sha256])
+
+        self._database.write(forget)
 
     def evict(self) -> int:
         """Throw away what is too old or too much, and return how many files went.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ class Roster:
         """Return the workers, by id; those that fell silent are not alive."""
         alive = WorkerRow.seen_at >= self._database.now() - self._lease
         query = WorkerRow.select(WorkerRow, alive.alias("alive")).order_by(WorkerRow.id)
-        return [_worker(row) for row in self._database.read(lambda: self._database.rows(query))]
+        return self._database.read(lambda: [_worker(row) for row in self._database.rows(query)])
 
     def datasets(self) -> dict[str, list[str]]:
         """Return the data sets of the workers that live, each with the ids of those."""
@@ -109,14 +110,18 @@ class CheckpointList:
         Raises:
             UnknownCheckpointError: There is none.
         """
-        for row in self._database.read(lambda: self._database.rows(_with_digest(sha256))):
-            return _checkpoint(row)
+        query = _with_digest(sha256)
+        for checkpoint in self._database.read(lambda: list(self._read(query))):
+            return checkpoint
         raise UnknownCheckpointError(sha256)
 
     def all(self) -> list[Checkpoint]:
         """Return the checkpoints, latest first."""
         query = CheckpointRow.select().order_by(CheckpointRow.created_at.desc())
-        return [_checkpoint(row) for row in self._database.read(lambda: self._database.rows(query))]
+        return self._database.read(lambda: list(self._read(query)))
+
+    def _read(self, query: Any) -> Iterator[Checkpoint]:
+        return map(_checkpoint, self._database.rows(query))
 
 
 def _with_digest(sha256: str) -> Any:

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from peewee import IntegrityError, fn
+from peewee import fn
 
 from service.jobs.database import JobDatabase, Turn
 from service.jobs.errors import (
     IdempotencyConflictError,
     QueueFullError,
+    RowExistsError,
     StoreUnavailableError,
     UnknownJobError,
 )
@@ -70,7 +71,7 @@ class JobStore:
         for _ in range(_SUBMISSIONS):
             try:
                 return self._database.write(lambda: self._submit(new, given_key))
-            except IntegrityError as error:
+            except RowExistsError as error:
                 # The same was submitted at the same moment; now its job is there to be found.
                 last = error
         raise StoreUnavailableError(
@@ -129,8 +130,12 @@ class JobStore:
     def counts(self) -> dict[JobState, int]:
         """Return how many jobs are in each state."""
         query = JobRow.select(JobRow.state, fn.COUNT(1).alias("jobs")).group_by(JobRow.state)
-        rows = self._database.read(lambda: self._database.rows(query))
-        return dict.fromkeys(JobState, 0) | {JobState(row["state"]): row["jobs"] for row in rows}
+
+        def count() -> dict[JobState, int]:
+            rows = self._database.rows(query)
+            return {JobState(row["state"]): row["jobs"] for row in rows}
+
+        return dict.fromkeys(JobState, 0) | self._database.read(count)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it: at once where it waits; where it runs, its worker is told.

@@ -27,7 +27,9 @@ __all__ = [
     "IS_ANSWERING",
     "IS_RUNNING",
     "IS_WAITING",
+    "SCHEMA_TABLE",
     "TABLES",
+    "TABLE_NAMES",
     "ArtifactRow",
     "CheckpointRow",
     "ContentRow",
@@ -176,4 +178,10 @@ TABLES: Final = (
     ContentRow,
     WorkerRow,
     CheckpointRow,
+)
+
+SCHEMA_TABLE: Final[str] = SchemaRow._meta.table_name  # noqa: SLF001 - documented by peewee
+TABLE_NAMES: Final[frozenset[str]] = frozenset(
+    table._meta.table_name  # noqa: SLF001 - documented by peewee
+    for table in TABLES
 )

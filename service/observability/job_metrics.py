@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from service.jobs.records import WorkerState
 from service.jobs.states import JobState
 
-__all__ = ["job_families"]
+__all__ = ["availability_family", "job_families"]
 
 
 def job_families(
@@ -38,6 +38,15 @@ def job_families(
         for device in worker.devices:
             memory.add_metric((*name, device.name, device.kind, device.model), device.memory)
     yield from (alive, seen, running, memory)
+
+
+def availability_family(*, available: bool) -> Metric:
+    """Return whether jobs can be asked for."""
+    family = GaugeMetricFamily(
+        "nasbench_jobs_available", "1 where the database of the jobs answers, 0 where it does not."
+    )
+    family.add_metric((), available)
+    return family
 
 
 def _of_worker(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:

@@ -69,10 +69,11 @@ class Slot:
                 self._do(claim)
 
     def _claim(self) -> Claim | None:
-        can = Capabilities(device=self._device.kind, datasets=frozenset(self._datasets()))
         try:
+            can = Capabilities(device=self._device.kind, datasets=frozenset(self._datasets()))
             return self._jobs.leases.claim(self._worker_id, can)
-        except StoreUnavailableError as error:
+        except OSError as error:
+            # A database that is damaged or away, or data sets that cannot be listed.
             self._log.warning("no jobs", reason=str(error))
             return None
 

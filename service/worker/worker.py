@@ -104,7 +104,8 @@ class Worker:
         for task in (self._say, self._recover, self._evict):
             try:
                 task()
-            except StoreUnavailableError as error:
+            except OSError as error:
+                # Also that a file of another worker cannot be removed.
                 self._log.warning("no word to the store", reason=str(error))
 
     def _say(self) -> None:

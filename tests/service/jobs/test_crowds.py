@@ -95,6 +95,7 @@ def test_the_bound_is_exact_though_nobody_can_insert_while_all_would_count(
 ) -> None:
     url = postgres_server.url
     with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=url, queue_bound=5)) as jobs:
+        assert sum(jobs.store.counts().values()) == 0
         with ThreadPoolExecutor(CROWD) as threads, psycopg.connect(url) as other:
             other.execute("LOCK TABLE job IN SHARE MODE")
             fitted = [threads.submit(fits, jobs, number) for number in range(CROWD)]

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.database import JobDatabase
 from service.jobs.errors import (
     IdempotencyConflictError,
     LostLeaseError,
@@ -20,7 +19,6 @@ from service.jobs.keys import spec_key
 from service.jobs.records import Artifact, Capabilities, Claim, Failure, NewJob, Progress
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 from service.jobs.states import JobKind, JobState
-from service.jobs.store import JobStore
 from service.jobs.tables import SchemaRow
 
 CPU = Capabilities(device="cpu")
@@ -77,13 +75,15 @@ def test_the_tables_of_another_version_are_refused_and_left_alone(
         job, _ = jobs.store.submit(new())
         database = jobs.store._database
         database.write(lambda: database.change(SchemaRow.update(version=99)))
-    with pytest.raises(UnusableStoreError, match="version 99"), open_jobs(job_settings):
-        pass
-    database = JobDatabase(job_settings.database_url)
-    (row,) = database.read(lambda: database.rows(SchemaRow.select()))
-    assert row["version"] == 99
-    assert JobStore(database, bound=1).get(job.id) == job
-    database.close()
+    with open_jobs(job_settings) as jobs:
+        for ask in (lambda: jobs.store.get(job.id), lambda: jobs.store.submit(new())):
+            with pytest.raises(UnusableStoreError, match="version 99"):
+                ask()
+        database = jobs.store._database.peewee
+        with database.connection_context():
+            back = "UPDATE jobs_schema SET version = 1 WHERE version = 99"
+            assert database.execute_sql(back).rowcount == 1
+        assert jobs.store.get(job.id) == job
 
 
 def test_jobs_are_claimed_by_priority_then_by_age(jobs: Jobs) -> None:

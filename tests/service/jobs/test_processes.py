@@ -87,6 +87,7 @@ def test_a_disk_of_postgresql_that_is_full_is_said_to_be_so(
     spec = {"number": 0}
     new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
     with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=postgres_server.url)) as jobs:
+        assert jobs.store.page() == ([], None)
         # PostgreSQL itself raises the error that it raises when it cannot extend a file.
         with psycopg.connect(postgres_server.url) as connection:
             connection.execute(

@@ -12,7 +12,14 @@ from typing import Any, Final, TypeAlias
 
 from generators.raw.errors import DamagedArchiveError, UnsafePickleError
 
-__all__ = ["Constructor", "NumberType", "PickledData", "allowed_global"]
+__all__ = [
+    "LONGEST_KEY",
+    "Constructor",
+    "NumberType",
+    "PickledData",
+    "allowed_global",
+    "is_costly_key",
+]
 
 PickledData: TypeAlias = Any
 """Whatever a pickle holds: numbers, strings and containers whose types its reader has to check."""
@@ -23,6 +30,9 @@ _STRUCT_CODES: Final = {
     "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
 }  # fmt: skip
 _NUMPY_STATE_VERSION: Final = 3
+_SIZED: Final = (dict, frozenset, list, set, str, tuple)
+LONGEST_KEY: Final = 64
+"""Parts of a tuple that is a key: Python hashes them anew each time it is looked up."""
 
 
 class NumberType:
@@ -89,11 +99,21 @@ class Constructor:
         build: Makes the value out of the tuple of arguments.
         raw_argument: Which argument carries a number's or a byte string's raw content, if any:
             it belongs to that one value, so that nothing later in the pickle refers to it.
+        copies: Whether the value is a copy of its first argument, which a pickle may name again
+            and again in a few bytes.
     """
 
     name: str
     build: Callable[[tuple[PickledData, ...]], PickledData]
     raw_argument: int | None = None
+    copies: bool = True
+
+    def copied(self, arguments: tuple[PickledData, ...]) -> int:
+        """Return how many elements or characters a call copies."""
+        if not self.copies or not arguments:
+            return 0
+        first = arguments[0]
+        return len(first) if isinstance(first, _SIZED) else 0
 
 
 def allowed_global(module: str, name: str) -> Constructor:
@@ -118,6 +138,11 @@ def allowed_global(module: str, name: str) -> Constructor:
     return constructor
 
 
+def is_costly_key(key: PickledData) -> bool:
+    """Tell whether hashing a key takes long: C descends into tuples of tuples without limit."""
+    return type(key) is tuple and (len(key) > LONGEST_KEY or tuple in map(type, key))
+
+
 def _wrong_arguments(name: str) -> UnsafePickleError:
     return UnsafePickleError(f"refused to call {name} with arguments that no data pickle gives it")
 
@@ -134,8 +159,7 @@ def _items(name: str, arguments: tuple[PickledData, ...]) -> list[PickledData]:
 
 def _hashable(name: str, arguments: tuple[PickledData, ...]) -> list[PickledData]:
     items = _items(name, arguments)
-    # Hashing a tuple descends into it, without limit in C: tuples of tuples are no elements.
-    if any(type(part) is tuple for item in items if type(item) is tuple for part in item):
+    if any(map(is_costly_key, items)):
         raise _wrong_arguments(name)
     return items
 
@@ -185,7 +209,7 @@ def _scalar(arguments: tuple[PickledData, ...]) -> float:
     raise _wrong_arguments("numpy's scalar")
 
 
-_SCALAR: Final = Constructor("numpy's scalar", _scalar, raw_argument=1)
+_SCALAR: Final = Constructor("numpy's scalar", _scalar, raw_argument=1, copies=False)
 _BUILTINS: Final = {
     "bytes": Constructor("bytes", _bytes),
     "dict": Constructor("dict", _mapping),

@@ -14,7 +14,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar
 
 from generators.raw.errors import ArchiveError, DamagedArchiveError, UnsafePickleError
-from generators.raw.pickle_globals import Constructor, NumberType, PickledData, allowed_global
+from generators.raw.pickle_globals import (
+    LONGEST_KEY,
+    Constructor,
+    NumberType,
+    PickledData,
+    allowed_global,
+    is_costly_key,
+)
 from generators.raw.pickle_input import PickleInput
 from generators.raw.pickle_memo import Memo
 from generators.raw.pickle_runs import Run, integer_key_run, memoized_key_run, numbered_key_run
@@ -27,6 +34,8 @@ DEEPEST: Final = 1000
 
 _NEWEST_PROTOCOL: Final = 5
 _MOST_ON_STACK: Final = 1 << 20
+_FREE_COPIES: Final = 4096
+"""Elements that may be copied however little was read."""
 _FORBIDDEN: Final = {
     ord("P"): "PERSID", ord("Q"): "BINPERSID", ord("i"): "INST", ord("o"): "OBJ",
     ord("S"): "STRING", 0x81: "NEWOBJ", 0x92: "NEWOBJ_EX", 0x82: "EXT1", 0x83: "EXT2",
@@ -83,7 +92,8 @@ class PickleMachine(PickleInput):
     """
 
     __slots__ = (
-        "_nested_tuples", "containers", "finished", "frames", "memo", "paused", "result", "stack",
+        "_copied", "_copied_from", "_costly_tuples", "containers", "finished", "frames", "memo",
+        "paused", "result", "stack",
     )  # fmt: skip
 
     def __init__(self, file: BinaryIO) -> None:
@@ -95,7 +105,9 @@ class PickleMachine(PickleInput):
         self.paused = False
         self.finished = False
         self.result: PickledData = None
-        self._nested_tuples = False
+        self._costly_tuples = False  # whether a tuple was made that is no key
+        self._copied = 0
+        self._copied_from = 0
 
     def run(self) -> None:
         """Execute opcodes until an operation pauses the machine or the pickle ends.
@@ -320,16 +332,14 @@ class PickleMachine(PickleInput):
 
     def _tuple_of(self, items: list[PickledData]) -> tuple[PickledData, ...]:
         self.containers += 1
-        if tuple in map(type, items):
-            self._nested_tuples = True
+        if tuple in map(type, items) or len(items) > LONGEST_KEY:
+            self._costly_tuples = True
         return tuple(items)
 
     def _check_keys(self, keys: list[PickledData]) -> None:
-        """Refuse tuples of tuples as keys: Python hashes them in C, however deep they are."""
-        if self._nested_tuples and any(
-            type(key) is tuple and tuple in map(type, key) for key in keys
-        ):
-            raise TypeError("a tuple of tuples as a key")
+        """Refuse tuples as keys that take long to hash."""
+        if self._costly_tuples and any(map(is_costly_key, keys)):
+            raise TypeError(f"a tuple of tuples, or of more than {LONGEST_KEY} values, as a key")
 
     # Stack and memo
 
@@ -400,6 +410,7 @@ class PickleMachine(PickleInput):
         constructor, arguments = self._last(2)
         if type(constructor) is not Constructor or type(arguments) is not tuple:
             raise UnsafePickleError("refused to call what is no allowed callable")
+        self._count_copied(constructor, arguments)
         value = constructor.build(arguments)
         if constructor.raw_argument is not None:
             raw = arguments[constructor.raw_argument]
@@ -408,6 +419,16 @@ class PickleMachine(PickleInput):
                 self.memo.forget(raw)
         del self.stack[-2:]
         self.push_container(value)
+
+    def _count_copied(self, constructor: Constructor, arguments: tuple[PickledData, ...]) -> None:
+        """Bound what callables copy by the bytes that were read since `forget_copied`."""
+        self._copied += constructor.copied(arguments)
+        if self._copied > self.offset - self._copied_from + _FREE_COPIES:
+            raise DamagedArchiveError("malformed pickle: it copies more than it holds")
+
+    def forget_copied(self) -> None:
+        """Begin anew to count what is copied: what was read before has been given out."""
+        self._copied, self._copied_from = 0, self.offset
 
     @_executes(b"b")
     def _build(self) -> None:

@@ -100,6 +100,7 @@ class _RecordMachine(PickleMachine):
         if self.complete:
             values = [value for _, value in self.complete]
             self.memo.end_record()
+            self.forget_copied()
         else:
             values = [self.result]
             self.containers += self._outside

@@ -12,6 +12,14 @@ from benchmark_db import errors
 from benchmark_db.errors import BenchmarkDataError, shown
 
 
+def _doubled() -> list[Any]:
+    """Return two to the 60th lists, of which there are 60."""
+    value: list[Any] = []
+    for _ in range(60):
+        value = [value, value]
+    return value
+
+
 def _deep() -> list[Any]:
     deep: list[Any] = []
     for _ in range(3000):
@@ -26,10 +34,14 @@ def _deep() -> list[Any]:
         (None, "None"),
         (10**5000, "a int too large to show"),
         ([10**5000], "a list too large to show"),
-        (_deep(), "a list too large to show"),
+        (_deep(), "[[[[[...]]]]]"),
+        (
+            _doubled(),
+            "[[[[[...], [...]], [[...], [...]]], [[[...], [...]], [[...], [...]]]], [[[[.....",
+        ),
         ("x" * 100, f"'{'x' * 76}..."),
     ],
-    ids=["text", "none", "integer", "list", "deep list", "long text"],
+    ids=["text", "none", "integer", "list", "deep list", "doubled list", "long text"],
 )
 def test_a_value_is_shown_on_one_short_line(value: Any, text: str) -> None:
     assert shown(value) == text

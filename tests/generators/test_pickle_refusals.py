@@ -8,6 +8,7 @@ import os
 import pickle
 import random
 import struct
+import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -176,7 +177,7 @@ class TestMalformedPickles:
 
     def test_a_tower_of_doubled_tuples_is_no_key(self) -> None:
         raw = b"})" + b"2\x86" * 60 + b"K\x01s."
-        with pytest.raises(DamagedArchiveError, match="a tuple of tuples as a key"):
+        with pytest.raises(DamagedArchiveError, match="a tuple of tuples"):
             loaded(raw)
 
     @pytest.mark.parametrize(
@@ -275,6 +276,69 @@ class TestMalformedPickles:
             path.write_bytes(raw)
             with bz2.open(path) as file, pytest.raises(DamagedArchiveError, match="damaged contai"):
                 load_pickle(file)
+
+
+BIG_LIST = b"]q\x00(" + b"K\x01" * 50_000 + b"e"
+BIG_DICT = b"}q\x00(" + b"".join(b"J" + struct.pack("<i", n) + b"N" for n in range(50_000)) + b"u"
+BIG_SET = b"\x8fq\x00(" + b"".join(b"J" + struct.pack("<i", n) for n in range(50_000)) + b"\x90"
+BIG_TEXT = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x00"
+LATIN1 = b"\x8c\x06latin1"
+COPIES = {
+    "list": (BIG_LIST, b"cbuiltins\nlist\n", b"h\x00\x85R"),
+    "tuple": (BIG_LIST, b"cbuiltins\ntuple\n", b"h\x00\x85R"),
+    "set": (BIG_SET, b"c__builtin__\nset\n", b"h\x00\x85R"),
+    "frozenset": (BIG_SET, b"cbuiltins\nfrozenset\n", b"h\x00\x85R"),
+    "list of a set": (BIG_SET, b"cbuiltins\nlist\n", b"h\x00\x85R"),
+    "dict": (BIG_DICT, b"cbuiltins\ndict\n", b"h\x00\x85R"),
+    "OrderedDict": (BIG_DICT, b"ccollections\nOrderedDict\n", b"h\x00\x85R"),
+    "encode": (BIG_TEXT, b"c_codecs\nencode\n", b"h\x00" + LATIN1 + b"\x86R"),
+}
+
+
+class TestCopyBombs:
+    @pytest.mark.parametrize("name", COPIES)
+    def test_what_is_copied_is_bounded_by_what_was_read(self, name: str) -> None:
+        big, call, arguments = COPIES[name]
+        copy = call + b"q\x01" + arguments
+        calls = b"0" + b"h\x01" + arguments
+        loaded(b"](" + big + copy + b"e.")
+        raw = b"](" + big + copy + calls * 5_000 + b"e."
+        tracemalloc.start()
+        with pytest.raises(DamagedArchiveError, match="copies more than it holds"):
+            loaded(raw)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 60 * len(big)
+
+    @pytest.mark.parametrize("name", ["list", "encode"])
+    def test_records_given_out_pay_for_no_later_copies(self, name: str) -> None:
+        big, call, arguments = COPIES[name]
+        one = b"K%c}\x8c\x01v" + big[: big.index(b"q")] + big[big.index(b"q") + 2 :] + b"s"
+        records = b"".join(one % number for number in range(10))
+        copies = call + b"q\x01" + arguments + (b"0h\x01" + arguments) * 40
+        last = b"K\x63}\x8c\x01v(" + big + copies + b"ls"
+        raw = b"}(\x8c\x07records}(" + records + last + b"uu."
+        # Behind ten lists of the same size, forty copies of one are less than the file has bytes.
+        with pytest.raises(DamagedArchiveError, match="copies more than it holds"):
+            streamed(raw)
+
+    def test_a_long_tuple_is_no_key(self) -> None:
+        key = b"(" + b"N" * 100 + b"tq\x00"
+        for raw in (
+            b"}" + key + b"Ns.",
+            b"}(" + key + b"Nu.",
+            b"\x8f(" + key + b"\x90.",
+            b"(" + key + b"\x91.",
+            b"cbuiltins\nset\n](" + key + b"e\x85R.",
+            b"(" + key + b"Nd.",
+        ):
+            with pytest.raises(ArchiveError):
+                loaded(raw)
+
+    def test_python_2_spells_an_ordered_dict_as_a_list_of_pairs(self) -> None:
+        pairs = b"".join(b"](K" + bytes([n]) + b"K\x01e" for n in range(200))
+        raw = b"ccollections\nOrderedDict\n](" + pairs + b"e\x85R."
+        assert loaded(raw) == dict.fromkeys(range(200), 1)
 
 
 readers = st.sampled_from([loaded, streamed])

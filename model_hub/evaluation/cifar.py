@@ -211,6 +211,8 @@ def _class_names(file: Path, layout: _Layout) -> tuple[str, ...] | None:
         names = _fields(file).get(layout.names_key)
     if not isinstance(names, list) or len(names) != layout.num_classes:
         raise DatasetError(f"{file} does not name {layout.num_classes} classes")
+    if not {str, bytes}.issuperset(map(type, names)):
+        raise DatasetError(f"{file} names classes by something else than text")
     return tuple(map(_text, names))
 
 

@@ -32,6 +32,7 @@ _GLOBALS: Final = {
 """Names that a pickle may state, and what stands for them; they are never imported."""
 
 _MARK: Final = object()
+_KEY_TYPES: Final = frozenset({str, bytes, int})
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,7 @@ class _Bytes:
     def __init__(self) -> None:
         self.array: Any = None
 
-    def set_state(self, state: Any) -> None:
-        match state:
-            case (int(), tuple(shape), _Name(name="dtype"), False | 0, str() | bytes() as data):
-                raw = data.encode("latin-1") if isinstance(data, str) else data
-            case _:
-                raise ValueError("an array that is not one of bytes in C order")
+    def set_state(self, shape: tuple[Any, ...], raw: bytes) -> None:
         if not all(type(size) is int and size >= 0 for size in shape) or prod(shape) != len(raw):
             raise ValueError(f"{len(raw)} bytes for an array of shape {shape}")
         self.array = np.frombuffer(raw, np.uint8).reshape(shape)
@@ -63,6 +59,7 @@ class _Machine:
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
+        self._may_copy = 0
         self.memo: dict[int, Any] = {}
         value = self.stack.append
         self.instructions: dict[str, Callable[[Any], object]] = {
@@ -98,6 +95,7 @@ class _Machine:
         }
 
     def run(self, data: bytes) -> Any:
+        self._may_copy = len(data)
         for code, argument, _ in pickletools.genops(data):
             if code.name not in self.instructions:
                 raise ValueError(f"the instruction {code.name}, which data have no use for")
@@ -144,17 +142,28 @@ class _Machine:
             case [_Name(name="dtype"), ("u1" | "|u1", *_)]:
                 self.stack.append(_Name(_DTYPE))
             case [_Name(name="encode"), (str(text), "latin1" | "latin-1")]:
-                self.stack.append(text.encode("latin-1"))  # how Python 3 spells bytes of Python 2
+                self.stack.append(self._encoded(text))  # how Python 3 spells bytes of Python 2
             case _:
                 raise ValueError("a call that makes no array of bytes")
 
     def _build(self) -> None:
         target, state = self._popped(2)
         if isinstance(target, _Bytes):
-            target.set_state(state)
+            match state:
+                case (int(), tuple(shape), _Name(name="dtype"), False | 0, str() | bytes() as raw):
+                    target.set_state(shape, self._encoded(raw) if isinstance(raw, str) else raw)
+                case _:
+                    raise ValueError("an array that is not one of bytes in C order")
         elif target != _Name(_DTYPE):
             raise ValueError("a state for something without one")
         self.stack.append(target)
+
+    def _encoded(self, text: str) -> bytes:
+        """Return the bytes of a text; what is copied is bounded by the pickle's own bytes."""
+        self._may_copy -= len(text)
+        if self._may_copy < 0:
+            raise ValueError("more copies than bytes")
+        return text.encode("latin-1")
 
 
 def read_pickle(data: bytes, place: object) -> Any:
@@ -176,11 +185,18 @@ def read_pickle(data: bytes, place: object) -> Any:
 
 
 def _paired(values: list[Any]) -> dict[Any, Any]:
+    # Tuples that hold another one many times take for ever to hash.
+    if not _KEY_TYPES.issuperset(map(type, values[::2])):
+        raise ValueError("a key that is neither text nor a number")
     return dict(zip(values[::2], values[1::2], strict=True))
 
 
 def _plain(value: Any) -> Any:
-    """Return a dict with its arrays in place of what stands for them."""
+    """Return a value, or the values of a dict, with arrays in place of what stands for them."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _array(part) for key, part in value.items()}
+    return _array(value)
+
+
+def _array(value: Any) -> Any:
     return value.array if isinstance(value, _Bytes) else value

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import pickletools
+import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from uuid import uuid4
 
 import torch
@@ -37,6 +39,18 @@ _PARALLEL: Final = "module."
 """What training on several GPUs puts before every name."""
 _KNOWN_KEYS: Final = ("state_dict", "model", "net", "state_dict_ema", "model_ema")
 """Under which checkpoints keep their tensors, where nobody says."""
+_ZIP_START: Final = b"PK\x03\x04"
+_LEGACY_PICKLES: Final = 4
+"""In files of torch before 1.6: magic number, protocol, system and the object."""
+_ANY_SIZE: Final = frozenset({"builtins bytearray", "__builtin__ bytearray"})
+"""Names that make bytes of any number out of that number."""
+_COPYING_ARGUMENTS: Final = frozenset({"TUPLE1", "TUPLE2"})
+"""What stands before the call of a container with its content, or of `_codecs.encode`."""
+_MOST_COPIED: Final = 1 << 24
+"""Elements that a pickle may copy, of containers and of the state of objects: none of them has more
+than the pickle has bytes."""
+_MOST_UNFOLDED: Final = 16
+"""How many times the bytes of its file the tensors of a checkpoint may have: some are shared."""
 
 
 def digest_of(path: Path) -> str:
@@ -64,6 +78,7 @@ def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
     """
     with path.open("rb"):  # a file that cannot be opened is its own error
         pass
+    _refuse_copies(path)
     found = _tensors(_loaded(path), inside, path)
     odd = [name for name, value in found.items() if not isinstance(value, Tensor)]
     if odd or not found:
@@ -71,6 +86,7 @@ def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
             f"{path} holds no state of a network: "
             + (f"{odd[0]!r:.80} is a {type(found[odd[0]]).__name__}" if odd else "it is empty")
         )
+    _refuse_unfolded(found, path)
     if all(name.startswith(_PARALLEL) for name in found):
         return {name.removeprefix(_PARALLEL): tensor for name, tensor in found.items()}
     return dict(found)
@@ -125,6 +141,66 @@ def _loaded(path: Path) -> Any:
         raise CheckpointError(_refusal(path, str(error))) from error
     except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is truncated or no checkpoint: {_line(error)}") from error
+
+
+def _refuse_copies(path: Path) -> None:
+    """Refuse a file that takes far more memory to read than it has bytes.
+
+    `torch.load(weights_only=True)` runs nothing, but a pickle can have it copy a value again and
+    again, or unpack a member of a zip archive without end.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_ZIP_START))
+        file.seek(0)
+        try:
+            if start != _ZIP_START:
+                for _ in range(_LEGACY_PICKLES):
+                    _refuse_copying(file, path)
+                return
+            with zipfile.ZipFile(file) as archive:
+                members = archive.infolist()
+                if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                    raise CheckpointError(
+                        f"{path} has compressed members, which torch.save never writes"
+                    )
+                for member in members:
+                    if member.filename.endswith("data.pkl"):
+                        with archive.open(member) as pickled:
+                            _refuse_copying(pickled, path)
+        except CheckpointError:
+            raise
+        except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+            raise CheckpointError(
+                f"{path} is truncated or no checkpoint: {_line(error)}"
+            ) from error
+
+
+def _refuse_copying(file: IO[bytes], path: Path) -> None:
+    """Read the instructions of one pickle, without following them, and count what could copy."""
+    copies, size, before = 0, 0, ""
+    for code, argument, place in pickletools.genops(file):
+        if code.name == "GLOBAL" and argument in _ANY_SIZE:
+            raise CheckpointError(f"{path} was refused: it makes a {argument}, as no weights do")
+        copies += code.name == "BUILD" or (code.name == "REDUCE" and before in _COPYING_ARGUMENTS)
+        size = place or 0
+        if "PUT" not in code.name:
+            before = code.name
+    if copies * size > _MOST_COPIED:
+        raise CheckpointError(f"{path} was refused: reading it copies more than it holds")
+
+
+def _refuse_unfolded(tensors: Mapping[str, Any], path: Path) -> None:
+    """Refuse tensors that have more elements than their file has of them."""
+    whole = 0
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+            raise CheckpointError(f"{path}: {name!r:.80} is no dense tensor of numbers")
+        size = tensor.numel() * tensor.element_size()
+        whole += size
+        if size > tensor.untyped_storage().nbytes():
+            raise CheckpointError(f"{path}: {name!r:.80} repeats its elements")
+    if whole > _MOST_UNFOLDED * path.stat().st_size:
+        raise CheckpointError(f"{path} has {whole} bytes of tensors, many times its own size")
 
 
 def _refusal(path: Path, reason: str) -> str:

@@ -206,7 +206,26 @@ def test_an_enormous_place_in_memory_is_only_a_number() -> None:
     assert read_pickle(b"]r\xff\xff\xff\x7f.", "x") == []
 
 
-def test_a_list_within_itself_does_no_harm() -> None:
+def test_a_container_within_itself_does_no_harm() -> None:
     assert isinstance(read_pickle(b"]q\x00h\x00a.", "x"), list)
-    with pytest.raises(DatasetError):
-        read_pickle(b"}q\x00K\x01h\x00s.", "x")
+    assert isinstance(read_pickle(b"}q\x00K\x01h\x00s.", "x"), dict)
+
+
+def test_dicts_that_hold_another_one_twice_are_not_unfolded() -> None:
+    twice = b"".join(b"K%c}(K\x00h%cK\x01h%cuq%c" % (n, n, n, n + 1) for n in range(1, 60))
+    assert len(read_pickle(b"}(K\x00}q\x01" + twice + b"u.", "x")) == 60
+
+
+@pytest.mark.parametrize("key", [b"h\x3c", b"N", b"h\x02"])
+def test_a_key_is_text_or_a_number(key: bytes) -> None:
+    doubled = b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(1, 60))
+    with pytest.raises(DatasetError, match="neither text nor a number"):
+        read_pickle(b"]()q\x01" + doubled + b"}" + key + b"Nse.", "x")
+
+
+def test_a_text_is_not_copied_without_end() -> None:
+    text = b"X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"q\x00"
+    call = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    assert read_pickle(b"](" + text + call + b"e.", "x")[1] == b"a" * 100_000
+    with pytest.raises(DatasetError, match="more copies than bytes"):
+        read_pickle(b"](" + text + call * 5_000 + b"e.", "x")

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import pickle
+import struct
 import threading
+import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -46,6 +48,21 @@ def assert_has(network: nn.Module, state: dict[str, Tensor]) -> None:
 def real(shared: Path) -> Path:
     """The published checkpoint at hand."""
     return shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth"
+
+
+def write_pickled(path: Path, pickled: bytes, *, legacy: bool) -> None:
+    """Write a file as torch.save does, of a pickle that it would not make."""
+    torch.save({}, path, _use_new_zipfile_serialization=not legacy)
+    empty = b"\x80\x02}q\x00."
+    if legacy:
+        before, after = path.read_bytes().rsplit(empty, 1)
+        path.write_bytes(before + pickled + after)
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, pickled if name.endswith("data.pkl") else content)
 
 
 class TestTheRealCheckpoint:
@@ -218,6 +235,56 @@ class TestForeignFiles:
         with pytest.raises(zoo.CheckpointError):
             zoo.load(small.name, checkpoint=plain)
         assert not witness.exists()
+
+    @pytest.mark.parametrize(
+        "copies",
+        [
+            b"ccollections\nOrderedDict\nh\x00\x85R",
+            b"ccollections\nOrderedDict\n)Rh\x00b",
+            b"ccollections\nCounter\nh\x00\x85R",
+            b"c_codecs\nencode\nh\x01X\x06\x00\x00\x00latin1\x86R",
+        ],
+    )
+    @pytest.mark.parametrize("legacy", [False, True])
+    def test_that_copy_without_end_are_refused(
+        self, small: zoo.Record, tmp_path: Path, copies: bytes, *, legacy: bool
+    ) -> None:
+        big = b"}q\x00(" + b"".join(b"J%bN" % struct.pack("<i", n) for n in range(20_000)) + b"u"
+        text = b"X" + struct.pack("<I", 60_000) + b"a" * 60_000 + b"q\x01"
+        pickled = b"\x80\x02](" + big + text + copies * 10_000 + b"e."
+        path = tmp_path / "bomb.pth"
+        write_pickled(path, pickled, legacy=legacy)
+        with pytest.raises(zoo.CheckpointError, match="copies more than it holds"):
+            zoo.load(small, checkpoint=path)
+
+    def test_that_make_bytes_of_any_number_are_refused(
+        self, small: zoo.Record, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "bomb.pth"
+        write_pickled(path, b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.", legacy=False)
+        with pytest.raises(zoo.CheckpointError, match="bytearray, as no weights do"):
+            zoo.load(small, checkpoint=path)
+
+    def test_whose_members_are_compressed_are_refused(
+        self, small: zoo.Record, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "bomb.pth"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("bomb/data.pkl", b"N" * 1_000_000)
+        with pytest.raises(zoo.CheckpointError, match="compressed members"):
+            zoo.load(small, checkpoint=path)
+
+    def test_whose_tensors_repeat_their_elements_are_refused(
+        self, small: zoo.Record, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "bomb.pth"
+        torch.save({"a.weight": torch.zeros(1).expand(1_000_000, 1_000)}, path)
+        with pytest.raises(zoo.CheckpointError, match="repeats its elements"):
+            zoo.load(small, checkpoint=path)
+        shared = torch.zeros(1_000)
+        torch.save({f"{n}.weight": shared for n in range(5_000)}, path)
+        with pytest.raises(zoo.CheckpointError, match="many times its own size"):
+            zoo.load(small, checkpoint=path)
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_with_numbers_gone_astray_are_refused(

@@ -132,7 +132,7 @@ def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:
         return file.url
     raise FetchError(
         f"{file.name} has no address that a program can fetch: download it by hand from "
-        f"{file.page}, {file.then + ', ' if file.then else ''}and give its path to `nbs generate "
+        f"{file.page} and give its path to `nbs generate "
         f"{benchmark}`; or name a mirror that has it: --mirror URL or $NASBENCH_MIRROR"
     )
 

@@ -1,4 +1,4 @@
-"""NAS-Bench-201: from the raw archive, in either layout, to the database."""
+"""NAS-Bench-201: from the raw archive, in any packing, to the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
     """Convert a raw archive into `out`/nasbench201.db and return its provenance.
 
     Args:
-        raw: ``NAS-Bench-201-v1_….pth`` or a ``NATS-tss-…`` folder.
+        raw: ``NAS-Bench-201-v1_….pth``, ``NATS-tss-….pickle.pbz2``, a ``NATS-tss-…-simple`` folder
+            or its tar file.
         out: Folder of the database.
         progress: Told how many architectures are done.
 

@@ -1,4 +1,4 @@
-"""From an archive of either space of NATS-Bench, in either layout, to the database."""
+"""From an archive of either space of NATS-Bench, in any packing, to the database."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ class _RowWriter:
         self._curves = 0
         self._runs: Counter[tuple[str, int]] = Counter()
         self._without_latency = 0
+        self._without_time = 0
 
     def add(self, index: int, budgets: Mapping[int, Any]) -> None:
         space = self._space
@@ -123,6 +124,7 @@ class _RowWriter:
             },
             "architectures_missing": len(self._space.names) - self._architectures,
             "runs_without_latency": self._without_latency,
+            "runs_without_training_time": self._without_time,
         }
 
     def _rows(
@@ -134,6 +136,7 @@ class _RowWriter:
         self._curves += 1
         self._runs[run.dataset, num_epochs] += 1
         self._without_latency += run.latency is None
+        self._without_time += run.train.seconds is None
         absent = SplitResults.absent(num_epochs)
         splits = [
             run.train,

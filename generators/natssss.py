@@ -1,4 +1,4 @@
-"""The size space of NATS-Bench: from the folder of records to the database."""
+"""The size space of NATS-Bench: from the raw archive, in any packing, to the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
     """Convert a raw archive into `out`/natssss.db and return its provenance.
 
     Args:
-        raw: A ``NATS-sss-…`` folder.
+        raw: A ``NATS-sss-…-simple`` folder, its tar file, or ``NATS-sss-….pickle.pbz2``.
         out: Folder of the database.
         progress: Told how many architectures are done.
 

@@ -17,16 +17,15 @@ class RawFile:
         name: Its name, there and on a mirror.
         url: Its address; None where it can only be fetched by hand.
         page: Where people find it.
-        then: What to do with it before it is converted.
     """
 
     name: str
     url: str | None = None
     page: str
-    then: str = ""
 
 
 _NASBENCH101: Final = "https://github.com/google-research/nasbench"
+_NASBENCH201: Final = "https://github.com/D-X-Y/NAS-Bench-201#preparation-and-download"
 _NATS_BENCH: Final = "https://github.com/D-X-Y/NATS-Bench#preparation-and-download"
 
 RAW_FILES: Final[Mapping[str, tuple[RawFile, ...]]] = {
@@ -43,22 +42,14 @@ RAW_FILES: Final[Mapping[str, tuple[RawFile, ...]]] = {
         ),
     ),
     "nasbench201": (
-        RawFile(
-            name="NAS-Bench-201-v1_1-096897.pth",
-            page="https://github.com/D-X-Y/NAS-Bench-201#preparation-and-download",
-        ),
-        RawFile(
-            name="NATS-tss-v1_0-3ffb9-simple.tar",
-            page=_NATS_BENCH,
-            then="unpack it with `tar xf`; the folder in it is the archive",
-        ),
+        RawFile(name="NAS-Bench-201-v1_1-096897.pth", page=_NASBENCH201),
+        RawFile(name="NAS-Bench-201-v1_0-e61699.pth", page=_NASBENCH201),
+        RawFile(name="NATS-tss-v1_0-3ffb9-simple.tar", page=_NATS_BENCH),
+        RawFile(name="NATS-tss-v1_0-3ffb9.pickle.pbz2", page=_NATS_BENCH),
     ),
     "natssss": (
-        RawFile(
-            name="NATS-sss-v1_0-50262-simple.tar",
-            page=_NATS_BENCH,
-            then="unpack it with `tar xf`; the folder in it is the archive",
-        ),
+        RawFile(name="NATS-sss-v1_0-50262-simple.tar", page=_NATS_BENCH),
+        RawFile(name="NATS-sss-v1_0-50262.pickle.pbz2", page=_NATS_BENCH),
     ),
     "nds": (
         RawFile(

@@ -1,28 +1,38 @@
 """The archives of NAS-Bench-201 and NATS-Bench, architecture by architecture.
 
-Two layouts hold the same records: one torch-saved pickle of all architectures (NAS-Bench-201),
-and a folder of one bz2-compressed pickle an architecture (NATS-Bench).
+Four packings hold the same records: one pickle of all architectures, saved by torch
+(NAS-Bench-201) or compressed by bz2 (NATS-Bench), and a folder of one bz2-compressed pickle an
+architecture, as it is or as the tar file in which it is published.
 """
 
 from __future__ import annotations
 
 import bz2
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from itertools import islice
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Final, TypeAlias, cast
 
 from benchmark_db.errors import shown
-from generators.raw.errors import ArchiveError
+from generators.raw.errors import (
+    ArchiveError,
+    DamagedArchiveError,
+    UnsafePickleError,
+    WrongFormatError,
+)
 from generators.raw.pickle_stream import PickleStream, load_pickle
 from generators.raw.torch_archive import open_torch_pickle
 
 __all__ = ["NatsArchive"]
 
 _META: Final = "meta.pickle.pbz2"
+_RECORDS: Final = "arch2infos"
 _FILE_NAME: Final = re.compile(r"([0-9]{6})\.pickle\.pbz2")
 _BUDGETS: Final = {"less": 12, "full": 200}
 """What NAS-Bench-201's own archive calls its budgets, in epochs."""
@@ -31,15 +41,24 @@ _EPOCHS: Final = re.compile(r"[0-9]{1,4}")
 
 _MAX_FILE: Final = 64 * 2**20
 """Most bytes a file of one architecture may unpack to; real ones have 400 kB."""
+_MAX_WHOLE: Final = 256 * 2**30
+"""Most bytes a file of all architectures may unpack to; real ones have some 10 GB."""
 _READ_AHEAD: Final = 8
 _SYNTHETIC: Final = "synthetic"
+_BZ2_START: Final = b"BZh"
+_TAR_MARK: Final = slice(257, 262)
+_TAR_BLOCK: Final = tarfile.BLOCKSIZE
+
+_Read: TypeAlias = Callable[[], bytes]
+"""Gives the packed bytes of a file."""
 
 
 class NatsArchive:
-    """An archive in either layout.
+    """An archive in any packing.
 
     Args:
-        path: A `.pth` file or a folder.
+        path: A `.pth` file, a `.pickle.pbz2` file of all architectures, a folder, or a tar file of
+            one.
         architectures: The published list of architectures, which the archive must have.
 
     Attributes:
@@ -59,7 +78,7 @@ class NatsArchive:
             ArchiveError: The archive is not one, damaged, or of another benchmark.
             OSError: It cannot be read.
         """
-        pairs = self._folder() if self.path.is_dir() else self._file()
+        pairs = self._pairs()
         seen = set()
         for index, records in pairs:
             where = f"architecture {shown(index)}"
@@ -77,32 +96,56 @@ class NatsArchive:
                 self._check_identity(record, index, where)
             yield index, budgets
 
-    def _file(self) -> Iterator[tuple[Any, Any]]:
+    def _pairs(self) -> Iterator[tuple[Any, Any]]:
+        """Yield what stands for an index and for its records."""
+        if self.path.is_dir():
+            yield from self._many(_files_of(self.path), self.path.name)
+            return
+        with self.path.open("rb") as file:
+            start = file.read(_TAR_BLOCK)
+        if start[_TAR_MARK] == b"ustar":
+            with _open_tar(self.path) as files:
+                yield from self._many(files, self.path.name)
+        elif start.startswith(_BZ2_START):
+            yield from self._whole_bz2()
+        else:
+            yield from self._whole_torch()
+
+    def _whole_torch(self) -> Iterator[tuple[Any, Any]]:
         with open_torch_pickle(self.path) as file:
-            stream = PickleStream(file, stream_key="arch2infos")
+            stream = PickleStream(file, stream_key=_RECORDS)
             yield from stream.pairs()
             self._check_meta(stream.root)
 
-    def _folder(self) -> Iterator[tuple[Any, Any]]:
-        meta = self.path / _META
-        if not meta.is_file():
-            raise ArchiveError(f"{self.path.name} holds no {_META}: not a NATS-Bench folder")
-        self._check_meta(_unpacked(meta))
-        files = sorted(
-            (int(match[1]), file)
-            for file in self.path.iterdir()
-            if (match := _FILE_NAME.fullmatch(file.name))
-        )
+    def _whole_bz2(self) -> Iterator[tuple[Any, Any]]:
+        with bz2.open(self.path) as file:
+            stream = PickleStream(
+                cast("BinaryIO", _Unpacked(file, self.path.name)), stream_key=_RECORDS
+            )
+            yield from stream.pairs()
+            stream.expect_end()
+            self._check_meta(stream.root)
+
+    def _many(self, files: Mapping[str, _Read], archive: str) -> Iterator[tuple[Any, Any]]:
+        if _META not in files:
+            raise WrongFormatError(f"{archive} holds no {_META}: not an archive of NATS-Bench")
+        self._check_meta(_decoded(_plain(files[_META](), _META), _META))
+        names = ((int(match[1]), name) for name in files if (match := _FILE_NAME.fullmatch(name)))
+        waiting = iter(sorted(names))
         # Decompression takes longer than all else and releases the interpreter.
         with ThreadPoolExecutor(2, "bz2") as pool:
-            waiting = iter(files)
-            ahead = [
-                (i, file, pool.submit(_plain, file)) for i, file in islice(waiting, _READ_AHEAD)
-            ]
+
+            def unpacking(count: int) -> list[tuple[int, str, Any]]:
+                return [
+                    (index, name, pool.submit(_plain, files[name](), name))
+                    for index, name in islice(waiting, count)
+                ]
+
+            ahead = unpacking(_READ_AHEAD)
             while ahead:
-                index, file, data = ahead.pop(0)
-                ahead += [(i, f, pool.submit(_plain, f)) for i, f in islice(waiting, 1)]
-                yield index, _decoded(data.result(), file)
+                index, name, data = ahead.pop(0)
+                ahead += unpacking(1)
+                yield index, _decoded(data.result(), name)
 
     def _check_meta(self, meta: Any) -> None:
         listed = meta.get("meta_archs") if isinstance(meta, dict) else None
@@ -130,23 +173,103 @@ class NatsArchive:
         raise ArchiveError(f"{where}: {shown(name)} is not a training budget")
 
 
-def _unpacked(path: Path) -> Any:
-    return _decoded(_plain(path), path)
+class _Unpacked:
+    """What a bz2 file holds, read in one direction and not without end."""
+
+    def __init__(self, file: bz2.BZ2File, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._left = _MAX_WHOLE
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise DamagedArchiveError(f"{self._name} unpacks to more than {_MAX_WHOLE} bytes")
+        return data
+
+    def seekable(self) -> bool:
+        """Tell that it cannot be set back: it would be unpacked from its beginning again."""
+        return False
 
 
-def _plain(path: Path) -> bytes:
-    try:
-        with bz2.open(path) as file:
-            data = file.read(_MAX_FILE + 1)
-    except (OSError, EOFError, ValueError) as error:
-        raise ArchiveError(f"{path.name} is damaged: {error}") from error
-    if len(data) > _MAX_FILE:
-        raise ArchiveError(f"{path.name} unpacks to more than {_MAX_FILE} bytes")
+def _files_of(folder: Path) -> Mapping[str, _Read]:
+    """Return the files of a folder by name."""
+    files = {file.name: partial(_read_file, file) for file in folder.iterdir()}
+    if _META not in files:
+        inside = [file.parent.name for file in folder.glob(f"*/{_META}")]
+        if len(inside) == 1:
+            raise WrongFormatError(f"the archive is {inside[0]}, a folder in {folder.name}")
+    return files
+
+
+def _read_file(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        data = opened.read(_MAX_FILE + 1)
+    _check_size(len(data), file.name)
     return data
 
 
-def _decoded(data: bytes, path: Path) -> Any:
+@contextmanager
+def _open_tar(path: Path) -> Iterator[Mapping[str, _Read]]:
+    """Open a tar file, of which nothing is unpacked to the disk, as its files by name.
+
+    Raises:
+        DamagedArchiveError: It is cut short or damaged.
+        WrongFormatError: Its files lie in several folders.
+    """
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            members = [member for member in archive.getmembers() if member.isreg()]
+            # The module ends in silence at a header that is damaged or cut off.
+            file.seek(archive.offset)
+            if file.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
+                raise DamagedArchiveError(f"{path.name} is truncated or damaged")
+            known = [
+                member
+                for member in members
+                if (name := PurePosixPath(member.name).name) == _META or _FILE_NAME.fullmatch(name)
+            ]
+            if len({PurePosixPath(member.name).parent for member in known}) > 1:
+                raise WrongFormatError(f"{path.name} holds the files of several archives")
+            files = {
+                PurePosixPath(member.name).name: partial(_read_member, archive, member)
+                for member in known
+            }
+            if len(files) < len(known):
+                raise DamagedArchiveError(f"{path.name} holds a file twice")
+            yield files
+    except tarfile.TarError as error:
+        raise DamagedArchiveError(f"{path.name} is truncated or damaged: {error}") from error
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    _check_size(member.size, member.name)
+    file = archive.extractfile(member)
+    return b"" if file is None else file.read()
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > _MAX_FILE:
+        raise WrongFormatError(f"{name!r:.80} has more than {_MAX_FILE} bytes")
+
+
+def _plain(packed: bytes, name: str) -> bytes:
+    try:
+        with bz2.open(BytesIO(packed)) as file:
+            data = file.read(_MAX_FILE + 1)
+    except (OSError, EOFError, ValueError) as error:
+        raise DamagedArchiveError(f"{name} is damaged: {error}") from error
+    if len(data) > _MAX_FILE:
+        raise WrongFormatError(f"{name} unpacks to more than {_MAX_FILE} bytes")
+    return data
+
+
+def _decoded(data: bytes, name: str) -> Any:
     try:
         return load_pickle(BytesIO(data))
+    except UnsafePickleError as error:
+        weights = "; the archive called …-simple has no weights" if "'torch." in str(error) else ""
+        raise UnsafePickleError(f"{name}: {error}{weights}") from error
     except ArchiveError as error:
-        raise ArchiveError(f"{path.name}: {error}") from error
+        raise ArchiveError(f"{name}: {error}") from error

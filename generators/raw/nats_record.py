@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) ->
     names = _field(run, "eval_names", list, where)
     accuracies = _field(run, "eval_acc1es", dict, where)
     losses = _field(run, "eval_losses", dict, where)
-    seconds = _field(run, "eval_times", dict, where)
+    seconds = _times(run, "eval_times", where)
     evaluations = {}
     for name in names:
         keys = _keys(str(name), num_epochs)
@@ -122,7 +122,7 @@ def _read_run(run: Any, dataset: str, seed: int, num_epochs: int, where: str) ->
     train = SplitResults(
         _accuracies(_field(run, "train_acc1es", dict, where), epoch_keys, f"{where}, training"),
         _curve(_field(run, "train_losses", dict, where), epoch_keys, f"{where}, training"),
-        _amount(_field(run, "train_times", dict, where).get(num_epochs - 1), f"{where}, time"),
+        _amount(_times(run, "train_times", where).get(num_epochs - 1), f"{where}, time"),
     )
     return RawRun(
         dataset=dataset,
@@ -146,6 +146,11 @@ def _field(record: Any, name: str, kind: type, where: str) -> Any:
     if not isinstance(value, kind):
         raise ArchiveError(f"{where}: no usable {name!r} ({shown(value)})")
     return value
+
+
+def _times(run: Any, name: str, where: str) -> Mapping[Any, Any]:
+    """Return recorded times; archives before v1_1 of NAS-Bench-201 have None or none at all."""
+    return {} if run.get(name) is None else cast("dict[Any, Any]", _field(run, name, dict, where))
 
 
 def _accuracies(

@@ -73,6 +73,14 @@ class PickleStream:
                 f"the pickle has no dict under the key {self._stream_key!r} of its top-level dict"
             )
 
+    def expect_end(self) -> None:
+        """Check that nothing follows the pickle, which `pairs` has read to its end.
+
+        Raises:
+            DamagedArchiveError: Something does, or the container says its content is damaged.
+        """
+        self._machine.expect_end()
+
 
 class _RecordMachine(PickleMachine):
     """A machine that takes the items of one dict out as they are completed."""

@@ -158,12 +158,8 @@ def _refuse_copies(path: Path) -> None:
                     _refuse_copying(file, path)
                 return
             with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-                if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-                    raise CheckpointError(
-                        f"{path} has compressed members, which torch.save never writes"
-                    )
-                for member in members:
+                for member in archive.infolist():
+                    _refuse_compressed(member, path)
                     if member.filename.endswith("data.pkl"):
                         with archive.open(member) as pickled:
                             _refuse_copying(pickled, path)
@@ -173,6 +169,11 @@ def _refuse_copies(path: Path) -> None:
             raise CheckpointError(
                 f"{path} is truncated or no checkpoint: {_line(error)}"
             ) from error
+
+
+def _refuse_compressed(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise CheckpointError(f"{path} has compressed members, which torch.save never writes")
 
 
 def _refuse_copying(file: IO[bytes], path: Path) -> None:

@@ -69,7 +69,4 @@ def fetch_command(
     checked = "as expected" if fetched.compared else "compare it with one you trust"
     write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
     write(f"  sha256: {fetched.sha256} ({checked})\n")
-    if fetched.file.then:
-        write(f"  {fetched.file.then}\n")
-    else:
-        write(f"  convert it with `nbs generate {benchmark} {fetched.path}`\n")
+    write(f"  convert it with `nbs generate {benchmark} {fetched.path}`\n")

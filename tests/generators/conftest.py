@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def write_legacy(folder: Path, content: Content) -> Path:
 def write_folder(folder: Path, content: Content) -> Path:
     """Write an archive as NATS-Bench does."""
     path = folder / "NATS-tss-simple"
-    path.mkdir()
+    path.mkdir(exist_ok=True)
     records = content["arch2infos"]
     meta = {**content, "arch2infos": None}
     (path / "meta.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(meta), 1))
@@ -54,6 +55,27 @@ def write_folder(folder: Path, content: Content) -> Path:
         named = {BUDGETS.get(name, name): record for name, record in budgets.items()}
         compressed = bz2.compress(pickle.dumps(named), 1)
         (path / f"{index:06d}.pickle.pbz2").write_bytes(compressed)
+    return path
+
+
+def write_tar(folder: Path, content: Content) -> Path:
+    """Pack the folder of NATS-Bench as it is published, the records before what lists them."""
+    unpacked = write_folder(folder, content)
+    path = folder / "NATS-tss-simple.tar"
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(unpacked.iterdir()):
+            archive.add(file, f"NATS-tss-simple/{file.name}")
+    return path
+
+
+def write_whole(folder: Path, content: Content) -> Path:
+    """Write all architectures as one pickle, as NATS-Bench does, too."""
+    path = folder / "NATS-tss.pickle.pbz2"
+    records = {
+        index: {BUDGETS.get(name, name): record for name, record in budgets.items()}
+        for index, budgets in content["arch2infos"].items()
+    }
+    path.write_bytes(bz2.compress(pickle.dumps({**content, "arch2infos": records}), 1))
     return path
 
 
@@ -68,8 +90,8 @@ def write_archive(request: pytest.FixtureRequest) -> WriteArchive:
 
 @pytest.fixture(scope="session")
 def layouts() -> dict[str, WriteArchive]:
-    """The three layouts by name."""
-    return LAYOUTS
+    """All packings by name."""
+    return {**LAYOUTS, "tar": write_tar, "whole": write_whole}
 
 
 @pytest.fixture(scope="session")

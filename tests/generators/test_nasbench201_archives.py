@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import bz2
 import math
 import pickle
+import re
+import tarfile
 from collections import OrderedDict
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from nasbench201_contents import FIRST, SEED, Content, WriteArchive, convert, items, run, runs
+from nasbench201_contents import (
+    FIRST,
+    SEED,
+    Content,
+    Refusal,
+    WriteArchive,
+    convert,
+    items,
+    run,
+    runs,
+)
 
 from benchmark_db.nasbench201.benchmark import NasBench201
 from generators.nasbench201 import generate
@@ -83,6 +97,45 @@ def test_a_missing_latency_is_null_and_counted(
     assert provenance.contents["runs_without_latency"] == 1
     (item,) = items(tmp_path, dataset="cifar100", seed=SEED)
     assert item["latency"] is None
+
+
+@pytest.mark.parametrize("times", [None, {}, "none at all"])
+def test_archives_without_times_are_served_but_for_their_times(
+    short_content: Content, times: Any, write_archive: WriteArchive, tmp_path: Path
+) -> None:
+    """As NAS-Bench-201-v1_0-e61699.pth is (AutoDL-Projects#55)."""
+    whole = convert(write_archive, pickle.loads(pickle.dumps(short_content)), tmp_path)
+    for one in runs(short_content).values():
+        for name in ("train_times", "eval_times"):
+            if times == "none at all":
+                del one[name]
+            else:
+                one[name] = times
+    other = tmp_path / "other"
+    other.mkdir()
+    found = convert(write_archive, short_content, other)
+    names = {name for name in whole[0] if name.endswith("_time")}
+    assert len(names) == 4
+    assert all(item[name] is None for item in found for name in names)
+    assert [without(item, names) for item in found] == [without(item, names) for item in whole]
+    with closing(NasBench201(other / "nasbench201.db")) as benchmark:
+        contents = benchmark.provenance.contents
+        assert contents["runs_without_training_time"] == contents["runs"] == len(found)
+
+
+def without(item: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in names}
+
+
+def test_times_of_some_splits_are_served(
+    short_content: Content, layouts: dict[str, WriteArchive], tmp_path: Path
+) -> None:
+    run(short_content)["train_times"] = None
+    seconds = run(short_content)["eval_times"]["x-valid@11"]
+    run(short_content)["eval_times"] = {"x-valid@11": seconds}
+    (item,) = convert(layouts["zip"], short_content, tmp_path, dataset="cifar100", seed=SEED)
+    assert item["training_time"] is item["test_evaluation_time"] is None
+    assert item["valid_evaluation_time"] == seconds
 
 
 def test_the_latency_is_the_mean_of_its_measurements(
@@ -163,3 +216,83 @@ def test_data_sets_are_read_in_any_case(
 ) -> None:
     runs(short_content)["CIFAR100", SEED] = runs(short_content).pop(FIRST)
     assert len(convert(layouts["zip"], short_content, tmp_path, dataset="cifar100", seed=SEED)) == 1
+
+
+class TestPackings:
+    @pytest.mark.parametrize("packing", ["tar", "whole"])
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+    def test_one_that_ends_too_early_is_refused(
+        self,
+        content: Content,
+        layouts: dict[str, WriteArchive],
+        refusal: Refusal,
+        tmp_path: Path,
+        packing: str,
+        share: float,
+    ) -> None:
+        path = layouts[packing](tmp_path, content)
+        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+        assert re.search("truncated|ended before", refusal(path))
+
+    def test_a_tar_file_cut_between_two_members_is_refused(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        path = layouts["tar"](tmp_path, content)
+        with tarfile.open(path) as archive:
+            last = max(archive.getmembers(), key=lambda member: member.offset)
+        path.write_bytes(path.read_bytes()[: last.offset])
+        assert "truncated" in refusal(path)
+
+    def test_a_tar_file_with_a_damaged_header_is_refused(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        path = layouts["tar"](tmp_path, content)
+        with tarfile.open(path) as archive:
+            place = archive.getmembers()[1].offset
+        raw = bytearray(path.read_bytes())
+        raw[place + 150] ^= 0xFF
+        path.write_bytes(raw)
+        assert "truncated or damaged" in refusal(path)
+
+    def test_what_macos_puts_beside_the_files_is_left_out(
+        self, content: Content, layouts: dict[str, WriteArchive], tmp_path: Path
+    ) -> None:
+        path = layouts["tar"](tmp_path, content)
+        expected = generate(path, tmp_path).content_digest
+        odd = tmp_path / "odd"
+        odd.write_bytes(b"Mac OS X")
+        with tarfile.open(path, "a") as archive:
+            archive.add(odd, "NATS-tss-simple/._000000.pickle.pbz2")
+            archive.add(odd, "__MACOSX/._meta.pickle.pbz2")
+        assert generate(path, tmp_path).content_digest == expected
+
+    def test_a_tar_file_of_two_archives_is_refused(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        path = layouts["tar"](tmp_path, content)
+        with tarfile.open(path, "a") as archive:
+            archive.add(path.with_suffix("") / "000000.pickle.pbz2", "b/000000.pickle.pbz2")
+        assert "several archives" in refusal(path)
+
+    def test_the_folder_above_the_archive_says_which_folder_is_meant(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        above = tmp_path / "downloads"
+        above.mkdir()
+        layouts["folder"](above, content)
+        assert "the archive is NATS-tss-simple, a folder in downloads" in refusal(above)
+
+    def test_an_archive_with_weights_says_which_has_none(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        path = layouts["folder"](tmp_path, content)
+        weights = b"\x80\x02}U\x03abcctorch._utils\n_rebuild_tensor_v2\ns."
+        (path / "000000.pickle.pbz2").write_bytes(bz2.compress(weights))
+        assert "called …-simple has no weights" in refusal(path)
+
+    def test_what_follows_the_whole_pickle_is_refused(
+        self, content: Content, layouts: dict[str, WriteArchive], refusal: Refusal, tmp_path: Path
+    ) -> None:
+        path = layouts["whole"](tmp_path, content)
+        path.write_bytes(path.read_bytes() + bz2.compress(b"more"))
+        assert "something follows" in refusal(path)

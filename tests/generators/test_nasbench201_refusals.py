@@ -240,7 +240,7 @@ def test_an_archive_without_records_is_refused(
 
 def test_an_empty_folder_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "empty").mkdir()
-    assert "holds no meta.pickle.pbz2: not a NATS-Bench folder" in refusal(tmp_path / "empty")
+    assert "holds no meta.pickle.pbz2: not an archive of NATS-Bench" in refusal(tmp_path / "empty")
 
 
 def test_a_folder_without_records_is_refused(

@@ -14,10 +14,14 @@ from typing import Final
 
 __all__ = ["warn_at_script"]
 
-_OURS: Final = frozenset(
-    {"bench_client", "benchmark_db", "generators", "model_hub", "nas_search", "service"}
+_ROOT: Final = Path(__file__).parents[1]
+_OURS: Final = tuple(
+    f"{_ROOT / package}{os.sep}"
+    for package in (
+        *("bench_client", "benchmark_db", "generators", "model_hub", "nas_search", "service"),
+    )
 )
-"""The packages of this project; the name counts, as they may lie anywhere."""
+"""Where the packages of this project lie; a script may have one of the same name elsewhere."""
 
 _PYTHON: Final = (f"{sysconfig.get_path('stdlib')}{os.sep}", "<frozen ")
 _LIBRARIES: Final = frozenset({"dist-packages", "site-packages"})
@@ -65,8 +69,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    package, _, _ = str(frame.f_globals.get("__name__")).partition(".")
-    return package in _OURS
+    return frame.f_code.co_filename.startswith(_OURS)
 
 
 def _is_installed(frame: FrameType) -> bool:

@@ -220,9 +220,12 @@ def test_other_benchmarks_are_told_of_alike(
     assert pointed_at(everything_is_shown) == [(__file__, marked_line(script))]
 
 
-def printed_by_script(folder: Path, databases: Path, preparation: str) -> str:
-    """Return what Python prints for a script whose second module asks, again and again."""
-    (folder / "searching.py").write_text(
+def printed_by_script(folder: Path, databases: Path, module: str, preparation: str) -> str:
+    """Return what Python prints for a script another module of which asks, again and again."""
+    asking = folder / f"{module.replace('.', '/')}.py"
+    asking.parent.mkdir(exist_ok=True)
+    (asking.parent / "__init__.py").touch()
+    asking.write_text(
         "def search(api):\n"
         "    for index in range(3):\n"
         "        api.get_more_info(index, 'cifar100', hp='200')\n"
@@ -230,7 +233,7 @@ def printed_by_script(folder: Path, databases: Path, preparation: str) -> str:
     (folder / "script.py").write_text(
         "import warnings\n"
         "from bench_client.compat_nats_bench import create\n"
-        "from searching import search\n"
+        f"from {module} import search\n"
         f"{preparation}\n"
         f"for _ in range(2): search(create({str(databases)!r}, 'tss'))\n"
     )
@@ -238,10 +241,13 @@ def printed_by_script(folder: Path, databases: Path, preparation: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
-def test_a_script_is_shown_its_own_line_once(synthetic_databases: Path, tmp_path: Path) -> None:
-    """Through Python's registry of what was warned of already."""
-    printed = printed_by_script(tmp_path, synthetic_databases, "")
-    place = f"{tmp_path / 'searching.py'}:3: SyntheticDataWarning: the numbers of nasbench201"
+@pytest.mark.parametrize("module", ["searching", "service.searching"])
+def test_a_script_is_shown_its_own_line_once(
+    module: str, synthetic_databases: Path, tmp_path: Path
+) -> None:
+    """Through Python's registry; its packages may be called as some of this project are."""
+    printed = printed_by_script(tmp_path, synthetic_databases, module, "")
+    place = f"{tmp_path / module.replace('.', '/')}.py:3: SyntheticDataWarning: the numbers of"
     assert printed.startswith(place)
     assert "  api.get_more_info(index, 'cifar100', hp='200')" in printed
     assert printed.count("Warning") == 1
@@ -249,7 +255,7 @@ def test_a_script_is_shown_its_own_line_once(synthetic_databases: Path, tmp_path
 
 def test_the_module_that_asks_may_be_silenced(synthetic_databases: Path, tmp_path: Path) -> None:
     silencing = "warnings.filterwarnings('ignore', module='searching')"
-    assert not printed_by_script(tmp_path, synthetic_databases, silencing)
+    assert not printed_by_script(tmp_path, synthetic_databases, "searching", silencing)
 
 
 def test_a_script_of_one_line_is_a_script(synthetic_databases: Path) -> None:

@@ -40,6 +40,7 @@ _CONNECTIONS: Final = 4
 """Connections made when a file is opened, before another could take its place."""
 _PATIENCE: Final = 10.0
 """Seconds that a thread waits for a connection when no more can be made."""
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _OUT_OF_TIME: Final = "the question ran out of time"
 _STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
 """Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
@@ -69,9 +70,11 @@ class ReadOnlyDatabase:
             operating system's own cache where an answer is gathered from all over it.
 
     Attributes:
+        size: Bytes of the file.
         failure: Why it must not be asked any more, None while it may be.
         verified_at: When its bytes were last found to be right, in seconds since 1970; None while
             they have not been looked at.
+        verifying: Whether they are being looked at.
 
     Raises:
         UnusableDatabaseError: The file is missing, no SQLite database, no database of this
@@ -82,6 +85,7 @@ class ReadOnlyDatabase:
         self.path = path.absolute()
         self.failure: str | None = None
         self.verified_at: float | None = None
+        self.verifying = False
         self._dialect = peewee.SqliteDatabase(None)
         self._cache_kib = cache_kib
         self._thread = threading.local()
@@ -92,7 +96,7 @@ class ReadOnlyDatabase:
         try:
             found = os.fstat(self._file)
             self._identity = found.st_dev, found.st_ino
-            self._size, self._changed_at = found.st_size, found.st_mtime_ns
+            self.size, self._changed_at = found.st_size, found.st_mtime_ns
             self._check(schema_version)
             self._checksum = read_seal(self._file, path.name)
             self.reserve(_CONNECTIONS)
@@ -126,6 +130,8 @@ class ReadOnlyDatabase:
             raise UnusableDatabaseError(f"{self.path.name}: {error}") from error
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             # UnicodeDecodeError: SQLite's own message quotes damaged text.
+            if getattr(error, "sqlite_errorcode", None) in _DAMAGE:
+                raise self._failed(f"is damaged: {error}") from error
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
         finally:
             self._end(lease)
@@ -154,8 +160,8 @@ class ReadOnlyDatabase:
                 found = os.fstat(self._file)
             except OSError as error:
                 raise UnusableDatabaseError(f"{self.path.name} has been closed") from error
-            if found.st_size != self._size or found.st_mtime_ns != self._changed_at:
-                self.failure = f"{self.path.name} was changed in its place while it was open"
+            if found.st_size != self.size or found.st_mtime_ns != self._changed_at:
+                raise self._failed("was changed in its place while it was open")
         if self.failure is not None:
             raise UnusableDatabaseError(self.failure)
 
@@ -172,22 +178,23 @@ class ReadOnlyDatabase:
             UnusableDatabaseError: A bit is not what it was; `failure` says so from now on.
         """
         self.check_unchanged()
-        length = self._size - SEAL_BYTES
+        self.verifying = True
         try:
-            checksum = file_checksum(self._file, length, rest=rest, going_on=going_on)
+            checksum = file_checksum(
+                self._file, self.size - SEAL_BYTES, rest=rest, going_on=going_on
+            )
             right = read_seal(self._file, self.path.name) == checksum == self._checksum
         except (OSError, UnusableDatabaseError) as error:
-            self.failure = f"{self.path.name} cannot be read whole: {error}"
-            raise UnusableDatabaseError(self.failure) from error
+            raise self._failed(f"cannot be read whole: {error}") from error
+        finally:
+            self.verifying = False
         if not going_on():
             return
         self.check_unchanged()
         if not right:
-            self.failure = (
-                f"{self.path.name} is damaged: its checksum is not that of its bytes; copy or "
-                "generate it again"
+            raise self._failed(
+                "is damaged: its checksum is not that of its bytes; copy or generate it again"
             )
-            raise UnusableDatabaseError(self.failure)
         self.verified_at = time.time()
 
     def compile(self, query: peewee.Query) -> str:
@@ -249,6 +256,11 @@ class ReadOnlyDatabase:
         self._pool = threading.Condition()
         self._free, self._opened = [], []
         return left
+
+    def _failed(self, what: str) -> UnusableDatabaseError:
+        """Have the file asked no more, and return the error that says why."""
+        self.failure = self.failure or f"{self.path.name} {what}"
+        return UnusableDatabaseError(self.failure)
 
     def _lease(self) -> _Lease:
         """Return the thread's connection, or one from the pool where it has none."""
@@ -345,7 +357,7 @@ class ReadOnlyDatabase:
             raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
         if application != APPLICATION_ID:
             raise UnusableDatabaseError(f"{name} is an SQLite database, but not made by `nbs`")
-        if self._size < pages * page_size:  # SQLite misses whole pages only
+        if self.size < pages * page_size:  # SQLite misses whole pages only
             raise UnusableDatabaseError(f"{name} is truncated: copy or generate it again")
         if version != schema_version:
             raise UnusableDatabaseError(

@@ -68,6 +68,14 @@ class Settings(SettingsWithSecretFiles):
     checkpoint_bytes: Annotated[
         int, Field(gt=0, description="Bytes of an uploaded checkpoint; more are answered by 413.")
     ] = 2 * 2**30
+    verify_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds from one check of the databases' checksums to the next, the first "
+            "at the start; 0 for none.",
+        ),
+    ] = 3600.0
     job_streams: Annotated[
         int,
         Field(

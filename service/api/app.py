@@ -52,6 +52,7 @@ from service.api.openapi import install_openapi
 from service.api.problems import install_problem_handlers
 from service.api.respond import install_not_modified_handler
 from service.api.stopping import when_told_to_stop
+from service.api.verifying import Verifier
 from service.jobs import JobSettings
 from service.logs import configure_logs
 from service.observability.database_metrics import database_families
@@ -102,7 +103,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.body_limiter = CapacityLimiter(1)
         app.state.kept_answers = KeptAnswers(settings.kept_bytes)
         app.state.export_places = CapacityLimiter(settings.export_limit)
-        app.state.catalog = Catalog(settings.directory.expanduser())
+        app.state.catalog = Catalog(
+            settings.directory.expanduser(),
+            # One for the event loop, the others for the threads.
+            connections=1 + settings.scan_threads + settings.export_limit,
+        )
+        verifier = Verifier(app.state.catalog, settings.verify_seconds)
         app.state.draining = draining
         app.state.metrics = Metrics(tally)
         app.state.metrics.watch(partial(database_families, app.state.catalog))
@@ -120,8 +126,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 asyncio.create_task(metrics.note_regularly(app.state)),
                 asyncio.create_task(app.state.job_desk.open_if_used()),
             )
+            verifier.start()
             with draining.holding_back():
                 yield
+            verifier.stop()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
@@ -32,6 +33,12 @@ class DatabaseState(BaseModel):
     status: Literal["ready", "unusable"]
     content_digest: str | None = None
     reason: str | None = None
+    verified_at: datetime | None = Field(
+        default=None, description="When all bytes of its file were last found to be right."
+    )
+    verifying: bool = Field(
+        default=False, description="Whether they are being compared with its checksum now."
+    )
 
 
 class Readiness(BaseModel):
@@ -51,7 +58,8 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Response:
     """Tell which databases can be asked, and why the others cannot.
 
-    200 as long as one can; `status` is `degraded` when another cannot. 503 when none can, and when
+    200 as long as one can; `status` is `degraded` when another cannot, such as one whose file was
+    written to or has failed the check of its checksum. 503 when none can, and when
     the server was told to stop and still answers what is under way to it.
     """
     if request.app.state.draining.begun:
@@ -63,10 +71,10 @@ async def readyz(request: Request) -> Response:
             detail="the server is about to stop: send further requests elsewhere",
         )
     catalog: Catalog = request.app.state.catalog
-    states: dict[str, Any] = {
-        name: {"status": "unusable", "reason": reason} for name, reason in catalog.unusable.items()
-    }
-    states |= {name: _state(published) for name, published in catalog.published.items()}
+    states = {name: _state(published) for name, published in catalog.published.items()}
+    # Asked afterwards: what has just been found to be changed is among them.
+    for name, reason in catalog.unusable.items():
+        states[name] = {"status": "unusable", "reason": reason}
     ready = [state["status"] == "ready" for state in states.values()]
     if not any(ready):
         return problem(
@@ -85,4 +93,10 @@ def _state(published: Published) -> dict[str, Any]:
         published.database.check()
     except UnusableDatabaseError as error:
         return {"status": "unusable", "reason": str(error)}
-    return {"status": "ready", "content_digest": published.provenance.content_digest}
+    verified = published.database.verified_at
+    return {
+        "status": "ready",
+        "content_digest": published.provenance.content_digest,
+        "verified_at": None if verified is None else datetime.fromtimestamp(verified, UTC),
+        "verifying": published.database.verifying,
+    }

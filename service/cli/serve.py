@@ -79,7 +79,7 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason}\n")
+        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}\n")
         raise typer.Exit(1) from None
     listener.set_inheritable(True)
     return listener

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from benchmark_db.catalog import Catalog
+from benchmark_db.errors import UnusableDatabaseError
 
 __all__ = ["database_families"]
 
@@ -23,15 +24,21 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
         "1 for a database that is served, 0 for one that is there and cannot be.",
         labels=("benchmark",),
     )
+    verified = GaugeMetricFamily(
+        "nasbench_database_verified_seconds",
+        "When all bytes of a database were last found to be right, in seconds since 1970.",
+        labels=("benchmark",),
+    )
     content = InfoMetricFamily(
         "nasbench_database", "What a database holds and who made it.", labels=("benchmark",)
     )
     for name, published in catalog.published.items():
-        provenance = published.provenance
-        # What is served stays open when its file is replaced or removed.
-        with suppress(FileNotFoundError):
-            size.add_metric((name,), published.database.path.stat().st_size)
-        usable.add_metric((name,), 1)
+        provenance, database = published.provenance, published.database
+        with suppress(UnusableDatabaseError):
+            database.check_unchanged()
+        size.add_metric((name,), database.size)
+        if database.verified_at is not None:
+            verified.add_metric((name,), database.verified_at)
         content.add_metric(
             (name,),
             {
@@ -40,9 +47,10 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
                 "synthetic": str(provenance.synthetic).lower(),
             },
         )
-    for name in catalog.unusable:
-        usable.add_metric((name,), 0)
-    yield from (size, usable, content)
+    unusable = catalog.unusable  # what has just been found to be changed included
+    for name in {**catalog.published, **unusable}:
+        usable.add_metric((name,), 0 if name in unusable else 1)
+    yield from (size, usable, verified, content)
     program = InfoMetricFamily("nasbench_server", "The program that serves.")
     program.add_metric((), {"version": version("nas-bench-service")})
     yield program

@@ -66,7 +66,7 @@ def test_a_taken_port_is_told_in_a_line_and_nothing_is_served(
         port = other.getsockname()[1]
         served = ended("serve", "--data", directory, "--port", str(port), "--workers", workers)
     assert served.returncode == 1
-    assert served.stderr == f"nbs: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert served.stderr == f"nbs: cannot listen on 127.0.0.1:{port}: address already in use\n"
     assert served.stdout == ""
 
 

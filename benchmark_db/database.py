@@ -7,16 +7,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import peewee
 
 from benchmark_db.checksum import SEAL_BYTES, file_checksum, read_seal
+from benchmark_db.connections import ConnectionPool
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
-from benchmark_db.forks import enter, leave, watch_forks
 
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]
 
@@ -31,29 +30,13 @@ BUILD_PRAGMAS: Final = {
     "application_id": APPLICATION_ID,
 }
 
-# Without mmap, because a mapped file that becomes shorter ends the process.
-_READ_PRAGMAS: Final = ("query_only = 1", "trusted_schema = 0", "mmap_size = 0")
 _CACHE_KIB: Final = 1024
-_STATEMENTS: Final = 256
-"""Statements that a connection keeps prepared."""
 _CONNECTIONS: Final = 4
 """Connections made when a file is opened, before another could take its place."""
-_PATIENCE: Final = 10.0
-"""Seconds that a thread waits for a connection when no more can be made."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _OUT_OF_TIME: Final = "the question ran out of time"
 _STEPS_BETWEEN_CLOCK_READINGS: Final = 20_000
 """Virtual machine steps of SQLite, about a millisecond, between looks at the time budget."""
-
-
-class _Lease:
-    """A connection in the hands of one thread, for as long as anything is read by it."""
-
-    __slots__ = ("connection", "readers")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.readers = 1
 
 
 class ReadOnlyDatabase:
@@ -87,15 +70,11 @@ class ReadOnlyDatabase:
         self.verified_at: float | None = None
         self.verifying = False
         self._dialect = peewee.SqliteDatabase(None)
-        self._cache_kib = cache_kib
         self._thread = threading.local()
-        self._pool = threading.Condition()
-        self._free: list[sqlite3.Connection] = []
-        self._opened: list[sqlite3.Connection] = []
         self._file = self._open_file()
+        self._pool = ConnectionPool(self.path, self._file, cache_kib)
         try:
             found = os.fstat(self._file)
-            self._identity = found.st_dev, found.st_ino
             self.size, self._changed_at = found.st_size, found.st_mtime_ns
             self._check(schema_version)
             self._checksum = read_seal(self._file, path.name)
@@ -103,7 +82,6 @@ class ReadOnlyDatabase:
         except UnusableDatabaseError:
             self.close()
             raise
-        watch_forks(self)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield the rows of a statement with named parameters, as tuples.
@@ -113,12 +91,7 @@ class ReadOnlyDatabase:
             UnusableDatabaseError: The file is damaged, was changed in its place, or has failed a
                 check.
         """
-        thread = enter()
-        try:
-            lease = self._lease()
-        except BaseException:
-            leave(thread)
-            raise
+        lease = self._pool.take()
         try:
             found = lease.connection.execute(sql, parameters or {})
             deadline = getattr(self._thread, "deadline", None)
@@ -134,8 +107,7 @@ class ReadOnlyDatabase:
                 raise self._failed(f"is damaged: {error}") from error
             raise UnusableDatabaseError(f"{self.path.name} is damaged: {error}") from error
         finally:
-            self._end(lease)
-            leave(thread)
+            self._pool.give(lease)
 
     def check(self) -> None:
         """Read a page of the file.
@@ -210,7 +182,7 @@ class ReadOnlyDatabase:
 
         Statements that run stop within a millisecond, and no further row is given out.
         """
-        lease = self._lease()
+        lease = self._pool.take()
         deadline = time.monotonic() + seconds
         lease.connection.set_progress_handler(
             lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CLOCK_READINGS
@@ -221,7 +193,7 @@ class ReadOnlyDatabase:
         finally:
             self._thread.deadline = None
             lease.connection.set_progress_handler(None, 0)
-            self._end(lease)
+            self._pool.give(lease)
 
     def reserve(self, connections: int) -> None:
         """Make connections until there are so many: as many threads can always ask at a time.
@@ -229,110 +201,19 @@ class ReadOnlyDatabase:
         Raises:
             UnusableDatabaseError: Another file has been moved into the place of this one.
         """
-        with self._pool:
-            while len(self._opened) < connections:
-                self._free.append(self._connect())
+        self._pool.reserve(connections)
 
     def close(self) -> None:
         """Close the file and all connections to it."""
-        with self._pool:
-            for connection in self._opened:
-                connection.close()
-            self._opened.clear()
-            self._free.clear()
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
-        self._thread = threading.local()
-
-    def fork_locks(self) -> list[threading.Lock]:
-        """Return none: whoever holds the pool is counted as within SQLite."""
-        return []
-
-    def begin_anew(self) -> object:
-        """Leave the parent's connections alone: called in a process that was forked."""
-        left = self._opened, self._thread, self._pool
-        self._thread = threading.local()
-        self._pool = threading.Condition()
-        self._free, self._opened = [], []
-        return left
+        self._pool.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _failed(self, what: str) -> UnusableDatabaseError:
         """Have the file asked no more, and return the error that says why."""
         self.failure = self.failure or f"{self.path.name} {what}"
         return UnusableDatabaseError(self.failure)
-
-    def _lease(self) -> _Lease:
-        """Return the thread's connection, or one from the pool where it has none."""
-        with self._pool:
-            lease: _Lease | None = getattr(self._thread, "lease", None)
-            if lease is not None and lease.readers:
-                lease.readers += 1
-                return lease
-            # The one that was used last has the most of the file in its memory.
-            connection = self._free.pop() if self._free else self._one_more()
-            lease = _Lease(connection)
-            self._thread.lease = lease
-            return lease
-
-    def _end(self, lease: _Lease) -> None:
-        # Whoever throws rows away before their end may be another thread, or a forked process.
-        with self._pool:
-            lease.readers -= 1
-            if not lease.readers and lease.connection in self._opened:
-                self._free.append(lease.connection)
-                self._pool.notify()
-
-    def _one_more(self) -> sqlite3.Connection:
-        """Return another connection; wait for one where none can be made."""
-        try:
-            return self._connect()
-        except UnusableDatabaseError:
-            if not self._opened or not self._pool.wait_for(lambda: bool(self._free), _PATIENCE):
-                raise
-            return self._free.pop()
-
-    def _connect(self) -> sqlite3.Connection:
-        name = self.path.name
-        if self._file < 0:
-            raise UnusableDatabaseError(f"{name} has been closed")
-        # immutable=1 spares every file lock and every look for a journal.
-        address = f"file:{quote(str(self.path))}?mode=ro&immutable=1"
-        try:
-            connection = sqlite3.connect(
-                address,
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=_STATEMENTS,
-            )
-            try:
-                self._check_same_file()
-                for pragma in (*_READ_PRAGMAS, f"cache_size = -{self._cache_kib}"):
-                    connection.execute(f"PRAGMA {pragma}").close()
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            self._check_same_file()
-            unread = isinstance(error, sqlite3.OperationalError)
-            what = "cannot be opened" if unread else "is not an SQLite database"
-            raise UnusableDatabaseError(f"{name} {what}: {error}") from error
-        self._opened.append(connection)
-        return connection
-
-    def _check_same_file(self) -> None:
-        """Look whether the path still leads to the file that was opened.
-
-        That file is open and keeps its number, so that no other one can have it.
-        """
-        with suppress(OSError):
-            there = self.path.stat()
-            if (there.st_dev, there.st_ino) == self._identity:
-                return
-        raise UnusableDatabaseError(
-            f"{self.path.name} has been replaced or removed since it was opened: open it anew"
-        )
 
     def _open_file(self) -> int:
         name = self.path.name
@@ -346,15 +227,17 @@ class ReadOnlyDatabase:
 
     def _check(self, schema_version: int) -> None:
         name = self.path.name
+        lease = self._pool.take()
+        connection = lease.connection
         try:
-            connection = self._connect()
-            self._free.append(connection)
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise UnusableDatabaseError(f"{name} is not an SQLite database: {error}") from error
+        finally:
+            self._pool.give(lease)
         if application != APPLICATION_ID:
             raise UnusableDatabaseError(f"{name} is an SQLite database, but not made by `nbs`")
         if self.size < pages * page_size:  # SQLite misses whole pages only

@@ -108,7 +108,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             # One for the event loop, the others for the threads.
             connections=1 + settings.scan_threads + settings.export_limit,
         )
-        verifier = Verifier(app.state.catalog, settings.verify_seconds)
         app.state.draining = draining
         app.state.metrics = Metrics(tally)
         app.state.metrics.watch(partial(database_families, app.state.catalog))
@@ -126,10 +125,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 asyncio.create_task(metrics.note_regularly(app.state)),
                 asyncio.create_task(app.state.job_desk.open_if_used()),
             )
-            verifier.start()
-            with draining.holding_back():
+            verifier = Verifier(app.state.catalog, settings.verify_seconds)
+            with verifier, draining.holding_back():
                 yield
-            verifier.stop()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)

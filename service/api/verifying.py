@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import structlog
 
@@ -20,8 +21,9 @@ lower priority would be worse: who holds Python's lock must not be kept from the
 class Verifier:
     """A thread that checks every database, at once and then again and again.
 
-    A database that fails is not asked any more: its catalog counts it among the unusable ones.
-    Each worker checks for itself, since each has read the file for itself.
+    Used as a context manager around the serving. A database that fails is not asked any more: its
+    catalog counts it among the unusable ones. Each worker checks for itself, since each has read
+    the file for itself.
 
     Args:
         catalog: The databases.
@@ -34,13 +36,18 @@ class Verifier:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="verify", daemon=True)
 
-    def start(self) -> None:
-        """Begin with the first check, unless there are to be none."""
+    def __enter__(self) -> Self:
         if self._seconds > 0:
             self._thread.start()
+        return self
 
-    def stop(self) -> None:
-        """End the check that is under way, within some milliseconds."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A check that is under way ends within some milliseconds.
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()

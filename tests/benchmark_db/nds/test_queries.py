@@ -232,7 +232,7 @@ def test_a_forged_cursor_is_refused_or_harmless(nds: Nds, sort: str | None) -> N
 def plans(nds: Nds, *questions: dict[str, Any]) -> list[str]:
     """Return how SQLite goes about each statement on runs of some questions."""
     statements: list[str] = []
-    lease = nds.database._lease()  # this thread's questions have its connection until it ends
+    lease = nds.database._pool.take()  # this thread's questions have its connection until it ends
     connection = lease.connection
     connection.set_trace_callback(statements.append)
     try:
@@ -241,6 +241,7 @@ def plans(nds: Nds, *questions: dict[str, Any]) -> list[str]:
             nds.computed_stats(**question, limit=1, cursor=page.next_cursor)
     finally:
         connection.set_trace_callback(None)
+        nds.database._pool.give(lease)
     return [
         " ".join(row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
         for statement in statements

@@ -201,11 +201,12 @@ class ArchResults:
 
 
 def averaged(infos: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    """Return the mean of each value; None where the first has none, as the original does."""
-    return {
-        key: None if first is None else _mean([info[key] for info in infos])
-        for key, first in infos[0].items()
-    }
+    """Return the mean of each value of the first; None where one of the others lacks it."""
+    means: dict[str, Any] = {}
+    for key in infos[0]:
+        values = [info.get(key) for info in infos]
+        means[key] = None if None in values else _mean(values)
+    return means
 
 
 def _mean(values: Sequence[Any]) -> float:

@@ -23,6 +23,7 @@ from bench_client.compat_nats_bench import (
     create,
     search_space_info,
 )
+from bench_client.compat_nats_bench.arch_results import averaged
 from generators.nasbench201 import generate as generate_nasbench201
 from generators.natssss import generate as generate_natssss
 from generators.sample.natssss import write_sample as write_sizes
@@ -474,6 +475,13 @@ class TestSizesThatDisagree:
     def test_without_it_they_are_refused(self, made_up: BenchClient) -> None:
         with pytest.raises(ValueError, match=r"disagree about its size \(0.777, 0.999\)"):
             disagreeing(made_up, (777, 999)).get_compute_costs("cifar100")
+
+
+def test_what_one_of_several_runs_lacks_has_no_mean() -> None:
+    """The first archive has runs without times beside runs with them."""
+    runs = [{"loss": 1.0, "cur_time": 2.0, "x": 1.0}, {"loss": 3.0, "cur_time": None}]
+    assert averaged(runs) == {"loss": 2.0, "cur_time": None, "x": None}
+    assert averaged(runs[::-1]) == {"loss": 2.0, "cur_time": None}
 
 
 def test_a_malformed_string_is_an_error_of_the_client_too() -> None:

@@ -183,6 +183,10 @@ ADDRESSES: Final = [
     "http://\udcff",
     "http://a\nb",
     "http://" + "a" * 70_000,
+    "http://a..b",
+    "http://.a",
+    "http://" + "a" * 64 + ".example",
+    "http://" + "a." * 130 + "example",
     "::",
     " ",
 ]

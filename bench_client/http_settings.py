@@ -1,0 +1,194 @@
+"""How to reach a service: its address, who asks, how long to wait, how much to take."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from bench_client.bodies import MOST_ANSWER
+from bench_client.errors import InvalidSettingError
+from bench_client.lanes import Lanes, Pool
+
+if TYPE_CHECKING:
+    from bench_client.cache import AnswerCache
+
+__all__ = ["CONNECTIONS", "HttpSettings"]
+
+_URL_VARIABLE: Final = "NASBENCH_URL"
+_KEY_VARIABLE: Final = "NASBENCH_API_KEY"
+_DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_CONNECT_TIMEOUT: Final = 5.0
+"""Seconds; a host that is there answers a connection at once, however busy it is."""
+
+CONNECTIONS: Final = 32
+"""Of a client that threads share, at the same time."""
+_KEEPALIVE: Final = 4.0
+"""Seconds; below the five after which most servers close an idle connection, lest a question
+leave on one that is being closed."""
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_SECRET: Final = re.compile(r"//[^/?#]*@")
+"""Name and password in an address."""
+_HOST: Final = re.compile(r"[\w.:~-]+")
+_LONGEST_NAME: Final = 253
+_LONGEST_PART: Final = 63
+_HIGHEST_PORT: Final = 2**16 - 1
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
+_LEAST_ANSWER: Final = 1024
+"""Bytes that an answer must be allowed to have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings:
+    """How to reach a service; `BenchClient` documents the fields.
+
+    Raises:
+        InvalidSettingError: The address or the key is none, or a number is out of range.
+    """
+
+    url: str
+    timeout: float | None
+    retries: int
+    api_key: str | None = field(repr=False)
+    compress: bool
+    cache: bool | str | os.PathLike[str] | None = None
+    max_answer: int = MOST_ANSWER
+
+    def __post_init__(self) -> None:
+        _check_address(self.url)
+        if self.api_key is not None and not _KEY.fullmatch(self.api_key):
+            raise InvalidSettingError(
+                "api_key ($NASBENCH_API_KEY) holds characters that no key has: a space, a line "
+                "end, or none of ASCII"
+            )
+        if self.retries < 0:
+            raise InvalidSettingError(f"retries is {self.retries}; at least 0")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InvalidSettingError(
+                f"timeout is {self.timeout} seconds; more than 0, or None for no end"
+            )
+        if self.max_answer < _LEAST_ANSWER:
+            raise InvalidSettingError(
+                f"max_answer is {self.max_answer} bytes; at least {_LEAST_ANSWER}"
+            )
+
+    @classmethod
+    def of(cls, url: str | None, **options: Any) -> HttpSettings:
+        """Return settings with the address that applies: given, `$NASBENCH_URL` or the default.
+
+        A key that is not given is `$NASBENCH_API_KEY`.
+        """
+        options["api_key"] = options.get("api_key") or os.environ.get(_KEY_VARIABLE) or None
+        return cls(url=url or os.environ.get(_URL_VARIABLE) or _DEFAULT_URL, **options)
+
+    @property
+    def shown(self) -> str:
+        """The address without the secrets it may contain."""
+        url = httpx.URL(self.url)
+        return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
+
+    def open_cache(self) -> AnswerCache | None:
+        """Return the cache for the answers of this service to this caller, if one is wanted.
+
+        Raises:
+            OSError: Its file cannot be opened.
+            ValueError: Its file is something else.
+        """
+        if self.cache is None or self.cache is False:
+            return None
+        # Not at the top: whoever keeps nothing needs no SQLite.
+        from bench_client.cache import AnswerCache, default_file, owner_of  # noqa: PLC0415
+
+        path = default_file() if self.cache is True else Path(self.cache).expanduser()
+        address = str(httpx.URL(self.url)).rstrip("/")
+        return AnswerCache(path, owner_of(address, self.api_key))
+
+    def open_pool(self) -> Pool:
+        """Return connections for threads."""
+        limits = httpx.Limits(
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=CONNECTIONS,
+            keepalive_expiry=_KEEPALIVE,
+        )
+        return Pool(limits=limits, **self._connection_options())
+
+    def open_lanes(self) -> Lanes:
+        """Return connections for the tasks of an event loop."""
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE)
+        return Lanes(limits=limits, **self._connection_options())
+
+    def _connection_options(self) -> dict[str, Any]:
+        url = httpx.URL(self.url)
+        headers = {
+            "Accept": "application/json",
+            # Packing and unpacking cost more than a local network does.
+            "Accept-Encoding": "gzip" if self.compress else "identity",
+            "User-Agent": "bench-client",
+        }
+        if self.api_key is not None:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        if url.userinfo:
+            secret = base64.b64encode(unquote_to_bytes(url.userinfo)).decode()
+            headers["Authorization"] = f"Basic {secret}"
+        connect = _CONNECT_TIMEOUT if self.timeout is None else min(_CONNECT_TIMEOUT, self.timeout)
+        return {
+            "headers": headers,
+            # Waiting for a connection of one's own pool is no fault of the server's.
+            "timeout": httpx.Timeout(self.timeout, connect=connect, pool=None),
+            "proxy": _proxy_of(url),
+            # Loading the certificates takes a hundred times as long as all else.
+            "verify": url.scheme == "https",
+            # A proxy that the environment names for the world outside knows no local service.
+            "trust_env": url.host not in _LOOPBACK,
+        }
+
+
+def _check_address(text: str) -> None:
+    """Refuse what is not the address of a service.
+
+    Raises:
+        InvalidSettingError: It is not.
+    """
+    shown = repr(_SECRET.sub("//", text))[:80]
+    try:
+        url = httpx.URL(text)
+        host = url.host
+    except (httpx.InvalidURL, ValueError) as error:
+        # ValueError: the rules for names beyond ASCII have errors of their own.
+        raise InvalidSettingError(f"{shown} is not an address: {error}") from error
+    if url.scheme not in {"http", "https"} or not host:
+        raise InvalidSettingError(
+            f"{shown} is not the address of a service: write http://HOST:PORT, such as "
+            f"{_DEFAULT_URL}"
+        )
+    if not _HOST.fullmatch(host) or not _is_resolvable(url.raw_host.decode("ascii")):
+        raise InvalidSettingError(f"{shown} is not an address: {host!r:.80} is no host")
+    if url.port is not None and not 0 < url.port <= _HIGHEST_PORT:
+        raise InvalidSettingError(f"{shown} is not an address: there is no port {url.port}")
+
+
+def _is_resolvable(host: str) -> bool:
+    """Tell whether a name has parts that the domain name system takes (RFC 1035, section 2.3.4)."""
+    parts = host.removesuffix(".").split(".")
+    return len(host) <= _LONGEST_NAME and all(0 < len(part) <= _LONGEST_PART for part in parts)
+
+
+def _proxy_of(url: httpx.URL) -> str | None:
+    """Return the proxy that the environment names for an address; a local service has none.
+
+    httpx looks for it itself, but not where a transport is given.
+    """
+    if url.host in _LOOPBACK or proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"

@@ -15,6 +15,7 @@ from bench_client.compat_nasbench.spec import array
 from bench_client.errors import UnavailableError, UnexpectedAnswerError
 from bench_client.models import BenchmarkInfo, Nb101Config, Nb101Epoch, Nb101Stats, Page
 from bench_client.operations import Question
+from bench_client.pages import check_progress
 from benchmark_db.nasbench101.spelling import parse_cell
 
 __all__ = [
@@ -103,11 +104,14 @@ class _Table(Mapping[str, V]):
 
         Raises:
             UnavailableError: The database was replaced meanwhile.
+            UnexpectedAnswerError: The server turns in circles.
         """
         # Where no cell lacks a budget, the runs at the largest one meet every cell.
         filters = {"num_epochs": self._budget} if self._complete else {}
         options: dict[str, Any] = {"reduction": "mean", "limit": _PAGE}
         last, content = "", None
+        seen: set[str] = set()
+        asked = 0
         while True:
             question = Question("computed_stats", _StatsPage, NAME, filters, options)
             page = self._bench._ask(question)  # noqa: SLF001 - no method of it gives single pages
@@ -122,6 +126,8 @@ class _Table(Mapping[str, V]):
                 last = item.config.hash
             if page.next_cursor is None:
                 return
+            asked += len(page.items)
+            check_progress(page.next_cursor, seen, asked)
             options = {**options, "cursor": page.next_cursor}
 
 

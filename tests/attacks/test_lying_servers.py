@@ -35,6 +35,7 @@ from bench_client import (
     ServerOverloadedError,
     UnexpectedAnswerError,
 )
+from bench_client.compat_nasbench import NASBench
 from bench_client.untrusted import cleaned, one_file_name, retry_seconds
 
 MEGABYTE: Final = 2**20
@@ -424,6 +425,22 @@ def test_pages_without_end_come_to_an_end(
     with pytest.raises(UnexpectedAnswerError):
         asked(server.url, lambda bench: bench.jobs(limit=None))
     assert len(server.asked) < 30
+
+
+def test_the_tables_of_an_adapter_come_to_an_end(
+    server: LyingServer, nasbench101_folder: Path
+) -> None:
+    with BenchClient.local(nasbench101_folder) as local:
+        info = local.benchmark("nasbench101")
+        runs = local.query_nb101(reduction="mean")[:3]
+    mark = {"benchmark": "nasbench101", "source": "s", "synthetic": False, "content_digest": "d"}
+    page = {"items": [run.model_dump() for run in runs], "next_cursor": "c", "provenance": mark}
+    server.say = lambda target: [
+        answer(json.dumps(page).encode() if "stats" in target else info.model_dump_json().encode())
+    ]
+    with pytest.raises(UnexpectedAnswerError, match="the same page"):
+        list(NASBench(server.url).fixed_statistics)
+    assert len(server.asked) < 10
 
 
 RETRY_AFTER: Final = [

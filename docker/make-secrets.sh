@@ -1,24 +1,61 @@
 #!/bin/bash
 # Makes up the passwords of the profiles `cluster` and `observe` and writes them as files, which are
 # mounted where they are needed and are in no environment and no image. Files that are there stay,
-# so that it can be run again; docs/operations.md says how to replace one.
+# so that it can be run again; docs/operations.md says how to replace one. It mends what a start of
+# the profiles before it leaves behind: docker-compose 1.29 makes empty directories of missing files.
 #
 #   docker/make-secrets.sh [FOLDER]     docker/secrets by default, NASBENCH_SECRETS of .env otherwise
 set -euo pipefail
 
 folder=${1:-$(dirname "$0")/secrets}
+
+fail() {
+  echo "make-secrets: $1" >&2
+  exit 1
+}
+
 # The folder is closed to other users of this machine; the files are open, because the users inside
 # of the containers are others than the one who runs this.
 umask 022
-mkdir -p "$folder/nbs"
-chmod 700 "$folder"
-chmod 755 "$folder/nbs"
+mkdir -p "$folder/nbs" || fail "cannot make $folder/nbs"
+chmod 700 "$folder" && chmod 755 "$folder/nbs" || fail "$folder is another user's"
 
 password() { python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")'; }
-keep() { [ -s "$folder/$1" ] || printf '%s' "$2" >"$folder/$1"; }
 
-keep postgres_password "$(password)"
-keep grafana_password "$(password)"
+# Where a secret belongs: nothing, or a file that is not empty.
+make_room() {
+  local path=$folder/$1
+  if [ -d "$path" ]; then
+    rmdir "$path" 2>/dev/null ||
+      fail "$path is a directory that cannot be removed; remove it and run this again"
+    echo "make-secrets: $path was an empty directory and becomes a file: start anew what has it mounted" >&2
+  elif [ -e "$path" ] && [ ! -f "$path" ]; then
+    fail "$path is no file; remove it and run this again"
+  elif [ -f "$path" ] && [ ! -r "$path" ]; then
+    fail "$path cannot be read"
+  fi
+}
+
+# Whole or not at all: a write that fails leaves no empty secret behind.
+put() {
+  [ -n "$2" ] || fail "there is nothing to write to $folder/$1"
+  local part
+  part=$(mktemp "$folder/.part.XXXXXX") || fail "cannot write to $folder"
+  if printf '%s' "$2" >"$part" && chmod 644 "$part" && mv -fT "$part" "$folder/$1"; then return; fi
+  rm -f "$part"
+  fail "cannot write $folder/$1"
+}
+
+keep() {
+  make_room "$1"
+  [ -s "$folder/$1" ] || put "$1" "$2"
+}
+
+new=$(password) && [ ${#new} -ge 32 ] || fail 'cannot make up a password: is python3 there?'
+keep postgres_password "$new"
+new=$(password)
+keep grafana_password "$new"
+new=$(password)
 keep redis_conf "bind * -::*
 protected-mode yes
 save \"\"
@@ -26,8 +63,28 @@ appendonly no
 maxmemory 256mb
 maxmemory-policy volatile-lru
 dir /data
-requirepass $(password)
+requirepass $new
 "
-keep nbs/nasbench_jobs_url "postgresql://nbs:$(cat "$folder/postgres_password")@postgres:5432/nbs"
-keep nbs/nasbench_redis_url "redis://:$(sed -n 's/^requirepass //p' "$folder/redis_conf")@redis:6379/0"
+
+postgres=$(cat "$folder/postgres_password")
+redis=$(sed -n 's/^requirepass //p' "$folder/redis_conf")
+[ -n "$postgres" ] || fail "$folder/postgres_password holds no password"
+[ -n "$redis" ] || fail "$folder/redis_conf has no line \`requirepass PASSWORD\`"
+
+# An address that this made must have the password beside it; one of another server is its owner's.
+address() {
+  local path=$folder/$1 start=$2 password=$3 end=$4
+  make_room "$1"
+  if [ -s "$path" ]; then
+    case $(cat "$path") in
+      "$start$password$end") return ;;
+      "$start"*"$end") echo "make-secrets: $path had another password and is written anew" >&2 ;;
+      *) return ;;
+    esac
+  fi
+  put "$1" "$start$password$end"
+}
+
+address nbs/nasbench_jobs_url 'postgresql://nbs:' "$postgres" '@postgres:5432/nbs'
+address nbs/nasbench_redis_url 'redis://:' "$redis" '@redis:6379/0'
 echo "secrets are in $folder" >&2

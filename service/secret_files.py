@@ -15,6 +15,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
+    SettingsConfigDict,
     SettingsError,
 )
 
@@ -35,6 +36,9 @@ class SettingsWithSecretFiles(BaseSettings):
         WrongSettingError: One is not what it must be; the message names its variable, and not its
             value, which may hold a password.
     """
+
+    # Compose files hand on what is not set as empty text.
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     def __init__(self, **given: Any) -> None:
         try:

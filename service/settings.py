@@ -94,6 +94,13 @@ class Settings(SettingsWithSecretFiles):
     read_access: Annotated[
         Literal["open", "keyed"], Field(description="Whether reading needs a key too.")
     ] = "open"
+    write_access: Annotated[
+        Literal["open", "keyed"] | None,
+        Field(
+            description="Whether changes need a key where there is no file of keys: `open` or "
+            "`keyed`; by default `keyed` where `nbs serve` listens beyond this machine."
+        ),
+    ] = None
     rate_per_key: Annotated[
         str | None,
         Field(pattern=_RATE, description="Requests of one key, such as `1000/minute`."),

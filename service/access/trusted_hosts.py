@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
-__all__ = ["TrustedHosts", "is_own_origin"]
+__all__ = ["TrustedHosts", "is_local", "is_own_origin"]
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?", re.IGNORECASE)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
@@ -57,7 +57,7 @@ class TrustedHosts:
         authority = _authority(called[0]) if called else None
         if authority is None:
             return False
-        if exposed and _is_local(authority.host):
+        if exposed and is_local(authority.host):
             return True
         return authority.host in self._exact or authority.host.endswith(self._endings)
 
@@ -96,5 +96,6 @@ def _is_loopback(address: str | None) -> bool:
     return (mapped or found).is_loopback
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a name or an address is one of this machine's own, whoever asks."""
     return host == _LOCAL_NAME or _is_loopback(host)

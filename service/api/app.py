@@ -165,7 +165,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_job_problem_handlers(app)
     install_not_modified_handler(app)
     reading_open = settings.read_access == "open"
-    keys = KeyRing(KeyFile(settings.keys_path), required=not reading_open)
+    writing_keyed = settings.write_access == "keyed"
+    keys = KeyRing(KeyFile(settings.keys_path), required=writing_keyed or not reading_open)
     install_openapi(app, keys=keys, reading_open=reading_open)
     app.add_middleware(
         DirectReads,

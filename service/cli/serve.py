@@ -15,16 +15,17 @@ import typer
 
 from benchmark_db.catalog import Catalog
 from service.access.key_file import KeyFile
+from service.access.trusted_hosts import is_local
 from service.cli.data import DataDirectory, existing_directory
 from service.jobs import JobSettings
 from service.settings import Settings
 
 __all__ = ["serve"]
 
+_WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def serve(
@@ -45,10 +46,11 @@ def serve(
     # The workers are processes of their own; the environment is how settings reach them.
     os.environ["NASBENCHMARK_DIR"] = str(directory)
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
+    _decide_on_writing(host)
     settings = Settings()
     JobSettings()  # read now, so that a wrong one is told here and not by every worker
     listener = _listener(host, port)
-    _warn_of_strangers(settings, host)
+    _tell_of_keys(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))
     config = uvicorn.Config(
         "service.api.app:create_app",
@@ -111,14 +113,21 @@ def _shared_metrics(settings: Settings, workers: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _warn_of_strangers(settings: Settings, host: str) -> None:
-    """Tell that whoever reaches the service may do everything, where that may be many."""
-    keys = KeyFile(settings.keys_path).read()
-    if keys is None and settings.read_access == "open" and host not in _LOOPBACK:
-        sys.stderr.write(
-            f"nbs: note: listening on {host} without keys: whoever reaches it may submit jobs; "
-            "`nbs keys create` makes keys\n"
-        )
+def _decide_on_writing(host: str) -> None:
+    """Demand keys for changes, unless the settings say otherwise, where others may ask."""
+    if not is_local(host) and not os.environ.get(_WRITE_ACCESS):
+        os.environ[_WRITE_ACCESS] = "keyed"
+
+
+def _tell_of_keys(settings: Settings, host: str) -> None:
+    """Tell who may submit jobs where the server listens beyond this machine and has no keys."""
+    if KeyFile(settings.keys_path).read() is not None or is_local(host):
+        return
+    if settings.write_access == "open":
+        told = "without keys: whoever reaches it may submit jobs"
+    else:
+        told = "and there are no keys: nobody may submit jobs"
+    sys.stderr.write(f"nbs: note: listening on {host} {told}; `nbs keys create` makes keys\n")
 
 
 def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:

@@ -210,8 +210,10 @@ class Load:
 
 class TestReplacingTheServer:
     def test_a_rebuilt_database_is_served_without_a_failed_request(self, stack: Stack) -> None:
-        stack.compose("--profile", "replicas", "up", "--detach", "--no-build")
-        stack.wait_healthy("server", "server-b", "proxy")
+        stack.compose("up", "--detach", "--no-build", "proxy")
+        stack.wait_healthy("server-a", "server-b", "proxy")
+        for service in ("server-a", "server-b"):
+            assert not stack.inspect(service)["HostConfig"]["PortBindings"]
         root = stack.execute("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
         trusted = ssl.create_default_context(cadata=root)
         before = stack.digest()
@@ -224,13 +226,14 @@ class TestReplacingTheServer:
         run("chmod", "-R", "a+rX", str(stack.folder / "raw/rebuilt"))
         stack.compose("run", "--rm", "-T", "generate", "nasbench201", f"/raw/rebuilt/{archive}")
         between = network(stack, "between")
-        for service in ("server", "server-b"):
+        for service in ("server-a", "server-b"):
             stack.compose(
                 *("--profile", "replicas", "up", "--detach", "--no-build", "--no-deps"),
                 *("--force-recreate", service),
                 NASBENCH_TRUSTED_PROXIES=between,
             )
             stack.wait_healthy(service)
+        stack.compose("restart", "--timeout", "10", "server")
         after = until(stack.digest, "the server answers")
         until(lambda: load.digests[after] > 1000, "the proxy gives the new answers")
         load.finish(10_000)
@@ -249,7 +252,7 @@ class TestReplacingTheServer:
         assert httpx.get(url, headers=claims, verify=trusted).status_code == httpx.codes.OK
 
         def caller() -> str | None:
-            lines = [*stack.logged("server").split("\n"), *stack.logged("server-b").split("\n")]
+            lines = [*stack.logged("server-a").split("\n"), *stack.logged("server-b").split("\n")]
             found = [json.loads(line) for line in lines if '"through-the-proxy"' in line]
             return str(found[0]["client"]) if found else None
 
@@ -273,17 +276,20 @@ class TestReplacingTheServer:
 
 
 class TestKeys:
+    def test_nobody_changes_anything_before_there_is_a_key(self, stack: Stack) -> None:
+        assert httpx.post(f"{stack.url}/v1/evaluations").status_code == 401
+
     def test_a_key_opens_what_changes_something(self, stack: Stack) -> None:
         said = stack.compose("run", "--rm", "-T", "keys", "create", "tests", "--scope", "jobs")
         key = next(word for word in said.split() if len(word) > 40)
         (stack.folder / "key").write_text(key)
 
-        def refused() -> bool:
-            return httpx.post(f"{stack.url}/v1/evaluations").status_code == 401
+        def let_through() -> bool:
+            answer = httpx.post(f"{stack.url}/v1/evaluations", headers=with_key(stack))
+            return answer.status_code not in {401, 403}
 
-        until(refused, "the server notices the key")
-        answer = httpx.post(f"{stack.url}/v1/evaluations", headers=with_key(stack))
-        assert answer.status_code not in {401, 403}
+        until(let_through, "the server notices the key")
+        assert httpx.post(f"{stack.url}/v1/evaluations").status_code == 401
         assert httpx.get(stack.url + RUN).status_code == 200
 
 

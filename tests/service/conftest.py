@@ -151,13 +151,15 @@ def serving_fixture() -> Callable[..., AbstractContextManager[str]]:
 
 
 @contextmanager
-def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]:
+def serving(
+    folder: Path, workers: int = 1, host: str = "127.0.0.1", **environment: str
+) -> Iterator[str]:
     """Run `nbs serve` on a free port; at the end it must stop by itself when told to."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = folder / f"server-{port}.log"
     command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port", str(port)]
-    command += ["--workers", str(workers)]
+    command += ["--workers", str(workers), "--host", host]
     with log.open("wb") as output:
         jobs = {"NASBENCH_JOBS_DIR": str(folder / f"jobs-{port}")}
         process = subprocess.Popen(
@@ -168,7 +170,7 @@ def serving(folder: Path, workers: int = 1, **environment: str) -> Iterator[str]
             env={**os.environ, **jobs, "NASBENCH_DRAIN_SECONDS": "0", **environment},
         )
     try:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
         wait_for(url, process, log)
         yield url
     finally:

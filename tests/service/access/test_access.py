@@ -269,3 +269,53 @@ def _logged(log: Path, request_id: str) -> dict[str, Any]:
     (line,) = [line for line in log.read_text().splitlines() if request_id in line]
     event: dict[str, Any] = json.loads(line)
     return event
+
+
+class TestBeyondThisMachine:
+    """What a file of keys that is missing opens."""
+
+    @pytest.mark.parametrize(
+        ("host", "environment", "refused"),
+        [
+            ("127.0.0.1", {}, False),
+            ("127.0.0.9", {}, False),
+            ("127.0.0.1", {"NASBENCH_WRITE_ACCESS": "keyed"}, True),
+            ("0.0.0.0", {}, True),  # answers are asked for on loopback alone
+            ("0.0.0.0", {"NASBENCH_WRITE_ACCESS": ""}, True),
+            ("0.0.0.0", {"NASBENCH_WRITE_ACCESS": "open"}, False),
+        ],
+    )
+    def test_nothing_is_changed_beyond_a_loopback_address(
+        self,
+        directory: Path,
+        tmp_path: Path,
+        serving: Any,
+        host: str,
+        environment: dict[str, str],
+        *,
+        refused: bool,
+    ) -> None:
+        shutil.copy(directory / "nasbench201.db", tmp_path)
+        with serving(tmp_path, host=host, **environment) as url:
+            assert httpx.get(url + STATS).status_code == 200
+            for path in (*JOBS, UPLOAD):
+                assert (httpx.post(url + path).status_code == 401) == refused
+            assert (httpx.delete(f"{url}{UPLOAD}/x").status_code == 401) == refused
+            document = httpx.get(f"{url}/openapi.json").json()
+            security = document["paths"]["/v1/evaluations"]["post"]["security"]
+            assert ({} in security) != refused
+        told = next(tmp_path.glob("server-*.log")).read_text()
+        assert ("nobody may submit jobs" in told) == (refused and host == "0.0.0.0")
+        assert ("whoever reaches it may submit jobs" in told) == ("open" in environment.values())
+
+    def test_a_key_that_is_made_later_is_taken(
+        self, directory: Path, tmp_path: Path, serving: Any
+    ) -> None:
+        shutil.copy(directory / "nasbench201.db", tmp_path)
+        with serving(tmp_path, NASBENCH_WRITE_ACCESS="keyed") as url:
+            token = KeyFile(tmp_path / "keys.json").create("alice", KeyScope.JOBS)
+            deadline = time.monotonic() + 10
+            while (status := httpx.post(url + JOBS[0], headers=bearer(token)).status_code) == 401:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            assert status == 415

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from bench_client.models.submissions import ModelFormat
 from bench_client.operations import Operation, Steps, ask
 from bench_client.progress_line import WatchJob
 from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
+from missing_extra import refuse_missing
 
 __all__ = ["ArtifactMethods"]
 
@@ -136,7 +136,7 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         JobNotDoneError: As for `wait`.
     """
     if folder is None:
-        _refuse_without_hub()
+        refuse_missing("hub", "a network, where no `folder` is given,", *_NEEDED)
         if "safetensors" not in formats:
             raise InvalidRequestError("formats: safetensors are what becomes a network")
     job = yield from build(
@@ -218,15 +218,6 @@ class _Digesting:
     def writelines(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             self.write(piece)
-
-
-def _refuse_without_hub() -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"a network needs {missing[0]}: pip install 'nas-bench-service[hub]'; with `folder` "
-            "its files are written instead"
-        )
 
 
 def _network(job: Job, path: Path) -> Any:

@@ -26,6 +26,7 @@ from bench_client.simulation import AsyncSimulation, Simulation
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.surface import Surface
 from bench_client.untrusted import cleaned
+from missing_extra import needs
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
 
@@ -33,8 +34,6 @@ A = TypeVar("A", bound=BaseModel)
 
 _TIMEOUT: Final = 30.0
 _RETRIES: Final = 3
-_EXTRA: Final = frozenset({"numpy", "orjson", "peewee"})
-"""What the `local` extra brings."""
 
 
 _LONGEST_NAME: Final = 100
@@ -363,13 +362,7 @@ def _check_open(client: BenchClient | AsyncBenchClient, *, closed: bool) -> None
 
 
 def _local_transports() -> Any:
-    try:
+    with needs("local", "reading local databases"):
         # Not at the top: whoever asks a server needs neither peewee nor numpy.
         from bench_client import local  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
-        raise ImportError(
-            f"reading local databases needs {error.name}: pip install 'nas-bench-service[local]'"
-        ) from error
     return local

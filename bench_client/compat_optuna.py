@@ -41,6 +41,7 @@ from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import EDGES, OPERATIONS
 from benchmark_db.natssss.architecture import CHANNELS, NUM_LAYERS
+from missing_extra import needs
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -336,13 +337,7 @@ def _time_until(place: int, curves: Any, mean: Any) -> float | None:
 
 
 def _trial_pruned() -> type[Exception]:
-    try:
+    with needs("optuna", "an objective"):
         # Not at the top: the module can be imported, and its errors read, without it.
         from optuna import TrialPruned  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise ImportError(
-            "objectives for Optuna need it: pip install 'nas-bench-service[optuna]'"
-        ) from error
     return TrialPruned

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, SupportsIndex, Type
 from pydantic import BaseModel
 
 from bench_client.columns import Column, Kind, columns_of
+from missing_extra import needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,12 +152,6 @@ class Batch(_Tabular, list[Items[T]], Generic[T]):
 
 
 def _library(name: str) -> Any:
-    try:
+    with needs(name, "a data frame"):
         # Not at the top: few need it, and it takes longer to load than all else.
         return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ImportError(
-            f"{name} is not installed: pip install 'nas-bench-service[{name}]'"
-        ) from error

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from benchmark_db.export import ExportTable, Sink
+from missing_extra import needs
 
 __all__ = ["write_parquet"]
 
@@ -115,14 +116,8 @@ def _metadata(table: ExportTable) -> dict[str, str]:
 
 
 def _arrow() -> Any:
-    try:
+    with needs("export", "writing Parquet"):
         # Not at the top: 30 MB that only Parquet needs.
         from arro3 import core  # noqa: PLC0415
         from arro3.io import write_parquet as write  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("arro3"):
-            raise
-        raise ImportError(
-            "writing Parquet needs arro3: pip install 'nas-bench-service[export]'"
-        ) from error
     return core, write

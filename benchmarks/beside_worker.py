@@ -100,15 +100,16 @@ def asked_beside(port: int, bench: BenchClient, jobs: list[Job]) -> list[float]:
 
 
 def endless_images(images: Path, folder: Path) -> None:
-    """Make a data set of a few images that are read again and again."""
+    """Make a data set of a few images that have very many names."""
     folder.mkdir(parents=True)
     with (images / "labels.csv").open() as file:
-        rows = [(images / row["file"], row["file"], row["label"]) for row in csv.DictReader(file)]
-    for path, name, _ in rows:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(path.read_bytes())
-    lines = (f"{name},{label}\n" for _, name, label in islice(cycle(rows), IMAGES))
-    (folder / "labels.csv").write_text("file,label\n" + "".join(lines))
+        rows = [(images / row["file"], row["label"]) for row in csv.DictReader(file)]
+    with (folder / "labels.csv").open("w") as table:
+        table.write("file,label\n")
+        for number, (path, label) in enumerate(islice(cycle(rows), IMAGES)):
+            name = f"{number}{path.suffix}"
+            (folder / name).symlink_to(path.resolve())
+            table.write(f"{name},{label}\n")
 
 
 def works_of(bench: BenchClient, *, evaluates: bool) -> dict[str, Callable[[int], list[Job]]]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 
-import optuna
-
 from bench_client import BenchClient
 from bench_client.compat_optuna import objective
+from missing_extra import needs
+
+with needs("optuna", "this example"):
+    import optuna
 
 TRIALS = 60
 # The sizes that the made-up sample has; leave `choices` out for the whole space.

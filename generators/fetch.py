@@ -16,6 +16,7 @@ import httpx
 
 from generators.progress import Progress, silent
 from generators.raw_files import RAW_FILES, RawFile
+from missing_extra import MissingExtraError, needs
 
 __all__ = ["FetchError", "Fetched", "fetch"]
 
@@ -105,11 +106,10 @@ def fetch(
 
 def _pooch() -> Any:
     try:
-        import pooch  # noqa: PLC0415 - the extra may be missing
-    except ModuleNotFoundError as error:
-        raise FetchError(
-            f"fetching needs {error.name}: pip install 'nas-bench-service[generate]'"
-        ) from error
+        with needs("generate", "fetching"):
+            import pooch  # noqa: PLC0415 - the extra may be missing
+    except MissingExtraError as error:
+        raise FetchError(str(error)) from error
     pooch.get_logger().setLevel("WARNING")
     return pooch
 

@@ -14,27 +14,30 @@ weights, `model_hub.evaluation` measures accuracy and `model_hub.latency` time.
 
 from __future__ import annotations
 
-from model_hub.benchmark_rows import build, locate
-from model_hub.cell_picture import cell_svg
-from model_hub.choices import (
-    Categorical,
-    Choice,
-    Derived,
-    LayerChoice,
-    Sample,
-    Subset,
-    When,
-    repeat,
-)
-from model_hub.errors import (
-    InvalidArgumentError,
-    InvalidSampleError,
-    ModelHubError,
-    TooLargeError,
-    UnknownNameError,
-)
-from model_hub.registry import space, space_names
-from model_hub.search_space import SearchSpace
+from missing_extra import needs
+
+with needs("hub", "model_hub"):
+    from model_hub.benchmark_rows import build, locate
+    from model_hub.cell_picture import cell_svg
+    from model_hub.choices import (
+        Categorical,
+        Choice,
+        Derived,
+        LayerChoice,
+        Sample,
+        Subset,
+        When,
+        repeat,
+    )
+    from model_hub.errors import (
+        InvalidArgumentError,
+        InvalidSampleError,
+        ModelHubError,
+        TooLargeError,
+        UnknownNameError,
+    )
+    from model_hub.registry import space, space_names
+    from model_hub.search_space import SearchSpace
 
 __all__ = [
     "Categorical",

@@ -18,18 +18,21 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, TypeAlias
 
-import torch
-from torch import Tensor, nn
-from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from missing_extra import needs
 
-from model_hub.arguments import a_count
-from model_hub.collection import collection_put_off
-from model_hub.errors import InvalidArgumentError
-from model_hub.shapes import run_on_meta
-from model_hub.table import Column, text_table
-from model_hub.weightless import META
+with needs("hub", "counting a network"):
+    import torch
+    from torch import Tensor, nn
+    from torch.func import functional_call
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    from model_hub.arguments import a_count
+    from model_hub.collection import collection_put_off
+    from model_hub.errors import InvalidArgumentError
+    from model_hub.shapes import run_on_meta
+    from model_hub.table import Column, text_table
+    from model_hub.weightless import META
 
 __all__ = ["Layer", "Profile", "input_shape_of", "profile"]
 

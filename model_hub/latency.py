@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from missing_extra import needs
 
-from model_hub.arguments import a_count
-from model_hub.counting import input_shape_of
-from model_hub.running import Running
+with needs("hub", "measuring a network"):
+    import torch
+    from torch import Tensor, nn
+
+    from model_hub.arguments import a_count
+    from model_hub.counting import input_shape_of
+    from model_hub.running import Running
 
 __all__ = ["Latency", "latency"]
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from missing_extra import needs
 from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
 from model_hub.collection import collection_put_off
@@ -125,10 +126,11 @@ class ModelSpace(ABC):
             InvalidSampleError: The sample is not in the space.
             TooLargeError: The weights do not fit into memory; nothing was allocated.
         """
-        import torch
+        with needs("hub", "a network"):
+            import torch
 
-        from model_hub.memory import refuse_too_large
-        from model_hub.weightless import META, weightless
+            from model_hub.memory import refuse_too_large
+            from model_hub.weightless import META, weightless
 
         values = self.choices.resolve(sample, strict=strict)
         with collection_put_off():
@@ -155,8 +157,9 @@ class ModelSpace(ABC):
             InvalidSampleError: The sample is not in the space.
             InvalidArgumentError: The network does not take inputs of this shape.
         """
-        from model_hub.counting import profile
-        from model_hub.weightless import META
+        with needs("hub", "counting a network"):
+            from model_hub.counting import profile
+            from model_hub.weightless import META
 
         with META:
             network = self.freeze(sample, strict=strict)

@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-import torch
-from torch import Tensor, nn
+from missing_extra import needs
 
-from model_hub.arguments import one_of
-from model_hub.errors import InvalidArgumentError, shown
+with needs("hub", "running a network"):
+    import torch
+    from torch import Tensor, nn
+
+    from model_hub.arguments import one_of
+    from model_hub.errors import InvalidArgumentError, shown
 
 __all__ = ["PRECISIONS", "Running"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from missing_extra import needs
 from model_hub.arguments import a_count
 from model_hub.data_sets import LARGEST_SIDE
 from model_hub.model_space import ModelSpace
@@ -53,10 +54,11 @@ class TokenSpace(ModelSpace, ABC):
             InvalidSampleError: The sample is not in the space.
             InvalidArgumentError: The network does not take inputs of this shape.
         """
-        import torch
+        with needs("hub", "counting a network"):
+            import torch
 
-        from model_hub.counting import profile
-        from model_hub.weightless import META
+            from model_hub.counting import profile
+            from model_hub.weightless import META
 
         shape = self._accepted(input_shape)
         with META:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bench_client.errors import UnsupportedQuestionError
 from benchmark_db.nasbench101.cell_hash import hash_graph
+from missing_extra import needs
 
 __all__ = ["ModelSpec", "OutOfDomainError", "array"]
 
@@ -90,13 +91,9 @@ def array(matrix: Any) -> Any:
     Raises:
         ImportError: numpy is not installed.
     """
-    try:
+    with needs("local", "a matrix of a cell"):
         # Not at the top: nothing else here needs it.
         import numpy as np  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "matrices of cells are arrays of numpy: pip install 'nas-bench-service[local]'"
-        ) from error
     return np.array(matrix)
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from bench_client.compat_nats_bench.api_utils import NASBenchMetaAPI
 from bench_client.compat_nats_bench.genotype_utils import Node, nodes_of
 from benchmark_db.nasbench201 import architecture as topologies
+from missing_extra import needs
 
 __all__ = ["ALL_BASE_NAMES", "NATStopology"]
 
@@ -79,11 +80,7 @@ class NATStopology(NASBenchMetaAPI):
 
 
 def _zeros(nodes: int) -> Any:
-    try:
+    with needs("local", "a matrix of a cell"):
         # Not at the top: nothing else here needs it.
         import numpy as np  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "matrices of cells are arrays of numpy: pip install 'nas-bench-service[local]'"
-        ) from error
     return np.zeros((nodes, nodes))

@@ -12,19 +12,22 @@ with `labels.csv`, a tar archive of either, or CIFAR.
 
 from __future__ import annotations
 
-from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
-from model_hub.evaluation.datasets import ImageFiles, LabelledImages
-from model_hub.evaluation.errors import (
-    ClassesError,
-    DamagedImageError,
-    DatasetError,
-    LabelError,
-    OutputError,
-)
-from model_hub.evaluation.layouts import read_folder, read_images, read_tar
-from model_hub.evaluation.scoring import evaluate
-from model_hub.evaluation.tally import ClassScore, Confusion, Evaluation
-from model_hub.evaluation.transform import read_image, transformed
+from missing_extra import needs
+
+with needs("hub", "an evaluation"):
+    from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
+    from model_hub.evaluation.datasets import ImageFiles, LabelledImages
+    from model_hub.evaluation.errors import (
+        ClassesError,
+        DamagedImageError,
+        DatasetError,
+        LabelError,
+        OutputError,
+    )
+    from model_hub.evaluation.layouts import read_folder, read_images, read_tar
+    from model_hub.evaluation.scoring import evaluate
+    from model_hub.evaluation.tally import ClassScore, Confusion, Evaluation
+    from model_hub.evaluation.transform import read_image, transformed
 
 __all__ = [
     "ClassScore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from missing_extra import MissingExtraError, needs
 from model_hub.zoo.errors import DownloadError
 from model_hub.zoo.records import Record, WeightFile
 
@@ -37,10 +38,9 @@ def download(file: WeightFile, folder: Path, record: Record) -> Path:
 
 def _pooch() -> Any:
     try:
-        import pooch  # noqa: PLC0415 - the extra may be missing
-    except ModuleNotFoundError as error:
-        raise DownloadError(
-            f"downloading needs {error.name}: pip install 'nas-bench-service[generate]'"
-        ) from error
+        with needs("generate", "downloading"):
+            import pooch  # noqa: PLC0415 - the extra may be missing
+    except MissingExtraError as error:
+        raise DownloadError(str(error)) from error
     pooch.get_logger().setLevel("WARNING")
     return pooch

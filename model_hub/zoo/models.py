@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from missing_extra import needs
 from model_hub.errors import InvalidArgumentError, ModelHubError
 from model_hub.registry import space
 from model_hub.zoo.errors import RecordError
@@ -51,7 +52,8 @@ def load(
     network = build(found)
     if not pretrained:
         return network
-    from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
+    with needs("hub", "reading weights"):
+        from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
 
     if checkpoint is None:
         path = weights.find_weights(found, network, downloading=download)
@@ -88,7 +90,8 @@ def convert(
         OSError: A file cannot be read or written.
     """
     found = _recorded(model)
-    from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
+    with needs("hub", "reading weights"):
+        from model_hub.zoo import weights  # noqa: PLC0415 - records need no PyTorch
 
     return weights.convert_weights(
         Path(file),
@@ -128,7 +131,8 @@ def profile(model: str | Record) -> Profile:
 
     Arguments and errors are those of `build`.
     """
-    from model_hub.counting import profile as counted  # noqa: PLC0415 - records need no PyTorch
+    with needs("hub", "counting a network"):
+        from model_hub.counting import profile as counted  # noqa: PLC0415 - records need no PyTorch
 
     found = _recorded(model)
     return counted(_outline(found), found.protocol.input_shape)
@@ -140,7 +144,8 @@ def _recorded(model: str | Record) -> Record:
 
 def _outline(model: Record) -> nn.Module:
     """Return the network without numbers."""
-    from model_hub.weightless import META  # noqa: PLC0415 - records need no PyTorch
+    with needs("hub", "a network"):
+        from model_hub.weightless import META  # noqa: PLC0415 - records need no PyTorch
 
     with META:
         return build(model)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from missing_extra import MissingExtraError, needs
 from nas_search.study.bands import RegretBand
 from nas_search.study.errors import PlotError
 
@@ -35,15 +36,12 @@ def plot_regret(bands: Sequence[RegretBand], path: str | os.PathLike[str]) -> No
     if target.suffix.lower() not in _FORMATS:
         raise PlotError(f"{target}: plots are drawn as {' or '.join(_FORMATS)}")
     try:
-        # Not at the top: comparing needs no plots.
-        from matplotlib import rc_context  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise PlotError(
-            "drawing needs matplotlib: pip install 'nas-bench-service[study]'"
-        ) from error
+        with needs("study", "drawing"):
+            # Not at the top: comparing needs no plots.
+            from matplotlib import rc_context  # noqa: PLC0415
+            from matplotlib.figure import Figure  # noqa: PLC0415
+    except MissingExtraError as error:
+        raise PlotError(str(error)) from error
     with rc_context({"svg.hashsalt": _SALT}):
         figure = Figure(figsize=_INCHES, layout="constrained")
         _draw(figure.add_subplot(), bands)

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.nasbench201.architecture import isomorphism_classes
+from missing_extra import needs
 from service.access.key_file import KeyFile
 from service.access.key_ring import KeyRing
 from service.access.rate_limits import RateLimits
@@ -198,16 +199,11 @@ def _trace(app: FastAPI) -> Callable[[], None]:
     """Trace the requests where the environment says so; return what sends the last traces."""
     if not any(os.environ.get(name) for name in _TRACED_WHERE):
         return lambda: None
-    try:
+    with needs("tracing", "a trace"):
         from service.observability.tracing import (  # noqa: PLC0415 - an extra, and slow to load
             Tracing,
             make_provider,
         )
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{error.name} is missing: traces need `pip install 'nas-bench-service[tracing]'`",
-            name=error.name,
-        ) from error
     provider = make_provider()
     app.add_middleware(Tracing, provider=provider)
     return provider.shutdown

@@ -17,6 +17,7 @@ from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
 from generators.fetch import FetchError
 from generators.raw.errors import ArchiveError
+from missing_extra import MissingExtraError
 from model_hub.errors import ModelHubError
 from nas_search.study import StudyError
 from service.access.key_file import KeyFileError
@@ -41,6 +42,7 @@ _FAILURES: Final = (
     ModelHubError,
     KeyFileError,
     WrongSettingError,
+    MissingExtraError,
     OSError,
     sqlite3.Error,
 )

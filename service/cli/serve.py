@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from benchmark_db.catalog import Catalog
+from missing_extra import needs
 from service.access.key_file import KeyFile
 from service.access.trusted_hosts import is_local
 from service.cli.data import DataDirectory, existing_directory
@@ -36,12 +37,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
 ) -> None:
     """Serve the installed databases over HTTP until interrupted."""
-    try:
+    with needs("server", "serving"):
         import uvicorn  # noqa: PLC0415 - the extra may be missing
         from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
-    except ModuleNotFoundError:
-        sys.stderr.write("nbs: serving needs `pip install 'nas-bench-service[server]'`\n")
-        raise typer.Exit(1) from None
     directory = existing_directory(data)
     # The workers are processes of their own; the environment is how settings reach them.
     os.environ["NASBENCHMARK_DIR"] = str(directory)

@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from missing_extra import needs
+
 __all__ = ["worker"]
 
 _WAITING: Final = "OMP_WAIT_POLICY"
@@ -36,18 +38,19 @@ def worker(
     Finds the server's jobs by the environment: $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL,
     $NASBENCH_REDIS_URL. Data sets are the folders and .tar files of $NASBENCH_DATASETS_DIR.
     """
-    try:
+    with needs("worker", "a worker"):
         from service.jobs import JobSettings, open_jobs  # noqa: PLC0415 - the extra may be missing
         from service.jobs.errors import StoreUnavailableError  # noqa: PLC0415
         from service.logs import configure_logs, logs_as_json  # noqa: PLC0415
-        from service.worker.equipment import MissingDeviceError, find_devices  # noqa: PLC0415
-        from service.worker.worker import Worker  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        sys.stderr.write(
-            f"nbs: {error.name} is missing; a worker needs "
-            "`pip install 'nas-bench-service[worker]'`\n"
+        from service.worker.equipment import (  # noqa: PLC0415
+            MissingDeviceError,
+            UnusableLibraryError,
+            find_devices,
+            refuse_broken,
+            refuse_incomplete,
         )
-        raise typer.Exit(1) from None
+        from service.worker.worker import Worker  # noqa: PLC0415
+    refuse_incomplete()
     os.environ.setdefault(_WAITING, "PASSIVE")
     with open_jobs(JobSettings()) as jobs:
         if check:
@@ -59,6 +62,11 @@ def worker(
             here = [found for found in workers if found.host == platform.node()]
             sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
             raise typer.Exit(0 if any(found.alive for found in here) else 1)
+        try:
+            refuse_broken()
+        except UnusableLibraryError as error:
+            sys.stderr.write(f"nbs: {error}\n")
+            raise typer.Exit(1) from None
         write_logs = configure_logs(as_json=logs_as_json()).write_out
         try:
             devices = find_devices(device)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -36,8 +34,7 @@ def list_command(*, as_json: AsJson = False) -> None:
 def info_command(name: Model, *, as_json: AsJson = False) -> None:
     """Tell what is known of a searched model."""
     record = zoo.record(name)
-    with _hub_installed():
-        profile = zoo.profile(record)
+    profile = zoo.profile(record)
     counted = {"parameters": profile.parameters, "macs": profile.macs}
     weights = zoo.weights_path(name)
     if wants_json(asked=as_json):
@@ -86,8 +83,7 @@ def convert_command(
     The file is read without running what it may carry, its SHA-256 is compared with the published
     one, and every tensor must have its place in the network.
     """
-    with _hub_installed():
-        path = zoo.convert(file, model, out=out, naming=naming, unlisted=unlisted)
+    path = zoo.convert(file, model, out=out, naming=naming, unlisted=unlisted)
     sys.stderr.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB, the weights of {model}\n")
 
 
@@ -131,20 +127,19 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     as_json: AsJson = False,
 ) -> None:
     """Measure the accuracy of a searched model on images of yours, by its own protocol."""
-    with _hub_installed():
-        from model_hub import evaluation  # noqa: PLC0415 - loads PyTorch
+    from model_hub import evaluation  # noqa: PLC0415 - loads PyTorch
 
-        network = zoo.load(name, download=download, checkpoint=checkpoint)
-        result = evaluation.evaluate(
-            network,
-            evaluation.read_images(data),
-            zoo.record(name).protocol,
-            batch_size=batch_size,
-            device=device,
-            precision=precision,
-            compiled=compiled,
-            skip_damaged=skip_damaged,
-        )
+    network = zoo.load(name, download=download, checkpoint=checkpoint)
+    result = evaluation.evaluate(
+        network,
+        evaluation.read_images(data),
+        zoo.record(name).protocol,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+        compiled=compiled,
+        skip_damaged=skip_damaged,
+    )
     for skipped in result.skipped:
         sys.stderr.write(f"nbs: left out, damaged: {skipped}\n")
     if result.halved:
@@ -166,16 +161,3 @@ def _row(record: zoo.Record) -> dict[str, Any]:
         "top1": record.figures[0].top1 if record.figures else None,
         "weights": "here" if zoo.weights_path(record.name).is_file() else None,
     }
-
-
-@contextmanager
-def _hub_installed() -> Iterator[None]:
-    """Tell which extra is missing where PyTorch or what goes with it is."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        sys.stderr.write(
-            f"nbs: {error.name} is missing; install it with "
-            "`pip install 'nas-bench-service[hub]'`\n"
-        )
-        raise typer.Exit(1) from error

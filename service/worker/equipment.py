@@ -5,24 +5,73 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from missing_extra import refuse_missing
 from model_hub import zoo
 from service.jobs.records import DeviceState
 from service.worker.trial import context
 
-__all__ = ["DeviceChoice", "MissingDeviceError", "datasets_in", "find_devices", "weights_here"]
+__all__ = [
+    "DeviceChoice",
+    "MissingDeviceError",
+    "UnusableLibraryError",
+    "datasets_in",
+    "find_devices",
+    "refuse_broken",
+    "refuse_incomplete",
+    "weights_here",
+]
 
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ARCHIVE: Final = ".tar"
+_LOADS: Final = "loads"
+
+
+_LIBRARIES: Final = (
+    *("torch", "numpy", "PIL", "safetensors", "onnx", "onnxscript", "onnxruntime"),
+    *("huey", "structlog"),
+)
+"""What the kinds of jobs load, by the names of their modules."""
+
+
+class UnusableLibraryError(RuntimeError):
+    """A library that is installed and cannot be loaded."""
 
 
 class MissingDeviceError(RuntimeError):
     """A kind of device that is not there."""
+
+
+def refuse_incomplete() -> None:
+    """Refuse to work where a kind of job would find something missing.
+
+    Raises:
+        MissingExtraError: A library is not installed; the message names the extra.
+    """
+    refuse_missing("worker", "a worker", *_LIBRARIES)
+
+
+def refuse_broken() -> None:
+    """Refuse to work where what jobs need is installed and cannot be loaded.
+
+    It is loaded in the process that tries of jobs are forked from, not in this one.
+
+    Raises:
+        UnusableLibraryError: It cannot.
+    """
+    reason = _answer(_tell_whether_it_loads)
+    if reason != _LOADS:
+        raise UnusableLibraryError(
+            "a worker cannot load what jobs need "
+            f"({reason or 'the process that tried has ended'}); "
+            "pip install --force-reinstall 'nas-bench-service[worker]'"
+        )
 
 
 def find_devices(choice: DeviceChoice) -> tuple[DeviceState, ...]:
@@ -62,18 +111,29 @@ def weights_here() -> tuple[str, ...]:
 
 
 def _gpus() -> tuple[DeviceState, ...]:
+    lines = _answer(_tell_gpus).splitlines()
+    return tuple(_gpu(number, line) for number, line in enumerate(lines))
+
+
+def _answer(tell: Callable[[Connection], None]) -> str:
     """Ask a process that ends again: one that has touched a GPU must not be forked."""
     processes = context()
     answers, theirs = processes.Pipe(duplex=False)
-    process = processes.Process(target=_tell_gpus, args=(theirs,), daemon=True)
+    process = processes.Process(target=tell, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
     try:
-        lines = answers.recv_bytes().decode().splitlines()
+        answer = answers.recv_bytes().decode()
     except EOFError:
-        lines = []
+        answer = ""
     process.join()
-    return tuple(_gpu(number, line) for number, line in enumerate(lines))
+    return answer
+
+
+def _tell_whether_it_loads(answers: Connection) -> None:
+    from service.worker.preloaded import failure  # noqa: PLC0415 - loaded over there
+
+    answers.send_bytes((failure or _LOADS).encode(errors="replace"))
 
 
 def _tell_gpus(answers: Connection) -> None:

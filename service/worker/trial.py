@@ -17,7 +17,7 @@ from service.worker.order import Crashed, News, Order, read_news
 
 __all__ = ["Trial", "context"]
 
-_PRELOADED: Final = ["service.worker.perform"]
+_PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all tries are forked from: PyTorch takes two seconds."""
 
 

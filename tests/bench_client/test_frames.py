@@ -412,4 +412,6 @@ except ImportError as error:
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout == f"{library} is not installed: pip install 'nas-bench-service[{library}]'\n"
+    assert run.stdout == (
+        f"a data frame needs {library}: pip install 'nas-bench-service[{library}]'\n"
+    )

@@ -1,0 +1,144 @@
+"""Whatever is not installed: the error names the extra that brings it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from missing_extra import MissingExtraError, needs, refuse_missing
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SIZES = "'natssss', '8:8:8:8:8', dataset='cifar10'"
+
+
+def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that does not find some modules."""
+    blocked = f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n"
+    return subprocess.run(
+        [sys.executable, "-c", blocked + code],
+        env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "ignore", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "missing", "extra"),
+    [
+        ("import model_hub", "numpy", "hub"),
+        (f"import model_hub; model_hub.build({SIZES})", "torch", "hub"),
+        ("import model_hub.counting", "torch", "hub"),
+        ("import model_hub.latency", "torch", "hub"),
+        ("import model_hub.running", "torch", "hub"),
+        ("import model_hub.evaluation", "torch", "hub"),
+        ("import model_hub.evaluation", "PIL", "hub"),
+        ("from model_hub import zoo; zoo.build('spos')", "torch", "hub"),
+        ("from model_hub import zoo; zoo.profile('spos')", "torch", "hub"),
+        ("from model_hub import zoo; zoo.load('spos')", "safetensors", "hub"),
+        ("from model_hub import zoo; zoo.convert('x.pth', 'spos')", "safetensors", "hub"),
+        (
+            "import model_hub as m; s = m.space('NASBERT'); s.profile(s.choices.default)",
+            "torch",
+            "hub",
+        ),
+        (
+            "import bench_client as c; c.BenchClient('http://127.0.0.1:9').materialize('nds', {})",
+            "torch",
+            "hub",
+        ),
+        ("import nas_search.study as s; s.plot_regret([], 'r.png')", "matplotlib", "study"),
+        ("from bench_client import Items, Job; Items([], Job).to_pandas()", "pandas", "pandas"),
+        ("from bench_client import Items, Job; Items([], Job).to_polars()", "polars", "polars"),
+        ("from benchmark_db.export_parquet import _arrow; _arrow()", "arro3", "export"),
+        ("import runpy; runpy.run_path('examples/optuna_study.py')", "optuna", "optuna"),
+        ("import runpy; runpy.run_path('examples/nasbench_style.py')", "numpy", "local"),
+    ],
+)
+def test_a_module_that_is_missing_is_named_with_its_extra(
+    code: str, missing: str, extra: str
+) -> None:
+    ended = ran(code, missing)
+    assert ended.returncode == 1
+    last = ended.stderr.strip().splitlines()[-1]
+    assert f"needs {missing}: pip install 'nas-bench-service[{extra}]'" in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "extra"),
+    [
+        ("['worker']", "torch", "worker"),
+        ("['worker', '--device', 'cpu']", "torch", "worker"),
+        ("['worker']", "PIL", "worker"),
+        ("['worker']", "safetensors", "worker"),
+        ("['worker']", "onnx", "worker"),
+        ("['worker']", "onnxscript", "worker"),
+        ("['worker']", "onnxruntime", "worker"),
+        ("['worker']", "huey", "worker"),
+        ("['worker']", "structlog", "worker"),
+        ("['serve']", "uvicorn", "server"),
+        ("['zoo', 'info', 'spos']", "torch", "hub"),
+        ("['top', 'nasbench201']", "numpy", "cli"),
+        ("['top', 'nasbench201']", "typer", "cli"),
+    ],
+)
+def test_a_command_says_so_in_a_line_and_does_not_begin(
+    tmp_path: Path, arguments: str, missing: str, extra: str
+) -> None:
+    code = f"sys.argv = ['nbs', *{arguments}]; from service.cli import main; main()"
+    ended = ran(code, missing, HOME=str(tmp_path), NASBENCH_JOBS_DIR=str(tmp_path / "jobs"))
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("nbs: ")
+    assert line.endswith(f" needs {missing}: pip install 'nas-bench-service[{extra}]'")
+    assert ended.stdout == ""
+
+
+def test_a_worker_whose_libraries_cannot_be_loaded_does_not_begin(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "torch.py").write_text("raise OSError('libtorch.so: cannot open shared object')")
+    code = "sys.argv = ['nbs', 'worker']; from service.cli import main; main()"
+    ended = ran(
+        code,
+        PYTHONPATH=str(broken),
+        HOME=str(tmp_path),
+        NASBENCH_JOBS_DIR=str(tmp_path / "jobs"),
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("nbs: a worker cannot load what jobs need (OSError: libtorch.so: cannot")
+    assert "nas-bench-service[worker]" in line
+
+
+def test_a_part_of_ours_is_not_blamed_on_an_extra() -> None:
+    with pytest.raises(ModuleNotFoundError) as caught, needs("hub", "a test"):
+        raise ModuleNotFoundError("gone", name="model_hub.gone")
+    assert type(caught.value) is ModuleNotFoundError
+
+
+def test_the_outermost_need_is_told() -> None:
+    with (
+        pytest.raises(MissingExtraError, match=r"all needs torch: .*\[worker\]") as caught,
+        needs("worker", "all"),
+        needs("hub", "a part"),
+    ):
+        raise ModuleNotFoundError("gone", name="torch.nn")
+    assert (caught.value.name, caught.value.extra) == ("torch", "worker")
+
+
+def test_what_is_loaded_later_is_looked_for_at_once() -> None:
+    refuse_missing("hub", "a test", "json", "sys")
+    with pytest.raises(MissingExtraError, match="a test needs no_such_module: pip install"):
+        refuse_missing("hub", "a test", "json", "no_such_module")
+
+
+def test_the_error_reaches_other_processes() -> None:
+    error = pickle.loads(pickle.dumps(MissingExtraError("hub", "a test", "torch")))
+    assert isinstance(error, ModuleNotFoundError)
+    assert "nas-bench-service[hub]" in str(error)

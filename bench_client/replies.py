@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from bench_client.bodies import Reply
 from bench_client.errors import (
@@ -40,6 +41,7 @@ _SNIPPET: Final = 120
 _MOST_VALUES: Final = 2**24
 """Commas in an answer: each value of it takes memory, however short it is written. A batch of
 10,000 cells of NAS-Bench-101 has fewer than ten million."""
+_FEW_VALUES: Final = 50_000
 _SAID: Final = 2000
 """Characters of what a server says about an error, and of each field, that are shown."""
 _FIELDS: Final = 10
@@ -96,13 +98,17 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         raise _status_error(question, outcome, address)
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
-    if outcome.content.count(b",") > _MOST_VALUES:
+    values = outcome.content.count(b",")
+    if values > _MOST_VALUES:
         raise UnexpectedAnswerError(
             f"{address} answered with more than {_MOST_VALUES} values: ask for less at a time",
             request_id=request_id(outcome.headers),
         )
     try:
-        return question.answer.model_validate_json(outcome.content)
+        if values <= _FEW_VALUES:
+            return question.answer.model_validate_json(outcome.content)
+        # Errors found in JSON copy what they are about, each the whole of it; those in objects not.
+        return question.answer.model_validate(_parsed(outcome, address))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
@@ -110,6 +116,16 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
             f"{address} answered in a form that this client does not read: {place}: "
             f"{first['msg']:.{_SAID}}; are both of the same version?",
             request_id=request_id(outcome.headers),
+        ) from error
+
+
+def _parsed(reply: Reply, address: str) -> Any:
+    try:
+        return from_json(reply.content, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        raise UnexpectedAnswerError(
+            f"{address} answered with what is no JSON: {error!s:.{_SAID}}",
+            request_id=request_id(reply.headers),
         ) from error
 
 

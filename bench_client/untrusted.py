@@ -18,6 +18,7 @@ __all__ = [
     "cleaned",
     "delta_seconds",
     "entity_tag",
+    "few_members",
     "finite",
     "one_file_name",
     "request_id",
@@ -37,6 +38,7 @@ _ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
 _LONGEST_WAIT: Final = 366 * 86400.0
 """Seconds; a server that says to come again later than that says nothing."""
 _LONGEST_ID: Final = 200
+_MOST_MEMBERS: Final = 1000
 
 
 def cleaned(text: str) -> str:
@@ -97,6 +99,17 @@ def finite(value: dict[str, Any] | None) -> dict[str, Any] | None:
             raise ValueError("a number that is not finite")
         elif isinstance(one, int) and one.bit_length() > 64:  # noqa: PLR2004 - the sentence above
             raise ValueError("an integer of more than 64 bits")
+    return value
+
+
+def few_members(value: object) -> object:
+    """Return what will be checked as an object, if it has a thousand members at most.
+
+    Raises:
+        ValueError: It has more: an error for each of millions would fill the memory.
+    """
+    if isinstance(value, dict) and len(value) > _MOST_MEMBERS:
+        raise ValueError(f"more than {_MOST_MEMBERS} members")
     return value
 
 

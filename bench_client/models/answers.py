@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bench_client.untrusted import few_members
 
 __all__ = [
     "BatchAnswer",
     "BatchError",
     "FieldError",
     "Listed",
+    "Members",
     "Page",
     "Problem",
     "ProvenanceMark",
@@ -34,6 +37,9 @@ E = TypeVar("E")
 Listed: TypeAlias = Annotated[list[E], Field(fail_fast=True)]
 """A list that is refused for its first bad element: an error for each of millions would fill the
 memory."""
+
+Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(few_members)]
+"""An object whose members have names of their own; it is refused whole where they are many."""
 
 
 class ProvenanceMark(WireModel):

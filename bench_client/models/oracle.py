@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
-from bench_client.models.answers import Listed, ProvenanceMark, WireModel
+from bench_client.models.answers import Listed, Members, ProvenanceMark, WireModel
 
 __all__ = ["Distribution", "Found", "NdsArchitecture", "Ranked", "Sampled", "Standing", "TradeOff"]
 
@@ -37,14 +37,14 @@ class Ranked(WireModel, Generic[C]):
 
     rank: int = Field(description="Its place, from 1; of equals the smaller number comes first.")
     value: float = Field(description="The metric that is ranked by, as the mean over the runs.")
-    metrics: dict[str, float | None] = Field(description=_METRICS)
+    metrics: Members[float | None] = Field(description=_METRICS)
     config: C = Field(description="What was trained.")
 
 
 class TradeOff(WireModel, Generic[C]):
     """One that no other beats in one metric without losing in the other."""
 
-    metrics: dict[str, float | None] = Field(description=_METRICS)
+    metrics: Members[float | None] = Field(description=_METRICS)
     config: C = Field(description="What was trained.")
 
 

@@ -337,7 +337,7 @@ with BenchClient(sys.argv[1], retries=0) as bench:
 """
 
 
-@pytest.mark.parametrize("kind", ["plain", "gzip", "errors"])
+@pytest.mark.parametrize("kind", ["plain", "gzip", "errors", "wide"])
 def test_the_memory_of_a_client_is_bounded_with_its_usual_settings(
     server: LyingServer, kind: str
 ) -> None:
@@ -347,6 +347,9 @@ def test_the_memory_of_a_client_is_bounded_with_its_usual_settings(
         elif kind == "plain":
             yield answer(b"", ("Transfer-Encoding", "chunked"))
             yield from endless_chunks()
+        elif kind == "wide":
+            members = b",".join(b'"k%d":1' % number for number in range(700_000))
+            yield answer(b'{"items": [{%s}]}' % members)
         else:
             yield answer(b'{"items": [' + b"0," * (4 * MEGABYTE) + b"0]}")
 

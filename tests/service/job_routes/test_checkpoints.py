@@ -58,8 +58,8 @@ def unfinished(jobs: Jobs) -> list[str]:
         (b"PK\x03\x04" + bytes(1000), "header length"),
         (safetensors()[:-1], "ends at"),
         (safetensors() + b"x", "goes on after"),
-        (safetensors(shape=[999]), "takes 3996 bytes"),
-        (safetensors(dtype="OBJECT"), "dtype"),
+        (safetensors(shape=[999]), "invalid"),
+        (safetensors(dtype="OBJECT"), "unknown variant"),
         (b"\x05" + bytes(7) + b"hello", "no JSON"),
     ],
 )

@@ -326,16 +326,17 @@ def test_a_damaged_queue_costs_nothing_but_time(
     damage(queue)
     logged = len(server.log.read_text())
 
-    def submitted(arch: int) -> str:
+    def submitted(arch: int, *, logs: str) -> None:
         body = {"network": {**NETWORK, "arch": arch}}
         assert httpx.post(f"{server.url}/v1/models", json=body).status_code == 202
-        return server.log.read_text()[logged:]
+        # The log is written beside the answers.
+        until(lambda: logs in server.log.read_text()[logged:])
 
     server.kill()
     server.start()
-    assert "no messages between server and workers" in submitted(2)
+    submitted(2, logs="no messages between server and workers")
     queue.rename(tmp_path / "queue")
-    assert "messages between server and workers again" in submitted(3)
+    submitted(3, logs="messages between server and workers again")
     assert queue.is_file()
 
 

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
+from shutil import disk_usage
 from typing import Final
 
 import structlog
@@ -23,6 +25,14 @@ __all__ = ["do_order"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 1.0
 """What each costs the worker, a transaction, is taken from the server beside it."""
+
+_NO_ROOM_BYTES: Final = 64 * 1024
+"""A disk with less is as good as full: what did not fit had larger blocks."""
+_DISK_FULL: Final = Failure(
+    kind="disk-full",
+    message="the worker's disk is full: make room in the folder of the jobs, or lower "
+    "NASBENCH_ARTIFACT_BYTES",
+)
 
 
 def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
@@ -72,9 +82,18 @@ def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.Bo
         return Crashed(failure=_system_failure(error))
     except Exception as error:
         log.exception("try crashed")
+        if _is_for_want_of_room(error, order.folder):
+            return Crashed(failure=_DISK_FULL)
         name = type(error).__name__
         message = f"the work ended in {name}; the log of the worker has more under this job's id"
         return Crashed(failure=Failure(kind="crash", message=message))
+
+
+def _is_for_want_of_room(error: Exception, folder: Path) -> bool:
+    """Tell whether a library failed because the disk is full, in whatever words of its own."""
+    full = {os.strerror(number).lower() for number in NO_ROOM}
+    text = str(error).lower()
+    return any(words in text for words in full) or disk_usage(folder).free < _NO_ROOM_BYTES
 
 
 def _keep(order: Order, done: Done) -> tuple[Artifact, ...]:
@@ -90,11 +109,7 @@ def _keep(order: Order, done: Done) -> tuple[Artifact, ...]:
 
 def _system_failure(error: OSError) -> Failure:
     if error.errno in NO_ROOM:
-        return Failure(
-            kind="disk-full",
-            message="the worker's disk is full: make room in the folder of the jobs, or lower "
-            "NASBENCH_ARTIFACT_BYTES",
-        )
+        return _DISK_FULL
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return Failure(kind="system", message=f"the worker's system refused: {reason}")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,11 +53,24 @@ class SmallServer(BenchServer):
 
     def do_a_job(self) -> None:
         """Do the job that waits, as a worker on that disk does."""
+        with self._beside("-c", HAND) as process:
+            assert process.wait() == 0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Have a worker on that disk, within the context."""
+        with self._beside("-m", "service.cli", "worker", "--threads", "1") as process:
+            try:
+                yield
+            finally:
+                process.terminate()
+
+    def _beside(self, *arguments: str) -> subprocess.Popen[bytes]:
         assert self._process is not None
         enter = ["nsenter", "--target", str(self._process.pid), "--user", "--mount"]
-        enter += ["--preserve-credentials", sys.executable, "-c", HAND]
-        environment = {**self.options["env"], "PYTHONPATH": str(self.options["cwd"])}
-        subprocess.run(enter, env=environment, check=True)
+        enter += ["--preserve-credentials", sys.executable, *arguments]
+        told = {"PYTHONPATH": str(self.options["cwd"]), "NASBENCH_RETRY_SECONDS": "0.1"}
+        return subprocess.Popen(enter, env={**self.options["env"], **told})
 
     @contextmanager
     def full(self) -> Iterator[None]:
@@ -144,3 +159,48 @@ def test_what_was_made_is_sent_although_the_disk_is_full(
     with small_server.full():
         answer = asking.get(f"/v1/jobs/{job['id']}/artifacts/report.json")
     assert (answer.status_code, answer.content) == (200, REPORT)
+
+
+def test_a_job_whose_file_does_not_fit_leaves_nothing_and_others_are_done(
+    asking: httpx.Client, small_server: SmallServer
+) -> None:
+    large = network("conv_3x3")
+    jobs = [asking.post("/v1/models", json=one).json() for one in (large, network("none"))]
+    with small_server.working():
+        ended = [end_of(asking, job["id"]) for job in jobs]
+        assert [job["state"] for job in ended] == ["parked", "succeeded"]
+        assert ended[0]["error"]["kind"] == "disk-full"
+        assert "/" not in ended[0]["error"]["message"].replace("NASBENCH_", "")
+        assert ended[0]["artifacts"] == []
+        assert list((small_server.seen_jobs / "artifacts/incoming").iterdir()) == []
+        assert list((small_server.seen_jobs / "scratch").glob("*/*")) == []
+        (artifact,) = ended[1]["artifacts"]
+        file = asking.get(f"/v1/jobs/{ended[1]['id']}/artifacts/{artifact['name']}")
+        assert hashlib.sha256(file.content).hexdigest() == artifact["sha256"]
+
+
+def test_a_job_that_ends_while_the_disk_is_full_is_told_of_when_there_is_room(
+    asking: httpx.Client, small_server: SmallServer
+) -> None:
+    job = asking.post("/v1/models", json=network("none")).json()
+    with small_server.full(), small_server.working():
+        time.sleep(3)
+        assert not asking.get(f"/v1/jobs/{job['id']}").json()["artifacts"]
+    with small_server.working():
+        assert end_of(asking, job["id"])["state"] == "succeeded"
+
+
+def network(operation: str) -> dict[str, Any]:
+    """Return the building of a network of 6 MB with convolutions, and of 0.3 MB without."""
+    labels = ("cell/0_1", "cell/0_2", "cell/1_2", "cell/0_3", "cell/1_3", "cell/2_3")
+    space = {"space": "NasBench201", "arch": dict.fromkeys(labels, operation)}
+    return {"network": space, "formats": ["safetensors"]}
+
+
+def end_of(asking: httpx.Client, job_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while True:
+        job: dict[str, Any] = asking.get(f"/v1/jobs/{job_id}?wait=5").json()
+        if job["state"] not in {"queued", "running"}:
+            return job
+        assert time.monotonic() < deadline, job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -63,8 +63,16 @@ class Settings(SettingsWithSecretFiles):
     ] = 4
     export_limit: Annotated[
         int,
-        Field(gt=0, description="Exports that run at the same time in one worker; more get a 503."),
+        Field(gt=0, description="Exports open at the same time in one worker; more get a 503."),
+    ] = 16
+    export_threads: Annotated[
+        int,
+        Field(gt=0, description="Exports that are made at the same time; others take turns."),
     ] = 2
+    upload_limit: Annotated[
+        int,
+        Field(gt=0, description="Uploads at the same time in one worker; more get a 503."),
+    ] = 8
     checkpoint_bytes: Annotated[
         int, Field(gt=0, description="Bytes of an uploaded checkpoint; more are answered by 413.")
     ] = 2 * 2**30
@@ -136,6 +144,73 @@ class Settings(SettingsWithSecretFiles):
         int,
         Field(gt=0, description="Requests in progress in one worker; more get a 503."),
     ] = 512
+    caller_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of requests, exports, uploads, streams, connections and bytes of "
+            "bodies that one key, or one address without a key, may take; more get a 429.",
+        ),
+    ] = 0.5
+    max_connections: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Connections to one worker; those that ask for nothing make room for more.",
+        ),
+    ] = 2048
+    header_bytes: Annotated[
+        int, Field(ge=1024, description="Bytes of a request's head; more are answered by 431.")
+    ] = 2**16
+    header_fields: Annotated[
+        int, Field(gt=0, description="Header fields of a request; more are answered by 431.")
+    ] = 100
+    header_seconds: Annotated[
+        float,
+        Field(gt=0, description="Seconds in which a request's head must be in, else 408."),
+    ] = 10.0
+    idle_seconds: Annotated[
+        float,
+        Field(gt=0, description="Seconds that a connection is kept open for another request."),
+    ] = 5.0
+    body_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Seconds in which a request's body must be in, and what its bytes take at "
+            "the least rate on top, else 408.",
+        ),
+    ] = 10.0
+    body_rate: Annotated[
+        int, Field(gt=0, description="Bytes a second that a body must come in at.")
+    ] = 8192
+    body_bytes: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Bytes that long bodies may take in one worker; more are answered by 503.",
+        ),
+    ] = 64 * 2**20
+    read_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Seconds that a reader may take for a piece of an answer, and what its "
+            "bytes take at the least rate on top, before its connection is closed.",
+        ),
+    ] = 10.0
+    read_rate: Annotated[
+        int, Field(gt=0, description="Bytes a second that an answer must be read at.")
+    ] = 8192
+    unread_bytes: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Bytes of answers that wait for readers in one worker; with more, readers "
+            "that take nothing for a second are closed.",
+        ),
+    ] = 128 * 2**20
     drain_seconds: Annotated[
         float,
         Field(ge=0, description="Seconds between SIGTERM, which `/readyz` tells, and the end."),
@@ -147,6 +222,12 @@ class Settings(SettingsWithSecretFiles):
             "metrics; the system's folder of temporary files by default."
         ),
     ] = None
+
+    @cached_property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The trusted proxies."""
+        parts = filter(None, self.trusted_proxies.split(","))
+        return tuple(ip_network(part.strip()) for part in parts)
 
     @cached_property
     def cache_control(self) -> str:
@@ -186,11 +267,11 @@ LIMITS: Final = (
     *(
         _setting(name)
         for name in (
-            "export_limit",
-            "max_requests",
-            "drain_seconds",
-            "checkpoint_bytes",
-            "job_streams",
+            *("export_limit", "export_threads", "upload_limit", "max_requests", "caller_share"),
+            *("max_connections", "header_bytes", "header_fields", "header_seconds"),
+            *("idle_seconds", "body_seconds", "body_rate", "body_bytes"),
+            *("read_seconds", "read_rate", "unread_bytes"),
+            *("drain_seconds", "checkpoint_bytes", "job_streams"),
         )
     ),
 )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 import structlog
@@ -23,6 +22,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 
+from service.access.callers import neighborhood
 from service.access.keys import Key
 
 __all__ = ["RateLimits", "Refusal"]
@@ -31,9 +31,6 @@ _REDIS_PATIENCE: Final = 0.25
 """Seconds that Redis may take: a request waits for it."""
 _SECONDS_ALONE: Final = 5.0
 """Seconds after which a Redis that did not answer is asked again."""
-_NEIGHBORHOOD: Final = 64
-"""Bits of an IPv6 address that tell callers apart; the others are the caller's to choose."""
-_LONGEST_NAME: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +86,7 @@ class RateLimits:
         if key is not None:
             limit, policy, caller = self._per_key, "key", key.id
         else:
-            limit, policy, caller = self._per_address, "address", _neighborhood(client)
+            limit, policy, caller = self._per_address, "address", neighborhood(client)
         if limit is None:
             return None
         if self._together is not None and time.monotonic() >= self._alone_until:
@@ -130,17 +127,3 @@ def _redis(url: str) -> Storage:
     )
     assert isinstance(storage, Storage)  # noqa: S101 - the address says so
     return storage
-
-
-def _neighborhood(client: tuple[str, int] | None) -> str:
-    """Return what stands for the caller at an address."""
-    host = client[0] if client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host[:_LONGEST_NAME]
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ip_network((address, _NEIGHBORHOOD), strict=False))
-    return host

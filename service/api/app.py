@@ -6,11 +6,11 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -23,6 +23,7 @@ from missing_extra import needs
 from service.access.key_file import KeyFile
 from service.access.key_ring import KeyRing
 from service.access.rate_limits import RateLimits
+from service.access.shares import Shares
 from service.access.trusted_hosts import TrustedHosts
 from service.api import (
     benchmarks,
@@ -42,8 +43,11 @@ from service.api import (
     submissions,
 )
 from service.api.access import Access
+from service.api.admission import Admission
+from service.api.connections import Connections
 from service.api.direct import DirectReads, ErrorHandler, Read
 from service.api.draining import Draining
+from service.api.export_stream import Exports
 from service.api.guard import RequestGuard
 from service.api.job_desk import JobDesk
 from service.api.job_problems import install_job_problem_handlers
@@ -93,17 +97,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     tally = RequestTally()
+    connections = Connections(settings, tally)
+    requests = Shares(settings.max_requests, settings.caller_share)
     draining = Draining(settings.drain_seconds)
     logs = configure_logs(as_json=settings.log_json)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         app.state.settings = settings
         app.state.scan_limiter = CapacityLimiter(settings.scan_threads)
         # One: while JSON is parsed nothing else runs, and two would keep all others longer.
         app.state.body_limiter = CapacityLimiter(1)
         app.state.kept_answers = KeptAnswers(settings.kept_bytes)
-        app.state.export_places = CapacityLimiter(settings.export_limit)
+        app.state.requests = requests
+        app.state.exports = Exports(settings)
         app.state.catalog = Catalog(
             settings.directory.expanduser(),
             # One for the event loop, the others for the threads.
@@ -125,10 +132,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             beside = (
                 asyncio.create_task(metrics.note_regularly(app.state)),
                 asyncio.create_task(app.state.job_desk.open_if_used()),
+                asyncio.create_task(connections.watch()),
             )
-            verifier = Verifier(app.state.catalog, settings.verify_seconds)
-            with verifier, draining.holding_back():
-                yield
+            with (
+                Verifier(app.state.catalog, settings.verify_seconds),
+                draining.holding_back(),
+            ):
+                yield {"connections": connections}  # which every connection is given
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -152,15 +162,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    # Included routers are searched twice for each request, and routes in order: a quarter of a
-    # query's time.
-    routers = (
-        *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
-        *(export.router, benchmarks.router, health.router),
-        *(metrics.router, docs_page.router),
-        *(jobs.router, job_events.router, submissions.router, roster.router, checkpoints.router),
-    )
-    routes = [route for router in routers for route in router.routes]
+    routes = _routes()
     app.router.routes[:0] = routes
     install_problem_handlers(app)
     install_job_problem_handlers(app)
@@ -169,11 +171,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     writing_keyed = settings.write_access == "keyed"
     keys = KeyRing(KeyFile(settings.keys_path), required=writing_keyed or not reading_open)
     install_openapi(app, keys=keys, reading_open=reading_open)
-    app.add_middleware(
-        DirectReads,
-        reads=_direct_reads(routes),
-        handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
-    )
+    _add_innermost(app, settings, requests, _direct_reads(routes))
     app.add_middleware(
         Access,
         keys=keys,
@@ -183,9 +181,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(
         RequestGuard,
-        max_body=settings.max_body,
-        max_bodies={checkpoints.CHECKPOINTS_PATH: settings.checkpoint_bytes},
-        max_requests=settings.max_requests,
         tally=tally,
         draining=draining,
         log_request=logs.request,
@@ -193,6 +188,38 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     end_tracing = _trace(app)
     return app
+
+
+def _routes() -> list[BaseRoute]:
+    """Return all routes, the most asked first."""
+    # Included routers are searched twice for each request, and routes in order: a quarter of a
+    # query's time.
+    routers = (
+        *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hardware.router),
+        *(export.router, benchmarks.router, health.router),
+        *(metrics.router, docs_page.router),
+        *(jobs.router, job_events.router, submissions.router, roster.router, checkpoints.router),
+    )
+    return [route for router in routers for route in router.routes]
+
+
+def _add_innermost(
+    app: FastAPI, settings: Settings, requests: Shares, reads: Mapping[str, Read]
+) -> None:
+    """Add what bounds the requests that have access, and what answers the fastest of them."""
+    app.add_middleware(
+        DirectReads,
+        reads=reads,
+        handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
+    )
+    app.add_middleware(
+        Admission,
+        requests=requests,
+        uploads=Shares(settings.upload_limit, settings.caller_share),
+        bodies=Shares(settings.body_bytes, settings.caller_share),
+        max_body=settings.max_body,
+        max_uploads={checkpoints.CHECKPOINTS_PATH: settings.checkpoint_bytes},
+    )
 
 
 def _trace(app: FastAPI) -> Callable[[], None]:

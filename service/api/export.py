@@ -110,9 +110,8 @@ def _add_route(name: str, paged: type[BaseModel]) -> None:
             **cache_headers(request, published.provenance.content_digest),
             **_file_headers(published, form, reduction),
         }
-        places = request.app.state.export_places
         write = partial(FORMATS[form].write, table)
-        return FileStream(request, write, places=places, headers=headers)
+        return FileStream(request, write, exports=request.app.state.exports, headers=headers)
 
     router.get(
         f"/{name}/export",

@@ -13,25 +13,41 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from anyio import CapacityLimiter, WouldBlock, from_thread, to_thread
+from anyio import CapacityLimiter, from_thread, to_thread
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
+from service.access.callers import caller_of
+from service.access.shares import NoPlaceError, Shares
 from service.api.problems import problem
+from service.settings import Settings
 
-__all__ = ["FileStream"]
+__all__ = ["Exports", "FileStream"]
 
 _PIECE: Final = 256 * 1024
 """Bytes that are sent at a time, before they are compressed."""
 
-_PATIENCE: Final = 60.0
-"""Seconds that a reader may take for a piece; one that has vanished takes for ever."""
-
 _RETRY_AFTER: Final = 10
 """Seconds after which a caller who came when all places were taken may ask again."""
+
+
+class Exports:
+    """The places of exports: many may be open, few are made at a time.
+
+    Args:
+        settings: How many.
+
+    Attributes:
+        open: Places of those that are open.
+        turns: Whose turn it is to be made, as long as it takes to make a piece.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.open = Shares(settings.export_limit, settings.caller_share)
+        self.turns = CapacityLimiter(settings.export_threads)
 
 
 class FileStream(Response):
@@ -39,13 +55,13 @@ class FileStream(Response):
 
     Nothing is sent before the first piece is full, so that until then an error becomes a problem
     like that of any question. After that the connection is broken off: no HTTP client takes what
-    arrived for a complete answer.
+    arrived for a complete answer. One that waits for its reader keeps nobody waiting: it gives its
+    turn to others until the connection has taken the piece.
 
     Args:
         request: What it answers.
         write: Writes the whole body.
-        places: Its tokens are how many streams there may be at a time; when all are taken the
-            answer is 503.
+        exports: How many there may be at a time; where there are as many the answer is 503.
         headers: Headers of the response.
     """
 
@@ -54,27 +70,28 @@ class FileStream(Response):
         request: Request,
         write: Callable[[Sink], None],
         *,
-        places: CapacityLimiter,
+        exports: Exports,
         headers: Mapping[str, str],
     ) -> None:
         super().__init__(headers=headers)
         del self.headers["content-length"]
         self._request = request
         self._write = write
-        self._places = places
+        self._exports = exports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
+        caller = caller_of(scope)
         try:
-            self._places.acquire_on_behalf_of_nowait(self)
-        except WouldBlock:
-            await self._full()(scope, receive, send)
+            self._exports.open.take(caller)
+        except NoPlaceError as error:
+            await self._full(error)(scope, receive, send)
             return
+        line = _Line(self, send, self._exports.turns, head_only=bool(scope.get("head_only")))
         try:
-            line = _Line(self, send, head_only=bool(scope.get("head_only")))
             instead = await self._send_all(receive, line)
         finally:
-            self._places.release_on_behalf_of(self)
+            self._exports.open.give_back(caller)
         if instead is not None:
             await instead(scope, receive, send)
 
@@ -83,7 +100,8 @@ class FileStream(Response):
         log = structlog.get_logger().bind(request_id=self._request.scope.get("request_id"))
         watch = asyncio.create_task(line.watch(receive))
         try:
-            # With a limiter of its own: the place is taken already.
+            # With a limiter of its own: one that waits for its reader keeps no thread of others.
+            await line.take_turn()
             with suppress(_HeadSentError):
                 await to_thread.run_sync(self._write_all, line, limiter=CapacityLimiter(1))
             await line.end()
@@ -98,6 +116,7 @@ class FileStream(Response):
         finally:
             # A cancelled request leaves its thread behind, which must not go on.
             line.cut("the request was cancelled")
+            line.end_turn()
             watch.cancel()
         return None
 
@@ -111,14 +130,14 @@ class FileStream(Response):
         self._write(line)
         line.flush()
 
-    def _full(self) -> Response:
-        number = int(self._places.total_tokens)
+    def _full(self, error: NoPlaceError) -> Response:
+        whose = "of your exports are open" if error.of_caller else "exports are open"
         return problem(
             self._request,
-            HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.TOO_MANY_REQUESTS if error.of_caller else HTTPStatus.SERVICE_UNAVAILABLE,
             kind="too-many-exports",
             title="Too many exports",
-            detail=f"{number} exports run already, which is all at a time; ask again later",
+            detail=f"{error.most} {whose} already, which is all at a time; ask again later",
             headers={"Retry-After": str(_RETRY_AFTER)},
         )
 
@@ -137,6 +156,7 @@ class _Line:
     Args:
         response: What begins the response.
         send: Of the request.
+        turns: Whose turn it is to write.
         head_only: Whether the first piece is enough, which tells how the response begins.
 
     Attributes:
@@ -144,9 +164,13 @@ class _Line:
         sent: How many bytes of the body.
     """
 
-    def __init__(self, response: Response, send: Send, *, head_only: bool) -> None:
+    def __init__(
+        self, response: Response, send: Send, turns: CapacityLimiter, *, head_only: bool
+    ) -> None:
         self._response = response
         self._send = send
+        self._turns = turns
+        self._has_turn = False
         self._gathered: list[bytes | memoryview] = []
         self._size = 0
         self._cut: str | None = None
@@ -190,22 +214,36 @@ class _Line:
         """Refuse all further pieces."""
         self._cut = self._cut or reason
 
+    async def take_turn(self) -> None:
+        """Wait until it is the turn of this one to be written."""
+        await self._turns.acquire_on_behalf_of(self)
+        self._has_turn = True
+
+    def end_turn(self) -> None:
+        """Let others be written."""
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release_on_behalf_of(self)
+
     async def end(self) -> None:
         """Tell the reader that this was all."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _deliver(self, piece: bytes) -> None:
-        if self._cut is not None:
-            raise _ReaderLeftError(self._cut)
+        self._refuse_if_cut()
         if self.started and self._head_only:
             raise _HeadSentError
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._start()
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        except TimeoutError:
-            raise _ReaderLeftError(f"the reader took nothing for {_PATIENCE:g} s") from None
+        self.end_turn()
+        await self._start()
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         self.sent += len(piece)
+        await self.take_turn()
+        self._refuse_if_cut()
+
+    def _refuse_if_cut(self) -> None:
+        if self._cut is not None:
+            self.end_turn()
+            raise _ReaderLeftError(self._cut)
 
     async def _start(self) -> None:
         if not self.started:

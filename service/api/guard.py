@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, size, count and log line, and the error nobody foresaw."""
+"""What surrounds every request: its id, count and log line, and the error nobody foresaw."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.needs import OPEN
 from service.api.draining import Draining
 from service.api.problems import problem
 from service.api.security_headers import security_headers
@@ -31,22 +29,17 @@ _HEADER: Final = b"x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _NO_ROUTE: Final = "(none)"
 """What stands in metrics for addresses at which there is nothing, of which callers make up many."""
-_BUSY_SECONDS: Final = "1"
 
 
 class RequestGuard:
     """ASGI middleware around the whole application.
 
     It gives the request an id (the caller's `X-Request-ID` where it is a sane one) and echoes it,
-    refuses bodies that are too large while they come in and requests that are too many at a time,
-    compresses what the caller wants compressed, makes a GET of a HEAD, counts and logs every
+    makes a GET of a HEAD, compresses what the caller wants compressed, counts and logs every
     request, and answers unforeseen errors with a problem that tells nothing of the inside.
 
     Args:
         app: What answers.
-        max_body: Bytes of a body.
-        max_bodies: Bytes of a body where it is another number, by path.
-        max_requests: Requests in progress.
         tally: Where requests are counted.
         draining: Whether this worker is about to stop.
         log_request: Writes the line of a request.
@@ -57,9 +50,6 @@ class RequestGuard:
         self,
         app: ASGIApp,
         *,
-        max_body: int,
-        max_bodies: Mapping[str, int],
-        max_requests: int,
         tally: RequestTally,
         draining: Draining,
         log_request: Callable[[Mapping[str, Any]], None],
@@ -70,9 +60,6 @@ class RequestGuard:
         self._compressing = GZipMiddleware(
             app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL
         )
-        self._max_body = max_body
-        self._max_bodies = dict(max_bodies)
-        self._max_requests = max_requests
         self._tally = tally
         self._draining = draining
         self._log_request = log_request
@@ -113,7 +100,7 @@ class RequestGuard:
 
         self._tally.in_progress += 1
         try:
-            await self._bounded(scope, headers, receive, send_with_id)
+            await self._compressed(scope, headers, receive, send_with_id)
         except Exception:
             self._log.exception("unforeseen error", path=scope["path"], request_id=request_id)
             if status:
@@ -148,55 +135,17 @@ class RequestGuard:
             fields["key"] = key
         self._log_request(fields)
 
-    async def _bounded(
+    async def _compressed(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
     ) -> None:
-        if self._tally.in_progress > self._max_requests and scope["path"] not in OPEN:
-            await _busy(Request(scope), self._max_requests)(scope, receive, send)
-            return
-        declared = headers.get(b"content-length", b"")
-        most = self._max_bodies.get(scope["path"], self._max_body)
-        if declared.isdigit() and int(declared) > most:
-            response = _too_large(Request(scope), most)
-            await response(scope, receive, send)
-            return
-        received = 0
-
-        async def bounded_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise HTTPException(413, _too_large_detail(most))
-            return message
-
         # An artifact is sent as it is: its digest is that of these bytes.
         may_pack = _AS_THEY_ARE not in scope["path"]
         wants_gzip = may_pack and b"gzip" in headers.get(b"accept-encoding", b"")
         app = self._compressing if wants_gzip else self._app
-        await app(scope, bounded_receive, send)
+        await app(scope, receive, send)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(_HEADER)
         if given is not None and _ACCEPTABLE_ID.fullmatch(given):
             return given.decode()
         return f"{self._prefix}-{next(self._count)}"
-
-
-def _busy(request: Request, max_requests: int) -> Any:
-    return problem(
-        request,
-        503,
-        kind="too-many-requests-at-a-time",
-        title="Too many requests at a time",
-        detail=f"{max_requests} requests are in progress, which is all at a time; ask again later",
-        headers={"Retry-After": _BUSY_SECONDS},
-    )
-
-
-def _too_large(request: Request, max_body: int) -> Any:
-    return problem(request, 413, kind="content-too-large", detail=_too_large_detail(max_body))
-
-
-def _too_large_detail(max_body: int) -> str:
-    return f"the body is longer than {max_body} bytes; send what it holds in smaller batches"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.published import Published
+from service.access.shares import Shares
 from service.api.openapi import problems
 from service.api.problems import problem
 from service.api.respond import answer_now
@@ -59,8 +60,9 @@ async def readyz(request: Request) -> Response:
     """Tell which databases can be asked, and why the others cannot.
 
     200 as long as one can; `status` is `degraded` when another cannot, such as one whose file was
-    written to or has failed the check of its checksum. 503 when none can, and when
-    the server was told to stop and still answers what is under way to it.
+    written to or has failed the check of its checksum. 503 when none can,
+    while the server has no place for a question, and when it was told to stop and still answers
+    what is under way to it.
     """
     if request.app.state.draining.begun:
         return problem(
@@ -69,6 +71,15 @@ async def readyz(request: Request) -> Response:
             kind="not-ready",
             title="Not ready",
             detail="the server is about to stop: send further requests elsewhere",
+        )
+    places: Shares = request.app.state.requests
+    if places.taken >= places.most:
+        return problem(
+            request,
+            503,
+            kind="not-ready",
+            title="Not ready",
+            detail="as many requests are in progress as may be: send further ones elsewhere",
         )
     catalog: Catalog = request.app.state.catalog
     states = {name: _state(published) for name, published in catalog.published.items()}

@@ -1,18 +1,18 @@
-"""Whoever reads a response that takes its time, and may be slow or gone."""
+"""Whoever reads a response that takes its time, and may be gone.
+
+One who is too slow goes, too: the connection is closed (service/api/http_protocol.py).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from starlette.types import Receive, Send
 
 __all__ = ["Reader", "ReaderLeftError"]
-
-_PATIENCE: Final = 60.0
-"""Seconds that a reader may take for a piece; one that has vanished takes for ever."""
 
 
 class ReaderLeftError(Exception):
@@ -75,11 +75,7 @@ class Reader:
     async def _deliver(self, message: dict[str, object]) -> None:
         if self.gone:
             raise ReaderLeftError("the reader went away")
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._send(message)
-        except TimeoutError:
-            raise ReaderLeftError(f"the reader took nothing for {_PATIENCE:g} s") from None
+        await self._send(message)
 
     async def _wait_for_leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

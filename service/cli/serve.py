@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
 import sys
@@ -27,6 +28,8 @@ _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
+_FILES_BESIDE: Final = 512
+"""Open files that are no connections: databases, artifacts, the job database."""
 
 
 def serve(
@@ -53,6 +56,8 @@ def serve(
     config = uvicorn.Config(
         "service.api.app:create_app",
         factory=True,
+        http="service.api.http_protocol:BoundedHttpProtocol",
+        ws="none",
         workers=workers,
         access_log=False,
         log_level="warning",
@@ -61,6 +66,7 @@ def serve(
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=10,
     )
+    _allow_open_files(settings.max_connections)
     with _shared_metrics(settings, workers), suppress(KeyboardInterrupt):
         if workers > 1:
             Multiprocess(config, sockets=[listener]).run()
@@ -93,6 +99,21 @@ def _address(listener: socket.socket) -> str:
 
 def _shown(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _allow_open_files(connections: int) -> None:
+    """Let this process and its workers open a file for each connection, where that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _FILES_BESIDE
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        sys.stderr.write(
+            f"nbs: note: only {hard} files may be open, too few for {connections} connections; "
+            "raise the limit (ulimit -n) or set NASBENCH_MAX_CONNECTIONS\n"
+        )
 
 
 @contextmanager

@@ -72,6 +72,12 @@ class RealServer(ABC):
             assert time.monotonic() < deadline, f"no answer: {self.log.read_text()}"
             time.sleep(0.05)
 
+    @property
+    def process_id(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Tell the server to finish, and wait until it has; nothing if it does not run."""
         self._end(signal.SIGINT)

@@ -7,16 +7,14 @@ import gzip
 import io
 import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 
 from bench_client import (
     AsyncBenchClient,
@@ -29,9 +27,6 @@ from bench_client import (
     SyntheticDataWarning,
 )
 from benchmark_db.catalog import BENCHMARKS, PUBLISHED
-from service.api import export_stream
-from service.api.app import create_app
-from service.settings import Settings
 
 Serve: TypeAlias = Callable[..., str]
 
@@ -209,22 +204,8 @@ class TestLongExports:
         assert not list(tmp_path.glob(".*.part"))
 
 
-@pytest.fixture
-def impatient_server(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that waits for a reader for a third of a second."""
-    monkeypatch.setattr(export_stream, "_PATIENCE", 0.3)
-    app = create_app(Settings(directory=directory, export_limit=1))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-def test_a_reader_that_takes_nothing_loses_its_place(impatient_server: str) -> None:
+def test_a_reader_that_takes_nothing_loses_its_place(serve: Serve, directory: Path) -> None:
+    impatient_server = serve(directory, NASBENCH_EXPORT_LIMIT="1", NASBENCH_READ_SECONDS="1")
     with begin_to_read(impatient_server):
         assert httpx.get(impatient_server + RUNS).status_code == 503
         assert export_until(impatient_server, 200).content

@@ -17,8 +17,8 @@ from raw_connection import RawConnection
 
 BYTES: Final = 64 * 2**10
 FIELDS: Final = 100
-GET: Final = b"GET /v1/benchmarks HTTP/1.1\r\nHost: x\r\n"
-POST: Final = b"POST /v1/nasbench201/computed-stats/query HTTP/1.1\r\nHost: x\r\n"
+GET: Final = b"GET /v1/benchmarks HTTP/1.1\r\nHost: localhost\r\n"
+POST: Final = b"POST /v1/nasbench201/computed-stats/query HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED: Final = POST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 SLOW: Final = settings(
@@ -82,8 +82,8 @@ def test_what_goes_on_is_answered_431_and_closed(server: BenchServer, sent: byte
         GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         GET + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         CHUNKED + b"nonsense\r\n",
-        b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
     ids=lambda sent: repr(sent[-20:]),
 )
@@ -103,7 +103,7 @@ def test_a_head_is_answered_exactly_within_its_bounds(
     server: BenchServer, number: int, length: int, piece: int
 ) -> None:
     fields = b"".join(b"x-%03d: %b\r\n" % (rank, b"v" * length) for rank in range(number))
-    taken = len("/v1/benchmarks") + len("Host") + len("x") + 4 + number * (5 + length + 4)
+    taken = len("/v1/benchmarks") + len("Host") + len("localhost") + 4 + number * (5 + length + 4)
     fits = number + 1 <= FIELDS and taken <= BYTES
     if piece == 7 and len(fields) > 5000:
         piece = 1000
@@ -116,7 +116,9 @@ def test_a_head_is_answered_exactly_within_its_bounds(
 
 def test_fields_reach_the_application_as_they_were_sent(server: BenchServer) -> None:
     with RawConnection(server.port) as connection:
-        connection.send(b"GET /v1/benchmarks HTTP/1.1\r\nhOsT: x\r\nX-Request-ID: MiXed.1\r\n")
+        connection.send(
+            b"GET /v1/benchmarks HTTP/1.1\r\nhOsT: localhost\r\nX-Request-ID: MiXed.1\r\n"
+        )
         connection.send(b"Connection: close\r\n\r\n")
         assert b"x-request-id: MiXed.1\r\n" in connection.rest()
 

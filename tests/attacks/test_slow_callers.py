@@ -16,8 +16,10 @@ from raw_connection import RawConnection
 ONE: Final = "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100"
 BATCH: Final = "/v1/nasbench201/computed-stats/query"
 EXPORT: Final = "/v1/hw-nas-bench/export"
-POST: Final = f"POST {BATCH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
-GET_EXPORT: Final = f"GET {EXPORT} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+POST: Final = (
+    f"POST {BATCH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
+)
+GET_EXPORT: Final = f"GET {EXPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 QUESTION: Final = {"archs": [0]}
 
 
@@ -68,10 +70,10 @@ def until(server: BenchServer, path: str, status: int) -> None:
         POST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n",
         POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-        b"GET /v1/benchmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-        b"DELETE /v1/benchmarks HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-        b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-        b"POST /v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        b"GET /v1/benchmarks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+        b"DELETE /v1/benchmarks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+        b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+        b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
     ],
     ids=lambda sent: repr(sent[-40:]),
 )
@@ -94,14 +96,16 @@ class TestDeadlines:
             assert b"HTTP/1.1 408" in connection.rest()
 
     def test_an_upload_that_does_not_come_is_408(self, hasty: BenchServer) -> None:
-        head = b"POST /v1/checkpoints?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        head = (
+            b"POST /v1/checkpoints?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        )
         with RawConnection(hasty.port) as connection:
             connection.send(head + b"Content-Type: application/octet-stream\r\n\r\n{")
             assert connection.problem()["status"] == 408
 
     def test_a_body_after_its_answer_is_not_waited_for(self, hasty: BenchServer) -> None:
         with RawConnection(hasty.port) as connection:
-            connection.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            connection.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             assert connection.rest().count(b"HTTP/1.1") == 1
 
     def test_a_body_as_slow_as_is_allowed_is_read(self, hasty: BenchServer) -> None:
@@ -148,7 +152,9 @@ class TestReaders:
         network = {"benchmark": "nasbench201", "arch": 7, "dataset": "cifar10"}
         job = httpx.post(f"{hasty.url}/v1/models", json={"network": network}).json()
         with RawConnection(hasty.port) as connection:
-            connection.send(f"GET /v1/jobs/{job['id']}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.send(
+                f"GET /v1/jobs/{job['id']}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
             time.sleep(3)
             httpx.post(f"{hasty.url}/v1/jobs/{job['id']}/cancel")
             assert b'"state":"cancelled"' in connection.rest_of_answer()

@@ -109,8 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # One: while JSON is parsed nothing else runs, and two would keep all others longer.
         app.state.body_limiter = CapacityLimiter(1)
         app.state.kept_answers = KeptAnswers(settings.kept_bytes)
-        app.state.requests = requests
-        app.state.exports = Exports(settings)
+        app.state.requests, app.state.exports = requests, Exports(settings)
         app.state.catalog = Catalog(
             settings.directory.expanduser(),
             # One for the event loop, the others for the threads.

@@ -44,7 +44,7 @@ async def note_regularly(state: Any) -> None:
 def _note(state: Any) -> None:
     kept: KeptAnswers = state.kept_answers
     state.metrics.note(
-        exports=state.export_places.borrowed_tokens,
+        exports=state.exports.open.taken,
         kept_hits=kept.hits,
         kept_misses=kept.misses,
     )

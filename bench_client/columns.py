@@ -201,7 +201,7 @@ def _curve_sources(model: type[BaseModel]) -> _Sources:
 
 def _source(name: str, annotation: Any, *, nullable: bool) -> _Source:
     """Return the column of a field: of its values where they are plain, else of their JSON."""
-    kind = _KINDS.get(annotation)
+    kind = "text" if get_origin(annotation) is Literal else _KINDS.get(annotation)
     if kind is not None:
         return _Source(name, kind, nullable, attrgetter(name))
     return _Source(name, "text", nullable, partial(_json, attrgetter(name)))

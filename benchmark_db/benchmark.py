@@ -74,6 +74,8 @@ class Benchmark(Published):
     is among `config_columns`."""
     sortable: ClassVar[tuple[str, ...]] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
+    may_be_counted: ClassVar[tuple[str, ...]] = ()
+    """Statistics that follow from the configuration and are counted where its runs disagree."""
     kept_configs: ClassVar[int] = 4_096
     """How many `config` objects are kept to be sent again."""
 
@@ -90,6 +92,8 @@ class Benchmark(Published):
             stats=self.stats,
             curves=self.curves,
             unpack=self.unpack,
+            may_be_counted=bool(self.may_be_counted),
+            counted=self.counted_statistics,
         )
 
     @property
@@ -100,6 +104,10 @@ class Benchmark(Published):
     @abstractmethod
     def config(self, *columns: Any) -> Item:
         """Return the `config` object of the configuration with these column values."""
+
+    def counted_statistics(self, config: Row) -> Mapping[str, float]:  # noqa: ARG002 - of few
+        """Return what of a configuration was counted because its runs disagree, by statistic."""
+        return {}
 
     @abstractmethod
     def unpack(self, row: Row) -> Curves:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
+from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.figures import Part, aligned
 from benchmark_db.items import Item
-from benchmark_db.metrics import Bound, Metric
-from benchmark_db.questions import Filter, choice, known_filters
+from benchmark_db.metrics import METRICS, Bound, Metric
+from benchmark_db.questions import Filter, choice, known_filters, listed
 
 __all__ = ["Candidates"]
 
@@ -69,11 +70,53 @@ class Candidates:
         # Filters may leave no part at all.
         return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
 
+    def recorded(self, metric: Metric, field: str) -> NDArray[np.float64]:
+        """Return a metric of every candidate, as `values`, of a metric that is recorded.
+
+        Args:
+            metric: The metric.
+            field: Which field of the question names it.
+
+        Raises:
+            InvalidQuestionError: No candidate has a value: it would be an answer of nothing.
+        """
+        values = self.values(metric)
+        if len(values) and not np.isnan(values).all():
+            return values
+        title = self.benchmark.description.title
+        if not len(self):
+            known = [_told(self.benchmark.part_named(part)) for part in self._parts_with_runs()]
+            asked = {name: self._filters.get(name) for name in self.benchmark.parts_by}
+            raise InvalidQuestionError(
+                next(iter(asked)),
+                f"{title}: there are no runs of {_told(asked)}; there are of {listed(known)}",
+            )
+        metrics = METRICS[self.benchmark.description.name]
+        known = [
+            name
+            for name, other in metrics.items()
+            if other.lies_in == metric.lies_in and not np.isnan(self.values(other)).all()
+        ]
+        where = "; ".join(_told(self.benchmark.part_named(part)) for part in self.parts[:1])
+        raise InvalidQuestionError(
+            field,
+            f"{title} records no {metric.name} of {where if len(self.parts) == 1 else 'these'}; "
+            f"recorded are {', '.join(known) or 'none'}",
+        )
+
+    def _parts_with_runs(self) -> list[Part]:
+        figures = self.benchmark.figures
+        return [part for part in figures.parts() if len(figures.numbers(part))]
+
     def within(self, bounds: Sequence[Bound]) -> NDArray[np.bool_]:
-        """Return whether each candidate keeps all bounds; one without a figure keeps none."""
+        """Return whether each candidate keeps all bounds; one without a figure keeps none.
+
+        Raises:
+            InvalidQuestionError: Nothing is recorded of a metric that is bounded.
+        """
         kept = np.ones(len(self), dtype=np.bool_)
         for metric, side, value in bounds:
-            figures = self.values(metric)
+            figures = self.recorded(metric, f"{side}_{metric.name}")
             kept &= figures >= value if side == "min" else figures <= value
         return kept
 
@@ -86,6 +129,11 @@ class Candidates:
                 return start + rank
             start += len(numbers)
         return None
+
+    def counted(self, place: int) -> Mapping[str, float]:
+        """Return the figures of a candidate that were counted because its runs disagree."""
+        rank, number = self._whereabouts(place)
+        return self.benchmark.counted_figures.get((number, *self.parts[rank]), {})
 
     def configs(self, places: Sequence[int]) -> list[Item]:
         """Return the `config` object of the candidates at some places, in their order.
@@ -106,3 +154,8 @@ class Candidates:
         rank = int(np.searchsorted(self._ends, place, side="right"))
         start = int(self._ends[rank - 1]) if rank else 0
         return rank, int(self._numbers[rank][place - start])
+
+
+def _told(named: Mapping[str, Any]) -> str:
+    """Return what tells a part apart as a message says it: `num_epochs 200, dataset cifar10`."""
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)

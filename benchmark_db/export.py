@@ -21,10 +21,10 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.export_columns import CONFIG_COLUMNS, Column
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
-from benchmark_db.items import Row
+from benchmark_db.items import COUNTED, RECORDED, SIZE_SOURCE, Row
 from benchmark_db.published import Published
 from benchmark_db.questions import MAX_LIMIT, known_filters
-from benchmark_db.reduction import Reduction, checked_reduction, reduce_values
+from benchmark_db.reduction import Reduction, checked_reduction, reduce_constant, reduce_values
 
 __all__ = ["SLICE_ROWS", "ExportTable", "Fields", "Sink", "Slice", "export_table"]
 
@@ -123,9 +123,13 @@ class _RunTable(ExportTable):
             _NUM_RUNS,
             *(Column(name, "number") for name in benchmark.stats),
         )
+        self._how = checked_reduction(reduction)
+        if self._how is not None and benchmark.may_be_counted:
+            recorded = (*recorded, Column(SIZE_SOURCE, "text"))
         super().__init__(benchmark, (*self._config, *recorded), **reading)
         self._recorded = [column.name for column in recorded]
-        self._how = checked_reduction(reduction)
+        self._counted = benchmark.counted_statistics
+        self._stats = benchmark.stats
         known, selecting = benchmark.understood(filters)
         where = known_filters(selecting, known)
         # Pages of items, all that a benchmark gives to anybody else, take six times as long.
@@ -145,25 +149,36 @@ class _RunTable(ExportTable):
 
     def _columns_of(self, rows: Sequence[Row]) -> Slice:
         counts: Sequence[int] = (1,) * len(rows)
+        sources: Sequence[str] = ()
         if self._how is not None:
-            rows, counts = self._reduced(rows, self._how)
+            rows, counts, sources = self._reduced(rows, self._how)
         columns = zip(*rows, strict=True) if rows else ((),) * len(self._names)
         # The rows of some benchmarks end with a column that counts runs.
         values: dict[str, Sequence[Any]] = dict(zip(self._names, columns, strict=False))
-        values[_NUM_RUNS.name] = counts
+        values |= {_NUM_RUNS.name: counts, SIZE_SOURCE: sources}
         config = [column.values(values) for column in self._config]
         return [*config, *(values[name] for name in self._recorded)]
 
-    def _reduced(self, rows: Iterable[Row], how: Reduction) -> tuple[list[Row], list[int]]:
-        """Return a row a configuration, without a label, and how many runs each is made of."""
+    def _reduced(
+        self, rows: Iterable[Row], how: Reduction
+    ) -> tuple[list[Row], list[int], list[str]]:
+        """Return a row a configuration, without a label, of how many runs, and whence its size."""
         reduced: list[Row] = []
-        counts = []
+        counts, sources = [], []
         for config, runs in groupby(rows, key=itemgetter(slice(self._width))):
             columns = list(zip(*runs, strict=True))
             stats = columns[self._width + 1 : len(self._names)]
-            reduced.append((*config, None, *(reduce_values(values, how) for values in stats)))
+            counted = self._counted(config)
+            of_runs = [
+                reduce_constant(counted[name], how)
+                if name in counted
+                else reduce_values(values, how)
+                for name, values in zip(self._stats, stats, strict=True)
+            ]
+            reduced.append((*config, None, *of_runs))
             counts.append(len(columns[0]))
-        return reduced, counts
+            sources.append(COUNTED if counted else RECORDED)
+        return reduced, counts, sources
 
 
 class _CostTable(ExportTable):

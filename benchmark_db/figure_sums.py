@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class FigureSums:
         numbered_by: The column that numbers the candidates; theirs are neighbours.
         parts_by: The columns that tell parts apart.
         figures: The columns that are summed.
+        counted: Figures that stand in the place of the means, by number and part of a candidate.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class FigureSums:
         numbered_by: str,
         parts_by: Sequence[str],
         figures: Sequence[str],
+        counted: Mapping[Row, Mapping[str, float]] = MappingProxyType({}),
     ) -> None:
         self._number = columns.index(numbered_by)
         self._parts_by = [columns.index(name) for name in parts_by]
         self._key = itemgetter(self._number, *self._parts_by)
         self._figures = {name: columns.index(name) for name in figures}
         self._numbered_by = numbered_by
+        self._counted = counted
         self._found: dict[Part, dict[str, list[Column]]] = {}
 
     def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -89,6 +93,7 @@ class FigureSums:
             table = np.full((int(sizes.max()), len(starts)), np.nan)
             table[run, candidate] = np.array(of[column], dtype=np.float64)
             columns[name] = _summed(table)
+        self._put_counted(columns, keys[:, starts])
         of_part: dict[Part, list[int]] = {}
         for place, part in enumerate(zip(*(column.tolist() for column in parts), strict=True)):
             of_part.setdefault(part, []).append(place)
@@ -96,6 +101,15 @@ class FigureSums:
             pieces = self._found.setdefault(part, {name: [] for name in columns})
             for name, (sums, counts) in columns.items():
                 pieces[name].append((sums[places], counts[places]))
+
+    def _put_counted(self, columns: Mapping[str, Column], keys: NDArray[Any]) -> None:
+        """Put what was counted into the columns of candidates with these numbers and parts."""
+        if not self._counted:
+            return
+        for place, key in enumerate(zip(*keys.tolist(), strict=True)):
+            for name, value in self._counted.get(key, {}).items():
+                sums, counts = columns[name]
+                sums[place], counts[place] = value, 1
 
 
 def _summed(table: NDArray[np.float64]) -> Column:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from benchmark_db.curves import Curves, MalformedCurvesError
 from benchmark_db.errors import UnusableDatabaseError
-from benchmark_db.reduction import Reduction, reduce_columns, reduce_values
+from benchmark_db.reduction import Reduction, reduce_columns, reduce_constant, reduce_values
 
-__all__ = ["CurveShape", "Item", "ItemMaker", "Row"]
+__all__ = ["COUNTED", "RECORDED", "SIZE_SOURCE", "CurveShape", "Item", "ItemMaker", "Row"]
 
 Item: TypeAlias = dict[str, Any]
 """An answer ready for JSON: the configuration, the run's label, the statistics."""
@@ -20,6 +20,11 @@ Item: TypeAlias = dict[str, Any]
 Row: TypeAlias = Sequence[Any]
 """A run: configuration columns, label, statistics, for some benchmarks the column that counts runs,
 and, when asked for, packed curves."""
+
+SIZE_SOURCE: Final = "size_source"
+"""Says of an item of several runs where its size comes from."""
+COUNTED: Final = "counted"
+RECORDED: Final = "recorded"
 
 CurveShape: TypeAlias = Literal["epochs", "columns"]
 """`epochs`: one object an epoch, as `intermediates`. `columns`: one list a statistic."""
@@ -36,6 +41,9 @@ class ItemMaker:
         stats: Names of the statistics that follow the label.
         curves: Names of the packed curves.
         unpack: Gives the curves of a row that ends with the packed ones.
+        may_be_counted: Whether there are such statistics.
+        counted: Gives the statistics of a configuration that were counted from its structure,
+            because its runs disagree.
     """
 
     config: Callable[..., Item]
@@ -44,6 +52,8 @@ class ItemMaker:
     stats: tuple[str, ...]
     curves: tuple[str, ...]
     unpack: Callable[[Row], Curves]
+    may_be_counted: bool
+    counted: Callable[[Row], Mapping[str, float]]
 
     def items(
         self, rows: Iterable[Row], how: Reduction | None, shape: CurveShape | None
@@ -74,6 +84,10 @@ class ItemMaker:
             columns = list(zip(*runs, strict=True))[width + 1 :]
             for name, values in zip(self.stats, columns, strict=False):
                 item[name] = reduce_values(values, how)
+            if self.may_be_counted:
+                counted = self.counted(config)
+                item |= {name: reduce_constant(value, how) for name, value in counted.items()}
+                item[SIZE_SOURCE] = COUNTED if counted else RECORDED
         if shape is not None:
             item.update(self._shaped(self._reduced(runs, how), shape))
         return runs[0], item

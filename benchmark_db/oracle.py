@@ -16,7 +16,7 @@ from benchmark_db.candidates import Candidates
 from benchmark_db.catalog import Catalog
 from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.items import Item
+from benchmark_db.items import COUNTED, SIZE_SOURCE, Item
 from benchmark_db.metrics import Metric, bounds_named, metric_named
 from benchmark_db.questions import MAX_LIMIT
 
@@ -43,7 +43,8 @@ def top(
         n: How many, 1 to 1,000; fewer come when fewer are within the bounds.
 
     Raises:
-        InvalidQuestionError: An argument is malformed or unknown.
+        InvalidQuestionError: An argument is malformed or unknown, or nothing is recorded of a
+            metric.
         UnknownBenchmarkError: The benchmark, or the data that holds a metric, is not installed.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
@@ -52,7 +53,7 @@ def top(
     asked = metric_named(benchmark, metric)
     limits = bounds_named(benchmark, bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    values = candidates.values(asked)
+    values = candidates.recorded(asked, "metric")
     places = _best(_loss(values, asked), candidates.within(limits), n)
     shown_metrics = _unique([asked, *(bound.metric for bound in limits)])
     items = _items(candidates, places, shown_metrics)
@@ -79,7 +80,8 @@ def pareto(
     first, second = metric_named(benchmark, x, field="x"), metric_named(benchmark, y, field="y")
     limits = bounds_named(benchmark, bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    losses = [_loss(candidates.values(metric), metric) for metric in (first, second)]
+    axes = {"x": first, "y": second}
+    losses = [_loss(candidates.recorded(metric, axis), metric) for axis, metric in axes.items()]
     places = _front(losses[0], losses[1], candidates.within(limits))
     metrics = _unique([first, second, *(bound.metric for bound in limits)])
     return _items(candidates, places, metrics)
@@ -99,10 +101,10 @@ def rank(
     asked = metric_named(benchmark, metric)
     candidates = Candidates(catalog, benchmark, filters)
     number = candidates.benchmark.number_of(arch)
+    losses = _loss(candidates.recorded(asked, "metric"), asked)
     place = None if number is None else candidates.place_of(number)
     if place is None:
         return []
-    losses = _loss(candidates.values(asked), asked)
     if np.isnan(losses[place]):
         return []
     (item,) = _items(candidates, [place], [asked])
@@ -114,7 +116,7 @@ def rank(
             "value": item["metrics"][metric],
             "best": float(-best if asked.larger_is_better else best),
             "regret": float(losses[place] - best),
-            "config": item["config"],
+            **{name: item[name] for name in ("config", SIZE_SOURCE) if name in item},
         }
     ]
 
@@ -136,7 +138,7 @@ def distribution(
     limits = bounds_named(benchmark, bounds)
     points = checked_points(points)
     candidates = Candidates(catalog, benchmark, filters)
-    values = candidates.values(asked)[candidates.within(limits)]
+    values = candidates.recorded(asked, "metric")[candidates.within(limits)]
     return [{"metric": metric, **described(values, points)}]
 
 
@@ -181,6 +183,7 @@ def _items(candidates: Candidates, places: Sequence[int], metrics: Sequence[Metr
         {
             "metrics": {name: _number(column[place]) for name, column in columns.items()},
             "config": config,
+            **({SIZE_SOURCE: COUNTED} if columns.keys() & candidates.counted(place).keys() else {}),
         }
         for place, config in zip(places, candidates.configs(places), strict=True)
     ]

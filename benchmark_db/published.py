@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.description import Description
@@ -18,6 +18,9 @@ from benchmark_db.questions import Filter, known_filters
 from benchmark_db.run_source import RunSource
 
 __all__ = ["Published"]
+
+
+_SEEDS: Final = "SELECT DISTINCT seed FROM run ORDER BY seed"
 
 
 class Published(ABC):
@@ -91,6 +94,21 @@ class Published(ABC):
                 )
         return [tuple(where[name] for name in self.parts_by)]
 
+    def part_named(self, part: Part) -> Mapping[str, Any]:
+        """Return what tells a part apart, by name, as callers know it."""
+        return dict(zip(self.parts_by, part, strict=True))
+
+    def recorded_seeds(self) -> list[int]:
+        """Return the seeds that runs have, ascending: of its provenance, which spares reading all.
+
+        Raises:
+            UnusableDatabaseError: The file is damaged.
+        """
+        seeds = self.provenance.contents.get("seeds")
+        if isinstance(seeds, list) and all(type(seed) is int for seed in seeds):
+            return seeds
+        return [seed for (seed,) in self.database.rows(_SEEDS)]
+
     def new_sums(self) -> FigureSums:
         """Return an empty sum of the figures of rows such as `all_rows` yields."""
         return FigureSums(
@@ -98,7 +116,23 @@ class Published(ABC):
             numbered_by=self.numbered_by,
             parts_by=self.parts_by,
             figures=self.compared,
+            counted=self.counted_figures,
         )
+
+    @property
+    def counted_figures(self) -> Mapping[Row, Mapping[str, float]]:
+        """Figures that are not the means of runs, which disagree on what must be the same.
+
+        By the number of a candidate and its part, the figures by name, counted from structure.
+        """
+        return {}
+
+    def check_derived(self) -> None:  # noqa: B027 - most keep nothing but figures
+        """Check what is kept beside the rows and follows from them, figures excepted.
+
+        Raises:
+            UnusableDatabaseError: It does not.
+        """
 
     def count_rows(self) -> int:
         """Return how many rows there are, whether or not they can be asked for."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -28,7 +28,9 @@ __all__ = [
     "fingerprint",
     "integer",
     "known_filters",
+    "listed",
     "number",
+    "one_of",
 ]
 
 MAX_LIMIT: Final = 1000
@@ -41,6 +43,8 @@ MAX_CURVES: Final = 2000
 """Most runs whose learning curves one answer may hold."""
 
 _MAX_INTEGER: Final = 2**63 - 1
+_MOST_LISTED: Final = 20
+"""What a message names of all that is known."""
 
 Code = TypeVar("Code", int, str)
 
@@ -113,6 +117,30 @@ def integer(field: str, *, least: int = 0) -> Callable[[Any], int]:
         return value
 
     return read
+
+
+def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
+    """Return a reader of one of some whole numbers that are not negative."""
+    numbers = sorted(known)
+    members = frozenset(numbers)
+    read_whole = integer(field)
+
+    def read(value: Any) -> int:
+        whole = read_whole(value)
+        if whole not in members:
+            raise InvalidQuestionError(
+                field, f"unknown {field} {shown(whole)}; known are {listed(numbers)}"
+            )
+        return whole
+
+    return read
+
+
+def listed(known: Sequence[object]) -> str:
+    """Return what is known as a message tells it: the first twenty, and how many more."""
+    told = ", ".join(map(str, known[:_MOST_LISTED])) or "none"
+    more = len(known) - _MOST_LISTED
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def number(field: str) -> Callable[[Any], float]:

@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from benchmark_db.errors import InvalidQuestionError, shown
 
-__all__ = ["REDUCTIONS", "Reduction", "checked_reduction", "reduce_columns", "reduce_values"]
+__all__ = ["REDUCTIONS", "Reduction", "checked_reduction", "reduce_columns"]
+__all__ += ["reduce_constant", "reduce_values"]
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 REDUCTIONS: Final[tuple[Reduction, ...]] = get_args(Reduction)
@@ -39,6 +40,11 @@ def reduce_values(values: Sequence[float | None], how: Reduction) -> float | Non
         if not values:
             return None
     return _REDUCERS[how](values)  # type: ignore[arg-type]  # no None is left
+
+
+def reduce_constant(value: float, how: Reduction) -> float:
+    """Return what `reduce_values` gives for runs that all have this value."""
+    return 0.0 if how == "std" else value
 
 
 def reduce_columns(

@@ -57,6 +57,7 @@ def verify_database(path: Path) -> Provenance:
                 f"{path.name} has been changed: its content has {digest}, it records "
                 f"{provenance.content_digest}"
             )
+        benchmark.check_derived()
         with closing(benchmark.figures.columns()) as kept:
             _check_figures(kept, sums.columns(), path.name)
         benchmark.database.verify()

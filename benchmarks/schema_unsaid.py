@@ -12,18 +12,37 @@ from typing import Any, Final
 
 import schemathesis
 
+from benchmark_db.metrics import BOUND_SIDES, METRICS
+
 __all__ = ["UNSAID", "configuration"]
 
 CURSOR: Final = "a cursor belongs to the question and the data that it came with"
 INSTALLED: Final = "at most as many are drawn as are installed"
 CELL: Final = "the input of a cell reaches its output, over nine edges at most; a hash is recorded"
 JSON: Final = "a text is JSON"
+RECORDED: Final = "what is compared or bounded is recorded, on this data set at this budget"
+SEEDS: Final = "a seed is one that runs in the database have"
+SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
 
 _CELL: Final = {"arch": CELL}
 _PAGE: Final = {"cursor": CURSOR}
 _SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
 _SORTED: Final = {"sort": "reduced answers can be sorted by what all their runs share"}
+_SEED: Final = {"seed": SEEDS}
+_BUDGET: Final = {"num_epochs": "a budget is one that runs in the database have"}
+_SPACES: Final = dict.fromkeys(
+    ("model_family", "proposer", "generator", "dataset", "num_epochs"), SPACES
+)
+
+
+def _compared(name: str) -> dict[str, str]:
+    """Return what a question that compares may be refused for: metrics without a figure."""
+    bounds = [f"{side}_{metric}" for metric in METRICS[name] for side in BOUND_SIDES]
+    parts = _SPACES if name == "nds" else dict.fromkeys(("num_epochs", "dataset"), RECORDED)
+    return {**dict.fromkeys(("metric", "x", "y", *bounds), RECORDED), **parts}
+
+
 _SUBMITTED: Final = {
     "network": NETWORK,
     "time_limit": "a try may take as long as the server's settings say",
@@ -34,20 +53,27 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "nasbench101_computed_stats": {**_PAGE, **_CELL},
     "nasbench101_intermediate_stats": {**_PAGE, **_CELL},
     "nasbench101_export": _CELL,
-    "nasbench101_rank": _CELL,
     "nasbench101_hash": _CELL,
     "nasbench101_neighbors": _CELL,
     "nasbench101_random": {"n": INSTALLED},
-    "nasbench201_computed_stats": _PAGE,
-    "nasbench201_intermediate_stats": _PAGE,
+    **{
+        f"{name}_{topic}": _compared(name) | (_CELL if name == "nasbench101" else {})
+        for name in METRICS
+        for topic in ("top", "pareto", "rank", "distribution")
+        if (name, topic) != ("nds", "rank")
+    },
+    "nasbench201_computed_stats": {**_PAGE, **_SEED},
+    "nasbench201_intermediate_stats": {**_PAGE, **_SEED},
+    "nasbench201_export": _SEED,
+    "natssss_export": _SEED,
     "nasbench201_hardware": _PAGE,
     "nasbench201_random": {"n": INSTALLED},
-    "natssss_computed_stats": _PAGE,
-    "natssss_intermediate_stats": _PAGE,
+    "natssss_computed_stats": {**_PAGE, **_SEED},
+    "natssss_intermediate_stats": {**_PAGE, **_SEED},
     "natssss_random": {"n": INSTALLED},
-    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS},
-    "nds_intermediate_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS},
-    "nds_export": {**_SPECIFICATIONS, "arch": JSON},
+    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_BUDGET},
+    "nds_intermediate_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_BUDGET},
+    "nds_export": {**_SPECIFICATIONS, **_SEED, **_BUDGET, "arch": JSON},
     "nds_random": {"n": INSTALLED},
     "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
     "submit_evaluation": {
@@ -58,13 +84,13 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
     # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
     "nasbench101_computed_stats_query": {},
-    "nasbench201_computed_stats_query": {},
+    "nasbench201_computed_stats_query": _SEED,
     "nasbench201_architecture": {},
     "nasbench201_neighbors": {},
-    "natssss_computed_stats_query": {},
+    "natssss_computed_stats_query": _SEED,
     "natssss_architecture": {},
     "natssss_neighbors": {},
-    "nds_computed_stats_query": {},
+    "nds_computed_stats_query": _BUDGET,
 }
 """By operation, parameters and members of bodies, and why a value that fits may be refused."""
 

@@ -86,6 +86,15 @@ class DatabaseBuild:
         with _explained(self._target):
             self._connection().executemany(self._insertion(table), rows)
 
+    def rows(self, statement: str) -> list[Any]:
+        """Return the rows of a statement on what has been inserted.
+
+        Raises:
+            BuildError: The disk is full.
+        """
+        with _explained(self._target):
+            return self._connection().execute(statement).fetchall()
+
     def complete(
         self, source: Source, contents: Mapping[str, Any], *, synthetic: bool
     ) -> Provenance:

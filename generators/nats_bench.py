@@ -14,7 +14,13 @@ import peewee
 from benchmark_db.curves import Curve, encode_curves
 from benchmark_db.errors import shown
 from benchmark_db.nats_bench.benchmark import NatsBenchmark, dataset_code
-from benchmark_db.nats_bench.tables import DATASETS, Dataset, NamedArchitecture, SeededRun
+from benchmark_db.nats_bench.tables import (
+    DATASETS,
+    CountedSize,
+    Dataset,
+    NamedArchitecture,
+    SeededRun,
+)
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
 from generators.progress import Progress
@@ -81,7 +87,9 @@ class SpaceConversion:
             for done, (index, budgets) in enumerate(archive.entries(), 1):
                 rows.add(index, budgets)
                 progress(done, len(self.names))
-            contents = rows.contents()
+            counted = self.benchmark.counted_sizes(build.rows)
+            build.insert(CountedSize, counted)
+            contents = {**rows.contents(), "sizes_counted": len(counted)}
             if not contents["runs"]:
                 raise ArchiveError(f"{raw.name} holds no run of any architecture")
             return build.complete(source.result(), contents, synthetic=archive.synthetic)
@@ -96,6 +104,7 @@ class _RowWriter:
         self._architectures = 0
         self._curves = 0
         self._runs: Counter[tuple[str, int]] = Counter()
+        self._seeds: set[int] = set()
         self._without_latency = 0
         self._without_time = 0
 
@@ -122,6 +131,7 @@ class _RowWriter:
                 f"{dataset}, {num_epochs} epochs": count
                 for (dataset, num_epochs), count in sorted(self._runs.items())
             },
+            "seeds": sorted(self._seeds),
             "architectures_missing": len(self._space.names) - self._architectures,
             "runs_without_latency": self._without_latency,
             "runs_without_training_time": self._without_time,
@@ -134,6 +144,7 @@ class _RowWriter:
         if run.dataset not in _SPLITS:
             raise ArchiveError(f"{where}: unknown data set {shown(run.dataset)}")
         self._curves += 1
+        self._seeds.add(run.seed)
         self._runs[run.dataset, num_epochs] += 1
         self._without_latency += run.latency is None
         self._without_time += run.train.seconds is None

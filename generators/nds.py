@@ -91,6 +91,7 @@ class _Conversion:
         self._runs: Counter[str] = Counter()
         self._repeated: Counter[str] = Counter()
         self._unknown_fields: Counter[str] = Counter()
+        self._seeds: set[int] = set()
         self._undefined_losses = 0
         self._other_minimum = 0
 
@@ -101,6 +102,7 @@ class _Conversion:
         origin = _origin(name)
         jobs = self._jobs(name, archive)
         while chunk := list(islice(jobs, _JOBS_AT_A_TIME)):
+            self._seeds.update(job.seed for _, job in chunk)
             rows = [self._rows(job, origin, file, where) for where, job in chunk]
             self._build.insert(Run, [run for run, _ in rows])
             self._build.insert(Curve, [curve for _, curve in rows])
@@ -111,6 +113,7 @@ class _Conversion:
             "architectures": len(self._architectures),
             "runs": self._runs.total(),
             "runs_by_file": dict(self._runs),
+            "seeds": sorted(self._seeds),
             "files_missing": list(archive.missing),
             "files_ignored": list(archive.ignored[:_NAMES_SHOWN]),
             "fields_ignored": dict(self._unknown_fields.most_common(_NAMES_SHOWN)),

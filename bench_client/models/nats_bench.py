@@ -21,6 +21,7 @@ from bench_client.models.quantities import (
     Percent,
     PercentCurve,
     Seconds,
+    SizeSource,
 )
 
 __all__ = ["NatsCurves", "NatsEpoch", "NatsStats", "TrainedOn"]
@@ -98,6 +99,7 @@ class NatsStats(WireModel, Generic[C, E]):
     ori_test_loss: _OriTestLoss
     parameters: Millions = Field(description="Trainable parameters, in millions.")
     flops: Millions = Field(description="Multiply-adds of one forward pass, in millions.")
+    size_source: SizeSource = "recorded"
     latency: Seconds = Field(description="Latency of the network as recorded, in seconds.")
     training_time: Seconds = Field(
         description="Time of the whole training, in seconds; derived: the time of the last epoch "

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import Field
 
 from bench_client.models.answers import Listed, Members, ProvenanceMark, WireModel
+from bench_client.models.quantities import SizeSource
 
 __all__ = ["Distribution", "Found", "NdsArchitecture", "Ranked", "Sampled", "Standing", "TradeOff"]
 
@@ -39,6 +40,7 @@ class Ranked(WireModel, Generic[C]):
     value: float = Field(description="The metric that is ranked by, as the mean over the runs.")
     metrics: Members[float | None] = Field(description=_METRICS)
     config: C = Field(description="What was trained.")
+    size_source: SizeSource = "recorded"
 
 
 class TradeOff(WireModel, Generic[C]):
@@ -46,6 +48,7 @@ class TradeOff(WireModel, Generic[C]):
 
     metrics: Members[float | None] = Field(description=_METRICS)
     config: C = Field(description="What was trained.")
+    size_source: SizeSource = "recorded"
 
 
 class Standing(WireModel, Generic[C]):
@@ -57,6 +60,7 @@ class Standing(WireModel, Generic[C]):
     best: float = Field(description="The best of all: the oracle's.")
     regret: float = Field(description="How far it is from the best; 0 for the best.")
     config: C = Field(description="What was trained.")
+    size_source: SizeSource = "recorded"
 
 
 class Distribution(WireModel):

@@ -6,7 +6,7 @@ benchmarks and other programs find it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ __all__ = [
     "PercentCurve",
     "Seconds",
     "SecondsCurve",
+    "SizeSource",
 ]
 
 UNIT: Final = "unit"
@@ -50,6 +51,15 @@ Millijoules: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: 
 FlopPerByte: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "FLOP/byte"})]
 
 Millions: TypeAlias = Annotated[float | None, Field(json_schema_extra={UNIT: "millions"})]
+
+SizeSource: TypeAlias = Annotated[
+    Literal["recorded", "counted"],
+    Field(
+        description="Where parameters and flops come from. counted: the runs of the architecture "
+        "and data set disagree on one or both, which are counted from the structure of the "
+        "network. Otherwise, and in a single run always, recorded; where it is left out, too."
+    ),
+]
 
 Epochs: TypeAlias = Annotated[int, Field(json_schema_extra={UNIT: "epochs"})]
 

@@ -31,7 +31,7 @@ from benchmark_db.nasbench101.tables import (
     CellRow,
     Run,
 )
-from benchmark_db.questions import Filter, checked_batch, integer
+from benchmark_db.questions import Filter, checked_batch, one_of
 from benchmark_db.run_source import KEYS_PARAMETER, RunSource
 
 __all__ = ["NasBench101"]
@@ -103,7 +103,7 @@ class NasBench101(Benchmark):
         self._identities = CellIdentities(self.database)
         self.filters = {
             "arch": Filter("cell", self._identities.number_of, self._identities.numbers_of),
-            "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
+            "num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS)),
         }
         self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
 

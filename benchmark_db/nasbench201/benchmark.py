@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from benchmark_db.description import Description
 from benchmark_db.items import Item
 from benchmark_db.nasbench201 import architecture as space
 from benchmark_db.nasbench201.tables import DATASETS, SCHEMA_VERSION, SIZES, Run
 from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.network_size import Size, size_of_topology
 from benchmark_db.nats_bench.tables import KEY
 
 __all__ = ["NasBench201", "describe_architecture"]
-
-_DISAGREEING_COUNTS: Final = (
-    "parameters and flops are what each run recorded; for about 200 architectures the archive's "
-    "runs disagree."
-)
 
 
 class NasBench201(NatsBenchmark):
@@ -38,13 +34,12 @@ class NasBench201(NatsBenchmark):
         notes=(
             *NOTES,
             "At 200 epochs some splits are recorded at the last epoch only: the others are null.",
-            _DISAGREEING_COUNTS,
         ),
     )
     schema_version = SCHEMA_VERSION
     source = runs_in(Run)
     config_columns = (*KEY, *SIZES)
-    filters = filters_by(space.parse)
+    filters = filters_by(space.parse, description.budgets)
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
@@ -59,6 +54,13 @@ class NasBench201(NatsBenchmark):
             "num_channels": num_channels,
             "num_cells": num_cells,
         }
+
+    @classmethod
+    def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
+        """Return the size of an architecture's network of so many channels and cells."""
+        num_channels, num_cells = described
+        operations = space.operations_at(index)
+        return size_of_topology(operations, dataset, num_channels=num_channels, num_cells=num_cells)
 
     def names(self, arch: space.Spelling) -> Item:
         """Return every name of an architecture, and its equals.

@@ -12,6 +12,7 @@ from benchmark_db.nats_bench.tables import (
     DATASETS,
     KEY,
     STATS,
+    CountedSize,
     Dataset,
     NamedArchitecture,
     SeededRun,
@@ -54,7 +55,7 @@ SIZES: Final = ("num_channels", "num_cells")
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (
     *(ProvenanceRow, Dataset),
-    *(Architecture, Run, Curve),
+    *(Architecture, Run, Curve, CountedSize),
 )
 
 VIEWS: Final = {"computed_stats": computed_stats_view(SIZES)}

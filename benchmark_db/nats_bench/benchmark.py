@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import InvalidArchitectureError, UnusableDatabaseError
+from benchmark_db.figures import Part
 from benchmark_db.items import Item, Row
+from benchmark_db.nats_bench.network_size import Size
 from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, STATS, SeededRun
-from benchmark_db.questions import Filter, checked_batch, choice, integer
+from benchmark_db.questions import Filter, checked_batch, choice, integer, one_of
 from benchmark_db.run_source import RunSource
 
 __all__ = ["NOTES", "NatsBenchmark", "dataset_code", "filters_by", "runs_in"]
@@ -33,10 +36,36 @@ _DERIVED_TIME: Final = (
     "for every seed."
 )
 
+_SIZES: Final = (
+    "A run has the parameters and flops that it recorded. Where the runs of an architecture and "
+    "data set disagree on them, as those of about 200 do in the archive of NAS-Bench-201, reduced "
+    "items and all questions that compare architectures have those of the network, counted from "
+    "its structure, and size_source is counted."
+)
+
 _RECORDED: Final = 'SELECT "index" FROM architecture ORDER BY "index"'
 
-NOTES: Final = (_CIFAR10_SPLITS, _NO_VALIDATION_SPLIT, _DERIVED_TIME)
+NOTES: Final = (_CIFAR10_SPLITS, _NO_VALIDATION_SPLIT, _DERIVED_TIME, _SIZES)
 """Peculiarities of the records of both spaces."""
+
+_COUNTED: Final = ("parameters", "flops")
+"""What follows from architecture and data set alone."""
+
+_DISAGREEING: Final = """
+    SELECT arch_index, num_epochs, dataset{described}, other_parameters, other_flops
+    FROM (SELECT DISTINCT arch_index, num_epochs, dataset{described} FROM run)
+    JOIN (
+        SELECT {network}, MIN(parameters) <> MAX(parameters) AS other_parameters,
+               MIN(flops) <> MAX(flops) AS other_flops
+        FROM run GROUP BY {network} HAVING other_parameters OR other_flops
+    )
+    USING ({network})
+    ORDER BY arch_index, num_epochs, dataset
+"""
+_KEPT: Final = (
+    "SELECT arch_index, num_epochs, dataset, parameters, flops FROM counted_size"
+    " ORDER BY arch_index, num_epochs, dataset"
+)
 
 
 class NatsBenchmark(Benchmark):
@@ -50,6 +79,66 @@ class NatsBenchmark(Benchmark):
     label = "seed"
     stats = STATS
     curves = CURVES
+    may_be_counted = _COUNTED
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        seed = Filter("seed", one_of("seed", self.recorded_seeds()))
+        self.filters = {**self.filters, "seed": seed}
+
+    @classmethod
+    @abstractmethod
+    def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
+        """Return the size of an architecture's network, counted from its structure.
+
+        Args:
+            index: The architecture.
+            dataset: Code of the data set.
+            described: What describes a configuration beside its key.
+        """
+
+    @classmethod
+    def counted_sizes(cls, rows: Callable[[str], Iterable[Row]]) -> list[Row]:
+        """Return the rows of `CountedSize` that belong to a table of runs, in key order.
+
+        Args:
+            rows: Gives the rows of a statement on the database of the runs.
+        """
+        described = cls.config_columns[len(KEY) :]
+        network = ", ".join(("arch_index", "dataset", *described))
+        found = rows(_DISAGREEING.format(network=network, described=", ".join(("", *described))))
+        return [
+            (
+                index,
+                num_epochs,
+                dataset,
+                *_where(differing, cls.network_size(index, dataset, *rest)),
+            )
+            for index, num_epochs, dataset, *rest, differing in (
+                (*row[: -len(_COUNTED)], row[-len(_COUNTED) :]) for row in found
+            )
+        ]
+
+    @property
+    def counted_figures(self) -> Mapping[Row, Mapping[str, float]]:
+        """What was counted because runs disagree: statistics by index, epochs and data set."""
+        return self._counted
+
+    def counted_statistics(self, config: Row) -> Mapping[str, float]:
+        """Return what of a configuration was counted because its runs disagree."""
+        return self._counted.get(tuple(config[: len(KEY)]), {})
+
+    def check_derived(self) -> None:
+        """Check that the sizes that were counted are those that the runs ask for.
+
+        Raises:
+            UnusableDatabaseError: They are not.
+        """
+        if list(self.database.rows(_KEPT)) != self.counted_sizes(self.database.rows):
+            raise UnusableDatabaseError(
+                f"{self.database.path.name} has been changed: its counted sizes are not those of "
+                "its runs"
+            )
 
     @abstractmethod
     def names(self, arch: Any) -> Item:
@@ -58,6 +147,11 @@ class NatsBenchmark(Benchmark):
         Raises:
             InvalidArchitectureError: The spelling is malformed or outside the space.
         """
+
+    def part_named(self, part: Part) -> Item:
+        """Return budget and data set of a part by name."""
+        num_epochs, dataset = part
+        return {"num_epochs": num_epochs, "dataset": DATASETS[dataset]}
 
     def unpack(self, row: Row) -> Curves:
         """Return the curves of a run, one value an epoch; none where the archive has none."""
@@ -80,6 +174,18 @@ class NatsBenchmark(Benchmark):
         return list(map(self.names, numbers))
 
     @cached_property
+    def _counted(self) -> dict[Row, dict[str, float]]:
+        return {
+            tuple(key): {
+                name: value
+                for name, value in zip(_COUNTED, values, strict=True)
+                if value is not None
+            }
+            for *key, parameters, flops in self.database.rows(_KEPT)
+            for values in [(parameters, flops)]
+        }
+
+    @cached_property
     def _recorded(self) -> Sequence[int]:
         indices = [index for (index,) in self.database.rows(_RECORDED)]
         # All of them, as a rule: a range takes no memory.
@@ -93,6 +199,14 @@ class NatsBenchmark(Benchmark):
             return error
 
 
+def _where(differing: Sequence[Any], size: Size) -> tuple[float | None, ...]:
+    """Return what of a size is not agreed on."""
+    in_millions = size.in_millions()
+    return tuple(
+        value if differs else None for value, differs in zip(in_millions, differing, strict=True)
+    )
+
+
 def runs_in(table: type[SeededRun]) -> RunSource:
     """Return where the runs of a space lie."""
     return RunSource(
@@ -100,11 +214,14 @@ def runs_in(table: type[SeededRun]) -> RunSource:
     )
 
 
-def filters_by(parse: Callable[[Any], int]) -> Mapping[str, Filter]:
-    """Return the filters of a space whose architectures `parse` reads."""
+def filters_by(parse: Callable[[Any], int], budgets: Iterable[int]) -> Mapping[str, Filter]:
+    """Return the filters of a space of these budgets whose architectures `parse` reads.
+
+    Its seeds are those of a database.
+    """
     return {
         "arch": Filter("arch_index", parse),
-        "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
+        "num_epochs": Filter("num_epochs", one_of("num_epochs", budgets)),
         "dataset": Filter("dataset", dataset_code),
         "seed": Filter("seed", integer("seed")),
     }

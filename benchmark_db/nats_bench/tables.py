@@ -10,7 +10,7 @@ import peewee
 from benchmark_db.curves import CurvedRun
 
 __all__ = ["CURVES", "DATASETS", "KEY", "STATS"]
-__all__ += ["Dataset", "NamedArchitecture", "SeededRun", "computed_stats_view"]
+__all__ += ["CountedSize", "Dataset", "NamedArchitecture", "SeededRun", "computed_stats_view"]
 
 DATASETS: Final = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
 """Data sets as served; the position is the code in the database."""
@@ -64,6 +64,25 @@ class SeededRun(CurvedRun):
 
 KEY: Final = ("arch_index", "num_epochs", "dataset")
 """Columns that tell configurations apart; with `seed`, the primary key of a run table."""
+
+
+class CountedSize(peewee.Model):
+    """A configuration whose size the runs of its architecture and data set disagree on.
+
+    Its network's size in millions, counted from the structure; null for what they agree on.
+    """
+
+    arch_index = peewee.IntegerField()
+    num_epochs = peewee.IntegerField()
+    dataset = peewee.IntegerField()
+    parameters = peewee.DoubleField(null=True)
+    flops = peewee.DoubleField(null=True)
+
+    class Meta:
+        table_name = "counted_size"
+        primary_key = peewee.CompositeKey(*KEY)
+        without_rowid = True
+
 
 STATS: Final = (
     *("train_acc", "valid_acc", "test_acc", "ori_test_acc"),

@@ -7,6 +7,7 @@ from typing import Any
 from benchmark_db.description import Description
 from benchmark_db.items import Item
 from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.network_size import Size, size_of_widths
 from benchmark_db.nats_bench.tables import DATASETS
 from benchmark_db.natssss import architecture as space
 from benchmark_db.natssss.tables import SCHEMA_VERSION, Run
@@ -35,12 +36,18 @@ class NatsSss(NatsBenchmark):
     )
     schema_version = SCHEMA_VERSION
     source = runs_in(Run)
-    filters = filters_by(space.parse)
+    filters = filters_by(space.parse, description.budgets)
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
         index, num_epochs, dataset = columns
         return {**_spellings(index), "num_epochs": num_epochs, "dataset": DATASETS[dataset]}
+
+    @classmethod
+    def network_size(cls, index: int, dataset: int, *described: Any) -> Size:
+        """Return the size of an architecture's network, of which its widths say all."""
+        del described
+        return size_of_widths(space.channels_at(index), dataset)
 
     def names(self, arch: space.Spelling) -> Item:
         """Return every name of an architecture.

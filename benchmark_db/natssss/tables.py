@@ -9,6 +9,7 @@ import peewee
 from benchmark_db.curves import Curve
 from benchmark_db.nats_bench.tables import (
     KEY,
+    CountedSize,
     Dataset,
     NamedArchitecture,
     SeededRun,
@@ -37,6 +38,9 @@ class Run(SeededRun):
         without_rowid = True
 
 
-TABLES: Final[tuple[type[peewee.Model], ...]] = (ProvenanceRow, Dataset, Architecture, Run, Curve)
+TABLES: Final[tuple[type[peewee.Model], ...]] = (
+    *(ProvenanceRow, Dataset),
+    *(Architecture, Run, Curve, CountedSize),
+)
 
 VIEWS: Final = {"computed_stats": computed_stats_view()}

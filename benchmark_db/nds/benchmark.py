@@ -15,6 +15,7 @@ from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.description import Description
 from benchmark_db.errors import (
     InvalidArchitectureError,
+    InvalidQuestionError,
     UnsupportedQuestionError,
     UnusableDatabaseError,
     shown,
@@ -50,7 +51,9 @@ from benchmark_db.questions import (
     choice,
     integer,
     known_filters,
+    listed,
     number,
+    one_of,
 )
 from benchmark_db.run_source import KEYS_PARAMETER, RunSource
 
@@ -134,7 +137,7 @@ class Nds(Benchmark):
         "model_spec": Filter("model_key", spec_reader("model_spec")),
         "cell_spec": Filter("cell_key", spec_reader("cell_spec")),
         "dataset": Filter("dataset", choice("dataset", {name: name for name in DATASETS})),
-        "num_epochs": Filter("num_epochs", integer("num_epochs", least=1)),
+        "num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS)),
         "seed": Filter("seed", integer("seed")),
         "arch": Filter("arch", parse_architecture),
         **{name: Filter(name, number(name)) for name in BOUNDS},
@@ -143,6 +146,12 @@ class Nds(Benchmark):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._streams = Streams(self.database, self.source)
+        budgets = {*BUDGETS, *(space["num_epochs"] for space in self.spaces)}
+        self.filters = {
+            **self.filters,
+            "num_epochs": Filter("num_epochs", one_of("num_epochs", budgets)),
+            "seed": Filter("seed", one_of("seed", self.recorded_seeds())),
+        }
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
@@ -177,11 +186,39 @@ class Nds(Benchmark):
         """Return the design spaces that filters leave, each compared with the others.
 
         Raises:
-            InvalidQuestionError: A filter is malformed.
+            InvalidQuestionError: A filter is malformed, or there is no such space.
         """
         asked = {name: filters.get(name) for name in SPACE_COLUMNS}
-        spaces, _ = self.selected_spaces(known_filters(asked, self.filters))
+        where = known_filters(asked, self.filters)
+        spaces, _ = self.selected_spaces(where)
+        self.check_spaces(spaces, where)
         return [(space,) for space in spaces]
+
+    def check_spaces(self, spaces: Sequence[int], where: Mapping[str, Any]) -> None:
+        """Refuse a question that leaves no design space to compare.
+
+        Args:
+            spaces: Numbers of the spaces that are left.
+            where: The conditions, of which those on spaces are looked at.
+
+        Raises:
+            InvalidQuestionError: None is left.
+        """
+        if spaces:
+            return
+        asked = {name: where[name] for name in SPACE_COLUMNS if name in where}
+        told = ", ".join(f"{name}={value}" for name, value in asked.items()) or "any name"
+        known = ["/".join(str(space[name]) for name in SPACE_COLUMNS) for space in self.spaces]
+        raise InvalidQuestionError(
+            next(iter(asked), "model_family"),
+            f"no design space has {told}; known are ({'/'.join(SPACE_COLUMNS)}) {listed(known)}",
+        )
+
+    def part_named(self, part: Part) -> Item:
+        """Return what a design space is."""
+        (number,) = part
+        space = next(space for space in self.spaces if space["id"] == number)
+        return {name: space[name] for name in SPACE_COLUMNS}
 
     def number_of(self, arch: Any) -> int | None:
         """Refuse: a network may have been trained in several ways.

@@ -78,7 +78,8 @@ def distributions(
             the steps are all there are.
 
     Raises:
-        InvalidQuestionError: The metric, a filter or the number of points is malformed.
+        InvalidQuestionError: The metric, a filter or the number of points is malformed, or there
+            is no such space.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
     if metric not in METRICS:
@@ -87,7 +88,9 @@ def distributions(
         )
     points = checked_points(points)
     known = {name: nds.filters[name] for name in DISTRIBUTION_FILTERS}
-    spaces, bounds = nds.selected_spaces(known_filters(filters, known))
+    where = known_filters(filters, known)
+    spaces, bounds = nds.selected_spaces(where)
+    nds.check_spaces(spaces, where)
     found = dict(_means(nds, ERRORS.get(metric, metric), spaces, bounds))
     return [
         {name: space[name] for name in SPACE_COLUMNS}

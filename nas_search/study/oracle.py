@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench_client import BenchClient, SimulationSettings
+from bench_client import BenchClient, InvalidRequestError, SimulationSettings
 from nas_search.study.errors import IncomparableRunsError
 
 __all__ = ["oracle_value"]
@@ -19,16 +19,14 @@ def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
         IncomparableRunsError: No architecture has a value of the metric.
         BenchError: The question was not answered.
     """
-    best = bench.top(
-        settings.benchmark,
-        metric=settings.metric,
-        dataset=settings.dataset,
-        num_epochs=settings.num_epochs,
-        n=1,
-    )
-    if not best:
-        raise IncomparableRunsError(
-            f"{settings.benchmark} has no {settings.metric} on {settings.dataset} at "
-            f"{settings.num_epochs} epochs: there is no oracle"
+    try:
+        (best,) = bench.top(
+            settings.benchmark,
+            metric=settings.metric,
+            dataset=settings.dataset,
+            num_epochs=settings.num_epochs,
+            n=1,
         )
-    return best[0].value
+    except InvalidRequestError as error:
+        raise IncomparableRunsError(f"there is no oracle: {error}") from error
+    return best.value

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from bench_client.models import (
     BatchAnswer,
@@ -25,11 +25,12 @@ from benchmark_db.nasbench101.cell import (
     OPERATION_NAMES,
     PUBLISHED_OPERATION_NAMES,
 )
+from benchmark_db.nasbench101.tables import BUDGETS
 from benchmark_db.questions import MAX_BATCH
 from service.api.body import BodyRoute
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
-from service.api.parameters import BatchParameters, Epochs, PageParameters, StatsParameters
+from service.api.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
 from service.api.respond import answer_now, answer_scan
 from service.api.space_routes import SpaceRoutes
 from service.api.spelled import JSON_OBJECT, in_any_case, whole
@@ -105,8 +106,11 @@ _SPELLINGS: Final[dict[str, Any]] = {
 """That the input reaches the output, and how many edges there may be, no schema says."""
 
 
-class _Filters(BaseModel):
-    num_epochs: Epochs = None
+_epochs: Any = (epochs_of(BUDGETS), None)
+_Budget: Any = create_model("_Budget", num_epochs=_epochs)
+
+
+class _Filters(_Budget):
     isomorphism: Annotated[
         bool,
         Field(
@@ -188,10 +192,9 @@ class Nb101ArchitectureQuestion(BaseModel):
     ]
 
 
-class Nb101PartFilters(BaseModel):
+class Nb101PartFilters(_Budget):
     """Within which part figures are compared."""
 
-    num_epochs: Epochs = None
     dataset: Annotated[
         str | None,
         Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from benchmark_db.nats_bench.tables import DATASETS
-from service.api.parameters import Epochs, Seed
+from service.api.parameters import Seed
 from service.api.spelled import in_any_case
 
 __all__ = ["FILTERS", "PartFilters", "RunFilters"]
@@ -16,9 +16,8 @@ FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
 
 
 class PartFilters(BaseModel):
-    """Within which part figures are compared."""
+    """Within which part figures are compared; the budgets are each space's own."""
 
-    num_epochs: Epochs = None
     dataset: Annotated[
         str | None,
         Field(

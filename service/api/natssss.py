@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench_client.models import (
     BatchAnswer,
@@ -24,12 +24,13 @@ from benchmark_db.natssss.architecture import (
     arch_str,
     channels_at,
 )
+from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.questions import MAX_BATCH
 from service.api.body import BodyRoute
 from service.api.nats_bench import FILTERS, PartFilters, RunFilters
 from service.api.openapi import problems
 from service.api.oracle_routes import OracleRoutes
-from service.api.parameters import BatchParameters, PageParameters, StatsParameters
+from service.api.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
 from service.api.respond import answer_now
 from service.api.space_routes import SpaceRoutes
 from service.api.spelled import digits_below, json_list, whole
@@ -39,6 +40,9 @@ from service.api.stats_routes import StatsRoutes
 __all__ = ["SPELLED", "router"]
 
 _NAME: Final = "natssss"
+
+_epochs: Any = (epochs_of(NatsSss.description.budgets), None)
+_Budget: Any = create_model("_Budget", num_epochs=_epochs)
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
@@ -64,7 +68,7 @@ _SPELLINGS: Final[dict[str, Any]] = {
 }
 
 
-class NatsSssCurvesQuestion(RunFilters, PageParameters):
+class NatsSssCurvesQuestion(_Budget, RunFilters, PageParameters):
     """Filters, reduction and page; an omitted filter is a wildcard."""
 
     arch: Annotated[
@@ -77,7 +81,11 @@ class NatsSssStatsQuestion(NatsSssCurvesQuestion, StatsParameters):
     """As for curves, and whether to send them along."""
 
 
-class NatsSssBatchQuestion(RunFilters, BatchParameters):
+class _PartFilters(_Budget, PartFilters):
+    """Within which part figures are compared."""
+
+
+class NatsSssBatchQuestion(_Budget, RunFilters, BatchParameters):
     """One question for many architectures."""
 
     archs: Annotated[
@@ -116,7 +124,7 @@ StatsRoutes(
 
 OracleRoutes(
     name=_NAME,
-    filters=PartFilters,
+    filters=_PartFilters,
     config=NatsSssConfig,
     arch=_ARCH,
     spelled=SPELLED,

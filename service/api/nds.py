@@ -106,7 +106,7 @@ class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
         _Specification,
         Field(description="Its cells, likewise; {} for networks without cells.", examples=["{}"]),
     ] = None
-    seed: Seed = None
+    seed: Annotated[Seed, Field(examples=[1])] = None
     sort: Annotated[
         str | None,
         Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ __all__ = [
     "Reducing",
     "Seed",
     "StatsParameters",
+    "epochs_of",
     "filters_of",
 ]
 
@@ -25,11 +27,19 @@ _MAX_INTEGER: Final = 2**63 - 1
 
 Epochs: TypeAlias = Annotated[
     int | None,
-    Field(ge=1, le=_MAX_INTEGER, description="Training budget in epochs.", examples=[200]),
+    Field(ge=1, le=_MAX_INTEGER, description="Training budget in epochs.", examples=[100]),
 ]
 Seed: TypeAlias = Annotated[
     int | None, Field(ge=0, le=_MAX_INTEGER, description="Random seed of the run.", examples=[777])
 ]
+
+
+def epochs_of(budgets: Sequence[int]) -> Any:
+    """Return the annotation of a training budget, which is one of these."""
+    said: dict[str, Any] = {"enum": list(budgets)}
+    number = Annotated[int, Field(ge=1, le=_MAX_INTEGER, json_schema_extra=said)]
+    told = f"Training budget in epochs: {', '.join(map(str, budgets))}."
+    return Annotated[number | None, Field(description=told, examples=[budgets[-1]])]
 
 
 class Reducing(BaseModel):

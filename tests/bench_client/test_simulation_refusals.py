@@ -37,7 +37,7 @@ def test_architectures_without_records_cost_nothing(uniform: BenchClient) -> Non
     with pytest.raises(NotRecordedError, match=r"2 of 4 .* archs\[1\]") as refusal:
         simulation.evaluate_many([0, 15_000, 1, 15_001])
     assert refusal.value.positions == (1, 3)
-    with pytest.raises(NotRecordedError, match="13 epochs"):
+    with pytest.raises(InvalidRequestError, match="unknown num_epochs 13; known are 12, 200"):
         simulation.evaluate(0, num_epochs=13)
     assert simulation.time == 0.0
 

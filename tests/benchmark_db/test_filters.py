@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
 from benchmark_db.nasbench201.architecture import arch_dict, arch_str, operations_at
 from benchmark_db.nasbench201.benchmark import NasBench201
+from benchmark_db.questions import one_of
 
 
 def runs(benchmark: NasBench201, **filters: Any) -> list[Any]:
@@ -61,10 +62,40 @@ def test_none_is_a_wildcard(sample: NasBench201) -> None:
 
 
 @pytest.mark.parametrize("value", [13, 2**63 - 1])
-def test_a_well_formed_question_that_matches_nothing_is_an_empty_list(
-    sample: NasBench201, value: int
+@pytest.mark.parametrize(
+    ("name", "known"), [("num_epochs", "12, 200"), ("seed", "111, 777, 888, 999")]
+)
+def test_a_budget_or_seed_that_no_run_has_is_refused_with_those_that_there_are(
+    sample: NasBench201, name: str, known: str, value: int
 ) -> None:
-    assert runs(sample, num_epochs=value) == runs(sample, seed=value) == []
+    says = f"^unknown {name} {value}; known are {known}$"
+    for ask in (sample.computed_stats, sample.intermediate_stats):
+        with pytest.raises(InvalidQuestionError, match=says) as caught:
+            ask({name: value, "arch": 0})
+        assert caught.value.field == name
+    with pytest.raises(InvalidQuestionError, match=says):
+        sample.computed_stats_many([0, "x"], {name: value})
+
+
+def test_an_architecture_without_a_run_of_a_known_seed_is_an_empty_list(
+    sample: NasBench201,
+) -> None:
+    assert runs(sample, arch=0, num_epochs=200, seed=111) == []
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_whole_numbers_are_either_known_or_refused(value: int) -> None:
+    known = (777, 12, 888)
+    if value in known:
+        assert one_of("seed", known)(value) == value
+    else:
+        with pytest.raises(InvalidQuestionError, match="known are 12, 777, 888"):
+            one_of("seed", known)(value)
+
+
+def test_a_message_names_the_first_of_many() -> None:
+    with pytest.raises(InvalidQuestionError, match=r"known are 0, 1, .*, 19 and 80 more$"):
+        one_of("seed", range(100))(100)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +152,34 @@ def test_rank_and_regret_agree_with_top(
 
 def test_an_architecture_without_runs_has_no_rank(catalog: Catalog) -> None:
     assert oracle.rank(catalog, "nasbench201", CIFAR100, arch=15_000, metric="test_acc") == []
-    no_validation = {"dataset": "cifar10", "num_epochs": 200}
-    assert oracle.rank(catalog, "nasbench201", no_validation, arch=0, metric="valid_acc") == []
+
+
+@pytest.mark.parametrize("num_epochs", [12, 200])
+@pytest.mark.parametrize("lacking", ["valid_acc", "valid_loss", "valid_evaluation_time"])
+def test_a_metric_that_a_data_set_never_records_is_refused_with_those_that_it_does(
+    catalog: Catalog, lacking: str, num_epochs: int
+) -> None:
+    part = {"dataset": "cifar10", "num_epochs": num_epochs}
+    name, bound = "nasbench201", {f"min_{lacking}": 1.0}
+    ask: dict[str, Callable[[], Any]] = {
+        "metric": lambda: oracle.top(catalog, name, part, metric=lacking, bounds={}),
+        "x": lambda: oracle.pareto(catalog, name, part, x=lacking, y="flops", bounds={}),
+        "y": lambda: oracle.pareto(catalog, name, part, x="flops", y=lacking, bounds={}),
+        f"min_{lacking}": lambda: oracle.top(catalog, name, part, metric="test_acc", bounds=bound),
+    }
+    others: list[Callable[[], Any]] = [
+        lambda: oracle.rank(catalog, name, part, arch=0, metric=lacking),
+        lambda: oracle.rank(catalog, name, part, arch=15_000, metric=lacking),
+        lambda: oracle.distribution(catalog, name, part, metric=lacking, bounds={}),
+    ]
+    says = (
+        f"NAS-Bench-201 records no {lacking} of num_epochs {num_epochs}, dataset cifar10; "
+        "recorded are train_acc, test_acc, "
+    )
+    for field, question in (*ask.items(), *(("metric", other) for other in others)):
+        with pytest.raises(InvalidQuestionError, match=says) as caught:
+            question()
+        assert caught.value.field == field
 
 
 def test_distributions_count_everything_once(catalog: Catalog) -> None:
@@ -198,16 +224,22 @@ def test_bounds_that_exclude_everything_give_an_empty_answer(catalog: Catalog) -
     assert (nothing["count"], nothing["mean"], nothing["value"]) == (0, None, [])
 
 
-def test_filters_that_leave_no_design_space_give_an_empty_answer(catalog: Catalog) -> None:
+def test_filters_that_leave_no_design_space_are_refused_with_those_that_there_are(
+    catalog: Catalog,
+) -> None:
     nowhere = {"model_family": "vanilla", "proposer": "amoeba"}
-    bounds = {"max_flops": 1e9}
-    assert oracle.top(catalog, "nds", nowhere, metric="flops", bounds=bounds) == []
-    assert oracle.pareto(catalog, "nds", nowhere, x="flops", y="flops", bounds=bounds) == []
+    says = r"no design space has model_family=vanilla, proposer=amoeba; known are \(model_family/"
+    with pytest.raises(InvalidQuestionError, match=says) as caught:
+        oracle.top(catalog, "nds", nowhere, metric="flops", bounds={"max_flops": 1e9})
+    assert caught.value.field == "model_family"
+    with pytest.raises(InvalidQuestionError, match=says):
+        oracle.pareto(catalog, "nds", nowhere, x="flops", y="flops", bounds={})
 
 
-def test_a_budget_that_was_never_trained_gives_an_empty_answer(catalog: Catalog) -> None:
+def test_a_budget_that_was_never_trained_is_refused(catalog: Catalog) -> None:
     never = {"dataset": "cifar100", "num_epochs": 13}
-    assert oracle.top(catalog, "nasbench201", never, metric="test_acc", bounds={}) == []
+    with pytest.raises(InvalidQuestionError, match="unknown num_epochs 13; known are 12, 200"):
+        oracle.top(catalog, "nasbench201", never, metric="test_acc", bounds={})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -122,7 +123,33 @@ class TestEveryClient:
 
     def test_returns_nothing_for_a_question_that_matches_nothing(self, ask: Ask) -> None:
         assert ask(lambda bench: bench.query_nb201(14_000)) == []
-        assert ask(lambda bench: bench.query_nb201(num_epochs=13)) == []
+        assert ask(lambda bench: bench.query_nb201(0, 200, seed=111)) == []
+
+    @pytest.mark.parametrize(
+        ("question", "says"),
+        [
+            (lambda bench: bench.query_nb201(num_epochs=13), "unknown num_epochs 13; .* 12, 200"),
+            (lambda bench: bench.query_nb201(0, seed=5), "unknown seed 5; known are 111, 777"),
+            (lambda bench: bench.query_nb201_many([0], 201), "unknown num_epochs 201"),
+            (lambda bench: bench.query_nb201_many([0], seed=0), "unknown seed 0"),
+            (lambda bench: bench.curves_nb201(0, 90), "unknown num_epochs 90"),
+            (
+                lambda bench: bench.export_to(BytesIO(), "nasbench201", num_epochs=201),
+                "unknown num_epochs 201",
+            ),
+            (
+                lambda bench: bench.top(
+                    "nasbench201", metric="valid_acc", dataset="cifar10", num_epochs=200
+                ),
+                "records no valid_acc of num_epochs 200, dataset cifar10; recorded are train_acc",
+            ),
+        ],
+    )
+    def test_refuses_what_the_benchmark_never_has_and_says_what_it_has(
+        self, ask: Ask, question: Any, says: str
+    ) -> None:
+        with pytest.raises(InvalidRequestError, match=says):
+            ask(question)
 
     def test_describes_an_architecture(self, ask: Ask) -> None:
         described = ask(lambda bench: bench.describe_nb201(0))

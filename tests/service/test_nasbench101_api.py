@@ -139,7 +139,13 @@ class TestComputedStats:
 
     def test_what_is_not_there_is_an_empty_list(self, http: httpx.Client) -> None:
         assert items(http.get(STATS, params={"arch": "0" * 32})) == []
-        assert items(http.get(STATS, params={"arch": HASH, "num_epochs": 107})) == []
+
+    def test_a_budget_of_no_run_is_refused_with_those_that_there_are(
+        self, http: httpx.Client
+    ) -> None:
+        answer = http.get(STATS, params={"arch": HASH, "num_epochs": 107})
+        assert answer.status_code == 422
+        assert "unknown num_epochs 107; known are 4, 12, 36, 108" in answer.text
 
     def test_an_etag_spares_the_second_answer(self, http: httpx.Client) -> None:
         first = http.get(STATS, params={"arch": HASH})

@@ -205,9 +205,19 @@ class TestEveryClient:
             ask(lambda bench: bench.query_nds(**question))
 
     def test_returns_nothing_for_a_question_that_matches_nothing(self, ask: Ask) -> None:
-        assert ask(lambda bench: bench.query_nds(num_epochs=13)) == []
         assert ask(lambda bench: bench.query_nds(min_best_test_acc=99.9)) == []
-        assert ask(lambda bench: bench.distribution_nds(num_epochs=13)) == []
+
+    def test_refuses_what_the_archive_never_has_and_says_what_it_has(self, ask: Ask) -> None:
+        for question in (
+            lambda bench: bench.query_nds(num_epochs=13),
+            lambda bench: bench.distribution_nds(num_epochs=13),
+        ):
+            with pytest.raises(InvalidRequestError, match="unknown num_epochs 13; known are "):
+                ask(question)
+        with pytest.raises(InvalidRequestError, match="unknown seed 123456789; known are "):
+            ask(lambda bench: bench.query_nds(seed=123456789))
+        with pytest.raises(InvalidRequestError, match="no design space has model_family=vanilla"):
+            ask(lambda bench: bench.distribution_nds(model_family="vanilla", proposer="amoeba"))
 
 
 @pytest.mark.filterwarnings("default::bench_client.SyntheticDataWarning")

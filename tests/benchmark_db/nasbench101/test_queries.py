@@ -172,8 +172,9 @@ def test_an_architecture_without_runs_gives_an_empty_list(
     assert nasbench101.computed_stats_many([arch], {}) == [[]]
 
 
-def test_an_unknown_budget_gives_an_empty_list(nasbench101: NasBench101) -> None:
-    assert nasbench101.computed_stats({"arch": HASH, "num_epochs": 107}).items == []
+def test_an_unknown_budget_is_refused(nasbench101: NasBench101) -> None:
+    with pytest.raises(InvalidQuestionError, match=r"unknown num_epochs 107; .* 4, 12, 36, 108"):
+        nasbench101.computed_stats({"arch": HASH, "num_epochs": 107})
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ of databases. Figures and their units are those of the package; they differ in t
 (`compat_nats_bench.run_results` says where). What else differs:
 
 * Where the package draws one of several runs at random (`is_random=True`, `simulate_train_eval`),
-  the same question has the same answer here, whatever was asked before; another `seed` may choose
-  another run. With `seed=None` the package's own draws are made, from Python's global generator.
+  this does, too, from Python's global generator. With a `seed` the same question has the same
+  answer, whatever was asked before.
 * The `comment` of `get_more_info` says the same in other words; seeds of runs are numbers.
 * Trained weights are not served: `get_net_param` says so. Methods that would change recorded runs,
   and `pickle_load` and `pickle_save`, say that there is nothing of the kind here.
@@ -61,7 +61,7 @@ def create(
     fast_mode: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
     verbose: bool = True,  # noqa: FBT001, FBT002 - the signature that users know
     *,
-    seed: int | None = 0,
+    seed: int | None = None,
 ) -> NATStopology | NATSsize:
     """Return the API of a space.
 
@@ -71,7 +71,8 @@ def create(
         search_space: `tss` or `topology`; `sss` or `size`.
         fast_mode: Taken and reported; nothing is loaded beforehand in either mode.
         verbose: Taken; nothing is printed.
-        seed: Chooses the run where one of several answers; None: Python's global generator does.
+        seed: Chooses the run where one of several answers, so that a search can be repeated; None:
+            Python's global generator draws it, as the package does.
 
     Raises:
         ValueError: There is no such space.

@@ -82,7 +82,7 @@ class NASBenchMetaAPI(ABC):
         fast_mode: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
         verbose: bool = True,  # noqa: FBT001, FBT002 - the signature that users know
         *,
-        seed: int | None = 0,
+        seed: int | None = None,
     ) -> None:
         self.fast_mode = fast_mode
         self.verbose = verbose

@@ -22,7 +22,7 @@ Row: TypeAlias = Sequence[Any]
 and, when asked for, packed curves."""
 
 SIZE_SOURCE: Final = "size_source"
-"""Says of an item of several runs where its size comes from."""
+"""Says of an item of several runs where its size comes from; that of a single run is recorded."""
 COUNTED: Final = "counted"
 RECORDED: Final = "recorded"
 

@@ -99,7 +99,6 @@ class NatsStats(WireModel, Generic[C, E]):
     ori_test_loss: _OriTestLoss
     parameters: Millions = Field(description="Trainable parameters, in millions.")
     flops: Millions = Field(description="Multiply-adds of one forward pass, in millions.")
-    size_source: SizeSource = "recorded"
     latency: Seconds = Field(description="Latency of the network as recorded, in seconds.")
     training_time: Seconds = Field(
         description="Time of the whole training, in seconds; derived: the time of the last epoch "
@@ -116,6 +115,7 @@ class NatsStats(WireModel, Generic[C, E]):
     ori_test_evaluation_time: Seconds = Field(
         description="Time of one pass over the original test set, in seconds."
     )
+    size_source: SizeSource = "recorded"
     intermediates: Listed[E] | None = Field(
         None, description="The learning curves, one object an epoch; only when asked for."
     )

@@ -28,5 +28,8 @@ def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
             n=1,
         )
     except InvalidRequestError as error:
-        raise IncomparableRunsError(f"there is no oracle: {error}") from error
+        raise IncomparableRunsError(
+            f"{settings.benchmark} has no {settings.metric} on {settings.dataset} at "
+            f"{settings.num_epochs} epochs: there is no oracle ({error})"
+        ) from error
     return best.value

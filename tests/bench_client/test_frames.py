@@ -87,7 +87,7 @@ def test_runs_become_rows_with_configuration_and_figures_as_columns(
 ) -> None:
     runs = bench.query_nb201(0, 200)
     values, _ = framed(runs)
-    assert [*values] == [*CONFIG, *EDGES, "seed", "num_runs", *FIGURES, *COSTS]
+    assert [*values] == [*CONFIG, *EDGES, "seed", "num_runs", *FIGURES, *COSTS, "size_source"]
     assert values["test_acc"] == [run.test_acc for run in runs]
     assert values["dataset"] == [run.config.dataset for run in runs]
     assert values["seed"] == [777, 888, 999] * 4
@@ -111,7 +111,7 @@ def test_what_is_not_recorded_is_missing(bench: BenchClient, framed: Callable[..
 def test_types_of_columns_do_not_depend_on_what_is_in_them(
     bench: BenchClient, found: int | None
 ) -> None:
-    runs = bench.query_nb201(found, 200, "cifar10", 777 if found else 5)
+    runs = bench.query_nb201(found, 200, "cifar10", 777 if found else 111)
     _, pandas_types = from_pandas(runs)
     assert pandas_types["index"] == pandas_types["num_runs"] == "int64"
     assert pandas_types["seed"] == "Int64"
@@ -126,7 +126,7 @@ def test_types_of_columns_do_not_depend_on_what_is_in_them(
 def test_an_empty_answer_has_the_columns_of_any_other(
     bench: BenchClient, framed: Callable[..., Any]
 ) -> None:
-    empty = bench.query_nb201(0, 200, "cifar10", 5)
+    empty = bench.query_nb201(0, 200, "cifar10", 111)
     assert empty == []
     values, types = framed(empty)
     full_values, full_types = framed(bench.query_nb201(0))
@@ -344,7 +344,7 @@ def test_figures_by_name_become_columns_of_their_names(framed: Callable[..., Any
         ),
     ]
     values, types = framed(Items(best, Ranked[Nb201Config]))
-    assert [*values] == ["rank", "value", "test_acc", "flops", *CONFIG, *EDGES]
+    assert [*values] == ["rank", "value", "test_acc", "flops", *CONFIG, *EDGES, "size_source"]
     assert values["flops"] == [None, 9.5]
     assert values["op_0_1"] == ["none", "none"]
     assert values["op_0_2"] == [None, None]

@@ -162,7 +162,7 @@ def test_exports_have_the_size_of_the_network_where_they_reduce(
     rows = list(csv.DictReader(io.StringIO(file.getvalue().decode())))
     sizes = [(float(row["parameters"]), row.get("size_source")) for row in rows]
     expected = {
-        None: [(0.802426, None), (WRONG[0], None), (0.802426, None)],
+        None: [(size, None) for size in (0.802426, WRONG[0], 0.802426)],
         "mean": [(0.802426, "counted")],
         "std": [(0.0, "counted")],
     }

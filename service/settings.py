@@ -149,7 +149,7 @@ class Settings(SettingsWithSecretFiles):
         Field(
             gt=0,
             le=1,
-            description="Share of requests, exports, uploads, streams, connections and bytes of "
+            description="Share of requests, exports, uploads, connections and bytes of long "
             "bodies that one key, or one address without a key, may take; more get a 429.",
         ),
     ] = 0.5

@@ -204,3 +204,6 @@ class CheckpointList(WireModel):
     """The checkpoints that were uploaded."""
 
     items: Listed[Checkpoint] = Field(description="The checkpoints, latest first.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null: no more."
+    )

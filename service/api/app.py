@@ -131,6 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             beside = (
                 asyncio.create_task(metrics.note_regularly(app.state)),
                 asyncio.create_task(app.state.job_desk.open_if_used()),
+                asyncio.create_task(app.state.job_desk.sweep_regularly()),
                 asyncio.create_task(connections.watch()),
             )
             with (

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 
 import orjson
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from bench_client.models import Checkpoint, CheckpointList
@@ -17,11 +18,13 @@ from service.api.body import refuse_other_media
 from service.api.job_desk import desk_of
 from service.api.job_problems import job_problems
 from service.api.problems import problem
+from service.api.query import described, read_query
 from service.api.respond import answer_now
 from service.api.safetensors_header import NotSafetensorsError, SafetensorsCheck
 from service.jobs import Jobs, records
-from service.jobs.contents import NO_ROOM, IncomingFile
-from service.jobs.errors import DiskFullError
+from service.jobs.checkpoints import IncomingCheckpoint
+from service.jobs.contents import NO_ROOM
+from service.jobs.errors import CheckpointsFullError, DiskFullError, UnknownCheckpointError
 
 __all__ = ["CHECKPOINTS_PATH", "router"]
 
@@ -47,19 +50,54 @@ _Name = Annotated[
     ),
 ]
 
+_DIGEST_PATTERN: Final = "^[0-9a-f]{64}$"
+_Digest = Annotated[
+    str, Path(pattern=_DIGEST_PATTERN, description="SHA-256 of the file, in hexadecimal digits.")
+]
+
+
+class _CheckpointsQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="Checkpoints in the page.")] = 100
+    cursor: Annotated[
+        str | None,
+        Field(pattern=_DIGEST_PATTERN, description="`next_cursor` of the page before; opaque."),
+    ] = None
+
 
 @router.get(
     CHECKPOINTS_PATH,
     operation_id="checkpoints",
     response_model=CheckpointList,
-    responses=job_problems(500, 503),
+    responses=job_problems(422, 500, 503),
+    openapi_extra=described(_CheckpointsQuestion),
 )
 async def checkpoints(request: Request) -> Response:
     """Return the weights that were uploaded, the latest first."""
-    found = await desk_of(request).ask(lambda jobs: jobs.checkpoints.all())
-    return answer_now(
-        {"items": [checkpoint.to_dict() for checkpoint in found]}, {"Cache-Control": "no-store"}
-    )
+    question = read_query(request, _CheckpointsQuestion)
+    desk = desk_of(request)
+    try:
+        found, following = await desk.ask(
+            lambda jobs: jobs.checkpoints.page(before=question.cursor, limit=question.limit)
+        )
+    except UnknownCheckpointError:
+        raise InvalidQuestionError("cursor", "it is of no checkpoint that is there") from None
+    items = [checkpoint.to_dict() for checkpoint in found]
+    return answer_now({"items": items, "next_cursor": following}, {"Cache-Control": "no-store"})
+
+
+@router.delete(
+    f"{CHECKPOINTS_PATH}/{{digest}}",
+    status_code=204,
+    operation_id="delete_checkpoint",
+    response_class=Response,
+    responses={204: {"description": "It is deleted."}, **job_problems(404, 409, 422, 500, 503)},
+)
+async def delete(request: Request, digest: _Digest) -> Response:
+    """Delete uploaded weights that no job which waits or runs uses."""
+    await desk_of(request).change(lambda jobs: jobs.checkpoints.remove(digest))
+    return Response(status_code=204)
 
 
 @router.post(
@@ -101,14 +139,20 @@ async def _receive(
 
     Raises:
         InvalidQuestionError: It is none.
-        DiskFullError: There is no room for it.
+        CheckpointsFullError: Those there are leave no room for it.
+        DiskFullError: The disk has no room for it.
     """
+    length = request.headers.get("Content-Length")
+    size = None if length is None else int(length)
     try:
-        with await desk_of(request).ask(lambda jobs: jobs.weights.receive()) as incoming:
+        with await desk_of(request).ask(lambda jobs: jobs.checkpoints.receive(size)) as incoming:
             return await _enlist(request, pieces, incoming, name)
     except NotSafetensorsError as error:
         await _swallow(pieces)
         raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
+    except (CheckpointsFullError, DiskFullError):
+        await _swallow(pieces)
+        raise
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -117,7 +161,7 @@ async def _receive(
 
 
 async def _enlist(
-    request: Request, pieces: AsyncIterator[bytes], incoming: IncomingFile, name: str
+    request: Request, pieces: AsyncIterator[bytes], incoming: IncomingCheckpoint, name: str
 ) -> tuple[records.Checkpoint, bool]:
     """Write a body into a file and list it."""
     desk = desk_of(request)
@@ -133,12 +177,10 @@ async def _enlist(
     async for piece in pieces:
         await in_thread(take, piece)
     check.finish()
-    sha256 = await in_thread(incoming.keep)
+    await in_thread(incoming.finish)
 
     def enlist(jobs: Jobs) -> tuple[records.Checkpoint, bool]:
-        return jobs.checkpoints.add(
-            sha256=sha256, name=name, size=incoming.size, tensors=check.tensors
-        )
+        return jobs.checkpoints.add(incoming, name=name, tensors=check.tensors)
 
     return await desk.change(enlist)
 

@@ -31,6 +31,7 @@ _READERS: Final = 4
 _WRITERS: Final = 4
 """The store takes one writer at a time; more threads would only wait for it."""
 _FILES: Final = 4
+_SWEEP_SECONDS: Final = 600.0
 _METRICS_SECONDS: Final = 2.0
 """That the metrics wait for those of jobs; whoever collects them gives up after ten."""
 
@@ -94,6 +95,20 @@ class JobDesk:
         except JobError as error:
             log = structlog.get_logger()
             log.warning("the jobs cannot be used", reason=str(error))
+
+    async def sweep_regularly(self) -> None:
+        """Remove what uploads left whose server died: at once, then now and then, without end."""
+        log = structlog.get_logger()
+        while True:
+            if self.settings.checkpoints_dir.is_dir():
+                try:
+                    gone = await self.ask(lambda jobs: jobs.checkpoints.sweep())
+                except JobError as error:
+                    log.warning("broken uploads cannot be removed", reason=str(error))
+                else:
+                    if gone:
+                        log.info("broken uploads removed", files=gone)
+            await asyncio.sleep(_SWEEP_SECONDS)
 
     def families(self) -> Iterator[Metric]:
         """Yield the metrics of jobs and workers, once the store is open.

@@ -12,6 +12,8 @@ from fastapi.responses import Response
 from bench_client.models import Problem
 from service.api.problems import problem
 from service.jobs.errors import (
+    CheckpointInUseError,
+    CheckpointsFullError,
     DiskFullError,
     IdempotencyConflictError,
     QueueFullError,
@@ -31,14 +33,14 @@ _RETRY_AFTER: Final = "5"
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8, or broke off.",
     404: "There is no such job, artifact, data set or checkpoint; the detail says what there is.",
-    409: "The idempotency key was given before, with another request.",
+    409: "The idempotency key was given with another request, or a job uses the checkpoint.",
     413: "The body is too large.",
     416: "The range lies behind the end of the file.",
     422: "The request is malformed, or an architecture lies outside its space.",
     429: "As many jobs wait as may: try again after `Retry-After`.",
     500: "The server failed; the request id leads to its log.",
     503: "The database of the jobs does not answer or is damaged, or too many streams are open.",
-    507: "The disk of the server is full.",
+    507: "The disk of the server is full, or uploaded checkpoints take as much as they may.",
 }
 
 
@@ -50,6 +52,8 @@ def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install_job_problem_handlers(app: FastAPI) -> None:
     """Make every error of jobs a problem."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        CheckpointInUseError: _in_use,
+        CheckpointsFullError: _checkpoints_full,
         DiskFullError: _disk_full,
         IdempotencyConflictError: _conflict,
         QueueFullError: _queue_full,
@@ -86,6 +90,18 @@ async def _unknown_dataset(request: Request, error: UnknownDatasetError) -> Resp
         detail=str(error),
         errors=[{"loc": ["body", "dataset"], "msg": str(error)}],
         extensions={"known": list(error.known)},
+    )
+
+
+async def _in_use(request: Request, error: CheckpointInUseError) -> Response:
+    return problem(
+        request, 409, kind="checkpoint-in-use", title="Checkpoint in use", detail=str(error)
+    )
+
+
+async def _checkpoints_full(request: Request, error: CheckpointsFullError) -> Response:
+    return problem(
+        request, 507, kind="checkpoints-full", title="No room for checkpoints", detail=str(error)
     )
 
 

@@ -11,12 +11,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.jobs.checkpoints import CheckpointShelf
 from service.jobs.contents import ContentFolder
 from service.jobs.database import JobDatabase
 from service.jobs.eviction import ArtifactShelf
 from service.jobs.leases import LeaseStore
 from service.jobs.retention import JobMemory
-from service.jobs.roster import CheckpointList, Roster
+from service.jobs.roster import Roster
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobStore
 
@@ -47,7 +48,7 @@ class Jobs:
     store: JobStore
     leases: LeaseStore
     roster: Roster
-    checkpoints: CheckpointList
+    checkpoints: CheckpointShelf
     bell: Bell
     artifacts: ContentFolder
     shelf: ArtifactShelf
@@ -70,6 +71,7 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
 
     settings.folder.mkdir(parents=True, exist_ok=True)
     artifacts = ContentFolder(settings.artifacts_dir)
+    weights = ContentFolder(settings.checkpoints_dir)
     with (
         closing(JobDatabase(settings.database_url)) as database,
         closing(Bell(settings)) as bell,
@@ -83,7 +85,12 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 retry_seconds=settings.retry_seconds,
             ),
             roster=Roster(database, lease_seconds=settings.lease_seconds),
-            checkpoints=CheckpointList(database),
+            checkpoints=CheckpointShelf(
+                database,
+                weights,
+                path=settings.checkpoints_dir,
+                most_bytes=settings.checkpoints_bytes,
+            ),
             bell=bell,
             artifacts=artifacts,
             shelf=ArtifactShelf(
@@ -93,5 +100,5 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 most_days=settings.artifact_days,
             ),
             memory=JobMemory(database, most_days=settings.job_days),
-            weights=ContentFolder(settings.checkpoints_dir),
+            weights=weights,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -61,9 +62,17 @@ class ContentFolder:
         Raises:
             OSError: It cannot be made.
         """
+        return IncomingFile(self.fresh(), self.path)
+
+    def fresh(self) -> Path:
+        """Return where a file may be written that is to come into the folder.
+
+        Raises:
+            OSError: The folder cannot be made.
+        """
         incoming = self._folder / _INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
-        return IncomingFile(incoming / uuid4().hex, self.path)
+        return incoming / uuid4().hex
 
     def add(self, path: Path) -> tuple[str, int]:
         """Copy a file into the folder and return its digest and size.
@@ -108,6 +117,8 @@ class IncomingFile:
         self._place = place
         self._digest = hashlib.sha256()
         self._file: BinaryIO = path.open("xb")
+        # Held while the file is written; the system takes it when the process dies.
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -130,15 +141,36 @@ class IncomingFile:
         self._digest.update(piece)
         self.size += len(piece)
 
+    @property
+    def sha256(self) -> str:
+        """Digest of what was written so far."""
+        return self._digest.hexdigest()
+
     def keep(self) -> str:
         """Put the file in its place, on the disk and not in a cache, and return its digest.
 
         Raises:
             OSError: The disk is full.
         """
+        self.finish()
+        return self.place()
+
+    def finish(self) -> None:
+        """Have what was written on the disk and not in a cache.
+
+        Raises:
+            OSError: The disk is full.
+        """
         self._file.flush()
         os.fsync(self._file.fileno())
-        sha256 = self._digest.hexdigest()
+
+    def place(self) -> str:
+        """Put a finished file in its place and return its digest.
+
+        Raises:
+            OSError: It is gone, or its folder cannot be made.
+        """
+        sha256 = self.sha256
         place = self._place(sha256)
         place.parent.mkdir(exist_ok=True)
         self._path.replace(place)

@@ -6,6 +6,8 @@ JobError
 ├── UnknownJobError            no such job
 ├── UnknownArtifactError       no such artifact, or it was evicted
 ├── UnknownCheckpointError     no uploaded checkpoint has this digest
+├── CheckpointsFullError       uploaded checkpoints take as much as they may
+├── CheckpointInUseError       a job that waits or runs names the checkpoint
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the job was taken from the worker that speaks for it
 └── StoreUnavailableError      the database does not answer, or is damaged
@@ -16,11 +18,13 @@ JobError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from benchmark_db.errors import shown
 
 __all__ = [
+    "CheckpointInUseError",
+    "CheckpointsFullError",
     "DiskFullError",
     "IdempotencyConflictError",
     "JobError",
@@ -81,6 +85,37 @@ class UnknownCheckpointError(JobError, LookupError):
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"no uploaded checkpoint has the digest {shown(digest)}")
+
+
+class CheckpointsFullError(JobError):
+    """The uploaded checkpoints take as many bytes as they may.
+
+    Args:
+        used: What they take, those on their way included.
+        bound: What they may take.
+    """
+
+    def __init__(self, used: int, bound: int) -> None:
+        super().__init__(
+            f"uploaded checkpoints, those on their way included, take {used} of the {bound} bytes "
+            "that they may, and this one does not fit: DELETE /v1/checkpoints/{digest} makes room"
+        )
+
+
+class CheckpointInUseError(JobError):
+    """A checkpoint that cannot be deleted because jobs that wait or run name it.
+
+    Args:
+        digest: Of the checkpoint.
+        job_ids: Those jobs.
+    """
+
+    def __init__(self, digest: str, job_ids: Sequence[str]) -> None:
+        others = f" and {len(job_ids) - 1} more" if len(job_ids) > 1 else ""
+        super().__init__(
+            f"the checkpoint {digest} is used by job {job_ids[0]}{others}: wait or cancel, then "
+            "delete it"
+        )
 
 
 class UnknownDatasetError(JobError, LookupError):

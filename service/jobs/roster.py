@@ -1,19 +1,17 @@
-"""The workers, and the checkpoints they may be asked to use."""
+"""The workers that registered, and what they can do."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
 from service.jobs.database import JobDatabase
-from service.jobs.errors import UnknownCheckpointError
 from service.jobs.reading import moment
-from service.jobs.records import Checkpoint, DeviceState, WorkerState
-from service.jobs.tables import CheckpointRow, WorkerRow
+from service.jobs.records import DeviceState, WorkerState
+from service.jobs.tables import WorkerRow
 
-__all__ = ["CheckpointList", "Roster"]
+__all__ = ["Roster"]
 
 _REMEMBERED: Final = 24 * 3600.0
 """Seconds that a worker is listed after its last word."""
@@ -71,66 +69,6 @@ class Roster:
             for name in worker.datasets if worker.alive else ():
                 found.setdefault(name, []).append(worker.id)
         return dict(sorted(found.items()))
-
-
-class CheckpointList:
-    """The checkpoints that were uploaded.
-
-    All methods raise StoreUnavailableError where the database does not answer.
-
-    Args:
-        database: Where they are listed.
-    """
-
-    def __init__(self, database: JobDatabase) -> None:
-        self._database = database
-
-    def add(self, *, sha256: str, name: str, size: int, tensors: int) -> tuple[Checkpoint, bool]:
-        """Return the checkpoint of a file, and whether it was added now."""
-
-        def change() -> bool:
-            row = CheckpointRow.insert(
-                sha256=sha256,
-                name=name,
-                size=size,
-                tensors=tensors,
-                created_at=self._database.now(),
-            )
-            known = self._database.rows(_with_digest(sha256))
-            if not known:
-                self._database.insert(row.on_conflict_ignore())
-            return not known
-
-        added = self._database.write(change)
-        return self.get(sha256), added
-
-    def get(self, sha256: str) -> Checkpoint:
-        """Return the checkpoint with a digest.
-
-        Raises:
-            UnknownCheckpointError: There is none.
-        """
-        query = _with_digest(sha256)
-        for checkpoint in self._database.read(lambda: list(self._read(query))):
-            return checkpoint
-        raise UnknownCheckpointError(sha256)
-
-    def all(self) -> list[Checkpoint]:
-        """Return the checkpoints, latest first."""
-        query = CheckpointRow.select().order_by(CheckpointRow.created_at.desc())
-        return self._database.read(lambda: list(self._read(query)))
-
-    def _read(self, query: Any) -> Iterator[Checkpoint]:
-        return map(_checkpoint, self._database.rows(query))
-
-
-def _with_digest(sha256: str) -> Any:
-    return CheckpointRow.select().where(CheckpointRow.sha256 == sha256)
-
-
-def _checkpoint(row: dict[str, Any]) -> Checkpoint:
-    created = moment(row.pop("created_at"))
-    return Checkpoint(**row, created_at=created)
 
 
 def _worker(row: dict[str, Any]) -> WorkerState:

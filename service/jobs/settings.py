@@ -69,6 +69,14 @@ class JobSettings(SettingsWithSecretFiles):
     artifact_bytes: Annotated[
         int, Field(gt=0, description="Bytes of artifacts that are kept; the oldest go first.")
     ] = 20 * 2**30
+    checkpoints_bytes: Annotated[
+        int,
+        Field(
+            gt=0,
+            description="Bytes of all uploaded checkpoints, those on their way included; more are "
+            "answered by 507.",
+        ),
+    ] = 100 * 2**30
     artifact_days: Annotated[
         float, Field(gt=0, description="Days after its last use that an artifact is kept.")
     ] = 30.0

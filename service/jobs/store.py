@@ -15,6 +15,7 @@ from service.jobs.errors import (
     QueueFullError,
     RowExistsError,
     StoreUnavailableError,
+    UnknownCheckpointError,
     UnknownJobError,
 )
 from service.jobs.reading import read_job
@@ -24,6 +25,7 @@ from service.jobs.tables import (
     IS_ANSWERING,
     IS_WAITING,
     ArtifactRow,
+    CheckpointRow,
     ContentRow,
     GivenKeyRow,
     JobRow,
@@ -67,6 +69,7 @@ class JobStore:
         Raises:
             QueueFullError: As many jobs wait as may.
             IdempotencyConflictError: The key was given before, with another request.
+            UnknownCheckpointError: It names a checkpoint that is not there, or not any more.
         """
         for _ in range(_SUBMISSIONS):
             try:
@@ -174,6 +177,7 @@ class JobStore:
         job_id, made = next((row["id"] for row in self._answering(new.key)), None), False
         if job_id is None:
             self._refuse_if_full()
+            self._refuse_deleted(new)
             job_id, made = self._insert(new), True
         if given_key is not None:
             stands = {"text": given_key, "request": new.key, "job_id": job_id}
@@ -188,6 +192,14 @@ class JobStore:
         ((waiting,),) = (row.values() for row in self._database.rows(query))
         if waiting >= self._bound:
             raise QueueFullError(self._bound, _RETRY_AFTER)
+
+    def _refuse_deleted(self, new: NewJob) -> None:
+        checkpoint = new.spec.get("network", {}).get("checkpoint")
+        if checkpoint is None:
+            return
+        query = CheckpointRow.select().where(CheckpointRow.sha256 == checkpoint)
+        if not self._database.rows(query):
+            raise UnknownCheckpointError(checkpoint)
 
     def _insert(self, new: NewJob) -> str:
         job_id = uuid4().hex

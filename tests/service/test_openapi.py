@@ -40,6 +40,7 @@ OPERATION_IDS = {
     "datasets",
     "checkpoints",
     "upload_checkpoint",
+    "delete_checkpoint",
 }
 
 

@@ -104,6 +104,7 @@ class TestWithoutAKey:
         assert {each.name for each in changing} == {
             *("submit_model", "submit_evaluation", "submit_latency", "cancel_job"),
             "upload_checkpoint",
+            "delete_checkpoint",
         }
         for each in changing:
             assert each.ask(reading_open).status_code == 401, each.name
@@ -112,7 +113,7 @@ class TestWithoutAKey:
         self, reading_open: httpx.Client, reading_keyed: httpx.Client, http: httpx.Client
     ) -> None:
         every = len(operations(http)) - len(WATCHED)
-        for asking, demanding in ((http, 0), (reading_open, 5), (reading_keyed, every)):
+        for asking, demanding in ((http, 0), (reading_open, 6), (reading_keyed, every)):
             found = operations(asking)
             assert sum(each.demands_key for each in found) == demanding
             for each in found:

@@ -49,6 +49,7 @@ _SUBMITTED: Final = {
 }
 
 UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
+    "checkpoints": _PAGE,
     "jobs": _PAGE,
     "nasbench101_computed_stats": {**_PAGE, **_CELL},
     "nasbench101_intermediate_stats": {**_PAGE, **_CELL},

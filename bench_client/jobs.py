@@ -13,6 +13,8 @@ from typing import Any, Final
 from bench_client.errors import InvalidRequestError, UnavailableError
 from bench_client.job_errors import JobCancelledError, JobFailedError, JobWaitError
 from bench_client.models import (
+    Checkpoint,
+    CheckpointList,
     DatasetList,
     Job,
     JobKind,
@@ -23,7 +25,7 @@ from bench_client.models import (
     WorkerList,
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
-from bench_client.operations import Held, Operation, Question, Steps, Topic, ask, rest
+from bench_client.operations import Held, Nothing, Operation, Question, Steps, Topic, ask, rest
 from bench_client.pages import check_progress
 from bench_client.progress_line import WatchJob, progress_line
 
@@ -333,6 +335,40 @@ def datasets() -> Steps[list[RegisteredDataset]]:
     return (yield from ask(Question("datasets", DatasetList))).items
 
 
+def checkpoints(*, limit: int | None = None) -> Steps[list[Checkpoint]]:
+    """Return the weights that were uploaded, the latest first.
+
+    Args:
+        limit: How many at most; None: all.
+    """
+    found: list[Checkpoint] = []
+    cursor = None
+    seen: set[str] = set()
+    while limit is None or len(found) < limit:
+        size = 1000 if limit is None else min(1000, limit - len(found))
+        options = {"limit": size, "cursor": cursor}
+        page = yield from ask(Question("checkpoints", CheckpointList, options=options))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        check_progress(cursor, seen, len(found))
+    return found[:limit]
+
+
+def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
+    """Delete uploaded weights; this needs a key of scope `admin` where there are keys.
+
+    Args:
+        checkpoint: The weights, or their SHA-256.
+
+    Raises:
+        InvalidRequestError: There are none of this digest, or a job that waits or runs uses them.
+    """
+    digest = checkpoint if isinstance(checkpoint, str) else checkpoint.sha256
+    yield from ask(Question("delete_checkpoint", Nothing, checkpoint=digest))
+
+
 class JobMethods:
     """What every client of a service can do with jobs."""
 
@@ -345,6 +381,8 @@ class JobMethods:
     latency = Operation(latency)
     workers = Operation(workers)
     datasets = Operation(datasets)
+    checkpoints = Operation(checkpoints)
+    delete_checkpoint = Operation(delete_checkpoint)
 
 
 def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:

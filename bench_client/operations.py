@@ -40,6 +40,7 @@ __all__ = [
     "AwaitedClient",
     "BlockingClient",
     "Held",
+    "Nothing",
     "Operation",
     "Question",
     "Rest",
@@ -62,9 +63,11 @@ Topic: TypeAlias = Literal[
     "benchmark",
     "benchmarks",
     "cancel_job",
+    "checkpoints",
     "computed_stats",
     "computed_stats_many",
     "datasets",
+    "delete_checkpoint",
     "distribution",
     "export",
     "families",
@@ -100,6 +103,7 @@ class Question(Generic[A]):
         options: How the answer should come (`reduction`, `limit`, …), and what else it takes.
         job: About which job, if about one.
         artifact: About which file of it, if about one.
+        checkpoint: About which uploaded weights, by their SHA-256, if about some.
     """
 
     topic: Topic
@@ -109,6 +113,7 @@ class Question(Generic[A]):
     options: Mapping[str, Any] = field(default_factory=dict)
     job: str | None = None
     artifact: str | None = None
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,10 @@ class Held(Question[A]):
 
     seconds: float = field(kw_only=True)
     at_once: Question[A] = field(kw_only=True)
+
+
+class Nothing(BaseModel):
+    """The answer to what is done and has no answer (204)."""
 
 
 class _Rested(BaseModel):

@@ -70,7 +70,7 @@ def exchange(
     if call.body is not None:
         outcome = yield from send({"Content-Type": "application/json"})
         return read(question, outcome, settings.shown)
-    if cache is None:
+    if cache is None or call.method != "GET":
         return read(question, (yield from send({})), settings.shown)
     return (yield from ask_through(cache, question, call.target, send, settings.shown))
 

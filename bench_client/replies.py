@@ -25,7 +25,7 @@ from bench_client.errors import (
 )
 from bench_client.job_errors import UnknownDatasetError, UnknownJobError
 from bench_client.models import Problem
-from bench_client.operations import Question
+from bench_client.operations import Nothing, Question
 from bench_client.retries import Outcome
 from bench_client.untrusted import request_id, retry_seconds
 
@@ -33,7 +33,8 @@ __all__ = ["read"]
 
 A = TypeVar("A", bound=BaseModel)
 
-_OK: Final = frozenset({200, 202})
+_NO_CONTENT: Final = 204
+_OK: Final = frozenset({200, 202, _NO_CONTENT})
 """An answer; a job that was accepted."""
 _FIRST_SERVER_ERROR: Final = 500
 _SNIPPET: Final = 120
@@ -68,6 +69,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-artifact": UnknownJobError,
     "unknown-dataset": UnknownDatasetError,
     "unknown-checkpoint": InvalidRequestError,
+    "checkpoint-in-use": InvalidRequestError,
 }
 """By the end of the type of a problem that the status alone does not tell."""
 
@@ -96,6 +98,8 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         raise _transport_error(outcome, address) from outcome
     if outcome.status_code not in _OK:
         raise _status_error(question, outcome, address)
+    if outcome.status_code == _NO_CONTENT and issubclass(question.answer, Nothing):
+        return question.answer()
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
     values = outcome.content.count(b",")

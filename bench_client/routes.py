@@ -46,7 +46,9 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "neighbors": Route("POST", "/v1/{benchmark}/architectures/neighbors"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
         "artifact": Route("GET", "/v1/jobs/{job}/artifacts/{artifact}"),
+        "checkpoints": Route("GET", "/v1/checkpoints"),
         "datasets": Route("GET", "/v1/datasets"),
+        "delete_checkpoint": Route("DELETE", "/v1/checkpoints/{checkpoint}"),
         "job": Route("GET", "/v1/jobs/{job}"),
         "jobs": Route("GET", "/v1/jobs"),
         "submit_evaluation": Route("POST", "/v1/evaluations"),
@@ -63,6 +65,8 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """What a benchmark may be called: other text in a path would ask for something else."""
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
 _LONGEST_QUERY: Final = 8000
 """Characters; servers and proxies refuse longer addresses, each in its own way."""
 
@@ -74,9 +78,9 @@ class Call(NamedTuple):
     """A question as HTTP has it.
 
     Attributes:
-        method: GET or POST.
+        method: GET, POST or DELETE.
         target: Path and query, below the address of the service.
-        body: JSON; None for GET.
+        body: JSON; None but for POST.
     """
 
     method: str
@@ -92,7 +96,7 @@ def call_of(question: Question[Any]) -> Call:
     Raises:
         BenchmarkNotInstalledError: The name can be no benchmark's.
         UnknownJobError: The id can be no job's.
-        InvalidRequestError: An argument cannot be written as JSON.
+        InvalidRequestError: An argument cannot be written as JSON, or a digest is none.
         TooLargeError: The arguments do not fit into an address.
     """
     route = ROUTES[question.topic]
@@ -100,6 +104,7 @@ def call_of(question: Question[Any]) -> Call:
         benchmark=_checked_name(question.benchmark),
         job=_checked_job(question.job),
         artifact=quote(question.artifact or "", safe=""),
+        checkpoint=_checked_checkpoint(question.checkpoint),
     )
     arguments = {
         name: value
@@ -133,6 +138,12 @@ def _checked_job(job: str | None) -> str | None:
     if job is not None and not _NAME.fullmatch(job):
         raise UnknownJobError(f"there is no job {job!r:.80}")
     return job
+
+
+def _checked_checkpoint(digest: str | None) -> str | None:
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise InvalidRequestError(f"checkpoint: {digest!r:.80} is no SHA-256 in hexadecimal digits")
+    return digest
 
 
 def _json(name: str, value: Any) -> str:

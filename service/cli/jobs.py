@@ -88,6 +88,30 @@ def get_command(
             sys.stdout.write(f"{path}\n")
 
 
+@app.command("checkpoints")
+def checkpoints_command(*, url: Url = None, as_json: AsJson = False) -> None:
+    """List the weights that were uploaded, the latest first."""
+    with BenchClient(url) as bench:
+        found = [checkpoint.model_dump(mode="json") for checkpoint in bench.checkpoints()]
+    if wants_json(asked=as_json):
+        print_json(found)
+    else:
+        size = sum(checkpoint["size"] for checkpoint in found)
+        print_items(found, f"Uploaded weights: {len(found)}, {size} bytes")
+
+
+@app.command("delete-checkpoint")
+def delete_checkpoint_command(
+    sha256: Annotated[str, typer.Argument(help="As `nbs jobs checkpoints` lists it.")],
+    *,
+    url: Url = None,
+) -> None:
+    """Delete uploaded weights that no job which waits or runs uses; needs a key of scope admin."""
+    with BenchClient(url) as bench:
+        bench.delete_checkpoint(sha256)
+    sys.stdout.write(f"{sha256} is deleted\n")
+
+
 @app.command("evaluate")
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="A searched model; `nbs zoo list` names them.")],

@@ -34,7 +34,7 @@ _AROUND: Final = 3
 """Characters between a value and that of the next column."""
 _LONG_TEXT: Final = 16
 """Characters from which on a value is a text that gives way to numbers."""
-_IDENTITIES: Final = ("index", "hash", "id")
+_IDENTITIES: Final = ("index", "hash", "id", "sha256")
 """Fields by which an item can be asked for again, the best first."""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +19,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 
+from bench_client import AsyncBenchClient, BenchClient, InvalidRequestError
 from service.jobs import Jobs, JobSettings, open_jobs
 
 PATH: Final = "/v1/checkpoints"
@@ -250,3 +254,38 @@ def test_the_list_has_pages(start: Start) -> None:
     assert found == sent[::-1]
     for bad in ({"limit": 1001}, {"cursor": "x"}, {"cursor": "0" * 64}):
         assert httpx.get(f"{url}{PATH}", params=bad).status_code == 422
+
+
+def test_clients_and_the_command_line_list_and_delete(start: Start) -> None:
+    url = start().url
+    bodies = [content(10 + number) for number in range(3)]
+    first, second, third = (upload(url, body).json()["sha256"] for body in bodies)
+    with BenchClient(url) as bench:
+        assert [found.sha256 for found in bench.checkpoints()] == [third, second, first]
+        (latest,) = bench.checkpoints(limit=1)
+        bench.delete_checkpoint(latest)
+        with pytest.raises(InvalidRequestError, match="no uploaded checkpoint"):
+            bench.delete_checkpoint(latest)
+        for digest in ("x", "../jobs", "A" * 64, ""):
+            with pytest.raises(InvalidRequestError, match="no SHA-256"):
+                bench.delete_checkpoint(digest)
+        job = httpx.post(f"{url}/v1/models", json=network(second)).json()
+        with pytest.raises(InvalidRequestError, match=job["id"]):
+            bench.delete_checkpoint(second)
+
+    async def delete_awaiting() -> list[str]:
+        async with AsyncBenchClient(url, cache=None) as bench:
+            await bench.delete_checkpoint(first)
+            return [found.sha256 for found in await bench.checkpoints()]
+
+    assert asyncio.run(delete_awaiting()) == [second]
+    assert [item["sha256"] for item in json.loads(nbs("checkpoints", url).stdout)] == [second]
+    httpx.post(f"{url}/v1/jobs/{job['id']}/cancel")
+    assert second in nbs("delete-checkpoint", url, second).stdout
+    assert json.loads(nbs("checkpoints", url).stdout) == []
+    assert nbs("delete-checkpoint", url, second).returncode == 1
+
+
+def nbs(command: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "service.cli", "jobs", command, *arguments, "--url", url]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)

@@ -34,8 +34,8 @@ def server(attacked: Any) -> BenchServer:
 
 @pytest.fixture(scope="module")
 def hasty(attacked: Any) -> BenchServer:
-    """A server that waits a second for a head, and less for another request."""
-    started: BenchServer = attacked(NASBENCH_HEADER_SECONDS="1", NASBENCH_IDLE_SECONDS="0.6")
+    """A server that waits three seconds for a head, and less for another request."""
+    started: BenchServer = attacked(NASBENCH_HEADER_SECONDS="3", NASBENCH_IDLE_SECONDS="0.6")
     return started
 
 
@@ -176,7 +176,7 @@ class TestDeadlines:
     def test_a_head_that_drips_is_408_as_soon(self, hasty: BenchServer) -> None:
         with RawConnection(hasty.port) as connection, ThreadPoolExecutor() as beside:
             started = time.monotonic()
-            beside.submit(connection.send, *in_pieces(GET * 3, 1), pause=0.05)
+            beside.submit(connection.send, *in_pieces(GET, 1), pause=0.15)
             assert b"HTTP/1.1 408" in connection.rest()
             assert 0.4 < time.monotonic() - started < 10
 
@@ -194,7 +194,7 @@ class TestDeadlines:
             assert connection.receive(12) == b"HTTP/1.1 200"
             time.sleep(0.3)
             connection.send(b"GET /livez HT")
-            time.sleep(0.7)  # longer than an idle connection is kept
+            time.sleep(1.0)  # longer than an idle connection is kept
             connection.send(b"TP/1.1\r\n\r\n")
             started = time.monotonic()
             assert b'{"status":"alive"}' in connection.rest()

@@ -195,6 +195,8 @@ COMMANDS: Final = [
     "distribution nasbench201 --metric test_acc",
     "export nds",
     "jobs cancel x",
+    "jobs checkpoints",
+    f"jobs delete-checkpoint {'0' * 64}",
     "jobs evaluate m --dataset d",
     "jobs get x",
     "jobs list",

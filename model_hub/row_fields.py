@@ -48,6 +48,7 @@ _MEASURED: Final = frozenset(
         *("best_test_acc", "best_train_acc", "best_train_loss", "config", "current_epoch"),
         *("final_test_acc", "final_train_acc", "final_train_loss", "flops", "intermediates"),
         *("iter_time", "latency", "num_runs", "ori_test_acc", "ori_test_evaluation_time"),
+        "size_source",
         *("ori_test_loss", "parameters", "prec_time", "repeat", "seed", "test_acc"),
         *("test_evaluation_time", "test_loss", "train_acc", "train_loss", "training_time"),
         *("valid_acc", "valid_evaluation_time", "valid_loss"),

@@ -87,8 +87,7 @@ class JobDesk:
 
         One that cannot be opened now is opened, or complained of, at the first request.
         """
-        settings = self.settings
-        if settings.jobs_url is None and not (settings.folder / "jobs.db").exists():
+        if not self._is_used():
             return
         try:
             await self.ask(lambda jobs: jobs.store.counts())
@@ -111,11 +110,11 @@ class JobDesk:
             await asyncio.sleep(_SWEEP_SECONDS)
 
     def families(self) -> Iterator[Metric]:
-        """Yield the metrics of jobs and workers, once the store is open.
+        """Yield the metrics of jobs and workers, once there are any, whoever made them.
 
         Called in a thread.
         """
-        if self._jobs is None:
+        if self._jobs is None and not self._is_used():
             return
 
         def find(jobs: Jobs) -> list[Metric]:
@@ -130,6 +129,11 @@ class JobDesk:
             found = []
         yield availability_family(available=bool(found))
         yield from found
+
+    def _is_used(self) -> bool:
+        """Tell whether there are jobs already."""
+        settings = self.settings
+        return settings.jobs_url is not None or (settings.folder / "jobs.db").exists()
 
     async def close(self) -> None:
         """Close the store, if it was opened."""

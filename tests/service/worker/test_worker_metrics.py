@@ -19,7 +19,7 @@ def told(url: str) -> dict[tuple[str, str], float]:
         (sample.name, sample.labels.get("state") or sample.labels["worker"]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if family.name.startswith(("nasbench_jobs", "nasbench_worker_"))
+        if family.name == "nasbench_jobs" or family.name.startswith("nasbench_worker_")
     }
 
 

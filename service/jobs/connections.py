@@ -133,6 +133,8 @@ def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
         # A host that swallows what is sent to it, and a lock that is held, end like one that is
         # down: an operation takes so long and no longer.
         tcp_user_timeout=seconds * 1000,
+        # A database without an encoding of its own (SQL_ASCII) gives bytes in place of text.
+        client_encoding="utf8",
         options=f"-c statement_timeout={seconds}s -c lock_timeout={seconds}s",
     )
     return pool, psycopg.Error

@@ -81,6 +81,28 @@ def test_operations_go_on_after_postgresql_was_restarted(
         assert jobs.store.get(job.id).result == {"x": 1}
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "UTF8", "LATIN1"])
+def test_a_database_of_any_encoding_keeps_jobs(
+    postgres_server: PostgresServer, tmp_path: Path, encoding: str
+) -> None:
+    """SQL_ASCII is what PostgreSQL makes of the locale C, and gives bytes unless told otherwise."""
+    name = f"jobs_{encoding.lower()}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'"
+        )
+    url = postgres_server.url.removesuffix("postgres") + name
+    spec = {"name": "Z\u00fcrich"}
+    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    for _ in range(2):  # the second time the tables are there
+        with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=url)) as jobs:
+            job, _ = jobs.store.submit(new)
+            assert jobs.store.get(job.id) == job
+            assert job.spec == spec
+            assert type(job.id) is str
+
+
 def test_a_disk_of_postgresql_that_is_full_is_said_to_be_so(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

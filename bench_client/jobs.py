@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from bench_client.errors import InvalidRequestError, UnavailableError
@@ -33,6 +34,8 @@ __all__ = ["JobMethods", "build"]
 
 _HOLD: Final = 10.0
 """Seconds that the server may hold back how a job is, until something happens to it."""
+_PAGE: Final = 1000
+"""Items in a page; servers give no more."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks at a job where the server does not hold its answer back; each pause is
@@ -65,19 +68,8 @@ def jobs(
         kind: Only those of this kind.
         limit: How many at most; None: all.
     """
-    found: list[Job] = []
-    cursor = None
-    seen: set[str] = set()
-    while limit is None or len(found) < limit:
-        size = 1000 if limit is None else min(1000, limit - len(found))
-        options = {"state": state, "kind": kind, "limit": size, "cursor": cursor}
-        page = yield from ask(Question("jobs", JobPage, options=options))
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-        check_progress(cursor, seen, len(found))
-    return found[:limit]
+    filters = {"state": state, "kind": kind}
+    return (yield from _latest(Question("jobs", JobPage, options=filters), limit))
 
 
 def cancel(job: Job | str) -> Steps[Job]:
@@ -341,19 +333,7 @@ def checkpoints(*, limit: int | None = None) -> Steps[list[Checkpoint]]:
     Args:
         limit: How many at most; None: all.
     """
-    found: list[Checkpoint] = []
-    cursor = None
-    seen: set[str] = set()
-    while limit is None or len(found) < limit:
-        size = 1000 if limit is None else min(1000, limit - len(found))
-        options = {"limit": size, "cursor": cursor}
-        page = yield from ask(Question("checkpoints", CheckpointList, options=options))
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-        check_progress(cursor, seen, len(found))
-    return found[:limit]
+    return (yield from _latest(Question("checkpoints", CheckpointList), limit))
 
 
 def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
@@ -383,6 +363,28 @@ class JobMethods:
     datasets = Operation(datasets)
     checkpoints = Operation(checkpoints)
     delete_checkpoint = Operation(delete_checkpoint)
+
+
+def _latest(question: Question[Any], limit: int | None) -> Steps[list[Any]]:
+    """Return the items of a list that comes in pages, the latest first.
+
+    Args:
+        question: Asks for a page, but for its size and place.
+        limit: How many items at most; None: all.
+    """
+    found: list[Any] = []
+    cursor = None
+    seen: set[str] = set()
+    while limit is None or len(found) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        options = {**question.options, "limit": size, "cursor": cursor}
+        page = yield from ask(replace(question, options=options))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        check_progress(cursor, seen, len(found))
+    return found[:limit]
 
 
 def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:

@@ -202,40 +202,31 @@ def _refused(request: Request, error: HTTPException) -> Response:
 
 
 def _busy(request: Request, error: NoPlaceError) -> Response:
-    if error.of_caller:
-        detail = f"{error.most} of your requests are in progress, which is a caller's share"
-        return _too_many_of_caller(request, detail)
-    return problem(
-        request,
-        503,
-        kind="too-many-requests-at-a-time",
-        title="Too many requests at a time",
-        detail=f"{error.most} requests are in progress, which is all at a time; ask again later",
-        headers={"Retry-After": _RETRY_AFTER},
-    )
+    most = f"{error.most} of your requests are in progress"
+    all_ = f"{error.most} requests are in progress, which is all at a time"
+    return _too_many(request, error, of_caller=most, of_all=all_)
 
 
 def _no_room(request: Request, error: NoPlaceError) -> Response:
+    most = f"your bodies take more than {error.most} bytes"
+    all_ = "the bodies of requests in progress take all memory there is for them"
+    return _too_many(request, error, of_caller=most, of_all=all_)
+
+
+def _too_many(request: Request, error: NoPlaceError, *, of_caller: str, of_all: str) -> Response:
+    """Refuse a request for want of a place: its caller has too many, or all have."""
     if error.of_caller:
-        detail = f"your bodies take more than {error.most} bytes, which is a caller's share"
-        return _too_many_of_caller(request, detail)
+        status, kind = HTTPStatus.TOO_MANY_REQUESTS, "too-many-of-one-caller"
+        title = "Too many requests of one caller at a time"
+        detail = f"{of_caller}, which is a caller's share"
+    else:
+        status, kind = HTTPStatus.SERVICE_UNAVAILABLE, "too-many-requests-at-a-time"
+        title, detail = "Too many requests at a time", of_all
     return problem(
         request,
-        503,
-        kind="too-many-requests-at-a-time",
-        title="Too many requests at a time",
-        detail="the bodies of requests in progress take all memory there is for them; ask again "
-        "later",
-        headers={"Retry-After": _RETRY_AFTER},
-    )
-
-
-def _too_many_of_caller(request: Request, detail: str) -> Response:
-    return problem(
-        request,
-        429,
-        kind="too-many-of-one-caller",
-        title="Too many requests of one caller at a time",
+        status,
+        kind=kind,
+        title=title,
         detail=f"{detail}; ask again later",
         headers={"Retry-After": _RETRY_AFTER},
     )

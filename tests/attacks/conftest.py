@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from bench_server import BenchServer
+from bench_server import BenchServer, ending_together
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -27,15 +27,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def attacked(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """Starts servers that end with the module, each told its settings."""
-    started = []
-
-    def start(**environment: str) -> BenchServer:
-        server = BenchServer(tmp_path_factory.mktemp("server"), directory, **environment)
-        started.append(server)
-        server.start()
-        return server
-
-    yield start
-    for server in started:
-        server.stop()
-        assert "Traceback" not in server.log.read_text()
+    with ending_together() as started:
+        yield lambda **told: started(
+            BenchServer(tmp_path_factory.mktemp("server"), directory, **told)
+        )

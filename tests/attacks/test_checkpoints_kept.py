@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Final
 
 import httpx
 import pytest
-from bench_server import BenchServer
+from bench_server import BenchServer, ending_together
 
 from bench_client import AsyncBenchClient, BenchClient, InvalidRequestError
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -33,22 +34,14 @@ Start = Callable[..., BenchServer]
 @pytest.fixture
 def start(directory: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts servers with one folder of jobs, which end with the test."""
-    started: list[BenchServer] = []
+    told = {"NASBENCH_CHECKPOINTS_BYTES": str(QUOTA), "NASBENCH_BODY_SECONDS": "300"}
+    told["NASBENCH_JOBS_DIR"] = str(tmp_path / "jobs")
+    with ending_together() as started:
 
-    def make() -> BenchServer:
-        told = {"NASBENCH_CHECKPOINTS_BYTES": str(QUOTA), "NASBENCH_BODY_SECONDS": "300"}
-        told["NASBENCH_JOBS_DIR"] = str(tmp_path / "jobs")
-        folder = tmp_path / f"server{len(started)}"
-        folder.mkdir()
-        server = BenchServer(folder, directory, **told)
-        started.append(server)
-        server.start()
-        return server
+        def make() -> BenchServer:
+            return started(BenchServer(Path(mkdtemp(dir=tmp_path)), directory, **told))
 
-    yield make
-    for server in started:
-        server.stop()
-        assert "Traceback" not in server.log.read_text()
+        yield make
 
 
 @pytest.fixture

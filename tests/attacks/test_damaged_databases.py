@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
-from bench_server import BenchServer
+from bench_server import BenchServer, ending_together
 
 from benchmark_db.catalog import PUBLISHED, Catalog
 from benchmark_db.errors import UnusableDatabaseError
@@ -77,19 +77,13 @@ def folder(sound: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def start(folder: Path, tmp_path: Path) -> Iterator[Started]:
     """Starts a server of the copy that checks it all the time unless told otherwise."""
-    started = []
+    with ending_together() as started:
 
-    def start(workers: int = 1, **environment: str) -> BenchServer:
-        told = {"NASBENCH_VERIFY_SECONDS": "0.2", **environment}
-        server = (Workers if workers > 1 else BenchServer)(tmp_path, folder, **told)
-        started.append(server)
-        server.start()
-        return server
+        def start(workers: int = 1, **environment: str) -> BenchServer:
+            told = {"NASBENCH_VERIFY_SECONDS": "0.2", **environment}
+            return started((Workers if workers > 1 else BenchServer)(tmp_path, folder, **told))
 
-    yield start
-    for server in started:
-        server.stop()
-        assert "Traceback" not in server.log.read_text()
+        yield start
 
 
 def flip(path: Path, rng: Random, count: int = 1) -> None:

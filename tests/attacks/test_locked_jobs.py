@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx
 import pytest
-from bench_server import BenchServer
+from bench_server import BenchServer, ending_together
 from real_servers import PostgresServer
 
 DEADLINE: Final = 10.0
@@ -28,17 +28,8 @@ Start = Callable[..., BenchServer]
 @pytest.fixture
 def start(directory: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts a server that ends with the test."""
-    started = []
-
-    def make(**environment: str) -> BenchServer:
-        server = BenchServer(tmp_path, directory, **environment)
-        started.append(server)
-        server.start()
-        return server
-
-    yield make
-    for server in started:
-        server.stop()
+    with ending_together() as started:
+        yield lambda **told: started(BenchServer(tmp_path, directory, **told))
 
 
 def submit(url: str, arch: int) -> httpx.Response:

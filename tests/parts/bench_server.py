@@ -5,16 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import httpx
 from real_servers import RealServer
 
-__all__ = ["BenchServer"]
+__all__ = ["BenchServer", "ending_together"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def ending_together() -> Iterator[Callable[[BenchServer], BenchServer]]:
+    """Start servers that end with the context, none of them with a traceback in its log."""
+    started: list[BenchServer] = []
+
+    def start(server: BenchServer) -> BenchServer:
+        started.append(server)
+        server.start()
+        return server
+
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.stop()
+    for server in started:
+        assert "Traceback" not in server.log.read_text()
 
 
 class BenchServer(RealServer):

@@ -12,15 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from missing_extra import PACKAGES
+
 __all__ = ["warn_at_script"]
 
 _ROOT: Final = Path(__file__).parents[1]
-_OURS: Final = tuple(
-    f"{_ROOT / package}{os.sep}"
-    for package in (
-        *("bench_client", "benchmark_db", "generators", "model_hub", "nas_search", "service"),
-    )
-)
+_OURS: Final = tuple(f"{_ROOT / package}{os.sep}" for package in PACKAGES)
 """Where the packages of this project lie; a script may have one of the same name elsewhere."""
 
 _PYTHON: Final = (f"{sysconfig.get_path('stdlib')}{os.sep}", "<frozen ")

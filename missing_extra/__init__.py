@@ -13,14 +13,15 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
 
-__all__ = ["MissingExtraError", "needs", "refuse_missing"]
+__all__ = ["PACKAGES", "MissingExtraError", "needs", "refuse_missing"]
 
-_OURS: Final = frozenset(
+PACKAGES: Final = frozenset(
     {
         *("bench_client", "benchmark_db", "generators", "missing_extra", "model_hub"),
         *("nas_search", "service"),
     }
 )
+"""The packages of this project."""
 
 
 class MissingExtraError(ModuleNotFoundError):
@@ -65,7 +66,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "something").partition(".")[0]
-        if module in _OURS:
+        if module in PACKAGES:
             raise
         raise MissingExtraError(extra, purpose, module) from error
 

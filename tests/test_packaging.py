@@ -12,13 +12,30 @@ from pathlib import Path
 import pytest
 
 import bench_client
+from missing_extra import PACKAGES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+PROJECT, TOOLS = PYPROJECT["project"], PYPROJECT["tool"]
 
 
 def names(requirements: list[str]) -> set[str]:
     return {requirement.split(">")[0].split("[")[0].strip() for requirement in requirements}
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        TOOLS["hatch"]["build"]["targets"]["wheel"]["packages"],
+        TOOLS["mypy"]["packages"],
+        TOOLS["coverage"]["run"]["source"],
+        TOOLS["importlinter"]["root_packages"],
+    ],
+    ids=["wheel", "mypy", "coverage", "import-linter"],
+)
+def test_no_package_is_forgotten(listed: list[str]) -> None:
+    assert set(listed) == PACKAGES
+    assert {path.parent.name for path in REPOSITORY.glob("*/__init__.py")} == PACKAGES
 
 
 def test_a_client_needs_httpx_and_pydantic_alone() -> None:

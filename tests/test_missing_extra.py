@@ -12,6 +12,7 @@ import pytest
 from missing_extra import MissingExtraError, needs, refuse_missing
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+JOBS = "from service.jobs import JobSettings, open_jobs; open_jobs(JobSettings"
 SIZES = "'natssss', '8:8:8:8:8', dataset='cifar10'"
 
 
@@ -56,6 +57,8 @@ def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedPro
         ("from bench_client import Items, Job; Items([], Job).to_pandas()", "pandas", "pandas"),
         ("from bench_client import Items, Job; Items([], Job).to_polars()", "polars", "polars"),
         ("from benchmark_db.export_parquet import _arrow; _arrow()", "arro3", "export"),
+        (f"{JOBS}(jobs_url='postgresql://x/y')).__enter__()", "psycopg", "cluster"),
+        (f"{JOBS}(redis_url='redis://127.0.0.1:9')).__enter__()", "redis", "cluster"),
         ("import runpy; runpy.run_path('examples/optuna_study.py')", "optuna", "optuna"),
         ("import runpy; runpy.run_path('examples/nasbench_style.py')", "numpy", "local"),
     ],

@@ -20,6 +20,7 @@ from huey import SqliteHuey
 from huey.exceptions import HueyException
 from huey.serializer import Serializer
 
+from missing_extra import needs
 from service.jobs.settings import JobSettings
 
 __all__ = ["Bell"]
@@ -132,9 +133,9 @@ def _huey(settings: JobSettings) -> Any:
             create_tables=False,
             **options,
         )
-    # The extra may be missing where SQLite is enough.
-    from huey import RedisHuey  # noqa: PLC0415
-    from redis import ConnectionPool  # noqa: PLC0415
+    with needs("cluster", "a queue in Redis"):
+        from huey import RedisHuey  # noqa: PLC0415
+        from redis import ConnectionPool  # noqa: PLC0415
 
     # A Redis that accepts connections and stands still is as good as none.
     patience = 3 * _ANSWER_SECONDS

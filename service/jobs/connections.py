@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from peewee import OperationalError
 from playhouse.pool import PooledSqliteDatabase
 
+from missing_extra import needs
 from service.jobs.deadline import ANSWER_SECONDS, seconds_left
 
 __all__ = ["SqlitePool", "postgresql_pool", "sqlite_pool"]
@@ -92,12 +93,16 @@ def sqlite_pool(url: str) -> SqlitePool:
 
 
 def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
-    """Return connections to a PostgreSQL, and what its driver raises."""
-    # The extra may be missing where SQLite is enough.
-    import psycopg  # noqa: PLC0415
-    from peewee import Psycopg3Adapter  # noqa: PLC0415
-    from playhouse.postgres_ext import PooledPsycopg3Database  # noqa: PLC0415
-    from psycopg.errors import _WaitTimeout  # noqa: PLC0415 - raised by its public `wait`
+    """Return connections to a PostgreSQL, and what its driver raises.
+
+    Raises:
+        MissingExtraError: There is no driver.
+    """
+    with needs("cluster", "a database of jobs in PostgreSQL"):
+        import psycopg  # noqa: PLC0415
+        from peewee import Psycopg3Adapter  # noqa: PLC0415
+        from playhouse.postgres_ext import PooledPsycopg3Database  # noqa: PLC0415
+        from psycopg.errors import _WaitTimeout  # noqa: PLC0415 - raised by its public `wait`
 
     class Connection(psycopg.Connection[Any]):
         """A connection that waits for its server no longer than the deadline.

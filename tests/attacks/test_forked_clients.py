@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import pytest
 from bench_server import BenchServer
+from forked_pools import FORK, forked_pool
 
 from bench_client import AsyncBenchClient, BenchClient
 from bench_client.compat import client_for
@@ -32,7 +33,7 @@ from bench_client.compat_nats_bench import create
 from bench_client.compat_optuna import objective
 
 ARCHS: Final = [0, 5, 11] * 200
-FORK: Final = multiprocessing.get_context("fork")
+
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:the numbers of:UserWarning",
@@ -90,7 +91,7 @@ def check_all(bench: BenchClient, archs: list[int]) -> None:
 
 
 def test_the_workers_of_a_forked_pool_get_their_own_answers(client: BenchClient) -> None:
-    with FORK.Pool(4) as pool:
+    with forked_pool(4) as pool:
         found = pool.map(partial(asked_for, client), ARCHS)
     assert found == [[arch] for arch in ARCHS]
 

@@ -7,10 +7,10 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from forked_pools import forked_pool
 
 from benchmark_db.answers import computed_stats_answer
 from benchmark_db.errors import UnusableDatabaseError
@@ -19,7 +19,6 @@ from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
 
 THREADS = 24
-FORK = get_context("fork")
 
 
 @pytest.fixture(scope="module")
@@ -243,10 +242,10 @@ def test_forked_processes_open_the_file_anew_and_refuse_another(
     path: Path, opened: NasBench201, other_database: Path
 ) -> None:
     expected = everything(opened)
-    with FORK.Pool(4, initializer=remember, initargs=(opened,)) as pool:
+    with forked_pool(4, remember, (opened,)) as pool:
         assert pool.map(answers_of_the_opened, range(16)) == [expected] * 16
     moved_into_place(other_database, path)
-    with FORK.Pool(2, initializer=remember, initargs=(opened,)) as pool:
+    with forked_pool(2, remember, (opened,)) as pool:
         told = pool.map(answers_of_the_opened, range(2))
     assert (
         told
@@ -268,7 +267,7 @@ def test_a_process_forked_while_threads_ask_can_ask_itself(opened: NasBench201) 
         thread.start()
     try:
         for _ in range(5):
-            with FORK.Pool(1, initializer=remember, initargs=(opened,)) as pool:
+            with forked_pool(1, remember, (opened,)) as pool:
                 assert pool.apply_async(answers_of_the_opened, (0,)).get(60) == expected
     finally:
         done.set()

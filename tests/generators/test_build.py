@@ -35,9 +35,12 @@ SOURCE = Source("test", 1, "0" * 64)
 
 # Says a line when the first architecture is in, and one when all is done.
 CONVERSION = """
-import sys
+import signal, sys
 from pathlib import Path
 from generators.nasbench201 import generate
+
+# What is started in the background of a script ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def progress(done, total):
     if done == 1:

@@ -138,7 +138,8 @@ def test_a_file_that_another_has_for_itself_alone_is_503_everywhere_within_one_d
         assert httpx.get(f"{url}/nasbench201/computed-stats?arch=0").status_code == 200
         for future in waiting:
             assert_in_time(*future.result())
-    assert submit(server.url, 1).status_code == 202
+    # 200 where the thread of the refused one found the lock gone in its last moment.
+    assert submit(server.url, 1).status_code in {200, 202}
 
 
 def test_a_locked_queue_delays_no_submission_beyond_the_deadline(start: Start) -> None:

@@ -19,12 +19,12 @@ from bench_client.errors import SyntheticDataWarning
 from bench_client.export import ExportMethods
 from bench_client.http_settings import HttpSettings
 from bench_client.jobs import JobMethods
+from bench_client.methods import Surface
 from bench_client.models import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
 from bench_client.simulation import AsyncSimulation, Simulation
 from bench_client.simulation_settings import SimulationSettings
-from bench_client.surface import Surface
 from bench_client.untrusted import cleaned
 from missing_extra import needs
 

@@ -14,8 +14,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from bench_client.bodies import MOST_ANSWER
+from bench_client.connection_pool import AsyncConnectionPool, Pool
 from bench_client.errors import InvalidSettingError
-from bench_client.lanes import Lanes, Pool
 
 if TYPE_CHECKING:
     from bench_client.cache import AnswerCache
@@ -121,10 +121,10 @@ class HttpSettings:
         )
         return Pool(limits=limits, **self._connection_options())
 
-    def open_lanes(self) -> Lanes:
+    def open_async_pool(self) -> AsyncConnectionPool:
         """Return connections for the tasks of an event loop."""
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEPALIVE)
-        return Lanes(limits=limits, **self._connection_options())
+        return AsyncConnectionPool(limits=limits, **self._connection_options())
 
     def _connection_options(self) -> dict[str, Any]:
         url = httpx.URL(self.url)

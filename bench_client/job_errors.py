@@ -60,7 +60,7 @@ class JobNotDoneError(BenchError):
 
 
 class JobFailedError(JobNotDoneError):
-    """A job failed, was parked after several tries, or its result was thrown away."""
+    """A job failed, was parked after several attempts, or its result was thrown away."""
 
 
 class JobCancelledError(JobNotDoneError):

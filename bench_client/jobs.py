@@ -161,7 +161,7 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.
-        time_limit: Seconds that one try may take.
+        time_limit: Seconds that one attempt may take.
         wait: Whether to wait for the result; if not, the job is returned as it was submitted.
         timeout: As for `wait`.
         progress: As for `wait`.
@@ -232,7 +232,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.
-        time_limit: Seconds that one try may take.
+        time_limit: Seconds that one attempt may take.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.
@@ -292,7 +292,7 @@ def build(  # noqa: PLR0913 - the choices of a build
         input_shape: As for `latency`; what is exported, counted and reported is for such inputs.
         formats: What to write; docs/api.md lists them.
         priority: -10 to 10; higher first.
-        time_limit: Seconds that one try may take.
+        time_limit: Seconds that one attempt may take.
         wait: As for `evaluate`.
         timeout: As for `wait`.
         progress: As for `wait`.

@@ -27,7 +27,7 @@ from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models import FieldError, ProvenanceMark, fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
-from benchmark_db.catalog import PUBLISHED, Catalog
+from benchmark_db.catalog import INSTALLABLE, Catalog
 from benchmark_db.errors import (
     BenchmarkDataError,
     InvalidQuestionError,
@@ -60,7 +60,7 @@ class LocalTransport:
         chosen = directory or os.environ.get(_DIRECTORY_VARIABLE) or _DEFAULT_DIRECTORY
         self.directory = Path(chosen).expanduser()
         self._catalog = Catalog(self.directory)
-        if not self._catalog.published:
+        if not self._catalog.installed:
             raise BenchmarkNotInstalledError(_nothing_in(self.directory, self._catalog))
 
     def __repr__(self) -> str:
@@ -112,7 +112,7 @@ class LocalTransport:
                 format_named(question.form).write(table, file)
         except BenchmarkDataError as error:
             raise _translated(error) from error
-        mark = answers.provenance_mark(table.published)
+        mark = answers.provenance_mark(table.installed)
         return Exported(provenance=ProvenanceMark.model_validate(mark))
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ def _takes_microseconds(question: Question[Any]) -> bool:
 
 
 def _benchmarks(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
-    return {"items": [_described(catalog, name) for name in catalog.published]}
+    return {"items": [_described(catalog, name) for name in catalog.installed]}
 
 
 def _benchmark(catalog: Catalog, question: Question[Any]) -> answers.Answer:
@@ -280,7 +280,7 @@ def _nothing_in(directory: Path, catalog: Catalog) -> str:
     if catalog.unusable:
         return f"no usable database in {directory}: {'; '.join(catalog.unusable.values())}"
     state = "holds no database" if directory.is_dir() else "is not a folder"
-    names = ", ".join(f"{name}.db" for name in PUBLISHED)
+    names = ", ".join(f"{name}.db" for name in INSTALLABLE)
     return (
         f"{directory} {state} (looked for {names}): make one with `nbs generate`, or name the "
         f"folder that has them (${_DIRECTORY_VARIABLE})"

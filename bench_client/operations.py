@@ -118,7 +118,7 @@ class Question(Generic[A]):
 
 @dataclass(frozen=True, slots=True)
 class Held(Question[A]):
-    """A question whose answer may be held back until there is news, or come at once all the same.
+    """A question whose answer may be held back until a job changes, or come at once all the same.
 
     Attributes:
         seconds: How long it may be held.

@@ -13,13 +13,13 @@ import httpx
 from pydantic import BaseModel
 
 from bench_client.bodies import Limits, Reply, read_reply, read_reply_awaiting
+from bench_client.connection_pool import ASYNC_CONNECTIONS, AsyncConnectionPool, Pool
 from bench_client.downloads import Download
 from bench_client.export_http import off_the_loop, save, save_awaiting
-from bench_client.holding import HoldingPlaces, let_hold
 from bench_client.http_settings import CONNECTIONS, HttpSettings
-from bench_client.lanes import LANES, Lanes, Pool
+from bench_client.long_poll import HoldingPlaces, let_hold
 from bench_client.operations import Question, drive, drive_awaiting
-from bench_client.replies import read
+from bench_client.responses import read
 from bench_client.retries import Outcome, Retries
 from bench_client.revalidation import Write, ask_through
 from bench_client.routes import call_of
@@ -219,8 +219,8 @@ class AsyncHttpTransport(_Transport):
     """
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._opened: Lanes | None = None
-        super().__init__(settings, LANES // 2)
+        self._opened: AsyncConnectionPool | None = None
+        super().__init__(settings, ASYNC_CONNECTIONS // 2)
 
     def begin_anew(self) -> object:
         """Leave the connections to the process that made them."""
@@ -231,12 +231,12 @@ class AsyncHttpTransport(_Transport):
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
         with self._places.place_for(question) as asked:
-            steps = exchange(asked, self._settings, self._lanes().build_request, self._cache)
+            steps = exchange(asked, self._settings, self._pool().build_request, self._cache)
             return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
         """Write the answer to a question into its file; errors are those of `exchange`."""
-        steps = beginning(question, self._settings, self._lanes().build_request)
+        steps = beginning(question, self._settings, self._pool().build_request)
         async with off_the_loop(question.opened()) as file:
             response = await drive_awaiting(steps, self._begin_download)
             return await save_awaiting(question, response, file, self._limits)
@@ -248,9 +248,9 @@ class AsyncHttpTransport(_Transport):
         if self._cache is not None:
             await asyncio.to_thread(self._cache.close)
 
-    def _lanes(self) -> Lanes:
+    def _pool(self) -> AsyncConnectionPool:
         if self._opened is None:
-            self._opened = self._settings.open_lanes()
+            self._opened = self._settings.open_async_pool()
         return self._opened
 
     async def _perform(self, step: Step) -> Outcome | None:
@@ -261,7 +261,7 @@ class AsyncHttpTransport(_Transport):
             await asyncio.to_thread(step.perform)
             return None
         try:
-            return await self._read(await self._lanes().send(step))
+            return await self._read(await self._pool().send(step))
         except httpx.RequestError as error:
             return error
 
@@ -270,7 +270,7 @@ class AsyncHttpTransport(_Transport):
         if not isinstance(step, httpx.Request):
             return await self._perform(step)
         try:
-            response = await self._lanes().send(step)
+            response = await self._pool().send(step)
             return response if response.is_success else await self._read(response)
         except httpx.RequestError as error:
             return error

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench_client.freshness import Copy, confirmed, copy_of
 from bench_client.operations import Question
-from bench_client.replies import read
+from bench_client.responses import read
 from bench_client.retries import Outcome
 
 if TYPE_CHECKING:

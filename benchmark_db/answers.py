@@ -15,11 +15,11 @@ from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item
 from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import distributions, families
-from benchmark_db.published import Published
 
 __all__ = [
     "Answer",
@@ -46,7 +46,7 @@ Answer: TypeAlias = dict[str, Any]
 _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
-def provenance_mark(published: Published) -> Answer:
+def provenance_mark(installed: InstalledDataset) -> Answer:
     """Return the few words on the origin of its numbers that every answer carries.
 
     Called once all numbers of an answer have been read.
@@ -54,8 +54,8 @@ def provenance_mark(published: Published) -> Answer:
     Raises:
         UnusableDatabaseError: They may not be of this origin: the file was changed meanwhile.
     """
-    published.database.check_unchanged()
-    provenance = published.provenance
+    installed.database.check_unchanged()
+    provenance = installed.provenance
     return {
         "benchmark": provenance.benchmark,
         "source": provenance.source_name,
@@ -202,20 +202,20 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
     Raises:
         UnknownBenchmarkError: It is not installed.
     """
-    published = catalog.entry(name)
+    installed = catalog.entry(name)
     return {
-        **asdict(published.description),
-        "provenance": asdict(published.provenance),
+        **asdict(installed.description),
+        "provenance": asdict(installed.provenance),
     }
 
 
 def benchmarks_answer(catalog: Catalog) -> Answer:
     """Return what there is to know of every installed benchmark."""
-    return {"items": [benchmark_answer(catalog, name) for name in catalog.published]}
+    return {"items": [benchmark_answer(catalog, name) for name in catalog.installed]}
 
 
-def _items(published: Published, items: list[Item]) -> Answer:
-    return {"items": items, "provenance": provenance_mark(published)}
+def _items(installed: InstalledDataset, items: list[Item]) -> Answer:
+    return {"items": items, "provenance": provenance_mark(installed)}
 
 
 def _split(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

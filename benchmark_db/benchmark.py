@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from benchmark_db.aggregates import Part
 from benchmark_db.curves import Curves
 from benchmark_db.errors import (
     InvalidArchitectureError,
@@ -25,11 +26,10 @@ from benchmark_db.errors import (
     UnsupportedQuestionError,
     shown,
 )
-from benchmark_db.figures import Part
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
 from benchmark_db.ordering import Order, sorted_by
 from benchmark_db.paging import Paging
-from benchmark_db.published import Published
 from benchmark_db.questions import (
     MAX_BATCH,
     MAX_CURVES,
@@ -47,7 +47,7 @@ from benchmark_db.sampling import sample_numbers
 __all__ = ["Benchmark"]
 
 
-class Benchmark(Published):
+class Benchmark(InstalledDataset):
     """An installed benchmark and the questions it answers.
 
     Args:

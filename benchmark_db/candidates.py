@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark_db.aggregates import Part, aligned
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
-from benchmark_db.figures import Part, aligned
 from benchmark_db.items import Item
 from benchmark_db.metrics import METRICS, Bound, Metric
 from benchmark_db.questions import Filter, choice, known_filters, listed
@@ -43,9 +43,9 @@ class Candidates:
             only = dict.fromkeys(self.benchmark.description.datasets, 0)
             given = {"dataset": filters.get("dataset")}
             known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
-        figures = self.benchmark.figures
+        aggregates = self.benchmark.aggregates
         self.parts: list[Part] = self.benchmark.parts(filters)
-        self._numbers = [figures.numbers(part) for part in self.parts]
+        self._numbers = [aggregates.numbers(part) for part in self.parts]
         self._ends = np.cumsum([len(numbers) for numbers in self._numbers], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -59,13 +59,13 @@ class Candidates:
             UnknownBenchmarkError: The data that holds the metric is not installed.
         """
         if metric.lies_in == metric.benchmark:
-            figures = self.benchmark.figures
-            columns = [figures.means(part, metric.name) for part in self.parts]
+            aggregates = self.benchmark.aggregates
+            columns = [aggregates.means(part, metric.name) for part in self.parts]
         else:
             other = self._catalog.entry(metric.lies_in)
             (part,) = other.parts(self._filters)
-            numbers = other.figures.numbers(part)
-            costs = other.figures.means(part, metric.name)
+            numbers = other.aggregates.numbers(part)
+            costs = other.aggregates.means(part, metric.name)
             columns = [aligned(wanted, numbers, costs) for wanted in self._numbers]
         # Filters may leave no part at all.
         return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
@@ -105,8 +105,8 @@ class Candidates:
         )
 
     def _parts_with_runs(self) -> list[Part]:
-        figures = self.benchmark.figures
-        return [part for part in figures.parts() if len(figures.numbers(part))]
+        aggregates = self.benchmark.aggregates
+        return [part for part in aggregates.parts() if len(aggregates.numbers(part))]
 
     def within(self, bounds: Sequence[Bound]) -> NDArray[np.bool_]:
         """Return whether each candidate keeps all bounds; one without a figure keeps none.
@@ -116,8 +116,8 @@ class Candidates:
         """
         kept = np.ones(len(self), dtype=np.bool_)
         for metric, side, value in bounds:
-            figures = self.recorded(metric, f"{side}_{metric.name}")
-            kept &= figures >= value if side == "min" else figures <= value
+            aggregates = self.recorded(metric, f"{side}_{metric.name}")
+            kept &= aggregates >= value if side == "min" else aggregates <= value
         return kept
 
     def place_of(self, number: int) -> int | None:
@@ -133,7 +133,7 @@ class Candidates:
     def counted(self, place: int) -> Mapping[str, float]:
         """Return the figures of a candidate that were counted because its runs disagree."""
         rank, number = self._whereabouts(place)
-        return self.benchmark.counted_figures.get((number, *self.parts[rank]), {})
+        return self.benchmark.counted_aggregates.get((number, *self.parts[rank]), {})
 
     def configs(self, places: Sequence[int]) -> list[Item]:
         """Return the `config` object of the candidates at some places, in their order.

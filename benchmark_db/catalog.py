@@ -13,20 +13,20 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
 )
 from benchmark_db.hw_nas_bench.costs import HwNasBench
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.nds.benchmark import Nds
-from benchmark_db.published import Published
 
-__all__ = ["BENCHMARKS", "PUBLISHED", "Catalog"]
+__all__ = ["BENCHMARKS", "INSTALLABLE", "Catalog"]
 
 BENCHMARKS: Final[Mapping[str, type[Benchmark]]] = {
     benchmark.description.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
 }
 """Every benchmark this version knows, by name."""
 
-PUBLISHED: Final[Mapping[str, type[Published]]] = {
+INSTALLABLE: Final[Mapping[str, type[InstalledDataset]]] = {
     **BENCHMARKS,
     HwNasBench.description.name: HwNasBench,
 }
@@ -44,39 +44,39 @@ class Catalog:
     """
 
     def __init__(self, directory: Path, *, connections: int = 1) -> None:
-        self._opened: dict[str, Published] = {}
+        self._opened: dict[str, InstalledDataset] = {}
         self._refused: dict[str, str] = {}
-        for name, published in PUBLISHED.items():
+        for name, installed in INSTALLABLE.items():
             path = directory / f"{name}.db"
             if path.exists():
                 try:
-                    self._opened[name] = published(path)
+                    self._opened[name] = installed(path)
                     self._opened[name].database.reserve(connections)
                 except UnusableDatabaseError as error:
                     self._refused[name] = str(error)
 
     @property
-    def published(self) -> dict[str, Published]:
+    def installed(self) -> dict[str, InstalledDataset]:
         """Everything installed that may be asked, by name."""
         return {
-            name: published
-            for name, published in self._opened.items()
-            if published.database.failure is None
+            name: installed
+            for name, installed in self._opened.items()
+            if installed.database.failure is None
         }
 
     @property
-    def installed(self) -> dict[str, Benchmark]:
+    def benchmarks(self) -> dict[str, Benchmark]:
         """The benchmarks among it, which can be asked for runs."""
         return {
-            name: published
-            for name, published in self.published.items()
-            if isinstance(published, Benchmark)
+            name: installed
+            for name, installed in self.installed.items()
+            if isinstance(installed, Benchmark)
         }
 
     @property
     def unusable(self) -> dict[str, str]:
         """Why a database that is there cannot be served, by name."""
-        failed = {name: published.database.failure for name, published in self._opened.items()}
+        failed = {name: installed.database.failure for name, installed in self._opened.items()}
         return self._refused | {name: why for name, why in failed.items() if why is not None}
 
     def __getitem__(self, name: str) -> Benchmark:
@@ -91,7 +91,7 @@ class Catalog:
             return found
         raise self._missing(name, BENCHMARKS)
 
-    def entry(self, name: str) -> Published:
+    def entry(self, name: str) -> InstalledDataset:
         """Return what is installed under a name, benchmark or not.
 
         Raises:
@@ -101,7 +101,7 @@ class Catalog:
         found = self._opened.get(name)
         if found is not None and found.database.failure is None:
             return found
-        raise self._missing(name, PUBLISHED)
+        raise self._missing(name, INSTALLABLE)
 
     def hardware(self) -> HwNasBench:
         """Return the hardware costs of NAS-Bench-201.
@@ -114,8 +114,8 @@ class Catalog:
 
     def close(self) -> None:
         """Close every database."""
-        for published in self._opened.values():
-            published.close()
+        for installed in self._opened.values():
+            installed.close()
 
     def _missing(self, name: str, known: Iterable[str]) -> BenchmarkDataError:
         if name not in known:

@@ -21,8 +21,8 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.export_columns import CONFIG_COLUMNS, Column
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import COUNTED, RECORDED, SIZE_SOURCE, Row
-from benchmark_db.published import Published
 from benchmark_db.questions import MAX_LIMIT, known_filters
 from benchmark_db.reduction import Reduction, checked_reduction, reduce_constant, reduce_values
 
@@ -55,7 +55,7 @@ class ExportTable(ABC):
     """Everything that matches a question.
 
     Args:
-        published: What the rows come from.
+        installed: What the rows come from.
         columns: The columns, without the last, which tells whether the numbers are made up.
         fields: What there is to know of them.
         time_budget: Seconds that each slice may take; None: no end.
@@ -66,12 +66,12 @@ class ExportTable(ABC):
 
     def __init__(
         self,
-        published: Published,
+        installed: InstalledDataset,
         columns: Sequence[Column],
         fields: Fields,
         time_budget: float | None,
     ) -> None:
-        self.published = published
+        self.installed = installed
         self.columns = (*columns, _SYNTHETIC)
         self.fields = fields
         self._time_budget = time_budget
@@ -87,10 +87,10 @@ class ExportTable(ABC):
         while True:
             with self._bounded():
                 found, position = self._after(position)
-            self.published.database.check_unchanged()
+            self.installed.database.check_unchanged()
             count = len(found[0])
             if count:
-                yield [*found, (self.published.provenance.synthetic,) * count]
+                yield [*found, (self.installed.provenance.synthetic,) * count]
             if position is None:
                 return
 
@@ -104,7 +104,7 @@ class ExportTable(ABC):
     def _bounded(self) -> AbstractContextManager[None]:
         if self._time_budget is None:
             return nullcontext()
-        return self.published.database.time_budget(self._time_budget)
+        return self.installed.database.time_budget(self._time_budget)
 
 
 class _RunTable(ExportTable):
@@ -223,10 +223,10 @@ def export_table(
         UnknownBenchmarkError: There is no such benchmark, or it is not installed.
         InvalidQuestionError: A filter or the reduction is malformed.
     """
-    published = catalog.entry(name)
+    installed = catalog.entry(name)
     reading = {"fields": fields or {}, "time_budget": time_budget}
-    if isinstance(published, Benchmark):
-        return _RunTable(published, filters, reduction, **reading)
+    if isinstance(installed, Benchmark):
+        return _RunTable(installed, filters, reduction, **reading)
     if reduction is not None:
         raise InvalidQuestionError("reduction", f"{name} has no runs to reduce")
     return _CostTable(catalog.hardware(), filters, **reading)

@@ -101,16 +101,16 @@ def _dictionaries(table: ExportTable) -> dict[Any, bool]:
 
 
 def _metadata(table: ExportTable) -> dict[str, str]:
-    published = table.published
+    installed = table.installed
     units = {
         column.name: table.fields[column.name]["unit"]
         for column in table.columns
         if "unit" in table.fields.get(column.name, {})
     }
     return {
-        "provenance": orjson.dumps(asdict(published.provenance)).decode(),
-        "citation": published.description.citation,
-        "licence": published.description.licence,
+        "provenance": orjson.dumps(asdict(installed.provenance)).decode(),
+        "citation": installed.description.citation,
+        "licence": installed.description.licence,
         "units": orjson.dumps(units).decode(),
     }
 

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import numpy as np
 import orjson
 
-from benchmark_db.catalog import PUBLISHED
+from benchmark_db.aggregates import NamedColumn
+from benchmark_db.catalog import INSTALLABLE
 from benchmark_db.digest import content_digest
 from benchmark_db.errors import UnusableDatabaseError, shown
-from benchmark_db.figures import NamedColumn
 from benchmark_db.provenance import Provenance
 
 __all__ = ["verify_database"]
@@ -33,7 +33,7 @@ def verify_database(path: Path) -> Provenance:
     if not path.is_file():
         raise UnusableDatabaseError(f"{path.name} does not exist")
     name = _named_benchmark(path)
-    benchmark = PUBLISHED[name](path)
+    benchmark = INSTALLABLE[name](path)
     try:
         (verdict,) = next(benchmark.database.rows("PRAGMA integrity_check(1)"))
         if verdict != "ok":
@@ -58,15 +58,17 @@ def verify_database(path: Path) -> Provenance:
                 f"{provenance.content_digest}"
             )
         benchmark.check_derived()
-        with closing(benchmark.figures.columns()) as kept:
-            _check_figures(kept, sums.columns(), path.name)
+        with closing(benchmark.aggregates.columns()) as kept:
+            _check_aggregates(kept, sums.columns(), path.name)
         benchmark.database.verify()
         return provenance
     finally:
         benchmark.close()
 
 
-def _check_figures(kept: Iterator[NamedColumn], proper: Iterator[NamedColumn], file: str) -> None:
+def _check_aggregates(
+    kept: Iterator[NamedColumn], proper: Iterator[NamedColumn], file: str
+) -> None:
     """Check that the kept columns are those of the runs."""
     # Compared unpacked: compression is free to improve.
     for there, right in zip_longest(kept, proper):
@@ -94,7 +96,7 @@ def _named_benchmark(path: Path) -> str:
     # A damaged schema may make a message that is not UTF-8, a damaged row a value that is not JSON.
     except (sqlite3.Error, UnicodeDecodeError, orjson.JSONDecodeError) as error:
         raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
-    if not isinstance(name, str) or name not in PUBLISHED:
+    if not isinstance(name, str) or name not in INSTALLABLE:
         raise UnusableDatabaseError(
             f"{path.name} holds no benchmark of this version ({shown(name)})"
         )

@@ -45,7 +45,7 @@ def _compared(name: str) -> dict[str, str]:
 
 _SUBMITTED: Final = {
     "network": NETWORK,
-    "time_limit": "a try may take as long as the server's settings say",
+    "time_limit": "an attempt may take as long as the server's settings say",
 }
 
 UNSAID: Final[Mapping[str, Mapping[str, str]]] = {

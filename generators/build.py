@@ -21,13 +21,13 @@ from typing import Any, Final, Self, cast
 import orjson
 import peewee
 
+from benchmark_db.aggregate_sums import AggregateSums
+from benchmark_db.aggregates import AGGREGATE_TABLES, Aggregate, AggregateColumn, pack_column
 from benchmark_db.checksum import seal
 from benchmark_db.database import BUILD_PRAGMAS
 from benchmark_db.digest import content_digest
-from benchmark_db.figure_sums import FigureSums
-from benchmark_db.figures import FIGURE_TABLES, Figure, FigureData, pack_column
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.provenance import Provenance, ProvenanceRow
-from benchmark_db.published import Published
 from generators.source import Source
 
 __all__ = ["BuildError", "DatabaseBuild"]
@@ -59,7 +59,7 @@ class DatabaseBuild:
     def __init__(
         self,
         target: Path,
-        benchmark: type[Published],
+        benchmark: type[InstalledDataset],
         tables: Sequence[type[peewee.Model]],
         views: Mapping[str, str],
     ) -> None:
@@ -131,7 +131,7 @@ class DatabaseBuild:
             connection = self._pack()
             digest, sums = self._checked_content()
             connection.execute("BEGIN")
-            self._insert_figures(sums)
+            self._insert_aggregates(sums)
             connection.execute(
                 "UPDATE provenance SET value = ? WHERE key = 'content_digest'",
                 (orjson.dumps(digest).decode(),),
@@ -157,7 +157,7 @@ class DatabaseBuild:
         with _explained(self._target):
             connection = self._connection()
             connection.execute("BEGIN")
-            for table in (*tables, *FIGURE_TABLES):
+            for table in (*tables, *AGGREGATE_TABLES):
                 # Bound to no database for good: builds of several threads share the classes.
                 peewee.SchemaManager(table, self._database).create_all(safe=False)
             for name, query in views.items():
@@ -190,7 +190,7 @@ class DatabaseBuild:
         }
         return peewee.SqliteDatabase(str(self._path), pragmas=pragmas)
 
-    def _checked_content(self) -> tuple[str, FigureSums]:
+    def _checked_content(self) -> tuple[str, AggregateSums]:
         """Read the finished file as the service will; return its content digest and figures."""
         connection = self._connection()
         seal(self._handle)
@@ -204,15 +204,15 @@ class DatabaseBuild:
         finally:
             benchmark.close()
 
-    def _insert_figures(self, sums: FigureSums) -> None:
+    def _insert_aggregates(self, sums: AggregateSums) -> None:
         """Insert the columns of figures; equal ones, such as of parameters, once."""
         numbers: dict[tuple[bytes, bytes], int] = {}
         for part, name, totals, runs in sums.columns():
             packed = pack_column(totals, runs)
             if packed not in numbers:
                 numbers[packed] = len(numbers)
-                self.insert(FigureData, [(numbers[packed], *packed)])
-            self.insert(Figure, [(part, name, numbers[packed])])
+                self.insert(AggregateColumn, [(numbers[packed], *packed)])
+            self.insert(Aggregate, [(part, name, numbers[packed])])
 
     def _move_into_place(self) -> None:
         os.fchmod(self._handle, 0o644)

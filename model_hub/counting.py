@@ -30,9 +30,9 @@ with needs("hub", "counting a network"):
     from model_hub.arguments import a_count
     from model_hub.collection import collection_put_off
     from model_hub.errors import InvalidArgumentError
+    from model_hub.meta_device import META
     from model_hub.shapes import run_on_meta
     from model_hub.table import Column, text_table
-    from model_hub.weightless import META
 
 __all__ = ["Layer", "Profile", "input_shape_of", "profile"]
 

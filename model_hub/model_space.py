@@ -130,11 +130,11 @@ class ModelSpace(ABC):
             import torch
 
             from model_hub.memory import refuse_too_large
-            from model_hub.weightless import META, weightless
+            from model_hub.meta_device import META, meta_device
 
         values = self.choices.resolve(sample, strict=strict)
         with collection_put_off():
-            with weightless():
+            with meta_device():
                 network = self._network(values)
             device = torch.get_default_device()
             if device != META:
@@ -159,7 +159,7 @@ class ModelSpace(ABC):
         """
         with needs("hub", "counting a network"):
             from model_hub.counting import profile
-            from model_hub.weightless import META
+            from model_hub.meta_device import META
 
         with META:
             network = self.freeze(sample, strict=strict)

@@ -58,7 +58,7 @@ class TokenSpace(ModelSpace, ABC):
             import torch
 
             from model_hub.counting import profile
-            from model_hub.weightless import META
+            from model_hub.meta_device import META
 
         shape = self._accepted(input_shape)
         with META:

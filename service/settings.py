@@ -54,7 +54,7 @@ class Settings(SettingsWithSecretFiles):
     cache_seconds: Annotated[
         int, Field(ge=0, description="Seconds an answer may be reused before it is checked again.")
     ] = 300
-    kept_bytes: Annotated[
+    response_cache_bytes: Annotated[
         int,
         Field(ge=0, description="Bytes of answers that a worker keeps, to send them again."),
     ] = 8 * 2**20
@@ -262,7 +262,13 @@ LIMITS: Final = (
     ),
     *(
         _setting(name)
-        for name in ("time_budget", "max_body", "cache_seconds", "kept_bytes", "scan_threads")
+        for name in (
+            "time_budget",
+            "max_body",
+            "cache_seconds",
+            "response_cache_bytes",
+            "scan_threads",
+        )
     ),
     *(
         _setting(name)

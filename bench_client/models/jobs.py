@@ -105,7 +105,7 @@ class Job(WireModel):
     )
     state: JobState = Field(
         description="queued, running; succeeded: `result` and `artifacts` are there; failed: what "
-        "was asked cannot be done; parked: given up after several tries that ended badly; "
+        "was asked cannot be done; parked: given up after several attempts that ended badly; "
         "cancelled; expired: the result was thrown away to make room, ask again. `error` says why."
     )
     priority: int = Field(description="Higher first; jobs of one priority in order of submission.")
@@ -131,7 +131,7 @@ class Job(WireModel):
     worker: str | None = Field(description="Id of the worker that has or had it; null: none.")
     request_id: str | None = Field(description="Of the request that submitted it.")
     time_limit: float = Field(
-        description="Seconds that one try may take.", json_schema_extra={UNIT: "seconds"}
+        description="Seconds that one attempt may take.", json_schema_extra={UNIT: "seconds"}
     )
 
 

@@ -151,7 +151,7 @@ class Submission(_Strict):
     time_limit: float | None = Field(
         None,
         gt=0,
-        description="Seconds that one try may take, at most and by default those of the server; "
+        description="Seconds that an attempt may take, at most and by default those of the server; "
         "does not make it another request.",
         json_schema_extra={UNIT: "seconds"},
     )

@@ -19,10 +19,10 @@ from benchmark_db.hw_nas_bench.tables import (
     SCHEMA_VERSION,
     Cost,
 )
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench201 import architecture as space
 from benchmark_db.ordering import Order
-from benchmark_db.published import Published
 from benchmark_db.questions import (
     Filter,
     Page,
@@ -59,7 +59,7 @@ _NO_FIGURE: Final = (
 )
 
 
-class HwNasBench(Published):
+class HwNasBench(InstalledDataset):
     """Costs of 15,625 architectures for three image data sets on six devices."""
 
     description = Description(

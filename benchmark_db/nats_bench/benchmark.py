@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.errors import InvalidArchitectureError, UnusableDatabaseError
-from benchmark_db.figures import Part
 from benchmark_db.items import Item, Row
 from benchmark_db.nats_bench.network_size import Size
 from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, STATS, SeededRun
@@ -120,7 +120,7 @@ class NatsBenchmark(Benchmark):
         ]
 
     @property
-    def counted_figures(self) -> Mapping[Row, Mapping[str, float]]:
+    def counted_aggregates(self) -> Mapping[Row, Mapping[str, float]]:
         """What was counted because runs disagree: statistics by index, epochs and data set."""
         return self._counted
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.description import Description
@@ -20,7 +21,6 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
     shown,
 )
-from benchmark_db.figures import Part
 from benchmark_db.items import Item, Row
 from benchmark_db.nds.specification import (
     architecture_key,

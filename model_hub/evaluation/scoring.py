@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
-from model_hub.evaluation.answering import OnCores, OnGpu
+from model_hub.evaluation.accuracy import AccuracyCounter, Evaluation
 from model_hub.evaluation.datasets import LabelledImages
 from model_hub.evaluation.errors import DamagedImageError
+from model_hub.evaluation.inference import OnCores, OnGpu
 from model_hub.evaluation.loading import Reader
-from model_hub.evaluation.tally import Evaluation, Tally
 from model_hub.evaluation.transform import normalised
 from model_hub.protocols import EvaluationProtocol
 from model_hub.running import Running
@@ -81,23 +81,23 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
     reader = Reader(dataset, protocol, skip_damaged=skip_damaged)
     kind = OnCores if place.type == "cpu" else OnGpu
-    answering = kind(answer, reader, batch_size=batch_size)
-    at_first = answering.batch_size
-    tally = Tally(dataset, protocol.label_offset)
+    inference = kind(answer, reader, batch_size=batch_size)
+    at_first = inference.batch_size
+    counter = AccuracyCounter(dataset, protocol.label_offset)
     skipped: list[str] = []
-    with _reproducible(place), closing(answering.answers()) as answers:
+    with _reproducible(place), closing(inference.answers()) as answers:
         for found in answers:
             skipped.extend(dataset.name(index) for index in found.damaged)
             if found.logits is not None:
-                tally.add(found.indices, found.digests, torch.from_numpy(found.logits))
+                counter.add(found.indices, found.digests, torch.from_numpy(found.logits))
             if progress is not None:
-                progress(tally.count + len(skipped))
-    if not tally.count:
+                progress(counter.count + len(skipped))
+    if not counter.count:
         raise DamagedImageError(f"all {len(skipped)} images of the data set are damaged")
-    return tally.evaluation(
+    return counter.evaluation(
         skipped=skipped,
-        batch_size=answering.batch_size,
-        halved=answering.batch_size < at_first,
+        batch_size=inference.batch_size,
+        halved=inference.batch_size < at_first,
         seconds=time.perf_counter() - started,
     )
 

@@ -145,7 +145,7 @@ def _recorded(model: str | Record) -> Record:
 def _outline(model: Record) -> nn.Module:
     """Return the network without numbers."""
     with needs("hub", "a network"):
-        from model_hub.weightless import META  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.meta_device import META  # noqa: PLC0415 - records need no PyTorch
 
     with META:
         return build(model)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from benchmark_db.catalog import PUBLISHED, Catalog
+from benchmark_db.catalog import INSTALLABLE, Catalog
 from benchmark_db.provenance import Provenance
 from benchmark_db.verify import verify_database
 from generators.registry import (
@@ -154,7 +154,7 @@ def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     """Tell which databases are installed, where they come from and what they hold."""
     directory = existing_directory(data)
     catalog = Catalog(directory)
-    installed = [asdict(published.provenance) for published in catalog.published.values()]
+    installed = [asdict(installed.provenance) for installed in catalog.installed.values()]
     if wants_json(asked=as_json):
         print_json({"installed": installed, "unusable": catalog.unusable})
     else:
@@ -176,7 +176,7 @@ def verify(
     if wants_json(asked=as_json):
         print_json(asdict(provenance))
     else:
-        counted = PUBLISHED[provenance.benchmark].counted
+        counted = INSTALLABLE[provenance.benchmark].counted
         sys.stdout.write(
             f"{database}: sound, {provenance.contents[counted]} {counted}, "
             f"{provenance.content_digest}{_mark(provenance)}\n"

@@ -15,7 +15,7 @@ import typer
 from bench_client import BenchClient
 from bench_client.export import MEDIA_TYPES
 from bench_client.untrusted import cleaned
-from benchmark_db.catalog import PUBLISHED
+from benchmark_db.catalog import INSTALLABLE
 from service.cli.asking import Url, client
 from service.cli.data import DataDirectory
 from service.cli.query import Dataset, Epochs, Reduction, Seed
@@ -26,7 +26,7 @@ _STDOUT: Final = "-"
 
 
 def export_command(  # noqa: PLR0913 - the filters that most benchmarks have
-    benchmark: Annotated[str, typer.Argument(help=f"One of {', '.join(PUBLISHED)}.")],
+    benchmark: Annotated[str, typer.Argument(help=f"One of {', '.join(INSTALLABLE)}.")],
     *,
     out: Annotated[
         str, typer.Option("--out", "-o", help="The file; - is standard output.")

@@ -54,9 +54,9 @@ def serve(
     _tell_of_keys(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))
     config = uvicorn.Config(
-        "service.api.app:create_app",
+        "service.app:create_app",
         factory=True,
-        http="service.api.http_protocol:BoundedHttpProtocol",
+        http="service.http.protocol:BoundedHttpProtocol",
         ws="none",
         workers=workers,
         access_log=False,
@@ -152,13 +152,13 @@ def _tell_of_keys(settings: Settings, host: str) -> None:
 def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
     """Tell what is served and a question to try."""
     write = sys.stderr.write
-    for name, published in catalog.published.items():
-        provenance = published.provenance
+    for name, installed in catalog.installed.items():
+        provenance = installed.provenance
         made_up = " (SYNTHETIC: every number is made up)" if provenance.synthetic else ""
-        write(f"{name}: {provenance.contents[published.counted]} {published.counted}{made_up}\n")
+        write(f"{name}: {provenance.contents[installed.counted]} {installed.counted}{made_up}\n")
     for name, reason in catalog.unusable.items():
         write(f"{name} cannot be served: {reason}\n")
-    if not catalog.published:
+    if not catalog.installed:
         write(f"no database in {directory}: make one with `nbs generate`\n")
     catalog.close()
     write(

@@ -55,7 +55,7 @@ def worker(
     with open_jobs(JobSettings()) as jobs:
         if check:
             try:
-                workers = jobs.roster.all()
+                workers = jobs.workers.all()
             except StoreUnavailableError as error:
                 sys.stderr.write(f"nbs: {error}\n")
                 raise typer.Exit(1) from None

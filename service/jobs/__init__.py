@@ -11,18 +11,18 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.jobs.checkpoints import CheckpointShelf
-from service.jobs.contents import ContentFolder
+from service.jobs.artifact_cache import ArtifactCache
+from service.jobs.blob_store import BlobStore
+from service.jobs.checkpoints import CheckpointStore
 from service.jobs.database import JobDatabase
-from service.jobs.eviction import ArtifactShelf
 from service.jobs.leases import LeaseStore
 from service.jobs.retention import JobMemory
-from service.jobs.roster import Roster
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobStore
+from service.jobs.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
-    from service.jobs.bell import Bell
+    from service.jobs.notifier import Notifier
 
 __all__ = ["JobSettings", "Jobs", "open_jobs"]
 
@@ -35,11 +35,11 @@ class Jobs:
         settings: What an operator set.
         store: The jobs, for callers.
         leases: The jobs, for workers.
-        roster: The workers.
+        workers: The workers.
         checkpoints: The checkpoints that were uploaded.
-        bell: What wakes workers.
+        notifier: What wakes workers.
         artifacts: The files that jobs made, by digest.
-        shelf: What is kept of them.
+        artifact_cache: What is kept of them.
         memory: How long jobs are remembered.
         weights: The files of the checkpoints, by digest.
     """
@@ -47,13 +47,13 @@ class Jobs:
     settings: JobSettings
     store: JobStore
     leases: LeaseStore
-    roster: Roster
-    checkpoints: CheckpointShelf
-    bell: Bell
-    artifacts: ContentFolder
-    shelf: ArtifactShelf
+    workers: WorkerRegistry
+    checkpoints: CheckpointStore
+    notifier: Notifier
+    artifacts: BlobStore
+    artifact_cache: ArtifactCache
     memory: JobMemory
-    weights: ContentFolder
+    weights: BlobStore
 
 
 @contextmanager
@@ -67,14 +67,14 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
     """
     # huey loads Redis's library where it is there, and that one half of OpenTelemetry: not before
     # there are jobs.
-    from service.jobs.bell import Bell  # noqa: PLC0415
+    from service.jobs.notifier import Notifier  # noqa: PLC0415
 
     settings.folder.mkdir(parents=True, exist_ok=True)
-    artifacts = ContentFolder(settings.artifacts_dir)
-    weights = ContentFolder(settings.checkpoints_dir)
+    artifacts = BlobStore(settings.artifacts_dir)
+    weights = BlobStore(settings.checkpoints_dir)
     with (
         closing(JobDatabase(settings.database_url)) as database,
-        closing(Bell(settings)) as bell,
+        closing(Notifier(settings)) as notifier,
     ):
         yield Jobs(
             settings=settings,
@@ -84,16 +84,16 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 lease_seconds=settings.lease_seconds,
                 retry_seconds=settings.retry_seconds,
             ),
-            roster=Roster(database, lease_seconds=settings.lease_seconds),
-            checkpoints=CheckpointShelf(
+            workers=WorkerRegistry(database, lease_seconds=settings.lease_seconds),
+            checkpoints=CheckpointStore(
                 database,
                 weights,
                 path=settings.checkpoints_dir,
                 most_bytes=settings.checkpoints_bytes,
             ),
-            bell=bell,
+            notifier=notifier,
             artifacts=artifacts,
-            shelf=ArtifactShelf(
+            artifact_cache=ArtifactCache(
                 database,
                 artifacts,
                 most_bytes=settings.artifact_bytes,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from service.jobs.contents import ContentFolder, IncomingFile
+from service.jobs.blob_store import BlobStore, IncomingFile
 from service.jobs.database import JobDatabase, Turn
 from service.jobs.deadline import seconds_left
 from service.jobs.errors import (
@@ -24,7 +24,7 @@ from service.jobs.records import Checkpoint
 from service.jobs.states import JobState
 from service.jobs.tables import CheckpointRow, JobRow
 
-__all__ = ["CheckpointShelf", "IncomingCheckpoint"]
+__all__ = ["CheckpointStore", "IncomingCheckpoint"]
 
 _STEP: Final = 64 * 2**20
 """Bytes that an upload without a stated length reserves at a time."""
@@ -34,7 +34,7 @@ _PAUSE: Final = 0.01
 _Reserve = Callable[["IncomingCheckpoint", int, int], int]
 
 
-class CheckpointShelf:
+class CheckpointStore:
     """The checkpoints that were uploaded, each a file and a row that lists it.
 
     What is on its way is a file of the size that it reserves, locked by its process: every process
@@ -49,7 +49,7 @@ class CheckpointShelf:
     """
 
     def __init__(
-        self, database: JobDatabase, folder: ContentFolder, *, path: Path, most_bytes: int
+        self, database: JobDatabase, folder: BlobStore, *, path: Path, most_bytes: int
     ) -> None:
         self._database = database
         self._folder = folder
@@ -247,7 +247,7 @@ class IncomingCheckpoint(IncomingFile):
         reserved: Bytes that it takes of the bound.
     """
 
-    def __init__(self, path: Path, folder: ContentFolder, reserve: _Reserve) -> None:
+    def __init__(self, path: Path, folder: BlobStore, reserve: _Reserve) -> None:
         super().__init__(path, folder.path)
         self._folder = folder
         self._reserve = reserve

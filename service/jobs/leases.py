@@ -67,12 +67,12 @@ class LeaseStore:
         Raises:
             LostLeaseError: It was taken away.
         """
-        news: dict[str, Any] = {"lease_until": self._database.now() + self._lease}
+        changes: dict[str, Any] = {"lease_until": self._database.now() + self._lease}
         if progress is not None:
-            news |= {"progress": json.dumps(asdict(progress)), "revision": JobRow.revision + 1}
+            changes |= {"progress": json.dumps(asdict(progress)), "revision": JobRow.revision + 1}
 
         def change() -> bool:
-            self._change(claim, news)
+            self._change(claim, changes)
             query = JobRow.select(JobRow.cancel_requested).where(JobRow.id == claim.job.id)
             return any(row["cancel_requested"] for row in self._database.rows(query))
 
@@ -119,29 +119,29 @@ class LeaseStore:
         self._database.write(lambda: self._end(claim, JobState.FAILED, error=error))
 
     def crash(self, claim: Claim, failure: Failure) -> JobState:
-        """End a try that crashed or met a limit, and return what becomes of the job.
+        """End an attempt that crashed or met a limit, and return what becomes of the job.
 
         Raises:
             LostLeaseError: It was taken away.
         """
         crashes = claim.job.crashes + 1
-        news = {"crashes": crashes, "error": json.dumps(asdict(failure))}
+        changes = {"crashes": crashes, "error": json.dumps(asdict(failure))}
         if crashes >= MAX_CRASHES:
-            self._database.write(lambda: self._end(claim, JobState.PARKED, **news))
+            self._database.write(lambda: self._end(claim, JobState.PARKED, **changes))
             return JobState.PARKED
-        news |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
-        return self._database.write(lambda: self._requeue(claim, news))
+        changes |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
+        return self._database.write(lambda: self._requeue(claim, changes))
 
     def hand_back(self, claim: Claim) -> None:
-        """Give a job back unharmed, because its worker stops: the try does not count.
+        """Give a job back unharmed, because its worker stops: the attempt does not count.
 
         One that was to be cancelled is, because nobody may be there to take it.
 
         Raises:
             LostLeaseError: It was taken away.
         """
-        news = {"attempts": claim.job.attempts - 1}
-        self._database.write(lambda: self._requeue(claim, news))
+        changes = {"attempts": claim.job.attempts - 1}
+        self._database.write(lambda: self._requeue(claim, changes))
 
     def give_up(self, claim: Claim) -> None:
         """End a job that was cancelled.
@@ -207,20 +207,20 @@ class LeaseStore:
             .limit(1)
         )
 
-    def _requeue(self, claim: Claim, news: Mapping[str, Any]) -> JobState:
+    def _requeue(self, claim: Claim, changes: Mapping[str, Any]) -> JobState:
         freed = {"state": JobState.QUEUED, "lease_until": None, "progress": None}
-        self._change(claim, {**freed, "revision": JobRow.revision + 1, **news})
+        self._change(claim, {**freed, "revision": JobRow.revision + 1, **changes})
         cancelled = JobRow.update(state=JobState.CANCELLED, finished_at=self._database.now()).where(
             JobRow.id == claim.job.id, JobRow.cancel_requested
         )
         return JobState.CANCELLED if self._database.change(cancelled) else JobState.QUEUED
 
-    def _end(self, claim: Claim, state: JobState, **news: Any) -> None:
+    def _end(self, claim: Claim, state: JobState, **changes: Any) -> None:
         ended = {"state": state, "lease_until": None, "finished_at": self._database.now()}
-        self._change(claim, {**ended, "revision": JobRow.revision + 1, **news})
+        self._change(claim, {**ended, "revision": JobRow.revision + 1, **changes})
 
-    def _change(self, claim: Claim, news: Mapping[str, Any]) -> None:
-        changed = self._database.change(JobRow.update(dict(news)).where(_held(claim)))
+    def _change(self, claim: Claim, changes: Mapping[str, Any]) -> None:
+        changed = self._database.change(JobRow.update(dict(changes)).where(_held(claim)))
         if not changed:
             raise LostLeaseError(claim.job.id, claim.token)
 
@@ -233,7 +233,7 @@ class LeaseStore:
         return bool(self._database.rows(query))
 
     def _free(self, lost: Expression, state: JobState) -> int:
-        news: dict[str, Any] = {
+        changes: dict[str, Any] = {
             "state": state,
             "lease_until": None,
             "progress": None,
@@ -242,8 +242,8 @@ class LeaseStore:
             "error": json.dumps(asdict(_LOST)),
         }
         if state is not JobState.QUEUED:
-            news["finished_at"] = self._database.now()
-        return self._database.change(JobRow.update(news).where(lost))
+            changes["finished_at"] = self._database.now()
+        return self._database.change(JobRow.update(changes).where(lost))
 
 
 def _held(claim: Claim) -> Expression:

@@ -89,7 +89,7 @@ class NewJob:
         needs_device: Where it can run.
         needs_dataset: The data set that the worker must have.
         priority: -10 to 10; higher runs first.
-        time_limit: Seconds a try may take; None for the setting.
+        time_limit: Seconds an attempt may take; None for the setting.
         request_id: The HTTP request that submitted it.
         key: What makes two submissions the same job; see `service.jobs.keys`.
     """
@@ -115,9 +115,9 @@ class Job:
         spec: The canonical request.
         state: Where it is.
         priority: -10 to 10; higher runs first.
-        attempts: Tries that were begun; those handed back by a worker that stopped do not count.
-        crashes: Tries that ended in a crash, at a limit or with a full disk.
-        losses: Tries whose worker fell silent.
+        attempts: Attempts that were begun; those handed back by a worker that stopped do not count.
+        crashes: Attempts that ended in a crash, at a limit or with a full disk.
+        losses: Attempts whose worker fell silent.
         revision: Counts the changes of this record, from 1.
         created_at: When it was submitted.
         started_at: When its last try began.
@@ -130,7 +130,7 @@ class Job:
         error: Why its last try ended without a result.
         worker: Who runs it, or ran it last.
         request_id: The HTTP request that submitted it.
-        time_limit: Seconds a try may take; None for the setting.
+        time_limit: Seconds an attempt may take; None for the setting.
     """
 
     id: str

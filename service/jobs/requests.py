@@ -56,7 +56,8 @@ def new_job(
     """
     if request.time_limit is not None and request.time_limit > job_seconds:
         raise InvalidQuestionError(
-            "time_limit", f"{request.time_limit:g} s are more than the {job_seconds:g} s of a try"
+            "time_limit",
+            f"{request.time_limit:g} s are more than the {job_seconds:g} s of an attempt",
         )
     network = chosen_network(request.network, catalog)
     kind, members = _members(request, network)

@@ -13,10 +13,10 @@ from service.secret_files import SettingsWithSecretFiles
 __all__ = ["MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
 
 MAX_CRASHES: Final = 3
-"""Tries that crash or take too long, before a job is parked."""
+"""Attempts that crash or take too long, before a job is parked."""
 
 MAX_LOSSES: Final = 10
-"""Tries whose worker falls silent, before a job is parked: mostly that is not the job's fault."""
+"""Attempts whose worker falls silent, before a job is parked: mostly not the job's fault."""
 
 
 class JobSettings(SettingsWithSecretFiles):
@@ -51,7 +51,8 @@ class JobSettings(SettingsWithSecretFiles):
         int, Field(gt=0, description="Jobs that may wait; more are answered by 429.")
     ] = 10_000
     job_seconds: Annotated[
-        float, Field(gt=0, description="Seconds a try of a job may take, and the longest limit.")
+        float,
+        Field(gt=0, description="Seconds an attempt of a job may take, and the longest limit."),
     ] = 3600.0
     job_memory: Annotated[int, Field(gt=0, description="Bytes of memory a job may take.")] = (
         8 * 2**30
@@ -113,5 +114,5 @@ class JobSettings(SettingsWithSecretFiles):
 
     @property
     def scratch_dir(self) -> Path:
-        """The folder where tries make their files, a folder for each worker."""
+        """The folder where attempts make their files, a folder for each worker."""
         return self.folder / "scratch"

@@ -2,7 +2,7 @@
 
 queued ⇄ running → succeeded → expired
    │        ├───→ failed       the request cannot be done
-   │        ├───→ parked       three tries crashed or took too long, or ten workers fell silent
+   │        ├───→ parked       three attempts crashed or took too long, or ten workers fell silent
    └────────┴───→ cancelled
 """
 

@@ -64,8 +64,8 @@ class SchemaRow(Model):
 class JobRow(Model):
     """A job; what its columns mean is said in `service.jobs.records.Job`.
 
-    Beyond that, `crashes` and `losses` count how tries ended badly, `token` counts the claims, and
-    `lease_until` says how long the last claim holds without a word from its worker.
+    Beyond that, `crashes` and `losses` count how attempts ended badly, `token` counts the claims,
+    and `lease_until` says how long the last claim holds without a word from its worker.
     """
 
     number = BigAutoField()

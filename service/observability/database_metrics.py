@@ -32,8 +32,8 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
     content = InfoMetricFamily(
         "nasbench_database", "What a database holds and who made it.", labels=("benchmark",)
     )
-    for name, published in catalog.published.items():
-        provenance, database = published.provenance, published.database
+    for name, installed in catalog.installed.items():
+        provenance, database = installed.provenance, installed.database
         with suppress(UnusableDatabaseError):
             database.check_unchanged()
         size.add_metric((name,), database.size)
@@ -48,7 +48,7 @@ def database_families(catalog: Catalog) -> Iterator[Metric]:
             },
         )
     unusable = catalog.unusable  # what has just been found to be changed included
-    for name in {**catalog.published, **unusable}:
+    for name in {**catalog.installed, **unusable}:
         usable.add_metric((name,), 0 if name in unusable else 1)
     yield from (size, usable, verified, content)
     program = InfoMetricFamily("nasbench_server", "The program that serves.")

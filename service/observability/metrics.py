@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from service.observability.request_tally import BUCKETS, RequestTally
+from service.observability.request_counter import BUCKETS, RequestCounter
 
 __all__ = ["Families", "Metrics"]
 
@@ -32,11 +32,11 @@ class Metrics:
     """What is counted while serving, and what is looked up when asked.
 
     Args:
-        tally: Of the requests of this worker.
+        counter: Of the requests of this worker.
     """
 
-    def __init__(self, tally: RequestTally) -> None:
-        self._tally = tally
+    def __init__(self, counter: RequestCounter) -> None:
+        self._counter = counter
         self._registry = CollectorRegistry()
         self._watched = _Watched()
         self._requests = Counter(
@@ -55,7 +55,7 @@ class Metrics:
         self._in_progress = self._gauge("nasbench_requests_in_progress", "Requests in progress.")
         self._exports = self._gauge("nasbench_exports_running", "Exports that are being sent.")
         self._kept = Counter(
-            "nasbench_kept_answers",
+            "nasbench_response_cache",
             "Scans that were answered from memory (hit) or had to be made (miss).",
             ("result",),
             registry=self._registry,
@@ -70,15 +70,15 @@ class Metrics:
         """
         self._watched.sources.append(families)
 
-    def note(self, *, exports: int, kept_hits: int, kept_misses: int) -> None:
+    def note(self, *, exports: int, cache_hits: int, cache_misses: int) -> None:
         """Hand on what was counted since this was last called.
 
         Args:
             exports: How many run now.
-            kept_hits: Scans answered from memory since the start.
-            kept_misses: Scans that had to be made since the start.
+            cache_hits: Scans answered from memory since the start.
+            cache_misses: Scans that had to be made since the start.
         """
-        for (method, route, status), answered in self._tally.take().items():
+        for (method, route, status), answered in self._counter.take().items():
             self._requests.labels(method, route, str(status)).inc(sum(answered.buckets))
             child = self._seconds.labels(method, route)
             # Its public way takes one latency at a time.
@@ -86,9 +86,9 @@ class Metrics:
             for bucket, count in zip(child._buckets, answered.buckets, strict=True):  # noqa: SLF001
                 if count:
                     bucket.inc(count)
-        self._in_progress.set(self._tally.in_progress)
+        self._in_progress.set(self._counter.in_progress)
         self._exports.set(exports)
-        for result, count in (("hit", kept_hits), ("miss", kept_misses)):
+        for result, count in (("hit", cache_hits), ("miss", cache_misses)):
             self._kept.labels(result).inc(count - self._kept_before[result])
             self._kept_before[result] = count
 

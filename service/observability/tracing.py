@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.needs import OPEN
+from service.access.required_scopes import OPEN
 
 __all__ = ["Tracing", "make_provider"]
 

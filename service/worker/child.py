@@ -1,4 +1,4 @@
-"""The process that does one try of a job, and ends with it."""
+"""The process that does one attempt of a job, and ends with it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Final
 
 import structlog
 
-from service.jobs.contents import NO_ROOM, ContentFolder
+from service.jobs.blob_store import NO_ROOM, BlobStore
 from service.jobs.records import Artifact, Failure, Progress
 from service.logs import configure_logs, logs_as_json
 from service.worker.giving_way import give_way
-from service.worker.order import Crashed, Failed, Made, News, Order, write_news
+from service.worker.messages import Crashed, Event, Failed, Made, Payload, write_event
 from service.worker.work import Done, WorkError, Workplace
 
-__all__ = ["do_order"]
+__all__ = ["run_payload"]
 
 _SECONDS_BETWEEN_REPORTS: Final = 1.0
 """What each costs the worker, a transaction, is taken from the server beside it."""
@@ -35,12 +35,12 @@ _DISK_FULL: Final = Failure(
 )
 
 
-def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
+def run_payload(payload: Payload, events: Connection, lifeline: Connection) -> None:
     """Do what is ordered and tell the worker how it goes.
 
     Args:
-        order: What to do.
-        news: Where to tell.
+        payload: What to do.
+        events: Where to tell.
         lifeline: Its other end is open for as long as the worker lives.
     """
     # A group of its own: it ends with all processes that the work may start. No session, which
@@ -49,31 +49,33 @@ def do_order(order: Order, news: Connection, lifeline: Connection) -> None:
     give_way()
     threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
     write_logs = configure_logs(as_json=logs_as_json()).write_out
-    log = structlog.get_logger().bind(job_id=order.job_id, request_id=order.request_id)
+    log = structlog.get_logger().bind(job_id=payload.job_id, request_id=payload.request_id)
     try:
-        write_news(news, _outcome(order, _reporter(news), log))
+        write_event(events, _outcome(payload, _reporter(events), log))
     finally:
         write_logs()
-        news.close()
+        events.close()
 
 
-def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.BoundLogger) -> News:
+def _outcome(
+    payload: Payload, report: Callable[[Progress], None], log: structlog.BoundLogger
+) -> Event:
     try:
         # Loads PyTorch, which the process this one was forked from has done already.
         from service.worker.perform import perform  # noqa: PLC0415
 
-        weights = ContentFolder(order.checkpoints)
+        weights = BlobStore(payload.checkpoints)
         workplace = Workplace(
-            folder=order.folder,
-            device=order.device,
+            folder=payload.folder,
+            device=payload.device,
             report=report,
-            datasets=order.datasets,
+            datasets=payload.datasets,
             checkpoint=weights.path,
-            threads=order.threads,
+            threads=payload.threads,
         )
-        done = perform(order.kind, order.spec, workplace)
+        done = perform(payload.kind, payload.spec, workplace)
         report(Progress(stage="keeping"))
-        return Made(result=done.result, artifacts=_keep(order, done))
+        return Made(result=done.result, artifacts=_keep(payload, done))
     except WorkError as error:
         log.info("job cannot be done", kind=error.kind, reason=error.message)
         return Failed(failure=Failure(kind=error.kind, message=error.message))
@@ -82,7 +84,7 @@ def _outcome(order: Order, report: Callable[[Progress], None], log: structlog.Bo
         return Crashed(failure=_system_failure(error))
     except Exception as error:
         log.exception("try crashed")
-        if _is_for_want_of_room(error, order.folder):
+        if _is_for_want_of_room(error, payload.folder):
             return Crashed(failure=_DISK_FULL)
         name = type(error).__name__
         message = f"the work ended in {name}; the log of the worker has more under this job's id"
@@ -96,8 +98,8 @@ def _is_for_want_of_room(error: Exception, folder: Path) -> bool:
     return any(words in text for words in full) or disk_usage(folder).free < _NO_ROOM_BYTES
 
 
-def _keep(order: Order, done: Done) -> tuple[Artifact, ...]:
-    kept = ContentFolder(order.artifacts)
+def _keep(payload: Payload, done: Done) -> tuple[Artifact, ...]:
+    kept = BlobStore(payload.artifacts)
     artifacts = []
     for file in done.files:
         sha256, size = kept.add(file.path)
@@ -114,7 +116,7 @@ def _system_failure(error: OSError) -> Failure:
     return Failure(kind="system", message=f"the worker's system refused: {reason}")
 
 
-def _reporter(news: Connection) -> Callable[[Progress], None]:
+def _reporter(events: Connection) -> Callable[[Progress], None]:
     """Return what reports progress: each new stage, and else once a second at most."""
     last, stage = 0.0, ""
 
@@ -124,7 +126,7 @@ def _reporter(news: Connection) -> Callable[[Progress], None]:
         complete = progress.total is not None and progress.done >= progress.total
         if progress.stage != stage or complete or now - last >= _SECONDS_BETWEEN_REPORTS:
             last, stage = now, progress.stage
-            write_news(news, progress)
+            write_event(events, progress)
 
     return report
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from missing_extra import refuse_missing
 from model_hub import zoo
 from service.jobs.records import DeviceState
-from service.worker.trial import context
+from service.worker.attempt import context
 
 __all__ = [
     "DeviceChoice",
@@ -60,7 +60,7 @@ def refuse_incomplete() -> None:
 def refuse_broken() -> None:
     """Refuse to work where what jobs need is installed and cannot be loaded.
 
-    It is loaded in the process that tries of jobs are forked from, not in this one.
+    It is loaded in the process that attempts of jobs are forked from, not in this one.
 
     Raises:
         UnusableLibraryError: It cannot.

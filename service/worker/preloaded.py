@@ -1,4 +1,4 @@
-"""Loads what jobs need, in the process that their tries are forked from, and keeps why it cannot.
+"""Loads what jobs need, in the process that attempts are forked from, and keeps why it cannot.
 
 A library that is installed but broken raises anything; here it would end that process.
 """

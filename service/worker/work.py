@@ -1,4 +1,4 @@
-"""What one try of a job has at hand, and what comes out of it.
+"""What one attempt of a job has at hand, and what comes out of it.
 
 The work itself knows nothing of queues, leases and databases: it is given a request, a folder and a
 device, reports how far it is, and returns a result and files. So it can be tried without a server.
@@ -18,7 +18,7 @@ __all__ = ["Done", "MadeFile", "WorkError", "Workplace"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
-    """What a try has at hand.
+    """What an attempt has at hand.
 
     Args:
         folder: An empty folder for the files it makes.
@@ -39,12 +39,12 @@ class Workplace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFile:
-    """A file that a try made.
+    """A file that an attempt made.
 
     Args:
         name: Its name among the artifacts of the job.
         media_type: What it is.
-        path: Where it lies, in the folder of the try.
+        path: Where it lies, in the folder of the attempt.
     """
 
     name: str
@@ -54,7 +54,7 @@ class MadeFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """What a try found and made.
+    """What an attempt found and made.
 
     Args:
         result: A JSON object, as docs/api.md describes it.

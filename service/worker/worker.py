@@ -1,4 +1,4 @@
-"""A worker: its slots, and what goes on beside them."""
+"""A worker: its executors, and what goes on beside them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from service.jobs import Jobs
 from service.jobs.errors import StoreUnavailableError
 from service.jobs.records import DeviceState, WorkerState
 from service.worker.equipment import datasets_in, weights_here
+from service.worker.executor import Executor
 from service.worker.liveness import buried, dead_workers, living
-from service.worker.slot import Slot
 
 __all__ = ["Worker"]
 
@@ -63,8 +63,8 @@ class Worker:
         # A machine whose cores are all busy answers late, however readily a job gives way.
         others = len(os.sched_getaffinity(0)) - 1
         places = [device for device in self._devices for _ in range(slots)]
-        self._slots = [
-            Slot(
+        self._executors = [
+            Executor(
                 jobs=jobs,
                 worker_id=self.id,
                 device=device,
@@ -82,7 +82,9 @@ class Worker:
             stack.enter_context(living(self._jobs.settings.workers_dir, self.id))
             stack.enter_context(_told_to_end(self.stop))
             self._round()
-            threads = [threading.Thread(target=slot.run, daemon=True) for slot in self._slots]
+            threads = [
+                threading.Thread(target=executor.run, daemon=True) for executor in self._executors
+            ]
             for thread in threads:
                 thread.start()
             self._log.info("worker ready", devices=[device.name for device in self._devices])
@@ -90,7 +92,7 @@ class Worker:
                 self._round()
                 if not all(thread.is_alive() for thread in threads):
                     # Its error is in the log; a worker that does half of its work helps nobody.
-                    raise RuntimeError("a slot of the worker has ended by an error")
+                    raise RuntimeError("an executor of the worker has ended by an error")
             for thread in threads:
                 thread.join()
             self._leave()
@@ -112,7 +114,7 @@ class Worker:
         at, last = self._said
         state = self._state()
         if state != last or time.monotonic() - at >= self._now_and_then:
-            self._jobs.roster.say(state)
+            self._jobs.workers.say(state)
             self._said = (time.monotonic(), state)
 
     def _recover(self) -> None:
@@ -124,7 +126,7 @@ class Worker:
         self._recovered = time.monotonic()
         freed = self._jobs.leases.recover(dead)
         for worker_id in dead:
-            self._jobs.roster.leave(worker_id)
+            self._jobs.workers.leave(worker_id)
             shutil.rmtree(self._scratch(worker_id), ignore_errors=True)
             buried(folder, worker_id)
         if freed:
@@ -137,14 +139,14 @@ class Worker:
         forgotten = self._jobs.memory.forget()
         if forgotten:
             self._log.info("old jobs forgotten", jobs=forgotten)
-        gone = self._jobs.shelf.evict()
+        gone = self._jobs.artifact_cache.evict()
         if gone:
             self._log.info("artifacts thrown away", files=gone)
 
     def _leave(self) -> None:
         shutil.rmtree(self._scratch(self.id), ignore_errors=True)
         try:
-            self._jobs.roster.leave(self.id)
+            self._jobs.workers.leave(self.id)
         except StoreUnavailableError as error:
             self._log.warning("no word to the store", reason=str(error))
 
@@ -157,7 +159,7 @@ class Worker:
             devices=self._devices,
             datasets=tuple(self._datasets()),
             models=weights_here(),
-            running=tuple(slot.running for slot in self._slots if slot.running),
+            running=tuple(executor.running for executor in self._executors if executor.running),
         )
 
     def _datasets(self) -> dict[str, Path]:

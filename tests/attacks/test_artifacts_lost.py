@@ -79,7 +79,7 @@ def evict_all(server: BenchServer) -> None:
     """Throw all artifacts away, as a worker does."""
     settings = JobSettings(jobs_dir=server.jobs_folder, artifact_bytes=1)
     with open_jobs(settings) as other:
-        other.shelf.evict()
+        other.artifact_cache.evict()
 
 
 def assert_expired(server: BenchServer, jobs: Jobs, job: Job, **headers: str) -> None:

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from benchmark_db.questions import MAX_BATCH
-from service.api.app import create_app
-from service.api.body import BodyRoute, _question
-from service.api.nasbench101 import Nb101BatchQuestion, Nb101HashQuestion
+from service.app import create_app
+from service.http.body import BodyRoute, _question
+from service.routes.nasbench101 import Nb101BatchQuestion, Nb101HashQuestion
 
 LARGEST: Final = 4 * 2**20 - 1000
 BATCH: Final = "/v1/nasbench201/computed-stats/query"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from service.api.safetensors_header import NotSafetensorsError, SafetensorsCheck
+from service.http.safetensors_header import NotSafetensorsError, SafetensorsCheck
 
 GOOD: Final = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 

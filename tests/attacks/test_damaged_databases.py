@@ -15,7 +15,7 @@ import httpx
 import pytest
 from bench_server import BenchServer, ending_together
 
-from benchmark_db.catalog import PUBLISHED, Catalog
+from benchmark_db.catalog import INSTALLABLE, Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from generators.registry import GENERATORS, SAMPLES
 
@@ -30,7 +30,7 @@ ASKED: Final = {
         f"/v1/{name}/export?format=csv",
         f"/v1/benchmarks/{name}",
     )
-    for name in PUBLISHED
+    for name in INSTALLABLE
 } | {
     "hw-nas-bench": (
         "/v1/nasbench201/hardware?arch=0",
@@ -124,7 +124,7 @@ def assert_refused(answer: httpx.Response) -> None:
     assert "/" not in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", INSTALLABLE)
 def test_each_of_100_flipped_bits_is_found_when_the_open_file_is_checked(
     folder: Path, name: str
 ) -> None:
@@ -156,7 +156,7 @@ def test_a_served_database_whose_bits_flip_is_not_asked_after_the_check(
         assert {answer.status_code for answer in held.values()} == {200}
         rng = Random(7)  # noqa: S311 - repeatable, not secret
         flipped: list[str] = []
-        for name, count in zip(PUBLISHED, (1, 100, 1, 3, 1), strict=True):
+        for name, count in zip(INSTALLABLE, (1, 100, 1, 3, 1), strict=True):
             flip(folder / f"{name}.db", rng, count)
             flipped.append(name)
             until_unusable(server, *flipped)
@@ -172,9 +172,9 @@ def test_a_served_database_whose_bits_flip_is_not_asked_after_the_check(
                     else:
                         assert answer.content == held[path].content
             listed = {info["name"] for info in client.get("/v1/benchmarks").json()["items"]}
-            assert listed == set(PUBLISHED) - set(flipped)
+            assert listed == set(INSTALLABLE) - set(flipped)
             ready = client.get("/readyz")
-            if len(flipped) < len(PUBLISHED):
+            if len(flipped) < len(INSTALLABLE):
                 assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
             else:
                 assert ready.status_code == 503
@@ -182,7 +182,7 @@ def test_a_served_database_whose_bits_flip_is_not_asked_after_the_check(
                 assert (state["status"] == "unusable") == (benchmark in flipped)
                 assert ("checksum" in state.get("reason", "")) == (benchmark in flipped)
             metrics = client.get("/metrics").text
-            for benchmark in PUBLISHED:
+            for benchmark in INSTALLABLE:
                 usable = int(benchmark not in flipped)
                 assert f'nasbench_database_usable{{benchmark="{benchmark}"}} {usable}.0' in metrics
                 verified = f'nasbench_database_verified_seconds{{benchmark="{benchmark}"}} '
@@ -285,7 +285,7 @@ def test_a_database_that_is_replaced_while_it_is_served_is_served_to_the_end(
 ) -> None:
     raw = SAMPLES["nasbench201"](tmp_path / "raw", architectures=12, seed=1)
     GENERATORS["nasbench201"](raw, tmp_path / "other", progress=lambda *_: None)
-    server = start(workers, NASBENCH_KEPT_BYTES="0")
+    server = start(workers, NASBENCH_RESPONSE_CACHE_BYTES="0")
     until_verified(server)
     asked = [
         f"/v1/nasbench201/computed-stats?{question}"

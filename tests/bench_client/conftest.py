@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         catalog = self.server.catalog
         _, _, scope, topic, *_ = f"{path}/".split("/")
         if scope == "benchmarks":
-            names = [topic] if topic else list(catalog.installed)
+            names = [topic] if topic else list(catalog.benchmarks)
             infos = [
                 {
                     **answers.benchmark_answer(catalog, name),

@@ -26,7 +26,7 @@ def catalog(directory: Path) -> Iterator[Catalog]:
 
 
 def test_a_database_in_the_folder_is_installed(catalog: Catalog) -> None:
-    assert list(catalog.installed) == ["nasbench201"]
+    assert list(catalog.benchmarks) == ["nasbench201"]
     assert catalog.unusable == {}
     assert catalog["nasbench201"].computed_stats({"arch": 0}).items
 
@@ -44,13 +44,13 @@ def test_one_that_is_not_installed_says_how_to_install_it(tmp_path: Path) -> Non
 
 def test_a_missing_folder_holds_nothing(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "none")
-    assert catalog.installed == catalog.unusable == {}
+    assert catalog.benchmarks == catalog.unusable == {}
 
 
 def test_a_text_file_is_unusable_and_says_why_without_its_folder(tmp_path: Path) -> None:
     (tmp_path / "nasbench201.db").write_text("hello")
     catalog = Catalog(tmp_path)
-    assert catalog.installed == {}
+    assert catalog.benchmarks == {}
     assert "nasbench201.db is not an SQLite database" in catalog.unusable["nasbench201"]
     assert str(tmp_path) not in catalog.unusable["nasbench201"]
     with pytest.raises(UnknownBenchmarkError, match=r"cannot be served: nasbench201\.db is not"):
@@ -66,7 +66,7 @@ def test_one_unusable_database_does_not_keep_another_from_being_served(directory
     broken = min(set(BENCHMARKS) - {"nasbench201"})
     (directory / f"{broken}.db").write_text("hello")
     catalog = Catalog(directory)
-    assert list(catalog.installed) == ["nasbench201"]
+    assert list(catalog.benchmarks) == ["nasbench201"]
     assert list(catalog.unusable) == [broken]
     catalog.close()
 
@@ -75,7 +75,7 @@ def test_the_database_of_another_benchmark_under_its_name_is_unusable(directory:
     other = min(set(BENCHMARKS) - {"nasbench201"})
     shutil.copy(directory / "nasbench201.db", directory / f"{other}.db")
     catalog = Catalog(directory)
-    assert list(catalog.installed) == ["nasbench201"]
+    assert list(catalog.benchmarks) == ["nasbench201"]
     assert other in catalog.unusable
     catalog.close()
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bench_client.export import columns_of
 from benchmark_db import export
-from benchmark_db.catalog import BENCHMARKS, PUBLISHED, Catalog
+from benchmark_db.catalog import BENCHMARKS, INSTALLABLE, Catalog
 from benchmark_db.errors import (
     InvalidArchitectureError,
     InvalidQuestionError,
@@ -222,7 +222,7 @@ class TestQuestions:
         assert count == len(rows_of(export_table(catalog, "nasbench201", {"arch": 3})))
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", INSTALLABLE)
 class TestFormats:
     def test_ndjson_has_an_object_a_row(self, catalog: Catalog, name: str) -> None:
         table = export_table(catalog, name, {})
@@ -263,13 +263,13 @@ class TestFormats:
     def test_parquet_tells_units_and_where_it_comes_from(self, catalog: Catalog, name: str) -> None:
         table = export_table(catalog, name, {}, fields=columns_of(name))
         schema = parquet.read_schema(io.BytesIO(written(table, "parquet")))
-        published = catalog.published[name]
+        installed = catalog.installed[name]
         provenance = json.loads(schema.metadata[b"provenance"])
-        assert provenance["content_digest"] == published.provenance.content_digest
+        assert provenance["content_digest"] == installed.provenance.content_digest
         assert provenance["synthetic"] is True
-        assert schema.metadata[b"citation"].decode() == published.description.citation
+        assert schema.metadata[b"citation"].decode() == installed.description.citation
         units = json.loads(schema.metadata[b"units"])
-        assert schema.metadata[b"licence"].decode() == published.description.licence
+        assert schema.metadata[b"licence"].decode() == installed.description.licence
         for field in schema:
             if field.name.endswith("_acc"):
                 assert (field.metadata[b"unit"], units[field.name]) == (b"percent", "percent")

@@ -31,7 +31,7 @@ from benchmark_db.nasbench201.architecture import (
 )
 from benchmark_db.nasbench201.benchmark import describe_architecture
 
-PUBLISHED = {  # ../shared/data/nasbench201/accuracies.csv
+INSTALLABLE = {  # ../shared/data/nasbench201/accuracies.csv
     0: (
         "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+"
         "|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -46,7 +46,7 @@ PUBLISHED = {  # ../shared/data/nasbench201/accuracies.csv
 indices = st.integers(0, NUM_ARCHITECTURES - 1)
 
 
-@pytest.mark.parametrize(("index", "string"), PUBLISHED.items())
+@pytest.mark.parametrize(("index", "string"), INSTALLABLE.items())
 def test_golden_indices_have_their_published_strings(index: int, string: str) -> None:
     assert arch_str(operations_at(index)) == string
     assert parse(string) == index
@@ -190,7 +190,7 @@ def test_equals_describe_one_another(index: int) -> None:
         )
 
 
-GOOD = PUBLISHED[0]
+GOOD = INSTALLABLE[0]
 DICT = arch_dict(operations_at(0))
 
 

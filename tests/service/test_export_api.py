@@ -26,7 +26,7 @@ from bench_client import (
     ServerUnreachableError,
     SyntheticDataWarning,
 )
-from benchmark_db.catalog import BENCHMARKS, PUBLISHED
+from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
 
 Serve: TypeAlias = Callable[..., str]
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarni
 
 
 class TestHttp:
-    @pytest.mark.parametrize("name", PUBLISHED)
+    @pytest.mark.parametrize("name", INSTALLABLE)
     def test_every_benchmark_is_exported_in_every_format(
         self, http: httpx.Client, name: str
     ) -> None:
@@ -103,7 +103,7 @@ class TestHttp:
 
     def test_what_is_not_installed_is_not_exported(self, serve: Serve, tmp_path: Path) -> None:
         server = serve(tmp_path)
-        for name in PUBLISHED:
+        for name in INSTALLABLE:
             answer = httpx.get(f"{server}/v1/{name}/export")
             assert answer.status_code == 404
             assert "nbs generate" in answer.json()["detail"]
@@ -242,7 +242,7 @@ class TestEveryClient:
         return (lambda question: asyncio.run(awaited(question))) if "awaited" in mode else blocking
 
     @pytest.mark.parametrize("form", ["ndjson", "csv"])
-    @pytest.mark.parametrize("name", PUBLISHED)
+    @pytest.mark.parametrize("name", INSTALLABLE)
     def test_writes_what_the_server_sends(
         self, ask: Callable[..., Any], http: httpx.Client, tmp_path: Path, name: str, form: str
     ) -> None:
@@ -250,7 +250,7 @@ class TestEveryClient:
         assert ask(lambda bench: bench.export(name, path)) == path
         assert path.read_bytes() == http.get(f"/v1/{name}/export?format={form}").content
 
-    @pytest.mark.parametrize("name", PUBLISHED)
+    @pytest.mark.parametrize("name", INSTALLABLE)
     def test_writes_the_same_table_as_parquet(
         self, ask: Callable[..., Any], http: httpx.Client, tmp_path: Path, name: str
     ) -> None:
@@ -337,5 +337,5 @@ class TestEveryClient:
 
 def test_every_benchmark_can_be_exported(http: httpx.Client) -> None:
     paths = http.get("/openapi.json").json()["paths"]
-    assert {f"/v1/{name}/export" for name in PUBLISHED} <= set(paths)
-    assert set(BENCHMARKS) < set(PUBLISHED)
+    assert {f"/v1/{name}/export" for name in INSTALLABLE} <= set(paths)
+    assert set(BENCHMARKS) < set(INSTALLABLE)

@@ -20,7 +20,7 @@ import pytest
 
 from benchmark_db.questions import MAX_BATCH, MAX_LIMIT
 from generators.registry import GENERATORS, SAMPLES
-from service.api.app import create_app
+from service.app import create_app
 from service.settings import Settings
 
 Serve: TypeAlias = Callable[..., str]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from bench_client.methods import _QUERIES
 from bench_client.models import fields_of
-from bench_client.surface import _QUERIES
-from benchmark_db.catalog import BENCHMARKS, PUBLISHED
+from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
 from generators.raw_files import RAW_FILES
 from generators.registry import GENERATORS, SAMPLES
-from service.api.app import create_app
+from service.app import create_app
 
 PATHS = set(create_app().openapi()["paths"])
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", INSTALLABLE)
 def test_everything_that_can_be_installed_can_be_made_fetched_and_asked(name: str) -> None:
     assert name in GENERATORS
     assert name in SAMPLES

@@ -14,9 +14,9 @@ from benchmark_db.nasbench201 import architecture as nasbench201
 from benchmark_db.nats_bench.benchmark import dataset_code
 from benchmark_db.nats_bench.tables import DATASETS
 from benchmark_db.natssss import architecture as natssss
-from service.api.nasbench201 import SPELLED as NASBENCH201
-from service.api.natssss import SPELLED as NATSSSS
-from service.api.spelled import digits_below, in_any_case
+from service.http.spelled import digits_below, in_any_case
+from service.routes.nasbench201 import SPELLED as NASBENCH201
+from service.routes.natssss import SPELLED as NATSSSS
 
 
 def whole(schema: dict[str, Any]) -> re.Pattern[str]:

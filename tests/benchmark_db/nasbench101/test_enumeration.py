@@ -53,5 +53,5 @@ def test_enumeration_can_stop_early_and_begins_with_the_smallest() -> None:
     not SHARED.is_dir(), reason="the published cells are not beside the checkout (../shared/data)"
 )
 def test_the_cells_of_up_to_five_vertices_are_the_published_ones() -> None:
-    published = json.loads((SHARED / "cells-up-to-5-vertices.json").read_text())
-    assert {digest for digest, _ in enumerate_cells(max_vertices=5)} == set(published)
+    installed = json.loads((SHARED / "cells-up-to-5-vertices.json").read_text())
+    assert {digest for digest, _ in enumerate_cells(max_vertices=5)} == set(installed)

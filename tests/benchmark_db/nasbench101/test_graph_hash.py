@@ -20,7 +20,7 @@ needs_shared = pytest.mark.skipif(
 
 # specs/raw-formats.md section 1 and cells of PedramBakh/EC-NAS-Bench: predecessors of vertices
 # 1 to V - 1, labels of vertices 1 to V - 2.
-PUBLISHED = {
+INSTALLABLE = {
     "043721b9c7fe8c5fad811d47d83132ec": ([[0]], []),
     "09fc2d10bdd6225e167a6f81a22a3f06": ([[0], [0, 1]], [1]),
     "53cee42601ad14d661bb6878031d6acb": ([[0], [1]], [2]),
@@ -54,7 +54,7 @@ def random_cells(count: int, seed: int) -> list[Cell]:
     return cells
 
 
-@pytest.mark.parametrize(("digest", "graph"), PUBLISHED.items())
+@pytest.mark.parametrize(("digest", "graph"), INSTALLABLE.items())
 def test_a_published_cell_has_its_published_hash(
     digest: str, graph: tuple[list[list[int]], list[int]]
 ) -> None:
@@ -62,21 +62,21 @@ def test_a_published_cell_has_its_published_hash(
 
 
 def test_published_cells_have_their_hashes_in_a_batch_of_thousands() -> None:
-    cells = [published_cell(*graph) for graph in PUBLISHED.values()] * 600
-    assert hash_cells(cells) == list(PUBLISHED) * 600
+    cells = [published_cell(*graph) for graph in INSTALLABLE.values()] * 600
+    assert hash_cells(cells) == list(INSTALLABLE) * 600
 
 
 @needs_shared
 def test_all_cells_of_up_to_five_vertices_have_their_published_hashes() -> None:
-    published: dict[str, Any] = json.loads((SHARED / "cells-up-to-5-vertices.json").read_text())
+    installed: dict[str, Any] = json.loads((SHARED / "cells-up-to-5-vertices.json").read_text())
     names = {-1: "input", -2: "output", 0: "conv3x3", 1: "conv1x1", 2: "maxpool"}
     cells = [
         parse_cell({"module_adjacency": rows, "module_operations": [names[i] for i in labels]})
-        for rows, labels in published.values()
+        for rows, labels in installed.values()
     ]
     assert len(cells) == 2532
-    assert [hash_cell(cell) for cell in cells] == list(published)
-    assert hash_cells(cells) == list(published)
+    assert [hash_cell(cell) for cell in cells] == list(installed)
+    assert hash_cells(cells) == list(installed)
 
 
 def test_a_batch_hashes_as_each_cell_alone_stranded_vertices_or_not() -> None:
@@ -93,7 +93,7 @@ def test_a_batch_may_be_of_any_size(count: int) -> None:
 
 
 def test_digests_come_as_rows_of_sixteen_bytes() -> None:
-    cell = published_cell(*PUBLISHED["00005c142e6f48ac74fdcf73e3439874"])
+    cell = published_cell(*INSTALLABLE["00005c142e6f48ac74fdcf73e3439874"])
     digests = hash_codes(np.array([cell.code] * 2))
     assert digests.shape == (2, 16)
     assert digests[1].tobytes().hex() == "00005c142e6f48ac74fdcf73e3439874"

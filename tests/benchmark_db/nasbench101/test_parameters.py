@@ -55,9 +55,9 @@ def test_published_parameter_counts_come_out_exactly(spelled: dict[str, Any], co
     not SHARED.is_dir(), reason="the published counts are not beside the checkout (../shared/data)"
 )
 def test_all_published_counts_of_seven_vertex_cells_come_out_exactly() -> None:
-    published = json.loads((SHARED / "parameter-counts.json").read_text())
-    assert len(published) == 1437
-    for entry in published:
+    installed = json.loads((SHARED / "parameter-counts.json").read_text())
+    assert len(installed) == 1437
+    for entry in installed:
         count = entry.pop("trainable_parameters")
         assert trainable_parameters(parse_cell(entry)) == count
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from model_hub.blocks.linear import Linear
-from model_hub.weightless import weightless
+from model_hub.meta_device import meta_device
 
 WIDE = (700, 900)
 """More weights than are drawn in one part, and no multiple of them."""
@@ -61,7 +61,7 @@ def test_weights_can_be_trained() -> None:
 
 def test_without_numbers_nothing_is_drawn() -> None:
     before = torch.get_rng_state()
-    with weightless():
+    with meta_device():
         layer = Linear(*WIDE)
     assert layer.weight.is_meta
     assert torch.equal(torch.get_rng_state(), before)

@@ -15,8 +15,8 @@ import pytest
 
 from service.access.key_file import KeyFile
 from service.access.keys import KeyScope, draw_token
-from service.access.needs import QUESTIONS, needed_scope
-from service.api.app import create_app
+from service.access.required_scopes import QUESTIONS, required_scope
+from service.app import create_app
 from service.settings import Settings
 
 Serve: TypeAlias = Callable[..., str]
@@ -96,7 +96,7 @@ class TestEveryRoute:
             for method in (getattr(route, "methods", None) or set()) - {"GET", "HEAD"}:
                 checked += 1
                 assert path.split("/")[2] in _JOB_WORDS or path in QUESTIONS, path
-                needed = needed_scope(method, path.format_map(_Filled()))
+                needed = required_scope(method, path.format_map(_Filled()))
                 assert (needed == KeyScope.READ) == (path in QUESTIONS), path
         assert checked > 8
 
@@ -104,20 +104,20 @@ class TestEveryRoute:
         free = {
             getattr(route, "path", "")
             for route in create_app(Settings(directory=tmp_path)).routes
-            if needed_scope("GET", getattr(route, "path", "")) is None
+            if required_scope("GET", getattr(route, "path", "")) is None
         }
         documentation = {"/", "/docs", "/openapi.json", "/swagger/{name}"}
         assert free == {"/livez", "/readyz", *documentation}
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "post"])
     def test_a_route_that_nobody_thought_of_needs_jobs(self, method: str) -> None:
-        assert needed_scope(method, "/v1/something/new") == KeyScope.JOBS
-        assert needed_scope(method, "/livez") == KeyScope.JOBS
+        assert required_scope(method, "/v1/something/new") == KeyScope.JOBS
+        assert required_scope(method, "/livez") == KeyScope.JOBS
 
     def test_uploads_need_admin(self) -> None:
-        assert needed_scope("POST", "/v1/checkpoints") == KeyScope.ADMIN
-        assert needed_scope("DELETE", "/v1/checkpoints/abc") == KeyScope.ADMIN
-        assert needed_scope("GET", "/v1/checkpoints") == KeyScope.READ
+        assert required_scope("POST", "/v1/checkpoints") == KeyScope.ADMIN
+        assert required_scope("DELETE", "/v1/checkpoints/abc") == KeyScope.ADMIN
+        assert required_scope("GET", "/v1/checkpoints") == KeyScope.READ
 
 
 _JOB_WORDS: Final = {"models", "evaluations", "latency", "jobs", "checkpoints"}

@@ -52,7 +52,7 @@ def claim(jobs: Jobs) -> Callable[[str], Claim]:
 def worker(jobs: Jobs) -> WorkerState:
     """A worker with a data set that is heard of now."""
     state = WorkerState(id="hand", host="here", pid=1, version="0", datasets=("tiny",))
-    jobs.roster.say(state)
+    jobs.workers.say(state)
     return state
 
 

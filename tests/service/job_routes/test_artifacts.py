@@ -117,7 +117,7 @@ def test_a_job_whose_artifact_was_thrown_away_is_expired(
 ) -> None:
     database = jobs.store._database
     database.write(lambda: database.change(ContentRow.update(used_at=0.0)))
-    assert jobs.shelf.evict() >= 1
+    assert jobs.artifact_cache.evict() >= 1
     assert asking.get(path).status_code == 404
     found = asking.get(f"/v1/jobs/{made['id']}").json()
     assert (found["state"], found["artifacts"]) == ("expired", [])

@@ -94,7 +94,7 @@ def test_a_job_tells_how_far_it_is(
 
 def test_workers_and_their_data_sets_are_listed(asking: httpx.Client, jobs: Jobs) -> None:
     device = DeviceState(name="cpu", kind="cpu", model="some processor", memory=2**30)
-    jobs.roster.say(
+    jobs.workers.say(
         WorkerState(
             id="listed", host="h", pid=7, version="1", devices=(device,), datasets=("b", "a")
         )
@@ -108,5 +108,5 @@ def test_workers_and_their_data_sets_are_listed(asking: httpx.Client, jobs: Jobs
         found["name"]: found["workers"] for found in asking.get("/v1/datasets").json()["items"]
     }
     assert names["a"] == names["b"] == ["listed"]
-    jobs.roster.leave("listed")
+    jobs.workers.leave("listed")
     assert "a" not in [found["name"] for found in asking.get("/v1/datasets").json()["items"]]

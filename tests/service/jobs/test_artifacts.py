@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.contents import ContentFolder
+from service.jobs.blob_store import BlobStore
 from service.jobs.errors import UnknownArtifactError
 from service.jobs.keys import spec_key
 from service.jobs.records import Artifact, Capabilities, Job, NewJob
@@ -26,17 +26,17 @@ HOURS = 2 * 3600.0
 FILL = """
 import sys
 from pathlib import Path
-from service.jobs.contents import ContentFolder
+from service.jobs.blob_store import BlobStore
 try:
-    ContentFolder(Path(sys.argv[1])).add(Path(sys.argv[2]))
+    BlobStore(Path(sys.argv[1])).add(Path(sys.argv[2]))
 except OSError as error:
     print(type(error).__name__)
 """
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from service.jobs.contents import ContentFolder
-with ContentFolder(Path(sys.argv[1])).receive() as incoming:
+from service.jobs.blob_store import BlobStore
+with BlobStore(Path(sys.argv[1])).receive() as incoming:
     incoming.write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -77,7 +77,7 @@ def digest(content: bytes) -> str:
 
 
 def test_a_file_gets_the_name_of_its_content_once(tmp_path: Path) -> None:
-    folder = ContentFolder(tmp_path / "contents")
+    folder = BlobStore(tmp_path / "contents")
     (tmp_path / "a").write_bytes(b"same")
     assert folder.add(tmp_path / "a") == folder.add(tmp_path / "a") == (digest(b"same"), 4)
     assert list(folder.digests()) == [digest(b"same")]
@@ -88,7 +88,7 @@ def test_a_file_gets_the_name_of_its_content_once(tmp_path: Path) -> None:
     "name", ["", "../../etc/passwd", "/etc/passwd", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "\n"]
 )
 def test_what_is_no_digest_is_never_joined_into_a_path(tmp_path: Path, name: str) -> None:
-    folder = ContentFolder(tmp_path)
+    folder = BlobStore(tmp_path)
     with pytest.raises(UnknownArtifactError):
         folder.path(name)
     with pytest.raises(UnknownArtifactError):
@@ -113,10 +113,10 @@ def test_what_a_killed_process_began_is_swept_after_an_hour(jobs: Jobs) -> None:
     folder = jobs.settings.artifacts_dir
     subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
     (begun,) = jobs.artifacts.begun()
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert begun.exists()
     aged(begun)
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert not begun.exists()
 
 
@@ -126,10 +126,10 @@ def test_a_file_of_a_try_that_came_to_nothing_is_swept_after_an_hour(
     (tmp_path / "file").write_bytes(b"of a lost try")
     sha256, _ = jobs.artifacts.add(tmp_path / "file")
     kept = made(jobs, 0, b"of a job", tmp_path)
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert jobs.artifacts.path(sha256).exists()
     aged(jobs.artifacts.path(sha256))
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert list(jobs.artifacts.digests()) == [kept.artifacts[0].sha256]
 
 
@@ -138,14 +138,14 @@ def test_too_much_makes_the_files_go_that_were_used_longest_ago(
 ) -> None:
     with open_jobs(job_settings.model_copy(update={"artifact_bytes": 25})) as jobs:
         ended = [made(jobs, number, b"%010d" % number, tmp_path) for number in range(3)]
-        jobs.shelf.touch(ended[0].artifacts[0].sha256)
-        assert jobs.shelf.evict() == 1
+        jobs.artifact_cache.touch(ended[0].artifacts[0].sha256)
+        assert jobs.artifact_cache.evict() == 1
         states = [jobs.store.get(job.id).state for job in ended]
         assert states == [JobState.SUCCEEDED, JobState.EXPIRED, JobState.SUCCEEDED]
         there = [jobs.artifacts.path(job.artifacts[0].sha256).exists() for job in ended]
         assert there == [True, False, True]
         assert jobs.store.get(ended[1].id).artifacts == ()
-        assert jobs.shelf.evict() == 0
+        assert jobs.artifact_cache.evict() == 0
 
 
 def test_an_expired_job_answers_no_more_and_may_be_asked_for_again(
@@ -154,7 +154,7 @@ def test_an_expired_job_answers_no_more_and_may_be_asked_for_again(
     with open_jobs(job_settings.model_copy(update={"artifact_days": 1e-9})) as jobs:
         first = made(jobs, 0, b"old", tmp_path)
         time.sleep(0.01)
-        jobs.shelf.evict()
+        jobs.artifact_cache.evict()
         assert jobs.store.get(first.id).state is JobState.EXPIRED
         assert made(jobs, 0, b"old", tmp_path).id != first.id
 
@@ -166,8 +166,8 @@ def test_what_was_not_used_for_so_many_days_goes_and_what_was_used_stays(
         ended = [made(jobs, number, b"%d" % number, tmp_path) for number in range(3)]
         for job, days in zip(ended, (4, 2, 4), strict=True):
             unused_for(jobs, job, days)
-        jobs.shelf.touch(ended[2].artifacts[0].sha256)
-        assert jobs.shelf.evict() == 1
+        jobs.artifact_cache.touch(ended[2].artifacts[0].sha256)
+        assert jobs.artifact_cache.evict() == 1
         states = [jobs.store.get(job.id).state for job in ended]
         assert states == [JobState.EXPIRED, JobState.SUCCEEDED, JobState.SUCCEEDED]
 
@@ -178,7 +178,7 @@ def test_content_of_two_jobs_is_kept_once_and_its_end_expires_both(
     with open_jobs(job_settings.model_copy(update={"artifact_bytes": 9})) as jobs:
         ended = [made(jobs, number, b"0123456789", tmp_path) for number in range(2)]
         assert ended[0].artifacts == ended[1].artifacts
-        assert jobs.shelf.evict() == 1
+        assert jobs.artifact_cache.evict() == 1
         assert {jobs.store.get(job.id).state for job in ended} == {JobState.EXPIRED}
 
 
@@ -190,6 +190,6 @@ def test_a_file_that_a_job_is_about_to_list_outlives_the_eviction_of_its_content
         # Another job has just made the same file and not yet ended.
         (tmp_path / "file").write_bytes(b"0123456789")
         sha256, _ = jobs.artifacts.add(tmp_path / "file")
-        assert jobs.shelf.evict() == 1
+        assert jobs.artifact_cache.evict() == 1
         assert jobs.store.get(old.id).state is JobState.EXPIRED
         assert jobs.artifacts.path(sha256).read_bytes() == b"0123456789"

@@ -152,7 +152,7 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """Cancel a job, whatever its state."""
-        model = self.models[data.draw(st.sampled_from(sorted(self.models)))]
+        model = self.models[data.draw(st.sampled_from(list(self.models)))]
         self.jobs.store.cancel(model.id)
         if model.state is JobState.QUEUED:
             model.state = JobState.CANCELLED

@@ -118,7 +118,7 @@ def test_with_a_job_go_its_keys_and_its_files(jobs: Jobs) -> None:
     old = ended(jobs, 0, days=DAYS + 1, content=b"old", given="old")
     young = ended(jobs, 1, days=1, content=b"young", given="young")
     assert jobs.memory.forget() == 1
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert [rows(jobs, table) for table in (JobRow, GivenKeyRow, ArtifactRow, ContentRow)] == [
         1
     ] * 4
@@ -133,7 +133,7 @@ def test_a_file_that_another_job_has_too_stays(jobs: Jobs) -> None:
     ended(jobs, 0, days=DAYS + 1, content=b"same")
     young = ended(jobs, 1, days=1, content=b"same")
     assert jobs.memory.forget() == 1
-    jobs.shelf.evict()
+    jobs.artifact_cache.evict()
     assert jobs.store.get(young.id) == young
     assert jobs.artifacts.path(young.artifacts[0].sha256).read_bytes() == b"same"
 
@@ -166,7 +166,7 @@ def test_a_job_that_ends_with_content_that_is_being_removed_has_it_or_is_expired
                 "INSERT INTO artifact SELECT %s, name, media_type, sha256 FROM artifact", [young.id]
             )
             removed = thread.submit(
-                jobs.memory.forget if cause == "job too old" else jobs.shelf.evict
+                jobs.memory.forget if cause == "job too old" else jobs.artifact_cache.evict
             )
             time.sleep(0.5)
             assert not removed.done()

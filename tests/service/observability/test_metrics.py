@@ -19,7 +19,7 @@ from service.jobs.records import DeviceState, WorkerState
 from service.jobs.states import JobState
 from service.observability.job_metrics import job_families
 from service.observability.metrics import Metrics
-from service.observability.request_tally import RequestTally
+from service.observability.request_counter import RequestCounter
 
 Serve: TypeAlias = Callable[..., str]
 
@@ -112,8 +112,8 @@ class TestAnswers:
             httpx.get(f"{url}{STATS}?num_epochs=200&limit=7")
         after = read(url)
         grown = {
-            result: value(after, "nasbench_kept_answers_total", result=result)
-            - value(before, "nasbench_kept_answers_total", result=result)
+            result: value(after, "nasbench_response_cache_total", result=result)
+            - value(before, "nasbench_response_cache_total", result=result)
             for result in ("hit", "miss")
         }
         assert grown == {"hit": 2, "miss": 1}
@@ -175,7 +175,7 @@ class TestSeveralWorkers:
 
 class TestWhatIsWatched:
     def test_is_asked_at_every_reading(self) -> None:
-        metrics = Metrics(RequestTally())
+        metrics = Metrics(RequestCounter())
         seen_at = datetime(2026, 1, 1, tzinfo=UTC)
         gpu = DeviceState(name="cuda:0", kind="cuda", model="H200", memory=2**37)
         worker = WorkerState(
@@ -194,7 +194,7 @@ class TestWhatIsWatched:
 
 def test_the_page_of_metrics_lists_every_metric(url: str) -> None:
     page = (REPOSITORY / "docs/metrics.md").read_text()
-    jobs = Metrics(RequestTally())
+    jobs = Metrics(RequestCounter())
     jobs.watch(lambda: job_families({}, []))
     text = httpx.get(f"{url}/metrics").text + jobs.text().decode()
     for name in re.findall(r"^# TYPE (\w+) \w+$", text, re.MULTILINE):

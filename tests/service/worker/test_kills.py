@@ -21,7 +21,7 @@ LONGEST_LIFE = 2.0
 """Seconds: a worker may be killed before it has begun anything."""
 LONGEST_WORK = 0.6
 """Seconds after it has begun a job, which takes about half a second. As often as the job was tried:
-on a busy machine all tries would be too short else, and ten lost workers rightly park a job."""
+on a busy machine all attempts would be too short else, and ten lost workers rightly park a job."""
 
 
 def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
@@ -63,7 +63,7 @@ def _die_again_and_again(lab: Lab, watch: _Watch, seed: int) -> int:
 
 def _tries(lab: Lab, process: subprocess.Popen[bytes]) -> int:
     """Return how often the job that a worker does was begun; 0: it does none."""
-    ours = (state for state in lab.jobs.roster.all() if state.pid == process.pid)
+    ours = (state for state in lab.jobs.workers.all() if state.pid == process.pid)
     return max((lab.jobs.store.get(job).attempts for one in ours for job in one.running), default=0)
 
 

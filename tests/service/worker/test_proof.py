@@ -88,7 +88,7 @@ def alone(
         serving(directory, NASBENCH_JOBS_DIR=str(tmp_path / "jobs")) as url,
     ):
         lab.work()
-        lab.until(lab.jobs.roster.all)
+        lab.until(lab.jobs.workers.all)
         yield Site(url, lab)
 
 
@@ -114,7 +114,7 @@ def cluster(
     ):
         lab.work()
         lab.work()
-        lab.until(lambda: len(lab.jobs.roster.all()) == 2)
+        lab.until(lambda: len(lab.jobs.workers.all()) == 2)
         yield Site(url, lab)
 
 

@@ -54,12 +54,12 @@ def test_nothing_is_left_in_the_scratch_folder(lab: Lab) -> None:
 def test_a_worker_tells_what_it_has_and_does(lab: Lab) -> None:
     (lab.jobs.settings.folder / "datasets" / "flowers").mkdir(parents=True)
     worker = lab.work()
-    (state,) = lab.until(lab.jobs.roster.all)
+    (state,) = lab.until(lab.jobs.workers.all)
     assert state.pid == worker.pid
     assert state.datasets == ("flowers",)
     assert [device.name for device in state.devices] == ["cpu"]
     job = lab.begun(lab.time())
-    lab.until(lambda: lab.jobs.roster.all()[0].running == (job.id,))
+    lab.until(lambda: lab.jobs.workers.all()[0].running == (job.id,))
     assert job.worker == state.id
 
 
@@ -92,7 +92,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back(lab: Lab) -> None:
     now = lab.jobs.store.get(job.id)
     assert now.state is JobState.QUEUED
     assert now.attempts == 0
-    assert lab.jobs.roster.all() == []
+    assert lab.jobs.workers.all() == []
 
 
 def test_a_try_that_takes_too_long_is_ended_and_after_three_the_job_is_parked(lab: Lab) -> None:
@@ -196,7 +196,7 @@ def test_health_is_that_of_this_machines_workers(lab: Lab) -> None:
 
     assert check() == 1
     lab.work()
-    lab.until(lab.jobs.roster.all)
+    lab.until(lab.jobs.workers.all)
     assert check() == 0
 
 

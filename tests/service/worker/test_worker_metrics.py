@@ -33,7 +33,7 @@ def test_metrics_count_jobs_by_state_and_tell_when_a_worker_was_heard_of(
     running = lab.begun(lab.time())
     lab.jobs.store.cancel(lab.build(seed=1, priority=-1).id)
     (worker,) = lab.until(
-        lambda: [each for each in lab.jobs.roster.all() if running.id in each.running]
+        lambda: [each for each in lab.jobs.workers.all() if running.id in each.running]
     )
     now = told(url)
     counted = {state: count for (name, state), count in now.items() if name == "nasbench_jobs"}

@@ -1,0 +1,144 @@
+"""Published data in a database of its own: what runs and tables of costs have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from benchmark_db.aggregate_sums import AggregateSums
+from benchmark_db.aggregates import Aggregates, Part
+from benchmark_db.database import ReadOnlyDatabase
+from benchmark_db.description import Description
+from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
+from benchmark_db.items import Row
+from benchmark_db.provenance import read_provenance
+from benchmark_db.questions import Filter, known_filters
+from benchmark_db.run_source import RunSource
+
+__all__ = ["InstalledDataset"]
+
+
+_SEEDS: Final = "SELECT DISTINCT seed FROM run ORDER BY seed"
+
+
+class InstalledDataset(ABC):
+    """Published data, installed: an open database that says what it is and where it comes from.
+
+    Args:
+        path: Its database.
+
+    Raises:
+        UnusableDatabaseError: The file is not a database of this data and schema.
+    """
+
+    description: ClassVar[Description]
+    schema_version: ClassVar[int]
+    source: ClassVar[RunSource]
+    """Where its rows lie."""
+    key_columns: ClassVar[tuple[str, ...]]
+    """Columns that tell what is answered for apart, in the order of answers."""
+    filters: Mapping[str, Filter]
+    """By the name callers use; `arch` reads every spelling of an architecture into a column."""
+    counted: ClassVar[str]
+    """What a row is, in the plural: `contents` of the provenance counts them under this name."""
+
+    numbered_by: ClassVar[str]
+    """The key column that numbers what competes: architectures, or what was trained."""
+    parts_by: ClassVar[tuple[str, ...]]
+    """The key columns within one value of which figures can be compared."""
+    compared: ClassVar[tuple[str, ...]]
+    """The columns whose means over runs are kept, to tell which candidate is best."""
+
+    page_size: ClassVar[int] = 16_384
+    """Bytes a page of the file: five curve rows of 200 epochs fill one of 16 KiB, where each would
+    waste a fifth of smaller ones."""
+    cache_kib: ClassVar[int] = 1024
+    """Memory that each connection keeps of the file, in KiB."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = ReadOnlyDatabase(path, self.schema_version, cache_kib=self.cache_kib)
+        try:
+            self.provenance = read_provenance(self.database, self.description.name)
+        except UnusableDatabaseError:
+            self.database.close()
+            raise
+        self.aggregates = Aggregates(self.database, self.numbered_by)
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of `all_rows`, without the packed curves."""
+
+    @abstractmethod
+    def all_rows(self) -> Iterator[Row]:
+        """Yield every row in key order, each ending with packed curves or None.
+
+        This is what the data answers, whatever the archive it was made from: the content digest
+        is taken over it.
+        """
+
+    def parts(self, filters: Mapping[str, Any]) -> list[Part]:
+        """Return the parts within which the filters of a question compare figures.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+        """
+        asked = {name: filters.get(name) for name in self.parts_by}
+        where = known_filters(asked, self.filters)
+        for name in self.parts_by:
+            if name not in where:
+                raise InvalidQuestionError(
+                    name, f"say which {name}: the figures of {self.description.title} differ by it"
+                )
+        return [tuple(where[name] for name in self.parts_by)]
+
+    def part_named(self, part: Part) -> Mapping[str, Any]:
+        """Return what tells a part apart, by name, as callers know it."""
+        return dict(zip(self.parts_by, part, strict=True))
+
+    def recorded_seeds(self) -> list[int]:
+        """Return the seeds that runs have, ascending: of its provenance, which spares reading all.
+
+        Raises:
+            UnusableDatabaseError: The file is damaged.
+        """
+        seeds = self.provenance.contents.get("seeds")
+        if isinstance(seeds, list) and all(type(seed) is int for seed in seeds):
+            return seeds
+        return [seed for (seed,) in self.database.rows(_SEEDS)]
+
+    def new_sums(self) -> AggregateSums:
+        """Return an empty sum of the figures of rows such as `all_rows` yields."""
+        return AggregateSums(
+            self.columns,
+            numbered_by=self.numbered_by,
+            parts_by=self.parts_by,
+            aggregates=self.compared,
+            counted=self.counted_aggregates,
+        )
+
+    @property
+    def counted_aggregates(self) -> Mapping[Row, Mapping[str, float]]:
+        """Figures that are not the means of runs, which disagree on what must be the same.
+
+        By the number of a candidate and its part, the figures by name, counted from structure.
+        """
+        return {}
+
+    def check_derived(self) -> None:  # noqa: B027 - most keep nothing but figures
+        """Check what is kept beside the rows and follows from them, figures excepted.
+
+        Raises:
+            UnusableDatabaseError: It does not.
+        """
+
+    def count_rows(self) -> int:
+        """Return how many rows there are, whether or not they can be asked for."""
+        ((count,),) = self.database.rows(self.database.compile(self.source.count()))
+        return int(count)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()

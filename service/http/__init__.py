@@ -1,0 +1,1 @@
+"""How it is carried over HTTP: the protocol, limits, middleware, responses, errors."""

@@ -1,0 +1,162 @@
+"""The errors of jobs as callers see them, and what the document says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from bench_client.models import Problem
+from service.http.problems import problem
+from service.jobs.errors import (
+    CheckpointInUseError,
+    CheckpointsFullError,
+    DiskFullError,
+    IdempotencyConflictError,
+    QueueFullError,
+    StoreUnavailableError,
+    UnknownArtifactError,
+    UnknownCheckpointError,
+    UnknownDatasetError,
+    UnknownJobError,
+    UnusableStoreError,
+)
+
+__all__ = ["install_job_problem_handlers", "job_problems"]
+
+_RETRY_AFTER: Final = "5"
+"""Seconds in which a database is started anew, about."""
+
+_MEANINGS: Final = {
+    400: "The body is not text in UTF-8, or broke off.",
+    404: "There is no such job, artifact, data set or checkpoint; the detail says what there is.",
+    409: "The idempotency key was given with another request, or a job uses the checkpoint.",
+    413: "The body is too large.",
+    416: "The range lies behind the end of the file.",
+    422: "The request is malformed, or an architecture lies outside its space.",
+    429: "As many jobs wait as may: try again after `Retry-After`.",
+    500: "The server failed; the request id leads to its log.",
+    503: "The database of the jobs does not answer or is damaged, or too many streams are open.",
+    507: "The disk of the server is full, or uploaded checkpoints take as much as they may.",
+}
+
+
+def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route of jobs that may answer with these problems."""
+    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+
+
+def install_job_problem_handlers(app: FastAPI) -> None:
+    """Make every error of jobs a problem."""
+    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        CheckpointInUseError: _in_use,
+        CheckpointsFullError: _checkpoints_full,
+        DiskFullError: _disk_full,
+        IdempotencyConflictError: _conflict,
+        QueueFullError: _queue_full,
+        StoreUnavailableError: _unavailable,
+        UnusableStoreError: _unusable,
+        UnknownArtifactError: _unknown("artifact"),
+        UnknownCheckpointError: _unknown("checkpoint"),
+        UnknownJobError: _unknown("job"),
+        UnknownDatasetError: _unknown_dataset,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
+
+
+def _unknown(thing: str) -> Callable[[Request, Any], Awaitable[Response]]:
+    async def unknown(request: Request, error: LookupError) -> Response:
+        return problem(
+            request,
+            404,
+            kind=f"unknown-{thing}",
+            title=f"Unknown {thing}",
+            detail=str(error),
+        )
+
+    return unknown
+
+
+async def _unknown_dataset(request: Request, error: UnknownDatasetError) -> Response:
+    return problem(
+        request,
+        404,
+        kind="unknown-dataset",
+        title="Unknown data set",
+        detail=str(error),
+        errors=[{"loc": ["body", "dataset"], "msg": str(error)}],
+        extensions={"known": list(error.known)},
+    )
+
+
+async def _in_use(request: Request, error: CheckpointInUseError) -> Response:
+    return problem(
+        request, 409, kind="checkpoint-in-use", title="Checkpoint in use", detail=str(error)
+    )
+
+
+async def _checkpoints_full(request: Request, error: CheckpointsFullError) -> Response:
+    return problem(
+        request, 507, kind="checkpoints-full", title="No room for checkpoints", detail=str(error)
+    )
+
+
+async def _conflict(request: Request, error: IdempotencyConflictError) -> Response:
+    return problem(
+        request,
+        409,
+        kind="idempotency-conflict",
+        title="Idempotency key given before",
+        detail=str(error),
+        extensions={"job_id": error.job_id},
+    )
+
+
+async def _queue_full(request: Request, error: QueueFullError) -> Response:
+    return problem(
+        request,
+        429,
+        kind="queue-full",
+        title="Too many jobs wait",
+        detail=str(error),
+        headers={"Retry-After": str(error.retry_after)},
+    )
+
+
+async def _disk_full(request: Request, error: DiskFullError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.warning("no room for jobs", reason=str(error))
+    return problem(
+        request, 507, kind="disk-full", title="Disk full", detail="the disk of the server is full"
+    )
+
+
+async def _unavailable(request: Request, error: StoreUnavailableError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.warning("the database of the jobs does not answer", reason=str(error))
+    return problem(
+        request,
+        503,
+        kind="jobs-unavailable",
+        title="Jobs unavailable",
+        detail="the database of the jobs does not answer; what was asked may be asked again",
+        headers={"Retry-After": _RETRY_AFTER},
+    )
+
+
+async def _unusable(request: Request, error: UnusableStoreError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.error("the database of the jobs cannot be used", reason=str(error))
+    return problem(
+        request,
+        503,
+        kind="jobs-unusable",
+        title="Jobs cannot be used",
+        detail="the database of the jobs is of another version or not one of jobs; the log of the "
+        "server says more",
+        headers={"Retry-After": _RETRY_AFTER},
+    )

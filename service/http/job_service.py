@@ -1,0 +1,188 @@
+"""Where the routes of jobs reach the store: in a few threads, opened when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTimeError
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+from typing import Final, TypeVar
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
+from prometheus_client.core import Metric
+
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.blob_store import NO_ROOM
+from service.jobs.deadline import ANSWER_SECONDS, within
+from service.jobs.errors import DiskFullError, JobError, StoreUnavailableError
+from service.observability.job_metrics import availability_family, job_families
+
+__all__ = ["JobService", "job_service_of"]
+
+R = TypeVar("R")
+
+_READERS: Final = 4
+_WRITERS: Final = 4
+"""The store takes one writer at a time; more threads would only wait for it."""
+_FILES: Final = 4
+_SWEEP_SECONDS: Final = 600.0
+_METRICS_SECONDS: Final = 2.0
+"""That the metrics wait for those of jobs; whoever collects them gives up after ten."""
+
+
+class JobService:
+    """The jobs of one server, for the tasks of its event loop.
+
+    Those who read and those who write have threads of their own: a database that somebody else
+    locks for writing is read all the same. Whoever asks has an answer within `ANSWER_SECONDS`,
+    however long the database takes; what is still waiting for a thread by then is not begun.
+
+    Args:
+        settings: Where the jobs are.
+
+    Attributes:
+        settings: The same.
+        limiter: For the threads that wait for files.
+    """
+
+    def __init__(self, settings: JobSettings) -> None:
+        self.settings = settings
+        self.limiter = CapacityLimiter(_FILES)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="jobs-read")
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="jobs-write")
+        self._opening = threading.Lock()
+        self._context: AbstractContextManager[Jobs] | None = None
+        self._jobs: Jobs | None = None
+
+    async def ask(self, operation: Callable[[Jobs], R]) -> R:
+        """Return what an operation returns that only reads, carried out in a thread.
+
+        Raises:
+            StoreUnavailableError: The database does not answer in time or is damaged, or the folder
+                of the jobs cannot be used; the next request tries anew.
+        """
+        return await self._carry_out(self._readers, operation, ANSWER_SECONDS)
+
+    async def change(self, operation: Callable[[Jobs], R], *, seconds: float = ANSWER_SECONDS) -> R:
+        """Return what an operation returns that writes, carried out in a thread.
+
+        Args:
+            operation: What to do.
+            seconds: How long to wait for it. It may be done although nobody waits any more.
+
+        Raises:
+            DiskFullError: There is no room for it.
+            StoreUnavailableError: As for `ask`.
+        """
+        return await self._carry_out(self._writers, operation, seconds)
+
+    async def open_if_used(self) -> None:
+        """Open the store where there are jobs already, so that metrics tell of them at once.
+
+        One that cannot be opened now is opened, or complained of, at the first request.
+        """
+        if not self._is_used():
+            return
+        try:
+            await self.ask(lambda jobs: jobs.store.counts())
+        except JobError as error:
+            log = structlog.get_logger()
+            log.warning("the jobs cannot be used", reason=str(error))
+
+    async def sweep_regularly(self) -> None:
+        """Remove what uploads left whose server died: at once, then now and then, without end."""
+        log = structlog.get_logger()
+        while True:
+            if self.settings.checkpoints_dir.is_dir():
+                try:
+                    gone = await self.ask(lambda jobs: jobs.checkpoints.sweep())
+                except JobError as error:
+                    log.warning("broken uploads cannot be removed", reason=str(error))
+                else:
+                    if gone:
+                        log.info("broken uploads removed", files=gone)
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    def families(self) -> Iterator[Metric]:
+        """Yield the metrics of jobs and workers, once there are any, whoever made them.
+
+        Called in a thread.
+        """
+        if self._jobs is None and not self._is_used():
+            return
+
+        def find(jobs: Jobs) -> list[Metric]:
+            return list(job_families(jobs.store.counts(), jobs.workers.all()))
+
+        end = time.monotonic() + _METRICS_SECONDS
+        future = self._readers.submit(self._bounded, find, end)
+        try:
+            found = future.result(_METRICS_SECONDS)
+        except (JobError, NotInTimeError):
+            future.cancel()
+            found = []
+        yield availability_family(available=bool(found))
+        yield from found
+
+    def _is_used(self) -> bool:
+        """Tell whether there are jobs already."""
+        settings = self.settings
+        return settings.jobs_url is not None or (settings.folder / "jobs.db").exists()
+
+    async def close(self) -> None:
+        """Close the store, if it was opened."""
+        for threads in (self._readers, self._writers):
+            threads.shutdown(wait=False, cancel_futures=True)
+        if self._context is not None:
+            await to_thread.run_sync(self._context.__exit__, None, None, None)
+        self._context = self._jobs = None
+
+    async def _carry_out(
+        self, threads: ThreadPoolExecutor, operation: Callable[[Jobs], R], seconds: float
+    ) -> R:
+        end = time.monotonic() + seconds
+        run = copy_context().run
+        future = asyncio.get_running_loop().run_in_executor(
+            threads, lambda: run(self._bounded, operation, end)
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            raise StoreUnavailableError(
+                f"the database of the jobs did not answer within {seconds:g} s"
+            ) from None
+
+    def _bounded(self, operation: Callable[[Jobs], R], end: float) -> R:
+        """Carry out an operation that has until then, and waited for a thread before."""
+        with within(end - time.monotonic()):
+            try:
+                return operation(self._opened())
+            except JobError:
+                raise
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    raise DiskFullError("the disk of the jobs is full") from error
+                raise StoreUnavailableError(
+                    f"the folder of the jobs cannot be used: {error.strerror}"
+                ) from error
+
+    def _opened(self) -> Jobs:
+        with self._opening:
+            if self._jobs is None:
+                context = open_jobs(self.settings)
+                self._jobs = context.__enter__()
+                self._context = context
+            return self._jobs
+
+
+def job_service_of(request: Request) -> JobService:
+    """Return the job service of the server that a request came to."""
+    service: JobService = request.app.state.job_service
+    return service

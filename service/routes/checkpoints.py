@@ -1,0 +1,206 @@
+"""The routes of weights that administrators upload."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, Final
+
+import orjson
+from anyio import to_thread
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
+
+from bench_client.models import Checkpoint, CheckpointList
+from benchmark_db.errors import InvalidQuestionError
+from service.http.body import refuse_other_media
+from service.http.job_problems import job_problems
+from service.http.job_service import job_service_of
+from service.http.problems import problem
+from service.http.query import described, read_query
+from service.http.respond import answer_now
+from service.http.safetensors_header import NotSafetensorsError, SafetensorsCheck
+from service.jobs import Jobs, records
+from service.jobs.blob_store import NO_ROOM
+from service.jobs.checkpoints import IncomingCheckpoint
+from service.jobs.errors import CheckpointsFullError, DiskFullError, UnknownCheckpointError
+
+__all__ = ["CHECKPOINTS_PATH", "router"]
+
+CHECKPOINTS_PATH: Final = "/v1/checkpoints"
+
+router = APIRouter(tags=["jobs"])
+
+_OCTETS: Final = "application/octet-stream"
+_PIECE: Final = 2**20
+"""Bytes that are written at a time: less would change threads more often than it writes."""
+_SWALLOWED: Final = 64 * 2**20
+"""Bytes that are read of a body that is refused, because a sender that is cut off while it sends
+may never see the answer."""
+
+_Name = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$",
+        description="What to call the weights, for people.",
+        examples=["mine.safetensors"],
+    ),
+]
+
+_DIGEST_PATTERN: Final = "^[0-9a-f]{64}$"
+_Digest = Annotated[
+    str, Path(pattern=_DIGEST_PATTERN, description="SHA-256 of the file, in hexadecimal digits.")
+]
+
+
+class _CheckpointsQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="Checkpoints in the page.")] = 100
+    cursor: Annotated[
+        str | None,
+        Field(pattern=_DIGEST_PATTERN, description="`next_cursor` of the page before; opaque."),
+    ] = None
+
+
+@router.get(
+    CHECKPOINTS_PATH,
+    operation_id="checkpoints",
+    response_model=CheckpointList,
+    responses=job_problems(422, 500, 503),
+    openapi_extra=described(_CheckpointsQuestion),
+)
+async def checkpoints(request: Request) -> Response:
+    """Return the weights that were uploaded, the latest first."""
+    question = read_query(request, _CheckpointsQuestion)
+    service = job_service_of(request)
+    try:
+        found, following = await service.ask(
+            lambda jobs: jobs.checkpoints.page(before=question.cursor, limit=question.limit)
+        )
+    except UnknownCheckpointError:
+        raise InvalidQuestionError("cursor", "it is of no checkpoint that is there") from None
+    items = [checkpoint.to_dict() for checkpoint in found]
+    return answer_now({"items": items, "next_cursor": following}, {"Cache-Control": "no-store"})
+
+
+@router.delete(
+    f"{CHECKPOINTS_PATH}/{{digest}}",
+    status_code=204,
+    operation_id="delete_checkpoint",
+    response_class=Response,
+    responses={204: {"description": "It is deleted."}, **job_problems(404, 409, 422, 500, 503)},
+)
+async def delete(request: Request, digest: _Digest) -> Response:
+    """Delete uploaded weights that no job which waits or runs uses."""
+    await job_service_of(request).change(lambda jobs: jobs.checkpoints.remove(digest))
+    return Response(status_code=204)
+
+
+@router.post(
+    CHECKPOINTS_PATH,
+    status_code=201,
+    operation_id="upload_checkpoint",
+    response_model=Checkpoint,
+    responses={
+        200: {"model": Checkpoint, "description": "The same file is there already."},
+        201: {"description": "The weights are there, and may be named by their digest."},
+        **job_problems(400, 413, 422, 500, 503, 507),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "A safetensors file.",
+            "content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(request: Request, name: _Name) -> Response:
+    """Keep the safetensors file that is the body, under its SHA-256.
+
+    It is checked while it comes in, and never loaded; a file that is none is 422.
+    """
+    refuse_other_media(request, _OCTETS)
+    try:
+        stored, added = await _receive(request, _pieces(request.stream()), name)
+    except ClientDisconnect:
+        return problem(request, 400, kind="incomplete-body", detail="the body broke off")
+    content = orjson.dumps(stored.to_dict())
+    return Response(content, 201 if added else 200, media_type="application/json")
+
+
+async def _receive(
+    request: Request, pieces: AsyncIterator[bytes], name: str
+) -> tuple[records.Checkpoint, bool]:
+    """Keep a body as a checkpoint, if it is one.
+
+    Raises:
+        InvalidQuestionError: It is none.
+        CheckpointsFullError: Those there are leave no room for it.
+        DiskFullError: The disk has no room for it.
+    """
+    length = request.headers.get("Content-Length")
+    size = None if length is None else int(length)
+    try:
+        with await job_service_of(request).ask(
+            lambda jobs: jobs.checkpoints.receive(size)
+        ) as incoming:
+            return await _enlist(request, pieces, incoming, name)
+    except NotSafetensorsError as error:
+        await _swallow(pieces)
+        raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
+    except (CheckpointsFullError, DiskFullError):
+        await _swallow(pieces)
+        raise
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        await _swallow(pieces)
+        raise DiskFullError("the disk of the checkpoints is full") from error
+
+
+async def _enlist(
+    request: Request, pieces: AsyncIterator[bytes], incoming: IncomingCheckpoint, name: str
+) -> tuple[records.Checkpoint, bool]:
+    """Write a body into a file and list it."""
+    service = job_service_of(request)
+    check = SafetensorsCheck()
+
+    async def in_thread(step: Callable[..., Any], *arguments: Any) -> Any:
+        return await to_thread.run_sync(step, *arguments, limiter=service.limiter)
+
+    def take(piece: bytes) -> None:
+        check.feed(piece)
+        incoming.write(piece)
+
+    async for piece in pieces:
+        await in_thread(take, piece)
+    check.finish()
+    await in_thread(incoming.finish)
+
+    def enlist(jobs: Jobs) -> tuple[records.Checkpoint, bool]:
+        return jobs.checkpoints.add(incoming, name=name, tensors=check.tensors)
+
+    return await service.change(enlist)
+
+
+async def _pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    gathered = bytearray()
+    async for piece in stream:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+async def _swallow(pieces: AsyncIterator[bytes]) -> None:
+    swallowed = 0
+    async for piece in pieces:
+        swallowed += len(piece)
+        if swallowed > _SWALLOWED:
+            return

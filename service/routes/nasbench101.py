@@ -1,0 +1,246 @@
+"""The routes of NAS-Bench-101."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Final, Self
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from bench_client.models import (
+    BatchAnswer,
+    Nb101Config,
+    Nb101Curves,
+    Nb101Hash,
+    Nb101Hashes,
+    Nb101Stats,
+    Page,
+)
+from benchmark_db.answers import architecture_answer, architectures_answer
+from benchmark_db.nasbench101.cell import (
+    MAX_EDGES,
+    MAX_VERTICES,
+    OPERATION_NAMES,
+    PUBLISHED_OPERATION_NAMES,
+)
+from benchmark_db.nasbench101.tables import BUDGETS
+from benchmark_db.questions import MAX_BATCH
+from service.http.body import BodyRoute
+from service.http.openapi import problems
+from service.http.respond import answer_now, answer_scan
+from service.http.spelled import JSON_OBJECT, in_any_case, whole
+from service.routes.oracle import OracleRoutes
+from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
+from service.routes.spaces import SpaceRoutes
+from service.routes.stats import installed
+from service.routes.stats_routes import StatsRoutes
+
+__all__ = ["router"]
+
+_NAME: Final = "nasbench101"
+
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
+
+_HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
+_SMALL_CELL: Final = {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}
+_SMALL_MODULE: Final = {
+    "module_adjacency": [[0, 1, 1], [0, 0, 1], [0, 0, 0]],
+    "module_operations": ["input", "conv3x3-bn-relu", "output"],
+}
+_ARCH: Final = (
+    'A cell: {"op1": …, "input1": …} or {"module_adjacency": …, "module_operations": …}, in any '
+    f"key order, of at most {MAX_VERTICES} vertices and {MAX_EDGES} edges; or its published hash "
+    "of 32 hexadecimal digits."
+)
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: dict[str, Any], length: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": length, "maxItems": length}
+
+
+def _cell(vertices: int) -> dict[str, Any]:
+    """Return the schema of a cell of so many vertices, each with the earlier ones it takes in."""
+    operation = {"enum": list(OPERATION_NAMES + PUBLISHED_OPERATION_NAMES)}
+    operations = {f"op{vertex}": operation for vertex in range(1, vertices - 1)}
+    sources = {
+        f"input{vertex}": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": vertex - 1},
+            "uniqueItems": True,
+        }
+        for vertex in range(1, vertices)
+    }
+    return _object({**operations, **sources})
+
+
+def _module(vertices: int) -> dict[str, Any]:
+    """Return the schema of a cell of so many vertices as it was published."""
+    operations = ["input", "output", *OPERATION_NAMES, *PUBLISHED_OPERATION_NAMES]
+    return _object(
+        {
+            "module_adjacency": _list(_list({"enum": [0, 1]}, vertices), vertices),
+            "module_operations": _list({"enum": operations}, vertices),
+        }
+    )
+
+
+_SPELLED: Final = whole("[0-9a-fA-F]{32}", JSON_OBJECT)
+_SPELLINGS: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", **_SPELLED},
+        *map(_cell, range(2, MAX_VERTICES + 1)),
+        *map(_module, range(2, MAX_VERTICES + 1)),
+    ]
+}
+"""That the input reaches the output, and how many edges there may be, no schema says."""
+
+
+_epochs: Any = (epochs_of(BUDGETS), None)
+_Budget: Any = create_model("_Budget", num_epochs=_epochs)
+
+
+class _Filters(_Budget):
+    isomorphism: Annotated[
+        bool,
+        Field(
+            description="Whether a cell answers for every cell isomorphic to it after pruning; "
+            "false matches only the very cell that was trained."
+        ),
+    ] = True
+
+
+class Nb101CurvesQuestion(_Filters, PageParameters):
+    """Filters, reduction and page; an omitted filter is a wildcard."""
+
+    arch: Annotated[
+        str | None,
+        Field(
+            description=f"{_ARCH} Objects as JSON.", examples=[_HASH], json_schema_extra=_SPELLED
+        ),
+    ] = None
+
+
+class Nb101StatsQuestion(Nb101CurvesQuestion, StatsParameters):
+    """As for curves, and whether to send them along."""
+
+
+class Nb101BatchQuestion(_Filters, BatchParameters):
+    """One question for many cells."""
+
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Cells, each in any spelling.",
+            examples=[[_HASH, _SMALL_CELL, _SMALL_MODULE]],
+        ),
+    ]
+
+
+class Nb101HashQuestion(BaseModel):
+    """One cell or many, each in any spelling."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={"oneOf": [{"required": ["arch"]}, {"required": ["archs"]}]},
+    )
+
+    arch: Annotated[
+        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
+    ] = None
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Many cells instead of one, each in any spelling.",
+            examples=[[_SMALL_CELL, _SMALL_MODULE]],
+        ),
+    ] = []
+
+    @property
+    def asks_for_many(self) -> bool:
+        """Whether the answer is to be a list."""
+        return "archs" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> Self:
+        if ("arch" in self.model_fields_set) == self.asks_for_many:
+            raise ValueError("give either arch or archs")
+        return self
+
+
+class Nb101ArchitectureQuestion(BaseModel):
+    """One cell in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Annotated[
+        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
+    ]
+
+
+class Nb101PartFilters(_Budget):
+    """Within which part figures are compared."""
+
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="cifar10, the only one, in any case.",
+            json_schema_extra=in_any_case(["cifar10"]),
+        ),
+    ] = None
+
+
+StatsRoutes(
+    name=_NAME,
+    filters=("arch", "num_epochs", "isomorphism"),
+    stats_question=Nb101StatsQuestion,
+    curves_question=Nb101CurvesQuestion,
+    batch_question=Nb101BatchQuestion,
+    stats=Page[Nb101Stats],
+    curves=Page[Nb101Curves],
+    batch=BatchAnswer[Nb101Stats],
+).add_to(router)
+
+
+OracleRoutes(
+    name=_NAME,
+    filters=Nb101PartFilters,
+    config=Nb101Config,
+    arch=f"{_ARCH} Objects as JSON.",
+    spelled=_SPELLED,
+    example=_HASH,
+).add_to(router)
+SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)
+
+
+@router.post(
+    "/hash",
+    operation_id="nasbench101_hash",
+    response_model=Nb101Hash | Nb101Hashes,
+    responses=problems(400, 404, 413, 422, 500, 503),
+)
+async def cell_hash(request: Request, question: Nb101HashQuestion) -> Response:
+    """Return the hash of a cell, what remains of it after pruning, and whether it has runs.
+
+    For `arch` the answer is that of the one cell, and a cell outside the space is refused with the
+    reason; for `archs` it is aligned with them, with error entries for those.
+    """
+    benchmark = installed(request, _NAME)
+    if not question.asks_for_many:
+        return answer_now(architecture_answer(benchmark, question.arch))
+    compute = partial(architectures_answer, benchmark, question.archs)
+    return await answer_scan(request, benchmark, compute)

@@ -1,0 +1,158 @@
+"""The routes of NAS-Bench-201."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench_client.models import (
+    BatchAnswer,
+    Nb201Architecture,
+    Nb201Config,
+    Nb201Curves,
+    Nb201Stats,
+    Page,
+)
+from benchmark_db.answers import architecture_answer
+from benchmark_db.nasbench201.architecture import (
+    EDGES,
+    NUM_ARCHITECTURES,
+    OPERATIONS,
+    arch_str,
+    operations_at,
+)
+from benchmark_db.nasbench201.benchmark import NasBench201
+from benchmark_db.questions import MAX_BATCH
+from service.http.body import BodyRoute
+from service.http.openapi import problems
+from service.http.respond import answer_now
+from service.http.spelled import digits_below, json_list, whole
+from service.routes.nats_bench import FILTERS, PartFilters, RunFilters
+from service.routes.oracle import OracleRoutes
+from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
+from service.routes.spaces import SpaceRoutes
+from service.routes.stats import installed
+from service.routes.stats_routes import StatsRoutes
+
+__all__ = ["ARCH", "SPELLED", "router"]
+
+_NAME: Final = "nasbench201"
+
+_epochs: Any = (epochs_of(NasBench201.description.budgets), None)
+_Budget: Any = create_model("_Budget", num_epochs=_epochs)
+
+router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
+
+_EXAMPLE: Final = arch_str(operations_at(0))
+ARCH: Final = (
+    "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
+)
+_NAMES: Final = (*OPERATIONS, "conv_1x1", "conv_3x3")
+_OPERATION: Final = {"enum": list(_NAMES)}
+
+
+def _spelled() -> dict[str, Any]:
+    """Return the schema of an architecture in a text."""
+    operation = f"(?:{'|'.join(_NAMES)})"
+    text = arch_str(("op",) * 6).replace("|", r"\|").replace("+", r"\+").replace("op", operation)
+    # A dict is read in any order of its keys, which are too many for a pattern.
+    pairs = ", ?".join(f'"{edge}": ?"{operation}"' for edge in EDGES)
+    listed = json_list(f'"{operation}"', len(EDGES))
+    return whole(text, digits_below(NUM_ARCHITECTURES), rf"\{{ ?{pairs} ?\}}", listed)
+
+
+SPELLED: Final = _spelled()
+_SPELLINGS: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", **SPELLED},
+        {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
+        {
+            "type": "object",
+            "properties": dict.fromkeys(EDGES, _OPERATION),
+            "required": list(EDGES),
+            "additionalProperties": False,
+        },
+        {"type": "array", "items": _OPERATION, "minItems": len(EDGES), "maxItems": len(EDGES)},
+    ]
+}
+
+
+class CurvesQuestion(_Budget, RunFilters, PageParameters):
+    """Filters, reduction and page; an omitted filter is a wildcard."""
+
+    arch: Annotated[
+        str | None,
+        Field(description=ARCH, examples=[_EXAMPLE, "0"], json_schema_extra=SPELLED),
+    ] = None
+
+
+class StatsQuestion(CurvesQuestion, StatsParameters):
+    """As for curves, and whether to send them along."""
+
+
+class _PartFilters(_Budget, PartFilters):
+    """Within which part figures are compared."""
+
+
+class BatchQuestion(_Budget, RunFilters, BatchParameters):
+    """One question for many architectures."""
+
+    archs: Annotated[
+        list[Any],
+        Field(
+            max_length=MAX_BATCH,
+            description="Architectures, each in any spelling.",
+            examples=[[_EXAMPLE, 11, ["skip_connect"] * 6]],
+        ),
+    ]
+
+
+class ArchitectureQuestion(BaseModel):
+    """One architecture in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Annotated[
+        # Judged where all spellings are: a union would turn `true` into index 1.
+        Any,
+        Field(description=ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
+    ]
+
+
+StatsRoutes(
+    name=_NAME,
+    filters=FILTERS,
+    stats_question=StatsQuestion,
+    curves_question=CurvesQuestion,
+    batch_question=BatchQuestion,
+    stats=Page[Nb201Stats],
+    curves=Page[Nb201Curves],
+    batch=BatchAnswer[Nb201Stats],
+).add_to(router)
+
+
+OracleRoutes(
+    name=_NAME,
+    filters=_PartFilters,
+    config=Nb201Config,
+    arch=ARCH,
+    spelled=SPELLED,
+    example=_EXAMPLE,
+).add_to(router)
+SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(
+    router
+)
+
+
+@router.post(
+    "/architecture",
+    operation_id="nasbench201_architecture",
+    response_model=Nb201Architecture,
+    responses=problems(400, 404, 413, 422),
+)
+async def architecture(request: Request, question: ArchitectureQuestion) -> Response:
+    """Return every name of an architecture, and the indices of its isomorphism class."""
+    return answer_now(architecture_answer(installed(request, _NAME), question.arch))

@@ -1,0 +1,183 @@
+"""The routes of questions about all architectures of a benchmark at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench_client.models import Distribution, Found, Ranked, Standing, TradeOff, WireModel
+from benchmark_db.answers import (
+    Answer,
+    distribution_answer,
+    pareto_answer,
+    rank_answer,
+    top_answer,
+)
+from benchmark_db.catalog import BENCHMARKS
+from benchmark_db.distribution import MAX_POINTS
+from benchmark_db.metrics import BOUND_SIDES, METRICS, Metric
+from benchmark_db.questions import MAX_LIMIT
+from service.http.openapi import READ_PROBLEMS
+from service.http.query import described, read_query
+from service.http.respond import answer_scan, cache_headers
+from service.routes.stats import installed
+
+__all__ = ["OracleRoutes"]
+
+_SIDES: Final = {"min": "Least", "max": "Greatest"}
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleRoutes:
+    """What a benchmark's oracle is asked.
+
+    Attributes:
+        name: The benchmark.
+        filters: A model of the fields that say which part of the benchmark is compared.
+        config: The `config` object of its items.
+        arch: What an architecture looks like in a query string; None where it has no rank.
+        spelled: The schema of such a text.
+        example: One.
+        distributions: Whether this says how metrics are distributed, and not the benchmark's own
+            router.
+    """
+
+    name: str
+    filters: type[BaseModel]
+    config: type[WireModel]
+    arch: str | None = None
+    spelled: dict[str, Any] = field(default_factory=dict)
+    example: str = ""
+    distributions: bool = True
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the routes to the benchmark's router."""
+        config: Any = self.config
+        self._add(router, "top", self._top(), Found[Ranked[config]], top_answer)
+        self._add(router, "pareto", self._pareto(), Found[TradeOff[config]], pareto_answer)
+        self._add(router, "rank", self._rank(), Found[Standing[config]], rank_answer)
+        if self.distributions:
+            answer = Found[Distribution]
+            self._add(router, "distribution", self._distribution(), answer, distribution_answer)
+
+    def _top(self) -> type[BaseModel]:
+        """Ask for the best architectures by a metric within bounds, the best first."""
+        n = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many.")]
+        return self._question("Top", metric=(self._metric(), ...), n=(n, 10), bounded=True)
+
+    def _pareto(self) -> type[BaseModel]:
+        x = self._metric("A metric; the best by it comes first.")
+        y = self._metric("The other metric.", example="parameters")
+        return self._question("Pareto", x=(x, ...), y=(y, ...), bounded=True)
+
+    def _rank(self) -> type[BaseModel]:
+        arch = Annotated[
+            str,
+            Field(
+                description=self.arch or "",
+                examples=[self.example],
+                json_schema_extra=self.spelled,
+            ),
+        ]
+        return self._question("Rank", arch=(arch, ...), metric=(self._metric(), ...))
+
+    def _distribution(self) -> type[BaseModel]:
+        points = Annotated[
+            int, Field(ge=1, le=MAX_POINTS, description="Points of the function, at most.")
+        ]
+        metric = (self._metric(), ...)
+        return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
+
+    def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
+        names = METRICS[self.name]
+        known = next(name for name in names if name.endswith(example))
+        extra: dict[str, Any] = {"enum": list(names)}
+        return Annotated[str, Field(description=said, examples=[known], json_schema_extra=extra)]
+
+    def _question(self, kind: str, *, bounded: bool = False, **fields: Any) -> type[BaseModel]:
+        bounds = _bounds(METRICS[self.name].values()) if bounded else {}
+        return create_model(
+            f"{self.name.title()}{kind}Question",
+            __base__=(self.filters, _Question),
+            **fields,
+            **bounds,
+        )
+
+    def _required(self) -> tuple[str, ...]:
+        """Return the filters without which the part that is compared is not known."""
+        parts_by = BENCHMARKS[self.name].parts_by
+        return tuple(name for name in parts_by if name in self.filters.model_fields)
+
+    def _add(
+        self,
+        router: APIRouter,
+        topic: str,
+        question_model: type[BaseModel],
+        answer_model: Any,
+        answer: Callable[..., Answer],
+    ) -> None:
+        options = tuple(question_model.model_fields.keys() & _OPTIONS)
+        ranked = topic != "rank" or self.arch is not None
+
+        async def ask(request: Request) -> Response:
+            benchmark = installed(request, self.name)
+            question = read_query(request, question_model)
+            given = {name: getattr(question, name) for name in options}
+            filters = question.model_dump(exclude=set(options), exclude_none=True)
+            catalog = request.app.state.catalog
+            compute = partial(answer, catalog, self.name, filters, **given)
+            headers = cache_headers(request, *_digests(request, self.name))
+            return await answer_scan(request, benchmark, compute, headers)
+
+        router.get(
+            f"/{topic}",
+            operation_id=f"{self.name}_{topic}",
+            description=_DESCRIPTIONS[topic],
+            response_model=answer_model,
+            responses=READ_PROBLEMS,
+            openapi_extra=described(question_model, required=self._required()),
+            # Asked where it has no meaning, it says why, but the document does not offer it.
+            include_in_schema=ranked,
+        )(ask)
+
+
+_OPTIONS: Final = frozenset({"arch", "metric", "n", "points", "x", "y"})
+
+_DESCRIPTIONS: Final = {
+    "top": "Return the best architectures by a metric within bounds, the best first.",
+    "pareto": "Return the architectures that none beats in one metric without losing in the other.",
+    "rank": "Return where an architecture stands among all, and how far from the best it is.",
+    "distribution": "Return how a metric is distributed over all architectures.",
+}
+
+
+def _bounds(metrics: Any) -> dict[str, Any]:
+    return {
+        f"{side}_{metric.name}": (
+            float | None,
+            Field(default=None, allow_inf_nan=False, description=_said(side, metric)),
+        )
+        for metric in metrics
+        for side in BOUND_SIDES
+    }
+
+
+def _said(side: str, metric: Metric) -> str:
+    return f"{_SIDES[side]} {metric.name}, in {metric.unit}; included."
+
+
+def _digests(request: Request, name: str) -> list[str]:
+    """Return the digests of all that an answer may rest on, costs on devices included."""
+    installed = request.app.state.catalog.installed
+    sources = {metric.lies_in for metric in METRICS[name].values()} & installed.keys()
+    return [installed[source].provenance.content_digest for source in sorted(sources)]

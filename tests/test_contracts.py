@@ -1,0 +1,119 @@
+"""Each contract about imports fails when somebody breaks it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from missing_extra import PACKAGES
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONTRACTS: Final = {
+    contract["id"]: contract["name"]
+    for contract in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"][
+        "importlinter"
+    ]["contracts"]
+}
+LINT: Final = "from importlinter.cli import lint_imports_command as lint; lint()"
+PLANTED: Final = {
+    "layers": [
+        ("benchmark_db/errors.py", "bench_client.errors"),
+        ("bench_client/errors.py", "generators.build"),
+        ("nas_search/__init__.py", "service.settings"),
+    ],
+    "client": [
+        ("bench_client/errors.py", "peewee"),
+        ("bench_client/clients.py", "numpy"),
+        ("bench_client/models/answers.py", "benchmark_db.catalog"),
+        ("bench_client/jobs.py", "model_hub.spaces"),
+        ("bench_client/frames.py", "orjson"),
+    ],
+    "data": [("benchmark_db/errors.py", "torch"), ("benchmark_db/oracle.py", "model_hub.spaces")],
+    "generators": [
+        ("generators/build.py", "model_hub.spaces"),
+        ("generators/nds.py", "bench_client.models"),
+    ],
+    "search": [("nas_search/__init__.py", "benchmark_db.catalog")],
+    "hub": [
+        ("model_hub/errors.py", "benchmark_db.errors"),
+        ("model_hub/spaces/__init__.py", "bench_client"),
+    ],
+    "extras": [("missing_extra/__init__.py", "bench_client.errors")],
+    "jobs": [
+        ("service/jobs/errors.py", "service.http.problems"),
+        ("service/jobs/store.py", "fastapi"),
+    ],
+    "worker": [("service/worker/worker.py", "service.routes.jobs")],
+    "http": [
+        ("service/http/problems.py", "service.routes.nds"),
+        ("service/routes/nds.py", "service.app"),
+    ],
+    "server": [("service/routes/nds.py", "torch")],
+    "routes": [("service/routes/nasbench201.py", "service.routes.nasbench101")],
+}
+"""Files of the product, by the contract that what is planted in them breaks, with the import."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that the contracts are about."""
+    folder = tmp_path_factory.mktemp("copy")
+    for name in (*PACKAGES, "pyproject.toml"):
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+def broken(folder: Path) -> set[str]:
+    """Return the contracts that are broken in a copy."""
+    # As a process of its own: the packages that it looks at must be those of the copy.
+    ended = subprocess.run(
+        [sys.executable, "-c", LINT, "--no-cache"],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin", "COLUMNS": "500"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Contracts" in ended.stdout, ended.stdout + ended.stderr
+    states = {
+        name: re.search(rf"^{re.escape(text)}\s*(KEPT|BROKEN)", ended.stdout, re.MULTILINE)
+        for name, text in CONTRACTS.items()
+    }
+    assert all(states.values()), ended.stdout
+    found = {name for name, state in states.items() if state and state.group(1) == "BROKEN"}
+    assert (ended.returncode != 0) == bool(found)
+    return found
+
+
+def test_all_hold(copy: Path) -> None:
+    assert broken(copy) == set()
+
+
+def test_each_is_tried() -> None:
+    assert set(PLANTED) == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(
+    ("contract", "file", "imported"),
+    [(name, *plant) for name, plants in PLANTED.items() for plant in plants],
+)
+def test_a_planted_import_breaks_it(copy: Path, contract: str, file: str, imported: str) -> None:
+    path = copy / file
+    before = path.read_text()
+    # Within a function, where it would be least seen.
+    path.write_text(f"{before}\n\ndef planted() -> None:\n    import {imported}\n")
+    try:
+        assert contract in broken(copy)
+    finally:
+        path.write_text(before)

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from missing_extra import needs
@@ -14,7 +13,7 @@ from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
 from model_hub.collection import collection_put_off
 from model_hub.data_sets import LARGEST_SIDE
-from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
+from model_hub.errors import InvalidArgumentError, shown
 from model_hub.search_space import SearchSpace
 
 if TYPE_CHECKING:
@@ -167,28 +166,6 @@ class ModelSpace(ABC):
 
     def _accepted(self, shape: Sequence[int] | None) -> tuple[int, ...]:
         return self.accepted_input(self.input_shape if shape is None else shape)
-
-    @classmethod
-    def load_searched_model(
-        cls,
-        name: str,
-        *,
-        pretrained: bool = True,
-        download: bool = False,
-        checkpoint: Path | str | None = None,
-    ) -> nn.Module:
-        """Return the network of a searched model of this space; see `model_hub.zoo.load`.
-
-        Raises:
-            UnknownNameError: This space has no such model; the message offers the nearest.
-        """
-        from model_hub import zoo
-
-        records = zoo.all_records()
-        own = [known for known, record in records.items() if record.space == cls.__name__]
-        if name not in own:
-            raise UnknownNameError(f"searched model of {cls.__name__}", name, own)
-        return zoo.load(name, pretrained=pretrained, download=download, checkpoint=checkpoint)
 
     @abstractmethod
     def _choices(self) -> SearchSpace:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nds_networks import nds_flops
 
 import model_hub
 from bench_client import BenchClient
@@ -37,7 +38,6 @@ from model_hub.errors import (
     TooLargeError,
     UnknownNameError,
 )
-from model_hub.nds_flops import nds_flops
 from model_hub.row_fields import refuse_unknown_fields
 
 ARCH_0 = (

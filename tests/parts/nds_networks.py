@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model_hub.counting import Profile
 
 RESIDUAL: dict[str, Any] = {
     "model_family": "residual_basic",
@@ -24,3 +28,20 @@ CELLS: dict[str, Any] = {
     },
     "dataset": "imagenet",
 }
+
+
+def nds_flops(profile: Profile) -> int:
+    """Return the `flops` of a network as NDS records them for plain and residual networks.
+
+    Multiply-adds of convolutions and linear layers, the biases of the latter, and five for each
+    element that a batch norm gives out (raw-formats.md, section 3).
+    """
+    biases = sum(
+        layer.parameters - layer.macs
+        for layer in profile.layers
+        if layer.kind == "Linear" and layer.macs
+    )
+    norms = sum(
+        prod(layer.output_shape or (0,)) for layer in profile.layers if layer.kind == "BatchNorm2d"
+    )
+    return profile.macs + biases + 5 * norms

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nds_networks import nds_flops
 
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
 from model_hub.genotype import CellGenotype
-from model_hub.nds_flops import nds_flops
 from model_hub.spaces import ResidualBasic, ResidualBottleneck, Vanilla
 from model_hub.spaces.nds_cells import NdsCells
 from model_hub.spaces.nds_stages import StageSpace

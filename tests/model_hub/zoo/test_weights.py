@@ -23,8 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model_hub import zoo
-from model_hub.errors import InvalidArgumentError, UnknownNameError
-from model_hub.spaces import ProxylessNAS, ShuffleNetSpace
+from model_hub.errors import InvalidArgumentError
 
 REAL = "proxyless-w0.3-r176"
 
@@ -82,10 +81,6 @@ class TestTheRealCheckpoint:
         assert stated["licence"] == "MIT"
         assert "mit-han-lab" in stated["origin"]
         assert json.loads(stated["protocol"])["resize"] == 201
-
-    def test_is_loaded_by_its_space(self, real: Path) -> None:
-        network = ProxylessNAS.load_searched_model(REAL, checkpoint=real)
-        assert not network.training
 
     def test_does_not_fit_the_wide_model(self, real: Path, tmp_path: Path) -> None:
         renamed = tmp_path / "renamed.pth"
@@ -146,11 +141,10 @@ class TestLoading:
         with pytest.raises(InvalidArgumentError, match="pretrained=False"):
             zoo.load(small.name, pretrained=False, checkpoint=saved)
 
-    def test_by_a_space_knows_its_own_models_only(self) -> None:
-        with pytest.raises(UnknownNameError, match="searched model of ProxylessNAS 'spos'"):
-            ProxylessNAS.load_searched_model("spos", pretrained=False)
-        spos = ShuffleNetSpace.load_searched_model("spos", pretrained=False)
+    def test_needs_no_weights_for_a_new_network(self) -> None:
+        spos = zoo.load("spos", pretrained=False)
         assert sum(p.numel() for p in spos.parameters()) == 3_558_464
+        assert spos.training
 
     def test_takes_a_file_of_ones_own(
         self, small: zoo.Record, saved: Path, state: dict[str, Tensor]

@@ -24,9 +24,13 @@ RECORDED: Final = "what is compared or bounded is recorded, on this data set at 
 SEEDS: Final = "a seed is one that runs in the database have"
 SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
+SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
+NAMED: Final = "a name is one of those that the description lists, in any case"
 
 _CELL: Final = {"arch": CELL}
 _PAGE: Final = {"cursor": CURSOR}
+_ARCH: Final = {"arch": SPELLED}
+_DATASET: Final = {"dataset": NAMED}
 _SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
 _SORTED: Final = {"sort": "reduced answers can be sorted by what all their runs share"}
 _SEED: Final = {"seed": SEEDS}
@@ -58,23 +62,30 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "nasbench101_neighbors": _CELL,
     "nasbench101_random": {"n": INSTALLED},
     **{
-        f"{name}_{topic}": _compared(name) | (_CELL if name == "nasbench101" else {})
+        f"{name}_{topic}": _compared(name) | (_CELL if name == "nasbench101" else _ARCH)
         for name in METRICS
         for topic in ("top", "pareto", "rank", "distribution")
         if (name, topic) != ("nds", "rank")
     },
-    "nasbench201_computed_stats": {**_PAGE, **_SEED},
-    "nasbench201_intermediate_stats": {**_PAGE, **_SEED},
-    "nasbench201_export": _SEED,
-    "natssss_export": _SEED,
-    "nasbench201_hardware": _PAGE,
+    "nasbench201_computed_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
+    "nasbench201_intermediate_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
+    "nasbench201_export": {**_SEED, **_ARCH, **_DATASET},
+    "natssss_export": {**_SEED, **_ARCH, **_DATASET},
+    "nasbench201_hardware": {**_PAGE, **_ARCH, **_DATASET, "device": NAMED},
+    "hw_nas_bench_export": {**_ARCH, **_DATASET, "device": NAMED},
     "nasbench201_random": {"n": INSTALLED},
-    "natssss_computed_stats": {**_PAGE, **_SEED},
-    "natssss_intermediate_stats": {**_PAGE, **_SEED},
+    "natssss_computed_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
+    "natssss_intermediate_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
     "natssss_random": {"n": INSTALLED},
-    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_BUDGET},
-    "nds_intermediate_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_BUDGET},
-    "nds_export": {**_SPECIFICATIONS, **_SEED, **_BUDGET, "arch": JSON},
+    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_SPACES, **_BUDGET},
+    "nds_intermediate_stats": {
+        **(_PAGE | _SORTED),
+        **_SPECIFICATIONS,
+        **_SEED,
+        **_SPACES,
+        **_BUDGET,
+    },
+    "nds_export": {**_SPECIFICATIONS, **_SEED, **_SPACES, **_BUDGET, "arch": JSON},
     "nds_random": {"n": INSTALLED},
     "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
     "submit_evaluation": {
@@ -85,13 +96,13 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
     # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
     "nasbench101_computed_stats_query": {},
-    "nasbench201_computed_stats_query": _SEED,
-    "nasbench201_architecture": {},
-    "nasbench201_neighbors": {},
-    "natssss_computed_stats_query": _SEED,
-    "natssss_architecture": {},
-    "natssss_neighbors": {},
-    "nds_computed_stats_query": _BUDGET,
+    "nasbench201_computed_stats_query": {**_SEED, **_DATASET},
+    "nasbench201_architecture": _ARCH,
+    "nasbench201_neighbors": _ARCH,
+    "natssss_computed_stats_query": {**_SEED, **_DATASET},
+    "natssss_architecture": _ARCH,
+    "natssss_neighbors": _ARCH,
+    "nds_computed_stats_query": {**_SPACES, **_BUDGET},
 }
 """By operation, parameters and members of bodies, and why a value that fits may be refused."""
 

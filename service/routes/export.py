@@ -21,7 +21,6 @@ from service.http.export_stream import FileStream
 from service.http.openapi import READ_PROBLEMS
 from service.http.query import described, read_query
 from service.http.respond import cache_headers
-from service.http.spelled import JSON_OBJECT, whole
 from service.routes.hw_nas_bench import HardwareQuestion
 from service.routes.nasbench101 import Nb101CurvesQuestion
 from service.routes.nasbench201 import CurvesQuestion
@@ -44,7 +43,6 @@ class _NdsQuestion(NdsCurvesQuestion):
         Field(
             description="A network, as JSON: model_spec and cell_spec in one object; without "
             "cell_spec, one that has no cells.",
-            json_schema_extra=whole(JSON_OBJECT),
         ),
     ] = None
 

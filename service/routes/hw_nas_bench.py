@@ -12,13 +12,12 @@ from pydantic import Field
 from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
 from benchmark_db.catalog import Catalog
-from benchmark_db.hw_nas_bench.tables import DATASETS, DEVICES
+from benchmark_db.hw_nas_bench.tables import DEVICES
 from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from service.http.openapi import READ_PROBLEMS
 from service.http.query import described, read_query
 from service.http.respond import answer_now, answer_scan, cache_headers
-from service.http.spelled import in_any_case
-from service.routes.nasbench201 import ARCH, SPELLED
+from service.routes.nasbench201 import ARCH
 from service.routes.parameters import Paging, filters_of
 
 __all__ = ["router"]
@@ -36,7 +35,6 @@ class HardwareQuestion(Paging):
         Field(
             description=ARCH,
             examples=[arch_str(operations_at(0)), "0"],
-            json_schema_extra=SPELLED,
         ),
     ] = None
     dataset: Annotated[
@@ -45,7 +43,6 @@ class HardwareQuestion(Paging):
             description="cifar10, cifar100 or imagenet16-120, in any case. For cifar10-valid the "
             "costs of cifar10 are given: the networks are the same.",
             examples=["cifar10"],
-            json_schema_extra=in_any_case(["cifar10-valid", *DATASETS]),
         ),
     ] = None
     device: Annotated[
@@ -53,7 +50,6 @@ class HardwareQuestion(Paging):
         Field(
             description=f"{', '.join(DEVICES)}: items carry the costs on it alone.",
             examples=["edgegpu"],
-            json_schema_extra=in_any_case(DEVICES),
         ),
     ] = None
 

@@ -22,7 +22,6 @@ from service.http.job_watch import JobWatch
 from service.http.long_poll import LongPoll
 from service.http.openapi import NOT_MODIFIED
 from service.http.query import described, read_query
-from service.http.spelled import JOB_ID
 from service.jobs import Jobs, JobSettings
 from service.jobs.errors import StoreUnavailableError, UnknownArtifactError, UnknownJobError
 from service.jobs.records import Artifact, Job
@@ -39,7 +38,7 @@ _TOUCH_SECONDS: Final = 1.0
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
 
-JobId = Annotated[str, Path(description="Id of the job.", max_length=200, json_schema_extra=JOB_ID)]
+JobId = Annotated[str, Path(description="Id of the job.", max_length=200)]
 ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
 
 
@@ -51,11 +50,7 @@ class _JobsQuestion(BaseModel):
     limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
     cursor: Annotated[
         str | None,
-        Field(
-            max_length=1000,
-            description="`next_cursor` of the page before; opaque.",
-            json_schema_extra=JOB_ID,
-        ),
+        Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
     ] = None
 
 

@@ -19,18 +19,12 @@ from bench_client.models import (
     Page,
 )
 from benchmark_db.answers import architecture_answer, architectures_answer
-from benchmark_db.nasbench101.cell import (
-    MAX_EDGES,
-    MAX_VERTICES,
-    OPERATION_NAMES,
-    PUBLISHED_OPERATION_NAMES,
-)
+from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
 from benchmark_db.nasbench101.tables import BUDGETS
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.respond import answer_now, answer_scan
-from service.http.spelled import JSON_OBJECT, in_any_case, whole
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
 from service.routes.spaces import SpaceRoutes
@@ -56,56 +50,6 @@ _ARCH: Final = (
 )
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: dict[str, Any], length: int) -> dict[str, Any]:
-    return {"type": "array", "items": items, "minItems": length, "maxItems": length}
-
-
-def _cell(vertices: int) -> dict[str, Any]:
-    """Return the schema of a cell of so many vertices, each with the earlier ones it takes in."""
-    operation = {"enum": list(OPERATION_NAMES + PUBLISHED_OPERATION_NAMES)}
-    operations = {f"op{vertex}": operation for vertex in range(1, vertices - 1)}
-    sources = {
-        f"input{vertex}": {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 0, "maximum": vertex - 1},
-            "uniqueItems": True,
-        }
-        for vertex in range(1, vertices)
-    }
-    return _object({**operations, **sources})
-
-
-def _module(vertices: int) -> dict[str, Any]:
-    """Return the schema of a cell of so many vertices as it was published."""
-    operations = ["input", "output", *OPERATION_NAMES, *PUBLISHED_OPERATION_NAMES]
-    return _object(
-        {
-            "module_adjacency": _list(_list({"enum": [0, 1]}, vertices), vertices),
-            "module_operations": _list({"enum": operations}, vertices),
-        }
-    )
-
-
-_SPELLED: Final = whole("[0-9a-fA-F]{32}", JSON_OBJECT)
-_SPELLINGS: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "string", **_SPELLED},
-        *map(_cell, range(2, MAX_VERTICES + 1)),
-        *map(_module, range(2, MAX_VERTICES + 1)),
-    ]
-}
-"""That the input reaches the output, and how many edges there may be, no schema says."""
-
-
 _epochs: Any = (epochs_of(BUDGETS), None)
 _Budget: Any = create_model("_Budget", num_epochs=_epochs)
 
@@ -125,9 +69,7 @@ class Nb101CurvesQuestion(_Filters, PageParameters):
 
     arch: Annotated[
         str | None,
-        Field(
-            description=f"{_ARCH} Objects as JSON.", examples=[_HASH], json_schema_extra=_SPELLED
-        ),
+        Field(description=f"{_ARCH} Objects as JSON.", examples=[_HASH]),
     ] = None
 
 
@@ -158,9 +100,7 @@ class Nb101HashQuestion(BaseModel):
         json_schema_extra={"oneOf": [{"required": ["arch"]}, {"required": ["archs"]}]},
     )
 
-    arch: Annotated[
-        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
-    ] = None
+    arch: Annotated[Any, Field(description=_ARCH, examples=[_SMALL_CELL, _HASH])] = None
     archs: Annotated[
         list[Any],
         Field(
@@ -187,9 +127,7 @@ class Nb101ArchitectureQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    arch: Annotated[
-        Any, Field(description=_ARCH, examples=[_SMALL_CELL], json_schema_extra=_SPELLINGS)
-    ]
+    arch: Annotated[Any, Field(description=_ARCH, examples=[_SMALL_CELL, _SMALL_MODULE])]
 
 
 class Nb101PartFilters(_Budget):
@@ -197,10 +135,7 @@ class Nb101PartFilters(_Budget):
 
     dataset: Annotated[
         str | None,
-        Field(
-            description="cifar10, the only one, in any case.",
-            json_schema_extra=in_any_case(["cifar10"]),
-        ),
+        Field(description="cifar10, the only one, in any case.", examples=["cifar10"]),
     ] = None
 
 
@@ -221,7 +156,6 @@ OracleRoutes(
     filters=Nb101PartFilters,
     config=Nb101Config,
     arch=f"{_ARCH} Objects as JSON.",
-    spelled=_SPELLED,
     example=_HASH,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)

@@ -18,9 +18,7 @@ from bench_client.models import (
 )
 from benchmark_db.answers import architecture_answer
 from benchmark_db.nasbench201.architecture import (
-    EDGES,
-    NUM_ARCHITECTURES,
-    OPERATIONS,
+    arch_dict,
     arch_str,
     operations_at,
 )
@@ -29,7 +27,6 @@ from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.respond import answer_now
-from service.http.spelled import digits_below, json_list, whole
 from service.routes.nats_bench import FILTERS, PartFilters, RunFilters
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
@@ -37,7 +34,7 @@ from service.routes.spaces import SpaceRoutes
 from service.routes.stats import installed
 from service.routes.stats_routes import StatsRoutes
 
-__all__ = ["ARCH", "SPELLED", "router"]
+__all__ = ["ARCH", "router"]
 
 _NAME: Final = "nasbench201"
 
@@ -47,37 +44,10 @@ _Budget: Any = create_model("_Budget", num_epochs=_epochs)
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _EXAMPLE: Final = arch_str(operations_at(0))
+_DICT: Final = arch_dict(operations_at(11))
 ARCH: Final = (
     "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
 )
-_NAMES: Final = (*OPERATIONS, "conv_1x1", "conv_3x3")
-_OPERATION: Final = {"enum": list(_NAMES)}
-
-
-def _spelled() -> dict[str, Any]:
-    """Return the schema of an architecture in a text."""
-    operation = f"(?:{'|'.join(_NAMES)})"
-    text = arch_str(("op",) * 6).replace("|", r"\|").replace("+", r"\+").replace("op", operation)
-    # A dict is read in any order of its keys, which are too many for a pattern.
-    pairs = ", ?".join(f'"{edge}": ?"{operation}"' for edge in EDGES)
-    listed = json_list(f'"{operation}"', len(EDGES))
-    return whole(text, digits_below(NUM_ARCHITECTURES), rf"\{{ ?{pairs} ?\}}", listed)
-
-
-SPELLED: Final = _spelled()
-_SPELLINGS: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "string", **SPELLED},
-        {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
-        {
-            "type": "object",
-            "properties": dict.fromkeys(EDGES, _OPERATION),
-            "required": list(EDGES),
-            "additionalProperties": False,
-        },
-        {"type": "array", "items": _OPERATION, "minItems": len(EDGES), "maxItems": len(EDGES)},
-    ]
-}
 
 
 class CurvesQuestion(_Budget, RunFilters, PageParameters):
@@ -85,7 +55,7 @@ class CurvesQuestion(_Budget, RunFilters, PageParameters):
 
     arch: Annotated[
         str | None,
-        Field(description=ARCH, examples=[_EXAMPLE, "0"], json_schema_extra=SPELLED),
+        Field(description=ARCH, examples=[_EXAMPLE, "0"]),
     ] = None
 
 
@@ -118,7 +88,7 @@ class ArchitectureQuestion(BaseModel):
     arch: Annotated[
         # Judged where all spellings are: a union would turn `true` into index 1.
         Any,
-        Field(description=ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
+        Field(description=ARCH, examples=[_EXAMPLE, 11, _DICT, list(_DICT.values())]),
     ]
 
 
@@ -139,7 +109,6 @@ OracleRoutes(
     filters=_PartFilters,
     config=Nb201Config,
     arch=ARCH,
-    spelled=SPELLED,
     example=_EXAMPLE,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(

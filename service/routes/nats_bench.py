@@ -6,8 +6,6 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from benchmark_db.nats_bench.tables import DATASETS
-from service.http.spelled import in_any_case
 from service.routes.parameters import Seed
 
 __all__ = ["FILTERS", "PartFilters", "RunFilters"]
@@ -23,7 +21,6 @@ class PartFilters(BaseModel):
         Field(
             description="cifar10-valid, cifar10, cifar100 or imagenet16-120, in any case.",
             examples=["cifar100"],
-            json_schema_extra=in_any_case(DATASETS),
         ),
     ] = None
 

@@ -17,19 +17,12 @@ from bench_client.models import (
     Page,
 )
 from benchmark_db.answers import architecture_answer
-from benchmark_db.natssss.architecture import (
-    CHANNELS,
-    NUM_ARCHITECTURES,
-    NUM_LAYERS,
-    arch_str,
-    channels_at,
-)
+from benchmark_db.natssss.architecture import arch_str, channels_at
 from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.respond import answer_now
-from service.http.spelled import digits_below, json_list, whole
 from service.routes.nats_bench import FILTERS, PartFilters, RunFilters
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
@@ -37,7 +30,7 @@ from service.routes.spaces import SpaceRoutes
 from service.routes.stats import installed
 from service.routes.stats_routes import StatsRoutes
 
-__all__ = ["SPELLED", "router"]
+__all__ = ["router"]
 
 _NAME: Final = "natssss"
 
@@ -48,24 +41,6 @@ router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
 _EXAMPLE: Final = arch_str(channels_at(11))
 _ARCH: Final = "An architecture: its string, its index, or the list of five channels (as JSON)."
-_CHANNELS: Final = f"(?:{'|'.join(map(str, CHANNELS))})"
-SPELLED: Final = whole(
-    f"{_CHANNELS}(?::{_CHANNELS}){{{NUM_LAYERS - 1}}}",
-    digits_below(NUM_ARCHITECTURES),
-    json_list(_CHANNELS, NUM_LAYERS),
-)
-_SPELLINGS: Final[dict[str, Any]] = {
-    "anyOf": [
-        {"type": "string", **SPELLED},
-        {"type": "integer", "minimum": 0, "maximum": NUM_ARCHITECTURES - 1},
-        {
-            "type": "array",
-            "items": {"enum": list(CHANNELS)},
-            "minItems": NUM_LAYERS,
-            "maxItems": NUM_LAYERS,
-        },
-    ]
-}
 
 
 class NatsSssCurvesQuestion(_Budget, RunFilters, PageParameters):
@@ -73,7 +48,7 @@ class NatsSssCurvesQuestion(_Budget, RunFilters, PageParameters):
 
     arch: Annotated[
         str | None,
-        Field(description=_ARCH, examples=[_EXAMPLE, "11"], json_schema_extra=SPELLED),
+        Field(description=_ARCH, examples=[_EXAMPLE, "11"]),
     ] = None
 
 
@@ -106,7 +81,7 @@ class NatsSssArchitectureQuestion(BaseModel):
     arch: Annotated[
         # Judged where all spellings are: a union would turn `true` into index 1.
         Any,
-        Field(description=_ARCH, examples=[_EXAMPLE, 11], json_schema_extra=_SPELLINGS),
+        Field(description=_ARCH, examples=[_EXAMPLE, 11, list(channels_at(11))]),
     ]
 
 
@@ -127,7 +102,6 @@ OracleRoutes(
     filters=_PartFilters,
     config=NatsSssConfig,
     arch=_ARCH,
-    spelled=SPELLED,
     example=_EXAMPLE,
 ).add_to(router)
 SpaceRoutes(

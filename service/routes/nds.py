@@ -29,7 +29,6 @@ from service.http.body import BodyRoute
 from service.http.openapi import READ_PROBLEMS
 from service.http.query import described, read_query
 from service.http.respond import answer_scan, cache_headers
-from service.http.spelled import JSON_OBJECT, in_any_case, whole
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import (
     BatchParameters,
@@ -56,10 +55,7 @@ _UNITS: Final = {"parameters": ", in millions", "flops": ", in millions"}
 def _named(names: Sequence[str], example: str) -> Any:
     """Return the annotation of one of some names."""
     described = f"{', '.join(names)}; in any case."
-    extra = in_any_case(names)
-    return Annotated[
-        str | None, Field(description=described, examples=[example], json_schema_extra=extra)
-    ]
+    return Annotated[str | None, Field(description=described, examples=[example])]
 
 
 _space: dict[str, Any] = {
@@ -87,9 +83,7 @@ _fields: dict[str, Any] = {name: _bound(name) for name in BOUNDS}
 _Bounds: Any = create_model("_Bounds", **_fields)
 """A parameter for either side of everything that has an index."""
 
-_Specification: TypeAlias = Annotated[
-    str | None, Field(max_length=16_384, json_schema_extra=whole(JSON_OBJECT))
-]
+_Specification: TypeAlias = Annotated[str | None, Field(max_length=16_384)]
 
 
 class NdsCurvesQuestion(_Bounds, _Space, PageParameters):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -46,7 +46,6 @@ class OracleRoutes:
         filters: A model of the fields that say which part of the benchmark is compared.
         config: The `config` object of its items.
         arch: What an architecture looks like in a query string; None where it has no rank.
-        spelled: The schema of such a text.
         example: One.
         distributions: Whether this says how metrics are distributed, and not the benchmark's own
             router.
@@ -56,7 +55,6 @@ class OracleRoutes:
     filters: type[BaseModel]
     config: type[WireModel]
     arch: str | None = None
-    spelled: dict[str, Any] = field(default_factory=dict)
     example: str = ""
     distributions: bool = True
 
@@ -81,14 +79,7 @@ class OracleRoutes:
         return self._question("Pareto", x=(x, ...), y=(y, ...), bounded=True)
 
     def _rank(self) -> type[BaseModel]:
-        arch = Annotated[
-            str,
-            Field(
-                description=self.arch or "",
-                examples=[self.example],
-                json_schema_extra=self.spelled,
-            ),
-        ]
+        arch = Annotated[str, Field(description=self.arch or "", examples=[self.example])]
         return self._question("Rank", arch=(arch, ...), metric=(self._metric(), ...))
 
     def _distribution(self) -> type[BaseModel]:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark_db.questions import MAX_LIMIT
 from benchmark_db.reduction import Reduction
-from service.http.spelled import CURSOR
 
 __all__ = [
     "BatchParameters",
@@ -67,11 +66,7 @@ class Paging(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
     cursor: Annotated[
         str | None,
-        Field(
-            max_length=1000,
-            description="`next_cursor` of the page before; opaque.",
-            json_schema_extra=CURSOR,
-        ),
+        Field(max_length=1000, description="`next_cursor` of the page before; opaque."),
     ] = None
 
 

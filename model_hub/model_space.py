@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from missing_extra import needs
 from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
 from model_hub.collection import collection_put_off
 from model_hub.data_sets import LARGEST_SIDE
-from model_hub.errors import InvalidArgumentError, shown
+from model_hub.errors import InvalidArgumentError, TooLargeError, shown
 from model_hub.search_space import SearchSpace
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelSpace"]
 
+_BLOCK_LIMIT: Final = 1_000
+_CHANNEL_LIMIT: Final = 1 << 14
+_PARAMETER_LIMIT: Final = 1 << 34
+"""16 billion, 64 GiB in float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpace(ABC):
@@ -31,6 +36,9 @@ class ModelSpace(ABC):
     A space is a frozen dataclass of its constructor's arguments; lists among them become tuples.
     It holds no weights: they come into being in `freeze`, and PyTorch loads with them.
     """
+
+    row_counts: ClassVar[frozenset[str]] = frozenset({"num_labels"})
+    """Arguments that count the rows of a matrix; every other integer is bounded as a width is."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -90,6 +98,69 @@ class ModelSpace(ABC):
                     f"multiples of {self.image_step}",
                 )
         return (channels, *sides)
+
+    @property
+    @abstractmethod
+    def most_blocks(self) -> int:
+        """Blocks of the deepest network of the space: what it repeats, layers or cells."""
+
+    @property
+    def most_channels(self) -> int:
+        """Channels of the widest layer that the arguments imply without stating them, or 0."""
+        return 0
+
+    def check_bounds(self) -> None:
+        """Refuse a space whose networks no machine could build, by arithmetic alone.
+
+        Servers call this before they state the choices of a space that a stranger describes. It
+        takes no time, where counting a network of a million blocks would.
+
+        Raises:
+            InvalidArgumentError: A width is more than 16,384.
+            TooLargeError: Networks may have more than 1,000 blocks, or a layer of more channels.
+        """
+        for argument, value in self.arguments.items():
+            widest = max(_integers(value), default=0)
+            if argument not in self.row_counts and widest > _CHANNEL_LIMIT:
+                raise InvalidArgumentError(
+                    argument, f"{widest} is more than {_CHANNEL_LIMIT}; no network is as large"
+                )
+        if self.most_blocks > _BLOCK_LIMIT:
+            raise TooLargeError(
+                f"networks of this space may have {self.most_blocks} blocks; {_BLOCK_LIMIT} are "
+                "allowed"
+            )
+        if self.most_channels > _CHANNEL_LIMIT:
+            raise TooLargeError(
+                f"the last of these stacks is {self.most_channels} wide; {_CHANNEL_LIMIT} is "
+                "allowed"
+            )
+
+    def num_parameters(self, sample: object) -> int | None:  # noqa: ARG002 - for spaces that do
+        """Return the parameters of the network of a sample, where a formula gives them.
+
+        Returns:
+            Their number; None where only counting the network tells (`profile`).
+        """
+        return None
+
+    def check_network_bounds(self, sample: object) -> None:
+        """Refuse a network of more parameters than any machine holds, where a formula tells.
+
+        `freeze` counts every other network and compares it with the memory there is, before it
+        allocates anything.
+
+        Args:
+            sample: A sample of the space.
+
+        Raises:
+            TooLargeError: It has more than 16 billion.
+        """
+        parameters = self.num_parameters(sample)
+        if parameters is not None and parameters > _PARAMETER_LIMIT:
+            raise TooLargeError(
+                f"it has {parameters:,} parameters; {_PARAMETER_LIMIT:,} are allowed"
+            )
 
     def _dimensions(self, shape: object, argument: str) -> tuple[int, ...]:
         """Return a shape of as many positive integers as the input of the space has."""
@@ -188,3 +259,11 @@ def _as_json(value: Any, default: Any) -> Any:
     if isinstance(default, bool):
         return bool(value)  # 1 is taken for true, and must not look like another argument
     return [_as_json(item, None) for item in value] if isinstance(value, tuple) else value
+
+
+def _integers(value: Any) -> Iterator[int]:
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _integers(item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield value

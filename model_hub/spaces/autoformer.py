@@ -142,6 +142,11 @@ class AutoFormer(ModelSpace):
         """Images of the size given."""
         return (self.in_channels, self.img_size, self.img_size)
 
+    @property
+    def most_blocks(self) -> int:
+        """The largest depth to choose from."""
+        return max(self.search_depth)
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "AutoFormer",

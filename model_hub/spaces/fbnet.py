@@ -96,6 +96,11 @@ class FBNet(ModelSpace):
         """Images of the dataset."""
         return _RESOLUTIONS[self.dataset].dataset.input_shape
 
+    @property
+    def most_blocks(self) -> int:
+        """As many as there are layers to choose."""
+        return _NUM_LAYERS
+
     def _choices(self) -> SearchSpace:
         candidates = (*_BLOCKS, _SKIP)
         layers = (LayerChoice(label, candidates) for label in _labels())

@@ -51,6 +51,8 @@ class LightSpeech(TokenSpace):
         pitch_std: Of the data set, in Hz.
     """
 
+    row_counts = TokenSpace.row_counts | {"num_symbols"}
+
     num_symbols: int = 80
     hidden_size: int = 256
     speaker_size: int | None = 256
@@ -74,6 +76,11 @@ class LightSpeech(TokenSpace):
     def input_shape(self) -> tuple[int, ...]:
         """A sentence of 100 phonemes; counting takes one frame for each."""
         return (100,)
+
+    @property
+    def most_blocks(self) -> int:
+        """Four layers of the encoder and four of the decoder, always."""
+        return len(_LABELS)
 
     def _choices(self) -> SearchSpace:
         layers = (LayerChoice(label, _OPERATIONS) for label in _LABELS)

@@ -112,6 +112,13 @@ class MobileNetV3Space(ModelSpace):
     def _chooses_widths(self) -> bool:
         return isinstance(self.width_multipliers, tuple)
 
+    @property
+    def most_blocks(self) -> int:
+        """As many in each stage as the largest range allows."""
+        return self.num_stages * max(
+            most for _, most in _depth_ranges(self.depth_range, self.num_stages - 1)
+        )
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "MobileNetV3Space", tuple(self._all_choices()), tolerated=frozenset({"s0_depth"})

@@ -80,6 +80,8 @@ class NASBERT(TokenSpace):
         activation_dropout_rate: After activations.
     """
 
+    row_counts = TokenSpace.row_counts | {"max_length", "vocabulary"}
+
     vocabulary: int = 50_265
     embed_dim: int = 512
     hidden_sizes: tuple[int, ...] = (128, 192, 256, 384, 512)
@@ -124,6 +126,11 @@ class NASBERT(TokenSpace):
     def input_shape(self) -> tuple[int, ...]:
         """As many ids as the paper counts with, or as fit."""
         return (min(_COUNTED_LENGTH, self.max_length),)
+
+    @property
+    def most_blocks(self) -> int:
+        """The layers of all blocks at their deepest."""
+        return _NUM_BLOCKS * max(_DEPTHS)
 
     def _choices(self) -> SearchSpace:
         choices: list[Choice] = []

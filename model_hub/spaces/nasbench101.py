@@ -91,6 +91,16 @@ class NasBench101(ModelSpace):
         labelled = {f"cell/{key}": value for key, value in graph.to_dict().items()}
         return self.choices.validate({"cell/num_nodes": graph.output + 1} | labelled)
 
+    @property
+    def most_blocks(self) -> int:
+        """The cells of all stacks."""
+        return self.num_stacks * self.num_modules_per_stack
+
+    @property
+    def most_channels(self) -> int:
+        """The last stack's: each has twice as many as the one before."""
+        return self.stem_out_channels << (self.num_stacks - 1)
+
     def _choices(self) -> SearchSpace:
         pruned = Derived("cell/final", partial(_pruned_cell, max_num_edges=self.max_num_edges))
         return SearchSpace("NasBench101", tuple(_cell_choices(self.max_num_vertices)), (pruned,))

@@ -23,6 +23,8 @@ __all__ = ["NasBench201"]
 _NUM_TENSORS: Final = 4
 """Input, two nodes and output of a cell."""
 
+_NUM_STACKS: Final = 3
+
 _OPERATIONS: Final = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")
 """Their names, in the order of the grid."""
 
@@ -62,6 +64,11 @@ class NasBench201(ModelSpace):
     def input_shape(self) -> tuple[int, ...]:
         """Images of the size given."""
         return (CHANNELS, self.image_size, self.image_size)
+
+    @property
+    def most_blocks(self) -> int:
+        """The cells of all stacks."""
+        return _NUM_STACKS * self.num_modules_per_stack
 
     def _choices(self) -> SearchSpace:
         edges = (LayerChoice(_label(*edge), _OPERATIONS) for edge in _EDGES)

@@ -79,6 +79,11 @@ class CellNetworkSpace(ModelSpace):
         one_of("auxiliary_loss", self.auxiliary_loss, (True, False))
         a_number("drop_path_prob", self.drop_path_prob, least=0, most=1)
 
+    @property
+    def most_blocks(self) -> int:
+        """The largest number of cells to choose from."""
+        return max(self.num_cells) if isinstance(self.num_cells, tuple) else self.num_cells
+
     def _choices(self) -> SearchSpace:
         sizes = [
             Categorical(label, value)

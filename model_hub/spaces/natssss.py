@@ -59,6 +59,11 @@ class NatsSss(ModelSpace):
         """Images of the size given."""
         return (CHANNELS, self.image_size, self.image_size)
 
+    @property
+    def most_blocks(self) -> int:
+        """Three cells and two residual blocks, always."""
+        return _NUM_LAYERS
+
     def _choices(self) -> SearchSpace:
         layers = (Categorical(_label(layer), self.candidates) for layer in range(_NUM_LAYERS))
         return SearchSpace("NatsSss", tuple(layers))

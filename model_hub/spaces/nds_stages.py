@@ -77,6 +77,11 @@ class StageSpace(ModelSpace):
         """Images of the data set that the stem is for."""
         return DATA_SETS[STEMS[self.stem].dataset].input_shape
 
+    @property
+    def most_blocks(self) -> int:
+        """The sum of the largest depths of the stages."""
+        return sum(max(_alternatives(depth)) for depth in self.depths)
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(type(self).__name__, tuple(self._all_choices()), tuple(self._derived()))
 

@@ -71,6 +71,11 @@ class ProxylessNAS(ModelSpace):
         """Images of ImageNet."""
         return DATA_SETS["imagenet"].input_shape
 
+    @property
+    def most_blocks(self) -> int:
+        """The stages at their deepest, and the fixed first and the single last block."""
+        return 1 + len(_STAGES) * max(_DEPTHS) + 1
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "ProxylessNAS",

@@ -57,6 +57,11 @@ class ShuffleNetSpace(ModelSpace):
         """Images of ImageNet."""
         return DATA_SETS["imagenet"].input_shape
 
+    @property
+    def most_blocks(self) -> int:
+        """The blocks of all stages, always."""
+        return sum(blocks for blocks, _ in _STAGES)
+
     def _choices(self) -> SearchSpace:
         return SearchSpace("ShuffleNetSpace", tuple(self._all_choices()))
 

@@ -109,6 +109,11 @@ class SinglePathNAS(ModelSpace):
         rows = zip(layers, _RUNTIMES, strict=True)
         return _FIXED_RUNTIME + sum(_runtimes(*row)[layer] for layer, row in rows)
 
+    @property
+    def most_blocks(self) -> int:
+        """As many as there are layers to choose."""
+        return _NUM_LAYERS
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "SinglePathNAS",

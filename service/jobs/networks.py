@@ -17,7 +17,6 @@ from model_hub import zoo
 from model_hub.errors import ModelHubError, UnknownNameError
 from model_hub.model_space import ModelSpace
 from service.jobs.benchmark_networks import locate_network
-from service.jobs.network_sizes import refuse_absurd_arguments, refuse_absurd_network
 from service.jobs.plain_json import plain_json
 
 __all__ = ["ChosenNetwork", "chosen_network"]
@@ -123,9 +122,9 @@ def _in_space(
     space = _made(name, space.arguments, arguments_place)
     try:
         sample = space.canonical(plain_json("network.arch", arch))
+        space.check_network_bounds(sample)
     except ModelHubError as error:
         raise InvalidQuestionError("network.arch", str(error)) from error
-    refuse_absurd_network(space, sample)
     return space, sample
 
 
@@ -133,7 +132,7 @@ def _made(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
     """Return a space whose choices are stated, so that what is wrong with them is told now."""
     try:
         space = model_hub.space(name, **plain_json(place, arguments))
-        refuse_absurd_arguments(place, space)
+        space.check_bounds()
         space.choices  # noqa: B018 - a property that is kept
     except UnknownNameError as error:
         unknown_space = error.kind == "space"

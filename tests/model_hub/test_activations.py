@@ -191,6 +191,10 @@ class Perceptron(ModelSpace):
     def input_shape(self) -> tuple[int, ...]:
         return (4,)
 
+    @property
+    def most_blocks(self) -> int:
+        return 2
+
     def _choices(self) -> SearchSpace:
         return SearchSpace("Perceptron", activation_choices("act"))
 

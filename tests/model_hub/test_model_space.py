@@ -16,9 +16,11 @@ from model_hub.errors import (
     InvalidArgumentError,
     InvalidSampleError,
     ModelHubError,
+    TooLargeError,
     UnknownNameError,
 )
 from model_hub.genotype import CellGenotype
+from model_hub.model_space import ModelSpace
 from model_hub.spaces import AutoFormer, MobileNetV3Space, NasBench101
 from model_hub.spaces.nds_cells import NdsCells
 
@@ -231,3 +233,48 @@ def test_the_size_of_images_is_an_argument_where_data_sets_differ(name: str) -> 
 def test_what_is_no_argument_of_a_space_is_refused(argument: str) -> None:
     with pytest.raises(InvalidArgumentError, match="Vanilla has no such argument"):
         model_hub.space("Vanilla", **{argument: 1})
+
+
+@pytest.mark.parametrize("name", model_hub.space_names())
+def test_a_space_of_defaults_is_within_bounds(name: str) -> None:
+    space = model_hub.space(name)
+    assert 4 <= space.most_blocks <= 100
+    space.check_bounds()
+    space.check_network_bounds(space.choices.sample(0))
+
+
+def test_a_space_that_states_no_bound_cannot_be_made() -> None:
+    class Unbounded(NasBench101):
+        most_blocks = ModelSpace.most_blocks
+
+    with pytest.raises(TypeError, match="most_blocks"):
+        Unbounded()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("NASNet", {"num_cells": 500, "width": 1 << 15}, "width: 32768 is more than 16384"),
+        ("NASBERT", {"embed_dim": 1 << 15}, "embed_dim: 32768 is more than 16384"),
+        ("NasBench201", {"num_modules_per_stack": 334}, "may have 1002 blocks"),
+        ("NasBench101", {"stem_out_channels": 8192}, "32768 wide"),
+    ],
+)
+def test_a_space_of_networks_that_no_machine_could_build_is_refused(
+    name: str, arguments: dict[str, Any], message: str
+) -> None:
+    space = model_hub.space(name, **arguments)
+    with pytest.raises((InvalidArgumentError, TooLargeError), match=message):
+        space.check_bounds()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("NASBERT", {"vocabulary": 1 << 18, "max_length": 1 << 15}),
+        ("LightSpeech", {"num_symbols": 1 << 15}),
+        ("FBNet", {"num_labels": 1 << 15}),
+    ],
+)
+def test_rows_of_a_matrix_may_be_more_than_channels(name: str, arguments: dict[str, int]) -> None:
+    model_hub.space(name, **arguments).check_bounds()

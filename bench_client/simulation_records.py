@@ -27,7 +27,7 @@ class _Queries(NamedTuple):
     takes_dataset: bool
 
 
-_QUERIES: Final[Mapping[str, _Queries]] = MappingProxyType(
+_RUN_QUERIES: Final[Mapping[str, _Queries]] = MappingProxyType(
     {
         "nasbench101": _Queries(
             nasbench101.query_nb101, nasbench101.query_nb101_many, takes_dataset=False
@@ -49,7 +49,7 @@ class Records:
 
     def __init__(self, settings: SimulationSettings) -> None:
         self._settings = settings
-        self._queries = _QUERIES[settings.benchmark]
+        self._queries = _RUN_QUERIES[settings.benchmark]
 
     def one(self, arch: Any, fidelity: Fidelity) -> Steps[Observation]:
         """Look up an architecture.

@@ -15,9 +15,8 @@ from benchmark_db.nats_bench.tables import Dataset
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
 from generators.progress import Progress, silent
-from generators.raw.errors import ArchiveError, WrongFormatError
-from generators.raw.pickle_stream import load_pickle
 from generators.source import identified
+from safe_pickle import ArchiveError, WrongFormatError, load_pickle
 
 __all__ = ["generate"]
 

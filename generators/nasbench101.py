@@ -16,10 +16,10 @@ from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
 from generators.nasbench101_order import OrderedRuns, ordered_runs
 from generators.progress import Progress, silent
-from generators.raw.errors import DamagedArchiveError
 from generators.raw.nasbench101_archive import Nasbench101Archive, read_archive
 from generators.raw.tfrecord import RecordError
 from generators.source import identified
+from safe_pickle import DamagedArchiveError
 
 __all__ = ["generate"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from benchmark_db.nasbench101.graph_hash import hash_codes
 from benchmark_db.nasbench101.tables import BUDGETS, REPEATS
-from generators.raw.errors import DamagedArchiveError
 from generators.raw.nasbench101_archive import Nasbench101Archive
 from generators.raw.tfrecord import RecordError
+from safe_pickle import DamagedArchiveError
 
 __all__ = ["OrderedRuns", "ordered_runs"]
 

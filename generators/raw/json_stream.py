@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 from benchmark_db.errors import shown
-from generators.raw.errors import DamagedArchiveError, WrongFormatError
+from safe_pickle import DamagedArchiveError, WrongFormatError
 
 __all__ = ["Bytes", "Entry", "read_entries"]
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from generators.raw.errors import ArchiveError
 from generators.raw.nasbench101_chunk import decode_chunk
 from generators.raw.nasbench101_record import Evaluation
 from generators.raw.tfrecord import RawRecord, RecordError, TFRecordReader
+from safe_pickle import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,14 +20,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 
 from benchmark_db.errors import shown
-from generators.raw.errors import (
+from generators.raw.torch_archive import open_torch_pickle
+from safe_pickle import (
     ArchiveError,
     DamagedArchiveError,
+    PickleStream,
     UnsafePickleError,
     WrongFormatError,
+    load_pickle,
 )
-from generators.raw.pickle_stream import PickleStream, load_pickle
-from generators.raw.torch_archive import open_torch_pickle
 
 __all__ = ["NatsArchive"]
 

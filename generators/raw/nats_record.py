@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark_db.errors import shown
-from generators.raw.errors import ArchiveError
+from safe_pickle import ArchiveError
 
 __all__ = ["RawRun", "SplitResults", "read_runs"]
 

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from generators.raw.errors import DamagedArchiveError, WrongFormatError
 from generators.raw.json_stream import Bytes, Entry, read_entries
+from safe_pickle import DamagedArchiveError, WrongFormatError
 
 __all__ = ["FILES", "NdsArchive"]
 

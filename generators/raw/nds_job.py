@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmark_db.errors import shown
 from benchmark_db.nds.specification import CELLS, without_empty_lists
 from benchmark_db.nds.tables import CELL_FAMILY
-from generators.raw.errors import DamagedArchiveError
+from safe_pickle import DamagedArchiveError
 
 __all__ = ["SYNTHETIC", "Job", "Network", "read_job"]
 

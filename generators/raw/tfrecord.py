@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import google_crc32c
 
-from generators.raw.errors import ArchiveError, DamagedArchiveError, WrongFormatError
+from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
 if TYPE_CHECKING:
     import os

@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
-from generators.raw.errors import DamagedArchiveError, WrongFormatError
-from generators.raw.pickle_globals import PickledData
-from generators.raw.pickle_stream import PickleStream
+from safe_pickle import DamagedArchiveError, PickledData, PickleStream, WrongFormatError
 
 __all__ = ["open_torch_pickle"]
 

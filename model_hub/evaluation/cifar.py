@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short_repr
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +16,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from model_hub.evaluation.errors import DatasetError
-from model_hub.evaluation.pickled import read_pickle
+from safe_pickle import ArchiveError, ByteArray, load_pickle
 
 __all__ = ["ImageArray", "cifar_reader", "read_cifar10", "read_cifar100"]
 
 _SIDE: Final = 32
 _IMAGE_BYTES: Final = 3 * _SIDE * _SIDE
 _PLANES: Final = (-1, 3, _SIDE, _SIDE)
+_LONGEST_ARRAY: Final = 1 << 28
+"""Bytes; the 50,000 training images of CIFAR-100 lie in one array of 154 million."""
+_KEY_TYPES: Final = frozenset({str, bytes, int})
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -172,12 +176,13 @@ Part = tuple[Pixels, tuple[int, ...]]
 def _pickled(files: Iterable[Path], layout: _Layout) -> Iterable[Part]:
     for file in files:
         batch = _fields(file)
-        pixels, labels = batch.get("data"), batch.get(layout.labels)
-        if not isinstance(pixels, np.ndarray) or pixels.size % _IMAGE_BYTES:
+        array, labels = batch.get("data"), batch.get(layout.labels)
+        if not isinstance(array, ByteArray) or len(array.content) % _IMAGE_BYTES:
             raise DatasetError(f"{file} has no array `data` of rows of {_IMAGE_BYTES} bytes")
         if not isinstance(labels, list):
             raise DatasetError(f"{file} has no list `{layout.labels}`")
-        yield pixels.reshape(_PLANES), _checked(labels, len(pixels), layout, file)
+        pixels = np.frombuffer(array.content, np.uint8).reshape(_PLANES)
+        yield pixels, _checked(labels, len(pixels), layout, file)
 
 
 def _binary(files: Iterable[Path], layout: _Layout) -> Iterable[Part]:
@@ -197,7 +202,8 @@ def _checked(labels: list[Any], count: int, layout: _Layout, file: Path) -> tupl
         raise DatasetError(f"{file} has {count} images and {len(labels)} labels")
     for label in labels:
         if type(label) is not int or not 0 <= label < layout.num_classes:
-            raise DatasetError(f"{file}: {label!r:.80} is no label of {layout.num_classes}")
+            shown = short_repr(label)  # a label that is a container may be huge
+            raise DatasetError(f"{file}: {shown} is no label of {layout.num_classes}")
     return tuple(labels)
 
 
@@ -218,9 +224,17 @@ def _class_names(file: Path, layout: _Layout) -> tuple[str, ...] | None:
 
 def _fields(file: Path) -> dict[str, Any]:
     """Return the dict in a pickle, its keys as text, which for Python 2 is the same as bytes."""
-    stated = read_pickle(_bytes(file), file)
+    try:
+        with file.open("rb") as pickled:
+            stated = load_pickle(pickled, arrays=True, longest_value=_LONGEST_ARRAY)
+    except FileNotFoundError:
+        raise DatasetError(f"{file} is missing") from None
+    except ArchiveError as error:
+        raise DatasetError(f"{file} is damaged or no pickle of arrays: {error}") from error
     if not isinstance(stated, dict):
         raise DatasetError(f"{file} holds a {type(stated).__name__}, not a dict")
+    if not _KEY_TYPES.issuperset(map(type, stated)):
+        raise DatasetError(f"{file} has a key that is neither text nor a number")
     return {_text(key): value for key, value in stated.items()}
 
 

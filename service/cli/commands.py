@@ -16,10 +16,10 @@ from bench_client.untrusted import cleaned
 from benchmark_db.errors import BenchmarkDataError
 from generators.build import BuildError
 from generators.fetch import FetchError
-from generators.raw.errors import ArchiveError
 from missing_extra import MissingExtraError
 from model_hub.errors import ModelHubError
 from nas_search.study import StudyError
+from safe_pickle import ArchiveError
 from service.access.key_file import KeyFileError
 from service.cli import data, jobs, keys, oracle, query, serve, zoo
 from service.cli.batch import batch

@@ -29,7 +29,7 @@ from bench_client.compat_nats_bench import (
 from bench_client.compat_nats_bench.api_utils import NASBenchMetaAPI
 from bench_client.compat_nats_bench.genotype_utils import TopologyStructure, topology_str2structure
 from benchmark_db.nasbench201.architecture import OPERATIONS, operations_at, parse, unique_str
-from generators.raw.pickle_stream import load_pickle
+from safe_pickle import load_pickle
 
 Apis = Mapping[str, NATStopology | NATSsize]
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from generators.nasbench201 import generate
-from generators.raw.errors import ArchiveError
 from generators.sample.nasbench201 import write_sample
+from safe_pickle import ArchiveError
 
 Content: TypeAlias = dict[str, Any]
 WriteArchive: TypeAlias = Callable[[Path, Content], Path]

@@ -16,8 +16,8 @@ from benchmark_db.hw_nas_bench.tables import METRICS
 from benchmark_db.nasbench201.architecture import NUM_ARCHITECTURES, arch_str, published_order
 from benchmark_db.verify import verify_database
 from generators.hw_nas_bench import generate
-from generators.raw.errors import ArchiveError, UnsafePickleError
 from generators.sample.hw_nas_bench import write_sample
+from safe_pickle import ArchiveError, UnsafePickleError
 
 
 @pytest.fixture(scope="module")

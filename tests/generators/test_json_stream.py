@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generators.raw.errors import ArchiveError, DamagedArchiveError, WrongFormatError
 from generators.raw.json_stream import read_entries
+from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -21,10 +21,10 @@ from benchmark_db.nasbench101.cell_hash import hash_cell
 from benchmark_db.verify import verify_database
 from generators.nasbench101 import generate
 from generators.raw import nasbench101_archive as reading
-from generators.raw.errors import ArchiveError, DamagedArchiveError, WrongFormatError
 from generators.raw.model_metrics import parse_model_metrics
 from generators.raw.tfrecord import framed
 from generators.sample.nasbench101 import write_sample
+from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
 Training: TypeAlias = Callable[..., bytes]
 Write: TypeAlias = Callable[[Path, Iterable[bytes]], Path]

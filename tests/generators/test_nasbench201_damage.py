@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generators.nasbench201 import generate
-from generators.raw.errors import ArchiveError
+from safe_pickle import ArchiveError
 
 Content = dict[str, Any]
 WriteArchive = Callable[[Path, Content], Path]

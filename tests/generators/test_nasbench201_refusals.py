@@ -16,7 +16,7 @@ import pytest
 from nasbench201_contents import FIRST, Content, Refusal, WriteArchive, run, runs
 
 from generators.nasbench201 import generate
-from generators.raw.errors import UnsafePickleError
+from safe_pickle import UnsafePickleError
 
 # What may not be.
 

@@ -12,9 +12,9 @@ import pytest
 
 from benchmark_db.nasbench201.benchmark import NasBench201
 from generators.nasbench201 import generate
-from generators.raw.errors import ArchiveError
 from generators.sample.nasbench201 import write_sample
 from generators.source import Source, identified, identify
+from safe_pickle import ArchiveError
 
 
 def content(path: Path) -> Any:

@@ -14,8 +14,8 @@ from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.verify import verify_database
 from generators import nasbench201
 from generators.natssss import generate
-from generators.raw.errors import ArchiveError
 from generators.sample.natssss import write_sample
+from safe_pickle import ArchiveError
 
 SPLITS = {  # raw-formats.md, section 2: valid, test, ori_test
     "cifar10-valid": ("x-valid", "ori-test", "ori-test"),

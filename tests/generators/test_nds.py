@@ -21,9 +21,9 @@ from benchmark_db.nds.specification import cell_spec
 from benchmark_db.verify import verify_database
 from generators.build import DatabaseBuild
 from generators.nds import _accuracies, _origin, generate
-from generators.raw.errors import ArchiveError, DamagedArchiveError, WrongFormatError
 from generators.raw.nds_archive import FILES
 from generators.sample.nds import write_sample
+from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
 MakeJob: TypeAlias = Callable[..., dict[str, Any]]
 WriteFiles: TypeAlias = Callable[..., Path]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from generators.raw.errors import ArchiveError, DamagedArchiveError, WrongFormatError
 from generators.raw.nds_archive import FILES, NdsArchive
+from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
 WriteZip = Callable[..., Path]
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
-from generators.raw.errors import DamagedArchiveError
 from generators.raw.nds_job import Job, read_job
+from safe_pickle import DamagedArchiveError
 
 MakeJob: TypeAlias = Callable[..., dict[str, Any]]
 CELLS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import google_crc32c
 import pytest
 
-from generators.raw.errors import ArchiveError, WrongFormatError
 from generators.raw.tfrecord import RecordError, TFRecordReader
+from safe_pickle import ArchiveError, WrongFormatError
 
 HEADER_BYTES = 12
 PAYLOADS = [b"first", b"", b"x" * 5000, b"last"]

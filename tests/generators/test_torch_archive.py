@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from generators.raw.errors import (
+from generators.raw.torch_archive import open_torch_pickle
+from safe_pickle import (
     ArchiveError,
     DamagedArchiveError,
+    PickleStream,
     UnsafePickleError,
     WrongFormatError,
 )
-from generators.raw.pickle_stream import PickleStream
-from generators.raw.torch_archive import open_torch_pickle
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 REAL = SHARED / "data" / "nasbench201" / "NAS-Bench-201-v1_1-2archs.pth"

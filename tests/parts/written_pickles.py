@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from generators.raw.errors import ArchiveError
-from generators.raw.pickle_stream import PickleStream, load_pickle
+from safe_pickle import ArchiveError, PickleStream, load_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 PICKLERS: dict[str, Callable[..., Any]] = {"C": pickle.Pickler, "Python": pickle._Pickler}

@@ -27,10 +27,10 @@ from written_pickles import (
     same,
 )
 
-from generators.raw.errors import (
+from safe_pickle import (
     UnsafePickleError,
+    load_pickle,
 )
-from generators.raw.pickle_stream import load_pickle
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 NATS_RECORDS = sorted((SHARED / "data").glob("nat*/**/*.pickle.pbz2")) + sorted(

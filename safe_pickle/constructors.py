@@ -1,23 +1,25 @@
-"""The few callables a data pickle may name, each replaced by an inert constructor of our own.
+"""The allow-list: the few callables that a pickle of data may name, each replaced by our own.
 
 A pickle can name any importable object and have it called. Here a name is only looked up in a
-table, nothing is imported, and what the table gives builds plain numbers, strings and containers
-out of arguments whose types it has checked.
+table and nothing is imported. What stands in the table builds plain numbers, strings, containers
+and arrays of bytes, out of arguments whose types it has checked.
 """
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, TypeAlias
 
-from generators.raw.errors import DamagedArchiveError, UnsafePickleError
+from safe_pickle.errors import DamagedArchiveError, UnsafePickleError
 
 __all__ = [
     "LONGEST_KEY",
+    "ByteArray",
     "Constructor",
     "NumberType",
     "PickledData",
-    "allowed_global",
+    "constructor_for",
     "is_costly_key",
 ]
 
@@ -30,6 +32,7 @@ _STRUCT_CODES: Final = {
     "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
 }  # fmt: skip
 _NUMPY_STATE_VERSION: Final = 3
+_MOST_DIMENSIONS: Final = 32
 _SIZED: Final = (dict, frozenset, list, set, str, tuple)
 LONGEST_KEY: Final = 64
 """Parts of a tuple that is a key: Python hashes them anew each time it is looked up."""
@@ -45,11 +48,12 @@ class NumberType:
         UnsafePickleError: The name is none of these, as for objects, text, dates or records.
     """
 
-    __slots__ = ("_code", "_format", "_size")
+    __slots__ = ("_code", "_format", "_size", "name")
 
     def __init__(self, name: object) -> None:
         if not isinstance(name, str) or name not in _STRUCT_CODES:
             raise UnsafePickleError(f"refused a numpy dtype that is no plain number: {name!a:.60}")
+        self.name = name
         self._code = _STRUCT_CODES[name]
         self._size = struct.calcsize("<" + self._code)
         # A pickle states the byte order after the name; a single byte has none to state.
@@ -90,9 +94,61 @@ class NumberType:
         return number
 
 
+class ByteArray:
+    """A numpy array of unsigned bytes.
+
+    Attributes:
+        shape: Its sizes; their product is the number of bytes.
+        content: The bytes, the last dimension running fastest.
+    """
+
+    __slots__ = ("content", "shape")
+
+    def __init__(self) -> None:
+        self.shape: tuple[int, ...] = (0,)  # what numpy's pickles begin with
+        self.content = b""
+
+    def set_state(self, state: object) -> None:
+        """Take shape and content from the state that numpy pickles beside an array.
+
+        Args:
+            state: ``(1, shape, dtype, False, content)``; Python 2 has text for the content.
+
+        Raises:
+            UnsafePickleError: The array is not one of unsigned bytes in C order.
+            DamagedArchiveError: Its shape does not fit its content.
+        """
+        match state:
+            case (
+                int(),
+                tuple() as shape,
+                NumberType(name="u1"),
+                False | 0,
+                str() | bytes() as content,
+            ):
+                if len(shape) > _MOST_DIMENSIONS or not all(map(_is_size, shape)):
+                    raise DamagedArchiveError("malformed pickle: an array of impossible shape")
+                if prod(shape) != len(content):
+                    raise DamagedArchiveError(
+                        f"malformed pickle: {len(content)} bytes for an array of shape {shape}"
+                    )
+                self.shape = shape
+                self.content = content.encode("latin-1") if isinstance(content, str) else content
+            case _:
+                raise UnsafePickleError("refused an array that is not one of bytes in C order")
+
+    @staticmethod
+    def copied(state: object) -> int:
+        """Return how many bytes `set_state` copies."""
+        match state:
+            case (*_, str() as content):
+                return len(content)
+        return 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Constructor:
-    """An inert stand-in for an importable callable.
+    """Stands for an importable callable.
 
     Attributes:
         name: The name it stands for, for messages.
@@ -116,12 +172,13 @@ class Constructor:
         return len(first) if isinstance(first, _SIZED) else 0
 
 
-def allowed_global(module: str, name: str) -> Constructor:
-    """Look a global's stand-in up.
+def constructor_for(module: str, name: str, *, arrays: bool = False) -> Constructor:
+    """Return what stands for a global.
 
     Args:
         module: The module the pickle names.
         name: The object in it; dots are part of the name and never followed.
+        arrays: Whether arrays of bytes are read, too.
 
     Returns:
         The constructor to call in its place.
@@ -130,6 +187,8 @@ def allowed_global(module: str, name: str) -> Constructor:
         UnsafePickleError: The global is not one of those that data needs.
     """
     constructor = _ALLOWED.get((module, name))
+    if constructor is None and arrays:
+        constructor = _ALLOWED_FOR_ARRAYS.get((module, name))
     if constructor is None:
         shown = ascii(f"{module}.{name}")
         raise UnsafePickleError(
@@ -209,6 +268,17 @@ def _scalar(arguments: tuple[PickledData, ...]) -> float:
     raise _wrong_arguments("numpy's scalar")
 
 
+def _array(arguments: tuple[PickledData, ...]) -> ByteArray:
+    match arguments:
+        case (Constructor() as kind, (0,), str() | bytes()) if kind is _NDARRAY:
+            return ByteArray()
+    raise _wrong_arguments("numpy's _reconstruct")
+
+
+def _array_itself(_: tuple[PickledData, ...]) -> PickledData:
+    raise _wrong_arguments("numpy.ndarray")  # pickles only name it, for `_reconstruct`
+
+
 _SCALAR: Final = Constructor("numpy's scalar", _scalar, raw_argument=1, copies=False)
 _BUILTINS: Final = {
     "bytes": Constructor("bytes", _bytes),
@@ -229,3 +299,14 @@ _ALLOWED: Final[dict[tuple[str, str], Constructor]] = {
     **{(module, name): built for module in ("builtins", "__builtin__")
        for name, built in _BUILTINS.items()},
 }  # fmt: skip
+_NDARRAY: Final = Constructor("numpy.ndarray", _array_itself, copies=False)
+_RECONSTRUCT: Final = Constructor("numpy's _reconstruct", _array, copies=False)
+_ALLOWED_FOR_ARRAYS: Final[dict[tuple[str, str], Constructor]] = {
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+}
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 32

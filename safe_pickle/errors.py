@@ -1,4 +1,6 @@
-"""What can be wrong with a raw archive, named after what its owner can do about it.
+"""Errors of files that others wrote, named after what the owner of the file can do about it.
+
+The readers of other raw formats (`generators.raw`) raise them, too.
 
 ::
 
@@ -12,7 +14,7 @@ __all__ = ["ArchiveError", "DamagedArchiveError", "UnsafePickleError", "WrongFor
 
 
 class ArchiveError(Exception):
-    """A raw archive cannot be read; the message says where and why."""
+    """A file cannot be read; the message says where and why."""
 
 
 class WrongFormatError(ArchiveError):
@@ -24,4 +26,4 @@ class DamagedArchiveError(ArchiveError):
 
 
 class UnsafePickleError(ArchiveError):
-    """The pickle asks for more than numbers, strings and containers; nothing of it was run."""
+    """The pickle asks for more than plain data; nothing of it was run."""

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from written_pickles import all_protocols, both_picklers, curves, dumped, same, streamed
 
-from generators.raw.errors import (
+from safe_pickle import (
     DamagedArchiveError,
+    PickleStream,
     WrongFormatError,
 )
-from generators.raw.pickle_stream import PickleStream
 
 
 class TestStreaming:
@@ -141,7 +141,7 @@ class TestStreaming:
 
 MEMORY_PROBE = """
 import io, itertools, resource, struct
-from generators.raw.pickle_stream import PickleStream
+from safe_pickle import PickleStream
 
 RECORDS, CURVES, EPOCHS = 400, 50, 200
 ids = itertools.count(10)

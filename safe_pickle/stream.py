@@ -1,19 +1,20 @@
 """Read pickles of plain data safely, and long ones record by record."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
-from generators.raw.errors import DamagedArchiveError, WrongFormatError
-from generators.raw.pickle_depth import nests_deeper
-from generators.raw.pickle_globals import PickledData
-from generators.raw.pickle_machine import DEEPEST, PickleMachine
+from safe_pickle.constructors import PickledData
+from safe_pickle.errors import DamagedArchiveError, WrongFormatError
+from safe_pickle.input import LONGEST_VALUE
+from safe_pickle.machine import DEEPEST, PickleMachine
 
 __all__ = ["PickleStream", "load_pickle"]
 
 _BATCH: Final = 1000  # items of a dict that picklers write between MARK and SETITEMS
 # What a key starts with, or the SETITEMS that follows the last item.
 _AFTER_RECORD: Final = frozenset(b"IJKLM\x8aVX\x8cTUghju")
+_CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
 
 
 class PickleStream:
@@ -87,8 +88,15 @@ class _RecordMachine(PickleMachine):
 
     __slots__ = ("_outside", "_records", "_sought", "complete")
 
-    def __init__(self, file: BinaryIO, stream_key: str | None) -> None:
-        super().__init__(file)
+    def __init__(
+        self,
+        file: BinaryIO,
+        stream_key: str | None,
+        *,
+        arrays: bool = False,
+        longest_value: int = LONGEST_VALUE,
+    ) -> None:
+        super().__init__(file, arrays=arrays, longest_value=longest_value)
         self.complete: deque[tuple[PickledData, PickledData]] = deque()
         self._sought = stream_key
         self._records: dict[PickledData, PickledData] = {}  # one of its own until it is met
@@ -113,7 +121,7 @@ class _RecordMachine(PickleMachine):
             values = [self.result]
             self.containers += self._outside
         # So few containers cannot nest deeper: records need no look.
-        if self.containers > DEEPEST and any(nests_deeper(value, DEEPEST) for value in values):
+        if self.containers > DEEPEST and any(_nests_deeper(value, DEEPEST) for value in values):
             raise DamagedArchiveError(f"malformed pickle: nests deeper than {DEEPEST} levels")
         self.containers = 0
 
@@ -162,11 +170,15 @@ class _RecordMachine(PickleMachine):
         return False
 
 
-def load_pickle(file: BinaryIO) -> PickledData:
+def load_pickle(
+    file: BinaryIO, *, arrays: bool = False, longest_value: int = LONGEST_VALUE
+) -> PickledData:
     """Read one pickle whole.
 
     Args:
         file: Open for reading, at the pickle's first byte; nothing may follow its last.
+        arrays: Whether it may hold numpy arrays of bytes, which are read as `ByteArray`s.
+        longest_value: Bytes that a string, or an array, may have.
 
     Returns:
         The object.
@@ -175,8 +187,41 @@ def load_pickle(file: BinaryIO) -> PickledData:
         UnsafePickleError: The pickle asks for more than data.
         DamagedArchiveError: It is cut short, makes no sense, or something follows it.
     """
-    machine = _RecordMachine(file, None)
+    machine = _RecordMachine(file, None, arrays=arrays, longest_value=longest_value)
     machine.run()
     machine.end_record()
     machine.expect_end()
     return machine.result
+
+
+def _nests_deeper(value: PickledData, limit: int) -> bool:
+    """Tell whether containers lie in one another more than `limit` levels deep.
+
+    It does not recurse, so that no depth is too much for it.
+
+    Args:
+        value: Anything; containers may be shared, and may contain themselves.
+        limit: Levels allowed; a number has none, a list of numbers one.
+
+    Returns:
+        Whether some path of containers is longer. A container within itself counts once.
+    """
+    heights: dict[int, int] = {}
+    waiting = [value] if type(value) in _CONTAINERS else []
+    while waiting:
+        container = waiting[-1]
+        inner = [part for part in _parts(container) if type(part) in _CONTAINERS]
+        if id(container) not in heights:  # come back once the height of every part is known
+            heights[id(container)] = 0
+            waiting.extend(part for part in inner if id(part) not in heights)
+            continue
+        waiting.pop()
+        height = 1 + max((heights[id(part)] for part in inner), default=0)
+        if height > limit:
+            return True
+        heights[id(container)] = max(height, heights[id(container)])
+    return False
+
+
+def _parts(container: PickledData) -> Iterable[PickledData]:
+    return container.values() if type(container) is dict else container

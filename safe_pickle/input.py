@@ -1,29 +1,35 @@
-"""The bytes of a pickle, read ahead in large pieces."""
+"""The input of the pickle machine: bytes read ahead in large pieces, and the values in them."""
 
 import zlib
+from collections.abc import Callable
 from os import SEEK_CUR
 from struct import Struct
 from sys import maxsize
 from typing import BinaryIO, Final
 from zipfile import BadZipFile
 
-from generators.raw.errors import DamagedArchiveError
-from generators.raw.pickle_runs import LONGEST_RUN_BYTES
+from safe_pickle.errors import DamagedArchiveError
+from safe_pickle.runs import LONGEST_RUN_BYTES
 
-__all__ = ["PickleInput"]
+__all__ = ["LONGEST_VALUE", "VALUE_READERS", "PickleInput"]
 
 _CHUNK: Final = 1 << 18
-_LONGEST_VALUE: Final = 1 << 24  # bytes: a flipped bit in a length must not fill the memory
+LONGEST_VALUE: Final = 1 << 24
+"""Bytes that a value may have by default: a flipped bit in a length must not fill the memory."""
+_LONGEST_INTEGER: Final = 1024  # bytes
 
 _U2: Final = Struct("<H").unpack_from
 _U4: Final = Struct("<I").unpack_from
 _I4: Final = Struct("<i").unpack_from
 _U8: Final = Struct("<Q").unpack_from
-_F8: Final = Struct(">d").unpack_from
 
 
 class PickleInput:
     """A window on a file that moves forward.
+
+    Args:
+        file: Open for reading, at the pickle's first byte.
+        longest_value: Bytes that a string, or a line of text, may have.
 
     Attributes:
         data: The bytes at hand.
@@ -32,10 +38,13 @@ class PickleInput:
         refill_pos: Past this position an opcode may reach beyond `data`.
     """
 
-    __slots__ = ("_file", "_passed", "data", "opcode_pos", "pos", "refill_pos")
+    __slots__ = (
+        "_file", "_longest_value", "_passed", "data", "opcode_pos", "pos", "refill_pos",
+    )  # fmt: skip
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, longest_value: int = LONGEST_VALUE) -> None:
         self._file = file
+        self._longest_value = longest_value
         self._passed = 0
         self.data = b""
         self.pos = 0
@@ -58,11 +67,12 @@ class PickleInput:
         """Return the next `size` bytes.
 
         Raises:
-            DamagedArchiveError: There are fewer, or more than any string of ours has.
+            DamagedArchiveError: There are fewer, or more than a value may have.
         """
-        if size > _LONGEST_VALUE:
+        if size > self._longest_value:
             raise DamagedArchiveError(
-                f"malformed pickle: a value of {size} bytes, where {_LONGEST_VALUE} are the most"
+                f"malformed pickle: a value of {size} bytes, where {self._longest_value} are the "
+                "most"
             )
         end = self.pos + size
         if end > len(self.data):
@@ -86,7 +96,7 @@ class PickleInput:
             end = self.data.find(b"\n", self.pos)
             if end < 0 and not whole:
                 raise self.truncated()
-            if wanted > _LONGEST_VALUE:
+            if wanted > self._longest_value:
                 raise DamagedArchiveError("malformed pickle: a line without end")
             wanted += _CHUNK
         piece = self.data[self.pos : end]
@@ -120,12 +130,6 @@ class PickleInput:
     def u8(self) -> int:
         """Read an unsigned little-endian integer of eight bytes."""
         value: int = _U8(self.data, self.pos)[0]
-        self.pos += 8
-        return value
-
-    def f8(self) -> float:
-        """Read a big-endian double."""
-        value: float = _F8(self.data, self.pos)[0]
         self.pos += 8
         return value
 
@@ -181,3 +185,47 @@ class PickleInput:
     def _damaged(self, error: Exception) -> DamagedArchiveError:
         end = self._passed + len(self.data)
         return DamagedArchiveError(f"damaged container: after byte {end} of its content, {error}")
+
+
+def _huge_integer(source: PickleInput) -> int:
+    size = source.u4()
+    if size > _LONGEST_INTEGER:
+        raise DamagedArchiveError(f"malformed pickle: an integer of {size} bytes")
+    return _signed(source.take(size))
+
+
+def _signed(digits: bytes) -> int:
+    return int.from_bytes(digits, "little", signed=True)
+
+
+def _integer_line(source: PickleInput) -> int:
+    """Read a decimal; protocols 0 and 1 write booleans as 00 and 01."""
+    text = source.line()
+    truth = {b"00": False, b"01": True}.get(text)
+    return int(text) if truth is None else truth
+
+
+VALUE_READERS: Final[dict[bytes, Callable[[PickleInput], object]]] = {
+    b"N": lambda _: None,
+    b"\x88": lambda _: True,
+    b"\x89": lambda _: False,
+    b"I": _integer_line,
+    b"J": PickleInput.i4,
+    b"L": lambda source: int(source.line().removesuffix(b"L")),
+    b"M": PickleInput.u2,
+    b"\x8a": lambda source: _signed(source.take(source.u1())),
+    b"\x8b": _huge_integer,
+    b"F": lambda source: float(source.line()),
+    b"V": lambda source: source.line().decode("raw-unicode-escape"),
+    b"\x8d": lambda source: source.take(source.u8()).decode("utf-8", "surrogatepass"),
+    # Python 2 had one type for text and bytes; in data it is text.
+    b"T": lambda source: source.take(source.u4()).decode("latin-1"),
+    b"U": lambda source: source.take(source.u1()).decode("latin-1"),
+    b"B": lambda source: source.take(source.u4()),
+    b"C": lambda source: source.take(source.u1()),
+    b"\x8e": lambda source: source.take(source.u8()),
+}
+"""Opcode → function that reads the operand behind it and returns the value.
+
+Opcodes that may begin a run of dict items are missing here: the machine handles them itself.
+"""

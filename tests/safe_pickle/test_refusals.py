@@ -29,12 +29,13 @@ from written_pickles import (
     streamed,
 )
 
-from generators.raw.errors import (
+from safe_pickle import (
     ArchiveError,
     DamagedArchiveError,
+    PickleStream,
     UnsafePickleError,
+    load_pickle,
 )
-from generators.raw.pickle_stream import PickleStream, load_pickle
 
 
 class Payload:

@@ -2,9 +2,9 @@
 
 A pickle is a program for a small stack machine. This is that machine without anything that could
 run code: no imports, no classes, no attributes, only numbers, strings and containers, and the few
-callables of `pickle_globals` that numpy and the picklers themselves need for such data. It knows
-what the picklers of CPython write in protocols 0 to 5; whatever else a pickle holds is refused
-where it stands, before it takes effect.
+callables of `constructors` that numpy and the picklers themselves need for such data. It knows
+what the picklers of CPython write in protocols 0 to 5. Anything else in a pickle is refused when
+it is reached, before it takes effect.
 
 The opcodes are those of the `pickletools` module of Python's standard library.
 """
@@ -13,19 +13,19 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar
 
-from generators.raw.errors import ArchiveError, DamagedArchiveError, UnsafePickleError
-from generators.raw.pickle_globals import (
+from safe_pickle.constructors import (
     LONGEST_KEY,
+    ByteArray,
     Constructor,
     NumberType,
     PickledData,
-    allowed_global,
+    constructor_for,
     is_costly_key,
 )
-from generators.raw.pickle_input import PickleInput
-from generators.raw.pickle_memo import Memo
-from generators.raw.pickle_runs import Run, integer_key_run, memoized_key_run, numbered_key_run
-from generators.raw.pickle_values import VALUE_READERS
+from safe_pickle.errors import ArchiveError, DamagedArchiveError, UnsafePickleError
+from safe_pickle.input import LONGEST_VALUE, VALUE_READERS, PickleInput
+from safe_pickle.memo import Memo
+from safe_pickle.runs import Run, integer_key_run, memoized_key_run, numbered_key_run
 
 __all__ = ["DEEPEST", "PickleMachine"]
 
@@ -80,6 +80,8 @@ class PickleMachine(PickleInput):
 
     Args:
         file: Open for reading, at the pickle's first byte.
+        arrays: Whether it may hold arrays of bytes.
+        longest_value: Bytes that a string, or a line of text, may have.
 
     Attributes:
         stack: Values since the last mark.
@@ -92,12 +94,15 @@ class PickleMachine(PickleInput):
     """
 
     __slots__ = (
-        "_copied", "_copied_from", "_costly_tuples", "containers", "finished", "frames", "memo",
-        "paused", "result", "stack",
+        "_arrays", "_copied", "_copied_from", "_costly_tuples", "containers", "finished", "frames",
+        "memo", "paused", "result", "stack",
     )  # fmt: skip
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
+    def __init__(
+        self, file: BinaryIO, *, arrays: bool = False, longest_value: int = LONGEST_VALUE
+    ) -> None:
+        super().__init__(file, longest_value=longest_value)
+        self._arrays = arrays
         self.stack: list[PickledData] = []
         self.frames: list[list[PickledData]] = []
         self.memo = Memo()
@@ -396,21 +401,25 @@ class PickleMachine(PickleInput):
     @_executes(b"c")
     def _global(self) -> None:
         module, name = self.line(), self.line()
-        self.stack.append(allowed_global(module.decode(), name.decode()))
+        self._push_global(module.decode(), name.decode())
 
     @_executes(b"\x93")
     def _stack_global(self) -> None:
         module, name = self._last(2)
         if type(module) is not str or type(name) is not str:
             raise TypeError("a global's name is no string")
-        self.stack[-2:] = [allowed_global(module, name)]
+        del self.stack[-2:]
+        self._push_global(module, name)
+
+    def _push_global(self, module: str, name: str) -> None:
+        self.stack.append(constructor_for(module, name, arrays=self._arrays))
 
     @_executes(b"R")
     def _reduce(self) -> None:
         constructor, arguments = self._last(2)
         if type(constructor) is not Constructor or type(arguments) is not tuple:
             raise UnsafePickleError("refused to call what is no allowed callable")
-        self._count_copied(constructor, arguments)
+        self._count_copied(constructor.copied(arguments))
         value = constructor.build(arguments)
         if constructor.raw_argument is not None:
             raw = arguments[constructor.raw_argument]
@@ -420,9 +429,9 @@ class PickleMachine(PickleInput):
         del self.stack[-2:]
         self.push_container(value)
 
-    def _count_copied(self, constructor: Constructor, arguments: tuple[PickledData, ...]) -> None:
-        """Bound what callables copy by the bytes that were read since `forget_copied`."""
-        self._copied += constructor.copied(arguments)
+    def _count_copied(self, size: int) -> None:
+        """Bound what is copied by the bytes that were read since `forget_copied`."""
+        self._copied += size
         if self._copied > self.offset - self._copied_from + _FREE_COPIES:
             raise DamagedArchiveError("malformed pickle: it copies more than it holds")
 
@@ -434,7 +443,9 @@ class PickleMachine(PickleInput):
     def _build(self) -> None:
         state = self.stack.pop()
         target = self.stack[-1]
-        if type(target) is not NumberType:
+        if type(target) is ByteArray:
+            self._count_copied(target.copied(state))
+        elif type(target) is not NumberType:
             raise UnsafePickleError(f"refused to set the state of a {type(target).__name__}")
         target.set_state(state)
 

@@ -13,8 +13,8 @@ from array import array
 from bisect import bisect_right
 from typing import Final
 
-from generators.raw.errors import DamagedArchiveError
-from generators.raw.pickle_globals import Constructor, NumberType, PickledData
+from safe_pickle.constructors import Constructor, NumberType, PickledData
+from safe_pickle.errors import DamagedArchiveError
 
 __all__ = ["Memo"]
 

@@ -46,6 +46,10 @@ PLANTED: Final = {
         ("model_hub/spaces/__init__.py", "bench_client"),
     ],
     "extras": [("missing_extra/__init__.py", "bench_client.errors")],
+    "pickles": [
+        ("safe_pickle/machine.py", "pickle"),
+        ("safe_pickle/errors.py", "generators.build"),
+    ],
     "jobs": [
         ("service/jobs/errors.py", "service.http.problems"),
         ("service/jobs/store.py", "fastapi"),

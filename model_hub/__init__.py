@@ -36,8 +36,8 @@ with needs("hub", "model_hub"):
         TooLargeError,
         UnknownNameError,
     )
-    from model_hub.registry import space, space_names
     from model_hub.search_space import SearchSpace
+    from model_hub.spaces import space, space_names
 
 __all__ = [
     "Categorical",

@@ -16,8 +16,7 @@ from model_hub.arguments import one_of
 from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.errors import InvalidArgumentError, UnknownNameError, listed, shown
 from model_hub.model_space import ModelSpace
-from model_hub.row_fields import field, number, refuse_unknown_fields, stated_once
-from model_hub.row_readers import READERS, Asked
+from model_hub.row_readers import READERS, Asked, field, number, refuse_unknown_fields, stated_once
 
 if TYPE_CHECKING:
     from torch import nn

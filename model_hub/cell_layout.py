@@ -1,4 +1,4 @@
-"""Where everything in the picture of a cell goes.
+"""What a picture of a cell shows, and where in the picture each part goes.
 
 Vertices stand in columns by depth, the operations that feed each as boxes before it. Where a value
 is used further on than in the next column, it keeps a lane through those between, so that lines
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from model_hub.cell_diagram import CellDiagram, Vertex
+__all__ = ["Arrow", "Box", "CellDiagram", "Layout", "Line", "Vertex", "arranged"]
 
-__all__ = ["Box", "Layout", "Line", "arranged"]
 
 _CHARACTER: Final = 7.3
 """Width of a character of the picture's font."""
@@ -30,6 +29,45 @@ _BEFORE_VERTEX: Final = 28.0
 """Between the operations and the vertex that they feed."""
 
 _BETWEEN_COLUMNS: Final = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """What feeds a vertex.
+
+    Args:
+        source: Number of the vertex it comes from.
+        operation: Name of the operation on the way; none if the value goes as it is.
+    """
+
+    source: int
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A value in a cell.
+
+    Args:
+        name: What to write on it.
+        arrows: What feeds it.
+    """
+
+    name: str
+    arrows: tuple[Arrow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellDiagram:
+    """A cell.
+
+    Args:
+        title: What to write above it.
+        vertices: Each after all that feed it.
+    """
+
+    title: str
+    vertices: tuple[Vertex, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 from model_hub.benchmark_rows import locate
-from model_hub.cell_diagram import diagrams
-from model_hub.cell_layout import Box, Layout, Line, arranged
+from model_hub.cell_layout import Arrow, Box, CellDiagram, Layout, Line, Vertex, arranged
+from model_hub.cells import CELLS, CellGraph
+from model_hub.choices import Sample
 from model_hub.errors import InvalidArgumentError
 from model_hub.model_space import ModelSpace
+from model_hub.spaces.nasbench101 import NasBench101
+from model_hub.spaces.nasbench201 import NasBench201
+from model_hub.spaces.nasnet import CellNetworkSpace
 
-__all__ = ["cell_svg"]
+__all__ = ["cell_svg", "diagrams"]
+
 
 _MARGIN: Final = 16
 _TITLE_HEIGHT: Final = 28
@@ -136,3 +142,47 @@ def _element(parent: ET.Element | None, tag: str, **attributes: Any) -> ET.Eleme
 
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+@singledispatch
+def diagrams(space: ModelSpace, values: Sample) -> Iterator[CellDiagram]:  # noqa: ARG001 - for the spaces that have cells
+    """Yield the cells of a resolved sample of a space.
+
+    Raises:
+        InvalidArgumentError: Networks of the space have no cells.
+    """
+    raise InvalidArgumentError("space", f"networks of {type(space).__name__} have no cells")
+
+
+@diagrams.register
+def _(_: NasBench101, values: Sample) -> Iterator[CellDiagram]:
+    graph = CellGraph.from_dict(values["cell/final"])
+    names = ("input", *graph.operations, "output")
+    vertices = (
+        Vertex(name, tuple(map(Arrow, sources)))
+        for name, sources in zip(names, graph.predecessors, strict=True)
+    )
+    yield CellDiagram("cell", tuple(vertices))
+
+
+@diagrams.register
+def _(_: NasBench201, values: Sample) -> Iterator[CellDiagram]:
+    names = ("input", "1", "2", "output")
+    vertices = (
+        Vertex(name, tuple(Arrow(s, values[f"cell/{s}_{target}"]) for s in range(target)))
+        for target, name in enumerate(names)
+    )
+    yield CellDiagram("cell", tuple(vertices))
+
+
+@diagrams.register
+def _(space: CellNetworkSpace, values: Sample) -> Iterator[CellDiagram]:
+    for cell in CELLS:
+        genotype = space.genotype(values, cell)
+        inputs = [Vertex(f"cell k-{n}") for n in range(genotype.num_inputs, 0, -1)]
+        nodes = [
+            Vertex(str(state), tuple(Arrow(source, name) for name, source in node))
+            for state, node in enumerate(genotype.nodes, genotype.num_inputs)
+        ]
+        output = Vertex("cell k", tuple(map(Arrow, genotype.concat)))
+        yield CellDiagram(f"{cell} cell", (*inputs, *nodes, output))

@@ -1,12 +1,16 @@
-"""The vocabulary in which a space states its choices, as data.
+"""The vocabulary in which a space states its choices, as data, and how values are drawn.
 
 * `Categorical`: one of some candidates; `LayerChoice`: one of some named modules.
 * `Subset`: some of some candidates, a fixed number of them or any.
-* `When`: a choice that matters only where another one has certain values.
+* `When`: the condition that an earlier choice has certain values.
 * `repeat`: a depth, and the choices of the blocks that it keeps.
-* `Derived`: what follows from a sample, and which samples may not be.
+* `Derived`: a value that follows from a sample, or a constraint on samples.
 
 A sample maps labels to chosen values: a candidate, or a list of candidates for a subset.
+
+The same seed draws the same values in every Python version. Only `random()` of a source is called:
+Python promises that `random.Random(seed).random()` never changes, and not so of `choice` or
+`sample`.
 """
 
 from __future__ import annotations
@@ -14,13 +18,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import accumulate, combinations, product
 from math import comb, isfinite
 from numbers import Number
-from typing import Any, Final, TypeAlias
+from random import Random
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
-from model_hub.randomness import RandomSource, pick
 
 __all__ = [
     "Categorical",
@@ -28,12 +32,17 @@ __all__ = [
     "Chosen",
     "Derived",
     "LayerChoice",
+    "RandomSource",
     "Sample",
+    "Seed",
     "Subset",
     "Value",
     "When",
+    "pick",
+    "random_source",
     "repeat",
 ]
+
 
 Value: TypeAlias = int | float | str | bool
 Chosen: TypeAlias = Value | list[Value]
@@ -42,6 +51,9 @@ Sample: TypeAlias = Mapping[str, Any]
 
 _MEMBERSHIP_PRIOR: Final = 0.5
 """Probability of each member of a subset of any size, independently."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,3 +344,41 @@ def _place(value: object, candidates: Sequence[Value]) -> int | None:
         if isinstance(value, bool) == isinstance(candidate, bool) and value == candidate:
             return place
     return None
+
+
+@runtime_checkable
+class RandomSource(Protocol):
+    """Draws numbers uniformly from 0 (included) to 1 (excluded).
+
+    `random.Random` and `numpy.random.Generator` both do.
+    """
+
+    def random(self) -> float:
+        """Draw the next number."""
+        ...
+
+
+Seed: TypeAlias = int | RandomSource | None
+"""A seed, a source to go on drawing from, or None for draws that nobody can repeat."""
+
+
+def random_source(seed: Seed) -> RandomSource:
+    """Return the source that a seed stands for.
+
+    Raises:
+        InvalidArgumentError: It is neither an integer, None nor a source.
+    """
+    if seed is None or (isinstance(seed, int) and not isinstance(seed, bool)):
+        return Random(seed)  # noqa: S311 - architectures, not secrets
+    if isinstance(seed, RandomSource):
+        return seed
+    raise InvalidArgumentError("seed", f"{shown(seed)} is neither an integer nor a random source")
+
+
+def pick(values: Sequence[T], source: RandomSource, weights: Sequence[float] | None = None) -> T:
+    """Draw one of `values`, uniformly or in proportion to `weights`."""
+    if weights is None:
+        return values[int(source.random() * len(values))]
+    *bounds, total = accumulate(weights)
+    drawn = source.random() * total
+    return values[sum(bound <= drawn for bound in bounds)]

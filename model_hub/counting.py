@@ -28,9 +28,8 @@ with needs("hub", "counting a network"):
     from torch.utils._pytree import tree_leaves
 
     from model_hub.arguments import a_count
-    from model_hub.collection import collection_put_off
     from model_hub.errors import InvalidArgumentError
-    from model_hub.meta_device import META
+    from model_hub.memory import META, no_garbage_collection
     from model_hub.shapes import run_on_meta
     from model_hub.table import Column, text_table
 
@@ -99,7 +98,7 @@ class Profile:
         return f"{text_table(columns)}\npeak activation memory {peak:.1f} MiB"
 
 
-@collection_put_off()
+@no_garbage_collection()
 def profile(network: nn.Module, inputs: Tensor | Sequence[int] | None = None) -> Profile:
     """Count a network on one input, in evaluation mode; its weights are neither read nor changed.
 

@@ -1,4 +1,7 @@
-"""What a model space is: arguments, choices, and the one way from a sample to a network."""
+"""Base classes of model spaces: arguments, choices, and the one way from a sample to a network.
+
+`ModelSpace` is for networks that read images, `TokenSpace` for those that read integer ids.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from missing_extra import needs
 from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
-from model_hub.collection import collection_put_off
 from model_hub.data_sets import LARGEST_SIDE
 from model_hub.errors import InvalidArgumentError, TooLargeError, shown
 from model_hub.search_space import SearchSpace
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from model_hub.counting import Profile
 
-__all__ = ["ModelSpace"]
+__all__ = ["ModelSpace", "TokenSpace"]
+
 
 _BLOCK_LIMIT: Final = 1_000
 _CHANNEL_LIMIT: Final = 1 << 14
@@ -34,7 +37,7 @@ class ModelSpace(ABC):
     """A family of networks with undecided choices.
 
     A space is a frozen dataclass of its constructor's arguments; lists among them become tuples.
-    It holds no weights: they come into being in `freeze`, and PyTorch loads with them.
+    It holds no weights: `freeze` makes them, and only then PyTorch is loaded.
     """
 
     row_counts: ClassVar[frozenset[str]] = frozenset({"num_labels"})
@@ -199,11 +202,15 @@ class ModelSpace(ABC):
         with needs("hub", "a network"):
             import torch
 
-            from model_hub.memory import refuse_too_large
-            from model_hub.meta_device import META, meta_device
+            from model_hub.memory import (
+                META,
+                meta_device,
+                no_garbage_collection,
+                refuse_too_large,
+            )
 
         values = self.choices.resolve(sample, strict=strict)
-        with collection_put_off():
+        with no_garbage_collection():
             with meta_device():
                 network = self._network(values)
             device = torch.get_default_device()
@@ -229,7 +236,7 @@ class ModelSpace(ABC):
         """
         with needs("hub", "counting a network"):
             from model_hub.counting import profile
-            from model_hub.meta_device import META
+            from model_hub.memory import META
 
         with META:
             network = self.freeze(sample, strict=strict)
@@ -249,6 +256,55 @@ class ModelSpace(ABC):
     @abstractmethod
     def _check(self) -> None:
         """Refuse arguments that cannot mean anything, by InvalidArgumentError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSpace(ModelSpace, ABC):
+    """A space whose networks take integer ids, of the shape `input_shape`."""
+
+    @property
+    def most_ids(self) -> int:
+        """Most ids of an input."""
+        return LARGEST_SIDE
+
+    def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
+        """Return the shape of an input, without the batch, that all networks of the space take.
+
+        Args:
+            shape: How many ids it has, as in (128,): `most_ids` at most.
+            argument: What to call it in an error.
+
+        Raises:
+            InvalidArgumentError: The networks take no such input; the message says which they do.
+        """
+        (ids,) = self._dimensions(shape, argument)
+        return (a_count(argument, ids, most=self.most_ids),)
+
+    def profile(
+        self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
+    ) -> Profile:
+        """Count the network of a sample on ids, without making its weights.
+
+        Args:
+            sample: Labels and chosen values.
+            input_shape: How many ids an input has, as in (128,); that of the space by default.
+            strict: Refuse labels that the space does not know.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+            InvalidArgumentError: The network does not take inputs of this shape.
+        """
+        with needs("hub", "counting a network"):
+            import torch
+
+            from model_hub.counting import profile
+            from model_hub.memory import META
+
+        shape = self._accepted(input_shape)
+        with META:
+            network = self.freeze(sample, strict=strict)
+            example = torch.zeros((1, *shape), dtype=torch.int64)
+        return profile(network, example)
 
 
 def _as_tuple(value: Any) -> Any:

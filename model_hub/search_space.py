@@ -1,14 +1,18 @@
-"""All choices of a space together: which samples there are, and how to draw, change and write them.
+"""All choices of a space together: validates, draws, changes, encodes and writes samples.
 
-A canonical sample has the labels that matter, in the order in which the space states them, and no
-others: nothing for blocks that its depths drop. Every function here returns canonical samples, so
-that two samples make the same network if, and as far as the space knows only if, they are equal.
+Every function returns canonical samples: only the labels that matter, in the order in which the
+space states them, and none for blocks that its depths drop. So two samples are equal if, as far as
+the choices tell, they make the same network.
+
+Samples written by other programs are read, too: unused labels may be there, and a subset may be
+written as one boolean for each candidate.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -17,17 +21,31 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from model_hub.choices import Categorical, Choice, Chosen, Derived, Sample
-from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
-from model_hub.randomness import RandomSource, Seed, pick, random_source
-from model_hub.spelling import read_choice, refuse_unknown_labels
+from model_hub.choices import (
+    Categorical,
+    Choice,
+    Chosen,
+    Derived,
+    RandomSource,
+    Sample,
+    Seed,
+    Subset,
+    pick,
+    random_source,
+)
+from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, nearest, shown
 
 __all__ = ["SearchSpace"]
+
 
 _MOST_TRIES: Final = 10_000
 """Draws before a constraint counts as impossible to meet; NAS-Bench-101 needs three on average."""
 
 _Picker = Callable[[Choice], Chosen]
+
+
+_COUNT_KEY: Final = "n"
+"""`label/n` may stand beside the booleans of a subset; its value says nothing new."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +134,8 @@ class SearchSpace:
             )
         if strict:
             derived = {rule.label for rule in self.derived}
-            refuse_unknown_labels(self.name, sample, self.choices, self.tolerated | derived)
-        canonical = self._compose(lambda choice: read_choice(self.name, choice, sample))
+            _refuse_unknown_labels(self.name, sample, self.choices, self.tolerated | derived)
+        canonical = self._compose(lambda choice: _read_choice(self.name, choice, sample))
         self._derive(canonical)
         return canonical
 
@@ -317,3 +335,66 @@ def _inherited(
 ) -> Chosen:
     values = [parent[choice.label] for parent in parents if choice.label in parent]
     return pick(values, source) if values else choice.draw(source)
+
+
+def _read_choice(space: str, choice: Choice, sample: Sample) -> Chosen:
+    """Return the value of a choice in a sample, whichever way it is spelled.
+
+    Raises:
+        InvalidSampleError: It is missing, spelled twice or no value of the choice.
+    """
+    booleans = _booleans(choice, sample)
+    if choice.label in sample:
+        if booleans:
+            raise InvalidSampleError(
+                choice.label, f"the sample has this label and also {listed(booleans)}"
+            )
+        return choice.read(sample[choice.label])
+    if not booleans:
+        raise InvalidSampleError(choice.label, _missing(space, choice))
+    for key, value in booleans.items():
+        if not isinstance(value, bool):
+            raise InvalidSampleError(key, f"{shown(value)} is not true or false")
+    absent = [key for key in _boolean_keys(choice) if key not in booleans]
+    if absent:
+        raise InvalidSampleError(absent[0], _missing(space, choice))
+    members = zip(choice.candidates, _boolean_keys(choice), strict=True)
+    return choice.read([candidate for candidate, key in members if booleans[key]])
+
+
+def _refuse_unknown_labels(
+    space: str, sample: Sample, choices: Iterable[Choice], tolerated: AbstractSet[str]
+) -> None:
+    """Refuse labels that no choice has and that are not tolerated.
+
+    Raises:
+        InvalidSampleError: There is one; the message offers the nearest.
+    """
+    choices = list(choices)
+    labels = [choice.label for choice in choices]
+    spelled = {key for choice in choices for key in (choice.label, *_boolean_keys(choice))}
+    counts = {f"{c.label}/{_COUNT_KEY}" for c in choices if isinstance(c, Subset)}
+    known = spelled | counts | tolerated
+    for label in sample:
+        if label not in known:
+            raise InvalidSampleError(
+                str(label), f"{space} has no such label{nearest(label, labels)}"
+            )
+
+
+def _booleans(choice: Choice, sample: Sample) -> dict[str, object]:
+    return {key: sample[key] for key in _boolean_keys(choice) if key in sample}
+
+
+def _boolean_keys(choice: Choice) -> Iterator[str]:
+    if isinstance(choice, Subset):
+        yield from (f"{choice.label}/{candidate}" for candidate in choice.candidates)
+
+
+def _missing(space: str, choice: Choice) -> str:
+    condition = choice.only_if
+    reason = f" (it matters for {condition.label} in {condition.values})" if condition else ""
+    return (
+        f"the sample lacks this label of {space}{reason}; "
+        f"its candidates are {listed(choice.candidates)}"
+    )

@@ -14,13 +14,13 @@ from model_hub.blocks.cell_operations import (
     relu_conv_bn,
 )
 from model_hub.blocks.drop_path import DropPath
+from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidSampleError, UnknownNameError
-from model_hub.genotype import CellGenotype
 
-__all__ = ["Cell", "Preprocessor"]
+__all__ = ["NasNetCell", "Preprocessor"]
 
 
-class Cell(nn.Module):
+class NasNetCell(nn.Module):
     """A cell: every node is the sum of its operations.
 
     Args:

@@ -9,10 +9,10 @@ from typing import Final, Literal, TypeAlias
 from torch import Tensor, nn
 
 from model_hub.arguments import a_number
-from model_hub.blocks.cell import Cell, Preprocessor
+from model_hub.blocks.cell import NasNetCell, Preprocessor
 from model_hub.blocks.cell_operations import CELL_OPERATIONS, OperationFactory
 from model_hub.blocks.drop_path import DropPath
-from model_hub.genotype import CellGenotype
+from model_hub.cells import CellGenotype
 
 __all__ = ["AuxiliaryHead", "CellNetwork", "Stem"]
 
@@ -64,11 +64,11 @@ class CellNetwork(nn.Module):
         halve = stem == "imagenet"
         self.stages = nn.ModuleList()
         for stage, size in enumerate(_stage_sizes(num_cells)):
-            built: list[Cell] = []
+            built: list[NasNetCell] = []
             channels = width << stage
             for place in range(size):
                 reduction = stage > 0 and place == 0
-                cell = Cell(
+                cell = NasNetCell(
                     cells[reduction],
                     channels,
                     reduction=reduction,

@@ -7,12 +7,13 @@ The source of the structure is "On Network Design Spaces for Visual Recognition"
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
-from model_hub.stages import STEMS, Stage, Stem
+if TYPE_CHECKING:
+    from model_hub.spaces.nds_stages import Stage, Stem
 
 __all__ = [
     "BLOCKS",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-BlockFactory: TypeAlias = Callable[[int, int, Stage], nn.Module]
+BlockFactory: TypeAlias = "Callable[[int, int, Stage], nn.Module]"
 """Makes a block of so many input channels with this stride, as the stage says."""
 
 
@@ -46,7 +47,7 @@ class StageNetwork(nn.Module):
         stages: Sequence[Stage],
         *,
         num_labels: int,
-        stem: Stem = STEMS["cifar"],
+        stem: Stem,
     ) -> None:
         super().__init__()
         self.stem = _stem(stem, stem_width)

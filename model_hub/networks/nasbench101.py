@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.blocks.mobile import NormFactory
-from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
+from model_hub.cells import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
 from model_hub.errors import InvalidSampleError
 
-__all__ = ["Cell", "NasBench101Network"]
+__all__ = ["NasBench101Cell", "NasBench101Network"]
 
 
 class NasBench101Network(nn.Module):
@@ -46,7 +46,7 @@ class NasBench101Network(nn.Module):
                 features.append(nn.MaxPool2d(2))
                 channels *= 2
             for _ in range(cells_per_stack):
-                features.append(Cell(cell, before, channels, norm))
+                features.append(NasBench101Cell(cell, before, channels, norm))
                 before = channels
         self.features = nn.Sequential(*features)
         self.classifier = nn.Linear(channels, num_labels)
@@ -59,7 +59,7 @@ class NasBench101Network(nn.Module):
         return logits
 
 
-class Cell(nn.Module):
+class NasBench101Cell(nn.Module):
     """A cell of a pruned graph; it has a projection wherever the input vertex feeds another.
 
     Args:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model_hub.errors import InvalidSampleError
 
-__all__ = ["Cell", "NasBench201Network", "Node", "ReLUConvBN", "ReductionBlock"]
+__all__ = ["NasBench201Cell", "NasBench201Network", "Node", "ReLUConvBN", "ReductionBlock"]
 
 _NUM_TENSORS: Final = 4
 """Input, two nodes and output of a cell of the benchmark."""
@@ -50,7 +50,7 @@ class NasBench201Network(nn.Module):
             if stack:
                 cells.append(ReductionBlock(channels, 2 * channels))
                 channels *= 2
-            cells.extend(Cell(operations, channels) for _ in range(cells_per_stack))
+            cells.extend(NasBench201Cell(operations, channels) for _ in range(cells_per_stack))
         self.cells = nn.Sequential(*cells)
         self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.classifier = nn.Linear(channels, num_labels)
@@ -62,7 +62,7 @@ class NasBench201Network(nn.Module):
         return logits
 
 
-class Cell(nn.Module):
+class NasBench201Cell(nn.Module):
     """A cell: each tensor is the sum of the operations on all tensors before it.
 
     Args:

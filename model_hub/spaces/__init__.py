@@ -1,10 +1,18 @@
-"""All model spaces: arguments and choices; `model_hub.networks` and `model_hub.blocks` build them.
+"""All model spaces, also by name.
 
-Nothing here needs PyTorch before a network is made.
+A space is two modules side by side: `X.py` states its arguments and choices and needs no PyTorch,
+and `X_network.py` builds its networks. To add a space, write these two and name it in `_SPACES`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest
+from model_hub.model_space import ModelSpace
 from model_hub.spaces.autoformer import AutoFormer
 from model_hub.spaces.fbnet import FBNet
 from model_hub.spaces.lightspeech import LightSpeech
@@ -12,7 +20,7 @@ from model_hub.spaces.mobilenetv3 import MobileNetV3Space
 from model_hub.spaces.nas_bert import NASBERT
 from model_hub.spaces.nasbench101 import NasBench101
 from model_hub.spaces.nasbench201 import NasBench201
-from model_hub.spaces.nasnet import DARTS, ENAS, PNAS, AmoebaNet, NASNet
+from model_hub.spaces.nasnet import DARTS, ENAS, PNAS, AmoebaNet, NASNet, NdsCells
 from model_hub.spaces.natssss import NatsSss
 from model_hub.spaces.nds_stages import ResidualBasic, ResidualBottleneck, Vanilla
 from model_hub.spaces.proxylessnas import ProxylessNAS
@@ -33,10 +41,71 @@ __all__ = [
     "NasBench101",
     "NasBench201",
     "NatsSss",
+    "NdsCells",
     "ProxylessNAS",
     "ResidualBasic",
     "ResidualBottleneck",
     "ShuffleNetSpace",
     "SinglePathNAS",
     "Vanilla",
+    "space",
+    "space_names",
 ]
+
+_SPACES: Final[tuple[type[ModelSpace], ...]] = (
+    DARTS,
+    ENAS,
+    NASBERT,
+    PNAS,
+    AmoebaNet,
+    AutoFormer,
+    FBNet,
+    LightSpeech,
+    MobileNetV3Space,
+    NASNet,
+    NasBench101,
+    NasBench201,
+    NatsSss,
+    ProxylessNAS,
+    ResidualBasic,
+    ResidualBottleneck,
+    ShuffleNetSpace,
+    SinglePathNAS,
+    Vanilla,
+)
+_BY_NAME: Final[Mapping[str, type[ModelSpace]]] = MappingProxyType(
+    {kind.__name__: kind for kind in _SPACES} | {NdsCells.__name__: NdsCells}
+)
+"""Also `NdsCells`, the networks of two given cells, which has no defaults."""
+
+
+def space_names() -> tuple[str, ...]:
+    """Return the names of all spaces."""
+    return tuple(kind.__name__ for kind in _SPACES)
+
+
+def space(name: str, /, **arguments: Any) -> ModelSpace:
+    """Make a space by its name.
+
+    Args:
+        name: Its name, such as `ProxylessNAS`; or `NdsCells`, for networks of given cells.
+        arguments: The arguments of its constructor.
+
+    Raises:
+        UnknownNameError: There is no such space; the message offers the nearest.
+        InvalidArgumentError: It has no such argument, or needs one that is not there, or the value
+            cannot mean anything.
+    """
+    if name not in _BY_NAME:
+        raise UnknownNameError("space", name, _BY_NAME)
+    kind = _BY_NAME[name]
+    known = {field.name: field for field in fields(kind)}
+    for argument in arguments:
+        if argument not in known:
+            raise InvalidArgumentError(
+                argument, f"{name} has no such argument{nearest(argument, known)}"
+            )
+    for field in known.values():
+        if field.default is MISSING and field.name not in arguments:
+            raise InvalidArgumentError(field.name, f"{name} needs this argument")
+    return kind(**arguments)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from model_hub.arguments import a_count, a_number
 from model_hub.choices import LayerChoice, Sample
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
+from model_hub.model_space import TokenSpace
 from model_hub.search_space import SearchSpace
-from model_hub.token_space import TokenSpace
 
 if TYPE_CHECKING:
     from torch import nn

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from model_hub.arguments import a_count, a_number, distinct_numbers
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
+from model_hub.model_space import TokenSpace
 from model_hub.search_space import SearchSpace
-from model_hub.token_space import TokenSpace
 
 if TYPE_CHECKING:
     from torch import nn

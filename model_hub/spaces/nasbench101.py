@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_hub.arguments import a_count, a_number
-from model_hub.cell_graph import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
+from model_hub.cells import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
 from model_hub.choices import (
     Categorical,
     Choice,

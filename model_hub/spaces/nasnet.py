@@ -1,22 +1,25 @@
 """The NASNet family: spaces of a normal and a reduction cell (the specification, section 6).
 
-They differ in what operations there are, how many nodes a cell has and which of them it gives out.
-Operations and wiring are those of "On Network Design Spaces for Visual Recognition" (Radosavovic et
-al. 2019, arXiv:1905.13214), which samples all five.
+They differ in what operations there are, how many nodes a cell has and which of them are its
+output. Operations and wiring are those of "On Network Design Spaces for Visual Recognition"
+(Radosavovic et al. 2019, arXiv:1905.13214), which samples all five. `NdsCells` are networks of two
+given cells, as the rows of NDS have them: these need not have the operations, the number of nodes
+or the output of any of the five spaces.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, one_of
+from model_hub.cells import CELLS, NORMAL, OPERATIONS, REDUCE, CellGenotype, Merge, cell_choices
 from model_hub.choices import Categorical, Choice, Sample
 from model_hub.data_sets import DATA_SETS
-from model_hub.errors import InvalidArgumentError, shown
-from model_hub.genotype import CELLS, NORMAL, REDUCE, CellGenotype, Merge, cell_choices
+from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 
@@ -25,7 +28,17 @@ if TYPE_CHECKING:
 
     from model_hub.blocks.cell_network import Stem
 
-__all__ = ["DARTS", "ENAS", "PNAS", "AmoebaNet", "CellNetworkSpace", "CellSpace", "NASNet"]
+__all__ = [
+    "DARTS",
+    "ENAS",
+    "PNAS",
+    "AmoebaNet",
+    "CellNetworkSpace",
+    "CellSpace",
+    "NASNet",
+    "NdsCells",
+]
+
 
 _DATA_SETS: Final = {"cifar": DATA_SETS["cifar10"], "imagenet": DATA_SETS["imagenet"]}
 """What each stem is for."""
@@ -214,3 +227,53 @@ def _alternatives(argument: str, value: object) -> tuple[object, ...]:
     if value == ():
         raise InvalidArgumentError(argument, f"{shown(value)} has nothing to choose from")
     return value if isinstance(value, tuple) else (value,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NdsCells(CellNetworkSpace):
+    """Networks of two given cells: what remains to choose is width and depth, if anything.
+
+    Args:
+        normal: Every cell but two; a genotype, or the dict of one.
+        reduce: The first cell of the second and of the third stage, likewise.
+
+    Raises:
+        InvalidSampleError: A dict is no cell.
+        UnknownNameError: The hub has no such operation.
+    """
+
+    normal: CellGenotype
+    reduce: CellGenotype
+
+    def __post_init__(self) -> None:
+        for cell in CELLS:
+            if isinstance(given := getattr(self, cell), Mapping):
+                object.__setattr__(self, cell, CellGenotype.from_dict(given))
+        super().__post_init__()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that are not the defaults, as JSON; the cells as `to_dict` spells them."""
+        return super().arguments | {cell: getattr(self, cell).to_dict() for cell in CELLS}
+
+    def _check(self) -> None:
+        super()._check()
+        for cell in CELLS:
+            given = getattr(self, cell)
+            if not isinstance(given, CellGenotype):
+                raise InvalidArgumentError(cell, f"{shown(given)} is no CellGenotype")
+            for name, _ in chain.from_iterable(given.nodes):
+                if name not in OPERATIONS:
+                    raise UnknownNameError("operation", name, OPERATIONS)
+        if min(self.reduce.concat) < self.reduce.num_inputs:
+            raise InvalidArgumentError(
+                REDUCE, "it gives out one of its inputs, which is larger than its nodes"
+            )
+
+    def genotype(self, _: Sample, cell: str) -> CellGenotype:
+        """Return the cell `normal` or `reduce`, the same for all samples."""
+        genotype: CellGenotype = getattr(self, cell)
+        return genotype
+
+    def _cell_choices(self) -> Iterator[Choice]:
+        yield from ()

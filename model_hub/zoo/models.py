@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from missing_extra import needs
 from model_hub.errors import InvalidArgumentError, ModelHubError
-from model_hub.registry import space
+from model_hub.spaces import space
 from model_hub.zoo.errors import RecordError
 from model_hub.zoo.records import Record, record
 
@@ -145,7 +145,7 @@ def _recorded(model: str | Record) -> Record:
 def _outline(model: Record) -> nn.Module:
     """Return the network without numbers."""
     with needs("hub", "a network"):
-        from model_hub.meta_device import META  # noqa: PLC0415 - records need no PyTorch
+        from model_hub.memory import META  # noqa: PLC0415 - records need no PyTorch
 
     with META:
         return build(model)

@@ -19,10 +19,10 @@ from bench_client.models import (
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from model_hub import protocols
-from model_hub.cell_diagram import diagrams
+from model_hub.cell_picture import diagrams
 from model_hub.errors import InvalidArgumentError, ModelHubError
+from model_hub.model_space import TokenSpace
 from model_hub.protocols import EvaluationProtocol
-from model_hub.token_space import TokenSpace
 from service.jobs.keys import spec_key
 from service.jobs.networks import ChosenNetwork, chosen_network
 from service.jobs.plain_json import plain_json

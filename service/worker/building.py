@@ -12,9 +12,8 @@ from torch import Tensor, nn
 import model_hub
 from model_hub import zoo
 from model_hub.errors import ModelHubError, TooLargeError
-from model_hub.model_space import ModelSpace
+from model_hub.model_space import ModelSpace, TokenSpace
 from model_hub.protocols import EvaluationProtocol
-from model_hub.token_space import TokenSpace
 from model_hub.zoo.checkpoints import read_safetensors
 from service.worker.work import WorkError, Workplace
 

@@ -38,7 +38,7 @@ from model_hub.errors import (
     TooLargeError,
     UnknownNameError,
 )
-from model_hub.row_fields import refuse_unknown_fields
+from model_hub.row_readers import refuse_unknown_fields
 
 ARCH_0 = (
     "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"

@@ -12,12 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import model_hub
-from model_hub.cell_diagram import Arrow, CellDiagram, Vertex, diagrams
 from model_hub.cell_layout import Layout, arranged
-from model_hub.cell_picture import cell_svg
+from model_hub.cell_picture import Arrow, CellDiagram, Vertex, cell_svg, diagrams
+from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.genotype import CellGenotype
-from model_hub.spaces.nds_cells import NdsCells
+from model_hub.spaces.nasnet import NdsCells
 
 SVG = "{http://www.w3.org/2000/svg}"
 SPACES = ("NasBench101", "NasBench201", "NASNet", "ENAS", "AmoebaNet", "PNAS", "DARTS")

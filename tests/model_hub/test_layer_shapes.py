@@ -12,8 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_hub.layer_shapes import LAYER_RULES, alike
-from model_hub.shapes import run_on_meta
+from model_hub.shapes import LAYER_RULES, alike, run_on_meta
 
 aten = torch.ops.aten
 Agree = Callable[..., None]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import model_hub
+from model_hub.cells import CellGenotype
 from model_hub.choices import Categorical
 from model_hub.errors import (
     InvalidArgumentError,
@@ -19,10 +20,9 @@ from model_hub.errors import (
     TooLargeError,
     UnknownNameError,
 )
-from model_hub.genotype import CellGenotype
 from model_hub.model_space import ModelSpace
 from model_hub.spaces import AutoFormer, MobileNetV3Space, NasBench101
-from model_hub.spaces.nds_cells import NdsCells
+from model_hub.spaces.nasnet import NdsCells
 
 CELL: dict[str, Any] = {
     "nodes": [[["sep_conv_3x3", 0], ["none", 1]], [["conv_1x1", 2], ["skip_connect", 0]]],

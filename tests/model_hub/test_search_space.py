@@ -24,7 +24,7 @@ from model_hub import (
     When,
     repeat,
 )
-from model_hub.randomness import random_source
+from model_hub.choices import random_source
 
 
 def no_twins(sample: Any) -> int:

@@ -10,8 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_hub.layer_shapes import LAYER_RULES
-from model_hub.shapes import _RULES, run_on_meta
+from model_hub.shapes import _RULES, LAYER_RULES, run_on_meta
 
 aten = torch.ops.aten
 Agree = Callable[..., None]

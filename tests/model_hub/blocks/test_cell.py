@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.cell import Cell, Preprocessor
+from model_hub.blocks.cell import NasNetCell, Preprocessor
 from model_hub.blocks.cell_operations import CELL_OPERATIONS, FactorizedReduce
 from model_hub.blocks.drop_path import DropPath
+from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidSampleError, UnknownNameError
-from model_hub.genotype import CellGenotype
 
 # The specification, section 6.2, for 8 channels: weights of the convolutions, then 16 a norm.
 PARAMETERS = {
@@ -73,12 +73,12 @@ def test_none_gives_zeros_of_half_the_size_rounded_up() -> None:
 def test_a_cell_adds_operations_and_gives_out_its_nodes_side_by_side() -> None:
     nodes = ((("skip_connect", 0), ("skip_connect", 1)), (("skip_connect", 2), ("none", 0)))
     first, second = torch.randn(2, 1, 3, 4, 4)
-    output = Cell(CellGenotype(nodes, (2, 3)), 3)(first, second)
+    output = NasNetCell(CellGenotype(nodes, (2, 3)), 3)(first, second)
     assert torch.equal(output, torch.cat([first + second, first + second], 1))
 
 
 def test_both_operations_of_a_node_may_use_one_state() -> None:
-    cell = Cell(CellGenotype(((("skip_connect", 1), ("skip_connect", 1)),), (2,)), 3)
+    cell = NasNetCell(CellGenotype(((("skip_connect", 1), ("skip_connect", 1)),), (2,)), 3)
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(cell(torch.zeros_like(x), x), 2 * x)
 
@@ -86,19 +86,19 @@ def test_both_operations_of_a_node_may_use_one_state() -> None:
 def test_a_cell_takes_any_inputs_any_number_of_operations_and_operations_of_ones_own() -> None:
     nodes = ((("twice", 0),), (("twice", 0), ("twice", 1), ("same", 1)))
     operations = {"twice": lambda _, __: Scaled(2), "same": lambda _, __: nn.Identity()}
-    cell = Cell(CellGenotype(nodes, (2,), num_inputs=1), 1, operations=operations)
+    cell = NasNetCell(CellGenotype(nodes, (2,), num_inputs=1), 1, operations=operations)
     assert cell(torch.ones(1, 1)).item() == 2 + 4 + 2
 
 
 def test_a_reduction_cell_halves_its_inputs_only() -> None:
     nodes = ((("max_pool_3x3", 0), ("avg_pool_3x3", 1)), (("max_pool_3x3", 2), ("conv_1x1", 0)))
-    cell = Cell(CellGenotype(nodes, (2, 3)), 4, reduction=True)
+    cell = NasNetCell(CellGenotype(nodes, (2, 3)), 4, reduction=True)
     assert cell(*torch.randn(2, 1, 4, 8, 8)).shape == (1, 8, 4, 4)
 
 
 def test_everything_but_identities_may_be_dropped() -> None:
     nodes = ((("skip_connect", 0), ("max_pool_3x3", 1)),)
-    cell = Cell(CellGenotype(nodes, (2,)), 4, drop_path=DropPath(1.0)).train()
+    cell = NasNetCell(CellGenotype(nodes, (2,)), 4, drop_path=DropPath(1.0)).train()
     first, second = torch.randn(2, 1, 4, 8, 8)
     assert torch.equal(cell(first, second), first)
 
@@ -112,13 +112,13 @@ def test_the_preprocessor_brings_the_outputs_before_a_cell_to_one_shape() -> Non
 def test_an_unknown_operation_is_refused_with_the_nearest() -> None:
     genotype = CellGenotype(((("sep_conv_3x4", 0),),), (2,))
     with pytest.raises(UnknownNameError, match=r"no operation 'sep_conv_3x4'; .* sep_conv_3x3"):
-        Cell(genotype, 4)
+        NasNetCell(genotype, 4)
 
 
 def test_a_reduction_cell_cannot_give_out_its_inputs() -> None:
     genotype = CellGenotype(((("skip_connect", 0),),), (0, 2))
     with pytest.raises(InvalidSampleError, match="a reduction cell gives out input 0"):
-        Cell(genotype, 4, reduction=True)
+        NasNetCell(genotype, 4, reduction=True)
 
 
 class Scaled(nn.Module):

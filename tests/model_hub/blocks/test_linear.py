@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from model_hub.blocks.linear import Linear
-from model_hub.meta_device import meta_device
+from model_hub.memory import meta_device
 
 WIDE = (700, 900)
 """More weights than are drawn in one part, and no multiple of them."""

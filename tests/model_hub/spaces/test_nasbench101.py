@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from model_hub.choices import random_source
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.randomness import random_source
 from model_hub.spaces import NasBench101
 
 NAMES = {"conv3x3": "conv3x3-bn-relu", "conv1x1": "conv1x1-bn-relu", "maxpool": "maxpool3x3"}

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nds_networks import nds_flops
 
+from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.genotype import CellGenotype
 from model_hub.spaces import ResidualBasic, ResidualBottleneck, Vanilla
-from model_hub.spaces.nds_cells import NdsCells
+from model_hub.spaces.nasnet import NdsCells
 from model_hub.spaces.nds_stages import StageSpace
 
 FIXED: dict[str, Any] = {"depths": (1, 2, 1), "widths": (8, 8, 12), "strides": (1, 2, 2)}

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from model_hub.blocks.stage_network import BLOCKS
 from model_hub.spaces import ResidualBasic, ResidualBottleneck, Vanilla
-from model_hub.spaces.nds_stages import StageSpace
-from model_hub.stages import FAMILIES, STEMS
+from model_hub.spaces.nds_stages import FAMILIES, STEMS, StageSpace
 
 SPACES = (Vanilla, ResidualBasic, ResidualBottleneck)
 

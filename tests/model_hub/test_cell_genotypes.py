@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_hub.cells import CellGenotype, Merge, cell_choices
 from model_hub.errors import InvalidSampleError
-from model_hub.genotype import CellGenotype, Merge, cell_choices
 from model_hub.search_space import SearchSpace
 
 ENTRIES = [["skip_connect", 0], ["sep_conv_3x3", 1], ["max_pool_3x3", 2], ["skip_connect", 0]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.figure import Aggregate
+from matplotlib.figure import Figure
 
 __all__ = ["write_report"]
 
@@ -39,7 +39,7 @@ def write_report(rows: Sequence[tuple[str, str, str]], rates: Mapping[str, float
 def _plot(rates: Mapping[str, float], path: Path) -> None:
     names = sorted(rates, key=rates.__getitem__)
     with mpl.rc_context({"svg.hashsalt": "searching", "svg.fonttype": "none"}):
-        figure = Aggregate(figsize=(8, 0.45 * len(names) + 1), layout="constrained")
+        figure = Figure(figsize=(8, 0.45 * len(names) + 1), layout="constrained")
         axes = figure.subplots()
         labels = [name.replace("`", "") for name in names]
         bars = axes.barh(labels, [rates[name] for name in names], color="#4477aa")

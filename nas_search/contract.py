@@ -59,8 +59,11 @@ class Domain(Protocol):
         """Return the position of each chosen value in `candidates`, -1 where a choice is idle."""
         ...
 
-    def compose(self, positions: Sequence[int]) -> str | None:
-        """Return the architecture of these positions; None where they make no valid one."""
+    def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
+        """Return the architecture of these positions; None where they make no valid one.
+
+        A position of a choice that turns out idle is passed over; -1 leaves a choice out.
+        """
         ...
 
     def sample(self, rng: Random) -> Proposal[str | None]:
@@ -170,7 +173,9 @@ class Strategy(Protocol):
     def propose(self, domain: Domain) -> Proposal[Candidate | Wait | None]:
         """Return a candidate, `WAIT`, or None when the search is finished.
 
-        Candidates proposed before may still be under way. No result is owed for `WAIT`.
+        Candidates proposed before may still be under way. No result is owed for `WAIT` and None,
+        and a strategy that returns them has drawn nothing: how often it is asked in vain depends
+        on luck, and must not change what it proposes.
         """
         ...
 

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, Final, cast
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
 from bench_client.job_errors import UnknownJobError
-from bench_client.jobs import build
+from bench_client.jobs import submit_model, wait
 from bench_client.models import Job, JobArtifact, WireModel
 from bench_client.models.submissions import ModelFormat
+from bench_client.networks import Network
 from bench_client.operations import Operation, Steps, ask
 from bench_client.progress_line import WatchJob
 from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
@@ -139,20 +140,18 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         refuse_missing("hub", "a network, where no `folder` is given,", *_NEEDED)
         if "safetensors" not in formats:
             raise InvalidRequestError("formats: safetensors are what becomes a network")
-    job = yield from build(
-        benchmark,
-        arch,
+    network = Network(
+        benchmark=benchmark,
         model=model,
         space=space,
         arguments=arguments,
+        arch=arch,
         dataset=dataset,
         checkpoint=checkpoint,
         seed=seed,
-        input_shape=input_shape,
-        formats=formats,
-        timeout=timeout,
-        progress=progress,
     )
+    submitted = yield from submit_model(network, formats, input_shape)
+    job = yield from wait(submitted, timeout=timeout, progress=progress)
     if folder is not None:
         return (yield from download(job, folder))
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from bench_client.errors import InvalidRequestError, UnavailableError
+from bench_client.errors import UnavailableError
 from bench_client.job_errors import JobCancelledError, JobFailedError, JobWaitError
 from bench_client.models import (
     Checkpoint,
@@ -26,11 +26,12 @@ from bench_client.models import (
     WorkerList,
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
+from bench_client.networks import Network
 from bench_client.operations import Held, Nothing, Operation, Question, Steps, Topic, ask, rest
 from bench_client.pages import check_progress
 from bench_client.progress_line import WatchJob, progress_line
 
-__all__ = ["JobMethods", "build"]
+__all__ = ["JobMethods", "submit_model", "wait"]
 
 _HOLD: Final = 10.0
 """Seconds that the server may hold back how a job is, until something happens to it."""
@@ -174,25 +175,27 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
         UnknownDatasetError: No worker has the data set.
         JobNotDoneError: As for `wait`.
     """
-    network = _network(
-        benchmark, arch, model, space, arguments, network_dataset, checkpoint=checkpoint
+    network = Network(
+        benchmark=benchmark,
+        model=model,
+        space=space,
+        arguments=arguments,
+        arch=arch,
+        dataset=network_dataset,
+        checkpoint=checkpoint,
     )
-    options = {
-        "dataset": dataset,
-        "protocol": protocol,
-        "batch_size": batch_size,
-        "precision": precision,
-        "device": device,
-    }
-    return (
-        yield from _submitted(
-            "submit_evaluation",
-            network,
-            options,
-            urgency=(priority, time_limit),
-            waiting=(wait, timeout, progress),
-        )
+    job = yield from _submit(
+        "submit_evaluation",
+        network,
+        dataset=dataset,
+        protocol=protocol,
+        batch_size=batch_size,
+        precision=precision,
+        device=device,
+        priority=priority,
+        time_limit=time_limit,
     )
+    return (yield from _finished(job, timeout, progress)) if wait else job
 
 
 def latency(  # noqa: PLR0913 - the choices of a measurement
@@ -240,24 +243,27 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
     Returns:
         The job; its `result` has the seconds.
     """
-    network = _network(benchmark, arch, model, space, arguments, dataset)
-    options = {
-        "batch_size": batch_size,
-        "warmup": warmup,
-        "repeats": repeats,
-        "input_shape": None if input_shape is None else list(input_shape),
-        "precision": precision,
-        "device": device,
-    }
-    return (
-        yield from _submitted(
-            "submit_latency",
-            network,
-            options,
-            urgency=(priority, time_limit),
-            waiting=(wait, timeout, progress),
-        )
+    network = Network(
+        benchmark=benchmark,
+        model=model,
+        space=space,
+        arguments=arguments,
+        arch=arch,
+        dataset=dataset,
     )
+    job = yield from _submit(
+        "submit_latency",
+        network,
+        batch_size=batch_size,
+        warmup=warmup,
+        repeats=repeats,
+        input_shape=None if input_shape is None else list(input_shape),
+        precision=precision,
+        device=device,
+        priority=priority,
+        time_limit=time_limit,
+    )
+    return (yield from _finished(job, timeout, progress)) if wait else job
 
 
 def build(  # noqa: PLR0913 - the choices of a build
@@ -300,19 +306,39 @@ def build(  # noqa: PLR0913 - the choices of a build
     Returns:
         The job; its `artifacts` are the files.
     """
-    network = _network(
-        benchmark, arch, model, space, arguments, dataset, checkpoint=checkpoint, seed=seed
+    network = Network(
+        benchmark=benchmark,
+        model=model,
+        space=space,
+        arguments=arguments,
+        arch=arch,
+        dataset=dataset,
+        checkpoint=checkpoint,
+        seed=seed,
     )
+    job = yield from submit_model(
+        network, formats, input_shape, priority=priority, time_limit=time_limit
+    )
+    return (yield from _finished(job, timeout, progress)) if wait else job
+
+
+def submit_model(
+    network: Network,
+    formats: Sequence[ModelFormat],
+    input_shape: Sequence[int] | None,
+    *,
+    priority: int = 0,
+    time_limit: float | None = None,
+) -> Steps[Job]:
+    """Submit the job that builds a network, and return it at once; the arguments of `build`."""
     return (
-        yield from _submitted(
+        yield from _submit(
             "submit_model",
             network,
-            {
-                "formats": list(formats),
-                "input_shape": None if input_shape is None else list(input_shape),
-            },
-            urgency=(priority, time_limit),
-            waiting=(wait, timeout, progress),
+            formats=list(formats),
+            input_shape=None if input_shape is None else list(input_shape),
+            priority=priority,
+            time_limit=time_limit,
         )
     )
 
@@ -407,47 +433,15 @@ def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
         yield from rest(_LONGEST_PAUSE)
 
 
-def _submitted(
-    topic: Topic,
-    network: Mapping[str, Any],
-    options: Mapping[str, Any],
-    *,
-    urgency: tuple[int, float | None],
-    waiting: tuple[bool, float | None, WatchJob | None],
-) -> Steps[Job]:
-    priority, time_limit = urgency
-    members = {"network": network, "priority": priority, "time_limit": time_limit, **options}
-    submitted = yield from ask(Question(topic, Job, network.get("benchmark"), options=members))
-    to_wait, timeout, progress = waiting
-    if not to_wait:
-        return submitted
-    return (yield from wait(submitted, timeout=timeout, progress=progress))
+def _submit(topic: Topic, network: Network, **members: Any) -> Steps[Job]:
+    """Submit a job and return it as it is then; `members` are those of its request."""
+    options = {"network": network.to_dict(), **members}
+    return (yield from ask(Question(topic, Job, network.benchmark, options=options)))
 
 
-def _network(
-    benchmark: str | None,
-    arch: Any,
-    model: str | None,
-    space: str | None,
-    arguments: Mapping[str, Any] | None,
-    dataset: str | None,
-    **others: Any,
-) -> dict[str, Any]:
-    """Return a network as it is submitted."""
-    if sum(form is not None for form in (benchmark, model, space)) != 1:
-        raise InvalidRequestError(
-            "network: name a benchmark, a model or a space, and one of them only"
-        )
-    stated = {
-        "benchmark": benchmark,
-        "model": model,
-        "space": space,
-        "arguments": arguments,
-        "arch": arch,
-        "dataset": dataset,
-        **others,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
+def _finished(job: Job, timeout: float | None, progress: WatchJob | None) -> Steps[Job]:
+    """Wait for a job that was submitted; a name that the parameter `wait` does not hide."""
+    return (yield from wait(job, timeout=timeout, progress=progress))
 
 
 def _succeeded(job: Job) -> Job:

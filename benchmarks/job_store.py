@@ -23,9 +23,8 @@ from peewee import fn
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.database import JobDatabase
-from service.jobs.keys import spec_key
+from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, NewJob
-from service.jobs.states import JobKind
 from service.jobs.tables import IS_ANSWERING, IS_RUNNING, IS_WAITING, TABLES, JobRow
 
 TIMES: Final = 400
@@ -39,7 +38,7 @@ CPU: Final = Capabilities(device="cpu")
 def new(number: int) -> NewJob:
     """Return one of many requests."""
     spec = {"number": number}
-    return NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from prometheus_client.core import Metric
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.blob_store import NO_ROOM
-from service.jobs.deadline import ANSWER_SECONDS, within
+from service.jobs.connections import ANSWER_SECONDS, within
 from service.jobs.errors import DiskFullError, JobError, StoreUnavailableError
 from service.observability.job_metrics import availability_family, job_families
 

@@ -1,4 +1,4 @@
-"""Durable jobs: the table that is the truth, the messages that say "look", and the artifacts.
+"""Durable jobs: the table that records them, the queue that wakes workers, and the artifacts.
 
 with open_jobs(JobSettings()) as jobs:
     job, made = jobs.store.submit(request)
@@ -11,14 +11,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.jobs.artifact_cache import ArtifactCache
-from service.jobs.blob_store import BlobStore
+from service.jobs.blob_store import ArtifactCache, BlobStore
 from service.jobs.checkpoints import CheckpointStore
 from service.jobs.database import JobDatabase
 from service.jobs.leases import LeaseStore
-from service.jobs.retention import JobMemory
 from service.jobs.settings import JobSettings
-from service.jobs.store import JobStore
+from service.jobs.store import JobRetention, JobStore
 from service.jobs.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class Jobs:
         notifier: What wakes workers.
         artifacts: The files that jobs made, by digest.
         artifact_cache: What is kept of them.
-        memory: How long jobs are remembered.
+        retention: How long jobs are remembered.
         weights: The files of the checkpoints, by digest.
     """
 
@@ -52,7 +50,7 @@ class Jobs:
     notifier: Notifier
     artifacts: BlobStore
     artifact_cache: ArtifactCache
-    memory: JobMemory
+    retention: JobRetention
     weights: BlobStore
 
 
@@ -99,6 +97,6 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
                 most_bytes=settings.artifact_bytes,
                 most_days=settings.artifact_days,
             ),
-            memory=JobMemory(database, most_days=settings.job_days),
+            retention=JobRetention(database, most_days=settings.job_days),
             weights=weights,
         )

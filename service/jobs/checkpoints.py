@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from service.jobs.blob_store import BlobStore, IncomingFile
+from service.jobs.connections import seconds_left
 from service.jobs.database import JobDatabase, Turn
-from service.jobs.deadline import seconds_left
 from service.jobs.errors import (
     CheckpointInUseError,
     CheckpointsFullError,
     StoreUnavailableError,
     UnknownCheckpointError,
 )
-from service.jobs.reading import moment
-from service.jobs.records import Checkpoint
-from service.jobs.states import JobState
+from service.jobs.records import Checkpoint, JobState, utc_time
 from service.jobs.tables import CheckpointRow, JobRow
 
 __all__ = ["CheckpointStore", "IncomingCheckpoint"]
@@ -318,7 +316,7 @@ def _with_digest(sha256: str) -> Any:
 
 
 def _checkpoint(row: dict[str, Any]) -> Checkpoint:
-    created = moment(row.pop("created_at"))
+    created = utc_time(row.pop("created_at"))
     return Checkpoint(**row, created_at=created)
 
 

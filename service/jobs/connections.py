@@ -1,9 +1,17 @@
-"""The connection pools of the two databases that jobs may be in."""
+"""Connection pools for SQLite and PostgreSQL, and the deadline that bounds every wait for them.
+
+A request sets one deadline with `within`; connecting, waiting for locks and waiting for an answer
+all stop at it, so that callers get a 503 in time and not a hanging request.
+"""
 
 from __future__ import annotations
 
 import math
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -12,12 +20,41 @@ from peewee import OperationalError
 from playhouse.pool import PooledSqliteDatabase
 
 from missing_extra import needs
-from service.jobs.deadline import ANSWER_SECONDS, seconds_left
 
-__all__ = ["SqlitePool", "postgresql_pool", "sqlite_pool"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "SqlitePool",
+    "postgresql_pool",
+    "seconds_left",
+    "sqlite_pool",
+    "within",
+]
+
+ANSWER_SECONDS: Final = 10.0
+"""For a request with all its operations, and for an operation that belongs to none."""
 
 _CONNECTIONS: Final = 20
 _STALE_SECONDS: Final = 300
+
+
+_end: ContextVar[float | None] = ContextVar("jobs_deadline", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let what is done in the context wait so long altogether; an earlier end that is set stays."""
+    end, outer = time.monotonic() + seconds, _end.get()
+    token = _end.set(end if outer is None else min(end, outer))
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def seconds_left() -> float:
+    """Return the seconds until the end that is set, never less than 0."""
+    end = _end.get()
+    return ANSWER_SECONDS if end is None else max(0.0, end - time.monotonic())
 
 
 class _Connection(sqlite3.Connection):

@@ -14,8 +14,13 @@ import peewee
 from peewee import SQL
 from playhouse.pool import MaxConnectionsExceeded
 
-from service.jobs.connections import postgresql_pool, sqlite_pool
-from service.jobs.deadline import ANSWER_SECONDS, seconds_left, within
+from service.jobs.connections import (
+    ANSWER_SECONDS,
+    postgresql_pool,
+    seconds_left,
+    sqlite_pool,
+    within,
+)
 from service.jobs.errors import (
     DiskFullError,
     JobError,

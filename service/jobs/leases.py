@@ -16,10 +16,8 @@ from peewee import Expression
 
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError
-from service.jobs.reading import read_job
-from service.jobs.records import Artifact, Capabilities, Claim, Failure, Progress
+from service.jobs.records import Artifact, Capabilities, Claim, Failure, Job, JobState, Progress
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
-from service.jobs.states import JobState
 from service.jobs.tables import IS_RUNNING, IS_WAITING, ArtifactRow, ContentRow, JobRow
 
 __all__ = ["LeaseStore"]
@@ -56,10 +54,6 @@ class LeaseStore:
             can: What it can do.
         """
         return self._database.write(lambda: self._claim(worker, can))
-
-    def waits_for(self, can: Capabilities) -> bool:
-        """Tell whether a job waits that one could take now."""
-        return bool(self._database.read(lambda: self._database.rows(self._first(can))))
 
     def renew(self, claim: Claim, progress: Progress | None = None) -> bool:
         """Keep a job, say how far it is, and return whether it is to be given up.
@@ -190,7 +184,7 @@ class LeaseStore:
             ).where(JobRow.id == row["id"])
             self._database.change(taken)
             (claimed,) = self._database.rows(JobRow.select().where(JobRow.id == row["id"]))
-            return Claim(job=read_job(claimed, ()), token=claimed["token"])
+            return Claim(job=Job.from_row(claimed), token=claimed["token"])
         return None
 
     def _first(self, can: Capabilities) -> Any:

@@ -1,25 +1,45 @@
-"""The network of a request, whichever way it is written: a space and the one sample for it.
+"""From the network of a request, in any of its three forms, to a model space and a sample in it.
 
-Nothing here needs PyTorch: what is outside its space is refused at its submission.
+A submission is checked here without PyTorch: an architecture outside its space is refused before
+any worker sees it. Equal networks get equal samples, which is what makes their jobs the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import model_hub
 from bench_client.models import BenchmarkNetwork, Network, SearchedNetwork, SpaceNetwork
 from benchmark_db.catalog import Catalog
-from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    InvalidQuestionError,
+    UnknownBenchmarkError,
+    shown,
+)
+from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
+from benchmark_db.nasbench201 import architecture as nasbench201
+from benchmark_db.natssss import architecture as natssss
 from model_hub import zoo
-from model_hub.errors import ModelHubError, UnknownNameError
+from model_hub.errors import InvalidArgumentError, ModelHubError, UnknownNameError
 from model_hub.model_space import ModelSpace
-from service.jobs.benchmark_networks import locate_network
-from service.jobs.plain_json import plain_json
 
-__all__ = ["ChosenNetwork", "chosen_network"]
+__all__ = ["ChosenNetwork", "chosen_network", "plain_json"]
+
+_ARCH: Final = "network.arch"
+
+_DEEPEST: Final = 8
+_LONGEST_LIST: Final = 128
+"""Candidates, stages, entries of a cell: those of published spaces have 20 at most."""
+
+_LONGEST_OBJECT: Final = 5_000
+"""Labels of a sample; a thousand blocks of two choices are 2,001."""
+
+_LONGEST_TEXT: Final = 1_000
+_LARGEST_NUMBER: Final = 2**53
+"""Up to here every integer is one number in every reader of JSON."""
 
 _UNUSED_SEED: Final = 0
 """The seed of a network whose weights are not drawn."""
@@ -74,7 +94,7 @@ def chosen_network(network: Network, catalog: Catalog) -> ChosenNetwork:
 
     Args:
         network: As it is written.
-        catalog: What is installed; see `locate_network`.
+        catalog: What is installed; see `_locate`.
 
     Raises:
         InvalidQuestionError: There is no such model, space or benchmark, or the architecture or an
@@ -88,7 +108,7 @@ def chosen_network(network: Network, catalog: Catalog) -> ChosenNetwork:
         case SpaceNetwork():
             space, sample = _in_space(network.space, network.arguments, network.arch)
         case BenchmarkNetwork():
-            located, arch = locate_network(network, catalog)
+            located, arch = _locate(network, catalog)
             name = type(located).__name__
             space, sample = _in_space(name, located.arguments, arch, arguments_place="network.arch")
     chosen = ChosenNetwork(
@@ -153,3 +173,130 @@ def _refuse_others(network: SearchedNetwork, canonical: Mapping[str, Any]) -> No
                 f"network.{member}",
                 f"it is not that of {network.model}; leave it out, or leave out the model",
             )
+
+
+def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, dict[str, Any]]:
+    """Return the space of an architecture of a benchmark and its sample there.
+
+    Args:
+        network: Benchmark, architecture and data set.
+        catalog: Where hashes of NAS-Bench-101 are looked up; nothing else needs to be installed.
+
+    Raises:
+        InvalidQuestionError: There is no such benchmark or data set, or the architecture is
+            malformed, outside the space or not known by its hash.
+    """
+    if network.benchmark not in _READERS:
+        unknown = UnknownNameError("benchmark", network.benchmark, _READERS)
+        raise InvalidQuestionError("network.benchmark", str(unknown))
+    try:
+        row = _READERS[network.benchmark](plain_json(_ARCH, network.arch), catalog)
+        return model_hub.locate(network.benchmark, row, dataset=network.dataset)
+    except InvalidArchitectureError as error:
+        raise InvalidQuestionError(_ARCH, error.message) from error
+    except InvalidArgumentError as error:
+        place = "network.dataset" if error.argument == "dataset" else _ARCH
+        raise InvalidQuestionError(place, str(error)) from error
+    except ModelHubError as error:
+        raise InvalidQuestionError(_ARCH, str(error)) from error
+
+
+def _nasbench101(arch: Any, catalog: Catalog) -> Any:
+    known = parse_hash(arch)
+    if known is None:
+        return parse_cell(arch).to_dict()
+    try:
+        recorded = catalog["nasbench101"].describe(known)["arch"]
+    except UnknownBenchmarkError as error:
+        raise InvalidQuestionError(
+            _ARCH, f"only a database knows the cell of a hash, and {error}; or give the cell itself"
+        ) from error
+    if recorded is None:
+        raise InvalidQuestionError(
+            _ARCH, f"no cell with the hash {known} is recorded: give the cell itself"
+        )
+    return recorded
+
+
+def _nasbench201(arch: Any, _: Catalog) -> Any:
+    return nasbench201.arch_str(nasbench201.operations_at(nasbench201.parse(arch)))
+
+
+def _natssss(arch: Any, _: Catalog) -> Any:
+    return natssss.channels_at(natssss.parse(arch))
+
+
+def _nds(arch: Any, _: Catalog) -> Any:
+    if not isinstance(arch, Mapping):
+        raise InvalidArchitectureError(
+            f"an architecture of nds is the config of a row, or the row, not {shown(arch)}"
+        )
+    return arch
+
+
+_READERS: Final[Mapping[str, Callable[[Any, Catalog], Any]]] = {
+    "nasbench101": _nasbench101,
+    "nasbench201": _nasbench201,
+    "natssss": _natssss,
+    "nds": _nds,
+}
+"""What makes of any spelling the one that rows have."""
+
+
+def plain_json(place: str, value: Any) -> Any:
+    """Return a value with every whole number as an integer, so that equal values look alike.
+
+    Args:
+        place: Where it stands in the request, for messages.
+        value: What a reader of JSON returns.
+
+    Raises:
+        InvalidQuestionError: It is too deep, too long, too large, not finite or no JSON.
+    """
+    return _plain(place, value, _DEEPEST)
+
+
+def _plain(place: str, value: Any, depth: int) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case int() | float():
+            return _number(place, value)
+        case str():
+            return _text(place, value)
+        case Mapping() | list() | tuple() if depth == 0:
+            raise InvalidQuestionError(place, f"it is more than {_DEEPEST} levels deep")
+        case Mapping():
+            _refuse_long(place, len(value), _LONGEST_OBJECT)
+            return {_key(place, k): _plain(place, v, depth - 1) for k, v in value.items()}
+        case list() | tuple():
+            _refuse_long(place, len(value), _LONGEST_LIST)
+            return [_plain(place, item, depth - 1) for item in value]
+    raise InvalidQuestionError(place, f"{shown(value)} is no JSON")
+
+
+def _number(place: str, value: float) -> float:
+    if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
+        raise InvalidQuestionError(
+            place, f"{shown(value)} is not a number between -2^53 and 2^53, which all must be"
+        )
+    return int(value) if value == int(value) else value
+
+
+def _text(place: str, value: str) -> str:
+    if len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise InvalidQuestionError(
+            place, f"{shown(value)} is not a text of at most {_LONGEST_TEXT} printable characters"
+        )
+    return value
+
+
+def _key(place: str, key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidQuestionError(place, f"{shown(key)} is no name of a member")
+    return _text(place, key)
+
+
+def _refuse_long(place: str, length: int, most: int) -> None:
+    if length > most:
+        raise InvalidQuestionError(place, f"a value of it has {length} entries; {most} are allowed")

@@ -1,18 +1,32 @@
-"""What the table of jobs holds, as plain values.
+"""The values of jobs, workers and checkpoints, and the one way from rows to them and to JSON.
+
+`bench_client.models.Job` documents what callers see of a job; `Job` here is the same with three
+figures that stay inside. A new field of a job is a column of `JobRow`, a field of both, and an
+entry of `_FROM_COLUMN` where the column is not the value itself; a test compares the three.
 
 Times are of the database's clock, in UTC; digests are SHA-256 in 64 hexadecimal digits.
+
+    queued ⇄ running → succeeded → expired
+       │        ├───→ failed       the request cannot be done
+       │        ├───→ parked       too many attempts crashed, timed out or lost their worker
+       └────────┴───→ cancelled
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
-from service.jobs.states import FINISHED, JobKind, JobState
+from bench_client.models import JobKind
 
 __all__ = [
+    "ANSWERING",
+    "FINISHED",
     "Artifact",
     "Capabilities",
     "Checkpoint",
@@ -22,14 +36,38 @@ __all__ = [
     "DeviceState",
     "Failure",
     "Job",
+    "JobState",
     "NewJob",
     "Progress",
     "WorkerState",
-    "iso_time",
+    "to_json",
+    "utc_time",
 ]
 
 DeviceKind: TypeAlias = Literal["cpu", "cuda"]
 DeviceNeed: TypeAlias = Literal["any", "cpu", "cuda"]
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PARKED = "parked"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+FINISHED: Final = frozenset(JobState) - {JobState.QUEUED, JobState.RUNNING}
+"""States in which nothing more happens, but that artifacts of a succeeded job may be evicted."""
+
+ANSWERING: Final = (JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED)
+"""States in which a job answers another submission of the same request."""
+
+_SENT: Final = "sent"
+"""In the metadata of a field: its name on the wire; None: it is not sent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +129,7 @@ class NewJob:
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
         request_id: The HTTP request that submitted it.
-        key: What makes two submissions the same job; see `service.jobs.keys`.
+        key: What makes two submissions the same job; see `service.jobs.kinds`.
     """
 
     kind: JobKind
@@ -106,47 +144,28 @@ class NewJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job as the table has it.
+    """A job as the table has it; `bench_client.models.Job` says what each field means.
 
     Args:
-        id: Its name, 32 hexadecimal digits.
-        key: What made its submission the same as another.
-        kind: What it does.
-        spec: The canonical request.
-        state: Where it is.
-        priority: -10 to 10; higher runs first.
-        attempts: Attempts that were begun; those handed back by a worker that stopped do not count.
-        crashes: Attempts that ended in a crash, at a limit or with a full disk.
-        losses: Attempts whose worker fell silent.
-        revision: Counts the changes of this record, from 1.
-        created_at: When it was submitted.
-        started_at: When its last try began.
-        finished_at: When it ended.
-        not_before: When its next try may begin; None unless it is queued.
-        cancel_requested: Whether a worker is about to be told to stop.
-        progress: How far its last try is.
-        result: What it found out; None unless it succeeded.
-        artifacts: The files it made.
-        error: Why its last try ended without a result.
-        worker: Who runs it, or ran it last.
-        request_id: The HTTP request that submitted it.
+        spec: The canonical request, `request` on the wire.
         time_limit: Seconds an attempt may take; None for the setting.
+        crashes: Attempts that crashed, met a limit or found the disk full. Not sent.
+        losses: Attempts whose lease ran out or whose worker died. Not sent.
+        not_before: When its next attempt may begin; None unless it is queued. Not sent.
     """
 
     id: str
     key: str
     kind: JobKind
-    spec: dict[str, Any]
     state: JobState
+    spec: dict[str, Any] = field(metadata={_SENT: "request"})
     priority: int
+    time_limit: float | None
     attempts: int
-    crashes: int
-    losses: int
     revision: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    not_before: datetime | None
     cancel_requested: bool
     progress: Progress | None
     result: dict[str, Any] | None
@@ -154,7 +173,27 @@ class Job:
     error: Failure | None
     worker: str | None
     request_id: str | None
-    time_limit: float | None
+    crashes: int = field(metadata={_SENT: None})
+    losses: int = field(metadata={_SENT: None})
+    not_before: datetime | None = field(metadata={_SENT: None})
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], artifacts: Iterable[Mapping[str, Any]] = ()) -> Self:
+        """Return the job of a row of `JobRow` and the rows of its artifacts.
+
+        Raises:
+            ValueError: A column holds what no program of ours wrote, as other built-in errors say.
+        """
+        values: dict[str, Any] = {
+            name: None if row[name] is None else _FROM_COLUMN.get(name, _as_it_is)(row[name])
+            for name in (field.name for field in fields(cls))
+            if name != "artifacts"
+        }
+        if row["state"] != JobState.QUEUED:
+            values["not_before"] = None
+        columns = [field.name for field in fields(Artifact)]
+        made = tuple(Artifact(**{name: found[name] for name in columns}) for found in artifacts)
+        return cls(**values, artifacts=made)
 
     @property
     def is_finished(self) -> bool:
@@ -164,30 +203,6 @@ class Job:
     def artifact(self, name: str) -> Artifact | None:
         """Return the artifact of a name; None if there is none."""
         return next((artifact for artifact in self.artifacts if artifact.name == name), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the form that is sent: `spec` as `request`, times as ISO 8601 in UTC."""
-        return {
-            "id": self.id,
-            "key": self.key,
-            "kind": self.kind.value,
-            "state": self.state.value,
-            "request": self.spec,
-            "priority": self.priority,
-            "time_limit": self.time_limit,
-            "attempts": self.attempts,
-            "revision": self.revision,
-            "created_at": iso_time(self.created_at),
-            "started_at": iso_time(self.started_at),
-            "finished_at": iso_time(self.finished_at),
-            "cancel_requested": self.cancel_requested,
-            "progress": asdict(self.progress) if self.progress else None,
-            "result": self.result,
-            "artifacts": [asdict(artifact) for artifact in self.artifacts],
-            "error": asdict(self.error) if self.error else None,
-            "worker": self.worker,
-            "request_id": self.request_id,
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -263,13 +278,6 @@ class WorkerState:
     seen_at: datetime | None = field(default=None, compare=False)
     alive: bool = field(default=True, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the form that is sent."""
-        return asdict(self) | {
-            "started_at": iso_time(self.started_at),
-            "seen_at": iso_time(self.seen_at),
-        }
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
@@ -289,13 +297,62 @@ class Checkpoint:
     tensors: int
     created_at: datetime
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the form that is sent."""
-        return asdict(self) | {"created_at": iso_time(self.created_at)}
+
+def utc_time(seconds: float) -> datetime:
+    """Return a time of the database, in seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def iso_time(moment: datetime | None) -> str | None:
-    """Return a moment as ISO 8601 in UTC with milliseconds, such as 2026-03-01T12:00:00.000Z."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def to_json(value: Any) -> Any:
+    """Return a record as JSON, as it is sent: times as ISO 8601 in UTC, with milliseconds.
+
+    Fields keep their order and names, but for those whose metadata say otherwise.
+    """
+    match value:
+        case datetime():
+            text = value.astimezone(UTC).isoformat(timespec="milliseconds")
+            return text.replace("+00:00", "Z")
+        case StrEnum():
+            return value.value
+        case tuple():
+            return [to_json(item) for item in value]
+        case (
+            Artifact()
+            | Checkpoint()
+            | DeviceState()
+            | Failure()
+            | Job()
+            | Progress()
+            | WorkerState()
+        ):
+            named = ((each.metadata.get(_SENT, each.name), each.name) for each in fields(value))
+            return {sent: to_json(getattr(value, name)) for sent, name in named if sent}
+    return value
+
+
+def _known_kind(text: str) -> str:
+    if text not in get_args(JobKind):
+        raise ValueError("a job of an unknown kind")
+    return text
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_FROM_COLUMN: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "kind": _known_kind,
+        "state": JobState,
+        "spec": json.loads,
+        "created_at": utc_time,
+        "started_at": utc_time,
+        "finished_at": utc_time,
+        "not_before": utc_time,
+        "cancel_requested": bool,
+        "progress": lambda text: Progress(**json.loads(text)),
+        "result": json.loads,
+        "error": lambda text: Failure(**json.loads(text)),
+    }
+)
+"""What makes a value of a column, by the name of both; the other columns are values already."""

@@ -1,14 +1,16 @@
-"""The jobs as callers see them: submitted, looked at, cancelled."""
+"""The jobs for callers: submit, read, list, cancel; and the deletion of old ones."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 from uuid import uuid4
 
 from peewee import fn
 
+from bench_client.models import JobKind
 from service.jobs.database import JobDatabase, Turn
 from service.jobs.errors import (
     IdempotencyConflictError,
@@ -18,9 +20,7 @@ from service.jobs.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
-from service.jobs.reading import read_job
-from service.jobs.records import Job, NewJob
-from service.jobs.states import JobKind, JobState
+from service.jobs.records import Job, JobState, NewJob
 from service.jobs.tables import (
     IS_ANSWERING,
     IS_WAITING,
@@ -31,10 +31,14 @@ from service.jobs.tables import (
     JobRow,
 )
 
-__all__ = ["JobStore"]
+__all__ = ["JobRetention", "JobStore"]
 
 _RETRY_AFTER: Final = 10
 """Seconds; nobody knows how long the jobs take that are ahead."""
+
+_DAY: Final = 24 * 3600.0
+_DELETED_AT_ONCE: Final = 100
+"""Jobs that are forgotten in one transaction: submissions wait for it."""
 
 _SUBMISSIONS: Final = 5
 """Times that a submission is tried which meets another of the same request. Submissions take turns,
@@ -204,23 +208,14 @@ class JobStore:
     def _insert(self, new: NewJob) -> str:
         job_id = uuid4().hex
         row = {
-            "id": job_id,
-            "key": new.key,
-            "kind": new.kind,
+            **{field.name: getattr(new, field.name) for field in fields(new)},
             "spec": json.dumps(new.spec),
+            "id": job_id,
             "state": JobState.QUEUED,
-            "priority": new.priority,
-            "needs_device": new.needs_device,
-            "needs_dataset": new.needs_dataset,
-            "time_limit": new.time_limit,
-            "request_id": new.request_id,
             "created_at": self._database.now(),
             "not_before": 0.0,
             "revision": 1,
-            "attempts": 0,
-            "crashes": 0,
-            "losses": 0,
-            "token": 0,
+            **dict.fromkeys(("attempts", "crashes", "losses", "token"), 0),
             "cancel_requested": False,
         }
         self._database.insert(JobRow.insert(row))
@@ -245,6 +240,65 @@ class JobStore:
         )
         artifacts = self._database.rows(query) if made else []
         return [
-            read_job(row, [found for found in artifacts if found["job_id"] == row["id"]])
+            Job.from_row(row, [found for found in artifacts if found["job_id"] == row["id"]])
             for row in rows
         ]
+
+
+class JobRetention:
+    """The jobs that have ended, as long as they are remembered.
+
+    Args:
+        database: Where they are kept.
+        most_days: How long after its end a job is remembered.
+    """
+
+    def __init__(self, database: JobDatabase, *, most_days: float) -> None:
+        self._database = database
+        self._most_seconds = most_days * _DAY
+
+    def forget(self) -> int:
+        """Forget the jobs that ended too long ago, and return how many went.
+
+        With a job go the keys that were given for it and the list of its artifacts. What no other
+        job lists is no artifact any more, and its file goes when next some are evicted.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+        """
+        gone = 0
+        while forgotten := self._database.write(self._forget_some):
+            gone += forgotten
+        return gone
+
+    def _forget_some(self) -> int:
+        # A submission that has found a job still has to read it.
+        self._database.wait_for(Turn.SUBMIT)
+        self._database.wait_for(Turn.REMOVE)
+        ended = JobRow.finished_at < self._database.now() - self._most_seconds
+        query = (
+            JobRow.select(JobRow.id)
+            .where(ended)
+            .order_by(JobRow.finished_at)
+            .limit(_DELETED_AT_ONCE)
+        )
+        job_ids = [row["id"] for row in self._database.rows(query)]
+        if not job_ids:
+            return 0
+        listed = ArtifactRow.select(ArtifactRow.sha256).where(ArtifactRow.job_id.in_(job_ids))
+        digests = {row["sha256"] for row in self._database.rows(listed)}
+        for table in (ArtifactRow, GivenKeyRow):
+            self._database.change(table.delete().where(table.job_id.in_(job_ids)))
+        self._database.change(JobRow.delete().where(JobRow.id.in_(job_ids)))
+        self._forget_unlisted(digests)
+        return len(job_ids)
+
+    def _forget_unlisted(self, digests: set[str]) -> None:
+        mine = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(sorted(digests)))
+        # A job that ends now with the same content lists it before this, or makes it anew after.
+        self._database.rows(self._database.held(mine))
+        query = ArtifactRow.select(ArtifactRow.sha256).where(
+            ArtifactRow.sha256.in_(sorted(digests))
+        )
+        unlisted = digests - {row["sha256"] for row in self._database.rows(query)}
+        self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(sorted(unlisted))))

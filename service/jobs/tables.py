@@ -21,7 +21,7 @@ from peewee import (
     TextField,
 )
 
-from service.jobs.states import ANSWERING, JobState
+from service.jobs.records import ANSWERING, JobState
 
 __all__ = [
     "IS_ANSWERING",

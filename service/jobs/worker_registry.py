@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from service.jobs.database import JobDatabase
-from service.jobs.reading import moment
-from service.jobs.records import DeviceState, WorkerState
+from service.jobs.records import DeviceState, WorkerState, utc_time
 from service.jobs.tables import WorkerRow
 
 __all__ = ["WorkerRegistry"]
@@ -79,7 +78,7 @@ def _worker(row: dict[str, Any]) -> WorkerState:
     return WorkerState(
         **state,
         id=row["id"],
-        started_at=moment(row["started_at"]),
-        seen_at=moment(row["seen_at"]),
+        started_at=utc_time(row["started_at"]),
+        seen_at=utc_time(row["seen_at"]),
         alive=bool(row["alive"]),
     )

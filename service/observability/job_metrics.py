@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from service.jobs.records import WorkerState
-from service.jobs.states import JobState
+from service.jobs.records import JobState, WorkerState
 
 __all__ = ["availability_family", "job_families"]
 

@@ -25,6 +25,7 @@ from service.jobs import Jobs, records
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.checkpoints import IncomingCheckpoint
 from service.jobs.errors import CheckpointsFullError, DiskFullError, UnknownCheckpointError
+from service.jobs.records import to_json
 
 __all__ = ["CHECKPOINTS_PATH", "router"]
 
@@ -83,8 +84,8 @@ async def checkpoints(request: Request) -> Response:
         )
     except UnknownCheckpointError:
         raise InvalidQuestionError("cursor", "it is of no checkpoint that is there") from None
-    items = [checkpoint.to_dict() for checkpoint in found]
-    return answer_now({"items": items, "next_cursor": following}, {"Cache-Control": "no-store"})
+    page = {"items": to_json(tuple(found)), "next_cursor": following}
+    return answer_now(page, {"Cache-Control": "no-store"})
 
 
 @router.delete(
@@ -128,7 +129,7 @@ async def upload(request: Request, name: _Name) -> Response:
         stored, added = await _receive(request, _pieces(request.stream()), name)
     except ClientDisconnect:
         return problem(request, 400, kind="incomplete-body", detail="the body broke off")
-    content = orjson.dumps(stored.to_dict())
+    content = orjson.dumps(to_json(stored))
     return Response(content, 201 if added else 200, media_type="application/json")
 
 

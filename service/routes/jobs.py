@@ -24,8 +24,7 @@ from service.http.openapi import NOT_MODIFIED
 from service.http.query import described, read_query
 from service.jobs import Jobs, JobSettings
 from service.jobs.errors import StoreUnavailableError, UnknownArtifactError, UnknownJobError
-from service.jobs.records import Artifact, Job
-from service.jobs.states import JobKind, JobState
+from service.jobs.records import Artifact, Job, JobState, to_json
 
 __all__ = ["JobId", "job_answer", "job_response", "router"]
 
@@ -89,7 +88,7 @@ async def jobs(request: Request) -> Response:
     def find(jobs: Jobs) -> tuple[list[Job], str | None]:
         return jobs.store.page(
             state=JobState(question.state) if question.state else None,
-            kind=JobKind(question.kind) if question.kind else None,
+            kind=question.kind,
             before=question.cursor,
             limit=question.limit,
         )
@@ -216,7 +215,7 @@ async def _opened(service: JobService, artifact: Artifact, path: FilePath) -> Bi
 
 def job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
     """Return a job as it is sent, with the time limit that applies where it asked for none."""
-    answer = job.to_dict()
+    answer: dict[str, Any] = to_json(job)
     if job.time_limit is None:
         answer["time_limit"] = settings.job_seconds
     return answer

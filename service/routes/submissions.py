@@ -1,4 +1,4 @@
-"""The routes by which jobs are submitted."""
+"""The routes by which jobs are submitted: one for each kind in `service.jobs.kinds`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 
-from bench_client.models import EvaluationRequest, Job, LatencyRequest, ModelRequest
+from bench_client.models import Job, JobKind, Submission
 from benchmark_db.catalog import Catalog
 from service.http.body import BodyRoute
 from service.http.job_problems import job_problems
 from service.http.job_service import job_service_of
 from service.jobs import Jobs, records
 from service.jobs.errors import UnknownDatasetError
+from service.jobs.kinds import KINDS, Kind, new_job
 from service.jobs.records import NewJob
-from service.jobs.requests import new_job
 from service.routes.jobs import job_response
 
 __all__ = ["router"]
@@ -45,33 +45,9 @@ _SUBMITTED: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/models", operation_id="submit_model", **_SUBMITTED)
-async def submit_model(
-    request: Request, submission: ModelRequest, key: _GivenKey = None
-) -> Response:
-    """Submit the job that builds a network and writes it in the formats that are asked for."""
-    return await _submit(request, submission, key)
-
-
-@router.post("/evaluations", operation_id="submit_evaluation", **_SUBMITTED)
-async def submit_evaluation(
-    request: Request, submission: EvaluationRequest, key: _GivenKey = None
-) -> Response:
-    """Submit the job that measures the accuracy of a network on a data set of a worker."""
-    return await _submit(request, submission, key)
-
-
-@router.post("/latency", operation_id="submit_latency", **_SUBMITTED)
-async def submit_latency(
-    request: Request, submission: LatencyRequest, key: _GivenKey = None
-) -> Response:
-    """Submit the job that measures how long a pass through a network takes."""
-    return await _submit(request, submission, key)
-
-
 async def _submit(
     request: Request,
-    submission: ModelRequest | EvaluationRequest | LatencyRequest,
+    submission: Submission,
     given_key: str | None,
 ) -> Response:
     service = job_service_of(request)
@@ -110,3 +86,26 @@ def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
     known = jobs.workers.datasets()
     if new.needs_dataset not in known and jobs.store.answering(new.key) is None:
         raise UnknownDatasetError(new.needs_dataset, known)
+
+
+def _add_route(name: JobKind, kind: Kind) -> None:
+    """Add the route of a kind of job."""
+
+    async def submit(request: Request, submission: Submission, key: _GivenKey = None) -> Response:
+        return await _submit(request, submission, key)
+
+    # FastAPI reads the request model from here.
+    submit.__annotations__["submission"] = kind.request
+    router.add_api_route(
+        kind.path,
+        submit,
+        methods=["POST"],
+        name=f"submit_{name}",
+        operation_id=f"submit_{name}",
+        description=kind.sentence,
+        **_SUBMITTED,
+    )
+
+
+for _name, _kind in KINDS.items():
+    _add_route(_name, _kind)

@@ -9,6 +9,7 @@ from bench_client.models import DatasetList, WorkerList
 from service.http.job_problems import job_problems
 from service.http.job_service import job_service_of
 from service.http.respond import answer_now
+from service.jobs.records import to_json
 
 __all__ = ["router"]
 
@@ -26,7 +27,7 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 async def workers(request: Request) -> Response:
     """Return the workers that were heard of within a day; those that fell silent are not alive."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.all())
-    return answer_now({"items": [worker.to_dict() for worker in found]}, _NOT_KEPT)
+    return answer_now({"items": to_json(tuple(found))}, _NOT_KEPT)
 
 
 @router.get(

@@ -81,7 +81,7 @@ class Executor:
         job = claim.job
         self.running = job.id
         log = self._log.bind(job_id=job.id, request_id=job.request_id, attempt=job.attempts)
-        log.info("job begun", kind=job.kind.value)
+        log.info("job begun", kind=job.kind)
         started = time.monotonic()
         try:
             verdict = self._attempt(claim)

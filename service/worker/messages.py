@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bench_client.models import JobKind
 from service.jobs.records import Artifact, Failure, Progress
-from service.jobs.states import JobKind
 
 __all__ = ["Crashed", "Event", "Failed", "Made", "Payload", "read_event", "write_event"]
 

@@ -1,29 +1,22 @@
-"""What each kind of job does."""
+"""Runs the handler of a job, and tells failures of the request from failures of the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import torch
 
+from bench_client.models import JobKind
 from model_hub.memory import keep_freed_memory
-from service.jobs.states import JobKind
-from service.worker.evaluating import evaluate_network
-from service.worker.exporting import export_network
-from service.worker.timing import time_network
+from service.jobs.kinds import KINDS
 from service.worker.work import Done, WorkError, Workplace
 
 __all__ = ["perform"]
 
-_WORK: Final[Mapping[JobKind, Callable[[Mapping[str, Any], Workplace], Done]]] = MappingProxyType(
-    {
-        JobKind.MODEL: export_network,
-        JobKind.EVALUATION: evaluate_network,
-        JobKind.LATENCY: time_network,
-    }
-)
+Handler: TypeAlias = Callable[[Mapping[str, Any], Workplace], Done]
 
 _NO_MEMORY: Final = "DefaultCPUAllocator"
 """Names itself in the error, which has no class of its own."""
@@ -44,7 +37,7 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
     torch.set_num_threads(workplace.threads)
     keep_freed_memory()
     try:
-        return _WORK[kind](spec, workplace)
+        return _HANDLERS[kind](spec, workplace)
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error):
             raise WorkError(
@@ -59,3 +52,14 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
                 "compiler; `compile` false does without",
             ) from error
         raise
+
+
+def _loaded(handler: str) -> Handler:
+    module, _, name = handler.partition(":")
+    loaded: Handler = getattr(import_module(module), name)
+    return loaded
+
+
+_HANDLERS: Final[Mapping[JobKind, Handler]] = MappingProxyType(
+    {name: _loaded(kind.handler) for name, kind in KINDS.items()}
+)

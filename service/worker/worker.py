@@ -136,7 +136,7 @@ class Worker:
         if time.monotonic() - self._evicted < _EVICTION_SECONDS:
             return
         self._evicted = time.monotonic()
-        forgotten = self._jobs.memory.forget()
+        forgotten = self._jobs.retention.forget()
         if forgotten:
             self._log.info("old jobs forgotten", jobs=forgotten)
         gone = self._jobs.artifact_cache.evict()

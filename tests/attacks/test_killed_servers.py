@@ -19,8 +19,7 @@ import pytest
 from bench_server import REPOSITORY, BenchServer
 
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Artifact, Capabilities, Job
-from service.jobs.states import JobState
+from service.jobs.records import Artifact, Capabilities, Job, JobState
 
 NETWORK: Final = {"benchmark": "nasbench201", "arch": 1, "dataset": "cifar10"}
 CONTENT: Final = os.urandom(2**20) * 24

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from bench_client.models import EvaluationRequest, LatencyRequest, ModelRequest
 from model_hub import zoo
 from service.jobs.records import NewJob
 
-REQUESTS: dict[str, type[ModelRequest | EvaluationRequest | LatencyRequest]] = {
-    "model": ModelRequest,
-    "evaluation": EvaluationRequest,
-    "latency": LatencyRequest,
-}
 Submit: TypeAlias = Callable[..., NewJob]
 
 MOBILE = {"model": "proxyless-mobile"}

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_requests import REQUESTS, Submit
+from job_requests import Submit
 
+from bench_client.models import JobKind
 from benchmark_db.catalog import Catalog
 from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.kinds import KINDS, new_job
 from service.jobs.records import NewJob
-from service.jobs.requests import new_job
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,8 +49,8 @@ def nothing_installed(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 def submit(nothing_installed: Catalog) -> Submit:
     """Makes a job of a kind of a body."""
 
-    def make(kind: str = "model", catalog: Catalog = nothing_installed, **body: Any) -> NewJob:
-        request = REQUESTS[kind].model_validate(body)
+    def make(kind: JobKind = "model", catalog: Catalog = nothing_installed, **body: Any) -> NewJob:
+        request = KINDS[kind].request.model_validate(body)
         return new_job(request, catalog=catalog, job_seconds=3600.0)
 
     return make

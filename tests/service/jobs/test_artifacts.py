@@ -15,9 +15,8 @@ import pytest
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.blob_store import BlobStore
 from service.jobs.errors import UnknownArtifactError
-from service.jobs.keys import spec_key
-from service.jobs.records import Artifact, Capabilities, Job, NewJob
-from service.jobs.states import JobKind, JobState
+from service.jobs.kinds import spec_key
+from service.jobs.records import Artifact, Capabilities, Job, JobState, NewJob
 from service.jobs.tables import ContentRow
 
 CPU = Capabilities(device="cpu")
@@ -45,7 +44,7 @@ with BlobStore(Path(sys.argv[1])).receive() as incoming:
 def made(jobs: Jobs, number: int, content: bytes, tmp_path: Path, *, old: bool = True) -> Job:
     """Return a job that succeeded with a file of that content, made hours ago if old."""
     spec = {"number": number}
-    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
     job, _ = jobs.store.submit(new)
     claim = jobs.leases.claim("w", CPU)
     assert claim is not None

@@ -19,9 +19,8 @@ from service.jobs.errors import (
     QueueFullError,
     StoreUnavailableError,
 )
-from service.jobs.keys import spec_key
-from service.jobs.records import Capabilities, NewJob
-from service.jobs.states import JobKind, JobState
+from service.jobs.kinds import spec_key
+from service.jobs.records import Capabilities, JobState, NewJob
 
 CPU = Capabilities(device="cpu")
 CROWD = 12
@@ -43,7 +42,7 @@ R = TypeVar("R")
 
 def new(number: int = 0) -> NewJob:
     spec = {"number": number}
-    return NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
 def at_once(do: Callable[[int], R], crowd: int = CROWD) -> list[R]:

@@ -5,7 +5,6 @@ import pytest
 from service.jobs import Jobs
 from service.jobs.errors import CheckpointInUseError, UnknownCheckpointError
 from service.jobs.records import Checkpoint, NewJob
-from service.jobs.states import JobKind
 
 
 def keep(jobs: Jobs, content: bytes) -> Checkpoint:
@@ -18,7 +17,7 @@ def keep(jobs: Jobs, content: bytes) -> Checkpoint:
 
 def naming(checkpoint: str | None, *, arch: str = "1") -> NewJob:
     spec = {"network": {"arch": arch, "checkpoint": checkpoint}}
-    return NewJob(kind=JobKind.MODEL, spec=spec, key=f"{checkpoint}{arch}"[-64:])
+    return NewJob(kind="model", spec=spec, key=f"{checkpoint}{arch}"[-64:])
 
 
 def test_a_checkpoint_that_a_job_waits_for_stays_and_goes_once_it_does_not(jobs: Jobs) -> None:

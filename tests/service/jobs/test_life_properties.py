@@ -15,10 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import IdempotencyConflictError, LostLeaseError, QueueFullError
-from service.jobs.keys import spec_key
-from service.jobs.records import Capabilities, Claim, Failure, NewJob
+from service.jobs.kinds import spec_key
+from service.jobs.records import ANSWERING, Capabilities, Claim, Failure, JobState, NewJob
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
-from service.jobs.states import ANSWERING, JobKind, JobState
 
 BOUND = 3
 CPU = Capabilities(device="cpu")
@@ -71,8 +70,8 @@ class Life(RuleBasedStateMachine):
     )
     def submit(self, number: int, priority: int, given: str | None) -> None:
         """Ask for one of five things."""
-        key = spec_key(JobKind.MODEL, {"number": number})
-        new = NewJob(kind=JobKind.MODEL, spec={"number": number}, key=key, priority=priority)
+        key = spec_key("model", {"number": number})
+        new = NewJob(kind="model", spec={"number": number}, key=key, priority=priority)
         stands = self.given.get(given) if given is not None else None
         answers = [m for m in self.models.values() if m.key == key and m.state in ANSWERING]
         if stands is not None and stands[0] != key:

@@ -15,9 +15,8 @@ from real_servers import PostgresServer
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import LostLeaseError
-from service.jobs.keys import spec_key
-from service.jobs.records import Capabilities, Claim, Failure, NewJob
-from service.jobs.states import JobKind, JobState
+from service.jobs.kinds import spec_key
+from service.jobs.records import Capabilities, Claim, Failure, JobState, NewJob
 
 CPU = Capabilities(device="cpu")
 FAILURE = Failure(kind="crash", message="it fell")
@@ -95,7 +94,7 @@ def jobs(proxy: LosingProxy, postgres_server: PostgresServer, tmp_path: Path) ->
 
 def new(number: int = 0) -> NewJob:
     spec = {"number": number}
-    return NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
 def claimed(jobs: Jobs) -> Claim:

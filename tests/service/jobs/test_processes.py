@@ -13,9 +13,8 @@ from real_servers import PostgresServer
 
 from service.jobs import JobSettings, open_jobs
 from service.jobs.errors import DiskFullError
-from service.jobs.keys import spec_key
+from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, NewJob
-from service.jobs.states import JobKind
 
 JOBS = 20
 # Submits what the others submit, claims what there is, and says what it made and got.
@@ -23,16 +22,15 @@ PROCESS = """
 import json, sys
 from pathlib import Path
 from service.jobs import JobSettings, open_jobs
-from service.jobs.keys import spec_key
+from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, NewJob
-from service.jobs.states import JobKind
 sys.stdin.readline()
 settings = JobSettings(jobs_dir=Path(sys.argv[1]), jobs_url=sys.argv[2] or None)
 with open_jobs(settings) as jobs:
     made, got = 0, []
     for number in range(int(sys.argv[3])):
         spec = {"number": number}
-        new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+        new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
         made += jobs.store.submit(new)[1]
     while claim := jobs.leases.claim("w", Capabilities(device="cpu")):
         got.append(claim.job.id)
@@ -68,7 +66,7 @@ def test_operations_go_on_after_postgresql_was_restarted(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     spec = {"number": 0}
-    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
     with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=postgres_server.url)) as jobs:
         job, _ = jobs.store.submit(new)
         postgres_server.restart()
@@ -94,7 +92,7 @@ def test_a_database_of_any_encoding_keeps_jobs(
         )
     url = postgres_server.url.removesuffix("postgres") + name
     spec = {"name": "Z\u00fcrich"}
-    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
     for _ in range(2):  # the second time the tables are there
         with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=url)) as jobs:
             job, _ = jobs.store.submit(new)
@@ -107,7 +105,7 @@ def test_a_disk_of_postgresql_that_is_full_is_said_to_be_so(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     spec = {"number": 0}
-    new = NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
     with open_jobs(JobSettings(jobs_dir=tmp_path, jobs_url=postgres_server.url)) as jobs:
         assert jobs.store.page() == ([], None)
         # PostgreSQL itself raises the error that it raises when it cannot extend a file.

@@ -14,22 +14,15 @@ from nds_networks import CELLS
 from pydantic import ValidationError
 
 import model_hub
-from bench_client.models import EvaluationRequest, LatencyRequest, ModelRequest
+from bench_client.models import JobKind
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import arch_dict, arch_str, operations_at
 from benchmark_db.natssss.architecture import channels_at
-from service.jobs.keys import spec_key
+from service.jobs.kinds import KINDS, new_job, spec_key
 from service.jobs.records import NewJob
-from service.jobs.requests import new_job
-from service.jobs.states import JobKind
 
-KINDS: dict[JobKind, type[ModelRequest | EvaluationRequest | LatencyRequest]] = {
-    JobKind.MODEL: ModelRequest,
-    JobKind.EVALUATION: EvaluationRequest,
-    JobKind.LATENCY: LatencyRequest,
-}
 CELL_NAMES = ("normal", "reduce")
 NETWORK_MEMBERS = {"model", "space", "arguments", "arch", "checkpoint", "seed"}
 CELL = {
@@ -51,7 +44,7 @@ STAGES = {
 
 
 def job_of(kind: JobKind, body: Any, catalog: Catalog) -> NewJob:
-    request = KINDS[kind].model_validate(body)
+    request = KINDS[kind].request.model_validate(body)
     return new_job(request, catalog=catalog, job_seconds=3600.0)
 
 
@@ -66,14 +59,14 @@ def outcome_of(kind: JobKind, body: Any, catalog: Catalog) -> NewJob | InvalidQu
 
 
 def key_of(network: dict[str, Any], catalog: Catalog) -> str:
-    return job_of(JobKind.LATENCY, {"network": network}, catalog).key
+    return job_of("latency", {"network": network}, catalog).key
 
 
 def check(job: NewJob, kind: JobKind, catalog: Catalog) -> None:
     """What holds of every job: it is JSON, can be built, and asks for itself."""
     sent = json.loads(json.dumps(job.spec, allow_nan=False))
     assert sent == job.spec
-    assert job.kind is kind
+    assert job.kind == kind
     assert job.key == spec_key(kind, sent)
     network = sent["network"]
     assert network.keys() == NETWORK_MEMBERS
@@ -166,7 +159,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
     return replaced(body, path, draw(json_values)) if draw(st.booleans()) else body
 
 
-@given(networks(), st.sampled_from([JobKind.MODEL, JobKind.LATENCY]))
+@given(networks(), st.sampled_from(["model", "latency"]))
 @settings(max_examples=150)
 def test_every_network_there_is_becomes_a_job_that_asks_for_itself(
     nothing_installed: Catalog, network: dict[str, Any], kind: JobKind
@@ -174,7 +167,7 @@ def test_every_network_there_is_becomes_a_job_that_asks_for_itself(
     check(job_of(kind, {"network": network}, nothing_installed), kind, nothing_installed)
 
 
-@given(bodies(), st.sampled_from(list(JobKind)))
+@given(bodies(), st.sampled_from(list(KINDS)))
 @settings(max_examples=600)
 def test_whatever_is_sent_is_a_job_or_an_error_that_names_its_place(
     nothing_installed: Catalog, body: Any, kind: JobKind
@@ -187,7 +180,7 @@ def test_whatever_is_sent_is_a_job_or_an_error_that_names_its_place(
         assert 0 < len(outcome.message) < 2000
 
 
-@given(json_values, st.sampled_from(list(JobKind)))
+@given(json_values, st.sampled_from(list(KINDS)))
 def test_arbitrary_json_is_refused(nothing_installed: Catalog, body: Any, kind: JobKind) -> None:
     with pytest.raises((ValidationError, InvalidQuestionError)):
         job_of(kind, body, nothing_installed)

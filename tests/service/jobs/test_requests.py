@@ -14,14 +14,13 @@ from nds_networks import CELLS
 import model_hub
 from model_hub import zoo
 from model_hub.protocols import protocol, protocol_names
-from service.jobs.keys import spec_key
-from service.jobs.states import JobKind
+from service.jobs.kinds import spec_key
 
 
 class TestTheCanonicalRequest:
     def test_a_model_is_spelled_out_as_its_record(self, submit: Submit) -> None:
         job = submit(network=MOBILE)
-        assert job.kind is JobKind.MODEL
+        assert job.kind == "model"
         assert job.spec == {
             "network": {
                 "model": "proxyless-mobile",
@@ -34,7 +33,7 @@ class TestTheCanonicalRequest:
             "formats": ["safetensors", "report"],
             "input_shape": [3, 224, 224],
         }
-        assert job.key == spec_key(JobKind.MODEL, job.spec)
+        assert job.key == spec_key("model", job.spec)
 
     def test_defaults_are_filled_in(self, submit: Submit) -> None:
         job = submit("evaluation", network=MOBILE, dataset="imagenet-val")
@@ -180,7 +179,7 @@ def test_requests_are_checked_in_a_process_without_torch() -> None:
         "from pathlib import Path\n"
         "from bench_client.models import ModelRequest\n"
         "from benchmark_db.catalog import Catalog\n"
-        "from service.jobs.requests import new_job\n"
+        "from service.jobs.kinds import new_job\n"
         f"body = {{'network': {{'benchmark': 'nds', 'arch': {CELLS!r}}}, 'formats': ['picture']}}\n"
         "request = ModelRequest.model_validate(body)\n"
         "job = new_job(request, catalog=Catalog(Path('nowhere')), job_seconds=1.0)\n"

@@ -14,9 +14,16 @@ from real_servers import PostgresServer
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import UnknownJobError
-from service.jobs.keys import spec_key
-from service.jobs.records import Artifact, Capabilities, Claim, Failure, Job, NewJob
-from service.jobs.states import JobKind, JobState
+from service.jobs.kinds import spec_key
+from service.jobs.records import (
+    Artifact,
+    Capabilities,
+    Claim,
+    Failure,
+    Job,
+    JobState,
+    NewJob,
+)
 from service.jobs.tables import ArtifactRow, ContentRow, GivenKeyRow, JobRow
 from service.worker.worker import Worker
 
@@ -28,7 +35,7 @@ ENDINGS = ["succeeded", "failed", "parked", "cancelled", "expired"]
 
 def new(number: int = 0) -> NewJob:
     spec = {"number": number}
-    return NewJob(kind=JobKind.MODEL, spec=spec, key=spec_key(JobKind.MODEL, spec))
+    return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
 def claimed(jobs: Jobs) -> Claim:
@@ -86,9 +93,9 @@ def test_a_job_that_ended_too_long_ago_is_forgotten_however_it_ended(
         database = jobs.store._database
         database.write(lambda: database.change(JobRow.update(state=JobState.EXPIRED)))
     assert jobs.store.get(job.id).state == ending
-    assert jobs.memory.forget() == 0
+    assert jobs.retention.forget() == 0
     ago(jobs, job.id, DAYS + 1)
-    assert jobs.memory.forget() == 1
+    assert jobs.retention.forget() == 1
     with pytest.raises(UnknownJobError):
         jobs.store.get(job.id)
     assert jobs.store.submit(new())[1]
@@ -101,7 +108,7 @@ def test_jobs_that_wait_or_run_and_those_that_ended_lately_are_remembered(jobs: 
     waits, _ = jobs.store.submit(new(2))
     database = jobs.store._database
     database.write(lambda: database.change(JobRow.update(created_at=0.0, started_at=0.0)))
-    assert jobs.memory.forget() == 0
+    assert jobs.retention.forget() == 0
     assert {job.id for job in jobs.store.page()[0]} == {lately.id, runs.id, waits.id}
     jobs.leases.succeed(claim, {}, ())
 
@@ -110,14 +117,14 @@ def test_the_setting_says_how_long(job_settings: JobSettings) -> None:
     with open_jobs(job_settings.model_copy(update={"job_days": 2})) as jobs:
         kept = ended(jobs, 0, days=1.9)
         ended(jobs, 1, days=2.1)
-        assert jobs.memory.forget() == 1
+        assert jobs.retention.forget() == 1
         assert [job.id for job in jobs.store.page()[0]] == [kept.id]
 
 
 def test_with_a_job_go_its_keys_and_its_files(jobs: Jobs) -> None:
     old = ended(jobs, 0, days=DAYS + 1, content=b"old", given="old")
     young = ended(jobs, 1, days=1, content=b"young", given="young")
-    assert jobs.memory.forget() == 1
+    assert jobs.retention.forget() == 1
     jobs.artifact_cache.evict()
     assert [rows(jobs, table) for table in (JobRow, GivenKeyRow, ArtifactRow, ContentRow)] == [
         1
@@ -132,7 +139,7 @@ def test_with_a_job_go_its_keys_and_its_files(jobs: Jobs) -> None:
 def test_a_file_that_another_job_has_too_stays(jobs: Jobs) -> None:
     ended(jobs, 0, days=DAYS + 1, content=b"same")
     young = ended(jobs, 1, days=1, content=b"same")
-    assert jobs.memory.forget() == 1
+    assert jobs.retention.forget() == 1
     jobs.artifact_cache.evict()
     assert jobs.store.get(young.id) == young
     assert jobs.artifacts.path(young.artifacts[0].sha256).read_bytes() == b"same"
@@ -145,7 +152,7 @@ def test_many_are_forgotten_in_one_round_by_whichever_workers_begin(jobs: Jobs) 
     database = jobs.store._database
     database.write(lambda: database.change(JobRow.update(finished_at=1.0)))
     with ThreadPoolExecutor(3) as threads:
-        gone = list(threads.map(lambda _: jobs.memory.forget(), range(3)))
+        gone = list(threads.map(lambda _: jobs.retention.forget(), range(3)))
     assert sum(gone) == 250
     assert jobs.store.page() == ([], None)
 
@@ -166,7 +173,7 @@ def test_a_job_that_ends_with_content_that_is_being_removed_has_it_or_is_expired
                 "INSERT INTO artifact SELECT %s, name, media_type, sha256 FROM artifact", [young.id]
             )
             removed = thread.submit(
-                jobs.memory.forget if cause == "job too old" else jobs.artifact_cache.evict
+                jobs.retention.forget if cause == "job too old" else jobs.artifact_cache.evict
             )
             time.sleep(0.5)
             assert not removed.done()

@@ -15,8 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.jobs.records import DeviceState, WorkerState
-from service.jobs.states import JobState
+from service.jobs.records import DeviceState, JobState, WorkerState
 from service.observability.job_metrics import job_families
 from service.observability.metrics import Metrics
 from service.observability.request_counter import RequestCounter

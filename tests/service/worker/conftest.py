@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import model_hub
+from bench_client.models import JobKind
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.keys import spec_key
+from service.jobs.kinds import spec_key
 from service.jobs.records import Job, NewJob
-from service.jobs.states import JobKind
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 120.0
@@ -73,7 +73,7 @@ class Lab:
     def build(self, seed: int = 0, **options: Any) -> Job:
         """Submit the building of a small network; each seed is a job of its own."""
         spec = {"network": {**NETWORK, "seed": seed}, "formats": ["safetensors", "report"]}
-        return self.submit(JobKind.MODEL, spec, **options)
+        return self.submit("model", spec, **options)
 
     def time(self, repeats: int = ENDLESS, **options: Any) -> Job:
         """Submit the timing of a small network: about a millisecond a pass, for ever by default."""
@@ -87,7 +87,7 @@ class Lab:
             "warmup": 10,
             "repeats": repeats,
         }
-        return self.submit(JobKind.LATENCY, spec, **options)
+        return self.submit("latency", spec, **options)
 
     def submit(self, kind: JobKind, spec: dict[str, Any], **options: Any) -> Job:
         """Submit a canonical request and ring."""

@@ -9,8 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from service.jobs.records import Job
-from service.jobs.states import JobState
+from service.jobs.records import Job, JobState
 
 from .conftest import Lab
 

@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import model_hub
+from bench_client.models import JobKind
 from model_hub import zoo
 from model_hub.zoo.checkpoints import write_safetensors
 from service.jobs.records import Progress
-from service.jobs.states import JobKind
 from service.worker.perform import perform
 from service.worker.work import Done, WorkError, Workplace
 
@@ -114,7 +114,7 @@ def small(space: str, **arguments: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("space", model_hub.space_names())
 def test_programs_of_every_space_give_the_outputs_of_the_network(work: Perform, space: str) -> None:
     spec = {"network": small(space, **SHALLOW.get(space, {})), "formats": ["export", "onnx"]}
-    done = work(JobKind.MODEL, spec)
+    done = work("model", spec)
     assert done.result["export_difference"] <= 1e-6
     assert done.result["onnx_difference"] <= 1e-4
     assert [file.name for file in done.files] == ["network.pt2", "network.onnx"]
@@ -123,7 +123,7 @@ def test_programs_of_every_space_give_the_outputs_of_the_network(work: Perform, 
 
 
 def test_a_network_can_be_built_again_from_its_weights(work: Perform) -> None:
-    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["safetensors"]})
+    done = work("model", {"network": NETWORK, "formats": ["safetensors"]})
     (file,) = done.files
     again = model_hub.space("NasBench201", num_labels=10).freeze(NETWORK["arch"])
     again.load_state_dict(load_file(file.path))
@@ -134,14 +134,14 @@ def test_a_network_can_be_built_again_from_its_weights(work: Perform) -> None:
 
 
 def test_a_program_takes_batches_of_any_size(work: Perform) -> None:
-    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["export"]})
+    done = work("model", {"network": NETWORK, "formats": ["export"]})
     program = torch.export.load(done.files[0].path).module()
     for size in (1, 2, 7):
         assert program(torch.zeros(size, 3, 32, 32)).shape == (size, 10)
 
 
 def test_a_report_counts_every_layer(work: Perform) -> None:
-    done = work(JobKind.MODEL, {"network": NETWORK, "formats": ["report", "picture"]})
+    done = work("model", {"network": NETWORK, "formats": ["report", "picture"]})
     report = json.loads(done.files[0].path.read_text())
     assert sum(layer["parameters"] for layer in report["layers"]) == report["parameters"]
     assert done.result["parameters"] == report["parameters"]
@@ -151,7 +151,7 @@ def test_a_report_counts_every_layer(work: Perform) -> None:
 
 def test_what_is_counted_and_exported_is_for_the_input_that_is_asked_for(work: Perform) -> None:
     spec = {"network": NETWORK, "formats": ["export", "onnx", "report"], "input_shape": [3, 16, 24]}
-    done = work(JobKind.MODEL, spec)
+    done = work("model", spec)
     program, onnx_file, report = (file.path for file in done.files)
     assert torch.export.load(program).module()(torch.zeros(3, 3, 16, 24)).shape == (3, 10)
     (named,) = onnxruntime.InferenceSession(onnx_file).get_inputs()
@@ -164,7 +164,7 @@ def test_what_is_counted_and_exported_is_for_the_input_that_is_asked_for(work: P
 
 def test_there_is_no_picture_of_what_has_no_cells(work: Perform) -> None:
     with pytest.raises(WorkError) as caught:
-        work(JobKind.MODEL, {"network": small("ProxylessNAS"), "formats": ["picture"]})
+        work("model", {"network": small("ProxylessNAS"), "formats": ["picture"]})
     assert caught.value.kind == "no-cells"
 
 
@@ -172,7 +172,7 @@ def test_the_published_checkpoint_has_148_of_250_right(
     work: Perform, weights: Path, shared: Path, told: list[Progress]
 ) -> None:
     assert weights.is_file()
-    done = work(JobKind.EVALUATION, EVALUATION, sample=shared / "data/imagenet-sample")
+    done = work("evaluation", EVALUATION, sample=shared / "data/imagenet-sample")
     result = done.result
     assert (result["count"], result["right"], result["right_in_five"]) == (250, 148, 210)
     assert result["top1"] == pytest.approx(59.2)
@@ -191,7 +191,7 @@ def test_the_published_checkpoint_has_148_of_250_right(
 def test_mixed_precision_tells_its_difference(work: Perform, weights: Path, shared: Path) -> None:
     assert weights.is_file()
     spec = {**EVALUATION, "precision": "mixed-bfloat16", "compare": 50}
-    done = work(JobKind.EVALUATION, spec, sample=shared / "data/imagenet-sample")
+    done = work("evaluation", spec, sample=shared / "data/imagenet-sample")
     difference = done.result["difference"]
     assert difference["images"] == 50
     assert difference["same_answer"] >= 45
@@ -217,7 +217,7 @@ def test_a_corrupt_image_is_named_within_its_data_set(
 ) -> None:
     assert weights.is_file()
     with pytest.raises(WorkError, match=r"class-1/1\.png") as caught:
-        work(JobKind.EVALUATION, EVALUATION, sample=three_images)
+        work("evaluation", EVALUATION, sample=three_images)
     assert caught.value.kind == "corrupt-image"
     assert str(three_images.parent) not in caught.value.message
 
@@ -227,7 +227,7 @@ def test_corrupt_images_are_left_out_when_asked(
 ) -> None:
     assert weights.is_file()
     spec = {**EVALUATION, "on_corrupt": "skip", "batch_size": 1}
-    result = work(JobKind.EVALUATION, spec, sample=three_images).result
+    result = work("evaluation", spec, sample=three_images).result
     assert result["count"] == 2
     assert result["skipped"] == ["class-1/1.png"]
     assert result["notes"] == [
@@ -243,7 +243,7 @@ def test_a_few_classes_whose_outputs_nobody_stated_are_refused(
     (three_images / "classes.txt").unlink()
     spec = {**EVALUATION, "on_corrupt": "skip"}
     with pytest.raises(WorkError, match="has 3 classes, but the network has 1000 outp") as caught:
-        work(JobKind.EVALUATION, spec, sample=three_images)
+        work("evaluation", spec, sample=three_images)
     assert caught.value.kind == "other-classes"
 
 
@@ -253,7 +253,7 @@ def test_precisions_are_compared_on_images_that_are_whole(
     assert weights.is_file()
     (three_images / "class-1").rename(three_images / "class-00")  # the first of all
     spec = {**EVALUATION, "precision": "mixed-bfloat16", "compare": 1, "on_corrupt": "skip"}
-    result = work(JobKind.EVALUATION, spec, sample=three_images).result
+    result = work("evaluation", spec, sample=three_images).result
     assert result["skipped"] == ["class-00/1.png"]
     assert result["difference"]["images"] == 1
 
@@ -266,8 +266,8 @@ def test_an_archive_is_evaluated_like_its_folder(
     archive = tmp_path / "flowers.tar"
     with tarfile.open(archive, "w") as tar:
         tar.add(three_images, arcname=".")
-    from_folder = work(JobKind.EVALUATION, EVALUATION, sample=three_images).result
-    from_archive = work(JobKind.EVALUATION, EVALUATION, sample=archive).result
+    from_folder = work("evaluation", EVALUATION, sample=three_images).result
+    from_archive = work("evaluation", EVALUATION, sample=archive).result
     assert from_archive["loss"] == from_folder["loss"]
     assert from_archive["classes"] == from_folder["classes"]
     digests = [found["provenance"]["dataset_sha256"] for found in (from_folder, from_archive)]
@@ -279,7 +279,7 @@ def test_missing_weights_say_where_to_get_them(
 ) -> None:
     monkeypatch.setenv("NASBENCH_ZOO_DIR", str(tmp_path / "none"))
     with pytest.raises(WorkError, match="nbs zoo convert FILE --model") as caught:
-        work(JobKind.MODEL, {"network": SEARCHED, "formats": ["safetensors"]})
+        work("model", {"network": SEARCHED, "formats": ["safetensors"]})
     assert caught.value.kind == "missing-weights"
     assert str(tmp_path) not in caught.value.message
 
@@ -307,7 +307,7 @@ def test_weights_of_another_network_are_refused(
     write_safetensors(tmp_path / "weights", tensors, {})
     spec = {"network": {**NETWORK, "checkpoint": "weights"}, "formats": ["safetensors"]}
     with pytest.raises(WorkError, match=message) as caught:
-        work(JobKind.MODEL, spec)
+        work("model", spec)
     assert caught.value.kind == kind
 
 
@@ -318,7 +318,7 @@ def test_truncated_weights_are_refused(work: Perform, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     spec = {"network": {**NETWORK, "checkpoint": "weights"}, "formats": ["safetensors"]}
     with pytest.raises(WorkError) as caught:
-        work(JobKind.MODEL, spec)
+        work("model", spec)
     assert caught.value.kind == "damaged-checkpoint"
     assert str(tmp_path) not in caught.value.message
 
@@ -326,7 +326,7 @@ def test_truncated_weights_are_refused(work: Perform, tmp_path: Path) -> None:
 def test_a_network_too_large_for_the_machine_is_refused_before_it_is_made(work: Perform) -> None:
     network = small("NasBench101", stem_out_channels=1 << 16)
     with pytest.raises(WorkError, match="the weights take") as caught:
-        work(JobKind.MODEL, {"network": network, "formats": ["safetensors"]})
+        work("model", {"network": network, "formats": ["safetensors"]})
     assert caught.value.kind == "too-large"
 
 
@@ -335,14 +335,14 @@ def test_weights_too_large_for_an_onnx_file_are_refused(
 ) -> None:
     monkeypatch.setattr("service.worker.exporting._ONNX_BYTES", 1000)
     with pytest.raises(WorkError, match="an ONNX file holds no more than 1000") as caught:
-        work(JobKind.MODEL, {"network": NETWORK, "formats": ["safetensors", "onnx"]})
+        work("model", {"network": NETWORK, "formats": ["safetensors", "onnx"]})
     assert caught.value.kind == "too-large"
 
 
 def test_inputs_too_large_for_the_machine_are_no_crash(work: Perform) -> None:
     spec = LATENCY | {"batch_size": 1 << 42}
     with pytest.raises(WorkError, match="cpu has too little memory") as caught:
-        work(JobKind.LATENCY, spec)
+        work("latency", spec)
     assert caught.value.kind == "out-of-memory"
 
 
@@ -352,14 +352,14 @@ def test_a_worker_without_a_compiler_says_so(work: Perform) -> None:
         torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
         pytest.raises(WorkError, match="`compile` false does without") as caught,
     ):
-        work(JobKind.LATENCY, LATENCY | {"compile": True})
+        work("latency", LATENCY | {"compile": True})
     assert caught.value.kind == "not-compilable"
 
 
 @pytest.mark.parametrize("name", ["network.pt2", "network.onnx"])
 def test_a_program_tells_nothing_of_the_worker_that_made_it(work: Perform, name: str) -> None:
     form = {"network.pt2": "export", "network.onnx": "onnx"}[name]
-    (file,) = work(JobKind.MODEL, {"network": NETWORK, "formats": [form]}).files
+    (file,) = work("model", {"network": NETWORK, "formats": [form]}).files
     content = file.path.read_bytes()
     if zipfile.is_zipfile(file.path):
         with zipfile.ZipFile(file.path) as archive:
@@ -385,7 +385,7 @@ def test_a_data_set_that_does_not_fit_is_told_from_a_damaged_image(
     Image.new("RGB", (200, 200)).save(folder / "a.png")
     (folder / "labels.csv").write_text(labels)
     with pytest.raises(WorkError, match=message) as caught:
-        work(JobKind.EVALUATION, EVALUATION, sample=folder)
+        work("evaluation", EVALUATION, sample=folder)
     assert caught.value.kind == kind
     assert str(tmp_path) not in caught.value.message
 
@@ -393,16 +393,16 @@ def test_a_data_set_that_does_not_fit_is_told_from_a_damaged_image(
 def test_a_data_set_that_went_away_is_named(work: Perform, weights: Path) -> None:
     assert weights.is_file()
     with pytest.raises(WorkError, match="no data set 'sample'"):
-        work(JobKind.EVALUATION, EVALUATION)
+        work("evaluation", EVALUATION)
 
 
 def test_latency_is_in_seconds(work: Perform) -> None:
-    result = work(JobKind.LATENCY, LATENCY).result
+    result = work("latency", LATENCY).result
     assert 0 < result["minimum"] <= result["median"] <= result["upper_quartile"] < 10
     assert (result["batch_size"], result["repeats"]) == (2, 5)
     assert result["input_shape"] == [3, 32, 32]
 
 
 def test_latency_is_of_the_input_that_is_asked_for(work: Perform) -> None:
-    result = work(JobKind.LATENCY, LATENCY | {"input_shape": [3, 8, 12]}).result
+    result = work("latency", LATENCY | {"input_shape": [3, 8, 12]}).result
     assert result["input_shape"] == [3, 8, 12]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from real_servers import PostgresServer, RedisServer
 
-from service.jobs.states import JobState
+from service.jobs.records import JobState
 
 from .conftest import Lab, open_lab
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from service.jobs.records import Job
-from service.jobs.states import JobKind, JobState
+from service.jobs.records import Job, JobState
 
 from .conftest import NETWORK, REPOSITORY, Lab
 
@@ -119,7 +118,7 @@ def test_what_cannot_be_done_fails_at_once_and_says_why(lab: Lab) -> None:
         "network": {**network, "checkpoint": None, "seed": 0},
         "formats": ["safetensors"],
     }
-    job = lab.end_of(lab.submit(JobKind.MODEL, spec))
+    job = lab.end_of(lab.submit("model", spec))
     assert job.state is JobState.FAILED
     assert job.attempts == 1
     assert job.error is not None
@@ -147,7 +146,7 @@ def test_an_evaluation_whose_process_dies_leaves_none_behind_and_is_tried_again(
 ) -> None:
     _endless_images(lab.jobs.settings.datasets_dir / "images")
     worker = lab.work("--threads", "2")
-    job = lab.begun(lab.submit(JobKind.EVALUATION, EVALUATION, needs_dataset="images"))
+    job = lab.begun(lab.submit("evaluation", EVALUATION, needs_dataset="images"))
     (first,) = _children_of_forkserver(worker.pid)
     others = lab.until(lambda: found if len(found := _children(first)) == 2 else None)
     assert {os.sched_getscheduler(pid) for pid in others} == {os.SCHED_IDLE}

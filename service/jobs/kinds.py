@@ -1,20 +1,29 @@
-"""From a submission to a job: checked as far as a server can, spelled in one way, with its key.
+"""The kinds of jobs, each one entry of `KINDS`, and the job that a submission asks for.
 
-Whatever two callers write, the same request has the same `spec` and therefore the same key; the
-`spec` is itself a submission, and again the same request.
+A kind needs its request model in `bench_client.models`, its name in `JobKind` there, a handler in
+`service.worker`, and an entry here. Routes, checks and workers read the entry.
+
+However two callers write the same request, its canonical form (`spec`) is the same, and so is its
+key; the canonical form is itself a submission, and again the same request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from bench_client.models import (
     EvaluationRequest,
+    JobKind,
     LatencyRequest,
     ModelFormat,
     ModelRequest,
+    Submission,
 )
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
@@ -23,20 +32,38 @@ from model_hub.cell_picture import diagrams
 from model_hub.errors import InvalidArgumentError, ModelHubError
 from model_hub.model_space import TokenSpace
 from model_hub.protocols import EvaluationProtocol
-from service.jobs.keys import spec_key
-from service.jobs.networks import ChosenNetwork, chosen_network
-from service.jobs.plain_json import plain_json
+from service.jobs.networks import ChosenNetwork, chosen_network, plain_json
 from service.jobs.records import NewJob
-from service.jobs.states import JobKind
 
-__all__ = ["new_job"]
+__all__ = ["KINDS", "Kind", "new_job", "spec_key"]
 
 _MOST_NUMBERS: Final = 1 << 34
 """In the inputs of a pass: 64 GiB in float32."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of job.
+
+    Args:
+        request: What callers submit; its fields have the limits of each member.
+        path: Where they submit it, below `/v1`.
+        sentence: What the documents say that this does.
+        members: Checks a request as far as a server can, and returns the members of its canonical
+            form beside the network.
+        handler: The function of `service.worker` that does it, as `module:name`. Workers load it,
+            because it needs PyTorch and the server does not.
+    """
+
+    request: type[Submission]
+    path: str
+    sentence: str
+    members: Callable[[Any, ChosenNetwork], dict[str, Any]]
+    handler: str
+
+
 def new_job(
-    request: ModelRequest | EvaluationRequest | LatencyRequest,
+    request: Submission,
     *,
     catalog: Catalog,
     job_seconds: float,
@@ -60,7 +87,8 @@ def new_job(
             f"{request.time_limit:g} s are more than the {job_seconds:g} s of an attempt",
         )
     network = chosen_network(request.network, catalog)
-    kind, members = _members(request, network)
+    kind = _KIND_OF[type(request)]
+    members = KINDS[kind].members(request, network)
     spec = {"network": network.to_dict()} | {
         name: plain_json(name, value) for name, value in members.items()
     }
@@ -76,23 +104,34 @@ def new_job(
     )
 
 
-def _members(
-    request: ModelRequest | EvaluationRequest | LatencyRequest, network: ChosenNetwork
-) -> tuple[JobKind, dict[str, Any]]:
-    """Return the kind of a job and the members of its canonical request beside the network."""
-    stated = request.model_dump(exclude={"network", "priority", "time_limit"})
-    match request:
-        case ModelRequest():
-            shape = _input_shape(request, network, batch_size=1)
-            return JobKind.MODEL, {"formats": _formats(request, network), "input_shape": shape}
-        case EvaluationRequest():
-            _refuse_unmeasurable(network)
-            protocol = _protocol(request, network)
-            _accepted("protocol", network, protocol.input_shape)
-            return JobKind.EVALUATION, stated | {"protocol": protocol.to_dict()}
-        case LatencyRequest():
-            shape = _input_shape(request, network, batch_size=request.batch_size)
-            return JobKind.LATENCY, stated | {"input_shape": shape}
+def spec_key(kind: JobKind, spec: Mapping[str, Any]) -> str:
+    """Return the digest of a canonical request; the order of its fields does not matter."""
+    text = json.dumps([kind, spec], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _model_members(request: ModelRequest, network: ChosenNetwork) -> dict[str, Any]:
+    return {
+        "formats": _formats(request, network),
+        "input_shape": _input_shape(request, network, batch_size=1),
+    }
+
+
+def _evaluation_members(request: EvaluationRequest, network: ChosenNetwork) -> dict[str, Any]:
+    _refuse_unmeasurable(network)
+    protocol = _protocol(request, network)
+    _accepted("protocol", network, protocol.input_shape)
+    return _stated(request) | {"protocol": protocol.to_dict()}
+
+
+def _latency_members(request: LatencyRequest, network: ChosenNetwork) -> dict[str, Any]:
+    shape = _input_shape(request, network, batch_size=request.batch_size)
+    return _stated(request) | {"input_shape": shape}
+
+
+def _stated(request: Submission) -> dict[str, Any]:
+    """Return what a request states beside what all kinds have."""
+    return request.model_dump(exclude=set(Submission.model_fields))
 
 
 def _input_shape(
@@ -171,3 +210,37 @@ def _protocol(request: EvaluationRequest, network: ChosenNetwork) -> EvaluationP
 
 def _protocols() -> str:
     return ", ".join(protocols.protocol_names())
+
+
+KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
+    {
+        "model": Kind(
+            request=ModelRequest,
+            path="/models",
+            sentence="Submit the job that builds a network and writes it in the formats that are "
+            "asked for.",
+            members=_model_members,
+            handler="service.worker.exporting:export_network",
+        ),
+        "evaluation": Kind(
+            request=EvaluationRequest,
+            path="/evaluations",
+            sentence="Submit the job that measures the accuracy of a network on a data set of a "
+            "worker.",
+            members=_evaluation_members,
+            handler="service.worker.measuring:evaluate_network",
+        ),
+        "latency": Kind(
+            request=LatencyRequest,
+            path="/latency",
+            sentence="Submit the job that measures how long a pass through a network takes.",
+            members=_latency_members,
+            handler="service.worker.measuring:time_network",
+        ),
+    }
+)
+"""Every kind of job, by its name."""
+
+_KIND_OF: Final[Mapping[type[Submission], JobKind]] = MappingProxyType(
+    {kind.request: name for name, kind in KINDS.items()}
+)

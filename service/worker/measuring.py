@@ -1,4 +1,4 @@
-"""Accuracy of a network on a data set of the worker."""
+"""The handlers of evaluations and latencies: accuracy on a data set, seconds of a pass."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from model_hub.evaluation import (
     evaluate,
     read_images,
 )
+from model_hub.latency import latency
 from model_hub.protocols import EvaluationProtocol
 from model_hub.zoo.checkpoints import digest_of_tensors
 from service.jobs.records import Progress
 from service.worker.building import BuiltNetwork, build_network
 from service.worker.work import Done, MadeFile, WorkError, Workplace
 
-__all__ = ["evaluate_network"]
+__all__ = ["evaluate_network", "time_network"]
 
 _REFERENCE: Final = "float32"
 _PACKAGES: Final = ("nas-bench-service", "torch", "pillow", "numpy")
@@ -71,6 +72,38 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     report.write_text(json.dumps(result, indent=1), encoding="utf-8")
     file = MadeFile(name=report.name, media_type="application/json", path=report)
     return Done(result=result, files=(file,))
+
+
+def time_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Measure the latency of the network of a request.
+
+    Args:
+        spec: The canonical request of `POST /v1/latency`.
+        workplace: Where to do it.
+
+    Raises:
+        WorkError: The network cannot be built.
+    """
+    workplace.report(Progress(stage="building"))
+    built = build_network(spec, workplace)
+    passes = spec["warmup"] + spec["repeats"]
+    workplace.report(Progress(stage="timing", total=passes))
+
+    def tell(done: int) -> None:
+        workplace.report(Progress(stage="timing", done=done, total=passes))
+
+    found = latency(
+        built.network,
+        built.example(spec["batch_size"]),
+        device=workplace.device,
+        precision=spec["precision"],
+        compiled=spec["compile"],
+        channels_last=spec["channels_last"],
+        warmup=spec["warmup"],
+        repeats=spec["repeats"],
+        progress=tell,
+    )
+    return Done(result=asdict(found) | {"input_shape": list(built.input_shape)})
 
 
 def _protocol(spec: Mapping[str, Any], built: BuiltNetwork) -> EvaluationProtocol:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from nas_search.study.errors import IncomparableRunsError
+from nas_search.errors import IncomparableRunsError
 from nas_search.study.regret import Step, regret_at, regret_steps
 from nas_search.study.runs import RecordedRun
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench_client import BenchClient, InvalidRequestError, SimulationSettings
-from nas_search.study.errors import IncomparableRunsError
+from nas_search.errors import IncomparableRunsError
 
 __all__ = ["oracle_value"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from missing_extra import MissingExtraError, needs
+from nas_search.errors import PlotError
 from nas_search.study.bands import RegretBand
-from nas_search.study.errors import PlotError
 
 __all__ = ["plot_regret"]
 

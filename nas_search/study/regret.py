@@ -11,7 +11,7 @@ from bisect import bisect_right
 from operator import attrgetter
 from typing import NamedTuple
 
-from nas_search.study.errors import IncomparableRunsError
+from nas_search.errors import IncomparableRunsError
 from nas_search.study.runs import RecordedRun
 
 __all__ = ["Step", "regret_at", "regret_steps"]

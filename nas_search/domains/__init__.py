@@ -1,0 +1,24 @@
+"""What searches draw from: a benchmark, a space of the model hub, choices of a user.
+
+served_domain(benchmark)  the architectures of a benchmark
+HubDomain(choices)        the samples of a space of the model hub
+choice_domain(choices)    independent choices of a user, by label
+AdmittedDomain(domain)    those of a domain that a problem admits
+"""
+
+from __future__ import annotations
+
+from nas_search.domains.admitted import AdmittedDomain, Refusal
+from nas_search.domains.hub import HubDomain
+from nas_search.domains.product import Product, ProductDomain, choice_domain
+from nas_search.domains.served import served_domain
+
+__all__ = [
+    "AdmittedDomain",
+    "HubDomain",
+    "Product",
+    "ProductDomain",
+    "Refusal",
+    "choice_domain",
+    "served_domain",
+]

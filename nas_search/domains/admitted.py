@@ -1,0 +1,177 @@
+"""A domain without what its problem refuses: what is out of bounds, and what is not recorded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from nas_search.contract import Ask, Domain, Proposal
+from nas_search.errors import NoFeasibleError
+from nas_search.strategies.draws import drawn_below
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["AdmittedDomain", "Refusal", "Screen"]
+
+_MOST_TRIES: Final = 10_000
+
+
+class Refusal(NamedTuple):
+    """Why an architecture is not evaluated.
+
+    Attributes:
+        reason: The metric that is out of bounds, or `unrecorded`.
+        value: Of the metric; None where nothing is known.
+        bound: What it exceeds or falls short of.
+    """
+
+    reason: str
+    value: float | None = None
+    bound: float | None = None
+
+
+Screen: TypeAlias = Callable[[Sequence[str]], Proposal[Sequence[Refusal | None]]]
+"""Says of each architecture why it is refused; None where it is not."""
+
+
+class AdmittedDomain:
+    """The architectures of a domain that a problem admits.
+
+    Draws are repeated until one is admitted, so that they stay uniform among those that are.
+
+    Args:
+        domain: All of them.
+        screen: Says which are refused, and why.
+        tries: Draws in a row that may be refused.
+
+    Attributes:
+        refused: How many were refused so far, by reason.
+    """
+
+    def __init__(self, domain: Domain, screen: Screen, *, tries: int = _MOST_TRIES) -> None:
+        self._domain = domain
+        self._screen = screen
+        self._tries = tries
+        self._admitted_any = False
+        self._nearest: dict[str, Refusal] = {}
+        self.refused: Counter[str] = Counter()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The choices."""
+        return self._domain.labels
+
+    @property
+    def size(self) -> int:
+        """How many there are, those that are refused among them."""
+        return self._domain.size
+
+    def candidates(self, label: str) -> Sequence[Any]:
+        """Return the values that a choice may take."""
+        return self._domain.candidates(label)
+
+    def values(self, arch: str) -> tuple[int, ...]:
+        """Return the position of each chosen value."""
+        return self._domain.values(arch)
+
+    def encode(self, arch: str) -> NDArray[Any]:
+        """Return a vector of floats."""
+        return self._domain.encode(arch)
+
+    def grid(self) -> Iterator[str]:
+        """Yield all architectures, those that are refused among them.
+
+        Which they are may have to be asked for; problems evaluate them without cost as infeasible
+        or failed.
+        """
+        return self._domain.grid()
+
+    def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
+        """Return the architecture of these positions; None where it is refused, too."""
+        arch = yield from self._domain.compose(positions)
+        return arch if arch is not None and (yield from self._admits(arch)) else None
+
+    def sample(self, rng: Random) -> Proposal[str | None]:
+        """Draw an admitted architecture that was not drawn before; None: no more.
+
+        Raises:
+            NoFeasibleError: So many draws in a row are refused, or all that there are.
+        """
+        for _ in range(self._tries):
+            arch = yield from self._domain.sample(rng)
+            if arch is None:
+                if self._admitted_any:
+                    return None
+                raise self._nothing("all architectures are refused")
+            if (yield from self._admits(arch)):
+                return arch
+        raise self._nothing(f"{self._tries:,} draws in a row are refused")
+
+    def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
+        """Return all admitted architectures one change away, in the order of the domain."""
+        around = yield from self._domain.neighbors(arch)
+        refusals = yield from self._screen(around)
+        pairs = zip(around, refusals, strict=True)
+        return tuple(one for one, refusal in pairs if self._counted(refusal))
+
+    def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
+        """Draw one of the admitted neighbors uniformly; None where there is none."""
+        first = yield from self._domain.neighbor(arch, rng)
+        if first is None or (yield from self._admits(first)):
+            return first
+        around = yield from self.neighbors(arch)
+        return around[drawn_below(rng, len(around))] if around else None
+
+    def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
+        """Change each choice with a probability; None where no child is admitted."""
+        return (
+            yield from self._first_admitted(lambda: self._domain.mutate(arch, rng, probability))
+        )
+
+    def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
+        """Take each choice from one of two parents; None where no child is admitted."""
+        return (yield from self._first_admitted(lambda: self._domain.crossover(first, second, rng)))
+
+    def _first_admitted(
+        self, draw: Callable[[], Generator[Ask, Any, str | None]]
+    ) -> Proposal[str | None]:
+        for _ in range(self._tries):
+            arch = yield from draw()
+            if arch is None or (yield from self._admits(arch)):
+                return arch
+        return None
+
+    def _admits(self, arch: str) -> Proposal[bool]:
+        (refusal,) = yield from self._screen((arch,))
+        return self._counted(refusal)
+
+    def _counted(self, refusal: Refusal | None) -> bool:
+        if refusal is None:
+            self._admitted_any = True
+            return True
+        self.refused[refusal.reason] += 1
+        nearest = self._nearest.get(refusal.reason)
+        if nearest is None or _excess(refusal) < _excess(nearest):
+            self._nearest[refusal.reason] = refusal
+        return False
+
+    def _nothing(self, what: str) -> NoFeasibleError:
+        told = [
+            f"{one.reason}: {self.refused[one.reason]:,}"
+            + (
+                ""
+                if one.value is None
+                else f", the nearest {one.value:.6g} where the bound is {one.bound:.6g}"
+            )
+            for one in self._nearest.values()
+        ]
+        return NoFeasibleError(f"{what} ({'; '.join(told)})")
+
+
+def _excess(refusal: Refusal) -> float:
+    if refusal.value is None or refusal.bound is None:
+        return 0.0
+    return abs(refusal.value - refusal.bound)

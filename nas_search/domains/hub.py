@@ -1,0 +1,213 @@
+"""The samples of a space of the model hub: choices that depend on others, and constraints.
+
+An architecture is the canonical JSON of a sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from nas_search.contract import Proposal
+from nas_search.domains.product import one_hot
+from nas_search.errors import ProblemError
+from nas_search.strategies.draws import drawn_below
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from model_hub import Choice, SearchSpace
+
+__all__ = ["HubDomain"]
+
+_REPEATS_IN_A_ROW: Final = 500
+"""After so many draws that brought nothing new, most of what the priors allow has been drawn."""
+
+_REMEMBERED: Final = 1 << 14
+"""Samples of which the positions are kept: reading one anew takes tens of microseconds."""
+
+_MOST_VALUES: Final = 1 << 12
+"""Subsets that a choice may list as candidates."""
+
+
+class HubDomain:
+    """Draws samples of a space; new for every search.
+
+    Draws follow the priors of the space. A block that a change adds has the first candidates in
+    `neighbors`, and is drawn by the priors in `mutate`.
+
+    Args:
+        choices: The choices of the space, `space.choices`.
+
+    Raises:
+        ProblemError: A choice has more than 4,096 values.
+    """
+
+    def __init__(self, choices: SearchSpace) -> None:
+        self.choices = choices
+        self._given: set[str] = set()
+        for choice in choices.choices:
+            if choice.num_values > _MOST_VALUES:
+                raise ProblemError(
+                    f"{choice.label} has {choice.num_values} values; a search lists {_MOST_VALUES}"
+                )
+        self._positions = lru_cache(maxsize=_REMEMBERED)(self._read)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The choices, those of blocks that may be left out among them."""
+        return self.choices.labels
+
+    @property
+    def size(self) -> int:
+        """How many samples there are, before constraints."""
+        return self.choices.size
+
+    def candidates(self, label: str) -> tuple[Any, ...]:
+        """Return the values of a choice; those of a subset are lists."""
+        return self._candidates[label]
+
+    def values(self, arch: str) -> tuple[int, ...]:
+        """Return which candidate each choice has, -1 where it does not matter."""
+        return self._positions(arch)
+
+    def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
+        """Return the sample with these candidates; None where they make none."""
+        yield from ()
+        if len(positions) != len(self.labels):
+            return None
+        chosen = {}
+        for (label, candidates), place in zip(self._candidates.items(), positions, strict=True):
+            if place >= len(candidates):
+                return None
+            if place >= 0:
+                chosen[label] = candidates[place]
+        return self._allowed(lambda: self.choices.validate(chosen))
+
+    def sample(self, rng: Random) -> Proposal[str | None]:
+        """Draw a sample by the priors, none twice; None when there are no more."""
+        yield from ()
+        for _ in range(_REPEATS_IN_A_ROW):
+            if self._is_new(arch := json.dumps(self.choices.sample(rng))):
+                return arch
+        # Walking the grid meets one that is new, or the end, after as many steps as were given.
+        return next(filter(self._is_new, self.grid()), None)
+
+    def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
+        """Return all samples that differ in one choice, label by label.
+
+        A subset differs by one member: one more or less, or one in place of another.
+        """
+        yield from ()
+        parent = json.loads(arch)
+        found = (
+            self._changed(parent, choice, other)
+            for choice in self.choices.choices
+            if choice.label in parent
+            for other in self._others(choice, parent[choice.label])
+        )
+        return tuple(dict.fromkeys(one for one in found if one is not None))
+
+    def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
+        """Draw one of the neighbors uniformly; None where there is none."""
+        yield from ()
+        parent = json.loads(arch)
+        changes = [
+            (choice, other)
+            for choice in self.choices.choices
+            if choice.label in parent
+            for other in self._others(choice, parent[choice.label])
+        ]
+        # All neighbors need not be made to draw one: a change that makes none is drawn only once.
+        while changes:
+            place = drawn_below(rng, len(changes))
+            changes[place], changes[-1] = changes[-1], changes[place]
+            child = self._changed(parent, *changes.pop())
+            if child is not None:
+                return child
+        return None
+
+    def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
+        """Change each choice with a probability, at least one; None where nothing can change."""
+        yield from ()
+        parent = json.loads(arch)
+        return self._allowed(lambda: self.choices.mutate(parent, rng, probability=probability))
+
+    def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
+        """Take each choice from one of two parents; None where no child meets the constraints."""
+        yield from ()
+        parents = (json.loads(first), json.loads(second))
+        return self._allowed(lambda: self.choices.crossover(*parents, rng))
+
+    def grid(self) -> Iterator[str]:
+        """Yield all samples; the last label changes fastest, probable values come first."""
+        return map(json.dumps, self.choices.grid())
+
+    def encode(self, arch: str) -> NDArray[Any]:
+        """Return one number a candidate, 1 where it is chosen, else 0."""
+        return one_hot(self.values(arch), tuple(map(len, self._candidates.values())))
+
+    @cached_property
+    def _candidates(self) -> dict[str, tuple[Any, ...]]:
+        return {choice.label: _values_of(choice) for choice in self.choices.choices}
+
+    def _read(self, arch: str) -> tuple[int, ...]:
+        from model_hub import InvalidSampleError  # noqa: PLC0415 - tables are searched without it
+
+        try:
+            sample = self.choices.from_json(arch)
+        except InvalidSampleError as error:
+            raise ProblemError(f"{arch!r:.200} is no architecture of this domain") from error
+        return tuple(
+            candidates.index(sample[label]) if label in sample else -1
+            for label, candidates in self._candidates.items()
+        )
+
+    def _changed(self, parent: Mapping[str, Any], choice: Choice, value: Any) -> str | None:
+        """Return the sample with another value, and defaults where it adds blocks."""
+        defaults = {one.label: one.default for one in self.choices.choices}
+        return self._allowed(
+            lambda: self.choices.validate({**defaults, **parent, choice.label: value})
+        )
+
+    def _others(self, choice: Choice, value: Any) -> Iterator[Any]:
+        """Yield the values of a choice that are one change away."""
+        for other in self._candidates[choice.label]:
+            if other == value:
+                continue
+            if isinstance(value, list):
+                added = sum(member not in value for member in other)
+                removed = sum(member not in other for member in value)
+                # Of subsets of a fixed size the nearest exchange a member.
+                if (added, removed) not in _ONE_MEMBER:
+                    continue
+                if added == removed and len(value) != getattr(choice, "n_chosen", None):
+                    continue
+            yield other
+
+    def _allowed(self, attempt: Callable[[], Mapping[str, Any]]) -> str | None:
+        from model_hub import InvalidSampleError  # noqa: PLC0415 - tables are searched without it
+
+        try:
+            return json.dumps(attempt())
+        except InvalidSampleError:
+            return None
+
+    def _is_new(self, arch: str) -> bool:
+        """Return whether a sample was not given before; from now on it was."""
+        is_new = arch not in self._given
+        self._given.add(arch)
+        return is_new
+
+
+_ONE_MEMBER: Final = frozenset({(1, 0), (0, 1), (1, 1)})
+"""Members that are added and removed by one change of a subset."""
+
+
+def _values_of(choice: Choice) -> tuple[Any, ...]:
+    from model_hub import Subset  # noqa: PLC0415 - tables are searched without it
+
+    return tuple(choice.values()) if isinstance(choice, Subset) else choice.candidates

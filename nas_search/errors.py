@@ -1,0 +1,74 @@
+"""What can go wrong with a search or a study, named after what to do about it.
+
+StudyError
+├── ProblemError            correct the problem: a name or a number of it means nothing
+├── NoFeasibleError         widen the bounds: nothing that was drawn is within them
+├── FailingStudyError       look at the evaluation: it failed too often in a row
+├── StudyFileError          give another file: it is none of this version, or damaged
+├── StudyInUseError         wait for the process that writes to it, or only read
+├── OtherStudyError         give the problem and the strategy that the file was begun with
+├── ReplayError             begin anew: the code now proposes something else than was recorded
+├── DamagedRunError         record the run again: its file is not what was written
+├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
+└── PlotError               choose PNG or SVG, or install the extra
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DamagedRunError",
+    "FailingStudyError",
+    "IncomparableRunsError",
+    "NoFeasibleError",
+    "OtherStudyError",
+    "PlotError",
+    "ProblemError",
+    "ReplayError",
+    "StudyError",
+    "StudyFileError",
+    "StudyInUseError",
+]
+
+
+class StudyError(ValueError):
+    """Base of every error of a study."""
+
+
+class ProblemError(StudyError):
+    """An objective, a bound, a choice or another part of a problem means nothing."""
+
+
+class NoFeasibleError(StudyError):
+    """Nothing that was drawn is within the bounds."""
+
+
+class FailingStudyError(StudyError):
+    """So many evaluations failed in a row that the search leads nowhere."""
+
+
+class StudyFileError(StudyError):
+    """A file holds no study, a damaged one, or one of a newer version."""
+
+
+class StudyInUseError(StudyError):
+    """Another process writes to the file of a study."""
+
+
+class OtherStudyError(StudyError):
+    """A file was begun with another problem or another strategy."""
+
+
+class ReplayError(StudyError):
+    """A strategy does not propose again what the file of a study says it proposed."""
+
+
+class DamagedRunError(StudyError):
+    """A file holds no recorded run, or one that contradicts itself."""
+
+
+class IncomparableRunsError(StudyError):
+    """Runs do not measure the same, or there is no oracle to measure them against."""
+
+
+class PlotError(StudyError):
+    """A plot cannot be drawn."""

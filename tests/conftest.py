@@ -32,7 +32,7 @@ from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample
 from generators.sample.nds import write_sample as write_nds_sample
 
-pytest_plugins = ["real_servers", "skips_in_ci"]
+pytest_plugins = ["processor_time", "real_servers", "skips_in_ci"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

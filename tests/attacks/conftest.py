@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from bench_server import BenchServer, ending_together
+from lying_server import LyingServer, lying
+from one_question import asked_awaited, asked_blocking
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -31,3 +34,16 @@ def attacked(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield lambda **told: started(
             BenchServer(tmp_path_factory.mktemp("server"), directory, **told)
         )
+
+
+@pytest.fixture(name="server")
+def lying_server() -> Iterator[LyingServer]:
+    """A server that says whatever a test has it say."""
+    with lying() as server:
+        yield server
+
+
+@pytest.fixture(params=[asked_blocking, asked_awaited], ids=["blocking", "awaited"])
+def asked(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Ask one thing of a client of either kind, which asks once and waits for ten seconds."""
+    return partial(request.param, retries=0, timeout=10)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from bench_server import BenchServer, ending_together
+from forked_nbs import nbs
 
 from bench_client import AsyncBenchClient, BenchClient, InvalidRequestError
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -272,13 +272,12 @@ def test_clients_and_the_command_line_list_and_delete(start: Start) -> None:
             return [found.sha256 for found in await bench.checkpoints()]
 
     assert asyncio.run(delete_awaiting()) == [second]
-    assert [item["sha256"] for item in json.loads(nbs("checkpoints", url).stdout)] == [second]
+    assert [item["sha256"] for item in json.loads(nbs_jobs("checkpoints", url).stdout)] == [second]
     httpx.post(f"{url}/v1/jobs/{job['id']}/cancel")
-    assert second in nbs("delete-checkpoint", url, second).stdout
-    assert json.loads(nbs("checkpoints", url).stdout) == []
-    assert nbs("delete-checkpoint", url, second).returncode == 1
+    assert second in nbs_jobs("delete-checkpoint", url, second).stdout
+    assert json.loads(nbs_jobs("checkpoints", url).stdout) == []
+    assert nbs_jobs("delete-checkpoint", url, second).returncode == 1
 
 
-def nbs(command: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "service.cli", "jobs", command, *arguments, "--url", url]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+def nbs_jobs(command: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return nbs("jobs", command, *arguments, "--url", url)

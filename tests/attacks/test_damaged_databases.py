@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias
 
 import httpx
 import pytest
 from bench_server import BenchServer, ending_together
+from real_servers import RealServer
 
 from benchmark_db.catalog import INSTALLABLE, Catalog
 from benchmark_db.errors import UnusableDatabaseError
@@ -49,6 +51,10 @@ class Workers(BenchServer):
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
         return [*super().command(), "--workers", "2"]
+
+    def launch(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start a process of its own: the workers are made by it."""
+        return RealServer.launch(self, output)
 
 
 Started: TypeAlias = Callable[..., BenchServer]
@@ -139,7 +145,7 @@ def test_each_of_100_flipped_bits_is_found_when_the_open_file_is_checked(
             catalog.entry(name).database.verify()
         with pytest.raises(UnusableDatabaseError, match=f"{name} is not asked any more"):
             catalog.entry(name)
-        assert name not in catalog.published
+        assert name not in catalog.installed
         catalog.close()
         path.write_bytes(whole)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from bench_server import REPOSITORY, BenchServer
+from bench_server import BenchServer
+from forked_nbs import nbs, start_nbs
 
 from service.jobs import JobSettings, open_jobs
 
@@ -346,16 +345,13 @@ def test_a_worker_says_what_is_wrong_and_works_when_it_is_put_right(
     path = own_server.jobs_folder / "jobs.db"
     write_at(path, 0, b"not a database")
     log = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
     environment = own_server.options["env"]
-    check = subprocess.run(
-        [*command, "--check"], cwd=REPOSITORY, env=environment, check=False, capture_output=True
-    )
+    check = nbs("worker", "--check", **environment)
     assert check.returncode == 1
-    assert b"not a database" in check.stderr
-    assert b"Traceback" not in check.stderr
+    assert "not a database" in check.stderr
+    assert "Traceback" not in check.stderr
     with log.open("wb") as output:
-        worker = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=output)
+        worker = start_nbs("worker", "--threads", "1", env=environment, stderr=output)
     try:
         until(lambda: log.read_text().count("file is not a database") > 2)
         assert worker.poll() is None

@@ -6,7 +6,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from bench_server import REPOSITORY, BenchServer
+from bench_server import BenchServer
+from forked_nbs import ForkedProcess, start_nbs
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities, Job, JobState
@@ -46,17 +46,14 @@ def start(directory: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def work(tmp_path: Path) -> Iterator[Callable[..., ForkedProcess]]:
     """Starts workers of that folder."""
     started = []
 
-    def make(**environment: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
+    def make(**environment: str) -> ForkedProcess:
         told = {"NASBENCH_JOBS_DIR": str(tmp_path / "jobs"), **environment}
         with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                command, cwd=REPOSITORY, env={**os.environ, **told}, stderr=log
-            )
+            process = start_nbs("worker", "--threads", "1", env={**os.environ, **told}, stderr=log)
         started.append(process)
         return process
 

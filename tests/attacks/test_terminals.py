@@ -6,19 +6,19 @@ import json
 import os
 import pty
 import re
-import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from forked_nbs import start_nbs
 from hypothesis import given
 from hypothesis import strategies as st
-from lying_server import LyingServer, answer, job, lying
+from lying_server import LyingServer, answer, job
 
 from bench_client import AsyncBenchClient, BenchClient, BenchError, InvalidSettingError, Job
 from bench_client.progress_line import progress_line
@@ -32,17 +32,11 @@ SAFE: Final = re.compile(r"\x1b\[[0-9;]*m|\x1b\[K")
 """What colors a text of our own, or ends the line of progress."""
 
 
-@pytest.fixture
-def server() -> Iterator[LyingServer]:
-    with lying() as server:
-        yield server
-
-
 def shown_on_a_terminal(words: Iterable[str], **environment: str) -> tuple[int, str]:
     """Run `nbs` with a terminal as all its streams; return its status and what was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", *words],
+    process = start_nbs(
+        *words,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

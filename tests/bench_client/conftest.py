@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import socket
@@ -16,8 +15,9 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from one_question import asked_awaited, asked_blocking
 
-from bench_client import AsyncBenchClient, BenchClient, Simulation
+from bench_client import BenchClient, Simulation
 from bench_client.models import fields_of
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
@@ -289,20 +289,7 @@ def reply() -> MakeReply:
     return Reply
 
 
-def _asked_blocking(url: str, what: Callable[[Any], Any], **options: Any) -> Any:
-    with BenchClient(url, **options) as bench:
-        return what(bench)
-
-
-def _asked_awaited(url: str, what: Callable[[Any], Any], **options: Any) -> Any:
-    async def asked() -> Any:
-        async with AsyncBenchClient(url, **options) as bench:
-            return await what(bench)
-
-    return asyncio.run(asked())
-
-
-@pytest.fixture(params=[_asked_blocking, _asked_awaited], ids=["blocking", "awaited"])
+@pytest.fixture(params=[asked_blocking, asked_awaited], ids=["blocking", "awaited"])
 def asked(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Open a client of either kind on an address, ask it one thing and return the answer."""
     chosen: Callable[..., Any] = request.param

@@ -15,6 +15,7 @@ from typing import Final
 
 import httpx
 import pytest
+from forked_nbs import ForkedProcess, start_nbs
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -62,9 +63,8 @@ def service(sample: Path, jobs_folder: Path) -> Iterator[str]:
     """The address of a service of them."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [*(sys.executable, "-m", "service.cli", "serve"), "--data", str(sample)]
-    server = subprocess.Popen(
-        [*command, "--port", str(port)],
+    server = start_nbs(
+        *("serve", "--data", sample, "--port", str(port)),
         env=ENVIRONMENT | {"NASBENCH_JOBS_DIR": str(jobs_folder)},
         stderr=subprocess.DEVNULL,
     )
@@ -80,15 +80,14 @@ def service(sample: Path, jobs_folder: Path) -> Iterator[str]:
 @pytest.fixture
 def worker(jobs_folder: Path) -> Iterator[None]:
     """A worker beside that service."""
-    command = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
     environment = ENVIRONMENT | {"NASBENCH_JOBS_DIR": str(jobs_folder)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = start_nbs("worker", "--threads", "1", env=environment, stderr=subprocess.DEVNULL)
     yield
     process.terminate()
     process.wait(30)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, server: ForkedProcess) -> None:
     for _ in range(300):
         assert server.poll() is None, "the service ended by itself"
         try:

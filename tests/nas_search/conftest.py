@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from forked_nbs import ForkedProcess, start_nbs
 
 from bench_client import BenchClient, Simulation
 from nas_search.study import RecordedPoint, RecordedRun
@@ -34,9 +33,8 @@ def cells_server(nasbench101_folder: Path) -> Iterator[str]:
     """The address of a server of them."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "service.cli", "serve", "--data", nasbench101_folder]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)], stderr=subprocess.DEVNULL, cwd=REPOSITORY, env=os.environ
+    process = start_nbs(
+        "serve", "--data", nasbench101_folder, "--port", str(port), stderr=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -47,7 +45,7 @@ def cells_server(nasbench101_folder: Path) -> Iterator[str]:
         process.wait(20)
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: ForkedProcess) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         assert process.poll() is None, "the server does not start"

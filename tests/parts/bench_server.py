@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import httpx
+from forked_nbs import ForkedProcess, start_nbs
 from real_servers import RealServer
 
 __all__ = ["BenchServer", "ending_together"]
 
+NBS: Final = [sys.executable, "-m", "service.cli"]
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
@@ -60,8 +63,17 @@ class BenchServer(RealServer):
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
-        serve = [sys.executable, "-m", "service.cli", "serve"]
+        serve = [*NBS, "serve"]
         return [*serve, "--data", str(self._directory), "--port", str(self.port)]
+
+    def launch(self, output: IO[bytes]) -> ForkedProcess | subprocess.Popen[bytes]:
+        """Fork the process, unless another program is to start it."""
+        command = self.command()
+        if command[: len(NBS)] != NBS:
+            return super().launch(output)
+        return start_nbs(
+            *command[len(NBS) :], env=self.options["env"], stdout=output, stderr=output
+        )
 
     def answers(self) -> bool:
         """Whether the server answers a client."""

@@ -7,13 +7,32 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-__all__ = ["DIGEST", "LyingServer", "answer", "job", "lying"]
+from bench_client import AsyncBenchClient
+
+__all__ = [
+    "CONTENT",
+    "DIGEST",
+    "ENDLESS",
+    "MEGABYTE",
+    "LyingServer",
+    "answer",
+    "download",
+    "endless_chunks",
+    "job",
+    "lying",
+    "sends_artifact",
+]
 
 Say: TypeAlias = Callable[[str], Iterable[bytes]]
 """Returns what is sent for a request, of which it gets method and target."""
 
+CONTENT: Final = b"test"
+"""What DIGEST is the digest of."""
+MEGABYTE: Final = 2**20
+ENDLESS: Final = b"x" * MEGABYTE
 DIGEST: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -119,3 +138,31 @@ def job(*artifacts: dict[str, Any] | str, **members: Any) -> bytes:
         "time_limit": 1.0,
     }
     return json.dumps({**found, **members}).encode()
+
+
+def sends_artifact(body: bytes, *headers: tuple[str, str]) -> Say:
+    """Return what answers with a job and with its one file."""
+
+    def say(target: str) -> Iterable[bytes]:
+        if "artifacts" not in target:
+            return [answer(job("a.txt"))]
+        return [answer(body, ("Content-Type", "text/plain"), ("ETag", f'"{DIGEST}"'), *headers)]
+
+    return say
+
+
+async def _download_awaited(bench: Any, folder: Path) -> Any:
+    return await bench.download(await bench.job("0" * 32), folder)
+
+
+def download(bench: Any, folder: Path) -> Any:
+    """Download the files of the job with a client of either kind."""
+    if isinstance(bench, AsyncBenchClient):
+        return _download_awaited(bench, folder)
+    return bench.download(bench.job("0" * 32), folder)
+
+
+def endless_chunks() -> Iterator[bytes]:
+    """Give four gigabytes in chunks of a megabyte."""
+    for _ in range(4096):
+        yield b"%x\r\n%s\r\n" % (len(ENDLESS), ENDLESS)

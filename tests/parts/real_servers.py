@@ -18,11 +18,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psycopg
 import pytest
 import redis
+from forked_nbs import ForkedProcess
 
 __all__ = ["PostgresServer", "RedisServer", "postgres_server", "redis_server"]
 
@@ -39,7 +40,7 @@ class RealServer(ABC):
         self.folder = folder
         self.log = folder / "server.log"
         self.options: dict[str, Any] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedProcess | subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
 
@@ -63,14 +64,16 @@ class RealServer(ABC):
         """
         if self._process is None:
             with self.log.open("ab") as output:
-                self._process = subprocess.Popen(
-                    self.command(), stdout=output, stderr=output, **self.options
-                )
+                self._process = self.launch(output)
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, f"no answer: {self.log.read_text()}"
             time.sleep(0.05)
+
+    def launch(self, output: IO[bytes]) -> ForkedProcess | subprocess.Popen[bytes]:
+        """Start the process, which writes where it is told."""
+        return subprocess.Popen(self.command(), stdout=output, stderr=output, **self.options)
 
     @property
     def process_id(self) -> int:

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import httpx
 import pytest
+from forked_nbs import ForkedProcess, start_nbs
 
 from generators.registry import GENERATORS, SAMPLES
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -158,17 +159,17 @@ def serving(
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = folder / f"server-{port}.log"
-    command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port", str(port)]
-    command += ["--workers", str(workers), "--host", host]
+    command = ["serve", "--data", str(folder), "--port", str(port), "--host", host]
+    jobs = {"NASBENCH_JOBS_DIR": str(folder / f"jobs-{port}")}
+    # No proxy waits to hear that a test's server ends.
+    told = {**os.environ, **jobs, "NASBENCH_DRAIN_SECONDS": "0", **environment}
+    process: ForkedProcess | subprocess.Popen[bytes]
     with log.open("wb") as output:
-        jobs = {"NASBENCH_JOBS_DIR": str(folder / f"jobs-{port}")}
-        process = subprocess.Popen(
-            command,
-            stderr=output,
-            cwd=REPOSITORY,
-            # No proxy waits to hear that a test's server ends.
-            env={**os.environ, **jobs, "NASBENCH_DRAIN_SECONDS": "0", **environment},
-        )
+        if workers == 1:
+            process = start_nbs(*command, env=told, stderr=output)
+        else:
+            command = [sys.executable, "-m", "service.cli", *command, "--workers", str(workers)]
+            process = subprocess.Popen(command, stderr=output, cwd=REPOSITORY, env=told)
     try:
         url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
         wait_for(url, process, log)
@@ -180,7 +181,7 @@ def serving(
     assert "Traceback" not in log.read_text()
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(url: str, process: ForkedProcess | subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()

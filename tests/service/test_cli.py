@@ -12,29 +12,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_nbs import nbs, start_nbs
 
 from benchmark_db.catalog import Catalog
 from generators.registry import SAMPLES
-
-
-def nbs(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **environment},
-    )
+from service.cli.commands import app
 
 
 def on_terminal(*arguments: str | Path) -> str:
     """Return what a command prints on a terminal of 100 columns."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+    with start_nbs(*arguments, stdout=follower, stderr=follower, env=environment) as process:
         os.close(follower)
         output = b""
         while True:
@@ -46,6 +35,41 @@ def on_terminal(*arguments: str | Path) -> str:
         process.wait(60)
     os.close(leader)
     return output.decode()
+
+
+COMMANDS = [command.name for command in app.registered_commands] + [
+    group.name for group in app.registered_groups
+]
+
+
+class TestProcesses:
+    """The other tests fork a process that has imported `nbs`; here the interpreter starts it."""
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_every_command_starts(self, name: str) -> None:
+        started = subprocess.run(
+            [sys.executable, "-m", "service.cli", name, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (started.returncode, started.stderr) == (0, "")
+        assert f"Usage: nbs {name}" in started.stdout
+
+    def test_an_answer_and_a_failure_are_those_of_a_forked_one(self, directory: Path) -> None:
+        for arguments in (
+            ("query", "nb201", "3", "--data", str(directory)),
+            ("query", "nb201", "nonsense", "--data", str(directory)),
+        ):
+            command = [sys.executable, "-m", "service.cli", *arguments]
+            started = subprocess.run(command, capture_output=True, text=True, check=False)
+            forked = nbs(*arguments)
+            assert (started.returncode, started.stdout, started.stderr) == (
+                forked.returncode,
+                forked.stdout,
+                forked.stderr,
+            )
 
 
 class TestTheWayFromNothingToAnAnswer:

@@ -7,8 +7,6 @@ import gzip
 import json
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from forked_nbs import nbs
 
 from benchmark_db.questions import MAX_BATCH, MAX_LIMIT
 from generators.registry import GENERATORS, SAMPLES
@@ -372,10 +371,7 @@ def test_requests_are_answered_at_the_same_time(server: str) -> None:
 def test_a_port_that_is_taken_is_a_clear_failure(directory: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [*(sys.executable, "-m", "service.cli", "serve"), "--data", directory]
-        ended = subprocess.run(
-            [*command, "--port", port], capture_output=True, text=True, timeout=60, check=False
-        )
+        ended = nbs("serve", "--data", directory, "--port", port)
     assert ended.returncode != 0
     assert "address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr

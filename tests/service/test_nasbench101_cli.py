@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
+
+from forked_nbs import nbs
 
 Write: TypeAlias = Callable[[Path, Iterable[bytes]], Path]
 
@@ -16,14 +15,6 @@ HASH = "00005c142e6f48ac74fdcf73e3439874"
 CHAIN = '{"op1": "conv3x3", "input1": [0], "input2": [1]}'
 STRANDED = '{"op1": "conv3x3", "op2": "maxpool", "input1": [0], "input2": [1], "input3": [1]}'
 CHAIN_HASH = "b49ac8c578b4561d79ac7087988f1c61"
-
-
-def nbs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "NASBENCH_URL"}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env=environment
-    )
 
 
 class TestQuery:

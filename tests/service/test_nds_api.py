@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from forked_nbs import nbs
 
 from bench_client import (
     AsyncBenchClient,
@@ -291,12 +290,8 @@ class TestOverHttp:
 
 
 class TestCommandLine:
-    def nbs(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
     def test_asks(self, nds_folder: Path) -> None:
-        asked = self.nbs(
+        asked = nbs(
             *("query", "nds", "--data", nds_folder, "--model-family", "residual_basic"),
             *("--model-spec", json.dumps(RESNET), "--min", "flops=100", "--max", "flops=200"),
             *("--sort=-best_test_acc", "--limit", "1"),
@@ -306,7 +301,7 @@ class TestCommandLine:
 
     @pytest.mark.parametrize("option", ["--min=flops", "--max=flops=many"])
     def test_a_bound_is_a_name_and_a_number(self, nds_folder: Path, option: str) -> None:
-        asked = self.nbs("query", "nds", "--data", nds_folder, option)
+        asked = nbs("query", "nds", "--data", nds_folder, option)
         assert asked.returncode == 2
         assert "NAME=NUMBER" in asked.stderr
 
@@ -314,13 +309,13 @@ class TestCommandLine:
         raw = tmp_path / "raw"
         raw.mkdir()
         (raw / "ENAS.json").write_bytes((nds_archive / "ENAS.json").read_bytes())
-        refused = self.nbs("generate", "nds", raw, "--out", tmp_path)
+        refused = nbs("generate", "nds", raw, "--out", tmp_path)
         assert refused.returncode == 1
         assert "--partial" in refused.stderr
         assert not (tmp_path / "nds.db").exists()
-        assert self.nbs("generate", "nds", raw, "--out", tmp_path, "--partial").returncode == 0
+        assert nbs("generate", "nds", raw, "--out", tmp_path, "--partial").returncode == 0
         assert (tmp_path / "nds.db").exists()
 
     def test_other_benchmarks_have_no_parts(self, tmp_path: Path) -> None:
-        asked = self.nbs("generate", "nasbench201", tmp_path, "--partial")
+        asked = nbs("generate", "nasbench201", tmp_path, "--partial")
         assert asked.returncode == 2

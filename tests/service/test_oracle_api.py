@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from forked_nbs import nbs
 
 from bench_client import (
     AsyncBenchClient,
@@ -48,11 +47,6 @@ def ask(request: pytest.FixtureRequest, server: str, directory: Path) -> Ask:
     if "awaited" in mode:
         return lambda question: asyncio.run(awaited(question))
     return blocking
-
-
-def nbs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_best_within_bounds_come_first(ask: Ask) -> None:

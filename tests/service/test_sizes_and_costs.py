@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +11,7 @@ from typing import Any, TypeAlias
 import httpx
 import numpy as np
 import pytest
+from forked_nbs import nbs
 
 from bench_client import (
     AsyncBenchClient,
@@ -62,11 +61,6 @@ def ask(
 def http(sizes_and_costs_server: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=sizes_and_costs_server, timeout=30) as client:
         yield client
-
-
-def nbs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 class TestSizeSpace:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
+from forked_nbs import nbs
 
 from service.access.key_file import KeyFile, KeyFileError
 from service.access.key_ring import KeyRing
@@ -21,9 +21,8 @@ def file(tmp_path: Path) -> KeyFile:
     return KeyFile(tmp_path / "data" / "keys.json")
 
 
-def nbs(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "service.cli", "keys", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def nbs_keys(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return nbs("keys", *arguments)
 
 
 class TestScopes:
@@ -130,20 +129,20 @@ class TestARing:
 
 class TestTheCommand:
     def test_prints_a_key_once_and_lists_it_without(self, tmp_path: Path) -> None:
-        created = nbs("create", "alice", "--scope", "jobs", "--data", tmp_path)
+        created = nbs_keys("create", "alice", "--scope", "jobs", "--data", tmp_path)
         assert created.returncode == 0
         token = created.stdout.strip()
         assert id_of(token)
-        listed = nbs("list", "--data", tmp_path)
+        listed = nbs_keys("list", "--data", tmp_path)
         assert token not in listed.stdout
         (row,) = json.loads(listed.stdout)
         assert (row["name"], row["scope"], row["revoked"]) == ("alice", "jobs", None)
-        assert nbs("revoke", "alice", "--data", tmp_path).returncode == 0
-        assert json.loads(nbs("list", "--data", tmp_path).stdout)[0]["revoked"] is not None
+        assert nbs_keys("revoke", "alice", "--data", tmp_path).returncode == 0
+        assert json.loads(nbs_keys("list", "--data", tmp_path).stdout)[0]["revoked"] is not None
 
     def test_a_failure_is_one_line(self, tmp_path: Path) -> None:
-        failed = nbs("revoke", "nobody", "--data", tmp_path)
+        failed = nbs_keys("revoke", "nobody", "--data", tmp_path)
         assert failed.returncode == 1
         assert failed.stderr.startswith("nbs: there is no key 'nobody'")
         assert "Traceback" not in failed.stderr
-        assert nbs("create", "alice", "--scope", "root", "--data", tmp_path).returncode == 2
+        assert nbs_keys("create", "alice", "--scope", "root", "--data", tmp_path).returncode == 2

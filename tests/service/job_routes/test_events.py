@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from forked_nbs import start_nbs
 
 from service.jobs import Jobs
 from service.jobs.records import Claim, Progress
@@ -109,10 +108,9 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_and_stops(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "service.cli", "serve", "--data", str(directory)]
     environment = {**os.environ, "NASBENCH_JOBS_DIR": str(tmp_path / "jobs")}
     with ExitStack() as stack:
-        process = subprocess.Popen([*command, "--port", str(port)], env=environment)
+        process = start_nbs("serve", "--data", directory, "--port", str(port), env=environment)
         stack.callback(process.kill)
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=8)

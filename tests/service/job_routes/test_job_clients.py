@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_nbs import nbs
 
 from bench_client import (
     AsyncBenchClient,
@@ -141,20 +140,14 @@ def test_local_files_have_no_jobs(directory: Path) -> None:
 def test_the_command_line_lists_shows_cancels_and_watches(
     job_server: Any, submitted: dict[str, Any]
 ) -> None:
-    def nbs(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "service.cli", "jobs", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "NASBENCH_URL": job_server.url},
-        )
+    def nbs_jobs(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return nbs("jobs", *arguments, NASBENCH_URL=job_server.url)
 
-    listed = json.loads(nbs("list", "--state", "queued", "--limit", "1000").stdout)
+    listed = json.loads(nbs_jobs("list", "--state", "queued", "--limit", "1000").stdout)
     assert submitted["id"] in [job["id"] for job in listed]
-    assert json.loads(nbs("show", submitted["id"]).stdout)["state"] == "queued"
-    assert json.loads(nbs("cancel", submitted["id"]).stdout)["state"] == "cancelled"
-    watched = nbs("watch", submitted["id"])
+    assert json.loads(nbs_jobs("show", submitted["id"]).stdout)["state"] == "queued"
+    assert json.loads(nbs_jobs("cancel", submitted["id"]).stdout)["state"] == "cancelled"
+    watched = nbs_jobs("watch", submitted["id"])
     assert watched.returncode == 1
     assert "was cancelled" in watched.stderr
     assert "Traceback" not in watched.stderr

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_nbs import ForkedProcess, start_nbs
 
 import model_hub
 from bench_client.models import JobKind
@@ -26,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 PATIENCE = 120.0
 ENDLESS = 1_000_000
 # Threads of several processes that wait for each other on two cores take ten times as long.
-WORKER = [sys.executable, "-m", "service.cli", "worker", "--threads", "1"]
+WORKER = ("worker", "--threads", "1")
 NETWORK = {
     "model": None,
     "space": "NasBench201",
@@ -48,24 +47,24 @@ class Lab:
 
     jobs: Jobs
     environment: dict[str, str]
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: list[ForkedProcess] = field(default_factory=list)
     starting: threading.Lock = field(default_factory=threading.Lock)
 
-    def work(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def work(self, *arguments: str, **environment: str) -> ForkedProcess:
         """Start a worker."""
         with self.starting:
             log = self.jobs.settings.folder / f"worker-{len(self.started)}.log"
             with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [*WORKER, *arguments],
-                    cwd=REPOSITORY,
+                process = start_nbs(
+                    *WORKER,
+                    *arguments,
                     env={**os.environ, **self.environment, **environment},
                     stderr=output,
                 )
             self.started.append(process)
         return process
 
-    def log(self, process: subprocess.Popen[bytes]) -> str:
+    def log(self, process: ForkedProcess) -> str:
         """Return what a worker has logged."""
         number = self.started.index(process)
         return (self.jobs.settings.folder / f"worker-{number}.log").read_text()

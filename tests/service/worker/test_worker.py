@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_nbs import nbs
 from PIL import Image
 
 from service.jobs.records import Job, JobState
 
-from .conftest import NETWORK, REPOSITORY, Lab
+from .conftest import NETWORK, Lab
 
 EVALUATION = {
     "network": NETWORK,
@@ -187,11 +186,7 @@ def test_a_request_id_follows_the_job_into_the_log_of_its_worker(lab: Lab) -> No
 
 def test_health_is_that_of_this_machines_workers(lab: Lab) -> None:
     def check() -> int:
-        command = [sys.executable, "-m", "service.cli", "worker", "--check"]
-        environment = {**os.environ, **lab.environment}
-        return subprocess.run(
-            command, env=environment, cwd=REPOSITORY, check=False, capture_output=True
-        ).returncode
+        return nbs("worker", "--check", **lab.environment).returncode
 
     assert check() == 1
     lab.work()

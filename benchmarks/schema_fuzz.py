@@ -26,8 +26,7 @@ from schema_unsaid import UNSAID, configuration
 from schemathesis.checks import CHECKS, load_all_checks
 
 from generators.registry import GENERATORS, SAMPLES
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope
+from service.access.keys import KeyFile, KeyScope
 
 _REPORT: Final = "report.json"
 

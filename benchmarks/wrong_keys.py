@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.access.key_file import KeyFile
-from service.access.key_ring import KeyRing
-from service.access.keys import KeyScope, draw_token
+from service.access.keys import KeyFile, KeyRing, KeyScope, draw_token
 
 _ROUNDS = 20_000
 

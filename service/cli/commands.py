@@ -20,7 +20,7 @@ from missing_extra import MissingExtraError
 from model_hub.errors import ModelHubError
 from nas_search.study import StudyError
 from safe_pickle import ArchiveError
-from service.access.key_file import KeyFileError
+from service.access.keys import KeyFileError
 from service.cli import data, jobs, keys, oracle, query, serve, zoo
 from service.cli.batch import batch
 from service.cli.export import export_command

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service.access.key_file import KeyFile
-from service.access.keys import Key, KeyScope
+from service.access.keys import Key, KeyFile, KeyScope
 from service.cli.data import AsJson, DataDirectory
 from service.cli.output import print_items, print_json, wants_json
 from service.settings import Settings

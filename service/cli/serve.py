@@ -16,7 +16,7 @@ import typer
 
 from benchmark_db.catalog import Catalog
 from missing_extra import needs
-from service.access.key_file import KeyFile
+from service.access.keys import KeyFile
 from service.access.trusted_hosts import is_local
 from service.cli.data import DataDirectory, existing_directory
 from service.jobs import JobSettings

@@ -9,9 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.access.key_ring import KeyRing
-from service.access.keys import Key, KeyScope
-from service.access.rate_limits import RateLimits, Refusal
+from service.access.callers import RateLimits, Refusal
+from service.access.keys import Key, KeyRing, KeyScope
 from service.access.required_scopes import OPEN, required_scope
 from service.access.trusted_hosts import TrustedHosts, is_own_origin
 from service.http.problems import problem

@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.callers import caller_of
+from service.access.callers import NoPlaceError, Shares, caller_of
 from service.access.required_scopes import OPEN
-from service.access.shares import NoPlaceError, Shares
 from service.http.problems import problem
 
 __all__ = ["Admission"]

@@ -1,8 +1,12 @@
-"""Files whose content never changes, sent whole or in part."""
+"""Files whose content never changes, sent whole or in part.
+
+The Range and If-None-Match headers are read as RFC 9110 says.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -16,11 +20,65 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.http.client_connection import ClientConnection, ClientDisconnectedError
 from service.http.problems import problem
-from service.http.ranges import UnsatisfiableRangeError, holds, part_of
+from service.http.streams import ClientConnection, ClientDisconnectedError
 
-__all__ = ["DamagedFileError", "DigestedFile", "open_file"]
+__all__ = [
+    "DamagedFileError",
+    "DigestedFile",
+    "UnsatisfiableRangeError",
+    "holds",
+    "open_file",
+    "part_of",
+]
+
+_ONE_RANGE: Final = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
+
+
+class UnsatisfiableRangeError(Exception):
+    """No byte of the file lies in the range that is asked for."""
+
+
+def part_of(size: int, asked: str | None) -> range | None:
+    """Return which bytes of a file a Range header asks for; None: all of it.
+
+    A header that is malformed, has another unit or asks for several ranges is ignored, which the
+    specification allows (RFC 9110, section 14.2): the answer is the whole file.
+
+    Args:
+        size: Bytes of the file.
+        asked: The header, if there is one.
+
+    Raises:
+        UnsatisfiableRangeError: The range lies behind the end, or is empty.
+    """
+    found = None if asked is None else _ONE_RANGE.fullmatch(asked)
+    if found is None or found[0].count("-") != 1 or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        part = range(max(size - int(found[2]), 0), size)
+    else:
+        first, last = int(found[1]), int(found[2]) if found[2] else size - 1
+        if found[2] and last < first:
+            return None
+        part = range(first, min(last + 1, size))
+    if not part:
+        raise UnsatisfiableRangeError
+    return part
+
+
+def holds(tag: str, header: str | None) -> bool:
+    """Tell whether an If-None-Match header names an entity tag.
+
+    Args:
+        tag: The tag, in its quotes.
+        header: The header, if there is one.
+    """
+    if header is None:
+        return False
+    named = {each.strip().removeprefix("W/") for each in header.split(",")}
+    return header.strip() == "*" or tag.removeprefix("W/") in named
+
 
 _PIECE: Final = 256 * 1024
 _FOR_EVER: Final = "private, max-age=31536000, immutable"

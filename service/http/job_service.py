@@ -21,7 +21,7 @@ from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.connections import ANSWER_SECONDS, within
 from service.jobs.errors import DiskFullError, JobError, StoreUnavailableError
-from service.observability.job_metrics import availability_family, job_families
+from service.observability.metrics import availability_family, job_families
 
 __all__ = ["JobService", "job_service_of"]
 

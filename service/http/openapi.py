@@ -1,19 +1,107 @@
-"""The parts of the OpenAPI document that all routes share."""
+"""The OpenAPI document, and the page at `/docs` that shows it.
+
+`problems` and `READ_PROBLEMS` are what routes say of their errors. What the document says of keys,
+limits and refusals is derived from what decides (service/access/required_scopes.py), so that a new
+route is described on the day it is written. The page brings all its parts: clusters lack the
+internet.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Iterable
+from importlib import resources
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
 
 from bench_client.models import Problem
-from service.access.key_ring import KeyRing
-from service.access.keys import KeyScope
-from service.http.openapi_access import describe_access
+from service.access.keys import KeyRing, KeyScope
+from service.access.required_scopes import OPEN, required_scope
 from service.http.problems import PROBLEM_JSON
 
-__all__ = ["NOT_MODIFIED", "READ_PROBLEMS", "install_openapi", "problems"]
+__all__ = [
+    "NOT_MODIFIED",
+    "READ_PROBLEMS",
+    "describe_access",
+    "install_openapi",
+    "problems",
+    "router",
+]
+
+_BEARER: Final = "bearer"
+_SCHEME: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "A key that `nbs keys create` made. Its scope says what it allows: `read`: every GET and "
+        "HEAD, and the questions that are asked by POST; `jobs`: that, and submitting and "
+        "cancelling jobs; "
+        "`admin`: that, and uploading and deleting checkpoints. `x-scope` of an operation is the "
+        "least that it needs. Where its `security` has an empty alternative, this server asks for "
+        "none, but refuses a wrong one as soon as there are keys."
+    ),
+}
+
+_REFUSALS: Final = {
+    "400": "The service is not called by the name in the Host header, or by two.",
+    "401": "A key is needed, or the one shown is none of this service.",
+    "403": "The scope of the key is too small, or a page of another site asks for a change.",
+    "429": "More requests than the limits allow: ask again after `Retry-After`.",
+    "503": "As many requests are in progress as may be: ask again after `Retry-After`.",
+}
+"""What may happen to any request before its route is looked for."""
+
+_TEXT: Final = {"schema": {"type": "string"}}
+_HEADERS: Final = {
+    "401": {"WWW-Authenticate": {**_TEXT, "description": "Names the scheme.", "required": True}},
+    "429": {"Retry-After": {**_TEXT, "description": "Seconds to wait.", "required": True}},
+}
+
+
+def describe_access(schema: dict[str, Any], *, unkeyed: Iterable[KeyScope]) -> None:
+    """Add to a document what its operations need and how they are refused.
+
+    Args:
+        schema: The document; it is changed.
+        unkeyed: The scopes that nobody needs a key for on this server.
+    """
+    schema["components"]["securitySchemes"] = {_BEARER: _SCHEME}
+    free = frozenset(unkeyed)
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            scope = required_scope(method.upper(), path)
+            if scope is not None:
+                operation["x-scope"] = str(scope)
+            operation["security"] = _security(scope, free=scope in free)
+            if path not in OPEN:
+                _add_refusals(operation["responses"])
+
+
+def _security(scope: KeyScope | None, *, free: bool) -> list[dict[str, list[str]]]:
+    """Return the alternatives of showing a key, the empty one first where it is one."""
+    if scope is None:
+        return []
+    # Other schemes than OAuth's name roles here (OpenAPI 3.1, Security Requirement Object).
+    keyed = {_BEARER: [str(scope)]}
+    return [{}, keyed] if free else [keyed]
+
+
+def _add_refusals(responses: dict[str, Any]) -> None:
+    for status, meaning in _REFUSALS.items():
+        stated = responses.get(status, {}).get("description")
+        responses[status] = {
+            "description": f"{stated} {meaning}" if stated else meaning,
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        }
+
 
 NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The caller's copy, named by If-None-Match, is current."}
@@ -103,3 +191,57 @@ def _mark_problems(responses: dict[str, Any]) -> None:
     for status, response in responses.items():
         if status >= "400" and "application/json" in response.get("content", {}):
             response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
+
+
+router = APIRouter(include_in_schema=False)
+
+_FILES: Final = {
+    "swagger-ui-bundle.js": "application/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+_SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The page styles its elements itself; it runs its own files and its one script, nothing else."""
+
+
+@router.get("/")
+async def to_docs() -> Response:
+    """Lead whoever opens the service in a browser to its documentation."""
+    return RedirectResponse("docs")
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """Show the page."""
+    page = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=request.app.title,
+        swagger_js_url="swagger/swagger-ui-bundle.js",
+        swagger_css_url="swagger/swagger-ui.css",
+        swagger_favicon_url="swagger/favicon-32x32.png",
+        swagger_ui_parameters={
+            "tryItOutEnabled": True,
+            "filter": True,
+            "displayRequestDuration": True,
+        },
+    )
+    text = bytes(page.body).decode()
+    hashes = [hashlib.sha256(script.encode()).digest() for script in _SCRIPT.findall(text)]
+    scripts = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in hashes)
+    page.headers["Content-Security-Policy"] = _POLICY.format(scripts=scripts)
+    return page
+
+
+@router.get("/swagger/{name}")
+async def file(name: str) -> Response:
+    """Send a file of the page."""
+    if name not in _FILES:
+        raise HTTPException(404)
+    content = (resources.files("fastapi_swagger.resources") / name).read_bytes()
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return Response(content, headers=headers, media_type=_FILES[name])

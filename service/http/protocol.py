@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 from service.access.callers import neighborhood
 from service.http.connections import Connections
 from service.http.problems import problem
-from service.http.security_headers import security_headers
+from service.http.request_middleware import security_headers
 
 __all__ = ["BoundedHttpProtocol", "Fault"]
 

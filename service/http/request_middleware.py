@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, count and log line, and the error nobody foresaw."""
+"""Middleware around every request: id, count, log line, security headers, unforeseen errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 import structlog
@@ -15,11 +15,41 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.problems import problem
-from service.http.security_headers import security_headers
 from service.http.shutdown import Shutdown
-from service.observability.request_counter import RequestCounter
+from service.observability.metrics import RequestCounter
 
-__all__ = ["RequestMiddleware"]
+__all__ = ["RequestMiddleware", "security_headers"]
+
+_Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+_ALWAYS: Final[_Headers] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_POLICY: Final = b"content-security-policy"
+_NOTHING: Final[_Headers] = (
+    *_ALWAYS,
+    # An answer is data: opened as a page it runs, loads and is framed nowhere.
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+)
+_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+_DATA: Final = "/v1/"
+
+
+def security_headers(path: str, scheme: str, headers: _Headers) -> _Headers:
+    """Return what to add to the headers of an answer.
+
+    A page brings a policy of its own; below `/v1/` there are none.
+
+    Args:
+        path: What was asked for.
+        scheme: How the caller reached the service: `https` where a trusted proxy says so.
+        headers: Those that the answer has.
+    """
+    brought = not path.startswith(_DATA) and any(name == _POLICY for name, _ in headers)
+    added = _ALWAYS if brought else _NOTHING
+    return (*added, _TLS) if scheme == "https" else added
+
 
 _GZIP_FROM_BYTES: Final = 2048
 _GZIP_LEVEL: Final = 1

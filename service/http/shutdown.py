@@ -1,8 +1,12 @@
-"""The time between being told to stop and stopping, in which a proxy sends its requests elsewhere.
+"""Stopping a worker without losing requests.
 
-Uvicorn closes its listener at once, and a request that is under way to it fails. So the signal is
-held back for a while in which `/readyz` answers 503 and everything else is answered as ever, each
-answer being the last of its connection.
+`when_told_to_stop` runs a function the moment a signal arrives: uvicorn waits for the answers under
+way before it ends the application, and a stream that goes on as long as its reader stays must be
+told before that.
+
+`Shutdown` holds SIGTERM back for a while, so that a proxy sends its requests elsewhere: uvicorn
+closes its listener at once, and a request that is under way to it would fail. Meanwhile `/readyz`
+answers 503 and everything else is answered as ever, each answer being the last of its connection.
 """
 
 from __future__ import annotations
@@ -10,11 +14,51 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Shutdown"]
+__all__ = ["Shutdown", "when_told_to_stop"]
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def when_told_to_stop(act: Callable[[], None]) -> Iterator[None]:
+    """Call a function in the event loop as soon as a signal tells the process to stop.
+
+    Whoever handled the signal before still does. Must be entered in a running event loop; outside
+    the main thread, where Python lets nobody handle signals, it does nothing.
+    """
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        for number in _SIGNALS:
+            stack.enter_context(_noticed(number, lambda: loop.call_soon_threadsafe(act)))
+        yield
+
+
+@contextmanager
+def _noticed(number: signal.Signals, act: Callable[[], object]) -> Iterator[None]:
+    before = signal.getsignal(number)
+
+    def handle(given: int, frame: FrameType | None) -> None:
+        act()
+        if callable(before):
+            before(given, frame)
+
+    try:
+        if not callable(before):
+            yield
+            return
+        signal.signal(number, handle)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if signal.getsignal(number) is handle:
+            signal.signal(number, before)
 
 
 class Shutdown:

@@ -1,25 +1,105 @@
-"""The metrics of a server, whatever number of workers it has.
+"""Metrics of a server, as Prometheus reads them.
 
-With one worker they are in memory. With several, `PROMETHEUS_MULTIPROC_DIR` names a folder in which
-each keeps a file of its own; whichever is asked adds all of them up.
+`RequestCounter` counts requests in plain numbers: a counter and a histogram that several processes
+share take 7 µs a request, as much as looking an architecture up. Once a second and before each
+reading, `Metrics` takes over what they have grown by. With one worker the metrics are in memory.
+With several, `PROMETHEUS_MULTIPROC_DIR` names a folder in which each keeps a file of its own;
+whichever is asked adds all of them up. The state of databases, jobs and workers is looked up when
+it is asked for.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from service.observability.request_counter import BUCKETS, RequestCounter
+from benchmark_db.catalog import Catalog
+from benchmark_db.errors import UnusableDatabaseError
+from service.jobs.records import JobState, WorkerState
 
-__all__ = ["Families", "Metrics"]
+__all__ = [
+    "BUCKETS",
+    "Answered",
+    "Counted",
+    "Families",
+    "Metrics",
+    "RequestCounter",
+    "availability_family",
+    "database_families",
+    "job_families",
+]
+
+BUCKETS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    float("inf"),
+)
+"""Upper bounds of latencies, in seconds: from a lookup to the longest scans and downloads."""
+
+
+class Answered:
+    """Some requests that were answered alike.
+
+    Attributes:
+        buckets: How many there are in each of BUCKETS.
+        seconds: How long they took together.
+    """
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * len(BUCKETS)
+        self.seconds = 0.0
+
+
+Counted: TypeAlias = dict[tuple[str, str, int], Answered]
+"""By method, route and status."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestCounter:
+    """What one worker has answered since it was last asked. Belongs to one event loop.
+
+    Attributes:
+        in_progress: Requests that are being answered.
+    """
+
+    def __init__(self) -> None:
+        self.in_progress = 0
+        self._counted: Counted = {}
+
+    def add(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            method: Its method; callers make up others, which are counted together.
+            route: The template of its route, of which there are few.
+            status: Of its answer.
+            seconds: How long it took.
+        """
+        name = (method if method in _METHODS else "other", route, status)
+        answered = self._counted.get(name)
+        if answered is None:
+            answered = self._counted[name] = Answered()
+        answered.buckets[bisect_left(BUCKETS, seconds)] += 1
+        answered.seconds += seconds
+
+    def take(self) -> Counted:
+        """Return what was counted since this was last called."""
+        counted, self._counted = self._counted, {}
+        return counted
+
 
 Families: TypeAlias = Callable[[], Iterable[Metric]]
 """Says, when asked, what is so: called in a thread, once a reading."""
@@ -129,3 +209,86 @@ def _forget_dead_workers(folder: Path) -> None:
         live = _LIVE_FILE.fullmatch(path.name)
         if live and not Path(f"/proc/{live[1]}").exists() and Path("/proc").is_dir():
             mark_process_dead(int(live[1]), path=str(folder))  # type: ignore[no-untyped-call]
+
+
+def database_families(catalog: Catalog) -> Iterator[Metric]:
+    """Yield the databases of a server: how large, which content, whether they can be served."""
+    size = GaugeMetricFamily(
+        "nasbench_database_bytes", "Bytes of the file of a database.", labels=("benchmark",)
+    )
+    usable = GaugeMetricFamily(
+        "nasbench_database_usable",
+        "1 for a database that is served, 0 for one that is there and cannot be.",
+        labels=("benchmark",),
+    )
+    verified = GaugeMetricFamily(
+        "nasbench_database_verified_seconds",
+        "When all bytes of a database were last found to be right, in seconds since 1970.",
+        labels=("benchmark",),
+    )
+    content = InfoMetricFamily(
+        "nasbench_database", "What a database holds and who made it.", labels=("benchmark",)
+    )
+    for name, installed in catalog.installed.items():
+        provenance, database = installed.provenance, installed.database
+        with suppress(UnusableDatabaseError):
+            database.check_unchanged()
+        size.add_metric((name,), database.size)
+        if database.verified_at is not None:
+            verified.add_metric((name,), database.verified_at)
+        content.add_metric(
+            (name,),
+            {
+                "content_digest": provenance.content_digest,
+                "generator_version": provenance.generator_version,
+                "synthetic": str(provenance.synthetic).lower(),
+            },
+        )
+    unusable = catalog.unusable  # what has just been found to be changed included
+    for name in {**catalog.installed, **unusable}:
+        usable.add_metric((name,), 0 if name in unusable else 1)
+    yield from (size, usable, verified, content)
+    program = InfoMetricFamily("nasbench_server", "The program that serves.")
+    program.add_metric((), {"version": version("nas-bench-service")})
+    yield program
+
+
+def job_families(
+    counts: Mapping[JobState, int], workers: Iterable[WorkerState]
+) -> Iterator[Metric]:
+    """Yield how many jobs are in which state, and how the workers are.
+
+    Args:
+        counts: Jobs by state; a state without any may be missing.
+        workers: Those that registered.
+    """
+    jobs = GaugeMetricFamily("nasbench_jobs", "Jobs by state.", labels=("state",))
+    for state in JobState:
+        jobs.add_metric((state,), counts.get(state, 0))
+    yield jobs
+    alive = _of_worker("alive", "1 for a worker heard of lately, 0 for one that fell silent.")
+    seen = _of_worker("seen_seconds", "When a worker was last heard of, in seconds since 1970.")
+    running = _of_worker("running_jobs", "Jobs that a worker runs.")
+    memory = _of_worker("device_bytes", "Memory of a device.", "device", "kind", "model")
+    for worker in workers:
+        name = (worker.id,)
+        alive.add_metric(name, worker.alive)
+        running.add_metric(name, len(worker.running))
+        if worker.seen_at is not None:
+            seen.add_metric(name, worker.seen_at.timestamp())
+        for device in worker.devices:
+            memory.add_metric((*name, device.name, device.kind, device.model), device.memory)
+    yield from (alive, seen, running, memory)
+
+
+def availability_family(*, available: bool) -> Metric:
+    """Return whether jobs can be asked for."""
+    family = GaugeMetricFamily(
+        "nasbench_jobs_available", "1 where the database of the jobs answers, 0 where it does not."
+    )
+    family.add_metric((), available)
+    return family
+
+
+def _of_worker(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"nasbench_worker_{name}", documentation, labels=("worker", *labels))

@@ -18,8 +18,7 @@ from service.http.body import refuse_other_media
 from service.http.job_problems import job_problems
 from service.http.job_service import job_service_of
 from service.http.problems import problem
-from service.http.query import described, read_query
-from service.http.respond import answer_now
+from service.http.questions import answer_now, described, read_query
 from service.http.safetensors_header import NotSafetensorsError, SafetensorsCheck
 from service.jobs import Jobs, records
 from service.jobs.blob_store import NO_ROOM

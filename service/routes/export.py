@@ -1,9 +1,9 @@
-"""Exports: everything that matches a question, as a file."""
+"""Routes that every benchmark has: exports of everything that matches a question, as a file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
@@ -17,44 +17,16 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.export import export_table
 from benchmark_db.export_formats import FORMATS
 from benchmark_db.installed_dataset import InstalledDataset
-from service.http.export_stream import FileStream
 from service.http.openapi import READ_PROBLEMS
-from service.http.query import described, read_query
-from service.http.respond import cache_headers
-from service.routes.hw_nas_bench import HardwareQuestion
-from service.routes.nasbench101 import Nb101CurvesQuestion
-from service.routes.nasbench201 import CurvesQuestion
-from service.routes.natssss import NatsSssCurvesQuestion
-from service.routes.nds import NdsCurvesQuestion
+from service.http.questions import cache_headers, described, read_query
+from service.http.streams import FileStream
 
-__all__ = ["router"]
-
-router = APIRouter(prefix="/v1", tags=["export"])
+__all__ = ["ExportRoute"]
 
 _FORMAT: Final = "format"
 _REDUCTION: Final = "reduction"
 _OF_PAGES: Final = frozenset({"limit", "cursor", "sort"})
 """Parameters of the paged questions that say nothing about a whole table."""
-
-
-class _NdsQuestion(NdsCurvesQuestion):
-    arch: Annotated[
-        str | None,
-        Field(
-            description="A network, as JSON: model_spec and cell_spec in one object; without "
-            "cell_spec, one that has no cells.",
-        ),
-    ] = None
-
-
-_QUESTIONS: Final[Mapping[str, type[BaseModel]]] = {
-    "nasbench101": Nb101CurvesQuestion,
-    "nasbench201": CurvesQuestion,
-    "natssss": NatsSssCurvesQuestion,
-    "nds": _NdsQuestion,
-    "hw-nas-bench": HardwareQuestion,
-}
-"""What is asked page by page, by benchmark."""
 
 
 class _ExportQuestion(BaseModel):
@@ -70,60 +42,79 @@ class _ExportQuestion(BaseModel):
     ] = "ndjson"
 
 
-def _question_of(name: str, paged: type[BaseModel]) -> type[BaseModel]:
-    """Return the question whose answer is all that the pages of another hold."""
-    fields: dict[str, Any] = {
-        field_name: (field.annotation, field)
-        for field_name, field in paged.model_fields.items()
-        if field_name not in _OF_PAGES
-    }
-    title = "".join(map(str.capitalize, name.split("-")))
-    return create_model(f"{title}ExportQuestion", __base__=_ExportQuestion, **fields)
+@dataclass(frozen=True, kw_only=True)
+class ExportRoute:
+    """The route of everything that matches a question about a benchmark, as a file.
 
+    Attributes:
+        name: The benchmark.
+        paged: The same question, asked page by page.
+    """
 
-def _add_route(name: str, paged: type[BaseModel]) -> None:
-    model = _question_of(name, paged)
+    name: str
+    paged: type[BaseModel]
 
-    async def export(request: Request) -> Response:
-        """Send everything that matches, as one file that is made while it is read.
+    def add_to(self, router: APIRouter) -> None:
+        """Add the route to the benchmark's router."""
+        name, question = self.name, self._question()
 
-        A row is an item of the paged answer, its `config` laid flat; an architecture that is an
-        object is one text of JSON. The last column, `synthetic`, marks numbers that are made up.
-        The header `X-Provenance` tells where the numbers come from, as JSON. A connection that
-        ends before the body does leaves no complete file: the server failed, its log says why.
-        """
-        question = read_query(request, model).model_dump()
-        form, reduction = question.pop(_FORMAT), question.pop(_REDUCTION, None)
-        catalog: Catalog = request.app.state.catalog
-        table = export_table(
-            catalog,
-            name,
-            question,
-            reduction=reduction,
-            fields=columns_of(name),
-            time_budget=request.app.state.settings.time_budget,
-        )
-        installed = table.installed
-        headers = {
-            **cache_headers(request, installed.provenance.content_digest),
-            **_file_headers(installed, form, reduction),
-        }
-        write = partial(FORMATS[form].write, table)
-        return FileStream(request, write, exports=request.app.state.exports, headers=headers)
+        async def export(request: Request) -> Response:
+            """Send everything that matches, as one file that is made while it is read.
 
-    router.get(
-        f"/{name}/export",
-        operation_id=f"{name.replace('-', '_')}_export",
-        response_class=Response,
-        responses={
-            200: {
-                "description": "The file.",
-                "content": {form.media_type.partition(";")[0]: {} for form in FORMATS.values()},
+            A row is an item of the paged answer, its `config` laid flat; an architecture that is an
+            object is one text of JSON. The last column, `synthetic`, marks numbers that are made
+            up. The header `X-Provenance` tells where the numbers come from, as JSON. A connection
+            that ends before the body does leaves no complete file: the server failed, its log says
+            why.
+            """
+            return _export(request, name, read_query(request, question).model_dump())
+
+        # A router of its own, because the document lists exports together.
+        exports = APIRouter(prefix="/v1", tags=["export"])
+        exports.get(
+            f"/{name}/export",
+            operation_id=f"{name.replace('-', '_')}_export",
+            response_class=Response,
+            responses={
+                200: {
+                    "description": "The file.",
+                    "content": {form.media_type.partition(";")[0]: {} for form in FORMATS.values()},
+                },
+                **READ_PROBLEMS,
             },
-            **READ_PROBLEMS,
-        },
-        openapi_extra=described(model),
-    )(export)
+            openapi_extra=described(question),
+        )(export)
+        router.routes.extend(exports.routes)
+
+    def _question(self) -> type[BaseModel]:
+        """Return the question whose answer is all that the pages of another hold."""
+        fields: dict[str, Any] = {
+            field_name: (field.annotation, field)
+            for field_name, field in self.paged.model_fields.items()
+            if field_name not in _OF_PAGES
+        }
+        title = "".join(map(str.capitalize, self.name.split("-")))
+        return create_model(f"{title}ExportQuestion", __base__=_ExportQuestion, **fields)
+
+
+def _export(request: Request, name: str, question: dict[str, Any]) -> Response:
+    form, reduction = question.pop(_FORMAT), question.pop(_REDUCTION, None)
+    catalog: Catalog = request.app.state.catalog
+    table = export_table(
+        catalog,
+        name,
+        question,
+        reduction=reduction,
+        fields=columns_of(name),
+        time_budget=request.app.state.settings.time_budget,
+    )
+    installed = table.installed
+    headers = {
+        **cache_headers(request, installed.provenance.content_digest),
+        **_file_headers(installed, form, reduction),
+    }
+    write = partial(FORMATS[form].write, table)
+    return FileStream(request, write, exports=request.app.state.exports, headers=headers)
 
 
 def _file_headers(installed: InstalledDataset, form: str, reduction: str | None) -> dict[str, str]:
@@ -135,7 +126,3 @@ def _file_headers(installed: InstalledDataset, form: str, reduction: str | None)
         "Content-Disposition": f'attachment; filename="{name}.{form}"',
         PROVENANCE_HEADER: json.dumps(mark),
     }
-
-
-for _name, _paged in _QUESTIONS.items():
-    _add_route(_name, _paged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,30 +13,20 @@ from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
 from benchmark_db.catalog import Catalog
 from benchmark_db.hw_nas_bench.tables import DEVICES
-from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from service.http.openapi import READ_PROBLEMS
-from service.http.query import described, read_query
-from service.http.respond import answer_now, answer_scan, cache_headers
-from service.routes.nasbench201 import ARCH
-from service.routes.parameters import Paging, filters_of
+from service.http.questions import answer_cached, described, read_query
+from service.routes.export import ExportRoute
+from service.routes.parameters import Nb201Arch, Paging
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/nasbench201", tags=["nasbench201"])
 
-_FILTERS: Final = ("arch", "dataset", "device")
-
 
 class HardwareQuestion(Paging):
     """Filters and page; an omitted filter is a wildcard."""
 
-    arch: Annotated[
-        str | None,
-        Field(
-            description=ARCH,
-            examples=[arch_str(operations_at(0)), "0"],
-        ),
-    ] = None
+    arch: Nb201Arch = None
     dataset: Annotated[
         str | None,
         Field(
@@ -69,14 +59,10 @@ async def hardware(request: Request) -> Response:
     question = read_query(request, HardwareQuestion)
     catalog: Catalog = request.app.state.catalog
     costs = catalog.hardware()
-    compute = partial(
-        hardware_answer,
-        costs,
-        filters_of(question, _FILTERS),
-        limit=question.limit,
-        cursor=question.cursor,
-    )
-    headers = cache_headers(request, costs.provenance.content_digest)
-    if question.arch is not None:
-        return answer_now(compute(), headers)
-    return await answer_scan(request, costs, compute, headers)
+    filters = question.model_dump()
+    options = {name: filters.pop(name) for name in Paging.model_fields}
+    compute = partial(hardware_answer, costs, filters, **options)
+    return await answer_cached(request, costs, compute, at_once=question.arch is not None)
+
+
+ExportRoute(name="hw-nas-bench", paged=HardwareQuestion).add_to(router)

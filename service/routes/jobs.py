@@ -1,44 +1,61 @@
-"""The routes of jobs that were submitted: listed, looked at, cancelled, their files fetched."""
+"""Routes of jobs: submitted, listed, followed, cancelled; and of the workers that do them."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
-from pathlib import Path as FilePath
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import orjson
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench_client import models
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
-from service.http.body import JSON, refuse_other_media
-from service.http.file_response import DamagedFileError, DigestedFile, open_file
+from service.http.body import JSON, BodyRoute, refuse_other_media
 from service.http.job_problems import job_problems
-from service.http.job_service import JobService, job_service_of
-from service.http.job_watch import JobWatch
-from service.http.long_poll import LongPoll
-from service.http.openapi import NOT_MODIFIED
-from service.http.query import described, read_query
+from service.http.job_service import job_service_of
+from service.http.job_watch import EVENT_STREAM, JobStream, JobWatch, LongPoll, TooManyStreamsError
+from service.http.problems import problem
+from service.http.questions import answer_now, described, read_query
 from service.jobs import Jobs, JobSettings
-from service.jobs.errors import StoreUnavailableError, UnknownArtifactError, UnknownJobError
-from service.jobs.records import Artifact, Job, JobState, to_json
+from service.jobs.errors import StoreUnavailableError, UnknownDatasetError, UnknownJobError
+from service.jobs.kinds import KINDS, Kind, new_job
+from service.jobs.records import Job, JobState, NewJob, to_json
+from service.routes.parameters import JobId
 
-__all__ = ["JobId", "job_answer", "job_response", "router"]
+__all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=BodyRoute)
 
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """What a job is changes at any moment."""
-_TOUCH_SECONDS: Final = 1.0
-"""That a download waits until it is noted, which keeps the artifact longer."""
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
+_RETRY_AFTER: Final = "5"
 
-JobId = Annotated[str, Path(description="Id of the job.", max_length=200)]
-ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
+_GivenKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern="^[ -~]+$",
+        description="Stands for this one request: repeated, it gives the same job, whatever became "
+        "of it.",
+    ),
+]
+
+_SUBMITTED: Final[dict[str, Any]] = {
+    "status_code": 202,
+    "response_model": models.Job,
+    "responses": {
+        200: {"model": models.Job, "description": "The job of an earlier request for the same."},
+        202: {"description": "The job that was made; `Location` is its address."},
+        **job_problems(400, 404, 409, 413, 422, 429, 500, 503, 507),
+    },
+}
 
 
 class _JobsQuestion(BaseModel):
@@ -73,6 +90,65 @@ class _JobQuestion(BaseModel):
     ] = None
 
 
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The `revision` of the job."},
+        "event": {"const": "job"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+    "required": ["id", "event", "data"],
+}
+"""One event: what came in its fields, its comments left out."""
+
+
+async def _submit(
+    request: Request,
+    submission: models.Submission,
+    given_key: str | None,
+) -> Response:
+    service = job_service_of(request)
+    catalog: Catalog = request.app.state.catalog
+
+    def submit(jobs: Jobs) -> tuple[Job, bool]:
+        new = new_job(
+            submission,
+            catalog=catalog,
+            job_seconds=jobs.settings.job_seconds,
+            request_id=request.scope.get("request_id"),
+        )
+        _refuse_unknown(new, jobs)
+        job, made = jobs.store.submit(new, given_key=given_key)
+        if made:
+            jobs.notifier.ring(job.id)
+        return job, made
+
+    job, made = await service.change(submit)
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    return _job_response(job, service.settings, status=202 if made else 200, **headers)
+
+
+def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
+    """Refuse what names a data set or weights that nobody has.
+
+    Raises:
+        UnknownDatasetError: No worker has the data set, and no job has done this before.
+        UnknownCheckpointError: The weights were never uploaded.
+    """
+    checkpoint = new.spec["network"]["checkpoint"]
+    if checkpoint is not None:
+        jobs.checkpoints.get(checkpoint)
+    if new.needs_dataset is None:
+        return
+    known = jobs.workers.datasets()
+    if new.needs_dataset not in known and jobs.store.answering(new.key) is None:
+        raise UnknownDatasetError(new.needs_dataset, known)
+
+
 @router.get(
     "/jobs",
     operation_id="jobs",
@@ -97,7 +173,7 @@ async def jobs(request: Request) -> Response:
         found, following = await service.ask(find)
     except UnknownJobError:
         raise InvalidQuestionError("cursor", "it is none that this service gave out") from None
-    items = [job_answer(job, service.settings) for job in found]
+    items = [_job_answer(job, service.settings) for job in found]
     return _sent({"items": items, "next_cursor": following})
 
 
@@ -119,9 +195,9 @@ async def job(request: Request, job_id: JobId) -> Response:
     found = await service.ask(lambda jobs: jobs.store.get(job_id))
     is_newer = question.revision not in {None, found.revision}
     if is_newer or found.is_finished or not question.wait:
-        return job_response(found, service.settings)
+        return _job_response(found, service.settings)
     watch: JobWatch = request.app.state.job_watch
-    respond = partial(job_response, settings=service.settings)
+    respond = partial(_job_response, settings=service.settings)
     return LongPoll(found, watch, seconds=question.wait, respond=respond)
 
 
@@ -140,80 +216,72 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     if "content-type" in request.headers:
         refuse_other_media(request, JSON)
     service = job_service_of(request)
-    return job_response(
+    return _job_response(
         await service.change(lambda jobs: jobs.store.cancel(job_id)), service.settings
     )
 
 
 @router.get(
-    "/jobs/{job_id}/artifacts/{name}",
-    operation_id="job_artifact",
+    "/jobs/{job_id}/events",
+    operation_id="job_events",
     response_class=Response,
     responses={
-        200: {"description": "The file.", "content": {"application/octet-stream": {}}},
-        206: {"description": "The part of it that `Range` asks for."},
-        **NOT_MODIFIED,
-        **job_problems(404, 416, 422, 500, 503),
+        200: {
+            "description": "Events `job`, whose data is the job as JSON; comments keep it alive.",
+            "content": {EVENT_STREAM: {"schema": _EVENT}},
+        },
+        **job_problems(404, 422, 500, 503),
     },
 )
-async def artifact(request: Request, job_id: JobId, name: ArtifactName) -> Response:
-    """Send a file that a job made, whole or in part.
+async def events(request: Request, job_id: JobId) -> Response:
+    """Tell how a job is: at once, and whenever it changes, until it has ended.
 
-    Its `ETag` is the SHA-256 of its content, which `Repr-Digest` states, too; `Range`, `If-Range`
-    and `If-None-Match` are answered.
+    An event has the whole job, so that nothing is missed by one who comes late or comes back; its
+    id is the `revision`. `Last-Event-ID` is accepted and not needed.
     """
     service = job_service_of(request)
-
-    def find(jobs: Jobs) -> tuple[Artifact, FilePath]:
-        found = jobs.store.get(job_id).artifact(name)
-        if found is None:
-            raise UnknownArtifactError(
-                "the job has no artifact of this name; `artifacts` of the job lists those it has"
-            )
-        return found, jobs.artifacts.path(found.sha256)
-
-    found, path = await service.ask(find)
-    file = await _opened(service, found, path)
-    # A database that is locked, or whose disk is full, keeps nobody from reading what is there.
-    with suppress(StoreUnavailableError):
-        await service.change(
-            lambda jobs: jobs.artifact_cache.touch(found.sha256), seconds=_TOUCH_SECONDS
-        )
-    return DigestedFile(
-        request,
-        file,
-        size=found.size,
-        sha256=found.sha256,
-        name=found.name,
-        media_type=found.media_type,
-        limiter=service.limiter,
-    )
-
-
-async def _opened(service: JobService, artifact: Artifact, path: FilePath) -> BinaryIO:
-    """Return the file of an artifact, open: it can be read to its end whatever happens to its name.
-
-    Raises:
-        UnknownArtifactError: It is gone, or is not what it was. The jobs that list it expire, so
-            that it is made anew by whoever submits them again.
-        StoreUnavailableError: It cannot be read.
-    """
+    job = await service.ask(lambda jobs: jobs.store.get(job_id))
+    watch: JobWatch = request.app.state.job_watch
     try:
-        return await open_file(path, artifact.size, service.limiter)
-    except DamagedFileError:
-        reason = "the file of the artifact is damaged: submit the job again"
-    except FileNotFoundError:
-        reason = "the artifact was thrown away: submit the job again"
-    except OSError as error:
-        raise StoreUnavailableError(
-            f"the file of an artifact cannot be read: {error.strerror}"
-        ) from error
-    with suppress(StoreUnavailableError):
-        await service.change(lambda jobs: jobs.artifact_cache.lose(artifact))
-    raise UnknownArtifactError(reason)
+        watch.refuse_if_full()
+    except TooManyStreamsError as error:
+        return problem(
+            request,
+            503,
+            kind="too-many-streams",
+            title="Too many streams",
+            detail=str(error),
+            headers={"Retry-After": _RETRY_AFTER},
+        )
+    return JobStream(job, watch, data=lambda job: orjson.dumps(_job_answer(job, service.settings)))
 
 
-def job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
+@router.get(
+    "/workers",
+    operation_id="workers",
+    response_model=models.WorkerList,
+    responses=job_problems(500, 503),
+)
+async def workers(request: Request) -> Response:
+    """Return the workers that were heard of within a day; those that fell silent are not alive."""
+    found = await job_service_of(request).ask(lambda jobs: jobs.workers.all())
+    return answer_now({"items": to_json(tuple(found))}, _NOT_KEPT)
+
+
+@router.get(
+    "/datasets",
+    operation_id="datasets",
+    response_model=models.DatasetList,
+    responses=job_problems(500, 503),
+)
+async def datasets(request: Request) -> Response:
+    """Return the data sets that living workers have, by name."""
+    found = await job_service_of(request).ask(lambda jobs: jobs.workers.datasets())
+    items = [{"name": name, "workers": workers} for name, workers in found.items()]
+    return answer_now({"items": items}, _NOT_KEPT)
+
+
+def _job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
     """Return a job as it is sent, with the time limit that applies where it asked for none."""
     answer: dict[str, Any] = to_json(job)
     if job.time_limit is None:
@@ -221,9 +289,11 @@ def job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
     return answer
 
 
-def job_response(job: Job, settings: JobSettings, *, status: int = 200, **headers: str) -> Response:
+def _job_response(
+    job: Job, settings: JobSettings, *, status: int = 200, **headers: str
+) -> Response:
     """Return the response that is a job."""
-    return _sent(job_answer(job, settings), status, headers)
+    return _sent(_job_answer(job, settings), status, headers)
 
 
 def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -238,3 +308,28 @@ def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None)
         {**_NOT_KEPT, **(headers or {})},
         media_type="application/json",
     )
+
+
+def _add_submission(name: models.JobKind, kind: Kind) -> None:
+    """Add the route by which jobs of a kind are submitted."""
+
+    async def submit(
+        request: Request, submission: models.Submission, key: _GivenKey = None
+    ) -> Response:
+        return await _submit(request, submission, key)
+
+    # FastAPI reads the request model from here.
+    submit.__annotations__["submission"] = kind.request
+    router.add_api_route(
+        kind.path,
+        submit,
+        methods=["POST"],
+        name=f"submit_{name}",
+        operation_id=f"submit_{name}",
+        description=kind.sentence,
+        **_SUBMITTED,
+    )
+
+
+for _name, _kind in KINDS.items():
+    _add_submission(_name, _kind)

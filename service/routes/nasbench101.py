@@ -24,12 +24,12 @@ from benchmark_db.nasbench101.tables import BUDGETS
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
-from service.http.respond import answer_now, answer_scan
+from service.http.questions import answer_now, answer_scan, installed
+from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
 from service.routes.spaces import SpaceRoutes
-from service.routes.stats import installed
-from service.routes.stats_routes import StatsRoutes
+from service.routes.stats import StatsRoutes
 
 __all__ = ["router"]
 
@@ -159,6 +159,7 @@ OracleRoutes(
     example=_HASH,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)
+ExportRoute(name=_NAME, paged=Nb101CurvesQuestion).add_to(router)
 
 
 @router.post(

@@ -19,22 +19,31 @@ from bench_client.models import (
 from benchmark_db.answers import architecture_answer
 from benchmark_db.nasbench201.architecture import (
     arch_dict,
-    arch_str,
     operations_at,
 )
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
-from service.http.respond import answer_now
-from service.routes.nats_bench import FILTERS, PartFilters, RunFilters
+from service.http.questions import answer_now, installed
+from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
-from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
+from service.routes.parameters import (
+    FILTERS,
+    NB201_ARCH,
+    NB201_EXAMPLE,
+    BatchParameters,
+    Nb201Arch,
+    PageParameters,
+    PartFilters,
+    RunFilters,
+    StatsParameters,
+    epochs_of,
+)
 from service.routes.spaces import SpaceRoutes
-from service.routes.stats import installed
-from service.routes.stats_routes import StatsRoutes
+from service.routes.stats import StatsRoutes
 
-__all__ = ["ARCH", "router"]
+__all__ = ["router"]
 
 _NAME: Final = "nasbench201"
 
@@ -43,20 +52,13 @@ _Budget: Any = create_model("_Budget", num_epochs=_epochs)
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
-_EXAMPLE: Final = arch_str(operations_at(0))
 _DICT: Final = arch_dict(operations_at(11))
-ARCH: Final = (
-    "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
-)
 
 
 class CurvesQuestion(_Budget, RunFilters, PageParameters):
     """Filters, reduction and page; an omitted filter is a wildcard."""
 
-    arch: Annotated[
-        str | None,
-        Field(description=ARCH, examples=[_EXAMPLE, "0"]),
-    ] = None
+    arch: Nb201Arch = None
 
 
 class StatsQuestion(CurvesQuestion, StatsParameters):
@@ -75,7 +77,7 @@ class BatchQuestion(_Budget, RunFilters, BatchParameters):
         Field(
             max_length=MAX_BATCH,
             description="Architectures, each in any spelling.",
-            examples=[[_EXAMPLE, 11, ["skip_connect"] * 6]],
+            examples=[[NB201_EXAMPLE, 11, ["skip_connect"] * 6]],
         ),
     ]
 
@@ -88,7 +90,7 @@ class ArchitectureQuestion(BaseModel):
     arch: Annotated[
         # Judged where all spellings are: a union would turn `true` into index 1.
         Any,
-        Field(description=ARCH, examples=[_EXAMPLE, 11, _DICT, list(_DICT.values())]),
+        Field(description=NB201_ARCH, examples=[NB201_EXAMPLE, 11, _DICT, list(_DICT.values())]),
     ]
 
 
@@ -108,12 +110,13 @@ OracleRoutes(
     name=_NAME,
     filters=_PartFilters,
     config=Nb201Config,
-    arch=ARCH,
-    example=_EXAMPLE,
+    arch=NB201_ARCH,
+    example=NB201_EXAMPLE,
 ).add_to(router)
 SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(
     router
 )
+ExportRoute(name=_NAME, paged=CurvesQuestion).add_to(router)
 
 
 @router.post(

@@ -22,13 +22,20 @@ from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import problems
-from service.http.respond import answer_now
-from service.routes.nats_bench import FILTERS, PartFilters, RunFilters
+from service.http.questions import answer_now, installed
+from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
-from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
+from service.routes.parameters import (
+    FILTERS,
+    BatchParameters,
+    PageParameters,
+    PartFilters,
+    RunFilters,
+    StatsParameters,
+    epochs_of,
+)
 from service.routes.spaces import SpaceRoutes
-from service.routes.stats import installed
-from service.routes.stats_routes import StatsRoutes
+from service.routes.stats import StatsRoutes
 
 __all__ = ["router"]
 
@@ -107,6 +114,7 @@ OracleRoutes(
 SpaceRoutes(
     name=_NAME, architecture=NatsSssArchitecture, question=NatsSssArchitectureQuestion
 ).add_to(router)
+ExportRoute(name=_NAME, paged=NatsSssCurvesQuestion).add_to(router)
 
 
 @router.post(

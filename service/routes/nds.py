@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -27,8 +28,8 @@ from benchmark_db.nds.tables import DATASETS, FAMILIES, GENERATORS, PROPOSERS, R
 from benchmark_db.questions import MAX_BATCH
 from service.http.body import BodyRoute
 from service.http.openapi import READ_PROBLEMS
-from service.http.query import described, read_query
-from service.http.respond import answer_scan, cache_headers
+from service.http.questions import answer_cached, described, installed, read_query
+from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import (
     BatchParameters,
@@ -36,11 +37,9 @@ from service.routes.parameters import (
     PageParameters,
     Seed,
     StatsParameters,
-    filters_of,
 )
 from service.routes.spaces import SpaceRoutes
-from service.routes.stats import installed
-from service.routes.stats_routes import StatsRoutes
+from service.routes.stats import StatsRoutes
 
 __all__ = ["router"]
 
@@ -112,6 +111,16 @@ class NdsCurvesQuestion(_Bounds, _Space, PageParameters):
     ] = None
 
 
+class _ExportQuestion(NdsCurvesQuestion):
+    arch: Annotated[
+        str | None,
+        Field(
+            description="A network, as JSON: model_spec and cell_spec in one object; without "
+            "cell_spec, one that has no cells.",
+        ),
+    ] = None
+
+
 class NdsStatsQuestion(NdsCurvesQuestion, StatsParameters):
     """As for curves, and whether to send them along."""
 
@@ -166,6 +175,7 @@ OracleRoutes(name=_NAME, filters=_Space, config=NdsConfig, distributions=False).
 SpaceRoutes(
     name=_NAME, architecture=NdsArchitecture, question=NdsArchitectureQuestion, neighboring=False
 ).add_to(router)
+ExportRoute(name=_NAME, paged=_ExportQuestion).add_to(router)
 
 
 @router.get(
@@ -174,9 +184,8 @@ SpaceRoutes(
 async def families(request: Request) -> Response:
     """List the design spaces as sampled and trained, with how many runs and networks each has."""
     benchmark = installed(request, _NAME)
-    headers = cache_headers(request, benchmark.provenance.content_digest)
     catalog = request.app.state.catalog
-    return await answer_scan(request, benchmark, lambda: families_answer(catalog), headers)
+    return await answer_cached(request, benchmark, partial(families_answer, catalog))
 
 
 @router.get(
@@ -194,13 +203,12 @@ async def distribution(request: Request) -> Response:
     """
     question = read_query(request, NdsDistributionQuestion)
     benchmark = installed(request, _NAME)
-    headers = cache_headers(request, benchmark.provenance.content_digest)
-    filters = filters_of(question, DISTRIBUTION_FILTERS)
-
-    def compute() -> dict[str, Any]:
-        catalog = request.app.state.catalog
-        return distribution_answer(
-            catalog, _NAME, filters, metric=question.metric, points=question.points
-        )
-
-    return await answer_scan(request, benchmark, compute, headers)
+    compute = partial(
+        distribution_answer,
+        request.app.state.catalog,
+        _NAME,
+        question.model_dump(include=set(DISTRIBUTION_FILTERS)),
+        metric=question.metric,
+        points=question.points,
+    )
+    return await answer_cached(request, benchmark, compute)

@@ -24,9 +24,7 @@ from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.metrics import BOUND_SIDES, METRICS, Metric
 from benchmark_db.questions import MAX_LIMIT
 from service.http.openapi import READ_PROBLEMS
-from service.http.query import described, read_query
-from service.http.respond import answer_scan, cache_headers
-from service.routes.stats import installed
+from service.http.questions import answer_scan, cache_headers, described, installed, read_query
 
 __all__ = ["OracleRoutes"]
 

@@ -1,25 +1,33 @@
-"""Parameters that the routes of several benchmarks share."""
+"""Parameters that several routers share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from benchmark_db.questions import MAX_LIMIT
 from benchmark_db.reduction import Reduction
 
 __all__ = [
+    "FILTERS",
+    "NB201_ARCH",
+    "NB201_EXAMPLE",
     "BatchParameters",
     "Epochs",
+    "JobId",
+    "Nb201Arch",
     "PageParameters",
     "Paging",
+    "PartFilters",
     "Reducing",
+    "RunFilters",
     "Seed",
     "StatsParameters",
     "epochs_of",
-    "filters_of",
 ]
 
 _MAX_INTEGER: Final = 2**63 - 1
@@ -28,6 +36,14 @@ Epochs: TypeAlias = Annotated[
     int | None,
     Field(ge=1, le=_MAX_INTEGER, description="Training budget in epochs.", examples=[100]),
 ]
+NB201_ARCH: Final = (
+    "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
+)
+NB201_EXAMPLE: Final = arch_str(operations_at(0))
+Nb201Arch: TypeAlias = Annotated[
+    str | None, Field(description=NB201_ARCH, examples=[NB201_EXAMPLE, "0"])
+]
+JobId: TypeAlias = Annotated[str, Path(description="Id of the job.", max_length=200)]
 Seed: TypeAlias = Annotated[
     int | None, Field(ge=0, le=_MAX_INTEGER, description="Random seed of the run.", examples=[777])
 ]
@@ -92,6 +108,22 @@ class BatchParameters(_CurvesAlong, Reducing):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def filters_of(question: BaseModel, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the filters of a question by name."""
-    return {name: getattr(question, name) for name in names}
+FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
+
+
+class PartFilters(BaseModel):
+    """Within which part figures are compared; the budgets are each space's own."""
+
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="cifar10-valid, cifar10, cifar100 or imagenet16-120, in any case.",
+            examples=["cifar100"],
+        ),
+    ] = None
+
+
+class RunFilters(PartFilters):
+    """Which runs of an architecture."""
+
+    seed: Seed = None

@@ -1,4 +1,4 @@
-"""The routes of samples and neighbors of architectures."""
+"""Routes that every benchmark has: samples and neighbors of architectures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from bench_client.models import Found, Sampled, WireModel
 from benchmark_db.answers import neighbors_answer, random_answer
 from benchmark_db.questions import MAX_BATCH
 from service.http.openapi import READ_PROBLEMS, problems
-from service.http.query import described, read_query
-from service.http.respond import answer_now, answer_scan, cache_headers
-from service.routes.stats import installed
+from service.http.questions import answer_cached, answer_scan, described, installed, read_query
 
 __all__ = ["SpaceRoutes"]
 
@@ -66,11 +64,9 @@ class SpaceRoutes:
             """Return architectures drawn uniformly, without repeats, from those with runs."""
             question = read_query(request, SampleQuestion)
             benchmark = installed(request, name)
-            headers = cache_headers(request, benchmark.provenance.content_digest)
             compute = partial(random_answer, benchmark, n=question.n, seed=question.seed)
-            if question.n <= _FEW:
-                return answer_now(compute(), headers)
-            return await answer_scan(request, benchmark, compute, headers)
+            at_once = question.n <= _FEW
+            return await answer_cached(request, benchmark, compute, at_once=at_once)
 
         async def neighbors(request: Request, question: Any) -> Response:
             """Return all architectures one edit away, each once, in a fixed order."""

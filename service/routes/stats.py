@@ -1,105 +1,121 @@
-"""The questions that every benchmark answers: one, one for many, and learning curves.
-
-What a question selects and how its answer should come are read by the benchmark's router and handed
-over.
-"""
+"""Routes that every benchmark has: statistics of runs, statistics of many architectures, curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import orjson
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 
+from bench_client.models import WireModel
 from benchmark_db.answers import (
     Answer,
     computed_stats_answer,
     intermediate_stats_answer,
     many_computed_stats_answer,
 )
-from benchmark_db.benchmark import Benchmark
 from benchmark_db.items import Item
-from service.http.respond import answer_now, answer_scan, cache_headers
+from service.http.openapi import READ_PROBLEMS, problems
+from service.http.questions import answer_cached, answer_scan, described, installed, read_query
+from service.routes.parameters import BatchParameters, PageParameters, StatsParameters
 
-__all__ = [
-    "installed",
-    "send_computed_stats",
-    "send_intermediate_stats",
-    "send_many_computed_stats",
-]
+__all__ = ["StatsRoutes"]
 
 
-def installed(request: Request, name: str) -> Benchmark:
-    """Return a benchmark of the server.
+@dataclass(frozen=True, kw_only=True)
+class StatsRoutes:
+    """What a benchmark's routes ask and answer.
 
-    Raises:
-        UnknownBenchmarkError: It is not installed.
-    """
-    benchmark: Benchmark = request.app.state.catalog[name]
-    return benchmark
-
-
-async def send_computed_stats(
-    request: Request, name: str, filters: Mapping[str, Any], options: Mapping[str, Any]
-) -> Response:
-    """Answer with what the matching runs recorded.
-
-    Args:
-        request: The request.
+    Attributes:
         name: The benchmark.
-        filters: What selects runs; a question that names an `arch` is answered at once.
-        options: How the answer should come: options of `Benchmark.computed_stats`.
-
-    Raises:
-        BenchmarkDataError: As `Catalog` and `Benchmark.computed_stats`.
+        filters: The fields of its questions that select runs. What else a question has says how the
+            answer should come, and is an option of the benchmark's method.
+        stats_question: Asks for statistics, in the query string.
+        curves_question: Asks for curves, in the query string.
+        batch_question: Asks for the statistics of `archs`, in a body.
+        stats: The page of statistics.
+        curves: The page of curves.
+        batch: The statistics of many.
     """
-    benchmark = installed(request, name)
-    compute = partial(computed_stats_answer, benchmark, filters, **options)
-    return await _send_page(request, benchmark, filters, compute)
 
+    name: str
+    filters: tuple[str, ...]
+    stats_question: type[StatsParameters]
+    curves_question: type[PageParameters]
+    batch_question: type[BatchParameters]
+    stats: type[WireModel]
+    curves: type[WireModel]
+    batch: type[WireModel]
 
-async def send_intermediate_stats(
-    request: Request, name: str, filters: Mapping[str, Any], options: Mapping[str, Any]
-) -> Response:
-    """Answer with the learning curves of the matching runs; as `send_computed_stats`."""
-    benchmark = installed(request, name)
-    compute = partial(intermediate_stats_answer, benchmark, filters, **options)
-    return await _send_page(request, benchmark, filters, compute)
+    def add_to(self, router: APIRouter) -> None:
+        """Add the routes to the benchmark's router."""
+        name = self.name
 
+        async def computed_stats(request: Request) -> Response:
+            """Return what the matching runs recorded at their end, each or reduced."""
+            return await self._page(request, self.stats_question, computed_stats_answer)
 
-async def send_many_computed_stats(
-    request: Request,
-    name: str,
-    archs: Sequence[Any],
-    filters: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> Response:
-    """Answer one question for many architectures, aligned with them.
+        async def intermediate_stats(request: Request) -> Response:
+            """Return the matching runs as they went on, in columns: one list a statistic."""
+            return await self._page(request, self.curves_question, intermediate_stats_answer)
 
-    Raises:
-        BenchmarkDataError: As `Catalog` and `Benchmark.computed_stats_many`.
-    """
-    benchmark = installed(request, name)
-    compute = partial(
-        many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
-    )
-    return await answer_scan(request, benchmark, compute)
+        async def computed_stats_query(request: Request, question: Any) -> Response:
+            """Answer one question for up to 10,000 architectures, aligned with them.
 
+            An architecture without matching runs gives an empty list, a malformed one an error
+            entry.
+            """
+            benchmark = installed(request, name)
+            filters, options = self._split(question)
+            archs = options.pop("archs")
+            compute = partial(
+                many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
+            )
+            return await answer_scan(request, benchmark, compute)
 
-async def _send_page(
-    request: Request,
-    benchmark: Benchmark,
-    filters: Mapping[str, Any],
-    compute: Callable[[], Answer],
-) -> Response:
-    """Send a page: of one architecture at once, of many rows from a thread."""
-    headers = cache_headers(request, benchmark.provenance.content_digest)
-    if filters.get("arch") is not None:
-        return answer_now(compute(), headers)
-    return await answer_scan(request, benchmark, compute, headers)
+        # FastAPI learns the model of a body from the annotation.
+        computed_stats_query.__annotations__["question"] = self.batch_question
+        router.get(
+            "/computed-stats",
+            operation_id=f"{name}_computed_stats",
+            response_model=self.stats,
+            responses=READ_PROBLEMS,
+            openapi_extra=described(self.stats_question),
+        )(computed_stats)
+        router.post(
+            "/computed-stats/query",
+            operation_id=f"{name}_computed_stats_query",
+            response_model=self.batch,
+            responses=problems(400, 404, 413, 422, 500, 503),
+        )(computed_stats_query)
+        router.get(
+            "/intermediate-stats",
+            operation_id=f"{name}_intermediate_stats",
+            response_model=self.curves,
+            responses=READ_PROBLEMS,
+            openapi_extra=described(self.curves_question),
+        )(intermediate_stats)
+
+    async def _page(
+        self, request: Request, model: type[BaseModel], answer: Callable[..., Answer]
+    ) -> Response:
+        """Answer with a page: of one architecture at once, of many rows from a thread."""
+        filters, options = self._split(read_query(request, model))
+        benchmark = installed(request, self.name)
+        compute = partial(answer, benchmark, filters, **options)
+        at_once = filters.get("arch") is not None
+        return await answer_cached(request, benchmark, compute, at_once=at_once)
+
+    def _split(self, question: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the filters of a question, and the options."""
+        options = dict(question)
+        filters = {name: options.pop(name) for name in self.filters if name in options}
+        return filters, options
 
 
 def _in_json(item: Item) -> orjson.Fragment:

@@ -12,8 +12,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope
+from service.access.keys import KeyFile, KeyScope
 from service.access.trusted_hosts import TrustedHosts, is_own_origin
 
 SUBMISSION: Final = {"network": {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}}

@@ -11,8 +11,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope
+from service.access.keys import KeyFile, KeyScope
 from service.jobs import JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities
 

@@ -9,8 +9,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope
+from service.access.keys import KeyFile, KeyScope
 
 ONE: Final = "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100"
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from service.http.query import read_query
+from service.http.questions import read_query
 
 
 class Anything(BaseModel, extra="allow"):

@@ -13,8 +13,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 import pytest
 
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope, draw_token
+from service.access.keys import KeyFile, KeyScope, draw_token
 from service.access.required_scopes import QUESTIONS, required_scope
 from service.app import create_app
 from service.settings import Settings

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import httpx
 import pytest
 
-from service.access.key_file import KeyFile
-from service.access.keys import KeyScope
+from service.access.keys import KeyFile, KeyScope
 
 Serve: TypeAlias = Callable[..., str]
 

@@ -11,9 +11,15 @@ from pathlib import Path
 import pytest
 from forked_nbs import nbs
 
-from service.access.key_file import KeyFile, KeyFileError
-from service.access.key_ring import KeyRing
-from service.access.keys import KeyScope, digest_of, draw_token, id_of
+from service.access.keys import (
+    KeyFile,
+    KeyFileError,
+    KeyRing,
+    KeyScope,
+    digest_of,
+    draw_token,
+    id_of,
+)
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.jobs.records import DeviceState, JobState, WorkerState
-from service.observability.job_metrics import job_families
-from service.observability.metrics import Metrics
-from service.observability.request_counter import RequestCounter
+from service.observability.metrics import Metrics, RequestCounter, job_families
 
 Serve: TypeAlias = Callable[..., str]
 

@@ -1,25 +1,70 @@
-"""Whether the server lives, and whether it can answer."""
+"""State of the server: installed benchmarks, health checks, metrics."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
-from typing import Any, Literal
+from enum import Enum
+from typing import Any, Final, Literal
 
+import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
+from bench_client.models import BenchmarkInfo, BenchmarkList, fields_of
+from benchmark_db.answers import Answer, benchmark_answer, benchmarks_answer
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.installed_dataset import InstalledDataset
-from service.access.shares import Shares
-from service.http.openapi import problems
+from service.access.callers import Shares
+from service.http.openapi import READ_PROBLEMS, problems
 from service.http.problems import problem
-from service.http.respond import answer_now
+from service.http.questions import ResponseCache, answer_now, cache_headers
+from service.observability.metrics import Metrics
 
-__all__ = ["router"]
+__all__ = ["note_regularly", "router"]
 
-router = APIRouter(tags=["health"])
+router = APIRouter()
+
+_BENCHMARKS: Final[list[str | Enum]] = ["benchmarks"]
+_HEALTH: Final[list[str | Enum]] = ["health"]
+_SECONDS_BETWEEN_NOTES: Final = 1.0
+
+
+@router.get(
+    "/v1/benchmarks",
+    tags=_BENCHMARKS,
+    operation_id="benchmarks",
+    response_model=BenchmarkList,
+    responses=READ_PROBLEMS,
+)
+async def benchmarks(request: Request) -> Response:
+    """List the installed benchmarks: counts, budgets, fields with units, origin and digest."""
+    catalog: Catalog = request.app.state.catalog
+    digests = [benchmark.provenance.content_digest for benchmark in catalog.installed.values()]
+    headers = cache_headers(request, *digests)
+    answer = benchmarks_answer(catalog)
+    return answer_now({"items": [_with_fields(info) for info in answer["items"]]}, headers)
+
+
+@router.get(
+    "/v1/benchmarks/{name}",
+    tags=_BENCHMARKS,
+    operation_id="benchmark",
+    response_model=BenchmarkInfo,
+    responses=READ_PROBLEMS,
+)
+async def benchmark(request: Request, name: str) -> Response:
+    """Describe one installed benchmark."""
+    catalog: Catalog = request.app.state.catalog
+    headers = cache_headers(request, catalog.entry(name).provenance.content_digest)
+    return answer_now(_with_fields(benchmark_answer(catalog, name)), headers)
+
+
+def _with_fields(info: Answer) -> Answer:
+    return {**info, "fields": [field.model_dump() for field in fields_of(info["name"])]}
 
 
 class Liveness(BaseModel):
@@ -49,13 +94,19 @@ class Readiness(BaseModel):
     benchmarks: dict[str, DatabaseState]
 
 
-@router.get("/livez", operation_id="livez", response_model=Liveness)
+@router.get("/livez", tags=_HEALTH, operation_id="livez", response_model=Liveness)
 async def livez() -> Response:
     """Tell that the process answers."""
     return answer_now({"status": "alive"})
 
 
-@router.get("/readyz", operation_id="readyz", response_model=Readiness, responses=problems(503))
+@router.get(
+    "/readyz",
+    tags=_HEALTH,
+    operation_id="readyz",
+    response_model=Readiness,
+    responses=problems(503),
+)
 async def readyz(request: Request) -> Response:
     """Tell which databases can be asked, and why the others cannot.
 
@@ -111,3 +162,34 @@ def _state(installed: InstalledDataset) -> dict[str, Any]:
         "verified_at": None if verified is None else datetime.fromtimestamp(verified, UTC),
         "verifying": installed.database.verifying,
     }
+
+
+@router.get(
+    "/metrics",
+    tags=_HEALTH,
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"description": "All metrics.", "content": {"text/plain": {}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Tell what was counted, in the text form of Prometheus: docs/metrics.md lists it."""
+    found: Metrics = request.app.state.metrics
+    _note(request.app.state)
+    text = await anyio.to_thread.run_sync(found.text)
+    return Response(text, headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_LATEST)
+
+
+async def note_regularly(state: Any) -> None:
+    """Hand on, until cancelled, what this worker counts, for other workers to tell."""
+    while True:
+        await asyncio.sleep(_SECONDS_BETWEEN_NOTES)
+        _note(state)
+
+
+def _note(state: Any) -> None:
+    kept: ResponseCache = state.response_cache
+    state.metrics.note(
+        exports=state.exports.open.taken,
+        cache_hits=kept.hits,
+        cache_misses=kept.misses,
+    )

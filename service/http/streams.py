@@ -1,7 +1,9 @@
-"""Files of any length, sent while they are written.
+"""Responses that are sent while they are made, and the client that reads them.
 
-A thread writes; each piece goes to the event loop, and the thread waits until the connection has
-taken the one before. When the reader has gone, the next piece is refused, which ends the thread.
+`ClientConnection` notices that the client went away; one that reads too slowly is closed by
+service/http/protocol.py. `FileStream` sends a file that a thread writes: each piece goes to the
+event loop, and the thread waits until the connection has taken the piece before. When the client
+has gone, the next piece is refused, which ends the thread.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import structlog
 from anyio import CapacityLimiter, from_thread, to_thread
@@ -20,12 +23,82 @@ from starlette.types import Receive, Scope, Send
 
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
-from service.access.callers import caller_of
-from service.access.shares import NoPlaceError, Shares
+from service.access.callers import NoPlaceError, Shares, caller_of
 from service.http.problems import problem
 from service.settings import Settings
 
-__all__ = ["Exports", "FileStream"]
+__all__ = ["ClientConnection", "ClientDisconnectedError", "Exports", "FileStream"]
+
+
+class ClientDisconnectedError(Exception):
+    """Ends the sending of what nobody reads."""
+
+
+class ClientConnection:
+    """The reader of one response, watched while the response is sent.
+
+    Used as an asynchronous context manager around the sending.
+
+    Args:
+        receive: Of the request, whose body has been read or has none.
+        send: Of the request.
+        on_leaving: Called when the reader goes away.
+
+    Attributes:
+        gone: Whether the reader went away.
+    """
+
+    def __init__(
+        self, receive: Receive, send: Send, *, on_leaving: Callable[[], None] | None = None
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._on_leaving = on_leaving
+        self._watch: asyncio.Task[None] | None = None
+        self.gone = False
+
+    async def __aenter__(self) -> Self:
+        self._watch = asyncio.create_task(self._wait_for_leaving())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send status and headers.
+
+        Raises:
+            ClientDisconnectedError: Nobody reads.
+        """
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await self._deliver({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def give(self, piece: bytes, *, last: bool = False) -> None:
+        """Send a piece of the body, and wait until the connection has room for another.
+
+        Raises:
+            ClientDisconnectedError: Nobody reads any more.
+        """
+        await self._deliver({"type": "http.response.body", "body": piece, "more_body": not last})
+
+    async def _deliver(self, message: dict[str, object]) -> None:
+        if self.gone:
+            raise ClientDisconnectedError("the reader went away")
+        await self._send(message)
+
+    async def _wait_for_leaving(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._on_leaving is not None:
+            self._on_leaving()
+
 
 _PIECE: Final = 256 * 1024
 """Bytes that are sent at a time, before they are compressed."""

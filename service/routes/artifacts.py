@@ -1,0 +1,96 @@
+"""Route of the files that jobs made."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path as FilePath
+from typing import Annotated, BinaryIO, Final
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from service.http.file_response import DamagedFileError, DigestedFile, open_file
+from service.http.job_problems import job_problems
+from service.http.job_service import JobService, job_service_of
+from service.http.openapi import NOT_MODIFIED
+from service.jobs import Jobs
+from service.jobs.errors import StoreUnavailableError, UnknownArtifactError
+from service.jobs.records import Artifact
+from service.routes.parameters import JobId
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+_TOUCH_SECONDS: Final = 1.0
+"""That a download waits until it is noted, which keeps the artifact longer."""
+
+_ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_length=200)]
+
+
+@router.get(
+    "/jobs/{job_id}/artifacts/{name}",
+    operation_id="job_artifact",
+    response_class=Response,
+    responses={
+        200: {"description": "The file.", "content": {"application/octet-stream": {}}},
+        206: {"description": "The part of it that `Range` asks for."},
+        **NOT_MODIFIED,
+        **job_problems(404, 416, 422, 500, 503),
+    },
+)
+async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Response:
+    """Send a file that a job made, whole or in part.
+
+    Its `ETag` is the SHA-256 of its content, which `Repr-Digest` states, too; `Range`, `If-Range`
+    and `If-None-Match` are answered.
+    """
+    service = job_service_of(request)
+
+    def find(jobs: Jobs) -> tuple[Artifact, FilePath]:
+        found = jobs.store.get(job_id).artifact(name)
+        if found is None:
+            raise UnknownArtifactError(
+                "the job has no artifact of this name; `artifacts` of the job lists those it has"
+            )
+        return found, jobs.artifacts.path(found.sha256)
+
+    found, path = await service.ask(find)
+    file = await _opened(service, found, path)
+    # A database that is locked, or whose disk is full, keeps nobody from reading what is there.
+    with suppress(StoreUnavailableError):
+        await service.change(
+            lambda jobs: jobs.artifact_cache.touch(found.sha256), seconds=_TOUCH_SECONDS
+        )
+    return DigestedFile(
+        request,
+        file,
+        size=found.size,
+        sha256=found.sha256,
+        name=found.name,
+        media_type=found.media_type,
+        limiter=service.limiter,
+    )
+
+
+async def _opened(service: JobService, artifact: Artifact, path: FilePath) -> BinaryIO:
+    """Return the file of an artifact, open: it can be read to its end whatever happens to its name.
+
+    Raises:
+        UnknownArtifactError: It is gone, or is not what it was. The jobs that list it expire, so
+            that it is made anew by whoever submits them again.
+        StoreUnavailableError: It cannot be read.
+    """
+    try:
+        return await open_file(path, artifact.size, service.limiter)
+    except DamagedFileError:
+        reason = "the file of the artifact is damaged: submit the job again"
+    except FileNotFoundError:
+        reason = "the artifact was thrown away: submit the job again"
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the file of an artifact cannot be read: {error.strerror}"
+        ) from error
+    with suppress(StoreUnavailableError):
+        await service.change(lambda jobs: jobs.artifact_cache.lose(artifact))
+    raise UnknownArtifactError(reason)

@@ -14,7 +14,6 @@ from typing import Final
 
 __all__ = ["Arrow", "Box", "CellDiagram", "Layout", "Line", "Vertex", "arranged"]
 
-
 _CHARACTER: Final = 7.3
 """Width of a character of the picture's font."""
 

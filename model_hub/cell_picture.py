@@ -19,7 +19,6 @@ from model_hub.spaces.nasnet import CellNetworkSpace
 
 __all__ = ["cell_svg", "diagrams"]
 
-
 _MARGIN: Final = 16
 _TITLE_HEIGHT: Final = 28
 _TEXT_DROP: Final = 4

@@ -28,11 +28,9 @@ __all__ = [
     "cell_choices",
 ]
 
-
 CONV3X3: Final = "conv3x3-bn-relu"
 CONV1X1: Final = "conv1x1-bn-relu"
 MAXPOOL3X3: Final = "maxpool3x3"
-
 
 NORMAL: Final = "normal"
 REDUCE: Final = "reduce"

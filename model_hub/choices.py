@@ -43,7 +43,6 @@ __all__ = [
     "repeat",
 ]
 
-
 Value: TypeAlias = int | float | str | bool
 Chosen: TypeAlias = Value | list[Value]
 Sample: TypeAlias = Mapping[str, Any]
@@ -51,7 +50,6 @@ Sample: TypeAlias = Mapping[str, Any]
 
 _MEMBERSHIP_PRIOR: Final = 0.5
 """Probability of each member of a subset of any size, independently."""
-
 
 T = TypeVar("T")
 

@@ -30,13 +30,11 @@ __all__ = [
     "weight_bytes",
 ]
 
-
 _CGROUP_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 """The limit of a container; holds "max" where there is none."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_MAX: Final = -4
 """From glibc's malloc.h."""
-
 
 META: Final = torch.device("meta")
 

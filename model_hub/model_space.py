@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelSpace", "TokenSpace"]
 
-
 _BLOCK_LIMIT: Final = 1_000
 _CHANNEL_LIMIT: Final = 1 << 14
 _PARAMETER_LIMIT: Final = 1 << 34

@@ -29,7 +29,7 @@ from model_hub.spaces.nds_stages import (
 )
 
 if TYPE_CHECKING:
-    from model_hub.blocks.cell_network import Stem
+    from model_hub.spaces.nasnet_network import Stem
 
 __all__ = [
     "READERS",
@@ -41,7 +41,6 @@ __all__ = [
     "refuse_unread",
     "stated_once",
 ]
-
 
 _CONFIGS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -83,7 +82,6 @@ _MEASURED: Final = frozenset(
     }
 )
 """Fields of rows besides those of what was trained."""
-
 
 Located: TypeAlias = tuple[ModelSpace, dict[str, Any]]
 

@@ -37,12 +37,10 @@ from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, n
 
 __all__ = ["SearchSpace"]
 
-
 _MOST_TRIES: Final = 10_000
 """Draws before a constraint counts as impossible to meet; NAS-Bench-101 needs three on average."""
 
 _Picker = Callable[[Choice], Chosen]
-
 
 _COUNT_KEY: Final = "n"
 """`label/n` may stand beside the booleans of a subset; its value says nothing new."""

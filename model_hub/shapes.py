@@ -18,7 +18,6 @@ from torch import Tensor
 
 __all__ = ["LAYER_RULES", "alike", "run_on_meta"]
 
-
 _aten = torch.ops.aten
 
 _FULL_PRECISION: Final = (torch.float32, torch.float64)
@@ -26,7 +25,6 @@ _FULL_PRECISION: Final = (torch.float32, torch.float64)
 
 _PLACES: Final = 2
 """Height and width: a pool has them, and a batch and channels, or channels alone."""
-
 
 _aten = torch.ops.aten
 

@@ -1,1 +1,1 @@
-"""Blocks that several spaces share, built of concrete widths, strides and norms."""
+"""Layers and blocks that the networks of several spaces share."""

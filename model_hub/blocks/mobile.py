@@ -1,27 +1,37 @@
-"""Blocks of the mobile spaces (the specification, section 2).
+"""Blocks of the mobile spaces (the specification, section 2), and an outline of networks of them.
 
 Each block is one flat sequence: the position of a layer in it is part of the names of its weights,
 so identities are left out and optional layers shift those behind them.
+
+`MobileNetwork` is the outline of FBNet and Single-Path NAS. Its weights correspond to timm's, in
+the same order: `blocks.S.I.{conv_pw,bn1,conv_dw,bn2,conv_pwl,bn3}` there are
+`blocks.S.I.{0,1,3,4,6,7}` here, `{conv_dw,bn1,conv_pw,bn2}` of a depthwise separable block are
+`{0,1,3,4}`, `conv_stem, bn1` are `stem.{0,1}`, `conv_head, bn2` are `head.{0,1}`, and `classifier`
+is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import prod, sqrt
 from typing import Final, TypeAlias
 
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 __all__ = [
+    "RELU",
     "RELU6",
     "ActivationFactory",
     "ConvBNAct",
     "DepthwiseSeparable",
     "GateFactory",
     "InvertedResidual",
+    "MobileNetwork",
     "NormFactory",
     "SqueezeExcite",
+    "initialize_mobile",
     "make_divisible",
 ]
 
@@ -38,6 +48,10 @@ RELU6: Final[ActivationFactory] = partial(nn.ReLU6, inplace=True)
 _WIDTH_DIVISOR: Final = 8
 _MOST_LOST: Final = 0.9
 """A rounded width below this part of the exact one is raised by a step."""
+
+RELU: Final[ActivationFactory] = partial(nn.ReLU, inplace=True)
+
+_LINEAR_STD: Final = 0.01
 
 
 def make_divisible(value: float, divisor: int = _WIDTH_DIVISOR, least: int | None = None) -> int:
@@ -233,3 +247,60 @@ def _keeps_shape(
 ) -> bool:
     """Return whether a block adds its input: as wanted, or where the shapes are equal."""
     return in_channels == out_channels and stride == 1 if wanted is None else wanted
+
+
+class MobileNetwork(nn.Module):
+    """A network of stages of blocks, initialised but for what its family does in another way.
+
+    Args:
+        stages: Its blocks; layers that do nothing are left out.
+        stem_width: Output channels of the stem, the input of the first stage.
+        stem_stride: Of the stem.
+        last_width: Output channels of the last stage.
+        head_width: Output channels of the 1 x 1 convolution before the pooling.
+        num_labels: Classes.
+        dropout_rate: Before the classifier.
+        norm: Makes the norms of stem and head.
+    """
+
+    def __init__(
+        self,
+        stages: Iterable[Iterable[nn.Module]],
+        *,
+        stem_width: int,
+        stem_stride: int,
+        last_width: int,
+        head_width: int,
+        num_labels: int,
+        dropout_rate: float,
+        norm: NormFactory,
+    ) -> None:
+        super().__init__()
+        self.stem = ConvBNAct(3, stem_width, 3, stem_stride, norm=norm, activation=RELU)
+        self.blocks = nn.Sequential(*(nn.Sequential(*stage) for stage in stages))
+        self.head = ConvBNAct(last_width, head_width, 1, norm=norm, activation=RELU)
+        self.dropout = nn.Dropout(dropout_rate)
+        self.classifier = nn.Linear(head_width, num_labels)
+        initialize_mobile(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.head(self.blocks(self.stem(x)))
+        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
+        return logits
+
+
+def initialize_mobile(network: nn.Module) -> None:
+    """Draw the weights of a mobile network (the specification, section 2.7).
+
+    Convolutions from a normal distribution of variance 2 / (kernel area x output channels), which
+    is He's fan-out without regard to groups; linear weights of standard deviation 0.01 and biases
+    0; biases of convolutions and norms stay PyTorch's.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = prod(module.kernel_size) * module.out_channels
+            nn.init.normal_(module.weight, std=sqrt(2 / fan_out))
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=_LINEAR_STD)
+            nn.init.zeros_(module.bias)

@@ -20,7 +20,7 @@ from model_hub.search_space import SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from model_hub.networks.autoformer import Block
+    from model_hub.spaces.autoformer_network import Block
 
 __all__ = ["AutoFormer"]
 
@@ -163,7 +163,7 @@ class AutoFormer(ModelSpace):
         ]
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.networks.autoformer import AutoFormerNetwork
+        from model_hub.spaces.autoformer_network import AutoFormerNetwork
 
         return AutoFormerNetwork(
             self._blocks(values),
@@ -178,8 +178,7 @@ class AutoFormer(ModelSpace):
         )
 
     def _blocks(self, values: Sample) -> Iterator[Block]:
-        from model_hub.blocks.relative_attention import RelativeAttention
-        from model_hub.networks.autoformer import Block
+        from model_hub.spaces.autoformer_network import Block, RelativeAttention
 
         embed_dim = values["embed_dim"]
         for place in range(values["depth"]):

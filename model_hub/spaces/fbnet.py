@@ -109,7 +109,7 @@ class FBNet(ModelSpace):
     def _network(self, values: Sample) -> nn.Module:
         from torch import nn
 
-        from model_hub.networks.fbnet import FBNetNetwork
+        from model_hub.spaces.fbnet_network import FBNetNetwork
 
         resolution = _RESOLUTIONS[self.dataset]
         return FBNetNetwork(

@@ -87,7 +87,7 @@ class LightSpeech(TokenSpace):
         return SearchSpace("LightSpeech", tuple(layers))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.networks.lightspeech import LightSpeechNetwork
+        from model_hub.spaces.lightspeech_network import LightSpeechNetwork
 
         names = [values[label] for label in _LABELS]
         return LightSpeechNetwork(

@@ -22,7 +22,7 @@ from model_hub.search_space import SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from model_hub.networks.mobilenetv3 import MobileBlock
+    from model_hub.spaces.mobilenetv3_network import MobileBlock
 
 __all__ = ["MobileNetV3Space"]
 
@@ -156,7 +156,11 @@ class MobileNetV3Space(ModelSpace):
         from torch import nn
 
         from model_hub.blocks.mobile import make_divisible
-        from model_hub.networks.mobilenetv3 import ACTIVATIONS, MobileLayer, MobileNetV3Network
+        from model_hub.spaces.mobilenetv3_network import (
+            ACTIVATIONS,
+            MobileLayer,
+            MobileNetV3Network,
+        )
 
         widths = [
             make_divisible(width * self._multiplier(max(place - 1, 0), values))
@@ -181,7 +185,7 @@ class MobileNetV3Space(ModelSpace):
         return multiplier
 
     def _blocks(self, stage: int, values: Sample) -> Iterator[MobileBlock]:
-        from model_hub.networks.mobilenetv3 import MobileBlock
+        from model_hub.spaces.mobilenetv3_network import MobileBlock
 
         for place in range(values.get(f"s{stage}_depth", 1)):
             label = f"s{stage}_i{place}"

@@ -140,8 +140,7 @@ class NASBERT(TokenSpace):
         return SearchSpace("NASBERT", tuple(choices))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.blocks.nas_bert import Dropouts
-        from model_hub.networks.nas_bert import NASBERTEncoder, NASBERTNetwork
+        from model_hub.spaces.nas_bert_network import Dropouts, NASBERTEncoder, NASBERTNetwork
 
         encoder = NASBERTEncoder(
             [

@@ -108,7 +108,7 @@ class NasBench101(ModelSpace):
     def _network(self, values: Sample) -> nn.Module:
         from torch import nn
 
-        from model_hub.networks.nasbench101 import NasBench101Network
+        from model_hub.spaces.nasbench101_network import NasBench101Network
 
         return NasBench101Network(
             CellGraph.from_dict(values["cell/final"]),

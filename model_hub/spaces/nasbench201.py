@@ -75,7 +75,7 @@ class NasBench201(ModelSpace):
         return SearchSpace("NasBench201", tuple(edges))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.networks.nasbench201 import NasBench201Network
+        from model_hub.spaces.nasbench201_network import NasBench201Network
 
         return NasBench201Network(
             {edge: values[_label(*edge)] for edge in _EDGES},

@@ -26,7 +26,7 @@ from model_hub.search_space import SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from model_hub.blocks.cell_network import Stem
+    from model_hub.spaces.nasnet_network import Stem
 
 __all__ = [
     "DARTS",
@@ -38,7 +38,6 @@ __all__ = [
     "NASNet",
     "NdsCells",
 ]
-
 
 _DATA_SETS: Final = {"cifar": DATA_SETS["cifar10"], "imagenet": DATA_SETS["imagenet"]}
 """What each stem is for."""
@@ -106,7 +105,7 @@ class CellNetworkSpace(ModelSpace):
         return SearchSpace(type(self).__name__, (*sizes, *self._cell_choices()))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.blocks.cell_network import CellNetwork
+        from model_hub.spaces.nasnet_network import CellNetwork
 
         return CellNetwork(
             (self.genotype(values, NORMAL), self.genotype(values, REDUCE)),

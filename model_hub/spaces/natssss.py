@@ -69,7 +69,7 @@ class NatsSss(ModelSpace):
         return SearchSpace("NatsSss", tuple(layers))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.networks.natssss import NatsSssNetwork
+        from model_hub.spaces.natssss_network import NatsSssNetwork
 
         widths = [values[_label(layer)] for layer in range(_NUM_LAYERS)]
         return NatsSssNetwork(widths, num_labels=self.num_labels)

@@ -40,7 +40,6 @@ __all__ = [
     "with_recorded_stem",
 ]
 
-
 _MOST_DEPTH: Final = 1000
 _MOST_STAGES: Final = 20
 _MOST_STRIDE: Final = 8
@@ -48,7 +47,6 @@ _MOST_MULTIPLIER: Final = 16
 
 _DEPTHS: Final = ((1, 2, 4, 8, 12, 16),) * 3
 _WIDTHS: Final = ((16, 24, 32, 40, 64, 128),) * 3
-
 
 _IMAGENET_STEMS: Final = ("resnet", "simple")
 _MILLION: Final = 1e6
@@ -194,7 +192,7 @@ class StageSpace(ModelSpace):
         )
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.blocks.stage_network import BLOCKS, StageNetwork
+        from model_hub.spaces.nds_stages_network import BLOCKS, StageNetwork
 
         all_values = self._arguments() | dict(values)
         return StageNetwork(

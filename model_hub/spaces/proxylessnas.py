@@ -87,7 +87,7 @@ class ProxylessNAS(ModelSpace):
         from torch import nn
 
         from model_hub.blocks.mobile import make_divisible
-        from model_hub.networks.proxylessnas import ProxylessNASNetwork
+        from model_hub.spaces.proxylessnas_network import ProxylessNASNetwork
 
         stages = [
             [_BLOCKS[values[f"s{stage}_i{i}"]] for i in range(values[f"s{stage}_depth"])]

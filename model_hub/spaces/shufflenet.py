@@ -75,7 +75,7 @@ class ShuffleNetSpace(ModelSpace):
     def _network(self, values: Sample) -> nn.Module:
         from torch import nn
 
-        from model_hub.networks.shufflenet import ShuffleBlock, ShuffleNetNetwork
+        from model_hub.spaces.shufflenet_network import ShuffleBlock, ShuffleNetNetwork
 
         norm = partial(nn.BatchNorm2d, affine=self.affine)
         return ShuffleNetNetwork(

@@ -126,7 +126,7 @@ class SinglePathNAS(ModelSpace):
     def _network(self, values: Sample) -> nn.Module:
         from torch import nn
 
-        from model_hub.networks.single_path_nas import SinglePathNASNetwork
+        from model_hub.spaces.single_path_nas_network import SinglePathNASNetwork
 
         layers = [_BLOCKS.get(values[label]) for label in _labels()]
         stages = [layers[i : i + _STAGE_LAYERS] for i in range(0, _NUM_LAYERS, _STAGE_LAYERS)]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.cell import NasNetCell
 from model_hub.cells import CellGenotype, CellGraph
 from model_hub.errors import InvalidSampleError, UnknownNameError
-from model_hub.networks.nasbench101 import NasBench101Cell
-from model_hub.networks.nasbench201 import NasBench201Cell
+from model_hub.spaces.nasbench101_network import NasBench101Cell
+from model_hub.spaces.nasbench201_network import NasBench201Cell
+from model_hub.spaces.nasnet_network import NasNetCell
 
 USERS = {"twice": lambda _: Scale(2.0), "wide": lambda channels: nn.Conv2d(channels, channels, 1)}
 

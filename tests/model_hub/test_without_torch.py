@@ -12,11 +12,7 @@ from nds_networks import CELLS, RESIDUAL
 
 import model_hub
 from model_hub.blocks.cell_operations import CELL_OPERATIONS
-from model_hub.blocks.lightspeech import OPERATIONS as LIGHTSPEECH_OPERATIONS
-from model_hub.blocks.nas_bert import HEAD_DIM
-from model_hub.blocks.nas_bert import OPERATIONS as NAS_BERT_OPERATIONS
 from model_hub.cells import OPERATIONS as CELL_NAMES
-from model_hub.networks.mobilenetv3 import ACTIVATIONS
 from model_hub.spaces import (
     DARTS,
     ENAS,
@@ -27,6 +23,10 @@ from model_hub.spaces import (
     MobileNetV3Space,
     NASNet,
 )
+from model_hub.spaces.lightspeech_network import OPERATIONS as LIGHTSPEECH_OPERATIONS
+from model_hub.spaces.mobilenetv3_network import ACTIVATIONS
+from model_hub.spaces.nas_bert_network import HEAD_DIM
+from model_hub.spaces.nas_bert_network import OPERATIONS as NAS_BERT_OPERATIONS
 
 _WITHOUT = "import sys; sys.modules['torch'] = None\nimport json, model_hub\n"
 

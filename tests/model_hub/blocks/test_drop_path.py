@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model_hub.blocks.drop_path import DropPath
+from model_hub.blocks.layers import DropPath
 
 
 def test_a_branch_is_dropped_whole_or_scaled() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.linear import Linear
+from model_hub.blocks.layers import Linear
 from model_hub.memory import meta_device
 
 WIDE = (700, 900)

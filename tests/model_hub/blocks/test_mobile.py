@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from model_hub.blocks.initialization import initialize_mobile
 from model_hub.blocks.mobile import (
     ConvBNAct,
     DepthwiseSeparable,
     InvertedResidual,
     SqueezeExcite,
+    initialize_mobile,
     make_divisible,
 )
 

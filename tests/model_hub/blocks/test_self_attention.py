@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.self_attention import SelfAttention
+from model_hub.blocks.layers import SelfAttention
 from model_hub.counting import profile
 
 

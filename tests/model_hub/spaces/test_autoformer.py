@@ -12,11 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.relative_attention import RelativeAttention
 from model_hub.counting import Profile
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.networks.autoformer import AutoFormerNetwork, Block
 from model_hub.spaces.autoformer import AutoFormer
+from model_hub.spaces.autoformer_network import AutoFormerNetwork, Block, RelativeAttention
 
 # The specification, section 9.3.
 SEARCHED = {

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, TooLargeError
-from model_hub.networks.fbnet import FBNetBlock
 from model_hub.spaces import FBNet
 from model_hub.spaces.fbnet import SEARCHED_FBNETS
+from model_hub.spaces.fbnet_network import FBNetBlock
 
 CANDIDATES = ["k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"]
 

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-from model_hub.blocks.lightspeech import OPERATIONS, sinusoids
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.networks.lightspeech import Speech
 from model_hub.spaces.lightspeech import LightSpeech, sample_of_codes
+from model_hub.spaces.lightspeech_network import OPERATIONS, Speech, sinusoids
 
 # one-shot.md, section F2.4
 SEARCHED = [2, 7, 4, 3, 5, 6, 3, 4]

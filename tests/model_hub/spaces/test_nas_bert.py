@@ -12,10 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.nas_bert import OPERATIONS, Dropouts
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, UnknownNameError
-from model_hub.networks.nas_bert import NASBERTEncoder
 from model_hub.spaces.nas_bert import NASBERT
+from model_hub.spaces.nas_bert_network import OPERATIONS, Dropouts, NASBERTEncoder
 
 # one-shot.md, section F1.5: millions of parameters without a head, 50,265 ids, 512 positions.
 MILLIONS = {

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_hub.blocks.stage_network import BLOCKS
 from model_hub.spaces import ResidualBasic, ResidualBottleneck, Vanilla
 from model_hub.spaces.nds_stages import FAMILIES, STEMS, StageSpace
+from model_hub.spaces.nds_stages_network import BLOCKS
 
 SPACES = (Vanilla, ResidualBasic, ResidualBottleneck)
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
-from model_hub.networks.shufflenet import ShuffleBlock
 from model_hub.spaces import ShuffleNetSpace
+from model_hub.spaces.shufflenet_network import ShuffleBlock
 
 KINDS = ("k3", "k5", "k7", "xcep")
 RECORDED = {

@@ -9,8 +9,13 @@ from typing import Final
 
 from torch import nn
 
-from model_hub.blocks.mobile import DepthwiseSeparable, InvertedResidual, NormFactory
-from model_hub.blocks.mobile_network import RELU, MobileNetwork
+from model_hub.blocks.mobile import (
+    RELU,
+    DepthwiseSeparable,
+    InvertedResidual,
+    MobileNetwork,
+    NormFactory,
+)
 
 __all__ = ["SinglePathNASNetwork"]
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from model_hub.blocks.initialization import initialize_mobile
 from model_hub.blocks.mobile import (
     RELU6,
     ConvBNAct,
     DepthwiseSeparable,
     InvertedResidual,
     NormFactory,
+    initialize_mobile,
 )
 
 __all__ = ["ProxylessNASNetwork"]

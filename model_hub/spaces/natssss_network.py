@@ -8,7 +8,7 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from model_hub.networks.nasbench201 import Node, ReductionBlock, ReLUConvBN
+from model_hub.spaces.nasbench201_network import Node, ReductionBlock, ReLUConvBN
 
 __all__ = ["Cell", "NatsSssNetwork"]
 

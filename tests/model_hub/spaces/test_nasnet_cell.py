@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from model_hub.blocks.cell import NasNetCell, Preprocessor
 from model_hub.blocks.cell_operations import CELL_OPERATIONS, FactorizedReduce
-from model_hub.blocks.drop_path import DropPath
+from model_hub.blocks.layers import DropPath
 from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidSampleError, UnknownNameError
+from model_hub.spaces.nasnet_network import NasNetCell, Preprocessor
 
 # The specification, section 6.2, for 8 channels: weights of the convolutions, then 16 a norm.
 PARAMETERS = {

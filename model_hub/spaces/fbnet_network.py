@@ -7,8 +7,7 @@ from typing import Final, TypeAlias
 
 from torch import Tensor, nn
 
-from model_hub.blocks.mobile import ConvBNAct, NormFactory
-from model_hub.blocks.mobile_network import RELU, MobileNetwork
+from model_hub.blocks.mobile import RELU, ConvBNAct, MobileNetwork, NormFactory
 
 __all__ = ["FBNetBlock", "FBNetNetwork"]
 

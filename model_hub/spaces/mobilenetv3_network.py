@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
-from model_hub.blocks.initialization import initialize_mobile
 from model_hub.blocks.mobile import (
     ActivationFactory,
     ConvBNAct,
@@ -18,6 +17,7 @@ from model_hub.blocks.mobile import (
     InvertedResidual,
     NormFactory,
     SqueezeExcite,
+    initialize_mobile,
 )
 
 __all__ = ["ACTIVATIONS", "MobileBlock", "MobileLayer", "MobileNetV3Network"]

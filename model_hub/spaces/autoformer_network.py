@@ -1,22 +1,32 @@
-"""Self-attention on image patches that knows how far apart they are (Shaw et al. 2018).
+"""The networks of AutoFormer: vision transformers (Chen et al. 2021, arXiv:2107.00651).
 
-The relation of a query to a key is a vector, looked up by their distance in rows plus one looked up
-by their distance in columns (the specification, section 8). It is never made for all pairs: the
-first part is the same for all keys of a row and the second for all of a column, so that products
-are made with the rows and the columns of the grid, not with its places.
+Self-attention knows how far apart two image patches are (Shaw et al. 2018, arXiv:1803.02155). The
+relation of a query to a key is a vector: the sum of one for their distance in rows and one for
+their distance in columns (the specification, section 8). It is never computed for all pairs of
+patches: the first vector is the same for all keys of a row, the second for all keys of a column, so
+products with the rows and the columns of the grid are enough.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-from model_hub.blocks.linear import Linear
+from model_hub.blocks.layers import DropPath, Linear
 
-__all__ = ["HEAD_DIM", "Places", "RelativeAttention", "RelativePosition", "relative_places"]
+__all__ = [
+    "HEAD_DIM",
+    "AutoFormerNetwork",
+    "Block",
+    "Places",
+    "RelativeAttention",
+    "RelativePosition",
+    "relative_places",
+]
 
 HEAD_DIM: Final = 64
 """Width of every head, however wide the tokens are."""
@@ -28,6 +38,8 @@ Places: TypeAlias = tuple[Tensor, Tensor]
 
 Token 0 is the class token, patch tokens follow row by row.
 """
+
+_TOKEN_STD: Final = 0.02
 
 
 def relative_places(size: int, max_distance: int, device: torch.device) -> Tensor:
@@ -167,3 +179,145 @@ class RelativeAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.num_heads, HEAD_DIM).transpose(1, 2)
+
+
+class AutoFormerNetwork(nn.Module):
+    """A network of the space.
+
+    Args:
+        blocks: The blocks, first to last.
+        embed_dim: Width of the tokens.
+        num_labels: Classes.
+        in_channels: Channels of the images.
+        img_size: Height and width of the images.
+        patch_size: Height and width of a patch.
+        final_norm: Whether the last tokens are normalised.
+        global_pooling: Classify the mean of the patches, not the class token.
+        absolute_position: Add a learned vector to each place.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only from the third on
+        self,
+        blocks: Iterator[Block] | Sequence[Block],
+        embed_dim: int,
+        *,
+        num_labels: int,
+        in_channels: int = 3,
+        img_size: int = 224,
+        patch_size: int = 16,
+        final_norm: bool = True,
+        global_pooling: bool = True,
+        absolute_position: bool = True,
+    ) -> None:
+        super().__init__()
+        self.side = img_size // patch_size
+        self.global_pooling = global_pooling
+        self.patch_embed = nn.Conv2d(in_channels, embed_dim, patch_size, patch_size)
+        self.cls_token = _ClassToken(embed_dim)
+        self.pos_embed = _Positions(1 + self.side**2, embed_dim) if absolute_position else None
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(embed_dim) if final_norm else None
+        self.head = Linear(embed_dim, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, channels, height, width).
+
+        Without absolute positions, images of other sizes are taken, too.
+        """
+        patches = self.patch_embed(x)
+        rows, columns = (relative_places(n, self.side, x.device) for n in patches.shape[2:])
+        tokens = self.cls_token(patches.flatten(2).mT)
+        if self.pos_embed is not None:
+            tokens = self.pos_embed(tokens)
+        for block in self.blocks:
+            tokens = block(tokens, (rows, columns))
+        if self.norm is not None:
+            tokens = self.norm(tokens)
+        logits: Tensor = self.head(tokens[:, 1:].mean(1) if self.global_pooling else tokens[:, 0])
+        return logits
+
+    def product_macs(self) -> int:
+        """Return the multiply-adds of an image in products of two activations.
+
+        These are the products of attention, which the layers of a profile do not show.
+        """
+        attentions = (m for m in self.modules() if isinstance(m, RelativeAttention))
+        return sum(attention.product_macs(1 + self.side**2) for attention in attentions)
+
+
+class Block(nn.Module):
+    """Attention and a perceptron of two layers, each added to what goes into it.
+
+    Args:
+        attention: Takes tokens and the places of their distances.
+        embed_dim: Width of the tokens.
+        hidden: Width between the layers of the perceptron.
+        dropout_rate: After attention and after each layer of the perceptron.
+        drop_path_rate: Probability that a branch is left out in training.
+        pre_norm: Normalise what goes into a branch, not what comes out of the sum.
+    """
+
+    def __init__(
+        self,
+        attention: RelativeAttention,
+        embed_dim: int,
+        hidden: int,
+        *,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        pre_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.pre_norm = pre_norm
+        self.attn = attention
+        self.attn_layer_norm = nn.LayerNorm(embed_dim)
+        self.ffn_layer_norm = nn.LayerNorm(embed_dim)
+        self.fc1 = Linear(embed_dim, hidden)
+        self.activation = nn.GELU()
+        self.fc2 = Linear(hidden, embed_dim)
+        self.dropout = nn.Dropout(dropout_rate)
+        self.drop_path = DropPath(drop_path_rate)
+
+    def forward(self, x: Tensor, places: Places) -> Tensor:
+        """Transform tokens (batch, 1 + rows x columns, embed_dim)."""
+        if self.pre_norm:
+            x = x + self._attended(self.attn_layer_norm(x), places)
+            return x + self._perceived(self.ffn_layer_norm(x))
+        x = self.attn_layer_norm(x + self._attended(x, places))
+        normed: Tensor = self.ffn_layer_norm(x + self._perceived(x))
+        return normed
+
+    def _attended(self, x: Tensor, places: Places) -> Tensor:
+        branch: Tensor = self.drop_path(self.dropout(self.attn(x, places)))
+        return branch
+
+    def _perceived(self, x: Tensor) -> Tensor:
+        hidden = self.dropout(self.activation(self.fc1(x)))
+        branch: Tensor = self.drop_path(self.dropout(self.fc2(hidden)))
+        return branch
+
+
+class _ClassToken(nn.Module):
+    """A learned token before all others."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.empty(1, 1, embed_dim))
+        nn.init.trunc_normal_(self.cls_token, std=_TOKEN_STD)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Prepend the token to tokens (batch, tokens, embed_dim)."""
+        return torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)
+
+
+class _Positions(nn.Module):
+    """A learned vector for each place."""
+
+    def __init__(self, num_tokens: int, embed_dim: int) -> None:
+        super().__init__()
+        self.pos_embed = nn.Parameter(torch.empty(1, num_tokens, embed_dim))
+        nn.init.trunc_normal_(self.pos_embed, std=_TOKEN_STD)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the vectors to tokens (batch, tokens, embed_dim)."""
+        return x + self.pos_embed

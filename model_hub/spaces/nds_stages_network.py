@@ -24,7 +24,6 @@ __all__ = [
     "plain_block",
 ]
 
-
 BlockFactory: TypeAlias = "Callable[[int, int, Stage], nn.Module]"
 """Makes a block of so many input channels with this stride, as the stage says."""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_hub.blocks.relative_attention import (
+from model_hub.spaces.autoformer_network import (
     HEAD_DIM,
     RelativeAttention,
     RelativePosition,

@@ -1,1 +1,0 @@
-"""The networks of the spaces, built of what a sample says."""

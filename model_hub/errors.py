@@ -1,34 +1,59 @@
-"""What can go wrong with a space, a sample or a network.
+"""The errors of the hub, and how their messages show values and names.
 
 ModelHubError
-├── InvalidArgumentError    an argument of a space cannot mean anything; names the argument
-├── InvalidSampleError      a sample is outside the space; names the label
-├── UnknownNameError        no such space, model or layer; offers the nearest names
-└── TooLargeError           a network that does not fit into memory, refused before it is made
+├── InvalidArgumentError        an argument of a space cannot mean anything; names the argument
+├── InvalidSampleError          a sample is outside the space; names the label
+├── UnknownNameError            no such space, model or layer; offers the nearest names
+├── TooLargeError               a network that does not fit into memory, refused before it is made
+├── ZooError                    a searched model or its weights
+│   ├── RecordError             a record that does not say what it must; names file, model, field
+│   ├── MissingWeightsError     the weights are not there; says where to get and where to put them
+│   ├── DownloadError           an address gave no file, or there is no network
+│   └── CheckpointError         a file that cannot be used
+│       ├── DigestError         it is not the file that was published
+│       └── MismatchError       its tensors are not those of the network; lists the names
+├── DatasetError                an image, a label or a data set that cannot be used; names the file
+│   ├── DamagedImageError       a file that is no image, or a damaged one
+│   └── LabelError              a label that the network has no output for
+│       └── ClassesError        classes that are not those of the outputs, or nobody knows which
+└── OutputError                 outputs of a network that are no finite numbers
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 __all__ = [
+    "CheckpointError",
+    "ClassesError",
+    "DamagedImageError",
+    "DatasetError",
+    "DigestError",
+    "DownloadError",
     "InvalidArgumentError",
     "InvalidSampleError",
+    "LabelError",
+    "MismatchError",
+    "MissingWeightsError",
     "ModelHubError",
+    "OutputError",
+    "RecordError",
     "TooLargeError",
     "UnknownNameError",
+    "ZooError",
     "listed",
     "nearest",
     "shown",
 ]
 
+
 _LONGEST_SHOWN: Final = 80
 """Characters of a value in a message: one line of a terminal."""
 
 _MOST_LISTED: Final = 12
-"""Candidates in a message; a list of more is cut."""
+"""Candidates or tensors in a message; a list of more is cut."""
 
 
 class ModelHubError(Exception):
@@ -82,6 +107,78 @@ class TooLargeError(ModelHubError, MemoryError):
     """A network whose weights do not fit into memory."""
 
 
+class ZooError(ModelHubError):
+    """Base of what can go wrong in the zoo."""
+
+
+class RecordError(ZooError, ValueError):
+    """A record of a searched model that cannot be used."""
+
+
+class MissingWeightsError(ZooError, FileNotFoundError):
+    """Weights that are not where they are looked for."""
+
+
+class DownloadError(ZooError):
+    """Weights that could not be downloaded."""
+
+
+class CheckpointError(ZooError, ValueError):
+    """A file of weights that cannot be used."""
+
+
+class DigestError(CheckpointError):
+    """A file whose SHA-256 is not the published one."""
+
+
+class MismatchError(CheckpointError):
+    """A file whose tensors are not those of the network.
+
+    Args:
+        source: What was read.
+        model: The model it was meant for.
+        missing: Names that the network has and the file does not.
+        left_over: Names in the file that the network has no place for.
+        misshapen: Names whose shapes differ, with both shapes.
+    """
+
+    def __init__(
+        self,
+        source: object,
+        model: str,
+        *,
+        missing: Sequence[str] = (),
+        left_over: Sequence[str] = (),
+        misshapen: Sequence[str] = (),
+    ) -> None:
+        parts = {"missing": missing, "left over": left_over, "of another shape": misshapen}
+        found = "; ".join(f"{len(n)} {what}: {_tensor_names(n)}" for what, n in parts.items() if n)
+        super().__init__(f"{source} does not fit {model}; tensors {found}")
+        self.missing = tuple(missing)
+        self.left_over = tuple(left_over)
+        self.misshapen = tuple(misshapen)
+
+
+class DatasetError(ModelHubError, ValueError):
+    """An image, a label or a data set that cannot be used; the message names the file."""
+
+
+class DamagedImageError(DatasetError):
+    """A file that is no image, or a damaged one."""
+
+
+class LabelError(DatasetError):
+    """A label that the network has no output for."""
+
+
+class ClassesError(LabelError):
+    """Classes that are not those of the network's outputs, or nobody knows which."""
+
+
+class OutputError(ModelHubError, ArithmeticError):
+    """Outputs of a network that are no finite numbers."""
+
+
 def shown(value: object) -> str:
     """Return a value as an error message may show it: short, whatever was sent."""
     try:
@@ -110,3 +207,8 @@ def nearest(name: object, known: Iterable[str], *, or_all: bool = True) -> str:
     if close:
         return f"; the nearest are {', '.join(by_lower[text] for text in close)}"
     return f"; there are {listed(known)}" if known and or_all else ""
+
+
+def _tensor_names(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -15,17 +15,22 @@ from __future__ import annotations
 from missing_extra import needs
 
 with needs("hub", "an evaluation"):
-    from model_hub.evaluation.accuracy import ClassScore, Confusion, Evaluation
-    from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
-    from model_hub.evaluation.datasets import ImageFiles, LabelledImages
-    from model_hub.evaluation.errors import (
+    from model_hub.errors import (
         ClassesError,
         DamagedImageError,
         DatasetError,
         LabelError,
         OutputError,
     )
-    from model_hub.evaluation.layouts import read_folder, read_images, read_tar
+    from model_hub.evaluation.accuracy import ClassScore, Confusion, Evaluation
+    from model_hub.evaluation.cifar import ImageArray, read_cifar10, read_cifar100
+    from model_hub.evaluation.datasets import (
+        ImageFiles,
+        LabelledImages,
+        read_folder,
+        read_images,
+        read_tar,
+    )
     from model_hub.evaluation.scoring import evaluate
     from model_hub.evaluation.transform import read_image, transformed
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
+from model_hub.errors import ClassesError, LabelError, OutputError
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import ClassesError, LabelError, OutputError
 from model_hub.table import Column, text_table
 
 __all__ = ["AccuracyCounter", "ClassScore", "Confusion", "Evaluation"]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model_hub.evaluation.errors import DatasetError
+from model_hub.errors import DatasetError
 from safe_pickle import ArchiveError, ByteArray, load_pickle
 
 __all__ = ["ImageArray", "cifar_reader", "read_cifar10", "read_cifar100"]

@@ -1,18 +1,37 @@
-"""Labelled images: what a data set is, and those whose images are files or parts of one."""
+"""Labelled images: what a data set is, and data sets by what is in them.
+
+CIFAR's files, a table of labels, or one folder for each class; in a folder or a tar archive.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Protocol
+from pathlib import Path, PurePosixPath
+from typing import Final, Protocol
 
 from PIL import Image
 
-from model_hub.evaluation.storage import Storage
+from model_hub.errors import DatasetError
+from model_hub.evaluation.cifar import cifar_reader
+from model_hub.evaluation.labels import (
+    CLASSES,
+    LABELS,
+    classes_in,
+    read_labels,
+    refuse_deep,
+    stated_classes,
+)
+from model_hub.evaluation.storage import Folder, Storage, TarArchive
 from model_hub.evaluation.transform import decoded
 
-__all__ = ["ImageFiles", "LabelledImages"]
+__all__ = ["ImageFiles", "LabelledImages", "read_folder", "read_images", "read_tar"]
+
+
+_EXTENSIONS: Final = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 
 
 class LabelledImages(Protocol):
@@ -99,3 +118,83 @@ class ImageFiles:
     def place(self, index: int) -> str:
         """Return where the file of an image lies."""
         return self.storage.place(self.names[index])
+
+
+def read_images(path: Path) -> LabelledImages:
+    """Return the images to evaluate on: CIFAR's test images, or those of a folder or tar archive.
+
+    Raises:
+        DatasetError: It is none of these, or files are damaged.
+        OSError: A file cannot be read.
+    """
+    if path.is_file():
+        return read_tar(path)
+    read = cifar_reader(path)
+    return read(path) if read else read_folder(path)
+
+
+def read_folder(folder: Path) -> ImageFiles:
+    """Return the images of a folder.
+
+    Either it has a `labels.csv` with columns `file` (relative to the folder) and `label` (0, 1, …),
+    or one folder a class. Classes are the labels 0, 1, … in the order of `classes.txt`, a folder's
+    name a line, if it has one; else, where all names are numbers, in their order, which begins with
+    0 and leaves none out; else in the order of the code points of their names. Hidden files and
+    folders are as if they were not there; see `storage.is_hidden`.
+
+    Raises:
+        DatasetError: It has neither, labels.csv or classes.txt states something that cannot be, or
+            the order of the classes is not beyond doubt; the message says what is wanted.
+        OSError: It cannot be read.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder")
+    return _read(Folder(folder), str(folder))
+
+
+def read_tar(path: Path) -> ImageFiles:
+    """Return the images of an uncompressed tar archive of such a folder; nothing is unpacked.
+
+    Raises:
+        DatasetError: It is none, or as for `read_folder`.
+        OSError: It cannot be read.
+    """
+    return _read(TarArchive(path), str(path))
+
+
+def _read(storage: Storage, place: str) -> ImageFiles:
+    images = _listed(storage) if LABELS in storage else _in_classes(storage, place)
+    if not images.names:
+        raise DatasetError(
+            f"{place} has no images; wanted is {LABELS} with columns `file` and `label`, or a "
+            "folder a class"
+        )
+    return images
+
+
+def _listed(storage: Storage) -> ImageFiles:
+    names, labels = read_labels(storage)
+    classes = stated_classes(storage) if CLASSES in storage else None
+    if classes is not None and labels and max(labels) >= len(classes):
+        place = storage.place(CLASSES)
+        raise DatasetError(f"{place} has {len(classes)} classes, and {LABELS} label {max(labels)}")
+    return ImageFiles(storage=storage, names=names, labels=labels, classes=classes)
+
+
+def _in_classes(storage: Storage, place: str) -> ImageFiles:
+    names = storage.names()
+    images = [name for name in names if "/" in name and _is_image(name)]
+    refuse_deep(names, images, place)
+    classes = classes_in(storage, place)
+    labels = {name: label for label, name in enumerate(classes)}
+    return ImageFiles(
+        storage=storage,
+        names=tuple(images),
+        labels=tuple(labels[name.partition("/")[0]] for name in images),
+        classes=classes,
+        order_stated=CLASSES in storage,
+    )
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _EXTENSIONS

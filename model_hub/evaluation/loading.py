@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from model_hub.errors import DamagedImageError, DatasetError
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DamagedImageError, DatasetError
 from model_hub.evaluation.transform import cropped
 from model_hub.memory import keep_freed_memory
 from model_hub.protocols import EvaluationProtocol

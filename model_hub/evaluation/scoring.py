@@ -1,27 +1,38 @@
-"""How many labelled images a network classifies as they are labelled."""
+"""Evaluates a network on labelled images, on the cores of a processor or on a GPU."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from model_hub.arguments import a_count
-from model_hub.errors import InvalidArgumentError
+from model_hub.errors import DamagedImageError, InvalidArgumentError
 from model_hub.evaluation.accuracy import AccuracyCounter, Evaluation
 from model_hub.evaluation.datasets import LabelledImages
-from model_hub.evaluation.errors import DamagedImageError
-from model_hub.evaluation.inference import OnCores, OnGpu
-from model_hub.evaluation.loading import Reader
+from model_hub.evaluation.loading import Batch, Reader, batches
 from model_hub.evaluation.transform import normalised
 from model_hub.protocols import EvaluationProtocol
 from model_hub.running import Running
 
-__all__ = ["evaluate"]
+__all__ = ["Answers", "OnCores", "OnGpu", "evaluate"]
+
+
+_IMAGES_A_CORE: Final = 4
+"""Of more, the outputs of a layer are too large for a core's caches, which slows large networks and
+servers on the same machine."""
+_PASSES_A_MESSAGE: Final = 4
+"""Every message wakes four threads, which on a busy machine are in the way of others."""
+_LEAST_MESSAGES: Final = 4
+"""Of each process, so that all end at about the same time."""
 
 
 def evaluate(  # noqa: PLR0913 - what a figure depends on
@@ -119,3 +130,191 @@ def _reproducible(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers to some images in a row.
+
+    Attributes:
+        indices: The places of the images in the data set.
+        digests: SHA-256 of each as it is kept.
+        damaged: Places of those among them that could not be read.
+        logits: (images, outputs), float64; None: all are damaged.
+    """
+
+    indices: tuple[int, ...]
+    digests: tuple[bytes, ...]
+    damaged: tuple[int, ...]
+    logits: npt.NDArray[np.float64] | None
+
+
+class _Asking:
+    """A network that is asked about images.
+
+    Args:
+        run: Maps pixels (batch, size, size, 3) to logits.
+        reader: Reads the images.
+        batch_size: Images at a time.
+
+    Attributes:
+        batch_size: Images at a time.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
+        self._run = run
+        self._reader = reader
+        self.batch_size = batch_size
+
+
+class OnCores(_Asking):
+    """A network on the cores of a processor.
+
+    Each core decodes some images and runs the network on them by itself, in a process of its own.
+    Cores that share each layer of a larger batch wait for each other hundreds of times a batch and
+    take up to twice as long, and threads wait for Python's lock; beside a server, every one of
+    these waits is in the way of its answers.
+
+    Args:
+        run: Maps pixels (batch, size, size, 3) to logits; called in several processes at once.
+        reader: Reads the images.
+        batch_size: Images at a time, a core; more than 4 are 4.
+
+    Attributes:
+        batch_size: Images at a time, a core.
+    """
+
+    def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
+        super().__init__(run, reader, batch_size=min(batch_size, _IMAGES_A_CORE))
+
+    def answers(self) -> Generator[Answers]:
+        """Yield the answers to all images, in order.
+
+        As many processes work as PyTorch has threads; with one, the caller's.
+
+        Raises:
+            DamagedImageError: An image is damaged.
+            DatasetError: An archive of them ends too early.
+            OSError: A file cannot be read.
+        """
+        # Here, where an error of the network is raised as it is and it is compiled but once.
+        first = range(min(self.batch_size, len(self._reader)))
+        # Who asks has one thread as well: for counting so few answers, two are too many.
+        with _one_thread() as threads:
+            yield self._answered(self._reader.batch(first, self._reader.contents(first)))
+            yield from batches(
+                self._reader,
+                self._reader.parts(self._images_a_message(threads), start=first.stop),
+                processes=threads if threads > 1 else 0,
+                work=self._answered,
+            )
+
+    def _images_a_message(self, processes: int) -> int:
+        """Return how many images a process answers before it tells; less where there are few."""
+        passes = len(self._reader) // (self.batch_size * processes * _LEAST_MESSAGES)
+        return self.batch_size * min(max(passes, 1), _PASSES_A_MESSAGE)
+
+    def _answered(self, batch: Batch) -> Answers:
+        if not batch.indices:
+            return _answers(batch, None)
+        # By places, so that damaged images change nothing for those in other passes.
+        passes = Counter(place // self.batch_size for place in batch.indices)
+        logits = [self._run(pixels) for pixels in torch.split(batch.pixels, [*passes.values()])]
+        return _answers(batch, torch.cat(logits))
+
+
+@contextmanager
+def _one_thread() -> Iterator[int]:
+    """Let PyTorch use one thread for a while; tell how many it had."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+class OnGpu(_Asking):
+    """A network on a GPU, which has its next batch while the answers to the last one are counted.
+
+    Args:
+        run: Maps pixels (batch, size, size, 3) to logits.
+        reader: Reads the images.
+        batch_size: Images at a time.
+
+    Attributes:
+        batch_size: Images at a time: halved where the GPU has too little memory.
+    """
+
+    def answers(self) -> Generator[Answers]:
+        """Yield the answers to all images, in order.
+
+        As many processes decode as PyTorch has threads.
+
+        Raises:
+            DamagedImageError: An image is damaged.
+            DatasetError: An archive of them ends too early.
+            OSError: A file cannot be read.
+            torch.OutOfMemoryError: The device has no room for a single image.
+        """
+        read = batches(
+            self._reader,
+            self._reader.parts(self.batch_size),
+            work=lambda batch: batch,
+            processes=torch.get_num_threads(),
+            pinned=True,
+        )
+        asked: deque[tuple[Batch, _OnTheirWay | None]] = deque()
+        with closing(read):
+            for batch in read:
+                asked.append((batch, self._asked(batch.pixels) if batch.indices else None))
+                if len(asked) > 1:
+                    yield _arrived(*asked.popleft())
+            while asked:
+                yield _arrived(*asked.popleft())
+
+    def _asked(self, pixels: Tensor) -> _OnTheirWay:
+        """Ask for the logits of some images, as many at a time as the GPU has room for."""
+        answers = []
+        while len(pixels):
+            try:
+                answers.append(self._run(pixels[: self.batch_size]))
+                pixels = pixels[self.batch_size :]
+                continue
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+            # Out here, where the error no longer holds what the failed pass had allocated.
+            self.batch_size = min(self.batch_size, len(pixels)) // 2 or 1
+            torch.cuda.empty_cache()
+        return _OnTheirWay(answers)
+
+
+class _OnTheirWay:
+    """Logits that are copied to the processor, while a GPU may still be working on them.
+
+    Args:
+        parts: (some images, outputs) each, on the device.
+    """
+
+    def __init__(self, parts: list[Tensor]) -> None:
+        self._parts = [part.to("cpu", non_blocking=True) for part in parts]
+        self._copied = (
+            torch.cuda.current_stream(parts[0].device).record_event() if parts[0].is_cuda else None
+        )
+
+    def arrived(self) -> Tensor:
+        """Wait for them; return (batch, outputs)."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return torch.cat(self._parts)
+
+
+def _arrived(batch: Batch, logits: _OnTheirWay | None) -> Answers:
+    return _answers(batch, None if logits is None else logits.arrived())
+
+
+def _answers(batch: Batch, logits: Tensor | None) -> Answers:
+    # An array travels between processes within its message, a tensor in a file of shared memory.
+    numbers = None if logits is None else logits.double().numpy()
+    return Answers(batch.indices, batch.digests, batch.damaged, numbers)

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
-from model_hub.evaluation.errors import DatasetError
+from model_hub.errors import DatasetError
 
 __all__ = ["Folder", "Storage", "TarArchive", "is_hidden", "text_of"]
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from model_hub.evaluation.errors import DamagedImageError
+from model_hub.errors import DamagedImageError
 from model_hub.protocols import EvaluationProtocol
 
 __all__ = ["cropped", "decoded", "normalised", "read_image", "resized", "transformed"]

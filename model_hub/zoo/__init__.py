@@ -15,7 +15,7 @@ files in `records` beside them are records of the zoo, too. Records need no PyTo
 
 from __future__ import annotations
 
-from model_hub.zoo.errors import (
+from model_hub.errors import (
     CheckpointError,
     DigestError,
     DownloadError,
@@ -24,9 +24,18 @@ from model_hub.zoo.errors import (
     RecordError,
     ZooError,
 )
-from model_hub.zoo.folder import records_folder, weights_path, zoo_folder
 from model_hub.zoo.models import build, convert, load, profile
-from model_hub.zoo.records import Figure, Record, WeightFile, all_records, names, record
+from model_hub.zoo.records import (
+    Figure,
+    Record,
+    WeightFile,
+    all_records,
+    names,
+    record,
+    records_folder,
+    weights_path,
+    zoo_folder,
+)
 
 __all__ = [
     "CheckpointError",

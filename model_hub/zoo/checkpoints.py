@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.serialization import safe_globals
 
-from model_hub.zoo.errors import CheckpointError
+from model_hub.errors import CheckpointError
 
 __all__ = [
     "digest_of",

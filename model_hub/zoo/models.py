@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from missing_extra import needs
-from model_hub.errors import InvalidArgumentError, ModelHubError
+from model_hub.errors import InvalidArgumentError, ModelHubError, RecordError
 from model_hub.spaces import space
-from model_hub.zoo.errors import RecordError
 from model_hub.zoo.records import Record, record
 
 if TYPE_CHECKING:

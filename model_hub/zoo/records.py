@@ -1,41 +1,58 @@
 """Records of searched models: what is known of each, as data.
 
 A record says which space, arguments and architecture make the network, which files hold its
-weights, and how its published accuracy was measured. The records of the hub are the JSON files
-beside this module, those of the user the JSON files in `records` in the folder of weights; both are
-of one form:
+weights, and how its published accuracy was measured. The records of the hub are the JSON files in
+`records` beside this module. A user's own lie in `records` in the folder of weights, which is
+$NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo. Both are of one form:
 
     {"defaults": {"space": "ProxylessNAS", …}, "models": {"proxyless-cpu": {…}, …}}
 
 A field that a model does not state is taken from `defaults`; `arguments` are merged. Adding a model
-is adding a record.
+is adding a record. Errors name the file, the model and the field.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from model_hub.errors import ModelHubError, UnknownNameError
+from model_hub.errors import ModelHubError, RecordError, UnknownNameError, nearest, shown
 from model_hub.protocols import EvaluationProtocol, protocol
-from model_hub.zoo.errors import RecordError
-from model_hub.zoo.fields import Fields
-from model_hub.zoo.folder import records_folder
 
-__all__ = ["NAMINGS", "Figure", "Record", "WeightFile", "all_records", "names", "record"]
+__all__ = [
+    "NAMINGS",
+    "Fields",
+    "Figure",
+    "Record",
+    "WeightFile",
+    "all_records",
+    "names",
+    "record",
+    "records_folder",
+    "weights_path",
+    "zoo_folder",
+]
+
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SHA256: Final = re.compile(r"[0-9a-f]{8,64}")
 NAMINGS: Final = ("hub", "order", "autoformer", "darts", "mobilenetv3", "proxylessnas")
 """How a file names its tensors: as the hub does, in ways of its own but in the hub's order, or as
 the authors of a family do."""
+
+T = TypeVar("T")
+
+_VARIABLE: Final = "NASBENCH_ZOO_DIR"
+_DEFAULT: Final = "~/.nasbenchmark/zoo"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,3 +245,107 @@ def _weight_file(stated: Fields) -> WeightFile:
         raise RecordError(f"{stated.place}: sha256 is not 8 to 64 hexadecimal digits")
     stated.finish()
     return found
+
+
+class Fields:
+    """The fields of an object of which each is taken at most once.
+
+    Args:
+        values: The object.
+        place: What it is, for messages.
+
+    Raises:
+        RecordError: It is no object. So do the methods where a field is missing or of another kind.
+    """
+
+    def __init__(self, values: Any, place: str) -> None:
+        if not isinstance(values, dict):
+            raise RecordError(f"{place}: {shown(values)} is not an object")
+        self.place = place
+        self._values = dict(values)
+        self._taken: list[str] = []
+
+    def text(self, name: str) -> str:
+        """Take a text that must be there."""
+        found: str = self._required(name, str, "text")
+        return found
+
+    def text_or_none(self, name: str) -> str | None:
+        """Take a text that may be missing or null."""
+        return self.text(name) if self._stated(name) else None
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        """Take one of a few texts."""
+        value = self._optional(name, str, "text", default)
+        if value not in allowed:
+            raise RecordError(
+                f"{self.place}: {name} is {shown(value)}, not one of {', '.join(allowed)}"
+            )
+        return value
+
+    def percentage(self, name: str) -> float:
+        """Take a number from 0 to 100 that must be there."""
+        value = self._required(name, int | float, "a number")
+        if isinstance(value, bool) or not 0 <= value <= 100:  # noqa: PLR2004 - percent
+            raise RecordError(f"{self.place}: {name} is {shown(value)}, not a percentage")
+        return float(value)
+
+    def percentage_or_none(self, name: str) -> float | None:
+        """Take a number from 0 to 100 that may be missing or null."""
+        return self.percentage(name) if self._stated(name) else None
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """Take an object; an empty one if it is missing."""
+        return self._optional(name, dict, "an object", {})
+
+    def objects(self, name: str) -> list[Fields]:
+        """Take a list of objects; none if it is missing."""
+        values: list[Any] = self._optional(name, list, "a list", [])
+        return [Fields(value, f"{self.place}, {name} {n}") for n, value in enumerate(values)]
+
+    def anything(self, name: str) -> Any:
+        """Take a value of any kind that must be there."""
+        return self._required(name, object, "anything")
+
+    def finish(self) -> None:
+        """Refuse what nobody took.
+
+        Raises:
+            RecordError: There is a field that means nothing.
+        """
+        for name in self._values.keys() - self._taken:
+            hint = nearest(name, self._taken)
+            raise RecordError(f"{self.place}: there is no field {shown(name)}{hint}")
+
+    def _stated(self, name: str) -> bool:
+        self._taken.append(name)
+        return self._values.get(name) is not None
+
+    def _required(self, name: str, kind: Any, what: str) -> Any:
+        if name not in self._values:
+            raise RecordError(f"{self.place}: the field {name!r} is missing")
+        return self._optional(name, kind, what, None)
+
+    def _optional(self, name: str, kind: Any, what: str, default: T) -> T:
+        self._taken.append(name)
+        if name not in self._values:
+            return default
+        value: T = self._values[name]
+        if not isinstance(value, kind):
+            raise RecordError(f"{self.place}: {name} is {shown(value)}, not {what}")
+        return value
+
+
+def zoo_folder() -> Path:
+    """Return the folder of weights: $NASBENCH_ZOO_DIR, else ~/.nasbenchmark/zoo."""
+    return Path(os.environ.get(_VARIABLE) or _DEFAULT).expanduser()
+
+
+def records_folder() -> Path:
+    """Return the folder of the user's own records, `records` in that of the weights."""
+    return zoo_folder() / "records"
+
+
+def weights_path(name: str) -> Path:
+    """Return where the weights of a searched model belong."""
+    return zoo_folder() / f"{name}.safetensors"

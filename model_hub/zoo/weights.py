@@ -6,11 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor, nn
 
-from model_hub.errors import InvalidArgumentError
+from missing_extra import MissingExtraError, needs
+from model_hub.errors import (
+    CheckpointError,
+    DigestError,
+    DownloadError,
+    InvalidArgumentError,
+    MissingWeightsError,
+)
 from model_hub.zoo.alignment import aligned
 from model_hub.zoo.checkpoints import (
     digest_of,
@@ -19,16 +26,17 @@ from model_hub.zoo.checkpoints import (
     read_safetensors,
     write_safetensors,
 )
-from model_hub.zoo.download import download
-from model_hub.zoo.errors import CheckpointError, DigestError, MissingWeightsError
-from model_hub.zoo.folder import weights_path, zoo_folder
-from model_hub.zoo.records import NAMINGS, Record, WeightFile
+from model_hub.zoo.records import NAMINGS, Record, WeightFile, weights_path, zoo_folder
 
-__all__ = ["convert_weights", "fill", "find_weights"]
+__all__ = ["convert_weights", "download", "fill", "find_weights"]
+
 
 _DOWNLOADS: Final = "downloads"
 _MODEL: Final = "model"
 _SHOWN_DIGITS: Final = 8
+
+_LONGEST_REASON: Final = 120
+"""Characters; what fails without a network tells the story of every attempt."""
 
 
 def find_weights(record: Record, outline: nn.Module, *, downloading: bool) -> Path:
@@ -203,3 +211,34 @@ def _known_files(record: Record) -> str:
         f"{file.file} ({file.sha256[:_SHOWN_DIGITS]}…)" if file.sha256 else file.file
         for file in record.weights
     )
+
+
+def download(file: WeightFile, folder: Path, record: Record) -> Path:
+    """Return the published file in a folder, downloaded unless it is there.
+
+    Its digest is for the caller to compare.
+
+    Raises:
+        DownloadError: pooch is missing, there is no network, or the address gives no file.
+    """
+    pooch = _pooch()
+    try:
+        return Path(pooch.retrieve(file.url, known_hash=None, fname=file.file, path=folder))
+    except (OSError, ValueError) as error:  # of requests, and of pooch for odd addresses
+        reason = str(error) if len(str(error)) <= _LONGEST_REASON else type(error).__name__
+        convert = f"nbs zoo convert {file.file} --model {record.name}"
+        raise DownloadError(
+            f"cannot download {file.file} of {record.name} from {file.url}: {reason}. "
+            "Is there a network, and does the address still answer? If not, get the file from "
+            f"elsewhere ({record.origin}) and run `{convert}`"
+        ) from error
+
+
+def _pooch() -> Any:
+    try:
+        with needs("generate", "downloading"):
+            import pooch  # noqa: PLC0415 - the extra may be missing
+    except MissingExtraError as error:
+        raise DownloadError(str(error)) from error
+    pooch.get_logger().setLevel("WARNING")
+    return pooch

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from model_hub.evaluation import DamagedImageError, DatasetError, ImageFiles, read_folder, read_tar
-from model_hub.evaluation.inference import OnCores, OnGpu
 from model_hub.evaluation.loading import Reader
+from model_hub.evaluation.scoring import OnCores, OnGpu
 from model_hub.protocols import EvaluationProtocol
 
 PROTOCOL = EvaluationProtocol.from_dict({"dataset": "made up", "input_size": 4})

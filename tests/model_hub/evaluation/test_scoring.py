@@ -27,7 +27,7 @@ from model_hub.evaluation import (
     evaluate,
     read_folder,
 )
-from model_hub.evaluation.inference import OnGpu
+from model_hub.evaluation.scoring import OnGpu
 from model_hub.protocols import EvaluationProtocol
 
 

@@ -14,8 +14,7 @@ from torch.nn.functional import linear
 import model_hub
 from model_hub import zoo
 from model_hub.spaces import space_names
-from model_hub.zoo.alignment import aligned
-from model_hub.zoo.supernet import subnet
+from model_hub.zoo.alignment import aligned, subnet
 
 MOBILENETS = [
     "mobilenetv3-large-100",

@@ -152,6 +152,15 @@ A JSON file in `records` in the folder of weights, or in `model_hub/zoo/records`
   }}
 }}
 ```
+
+## Adding a space
+
+A space is two modules in `model_hub/spaces`; `natssss.py` and `natssss_network.py` are a short
+example. `X.py` has a subclass of `ModelSpace`, a frozen dataclass of its arguments: their checks,
+the choices, the shape of an input, and how many blocks there may be. It needs no PyTorch, so that
+a server can check samples. `X_network.py` builds the network and is imported in `_network`. Blocks
+that several spaces share are in `model_hub/blocks`. Name the class in
+`model_hub/spaces/__init__.py`, and its paper and its tests in `docs/model-hub-spaces.toml`.
 """
 
 

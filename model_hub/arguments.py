@@ -1,4 +1,4 @@
-"""Checks of the arguments of spaces: counts, probabilities and lists of widths.
+"""Checks of arguments: counts, numbers, lists of them, and names.
 
 Each returns the checked value, so that a space can write `checked = a_count("num_labels", value)`.
 """

@@ -36,7 +36,7 @@ class Arrow:
 
     Args:
         source: Number of the vertex it comes from.
-        operation: Name of the operation on the way; none if the value goes as it is.
+        operation: Name of the operation that is applied; None if there is none.
     """
 
     source: int
@@ -119,7 +119,7 @@ def arranged(diagram: CellDiagram) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What takes a row in a column: a vertex, or the lane of one that stands further left."""
+    """An item of a column: a vertex, or the lane of a vertex further left."""
 
     vertex: int
     is_lane: bool

@@ -46,7 +46,7 @@ __all__ = [
 Value: TypeAlias = int | float | str | bool
 Chosen: TypeAlias = Value | list[Value]
 Sample: TypeAlias = Mapping[str, Any]
-"""Labels and what was chosen for them, `Chosen`; Any, because builders compute with the values."""
+"""Labels and chosen values, `Chosen`; Any, because builders compute with the values."""
 
 _MEMBERSHIP_PRIOR: Final = 0.5
 """Probability of each member of a subset of any size, independently."""
@@ -103,7 +103,7 @@ class Choice(ABC):
 
     @abstractmethod
     def read(self, value: object) -> Chosen:
-        """Return a value as the candidates spell it: 4 for 4.0, [0] for a lone 0.
+        """Return a value in the form of the candidates: 4 for 4.0, [0] for 0.
 
         Raises:
             InvalidSampleError: It is no value of the choice.
@@ -248,7 +248,7 @@ class Subset(Choice):
             yield self._where(members)
 
     def read(self, value: object) -> list[Value]:
-        """Return the members in order; the one of `n_chosen` 1 may stand without a list."""
+        """Return the members in order; with `n_chosen` 1, a single member needs no list."""
         if isinstance(value, Iterable) and not isinstance(value, str | Mapping):
             members = list(value)
         else:
@@ -325,7 +325,7 @@ class Derived:
 
 
 def _are_distinct(candidates: Sequence[Value]) -> bool:
-    """Whether each equals itself, as `_place` compares, and no other; soon for long lists, too."""
+    """Whether no two candidates are equal as `_place` compares them, in linear time."""
     equal_to_itself = [
         (isinstance(value, bool), value)
         for value in candidates
@@ -357,7 +357,7 @@ class RandomSource(Protocol):
 
 
 Seed: TypeAlias = int | RandomSource | None
-"""A seed, a source to go on drawing from, or None for draws that nobody can repeat."""
+"""A seed, a source to continue drawing from, or None for draws that cannot be repeated."""
 
 
 def random_source(seed: Seed) -> RandomSource:

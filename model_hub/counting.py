@@ -1,11 +1,11 @@
-"""What a network costs: parameters, multiply-adds and memory, by layer and in total.
+"""Counts parameters, multiply-adds and activation memory of a network, by layer and in total.
 
 Conventions: parameters are all parameters, no buffers. Multiply-adds (MACs) are those of one input
 in convolutions and linear layers, weights times places: biases, norms, activations, pooling, the
 multiplication of a squeeze-and-excite gate and products of two activations, as in attention, do not
 count. Activation memory is that of one input in an eager forward pass without gradients.
 
-Everything is computed on the meta device: shapes flow, numbers do not.
+Everything is computed on the meta device, where tensors have shapes but no numbers.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class _ActivationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Spare every process that counts the second that loading PyTorch's compiler takes."""
+        """Keep PyTorch from loading its compiler, which takes a second."""
         return False
 
     def __torch_dispatch__(

@@ -1,4 +1,4 @@
-"""The data sets that networks are for: their classes, and the size of their images."""
+"""Data sets that networks are made for: number of classes and size of images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DATA_SETS: Final[Mapping[str, DataSet]] = MappingProxyType(
         "imagenet": DataSet(num_labels=1000, image_size=224),
     }
 )
-"""By the names that benchmarks have for them, in lower case.
+"""The data sets by the names that benchmarks use, in lower case.
 
 `cifar10-valid` is half of CIFAR-10 to train on. ImageNet16-120 (Chrabaszcz et al. 2017,
 arXiv:1707.08819, in the selection of NAS-Bench-201) has 120 classes of ImageNet in 16 x 16 pixels.

@@ -1,4 +1,4 @@
-"""How long a network takes."""
+"""Measures how long a network takes."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def latency(  # noqa: PLR0913 - what a measurement depends on
     """Measure a network, in evaluation mode, on inputs of random numbers.
 
     On a GPU its own clock measures each pass, and the pass before has ended. The network itself
-    stays where and as it is: a copy is measured. Inputs are on the device, and of the precision,
-    before a pass begins.
+    is not changed: a copy is measured. Inputs are on the device, and of the precision, before a
+    pass begins.
 
     Args:
         network: What to measure.
@@ -85,7 +85,7 @@ def latency(  # noqa: PLR0913 - what a measurement depends on
         batch_size: Inputs a pass, where a shape is given.
         warmup: Passes before the measured ones.
         repeats: Measured passes, at least two.
-        progress: Told after each pass how many are done.
+        progress: Called after each pass with the number of passes done.
 
     Raises:
         InvalidArgumentError: An argument cannot mean anything.

@@ -176,7 +176,7 @@ class ModelSpace(ABC):
         return tuple(a_count(argument, size) for size in shape)
 
     def canonical(self, sample: object) -> dict[str, Chosen]:
-        """Return the one sample that stands for all that are known to make the same network.
+        """Return the canonical sample among those that are known to make the same network.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -186,9 +186,9 @@ class ModelSpace(ABC):
     def freeze(self, sample: object, *, strict: bool = True) -> nn.Module:
         """Build the network of a sample, initialised as the space states.
 
-        This is the only way from a sample to a network: it is built from the chosen values, never
-        cut out of something larger. Weights are drawn from PyTorch's global generator and lie on
-        its default device. The attribute `input_shape` of the network is that of the space.
+        The network is built from the chosen values, never cut out of a larger one. Weights are
+        drawn from PyTorch's global generator and lie on its default device. The attribute
+        `input_shape` of the network is that of the space.
 
         Args:
             sample: Labels and chosen values.

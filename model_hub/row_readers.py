@@ -68,7 +68,7 @@ _CONFIGS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         ),
     }
 )
-"""Fields of what was trained, by benchmark; as rows have them and as NATS-Bench does."""
+"""Fields that describe the network, by benchmark; of rows and of NATS-Bench's own objects."""
 
 _MEASURED: Final = frozenset(
     {
@@ -103,7 +103,7 @@ def refuse_unknown_fields(benchmark: str, item: object) -> None:
 
 
 def refuse_unread(what: str, item: Mapping[str, Any], known: frozenset[str] | set[str]) -> None:
-    """Refuse entries of a dict that nobody reads.
+    """Refuse a dict that has entries besides the known ones.
 
     Raises:
         InvalidArgumentError: There is one; the message offers the nearest.
@@ -143,7 +143,7 @@ def number(name: str, value: object, *, least: int = 0) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a reader is told besides the architecture.
+    """What a reader needs to know besides the architecture.
 
     Args:
         dataset: Name of what the network was trained on.
@@ -157,7 +157,7 @@ class Asked:
 
 
 Reader: TypeAlias = Callable[[object, Asked], Located]
-"""Reads the fields of a row that say what was trained."""
+"""Reads the fields of a row that describe the network."""
 
 _CELL_FAMILY: Final = "nas_cell"
 _CELL_STEMS: Final[Mapping[str, Stem]] = {"cifar10": "cifar", "imagenet": "imagenet"}

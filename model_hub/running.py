@@ -1,4 +1,4 @@
-"""How a network runs: where, with which numbers, in which memory layout, compiled or not."""
+"""How a network runs: device, precision, memory layout, compiled or not."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _MOST_TRIES: Final = 10_000
 _Picker = Callable[[Choice], Chosen]
 
 _COUNT_KEY: Final = "n"
-"""`label/n` may stand beside the booleans of a subset; its value says nothing new."""
+"""`label/n`, the number of members, may be given beside the booleans; it is redundant."""
 
 
 @dataclass(frozen=True)
@@ -336,10 +336,10 @@ def _inherited(
 
 
 def _read_choice(space: str, choice: Choice, sample: Sample) -> Chosen:
-    """Return the value of a choice in a sample, whichever way it is spelled.
+    """Return the value of a choice in a sample, written as a list or as booleans.
 
     Raises:
-        InvalidSampleError: It is missing, spelled twice or no value of the choice.
+        InvalidSampleError: It is missing, given twice or no value of the choice.
     """
     booleans = _booleans(choice, sample)
     if choice.label in sample:

@@ -1,4 +1,4 @@
-"""A table as plain text."""
+"""Tables as plain text, for profiles and evaluations."""
 
 from __future__ import annotations
 

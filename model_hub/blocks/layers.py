@@ -12,13 +12,13 @@ from torch.nn import functional as F  # noqa: N812 - the name everybody knows it
 __all__ = ["DropPath", "Linear", "SelfAttention"]
 
 _FEW: Final = 1 << 16
-"""Numbers for which a generator of their own is not worth while."""
+"""Fewer numbers than this are drawn by PyTorch: another generator would not be faster."""
 _PART: Final = 1 << 17
-"""Numbers that are drawn and scaled while they are in the processor's cache."""
+"""Numbers drawn and scaled at a time, so that they stay in the processor's cache."""
 _SEEDS: Final = 2**63 - 1
 _RAW_BYTES: Final = 8
 _INTEGERS: Final[dict[torch.dtype, Any]] = {torch.float32: np.int32, torch.float64: np.int64}
-"""Of the bytes of a number."""
+"""Integers with as many bytes as a number of each type."""
 
 
 class DropPath(nn.Module):

@@ -134,7 +134,7 @@ class SqueezeExcite(nn.Module):
 
 
 class _Residual(nn.Sequential):
-    """A sequence to whose output its input is added where that is wanted."""
+    """A sequence of layers; with `residual`, its input is added to its output."""
 
     def __init__(self, *layers: nn.Module, residual: bool) -> None:
         super().__init__(*layers)
@@ -250,7 +250,7 @@ def _keeps_shape(
 
 
 class MobileNetwork(nn.Module):
-    """A network of stages of blocks, initialised but for what its family does in another way.
+    """A network of stages of blocks, initialised by `initialize_mobile`.
 
     Args:
         stages: Its blocks; layers that do nothing are left out.

@@ -1,4 +1,4 @@
-"""Right and wrong answers, counted label by label."""
+"""Counts the right and wrong answers of a network, in total and for each label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["AccuracyCounter", "ClassScore", "Confusion", "Evaluation"]
 
 _FIVE: Final = 5
 _WORST: Final = 10
-"""Labels of which it is told what they were taken for."""
+"""Labels, those with the lowest accuracy, whose confusions are reported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confusion:
-    """What images of one label were taken for.
+    """How often images of one label were classified as another.
 
     Attributes:
         label: Their label.
@@ -69,10 +69,10 @@ class Evaluation:
         right_in_five: How many it had among its first five.
         loss: Mean cross-entropy, in nats.
         classes: The same for each label that occurs, in the order of labels.
-        confusions: What images of the ten labels with the smallest accuracy were taken for, worst
+        confusions: How images of the ten labels with the lowest accuracy were classified, worst
             label first, and for each the most frequent mistake first.
         answers: The label that the network put first, image by image.
-        skipped: Names of damaged images, which count nowhere.
+        skipped: Names of damaged images, which are left out of every count.
         sha256: Digest of what was evaluated: name, label and content of each image, in order.
         batch_size: Images that the network took at a time, at the end.
         halved: Whether that is less than in the beginning, because a GPU's memory was too small.
@@ -129,7 +129,7 @@ class AccuracyCounter:
     """Counts the answers of a network to a data set.
 
     Args:
-        dataset: What it is asked.
+        dataset: The images and labels.
         label_offset: Added to a label to get the output that stands for it.
     """
 
@@ -215,8 +215,8 @@ class AccuracyCounter:
 
         Raises:
             LabelError: It has no output for one of them.
-            ClassesError: It has outputs for more classes than there are, and nobody stated which
-                these are; or for fewer.
+            ClassesError: The numbers of classes and outputs differ, and `classes.txt` does not
+                state which output is which class.
         """
         self._outputs = outputs
         wanted = f"the network has {outputs} outputs"

@@ -43,13 +43,13 @@ class LabelledImages(Protocol):
 
     @property
     def order_stated(self) -> bool:
-        """Whether somebody stated the labels; else the names of their folders did."""
+        """Whether the labels were stated; otherwise they follow from names of folders."""
 
     def __len__(self) -> int:
         """Return how many images there are."""
 
     def content(self, index: int) -> bytes:
-        """Return an image as it is kept: the bytes of its file, or its pixels."""
+        """Return the content of an image: the bytes of its file, or its pixels."""
 
     def image(self, index: int, content: bytes | None = None) -> Image.Image:
         """Return an image in RGB; of its content, where that has been read already."""
@@ -73,7 +73,7 @@ class ImageFiles:
         names: Their names there.
         labels: Their labels, one each.
         classes: Names of the labels, where they are known.
-        order_stated: Whether somebody stated the labels; else the names of their folders did.
+        order_stated: Whether the labels were stated; otherwise they follow from names of folders.
     """
 
     storage: Storage
@@ -140,7 +140,7 @@ def read_folder(folder: Path) -> ImageFiles:
     or one folder a class. Classes are the labels 0, 1, … in the order of `classes.txt`, a folder's
     name a line, if it has one; else, where all names are numbers, in their order, which begins with
     0 and leaves none out; else in the order of the code points of their names. Hidden files and
-    folders are as if they were not there; see `storage.is_hidden`.
+    folders are ignored; see `storage.is_hidden`.
 
     Raises:
         DatasetError: It has neither, labels.csv or classes.txt states something that cannot be, or

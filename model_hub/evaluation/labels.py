@@ -26,10 +26,12 @@ LABELS: Final = "labels.csv"
 _COLUMNS: Final = ("file", "label")
 _LARGEST_LABEL: Final = (1 << 20) - 1
 _LARGEST_TABLE: Final = 1 << 28
+"""Bytes."""
 _OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
 
 CLASSES: Final = "classes.txt"
 _LARGEST_LIST: Final = 1 << 25
+"""Bytes."""
 _MOST_CLASSES: Final = 1 << 20
 _LONGEST_NUMBER: Final = 9
 _SPLITS: Final = frozenset(
@@ -38,7 +40,7 @@ _SPLITS: Final = frozenset(
         "validation",
     }
 )
-"""How people call the parts of a data set, none of which is a class."""
+"""Usual names of the parts of a data set, none of which is a class."""
 _INNER: Final = "images"
 """Tiny ImageNet has its images in a folder of this name in each class."""
 
@@ -176,7 +178,7 @@ def refuse_deep(names: Sequence[str], images: Sequence[str], place: str) -> None
         place: Where the data set lies, for messages.
 
     Raises:
-        DatasetError: It is one, as far as anybody can tell.
+        DatasetError: It seems to be one.
     """
     for name in names:
         path = PurePosixPath(name)
@@ -226,7 +228,7 @@ def _count_differently(folders: Sequence[str]) -> bool:
 
 
 def _naturally(name: object) -> list[tuple[int, int, str]]:
-    """Return what puts a2 before a10."""
+    """Return a sort key that puts a2 before a10."""
     parts = re.split("([0-9]+)", str(name))
     return [(1, int(part), "") if place % 2 else (0, 0, part) for place, part in enumerate(parts)]
 
@@ -236,7 +238,7 @@ def _is_number(name: str) -> bool:
 
 
 def _refuse_alike(folders: Iterable[str], place: str) -> None:
-    """Refuse folders that are one on other systems, as those of different capitals are."""
+    """Refuse folders that other systems take for one, such as names in other capitals."""
     seen: dict[str, str] = {}
     for name in folders:
         plain = unicodedata.normalize("NFC", name).casefold()

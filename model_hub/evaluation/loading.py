@@ -29,17 +29,17 @@ __all__ = ["Batch", "Reader", "batches"]
 
 _T = TypeVar("_T")
 
-_BATCHES_A_PROCESS: Final = 2
-"""Ready or in work; pixels are held in shared memory."""
+_BATCHES_PER_PROCESS: Final = 2
+"""Batches that each process prepares in advance; pixels are in shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some images in a row.
+    """The pixels of some consecutive images.
 
     Attributes:
         indices: Their places in the data set.
-        digests: SHA-256 of each as it is kept.
+        digests: SHA-256 of the content of each.
         pixels: (batch, size, size, 3), bytes.
         damaged: Places of those among them that could not be read.
     """
@@ -80,7 +80,7 @@ class Reader:
         return [range(first, min(first + size, count)) for first in range(start, count, size)]
 
     def contents(self, places: range) -> list[bytes]:
-        """Return images as they are kept.
+        """Return the contents of images: bytes of files, or pixels.
 
         Raises:
             DatasetError: An archive of them ends too early.
@@ -125,19 +125,18 @@ def batches(
     pinned: bool = False,
     work: Callable[[Batch], _T],
 ) -> Generator[_T]:
-    """Yield batches in order, or what becomes of them, while the caller is busy.
+    """Yield the result of `work` for each batch, in order, prepared in other processes.
 
-    Processes decode, because threads would wait for each other: a third of a millisecond and more
-    of each image needs Python's lock. They are forked from the caller and inherit what they need.
-    Where that cannot be, on other systems than Linux and in processes of a pool, the caller does
-    all.
+    Processes decode, not threads: at least a third of a millisecond of each image needs Python's
+    lock. They are forked from the caller and inherit what they need. On other systems than Linux,
+    and in processes of a pool, the caller does everything itself.
 
     Args:
         reader: Reads them.
         parts: The places of each.
-        processes: Work on so many batches at once; no more than there are cores and batches. With
-            none, the caller does all.
-        pinned: Whether they are in memory that a GPU can copy from by itself.
+        processes: How many work at once; at most as many as there are cores and batches. With 0,
+            the caller does everything itself.
+        pinned: Whether pixels are in page-locked memory, from which a GPU copies fastest.
         work: What the processes do with a batch, besides reading it.
 
     Raises:
@@ -150,25 +149,25 @@ def batches(
         _Work(reader, parts, work, shared=count > 0),
         batch_size=None,
         num_workers=count,
-        prefetch_factor=_BATCHES_A_PROCESS if count else None,
+        prefetch_factor=_BATCHES_PER_PROCESS if count else None,
         multiprocessing_context="fork" if count else None,
         worker_init_fn=_begin,
         pin_memory=pinned and torch.cuda.is_available(),
-        # Nothing is drawn, but a seed, which is not to come from the caller's numbers.
+        # DataLoader draws a seed, which must not change the caller's random numbers.
         generator=torch.Generator(),
     )
     for found in loader:
-        # An error that a process raised would come with its traceback as its message.
+        # DataLoader would replace the message of an error by the traceback of its process.
         if isinstance(found, Exception):
             raise found
         yield found
 
 
 class _Work(IterableDataset[Any]):
-    """What the processes of DataLoader share: of N, each does every Nth batch.
+    """The batches of all processes of DataLoader: of N processes, each does every Nth.
 
-    The files of its next batch are read meanwhile. DataLoader takes from its processes in turn, so
-    that batches come in order.
+    A thread reads the files of the next batch meanwhile. DataLoader takes from its processes in
+    turn, so batches come in order.
     """
 
     def __init__(
@@ -185,8 +184,8 @@ class _Work(IterableDataset[Any]):
         self._shared = shared
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield what becomes of batches; in the end perhaps why there are no more."""
-        # Not shared, the caller may still be a process of another DataLoader.
+        """Yield the results of batches; an error, if there is one, is the last item."""
+        # A caller that does everything itself may still be a process of another DataLoader.
         process = get_worker_info() if self._shared else None
         mine = self._parts[process.id :: process.num_workers] if process else self._parts
         with ThreadPoolExecutor(1, "files") as files:

@@ -26,13 +26,13 @@ from model_hub.running import Running
 __all__ = ["Answers", "OnCores", "OnGpu", "evaluate"]
 
 
-_IMAGES_A_CORE: Final = 4
-"""Of more, the outputs of a layer are too large for a core's caches, which slows large networks and
-servers on the same machine."""
-_PASSES_A_MESSAGE: Final = 4
-"""Every message wakes four threads, which on a busy machine are in the way of others."""
+_IMAGES_PER_PASS: Final = 4
+"""Images that a core runs at a time. With more, the outputs of a layer do not fit into its caches,
+which slows large networks, and servers on the same machine."""
+_PASSES_PER_MESSAGE: Final = 4
+"""Passes whose results a process sends at a time. Each message wakes four threads."""
 _LEAST_MESSAGES: Final = 4
-"""Of each process, so that all end at about the same time."""
+"""Messages of each process at least, so that all processes end at about the same time."""
 
 
 def evaluate(  # noqa: PLR0913 - what a figure depends on
@@ -51,8 +51,8 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
     """Classify every image of a data set, once, in its order.
 
     The same call gives the same figures: nothing is drawn at random, and neither TensorFloat-32 nor
-    algorithms chosen by speed are used. The network itself stays as it is: a copy in evaluation
-    mode does the work. On a processor it runs in as many processes as PyTorch has threads, forked
+    algorithms chosen by speed are used. The network itself is not changed: a copy runs, in
+    evaluation mode. On a processor it runs in as many processes as PyTorch has threads, forked
     from the caller's; with one thread, in the caller's own.
 
     Args:
@@ -66,14 +66,14 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
         compiled: Whether `torch.compile` compiles it.
         channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
         skip_damaged: Leave damaged images out and name them, instead of stopping at the first.
-        progress: Told now and then how many images are done.
+        progress: Called now and then with the number of images that are done.
 
     Raises:
         InvalidArgumentError: An argument cannot mean anything.
         DamagedImageError: An image is damaged, or all are.
         LabelError: The network has no output for a label.
-        ClassesError: The classes of a data set are not as many as the outputs of the network, and
-            nobody stated which output is whose.
+        ClassesError: The numbers of classes and outputs differ, and `classes.txt` does not state
+            which output is which class.
         OutputError: The network answers with something that is no finite number.
         torch.OutOfMemoryError: The device has no room for a single image.
     """
@@ -115,7 +115,7 @@ def evaluate(  # noqa: PLR0913 - what a figure depends on
 
 @contextmanager
 def _reproducible(device: torch.device) -> Iterator[None]:
-    """Let a GPU neither round to TensorFloat-32 nor choose algorithms by their speed."""
+    """Keep a GPU from rounding to TensorFloat-32 and from choosing algorithms by speed."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     # Page-locked memory is got through the current GPU, of which a process may have another.
@@ -134,11 +134,11 @@ def _reproducible(device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers to some images in a row.
+    """Outputs of the network for some consecutive images.
 
     Attributes:
         indices: The places of the images in the data set.
-        digests: SHA-256 of each as it is kept.
+        digests: SHA-256 of the content of each.
         damaged: Places of those among them that could not be read.
         logits: (images, outputs), float64; None: all are damaged.
     """
@@ -149,8 +149,8 @@ class Answers:
     logits: npt.NDArray[np.float64] | None
 
 
-class _Asking:
-    """A network that is asked about images.
+class _Inference:
+    """A network that runs on the images of a reader.
 
     Args:
         run: Maps pixels (batch, size, size, 3) to logits.
@@ -167,13 +167,13 @@ class _Asking:
         self.batch_size = batch_size
 
 
-class OnCores(_Asking):
+class OnCores(_Inference):
     """A network on the cores of a processor.
 
-    Each core decodes some images and runs the network on them by itself, in a process of its own.
-    Cores that share each layer of a larger batch wait for each other hundreds of times a batch and
-    take up to twice as long, and threads wait for Python's lock; beside a server, every one of
-    these waits is in the way of its answers.
+    Each core has a process of its own, which decodes some images and runs the network on them.
+    Cores that share the layers of a larger batch wait for each other hundreds of times a batch and
+    take up to twice as long, and threads wait for Python's lock. On a machine that also runs a
+    server, each of these waits delays the server's answers.
 
     Args:
         run: Maps pixels (batch, size, size, 3) to logits; called in several processes at once.
@@ -185,7 +185,7 @@ class OnCores(_Asking):
     """
 
     def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
-        super().__init__(run, reader, batch_size=min(batch_size, _IMAGES_A_CORE))
+        super().__init__(run, reader, batch_size=min(batch_size, _IMAGES_PER_PASS))
 
     def answers(self) -> Generator[Answers]:
         """Yield the answers to all images, in order.
@@ -197,22 +197,23 @@ class OnCores(_Asking):
             DatasetError: An archive of them ends too early.
             OSError: A file cannot be read.
         """
-        # Here, where an error of the network is raised as it is and it is compiled but once.
+        # The first batch runs in the caller: the network is compiled once, and its errors are
+        # raised unchanged.
         first = range(min(self.batch_size, len(self._reader)))
-        # Who asks has one thread as well: for counting so few answers, two are too many.
+        # The caller uses one thread as well: counting so few answers needs no more.
         with _one_thread() as threads:
             yield self._answered(self._reader.batch(first, self._reader.contents(first)))
             yield from batches(
                 self._reader,
-                self._reader.parts(self._images_a_message(threads), start=first.stop),
+                self._reader.parts(self._images_per_message(threads), start=first.stop),
                 processes=threads if threads > 1 else 0,
                 work=self._answered,
             )
 
-    def _images_a_message(self, processes: int) -> int:
-        """Return how many images a process answers before it tells; less where there are few."""
+    def _images_per_message(self, processes: int) -> int:
+        """Return of how many images a process sends the results together."""
         passes = len(self._reader) // (self.batch_size * processes * _LEAST_MESSAGES)
-        return self.batch_size * min(max(passes, 1), _PASSES_A_MESSAGE)
+        return self.batch_size * min(max(passes, 1), _PASSES_PER_MESSAGE)
 
     def _answered(self, batch: Batch) -> Answers:
         if not batch.indices:
@@ -234,8 +235,8 @@ def _one_thread() -> Iterator[int]:
         torch.set_num_threads(threads)
 
 
-class OnGpu(_Asking):
-    """A network on a GPU, which has its next batch while the answers to the last one are counted.
+class OnGpu(_Inference):
+    """A network on a GPU, which runs the next batch while the last one is counted.
 
     Args:
         run: Maps pixels (batch, size, size, 3) to logits.
@@ -264,17 +265,17 @@ class OnGpu(_Asking):
             processes=torch.get_num_threads(),
             pinned=True,
         )
-        asked: deque[tuple[Batch, _OnTheirWay | None]] = deque()
+        submitted: deque[tuple[Batch, _PendingLogits | None]] = deque()
         with closing(read):
             for batch in read:
-                asked.append((batch, self._asked(batch.pixels) if batch.indices else None))
-                if len(asked) > 1:
-                    yield _arrived(*asked.popleft())
-            while asked:
-                yield _arrived(*asked.popleft())
+                submitted.append((batch, self._submitted(batch.pixels) if batch.indices else None))
+                if len(submitted) > 1:
+                    yield _received(*submitted.popleft())
+            while submitted:
+                yield _received(*submitted.popleft())
 
-    def _asked(self, pixels: Tensor) -> _OnTheirWay:
-        """Ask for the logits of some images, as many at a time as the GPU has room for."""
+    def _submitted(self, pixels: Tensor) -> _PendingLogits:
+        """Start computing the logits of some images, as many at a time as fit on the GPU."""
         answers = []
         while len(pixels):
             try:
@@ -287,11 +288,11 @@ class OnGpu(_Asking):
             # Out here, where the error no longer holds what the failed pass had allocated.
             self.batch_size = min(self.batch_size, len(pixels)) // 2 or 1
             torch.cuda.empty_cache()
-        return _OnTheirWay(answers)
+        return _PendingLogits(answers)
 
 
-class _OnTheirWay:
-    """Logits that are copied to the processor, while a GPU may still be working on them.
+class _PendingLogits:
+    """Logits on their way from a GPU, which may still be computing them.
 
     Args:
         parts: (some images, outputs) each, on the device.
@@ -303,15 +304,15 @@ class _OnTheirWay:
             torch.cuda.current_stream(parts[0].device).record_event() if parts[0].is_cuda else None
         )
 
-    def arrived(self) -> Tensor:
-        """Wait for them; return (batch, outputs)."""
+    def wait(self) -> Tensor:
+        """Wait until they are here and return them, (batch, outputs)."""
         if self._copied is not None:
             self._copied.synchronize()
         return torch.cat(self._parts)
 
 
-def _arrived(batch: Batch, logits: _OnTheirWay | None) -> Answers:
-    return _answers(batch, None if logits is None else logits.arrived())
+def _received(batch: Batch, logits: _PendingLogits | None) -> Answers:
+    return _answers(batch, None if logits is None else logits.wait())
 
 
 def _answers(batch: Batch, logits: Tensor | None) -> Answers:

@@ -19,14 +19,14 @@ _OF_SYSTEMS: Final = frozenset(
         *("system volume information", "thumbs.db"),
     }
 )
-"""What systems and programs leave in any folder, in lower case."""
+"""Files that systems and programs create in any folder, in lower case."""
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file, by its name within a data set, is none of the data set's.
+    """Whether a file, by its name within a data set, does not belong to the data set.
 
-    That is so if it, or a folder that it is in, begins with a dot, as `.git`, `.ipynb_checkpoints`
-    and macOS's `._image.png` do, or is what systems leave behind, as `__MACOSX` and `Thumbs.db`.
+    That is so if its name, or that of a folder it lies in, begins with a dot, as `.git` and macOS's
+    `._image.png` do, or is that of a file of the system, as `__MACOSX` and `Thumbs.db` are.
     """
     parts = PurePosixPath(name).parts
     return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in parts)
@@ -122,8 +122,8 @@ class Folder:
 class TarArchive:
     """Files of a tar archive, uncompressed so that each can be read where it lies.
 
-    Links, devices and whatever else may be in it are as if they were not there. May be used by
-    threads and be sent to other processes.
+    Links, devices and other special members are ignored. May be used by threads and be sent to
+    other processes.
 
     Args:
         path: The archive.

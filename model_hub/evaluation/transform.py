@@ -1,4 +1,4 @@
-"""From an image to the input of a network, exactly as the reference does it.
+"""Makes the input of a network from an image, exactly as torchvision does it.
 
 The reference is torchvision on PIL images: `Resize(size)`, `CenterCrop(size)`, `ToTensor()` and
 `Normalize(mean, std)`. Sizes, rounding and the order of the floating-point operations are the same,

@@ -52,7 +52,7 @@ _IMAGENET_STEMS: Final = ("resnet", "simple")
 _MILLION: Final = 1e6
 _MOST_MILLIONS: Final = 1e6
 _UNSTATED_STRIDE: Final = 1
-"""What a row for CIFAR has, where the stem changes no resolution."""
+"""The stride that rows for CIFAR have; for ImageNet it leaves the stem open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,14 @@ _CONTENT: Final = "content_sha256"
 _PARALLEL: Final = "module."
 """What training on several GPUs puts before every name."""
 _KNOWN_KEYS: Final = ("state_dict", "model", "net", "state_dict_ema", "model_ema")
-"""Under which checkpoints keep their tensors, where nobody says."""
+"""Keys under which checkpoints usually keep their tensors."""
 _ZIP_START: Final = b"PK\x03\x04"
 _LEGACY_PICKLES: Final = 4
 """In files of torch before 1.6: magic number, protocol, system and the object."""
 _ANY_SIZE: Final = frozenset({"builtins bytearray", "__builtin__ bytearray"})
-"""Names that make bytes of any number out of that number."""
+"""Functions that make as many bytes as their argument says."""
 _COPYING_ARGUMENTS: Final = frozenset({"TUPLE1", "TUPLE2"})
-"""What stands before the call of a container with its content, or of `_codecs.encode`."""
+"""Instructions before a call that copies: of a container, or of `_codecs.encode`."""
 _MOST_COPIED: Final = 1 << 24
 """Elements that a pickle may copy, of containers and of the state of objects: none of them has more
 than the pickle has bytes."""
@@ -93,7 +93,7 @@ def read_foreign(path: Path, *, inside: str | None = None) -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a safetensors file, and what it says of them.
+    """Return the tensors of a safetensors file, and its metadata.
 
     Raises:
         CheckpointError: The file is damaged.
@@ -113,7 +113,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], stated: dict[str, str]) -> None:
-    """Write tensors and what is to be said of them; the file is there whole or not at all.
+    """Write tensors and their metadata; the file appears whole or not at all.
 
     Raises:
         OSError: It cannot be written.

@@ -248,7 +248,7 @@ def _weight_file(stated: Fields) -> WeightFile:
 
 
 class Fields:
-    """The fields of an object of which each is taken at most once.
+    """The fields of a JSON object, read one by one, with checks of their kinds.
 
     Args:
         values: The object.
@@ -308,10 +308,10 @@ class Fields:
         return self._required(name, object, "anything")
 
     def finish(self) -> None:
-        """Refuse what nobody took.
+        """Refuse fields that were not read.
 
         Raises:
-            RecordError: There is a field that means nothing.
+            RecordError: There is one.
         """
         for name in self._values.keys() - self._taken:
             hint = nearest(name, self._taken)

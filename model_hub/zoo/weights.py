@@ -36,7 +36,7 @@ _MODEL: Final = "model"
 _SHOWN_DIGITS: Final = 8
 
 _LONGEST_REASON: Final = 120
-"""Characters; what fails without a network tells the story of every attempt."""
+"""Characters; without a network, the error describes every attempt."""
 
 
 def find_weights(record: Record, outline: nn.Module, *, downloading: bool) -> Path:
@@ -184,7 +184,7 @@ def _read_foreign(
 
 
 def _guessed(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], record: Record) -> str:
-    """Return how a file that nobody listed names its tensors: as the hub or as its family does."""
+    """Return how an unlisted file names its tensors: as the hub or as its family does."""
     if wanted.keys() & tensors.keys():
         return "hub"
     families = [file.naming for file in record.weights if file.naming != "hub"]

@@ -30,6 +30,7 @@ __all__ = [
     "InvertedResidual",
     "MobileNetwork",
     "NormFactory",
+    "ResidualSequence",
     "SqueezeExcite",
     "initialize_mobile",
     "make_divisible",
@@ -54,16 +55,15 @@ RELU: Final[ActivationFactory] = partial(nn.ReLU, inplace=True)
 _LINEAR_STD: Final = 0.01
 
 
-def make_divisible(value: float, divisor: int = _WIDTH_DIVISOR, least: int | None = None) -> int:
+def make_divisible(value: float, divisor: int = _WIDTH_DIVISOR) -> int:
     """Return the multiple of `divisor` nearest to `value`, never more than 10 % below it.
 
     Args:
         value: The exact width.
-        divisor: What the result is a multiple of.
-        least: The smallest result; `divisor` by default.
+        divisor: What the result is a multiple of, and its least value.
     """
     rounded = round(value + divisor // 2) // divisor * divisor
-    result = max(divisor if least is None else least, rounded)
+    result = max(divisor, rounded)
     return result + divisor if result < _MOST_LOST * value else result
 
 
@@ -76,7 +76,6 @@ class ConvBNAct(nn.Sequential):
         kernel_size: Odd.
         stride: Of the convolution.
         groups: Of the convolution.
-        dilation: Of the convolution.
         norm: Makes the norm; without one the convolution has a bias.
         activation: Makes the activation; none by default.
     """
@@ -89,7 +88,6 @@ class ConvBNAct(nn.Sequential):
         stride: int = 1,
         *,
         groups: int = 1,
-        dilation: int = 1,
         norm: NormFactory | None = nn.BatchNorm2d,
         activation: ActivationFactory | None = None,
     ) -> None:
@@ -98,8 +96,7 @@ class ConvBNAct(nn.Sequential):
             out_channels,
             kernel_size,
             stride,
-            padding=(kernel_size - 1) // 2 * dilation,
-            dilation=dilation,
+            padding=(kernel_size - 1) // 2,
             groups=groups,
             bias=norm is None,
         )
@@ -133,8 +130,13 @@ class SqueezeExcite(nn.Module):
         return x * F.hardsigmoid(gate)
 
 
-class _Residual(nn.Sequential):
-    """A sequence of layers; with `residual`, its input is added to its output."""
+class ResidualSequence(nn.Sequential):
+    """Layers one after the other, whose input may be added to their output.
+
+    Args:
+        layers: The layers.
+        residual: Whether the input is added.
+    """
 
     def __init__(self, *layers: nn.Module, residual: bool) -> None:
         super().__init__(*layers)
@@ -148,7 +150,7 @@ class _Residual(nn.Sequential):
         return x + y if self.residual else y
 
 
-class DepthwiseSeparable(_Residual):
+class DepthwiseSeparable(ResidualSequence):
     """A depthwise convolution, squeeze-and-excite if given, and a linear 1 x 1 convolution.
 
     Args:
@@ -193,7 +195,7 @@ class DepthwiseSeparable(_Residual):
         )
 
 
-class InvertedResidual(_Residual):
+class InvertedResidual(ResidualSequence):
     """A 1 x 1 expansion, a depthwise convolution and a linear 1 x 1 projection (MobileNetV2).
 
     The expansion is there for a ratio of 1, too (Sandler et al. 2018, arXiv:1801.04381).

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from torch import Tensor, nn
+from torch import nn
 
-from model_hub.blocks.mobile import RELU, ConvBNAct, MobileNetwork, NormFactory
+from model_hub.blocks.mobile import (
+    RELU,
+    ConvBNAct,
+    MobileNetwork,
+    NormFactory,
+    ResidualSequence,
+)
 
 __all__ = ["FBNetBlock", "FBNetNetwork"]
 
@@ -63,7 +69,7 @@ class FBNetNetwork(MobileNetwork):
         nn.init.normal_(self.classifier.weight, std=_CLASSIFIER_STD)
 
 
-class FBNetBlock(nn.Sequential):
+class FBNetBlock(ResidualSequence):
     """A 1 x 1 expansion, a shuffle between groups, a depthwise convolution and a projection.
 
     The input is added where the shapes are equal.
@@ -102,15 +108,8 @@ class FBNetBlock(nn.Sequential):
             *([nn.ChannelShuffle(groups)] if groups > 1 else ()),
             *depthwise,
             *project,
+            residual=stride == 1 and in_channels == out_channels,
         )
-        self.residual = stride == 1 and in_channels == out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the sequence."""
-        y = x
-        for layer in self:
-            y = layer(y)
-        return x + y if self.residual else y
 
 
 def _places(stage_strides: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:

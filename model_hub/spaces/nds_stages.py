@@ -36,7 +36,6 @@ __all__ = [
     "StageSpace",
     "Stem",
     "Vanilla",
-    "num_parameters",
     "with_recorded_stem",
 ]
 
@@ -183,7 +182,7 @@ class StageSpace(ModelSpace):
             InvalidSampleError: The sample is not in the space.
         """
         values = self._arguments() | self.choices.resolve(sample)
-        return num_parameters(
+        return _num_parameters(
             self.family,
             values["s0_width"],
             self._stages(values),
@@ -300,7 +299,7 @@ def _alternatives(entry: Any) -> tuple[Any, ...]:
     return entry if isinstance(entry, tuple) else (entry,)
 
 
-def num_parameters(
+def _num_parameters(
     family: str, stem_width: int, stages: Sequence[Stage], *, num_labels: int, stem: Stem
 ) -> int:
     """Return how many parameters the network has, without making it.

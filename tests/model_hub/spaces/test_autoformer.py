@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,7 @@ def test_it_trains_with_every_option(
     options: dict[str, Any], small: AutoFormer, trains: Callable[..., None]
 ) -> None:
     torch.manual_seed(0)
-    arguments = {name: getattr(small, name) for name in small.__dataclass_fields__}
+    arguments = {field.name: getattr(small, field.name) for field in fields(small)}
     space = AutoFormer(**{**arguments, **options})
     trains(space.freeze(space.choices.sample(0)), 32)
 

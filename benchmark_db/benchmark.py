@@ -28,20 +28,19 @@ from benchmark_db.errors import (
 )
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
-from benchmark_db.ordering import Order, sorted_by
-from benchmark_db.paging import Paging
 from benchmark_db.questions import (
     MAX_BATCH,
     MAX_CURVES,
     Filter,
     Page,
+    Paging,
     checked_batch,
     checked_limit,
     integer,
     known_filters,
 )
 from benchmark_db.reduction import checked_reduction
-from benchmark_db.run_source import KEYS_PARAMETER, Selection
+from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_db.sampling import sample_numbers
 
 __all__ = ["Benchmark"]

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import peewee
 
-from benchmark_db.checksum import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.connections import ConnectionPool
+from benchmark_db.digests import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
 
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]

@@ -1,32 +1,167 @@
 """Everything that matches a question, as a table: column by column, some thousand rows at a time.
 
+A row holds the item of an answer, laid flat: a configuration becomes columns named as in `config`.
+What is an object there is one text, its JSON with sorted keys, which is an accepted spelling of the
+architecture too. An architecture that has a string is given by it alone.
+
 A table is read in slices. Each is a question of its own that starts where the one before ended, so
-that nothing is held between them, neither a statement nor a connection, however slowly they are
-taken.
+that neither a statement nor a connection is held between them, however slowly they are taken.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import groupby, islice, takewhile
 from operator import itemgetter
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+import orjson
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
-from benchmark_db.export_columns import CONFIG_COLUMNS, Column
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import COUNTED, RECORDED, SIZE_SOURCE, Row
+from benchmark_db.nasbench101.cell import Cell
+from benchmark_db.nasbench201 import architecture as nasbench201
+from benchmark_db.nats_bench.tables import DATASETS
+from benchmark_db.natssss import architecture as natssss
+from benchmark_db.nds.specification import expanded_cell
 from benchmark_db.questions import MAX_LIMIT, known_filters
 from benchmark_db.reduction import Reduction, checked_reduction, reduce_constant, reduce_values
 
-__all__ = ["SLICE_ROWS", "ExportTable", "Fields", "Sink", "Slice", "export_table"]
+__all__ = [
+    "CONFIG_COLUMNS",
+    "SLICE_ROWS",
+    "Column",
+    "ConfigColumn",
+    "ExportTable",
+    "Fields",
+    "Kind",
+    "Sink",
+    "Slice",
+    "export_table",
+]
+
+Kind: TypeAlias = Literal["boolean", "integer", "number", "text"]
+"""64-bit integers, doubles, UTF-8; each may be null."""
+
+_KEPT: Final = 4096
+"""Values kept of a conversion: runs of an architecture are neighbours."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an export.
+
+    Attributes:
+        name: Its name, the same everywhere.
+        kind: What its values are.
+    """
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class ConfigColumn(Column):
+    """A column of the configuration.
+
+    Attributes:
+        source: The column of the database's rows that it is made of.
+        convert: Makes a value of one of that column; None where they are the same.
+    """
+
+    source: str
+    convert: Callable[[Any], Any] | None = None
+
+    def values(self, rows: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+        """Return the values for rows that are given as columns."""
+        found = rows[self.source]
+        return found if self.convert is None else list(map(self.convert, found))
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _same(name: str, kind: Kind) -> ConfigColumn:
+    return ConfigColumn(name, kind, name)
+
+
+@lru_cache(_KEPT)
+def _cell(code: int) -> str:
+    return _json(Cell(code).to_dict())
+
+
+@lru_cache(_KEPT)
+def _num_vertices(code: int) -> int:
+    return Cell(code).num_vertices
+
+
+@lru_cache(_KEPT)
+def _topology(index: int) -> str:
+    return nasbench201.arch_str(nasbench201.operations_at(index))
+
+
+@lru_cache(_KEPT)
+def _channels(index: int) -> str:
+    return natssss.arch_str(natssss.channels_at(index))
+
+
+@lru_cache(_KEPT)
+def _model_spec(stored: str) -> str:
+    return _json(orjson.loads(stored))
+
+
+@lru_cache(_KEPT)
+def _cell_spec(genotype: str | None) -> str:
+    return _json(expanded_cell(genotype))
+
+
+_EPOCHS: Final = _same("num_epochs", "integer")
+_INDEX: Final = ConfigColumn("index", "integer", "arch_index")
+_NATS_DATASET: Final = ConfigColumn("dataset", "text", "dataset", DATASETS.__getitem__)
+
+CONFIG_COLUMNS: Final[Mapping[str, tuple[ConfigColumn, ...]]] = {
+    "nasbench101": (
+        _same("hash", "text"),
+        ConfigColumn("num_vertices", "integer", "code", _num_vertices),
+        _EPOCHS,
+        _same("trainable_parameters", "integer"),
+        ConfigColumn("arch", "text", "code", _cell),
+    ),
+    "nasbench201": (
+        _INDEX,
+        ConfigColumn("arch_str", "text", "arch_index", _topology),
+        _EPOCHS,
+        _NATS_DATASET,
+        _same("num_channels", "integer"),
+        _same("num_cells", "integer"),
+    ),
+    "natssss": (
+        _INDEX,
+        ConfigColumn("arch_str", "text", "arch_index", _channels),
+        _EPOCHS,
+        _NATS_DATASET,
+    ),
+    "nds": (
+        *(_same(name, "text") for name in ("model_family", "proposer", "generator", "dataset")),
+        _EPOCHS,
+        _same("base_lr", "number"),
+        _same("weight_decay", "number"),
+        ConfigColumn("model_spec", "text", "model_spec", _model_spec),
+        ConfigColumn("cell_spec", "text", "genotype", _cell_spec),
+    ),
+}
+"""The columns of each benchmark's configurations, in order."""
+
 
 Fields: TypeAlias = Mapping[str, Mapping[str, str]]
 """What there is to know of columns by name: `unit`, `description`."""

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from benchmark_db.aggregate_sums import AggregateSums
-from benchmark_db.aggregates import Aggregates, Part
+from benchmark_db.aggregates import Aggregates, AggregateSums, Part
 from benchmark_db.database import ReadOnlyDatabase
-from benchmark_db.description import Description
 from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
 from benchmark_db.items import Row
-from benchmark_db.provenance import read_provenance
+from benchmark_db.provenance import Description, read_provenance
 from benchmark_db.questions import Filter, known_filters
 from benchmark_db.run_source import RunSource
 

@@ -1,4 +1,7 @@
-"""Where a database comes from: written by its generator, carried inside the file."""
+"""What is said of a benchmark, and where its database comes from.
+
+The description is part of the code. The provenance is written by the generator into the file.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,39 @@ import peewee
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import UnusableDatabaseError, shown
 
-__all__ = ["Contents", "Provenance", "ProvenanceRow", "read_provenance"]
+__all__ = [
+    "Contents",
+    "Description",
+    "Provenance",
+    "ProvenanceRow",
+    "read_provenance",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What people need to know of a benchmark before they ask it.
+
+    Attributes:
+        name: Name in addresses and file names.
+        title: Name in prose.
+        citation: The paper.
+        licence: Licence of the published data.
+        datasets: Names of the data sets, as served.
+        budgets: The training budgets of the benchmark, in epochs.
+        num_architectures: Size of the whole space; None where too large to count.
+        notes: Peculiarities of the data that change how an answer must be read.
+    """
+
+    name: str
+    title: str
+    citation: str
+    licence: str
+    datasets: tuple[str, ...]
+    budgets: tuple[int, ...]
+    num_architectures: int | None
+    notes: tuple[str, ...] = ()
+
 
 Contents: TypeAlias = Mapping[str, Any]
 """What is inside, as the benchmark counts it: rows by table, budgets, data sets, gaps."""

@@ -14,7 +14,7 @@ import orjson
 
 from benchmark_db.aggregates import NamedColumn
 from benchmark_db.catalog import INSTALLABLE
-from benchmark_db.digest import content_digest
+from benchmark_db.digests import content_digest
 from benchmark_db.errors import UnusableDatabaseError, shown
 from benchmark_db.provenance import Provenance
 

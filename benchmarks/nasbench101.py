@@ -29,9 +29,8 @@ from processes import Server, constant_server, cpu_seconds, run_measured_whole, 
 from bench_client import BenchClient
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench101.cell_hash import hash_code
-from benchmark_db.nasbench101.enumeration import enumerate_codes
-from benchmark_db.nasbench101.graph_hash import hash_cells
+from benchmark_db.nasbench101.graph_hash import hash_cells, hash_code
+from benchmark_db.nasbench101.space import enumerate_codes
 from benchmark_db.nasbench101.spelling import parse_cell
 from generators.sample.nasbench101 import write_sample
 

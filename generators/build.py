@@ -21,11 +21,15 @@ from typing import Any, Final, Self, cast
 import orjson
 import peewee
 
-from benchmark_db.aggregate_sums import AggregateSums
-from benchmark_db.aggregates import AGGREGATE_TABLES, Aggregate, AggregateColumn, pack_column
-from benchmark_db.checksum import seal
+from benchmark_db.aggregates import (
+    AGGREGATE_TABLES,
+    Aggregate,
+    AggregateColumn,
+    AggregateSums,
+    pack_column,
+)
 from benchmark_db.database import BUILD_PRAGMAS
-from benchmark_db.digest import content_digest
+from benchmark_db.digests import content_digest, seal
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.provenance import Provenance, ProvenanceRow
 from generators.source import Source

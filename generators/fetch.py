@@ -1,24 +1,91 @@
-"""Download a raw archive: checked, resumed where it broke off, in place only when complete.
+"""Where raw archives are published, and how they are downloaded.
 
-pooch looks after digests and places; its own downloader starts anew whenever a connection breaks,
-which 2 GB do not deserve, so that `_Resuming` takes its place.
+A download is checked, resumed where it broke off, and in place only when it is complete. pooch
+looks after digests and places; its own downloader starts anew whenever a connection breaks, which
+is no way to fetch 2 GB, so that `_Resuming` takes its place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import httpx
 
-from generators.progress import Progress, silent
-from generators.raw_files import RAW_FILES, RawFile
+from generators.source import Progress, silent
 from missing_extra import MissingExtraError, needs
 
-__all__ = ["FetchError", "Fetched", "fetch"]
+__all__ = [
+    "RAW_FILES",
+    "FetchError",
+    "Fetched",
+    "RawFile",
+    "fetch",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """A file as published.
+
+    Attributes:
+        name: Its name, there and on a mirror.
+        url: Its address; None where it can only be fetched by hand.
+        page: Where people find it.
+    """
+
+    name: str
+    url: str | None = None
+    page: str
+
+
+_NASBENCH101: Final = "https://github.com/google-research/nasbench"
+_NASBENCH201: Final = "https://github.com/D-X-Y/NAS-Bench-201#preparation-and-download"
+_NATS_BENCH: Final = "https://github.com/D-X-Y/NATS-Bench#preparation-and-download"
+
+RAW_FILES: Final[Mapping[str, tuple[RawFile, ...]]] = {
+    "nasbench101": (
+        RawFile(
+            name="nasbench_full.tfrecord",
+            url="https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
+            page=_NASBENCH101,
+        ),
+        RawFile(
+            name="nasbench_only108.tfrecord",
+            url="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
+            page=_NASBENCH101,
+        ),
+    ),
+    "nasbench201": (
+        RawFile(name="NAS-Bench-201-v1_1-096897.pth", page=_NASBENCH201),
+        RawFile(name="NAS-Bench-201-v1_0-e61699.pth", page=_NASBENCH201),
+        RawFile(name="NATS-tss-v1_0-3ffb9-simple.tar", page=_NATS_BENCH),
+        RawFile(name="NATS-tss-v1_0-3ffb9.pickle.pbz2", page=_NATS_BENCH),
+    ),
+    "natssss": (
+        RawFile(name="NATS-sss-v1_0-50262-simple.tar", page=_NATS_BENCH),
+        RawFile(name="NATS-sss-v1_0-50262.pickle.pbz2", page=_NATS_BENCH),
+    ),
+    "nds": (
+        RawFile(
+            name="data.zip",
+            url="https://dl.fbaipublicfiles.com/nds/data.zip",
+            page="https://github.com/facebookresearch/nds",
+        ),
+    ),
+    "hw-nas-bench": (
+        RawFile(
+            name="HW-NAS-Bench-v1_0.pickle",
+            page="https://github.com/RICE-EIC/HW-NAS-Bench",
+        ),
+    ),
+}
+"""The files of each benchmark, the usual one first."""
+
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds of silence."""

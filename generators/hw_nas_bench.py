@@ -14,8 +14,7 @@ from benchmark_db.nasbench201.architecture import NUM_ARCHITECTURES, arch_str, p
 from benchmark_db.nats_bench.tables import Dataset
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
-from generators.progress import Progress, silent
-from generators.source import identified
+from generators.source import Progress, identified, silent
 from safe_pickle import ArchiveError, WrongFormatError, load_pickle
 
 __all__ = ["generate"]

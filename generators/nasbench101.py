@@ -2,26 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench101.enumeration import NUM_CELLS
+from benchmark_db.nasbench101.graph_hash import hash_codes
+from benchmark_db.nasbench101.space import NUM_CELLS
 from benchmark_db.nasbench101.tables import BUDGETS, HALFWAY, REPEATS, TABLES, VIEWS, CellRow, Run
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
-from generators.nasbench101_order import OrderedRuns, ordered_runs
-from generators.progress import Progress, silent
 from generators.raw.nasbench101_archive import Nasbench101Archive, read_archive
 from generators.raw.tfrecord import RecordError
-from generators.source import identified
+from generators.source import Progress, identified, silent
 from safe_pickle import DamagedArchiveError
 
-__all__ = ["generate"]
+__all__ = [
+    "OrderedRuns",
+    "generate",
+    "ordered_runs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedRuns:
+    """The runs of an archive in the order of the database: by hash, budget and repeat.
+
+    Attributes:
+        record: Per run, its row in the columns of the archive, shape (N,).
+        cell: Per run, the rank of its cell by hash, shape (N,).
+        repeat: Per run, its number among the runs of its cell and budget, shape (N,).
+        first_run: Per cell, the place of its first run in the three columns above, shape (C,).
+        num_configurations: Cells and budgets with at least one run.
+        skipped: What had to be left out.
+    """
+
+    record: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    repeat: NDArray[np.int64]
+    first_run: NDArray[np.int64]
+    num_configurations: int
+    skipped: list[RecordError]
+
+
+def ordered_runs(archive: Nasbench101Archive, *, skip_corrupt: bool) -> OrderedRuns:
+    """Sort records into runs. The n-th record met of a cell and budget is its repeat n.
+
+    Args:
+        archive: The records.
+        skip_corrupt: Leave out what does not fit and go on, rather than raise.
+
+    Raises:
+        RecordError: Without `skip_corrupt`: a record's hash is not that of its cell, its budget is
+            none of the benchmark's, its parameters differ from those of its cell's other records,
+            or it is one too many of its cell and budget.
+        DamagedArchiveError: Without `skip_corrupt`: a cell has too few runs at a budget.
+    """
+    faults = _Faults(archive, skip=skip_corrupt)
+    cell, unlike_hash = _cells(archive)
+    every = np.arange(len(cell))
+    record = faults.without(every, unlike_hash, faults.hash_reason)
+    odd_budget = ~np.isin(archive.epochs[record], BUDGETS)
+    record = faults.without(record, odd_budget, faults.budget_reason)
+    configuration = cell * len(BUDGETS) + np.searchsorted(BUDGETS, archive.epochs).astype(np.int32)
+    # Stable: the file's order remains among the records of a cell and budget.
+    record = record[np.argsort(configuration[record], kind="stable")]
+    parameters = archive.trainable_parameters[record]
+    unlike_others = parameters != parameters[_group_starts(cell[record])]
+    record = faults.without(record, unlike_others, faults.parameters_reason)
+    surplus = _repeats(configuration[record]) >= REPEATS
+    record = faults.without(record, surplus, faults.surplus_reason)
+    if not len(record):
+        raise DamagedArchiveError(f"no record of it fits the benchmark; {faults.found[0]}")
+    first_of_configuration = np.flatnonzero(_changes(configuration[record]))
+    if not skip_corrupt:
+        _check_no_repeat_missing(archive, record, first_of_configuration)
+    new_cell = _changes(cell[record])
+    return OrderedRuns(
+        record=record,
+        cell=np.cumsum(new_cell) - 1,
+        repeat=_repeats(configuration[record]),
+        first_run=np.flatnonzero(new_cell),
+        num_configurations=len(first_of_configuration),
+        skipped=faults.found,
+    )
+
+
+class _Faults:
+    """Raises the first fault met in the archive, or collects all, and says what is wrong."""
+
+    def __init__(self, archive: Nasbench101Archive, *, skip: bool) -> None:
+        self._archive = archive
+        self._skip = skip
+        self.found: list[RecordError] = []
+
+    def without(
+        self, record: NDArray[np.int64], bad: NDArray[np.bool_], reason: Callable[[int], str]
+    ) -> NDArray[np.int64]:
+        """Return the records that are not bad."""
+        if not bad.any():
+            return record
+        for row in np.sort(record[bad]).tolist():
+            error = RecordError(
+                int(self._archive.numbers[row]), int(self._archive.offsets[row]), reason(row)
+            )
+            if not self._skip:
+                raise error
+            self.found.append(error)
+        return record[~bad]
+
+    def hash_reason(self, row: int) -> str:
+        code = self._archive.codes[row : row + 1]
+        expected = hash_codes(code).tobytes().hex()
+        return f"its hash is {self._hash(row)}, that of its cell {expected}"
+
+    def budget_reason(self, row: int) -> str:
+        budgets = ", ".join(map(str, BUDGETS))
+        return f"{self._archive.epochs[row]} epochs are none of the budgets {budgets}"
+
+    def parameters_reason(self, row: int) -> str:
+        return (
+            f"it counts {self._archive.trainable_parameters[row]} trainable parameters, other "
+            f"records of the cell {self._hash(row)} another number"
+        )
+
+    def surplus_reason(self, row: int) -> str:
+        return (
+            f"it is one more than {REPEATS} runs of {self._archive.epochs[row]} epochs of the cell "
+            f"{self._hash(row)}; is the archive in the file twice?"
+        )
+
+    def _hash(self, row: int) -> str:
+        return str(self._archive.digests[row].tobytes().hex())
+
+
+def _cells(archive: Nasbench101Archive) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return per record the rank of its cell by hash, and whether it records another hash."""
+    codes, of_record = np.unique(archive.codes, return_inverse=True)
+    digests = hash_codes(codes)
+    unlike = np.zeros(len(of_record), dtype=bool)
+    halves = zip(digests.view(np.uint64).T, archive.digests.view(np.uint64).T, strict=True)
+    for computed, recorded in halves:
+        unlike |= computed[of_record] != recorded
+    return _ranks(digests)[of_record], unlike
+
+
+def _ranks(digests: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the rank of each digest among the distinct ones."""
+    high, low = digests.view(">u8").T.astype(np.uint64)
+    order = np.lexsort((low, high))
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.cumsum(_changes(high[order]) | _changes(low[order])) - 1
+    return ranks
+
+
+def _repeats(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the number of each place within its group, from 0."""
+    return np.arange(len(groups)) - _group_starts(groups)
+
+
+def _group_starts(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Return for each place where its group of equal neighbours starts."""
+    starts = _changes(groups)
+    positions: NDArray[np.int64] = np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    return positions
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a value differs from the one before; the first does."""
+    changes = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
+
+
+def _check_no_repeat_missing(
+    archive: Nasbench101Archive, record: NDArray[np.int64], starts: NDArray[np.int64]
+) -> None:
+    counts = np.diff(starts, append=len(record))
+    too_few = np.flatnonzero(counts < REPEATS)
+    if len(too_few):
+        row = record[starts[too_few[0]]]
+        raise DamagedArchiveError(
+            f"cells with fewer than {REPEATS} runs at a budget: {len(too_few)}; the first is "
+            f"{archive.digests[row].tobytes().hex()} with {counts[too_few[0]]} of "
+            f"{archive.epochs[row]} epochs (record {archive.numbers[row]} at byte "
+            f"{archive.offsets[row]})"
+        )
+
 
 _PERCENT: Final = 100
 _ROWS_AT_A_TIME: Final = 50_000

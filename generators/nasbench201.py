@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmark_db.nasbench201.architecture import arch_str, isomorphism_classes, published_order
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.nasbench201.tables import TABLES, VIEWS, Architecture, Run
+from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.provenance import Provenance
 from generators.nats_bench import SpaceConversion
-from generators.progress import Progress, silent
+from generators.source import Progress, silent
 
 __all__ = ["generate"]
 

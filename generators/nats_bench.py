@@ -23,10 +23,9 @@ from benchmark_db.nats_bench.tables import (
 )
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
-from generators.progress import Progress
 from generators.raw.nats_archive import NatsArchive
 from generators.raw.nats_record import RawRun, SplitResults, read_runs
-from generators.source import identified
+from generators.source import Progress, identified
 from safe_pickle import ArchiveError
 
 __all__ = ["SpaceConversion"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark_db.natssss.architecture import NUM_ARCHITECTURES, arch_str, channels_at
-from benchmark_db.natssss.benchmark import NatsSss
-from benchmark_db.natssss.tables import TABLES, VIEWS, Architecture, Run
+from benchmark_db.natssss.benchmark import TABLES, VIEWS, Architecture, NatsSss, Run
 from benchmark_db.provenance import Provenance
 from generators.nats_bench import SpaceConversion
-from generators.progress import Progress, silent
+from generators.source import Progress, silent
 
 __all__ = ["generate"]
 

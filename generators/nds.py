@@ -20,10 +20,9 @@ from benchmark_db.nds.specification import architecture_key, cell_spec, spec_key
 from benchmark_db.nds.tables import TABLES, VIEWS, Run, SourceFile, Space
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
-from generators.progress import Progress, silent
 from generators.raw.nds_archive import FILES, NdsArchive
 from generators.raw.nds_job import Job, Network, read_job
-from generators.source import identified
+from generators.source import Progress, identified, silent
 from safe_pickle import DamagedArchiveError, WrongFormatError
 
 __all__ = ["generate"]

@@ -8,12 +8,12 @@ from typing import Final, Protocol
 
 from benchmark_db.provenance import Provenance
 from generators import hw_nas_bench, nasbench101, nasbench201, natssss, nds
-from generators.progress import Progress
 from generators.sample import hw_nas_bench as hw_nas_bench_sample
 from generators.sample import nasbench101 as nasbench101_sample
 from generators.sample import nasbench201 as nasbench201_sample
 from generators.sample import natssss as natssss_sample
 from generators.sample import nds as nds_sample
+from generators.source import Progress
 
 __all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
 __all__ += ["Generate", "GeneratePartially", "GenerateTolerantly", "WriteSample"]

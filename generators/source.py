@@ -1,4 +1,4 @@
-"""What a raw archive is called and which bytes it holds."""
+"""The raw archive of a conversion: which bytes it holds, and how far reading it has come."""
 
 from __future__ import annotations
 
@@ -8,8 +8,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["Source", "identified", "identify"]
+__all__ = [
+    "Progress",
+    "Source",
+    "identified",
+    "identify",
+    "silent",
+]
+
+
+class Progress(Protocol):
+    """Called after each step of a job."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that `done` of `total` steps are done."""
+
+
+def silent(done: int, total: int) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import settings
 
 from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench101.cell_hash import hash_cell
-from benchmark_db.nasbench101.enumeration import enumerate_cells
+from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.parameters import trainable_parameters
+from benchmark_db.nasbench101.space import enumerate_cells
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.nds.benchmark import Nds
@@ -26,7 +26,7 @@ from generators import hw_nas_bench
 from generators import nds as nds_generator
 from generators.nasbench101 import generate as generate_nasbench101
 from generators.nasbench201 import generate
-from generators.raw.model_metrics import new_model_metrics
+from generators.raw.nasbench101_record import new_model_metrics
 from generators.raw.tfrecord import framed
 from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample

@@ -21,7 +21,7 @@ from bench_client.compat_nasbench.tables import (
 from bench_client.errors import UnsupportedQuestionError
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES, PUBLISHED_OPERATION_NAMES, Cell
-from benchmark_db.nasbench101.cell_hash import hash_cell
+from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.spelling import parse_cell
 
 __all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]

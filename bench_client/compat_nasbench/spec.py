@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bench_client.errors import UnsupportedQuestionError
-from benchmark_db.nasbench101.cell_hash import hash_graph
+from benchmark_db.nasbench101.graph_hash import hash_graph
 from missing_extra import needs
 
 __all__ = ["ModelSpec", "OutOfDomainError", "array"]

@@ -9,7 +9,7 @@ from bench_client.compat import Where
 from bench_client.compat_nni.answers import NniReduction, answers
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import PUBLISHED_OPERATION_NAMES, Cell
-from benchmark_db.nasbench101.cell_hash import hash_cell
+from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.spelling import parse_cell
 
 __all__ = [

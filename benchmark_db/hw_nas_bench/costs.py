@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from peewee import SQL
 
-from benchmark_db.description import Description
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.hw_nas_bench.tables import (
     DATASETS,
@@ -22,7 +21,7 @@ from benchmark_db.hw_nas_bench.tables import (
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench201 import architecture as space
-from benchmark_db.ordering import Order
+from benchmark_db.provenance import Description
 from benchmark_db.questions import (
     Filter,
     Page,
@@ -33,7 +32,7 @@ from benchmark_db.questions import (
     fingerprint,
     known_filters,
 )
-from benchmark_db.run_source import RunSource, Selection
+from benchmark_db.run_source import Order, RunSource, Selection
 
 __all__ = ["HwNasBench", "cost_dataset"]
 

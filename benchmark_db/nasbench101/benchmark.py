@@ -13,13 +13,11 @@ from peewee import SQL
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curves, MalformedCurvesError
-from benchmark_db.description import Description
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench101.enumeration import NUM_CELLS
 from benchmark_db.nasbench101.identity import NO_CELL, CellIdentities, Identity
-from benchmark_db.nasbench101.neighbors import neighboring_cells
+from benchmark_db.nasbench101.space import NUM_CELLS, neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench101.tables import (
     BUDGETS,
@@ -31,6 +29,7 @@ from benchmark_db.nasbench101.tables import (
     CellRow,
     Run,
 )
+from benchmark_db.provenance import Description
 from benchmark_db.questions import Filter, checked_batch, one_of
 from benchmark_db.run_source import KEYS_PARAMETER, RunSource
 

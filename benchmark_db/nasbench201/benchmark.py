@@ -4,17 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from benchmark_db.description import Description
+import peewee
+
+from benchmark_db.curves import Curve
 from benchmark_db.items import Item
 from benchmark_db.nasbench201 import architecture as space
-from benchmark_db.nasbench201.tables import DATASETS, SCHEMA_VERSION, SIZES, Run
 from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_topology
-from benchmark_db.nats_bench.tables import KEY
+from benchmark_db.nats_bench.tables import (
+    CURVES,
+    DATASETS,
+    KEY,
+    STATS,
+    CountedSize,
+    Dataset,
+    NamedArchitecture,
+    SeededRun,
+    computed_stats_view,
+)
+from benchmark_db.provenance import Description, ProvenanceRow
 
-__all__ = ["NasBench201", "describe_architecture"]
+__all__ = [
+    "CURVES",
+    "DATASETS",
+    "SCHEMA_VERSION",
+    "SIZES",
+    "STATS",
+    "TABLES",
+    "VIEWS",
+    "Architecture",
+    "Dataset",
+    "NasBench201",
+    "Run",
+    "describe_architecture",
+]
+
+SCHEMA_VERSION: Final = 3
+
+
+class Architecture(NamedArchitecture):
+    """An architecture of the archive.
+
+    `isomorphism_class` is the smallest index of its class.
+    """
+
+    isomorphism_class = peewee.IntegerField(index=True)
+
+    class Meta:
+        table_name = "architecture"
+
+
+class Run(SeededRun):
+    """One training run, and the size of the network that the architecture made up."""
+
+    num_channels = peewee.IntegerField()
+    num_cells = peewee.IntegerField()
+
+    class Meta:
+        table_name = "run"
+        primary_key = peewee.CompositeKey(*KEY, "seed")
+        without_rowid = True
+
+
+SIZES: Final = ("num_channels", "num_cells")
+"""Columns that describe a configuration beside its key."""
+
+TABLES: Final[tuple[type[peewee.Model], ...]] = (
+    *(ProvenanceRow, Dataset),
+    *(Architecture, Run, Curve, CountedSize),
+)
+
+VIEWS: Final = {"computed_stats": computed_stats_view(SIZES)}
+"""For people who open the file with other tools: the names and units of the service."""
 
 
 class NasBench201(NatsBenchmark):

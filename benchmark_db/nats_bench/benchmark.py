@@ -1,4 +1,4 @@
-"""What an installed benchmark of either space does alike."""
+"""What an installed benchmark of either space of NATS-Bench does alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, STATS, SeededR
 from benchmark_db.questions import Filter, checked_batch, choice, integer, one_of
 from benchmark_db.run_source import RunSource
 
-__all__ = ["NOTES", "NatsBenchmark", "dataset_code", "filters_by", "runs_in"]
+__all__ = [
+    "NOTES",
+    "NatsBenchmark",
+    "dataset_code",
+    "filters_by",
+    "runs_in",
+]
 
 dataset_code: Final = choice("dataset", {name: code for code, name in enumerate(DATASETS)})
 """Reads a data set's name, in any case, and gives its code in the database."""

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from benchmark_db.description import Description
+import peewee
+
+from benchmark_db.curves import Curve
 from benchmark_db.items import Item
 from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_widths
-from benchmark_db.nats_bench.tables import DATASETS
+from benchmark_db.nats_bench.tables import (
+    DATASETS,
+    KEY,
+    CountedSize,
+    Dataset,
+    NamedArchitecture,
+    SeededRun,
+    computed_stats_view,
+)
 from benchmark_db.natssss import architecture as space
-from benchmark_db.natssss.tables import SCHEMA_VERSION, Run
+from benchmark_db.provenance import Description, ProvenanceRow
 
-__all__ = ["NatsSss"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "TABLES",
+    "VIEWS",
+    "Architecture",
+    "NatsSss",
+    "Run",
+]
+
+SCHEMA_VERSION: Final = 3
+
+
+class Architecture(NamedArchitecture):
+    """An architecture of the archive."""
+
+    class Meta:
+        table_name = "architecture"
+
+
+class Run(SeededRun):
+    """One training run."""
+
+    class Meta:
+        table_name = "run"
+        primary_key = peewee.CompositeKey(*KEY, "seed")
+        without_rowid = True
+
+
+TABLES: Final[tuple[type[peewee.Model], ...]] = (
+    *(ProvenanceRow, Dataset),
+    *(Architecture, Run, Curve, CountedSize),
+)
+
+VIEWS: Final = {"computed_stats": computed_stats_view()}
 
 
 class NatsSss(NatsBenchmark):

@@ -13,7 +13,6 @@ import orjson
 from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
-from benchmark_db.description import Description
 from benchmark_db.errors import (
     InvalidArchitectureError,
     InvalidQuestionError,
@@ -44,7 +43,7 @@ from benchmark_db.nds.tables import (
     Run,
     Space,
 )
-from benchmark_db.ordering import Order
+from benchmark_db.provenance import Description
 from benchmark_db.questions import (
     Filter,
     checked_batch,
@@ -55,7 +54,7 @@ from benchmark_db.questions import (
     number,
     one_of,
 )
-from benchmark_db.run_source import KEYS_PARAMETER, RunSource
+from benchmark_db.run_source import KEYS_PARAMETER, Order, RunSource
 
 __all__ = ["Nds"]
 

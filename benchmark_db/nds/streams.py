@@ -19,8 +19,7 @@ from peewee import SQL
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.nds.tables import RANGED, Run
-from benchmark_db.ordering import Order
-from benchmark_db.run_source import Comparison, RunSource, Selection
+from benchmark_db.run_source import Comparison, Order, RunSource, Selection
 
 __all__ = ["BOUNDS", "Streams"]
 

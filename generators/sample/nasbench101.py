@@ -23,12 +23,11 @@ from benchmark_db.nasbench101.cell import (
     PUBLISHED_OPERATION_NAMES,
     Cell,
 )
-from benchmark_db.nasbench101.enumeration import enumerate_cells
 from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.parameters import trainable_parameters
+from benchmark_db.nasbench101.space import enumerate_cells
 from benchmark_db.nasbench101.tables import BUDGETS, MILLION, REPEATS
-from generators.raw.model_metrics import new_model_metrics
-from generators.raw.nasbench101_record import SYNTHETIC
+from generators.raw.nasbench101_record import SYNTHETIC, new_model_metrics
 from generators.raw.tfrecord import framed
 
 __all__ = ["write_sample"]

@@ -9,8 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from generators.fetch import fetch
-from generators.raw_files import RAW_FILES
+from generators.fetch import RAW_FILES, fetch
 from service.cli.data import data_directory
 from service.cli.output import progress_bar
 

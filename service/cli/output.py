@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench_client.untrusted import cleaned
-from generators.progress import Progress as Callback
+from generators.source import Progress as Callback
 
 __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
 

@@ -28,15 +28,16 @@ from benchmark_db.nasbench201.architecture import (
     isomorphism_classes,
     published_order,
 )
-from benchmark_db.nasbench201.benchmark import NasBench201, describe_architecture
-from benchmark_db.nasbench201.tables import (
+from benchmark_db.nasbench201.benchmark import (
     CURVES,
     DATASETS,
     TABLES,
     VIEWS,
     Architecture,
     Dataset,
+    NasBench201,
     Run,
+    describe_architecture,
 )
 from generators.build import DatabaseBuild
 from generators.nasbench201 import generate as generate_nasbench201

@@ -24,8 +24,8 @@ from bench_client import (
 from bench_client.compat_nasbench import ModelSpec, NASBench, OutOfDomainError, api
 from bench_client.models import Nb101Stats, Page
 from bench_client.operations import Question
-from benchmark_db.nasbench101.cell_hash import hash_cell
-from benchmark_db.nasbench101.enumeration import enumerate_cells
+from benchmark_db.nasbench101.graph_hash import hash_cell
+from benchmark_db.nasbench101.space import enumerate_cells
 from benchmark_db.nasbench101.spelling import parse_cell
 from generators.nasbench101 import generate
 

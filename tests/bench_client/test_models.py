@@ -20,7 +20,7 @@ from bench_client.models import (
 )
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
-from benchmark_db.nasbench201.tables import CURVES, STATS
+from benchmark_db.nasbench201.benchmark import CURVES, STATS
 
 MODELS = [
     model

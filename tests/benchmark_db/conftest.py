@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from benchmark_db.checksum import seal
+from benchmark_db.digests import seal
 
 Altered: TypeAlias = Callable[..., Path]
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_db.aggregate_sums import AggregateSums
-from benchmark_db.aggregates import Aggregates, aligned, pack_column
+from benchmark_db.aggregates import Aggregates, AggregateSums, aligned, pack_column
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201

@@ -24,10 +24,8 @@ from benchmark_db.errors import (
     UnknownBenchmarkError,
     UnusableDatabaseError,
 )
-from benchmark_db.export import ExportTable, export_table
-from benchmark_db.export_columns import CONFIG_COLUMNS, Column
-from benchmark_db.export_csv import _fields, _lines
-from benchmark_db.export_formats import FORMATS, format_named
+from benchmark_db.export import CONFIG_COLUMNS, Column, ExportTable, export_table
+from benchmark_db.export_formats import FORMATS, _fields, _lines, format_named
 from generators.registry import GENERATORS, SAMPLES
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow reads what was written")

@@ -20,8 +20,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.metrics import METRICS
 from benchmark_db.nasbench201.architecture import arch_str, published_order
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.nasbench201.tables import TABLES, VIEWS, Architecture, Run
+from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.nats_bench.tables import Dataset
 from generators import hw_nas_bench, nasbench201
 from generators.build import DatabaseBuild

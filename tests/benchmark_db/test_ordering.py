@@ -8,7 +8,7 @@ import pytest
 
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.ordering import Order, sorted_by
+from benchmark_db.run_source import Order, sorted_by
 
 
 def test_a_leading_minus_means_the_largest_first() -> None:

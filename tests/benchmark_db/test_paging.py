@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_db.errors import InvalidQuestionError
-from benchmark_db.paging import Paging
-from benchmark_db.questions import MAX_LIMIT
+from benchmark_db.questions import MAX_LIMIT, Paging
 
 
 def paging(*question: str, limit: int = 3, by_number: bool = False) -> Paging:

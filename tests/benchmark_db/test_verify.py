@@ -10,8 +10,7 @@ from random import Random
 
 import pytest
 
-from benchmark_db.checksum import SEAL_BYTES
-from benchmark_db.digest import content_digest
+from benchmark_db.digests import SEAL_BYTES, content_digest
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.verify import verify_database

@@ -20,8 +20,7 @@ from random import Random
 import pytest
 
 from benchmark_db.nasbench201.architecture import arch_str, operations_at
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.nasbench201.tables import TABLES, VIEWS, Architecture
+from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201
 from benchmark_db.verify import verify_database
 from generators.build import BuildError, DatabaseBuild
 from generators.nasbench201 import generate

@@ -14,8 +14,7 @@ import pytest
 
 from bench_client import BenchClient
 from benchmark_db.benchmark import Benchmark
-from benchmark_db.checksum import seal
-from benchmark_db.digest import content_digest
+from benchmark_db.digests import content_digest, seal
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench201.architecture import arch_str, operations_at, parse
 from benchmark_db.nasbench201.benchmark import NasBench201

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from lying_server import answer, lying
 
-from generators.fetch import FetchError, fetch
-from generators.raw_files import RAW_FILES
+from generators.fetch import RAW_FILES, FetchError, fetch
 from generators.registry import GENERATORS
 
 CONTENT = bytes(range(256)) * 20_000

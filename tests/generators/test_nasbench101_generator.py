@@ -17,11 +17,11 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench101.cell_hash import hash_cell
+from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.verify import verify_database
 from generators.nasbench101 import generate
 from generators.raw import nasbench101_archive as reading
-from generators.raw.model_metrics import parse_model_metrics
+from generators.raw.nasbench101_record import parse_model_metrics
 from generators.raw.tfrecord import framed
 from generators.sample.nasbench101 import write_sample
 from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError

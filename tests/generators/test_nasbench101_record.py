@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark_db.nasbench101.graph_hash import hash_cell
-from generators.raw.nasbench101_chunk import decode_chunk
+from generators.raw.nasbench101_archive import decode_chunk
 from generators.raw.nasbench101_record import Nasbench101Record, decode_record
 from generators.raw.tfrecord import RecordError
 

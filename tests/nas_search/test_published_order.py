@@ -12,8 +12,15 @@ import pytest
 
 from bench_client import BenchClient
 from benchmark_db.nasbench201.architecture import isomorphism_classes
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.nasbench201.tables import DATASETS, TABLES, VIEWS, Architecture, Dataset, Run
+from benchmark_db.nasbench201.benchmark import (
+    DATASETS,
+    TABLES,
+    VIEWS,
+    Architecture,
+    Dataset,
+    NasBench201,
+    Run,
+)
 from generators.build import DatabaseBuild
 from generators.source import Source
 from nas_search.strategies import RandomSearch, RegularizedEvolution, Strategy, search

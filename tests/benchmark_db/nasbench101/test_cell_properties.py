@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES, Cell
 from benchmark_db.nasbench101.graph_hash import hash_cell
-from benchmark_db.nasbench101.neighbors import neighboring_cells
+from benchmark_db.nasbench101.space import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell
 
 

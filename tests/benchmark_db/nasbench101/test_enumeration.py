@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark_db.nasbench101.cell import MAX_EDGES, Cell
-from benchmark_db.nasbench101.enumeration import CELLS_BY_VERTICES, enumerate_cells
 from benchmark_db.nasbench101.graph_hash import hash_cell
+from benchmark_db.nasbench101.space import CELLS_BY_VERTICES, enumerate_cells
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"
 

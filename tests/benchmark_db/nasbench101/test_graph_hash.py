@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark_db.nasbench101 import cell_hash
 from benchmark_db.nasbench101.batch_md5 import BLOCK_BYTES, block_count, md5_of_padded, padded
 from benchmark_db.nasbench101.cell import MAX_EDGES, Cell, edge_bit
-from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells, hash_codes
+from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells, hash_code, hash_codes
 from benchmark_db.nasbench101.spelling import parse_cell
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"
@@ -112,7 +111,7 @@ def test_cells_without_a_path_are_refused_alone_and_in_a_batch() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    assert cell_hash.hash_code.cache_info().maxsize == 1 << 14
+    assert hash_code.cache_info().maxsize == 1 << 14
 
 
 def test_md5_side_by_side_is_md5() -> None:

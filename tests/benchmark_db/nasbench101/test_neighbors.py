@@ -3,9 +3,8 @@ import itertools
 import pytest
 
 from benchmark_db.nasbench101.cell import MAX_EDGES, Cell
-from benchmark_db.nasbench101.enumeration import enumerate_cells
 from benchmark_db.nasbench101.graph_hash import hash_cell
-from benchmark_db.nasbench101.neighbors import neighboring_cells
+from benchmark_db.nasbench101.space import enumerate_cells, neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell
 
 

@@ -1,9 +1,10 @@
-"""The checksum that a database file carries of itself, and how a file is checked against it.
+"""The digest of what a database answers, and the checksum that its file carries.
 
-The file ends with a seal: eight bytes that name it, and the SHA-256 of everything before it. SQLite
-reads as many pages as its header says and nothing beyond, so that a sealed file is a database for
-every SQLite. A seal is the end of the file or none: whatever is appended, cut off or changed, by
-SQLite too, breaks it.
+The content digest is the identity of the data: it is the same whatever archive the database was
+made from. The checksum is that of the bytes of one file, which ends with a seal: eight bytes that
+name it, and the SHA-256 of everything before it. SQLite reads as many pages as its header says and
+nothing beyond, so that a sealed file is a database for every SQLite. A seal counts only at the very
+end of the file: whatever is appended, cut off or changed, by SQLite too, breaks it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,22 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
-from benchmark_db.errors import UnusableDatabaseError
+import orjson
 
-__all__ = ["SEAL_BYTES", "file_checksum", "read_seal", "seal"]
+from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.items import Row
+
+__all__ = [
+    "SEAL_BYTES",
+    "content_digest",
+    "file_checksum",
+    "read_seal",
+    "seal",
+]
 
 _MARK: Final = b"NASBseal"
 _DIGEST_BYTES: Final = 32
@@ -108,3 +119,24 @@ def file_checksum(
         if rest:
             time.sleep(rest * (time.monotonic() - started))
     return digest.digest()
+
+
+_END_OF_CHUNK: Final = b"\n"
+_ROWS_IN_CHUNK: Final = 1000
+"""Rows digested together, column by column: part of what the digest means."""
+
+
+def content_digest(runs: Iterable[Row]) -> str:
+    """Return ``sha256:…`` over all runs in key order.
+
+    Two databases answer alike if and only if their digests are equal: the digest covers every
+    configuration, statistic and curve, and neither the archive's layout nor the time of making.
+    """
+    digest = hashlib.sha256()
+    rows = iter(runs)
+    while chunk := list(islice(rows, _ROWS_IN_CHUNK)):
+        *columns, curves = zip(*chunk, strict=True)
+        packed = [data or b"" for data in curves]
+        digest.update(orjson.dumps([*columns, [len(data) for data in packed]]) + _END_OF_CHUNK)
+        digest.update(b"".join(packed))
+    return f"sha256:{digest.hexdigest()}"

@@ -10,10 +10,16 @@ for band in regret_bands(read_runs(["runs"]), times=[1e4, 1e5]):
 from __future__ import annotations
 
 from nas_search.errors import DamagedRunError, IncomparableRunsError, PlotError, StudyError
-from nas_search.study.bands import RegretBand, common_times, regret_bands
-from nas_search.study.oracle import oracle_value
 from nas_search.study.plot import plot_regret
-from nas_search.study.regret import Step, regret_at, regret_steps
+from nas_search.study.regret import (
+    RegretBand,
+    Step,
+    common_times,
+    oracle_value,
+    regret_at,
+    regret_bands,
+    regret_steps,
+)
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
 
 __all__ = [

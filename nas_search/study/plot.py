@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from missing_extra import MissingExtraError, needs
 from nas_search.errors import PlotError
-from nas_search.study.bands import RegretBand
+from nas_search.study.regret import RegretBand
 
 __all__ = ["plot_regret"]
 

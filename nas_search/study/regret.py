@@ -1,20 +1,34 @@
 """Simple regret over simulated time: how far the best so far is from the oracle.
 
-With values that are means over the recorded runs, regret falls to 0 at best. A search that sees
-single runs (`run_seed`) can find one above the best mean: its regret is negative then, and is
-reported as it is.
+The oracle is the best that a search could have found. With values that are means over the recorded
+runs, regret falls to 0 at best. A search that sees single runs (`run_seed`) can find one above the
+best mean: its regret is negative then, and is reported as it is. Several runs of one strategy are
+compared on common times, by the median and the quartiles of their regrets (`regret_bands`).
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from bench_client import BenchClient, InvalidRequestError, SimulationSettings
 from nas_search.errors import IncomparableRunsError
 from nas_search.study.runs import RecordedRun
 
-__all__ = ["Step", "regret_at", "regret_steps"]
+__all__ = [
+    "RegretBand",
+    "Step",
+    "common_times",
+    "oracle_value",
+    "regret_at",
+    "regret_bands",
+    "regret_steps",
+]
 
 
 class Step(NamedTuple):
@@ -63,3 +77,199 @@ def regret_at(steps: list[Step], time: float) -> float | None:
     """Return the regret at a time; None before the first evaluation was complete."""
     passed = bisect_right(steps, time, key=attrgetter("time"))
     return steps[passed - 1].regret if passed else None
+
+
+_TIMES: Final = 256
+_MUST_AGREE: Final = (
+    "benchmark",
+    "dataset",
+    "num_epochs",
+    "metric",
+    "larger_is_better",
+    "continue_training",
+    "free_repeats",
+    "evaluation_time",
+    "oracle",
+)
+"""What makes regrets of different runs the same quantity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegretBand:
+    """The regret of the runs of one strategy, at the same times; lists are aligned.
+
+    A value is None where not every run has one: before its first evaluation, and past its budget.
+
+    Attributes:
+        strategy: Its name.
+        metric: What the regret is in.
+        runs: How many they are.
+        times: Simulated seconds, ascending.
+        lower: First quartile: a quarter of the runs is at least as good.
+        median: Second quartile.
+        upper: Third quartile.
+    """
+
+    strategy: str
+    metric: str
+    runs: int
+    times: list[float]
+    lower: list[float | None]
+    median: list[float | None]
+    upper: list[float | None]
+
+
+def regret_bands(
+    runs: Iterable[RecordedRun],
+    *,
+    times: Sequence[float] | None = None,
+    oracle: float | None = None,
+) -> list[RegretBand]:
+    """Return the regret of each strategy over its runs.
+
+    Regrets are step functions: between evaluations the best so far holds. Quartiles are
+    interpolated linearly between runs.
+
+    Args:
+        runs: Runs of one or more strategies.
+        times: At which simulated seconds, ascending; None: `common_times` of the runs.
+        oracle: Instead of the runs' own.
+
+    Returns:
+        One band a strategy, in the order in which they first occur.
+
+    Raises:
+        IncomparableRunsError: There are no runs, they differ in what they measure, or the oracle
+            is not known.
+        ValueError: The times are not ascending.
+    """
+    compared = list(runs)
+    _check_comparable(compared, given_oracle=oracle is not None)
+    chosen = common_times(compared) if times is None else [float(time) for time in times]
+    if chosen != sorted(chosen) or not all(map(math.isfinite, chosen)):
+        raise ValueError("times are ascending numbers of seconds")
+    first_seen = {name: place for place, name in reversed(list(enumerate(_names(compared))))}
+    in_order = sorted(compared, key=lambda run: first_seen[run.strategy])
+    return [
+        _band(name, list(group), chosen, oracle)
+        for name, group in groupby(in_order, key=lambda run: run.strategy)
+    ]
+
+
+def common_times(runs: Sequence[RecordedRun]) -> list[float]:
+    """Return times at which all runs have a regret, evenly spaced.
+
+    From the latest of the first evaluations to the smallest of the budgets, both included.
+
+    Raises:
+        IncomparableRunsError: There are no runs, or no such times.
+    """
+    first = [
+        next((point.time for point in run.trajectory if point.best is not None), math.inf)
+        for run in runs
+    ]
+    if not runs:
+        raise IncomparableRunsError("there are no runs to compare")
+    start, end = max(first), min(run.budget for run in runs)
+    if start > end:
+        when = f"after {start:.6g} s" if math.isfinite(start) else "never"
+        raise IncomparableRunsError(
+            f"at no time do all runs have a result: one has its first {when}, and one ends at "
+            f"{end:.6g} s"
+        )
+    return [start + (end - start) * place / (_TIMES - 1) for place in range(_TIMES - 1)] + [end]
+
+
+def _names(runs: Iterable[RecordedRun]) -> list[str]:
+    return [run.strategy for run in runs]
+
+
+def _check_comparable(runs: Sequence[RecordedRun], *, given_oracle: bool) -> None:
+    if not runs:
+        raise IncomparableRunsError("there are no runs to compare")
+    for field in _MUST_AGREE:
+        if field == "oracle" and given_oracle:
+            continue
+        values = list(dict.fromkeys(getattr(run, field) for run in runs))
+        if len(values) > 1:
+            raise IncomparableRunsError(
+                f"the runs cannot be compared: {field} is {values[0]!r} in some and {values[1]!r} "
+                "in others"
+            )
+
+    _check_distinct(runs)
+
+
+def _check_distinct(runs: Iterable[RecordedRun]) -> None:
+    """Refuse a run that is given twice: it would count as two."""
+    seen: set[tuple[str, int, int | None]] = set()
+    for run in runs:
+        key = (run.strategy, run.seed, run.run_seed)
+        if key in seen:
+            raise IncomparableRunsError(
+                f"there are two runs of {run.strategy} with seed {run.seed}: leave one out, or "
+                "record forms of a strategy under names of their own"
+            )
+        seen.add(key)
+
+
+def _band(
+    strategy: str, runs: Sequence[RecordedRun], times: list[float], oracle: float | None
+) -> RegretBand:
+    steps = [regret_steps(run, oracle) for run in runs]
+    end = min(run.budget for run in runs)
+    columns = [_quartiles(steps, time) if time <= end else (None, None, None) for time in times]
+    return RegretBand(
+        strategy=strategy,
+        metric=runs[0].metric,
+        runs=len(runs),
+        times=times,
+        lower=[column[0] for column in columns],
+        median=[column[1] for column in columns],
+        upper=[column[2] for column in columns],
+    )
+
+
+def _quartiles(
+    steps: Iterable[list[Step]], time: float
+) -> tuple[float | None, float | None, float | None]:
+    regrets = [regret_at(one, time) for one in steps]
+    known = sorted(regret for regret in regrets if regret is not None)
+    if len(known) < len(regrets):
+        return None, None, None
+    return _quantile(known, 0.25), _quantile(known, 0.5), _quantile(known, 0.75)
+
+
+def _quantile(ascending: Sequence[float], fraction: float) -> float:
+    """Return a quantile, linear between order statistics (Hyndman and Fan, 1996, type 7)."""
+    place = fraction * (len(ascending) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ascending) - 1)
+    return ascending[below] + (place - below) * (ascending[above] - ascending[below])
+
+
+def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
+    """Return the best mean over the runs of an architecture that the benchmark holds.
+
+    Args:
+        bench: Whom to ask.
+        settings: Of which simulation: `simulation.settings`.
+
+    Raises:
+        IncomparableRunsError: No architecture has a value of the metric.
+        BenchError: The question was not answered.
+    """
+    try:
+        (best,) = bench.top(
+            settings.benchmark,
+            metric=settings.metric,
+            dataset=settings.dataset,
+            num_epochs=settings.num_epochs,
+            n=1,
+        )
+    except InvalidRequestError as error:
+        raise IncomparableRunsError(
+            f"{settings.benchmark} has no {settings.metric} on {settings.dataset} at "
+            f"{settings.num_epochs} epochs: there is no oracle ({error})"
+        ) from error
+    return best.value

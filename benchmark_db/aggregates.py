@@ -1,14 +1,14 @@
-"""The means that questions about all architectures rest on, as columns.
+"""Precomputed means over the runs of each architecture, kept as compressed columns in the database.
 
-Which architecture is best is a question about every run. Its answer would take a scan of the whole
-table, so a database keeps, beside the runs, the mean of every figure over the runs of every
-candidate: one compressed column for each part of the benchmark. A part is what makes figures
+Which architecture is best is a question about every run, and its answer would take a scan of the
+whole table. So a database keeps, beside the runs, the mean of every statistic over the runs of
+every candidate: one compressed column for each part of the benchmark. A part is what makes numbers
 comparable (a budget and a data set; for NDS a design space); a candidate is what competes in it.
 
 A column holds the exact sum of a candidate's runs and their number, not the quotient: a sum of
 short decimals has few digits and packs to half the size. The quotient is the mean that
-`reduction=mean` gives, to the last digit. `AggregateSums` makes the columns while the rows of a
-benchmark pass, `Aggregates` reads them.
+`reduction=mean` gives, to the last digit. `AggregateSums` makes the columns while a build writes
+the rows; `Aggregates` reads them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whole answers, ready for JSON: what the service sends and what local mode reads.
+"""Complete answers as dicts for JSON; the service sends them, and local mode reads the same ones.
 
 Every answer carries the `provenance` of its numbers: which database they come from, whether they
 are real, and the digest that identifies its content.

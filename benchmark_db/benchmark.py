@@ -1,8 +1,7 @@
-"""What all benchmarks have in common: configurations, the runs of each, the curves of a run.
+"""Base class of installed benchmarks: filters, pages, batches, reductions and learning curves.
 
-A benchmark says which columns make up a configuration, what a run records, how its callers may
-filter, and how an architecture is spelled. Everything else is here, once: pages, reductions,
-batches, learning curves in rows and in columns.
+A subclass says which columns make up a configuration, what a run records, how callers may filter,
+and how an architecture is spelled. What all benchmarks answer alike is here, once.
 """
 
 from __future__ import annotations

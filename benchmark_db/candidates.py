@@ -1,4 +1,4 @@
-"""What competes in a question about all architectures, and the figures it is judged by."""
+"""Candidates: the architectures that a ranking compares, and the metrics it compares them by."""
 
 from __future__ import annotations
 

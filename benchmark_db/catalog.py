@@ -1,4 +1,4 @@
-"""What is installed in a folder: benchmarks, and the costs that are joined to one."""
+"""Catalog of a data folder: opens the databases of the benchmarks and cost tables found in it."""
 
 from __future__ import annotations
 

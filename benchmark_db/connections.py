@@ -1,4 +1,8 @@
-"""A pool of connections to one file, whatever is moved into its place, for threads and forks."""
+"""Connection pool for one SQLite file: one connection a thread, safe across forks.
+
+All connections are to the file that was opened first, even when another one is moved into its
+place.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Benchmark files: SQLite databases that are written once and then only read."""
+"""Read-only access to a benchmark's SQLite file, which is written once and never changed."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The digest of what a database answers, and the checksum that its file carries.
+"""Content digest of a database, and the checksum at the end of its file.
 
-The content digest is the identity of the data: it is the same whatever archive the database was
-made from. The checksum is that of the bytes of one file, which ends with a seal: eight bytes that
-name it, and the SHA-256 of everything before it. SQLite reads as many pages as its header says and
-nothing beyond, so that a sealed file is a database for every SQLite. A seal counts only at the very
-end of the file: whatever is appended, cut off or changed, by SQLite too, breaks it.
+The content digest identifies the data: it is the same whatever archive the database was made from.
+The checksum is that of the bytes of one file. It stands in a seal at the file's end: eight bytes
+that mark it, and the SHA-256 of everything before it. SQLite reads as many pages as its header says
+and nothing beyond, so that a sealed file is a database for every SQLite. A seal counts only at the
+very end of the file, so that whatever is appended, cut off or changed breaks it.
 """
 
 from __future__ import annotations

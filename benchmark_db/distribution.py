@@ -1,4 +1,4 @@
-"""How a figure is distributed: moments, and points of the empirical distribution function."""
+"""Summary of a distribution: its moments, and points of its empirical distribution function."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Everything that matches a question, as a table: column by column, some thousand rows at a time.
+"""Exports: all runs that match a question, as a table that is read in slices.
 
-A row holds the item of an answer, laid flat: a configuration becomes columns named as in `config`.
-What is an object there is one text, its JSON with sorted keys, which is an accepted spelling of the
-architecture too. An architecture that has a string is given by it alone.
+A row is the item of an answer laid flat: a configuration becomes columns named as in `config`.
+What is an object there is one text, its JSON with sorted keys, which is also an accepted spelling
+of the architecture. An architecture that has a string is given by it alone.
 
-A table is read in slices. Each is a question of its own that starts where the one before ended, so
-that neither a statement nor a connection is held between them, however slowly they are taken.
+A slice is some thousand rows, column by column. Each is a query of its own that starts where the
+one before ended, so that neither a statement nor a connection is held between them, however slowly
+they are taken.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What belongs to one process: after a fork the child has none of it and makes its own.
+"""Fork safety: after a fork the child drops inherited connections and locks, and makes its own.
 
-Connections that parent and child share mix up their answers, SQLite forbids to use or close a
-connection in a child, and a lock that another thread held at the fork is held there for ever. So a
-fork waits, a moment, until nobody is within SQLite or holds one of our locks; then the child begins
-anew, before anything else happens there.
+Parent and child that share a connection get each other's answers, SQLite forbids a child to use or
+close a connection, and a lock that another thread holds at the fork would be held in the child for
+ever. So a fork first waits until no thread is within SQLite or holds one of our locks; then the
+child starts afresh before any of its code runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Published data in a database of its own: what runs and tables of costs have in common."""
+"""Base class of all installed data: an open database with its description and provenance.
+
+Benchmarks (tables of runs) and cost tables both derive from it.
+"""
 
 from __future__ import annotations
 

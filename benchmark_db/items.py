@@ -1,4 +1,4 @@
-"""From rows of the database to items of an answer: reduced or not, with curves or without."""
+"""Makes the items of an answer from database rows: one a run or, reduced, one a configuration."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What architectures are compared by: figures of their runs and costs on devices alike.
+"""Registry of metrics: every number that architectures can be ranked, bounded or compared by.
 
 A metric is data: which benchmark it belongs to, its unit, which way is better, and where its number
-lies. Questions that rank, filter or trade off architectures take any of them.
+lies. Statistics of runs and costs on devices are the same kind of thing here.
 """
 
 from __future__ import annotations

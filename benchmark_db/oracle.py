@@ -1,6 +1,6 @@
-"""Questions that only a table of everything can answer: which is best, and how good is good.
+"""Questions over all architectures: best, undominated, rank and distribution.
 
-Every figure is the mean over the runs of a candidate. Candidates without a figure take no part;
+Every number is the mean over the runs of a candidate. Candidates without a number take no part;
 among equals the one with the smaller number comes first, so that an answer is always the same.
 """
 

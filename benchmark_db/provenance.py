@@ -1,6 +1,7 @@
-"""What is said of a benchmark, and where its database comes from.
+"""Description of a benchmark, and provenance of its database.
 
-The description is part of the code. The provenance is written by the generator into the file.
+The description is part of the code. The provenance says what a file was made from; its generator
+writes it into the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every benchmark understands of a question: filters, pages, cursors."""
+"""Parameters that every question has: filters, limits, batches, and pages with their cursors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several runs of one configuration as one number."""
+"""Reductions: the mean, spread or extremes of several runs of one configuration."""
 
 from __future__ import annotations
 

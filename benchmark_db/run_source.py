@@ -1,4 +1,4 @@
-"""Where the runs of a benchmark lie, the statements that fetch them, and in which order."""
+"""Builds the SQL statements that fetch the runs of a benchmark, joined, filtered and ordered."""
 
 from __future__ import annotations
 

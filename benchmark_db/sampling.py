@@ -1,4 +1,4 @@
-"""Random samples that are the same on every machine, in every version, for ever.
+"""Random samples that are the same on every machine and in every version.
 
 Python's and numpy's generators promise no such thing, so a sample is defined here: the first
 members of a Fisher-Yates shuffle whose random words are BLAKE2b digests of the seed and a counter.

@@ -1,4 +1,4 @@
-"""Whether a database is what it says it is."""
+"""Verifies a database: structure, row counts, content digest, aggregates and file checksum."""
 
 from __future__ import annotations
 

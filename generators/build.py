@@ -1,4 +1,4 @@
-"""The writer that all generators share: build beside the target, check, move into place.
+"""Writes the database of every generator: beside the target, checked, then moved into place.
 
 A reader of the target sees the old database or the complete new one, never a part: whatever
 happens before the final rename, a full disk or a kill included, leaves the target untouched.

@@ -1,4 +1,4 @@
-"""HW-NAS-Bench: from the published pickle to the database."""
+"""Converts the published pickle of HW-NAS-Bench into a database."""
 
 from __future__ import annotations
 

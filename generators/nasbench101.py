@@ -1,4 +1,4 @@
-"""NAS-Bench-101: from the TFRecord archive, full or only 108 epochs, to the database."""
+"""Converts a TFRecord archive of NAS-Bench-101, full or 108 epochs alone, into a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NAS-Bench-201: from the raw archive, in any packing, to the database."""
+"""Converts the raw archive of NAS-Bench-201, in any packing, into a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an archive of either space of NATS-Bench, in any packing, to the database."""
+"""Converts an archive of either NATS-Bench space, in any packing, into a database."""
 
 from __future__ import annotations
 

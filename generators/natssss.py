@@ -1,4 +1,4 @@
-"""The size space of NATS-Bench: from the raw archive, in any packing, to the database."""
+"""Converts the raw archive of NATS-Bench's size space, in any packing, into a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NDS: from the 34 files, in a folder or in `data.zip`, to the database."""
+"""Converts the 34 files of NDS, in a folder or in `data.zip`, into a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every generator and every sample, by the name of its benchmark."""
+"""Registry of the generators and of the writers of samples, by the name of their benchmark."""
 
 from __future__ import annotations
 

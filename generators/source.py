@@ -1,4 +1,4 @@
-"""The raw archive of a conversion: which bytes it holds, and how far reading it has come."""
+"""Identity of a raw archive (name, size, SHA-256), and the progress callback of conversions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The input of the pickle machine: bytes read ahead in large pieces, and the values in them."""
+"""Input of the pickle machine: reads bytes ahead in large pieces, and decodes single values."""
 
 import zlib
 from collections.abc import Callable

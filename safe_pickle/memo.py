@@ -1,11 +1,11 @@
-"""The memo of a pickle that is too long to be remembered whole.
+"""Memo of the pickle machine, which stays small however long the pickle is.
 
 A pickler numbers every string and container it writes and may refer to any of them ever after.
-Over a long row of records that alone would fill the memory, yet the records share little with
-each other but strings, class names and dtypes. So the memo keeps whole only the entries of the
-record at hand. Of earlier records it keeps what cannot change, as compressed pages of codes into
-a table where each value stands once; their containers it forgets, and says so when one is asked
-for.
+Remembering all of them over a long row of records would fill the memory, yet records share little
+with each other but strings, class names and dtypes. So the memo keeps whole only the entries of the
+current record. Of earlier records it keeps what cannot change, as compressed pages of codes into a
+table of distinct values. Containers of earlier records are forgotten; a reference to one is an
+error.
 """
 
 import zlib

@@ -1,4 +1,4 @@
-"""Learning curves inside a pickle: long rows of dict items that all have the same size.
+"""Fast path of the pickle machine: decodes runs of dict items, such as learning curves, at once.
 
 A curve is written as `key, float, key, float …`, and neighbouring items have keys of one length,
 so that they form a table of bytes with a fixed stride. Its columns are slices with a step: a

@@ -1,4 +1,4 @@
-"""Read pickles of plain data safely, and long ones record by record."""
+"""Reads a pickle whole, or gives out the records of a long one while it is read."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""HW-NAS-Bench as installed data: a table of costs, joined to NAS-Bench-201 by its index."""
+"""HW-NAS-Bench: measured costs of NAS-Bench-201's architectures, joined by their index."""
 
 from __future__ import annotations
 

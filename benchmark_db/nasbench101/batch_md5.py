@@ -1,4 +1,4 @@
-"""MD5 (RFC 1321) of many short messages at once, one numpy lane a message.
+"""MD5 (RFC 1321) of many short messages at once: numpy arrays with one element a message.
 
 A call of hashlib costs more than the digest of 100 bytes itself; here each of the 64 steps of a
 block is a handful of array operations over all messages.

@@ -1,9 +1,9 @@
-"""Which cell a spelling means: the published hash, equal for isomorphic cells, and its number.
+"""Finds the recorded cell that a spelling means, by its code or by its published hash.
 
-Most cells that are asked for are spelled as the database records them, since that is where
-researchers have them from: those are looked up, which takes a fraction of hashing them. Any other
-is hashed; many at once are much cheaper. Runs are found by the number of their cell, which spares
-the way from a matrix to the hash and back.
+Most cells that are asked for are spelled as the database records them, because that is where
+researchers got them. Those are looked up by code, which is much cheaper than hashing. Any other
+cell is hashed; hashing many at once is much cheaper than one by one. Runs are found by the number
+of their cell.
 """
 
 from __future__ import annotations

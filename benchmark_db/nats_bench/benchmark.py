@@ -1,4 +1,4 @@
-"""What an installed benchmark of either space of NATS-Bench does alike."""
+"""Base class of both NATS-Bench spaces, NAS-Bench-201's topologies and the size space."""
 
 from __future__ import annotations
 

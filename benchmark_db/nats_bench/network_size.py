@@ -1,10 +1,10 @@
-"""How large the networks of both spaces are: counted from their structure, as the records count.
+"""Parameters and multiply-adds of the networks of both NATS-Bench spaces, counted from structure.
 
-Parameters are all that are trained. Multiply-adds ("flops" of the records) are those of
-convolutions and of the classifier, whose biases count, too; norms, poolings and sums do not. Both
-follow from the architecture and the data set alone (Dong and Yang, ICLR 2020, section 2; Dong et
-al., TPAMI 2021): a stem, three stages of cells, a residual block that halves the resolution before
-the second and the third, a norm and a classifier.
+They are counted as the records count. Parameters are all that are trained. Multiply-adds ("flops"
+of the records) are those of convolutions and of the classifier, whose biases count, too; norms,
+poolings and sums do not. Both follow from the architecture and the data set alone (Dong and Yang,
+ICLR 2020, section 2; Dong et al., TPAMI 2021): a stem, three stages of cells, a residual block that
+halves the resolution before the second and the third, a norm and a classifier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables that the databases of both spaces have; a space adds what only it records."""
+"""Base tables of the databases of both NATS-Bench spaces; a space adds what only it records."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How the networks of each design space are distributed: the figures of the paper as numbers.
+"""Distributions of errors and other metrics in each design space of NDS, as the paper plots them.
 
-The empirical distribution function of an error says which part of a space's networks reach it: a
-space is better than another where its function lies above.
+The empirical distribution function of an error says which fraction of a space's networks reaches
+it: a space is better than another where its function lies above.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an architecture of NDS is: a model specification and, for cell networks, a cell.
+"""Specification of an NDS architecture: a model and, for cell networks, a cell.
 
 Specifications are JSON objects of numbers, texts and lists of these. Two are the same whatever the
 order of their keys, whether a number is written 1 or 1.0, and whether an empty list is left out.

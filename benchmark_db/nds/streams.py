@@ -1,7 +1,8 @@
-"""The runs of NDS as one sorted stream a space: where each starts, and which index it follows.
+"""Sorted reads of NDS: one stream of runs for each design space, merged into the order of a page.
 
-Every index starts with the space, so that a question about a few spaces never meets the runs of
-the others; the streams of several spaces are merged.
+Every index starts with the space, so that a question about a few spaces never reads the runs of the
+others. Each stream starts at the position of the cursor, through the index that leaves the fewest
+rows.
 """
 
 from __future__ import annotations

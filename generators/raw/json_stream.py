@@ -1,7 +1,7 @@
-"""JSON documents that are long lists of objects, read one object at a time.
+"""Streams long JSON lists of objects, one object at a time.
 
 A document is a list of objects, or an object whose members are such lists. `NaN` and `Infinity`,
-which JSON proper lacks and Python writes, are read as numbers.
+which are no JSON but which Python writes, are read as numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The archives of NAS-Bench-201 and NATS-Bench, architecture by architecture.
+"""Reads the archives of NAS-Bench-201 and NATS-Bench, one architecture at a time.
 
 Four packings hold the same records: one pickle of all architectures, saved by torch
 (NAS-Bench-201) or compressed by bz2 (NATS-Bench), and a folder of one bz2-compressed pickle an

@@ -1,8 +1,8 @@
-"""One architecture's results, as NAS-Bench-201 and both NATS-Bench spaces record them.
+"""Reads and checks one architecture's record of NAS-Bench-201 or of a NATS-Bench space.
 
-A record holds the runs of one architecture at one training budget by (data set, seed). This
-module checks it and puts each run into one form: every curve an array of one value an epoch, from
-the first to the last, NaN where the archive has nothing.
+A record holds the runs of one architecture at one training budget by (data set, seed). Each run is
+put into one form: every curve an array of one value an epoch, from the first to the last, NaN where
+the archive has nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The archive of NDS: 34 JSON files, in a folder or in `data.zip`."""
+"""Reads the archive of NDS: 34 JSON files, in a folder or in `data.zip`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training job of NDS: what its record says, checked."""
+"""Reads and checks the record of one training job of NDS."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The two containers in which torch.save puts a pickle.
+"""Opens the pickle in a file that torch.save wrote, without torch.
 
-Since torch 1.6 it is a zip archive with the pickle as its member `<name>/data.pkl`, stored as it
-is. Before, it was a row of pickles: a magic number, a protocol number, a dict about the system,
+Since torch 1.6 the file is a zip archive with the pickle as its member `<name>/data.pkl`, stored as
+it is. Before, it was a row of pickles: a magic number, a protocol number, a dict about the system,
 the object, and the list of tensor storages that follow. Archives of benchmark results hold no
 tensors, so that nothing of torch is needed to read either.
 """

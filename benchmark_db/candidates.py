@@ -71,14 +71,14 @@ class Candidates:
         return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
 
     def recorded(self, metric: Metric, field: str) -> NDArray[np.float64]:
-        """Return a metric of every candidate, as `values`, of a metric that is recorded.
+        """Return the values of a metric, and refuse one that no candidate has a value of.
 
         Args:
             metric: The metric.
             field: Which field of the question names it.
 
         Raises:
-            InvalidQuestionError: No candidate has a value: it would be an answer of nothing.
+            InvalidQuestionError: No candidate has a value, so that the answer would be empty.
         """
         values = self.values(metric)
         if len(values) and not np.isnan(values).all():
@@ -109,7 +109,7 @@ class Candidates:
         return [part for part in aggregates.parts() if len(aggregates.numbers(part))]
 
     def within(self, bounds: Sequence[Bound]) -> NDArray[np.bool_]:
-        """Return whether each candidate keeps all bounds; one without a figure keeps none.
+        """Return whether each candidate is within all bounds; one without a value is within none.
 
         Raises:
             InvalidQuestionError: Nothing is recorded of a metric that is bounded.
@@ -131,7 +131,7 @@ class Candidates:
         return None
 
     def counted(self, place: int) -> Mapping[str, float]:
-        """Return the figures of a candidate that were counted because its runs disagree."""
+        """Return the statistics of a candidate that were counted because its runs disagree."""
         rank, number = self._whereabouts(place)
         return self.benchmark.counted_aggregates.get((number, *self.parts[rank]), {})
 

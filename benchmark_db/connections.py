@@ -28,7 +28,7 @@ _PATIENCE: Final = 10.0
 
 
 class Lease:
-    """A connection in the hands of one thread, for as long as anything is read by it."""
+    """A connection that one thread uses until its last read has ended."""
 
     __slots__ = ("connection", "readers", "thread")
 
@@ -39,15 +39,16 @@ class Lease:
 
 
 class ConnectionPool:
-    """Connections to the file that is at a path now, each in the hands of one thread at a time.
+    """Connections to the file that is at a path now, each used by one thread at a time.
 
-    SQLite opens a file by its path alone. So connections are made before another file could take
-    its place; later ones are made only while the path still leads to the same file, else threads
-    wait for those there are. After a fork the child begins with no connection and makes its own.
+    SQLite can open a file by its path alone. So connections are made before another file is moved
+    to that path; later ones are made only while the path still leads to the same file, and
+    otherwise threads wait for a free one. After a fork the child starts with no connection and
+    makes its own.
 
     Args:
         path: The file.
-        file: A descriptor of it, which keeps its number from becoming another file's.
+        file: A descriptor of it, so that its inode number is not reused for another file.
         cache_kib: Memory, in KiB, that each connection keeps of the file.
     """
 
@@ -64,7 +65,7 @@ class ConnectionPool:
         watch_forks(self)
 
     def reserve(self, connections: int) -> None:
-        """Make connections until there are so many: as many threads can always read at a time.
+        """Open connections until there are this many, so that as many threads can always read.
 
         Raises:
             UnusableDatabaseError: The path leads to no such file any more.
@@ -74,7 +75,7 @@ class ConnectionPool:
                 self._free.append(self._connect())
 
     def take(self) -> Lease:
-        """Return the connection that the thread has, or else one that no thread has.
+        """Return the connection of this thread, or else a free one.
 
         Raises:
             UnusableDatabaseError: There is none, and none can be made.
@@ -115,11 +116,11 @@ class ConnectionPool:
         self._thread = threading.local()
 
     def fork_locks(self) -> list[threading.Lock]:
-        """Return none: whoever holds the pool is counted as within SQLite."""
+        """Return none: a fork waits for threads within SQLite, and who uses the pool is one."""
         return []
 
     def begin_anew(self) -> object:
-        """Leave the parent's connections alone, in a child: their files share positions."""
+        """Drop the parent's connections in a child, unclosed: both share file positions."""
         left = self._opened, self._thread, self._changed
         self._thread = threading.local()
         self._changed = threading.Condition()
@@ -165,9 +166,9 @@ class ConnectionPool:
         return connection
 
     def _check_same_file(self) -> None:
-        """Look whether the path still leads to the file that was opened.
+        """Check that the path still leads to the file that was opened.
 
-        That file is open and keeps its number, so that no other one can have it.
+        That file is kept open, so that no other one can get its inode number.
         """
         with suppress(OSError):
             there = self._path.stat()

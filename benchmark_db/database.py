@@ -110,7 +110,7 @@ class ReadOnlyDatabase:
             self._pool.give(lease)
 
     def check(self) -> None:
-        """Read a page of the file.
+        """Check that the file can be read, by reading one page.
 
         Raises:
             UnusableDatabaseError: It cannot be read any more, or must not be.
@@ -119,13 +119,13 @@ class ReadOnlyDatabase:
             pass
 
     def check_unchanged(self) -> None:
-        """Look whether the file was written to since it was opened: a microsecond.
+        """Check that the file was not written to since it was opened; takes a microsecond.
 
-        What was read before may be of two files, then. Call it after reading and before giving
-        out what rows that were not read to their end have led to.
+        If it was, what was read before may be a mixture of two files. Call this after reading and
+        before an answer is given out.
 
         Raises:
-            UnusableDatabaseError: It was, or has failed a check.
+            UnusableDatabaseError: It was written to, or has failed an earlier check.
         """
         if self.failure is None:
             try:
@@ -138,16 +138,16 @@ class ReadOnlyDatabase:
             raise UnusableDatabaseError(self.failure)
 
     def verify(self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True) -> None:
-        """Read the open file whole and compare it with the checksum it had when it was opened.
+        """Read the whole open file and compare it with the checksum it had when it was opened.
 
-        Other threads may ask meanwhile; the hashing does not hold Python's lock.
+        Other threads may query meanwhile: hashing does not hold Python's lock.
 
         Args:
             rest: Seconds of rest for each second of work.
-            going_on: Asked every millisecond or so; once it says no, nothing is concluded.
+            going_on: Called every millisecond or so; once it returns False, the check is given up.
 
         Raises:
-            UnusableDatabaseError: A bit is not what it was; `failure` says so from now on.
+            UnusableDatabaseError: The file differs; `failure` says so from now on.
         """
         self.check_unchanged()
         self.verifying = True
@@ -178,9 +178,9 @@ class ReadOnlyDatabase:
 
     @contextmanager
     def time_budget(self, seconds: float) -> Iterator[None]:
-        """Stop what this thread asks once so many seconds are over.
+        """Limit the time of all queries that this thread makes in the block.
 
-        Statements that run stop within a millisecond, and no further row is given out.
+        When the time is over, a running statement stops within a millisecond.
         """
         lease = self._pool.take()
         deadline = time.monotonic() + seconds
@@ -196,7 +196,7 @@ class ReadOnlyDatabase:
             self._pool.give(lease)
 
     def reserve(self, connections: int) -> None:
-        """Make connections until there are so many: as many threads can always ask at a time.
+        """Open connections until there are this many, so that as many threads can always query.
 
         Raises:
             UnusableDatabaseError: Another file has been moved into the place of this one.
@@ -211,7 +211,7 @@ class ReadOnlyDatabase:
             self._file = -1
 
     def _failed(self, what: str) -> UnusableDatabaseError:
-        """Have the file asked no more, and return the error that says why."""
+        """Mark the file as unusable from now on, and return the error that says why."""
         self.failure = self.failure or f"{self.path.name} {what}"
         return UnusableDatabaseError(self.failure)
 

@@ -18,33 +18,34 @@ from typing import Final, Protocol
 __all__ = ["Inherited", "enter", "leave", "watch_forks"]
 
 _PATIENCE: Final = 1.0
-"""Seconds that a fork waits; a thread that scans for longer is forked all the same."""
+"""Seconds that a fork waits at most; then it goes ahead even if a thread is within SQLite."""
 _BETWEEN_LOOKS: Final = 0.0005
 
 
 class Inherited(Protocol):
-    """What a child would inherit that is its parent's."""
+    """Holds connections or locks that a forked child must not use."""
 
     def fork_locks(self) -> Sequence[threading.Lock]:
-        """Return the locks that nobody holds at a fork, in the order in which they are taken."""
+        """Return the locks to acquire before a fork, in the order in which they are taken."""
 
     def begin_anew(self) -> object:
-        """Replace connections, locks and what else is the parent's, and return what there was.
+        """Replace the connections and locks in a child, and return the old ones.
 
-        Nothing of it may be used or closed. It is kept, lest it is closed for being forgotten.
+        The old ones may be neither used nor closed. The caller keeps a reference to them, so that
+        they are not closed by being garbage collected.
         """
 
 
 def watch_forks(one: Inherited) -> None:
-    """Have something begin anew in forked children.
+    """Call `begin_anew` of an object in every forked child.
 
-    Called once it has all that it replaces then. It may be forgotten.
+    Call this once the object has all that `begin_anew` replaces. Only a weak reference is kept.
     """
     _living.add(one)
 
 
 def enter() -> int:
-    """Say that this thread is within SQLite, which has locks of its own, and wait out a fork.
+    """Mark this thread as within SQLite, which has locks of its own; wait while a fork goes on.
 
     Returns:
         What `leave` takes.
@@ -61,7 +62,7 @@ def enter() -> int:
 
 
 def leave(thread: int) -> None:
-    """Say that a thread has left SQLite as often as it had entered it once."""
+    """Undo one `enter` of a thread."""
     depth = _within.get(thread, 0) - 1
     if depth > 0:
         _within[thread] = depth
@@ -70,7 +71,7 @@ def leave(thread: int) -> None:
 
 
 class _Forks:
-    """The fork that is under way, if one is."""
+    """The handlers that run before and after a fork."""
 
     def __init__(self) -> None:
         self.under_way = False
@@ -94,7 +95,7 @@ class _Forks:
             self._taken.pop().release()
 
     def after_in_child(self) -> None:
-        # Other threads are not there any more, and what they held is left to the parent.
+        # The child has none of the other threads; the locks that they held stay with the parent.
         _within.clear()
         self._taken.clear()
         self._one_at_a_time = threading.Lock()

@@ -28,8 +28,8 @@ class Order:
     Attributes:
         columns: What runs are compared by, in turn.
         descending: Whether the largest comes first, ties included.
-        through: A bounded column whose index finds the runs, to be sorted then; without it, an
-            index of the order gives them out sorted.
+        through: A bounded column whose index finds the runs, which are then sorted. None: runs
+            are read in order from the index of `columns`.
     """
 
     columns: tuple[str, ...]
@@ -59,7 +59,7 @@ KEYS_PARAMETER: Final = "keys"
 """Named parameter of a batch: the keys of its architectures, a JSON list."""
 
 Join: TypeAlias = tuple[type[peewee.Model], peewee.Expression]
-"""A table and the condition that finds its row of a run."""
+"""A table, and the condition that joins its row to a run."""
 
 Comparison: TypeAlias = Literal["=", ">=", "<="]
 
@@ -69,7 +69,7 @@ class Selection:
     """Which runs a statement fetches, up to the values of its parameters.
 
     Attributes:
-        given: Columns that equal the parameter of their name, and names of bounds.
+        given: Columns that must equal the parameter of their name, and names of bounds.
         among: Column whose value is among the keys of a batch, if any.
         after: How many of the columns that order the runs a cursor gives.
         with_curves: Whether the packed curves come last in each row.
@@ -83,7 +83,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSource:
-    """The tables of a benchmark as one: a row a run.
+    """The tables of a benchmark, joined into one row a run.
 
     Attributes:
         table: Has one row a run; columns named nowhere else are its own.
@@ -153,5 +153,5 @@ class RunSource:
 
 
 def _without_index(column: peewee.Node) -> Any:
-    """Return a column as SQLite computes with it without looking it up in an index."""
+    """Return a column in a form for which SQLite uses no index."""
     return peewee.NodeList((SQL("+"), column), glue="")

@@ -22,10 +22,10 @@ __all__ = ["verify_database"]
 
 
 def verify_database(path: Path) -> Provenance:
-    """Read a database whole and return its provenance, proven.
+    """Read a whole database, check it, and return its provenance.
 
-    Checks SQLite's own structure, the schema, the number of rows, the content digest and, for all
-    that these leave, the checksum of the file.
+    Checks SQLite's own structure, the schema, the number of rows, the content digest, the
+    aggregates against the runs and, for everything else in the file, its checksum.
 
     Raises:
         UnusableDatabaseError: Something is not as it should be.

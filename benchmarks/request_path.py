@@ -1,8 +1,9 @@
-"""How many of our files one warm request passes through, and how often it goes from one to another.
+"""How many of our files a warm request enters, and how often it calls from one into another.
 
-A reader who follows a request has to open as many. Counted with `sys.setprofile` around the
+A reader who follows the request opens as many. Counted with `sys.setprofile` around the
 application, without a socket: `GET /v1/nasbench201/computed-stats?arch=0`, the third time it is
-asked, against a sample of twelve architectures.
+asked, against a sample of twelve architectures. Of a function that is called again and again, such
+as once a row, the first call counts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
@@ -27,7 +29,7 @@ _WARM_UP: Final = 2
 
 
 def main() -> None:
-    """Print the files that a request enters in their order, how many they are, and the switches."""
+    """Print the functions that a request enters, the number of their files, and the switches."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("path", nargs="?", default=f"/v1/{_BENCHMARK}/computed-stats")
     parser.add_argument("query", nargs="?", default="arch=0")
@@ -38,15 +40,14 @@ def main() -> None:
         GENERATORS[_BENCHMARK](raw, folder, progress=lambda *_: None)
         os.environ["NASBENCH_JOBS_DIR"] = str(folder / "jobs")
         entered = asyncio.run(_followed(folder, arguments.path, arguments.query))
-    switches = [
-        one for one, before in zip(entered, [None, *entered], strict=False) if one != before
-    ]
-    print(*switches, sep="\n")
-    print(f"files {len(set(entered))}, switches {len(switches) - 1}")
+    print(*(f"{file}  {function}" for file, function in entered), sep="\n")
+    files = [file for file, _ in entered]
+    switches = sum(one != other for one, other in pairwise(files))
+    print(f"files {len(set(files))}, switches {switches}")
 
 
-async def _followed(folder: Path, path: str, query: str) -> list[str]:
-    """Return the file of every call and return of a warm request, in their order."""
+async def _followed(folder: Path, path: str, query: str) -> list[tuple[str, str]]:
+    """Return file and name of every function that a warm request calls, in their order."""
     app = create_app(Settings(directory=folder, verify_seconds=0))
     async with app.router.lifespan_context(app):
         for _ in range(_WARM_UP):
@@ -55,14 +56,14 @@ async def _followed(folder: Path, path: str, query: str) -> list[str]:
             status = await _ask(app, path, query)
     if status != 200:  # noqa: PLR2004
         raise RuntimeError(f"the request was answered by {status}")
-    return profile.entered
+    return list(profile.entered)
 
 
 class _Profile:
-    """Notes the file of ours that runs after every call and return."""
+    """Notes the functions of ours that are called within the context."""
 
     def __init__(self) -> None:
-        self.entered: list[str] = []
+        self.entered: dict[tuple[str, str], None] = {}
 
     def __enter__(self) -> Self:
         sys.setprofile(self._note)
@@ -72,12 +73,11 @@ class _Profile:
         sys.setprofile(None)
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
-        running = frame if event == "call" else frame.f_back if event == "return" else None
-        if running is None:
-            return
-        path = Path(running.f_code.co_filename)
-        if path.is_relative_to(_ROOT) and path.relative_to(_ROOT).parts[0] in _PACKAGES:
-            self.entered.append(str(path.relative_to(_ROOT)))
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(_ROOT):
+            file = path.relative_to(_ROOT)
+            if file.parts[0] in _PACKAGES:
+                self.entered.setdefault((str(file), frame.f_code.co_qualname))
 
 
 async def _ask(app: Any, path: str, query: str) -> int:

@@ -70,22 +70,22 @@ class Access:
             scope["method"] in self._free_methods
             and self._limits is None
             and b"authorization" not in scope["headers_by_name"]
-            and self._is_called_rightly(scope, keyed=self._keys.configured())
+            and self._is_called_rightly(scope)
         )
 
-    def _is_called_rightly(self, scope: Scope, *, keyed: bool) -> bool:
+    def _is_called_rightly(self, scope: Scope) -> bool:
         """Tell whether the service may be called by the name that a request has for it."""
         address, _ = scope.get("server") or (None, None)
         called = [value for name, value in scope["headers"] if name == b"host"]
-        return self._hosts.trusts(called, address=address, keyed=keyed)
+        return self._hosts.trusts(called, address=address, keyed=self._keys.configured())
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """Return what to answer to a request that is refused."""
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         shown = [value for name, value in headers if name == b"authorization"]
-        configured = self._keys.configured()
-        if not self._is_called_rightly(scope, keyed=configured):
+        if not self._is_called_rightly(scope):
             return _wrong_host(Request(scope))
+        configured = self._keys.configured()
         key = self._key(shown) if configured else None
         scope["key_name"] = key and key.name
         if self._limits is not None:

@@ -63,7 +63,7 @@ class Admission:
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
-        path, caller = scope["path"], caller_of(scope)
+        path = scope["path"]
         has_body = scope["method"] not in _WITHOUT_BODY
         upload = self._max_uploads.get(path) if has_body else None
         most = upload or self._max_body
@@ -72,18 +72,17 @@ class Admission:
             await _too_large(Request(scope), most)(scope, receive, send)
             return
         if upload is not None:
-            await self._in_place(self._uploads, caller, scope, _bounded(scope, receive, most), send)
+            await self._in_place(self._uploads, scope, _bounded(scope, receive, most), send)
         elif has_body:
-            await self._with_body(caller, scope, receive, send)
+            await self._with_body(scope, receive, send)
         elif path.endswith(_OWN_PLACES):
             await self._app(scope, receive, send)
         else:
-            await self._in_place(self._requests, caller, scope, receive, send)
+            await self._in_place(self._requests, scope, receive, send)
 
-    async def _in_place(
-        self, places: Shares, caller: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _in_place(self, places: Shares, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request in a place, or refuse it where there is none."""
+        caller = caller_of(scope)
         try:
             places.take(caller)
         except NoPlaceError as error:
@@ -94,9 +93,9 @@ class Admission:
         finally:
             places.give_back(caller)
 
-    async def _with_body(self, caller: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when its body is in."""
-        body = _Body(self._bodies, caller)
+        body = _Body(self._bodies, caller_of(scope))
         try:
             try:
                 async for piece in _pieces(scope, receive, self._max_body):
@@ -107,7 +106,7 @@ class Admission:
             except NoPlaceError as error:
                 await _no_room(Request(scope), error)(scope, receive, send)
                 return
-            await self._in_place(self._requests, caller, scope, body.replayed(receive), send)
+            await self._in_place(self._requests, scope, body.replayed(receive), send)
         finally:
             body.forget()
 

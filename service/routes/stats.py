@@ -105,8 +105,9 @@ class StatsRoutes:
         self, request: Request, model: type[BaseModel], answer: Callable[..., Answer]
     ) -> Response:
         """Answer with a page: of one architecture at once, of many rows from a thread."""
-        filters, options = self._split(read_query(request, model))
+        question = read_query(request, model)
         benchmark = installed(request, self.name)
+        filters, options = self._split(question)
         compute = partial(answer, benchmark, filters, **options)
         at_once = filters.get("arch") is not None
         return await answer_cached(request, benchmark, compute, at_once=at_once)

@@ -1,24 +1,105 @@
-"""One attempt of a job, as its worker sees it: a process that tells news, and can be ended."""
+"""One attempt of a job: a process of its own, seen from the worker and from inside.
+
+The worker pickles a `Payload` to the process and reads events as JSON from a pipe: whatever the
+work does to its process, what the worker reads can run nothing. The process ends with the worker,
+because it watches a second pipe that the worker holds open.
+"""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from multiprocessing.connection import wait
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from shutil import disk_usage
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeAlias
 
-from service.jobs.records import Failure
-from service.worker.child import run_payload
-from service.worker.group_memory import group_takes_more_than
-from service.worker.messages import Crashed, Event, Payload, read_event
+import structlog
 
-__all__ = ["Attempt", "context"]
+from bench_client.models import JobKind
+from service.jobs.blob_store import NO_ROOM, BlobStore
+from service.jobs.records import Artifact, Failure, Progress
+from service.logs import configure_logs, logs_as_json
+from service.worker.os_process import group_takes_more_than, lower_priority
+from service.worker.work import Done, WorkError, Workplace, perform
+
+__all__ = ["Attempt", "Crashed", "Event", "Failed", "Made", "Payload", "context"]
 
 _PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all attempts are forked from: PyTorch takes two seconds."""
+
+_SECONDS_BETWEEN_REPORTS: Final = 1.0
+"""What each costs the worker, a transaction, is taken from the server beside it."""
+
+_NO_ROOM_BYTES: Final = 64 * 1024
+"""A disk with less is as good as full: what did not fit had larger blocks."""
+_DISK_FULL: Final = Failure(
+    kind="disk-full",
+    message="the worker's disk is full: make room in the folder of the jobs, or lower "
+    "NASBENCH_ARTIFACT_BYTES",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """What an attempt is to do, and where.
+
+    Args:
+        job_id: The job it is for.
+        request_id: The HTTP request that submitted it.
+        kind: What to do.
+        spec: The canonical request.
+        folder: An empty folder for its files.
+        artifacts: The folder that keeps what it makes.
+        checkpoints: The folder of uploaded weights.
+        device: Where it computes, as PyTorch names it.
+        datasets: The data sets of the worker, by name.
+        threads: Processor cores it may use.
+    """
+
+    job_id: str
+    request_id: str | None
+    kind: JobKind
+    spec: dict[str, Any]
+    folder: Path
+    artifacts: Path
+    checkpoints: Path
+    device: str
+    datasets: dict[str, Path]
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """It is done: what was found, and the files, which are kept already."""
+
+    result: dict[str, Any]
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """What was asked cannot be done."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crashed:
+    """The try went wrong; another may not."""
+
+    failure: Failure
+
+
+Event: TypeAlias = Progress | Made | Failed | Crashed
 
 
 def context() -> multiprocessing.context.ForkServerContext:
@@ -42,7 +123,7 @@ class Attempt:
         far_end, self._lifeline = processes.Pipe(duplex=False)
         # No daemon: it may have processes of its own, which read images.
         self._process = processes.Process(
-            target=run_payload, args=(payload, theirs, far_end), name=f"job {payload.job_id}"
+            target=_run, args=(payload, theirs, far_end), name=f"job {payload.job_id}"
         )
         self._ends = (theirs, far_end)
 
@@ -73,7 +154,7 @@ class Attempt:
             return None
         try:
             if self._events.poll():
-                return read_event(self._events)
+                return _read_event(self._events)
         except (EOFError, OSError):
             pass
         self._process.join()
@@ -103,3 +184,130 @@ def _sudden_end(status: int | None) -> Failure:
         kind="crash",
         message=f"the process of the job ended with status {status} and without a last word",
     )
+
+
+def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
+    """Do what is ordered and tell the worker how it goes.
+
+    Args:
+        payload: What to do.
+        events: Where to tell.
+        lifeline: Its other end is open for as long as the worker lives.
+    """
+    # A group of its own: it ends with all processes that the work may start. No session, which
+    # Linux would give as much time as all of those it is to let go first.
+    os.setpgid(0, 0)
+    lower_priority()
+    threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
+    write_logs = configure_logs(as_json=logs_as_json()).write_out
+    log = structlog.get_logger().bind(job_id=payload.job_id, request_id=payload.request_id)
+    try:
+        _write_event(events, _outcome(payload, _reporter(events), log))
+    finally:
+        write_logs()
+        events.close()
+
+
+def _outcome(
+    payload: Payload, report: Callable[[Progress], None], log: structlog.BoundLogger
+) -> Event:
+    try:
+        weights = BlobStore(payload.checkpoints)
+        workplace = Workplace(
+            folder=payload.folder,
+            device=payload.device,
+            report=report,
+            datasets=payload.datasets,
+            checkpoint=weights.path,
+            threads=payload.threads,
+        )
+        done = perform(payload.kind, payload.spec, workplace)
+        report(Progress(stage="keeping"))
+        return Made(result=done.result, artifacts=_keep(payload, done))
+    except WorkError as error:
+        log.info("job cannot be done", kind=error.kind, reason=error.message)
+        return Failed(failure=Failure(kind=error.kind, message=error.message))
+    except OSError as error:
+        log.exception("try ended by the system")
+        return Crashed(failure=_system_failure(error))
+    except Exception as error:
+        log.exception("try crashed")
+        if _is_for_want_of_room(error, payload.folder):
+            return Crashed(failure=_DISK_FULL)
+        name = type(error).__name__
+        message = f"the work ended in {name}; the log of the worker has more under this job's id"
+        return Crashed(failure=Failure(kind="crash", message=message))
+
+
+def _is_for_want_of_room(error: Exception, folder: Path) -> bool:
+    """Tell whether a library failed because the disk is full, in whatever words of its own."""
+    full = {os.strerror(number).lower() for number in NO_ROOM}
+    text = str(error).lower()
+    return any(words in text for words in full) or disk_usage(folder).free < _NO_ROOM_BYTES
+
+
+def _keep(payload: Payload, done: Done) -> tuple[Artifact, ...]:
+    kept = BlobStore(payload.artifacts)
+    artifacts = []
+    for file in done.files:
+        sha256, size = kept.add(file.path)
+        artifacts.append(
+            Artifact(name=file.name, media_type=file.media_type, size=size, sha256=sha256)
+        )
+    return tuple(artifacts)
+
+
+def _system_failure(error: OSError) -> Failure:
+    if error.errno in NO_ROOM:
+        return _DISK_FULL
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return Failure(kind="system", message=f"the worker's system refused: {reason}")
+
+
+def _reporter(events: Connection) -> Callable[[Progress], None]:
+    """Return what reports progress: each new stage, and else once a second at most."""
+    last, stage = 0.0, ""
+
+    def report(progress: Progress) -> None:
+        nonlocal last, stage
+        now = time.monotonic()
+        complete = progress.total is not None and progress.done >= progress.total
+        if progress.stage != stage or complete or now - last >= _SECONDS_BETWEEN_REPORTS:
+            last, stage = now, progress.stage
+            _write_event(events, progress)
+
+    return report
+
+
+def _die_with_worker(lifeline: Connection) -> None:
+    """Wait for the worker's end, which may be a sudden one, and follow it."""
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os.killpg(0, signal.SIGKILL)
+
+
+def _write_event(connection: Connection, event: Event) -> None:
+    """Send an event."""
+    named = {"event": type(event).__name__, "fields": asdict(event)}
+    connection.send_bytes(json.dumps(named).encode())
+
+
+def _read_event(connection: Connection) -> Event:
+    """Receive an event.
+
+    Raises:
+        EOFError: There will be no more.
+    """
+    named: Mapping[str, Any] = json.loads(connection.recv_bytes())
+    fields = named["fields"]
+    match named["event"]:
+        case "Progress":
+            return Progress(**fields)
+        case "Made":
+            artifacts = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
+            return Made(result=fields["result"], artifacts=artifacts)
+        case "Failed":
+            return Failed(failure=Failure(**fields["failure"]))
+        case _:
+            return Crashed(failure=Failure(**fields["failure"]))

@@ -1,4 +1,4 @@
-"""Loads what jobs need, in the process that attempts are forked from, and keeps why it cannot.
+"""Loads the handlers of jobs in the process that attempts are forked from, or records why not.
 
 A library that is installed but broken raises anything; here it would end that process.
 """
@@ -13,6 +13,8 @@ failure: str | None = None
 """Why what jobs need cannot be loaded."""
 
 try:
-    import service.worker.perform  # noqa: F401 - PyTorch takes two seconds
+    from service.worker.work import handlers
+
+    handlers()
 except Exception as error:  # noqa: BLE001 - whatever a broken library raises
     failure = f"{type(error).__name__}: {error}"[:_LONGEST]

@@ -1,4 +1,4 @@
-"""What one attempt of a job has at hand, and what comes out of it.
+"""The work of one attempt: what a handler has at hand, what it returns, and how it is run.
 
 The work itself knows nothing of queues, leases and databases: it is given a request, a folder and a
 device, reports how far it is, and returns a result and files. So it can be tried without a server.
@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
+from bench_client.models import JobKind
 from service.jobs.records import Progress
 
-__all__ = ["Done", "MadeFile", "WorkError", "Workplace"]
+__all__ = ["Done", "Handler", "MadeFile", "WorkError", "Workplace", "handlers", "perform"]
+
+_NO_MEMORY: Final = "DefaultCPUAllocator"
+"""Names itself in the error, which has no class of its own."""
+_COMPILERS: Final = ("torch._dynamo.", "torch._inductor.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,3 +85,56 @@ class WorkError(Exception):
         super().__init__(message)
         self.kind = kind
         self.message = message
+
+
+Handler: TypeAlias = Callable[[Mapping[str, Any], Workplace], Done]
+
+
+@cache
+def handlers() -> Mapping[JobKind, Handler]:
+    """Return the handler of every kind of job; PyTorch loads with them."""
+    from service.jobs.kinds import KINDS  # noqa: PLC0415 - needs the spaces, which load slowly
+
+    return MappingProxyType({name: _loaded(kind.handler) for name, kind in KINDS.items()})
+
+
+def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Do a job once.
+
+    Args:
+        kind: What to do.
+        spec: The canonical request; docs/api.md has its members.
+        workplace: Where to do it.
+
+    Raises:
+        WorkError: It cannot be done, however often it is tried.
+    """
+    # Loaded already in the process that this one was forked from, and by no worker itself.
+    import torch  # noqa: PLC0415
+
+    from model_hub.memory import keep_freed_memory  # noqa: PLC0415
+
+    torch.set_num_threads(workplace.threads)
+    keep_freed_memory()
+    try:
+        return handlers()[kind](spec, workplace)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error):
+            raise WorkError(
+                "out-of-memory",
+                f"{workplace.device} has too little memory for the network and its inputs; a "
+                "smaller batch or another precision takes less",
+            ) from error
+        if type(error).__module__.startswith(_COMPILERS):
+            raise WorkError(
+                "not-compilable",
+                "torch.compile fails with this network on this worker, which may lack a C++ "
+                "compiler; `compile` false does without",
+            ) from error
+        raise
+
+
+def _loaded(handler: str) -> Handler:
+    module, _, name = handler.partition(":")
+    loaded: Handler = getattr(import_module(module), name)
+    return loaded

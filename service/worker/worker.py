@@ -22,7 +22,7 @@ from service.jobs.errors import StoreUnavailableError
 from service.jobs.records import DeviceState, WorkerState
 from service.worker.equipment import datasets_in, weights_here
 from service.worker.executor import Executor
-from service.worker.liveness import buried, dead_workers, living
+from service.worker.os_process import dead_workers, hold_lock, remove_lock
 
 __all__ = ["Worker"]
 
@@ -79,7 +79,7 @@ class Worker:
     def run(self) -> None:
         """Do jobs until `stop`, or until the process is told to end by SIGTERM or SIGINT."""
         with ExitStack() as stack:
-            stack.enter_context(living(self._jobs.settings.workers_dir, self.id))
+            stack.enter_context(hold_lock(self._jobs.settings.workers_dir, self.id))
             stack.enter_context(_told_to_end(self.stop))
             self._round()
             threads = [
@@ -128,7 +128,7 @@ class Worker:
         for worker_id in dead:
             self._jobs.workers.leave(worker_id)
             shutil.rmtree(self._scratch(worker_id), ignore_errors=True)
-            buried(folder, worker_id)
+            remove_lock(folder, worker_id)
         if freed:
             self._log.warning("jobs of lost workers freed", jobs=freed, workers=dead)
 

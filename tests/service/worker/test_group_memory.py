@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.worker.group_memory import group_takes_more_than
+from service.worker.os_process import group_takes_more_than
 
 MEBIBYTE = 1 << 20
 FAMILY = r"""

@@ -21,8 +21,7 @@ from bench_client.models import JobKind
 from model_hub import zoo
 from model_hub.zoo.checkpoints import write_safetensors
 from service.jobs.records import Progress
-from service.worker.perform import perform
-from service.worker.work import Done, WorkError, Workplace
+from service.worker.work import Done, WorkError, Workplace, perform
 
 from .conftest import NETWORK
 

@@ -90,7 +90,7 @@ def measure(name: str, url: str | None) -> None:
                 for threads in THREADS
             ]
             claimed = [
-                rate(lambda number: jobs.leases.claim(f"w{number}", CPU), threads, 0)
+                rate(lambda number: jobs.leases.acquire(f"w{number}", CPU), threads, 0)
                 for threads in THREADS
             ]
             cells = " | ".join(f"{figure:,.0f}" for figure in [*submitted, *claimed])

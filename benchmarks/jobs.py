@@ -66,7 +66,7 @@ def _first_event(url: str, folder: Path, number: int) -> float:
         with open_jobs(JobSettings(jobs_dir=folder / "jobs")) as jobs:
             ready.set()
             jobs.notifier.wait(30, lambda: False)
-            claim = jobs.leases.claim("hand", can)
+            claim = jobs.leases.acquire("hand", can)
             assert claim is not None  # noqa: S101 - nobody else claims
             jobs.leases.succeed(claim, {}, [])
 

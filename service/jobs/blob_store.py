@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from peewee import fn
 
-from service.jobs.database import JobDatabase, Turn
+from service.jobs.database import AdvisoryLock, JobDatabase
 from service.jobs.errors import UnknownArtifactError
 from service.jobs.records import Artifact, JobState
 from service.jobs.tables import ArtifactRow, ContentRow, JobRow
@@ -229,7 +229,7 @@ class ArtifactCache:
             return
 
         def forget() -> None:
-            self._database.wait_for(Turn.REMOVE)
+            self._database.lock(AdvisoryLock.REMOVE)
             if not self._folder.holds(artifact.sha256, artifact.size):
                 self._forget([artifact.sha256])
 
@@ -253,7 +253,7 @@ class ArtifactCache:
     def _forget_some(self) -> list[str]:
         """Forget the artifacts that go next; return the digests of their files."""
         # Two that evict at once would each make all the room.
-        self._database.wait_for(Turn.REMOVE)
+        self._database.lock(AdvisoryLock.REMOVE)
         total = ContentRow.select(fn.COALESCE(fn.SUM(ContentRow.size), 0).alias("bytes"))
         (row,) = self._database.rows(total)
         surplus = row["bytes"] - self._most_bytes
@@ -265,7 +265,7 @@ class ArtifactCache:
         )
         oldest = query.order_by(ContentRow.used_at).limit(_AT_ONCE)
         # A job that ends now with the same content has listed it before this, or makes it anew.
-        for row in self._database.rows(self._database.held(oldest)):
+        for row in self._database.rows(self._database.for_update(oldest)):
             if surplus <= 0 and not row["old"]:
                 break
             surplus -= row["size"]

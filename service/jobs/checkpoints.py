@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from service.jobs.blob_store import BlobStore, IncomingFile
 from service.jobs.connections import seconds_left
-from service.jobs.database import JobDatabase, Turn
+from service.jobs.database import AdvisoryLock, JobDatabase
 from service.jobs.errors import (
     CheckpointInUseError,
     CheckpointsFullError,
@@ -27,7 +27,7 @@ __all__ = ["CheckpointStore", "IncomingCheckpoint"]
 _STEP: Final = 64 * 2**20
 """Bytes that an upload without a stated length reserves at a time."""
 _PAUSE: Final = 0.01
-"""Seconds between two looks whether the lock of the folder is free; it is held for milliseconds."""
+"""Seconds between two attempts at the lock of the folder, which is held for milliseconds."""
 
 _Reserve = Callable[["IncomingCheckpoint", int, int], int]
 
@@ -91,7 +91,7 @@ class CheckpointStore:
 
         def change() -> bool:
             # Whoever deletes it does so before or after, file and row.
-            self._database.wait_for(Turn.REMOVE)
+            self._database.lock(AdvisoryLock.REMOVE)
             incoming.place()
             row = CheckpointRow.insert(
                 sha256=sha256,
@@ -157,8 +157,8 @@ class CheckpointStore:
         path = self._folder.path(sha256)
 
         def change() -> None:
-            self._database.wait_for(Turn.SUBMIT)
-            self._database.wait_for(Turn.REMOVE)
+            self._database.lock(AdvisoryLock.SUBMIT)
+            self._database.lock(AdvisoryLock.REMOVE)
             if not self._database.rows(_with_digest(sha256)) and not path.exists():
                 raise UnknownCheckpointError(sha256)
             if users := self._users(sha256):

@@ -30,14 +30,14 @@ from service.jobs.errors import (
 )
 from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
-__all__ = ["JobDatabase", "Turn"]
+__all__ = ["AdvisoryLock", "JobDatabase"]
 
 _SCHEMA: Final = 1
-_TRIES: Final = 3
-"""Of an operation that fails over a broken connection. It may be tried again: every operation on
-jobs says what should be so and not what to change."""
-_PAUSES: Final = (0.0, 0.1, 0.3)
-"""Before each try; the last one before all further ones."""
+_RETRIES: Final = 2
+"""Of an operation that fails over a broken connection. Retries are safe: every operation on jobs is
+idempotent."""
+_PAUSES: Final = (0.1, 0.3)
+"""Seconds before the first retry and before all further ones."""
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What rows raise that no program of ours wrote, when they are read."""
 
@@ -55,8 +55,8 @@ _POSTGRES_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = cu
 R = TypeVar("R")
 
 
-class Turn(IntEnum):
-    """What is done by one at a time; each is a number that no other program locks."""
+class AdvisoryLock(IntEnum):
+    """What only one process does at a time; each is the number of a PostgreSQL advisory lock."""
 
     CREATE = 0x6E6173
     SUBMIT = 0x6E6174
@@ -87,7 +87,7 @@ class JobDatabase:
             self.peewee, error = postgresql_pool(url)
             self._broken = (*broken, error)
         self._checked: object = None
-        self._held_jobs = False
+        self._had_jobs = False
 
     def now(self) -> Any:
         """Return this moment, as seconds since 1970, for use in a query.
@@ -120,16 +120,16 @@ class JobDatabase:
 
         return self._persist(whole)
 
-    def wait_for(self, turn: Turn) -> None:
-        """Wait until nobody else does the same, and keep the others waiting; within `write`.
+    def lock(self, lock: AdvisoryLock) -> None:
+        """Take a lock, which the end of the transaction releases; within `write`.
 
-        In SQLite, whoever writes is alone.
+        SQLite needs none: it has one writer at a time.
         """
         if not self.is_sqlite:
-            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int(turn),))
+            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s)", (int(lock),))
 
-    def held(self, query: Any) -> Any:
-        """Return a selection whose rows nobody else changes to the end of it; within `write`."""
+    def for_update(self, query: Any) -> Any:
+        """Return a selection that locks its rows for the transaction; within `write`."""
         return query if self.is_sqlite else query.for_update()
 
     def rows(self, query: Any) -> list[dict[str, Any]]:
@@ -156,9 +156,9 @@ class JobDatabase:
 
     def _persist(self, operation: Callable[[], R]) -> R:
         with within(ANSWER_SECONDS):
-            for tried in count(1):
+            for retries in count():
                 try:
-                    return self._try(operation)
+                    return self._attempt(operation)
                 except peewee.IntegrityError as error:
                     raise RowExistsError("a row of the jobs is there already") from error
                 except self._broken as error:
@@ -166,7 +166,7 @@ class JobDatabase:
                     self._checked = None
                     # The others may be as dead: a database that was restarted ended them all.
                     self.peewee.close_idle()
-                    if not seconds_left() or (tried >= _TRIES and not _is_locked(error)):
+                    if not seconds_left() or (retries >= _RETRIES and not _is_locked(error)):
                         break
                 except JobError:
                     raise
@@ -174,14 +174,14 @@ class JobDatabase:
                     raise StoreUnavailableError(
                         f"the database of the jobs is damaged: {type(error).__name__} in a row"
                     ) from error
-                time.sleep(min(_PAUSES[min(tried, _TRIES - 1)], seconds_left()))
+                time.sleep(min(_PAUSES[min(retries, len(_PAUSES) - 1)], seconds_left()))
         if _is_for_want_of_room(last):
             raise DiskFullError("the disk of the database of the jobs is full") from last
         raise StoreUnavailableError(
             f"the database of the jobs does not answer: {type(last).__name__}: {last}"
         ) from last
 
-    def _try(self, operation: Callable[[], R]) -> R:
+    def _attempt(self, operation: Callable[[], R]) -> R:
         with self.peewee.connection_context():
             if self.is_sqlite:
                 self.peewee.wait_no_longer()
@@ -213,7 +213,7 @@ class JobDatabase:
             )
         if missing := sorted(TABLE_NAMES - tables):
             raise UnusableStoreError(f"the database of the jobs lacks {', '.join(missing)}")
-        self._held_jobs, self._checked = True, now
+        self._had_jobs, self._checked = True, now
         if self.is_sqlite:
             self.peewee.was_there = True
 
@@ -221,7 +221,7 @@ class JobDatabase:
         """Raise where a database without our table of versions is not to be filled."""
         if tables if self.is_sqlite else tables & TABLE_NAMES:
             raise UnusableStoreError("the database of the jobs holds other tables than theirs")
-        if self._held_jobs:
+        if self._had_jobs:
             raise StoreUnavailableError(
                 "the database of the jobs is empty and held jobs before: put it back, or start "
                 "anew with the empty one"
@@ -229,7 +229,7 @@ class JobDatabase:
 
     def _create(self) -> None:
         # Two that create a table at once fail in PostgreSQL, IF NOT EXISTS or not.
-        self.wait_for(Turn.CREATE)
+        self.lock(AdvisoryLock.CREATE)
         with self.peewee.bind_ctx(TABLES):
             self.peewee.create_tables(TABLES, safe=True)
             self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
@@ -257,7 +257,7 @@ def _is_locked(error: BaseException) -> bool:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what came before it.
 
-    What tells the reason may have been followed by others: SQLite ends the transaction itself, and
+    The error that gives the reason may not be the last: SQLite ends the transaction itself, and
     peewee then finds none to roll back.
     """
     while error is not None:

@@ -9,7 +9,7 @@ JobError
 ├── CheckpointsFullError       uploaded checkpoints take as much as they may
 ├── CheckpointInUseError       a job that waits or runs names the checkpoint
 ├── UnknownDatasetError        no worker has this data set; names those there are
-├── LostLeaseError             the job was taken from the worker that speaks for it
+├── LostLeaseError             the lease of a worker expired; the job is another's
 └── StoreUnavailableError      the database does not answer, or is damaged
     ├── DiskFullError          there is no room for what it should keep
     ├── RowExistsError         a row that was to be made is there already
@@ -134,7 +134,7 @@ class UnknownDatasetError(JobError, LookupError):
 
 
 class LostLeaseError(JobError):
-    """A job that was taken from the worker that speaks for it; its result is to be discarded."""
+    """A lease that expired: the job is free or another worker's, and the result is discarded."""
 
     def __init__(self, job_id: str, token: int) -> None:
         super().__init__(f"lease {token} of job {job_id} is lost: another worker may have it")

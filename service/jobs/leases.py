@@ -1,8 +1,8 @@
-"""The jobs as workers see them: claimed, kept, ended.
+"""The jobs for workers: acquire a lease, renew it, end or release the job.
 
-A claim gives a token and a lease. Every word of the worker renews the lease; when it runs out, the
-job is free again, and the token of the next claim makes the old one worthless: what a worker says
-that was thought dead changes nothing.
+A lease has a fencing token and a time at which it expires; each renewal moves that time. The next
+lease of an expired job has a higher token, so that a worker that was only slow changes nothing with
+its old one: it gets a LostLeaseError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from peewee import Expression
 
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError
-from service.jobs.records import Artifact, Capabilities, Claim, Failure, Job, JobState, Progress
+from service.jobs.records import Artifact, Capabilities, Failure, Job, JobState, Lease, Progress
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 from service.jobs.tables import IS_RUNNING, IS_WAITING, ArtifactRow, ContentRow, JobRow
 
@@ -29,13 +29,13 @@ _LOST: Final = Failure(
 
 
 class LeaseStore:
-    """The jobs in a database, for those who do them.
+    """The jobs in a database, for workers.
 
     All methods raise StoreUnavailableError where it does not answer.
 
     Args:
         database: Where they are kept.
-        lease_seconds: How long a claim holds without a word.
+        lease_seconds: How long a lease holds without a renewal.
         retry_seconds: How long a job waits after its first crash; twice as long after the next.
     """
 
@@ -43,50 +43,52 @@ class LeaseStore:
         self, database: JobDatabase, *, lease_seconds: float, retry_seconds: float
     ) -> None:
         self._database = database
-        self._lease = lease_seconds
+        self._lease_seconds = lease_seconds
         self._retry = retry_seconds
 
-    def claim(self, worker: str, can: Capabilities) -> Claim | None:
-        """Take the first job that one can do, by priority and then by age; None if there is none.
+    def acquire(self, worker: str, can: Capabilities) -> Lease | None:
+        """Lease the first job that a worker can do, by priority and then by age.
+
+        None if there is none.
 
         Args:
-            worker: Who takes it.
+            worker: Its id.
             can: What it can do.
         """
-        return self._database.write(lambda: self._claim(worker, can))
+        return self._database.write(lambda: self._acquire(worker, can))
 
-    def renew(self, claim: Claim, progress: Progress | None = None) -> bool:
-        """Keep a job, say how far it is, and return whether it is to be given up.
+    def renew(self, lease: Lease, progress: Progress | None = None) -> bool:
+        """Renew a lease, record progress, and return whether the job is to be cancelled.
 
         Raises:
-            LostLeaseError: It was taken away.
+            LostLeaseError: The lease expired and the job was freed, or ended.
         """
-        changes: dict[str, Any] = {"lease_until": self._database.now() + self._lease}
+        changes: dict[str, Any] = {"lease_until": self._database.now() + self._lease_seconds}
         if progress is not None:
             changes |= {"progress": json.dumps(asdict(progress)), "revision": JobRow.revision + 1}
 
         def change() -> bool:
-            self._change(claim, changes)
-            query = JobRow.select(JobRow.cancel_requested).where(JobRow.id == claim.job.id)
+            self._change(lease, changes)
+            query = JobRow.select(JobRow.cancel_requested).where(JobRow.id == lease.job.id)
             return any(row["cancel_requested"] for row in self._database.rows(query))
 
         return self._database.write(change)
 
     def succeed(
-        self, claim: Claim, result: Mapping[str, Any], artifacts: Sequence[Artifact]
+        self, lease: Lease, result: Mapping[str, Any], artifacts: Sequence[Artifact]
     ) -> None:
         """Give a job its result.
 
-        Said twice with one token it is said once.
+        Idempotent: a repetition with the same token changes nothing.
 
         Raises:
-            LostLeaseError: It was taken away.
+            LostLeaseError: The lease expired and the job was freed, or ended.
         """
 
         def change() -> None:
-            if self._is_done(claim):
+            if self._is_done(lease):
                 return
-            self._end(claim, JobState.SUCCEEDED, result=json.dumps(result), error=None)
+            self._end(lease, JobState.SUCCEEDED, result=json.dumps(result), error=None)
             now = self._database.now()
             for artifact in artifacts:
                 content = ContentRow.insert(
@@ -94,7 +96,7 @@ class LeaseStore:
                 ).on_conflict(conflict_target=[ContentRow.sha256], update={"used_at": now})
                 self._database.insert(content)
                 row = ArtifactRow.insert(
-                    job_id=claim.job.id,
+                    job_id=lease.job.id,
                     name=artifact.name,
                     media_type=artifact.media_type,
                     sha256=artifact.sha256,
@@ -103,50 +105,50 @@ class LeaseStore:
 
         self._database.write(change)
 
-    def fail(self, claim: Claim, failure: Failure) -> None:
+    def fail(self, lease: Lease, failure: Failure) -> None:
         """End a job whose request cannot be done.
 
         Raises:
-            LostLeaseError: It was taken away.
+            LostLeaseError: The lease expired and the job was freed, or ended.
         """
         error = json.dumps(asdict(failure))
-        self._database.write(lambda: self._end(claim, JobState.FAILED, error=error))
+        self._database.write(lambda: self._end(lease, JobState.FAILED, error=error))
 
-    def crash(self, claim: Claim, failure: Failure) -> JobState:
+    def crash(self, lease: Lease, failure: Failure) -> JobState:
         """End an attempt that crashed or met a limit, and return what becomes of the job.
 
         Raises:
-            LostLeaseError: It was taken away.
+            LostLeaseError: The lease expired and the job was freed, or ended.
         """
-        crashes = claim.job.crashes + 1
+        crashes = lease.job.crashes + 1
         changes = {"crashes": crashes, "error": json.dumps(asdict(failure))}
         if crashes >= MAX_CRASHES:
-            self._database.write(lambda: self._end(claim, JobState.PARKED, **changes))
+            self._database.write(lambda: self._end(lease, JobState.PARKED, **changes))
             return JobState.PARKED
         changes |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
-        return self._database.write(lambda: self._requeue(claim, changes))
+        return self._database.write(lambda: self._requeue(lease, changes))
 
-    def hand_back(self, claim: Claim) -> None:
-        """Give a job back unharmed, because its worker stops: the attempt does not count.
+    def release(self, lease: Lease) -> None:
+        """Requeue a job because its worker shuts down: the attempt does not count.
 
-        One that was to be cancelled is, because nobody may be there to take it.
-
-        Raises:
-            LostLeaseError: It was taken away.
-        """
-        changes = {"attempts": claim.job.attempts - 1}
-        self._database.write(lambda: self._requeue(claim, changes))
-
-    def give_up(self, claim: Claim) -> None:
-        """End a job that was cancelled.
+        A job that was to be cancelled is cancelled, because no other worker may come.
 
         Raises:
-            LostLeaseError: It was taken away.
+            LostLeaseError: The lease expired and the job was freed, or ended.
         """
-        self._database.write(lambda: self._end(claim, JobState.CANCELLED))
+        changes = {"attempts": lease.job.attempts - 1}
+        self._database.write(lambda: self._requeue(lease, changes))
+
+    def cancel(self, lease: Lease) -> None:
+        """End a job whose cancellation was requested.
+
+        Raises:
+            LostLeaseError: The lease expired and the job was freed, or ended.
+        """
+        self._database.write(lambda: self._end(lease, JobState.CANCELLED))
 
     def recover(self, dead: Collection[str] = ()) -> int:
-        """Free the jobs whose lease ran out or whose worker is dead, and return how many.
+        """Requeue or end the jobs of expired leases and dead workers, and return how many.
 
         Args:
             dead: Workers that are known to be dead.
@@ -166,7 +168,7 @@ class LeaseStore:
             return 0
         return self._database.write(change)
 
-    def _claim(self, worker: str, can: Capabilities) -> Claim | None:
+    def _acquire(self, worker: str, can: Capabilities) -> Lease | None:
         query = self._first(can)
         if not self._database.is_sqlite:
             query = query.for_update("FOR UPDATE SKIP LOCKED")
@@ -179,12 +181,12 @@ class LeaseStore:
                 attempts=row["attempts"] + 1,
                 revision=row["revision"] + 1,
                 started_at=now,
-                lease_until=now + self._lease,
+                lease_until=now + self._lease_seconds,
                 progress=None,
             ).where(JobRow.id == row["id"])
             self._database.change(taken)
             (claimed,) = self._database.rows(JobRow.select().where(JobRow.id == row["id"]))
-            return Claim(job=Job.from_row(claimed), token=claimed["token"])
+            return Lease(job=Job.from_row(claimed), token=claimed["token"])
         return None
 
     def _first(self, can: Capabilities) -> Any:
@@ -201,27 +203,27 @@ class LeaseStore:
             .limit(1)
         )
 
-    def _requeue(self, claim: Claim, changes: Mapping[str, Any]) -> JobState:
+    def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:
         freed = {"state": JobState.QUEUED, "lease_until": None, "progress": None}
-        self._change(claim, {**freed, "revision": JobRow.revision + 1, **changes})
+        self._change(lease, {**freed, "revision": JobRow.revision + 1, **changes})
         cancelled = JobRow.update(state=JobState.CANCELLED, finished_at=self._database.now()).where(
-            JobRow.id == claim.job.id, JobRow.cancel_requested
+            JobRow.id == lease.job.id, JobRow.cancel_requested
         )
         return JobState.CANCELLED if self._database.change(cancelled) else JobState.QUEUED
 
-    def _end(self, claim: Claim, state: JobState, **changes: Any) -> None:
+    def _end(self, lease: Lease, state: JobState, **changes: Any) -> None:
         ended = {"state": state, "lease_until": None, "finished_at": self._database.now()}
-        self._change(claim, {**ended, "revision": JobRow.revision + 1, **changes})
+        self._change(lease, {**ended, "revision": JobRow.revision + 1, **changes})
 
-    def _change(self, claim: Claim, changes: Mapping[str, Any]) -> None:
-        changed = self._database.change(JobRow.update(dict(changes)).where(_held(claim)))
+    def _change(self, lease: Lease, changes: Mapping[str, Any]) -> None:
+        changed = self._database.change(JobRow.update(dict(changes)).where(_is_current(lease)))
         if not changed:
-            raise LostLeaseError(claim.job.id, claim.token)
+            raise LostLeaseError(lease.job.id, lease.token)
 
-    def _is_done(self, claim: Claim) -> bool:
+    def _is_done(self, lease: Lease) -> bool:
         query = JobRow.select(JobRow.id).where(
-            JobRow.id == claim.job.id,
-            JobRow.token == claim.token,
+            JobRow.id == lease.job.id,
+            JobRow.token == lease.token,
             JobRow.state == JobState.SUCCEEDED,
         )
         return bool(self._database.rows(query))
@@ -240,9 +242,9 @@ class LeaseStore:
         return self._database.change(JobRow.update(changes).where(lost))
 
 
-def _held(claim: Claim) -> Expression:
+def _is_current(lease: Lease) -> Expression:
     return (
-        (JobRow.id == claim.job.id)
-        & (JobRow.token == claim.token)
+        (JobRow.id == lease.job.id)
+        & (JobRow.token == lease.token)
         & (JobRow.state == JobState.RUNNING)
     )

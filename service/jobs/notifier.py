@@ -1,8 +1,8 @@
-"""The notifier: tells workers that there is work, by huey.
+"""Notifier: wakes idle workers when a job is submitted, over huey (SQLite or Redis).
 
-The table of jobs is the truth; a message says "look" and nothing more. A lost message costs a
-second, because workers also look without one; a message too many costs a look. So huey may delete
-a message the moment it hands it out, Redis may be restarted, and nothing is lost.
+The table of jobs is the truth; a message only makes a worker poll it at once. A lost message costs
+a second, because workers also poll without one; a superfluous one costs one query. So huey may
+delete a message when it delivers it, Redis may be restarted, and no job is lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Notifier"]
 
 _NAME: Final = "nasbenchjobs"
 _POLL_SECONDS: Final = 0.05
-"""Between two looks at a file: half of it is what an idle worker adds to a job's start."""
+"""Between two polls of a SQLite queue; on average half of it delays the start of a job."""
 _ANSWER_SECONDS: Final = 1
 """That a queue may take for an answer; whoever submits waits for it."""
 
@@ -40,10 +40,10 @@ class _JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no types
 
 
 class Notifier:
-    """Rings for workers, and wakes those that wait.
+    """Notifies workers, and lets them wait for it.
 
-    A queue that is damaged, locked or away costs workers a second until they look by themselves; it
-    is tried again each time, and the log tells when it fails and when it works again.
+    A queue that is damaged, locked or away costs workers the second until they poll the table; it
+    is used again as soon as it works, and the log says when it fails and when it works again.
 
     Args:
         settings: Redis where they name one, else a SQLite file in the folder of the jobs.
@@ -51,7 +51,7 @@ class Notifier:
 
     def __init__(self, settings: JobSettings) -> None:
         self._huey = _huey(settings)
-        self._look = self._huey.task(name="look")(_look)
+        self._message = self._huey.task(name="look")(_never_run)
         self._log = structlog.get_logger()
         self._lock = threading.Lock()
         self._is_file = settings.redis_url is None
@@ -59,16 +59,16 @@ class Notifier:
         self._fails = False
         self._carry_out(lambda: None)
 
-    def ring(self, job_id: str) -> None:
-        """Tell the workers to look; a queue that does not answer is no harm."""
-        self._carry_out(lambda: self._huey.enqueue(self._look.s(job_id)))
+    def notify(self, job_id: str) -> None:
+        """Wake a worker; a queue that does not answer is logged and does no harm."""
+        self._carry_out(lambda: self._huey.enqueue(self._message.s(job_id)))
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Return when the notifier rings, when something is so, or after a while.
+        """Return at a notification, when `until` is true, or after `seconds`.
 
         Args:
             seconds: The longest wait.
-            until: Asked now and then.
+            until: Called between polls.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not until():
@@ -116,15 +116,15 @@ class Notifier:
                     self._huey.storage.close()
 
 
-def _look(job_id: str) -> None:
-    """Stand for a message; it is never carried out."""
+def _never_run(job_id: str) -> None:
+    """Give messages the form of a huey task, which no worker ever runs."""
 
 
 def _huey(settings: JobSettings) -> Any:
     options = {"results": False, "serializer": _JsonSerializer(), "utc": True}
     if settings.redis_url is None:
         settings.folder.mkdir(parents=True, exist_ok=True)
-        # A message that a power failure loses is looked for anyway.
+        # A job whose message a power failure loses is found by polling.
         return SqliteHuey(
             _NAME,
             filename=str(settings.queue_path),

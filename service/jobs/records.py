@@ -30,13 +30,13 @@ __all__ = [
     "Artifact",
     "Capabilities",
     "Checkpoint",
-    "Claim",
     "DeviceKind",
     "DeviceNeed",
     "DeviceState",
     "Failure",
     "Job",
     "JobState",
+    "Lease",
     "NewJob",
     "Progress",
     "WorkerState",
@@ -89,7 +89,7 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why the last try of a job ended without a result.
+    """Why the last attempt of a job ended without a result.
 
     Args:
         kind: A word for programs, such as `time_limit`, `memory`, `crash` or `lost_worker`.
@@ -182,7 +182,7 @@ class Job:
         """Return the job of a row of `JobRow` and the rows of its artifacts.
 
         Raises:
-            ValueError: A column holds what no program of ours wrote, as other built-in errors say.
+            ValueError: A column is damaged; KeyError and TypeError mean the same.
         """
         values: dict[str, Any] = {
             name: None if row[name] is None else _FROM_COLUMN.get(name, _as_it_is)(row[name])
@@ -206,12 +206,12 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A worker's right to speak for a job.
+class Lease:
+    """A worker's lease of a job: until it expires, no other worker gets the job.
 
     Args:
-        job: The job as it was when it was claimed.
-        token: Counts the claims of the job; only the last one is heard.
+        job: The job as it was when it was leased.
+        token: Fencing token: it counts the leases of the job, and only the last one is valid.
     """
 
     job: Job
@@ -220,7 +220,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capabilities:
-    """What the one who claims can do.
+    """What a worker can do, of which depends which jobs it gets.
 
     Args:
         device: Where it runs jobs.
@@ -262,7 +262,7 @@ class WorkerState:
         models: Searched models whose weights it has.
         running: Jobs it runs, by id.
         started_at: When it registered; None before.
-        seen_at: When it was last heard of; None before.
+        seen_at: Its last heartbeat; None before.
         alive: Whether that is recent enough.
     """
 

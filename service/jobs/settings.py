@@ -16,7 +16,7 @@ MAX_CRASHES: Final = 3
 """Attempts that crash or take too long, before a job is parked."""
 
 MAX_LOSSES: Final = 10
-"""Attempts whose worker falls silent, before a job is parked: mostly not the job's fault."""
+"""Attempts whose lease is lost, before a job is parked: mostly not the job's fault."""
 
 
 class JobSettings(SettingsWithSecretFiles):
@@ -58,7 +58,7 @@ class JobSettings(SettingsWithSecretFiles):
         8 * 2**30
     )
     lease_seconds: Annotated[
-        float, Field(gt=0, description="Seconds without a word after which a worker is lost.")
+        float, Field(gt=0, description="Seconds without a heartbeat after which a worker is lost.")
     ] = 30.0
     retry_seconds: Annotated[
         float,

@@ -11,7 +11,7 @@ from uuid import uuid4
 from peewee import fn
 
 from bench_client.models import JobKind
-from service.jobs.database import JobDatabase, Turn
+from service.jobs.database import AdvisoryLock, JobDatabase
 from service.jobs.errors import (
     IdempotencyConflictError,
     QueueFullError,
@@ -41,13 +41,13 @@ _DELETED_AT_ONCE: Final = 100
 """Jobs that are forgotten in one transaction: submissions wait for it."""
 
 _SUBMISSIONS: Final = 5
-"""Times that a submission is tried which meets another of the same request. Submissions take turns,
-so it can only be one by a server of an earlier version, which knew of no turns, while servers are
-replaced; and it can happen again only when that one's job has ended without a result meanwhile."""
+"""Attempts at a submission that collides with another of the same request. Submissions take a lock,
+so the other is by a server of an earlier version without locks, during a rolling update; it can
+collide again only when that job has ended without a result meanwhile."""
 
 
 class JobStore:
-    """The jobs in a database.
+    """The jobs in a database, for callers.
 
     All methods raise StoreUnavailableError where it does not answer.
 
@@ -145,7 +145,7 @@ class JobStore:
         return dict.fromkeys(JobState, 0) | self._database.read(count)
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job and return it: at once where it waits; where it runs, its worker is told.
+        """Cancel a job and return it: at once where it waits; where it runs, its worker stops it.
 
         A job that has ended stays as it is.
 
@@ -171,7 +171,7 @@ class JobStore:
 
     def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
         # What is found and counted is so until the job is there.
-        self._database.wait_for(Turn.SUBMIT)
+        self._database.lock(AdvisoryLock.SUBMIT)
         if given_key is not None:
             query = GivenKeyRow.select().where(GivenKeyRow.text == given_key)
             for row in self._database.rows(query):
@@ -273,8 +273,8 @@ class JobRetention:
 
     def _forget_some(self) -> int:
         # A submission that has found a job still has to read it.
-        self._database.wait_for(Turn.SUBMIT)
-        self._database.wait_for(Turn.REMOVE)
+        self._database.lock(AdvisoryLock.SUBMIT)
+        self._database.lock(AdvisoryLock.REMOVE)
         ended = JobRow.finished_at < self._database.now() - self._most_seconds
         query = (
             JobRow.select(JobRow.id)
@@ -296,7 +296,7 @@ class JobRetention:
     def _forget_unlisted(self, digests: set[str]) -> None:
         mine = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(sorted(digests)))
         # A job that ends now with the same content lists it before this, or makes it anew after.
-        self._database.rows(self._database.held(mine))
+        self._database.rows(self._database.for_update(mine))
         query = ArtifactRow.select(ArtifactRow.sha256).where(
             ArtifactRow.sha256.in_(sorted(digests))
         )

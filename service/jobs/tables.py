@@ -62,10 +62,10 @@ class SchemaRow(Model):
 
 
 class JobRow(Model):
-    """A job; what its columns mean is said in `service.jobs.records.Job`.
+    """A job; `service.jobs.records.Job` documents its columns.
 
-    Beyond that, `crashes` and `losses` count how attempts ended badly, `token` counts the claims,
-    and `lease_until` says how long the last claim holds without a word from its worker.
+    Beyond that, `needs_…` say which workers can do it, `token` counts its leases, and `lease_until`
+    is when the last one expires.
     """
 
     number = BigAutoField()
@@ -146,7 +146,7 @@ class ContentRow(Model):
 
 
 class WorkerRow(Model):
-    """A worker: what it said of itself, and when it was last heard of."""
+    """A worker: its state as JSON, and its last heartbeat."""
 
     id = CharField(64, primary_key=True)
     state = TextField()

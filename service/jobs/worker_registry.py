@@ -13,7 +13,7 @@ from service.jobs.tables import WorkerRow
 __all__ = ["WorkerRegistry"]
 
 _REMEMBERED: Final = 24 * 3600.0
-"""Seconds that a worker is listed after its last word."""
+"""Seconds that a worker is listed after its last heartbeat."""
 
 
 class WorkerRegistry:
@@ -23,15 +23,15 @@ class WorkerRegistry:
 
     Args:
         database: Where they are kept.
-        lease_seconds: Silence after which a worker counts as lost.
+        lease_seconds: Without a heartbeat for so long, a worker counts as lost.
     """
 
     def __init__(self, database: JobDatabase, *, lease_seconds: float) -> None:
         self._database = database
         self._lease = lease_seconds
 
-    def say(self, worker: WorkerState) -> None:
-        """Register a worker, or say that it still lives and what it does."""
+    def heartbeat(self, worker: WorkerState) -> None:
+        """Register a worker, or record that it is alive and what it does."""
         state = asdict(worker)
         for given in ("id", "started_at", "seen_at", "alive"):
             del state[given]
@@ -50,13 +50,13 @@ class WorkerRegistry:
 
         self._database.write(change)
 
-    def leave(self, worker_id: str) -> None:
-        """Take a worker off the list: it has stopped."""
+    def deregister(self, worker_id: str) -> None:
+        """Remove a worker that has stopped."""
         query = WorkerRow.delete().where(WorkerRow.id == worker_id)
         self._database.write(lambda: self._database.change(query))
 
     def all(self) -> list[WorkerState]:
-        """Return the workers, by id; those that fell silent are not alive."""
+        """Return the workers, by id; those without a recent heartbeat are not alive."""
         alive = WorkerRow.seen_at >= self._database.now() - self._lease
         query = WorkerRow.select(WorkerRow, alive.alias("alive")).order_by(WorkerRow.id)
         return self._database.read(lambda: [_worker(row) for row in self._database.rows(query)])

@@ -124,7 +124,7 @@ async def _submit(
         _refuse_unknown(new, jobs)
         job, made = jobs.store.submit(new, given_key=given_key)
         if made:
-            jobs.notifier.ring(job.id)
+            jobs.notifier.notify(job.id)
         return job, made
 
     job, made = await service.change(submit)

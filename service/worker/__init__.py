@@ -1,1 +1,1 @@
-"""The companion worker: takes jobs, does each in a process of its own, reports."""
+"""The worker: leases jobs, runs each in a process of its own, and reports results."""

@@ -37,7 +37,7 @@ _PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all attempts are forked from: PyTorch takes two seconds."""
 
 _SECONDS_BETWEEN_REPORTS: Final = 1.0
-"""What each costs the worker, a transaction, is taken from the server beside it."""
+"""Each is a transaction of the worker, whose time the server beside it lacks."""
 
 _NO_ROOM_BYTES: Final = 64 * 1024
 """A disk with less is as good as full: what did not fit had larger blocks."""
@@ -94,7 +94,7 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crashed:
-    """The try went wrong; another may not."""
+    """The attempt failed for a reason that the next one may not meet."""
 
     failure: Failure
 
@@ -110,14 +110,13 @@ def context() -> multiprocessing.context.ForkServerContext:
 
 
 class Attempt:
-    """A process that does an order; a context manager, at whose end it is gone.
+    """The process of an attempt; a context manager that ends it, with all that it started.
 
     Args:
-        payload: What it is to do.
+        payload: What it does.
     """
 
     def __init__(self, payload: Payload) -> None:
-        self._order = payload
         processes = context()
         self._events, theirs = processes.Pipe(duplex=False)
         far_end, self._lifeline = processes.Pipe(duplex=False)
@@ -145,9 +144,9 @@ class Attempt:
         self._process.close()
 
     def next_event(self, seconds: float) -> Event | None:
-        """Return what it has to say, or None when it says nothing for a while.
+        """Return its next event, or None after `seconds` without one.
 
-        A process that ends without a last word has crashed.
+        A process that ends without a final event has crashed.
         """
         # The end of the process by itself, too: what it has started may keep the pipe open.
         if not wait([self._events, self._process.sentinel], seconds):
@@ -187,11 +186,11 @@ def _sudden_end(status: int | None) -> Failure:
 
 
 def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
-    """Do what is ordered and tell the worker how it goes.
+    """Do the payload in this process, and send events to the worker.
 
     Args:
         payload: What to do.
-        events: Where to tell.
+        events: Where events are sent.
         lifeline: Its other end is open for as long as the worker lives.
     """
     # A group of its own: it ends with all processes that the work may start. No session, which
@@ -228,10 +227,10 @@ def _outcome(
         log.info("job cannot be done", kind=error.kind, reason=error.message)
         return Failed(failure=Failure(kind=error.kind, message=error.message))
     except OSError as error:
-        log.exception("try ended by the system")
+        log.exception("attempt ended by the system")
         return Crashed(failure=_system_failure(error))
     except Exception as error:
-        log.exception("try crashed")
+        log.exception("attempt crashed")
         if _is_for_want_of_room(error, payload.folder):
             return Crashed(failure=_DISK_FULL)
         name = type(error).__name__
@@ -240,7 +239,7 @@ def _outcome(
 
 
 def _is_for_want_of_room(error: Exception, folder: Path) -> bool:
-    """Tell whether a library failed because the disk is full, in whatever words of its own."""
+    """Tell whether a library failed because the disk is full, whatever its message."""
     full = {os.strerror(number).lower() for number in NO_ROOM}
     text = str(error).lower()
     return any(words in text for words in full) or disk_usage(folder).free < _NO_ROOM_BYTES

@@ -21,14 +21,14 @@ import structlog
 from service.jobs import Jobs
 from service.jobs.errors import LostLeaseError, StoreUnavailableError
 from service.jobs.leases import LeaseStore
-from service.jobs.records import Capabilities, Claim, DeviceState, Failure, Progress
+from service.jobs.records import Capabilities, DeviceState, Failure, Lease, Progress
 from service.jobs.settings import JobSettings
 from service.worker.attempt import Attempt, Crashed, Event, Failed, Made, Payload
 
 __all__ = ["Executor"]
 
-_LOOK_SECONDS: Final = 1.0
-"""How long work can lie there when the message about it was lost."""
+_POLL_SECONDS: Final = 1.0
+"""Between two polls of the table; a job whose notification was lost waits so long."""
 
 
 _LISTEN_SECONDS: Final = 0.1
@@ -36,12 +36,12 @@ _MEMORY_SECONDS: Final = 1.0
 _REPORT_SECONDS: Final = 0.2
 """Progress is written down five times a second at most."""
 _RENEWALS: Final = 3
-"""In the time of a lease; so many words may get lost."""
-_LONG_AGO: Final = float("-inf")
+"""In the time of a lease; all but one of them may fail."""
+_NEVER: Final = float("-inf")
 
 
 class Executor:
-    """Runs jobs on a device, one at a time, until it is told to stop.
+    """Runs jobs on a device, one at a time, until the worker shuts down.
 
     Args:
         jobs: Where jobs come from.
@@ -50,7 +50,7 @@ class Executor:
         threads: Processor cores they may use.
         scratch: A folder for the files of attempts.
         datasets: Returns the data sets at hand, by name.
-        stop: Set when it is to stop: the job that runs is handed back.
+        stop: Set when it is to stop: the job that runs is released.
     """
 
     def __init__(
@@ -75,60 +75,60 @@ class Executor:
         self.running: str | None = None
 
     def run(self) -> None:
-        """Take and do jobs until told to stop."""
+        """Run jobs until `stop` is set."""
         while not self._stop.is_set():
-            claim = self._claim()
-            if claim is None:
-                self._jobs.notifier.wait(_LOOK_SECONDS, self._stop.is_set)
+            lease = self._acquire()
+            if lease is None:
+                self._jobs.notifier.wait(_POLL_SECONDS, self._stop.is_set)
             else:
-                self._do(claim)
+                self._do(lease)
 
-    def _claim(self) -> Claim | None:
+    def _acquire(self) -> Lease | None:
         try:
             can = Capabilities(device=self._device.kind, datasets=frozenset(self._datasets()))
-            return self._jobs.leases.claim(self._worker_id, can)
+            return self._jobs.leases.acquire(self._worker_id, can)
         except OSError as error:
             # A database that is damaged or away, or data sets that cannot be listed.
             self._log.warning("no jobs", reason=str(error))
             return None
 
-    def _do(self, claim: Claim) -> None:
-        job = claim.job
+    def _do(self, lease: Lease) -> None:
+        job = lease.job
         self.running = job.id
         log = self._log.bind(job_id=job.id, request_id=job.request_id, attempt=job.attempts)
         log.info("job begun", kind=job.kind)
         started = time.monotonic()
         try:
-            verdict = self._attempt(claim)
+            verdict = self._attempt(lease)
             self._deliver(verdict)
             log.info("job ended", outcome=verdict.outcome, seconds=time.monotonic() - started)
         except LostLeaseError as error:
-            log.warning("job taken away", reason=str(error))
+            log.warning("lease lost", reason=str(error))
         finally:
             self.running = None
 
-    def _attempt(self, claim: Claim) -> Verdict:
-        folder = self._scratch / f"{claim.job.id}-{claim.token}"
+    def _attempt(self, lease: Lease) -> Verdict:
+        folder = self._scratch / f"{lease.job.id}-{lease.token}"
         supervisor = Supervisor(
-            claim,
+            lease,
             leases=self._jobs.leases,
             settings=self._jobs.settings,
             stopping=self._stop.is_set,
         )
         try:
             folder.mkdir(parents=True)
-            with Attempt(self._payload(claim, folder)) as attempt:
+            with Attempt(self._payload(lease, folder)) as attempt:
                 return supervisor.supervise(attempt)
         except OSError as error:
-            self._log.exception("job could not be begun", job_id=claim.job.id)
+            self._log.exception("job could not be begun", job_id=lease.job.id)
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             failure = Failure(kind="system", message=f"the worker's system refused: {reason}")
             return supervisor.crashed(failure)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _payload(self, claim: Claim, folder: Path) -> Payload:
-        job, settings = claim.job, self._jobs.settings
+    def _payload(self, lease: Lease, folder: Path) -> Payload:
+        job, settings = lease.job, self._jobs.settings
         return Payload(
             job_id=job.id,
             request_id=job.request_id,
@@ -143,17 +143,17 @@ class Executor:
         )
 
     def _deliver(self, verdict: Verdict) -> None:
-        """Say how an attempt ended, again and again while the store does not answer.
+        """Record how an attempt ended; retry while the store does not answer.
 
         Raises:
-            LostLeaseError: The job was taken away meanwhile.
+            LostLeaseError: The lease expired meanwhile.
         """
         while True:
             try:
-                verdict.say()
+                verdict.record()
             except StoreUnavailableError as error:
-                self._log.warning("no word to the store", reason=str(error))
-                if self._stop.wait(_LOOK_SECONDS):
+                self._log.warning("the store does not answer", reason=str(error))
+                if self._stop.wait(_POLL_SECONDS):
                     return
             else:
                 return
@@ -164,102 +164,102 @@ class Verdict:
     """How an attempt ended.
 
     Args:
-        outcome: In a word, for the log.
-        say: Tells the store.
+        outcome: In a few words, for the log.
+        record: Writes it to the store.
     """
 
     outcome: str
-    say: Callable[[], object]
+    record: Callable[[], object]
 
 
 class Supervisor:
-    """An attempt that is followed to its end.
+    """Follows an attempt to its end.
 
     Args:
-        claim: The right to speak for its job.
-        leases: Where that is told.
+        lease: That of its job.
+        leases: Where its outcome is recorded.
         settings: Its limits.
-        stopping: Tells whether the worker is to stop.
+        stopping: Returns whether the worker shuts down.
     """
 
     def __init__(
         self,
-        claim: Claim,
+        lease: Lease,
         *,
         leases: LeaseStore,
         settings: JobSettings,
         stopping: Callable[[], bool],
     ) -> None:
-        self._claim = claim
+        self._lease = lease
         self._leases = leases
         self._settings = settings
         self._stopping = stopping
         self._begun = time.monotonic()
-        self._said = self._weighed = _LONG_AGO
+        self._renewed_at = self._measured_at = _NEVER
         self._progress: Progress | None = Progress(stage="starting")
 
     def supervise(self, attempt: Attempt) -> Verdict:
-        """Follow it, keep its lease, and break it off where a limit or somebody says so.
+        """Follow it to its end: renew its lease, and end it at a limit, cancellation or shutdown.
 
         Raises:
-            LostLeaseError: The job was taken away.
+            LostLeaseError: The lease expired.
         """
         verdict: Verdict | None = None
         while verdict is None:
-            verdict = self._spoken() or self._handle(attempt.next_event(_LISTEN_SECONDS))
-            verdict = verdict or self._broken_off(attempt)
+            verdict = self._renew_if_due() or self._handle(attempt.next_event(_LISTEN_SECONDS))
+            verdict = verdict or self._interrupted(attempt)
         return verdict
 
     def crashed(self, failure: Failure) -> Verdict:
         """Return the verdict on an attempt that went wrong."""
         return Verdict(
             outcome=f"crashed: {failure.kind}",
-            say=partial(self._leases.crash, self._claim, failure),
+            record=partial(self._leases.crash, self._lease, failure),
         )
 
-    def _spoken(self) -> Verdict | None:
-        """Renew the lease and tell progress where that is due; the job may be cancelled."""
+    def _renew_if_due(self) -> Verdict | None:
+        """Renew the lease and record progress where that is due; the job may be cancelled."""
         lease = self._settings.lease_seconds / _RENEWALS
         due = lease if self._progress is None else min(lease, _REPORT_SECONDS)
-        if time.monotonic() - self._said < due:
+        if time.monotonic() - self._renewed_at < due:
             return None
-        self._said = time.monotonic()
+        self._renewed_at = time.monotonic()
         try:
-            cancelled = self._leases.renew(self._claim, self._progress)
+            cancelled = self._leases.renew(self._lease, self._progress)
         except StoreUnavailableError as error:
-            # The lease may hold until the store is back; if it does not, its token tells.
-            log = structlog.get_logger().bind(job_id=self._claim.job.id)
-            log.warning("no word to the store", reason=str(error))
+            # The lease may last until the store is back; if not, LostLeaseError follows.
+            log = structlog.get_logger().bind(job_id=self._lease.job.id)
+            log.warning("the store does not answer", reason=str(error))
             return None
         self._progress = None
         if cancelled:
-            return Verdict(outcome="cancelled", say=partial(self._leases.give_up, self._claim))
+            return Verdict(outcome="cancelled", record=partial(self._leases.cancel, self._lease))
         return None
 
     def _handle(self, event: Event | None) -> Verdict | None:
         match event:
             case Made():
-                say = partial(self._leases.succeed, self._claim, event.result, event.artifacts)
-                return Verdict(outcome="succeeded", say=say)
+                record = partial(self._leases.succeed, self._lease, event.result, event.artifacts)
+                return Verdict(outcome="succeeded", record=record)
             case Failed():
-                say = partial(self._leases.fail, self._claim, event.failure)
-                return Verdict(outcome=f"failed: {event.failure.kind}", say=say)
+                record = partial(self._leases.fail, self._lease, event.failure)
+                return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
             case Crashed():
                 return self.crashed(event.failure)
             case Progress():
                 self._progress = event
         return None
 
-    def _broken_off(self, attempt: Attempt) -> Verdict | None:
+    def _interrupted(self, attempt: Attempt) -> Verdict | None:
         now = time.monotonic()
         if self._stopping():
-            hand_back = partial(self._leases.hand_back, self._claim)
-            return Verdict(outcome="handed back", say=hand_back)
-        limit = min(self._claim.job.time_limit or float("inf"), self._settings.job_seconds)
+            release = partial(self._leases.release, self._lease)
+            return Verdict(outcome="released", record=release)
+        limit = min(self._lease.job.time_limit or float("inf"), self._settings.job_seconds)
         if now - self._begun > limit:
             return self.crashed(_too_long(limit))
-        if now - self._weighed >= _MEMORY_SECONDS:
-            self._weighed = now
+        if now - self._measured_at >= _MEMORY_SECONDS:
+            self._measured_at = now
             if attempt.takes_more_than(self._settings.job_memory):
                 return self.crashed(_too_much(self._settings.job_memory))
         return None

@@ -22,7 +22,7 @@ _KIBIBYTE: Final = 1024
 
 
 def lower_priority() -> None:
-    """Let other processes go first; called before there are threads.
+    """Give this process the lowest priority; called before it has threads.
 
     Niceness alone is too little: a thread that wakes up keeps its core for a slice, some 3 ms,
     however nice it is, and the threads of a network wake up for every layer. Those of the idle

@@ -74,7 +74,7 @@ class Done:
 
 
 class WorkError(Exception):
-    """What was asked cannot be done, however often it is tried.
+    """What was asked cannot be done, however often it is retried.
 
     Args:
         kind: A word for programs, such as `corrupt-image` or `out-of-memory`.
@@ -107,7 +107,7 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
         workplace: Where to do it.
 
     Raises:
-        WorkError: It cannot be done, however often it is tried.
+        WorkError: It cannot be done, however often it is retried.
     """
     # Loaded already in the process that this one was forked from, and by no worker itself.
     import torch  # noqa: PLC0415

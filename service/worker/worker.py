@@ -1,4 +1,4 @@
-"""A worker: its executors, and what goes on beside them."""
+"""A worker: its executors, its heartbeat, and the clean-up that workers share."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from service.worker.os_process import dead_workers, hold_lock, remove_lock
 __all__ = ["Worker"]
 
 _ROUND_SECONDS: Final = 1.0
-_TIMES_A_LEASE: Final = 6
-"""So often a worker gives a sign of life and looks for others that give none."""
+_HEARTBEATS: Final = 6
+"""Heartbeats, and checks for dead workers, in the time of a lease."""
 _EVICTION_SECONDS: Final = 60.0
 
 
 class Worker:
-    """Does jobs until it is told to stop, and then hands back what it has begun.
+    """Runs jobs until it is stopped, and then releases those it has begun.
 
     Args:
         jobs: Where jobs come from.
@@ -56,8 +56,8 @@ class Worker:
         self._devices = tuple(devices)
         self._stop = threading.Event()
         self._log = structlog.get_logger().bind(worker=self.id)
-        self._now_and_then = jobs.settings.lease_seconds / _TIMES_A_LEASE
-        self._said: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
+        self._heartbeat_seconds = jobs.settings.lease_seconds / _HEARTBEATS
+        self._last_heartbeat: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
         self._version = version("nas-bench-service")
         self._evicted = self._recovered = -_EVICTION_SECONDS
         # A machine whose cores are all busy answers late, however readily a job gives way.
@@ -80,7 +80,7 @@ class Worker:
         """Do jobs until `stop`, or until the process is told to end by SIGTERM or SIGINT."""
         with ExitStack() as stack:
             stack.enter_context(hold_lock(self._jobs.settings.workers_dir, self.id))
-            stack.enter_context(_told_to_end(self.stop))
+            stack.enter_context(_stop_at_signals(self.stop))
             self._round()
             threads = [
                 threading.Thread(target=executor.run, daemon=True) for executor in self._executors
@@ -95,38 +95,38 @@ class Worker:
                     raise RuntimeError("an executor of the worker has ended by an error")
             for thread in threads:
                 thread.join()
-            self._leave()
+            self._deregister()
 
     def stop(self) -> None:
-        """Make `run` hand back what it has begun and return."""
+        """Make `run` release the jobs it has begun, and return."""
         self._stop.set()
 
     def _round(self) -> None:
-        """Do what is to be done now and then; what cannot be done now is done next time."""
-        for task in (self._say, self._recover, self._evict):
+        """Do the regular tasks; one that fails is done in the next round."""
+        for task in (self._heartbeat, self._recover, self._evict):
             try:
                 task()
             except OSError as error:
                 # Also that a file of another worker cannot be removed.
-                self._log.warning("no word to the store", reason=str(error))
+                self._log.warning("the store does not answer", reason=str(error))
 
-    def _say(self) -> None:
-        at, last = self._said
+    def _heartbeat(self) -> None:
+        at, last = self._last_heartbeat
         state = self._state()
-        if state != last or time.monotonic() - at >= self._now_and_then:
-            self._jobs.workers.say(state)
-            self._said = (time.monotonic(), state)
+        if state != last or time.monotonic() - at >= self._heartbeat_seconds:
+            self._jobs.workers.heartbeat(state)
+            self._last_heartbeat = (time.monotonic(), state)
 
     def _recover(self) -> None:
-        """Free the jobs of workers that are gone: a lock tells at once, a lease in time."""
+        """Free the jobs of dead workers: a free lock shows them at once, a lease later."""
         folder = self._jobs.settings.workers_dir
         dead = dead_workers(folder)
-        if not dead and time.monotonic() - self._recovered < self._now_and_then:
+        if not dead and time.monotonic() - self._recovered < self._heartbeat_seconds:
             return
         self._recovered = time.monotonic()
         freed = self._jobs.leases.recover(dead)
         for worker_id in dead:
-            self._jobs.workers.leave(worker_id)
+            self._jobs.workers.deregister(worker_id)
             shutil.rmtree(self._scratch(worker_id), ignore_errors=True)
             remove_lock(folder, worker_id)
         if freed:
@@ -143,12 +143,12 @@ class Worker:
         if gone:
             self._log.info("artifacts thrown away", files=gone)
 
-    def _leave(self) -> None:
+    def _deregister(self) -> None:
         shutil.rmtree(self._scratch(self.id), ignore_errors=True)
         try:
-            self._jobs.workers.leave(self.id)
+            self._jobs.workers.deregister(self.id)
         except StoreUnavailableError as error:
-            self._log.warning("no word to the store", reason=str(error))
+            self._log.warning("the store does not answer", reason=str(error))
 
     def _state(self) -> WorkerState:
         return WorkerState(
@@ -170,7 +170,7 @@ class Worker:
 
 
 @contextmanager
-def _told_to_end(stop: Callable[[], None]) -> Iterator[None]:
+def _stop_at_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Stop at the first signal; a second one ends the process as it does by default."""
     kinds = (signal.SIGTERM, signal.SIGINT)
     if threading.current_thread() is not threading.main_thread():

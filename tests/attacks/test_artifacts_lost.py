@@ -55,7 +55,7 @@ def made(server: BenchServer, jobs: Jobs, content: bytes, tmp_path: Path) -> Job
 def make(server: BenchServer, jobs: Jobs, content: bytes, folder: Path) -> Job:
     answer = httpx.post(f"{server.url}/v1/models", json={"network": NETWORK})
     assert answer.status_code == 202, answer.text
-    claim = jobs.leases.claim("hand", CAN)
+    claim = jobs.leases.acquire("hand", CAN)
     assert claim is not None
     file = folder / "made"
     file.write_bytes(content)

@@ -128,7 +128,7 @@ class TestFilesOfJobs:
 def finish(folder: Path, job_id: str, file: Path) -> str:
     """Do a job as a worker would; return the path of its artifact."""
     with open_jobs(JobSettings(jobs_dir=folder)) as jobs:
-        claimed = jobs.leases.claim("hand", Capabilities(device="cpu", datasets=frozenset()))
+        claimed = jobs.leases.acquire("hand", Capabilities(device="cpu", datasets=frozenset()))
         assert claimed is not None
         assert claimed.job.id == job_id
         sha256, size = jobs.artifacts.add(file)

@@ -84,7 +84,7 @@ def until(condition: Callable[[], Any]) -> Any:
 
 def make(jobs: Jobs, folder: Path, content: bytes) -> Job:
     """Do the job that waits, as a worker does, and return it."""
-    claim = jobs.leases.claim("hand", CAN)
+    claim = jobs.leases.acquire("hand", CAN)
     assert claim is not None
     file = folder / "made"
     file.write_bytes(content)

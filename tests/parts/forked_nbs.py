@@ -41,7 +41,11 @@ IMPORTED: Final = (
     "uvicorn.supervisors",
 )
 """What every command and server imports."""
-IMPORTED_BY_WORKERS: Final = ("service.worker.perform", "service.worker.worker")
+IMPORTED_BY_WORKERS: Final = (
+    "service.worker.exporting",
+    "service.worker.measuring",
+    "service.worker.worker",
+)
 """What takes PyTorch, two seconds and 200 MB more."""
 MESSAGE_BYTES: Final = 200_000
 MEASURED: Final = "COVERAGE_PROCESS_CONFIG"

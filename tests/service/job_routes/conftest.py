@@ -12,7 +12,7 @@ import pytest
 from bench_server import BenchServer
 
 from service.jobs import Jobs
-from service.jobs.records import Capabilities, Claim, Failure, WorkerState
+from service.jobs.records import Capabilities, Failure, Lease, WorkerState
 
 CAN: Final = Capabilities(device="cpu", datasets=frozenset({"tiny", "other"}))
 _seeds = count(1)
@@ -35,11 +35,11 @@ def submitted(asking: httpx.Client, submission: dict[str, Any]) -> dict[str, Any
 
 
 @pytest.fixture
-def claim(jobs: Jobs) -> Callable[[str], Claim]:
+def claim(jobs: Jobs) -> Callable[[str], Lease]:
     """Claims a job as a worker does; what stands before it in the queue is ended."""
 
-    def take(job_id: str) -> Claim:
-        while (taken := jobs.leases.claim("hand", CAN)) is not None:
+    def take(job_id: str) -> Lease:
+        while (taken := jobs.leases.acquire("hand", CAN)) is not None:
             if taken.job.id == job_id:
                 return taken
             jobs.leases.fail(taken, Failure(kind="test", message="another test's"))
@@ -52,7 +52,7 @@ def claim(jobs: Jobs) -> Callable[[str], Claim]:
 def worker(jobs: Jobs) -> WorkerState:
     """A worker with a data set that is heard of now."""
     state = WorkerState(id="hand", host="here", pid=1, version="0", datasets=("tiny",))
-    jobs.workers.say(state)
+    jobs.workers.heartbeat(state)
     return state
 
 

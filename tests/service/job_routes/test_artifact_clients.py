@@ -11,12 +11,12 @@ import pytest
 
 from bench_client import AsyncBenchClient, BenchClient, UnexpectedAnswerError, UnknownJobError
 from service.jobs import Jobs
-from service.jobs.records import Artifact, Claim
+from service.jobs.records import Artifact, Lease
 
 
 @pytest.fixture
 def made(
-    jobs: Jobs, claim: Callable[[str], Claim], submitted: dict[str, Any], tmp_path: Path
+    jobs: Jobs, claim: Callable[[str], Lease], submitted: dict[str, Any], tmp_path: Path
 ) -> str:
     """The id of a job that made a report."""
     source = tmp_path / "source"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
-from service.jobs.records import Artifact, Claim
+from service.jobs.records import Artifact, Lease
 from service.jobs.tables import ContentRow
 
 CONTENT: Final = bytes(range(256)) * 4096
@@ -19,7 +19,7 @@ CONTENT: Final = bytes(range(256)) * 4096
 
 @pytest.fixture
 def made(
-    submitted: dict[str, Any], claim: Callable[[str], Claim], jobs: Jobs, tmp_path: Path
+    submitted: dict[str, Any], claim: Callable[[str], Lease], jobs: Jobs, tmp_path: Path
 ) -> dict[str, Any]:
     """A job that has made a file."""
     file = tmp_path / "made"

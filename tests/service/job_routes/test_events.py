@@ -16,7 +16,7 @@ import pytest
 from forked_nbs import start_nbs
 
 from service.jobs import Jobs
-from service.jobs.records import Claim, Progress
+from service.jobs.records import Lease, Progress
 
 
 def events_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -29,7 +29,7 @@ def events_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
 def test_events_tell_everything_in_order_until_the_job_ends(
     asking: httpx.Client,
     submitted: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
 ) -> None:
     def work() -> None:

@@ -29,7 +29,7 @@ from service.jobs import JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities
 
 with open_jobs(JobSettings()) as jobs:
-    claimed = jobs.leases.claim("hand", Capabilities(device="cpu", datasets=frozenset()))
+    claimed = jobs.leases.acquire("hand", Capabilities(device="cpu", datasets=frozenset()))
     report = jobs.settings.folder / "made"
     report.write_bytes({REPORT!r})
     sha256, size = jobs.artifacts.add(report)

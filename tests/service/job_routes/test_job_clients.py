@@ -27,7 +27,7 @@ from bench_client import (
     UnsupportedQuestionError,
 )
 from service.jobs import Jobs
-from service.jobs.records import Claim, Failure, Progress
+from service.jobs.records import Failure, Lease, Progress
 
 
 @pytest.fixture(params=["blocking", "awaited"])
@@ -50,7 +50,7 @@ def asked(request: pytest.FixtureRequest, job_server: Any) -> Callable[..., Any]
 
 def test_a_submission_is_waited_for_and_its_progress_told(
     asked: Callable[..., Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
     submission: dict[str, Any],
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_submission_is_waited_for_and_its_progress_told(
 
 def test_a_job_without_a_result_is_a_typed_error_with_the_job(
     asked: Callable[..., Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
     submitted: dict[str, Any],
 ) -> None:

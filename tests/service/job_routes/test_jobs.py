@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
-from service.jobs.records import Claim, DeviceState, Progress, WorkerState
+from service.jobs.records import DeviceState, Lease, Progress, WorkerState
 
 
 def test_jobs_are_listed_latest_first_in_pages(asking: httpx.Client) -> None:
@@ -66,21 +66,21 @@ def test_a_waiting_job_is_cancelled_at_once_and_stays_so(
 def test_a_running_job_is_cancelled_by_its_worker(
     asking: httpx.Client,
     submitted: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
 ) -> None:
     claimed = claim(submitted["id"])
     asked = asking.post(f"/v1/jobs/{submitted['id']}/cancel").json()
     assert (asked["state"], asked["cancel_requested"]) == ("running", True)
     assert jobs.leases.renew(claimed, Progress(stage="building"))
-    jobs.leases.give_up(claimed)
+    jobs.leases.cancel(claimed)
     assert asking.get(f"/v1/jobs/{submitted['id']}").json()["state"] == "cancelled"
 
 
 def test_a_job_tells_how_far_it_is(
     asking: httpx.Client,
     submitted: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
 ) -> None:
     jobs.leases.renew(claim(submitted["id"]), Progress(stage="building", done=3, total=9))
@@ -94,7 +94,7 @@ def test_a_job_tells_how_far_it_is(
 
 def test_workers_and_their_data_sets_are_listed(asking: httpx.Client, jobs: Jobs) -> None:
     device = DeviceState(name="cpu", kind="cpu", model="some processor", memory=2**30)
-    jobs.workers.say(
+    jobs.workers.heartbeat(
         WorkerState(
             id="listed", host="h", pid=7, version="1", devices=(device,), datasets=("b", "a")
         )
@@ -108,5 +108,5 @@ def test_workers_and_their_data_sets_are_listed(asking: httpx.Client, jobs: Jobs
         found["name"]: found["workers"] for found in asking.get("/v1/datasets").json()["items"]
     }
     assert names["a"] == names["b"] == ["listed"]
-    jobs.workers.leave("listed")
+    jobs.workers.deregister("listed")
     assert "a" not in [found["name"] for found in asking.get("/v1/datasets").json()["items"]]

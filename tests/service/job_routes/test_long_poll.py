@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
-from service.jobs.records import Claim, Progress
+from service.jobs.records import Lease, Progress
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def path(submitted: dict[str, Any]) -> str:
 def test_an_answer_is_held_until_the_job_changes(
     asking: httpx.Client,
     submitted: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
     path: str,
 ) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
-from service.jobs.records import Claim, Failure, WorkerState
+from service.jobs.records import Failure, Lease, WorkerState
 
 
 def test_a_submission_is_answered_by_the_job_that_was_made_for_it(
@@ -52,7 +52,7 @@ def test_a_job_that_failed_answers_no_further_submission(
     asking: httpx.Client,
     submission: dict[str, Any],
     submitted: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
 ) -> None:
     jobs.leases.fail(claim(submitted["id"]), Failure(kind="x", message="it cannot be done"))
@@ -64,7 +64,7 @@ def test_a_job_that_failed_answers_no_further_submission(
 def test_an_idempotency_key_stands_for_one_request_even_after_it_failed(
     asking: httpx.Client,
     submission: dict[str, Any],
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     jobs: Jobs,
 ) -> None:
     headers = {"Idempotency-Key": f"key {submission['network']['seed']}"}

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench_client import AsyncBenchClient, BenchClient, Job, JobCancelledError, JobWaitError
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, Claim
+from service.jobs.records import Capabilities, Lease
 
 Wait: TypeAlias = Callable[..., Future[Job]]
 
@@ -45,7 +45,7 @@ def waiting(request: pytest.FixtureRequest) -> Iterator[Wait]:
 def do(server: BenchServer, result: dict[str, Any]) -> None:
     """Do the next job of a server as a worker does."""
     with open_jobs(JobSettings(jobs_dir=server.jobs_folder)) as jobs:
-        claimed = jobs.leases.claim("hand", Capabilities(device="cpu", datasets=frozenset()))
+        claimed = jobs.leases.acquire("hand", Capabilities(device="cpu", datasets=frozenset()))
         assert claimed is not None
         jobs.leases.succeed(claimed, result, [])
 
@@ -70,7 +70,7 @@ def test_the_end_of_a_job_is_noticed_at_once_however_long_it_took(
     waiting: Wait,
     job_server: Any,
     jobs: Jobs,
-    claim: Callable[[str], Claim],
+    claim: Callable[[str], Lease],
     submitted: dict[str, Any],
 ) -> None:
     before = looks(job_server.url)

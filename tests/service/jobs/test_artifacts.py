@@ -46,7 +46,7 @@ def made(jobs: Jobs, number: int, content: bytes, tmp_path: Path, *, old: bool =
     spec = {"number": number}
     new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
     job, _ = jobs.store.submit(new)
-    claim = jobs.leases.claim("w", CPU)
+    claim = jobs.leases.acquire("w", CPU)
     assert claim is not None
     file = tmp_path / "file"
     file.write_bytes(content)

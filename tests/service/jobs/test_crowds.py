@@ -108,9 +108,9 @@ def test_the_bound_is_exact_though_nobody_can_insert_while_all_would_count(
 def test_each_job_is_claimed_by_one_of_many_workers(jobs: Jobs) -> None:
     for number in range(CROWD):
         jobs.store.submit(new(number))
-    claims = at_once(lambda number: jobs.leases.claim(f"w{number}", CPU))
+    claims = at_once(lambda number: jobs.leases.acquire(f"w{number}", CPU))
     # A worker that met only jobs others were taking looks again.
-    rest = [jobs.leases.claim("late", CPU) for claim in claims if claim is None]
+    rest = [jobs.leases.acquire("late", CPU) for claim in claims if claim is None]
     got = [claim.job.id for claim in [*claims, *rest] if claim is not None]
     assert len(got) == len(set(got)) == CROWD
 
@@ -118,7 +118,7 @@ def test_each_job_is_claimed_by_one_of_many_workers(jobs: Jobs) -> None:
 def test_a_lease_that_ran_out_is_found_by_one_of_many_workers(job_settings: JobSettings) -> None:
     with open_jobs(job_settings.model_copy(update={"lease_seconds": 0.2})) as jobs:
         job, _ = jobs.store.submit(new())
-        assert jobs.leases.claim("w", CPU) is not None
+        assert jobs.leases.acquire("w", CPU) is not None
         time.sleep(0.5)
         assert sum(at_once(lambda _: jobs.leases.recover())) == 1
         found = jobs.store.get(job.id)
@@ -129,7 +129,7 @@ def test_dead_workers_are_buried_by_many_and_their_jobs_lost_once(jobs: Jobs) ->
     dead = [f"w{number}" for number in range(CROWD)]
     for number, worker in enumerate(dead):
         jobs.store.submit(new(number))
-        assert jobs.leases.claim(worker, CPU) is not None
+        assert jobs.leases.acquire(worker, CPU) is not None
     assert sum(at_once(lambda _: jobs.leases.recover(dead))) == CROWD
     assert {job.losses for job in jobs.store.page()[0]} == {1}
 

@@ -19,9 +19,9 @@ from service.jobs.kinds import spec_key
 from service.jobs.records import (
     Artifact,
     Capabilities,
-    Claim,
     Failure,
     JobState,
+    Lease,
     NewJob,
     Progress,
 )
@@ -37,8 +37,8 @@ def new(number: int = 0) -> NewJob:
     return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
-def claimed(jobs: Jobs, worker: str = "w") -> Claim:
-    claim = jobs.leases.claim(worker, CPU)
+def claimed(jobs: Jobs, worker: str = "w") -> Lease:
+    claim = jobs.leases.acquire(worker, CPU)
     assert claim is not None
     return claim
 
@@ -98,18 +98,18 @@ def test_jobs_are_claimed_by_priority_then_by_age(jobs: Jobs) -> None:
         jobs.store.submit(replace(new(number), priority=priority))
     order = [claimed(jobs).job.spec["number"] for _ in range(5)]
     assert order == [1, 3, 0, 4, 2]
-    assert jobs.leases.claim("w", CPU) is None
+    assert jobs.leases.acquire("w", CPU) is None
 
 
 def test_a_job_goes_only_to_whom_can_do_it(jobs: Jobs) -> None:
     jobs.store.submit(replace(new(0), needs_device="cuda"))
     jobs.store.submit(replace(new(1), needs_dataset="cifar10"))
-    assert jobs.leases.claim("w", CPU) is None
+    assert jobs.leases.acquire("w", CPU) is None
     can = Capabilities(device="cpu", datasets=frozenset({"cifar10", "svhn"}))
-    found = jobs.leases.claim("w", can)
+    found = jobs.leases.acquire("w", can)
     assert found is not None
     assert found.job.spec == {"number": 1}
-    found = jobs.leases.claim("w", Capabilities(device="cuda"))
+    found = jobs.leases.acquire("w", Capabilities(device="cuda"))
     assert found is not None
     assert found.job.spec == {"number": 0}
 
@@ -140,8 +140,8 @@ def test_what_an_old_holder_says_changes_nothing(jobs: Jobs) -> None:
         lambda: jobs.leases.succeed(old, {"by": "old"}, ()),
         lambda: jobs.leases.fail(old, FAILURE),
         lambda: jobs.leases.crash(old, FAILURE),
-        lambda: jobs.leases.hand_back(old),
-        lambda: jobs.leases.give_up(old),
+        lambda: jobs.leases.release(old),
+        lambda: jobs.leases.cancel(old),
         lambda: jobs.leases.renew(old),
     ):
         with pytest.raises(LostLeaseError):
@@ -194,7 +194,7 @@ def test_a_job_whose_workers_fall_silent_is_parked_after_ten(jobs: Jobs) -> None
 def test_handing_back_does_not_count(jobs: Jobs) -> None:
     job, _ = jobs.store.submit(new())
     for _ in range(2 * MAX_LOSSES):
-        jobs.leases.hand_back(claimed(jobs))
+        jobs.leases.release(claimed(jobs))
     found = jobs.store.get(job.id)
     assert (found.state, found.attempts, found.crashes, found.losses) == (
         JobState.QUEUED,
@@ -222,9 +222,9 @@ def test_a_job_that_is_cancelled_while_it_runs_ends_so_however_its_try_ends(
     assert jobs.store.cancel(job.id).state is JobState.RUNNING
     assert jobs.leases.renew(claim)
     if ending == "give up":
-        jobs.leases.give_up(claim)
+        jobs.leases.cancel(claim)
     elif ending == "hand back":
-        jobs.leases.hand_back(claim)
+        jobs.leases.release(claim)
     elif ending == "crash":
         assert jobs.leases.crash(claim, FAILURE) is JobState.CANCELLED
     else:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import IdempotencyConflictError, LostLeaseError, QueueFullError
 from service.jobs.kinds import spec_key
-from service.jobs.records import ANSWERING, Capabilities, Claim, Failure, JobState, NewJob
+from service.jobs.records import ANSWERING, Capabilities, Failure, JobState, Lease, NewJob
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 
 BOUND = 3
@@ -50,7 +50,7 @@ class Life(RuleBasedStateMachine):
         self.jobs: Jobs
         self.models: dict[str, Model] = {}
         self.given: dict[str, tuple[str, str]] = {}
-        self.claims: list[Claim] = []
+        self.claims: list[Lease] = []
 
     @initialize()
     def open(self) -> None:
@@ -95,7 +95,7 @@ class Life(RuleBasedStateMachine):
     def claim(self, worker: str) -> None:
         """Take the first job."""
         waiting = [m for m in self.models.values() if m.state is JobState.QUEUED]
-        claim = self.jobs.leases.claim(worker, CPU)
+        claim = self.jobs.leases.acquire(worker, CPU)
         if claim is None:
             assert not waiting
             return
@@ -119,8 +119,8 @@ class Life(RuleBasedStateMachine):
             "succeed": lambda: leases.succeed(claim, result, ()),
             "fail": lambda: leases.fail(claim, FAILURE),
             "crash": lambda: leases.crash(claim, FAILURE),
-            "back": lambda: leases.hand_back(claim),
-            "up": lambda: leases.give_up(claim),
+            "back": lambda: leases.release(claim),
+            "up": lambda: leases.cancel(claim),
             "renew": lambda: leases.renew(claim),
         }[what]
         last = model.token == claim.token

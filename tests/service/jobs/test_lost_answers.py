@@ -16,7 +16,7 @@ from real_servers import PostgresServer
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import LostLeaseError
 from service.jobs.kinds import spec_key
-from service.jobs.records import Capabilities, Claim, Failure, JobState, NewJob
+from service.jobs.records import Capabilities, Failure, JobState, Lease, NewJob
 
 CPU = Capabilities(device="cpu")
 FAILURE = Failure(kind="crash", message="it fell")
@@ -97,8 +97,8 @@ def new(number: int = 0) -> NewJob:
     return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
-def claimed(jobs: Jobs) -> Claim:
-    claim = jobs.leases.claim("w", CPU)
+def claimed(jobs: Jobs) -> Lease:
+    claim = jobs.leases.acquire("w", CPU)
     assert claim is not None
     return claim
 
@@ -118,7 +118,7 @@ def test_a_claim_that_was_committed_unheard_costs_the_job_a_lease(
 ) -> None:
     job, _ = jobs.store.submit(new())
     proxy.armed.set()
-    assert jobs.leases.claim("w", CPU) is None
+    assert jobs.leases.acquire("w", CPU) is None
     assert jobs.store.get(job.id).state is JobState.RUNNING
     time.sleep(LEASE + 0.5)
     assert jobs.leases.recover() == 1
@@ -140,15 +140,15 @@ def test_a_result_that_was_committed_unheard_is_there_once(jobs: Jobs, proxy: Lo
     [
         (lambda jobs, claim: jobs.leases.fail(claim, FAILURE), JobState.FAILED, 0),
         (lambda jobs, claim: jobs.leases.crash(claim, FAILURE), JobState.QUEUED, 1),
-        (lambda jobs, claim: jobs.leases.hand_back(claim), JobState.QUEUED, 0),
-        (lambda jobs, claim: jobs.leases.give_up(claim), JobState.CANCELLED, 0),
+        (lambda jobs, claim: jobs.leases.release(claim), JobState.QUEUED, 0),
+        (lambda jobs, claim: jobs.leases.cancel(claim), JobState.CANCELLED, 0),
     ],
     ids=["fail", "crash", "hand back", "give up"],
 )
 def test_an_end_that_was_committed_unheard_counts_once_and_its_worker_lets_go(
     jobs: Jobs,
     proxy: LosingProxy,
-    say: Callable[[Jobs, Claim], object],
+    say: Callable[[Jobs, Lease], object],
     state: JobState,
     crashes: int,
 ) -> None:

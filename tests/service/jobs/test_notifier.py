@@ -68,7 +68,7 @@ def test_a_ring_wakes_another_process_long_before_its_time(
     notifier: Notifier, settings: JobSettings
 ) -> None:
     other = Notifier(settings)
-    notifier.ring("0" * 32)
+    notifier.notify("0" * 32)
     assert waited(other, LONG) < LONG / 2
     other.close()
 
@@ -90,7 +90,7 @@ def test_an_empty_queue_waits_its_time_or_until_something_is_so(notifier: Notifi
 
 
 def test_messages_are_json(notifier: Notifier) -> None:
-    notifier.ring("0" * 32)
+    notifier.notify("0" * 32)
     (data,) = notifier._huey.storage.enqueued_items()
     assert data.startswith(b"[")
     assert b"0" * 32 in data
@@ -117,7 +117,7 @@ def test_a_file_that_is_damaged_keeps_nobody_from_submitting(tmp_path: Path) -> 
     notifier = Notifier(settings)
     with sqlite3.connect(settings.queue_path) as file:
         file.execute("DROP TABLE task")
-    notifier.ring("0" * 32)
+    notifier.notify("0" * 32)
     assert waited(notifier, 0.2) < LONG
     notifier.close()
 
@@ -129,7 +129,7 @@ def test_what_is_no_queue_in_redis_keeps_nobody_from_submitting(
     storage = notifier._huey.storage
     assert isinstance(storage, RedisStorage)
     storage.conn.set(storage.queue_key, "no list")
-    notifier.ring("0" * 32)
+    notifier.notify("0" * 32)
     assert waited(notifier, 0.2) < LONG
     notifier.close()
 
@@ -145,11 +145,11 @@ def test_redis_that_goes_while_one_waits_costs_the_wait_and_wakes_again(
     time.sleep(0.5)
     redis_server.kill()
     other = Notifier(settings)
-    other.ring("0" * 32)  # nobody hears it; it raises nothing
+    other.notify("0" * 32)  # nobody hears it; it raises nothing
     redis_server.start()
     waiting.join(LONG)
     assert 3.0 <= took[0] < LONG
-    other.ring("0" * 32)
+    other.notify("0" * 32)
     assert waited(notifier, LONG) < LONG / 2
     other.close()
     notifier.close()

@@ -32,7 +32,7 @@ with open_jobs(settings) as jobs:
         spec = {"number": number}
         new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
         made += jobs.store.submit(new)[1]
-    while claim := jobs.leases.claim("w", Capabilities(device="cpu")):
+    while claim := jobs.leases.acquire("w", Capabilities(device="cpu")):
         got.append(claim.job.id)
 print(json.dumps([made, got]))
 """
@@ -72,7 +72,7 @@ def test_operations_go_on_after_postgresql_was_restarted(
         postgres_server.restart()
         assert jobs.store.get(job.id) == job
         postgres_server.restart()
-        claim = jobs.leases.claim("w", Capabilities(device="cpu"))
+        claim = jobs.leases.acquire("w", Capabilities(device="cpu"))
         assert claim is not None
         postgres_server.restart()
         jobs.leases.succeed(claim, {"x": 1}, ())

@@ -18,10 +18,10 @@ from service.jobs.kinds import spec_key
 from service.jobs.records import (
     Artifact,
     Capabilities,
-    Claim,
     Failure,
     Job,
     JobState,
+    Lease,
     NewJob,
 )
 from service.jobs.tables import ArtifactRow, ContentRow, GivenKeyRow, JobRow
@@ -38,8 +38,8 @@ def new(number: int = 0) -> NewJob:
     return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
-def claimed(jobs: Jobs) -> Claim:
-    claim = jobs.leases.claim("w", CPU)
+def claimed(jobs: Jobs) -> Lease:
+    claim = jobs.leases.acquire("w", CPU)
     assert claim is not None
     return claim
 

@@ -92,7 +92,7 @@ class Lab:
         """Submit a canonical request and ring."""
         new = NewJob(kind=kind, spec=spec, key=spec_key(kind, spec), **options)
         job, _ = self.jobs.store.submit(new)
-        self.jobs.notifier.ring(job.id)
+        self.jobs.notifier.notify(job.id)
         return job
 
     def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:

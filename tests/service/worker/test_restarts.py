@@ -69,4 +69,4 @@ def test_redis_may_lose_its_messages(cluster: Lab, redis_server: RedisServer) ->
 
 def _complaint(lab: Lab) -> str:
     log = lab.log(lab.started[0])
-    return log if "no word to the store" in log else ""
+    return log if "the store does not answer" in log else ""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
-from service.jobs.records import Artifact, Lease
+from service.jobs.records import Artifact, Lease, to_json
 from service.jobs.tables import ContentRow
 
 CONTENT: Final = bytes(range(256)) * 4096
@@ -30,7 +30,8 @@ def made(
         name="network.safetensors", media_type="application/json", size=size, sha256=sha256
     )
     jobs.leases.succeed(claimed, {"parameters": 1}, [artifact])
-    return jobs.store.get(submitted["id"]).to_dict()
+    job: dict[str, Any] = to_json(jobs.store.get(submitted["id"]))
+    return job
 
 
 @pytest.fixture

@@ -73,12 +73,12 @@ def test_a_ring_wakes_another_process_long_before_its_time(
     other.close()
 
 
-def test_a_ring_wakes_whoever_waits_already(notifier: Notifier, settings: JobSettings) -> None:
+def test_a_notification_wakes_whoever_waits_already(notifier: Notifier, settings: JobSettings) -> None:
     other = Notifier(settings)
-    ringing = threading.Timer(0.5, notifier.ring, ["0" * 32])
-    ringing.start()
+    notifying = threading.Timer(0.5, notifier.notify, ["0" * 32])
+    notifying.start()
     assert 0.3 < waited(other, LONG) < LONG / 2
-    ringing.join()
+    notifying.join()
     other.close()
 
 

@@ -89,7 +89,7 @@ class Lab:
         return self.submit("latency", spec, **options)
 
     def submit(self, kind: JobKind, spec: dict[str, Any], **options: Any) -> Job:
-        """Submit a canonical request and ring."""
+        """Submit a canonical request and notify workers."""
         new = NewJob(kind=kind, spec=spec, key=spec_key(kind, spec), **options)
         job, _ = self.jobs.store.submit(new)
         self.jobs.notifier.notify(job.id)

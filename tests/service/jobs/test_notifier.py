@@ -73,7 +73,7 @@ def test_a_ring_wakes_another_process_long_before_its_time(
     other.close()
 
 
-def test_a_notification_wakes_whoever_waits_already(notifier: Notifier, settings: JobSettings) -> None:
+def test_a_notification_wakes_a_waiting_worker(notifier: Notifier, settings: JobSettings) -> None:
     other = Notifier(settings)
     notifying = threading.Timer(0.5, notifier.notify, ["0" * 32])
     notifying.start()

@@ -54,12 +54,12 @@ Column: TypeAlias = tuple[NDArray[np.float64], NDArray[np.uint8]]
 """Sums over the runs of each candidate, and of how many runs: 0 where nothing is recorded."""
 
 NamedColumn: TypeAlias = tuple[str, str, NDArray[np.float64], NDArray[np.uint8]]
-"""A column behind its part, as the database names it, and its name."""
+"""Part, as the database writes it; name of the column; its sums; its counts."""
 
 _LEVEL: Final = 6
 _DOUBLE_BYTES: Final = 8
 _CACHED_BYTES: Final = 8 * 2**20
-"""Columns kept unpacked: two or three of NAS-Bench-101, all that is asked for of the others."""
+"""Cache of unpacked columns: holds two or three of NAS-Bench-101, all in use of the others."""
 
 _COLUMN: Final = (
     "SELECT sums, counts FROM figure JOIN figure_data ON figure_data.id = figure.data"
@@ -73,7 +73,7 @@ _PARTS: Final = "SELECT DISTINCT part FROM figure"
 
 
 class AggregateColumn(peewee.Model):
-    """A column, which several figures may share."""
+    """A packed column, which several statistics may share."""
 
     id = peewee.IntegerField(primary_key=True)
     sums = peewee.BlobField()
@@ -84,7 +84,7 @@ class AggregateColumn(peewee.Model):
 
 
 class Aggregate(peewee.Model):
-    """Where the column of a figure is; that of the candidates' numbers has their column's name."""
+    """Says which packed column holds a statistic, or the candidates' numbers, of a part."""
 
     part = peewee.TextField()
     name = peewee.TextField()
@@ -114,7 +114,7 @@ def pack_column(sums: NDArray[np.float64], counts: NDArray[np.uint8]) -> tuple[b
 
 
 class Aggregates:
-    """The columns of an open database, unpacked when asked for.
+    """Reads the columns of an open database, and caches those that were used last.
 
     Args:
         database: The database.
@@ -129,16 +129,16 @@ class Aggregates:
         watch_forks(self)
 
     def fork_locks(self) -> list[threading.Lock]:
-        """Return the lock."""
+        """Return the lock of the cache."""
         return [self._lock]
 
     def begin_anew(self) -> object:
-        """Replace the lock; what is kept stays."""
+        """Replace the lock in a forked child; the cache stays."""
         left, self._lock = self._lock, threading.Lock()
         return left
 
     def parts(self) -> list[Part]:
-        """Return the parts that have any figures."""
+        """Return the parts that have any columns."""
         return sorted(tuple(orjson.loads(text)) for (text,) in self._database.rows(_PARTS))
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
@@ -146,7 +146,7 @@ class Aggregates:
         return cast("NDArray[np.int64]", self._column(part, self._numbered_by, np.int64))
 
     def means(self, part: Part, name: str) -> NDArray[np.float64]:
-        """Return a figure of the candidates in a part: means over runs, NaN for not recorded.
+        """Return a statistic of the candidates in a part: means over runs, NaN for not recorded.
 
         Returns:
             float64, aligned with `numbers`.
@@ -226,14 +226,14 @@ _MOST_RUNS: Final = 255
 
 
 class AggregateSums:
-    """Sums the figures of each candidate while the rows go on to somebody else.
+    """Sums the statistics of each candidate while the rows pass through to their consumer.
 
     Args:
         columns: Names of the columns of a row.
         numbered_by: The column that numbers the candidates; theirs are neighbours.
         parts_by: The columns that tell parts apart.
         aggregates: The columns that are summed.
-        counted: Figures that stand in the place of the means, by number and part of a candidate.
+        counted: Values to use in place of the means, by number and part of a candidate.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class AggregateSums:
         self._found: dict[Part, dict[str, list[Column]]] = {}
 
     def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the rows, all of which must be taken, as they come."""
+        """Yield the rows unchanged and sum them; the caller must consume all of them."""
         source = iter(rows)
         rest: list[Row] = []
         while chunk := list(islice(source, _ROWS_AT_A_TIME)):
@@ -306,7 +306,7 @@ class AggregateSums:
                 pieces[name].append((sums[places], counts[places]))
 
     def _put_counted(self, columns: Mapping[str, Column], keys: NDArray[Any]) -> None:
-        """Put what was counted into the columns of candidates with these numbers and parts."""
+        """Replace means by counted values, for candidates with these numbers and parts."""
         if not self._counted:
             return
         for place, key in enumerate(zip(*keys.tolist(), strict=True)):

@@ -54,7 +54,7 @@ Kind: TypeAlias = Literal["boolean", "integer", "number", "text"]
 """64-bit integers, doubles, UTF-8; each may be null."""
 
 _KEPT: Final = 4096
-"""Values kept of a conversion: runs of an architecture are neighbours."""
+"""Converted values to cache: the runs of an architecture come one after the other."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ CONFIG_COLUMNS: Final[Mapping[str, tuple[ConfigColumn, ...]]] = {
 
 
 Fields: TypeAlias = Mapping[str, Mapping[str, str]]
-"""What there is to know of columns by name: `unit`, `description`."""
+"""Metadata of columns, by name: `unit`, `description`."""
 
 Slice: TypeAlias = Sequence[Sequence[Any]]
 """Some rows of a table: the values of each column, in the order of `ExportTable.columns`."""
@@ -176,7 +176,7 @@ which makes them a third faster than four times as many, and take a hundredth of
 
 
 class Sink(Protocol):
-    """Takes a file from start to end, as every binary file does."""
+    """A binary file, or anything else that bytes are written to from start to end."""
 
     def write(self, data: bytes, /) -> object:
         """Take some bytes."""
@@ -184,7 +184,7 @@ class Sink(Protocol):
 
 _NUM_RUNS: Final = Column("num_runs", "integer")
 _SYNTHETIC: Final = Column("synthetic", "boolean")
-"""The last column of every table: rows outlive the headers and the metadata they came with."""
+"""The last column of every table, because rows get copied without headers and metadata."""
 
 
 class ExportTable(ABC):

@@ -25,7 +25,7 @@ _SEEDS: Final = "SELECT DISTINCT seed FROM run ORDER BY seed"
 
 
 class InstalledDataset(ABC):
-    """Published data, installed: an open database that says what it is and where it comes from.
+    """Published data in an open database, with its description and its provenance.
 
     Args:
         path: Its database.
@@ -37,26 +37,26 @@ class InstalledDataset(ABC):
     description: ClassVar[Description]
     schema_version: ClassVar[int]
     source: ClassVar[RunSource]
-    """Where its rows lie."""
+    """The tables of its rows."""
     key_columns: ClassVar[tuple[str, ...]]
-    """Columns that tell what is answered for apart, in the order of answers."""
+    """Columns that identify what an item of an answer is of, in the order of answers."""
     filters: Mapping[str, Filter]
     """By the name callers use; `arch` reads every spelling of an architecture into a column."""
     counted: ClassVar[str]
     """What a row is, in the plural: `contents` of the provenance counts them under this name."""
 
     numbered_by: ClassVar[str]
-    """The key column that numbers what competes: architectures, or what was trained."""
+    """The key column that numbers the candidates of rankings (for NDS: what was trained)."""
     parts_by: ClassVar[tuple[str, ...]]
-    """The key columns within one value of which figures can be compared."""
+    """The key columns that must be equal for numbers to be comparable."""
     compared: ClassVar[tuple[str, ...]]
-    """The columns whose means over runs are kept, to tell which candidate is best."""
+    """The columns whose means over runs are precomputed, for rankings."""
 
     page_size: ClassVar[int] = 16_384
     """Bytes a page of the file: five curve rows of 200 epochs fill one of 16 KiB, where each would
     waste a fifth of smaller ones."""
     cache_kib: ClassVar[int] = 1024
-    """Memory that each connection keeps of the file, in KiB."""
+    """Page cache of each connection, in KiB."""
 
     def __init__(self, path: Path) -> None:
         self.database = ReadOnlyDatabase(path, self.schema_version, cache_kib=self.cache_kib)
@@ -96,11 +96,11 @@ class InstalledDataset(ABC):
         return [tuple(where[name] for name in self.parts_by)]
 
     def part_named(self, part: Part) -> Mapping[str, Any]:
-        """Return what tells a part apart, by name, as callers know it."""
+        """Return the values that identify a part, by the names that callers use."""
         return dict(zip(self.parts_by, part, strict=True))
 
     def recorded_seeds(self) -> list[int]:
-        """Return the seeds that runs have, ascending: of its provenance, which spares reading all.
+        """Return the seeds that runs have, ascending; from the provenance if it lists them.
 
         Raises:
             UnusableDatabaseError: The file is damaged.
@@ -111,7 +111,7 @@ class InstalledDataset(ABC):
         return [seed for (seed,) in self.database.rows(_SEEDS)]
 
     def new_sums(self) -> AggregateSums:
-        """Return an empty sum of the figures of rows such as `all_rows` yields."""
+        """Return new sums over rows such as `all_rows` yields."""
         return AggregateSums(
             self.columns,
             numbered_by=self.numbered_by,
@@ -122,21 +122,22 @@ class InstalledDataset(ABC):
 
     @property
     def counted_aggregates(self) -> Mapping[Row, Mapping[str, float]]:
-        """Figures that are not the means of runs, which disagree on what must be the same.
+        """Values to use in place of means where the runs disagree on what must be the same.
 
-        By the number of a candidate and its part, the figures by name, counted from structure.
+        They are counted from an architecture's structure. The keys are a candidate's number and
+        part, the values its statistics by name.
         """
         return {}
 
     def check_derived(self) -> None:  # noqa: B027 - most keep nothing but figures
-        """Check what is kept beside the rows and follows from them, figures excepted.
+        """Check that tables derived from the rows, aggregates excepted, match them.
 
         Raises:
-            UnusableDatabaseError: It does not.
+            UnusableDatabaseError: They do not.
         """
 
     def count_rows(self) -> int:
-        """Return how many rows there are, whether or not they can be asked for."""
+        """Return how many rows there are in all."""
         ((count,),) = self.database.rows(self.database.compile(self.source.count()))
         return int(count)
 

@@ -22,7 +22,7 @@ Row: TypeAlias = Sequence[Any]
 and, when asked for, packed curves."""
 
 SIZE_SOURCE: Final = "size_source"
-"""Says of an item of several runs where its size comes from; that of a single run is recorded."""
+"""Field of a reduced item: whether its parameters and flops are recorded or counted."""
 COUNTED: Final = "counted"
 RECORDED: Final = "recorded"
 

@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What people need to know of a benchmark before they ask it.
+    """Facts about a benchmark: name, citation, licence, data sets, budgets.
 
     Attributes:
         name: Name in addresses and file names.
@@ -51,7 +51,7 @@ class Description:
 
 
 Contents: TypeAlias = Mapping[str, Any]
-"""What is inside, as the benchmark counts it: rows by table, budgets, data sets, gaps."""
+"""Counts of what the database holds: rows by table, budgets, data sets, what is missing."""
 
 _KINDS: Final = {"str": str, "int": int, "bool": bool, "Contents": dict}
 """What JSON gives for a field, by its annotation."""

@@ -40,7 +40,7 @@ CELLS: Final = (NORMAL, REDUCE)
 """The two cells of a network."""
 
 Merge: TypeAlias = Literal["all", "loose_end"]
-"""What a cell gives out: all its nodes, or those that no operation of the cell uses."""
+"""The output of a cell: all its nodes, or those that no operation of the cell uses."""
 
 OPERATIONS: Final = (
     "none",
@@ -138,7 +138,7 @@ class CellGenotype:
     Args:
         nodes: Per node its operations, each with the number of the state it is applied to. The
             inputs are the first states, the first node comes after them.
-        concat: The states that the cell gives out, side by side in this order.
+        concat: The states that are the output of the cell, concatenated in this order.
         num_inputs: Inputs of the cell.
 
     Raises:
@@ -178,7 +178,7 @@ class CellGenotype:
     def merged(
         cls, nodes: Sequence[Sequence[tuple[str, int]]], merge: Merge, *, num_inputs: int = 2
     ) -> CellGenotype:
-        """Return the cell of these nodes that gives out what `merge` says."""
+        """Return the cell of these nodes whose output is that of `merge`."""
         used = {source for node in nodes for _, source in node} if merge == "loose_end" else set()
         states = range(num_inputs, num_inputs + len(nodes))
         concat = tuple(state for state in states if state not in used)
@@ -193,7 +193,7 @@ class CellGenotype:
         Args:
             sample: Labels and chosen values, those of `cell_choices` among them.
             cell: What the labels begin with.
-            merge: What the cell gives out.
+            merge: The output of the cell.
             num_inputs: Inputs of the cell.
         """
         nodes: list[list[tuple[str, int]]] = []
@@ -207,7 +207,7 @@ class CellGenotype:
 
         Args:
             entries: Operation and input, two entries a node.
-            concat: The states that the cell gives out.
+            concat: The states that are its output.
 
         Raises:
             InvalidSampleError: That is not what they are.

@@ -12,7 +12,7 @@ is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import prod, sqrt
 from typing import Final, TypeAlias
@@ -33,6 +33,7 @@ __all__ = [
     "ResidualSequence",
     "SqueezeExcite",
     "initialize_mobile",
+    "inverted_residuals",
     "make_divisible",
 ]
 
@@ -239,6 +240,38 @@ class InvertedResidual(ResidualSequence):
             *project,
             residual=_keeps_shape(in_channels, out_channels, stride, residual),
         )
+
+
+def inverted_residuals(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    blocks: Iterable[tuple[int, int]],
+    *,
+    norm: NormFactory,
+    activation: ActivationFactory = RELU6,
+) -> Iterator[InvertedResidual]:
+    """Yield the blocks of a stage; the first changes width and resolution.
+
+    Args:
+        in_channels: Channels of the input of the first block.
+        out_channels: Channels of the output of each block.
+        stride: Of the first block.
+        blocks: Kernel size and expansion of each block.
+        norm: Makes each norm.
+        activation: Makes each activation.
+    """
+    for kernel_size, expand_ratio in blocks:
+        yield InvertedResidual(
+            in_channels,
+            out_channels,
+            expand_ratio,
+            kernel_size,
+            stride,
+            norm=norm,
+            activation=activation,
+        )
+        in_channels, stride = out_channels, 1
 
 
 def _keeps_shape(

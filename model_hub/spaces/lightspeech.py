@@ -44,7 +44,7 @@ class LightSpeech(TokenSpace):
     Args:
         num_symbols: Phonemes, 0 for padding among them.
         hidden_size: Width of everything; a multiple of 8.
-        speaker_size: Width of the vector that says who speaks; None for a network of one speaker.
+        speaker_size: Width of the vector of the speaker; None for a network of one speaker.
             The published network has this layer and leaves it unused.
         dropout_rate: Of embeddings and of the layers.
         pitch_mean: Of the data set, in Hz.

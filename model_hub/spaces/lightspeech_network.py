@@ -234,7 +234,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
 
 
 class Speech(NamedTuple):
-    """What the network says.
+    """The output of the network.
 
     Args:
         mels: Mel spectrogram (batch, frames, 80).
@@ -257,7 +257,7 @@ class LightSpeechNetwork(nn.Module):
         decoder: Names of the operations on frames.
         num_symbols: Phonemes, 0 for padding among them.
         width: Of everything.
-        speaker_size: Width of the vector that says who speaks, if there is one.
+        speaker_size: Width of the vector of the speaker; None for a network without.
         dropout_rate: Of embeddings and of the layers.
         pitch_scale: Mean and standard deviation of the pitch in Hz.
     """
@@ -302,7 +302,7 @@ class LightSpeechNetwork(nn.Module):
         pitch: Tensor | None = None,
         speaker: Tensor | None = None,
     ) -> Speech:
-        """Say phonemes.
+        """Return the speech for phonemes.
 
         Args:
             ids: Phonemes (batch, phonemes), 0 for padding.
@@ -310,7 +310,7 @@ class LightSpeechNetwork(nn.Module):
                 by the predicted durations if not given.
             pitch: Normalised pitch and a positive number where unvoiced, (batch, frames, 2); as
                 predicted if not given.
-            speaker: Who speaks, (batch, speaker_size).
+            speaker: Vectors of the speakers, (batch, speaker_size).
 
         Raises:
             InvalidArgumentError: There is a speaker, but no layer that takes it.

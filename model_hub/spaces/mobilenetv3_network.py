@@ -32,7 +32,7 @@ ACTIVATIONS: Final[Mapping[str, ActivationFactory]] = {
 
 @dataclass(frozen=True, slots=True)
 class MobileLayer:
-    """What the stem, a stage or one of the last convolutions is made to.
+    """Width, stride and activation of the stem, a stage or one of the last convolutions.
 
     Args:
         width: Output channels.
@@ -47,7 +47,7 @@ class MobileLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileBlock:
-    """What is chosen of a block.
+    """The choices of a block.
 
     Args:
         kernel_size: Of the depthwise convolution.

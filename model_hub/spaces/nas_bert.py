@@ -119,7 +119,7 @@ class NASBERT(TokenSpace):
 
     @property
     def most_ids(self) -> int:
-        """As many as have a position."""
+        """As many as there are positions."""
         return self.max_length
 
     @property

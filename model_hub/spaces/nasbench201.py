@@ -57,7 +57,7 @@ class NasBench201(ModelSpace):
 
     @property
     def image_step(self) -> int:
-        """Two blocks add what a convolution and what a pooling of stride 2 leave of an image."""
+        """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
         return 4
 
     @property

@@ -48,7 +48,7 @@ _FEWEST_CELLS: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class CellNetworkSpace(ModelSpace):
-    """What spaces of networks of cells share.
+    """Base of the spaces whose networks are three stages of normal and reduction cells.
 
     Args:
         width: Channels of an operation in the first stage, or several to choose from.
@@ -119,7 +119,7 @@ class CellNetworkSpace(ModelSpace):
 
 
 class CellSpace(CellNetworkSpace):
-    """A space of cells; one of other cells sets the three class variables."""
+    """A space of two searched cells; its subclasses set the three class variables."""
 
     operations: ClassVar[tuple[str, ...]]
     """Names of the candidates, of `CELL_OPERATIONS`, in the order of the grid."""
@@ -128,7 +128,7 @@ class CellSpace(CellNetworkSpace):
     """Nodes of either cell."""
 
     merge: ClassVar[Merge]
-    """What a cell gives out."""
+    """The output of a cell."""
 
     def genotype(self, values: Sample, cell: str) -> CellGenotype:
         """Return the cell `normal` or `reduce` of a sample."""
@@ -230,11 +230,11 @@ def _alternatives(argument: str, value: object) -> tuple[object, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class NdsCells(CellNetworkSpace):
-    """Networks of two given cells: what remains to choose is width and depth, if anything.
+    """Networks of two given cells; width and depth may be choices.
 
     Args:
-        normal: Every cell but two; a genotype, or the dict of one.
-        reduce: The first cell of the second and of the third stage, likewise.
+        normal: The normal cell: a genotype, or the dict of one.
+        reduce: The reduction cell, with which the second and the third stage begin, likewise.
 
     Raises:
         InvalidSampleError: A dict is no cell.

@@ -46,7 +46,7 @@ class NasNetCell(nn.Module):
 
     Raises:
         UnknownNameError: The genotype has an operation that `operations` does not.
-        InvalidSampleError: A reduction cell gives out an input of its own.
+        InvalidSampleError: An input of a reduction cell is part of its output.
     """
 
     def __init__(

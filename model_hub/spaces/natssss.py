@@ -51,7 +51,7 @@ class NatsSss(ModelSpace):
 
     @property
     def image_step(self) -> int:
-        """Two blocks add what a convolution and what a pooling of stride 2 leave of an image."""
+        """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
         return 4
 
     @property

@@ -107,7 +107,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpace(ModelSpace):
-    """What the three families share: a stem and stages of equal blocks.
+    """Base of the three families: a stem and stages of equal blocks.
 
     Each entry of a list is the value of a stage, or a list of candidates to choose from. The
     default candidates are sizes like those of the published networks, not the grid of the paper.

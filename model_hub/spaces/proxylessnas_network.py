@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
@@ -15,6 +14,7 @@ from model_hub.blocks.mobile import (
     InvertedResidual,
     NormFactory,
     initialize_mobile,
+    inverted_residuals,
 )
 
 __all__ = ["ProxylessNASNetwork"]
@@ -50,7 +50,9 @@ class ProxylessNASNetwork(nn.Module):
         blocks: list[nn.Module] = [DepthwiseSeparable(widths[0], widths[1], norm=norm)]
         ends = pairwise(widths[1:7])
         for (before, after), stage, stride in zip(ends, stages, _STAGE_STRIDES, strict=True):
-            blocks.append(nn.Sequential(*_stage_blocks(before, after, stride, stage, norm)))
+            blocks.append(
+                nn.Sequential(*inverted_residuals(before, after, stride, stage, norm=norm))
+            )
         kernel_size, expand_ratio = last_block
         blocks.append(InvertedResidual(widths[6], widths[7], expand_ratio, kernel_size, norm=norm))
         self.blocks = nn.Sequential(*blocks)
@@ -68,18 +70,3 @@ class ProxylessNASNetwork(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """Return the names of the parameters that the authors train without weight decay."""
         return {"classifier.weight", "classifier.bias"}
-
-
-def _stage_blocks(
-    in_channels: int,
-    out_channels: int,
-    stride: int,
-    blocks: list[tuple[int, int]],
-    norm: NormFactory,
-) -> Iterator[InvertedResidual]:
-    """Yield the blocks of a stage; the first changes width and resolution."""
-    for kernel_size, expand_ratio in blocks:
-        yield InvertedResidual(
-            in_channels, out_channels, expand_ratio, kernel_size, stride, norm=norm
-        )
-        in_channels, stride = out_channels, 1

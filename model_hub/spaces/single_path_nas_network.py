@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from math import sqrt
 from typing import Final
@@ -15,6 +14,7 @@ from model_hub.blocks.mobile import (
     InvertedResidual,
     MobileNetwork,
     NormFactory,
+    inverted_residuals,
 )
 
 __all__ = ["SinglePathNASNetwork"]
@@ -53,7 +53,10 @@ class SinglePathNASNetwork(MobileNetwork):
         super().__init__(
             [
                 [first],
-                *(_stage_blocks(*ends, stride, stage, norm) for ends, stride, stage in searched),
+                *(
+                    inverted_residuals(*ends, stride, stage, norm=norm, activation=RELU)
+                    for ends, stride, stage in searched
+                ),
                 [last],
             ],
             stem_width=_STEM_WIDTH,
@@ -66,24 +69,3 @@ class SinglePathNASNetwork(MobileNetwork):
         )
         bound = 1 / sqrt(num_labels)
         nn.init.uniform_(self.classifier.weight, -bound, bound)
-
-
-def _stage_blocks(
-    in_channels: int,
-    out_channels: int,
-    stride: int,
-    blocks: list[tuple[int, int]],
-    norm: NormFactory,
-) -> Iterator[InvertedResidual]:
-    """Yield the blocks of a stage; the first changes width and resolution."""
-    for kernel_size, expand_ratio in blocks:
-        yield InvertedResidual(
-            in_channels,
-            out_channels,
-            expand_ratio,
-            kernel_size,
-            stride,
-            norm=norm,
-            activation=RELU,
-        )
-        in_channels, stride = out_channels, 1

@@ -95,19 +95,12 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
         api_key: Sent as `Authorization: Bearer`, for servers that want one; None:
             `$NASBENCH_API_KEY`, if it is set.
         compress: Whether answers come gzipped: worth it over slow lines only.
-        cache: Where answers are kept for later, in this and other processes of this machine: True,
-            in the user's cache folder; a path, in that file, 256 MiB at most; None or False, not.
-            An answer is used for as long as the server allows, then the server is asked whether it
-            still holds; one that cannot be reached is an error all the same. Batches and questions
-            about architectures are always asked.
         max_answer: Bytes that an answer may have, packed or unpacked; a longer one is given up
             where that shows, with UnexpectedAnswerError. Files are not bounded by it: those of jobs
             are by what the job says of their size, and exports go to the disk as they come.
 
     Raises:
         InvalidSettingError: The address or the key is none, or a number is out of range.
-        OSError: The file of the cache cannot be opened.
-        ValueError: The file of the cache holds other things.
 
     Example:
         with BenchClient() as bench:
@@ -123,7 +116,6 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
         retries: int = _RETRIES,
         api_key: str | None = None,
         compress: bool = False,
-        cache: bool | str | os.PathLike[str] | None = None,
         max_answer: int = MOST_ANSWER,
     ) -> None:
         settings = HttpSettings.of(
@@ -132,7 +124,6 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
             retries=retries,
             api_key=api_key,
             compress=compress,
-            cache=cache,
             max_answer=max_answer,
         )
         self._use(HttpTransport(settings))
@@ -268,7 +259,6 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
         retries: int = _RETRIES,
         api_key: str | None = None,
         compress: bool = False,
-        cache: bool | str | os.PathLike[str] | None = None,
         max_answer: int = MOST_ANSWER,
     ) -> None:
         settings = HttpSettings.of(
@@ -277,7 +267,6 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
             retries=retries,
             api_key=api_key,
             compress=compress,
-            cache=cache,
             max_answer=max_answer,
         )
         self._use(AsyncHttpTransport(settings))

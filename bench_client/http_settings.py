@@ -6,8 +6,7 @@ import base64
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,9 +15,6 @@ import httpx
 from bench_client.bodies import MOST_ANSWER
 from bench_client.connection_pool import AsyncConnectionPool, Pool
 from bench_client.errors import InvalidSettingError
-
-if TYPE_CHECKING:
-    from bench_client.cache import AnswerCache
 
 __all__ = ["CONNECTIONS", "HttpSettings"]
 
@@ -60,7 +56,6 @@ class HttpSettings:
     retries: int
     api_key: str | None = field(repr=False)
     compress: bool
-    cache: bool | str | os.PathLike[str] | None = None
     max_answer: int = MOST_ANSWER
 
     def __post_init__(self) -> None:
@@ -95,22 +90,6 @@ class HttpSettings:
         """The address without the secrets it may contain."""
         url = httpx.URL(self.url)
         return str(url.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/")
-
-    def open_cache(self) -> AnswerCache | None:
-        """Return the cache for the answers of this service to this caller, if one is wanted.
-
-        Raises:
-            OSError: Its file cannot be opened.
-            ValueError: Its file is something else.
-        """
-        if self.cache is None or self.cache is False:
-            return None
-        # Not at the top: whoever keeps nothing needs no SQLite.
-        from bench_client.cache import AnswerCache, default_file, owner_of  # noqa: PLC0415
-
-        path = default_file() if self.cache is True else Path(self.cache).expanduser()
-        address = str(httpx.URL(self.url)).rstrip("/")
-        return AnswerCache(path, owner_of(address, self.api_key))
 
     def open_pool(self) -> Pool:
         """Return connections for threads."""

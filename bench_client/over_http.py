@@ -6,8 +6,8 @@ import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
@@ -21,11 +21,7 @@ from bench_client.long_poll import HoldingPlaces, let_hold
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.responses import read
 from bench_client.retries import Outcome, Retries
-from bench_client.revalidation import Write, ask_through
 from bench_client.routes import call_of
-
-if TYPE_CHECKING:
-    from bench_client.cache import AnswerCache
 
 __all__ = ["AsyncHttpTransport", "HttpTransport"]
 
@@ -38,41 +34,30 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Step: TypeAlias = httpx.Request | Pause | Write
+Step: TypeAlias = httpx.Request | Pause
 
 
 def exchange(
-    question: Question[A],
-    settings: HttpSettings,
-    build: Callable[..., httpx.Request],
-    cache: AnswerCache | None = None,
+    question: Question[A], settings: HttpSettings, build: Callable[..., httpx.Request]
 ) -> Generator[Step, Any, A]:
     """Ask a question until it is answered or asking again is pointless.
 
-    Yields requests, to be sent the `Outcome` of each, and pauses and writes, to be sent nothing.
+    Yields requests, to be sent the `Outcome` of each, and pauses, to be sent nothing.
 
     Args:
         question: What is asked.
         settings: How to reach the service.
         build: Makes a request of method, address, content and headers.
-        cache: Answers to GET at hand, if they are kept.
 
     Raises:
         BenchError: It was not answered.
     """
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
-
-    def send(headers: Mapping[str, str]) -> Generator[Step, Any, Outcome]:
-        request = let_hold(build(call.method, url, content=call.body, headers=headers), question)
-        return _send_until_settled(request, Retries(settings.retries))
-
-    if call.body is not None:
-        outcome = yield from send({"Content-Type": "application/json"})
-        return read(question, outcome, settings.shown)
-    if cache is None or call.method != "GET":
-        return read(question, (yield from send({})), settings.shown)
-    return (yield from ask_through(cache, question, call.target, send, settings.shown))
+    headers = {} if call.body is None else {"Content-Type": "application/json"}
+    request = let_hold(build(call.method, url, content=call.body, headers=headers), question)
+    outcome = yield from _send_until_settled(request, Retries(settings.retries))
+    return read(question, outcome, settings.shown)
 
 
 def beginning(
@@ -113,7 +98,6 @@ class _Transport(ABC):
     def __init__(self, settings: HttpSettings, places: int) -> None:
         self._settings = settings
         self._limits = Limits(settings.max_answer, packed=settings.compress, address=settings.shown)
-        self._cache = settings.open_cache()
         self._num_places = places
         self._begin()
         # Not at the top: importing the client brings httpx and pydantic only.
@@ -161,7 +145,7 @@ class HttpTransport(_Transport):
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
         with self._places.place_for(question) as asked:
-            steps = exchange(asked, self._settings, self._pool().build_request, self._cache)
+            steps = exchange(asked, self._settings, self._pool().build_request)
             return drive(steps, self._perform)
 
     def download(self, question: Download[A]) -> A:
@@ -172,11 +156,9 @@ class HttpTransport(_Transport):
             return save(question, response, file, self._limits)
 
     def close(self) -> None:
-        """Close the connections and the cache."""
+        """Close the connections."""
         if self._opened is not None:
             self._opened.close()
-        if self._cache is not None:
-            self._cache.close()
 
     def _pool(self) -> Pool:
         found = self._opened
@@ -188,9 +170,6 @@ class HttpTransport(_Transport):
     def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
-            return None
-        if isinstance(step, Write):
-            step.perform()
             return None
         try:
             return self._read(self._pool().send(step))
@@ -231,7 +210,7 @@ class AsyncHttpTransport(_Transport):
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
         with self._places.place_for(question) as asked:
-            steps = exchange(asked, self._settings, self._pool().build_request, self._cache)
+            steps = exchange(asked, self._settings, self._pool().build_request)
             return await drive_awaiting(steps, self._perform)
 
     async def download(self, question: Download[A]) -> A:
@@ -242,11 +221,9 @@ class AsyncHttpTransport(_Transport):
             return await save_awaiting(question, response, file, self._limits)
 
     async def close(self) -> None:
-        """Close the connections and the cache."""
+        """Close the connections."""
         if self._opened is not None:
             await self._opened.close()
-        if self._cache is not None:
-            await asyncio.to_thread(self._cache.close)
 
     def _pool(self) -> AsyncConnectionPool:
         if self._opened is None:
@@ -256,9 +233,6 @@ class AsyncHttpTransport(_Transport):
     async def _perform(self, step: Step) -> Outcome | None:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
-            return None
-        if isinstance(step, Write):
-            await asyncio.to_thread(step.perform)
             return None
         try:
             return await self._read(await self._pool().send(step))

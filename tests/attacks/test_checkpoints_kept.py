@@ -267,7 +267,7 @@ def test_clients_and_the_command_line_list_and_delete(start: Start) -> None:
             bench.delete_checkpoint(second)
 
     async def delete_awaiting() -> list[str]:
-        async with AsyncBenchClient(url, cache=None) as bench:
+        async with AsyncBenchClient(url) as bench:
             await bench.delete_checkpoint(first)
             return [found.sha256 for found in await bench.checkpoints()]
 

@@ -51,16 +51,15 @@ def server(sample_database: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     served.stop()
 
 
-@pytest.fixture(params=["http", "cached", "local"])
+@pytest.fixture(params=["http", "local"])
 def client(
-    request: pytest.FixtureRequest, server: str, sample_database: Path, tmp_path: Path
+    request: pytest.FixtureRequest, server: str, sample_database: Path
 ) -> Iterator[BenchClient]:
     """A client that has asked once: its connections are open."""
     if request.param == "local":
         bench = BenchClient.local(sample_database.parent)
     else:
-        cache = tmp_path / "cache.db" if request.param == "cached" else None
-        bench = BenchClient(server, cache=cache)
+        bench = BenchClient(server)
     with bench:
         bench.query_nb201(7, 200, "cifar100")
         yield bench
@@ -151,11 +150,11 @@ def test_a_child_that_closes_its_client_leaves_that_of_the_parent_open(
     check_all(client, [7, 0])
 
 
-def test_a_child_that_ends_as_any_program_does_harms_nobody(server: str, tmp_path: Path) -> None:
+def test_a_child_that_ends_as_any_program_does_harms_nobody(server: str) -> None:
     program = f"""
 import os, sys
 from bench_client import BenchClient
-bench = BenchClient({server!r}, cache={str(tmp_path / "c.db")!r})
+bench = BenchClient({server!r})
 asked = lambda arch: {{run.config.index for run in bench.query_nb201(arch, 200, "cifar100")}}
 asked(7)
 if os.fork() == 0:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -121,11 +120,7 @@ class Received:
 
 
 class BenchmarkServer(ThreadingHTTPServer):
-    """Answers from a catalog, or with the scripted replies as long as there are some.
-
-    Attributes:
-        cache_control: Sent with an `ETag` with answers to GET, which are then checked; None: not.
-    """
+    """Answers from a catalog, or with the scripted replies as long as there are some."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -134,7 +129,6 @@ class BenchmarkServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.catalog = Catalog(directory)
         self.script: deque[Reply] = deque()
-        self.cache_control: str | None = None
         self.received: list[Received] = []
         self.connections: list[socket.socket] = []
         self.stop_waiting = threading.Event()
@@ -178,16 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.command, parts.path, query, headers, body))
         reply = self.server.script.popleft() if self.server.script else None
-        self._send(reply or self._checked(self._answer(parts.path, query, body or {})))
-
-    def _checked(self, reply: Reply) -> Reply:
-        cache_control = self.server.cache_control
-        if self.command != "GET" or reply.status != 200 or cache_control is None:
-            return reply
-        etag = f'W/"{hashlib.blake2b(reply.body, digest_size=12).hexdigest()}"'
-        headers = {"ETag": etag, "Cache-Control": cache_control}
-        held = self.headers.get("If-None-Match") == etag
-        return Reply(304, headers=headers) if held else replace(reply, headers=headers)
+        self._send(reply or self._answer(parts.path, query, body or {}))
 
     def _send(self, reply: Reply) -> None:
         self.server.stop_waiting.wait(reply.delay)

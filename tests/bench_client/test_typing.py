@@ -58,7 +58,7 @@ def blocking(bench: BenchClient) -> float | None:
     assert_type(bench.query("nasbench201", 0, 200), list[Any])
     assert_type(BenchClient.query_nb201(bench, 0), Items[Nb201Stats])
     assert_type(BenchClient.local("x"), BenchClient)
-    with BenchClient("http://lab:8000", timeout=1, retries=0, cache=True) as opened:
+    with BenchClient("http://lab:8000", timeout=1, retries=0, compress=True) as opened:
         assert_type(opened, BenchClient)
     return as_list[0].latency
 
@@ -122,7 +122,7 @@ def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:
     bench.query_nb201(0)[0].test_acc = 1.0  # type: ignore[misc]
     bench.query_nb999(0)  # type: ignore[attr-defined]
     BenchClient("http://lab:8000", 1.0)  # type: ignore[call-arg]
-    BenchClient("http://lab:8000", cache=7)  # type: ignore[arg-type]
+    BenchClient("http://lab:8000", compress="gzip")  # type: ignore[arg-type]
     bench.evaluate(model="proxyless-mobile")  # type: ignore[call-arg]
     bench.evaluate(model="x", dataset="mine", precision="float8")  # type: ignore[arg-type]
     bench.latency(model="x", device="tpu")  # type: ignore[arg-type]

@@ -9,14 +9,22 @@ for run in bench.query_nb201(arch, 200, "cifar100"):
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bench_client.clients import AsyncBenchClient, BenchClient
 from bench_client.errors import (
     BenchError,
     BenchmarkNotInstalledError,
+    BudgetExhausted,
     InvalidArchitectureError,
     InvalidRequestError,
     InvalidSettingError,
+    JobCancelledError,
+    JobFailedError,
+    JobNotDoneError,
+    JobWaitError,
     NotAuthorizedError,
+    NotRecordedError,
     RequestTimeoutError,
     ServerFailedError,
     ServerOverloadedError,
@@ -25,60 +33,56 @@ from bench_client.errors import (
     TooLargeError,
     UnavailableError,
     UnexpectedAnswerError,
-    UnsupportedQuestionError,
-)
-from bench_client.frames import Batch, Items
-from bench_client.job_errors import (
-    JobCancelledError,
-    JobFailedError,
-    JobNotDoneError,
-    JobWaitError,
     UnknownDatasetError,
     UnknownJobError,
+    UnsupportedQuestionError,
 )
-from bench_client.models import (
-    BenchmarkInfo,
-    Distribution,
-    FieldDescription,
-    FieldError,
-    Job,
-    JobArtifact,
-    NatsSssArchitecture,
-    NatsSssConfig,
-    NatsSssCurves,
-    NatsSssEpoch,
-    NatsSssStats,
-    Nb101Config,
-    Nb101Curves,
-    Nb101Epoch,
-    Nb101Hash,
-    Nb101Stats,
-    Nb201Architecture,
-    Nb201Config,
-    Nb201Curves,
-    Nb201Epoch,
-    Nb201Hardware,
-    Nb201HardwareConfig,
-    Nb201Stats,
-    NdsArchitecture,
-    NdsConfig,
-    NdsCurves,
-    NdsDistribution,
-    NdsEpoch,
-    NdsFamily,
-    NdsStats,
-    Problem,
-    ProvenanceInfo,
-    Ranked,
-    RegisteredDataset,
-    RegisteredWorker,
-    Standing,
-    TradeOff,
-)
-from bench_client.simulation import AsyncSimulation, Simulation
-from bench_client.simulation_errors import BudgetExhausted, NotRecordedError
-from bench_client.simulation_ledger import Evaluation, TrajectoryPoint
-from bench_client.simulation_settings import SimulationSettings
+from bench_client.late_imports import late_names
+
+if TYPE_CHECKING:
+    from bench_client.frames import Batch, Items
+    from bench_client.models import (
+        BenchmarkInfo,
+        Distribution,
+        FieldDescription,
+        FieldError,
+        Job,
+        JobArtifact,
+        NatsSssArchitecture,
+        NatsSssConfig,
+        NatsSssCurves,
+        NatsSssEpoch,
+        NatsSssStats,
+        Nb101Config,
+        Nb101Curves,
+        Nb101Epoch,
+        Nb101Hash,
+        Nb101Stats,
+        Nb201Architecture,
+        Nb201Config,
+        Nb201Curves,
+        Nb201Epoch,
+        Nb201Hardware,
+        Nb201HardwareConfig,
+        Nb201Stats,
+        NdsArchitecture,
+        NdsConfig,
+        NdsCurves,
+        NdsDistribution,
+        NdsEpoch,
+        NdsFamily,
+        NdsStats,
+        Problem,
+        ProvenanceInfo,
+        Ranked,
+        RegisteredDataset,
+        RegisteredWorker,
+        Standing,
+        TradeOff,
+    )
+    from bench_client.simulation import AsyncSimulation, Simulation
+    from bench_client.simulation_ledger import Evaluation, TrajectoryPoint
+    from bench_client.simulation_settings import SimulationSettings
 
 __all__ = [
     "AsyncBenchClient",
@@ -151,3 +155,10 @@ __all__ = [
     "UnknownJobError",
     "UnsupportedQuestionError",
 ]
+
+# The models, simulations and data frames: most of what importing everything would take.
+__getattr__ = late_names(
+    __name__,
+    __all__,
+    ("models", "frames", "simulation", "simulation_ledger", "simulation_settings"),
+)

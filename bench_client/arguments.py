@@ -6,7 +6,7 @@ import operator
 from typing import Any, Literal, TypeAlias
 
 from bench_client.errors import InvalidRequestError
-from bench_client.models import FieldError
+from bench_client.models.answers import FieldError
 
 __all__ = ["Reduction", "either", "plain", "whole"]
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from bench_client.downloads import Download, replacing
-from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
-from bench_client.job_errors import UnknownJobError
+from bench_client.errors import InvalidRequestError, UnexpectedAnswerError, UnknownJobError
 from bench_client.jobs import submit_model, wait
-from bench_client.models import Job, JobArtifact, WireModel
+from bench_client.models.answers import WireModel
+from bench_client.models.jobs import Job, JobArtifact
 from bench_client.models.submissions import ModelFormat
 from bench_client.networks import Network
-from bench_client.operations import Operation, Steps, ask
+from bench_client.operations import Steps, ask
 from bench_client.progress_line import WatchJob
 from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
 from missing_extra import refuse_missing
 
-__all__ = ["ArtifactMethods"]
+__all__ = ["download", "materialize"]
 
 _WEIGHTS: Final = "network.safetensors"
 _NEEDED: Final = ("torch", "safetensors", "model_hub")
@@ -157,13 +157,6 @@ def materialize(  # noqa: PLR0913 - the choices of a build
     with tempfile.TemporaryDirectory() as scratch:
         paths = yield from download(job, scratch, names=[_WEIGHTS])
         return _network(job, paths[_WEIGHTS])
-
-
-class ArtifactMethods:
-    """What every client of a service can do with the files of jobs."""
-
-    download = Operation(download)
-    materialize = Operation(materialize)
 
 
 def _check_names(names: list[str]) -> None:

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import os
 import time
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
-from bench_client.artifacts import ArtifactMethods
 from bench_client.bodies import MOST_ANSWER
-from bench_client.caller_warnings import warn_at_script
 from bench_client.downloads import Download
 from bench_client.errors import SyntheticDataWarning
-from bench_client.export import ExportMethods
 from bench_client.http_settings import HttpSettings
-from bench_client.jobs import JobMethods
+from bench_client.late_imports import LateModule
 from bench_client.methods import Surface
-from bench_client.models import ProvenanceMark
+from bench_client.models.answers import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
-from bench_client.simulation import AsyncSimulation, Simulation
-from bench_client.simulation_settings import SimulationSettings
 from bench_client.untrusted import cleaned
 from missing_extra import needs
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from bench_client import simulation, simulation_settings
+else:
+    asyncio = LateModule("asyncio")
+    simulation = LateModule("bench_client.simulation")
+    simulation_settings = LateModule("bench_client.simulation_settings")
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
 
@@ -70,6 +73,8 @@ class _SyntheticNotice:
         # One step, so that of several threads one warns, without a lock that a fork might keep.
         if self._warned.setdefault(name, mine) is not mine:
             return
+        from bench_client.caller_warnings import warn_at_script  # noqa: PLC0415 - few are warned
+
         warn_at_script(
             cleaned(
                 f"the numbers of {name} are made up ({provenance.source:.200}, `nbs sample`): good "
@@ -79,7 +84,7 @@ class _SyntheticNotice:
         )
 
 
-class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingClient):
+class BenchClient(Surface, BlockingClient):
     """Asks a benchmark service; may be shared by threads and processes.
 
     Connections belong to a process: after a fork the child makes its own, and a copy or a pickle of
@@ -155,7 +160,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
-    ) -> Simulation:
+    ) -> simulation.Simulation:
         """Return a clock that adds up the recorded training times of what a search evaluates.
 
         Nothing is asked until something is evaluated, and the server keeps no state of it. The
@@ -187,7 +192,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
             InvalidRequestError: An argument is malformed, or the benchmark records no training
                 times: NDS.
         """
-        settings = SimulationSettings.of(
+        settings = simulation_settings.SimulationSettings.of(
             benchmark,
             dataset,
             num_epochs,
@@ -198,7 +203,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
             free_repeats=free_repeats,
             evaluation_time=evaluation_time,
         )
-        return Simulation(self._ask, settings)
+        return simulation.Simulation(self._ask, settings)
 
     def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -240,7 +245,7 @@ class BenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, BlockingC
         return answer
 
 
-class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, AwaitedClient):
+class AsyncBenchClient(Surface, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
@@ -290,9 +295,9 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
-    ) -> AsyncSimulation:
+    ) -> simulation.AsyncSimulation:
         """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
-        settings = SimulationSettings.of(
+        settings = simulation_settings.SimulationSettings.of(
             benchmark,
             dataset,
             num_epochs,
@@ -303,7 +308,7 @@ class AsyncBenchClient(Surface, ExportMethods, JobMethods, ArtifactMethods, Awai
             free_repeats=free_repeats,
             evaluation_time=evaluation_time,
         )
-        return AsyncSimulation(self._ask, settings)
+        return simulation.AsyncSimulation(self._ask, settings)
 
     async def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""

@@ -9,11 +9,17 @@ every connection on each request, which took half the time of an answer.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+
+from bench_client.late_imports import LateModule
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LateModule("asyncio")
 
 __all__ = ["ASYNC_CONNECTIONS", "AsyncConnectionPool", "Pool"]
 

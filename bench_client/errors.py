@@ -10,6 +10,14 @@ BenchError
 ├── NotAuthorizedError             401 or 403: pass a valid `api_key`
 ├── BenchmarkNotInstalledError     404: make the database; the message says how
 ├── UnsupportedQuestionError       404: ask another benchmark; the message says why
+├── UnknownJobError                404: there is no such job, or its files were thrown away
+├── UnknownDatasetError            404: no worker has the data set; the message names others
+├── JobNotDoneError                a job has no result; its `job` tells more
+│   ├── JobFailedError             it failed or was parked: `job.error` says why
+│   ├── JobCancelledError          someone cancelled it
+│   └── JobWaitError               it still goes on, and the time to wait is over: wait again
+├── BudgetExhausted                a simulated search is over: the evaluation would pass the budget
+├── NotRecordedError               of a simulated search: the benchmark has no record of it
 ├── InvalidSettingError            a client cannot be made so: address, key, timeout, retries
 └── InvalidRequestError            400 or 422: mend the question; `errors` names the fields
     ├── InvalidArchitectureError   the architecture is malformed or outside the space
@@ -21,18 +29,28 @@ SyntheticDataWarning               the numbers are made up
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench_client.models import FieldError, Problem
 from bench_client.untrusted import cleaned
+
+if TYPE_CHECKING:
+    from bench_client.models.answers import FieldError, Problem
+    from bench_client.models.jobs import Job
+    from bench_client.simulation_ledger import Evaluation
 
 __all__ = [
     "BenchError",
     "BenchmarkNotInstalledError",
+    "BudgetExhausted",
     "InvalidArchitectureError",
     "InvalidRequestError",
     "InvalidSettingError",
+    "JobCancelledError",
+    "JobFailedError",
+    "JobNotDoneError",
+    "JobWaitError",
     "NotAuthorizedError",
+    "NotRecordedError",
     "RequestTimeoutError",
     "ServerFailedError",
     "ServerOverloadedError",
@@ -41,6 +59,8 @@ __all__ = [
     "TooLargeError",
     "UnavailableError",
     "UnexpectedAnswerError",
+    "UnknownDatasetError",
+    "UnknownJobError",
     "UnsupportedQuestionError",
 ]
 
@@ -164,3 +184,76 @@ class InvalidArchitectureError(InvalidRequestError):
 
 class TooLargeError(InvalidRequestError):
     """The request is larger than the server accepts."""
+
+
+class UnknownJobError(BenchError, LookupError):
+    """There is no such job, or none any more."""
+
+
+class UnknownDatasetError(BenchError, LookupError):
+    """No worker has the data set."""
+
+
+class JobNotDoneError(BenchError):
+    """A job has no result.
+
+    Args:
+        message: What became of it.
+        job: The job as it is.
+        request_id: Of the request that submitted it; that of the job by default.
+    """
+
+    def __init__(
+        self, message: str, *, job: Job | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, request_id=request_id or (job.request_id if job else None))
+        self._job = job
+
+    @property
+    def job(self) -> Job:
+        """The job as it was when the error was raised.
+
+        Raises:
+            LookupError: The error was made without one.
+        """
+        if self._job is None:
+            raise LookupError("this error was made without a job")
+        return self._job
+
+
+class JobFailedError(JobNotDoneError):
+    """A job failed, was parked after several attempts, or its result was thrown away."""
+
+
+class JobCancelledError(JobNotDoneError):
+    """A job was cancelled."""
+
+
+class JobWaitError(JobNotDoneError, TimeoutError):
+    """A job goes on longer than one wanted to wait for it."""
+
+
+class BudgetExhausted(BenchError):  # noqa: N818 - an end, as StopIteration is, not a failure
+    """An evaluation would pass the budget; it was neither charged nor returned.
+
+    The clock stands where it stood, and an evaluation that costs less may still fit.
+
+    Attributes:
+        cost: What the evaluation would have cost, in seconds.
+        remaining: What is left of the budget, in seconds.
+        evaluations: Of a batch: those before it, which did fit and were charged.
+    """
+
+    cost: float = 0.0
+    remaining: float = 0.0
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+class NotRecordedError(BenchError, LookupError):
+    """The benchmark has no such run, or its runs lack the metric or the time; nothing is charged.
+
+    Attributes:
+        positions: Of a batch: where in the list the architectures are, ascending.
+    """
+
+    positions: tuple[int, ...] = ()

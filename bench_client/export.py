@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from bench_client.arguments import Reduction, either, plain, whole
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError
-from bench_client.models import FieldError, ProvenanceMark, WireModel, fields_of
-from bench_client.operations import Operation, Steps, ask
+from bench_client.models.answers import FieldError, ProvenanceMark, WireModel
+from bench_client.models.benchmarks import fields_of
+from bench_client.operations import Steps, ask
 
-__all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "ExportDownload", "ExportMethods"]
+__all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "ExportDownload"]
 __all__ += ["Exported", "Format", "columns_of", "export", "export_to"]
 
 Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
@@ -119,13 +120,6 @@ def export_to(
     """
     chosen = _format(format, None)
     yield from ask(_question(benchmark, chosen, reduction, filters, lambda: nullcontext(file)))
-
-
-class ExportMethods:
-    """What every client can do with files."""
-
-    export = Operation(export)
-    export_to = Operation(export_to)
 
 
 def columns_of(benchmark: str) -> dict[str, dict[str, str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, closing
 from dataclasses import replace
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import httpx
 from pydantic import BaseModel
@@ -19,7 +18,13 @@ from bench_client.errors import (
     ServerUnreachableError,
     UnexpectedAnswerError,
 )
+from bench_client.late_imports import LateModule
 from bench_client.untrusted import request_id
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LateModule("asyncio")
 
 __all__ = ["off_the_loop", "save", "save_awaiting"]
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from bench_client.arguments import plain
 from bench_client.frames import Items
-from bench_client.models import Nb201Hardware, Page
+from bench_client.models.hw_nas_bench import Nb201Hardware
 from bench_client.nasbench201 import Architecture
 from bench_client.operations import Question, Steps
-from bench_client.pages import every_page, page_size
+from bench_client.pages import every_page, page_of, page_size
 
 __all__ = ["hardware_nb201"]
-
-_CostsPage: Final = Page[Nb201Hardware]
 
 
 def hardware_nb201(
@@ -43,5 +39,5 @@ def hardware_nb201(
     """
     filters = {"arch": plain(arch), "dataset": dataset, "device": device}
     options = {"limit": page_size(with_curves=False)}
-    question = Question("hardware", _CostsPage, "nasbench201", filters, options)
+    question = Question("hardware", page_of(Nb201Hardware), "nasbench201", filters, options)
     return (yield from every_page(question))

@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from bench_client.errors import UnavailableError
-from bench_client.job_errors import JobCancelledError, JobFailedError, JobWaitError
-from bench_client.models import (
+from bench_client.errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobWaitError,
+    UnavailableError,
+)
+from bench_client.models.jobs import (
     Checkpoint,
     CheckpointList,
     DatasetList,
@@ -27,11 +31,24 @@ from bench_client.models import (
 )
 from bench_client.models.submissions import Device, ModelFormat, Precision
 from bench_client.networks import Network
-from bench_client.operations import Held, Nothing, Operation, Question, Steps, Topic, ask, rest
+from bench_client.operations import Held, Nothing, Question, Steps, Topic, ask, rest
 from bench_client.pages import check_progress
 from bench_client.progress_line import WatchJob, progress_line
 
-__all__ = ["JobMethods", "submit_model", "wait"]
+__all__ = [
+    "build",
+    "cancel",
+    "checkpoints",
+    "datasets",
+    "delete_checkpoint",
+    "evaluate",
+    "job",
+    "jobs",
+    "latency",
+    "submit_model",
+    "wait",
+    "workers",
+]
 
 _HOLD: Final = 10.0
 """Seconds that the server may hold back how a job is, until something happens to it."""
@@ -373,22 +390,6 @@ def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
     """
     digest = checkpoint if isinstance(checkpoint, str) else checkpoint.sha256
     yield from ask(Question("delete_checkpoint", Nothing, checkpoint=digest))
-
-
-class JobMethods:
-    """What every client of a service can do with jobs."""
-
-    job = Operation(job)
-    jobs = Operation(jobs)
-    cancel = Operation(cancel)
-    wait = Operation(wait)
-    build = Operation(build)
-    evaluate = Operation(evaluate)
-    latency = Operation(latency)
-    workers = Operation(workers)
-    datasets = Operation(datasets)
-    checkpoints = Operation(checkpoints)
-    delete_checkpoint = Operation(delete_checkpoint)
 
 
 def _latest(question: Question[Any], limit: int | None) -> Steps[list[Any]]:

@@ -24,7 +24,8 @@ from bench_client.errors import (
     UnsupportedQuestionError,
 )
 from bench_client.export import ExportDownload, Exported, columns_of
-from bench_client.models import FieldError, ProvenanceMark, fields_of
+from bench_client.models.answers import FieldError, ProvenanceMark
+from bench_client.models.benchmarks import fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
 from benchmark_db.catalog import INSTALLABLE, Catalog

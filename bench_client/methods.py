@@ -4,33 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds, oracle
 from bench_client.errors import BenchmarkNotInstalledError
-from bench_client.models import BenchmarkInfo, BenchmarkList
+from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Question, Steps, ask
+
+if TYPE_CHECKING:
+    from bench_client import (
+        artifacts,
+        export,
+        hw_nas_bench,
+        jobs,
+        models,
+        nasbench101,
+        nasbench201,
+        natssss,
+        nds,
+        oracle,
+    )
+else:
+    artifacts = LateModule("bench_client.artifacts")
+    export = LateModule("bench_client.export")
+    hw_nas_bench = LateModule("bench_client.hw_nas_bench")
+    jobs = LateModule("bench_client.jobs")
+    models = LateModule("bench_client.models")
+    nasbench101 = LateModule("bench_client.nasbench101")
+    nasbench201 = LateModule("bench_client.nasbench201")
+    natssss = LateModule("bench_client.natssss")
+    nds = LateModule("bench_client.nds")
+    oracle = LateModule("bench_client.oracle")
 
 __all__ = ["Surface"]
 
-_QUERIES: Final[Mapping[str, Callable[..., Steps[list[Any]]]]] = MappingProxyType(
+_QUERIES: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = MappingProxyType(
     {
-        "nasbench101": nasbench101.query_nb101,
-        "nasbench201": nasbench201.query_nb201,
-        "natssss": natssss.query_natssss,
-        "nds": nds.query_nds,
-        "hw-nas-bench": hw_nas_bench.hardware_nb201,
+        "nasbench101": lambda: nasbench101.query_nb101,
+        "nasbench201": lambda: nasbench201.query_nb201,
+        "natssss": lambda: natssss.query_natssss,
+        "nds": lambda: nds.query_nds,
+        "hw-nas-bench": lambda: hw_nas_bench.hardware_nb201,
     }
 )
 """The query of each benchmark, by its name."""
 
 
-def benchmarks() -> Steps[list[BenchmarkInfo]]:
+def benchmarks() -> Steps[list[models.BenchmarkInfo]]:
     """Return what there is to know of every installed benchmark."""
-    return (yield from ask(Question("benchmarks", BenchmarkList))).items
+    return (yield from ask(Question("benchmarks", models.BenchmarkList))).items
 
 
-def benchmark(name: str) -> Steps[BenchmarkInfo]:
+def benchmark(name: str) -> Steps[models.BenchmarkInfo]:
     """Return description, origin and fields, with units, of an installed benchmark.
 
     Args:
@@ -39,7 +63,7 @@ def benchmark(name: str) -> Steps[BenchmarkInfo]:
     Raises:
         BenchmarkNotInstalledError: It does not exist or is not installed.
     """
-    return (yield from ask(Question("benchmark", BenchmarkInfo, name)))
+    return (yield from ask(Question("benchmark", models.BenchmarkInfo, name)))
 
 
 def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
@@ -61,42 +85,59 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
         raise BenchmarkNotInstalledError(
             f"this client knows no benchmark {benchmark!r:.80}; known are {known}"
         )
-    return (yield from _QUERIES[benchmark](*filters, **options))
+    return (yield from _QUERIES[benchmark]()(*filters, **options))
 
 
 class Surface:
     """The methods that every client has."""
 
-    benchmarks = Operation(benchmarks)
-    benchmark = Operation(benchmark)
-    query = Operation(query)
+    benchmarks = Operation(lambda: benchmarks)
+    benchmark = Operation(lambda: benchmark)
+    query = Operation(lambda: query)
 
-    top = Operation(oracle.top)
-    pareto = Operation(oracle.pareto)
-    rank = Operation(oracle.rank)
-    distribution = Operation(oracle.distribution)
-    random = Operation(oracle.random)
-    neighbors = Operation(oracle.neighbors)
+    top = Operation(lambda: oracle.top)
+    pareto = Operation(lambda: oracle.pareto)
+    rank = Operation(lambda: oracle.rank)
+    distribution = Operation(lambda: oracle.distribution)
+    random = Operation(lambda: oracle.random)
+    neighbors = Operation(lambda: oracle.neighbors)
 
-    query_nb101 = Operation(nasbench101.query_nb101)
-    query_nb101_many = Operation(nasbench101.query_nb101_many)
-    curves_nb101 = Operation(nasbench101.curves_nb101)
-    hash_nb101 = Operation(nasbench101.hash_nb101)
-    hash_nb101_many = Operation(nasbench101.hash_nb101_many)
+    query_nb101 = Operation(lambda: nasbench101.query_nb101)
+    query_nb101_many = Operation(lambda: nasbench101.query_nb101_many)
+    curves_nb101 = Operation(lambda: nasbench101.curves_nb101)
+    hash_nb101 = Operation(lambda: nasbench101.hash_nb101)
+    hash_nb101_many = Operation(lambda: nasbench101.hash_nb101_many)
 
-    query_nb201 = Operation(nasbench201.query_nb201)
-    query_nb201_many = Operation(nasbench201.query_nb201_many)
-    curves_nb201 = Operation(nasbench201.curves_nb201)
-    describe_nb201 = Operation(nasbench201.describe_nb201)
-    hardware_nb201 = Operation(hw_nas_bench.hardware_nb201)
+    query_nb201 = Operation(lambda: nasbench201.query_nb201)
+    query_nb201_many = Operation(lambda: nasbench201.query_nb201_many)
+    curves_nb201 = Operation(lambda: nasbench201.curves_nb201)
+    describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
+    hardware_nb201 = Operation(lambda: hw_nas_bench.hardware_nb201)
 
-    query_natssss = Operation(natssss.query_natssss)
-    query_natssss_many = Operation(natssss.query_natssss_many)
-    curves_natssss = Operation(natssss.curves_natssss)
-    describe_natssss = Operation(natssss.describe_natssss)
+    query_natssss = Operation(lambda: natssss.query_natssss)
+    query_natssss_many = Operation(lambda: natssss.query_natssss_many)
+    curves_natssss = Operation(lambda: natssss.curves_natssss)
+    describe_natssss = Operation(lambda: natssss.describe_natssss)
 
-    query_nds = Operation(nds.query_nds)
-    query_nds_many = Operation(nds.query_nds_many)
-    curves_nds = Operation(nds.curves_nds)
-    families_nds = Operation(nds.families_nds)
-    distribution_nds = Operation(nds.distribution_nds)
+    query_nds = Operation(lambda: nds.query_nds)
+    query_nds_many = Operation(lambda: nds.query_nds_many)
+    curves_nds = Operation(lambda: nds.curves_nds)
+    families_nds = Operation(lambda: nds.families_nds)
+    distribution_nds = Operation(lambda: nds.distribution_nds)
+
+    export = Operation(lambda: export.export)
+    export_to = Operation(lambda: export.export_to)
+
+    job = Operation(lambda: jobs.job)
+    jobs = Operation(lambda: jobs.jobs)
+    cancel = Operation(lambda: jobs.cancel)
+    wait = Operation(lambda: jobs.wait)
+    build = Operation(lambda: jobs.build)
+    evaluate = Operation(lambda: jobs.evaluate)
+    latency = Operation(lambda: jobs.latency)
+    workers = Operation(lambda: jobs.workers)
+    datasets = Operation(lambda: jobs.datasets)
+    checkpoints = Operation(lambda: jobs.checkpoints)
+    delete_checkpoint = Operation(lambda: jobs.delete_checkpoint)
+    download = Operation(lambda: artifacts.download)
+    materialize = Operation(lambda: artifacts.materialize)

@@ -7,16 +7,9 @@ from typing import Any, Final, TypeAlias
 
 from bench_client.arguments import Reduction, either, whole
 from bench_client.frames import Batch, Items
-from bench_client.models import (
-    BatchAnswer,
-    Nb101Curves,
-    Nb101Hash,
-    Nb101Hashes,
-    Nb101Stats,
-    Page,
-)
+from bench_client.models.nasbench101 import Nb101Curves, Nb101Hash, Nb101Hashes, Nb101Stats
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_batch, every_page, every_result, page_size
+from bench_client.pages import batch_of, every_batch, every_page, every_result, page_of, page_size
 
 __all__ = [
     "Cell",
@@ -32,9 +25,6 @@ Cell: TypeAlias = str | Mapping[str, Any]
 JSON text, or the published hash."""
 
 _NAME: Final = "nasbench101"
-_StatsPage: Final = Page[Nb101Stats]
-_CurvesPage: Final = Page[Nb101Curves]
-_StatsBatch: Final = BatchAnswer[Nb101Stats]
 
 
 def query_nb101(
@@ -74,7 +64,7 @@ def query_nb101(
         **_options(reduction, include_intermediates=include_intermediates),
         "limit": page_size(with_curves=include_intermediates),
     }
-    question = Question("computed_stats", _StatsPage, _NAME, filters, options)
+    question = Question("computed_stats", page_of(Nb101Stats), _NAME, filters, options)
     return (yield from every_page(question))
 
 
@@ -108,7 +98,7 @@ def query_nb101_many(
     """
     filters = _filters(num_epochs, isomorphism=isomorphism)
     options = _options(reduction, include_intermediates=include_intermediates)
-    question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
+    question = Question("computed_stats_many", batch_of(Nb101Stats), _NAME, filters, options)
     return (
         yield from every_batch(
             question, archs, with_curves=include_intermediates, sendable=_sendable
@@ -129,7 +119,7 @@ def curves_nb101(
     """
     filters = _filters(num_epochs, isomorphism=isomorphism, arch=_sendable(arch))
     options = {"reduction": reduction, "limit": page_size(with_curves=True)}
-    question = Question("intermediate_stats", _CurvesPage, _NAME, filters, options)
+    question = Question("intermediate_stats", page_of(Nb101Curves), _NAME, filters, options)
     return (yield from every_page(question))
 
 

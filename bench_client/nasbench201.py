@@ -7,13 +7,7 @@ from typing import Final, TypeAlias
 
 from bench_client.arguments import Reduction, plain
 from bench_client.frames import Batch, Items
-from bench_client.models import (
-    BatchAnswer,
-    Nb201Architecture,
-    Nb201Curves,
-    Nb201Stats,
-    Page,
-)
+from bench_client.models.nasbench201 import Nb201Architecture, Nb201Curves, Nb201Stats
 from bench_client.nats_bench import RunFilters, RunQuestions
 from bench_client.operations import Question, Steps, ask
 
@@ -31,9 +25,8 @@ Architecture: TypeAlias = str | int | Mapping[str, str] | Sequence[str]
 _NAME: Final = "nasbench201"
 _QUESTIONS: Final = RunQuestions(
     name=_NAME,
-    stats=Page[Nb201Stats],
-    curves=Page[Nb201Curves],
-    batch=BatchAnswer[Nb201Stats],
+    stats=Nb201Stats,
+    curves=Nb201Curves,
     sendable=plain,
 )
 

@@ -10,9 +10,8 @@ from pydantic import BaseModel
 
 from bench_client.arguments import Reduction, whole
 from bench_client.frames import Batch, Items
-from bench_client.models import BatchAnswer, Page
 from bench_client.operations import Question, Steps
-from bench_client.pages import every_batch, every_page, page_size
+from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
 
 __all__ = ["RunFilters", "RunQuestions"]
 
@@ -48,16 +47,14 @@ class RunQuestions(Generic[S, C]):
 
     Attributes:
         name: The benchmark.
-        stats: The page of statistics.
-        curves: The page of curves.
-        batch: The statistics of many.
+        stats: The statistics of a run.
+        curves: The curves of a run.
         sendable: Makes an architecture one that every transport can pass on.
     """
 
     name: str
-    stats: type[Page[S]]
-    curves: type[Page[C]]
-    batch: type[BatchAnswer[S]]
+    stats: type[S]
+    curves: type[C]
     sendable: Callable[[Any], Any]
 
     def query(
@@ -74,7 +71,7 @@ class RunQuestions(Generic[S, C]):
             "limit": page_size(with_curves=include_intermediates),
         }
         filters = which.sent(arch=self.sendable(arch))
-        question = Question("computed_stats", self.stats, self.name, filters, options)
+        question = Question("computed_stats", page_of(self.stats), self.name, filters, options)
         return (yield from every_page(question))
 
     def query_many(
@@ -87,7 +84,9 @@ class RunQuestions(Generic[S, C]):
     ) -> Steps[Batch[S]]:
         """Return the statistics of the runs of many architectures, aligned with them."""
         options = _options(reduction, include_intermediates=include_intermediates)
-        question = Question("computed_stats_many", self.batch, self.name, which.sent(), options)
+        question = Question(
+            "computed_stats_many", batch_of(self.stats), self.name, which.sent(), options
+        )
         return (
             yield from every_batch(
                 question, archs, with_curves=include_intermediates, sendable=self.sendable
@@ -100,7 +99,7 @@ class RunQuestions(Generic[S, C]):
         """Return the curves of the runs that match, in columns."""
         options = {"reduction": reduction, "limit": page_size(with_curves=True)}
         filters = which.sent(arch=self.sendable(arch))
-        question = Question("intermediate_stats", self.curves, self.name, filters, options)
+        question = Question("intermediate_stats", page_of(self.curves), self.name, filters, options)
         return (yield from every_page(question))
 
 

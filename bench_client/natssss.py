@@ -7,13 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from bench_client.arguments import Reduction, plain
 from bench_client.frames import Batch, Items
-from bench_client.models import (
-    BatchAnswer,
-    NatsSssArchitecture,
-    NatsSssCurves,
-    NatsSssStats,
-    Page,
-)
+from bench_client.models.natssss import NatsSssArchitecture, NatsSssCurves, NatsSssStats
 from bench_client.nats_bench import RunFilters, RunQuestions
 from bench_client.operations import Question, Steps, ask
 
@@ -40,9 +34,8 @@ def _sendable(arch: Any) -> Any:
 
 _QUESTIONS: Final = RunQuestions(
     name=_NAME,
-    stats=Page[NatsSssStats],
-    curves=Page[NatsSssCurves],
-    batch=BatchAnswer[NatsSssStats],
+    stats=NatsSssStats,
+    curves=NatsSssCurves,
     sendable=_sendable,
 )
 

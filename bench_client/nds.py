@@ -7,18 +7,16 @@ from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
 from bench_client.arguments import Reduction, whole
 from bench_client.frames import Batch, Items
-from bench_client.models import (
-    BatchAnswer,
+from bench_client.models.nds import (
     NdsCurves,
     NdsDistribution,
     NdsDistributions,
     NdsFamilies,
     NdsFamily,
     NdsStats,
-    Page,
 )
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import every_batch, every_page, page_size
+from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
 
 __all__ = ["NdsBounds", "Specification", "curves_nds", "distribution_nds"]
 __all__ += ["families_nds", "query_nds", "query_nds_many"]
@@ -27,9 +25,6 @@ Specification: TypeAlias = str | Mapping[str, Any]
 """A model or cell specification: a dict with its keys in any order, or its JSON."""
 
 _NAME: Final = "nds"
-_StatsPage: Final = Page[NdsStats]
-_CurvesPage: Final = Page[NdsCurves]
-_StatsBatch: Final = BatchAnswer[NdsStats]
 
 
 class NdsBounds(TypedDict, total=False):
@@ -116,7 +111,7 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         "sort": sort,
         "limit": page_size(with_curves=include_intermediates),
     }
-    question = Question("computed_stats", _StatsPage, _NAME, filters, options)
+    question = Question("computed_stats", page_of(NdsStats), _NAME, filters, options)
     return (yield from every_page(question, at_most=whole("limit", limit)))
 
 
@@ -154,7 +149,7 @@ def query_nds_many(
     """
     filters = _space(model_family, proposer, generator, dataset, num_epochs)
     options = {"reduction": reduction, "include_intermediates": include_intermediates or None}
-    question = Question("computed_stats_many", _StatsBatch, _NAME, filters, options)
+    question = Question("computed_stats_many", batch_of(NdsStats), _NAME, filters, options)
     return (yield from every_batch(question, archs, with_curves=include_intermediates))
 
 
@@ -185,7 +180,7 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
         **bounds,
     }
     options = {"reduction": reduction, "sort": sort, "limit": page_size(with_curves=True)}
-    question = Question("intermediate_stats", _CurvesPage, _NAME, filters, options)
+    question = Question("intermediate_stats", page_of(NdsCurves), _NAME, filters, options)
     return (yield from every_page(question, at_most=whole("limit", limit)))
 
 

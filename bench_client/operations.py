@@ -10,7 +10,10 @@ documentation:
         return (yield from ask(Question("architecture", Nb201Architecture, ...)))
 
     class Surface:
-        describe_nb201 = Operation(describe_nb201)
+        describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
+
+The function is looked up when the method is first used: its module, and the models it names, need
+not be loaded before.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
 from types import MethodType
 from typing import (
     Any,
@@ -129,11 +132,11 @@ class Held(Question[A]):
     at_once: Question[A] = field(kw_only=True)
 
 
-class Nothing(BaseModel):
+class Nothing(BaseModel, defer_build=True):
     """The answer to what is done and has no answer (204)."""
 
 
-class _Rested(BaseModel):
+class _Rested(BaseModel, defer_build=True):
     """What there is to know after a rest."""
 
 
@@ -212,29 +215,49 @@ class Operation(Generic[P, R]):
     """A method of both kinds of clients, made of one generator function.
 
     Args:
-        steps: The generator function, without `self`; its signature and docstring become the
-            method's.
+        find: Returns the generator function, which has no `self`; its signature and docstring
+            become the method's.
     """
 
-    def __init__(self, steps: Callable[P, Steps[R]]) -> None:
-        self._steps = steps
-        self._blocking = self._blocking_method()
-        self._awaited = self._awaited_method()
+    def __init__(self, find: Callable[[], Callable[P, Steps[R]]]) -> None:
+        self._find = find
+        self._name = self._qualname = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name, self._qualname = name, f"{owner.__qualname__}.{name}"
+
+    @cached_property
+    def _blocking(self) -> Callable[Concatenate[BlockingClient, P], R]:
+        steps = self._find()
+
+        def method(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return drive(steps(*args, **kwargs), self._ask)
+
+        self._dress(method, steps)
+        return method
+
+    @cached_property
+    def _awaited(self) -> Callable[Concatenate[AwaitedClient, P], Coroutine[Any, Any, R]]:
+        steps = self._find()
+
+        async def method(self: AwaitedClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            return await drive_awaiting(steps(*args, **kwargs), self._ask)
+
+        self._dress(method, steps)
+        return method
+
+    def _dress(self, method: Callable[..., Any], steps: Callable[..., Any]) -> None:
+        """Give a method the name, documentation and signature that it is to have."""
         signature = inspect.signature(steps, eval_str=True)
         *_, returned = get_args(signature.return_annotation)
         client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
         signature = signature.replace(
             parameters=[client, *signature.parameters.values()], return_annotation=returned
         )
-        for method in self._methods():
-            update_wrapper(method, steps)
-            method.__dict__["__signature__"] = signature
-            method.__annotations__ = {**method.__annotations__, "return": returned}
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        for method in self._methods():
-            method.__name__ = name
-            method.__qualname__ = f"{owner.__qualname__}.{name}"
+        update_wrapper(method, steps)
+        method.__name__, method.__qualname__ = self._name, self._qualname
+        method.__dict__["__signature__"] = signature
+        method.__annotations__ = {**method.__annotations__, "return": returned}
 
     @overload
     def __get__(self, client: BlockingClient, owner: type) -> Callable[P, R]: ...
@@ -257,22 +280,3 @@ class Operation(Generic[P, R]):
     def __get__(self, client: BlockingClient | AwaitedClient | None, owner: type) -> Any:
         method = self._awaited if issubclass(owner, AwaitedClient) else self._blocking
         return method if client is None else MethodType(method, client)
-
-    def _methods(self) -> tuple[Callable[..., Any], ...]:
-        return self._blocking, self._awaited
-
-    def _blocking_method(self) -> Callable[Concatenate[BlockingClient, P], R]:
-        steps = self._steps
-
-        def method(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return drive(steps(*args, **kwargs), self._ask)
-
-        return method
-
-    def _awaited_method(self) -> Callable[Concatenate[AwaitedClient, P], Coroutine[Any, Any, R]]:
-        steps = self._steps
-
-        async def method(self: AwaitedClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return await drive_awaiting(steps(*args, **kwargs), self._ask)
-
-        return method

@@ -11,18 +11,14 @@ from pydantic import BaseModel
 from bench_client.arguments import plain, whole
 from bench_client.errors import BenchmarkNotInstalledError
 from bench_client.frames import Items
-from bench_client.models import (
+from bench_client.models.nasbench101 import Nb101Config, Nb101Hash
+from bench_client.models.nasbench201 import Nb201Architecture, Nb201Config
+from bench_client.models.natssss import NatsSssArchitecture, NatsSssConfig
+from bench_client.models.nds import NdsConfig, NdsDistributions
+from bench_client.models.oracle import (
     Distribution,
     Found,
-    NatsSssArchitecture,
-    NatsSssConfig,
-    Nb101Config,
-    Nb101Hash,
-    Nb201Architecture,
-    Nb201Config,
     NdsArchitecture,
-    NdsConfig,
-    NdsDistributions,
     Ranked,
     Sampled,
     Standing,

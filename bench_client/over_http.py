@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
@@ -17,11 +16,17 @@ from bench_client.connection_pool import ASYNC_CONNECTIONS, AsyncConnectionPool,
 from bench_client.downloads import Download
 from bench_client.export_http import off_the_loop, save, save_awaiting
 from bench_client.http_settings import CONNECTIONS, HttpSettings
+from bench_client.late_imports import LateModule
 from bench_client.long_poll import HoldingPlaces, let_hold
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.responses import read
 from bench_client.retries import Outcome, Retries
 from bench_client.routes import call_of
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LateModule("asyncio")
 
 __all__ = ["AsyncHttpTransport", "HttpTransport"]
 

@@ -16,10 +16,19 @@ from bench_client.errors import (
     UnexpectedAnswerError,
 )
 from bench_client.frames import Batch, Items
-from bench_client.models import BatchAnswer, BatchError, FieldError, Page
+from bench_client.models.answers import BatchAnswer, BatchError, FieldError, Page
 from bench_client.operations import Question, Steps, ask
 
-__all__ = ["check_progress", "every_batch", "every_page", "every_result", "item_model", "page_size"]
+__all__ = [
+    "batch_of",
+    "check_progress",
+    "every_batch",
+    "every_page",
+    "every_result",
+    "item_model",
+    "page_of",
+    "page_size",
+]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -40,6 +49,16 @@ _EMPTY_PAGES: Final = 20
 
 _SHOWN: Final = 3
 """Malformed architectures that the message of an error tells of."""
+
+
+def page_of(model: type[T]) -> type[Page[T]]:
+    """Return the class of a page of items of a class; made when it is first asked for."""
+    return Page[model]  # type: ignore[valid-type]  # pydantic's, made as the program runs
+
+
+def batch_of(model: type[T]) -> type[BatchAnswer[T]]:
+    """Return the class of the answer about many architectures, with items of a class."""
+    return BatchAnswer[model]  # type: ignore[valid-type]  # pydantic's, made as the program runs
 
 
 def page_size(*, with_curves: bool) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Final, TextIO, TypeAlias
 
-from bench_client.models import Job
+from bench_client.models.jobs import Job
 from bench_client.untrusted import cleaned
 
 __all__ = ["WatchJob", "progress_line"]

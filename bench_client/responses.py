@@ -21,10 +21,11 @@ from bench_client.errors import (
     ServerUnreachableError,
     TooLargeError,
     UnexpectedAnswerError,
+    UnknownDatasetError,
+    UnknownJobError,
     UnsupportedQuestionError,
 )
-from bench_client.job_errors import UnknownDatasetError, UnknownJobError
-from bench_client.models import Problem
+from bench_client.models.answers import Problem
 from bench_client.operations import Nothing, Question
 from bench_client.retries import Outcome
 from bench_client.untrusted import request_id, retry_seconds

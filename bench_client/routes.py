@@ -14,9 +14,9 @@ from bench_client.errors import (
     InvalidArchitectureError,
     InvalidRequestError,
     TooLargeError,
+    UnknownJobError,
 )
-from bench_client.job_errors import UnknownJobError
-from bench_client.models import FieldError
+from bench_client.models.answers import FieldError
 from bench_client.operations import Question, Topic
 
 __all__ = ["ROUTES", "Call", "Route", "call_of"]

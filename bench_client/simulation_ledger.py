@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from bench_client.models import NatsSssStats, Nb101Stats, Nb201Stats
-from bench_client.simulation_errors import BudgetExhausted
+from bench_client.errors import BudgetExhausted
+from bench_client.models.nasbench101 import Nb101Stats
+from bench_client.models.nasbench201 import Nb201Stats
+from bench_client.models.natssss import NatsSssStats
 from bench_client.simulation_settings import SimulationSettings
 
 __all__ = ["Evaluation", "Fidelity", "Ledger", "Observation", "RunStats", "TrajectoryPoint"]

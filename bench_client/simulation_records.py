@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from bench_client import nasbench101, nasbench201, natssss
-from bench_client.errors import InvalidArchitectureError
+from bench_client.errors import InvalidArchitectureError, NotRecordedError
 from bench_client.frames import Batch
-from bench_client.models import FieldError, Nb101Epoch, Nb101Stats
+from bench_client.models.answers import FieldError
+from bench_client.models.nasbench101 import Nb101Epoch, Nb101Stats
 from bench_client.operations import Steps
 from bench_client.run_choice import chosen_run
-from bench_client.simulation_errors import NotRecordedError
 from bench_client.simulation_ledger import Fidelity, Observation, RunStats
 from bench_client.simulation_settings import SimulationSettings
 

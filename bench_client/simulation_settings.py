@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from bench_client.arguments import either, whole
 from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
-from bench_client.models import FieldError, fields_of
+from bench_client.models.answers import FieldError
+from bench_client.models.benchmarks import fields_of
 
 __all__ = ["SimulationSettings", "refused"]
 

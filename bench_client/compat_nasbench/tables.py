@@ -13,7 +13,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 from bench_client.clients import BenchClient
 from bench_client.compat_nasbench.spec import array
 from bench_client.errors import UnavailableError, UnexpectedAnswerError
-from bench_client.models import BenchmarkInfo, Nb101Config, Nb101Epoch, Nb101Stats, Page
+from bench_client.models.answers import Page
+from bench_client.models.benchmarks import BenchmarkInfo
+from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
 from bench_client.operations import Question
 from bench_client.pages import check_progress
 from benchmark_db.nasbench101.spelling import parse_cell

@@ -1,94 +1,103 @@
-"""The wire: frozen models that are sent, returned and submitted, units included."""
+"""The wire: frozen models that are sent, returned and submitted, units included.
+
+A model is made when its module is imported: whoever needs a few imports `models.nasbench201`, and
+the names here load their module on first use.
+"""
 
 from __future__ import annotations
 
-from bench_client.models.answers import (
-    BatchAnswer,
-    BatchError,
-    FieldError,
-    Page,
-    Problem,
-    ProvenanceMark,
-    WireModel,
-)
-from bench_client.models.benchmarks import (
-    BenchmarkInfo,
-    BenchmarkList,
-    FieldDescription,
-    ProvenanceInfo,
-    fields_of,
-)
-from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
-from bench_client.models.jobs import (
-    Checkpoint,
-    CheckpointList,
-    DatasetList,
-    Job,
-    JobArtifact,
-    JobError,
-    JobKind,
-    JobPage,
-    JobProgress,
-    JobState,
-    RegisteredDataset,
-    RegisteredWorker,
-    WorkerDevice,
-    WorkerList,
-)
-from bench_client.models.nasbench101 import (
-    Nb101Config,
-    Nb101Curves,
-    Nb101Epoch,
-    Nb101Hash,
-    Nb101Hashes,
-    Nb101Stats,
-)
-from bench_client.models.nasbench201 import (
-    Nb201Architecture,
-    Nb201Config,
-    Nb201Curves,
-    Nb201Epoch,
-    Nb201Stats,
-)
-from bench_client.models.natssss import (
-    NatsSssArchitecture,
-    NatsSssConfig,
-    NatsSssCurves,
-    NatsSssEpoch,
-    NatsSssStats,
-)
-from bench_client.models.nds import (
-    NdsConfig,
-    NdsCurves,
-    NdsDistribution,
-    NdsDistributions,
-    NdsEpoch,
-    NdsFamilies,
-    NdsFamily,
-    NdsStats,
-)
-from bench_client.models.oracle import (
-    Distribution,
-    Found,
-    NdsArchitecture,
-    Ranked,
-    Sampled,
-    Standing,
-    TradeOff,
-)
-from bench_client.models.submissions import (
-    BenchmarkNetwork,
-    Device,
-    EvaluationRequest,
-    LatencyRequest,
-    ModelFormat,
-    ModelRequest,
-    Network,
-    Precision,
-    SearchedNetwork,
-    SpaceNetwork,
-    Submission,
-)
+from typing import TYPE_CHECKING
+
+from bench_client.late_imports import late_names
+
+if TYPE_CHECKING:
+    from bench_client.models.answers import (
+        BatchAnswer,
+        BatchError,
+        FieldError,
+        Page,
+        Problem,
+        ProvenanceMark,
+        WireModel,
+    )
+    from bench_client.models.benchmarks import (
+        BenchmarkInfo,
+        BenchmarkList,
+        FieldDescription,
+        ProvenanceInfo,
+        fields_of,
+    )
+    from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
+    from bench_client.models.jobs import (
+        Checkpoint,
+        CheckpointList,
+        DatasetList,
+        Job,
+        JobArtifact,
+        JobError,
+        JobKind,
+        JobPage,
+        JobProgress,
+        JobState,
+        RegisteredDataset,
+        RegisteredWorker,
+        WorkerDevice,
+        WorkerList,
+    )
+    from bench_client.models.nasbench101 import (
+        Nb101Config,
+        Nb101Curves,
+        Nb101Epoch,
+        Nb101Hash,
+        Nb101Hashes,
+        Nb101Stats,
+    )
+    from bench_client.models.nasbench201 import (
+        Nb201Architecture,
+        Nb201Config,
+        Nb201Curves,
+        Nb201Epoch,
+        Nb201Stats,
+    )
+    from bench_client.models.natssss import (
+        NatsSssArchitecture,
+        NatsSssConfig,
+        NatsSssCurves,
+        NatsSssEpoch,
+        NatsSssStats,
+    )
+    from bench_client.models.nds import (
+        NdsConfig,
+        NdsCurves,
+        NdsDistribution,
+        NdsDistributions,
+        NdsEpoch,
+        NdsFamilies,
+        NdsFamily,
+        NdsStats,
+    )
+    from bench_client.models.oracle import (
+        Distribution,
+        Found,
+        NdsArchitecture,
+        Ranked,
+        Sampled,
+        Standing,
+        TradeOff,
+    )
+    from bench_client.models.submissions import (
+        BenchmarkNetwork,
+        Device,
+        EvaluationRequest,
+        LatencyRequest,
+        ModelFormat,
+        ModelRequest,
+        Network,
+        Precision,
+        SearchedNetwork,
+        SpaceNetwork,
+        Submission,
+    )
 
 __all__ = [
     "BatchAnswer",
@@ -162,3 +171,20 @@ __all__ = [
     "WorkerList",
     "fields_of",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    __all__,
+    (
+        "answers",
+        "jobs",
+        "submissions",
+        "nasbench101",
+        "nasbench201",
+        "natssss",
+        "nds",
+        "oracle",
+        "hw_nas_bench",
+        "benchmarks",
+    ),
+)

@@ -28,7 +28,7 @@ class WireModel(BaseModel):
     NaN and infinities, which JSON has not, are none of its numbers.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -1,81 +1,176 @@
-"""The commands of `nbs`, and how their failures are told."""
+"""The commands of `nbs`, and how their failures are told.
+
+A command is a line of `COMMANDS`; its module is imported when it runs, so that `nbs --help` and
+questions to a server wait for neither NumPy, peewee nor PyTorch.
+"""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 import traceback
 import warnings
-from typing import Annotated, Final
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from bench_client import BenchError
-from bench_client.untrusted import cleaned
-from benchmark_db.errors import BenchmarkDataError
-from generators.build import BuildError
-from generators.fetch import FetchError
-from missing_extra import MissingExtraError
-from model_hub.errors import ModelHubError
-from nas_search.study import StudyError
-from safe_pickle import ArchiveError
-from service.access.keys import KeyFileError
-from service.cli import data, jobs, keys, oracle, query, serve, zoo
-from service.cli.batch import batch
-from service.cli.export import export_command
-from service.cli.fetch import fetch_command
-from service.cli.hash import hash_command
-from service.cli.study import study_command
-from service.cli.worker import worker
-from service.secret_files import WrongSettingError
+from missing_extra import needs
 
-__all__ = ["run"]
+__all__ = ["COMMANDS", "Command", "run"]
+
+
+class Command(NamedTuple):
+    """Where a command is, and what `nbs --help` says of it.
+
+    Attributes:
+        module: Its module in this package.
+        name: There, a function that is the command, or a Typer of several.
+        help: The first paragraph of its own help; a test compares them.
+    """
+
+    module: str
+    name: str
+    help: str
+
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {
+        "fetch": Command(
+            "databases",
+            "fetch",
+            "Download a raw archive, going on where a download broke off.",
+        ),
+        "generate": Command("databases", "generate", "Convert a raw archive into a database."),
+        "sample": Command(
+            "databases",
+            "sample",
+            "Write small made-up archives in the raw formats, to try everything out.",
+        ),
+        "info": Command(
+            "databases",
+            "info",
+            "Tell which databases are installed, where they come from and what they hold.",
+        ),
+        "verify": Command(
+            "databases",
+            "verify",
+            "Read a database whole and compare it with what it says of itself.",
+        ),
+        "serve": Command(
+            "serve", "serve", "Serve the installed databases over HTTP until interrupted."
+        ),
+        "export": Command(
+            "export",
+            "export",
+            "Write everything that matches into a file: a row a run, or a configuration when "
+            "reduced.",
+        ),
+        "hash": Command(
+            "query", "hash_cells", "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells."
+        ),
+        "study": Command(
+            "study",
+            "study",
+            "Compare recorded searches: median and quartiles of the simple regret at simulated "
+            "times.",
+        ),
+        "worker": Command(
+            "serve",
+            "worker",
+            "Do jobs: build, evaluate and time networks, until interrupted.",
+        ),
+        "batch": Command(
+            "query",
+            "batch",
+            "Ask for the runs of many architectures; prints a JSON list aligned with them.",
+        ),
+        "top": Command(
+            "oracle",
+            "top",
+            "Show the best architectures by a metric, the mean over their runs, within bounds.",
+        ),
+        "pareto": Command(
+            "oracle",
+            "pareto",
+            "Show the architectures that none beats in one metric without losing in the other.",
+        ),
+        "rank": Command(
+            "oracle",
+            "rank",
+            "Show where an architecture stands among all by a metric, and its regret.",
+        ),
+        "distribution": Command(
+            "oracle",
+            "distribution",
+            "Show how a metric is distributed over all architectures; its points as JSON only.",
+        ),
+        "random": Command(
+            "oracle", "random", "Show architectures drawn uniformly from those that have runs."
+        ),
+        "neighbors": Command(
+            "oracle", "neighbors", "Show all architectures one edit away from one."
+        ),
+        "query": Command("query", "app", "Ask a benchmark."),
+        "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
+        "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
+        "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),
+    }
+)
 
 _FAILURES: Final = (
-    BenchError,
-    BenchmarkDataError,
-    BuildError,
-    ArchiveError,
-    FetchError,
-    StudyError,
-    ModelHubError,
-    KeyFileError,
-    WrongSettingError,
-    MissingExtraError,
-    OSError,
-    sqlite3.Error,
+    ("bench_client.errors", "BenchError"),
+    ("benchmark_db.errors", "BenchmarkDataError"),
+    ("generators.build", "BuildError"),
+    ("generators.fetch", "FetchError"),
+    ("safe_pickle", "ArchiveError"),
+    ("missing_extra", "MissingExtraError"),
+    ("model_hub.errors", "ModelHubError"),
+    ("nas_search.study.errors", "StudyError"),
+    ("service.access.keys", "KeyFileError"),
+    ("service.secret_files", "WrongSettingError"),
+    ("sqlite3", "Error"),
 )
+"""Modules and names of errors that are told in a line, without a traceback; OSError is another."""
+
 _INTERRUPTED: Final = 130
+
+
+class _LateCommands(TyperGroup):
+    """The group of all commands: lists them by their sentences, and imports the one that is run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.help))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that arguments name, and what is left of them."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed if name is None else _imported(COMMANDS[name]), rest
+
+
+def _imported(command: Command) -> Any:
+    """Return a command as typer runs it."""
+    with needs("cli", "the command line"):
+        found = getattr(import_module(f"service.cli.{command.module}"), command.name)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False)
+        found.command()(function)
+    return typer.main.get_command(found)
+
 
 app = typer.Typer(
     name="nbs",
+    cls=_LateCommands,
     help="Benchmarks of neural architecture search: convert, serve, ask.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("fetch")(fetch_command)
-app.command("generate")(data.generate)
-app.command("sample")(data.sample)
-app.command("info")(data.info)
-app.command("verify")(data.verify)
-app.command("serve")(serve.serve)
-app.command("export")(export_command)
-app.command("hash")(hash_command)
-app.command("study")(study_command)
-app.command("worker")(worker)
-app.command("batch")(batch)
-app.command("top")(oracle.top)
-app.command("pareto")(oracle.pareto)
-app.command("rank")(oracle.rank)
-app.command("distribution")(oracle.distribution)
-app.command("random")(oracle.random)
-app.command("neighbors")(oracle.neighbors)
-app.add_typer(query.app, name="query")
-app.add_typer(zoo.app, name="zoo")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(keys.app, name="keys")
 
 
 @app.callback()
@@ -93,14 +188,22 @@ def run() -> int:
     warnings.showwarning = _tell_warning
     try:
         app(prog_name="nbs", standalone_mode=True)
-    except _FAILURES as error:
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        if not isinstance(error, _failures()):
+            raise
         if os.environ.get("NASBENCH_DEBUG"):
             traceback.print_exc()
         sys.stderr.write(f"nbs: {_shown(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     return 0
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the classes of expected errors; one whose module is not loaded was not raised."""
+    known = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
+    return (OSError, *(kind for kind in known if kind is not None))
 
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -110,4 +213,6 @@ def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def _shown(message: object) -> str:
     """Return a message for a terminal: its lines, without control characters."""
+    from bench_client.untrusted import cleaned
+
     return "\n".join(cleaned(line) for line in str(message).split("\n"))

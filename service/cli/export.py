@@ -7,26 +7,25 @@ import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, cast
 
-import orjson
 import typer
 
-from bench_client import BenchClient
-from bench_client.export import MEDIA_TYPES
-from bench_client.untrusted import cleaned
-from benchmark_db.catalog import INSTALLABLE
-from service.cli.asking import Url, client
-from service.cli.data import DataDirectory
-from service.cli.query import Dataset, Epochs, Reduction, Seed
+from service.cli.options import DataDirectory, Epochs, Reduction, Url, client
+from service.cli.query import Dataset, Seed
 
-__all__ = ["export_command"]
+if TYPE_CHECKING:
+    from bench_client import BenchClient
+
+__all__ = ["export"]
 
 _STDOUT: Final = "-"
 
 
-def export_command(  # noqa: PLR0913 - the filters that most benchmarks have
-    benchmark: Annotated[str, typer.Argument(help=f"One of {', '.join(INSTALLABLE)}.")],
+def export(  # noqa: PLR0913 - the filters that most benchmarks have
+    benchmark: Annotated[
+        str, typer.Argument(help="One of nasbench101, nasbench201, natssss, nds, hw-nas-bench.")
+    ],
     *,
     out: Annotated[
         str, typer.Option("--out", "-o", help="The file; - is standard output.")
@@ -35,7 +34,7 @@ def export_command(  # noqa: PLR0913 - the filters that most benchmarks have
         str | None,
         typer.Option(
             "--format",
-            help=f"{', '.join(MEDIA_TYPES)}; by default the suffix of the file, or ndjson.",
+            help="ndjson, csv, parquet; by default the suffix of the file, or ndjson.",
         ),
     ] = None,
     arch: Annotated[
@@ -101,6 +100,8 @@ class _Shown:
         self._decoder = getincrementaldecoder("utf-8")(errors="replace")
 
     def write(self, piece: bytes) -> int:
+        from bench_client.untrusted import cleaned
+
         lines = self._decoder.decode(piece).split("\n")
         sys.stdout.write("\n".join(cleaned(line) for line in lines))
         return len(piece)
@@ -115,6 +116,8 @@ class _Shown:
 
 def _others(given: Sequence[str] | None) -> dict[str, Any]:
     """Return the filters that options such as `proposer=amoeba` give."""
+    import orjson
+
     filters = {}
     for text in given or ():
         name, separator, value = text.partition("=")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from bench_client import BenchClient, Job
+from bench_client import BenchClient
 from bench_client.untrusted import cleaned
-from service.cli.asking import Url
-from service.cli.data import AsJson
+from service.cli.options import AsJson, Url
 from service.cli.output import print_fields, print_items, print_json, wants_json
+
+if TYPE_CHECKING:
+    from bench_client import Job
 
 __all__ = ["app"]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from service.access.keys import Key, KeyFile, KeyScope
-from service.cli.data import AsJson, DataDirectory
+from service.cli.options import AsJson, DataDirectory
 from service.cli.output import print_items, print_json, wants_json
 from service.settings import Settings
 

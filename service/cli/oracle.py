@@ -7,8 +7,16 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from service.cli.asking import Url, bounds, client
-from service.cli.data import AsJson, DataDirectory
+from service.cli.options import (
+    AsJson,
+    DataDirectory,
+    Epochs,
+    Least,
+    Most,
+    Url,
+    bounds,
+    client,
+)
 from service.cli.output import print_items, print_json, wants_json
 
 __all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
@@ -21,14 +29,6 @@ Metric: TypeAlias = Annotated[
     str, typer.Option(help="A statistic, or a cost such as edgegpu_latency.")
 ]
 Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
-Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
-Least: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--min", help="A bound, such as test_acc=70; may come again."),
-]
-Most: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may come again.")
-]
 
 
 def top(  # noqa: PLR0913 - the options of the question

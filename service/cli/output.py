@@ -6,25 +6,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from json import dumps
-from typing import Any, Final
-
-import orjson
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Final
 
 from bench_client.untrusted import cleaned
-from generators.source import Progress as Callback
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from generators.source import Progress as Callback
 
 __all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
 
@@ -45,6 +34,8 @@ def wants_json(*, asked: bool) -> bool:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
+    import orjson
+
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     # JSON escapes ESC, but neither C1 nor what turns the direction of a text; all stand in strings.
     lines = (line if line.isprintable() else _escaped(line) for line in text.split("\n"))
@@ -65,6 +56,9 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     a line, with as many fields as fit. No value is shortened. What identifies an item always has a
     place, other long texts come last or not at all.
     """
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console()
     console.print(Text(cleaned(title), style="bold"))
     if not items:
@@ -121,11 +115,17 @@ def _identity(columns: Mapping[str, Sequence[str]]) -> str | None:
 
 def _width(name: str, cells: Sequence[str]) -> int:
     """Return the characters that a column takes, the space around it included."""
+    from rich.cells import cell_len
+
     return max(cell_len(name), *map(cell_len, cells)) + _AROUND
 
 
 def _table(columns: Mapping[str, Sequence[str]]) -> Table:
     """Return a table whose columns are as wide as their longest value."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for rank, name in enumerate(columns):
         # What is longer than the terminal goes on in the next line: it is never cut off.
@@ -138,6 +138,16 @@ def _table(columns: Mapping[str, Sequence[str]]) -> Table:
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callback]:
     """Show a bar on standard error while a job runs; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -1,28 +1,46 @@
-"""`nbs query`: a benchmark's answers on the terminal."""
+"""`nbs query`, `nbs batch`, `nbs hash`: what a benchmark says of architectures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeAlias
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
-from pydantic import BaseModel
 
-from benchmark_db.hw_nas_bench.tables import DEVICES
-from benchmark_db.nds.tables import FAMILIES, GENERATORS, PROPOSERS, RANGED
-from benchmark_db.reduction import REDUCTIONS
-from service.cli.asking import Url, bounds, client
-from service.cli.data import AsJson, DataDirectory
+from service.cli.options import (
+    AsJson,
+    DataDirectory,
+    Epochs,
+    Reduction,
+    Url,
+    bounds,
+    client,
+)
 from service.cli.output import print_items, print_json, wants_json
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from benchmark_db.nasbench101.cell import Cell
+
+__all__ = ["Dataset", "Seed", "app", "batch", "hash_cells"]
 
 app = typer.Typer(help="Ask a benchmark.", no_args_is_help=True)
 
-Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
-Reduction: TypeAlias = Annotated[
-    str | None, typer.Option(help=f"Over the runs: {', '.join(REDUCTIONS)}.")
+_METHODS: Final[Mapping[str, str]] = {
+    "nasbench101": "query_nb101_many",
+    "nasbench201": "query_nb201_many",
+    "natssss": "query_natssss_many",
+    "nds": "query_nds_many",
+}
+"""Which method of a client answers `nbs batch`, by benchmark."""
+
+Dataset: TypeAlias = Annotated[
+    str | None, typer.Option(help="cifar10-valid, cifar10, cifar100 or imagenet16-120.")
 ]
+Seed: TypeAlias = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 Intermediates: TypeAlias = Annotated[
     bool, typer.Option("--intermediates", help="With the intermediate statistics; JSON only.")
 ]
@@ -58,12 +76,6 @@ def nb101(
             include_intermediates=intermediates,
         )
     _print(items, "NAS-Bench-101", as_json=as_json or intermediates)
-
-
-Dataset: TypeAlias = Annotated[
-    str | None, typer.Option(help="cifar10-valid, cifar10, cifar100 or imagenet16-120.")
-]
-Seed: TypeAlias = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 
 
 @app.command("nb201")
@@ -143,7 +155,9 @@ def hardware(
     ] = None,
     *,
     dataset: Dataset = None,
-    device: Annotated[str | None, typer.Option(help=f"{', '.join(DEVICES)}.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="edgegpu, raspi4, edgetpu, pixel3, eyeriss, fpga.")
+    ] = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -161,9 +175,17 @@ def hardware(
 @app.command("nds")
 def nds(  # noqa: PLR0913 - the filters of the benchmark
     *,
-    model_family: Annotated[str | None, typer.Option(help=f"{', '.join(FAMILIES)}.")] = None,
-    proposer: Annotated[str | None, typer.Option(help=f"{', '.join(PROPOSERS)}.")] = None,
-    generator: Annotated[str | None, typer.Option(help=f"{', '.join(GENERATORS)}.")] = None,
+    model_family: Annotated[
+        str | None, typer.Option(help="nas_cell, residual_basic, residual_bottleneck, vanilla.")
+    ] = None,
+    proposer: Annotated[
+        str | None,
+        typer.Option(
+            help="amoeba, darts, enas, nasnet, pnas, resnet, resnet-b, resnext-a, resnext-b, "
+            "vanilla."
+        ),
+    ] = None,
+    generator: Annotated[str | None, typer.Option(help="random, fix_w_d, tune_lr_wd.")] = None,
     model_spec: Annotated[str | None, typer.Option(help="The network, as JSON.")] = None,
     cell_spec: Annotated[
         str | None, typer.Option(help="Its cells, as JSON; {} for networks without.")
@@ -179,7 +201,11 @@ def nds(  # noqa: PLR0913 - the filters of the benchmark
         list[str] | None, typer.Option("--max", help="A bound, such as flops=600; may come again.")
     ] = None,
     sort: Annotated[
-        str | None, typer.Option(help=f"{', '.join(RANGED)}; a leading - for the largest first.")
+        str | None,
+        typer.Option(
+            help="base_lr, weight_decay, parameters, flops, final_train_acc, best_train_acc, "
+            "final_test_acc, best_test_acc; a leading - for the largest first."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Items at most.")] = None,
     reduction: Reduction = None,
@@ -212,6 +238,63 @@ def nds(  # noqa: PLR0913 - the filters of the benchmark
     _print(items, "NDS", as_json=as_json or intermediates)
 
 
+def batch(
+    benchmark: Annotated[str, typer.Argument(help=f"{', '.join(_METHODS)}.")],
+    architectures: Annotated[
+        Path,
+        typer.Argument(
+            help="File of architectures: a JSON list, or one in each line; - for standard input.",
+            allow_dash=True,
+        ),
+    ],
+    *,
+    num_epochs: Epochs = None,
+    dataset: Annotated[str | None, typer.Option(help="The data set.")] = None,
+    reduction: Reduction = None,
+    url: Url = None,
+    data: DataDirectory = None,
+) -> None:
+    """Ask for the runs of many architectures; prints a JSON list aligned with them."""
+    if benchmark not in _METHODS:
+        raise typer.BadParameter(f"{benchmark!r} is none of {', '.join(_METHODS)}")
+    text = sys.stdin.read() if str(architectures) == "-" else architectures.read_text()
+    options: dict[str, Any] = {"num_epochs": num_epochs, "reduction": reduction}
+    if dataset is not None:
+        options["dataset"] = dataset
+    with client(url, data) as bench:
+        found = getattr(bench, _METHODS[benchmark])(_architectures(text), **options)
+    print_json([[item.model_dump() for item in items] for items in found])
+
+
+def hash_cells(
+    archs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARCH...",
+            help='Cells as JSON: {"op1": …, "input1": …} or {"module_adjacency": …, '
+            '"module_operations": …}.',
+        ),
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Hash NAS-Bench-101 cells: equal hashes are isomorphic cells.
+
+    What is told of a cell is told of what remains once vertices on no path from input to output
+    are removed. No database is needed.
+    """
+    from benchmark_db.nasbench101 import graph_hash
+
+    cells = [_cell(text) for text in archs]
+    hashed = zip(graph_hash.hash_cells(cells), cells, strict=True)
+    items = [_described_cell(cell_hash, cell.pruned()) for cell_hash, cell in hashed]
+    if wants_json(asked=as_json):
+        print_json(items)
+    else:
+        shown = [{**item, "arch": str(item["arch"])} for item in items]
+        print_items(shown, f"NAS-Bench-101: {len(items)} cells")
+
+
 def _print(items: Sequence[BaseModel], title: str, *, as_json: bool) -> None:
     dumped = [item.model_dump() for item in items]
     if wants_json(asked=as_json):
@@ -225,3 +308,50 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
     config = {name: value for name, value in item["config"].items() if not isinstance(value, dict)}
     stats = {name: value for name, value in item.items() if name not in ("config", "intermediates")}
     return config | stats
+
+
+def _architectures(text: str) -> list[Any]:
+    """Return the architectures of a file: of a JSON list, else of its lines."""
+    import orjson
+
+    try:
+        listed = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        listed = None
+    if isinstance(listed, list):
+        return listed
+    return [_architecture(line.strip()) for line in text.splitlines() if line.strip()]
+
+
+def _architecture(line: str) -> Any:
+    """Return an object or a list as such, and anything else as the text it is."""
+    import orjson
+
+    if not line.startswith(("{", "[")):
+        return line
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line
+
+
+def _cell(text: str) -> Cell:
+    from benchmark_db.errors import InvalidArchitectureError
+    from benchmark_db.nasbench101.spelling import parse_cell
+
+    try:
+        return parse_cell(text)
+    except InvalidArchitectureError as error:
+        raise InvalidArchitectureError(f"{text[:80]}: {error.message}") from error
+
+
+def _described_cell(cell_hash: str, pruned: Cell) -> dict[str, Any]:
+    from benchmark_db.nasbench101.parameters import trainable_parameters
+
+    return {
+        "hash": cell_hash,
+        "num_vertices": pruned.num_vertices,
+        "num_edges": pruned.num_edges,
+        "trainable_parameters": trainable_parameters(pruned),
+        "arch": pruned.to_dict(),
+    }

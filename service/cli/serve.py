@@ -1,8 +1,9 @@
-"""`nbs serve`."""
+"""`nbs serve`, `nbs worker`: what runs until it is interrupted."""
 
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import shutil
 import socket
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -18,11 +19,11 @@ from benchmark_db.catalog import Catalog
 from missing_extra import needs
 from service.access.keys import KeyFile
 from service.access.trusted_hosts import is_local
-from service.cli.data import DataDirectory, existing_directory
+from service.cli.options import DataDirectory, existing_directory
 from service.jobs import JobSettings
 from service.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["serve", "worker"]
 
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -30,6 +31,9 @@ _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
 _FILES_BESIDE: Final = 512
 """Open files that are no connections: databases, artifacts, the job database."""
+_WAITING: Final = "OMP_WAIT_POLICY"
+"""Threads of a network that count while they wait for each other make everything slow on a machine
+that has other work. Read when a job's process starts."""
 
 
 def serve(
@@ -41,8 +45,8 @@ def serve(
 ) -> None:
     """Serve the installed databases over HTTP until interrupted."""
     with needs("server", "serving"):
-        import uvicorn  # noqa: PLC0415 - the extra may be missing
-        from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+        import uvicorn
+        from uvicorn.supervisors import Multiprocess
     directory = existing_directory(data)
     # The workers are processes of their own; the environment is how settings reach them.
     os.environ["NASBENCHMARK_DIR"] = str(directory)
@@ -72,6 +76,70 @@ def serve(
             Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def worker(
+    *,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="All GPUs and else the processor, or one kind alone."),
+    ] = "auto",
+    slots: Annotated[int, typer.Option(min=1, help="Jobs at a time on each device.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")
+    ] = False,
+) -> None:
+    """Do jobs: build, evaluate and time networks, until interrupted.
+
+    Finds the server's jobs by the environment: $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL,
+    $NASBENCH_REDIS_URL. Data sets are the folders and .tar files of $NASBENCH_DATASETS_DIR.
+    """
+    with needs("worker", "a worker"):
+        from service.jobs import JobSettings, open_jobs
+        from service.jobs.errors import StoreUnavailableError
+        from service.logs import configure_logs, logs_as_json
+        from service.worker.equipment import (
+            MissingDeviceError,
+            UnusableLibraryError,
+            find_devices,
+            refuse_broken,
+            refuse_incomplete,
+        )
+        from service.worker.worker import Worker
+    refuse_incomplete()
+    os.environ.setdefault(_WAITING, "PASSIVE")
+    with open_jobs(JobSettings()) as jobs:
+        if check:
+            try:
+                workers = jobs.workers.all()
+            except StoreUnavailableError as error:
+                sys.stderr.write(f"nbs: {error}\n")
+                raise typer.Exit(1) from None
+            here = [found for found in workers if found.host == platform.node()]
+            sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
+            raise typer.Exit(0 if any(found.alive for found in here) else 1)
+        try:
+            refuse_broken()
+        except UnusableLibraryError as error:
+            sys.stderr.write(f"nbs: {error}\n")
+            raise typer.Exit(1) from None
+        write_logs = configure_logs(as_json=logs_as_json()).write_out
+        try:
+            devices = find_devices(device)
+        except MissingDeviceError as error:
+            raise typer.BadParameter(str(error), param_hint="--device") from None
+        sys.stderr.write(
+            f"working on {', '.join(found.name for found in devices)}; jobs are in "
+            f"{jobs.settings.folder}, data sets in {jobs.settings.datasets_dir.expanduser()}\n"
+        )
+        try:
+            Worker(jobs, devices=devices, slots=slots, threads=threads).run()
+        finally:
+            write_logs()
 
 
 def _listener(host: str, port: int) -> socket.socket:

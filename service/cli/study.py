@@ -10,16 +10,16 @@ from typing import Annotated, Any, Final
 import typer
 
 from nas_search.study import RecordedRun, RegretBand, plot_regret, read_runs, regret_bands
-from service.cli.data import AsJson
+from service.cli.options import AsJson
 from service.cli.output import print_items, print_json, wants_json
 
-__all__ = ["study_command"]
+__all__ = ["study"]
 
 _SHARES: Final = (0.1, 0.25, 0.5, 1.0)
 """Of the smallest budget: the times of the table unless others are asked for."""
 
 
-def study_command(
+def study(
     runs: Annotated[
         list[Path],
         typer.Argument(

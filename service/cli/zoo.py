@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from model_hub import zoo
-from service.cli.data import AsJson
+from service.cli.options import AsJson
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 __all__ = ["app"]
@@ -127,7 +127,7 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     as_json: AsJson = False,
 ) -> None:
     """Measure the accuracy of a searched model on images of yours, by its own protocol."""
-    from model_hub import evaluation  # noqa: PLC0415 - loads PyTorch
+    from model_hub import evaluation
 
     network = zoo.load(name, download=download, checkpoint=checkpoint)
     result = evaluation.evaluate(

@@ -1,81 +1,87 @@
-"""Commands on databases and archives: generate, sample, info, verify."""
+"""Databases and what they are made from: fetch, generate, sample, info, verify."""
 
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from benchmark_db.catalog import INSTALLABLE, Catalog
-from benchmark_db.provenance import Provenance
-from benchmark_db.verify import verify_database
-from generators.registry import (
-    GENERATORS,
-    PARTIAL_GENERATORS,
-    SAMPLES,
-    TOLERANT_GENERATORS,
-    Generate,
-)
+from service.cli.options import AsJson, DataDirectory, data_directory, existing_directory
 from service.cli.output import print_fields, print_json, progress_bar, wants_json
-from service.settings import Settings
 
-__all__ = [
-    "AsJson",
-    "DataDirectory",
-    "data_directory",
-    "existing_directory",
-    "generate",
-    "info",
-    "sample",
-    "verify",
-]
+if TYPE_CHECKING:
+    from benchmark_db.provenance import Provenance
+    from generators.registry import Generate
 
-DataDirectory: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of the databases; $NASBENCHMARK_DIR or ~/.nasbenchmark by default.",
-        file_okay=False,
-    ),
-]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
+__all__ = ["fetch", "generate", "info", "sample", "verify"]
 
-
-def data_directory(given: Path | None) -> Path:
-    """Return the folder of the databases."""
-    return (given or Settings().directory).expanduser()
-
-
-def existing_directory(given: Path | None) -> Path:
-    """Return the folder of the databases, which may be empty.
-
-    Raises:
-        typer.BadParameter: There is no such folder.
-    """
-    directory = data_directory(given)
-    if not directory.is_dir():
-        raise typer.BadParameter(
-            f"there is no folder {directory}: say where the databases are, or make one with "
-            "`nbs generate`",
-            param_hint="--data",
-        )
-    return directory
+_RAW_FOLDER: Final = "raw"
+_BENCHMARKS: Final = "One of nasbench101, nasbench201, natssss, nds, hw-nas-bench."
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _known_benchmark(name: str) -> str:
+    from generators.registry import GENERATORS
+
     if name not in GENERATORS:
         raise typer.BadParameter(f"{name!r} is unknown; known are {', '.join(GENERATORS)}")
     return name
 
 
+def _digest(text: str | None) -> str | None:
+    if text is None or _SHA256.fullmatch(text.lower()):
+        return text and text.lower()
+    raise typer.BadParameter(f"{text!r:.80} is not 64 hexadecimal digits")
+
+
+def fetch(
+    benchmark: Annotated[str, typer.Argument(callback=_known_benchmark, help=_BENCHMARKS)],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the archive; raw/ in that of the databases by default."),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(help="Which of its files, by name; the largest by default.")
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NASBENCH_MIRROR",
+            help="Address of a folder that has the files under their published names.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(callback=_digest, help="Digest to compare the file with.")
+    ] = None,
+) -> None:
+    """Download a raw archive, going on where a download broke off.
+
+    The file is in place only when it is complete. Its digest is written beside it, and compared
+    with --sha256 if given; no digest is published for any of the files.
+    """
+    from generators import fetch as fetching
+
+    folder = (out or data_directory(None) / _RAW_FOLDER).expanduser()
+    with progress_bar(benchmark) as progress:
+        fetched = fetching.fetch(
+            benchmark, folder, name=file, mirror=mirror, sha256=sha256, progress=progress
+        )
+    write = sys.stderr.write
+    checked = "as expected" if fetched.compared else "compare it with one you trust"
+    write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
+    write(f"  sha256: {fetched.sha256} ({checked})\n")
+    write(f"  convert it with `nbs generate {benchmark} {fetched.path}`\n")
+
+
 def generate(
-    benchmark: Annotated[
-        str, typer.Argument(callback=_known_benchmark, help=f"One of {', '.join(GENERATORS)}.")
-    ],
+    benchmark: Annotated[str, typer.Argument(callback=_known_benchmark, help=_BENCHMARKS)],
     raw: Annotated[Path, typer.Argument(help="The raw archive, a file or a folder.", exists=True)],
     *,
     out: DataDirectory = None,
@@ -84,15 +90,14 @@ def generate(
         typer.Option(
             "--skip-corrupt",
             help="Leave out damaged records and report them, instead of stopping at the first "
-            f"({', '.join(TOLERANT_GENERATORS)}).",
+            "(nasbench101).",
         ),
     ] = False,
     partial: Annotated[
         bool,
         typer.Option(
             "--partial",
-            help="Convert the files that are there and report the others "
-            f"({', '.join(PARTIAL_GENERATORS)}).",
+            help="Convert the files that are there and report the others (nds).",
         ),
     ] = False,
 ) -> None:
@@ -117,6 +122,8 @@ def generate(
 
 def _conversion(benchmark: str, *, skip_corrupt: bool, partial: bool) -> Generate:
     """Return the generator of a benchmark with the options it is to have."""
+    from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
+
     if skip_corrupt and benchmark not in TOLERANT_GENERATORS:
         raise typer.BadParameter(f"{benchmark} has no --skip-corrupt")
     if partial and benchmark not in PARTIAL_GENERATORS:
@@ -139,6 +146,8 @@ def sample(
     ] = None,
 ) -> None:
     """Write small made-up archives in the raw formats, to try everything out."""
+    from generators.registry import GENERATORS, SAMPLES
+
     for benchmark, write in SAMPLES.items():
         path = write(directory, architectures=architectures, seed=seed)
         if convert is None:
@@ -152,6 +161,8 @@ def sample(
 
 def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     """Tell which databases are installed, where they come from and what they hold."""
+    from benchmark_db.catalog import Catalog
+
     directory = existing_directory(data)
     catalog = Catalog(directory)
     installed = [asdict(installed.provenance) for installed in catalog.installed.values()]
@@ -172,6 +183,9 @@ def verify(
     database: Annotated[Path, typer.Argument(help="A database file.")], *, as_json: AsJson = False
 ) -> None:
     """Read a database whole and compare it with what it says of itself."""
+    from benchmark_db.catalog import INSTALLABLE
+    from benchmark_db.verify import verify_database
+
     provenance = verify_database(database)
     if wants_json(asked=as_json):
         print_json(asdict(provenance))

@@ -1,0 +1,105 @@
+"""Options that commands share, and the client that they ask.
+
+Their help names benchmarks and metrics as text: the tables that list them load peewee and numpy,
+which the help does without. tests/service/test_commands.py compares it with those tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from bench_client import BenchClient
+
+__all__ = [
+    "AsJson",
+    "DataDirectory",
+    "Epochs",
+    "Least",
+    "Most",
+    "Reduction",
+    "Url",
+    "bounds",
+    "client",
+    "data_directory",
+    "existing_directory",
+]
+
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
+DataDirectory: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the databases; $NASBENCHMARK_DIR or ~/.nasbenchmark by default.",
+        file_okay=False,
+    ),
+]
+Epochs: TypeAlias = Annotated[int | None, typer.Option(help="Training budget, in epochs.")]
+Least: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--min", help="A bound, such as test_acc=70; may come again."),
+]
+Most: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may come again.")
+]
+Reduction: TypeAlias = Annotated[
+    str | None, typer.Option(help="Over the runs: mean, std, min, max.")
+]
+Url: TypeAlias = Annotated[
+    str | None, typer.Option(envvar="NASBENCH_URL", help="Ask a server instead of the files.")
+]
+
+
+def client(url: str | None, data: Path | None) -> BenchClient:
+    """Return a client of the server, or of the database files where no address is given."""
+    from bench_client import BenchClient
+
+    return BenchClient(url) if url else BenchClient.local(data)
+
+
+def bounds(least: Sequence[str] | None, most: Sequence[str] | None) -> dict[str, float]:
+    """Return the bounds that options such as `--max flops=600` give, by their names.
+
+    Raises:
+        typer.BadParameter: One is not a name and a number.
+    """
+    return {**_bounds("min", least), **_bounds("max", most)}
+
+
+def _bounds(side: str, given: Sequence[str] | None) -> dict[str, float]:
+    bounds = {}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        try:
+            bounds[f"{side}_{name}"] = float(value)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{text!r} is not NAME=NUMBER", param_hint=f"--{side}"
+            ) from None
+    return bounds
+
+
+def data_directory(given: Path | None) -> Path:
+    """Return the folder of the databases."""
+    from service.settings import Settings
+
+    return (given or Settings().directory).expanduser()
+
+
+def existing_directory(given: Path | None) -> Path:
+    """Return the folder of the databases, which may be empty.
+
+    Raises:
+        typer.BadParameter: There is no such folder.
+    """
+    directory = data_directory(given)
+    if not directory.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {directory}: say where the databases are, or make one with "
+            "`nbs generate`",
+            param_hint="--data",
+        )
+    return directory

@@ -1,0 +1,93 @@
+"""The table of commands: what it says of them is what they say of themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bench_client.export import MEDIA_TYPES
+from benchmark_db.catalog import INSTALLABLE
+from benchmark_db.hw_nas_bench.tables import DEVICES
+from benchmark_db.nds.tables import FAMILIES, PROPOSERS, RANGED
+from benchmark_db.nds.tables import GENERATORS as NDS_GENERATORS
+from benchmark_db.reduction import REDUCTIONS
+from generators.fetch import RAW_FILES
+from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
+from service.cli.commands import COMMANDS, app
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    command = COMMANDS[name]
+    found = getattr(import_module(f"service.cli.{command.module}"), command.name)
+    own = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
+    assert command.help == " ".join(own.partition("\n\n")[0].split())
+
+
+def test_every_module_of_commands_is_in_the_list() -> None:
+    named = {command.module for command in COMMANDS.values()}
+    assert named == {
+        "databases",
+        "export",
+        "jobs",
+        "keys",
+        "oracle",
+        "query",
+        "serve",
+        "study",
+        "zoo",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["fetch"], RAW_FILES),
+        (["generate"], [*GENERATORS, *TOLERANT_GENERATORS, *PARTIAL_GENERATORS]),
+        (["export"], [*INSTALLABLE, *MEDIA_TYPES, *REDUCTIONS]),
+        (["batch"], REDUCTIONS),
+        (["query", "hardware"], DEVICES),
+        (["query", "nb201"], REDUCTIONS),
+        (["query", "nds"], [*FAMILIES, *PROPOSERS, *NDS_GENERATORS, *RANGED, *REDUCTIONS]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) and len(value) < 3 else "",
+)
+def test_help_names_what_there_is(arguments: list[str], names: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "400"}).output
+    words = set(re.findall(r"[\w-]+", shown))
+    assert set(names) <= words
+
+
+def test_the_options_of_generate_that_one_benchmark_has_name_it() -> None:
+    shown = CliRunner().invoke(app, ["generate", "--help"], env={"COLUMNS": "400"}).output
+    for option, benchmarks in (
+        ("--skip-corrupt", TOLERANT_GENERATORS),
+        ("--partial", PARTIAL_GENERATORS),
+    ):
+        (line,) = (line for line in shown.splitlines() if option in line)
+        assert f"({', '.join(benchmarks)})" in line
+
+
+def test_help_loads_none_of_what_commands_need() -> None:
+    code = (
+        "import sys\n"
+        "from service.cli import main\n"
+        "sys.argv = ['nbs', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as ended:\n"
+        "    assert ended.code == 0\n"
+        "heavy = {'bench_client', 'benchmark_db', 'generators', 'httpx', 'model_hub', 'numpy',\n"
+        "         'nas_search', 'orjson', 'peewee', 'pydantic_settings', 'torch'}\n"
+        "sys.stderr.write(' '.join(sorted(heavy & sys.modules.keys())))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "neighbors" in ended.stdout
+    assert ended.stderr == ""

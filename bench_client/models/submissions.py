@@ -48,9 +48,7 @@ _Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class _AnyNetwork(_Strict):

@@ -10,7 +10,7 @@ WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
 RUN ./install.sh libraries generate
 COPY . .
-RUN ./docker/install.sh project service.cli.commands generators.registry
+RUN ./docker/install.sh project service.cli.commands service.cli.databases generators.registry generators.fetch benchmark_db.verify
 
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0

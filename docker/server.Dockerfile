@@ -12,7 +12,7 @@ WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
 RUN ./install.sh libraries server,cluster,tracing
 COPY . .
-RUN ./docker/install.sh project service.cli.commands service.app service.jobs \
+RUN ./docker/install.sh project service.cli.commands service.cli.databases service.cli.keys service.cli.serve service.app service.jobs \
       uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on uvicorn.loops.uvloop
 # What is served while the data volume is empty. Every answer of it says that it is made up. The
 # hardware costs are left out: they are 8 of its 11 MB, because their sample is as long as the table.

@@ -18,7 +18,7 @@ RUN ./install.sh libraries worker,cluster
 RUN built=$(/opt/nbs/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")'); \
     [ "$built" = "${DEVICE}" ] || { echo "pip found PyTorch for $built, not for ${DEVICE}: see PIP_EXTRA_INDEX_URL" >&2; exit 1; }
 COPY . .
-RUN ./docker/install.sh project service.cli.commands service.jobs service.worker.worker service.worker.exporting \
+RUN ./docker/install.sh project service.cli.commands service.cli.serve service.jobs service.worker.worker service.worker.exporting \
       service.worker.measuring model_hub.zoo model_hub.evaluation torch
 
 FROM ${BASE_IMAGE}

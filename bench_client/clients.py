@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
-from bench_client.bodies import MOST_ANSWER
+from bench_client.connections import HttpSettings
 from bench_client.downloads import Download
 from bench_client.errors import SyntheticDataWarning
-from bench_client.http_settings import HttpSettings
 from bench_client.late_imports import LateModule
 from bench_client.methods import Surface
 from bench_client.models.answers import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
+from bench_client.responses import MOST_ANSWER
 from bench_client.untrusted import cleaned
 from missing_extra import needs
 

@@ -27,9 +27,8 @@ from pydantic import BaseModel
 from bench_client.clients import BenchClient
 from bench_client.compat import Where, client_for
 from bench_client.errors import InvalidRequestError
-from bench_client.models.hw_nas_bench import Nb201Hardware
 from bench_client.models.nasbench101 import Nb101Curves, Nb101Stats
-from bench_client.models.nasbench201 import Nb201Curves, Nb201Stats
+from bench_client.models.nasbench201 import Nb201Curves, Nb201Hardware, Nb201Stats
 from bench_client.models.natssss import NatsSssCurves, NatsSssStats
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES

@@ -1,23 +1,51 @@
-"""Answers that go into a file, and are there whole or not at all."""
+"""Answers that go into a file, and are there whole or not at all.
+
+A `Download` is a question with such an answer; over HTTP, `save` and `save_awaiting` write the body
+as it comes.
+"""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 from uuid import uuid4
 
+import httpx
 from pydantic import BaseModel
 
+from bench_client.errors import (
+    BenchError,
+    RequestTimeoutError,
+    ServerUnreachableError,
+    UnexpectedAnswerError,
+)
+from bench_client.late_imports import LateModule
 from bench_client.operations import Question
+from bench_client.responses import Body, Limits
+from bench_client.untrusted import request_id
 
-__all__ = ["Download", "replacing"]
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = LateModule("asyncio")
+
+__all__ = ["Download", "off_the_loop", "replacing", "save", "save_awaiting"]
 
 A = TypeVar("A", bound=BaseModel)
+
+_PIECE: Final = 1024 * 1024
+"""Bytes that are written at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +88,87 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def save(question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits) -> A:
+    """Write an answer whose body has not been read into a file.
+
+    Args:
+        question: What was asked.
+        response: The answer.
+        file: Where the body goes.
+        limits: What the service may answer; how much, the question says.
+
+    Raises:
+        BenchError: It is another answer, longer than it may be, or the connection broke.
+    """
+    with closing(response):
+        described = _described(question, response, limits.address)
+        body = _body(question, response, limits)
+        try:
+            for raw in response.iter_raw(_PIECE):
+                file.writelines(body.pieces(raw))
+        except httpx.RequestError as error:
+            raise _broken_off(error, response, limits.address) from error
+        body.end()
+    return described
+
+
+async def save_awaiting(
+    question: Download[A], response: httpx.Response, file: BinaryIO, limits: Limits
+) -> A:
+    """Write an answer into a file as `save` does, keeping the event loop free."""
+    async with aclosing(response):
+        described = _described(question, response, limits.address)
+        body = _body(question, response, limits)
+        try:
+            async for raw in response.aiter_raw(_PIECE):
+                await asyncio.to_thread(file.writelines, body.pieces(raw))
+        except httpx.RequestError as error:
+            raise _broken_off(error, response, limits.address) from error
+        body.end()
+    return described
+
+
+@asynccontextmanager
+async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
+    """Enter and leave a context that waits for a disk in a thread."""
+    file = await asyncio.to_thread(opened.__enter__)
+    try:
+        yield file
+    except BaseException as error:
+        await asyncio.to_thread(opened.__exit__, type(error), error, error.__traceback__)
+        raise
+    await asyncio.to_thread(opened.__exit__, None, None, None)
+
+
+def _body(question: Download[Any], response: httpx.Response, limits: Limits) -> Body:
+    packed = limits.packed and question.most is None
+    return Body(response, replace(limits, most=question.most, packed=packed))
+
+
+def _described(question: Download[A], response: httpx.Response, address: str) -> A:
+    """Return what the headers of an answer say.
+
+    Raises:
+        UnexpectedAnswerError: It is not what was asked for.
+    """
+    found = question.described(response.headers)
+    if found is None:
+        raise UnexpectedAnswerError(
+            f"{address} answered {response.status_code} with what is no {question.topic} of the "
+            "benchmark service; is the address right, and does no proxy answer?",
+            request_id=request_id(response.headers),
+        )
+    return found
+
+
+def _broken_off(error: httpx.RequestError, response: httpx.Response, address: str) -> BenchError:
+    reason = str(error) or type(error).__name__
+    late = isinstance(error, httpx.TimeoutException)
+    kind: type[BenchError] = RequestTimeoutError if late else ServerUnreachableError
+    return kind(
+        f"the file from {address} broke off after {response.num_bytes_downloaded} bytes "
+        f"({reason}): it is not complete, ask again",
+        request_id=request_id(response.headers),
+    )

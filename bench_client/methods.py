@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bench_client import (
         artifacts,
         export,
-        hw_nas_bench,
         jobs,
         models,
         nasbench101,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 else:
     artifacts = LateModule("bench_client.artifacts")
     export = LateModule("bench_client.export")
-    hw_nas_bench = LateModule("bench_client.hw_nas_bench")
     jobs = LateModule("bench_client.jobs")
     models = LateModule("bench_client.models")
     nasbench101 = LateModule("bench_client.nasbench101")
@@ -43,7 +41,7 @@ _QUERIES: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = M
         "nasbench201": lambda: nasbench201.query_nb201,
         "natssss": lambda: natssss.query_natssss,
         "nds": lambda: nds.query_nds,
-        "hw-nas-bench": lambda: hw_nas_bench.hardware_nb201,
+        "hw-nas-bench": lambda: nasbench201.hardware_nb201,
     }
 )
 """The query of each benchmark, by its name."""
@@ -112,7 +110,7 @@ class Surface:
     query_nb201_many = Operation(lambda: nasbench201.query_nb201_many)
     curves_nb201 = Operation(lambda: nasbench201.curves_nb201)
     describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
-    hardware_nb201 = Operation(lambda: hw_nas_bench.hardware_nb201)
+    hardware_nb201 = Operation(lambda: nasbench201.hardware_nb201)
 
     query_natssss = Operation(lambda: natssss.query_natssss)
     query_natssss_many = Operation(lambda: natssss.query_natssss_many)

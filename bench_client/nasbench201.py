@@ -1,4 +1,4 @@
-"""The questions of NAS-Bench-201."""
+"""The questions of NAS-Bench-201, and of HW-NAS-Bench about its architectures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Final, TypeAlias
 
 from bench_client.arguments import Reduction, plain
 from bench_client.frames import Batch, Items
-from bench_client.models.nasbench201 import Nb201Architecture, Nb201Curves, Nb201Stats
+from bench_client.models.nasbench201 import (
+    Nb201Architecture,
+    Nb201Curves,
+    Nb201Hardware,
+    Nb201Stats,
+)
 from bench_client.nats_bench import RunFilters, RunQuestions
 from bench_client.operations import Question, Steps, ask
+from bench_client.pages import every_page, page_of, page_size
 
 __all__ = [
     "Architecture",
     "curves_nb201",
     "describe_nb201",
+    "hardware_nb201",
     "query_nb201",
     "query_nb201_many",
 ]
@@ -136,3 +143,34 @@ def describe_nb201(arch: Architecture) -> Steps[Nb201Architecture]:
     """
     options = {"arch": plain(arch)}
     return (yield from ask(Question("architecture", Nb201Architecture, _NAME, options=options)))
+
+
+def hardware_nb201(
+    arch: Architecture | None = None, dataset: str | None = None, device: str | None = None
+) -> Steps[Items[Nb201Hardware]]:
+    """Return what architectures of NAS-Bench-201 cost on devices: HW-NAS-Bench.
+
+    None is a wildcard: without any filter, the costs of all 15,625 architectures for all three
+    data sets come back, page by page.
+
+    Args:
+        arch: The architecture in any of its spellings, as for `query_nb201`.
+        dataset: `cifar10`, `cifar100` or `imagenet16-120`, in any case; for `cifar10-valid` the
+            costs of `cifar10` come back, whose networks are the same.
+        device: `edgegpu`, `raspi4`, `edgetpu`, `pixel3`, `eyeriss` or `fpga`, in any case: items
+            carry the costs on it alone, those on the others being None.
+
+    Returns:
+        One item an architecture and data set, in that order. Latencies are in milliseconds,
+        energies in millijoules, arithmetic intensity in FLOP a byte; None where a device has no
+        figure.
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed.
+        InvalidRequestError: There is no such data set or device.
+        BenchmarkNotInstalledError: The server has no HW-NAS-Bench.
+    """
+    filters = {"arch": plain(arch), "dataset": dataset, "device": device}
+    options = {"limit": page_size(with_curves=False)}
+    question = Question("hardware", page_of(Nb201Hardware), "nasbench201", filters, options)
+    return (yield from every_page(question))

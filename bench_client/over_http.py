@@ -1,36 +1,79 @@
-"""Questions answered by a service over HTTP, blocking or awaited."""
+"""Questions answered by a service over HTTP, blocking or awaited.
+
+An exchange is a generator of steps, written once for both: it sends a request, waits and sends it
+again while `Retries` says so, and reads the answer. A long poll, whose answer the server holds back
+until a job changes, takes a connection meanwhile; `HoldingPlaces` leaves some to other questions.
+"""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
-from bench_client.bodies import Limits, Reply, read_reply, read_reply_awaiting
-from bench_client.connection_pool import ASYNC_CONNECTIONS, AsyncConnectionPool, Pool
-from bench_client.downloads import Download
-from bench_client.export_http import off_the_loop, save, save_awaiting
-from bench_client.http_settings import CONNECTIONS, HttpSettings
+from bench_client.connections import (
+    ASYNC_CONNECTIONS,
+    CONNECTIONS,
+    AsyncConnectionPool,
+    HttpSettings,
+    Pool,
+)
+from bench_client.downloads import Download, off_the_loop, save, save_awaiting
 from bench_client.late_imports import LateModule
-from bench_client.long_poll import HoldingPlaces, let_hold
-from bench_client.operations import Question, drive, drive_awaiting
-from bench_client.responses import read
-from bench_client.retries import Outcome, Retries
+from bench_client.operations import Held, Question, drive, drive_awaiting
+from bench_client.responses import Limits, Outcome, Reply, read, read_reply, read_reply_awaiting
 from bench_client.routes import call_of
+from bench_client.untrusted import retry_seconds
 
 if TYPE_CHECKING:
     import asyncio
 else:
     asyncio = LateModule("asyncio")
 
-__all__ = ["AsyncHttpTransport", "HttpTransport"]
+__all__ = [
+    "LONGEST_PAUSE",
+    "RETRIED_STATUS",
+    "AsyncHttpTransport",
+    "HoldingPlaces",
+    "HttpTransport",
+    "Retries",
+    "let_hold",
+]
 
 A = TypeVar("A", bound=BaseModel)
+
+RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
+"""Too many requests; no answer from behind a proxy; overloaded."""
+
+_UNAVAILABLE: Final = 503
+_FINAL: Final = (b":problem:time-budget-exceeded", b":problem:database-unusable")
+"""Ends of the types of problems that stay however often the question is asked."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds; a server that asks for a longer pause is not asked again."""
+
+_FIRST_PAUSE: Final = 0.2
+"""Seconds; the longest pause before the first retry, doubled for each that follows."""
+
+_DOUBLINGS: Final = 8
+"""After so many the pause is past its bound."""
+
+_BROKEN_CONNECTION: Final = (
+    httpx.ConnectTimeout,
+    httpx.NetworkError,
+    httpx.ProxyError,
+    httpx.RemoteProtocolError,
+)
+"""All questions are reads, so one whose answer was cut off may be asked again. A read that timed
+out is not: the next would most likely do the same, after as long a wait."""
 
 
 class Pause(NamedTuple):
@@ -40,6 +83,83 @@ class Pause(NamedTuple):
 
 
 Step: TypeAlias = httpx.Request | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Bounded retries with full jitter: pauses are uniform between zero and a doubling bound.
+
+    Full jitter spreads the clients that one overload has turned away at the same moment (AWS
+    Architecture Blog, "Exponential Backoff And Jitter").
+
+    Args:
+        limit: How many times a question is asked again.
+    """
+
+    limit: int
+
+    def pause(self, attempt: int, outcome: Outcome) -> float | None:
+        """Return how long to wait before asking again, in seconds; None: do not.
+
+        Args:
+            attempt: How many attempts preceded this one.
+            outcome: What came of this one.
+        """
+        if attempt >= self.limit or not _is_passing(outcome):
+            return None
+        asked = None
+        if not isinstance(outcome, httpx.RequestError):
+            asked = retry_seconds(outcome.headers.get("Retry-After"))
+        if asked is not None and asked > LONGEST_PAUSE:
+            return None
+        bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, _DOUBLINGS))
+        jitter = random.uniform(0, bound)  # noqa: S311 - spreads callers, keeps no secret
+        return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
+
+
+def _is_passing(outcome: Outcome) -> bool:
+    if isinstance(outcome, httpx.RequestError):
+        return isinstance(outcome, _BROKEN_CONNECTION)
+    return outcome.status_code in RETRIED_STATUS and not _is_final(outcome)
+
+
+def _is_final(response: Reply) -> bool:
+    """Tell whether asking again is of no use: the question takes too long, or a file is damaged."""
+    if response.status_code != _UNAVAILABLE:
+        return False
+    return any(kind in response.content for kind in _FINAL)
+
+
+class HoldingPlaces:
+    """Leaves connections to other requests. Shared by threads.
+
+    Args:
+        places: How many answers may be held at the same time.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = threading.Semaphore(places)
+
+    @contextmanager
+    def place_for(self, question: Question[A]) -> Iterator[Question[A]]:
+        """Give the question as it may be asked now, within the context."""
+        if not isinstance(question, Held):
+            yield question
+        elif not self._free.acquire(blocking=False):
+            yield question.at_once
+        else:
+            try:
+                yield question
+            finally:
+                self._free.release()
+
+
+def let_hold(request: httpx.Request, question: Question[Any]) -> httpx.Request:
+    """Return a request that takes no answer that may be held for a silent server."""
+    timeout = request.extensions["timeout"]
+    if isinstance(question, Held) and timeout["read"] is not None:
+        request.extensions["timeout"] = {**timeout, "read": timeout["read"] + question.seconds}
+    return request
 
 
 def exchange(

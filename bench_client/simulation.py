@@ -15,15 +15,15 @@ It lives in the client alone; a server has no part in it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any, Self, TypeAlias
 
 from bench_client.arguments import whole
 from bench_client.operations import Question, drive, drive_awaiting
-from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, TrajectoryPoint
-from bench_client.simulation_records import Records
+from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records, TrajectoryPoint
 from bench_client.simulation_settings import SimulationSettings, refused
-from bench_client.simulation_turns import Turns
 
 __all__ = ["AsyncSimulation", "Simulation"]
 
@@ -169,7 +169,7 @@ class AsyncSimulation(_Clock):
     def __init__(self, ask: _AskAwaited, settings: SimulationSettings) -> None:
         super().__init__(settings)
         self._ask = ask
-        self._turns = Turns()
+        self._turns = _Turns()
 
     async def evaluate(
         self, arch: Any, *, num_epochs: int | None = None, stop_after: int | None = None
@@ -194,3 +194,53 @@ class AsyncSimulation(_Clock):
             seen = await drive_awaiting(self._records.many(archs, fidelity), self._ask)
             await turn.comes()
             return self._ledger.charge_all(seen)
+
+
+class _Turn:
+    """A place in a queue, left by whoever took it at the end of its `with` block.
+
+    Args:
+        before: Done when all who came earlier have left; None when there is nobody.
+        left: To be made done when this one has left and all who came earlier.
+    """
+
+    def __init__(self, before: asyncio.Future[None] | None, left: asyncio.Future[None]) -> None:
+        self._before = before
+        self._left = left
+
+    async def comes(self) -> None:
+        """Wait until all who came earlier have left."""
+        if self._before is not None:
+            # Not awaited itself: to cancel this task would cancel the future of others.
+            await asyncio.wait([self._before])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._before is None:
+            self._left.set_result(None)
+        else:
+            # One who gives up early does not let those behind pass those before.
+            self._before.add_done_callback(self._leave)
+
+    def _leave(self, _before: asyncio.Future[None]) -> None:
+        self._left.set_result(None)
+
+
+class _Turns:
+    """The queue of the tasks of one event loop."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Future[None] | None = None
+
+    def take(self) -> _Turn:
+        """Return the place behind all that were taken before."""
+        before = self._last
+        self._last = asyncio.get_running_loop().create_future()
+        return _Turn(None if before is None or before.done() else before, self._last)

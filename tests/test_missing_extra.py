@@ -86,7 +86,8 @@ def test_a_module_that_is_missing_is_named_with_its_extra(
         ("['worker']", "structlog", "worker"),
         ("['serve']", "uvicorn", "server"),
         ("['zoo', 'info', 'spos']", "torch", "hub"),
-        ("['top', 'nasbench201']", "numpy", "cli"),
+        ("['info']", "peewee", "cli"),
+        ("['top', 'nasbench201', '--metric', 'test_acc']", "numpy", "local"),
         ("['top', 'nasbench201']", "typer", "cli"),
     ],
 )

@@ -18,7 +18,6 @@ Needs numpy, as matrices are arrays. New programs are better off with `BenchClie
 
 from __future__ import annotations
 
-from bench_client.compat_nasbench.api import NASBench
-from bench_client.compat_nasbench.spec import ModelSpec, OutOfDomainError
+from bench_client.compat_nasbench.api import ModelSpec, NASBench, OutOfDomainError
 
 __all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
 from bench_client.clients import BenchClient
-from bench_client.compat_nasbench.spec import array
 from bench_client.errors import UnavailableError, UnexpectedAnswerError
 from bench_client.models.answers import Page
 from bench_client.models.benchmarks import BenchmarkInfo
@@ -19,6 +18,7 @@ from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
 from bench_client.operations import Question
 from bench_client.pages import check_progress
 from benchmark_db.nasbench101.spelling import parse_cell
+from missing_extra import needs
 
 __all__ = [
     "NAME",
@@ -26,6 +26,7 @@ __all__ = [
     "ComputedStatistics",
     "Fixed",
     "FixedStatistics",
+    "array",
     "computed",
     "fixed",
     "halfway",
@@ -231,3 +232,15 @@ def _fraction(percent: float | None) -> float | None:
 
 def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def array(matrix: Any) -> Any:
+    """Return a copy of a matrix as an array.
+
+    Raises:
+        ImportError: numpy is not installed.
+    """
+    with needs("local", "a matrix of a cell"):
+        # Not at the top: nothing else here needs it.
+        import numpy as np  # noqa: PLC0415
+    return np.array(matrix)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from bench_client.compat import RunChoice, Where, client_for
-from bench_client.compat_nats_bench.arch_results import ArchResults
-from bench_client.compat_nats_bench.reports import (
+from bench_client.compat_nats_bench.arch_results import (
+    ArchResults,
     accuracy_named,
     more_info,
     remap_dataset_set_names,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         ProvenanceInfo,
         fields_of,
     )
-    from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
     from bench_client.models.jobs import (
         Checkpoint,
         CheckpointList,
@@ -57,6 +56,8 @@ if TYPE_CHECKING:
         Nb201Config,
         Nb201Curves,
         Nb201Epoch,
+        Nb201Hardware,
+        Nb201HardwareConfig,
         Nb201Stats,
     )
     from bench_client.models.natssss import (
@@ -184,7 +185,6 @@ __getattr__ = late_names(
         "natssss",
         "nds",
         "oracle",
-        "hw_nas_bench",
         "benchmarks",
     ),
 )

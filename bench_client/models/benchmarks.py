@@ -10,9 +10,14 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from bench_client.models.answers import Listed, WireModel
-from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
 from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
-from bench_client.models.nasbench201 import Nb201Config, Nb201Epoch, Nb201Stats
+from bench_client.models.nasbench201 import (
+    Nb201Config,
+    Nb201Epoch,
+    Nb201Hardware,
+    Nb201HardwareConfig,
+    Nb201Stats,
+)
 from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
 from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
 from bench_client.models.quantities import UNIT

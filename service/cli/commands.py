@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from missing_extra import needs
+from missing_extra import MissingExtraError, needs
 
 __all__ = ["COMMANDS", "Command", "run"]
 
@@ -187,7 +187,7 @@ def run() -> int:
     """Run the command line and return its exit status."""
     warnings.showwarning = _tell_warning
     try:
-        app(prog_name="nbs", standalone_mode=True)
+        _run_app()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:
@@ -198,6 +198,17 @@ def run() -> int:
         sys.stderr.write(f"nbs: {_shown(error)}\n")
         return 1
     return 0
+
+
+def _run_app() -> None:
+    """Run the command that the arguments name; where a library is missing, name its extra."""
+    try:
+        app(prog_name="nbs", standalone_mode=True)
+    except MissingExtraError:
+        raise
+    except ModuleNotFoundError:
+        with needs("cli", "the command line"):
+            raise
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -18,7 +18,7 @@ from bench_client import (
     ServerOverloadedError,
     ServerUnreachableError,
 )
-from bench_client.retries import LONGEST_PAUSE, Retries
+from bench_client.over_http import LONGEST_PAUSE, Retries
 from bench_client.untrusted import retry_seconds
 
 if TYPE_CHECKING:

@@ -11,35 +11,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench_client.clients import AsyncBenchClient, BenchClient
-from bench_client.errors import (
-    BenchError,
-    BenchmarkNotInstalledError,
-    BudgetExhausted,
-    InvalidArchitectureError,
-    InvalidRequestError,
-    InvalidSettingError,
-    JobCancelledError,
-    JobFailedError,
-    JobNotDoneError,
-    JobWaitError,
-    NotAuthorizedError,
-    NotRecordedError,
-    RequestTimeoutError,
-    ServerFailedError,
-    ServerOverloadedError,
-    ServerUnreachableError,
-    SyntheticDataWarning,
-    TooLargeError,
-    UnavailableError,
-    UnexpectedAnswerError,
-    UnknownDatasetError,
-    UnknownJobError,
-    UnsupportedQuestionError,
-)
 from bench_client.late_imports import late_names
 
 if TYPE_CHECKING:
+    from bench_client.clients import AsyncBenchClient, BenchClient
+    from bench_client.errors import (
+        BenchError,
+        BenchmarkNotInstalledError,
+        BudgetExhausted,
+        InvalidArchitectureError,
+        InvalidRequestError,
+        InvalidSettingError,
+        JobCancelledError,
+        JobFailedError,
+        JobNotDoneError,
+        JobWaitError,
+        NotAuthorizedError,
+        NotRecordedError,
+        RequestTimeoutError,
+        ServerFailedError,
+        ServerOverloadedError,
+        ServerUnreachableError,
+        SyntheticDataWarning,
+        TooLargeError,
+        UnavailableError,
+        UnexpectedAnswerError,
+        UnknownDatasetError,
+        UnknownJobError,
+        UnsupportedQuestionError,
+    )
     from bench_client.frames import Batch, Items
     from bench_client.models import (
         BenchmarkInfo,
@@ -156,9 +156,17 @@ __all__ = [
     "UnsupportedQuestionError",
 ]
 
-# The models, simulations and data frames: most of what importing everything would take.
+# Services and commands that need the models alone do without httpx.
 __getattr__ = late_names(
     __name__,
     __all__,
-    ("models", "frames", "simulation", "simulation_ledger", "simulation_settings"),
+    (
+        "errors",
+        "clients",
+        "models",
+        "frames",
+        "simulation",
+        "simulation_ledger",
+        "simulation_settings",
+    ),
 )

@@ -74,7 +74,9 @@ def sizes() -> list[tuple[str, str, str]]:
 def starts(data: Path) -> list[tuple[str, str, str]]:
     """Return the rows about start-up."""
     libraries = importing("typer, rich, pydantic")
-    client = ratio(importing("bench_client"), importing("httpx, pydantic"))
+    client = ratio(
+        importing("bench_client; bench_client.BenchClient"), importing("httpx, pydantic")
+    )
     helped = ratio((*NBS, "--help"), libraries)
     with service(data) as server:
         ask = (*NBS, "query", "nb201", "0", "--url", f"http://127.0.0.1:{server.port}")
@@ -82,7 +84,7 @@ def starts(data: Path) -> list[tuple[str, str, str]]:
     return [
         (what, f"{found:.2f} ({seconds:.2f} s)", f"{reach} at most")
         for what, (found, seconds), reach in (
-            ("`import bench_client` / `import httpx, pydantic`", client, 1.5),
+            ("`bench_client.BenchClient` / `import httpx, pydantic`", client, 1.5),
             ("`nbs --help` / `import typer, rich, pydantic`", helped, 2),
             ("`nbs query` over HTTP / the same", asked, 2.5),
             ("server ready / `import fastapi, uvicorn, peewee, numpy`", ready(data), 2.5),

@@ -19,7 +19,7 @@ from typer.main import get_command
 from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
 from missing_extra import PACKAGES
 from service.app import create_app
-from service.cli.commands import app as command_line
+from service.cli.query import app as questions
 
 ONLY_SOME: Final = {
     # What optimisers and clocks need, NDS has no curves or seconds for.
@@ -141,6 +141,6 @@ def test_every_benchmark_answers_the_questions_that_all_have(name: str) -> None:
 
 
 def test_the_command_line_asks_all_that_have_runs() -> None:
-    commands: Any = get_command(command_line)
-    asked = {name.replace("nb", "nasbench") for name in commands.commands["query"].commands}
+    commands: Any = get_command(questions)
+    asked = {name.replace("nb", "nasbench") for name in commands.commands}
     assert set(BENCHMARKS) <= asked

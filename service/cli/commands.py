@@ -36,6 +36,10 @@ class Command(NamedTuple):
     name: str
     help: str
 
+    def load(self) -> Any:
+        """Import its module and return what is there."""
+        return getattr(import_module(f"service.cli.{self.module}"), self.name)
+
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
@@ -156,7 +160,7 @@ class _LateCommands(TyperGroup):
 def _imported(command: Command) -> Any:
     """Return a command as typer runs it."""
     with needs("cli", "the command line"):
-        found = getattr(import_module(f"service.cli.{command.module}"), command.name)
+        found = command.load()
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False)
         found.command()(function)

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from nas_search.study import IncomparableRunsError, RecordedRun
-from service.cli.study import study_command
+from service.cli.study import study
 
 RunOf = Callable[..., RecordedRun]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def app() -> typer.Typer:
     app = typer.Typer()
-    app.command()(study_command)
+    app.command()(study)
     return app
 
 
@@ -60,7 +60,7 @@ def test_a_terminal_gets_a_table_with_shares_of_the_budget(folder: Path) -> None
 
 def on_terminal(*arguments: Path) -> str:
     """Return what the command prints on a terminal of 80 columns."""
-    program = "import typer; from service.cli.study import study_command; typer.run(study_command)"
+    program = "import typer; from service.cli.study import study; typer.run(study)"
     leader, follower = pty.openpty()
     environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
     command = [sys.executable, "-c", program, *map(str, arguments)]

@@ -33,6 +33,10 @@ __all__ = ["ForkedProcess", "nbs", "start_nbs"]
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 IMPORTED: Final = (
     "service.cli.commands",
+    *(
+        f"service.cli.{name}"
+        for name in ("databases", "export", "jobs", "oracle", "query", "serve")
+    ),
     "service.app",
     "service.http.protocol",
     "uvicorn",

@@ -16,7 +16,7 @@ from forked_nbs import nbs, start_nbs
 
 from benchmark_db.catalog import Catalog
 from generators.registry import SAMPLES
-from service.cli.commands import app
+from service.cli.commands import COMMANDS
 
 
 def on_terminal(*arguments: str | Path) -> str:
@@ -35,11 +35,6 @@ def on_terminal(*arguments: str | Path) -> str:
         process.wait(60)
     os.close(leader)
     return output.decode()
-
-
-COMMANDS = [command.name for command in app.registered_commands] + [
-    group.name for group in app.registered_groups
-]
 
 
 class TestProcesses:

@@ -6,7 +6,6 @@ import inspect
 import re
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 import typer
@@ -26,7 +25,7 @@ from service.cli.commands import COMMANDS, app
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
     command = COMMANDS[name]
-    found = getattr(import_module(f"service.cli.{command.module}"), command.name)
+    found = command.load()
     own = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
     assert command.help == " ".join(own.partition("\n\n")[0].split())
 

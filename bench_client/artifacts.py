@@ -13,13 +13,12 @@ from typing import Any, BinaryIO, Final, cast
 
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError, UnexpectedAnswerError, UnknownJobError
-from bench_client.jobs import submit_model, wait
+from bench_client.jobs import WatchJob, wait
 from bench_client.models.answers import WireModel
 from bench_client.models.jobs import Job, JobArtifact
 from bench_client.models.submissions import ModelFormat
-from bench_client.networks import Network
 from bench_client.operations import Steps, ask
-from bench_client.progress_line import WatchJob
+from bench_client.submissions import Network, submit_model
 from bench_client.untrusted import entity_tag, one_file_name, unlike_each_other
 from missing_extra import refuse_missing
 

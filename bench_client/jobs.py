@@ -1,15 +1,16 @@
-"""Jobs: what workers beside the server build, evaluate and time.
+"""Jobs as they are: what workers beside the server have done, do and will do.
 
-An identical request is the same job, so a submission that was cut off may be sent again.
+`submissions` has the methods that make them.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TextIO, TypeAlias
 
 from bench_client.errors import (
     JobCancelledError,
@@ -29,23 +30,19 @@ from bench_client.models.jobs import (
     RegisteredWorker,
     WorkerList,
 )
-from bench_client.models.submissions import Device, ModelFormat, Precision
-from bench_client.networks import Network
-from bench_client.operations import Held, Nothing, Question, Steps, Topic, ask, rest
+from bench_client.operations import Held, Nothing, Question, Steps, ask, rest
 from bench_client.pages import check_progress
-from bench_client.progress_line import WatchJob, progress_line
+from bench_client.untrusted import cleaned
 
 __all__ = [
-    "build",
+    "WatchJob",
     "cancel",
     "checkpoints",
     "datasets",
     "delete_checkpoint",
-    "evaluate",
     "job",
     "jobs",
-    "latency",
-    "submit_model",
+    "progress_line",
     "wait",
     "workers",
 ]
@@ -62,6 +59,12 @@ _GROWTH: Final = 1.5
 _PATIENCE: Final = 120.0
 """Seconds that a server may be away before waiting for a job is given up: time to start it anew."""
 _GOING_ON: Final = frozenset({"queued", "running"})
+
+WatchJob: TypeAlias = Callable[[Job], object]
+"""Told of a job whenever it has changed."""
+
+_BAR: Final = 24
+_WIDEST: Final = 200
 
 
 def job(job: Job | str) -> Steps[Job]:
@@ -143,223 +146,6 @@ def wait(
     return _succeeded(found)
 
 
-def evaluate(  # noqa: PLR0913 - the choices of an evaluation
-    benchmark: str | None = None,
-    arch: Any = None,
-    *,
-    model: str | None = None,
-    space: str | None = None,
-    arguments: Mapping[str, Any] | None = None,
-    dataset: str,
-    network_dataset: str | None = None,
-    checkpoint: str | None = None,
-    protocol: str | Mapping[str, Any] | None = None,
-    batch_size: int = 32,
-    precision: Precision = "float32",
-    device: Device = "any",
-    priority: int = 0,
-    time_limit: float | None = None,
-    wait: bool = True,
-    timeout: float | None = None,
-    progress: WatchJob | None = None,
-) -> Steps[Job]:
-    """Measure the accuracy of a network on a data set of a worker.
-
-    Args:
-        benchmark: A benchmark, of which `arch` is an architecture in any spelling.
-        arch: That architecture, or a sample of the choices of `space`.
-        model: A searched model of the zoo, instead.
-        space: A model space, instead.
-        arguments: Arguments of the space.
-        dataset: Name of the data set; `datasets()` lists them.
-        network_dataset: The data set that a benchmark's network is for.
-        checkpoint: SHA-256 of uploaded weights.
-        protocol: Name or object of an evaluation protocol; that of the model by default.
-        batch_size: Images at a time; a core of a processor takes no more than 4.
-        precision: What it computes in.
-        device: Where.
-        priority: -10 to 10; higher first.
-        time_limit: Seconds that one attempt may take.
-        wait: Whether to wait for the result; if not, the job is returned as it was submitted.
-        timeout: As for `wait`.
-        progress: As for `wait`.
-
-    Returns:
-        The job; its `result` has the figures.
-
-    Raises:
-        InvalidRequestError: The network or an option is malformed.
-        UnknownDatasetError: No worker has the data set.
-        JobNotDoneError: As for `wait`.
-    """
-    network = Network(
-        benchmark=benchmark,
-        model=model,
-        space=space,
-        arguments=arguments,
-        arch=arch,
-        dataset=network_dataset,
-        checkpoint=checkpoint,
-    )
-    job = yield from _submit(
-        "submit_evaluation",
-        network,
-        dataset=dataset,
-        protocol=protocol,
-        batch_size=batch_size,
-        precision=precision,
-        device=device,
-        priority=priority,
-        time_limit=time_limit,
-    )
-    return (yield from _finished(job, timeout, progress)) if wait else job
-
-
-def latency(  # noqa: PLR0913 - the choices of a measurement
-    benchmark: str | None = None,
-    arch: Any = None,
-    *,
-    model: str | None = None,
-    space: str | None = None,
-    arguments: Mapping[str, Any] | None = None,
-    dataset: str | None = None,
-    batch_size: int = 1,
-    warmup: int = 10,
-    repeats: int = 50,
-    input_shape: Sequence[int] | None = None,
-    precision: Precision = "float32",
-    device: Device = "any",
-    priority: int = 0,
-    time_limit: float | None = None,
-    wait: bool = True,
-    timeout: float | None = None,
-    progress: WatchJob | None = None,
-) -> Steps[Job]:
-    """Measure how long a pass through a network takes on a worker.
-
-    Args:
-        benchmark: As for `evaluate`, and so are the other members of the network.
-        arch: The architecture.
-        model: A searched model.
-        space: A model space.
-        arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
-        batch_size: Inputs a pass.
-        warmup: Passes before the measured ones.
-        repeats: Measured passes.
-        input_shape: Shape of an input without the batch, (channels, height, width) of an image; by
-            default that of the data set, the model or the space.
-        precision: What it computes in.
-        device: Where.
-        priority: -10 to 10; higher first.
-        time_limit: Seconds that one attempt may take.
-        wait: As for `evaluate`.
-        timeout: As for `wait`.
-        progress: As for `wait`.
-
-    Returns:
-        The job; its `result` has the seconds.
-    """
-    network = Network(
-        benchmark=benchmark,
-        model=model,
-        space=space,
-        arguments=arguments,
-        arch=arch,
-        dataset=dataset,
-    )
-    job = yield from _submit(
-        "submit_latency",
-        network,
-        batch_size=batch_size,
-        warmup=warmup,
-        repeats=repeats,
-        input_shape=None if input_shape is None else list(input_shape),
-        precision=precision,
-        device=device,
-        priority=priority,
-        time_limit=time_limit,
-    )
-    return (yield from _finished(job, timeout, progress)) if wait else job
-
-
-def build(  # noqa: PLR0913 - the choices of a build
-    benchmark: str | None = None,
-    arch: Any = None,
-    *,
-    model: str | None = None,
-    space: str | None = None,
-    arguments: Mapping[str, Any] | None = None,
-    dataset: str | None = None,
-    checkpoint: str | None = None,
-    seed: int | None = None,
-    input_shape: Sequence[int] | None = None,
-    formats: Sequence[ModelFormat] = ("safetensors", "report"),
-    priority: int = 0,
-    time_limit: float | None = None,
-    wait: bool = True,
-    timeout: float | None = None,
-    progress: WatchJob | None = None,
-) -> Steps[Job]:
-    """Have a worker build a network and write it in some formats.
-
-    Args:
-        benchmark: As for `evaluate`, and so are the other members of the network.
-        arch: The architecture.
-        model: A searched model.
-        space: A model space.
-        arguments: Arguments of the space.
-        dataset: The data set that a benchmark's network is for.
-        checkpoint: SHA-256 of uploaded weights.
-        seed: What weights are drawn by where there are none; 0 by default.
-        input_shape: As for `latency`; what is exported, counted and reported is for such inputs.
-        formats: What to write; docs/api.md lists them.
-        priority: -10 to 10; higher first.
-        time_limit: Seconds that one attempt may take.
-        wait: As for `evaluate`.
-        timeout: As for `wait`.
-        progress: As for `wait`.
-
-    Returns:
-        The job; its `artifacts` are the files.
-    """
-    network = Network(
-        benchmark=benchmark,
-        model=model,
-        space=space,
-        arguments=arguments,
-        arch=arch,
-        dataset=dataset,
-        checkpoint=checkpoint,
-        seed=seed,
-    )
-    job = yield from submit_model(
-        network, formats, input_shape, priority=priority, time_limit=time_limit
-    )
-    return (yield from _finished(job, timeout, progress)) if wait else job
-
-
-def submit_model(
-    network: Network,
-    formats: Sequence[ModelFormat],
-    input_shape: Sequence[int] | None,
-    *,
-    priority: int = 0,
-    time_limit: float | None = None,
-) -> Steps[Job]:
-    """Submit the job that builds a network, and return it at once; the arguments of `build`."""
-    return (
-        yield from _submit(
-            "submit_model",
-            network,
-            formats=list(formats),
-            input_shape=None if input_shape is None else list(input_shape),
-            priority=priority,
-            time_limit=time_limit,
-        )
-    )
-
-
 def workers() -> Steps[list[RegisteredWorker]]:
     """Return the workers that were heard of within a day, by id."""
     return (yield from ask(Question("workers", WorkerList))).items
@@ -390,6 +176,36 @@ def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
     """
     digest = checkpoint if isinstance(checkpoint, str) else checkpoint.sha256
     yield from ask(Question("delete_checkpoint", Nothing, checkpoint=digest))
+
+
+def progress_line(stream: TextIO | None = None) -> WatchJob:
+    """Return what draws a job as one line, over and over; nothing where no person watches.
+
+    Args:
+        stream: Where; standard error by default.
+    """
+    out = stream or sys.stderr
+    if not out.isatty():
+        return lambda _: None
+
+    def draw(job: Job) -> None:
+        end = "" if job.state in _GOING_ON else "\n"
+        # The rest of a longer line before it is erased.
+        out.write(f"\r{cleaned(_described(job))[:_WIDEST]}\x1b[K{end}")
+        out.flush()
+
+    return draw
+
+
+def _described(job: Job) -> str:
+    progress = job.progress
+    if job.state != "running" or progress is None:
+        return f"{job.kind} {job.id[:8]} {job.state}"
+    if not progress.total:
+        return f"{job.kind} {job.id[:8]} {progress.stage} {progress.done or ''}".rstrip()
+    full = max(0, min(_BAR, _BAR * progress.done // progress.total))
+    bar = "█" * full + "·" * (_BAR - full)
+    return f"{job.kind} {job.id[:8]} {progress.stage} {bar} {progress.done}/{progress.total}"
 
 
 def _latest(question: Question[Any], limit: int | None) -> Steps[list[Any]]:
@@ -432,17 +248,6 @@ def _outlasting(question: Question[Job], until: float) -> Steps[Job]:
             if now >= until or now - away_since > _PATIENCE:
                 raise
         yield from rest(_LONGEST_PAUSE)
-
-
-def _submit(topic: Topic, network: Network, **members: Any) -> Steps[Job]:
-    """Submit a job and return it as it is then; `members` are those of its request."""
-    options = {"network": network.to_dict(), **members}
-    return (yield from ask(Question(topic, Job, network.benchmark, options=options)))
-
-
-def _finished(job: Job, timeout: float | None, progress: WatchJob | None) -> Steps[Job]:
-    """Wait for a job that was submitted; a name that the parameter `wait` does not hide."""
-    return (yield from wait(job, timeout=timeout, progress=progress))
 
 
 def _succeeded(job: Job) -> Job:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         natssss,
         nds,
         oracle,
+        submissions,
     )
 else:
     artifacts = LateModule("bench_client.artifacts")
@@ -32,6 +33,7 @@ else:
     natssss = LateModule("bench_client.natssss")
     nds = LateModule("bench_client.nds")
     oracle = LateModule("bench_client.oracle")
+    submissions = LateModule("bench_client.submissions")
 
 __all__ = ["Surface"]
 
@@ -130,9 +132,9 @@ class Surface:
     jobs = Operation(lambda: jobs.jobs)
     cancel = Operation(lambda: jobs.cancel)
     wait = Operation(lambda: jobs.wait)
-    build = Operation(lambda: jobs.build)
-    evaluate = Operation(lambda: jobs.evaluate)
-    latency = Operation(lambda: jobs.latency)
+    build = Operation(lambda: submissions.build)
+    evaluate = Operation(lambda: submissions.evaluate)
+    latency = Operation(lambda: submissions.latency)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)
     checkpoints = Operation(lambda: jobs.checkpoints)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lying_server import LyingServer, answer, job
 
 from bench_client import AsyncBenchClient, BenchClient, BenchError, InvalidSettingError, Job
-from bench_client.progress_line import progress_line
+from bench_client.jobs import progress_line
 from service.cli import commands
 from service.cli.output import print_fields, print_items, print_json
 

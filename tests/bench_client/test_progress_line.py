@@ -6,8 +6,8 @@ import io
 from datetime import UTC, datetime
 from typing import Any
 
+from bench_client.jobs import progress_line
 from bench_client.models import Job, JobProgress
-from bench_client.progress_line import progress_line
 
 
 class Terminal(io.StringIO):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
@@ -351,6 +352,9 @@ def test_adapters_are_carried_like_clients(client: BenchClient, adapter: str) ->
     in_child(check)
     assert [use(one) for one in moved] == [expected] * 2
     assert use(made) == expected
+    # Now, where the warning of their connections is expected, and not in some later test.
+    del moved
+    gc.collect()
 
 
 def test_the_adapter_for_nasbench_is_carried_like_a_client(nasbench101_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Items as columns: which there are, of what type, and what stands in them.
+"""Columns of data frames: their names, types and values for the items of an answer.
 
 The columns follow from the model of the items, so that an answer without items has them too: what
 was trained, then what was recorded of it, in the order and by the names of the model. An

@@ -1,4 +1,4 @@
-"""What both spaces of NATS-Bench are asked alike: runs by budget, data set and seed."""
+"""Questions that both spaces of NATS-Bench share: runs by budget, data set and seed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 An exchange is a generator of steps, written once for both: it sends a request, waits and sends it
 again while `Retries` says so, and reads the answer. A long poll, whose answer the server holds back
-until a job changes, takes a connection meanwhile; `HoldingPlaces` leaves some to other questions.
+until a job changes, takes a connection meanwhile; `LongPolls` leaves some to other questions.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ __all__ = [
     "LONGEST_PAUSE",
     "RETRIED_STATUS",
     "AsyncHttpTransport",
-    "HoldingPlaces",
     "HttpTransport",
+    "LongPolls",
     "Retries",
-    "let_hold",
+    "for_long_poll",
 ]
 
 A = TypeVar("A", bound=BaseModel)
@@ -130,19 +130,21 @@ def _is_final(response: Reply) -> bool:
     return any(kind in response.content for kind in _FINAL)
 
 
-class HoldingPlaces:
-    """Leaves connections to other requests. Shared by threads.
+class LongPolls:
+    """Limits how many long polls wait at the same time, so that other requests find connections.
+
+    Shared by threads.
 
     Args:
-        places: How many answers may be held at the same time.
+        most: How many.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = threading.Semaphore(places)
+    def __init__(self, most: int) -> None:
+        self._free = threading.Semaphore(most)
 
     @contextmanager
-    def place_for(self, question: Question[A]) -> Iterator[Question[A]]:
-        """Give the question as it may be asked now, within the context."""
+    def admitted(self, question: Question[A]) -> Iterator[Question[A]]:
+        """Give the question as it may be asked in the context: at once where too many wait."""
         if not isinstance(question, Held):
             yield question
         elif not self._free.acquire(blocking=False):
@@ -154,8 +156,8 @@ class HoldingPlaces:
                 self._free.release()
 
 
-def let_hold(request: httpx.Request, question: Question[Any]) -> httpx.Request:
-    """Return a request that takes no answer that may be held for a silent server."""
+def for_long_poll(request: httpx.Request, question: Question[Any]) -> httpx.Request:
+    """Return a request whose read timeout allows for the time that the server may wait."""
     timeout = request.extensions["timeout"]
     if isinstance(question, Held) and timeout["read"] is not None:
         request.extensions["timeout"] = {**timeout, "read": timeout["read"] + question.seconds}
@@ -180,7 +182,7 @@ def exchange(
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
     headers = {} if call.body is None else {"Content-Type": "application/json"}
-    request = let_hold(build(call.method, url, content=call.body, headers=headers), question)
+    request = for_long_poll(build(call.method, url, content=call.body, headers=headers), question)
     outcome = yield from _send_until_settled(request, Retries(settings.retries))
     return read(question, outcome, settings.shown)
 
@@ -217,13 +219,13 @@ class _Transport(ABC):
 
     Args:
         settings: How to reach it.
-        places: How many answers may be held at the same time.
+        most_polls: How many long polls may wait at the same time.
     """
 
-    def __init__(self, settings: HttpSettings, places: int) -> None:
+    def __init__(self, settings: HttpSettings, most_polls: int) -> None:
         self._settings = settings
         self._limits = Limits(settings.max_answer, packed=settings.compress, address=settings.shown)
-        self._num_places = places
+        self._most_polls = most_polls
         self._begin()
         # Not at the top: importing the client brings httpx and pydantic only.
         from benchmark_db.forks import watch_forks  # noqa: PLC0415
@@ -247,7 +249,7 @@ class _Transport(ABC):
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._places = HoldingPlaces(self._num_places)
+        self._polls = LongPolls(self._most_polls)
 
 
 class HttpTransport(_Transport):
@@ -263,13 +265,13 @@ class HttpTransport(_Transport):
 
     def begin_anew(self) -> object:
         """Leave the connections to the process that made them."""
-        left, self._opened = (self._opened, self._places, self._lock), None
+        left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()
         return left
 
     def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        with self._places.place_for(question) as asked:
+        with self._polls.admitted(question) as asked:
             steps = exchange(asked, self._settings, self._pool().build_request)
             return drive(steps, self._perform)
 
@@ -328,13 +330,13 @@ class AsyncHttpTransport(_Transport):
 
     def begin_anew(self) -> object:
         """Leave the connections to the process that made them."""
-        left, self._opened = (self._opened, self._places, self._lock), None
+        left, self._opened = (self._opened, self._polls, self._lock), None
         self._begin()
         return left
 
     async def ask(self, question: Question[A]) -> A:
         """Return the answer to a question; errors are those of `exchange`."""
-        with self._places.place_for(question) as asked:
+        with self._polls.admitted(question) as asked:
             steps = exchange(asked, self._settings, self._pool().build_request)
             return await drive_awaiting(steps, self._perform)
 

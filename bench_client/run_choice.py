@@ -1,4 +1,4 @@
-"""Which run answers where a configuration was trained several times and one is wanted."""
+"""Choice of one run, by seed, where a configuration was trained several times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a simulation is of: its arguments, checked before anything is asked."""
+"""Arguments of a simulation, checked before anything is asked."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a server says, made harmless: texts for a terminal, names of files, headers.
+"""Checks of what a server sent: texts for a terminal, names of files, headers.
 
-Nothing that comes over a network is believed further than it must be: a name becomes a file only
-where it is one plain component of a path, a text loses its control characters before a person sees
-it, and a header that is malformed or out of all proportion is as good as none.
+A server is not trusted. A name becomes a file only where it is one plain component of a path, a
+text loses its control characters before it is shown, and a malformed or oversized header counts as
+missing.
 """
 
 from __future__ import annotations

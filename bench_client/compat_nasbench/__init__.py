@@ -18,6 +18,9 @@ Needs numpy, as matrices are arrays. New programs are better off with `BenchClie
 
 from __future__ import annotations
 
-from bench_client.compat_nasbench.api import ModelSpec, NASBench, OutOfDomainError
+from missing_extra import needs
+
+with needs("local", "bench_client.compat_nasbench"):
+    from bench_client.compat_nasbench.api import ModelSpec, NASBench, OutOfDomainError
 
 __all__ = ["ModelSpec", "NASBench", "OutOfDomainError"]

@@ -9,7 +9,6 @@ from bench_client.compat import Where
 from bench_client.compat_nni.answers import NniReduction, answers
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import PUBLISHED_OPERATION_NAMES, Cell
-from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.spelling import parse_cell
 
 __all__ = [
@@ -65,6 +64,9 @@ def hash_module(architecture: Mapping[str, Any], vertices: int) -> str:
     cell = parse_cell(dict(architecture))
     if cell.num_vertices != vertices:
         raise InvalidArchitectureError(f"the cell has {cell.num_vertices} vertices, not {vertices}")
+    # Not at the top: it needs NumPy, which questions to a server do without.
+    from benchmark_db.nasbench101.graph_hash import hash_cell  # noqa: PLC0415
+
     return hash_cell(cell)
 
 

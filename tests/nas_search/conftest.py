@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 import socket
 import subprocess
@@ -15,6 +16,18 @@ import pytest
 from forked_nbs import ForkedProcess, start_nbs
 
 from bench_client import BenchClient, Simulation
+from benchmark_db.nasbench201.architecture import isomorphism_classes
+from benchmark_db.nasbench201.benchmark import (
+    DATASETS,
+    TABLES,
+    VIEWS,
+    Architecture,
+    Dataset,
+    NasBench201,
+    Run,
+)
+from generators.build import DatabaseBuild
+from generators.source import Source
 from nas_search.study import RecordedPoint, RecordedRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -105,3 +118,52 @@ def run_of() -> Callable[..., RecordedRun]:
         return RecordedRun(**chosen)
 
     return run_of
+
+
+SECONDS: Final[dict[int, float]] = {12: 120.0, 200: 2000.0}
+"""Of every training here: the table has accuracies alone."""
+
+
+def parameters_of(arch: str) -> float:
+    """Return the millions of parameters of a NAS-Bench-201 network for CIFAR-10."""
+    wide, narrow = arch.count("nor_conv_3x3"), arch.count("nor_conv_1x1")
+    cells = sum(5 * (wide * (9 * c**2 + 2 * c) + narrow * (c**2 + 2 * c)) for c in (16, 32, 64))
+    between = sum(9 * i * o + 2 * o + 9 * o**2 + 2 * o + i * o for i, o in ((16, 32), (32, 64)))
+    return (464 + cells + between + 778) / 1e6
+
+
+def published_runs(index: int, row: dict[str, str]) -> Iterator[tuple[Any, ...]]:
+    """Yield one run for each budget and data set of a row of the published accuracies."""
+    for dataset, epochs, valid, test, original in (
+        ("cifar10-valid", 12, "cifar10_x_valid_12", None, "cifar10_ori_test_12"),
+        ("cifar10-valid", 200, "cifar10_x_valid_200", None, "cifar10_ori_test_200"),
+        ("cifar100", 12, "cifar100_x_valid_12", "cifar100_x_test_12", None),
+        ("imagenet16-120", 12, "imagenet16_120_x_valid_12", "imagenet16_120_x_test_12", None),
+    ):
+        accuracies = [
+            None if name is None else float(row[name]) for name in (valid, test, original)
+        ]
+        sizes = (parameters_of(row["arch"]) if dataset == "cifar10-valid" else None, None, None)
+        stats = (None, *accuracies, *[None] * 4, *sizes)
+        key = (index, epochs, DATASETS.index(dataset), 777)
+        yield (None, *key, *stats, SECONDS[epochs], None, None, None, 16, 5)
+
+
+@pytest.fixture(scope="session")
+def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchClient]:
+    """NAS-Bench-201 as published: one run an architecture, data set and budget."""
+    folder = tmp_path_factory.mktemp("published")
+    with (shared / "data/nasbench201/accuracies.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with DatabaseBuild(folder / "nasbench201.db", NasBench201, TABLES, VIEWS) as build:
+        build.insert(Dataset, enumerate(DATASETS))
+        classes = isomorphism_classes()
+        named = ((index, row["arch"], classes[index]) for index, row in enumerate(rows))
+        build.insert(Architecture, named)
+        runs = (run for index, row in enumerate(rows) for run in published_runs(index, row))
+        # The table is in the order of its key.
+        build.insert(Run, sorted(runs, key=lambda run: run[1:5]))
+        source = Source(name="tests", size=1, sha256="0" * 64)
+        build.complete(source, {"architectures": len(rows)}, synthetic=False)
+    with BenchClient.local(folder) as bench:
+        yield bench

@@ -1,0 +1,31 @@
+"""What is searched for: objectives and bounds, and who evaluates.
+
+TableProblem     a benchmark has recorded the results
+SpaceProblem     networks of a space of the model hub, by an evaluator
+FunctionProblem  a function of choices, or a loop of one's own
+"""
+
+from __future__ import annotations
+
+from nas_search.problems.expectation import Expectation, random_expectation
+from nas_search.problems.function import FunctionProblem
+from nas_search.problems.goals import Bound, Bounds, Goals, Objective
+from nas_search.problems.problem import Evaluator, Outcome, Problem, Report
+from nas_search.problems.space import SpaceProblem
+from nas_search.problems.table import TableProblem
+
+__all__ = [
+    "Bound",
+    "Bounds",
+    "Evaluator",
+    "Expectation",
+    "FunctionProblem",
+    "Goals",
+    "Objective",
+    "Outcome",
+    "Problem",
+    "Report",
+    "SpaceProblem",
+    "TableProblem",
+    "random_expectation",
+]

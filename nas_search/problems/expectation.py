@@ -1,0 +1,97 @@
+"""What random search finds of a table: exactly, not by simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from nas_search.errors import ProblemError
+from nas_search.problems.table import TableProblem
+
+__all__ = ["Expectation", "random_expectation"]
+
+
+class Expectation(NamedTuple):
+    """The best of some draws.
+
+    Attributes:
+        mean: Of the first objective.
+        std: Its standard deviation.
+        other: Mean of another metric of the architecture that is best; None if none was asked for.
+    """
+
+    mean: float
+    std: float
+    other: float | None
+
+
+def random_expectation(
+    problem: TableProblem, num_draws: int, other: str | TableProblem | None = None
+) -> Expectation:
+    """Return what the best of random draws without repeats is, by the first objective.
+
+    Of N architectures in ascending order, the best of n draws has place i (from 0) with probability
+    C(i, n - 1) / C(N, n). Draws are from what is recorded and within the bounds.
+
+    Args:
+        problem: What is drawn from.
+        num_draws: How many draws, n.
+        other: Another metric of the same rows; or a problem whose first objective is looked up for
+            the best, such as that of the longest training.
+
+    Raises:
+        ProblemError: There are fewer architectures, or the best may have no other metric.
+        BenchError: The question was not answered.
+    """
+    goal = problem.goals.objectives[0]
+    table = problem.table()
+    if not 1 <= num_draws <= len(table):
+        raise ProblemError(f"there are {len(table)} architectures to draw, not {num_draws}")
+    ascending = sorted(table.items(), key=lambda item: goal.score(item[1][goal.metric]))
+    chances = _chances(len(ascending), num_draws)
+    values = [metrics[goal.metric] for _, metrics in ascending]
+    mean = math.fsum(map(_product, zip(chances, values, strict=True)))
+    squares = (chance * (value - mean) ** 2 for chance, value in zip(chances, values, strict=True))
+    found = None
+    if other is not None:
+        others = _others(other, table)
+        pairs = zip(chances, ascending, strict=True)
+        found = math.fsum(chance * others(arch) for chance, (arch, _) in pairs if chance)
+    return Expectation(mean, math.sqrt(math.fsum(squares)), found)
+
+
+def _chances(size: int, num_draws: int) -> list[float]:
+    """Return the probability that the best has each place, ascending."""
+    chances = [0.0] * size
+    chance = num_draws / size
+    for place in range(size - 1, num_draws - 2, -1):
+        chances[place] = chance
+        # C(i - 1, n - 1) is C(i, n - 1) (i - n + 1) / i.
+        chance *= (place - num_draws + 1) / place if place else 0.0
+    return chances
+
+
+def _product(pair: tuple[float, float]) -> float:
+    return pair[0] * pair[1]
+
+
+class _Others:
+    """Looks up another metric of architectures."""
+
+    def __init__(self, name: str, table: Mapping[str, Mapping[str, float]]) -> None:
+        self._name = name
+        self._table = table
+
+    def __call__(self, arch: str) -> float:
+        """Return the metric of an architecture."""
+        try:
+            return self._table[arch][self._name]
+        except KeyError:
+            raise ProblemError(f"{arch} has no {self._name} recorded") from None
+
+
+def _others(other: str | TableProblem, table: Mapping[str, Mapping[str, float]]) -> _Others:
+    if isinstance(other, str):
+        return _Others(other, table)
+    return _Others(other.goals.objectives[0].metric, other.table())

@@ -1,0 +1,173 @@
+"""Objectives and bounds, and how results are judged by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+
+from nas_search.errors import ProblemError
+
+__all__ = ["Bound", "Bounds", "Goals", "Objective", "check_known"]
+
+Bounds: TypeAlias = Mapping[str, Sequence[float | None]]
+"""Least and greatest value of a metric, both included; None is no bound: `(None, 100)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric that is to be large, or small.
+
+    Args:
+        metric: Its name.
+        maximise: Whether larger is better.
+    """
+
+    metric: str
+    maximise: bool
+
+    def score(self, value: float) -> float:
+        """Return a value so that larger is better."""
+        return value if self.maximise else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The values that a metric may have.
+
+    Args:
+        metric: Its name.
+        least: Its least value; None: no bound.
+        most: Its greatest value; None: no bound.
+    """
+
+    metric: str
+    least: float | None
+    most: float | None
+
+    def broken_by(self, value: float) -> float | None:
+        """Return the side that a value is beyond; None if it is within."""
+        if self.most is not None and value > self.most:
+            return self.most
+        if self.least is not None and value < self.least:
+            return self.least
+        return None
+
+    def violation(self, value: float) -> float:
+        """Return by how much a value is beyond, relative to the bound unless that is 0."""
+        side = self.broken_by(value)
+        return 0.0 if side is None else abs(value - side) / (abs(side) or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """What results are judged by.
+
+    Args:
+        objectives: One or more; the first decides where one is asked for.
+        bounds: What results must be within.
+    """
+
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Bound, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        objectives: Sequence[str],
+        bounds: Bounds | None,
+        *,
+        larger_is_better: Callable[[str], bool] = lambda _: True,
+    ) -> Goals:
+        """Return the goals that arguments make.
+
+        Args:
+            objectives: Names of metrics; `-` in front minimises.
+            bounds: By metric.
+            larger_is_better: Of a metric without `-`.
+
+        Raises:
+            ProblemError: There are none, one comes twice, or a bound means nothing.
+        """
+        if isinstance(objectives, str) or not objectives:
+            raise ProblemError("objectives are a list of one metric or more")
+        read = tuple(_objective(text, larger_is_better) for text in objectives)
+        if len({one.metric for one in read}) < len(read):
+            raise ProblemError(f"an objective comes twice: {', '.join(objectives)}")
+        return cls(read, tuple(_bound(name, sides) for name, sides in (bounds or {}).items()))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that results need, each once."""
+        names = [one.metric for one in self.objectives] + [one.metric for one in self.bounds]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes these goals, as JSON."""
+        return {
+            "objectives": [
+                {"metric": one.metric, "maximise": one.maximise} for one in self.objectives
+            ],
+            "bounds": {one.metric: [one.least, one.most] for one in self.bounds},
+        }
+
+    @classmethod
+    def of_spec(cls, spec: Mapping[str, Any]) -> Goals:
+        """Return the goals that `spec` says."""
+        return cls(
+            tuple(Objective(one["metric"], one["maximise"]) for one in spec["objectives"]),
+            tuple(Bound(name, *sides) for name, sides in spec["bounds"].items()),
+        )
+
+    def scores(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the value of each objective, larger being better."""
+        return tuple(one.score(metrics[one.metric]) for one in self.objectives)
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """Return by how much all bounds are exceeded together; 0 within."""
+        return sum(one.violation(metrics[one.metric]) for one in self.bounds)
+
+    def lacking(self, metrics: Mapping[str, float]) -> str | None:
+        """Return what keeps metrics from being judged; None if nothing does."""
+        for name in self.metrics:
+            if name not in metrics:
+                known = ", ".join(metrics) or "nothing"
+                return f"the evaluation returned no {name}; it returned {known}"
+            if not math.isfinite(metrics[name]):
+                return f"the evaluation returned {name} = {metrics[name]}"
+        return None
+
+
+def check_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse names that are unknown, offering the nearest.
+
+    Raises:
+        ProblemError: One is.
+    """
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=3) or list(known)
+            raise ProblemError(f"unknown {what} {name!r:.80}; is it {', '.join(near)}?")
+
+
+def _objective(text: Any, larger_is_better: Callable[[str], bool]) -> Objective:
+    if not isinstance(text, str) or not text.removeprefix("-"):
+        raise ProblemError(f"the objective {text!r:.80} is no name of a metric")
+    metric = text.removeprefix("-")
+    return Objective(metric, metric == text and larger_is_better(metric))
+
+
+def _bound(metric: str, sides: Any) -> Bound:
+    try:
+        least, most = (None if side is None else float(side) for side in sides)
+    except (TypeError, ValueError):
+        raise ProblemError(
+            f"the bound of {metric} is a least and a greatest value, not {sides!r:.80}"
+        ) from None
+    given = [side for side in (least, most) if side is not None]
+    if not given or any(map(math.isnan, given)) or given != sorted(given):
+        raise ProblemError(f"nothing, or everything, is within the bound {sides!r:.80} of {metric}")
+    return Bound(metric, least, most)

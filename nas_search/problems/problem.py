@@ -1,0 +1,111 @@
+"""What a study needs of a problem, and an evaluator of networks has to offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from nas_search.contract import Ask, Candidate, Domain
+from nas_search.problems.goals import Goals
+
+__all__ = ["Evaluator", "Order", "Outcome", "Problem", "Report", "silent"]
+
+Order: TypeAlias = Literal["numbered", "arrival"]
+"""Whether results are told in the order of their trials, or as they come."""
+
+Report: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+"""Takes an event of an evaluation under way: its kind (`epoch`, `step`) and its figures."""
+
+
+def silent(kind: str, figures: Mapping[str, Any]) -> None:
+    """Take no notice of an event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an evaluation brought.
+
+    Args:
+        metrics: Figures by name; finite ones where nothing failed.
+        cost: Seconds that it took, or would have taken.
+        error: Why it failed, in one line; None if it did not.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: float = 0.0
+    error: str | None = None
+
+
+class Problem(Protocol):
+    """What is searched for, and who evaluates it.
+
+    Attributes:
+        goals: Objectives and bounds.
+        fidelities: Epochs (or steps) that an evaluation may end after, ascending; empty where it
+            goes to its end.
+        order: In which order results are told unless a run says otherwise.
+        looks_up: Whether evaluations only look up what is recorded, so that no process of their
+            own is worth its while.
+        continues: Whether an evaluation is charged only what lies beyond a shorter one of the same
+            architecture.
+        free_repeats: Whether a repeated evaluation costs nothing.
+    """
+
+    goals: Goals
+    fidelities: tuple[int, ...]
+    order: Order
+    looks_up: bool
+    continues: bool
+    free_repeats: bool
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes the problem, as JSON: equal for equal problems."""
+        ...
+
+    def domain(self) -> Domain:
+        """Return what a new search draws from."""
+        ...
+
+    def answer(self, ask: Ask) -> Any:
+        """Answer what a domain asks."""
+        ...
+
+    def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
+        """Evaluate a candidate; what goes wrong is in the outcome."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Evaluates networks of a space, as training on a data set does.
+
+    It is pickled for evaluations in processes of their own.
+
+    Attributes:
+        metrics: What it measures. `seconds` among them is the cost; else it is timed.
+        settings: Every argument by name, as JSON has it; data by its digest.
+    """
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it measures."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every argument by name."""
+        ...
+
+    def evaluate(
+        self, space: Any, sample: dict[str, Any], *, fidelity: int | None, report: Report
+    ) -> Mapping[str, float]:
+        """Return the metrics of the network of a sample.
+
+        Args:
+            space: The model space.
+            sample: Of it.
+            fidelity: Epochs (or steps); None for all there are.
+            report: Takes events of kind `epoch` or `step`.
+        """
+        ...

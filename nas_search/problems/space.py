@@ -1,0 +1,148 @@
+"""Problems on a space of the model hub: networks are evaluated, by training or otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from nas_search.contract import Ask, Candidate, Domain, Proposal
+from nas_search.domains import AdmittedDomain, HubDomain, Refusal
+from nas_search.errors import ProblemError
+from nas_search.problems.function import checked_fidelities, evaluated
+from nas_search.problems.goals import Bounds, Goals, check_known
+from nas_search.problems.problem import Evaluator, Order, Outcome, Report, silent
+
+if TYPE_CHECKING:
+    from model_hub.model_space import ModelSpace
+
+__all__ = ["SpaceProblem"]
+
+_KNOWN: Final = ("parameters", "macs")
+"""What a network costs, counted without its weights."""
+
+_REMEMBERED: Final = 1 << 16
+
+
+class SpaceProblem:
+    """Searches a space of the model hub.
+
+    Args:
+        space: The space, as `model_hub.space` returns it.
+        evaluator: Measures networks; or a function of a sample that returns the value of the one
+            objective, or figures by name.
+        objectives: Metrics of the evaluator, or `parameters` and `macs`, which are counted; `-` in
+            front minimises.
+        bounds: By metric, least and greatest value. Those of `parameters` and `macs` are met by
+            every trial; of the others, trials beyond are infeasible.
+        fidelities: Epochs (or steps) that an evaluation may end after, ascending.
+
+    Raises:
+        ProblemError: An argument means nothing.
+    """
+
+    looks_up = False
+    continues = False
+    free_repeats = False
+
+    def __init__(
+        self,
+        space: ModelSpace,
+        evaluator: Evaluator | Callable[[dict[str, Any]], Any],
+        *,
+        objectives: Sequence[str] = ("accuracy",),
+        bounds: Bounds | None = None,
+        fidelities: Sequence[int] = (),
+    ) -> None:
+        self.space = space
+        self.evaluator = evaluator
+        self.goals = Goals.of(objectives, bounds)
+        self.fidelities = checked_fidelities(fidelities)
+        self.order: Order = "arrival"
+        if not callable(evaluator):
+            check_known("metric", self.goals.metrics, (*evaluator.metrics, *_KNOWN))
+        elif fidelities:
+            raise ProblemError("fidelities need an evaluator: a function of a sample knows none")
+        self._counted = lru_cache(maxsize=_REMEMBERED)(self._count)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is remembered, which no other process needs."""
+        return {name: value for name, value in self.__dict__.items() if name != "_counted"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._counted = lru_cache(maxsize=_REMEMBERED)(self._count)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes the problem: the space, the evaluator's settings, and what is sought."""
+        return {
+            "kind": "space",
+            "space": type(self.space).__name__,
+            "arguments": self.space.arguments,
+            "evaluator": {
+                "name": getattr(self.evaluator, "__qualname__", type(self.evaluator).__name__),
+                "settings": getattr(self.evaluator, "settings", None),
+            },
+            "fidelities": list(self.fidelities),
+            **self.goals.spec,
+        }
+
+    def domain(self) -> Domain:
+        """Return what a new search draws from."""
+        plain = HubDomain(self.space.choices)
+        early = [one for one in self.goals.bounds if one.metric in _KNOWN]
+        if not early:
+            return plain
+
+        def screen(archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
+            yield from ()
+            return list(map(self._refusal, archs))
+
+        return AdmittedDomain(plain, screen)
+
+    def answer(self, ask: Ask) -> NoReturn:
+        """Refuse: there is nobody to ask.
+
+        Raises:
+            ProblemError: Always.
+        """
+        raise ProblemError(
+            f"the strategy asks a benchmark, but this problem has none ({ask!r:.80})"
+        )
+
+    def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
+        """Evaluate a candidate; what goes wrong is in the outcome."""
+        sample = json.loads(candidate.arch)
+        evaluator = self.evaluator
+
+        def measure() -> Any:
+            if not callable(evaluator):
+                return evaluator.evaluate(
+                    self.space, sample, fidelity=candidate.fidelity, report=report
+                )
+            return evaluator(sample)
+
+        return evaluated(measure, self.goals, lambda: self._known_metrics(candidate.arch))
+
+    def _known_metrics(self, arch: str) -> Mapping[str, float]:
+        wanted = [name for name in _KNOWN if name in self.goals.metrics]
+        return {name: self._counted(arch, name) for name in wanted}
+
+    def _count(self, arch: str, metric: str) -> float:
+        sample = json.loads(arch)
+        if metric == "parameters":
+            by_formula = self.space.num_parameters(sample)
+            if by_formula is not None:
+                return float(by_formula)
+        return float(getattr(self.space.profile(sample), metric))
+
+    def _refusal(self, arch: str) -> Refusal | None:
+        for bound in self.goals.bounds:
+            if bound.metric in _KNOWN:
+                value = self._counted(arch, bound.metric)
+                side = bound.broken_by(value)
+                if side is not None:
+                    return Refusal(bound.metric, value, side)
+        return None

@@ -1,0 +1,354 @@
+"""Problems on a benchmark: what was trained and recorded is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
+from bench_client.models import fields_of
+from bench_client.run_choice import chosen_run
+from nas_search.contract import Ask, Candidate, Domain, Proposal
+from nas_search.domains import AdmittedDomain, Refusal, served_domain
+from nas_search.domains.served import num_recorded
+from nas_search.errors import ProblemError
+from nas_search.problems.function import checked_fidelities
+from nas_search.problems.goals import Bounds, Goals, check_known
+from nas_search.problems.problem import Order, Outcome, Report, silent
+
+__all__ = ["TableProblem"]
+
+_MAXIMISED: Final = frozenset({"percent", "FLOP/byte"})
+"""Units of which more is better; of losses, times, energies and sizes, less is."""
+
+_KNOWN: Final = frozenset({"parameters", "flops"})
+"""What is known of an architecture before it is trained; costs on devices are, too."""
+
+_WITH_HARDWARE: Final = "nasbench201"
+_HARDWARE: Final = "hw-nas-bench"
+_ONE_DATASET: Final = frozenset({"nasbench101"})
+_BATCH: Final = 10_000
+_MANY: Final[Mapping[str, str]] = {
+    "nasbench101": "query_nb101_many",
+    "nasbench201": "query_nb201_many",
+    "natssss": "query_natssss_many",
+}
+"""The questions about many architectures, by benchmark."""
+
+
+class _Row(NamedTuple):
+    """What is recorded of an architecture after some epochs.
+
+    Attributes:
+        metrics: Every figure that is.
+        cost: Seconds that it took.
+    """
+
+    metrics: Mapping[str, float]
+    cost: float
+
+
+class TableProblem:
+    """Searches a benchmark; nothing is trained.
+
+    What is looked up stays in memory: give several studies the same problem.
+
+    Args:
+        bench: Whom to ask.
+        benchmark: `nasbench101`, `nasbench201` or `natssss`.
+        dataset: What networks were trained on; None where the benchmark has one data set.
+        num_epochs: Budget of the trainings, in epochs; None: the longest of the benchmark.
+        objectives: Names of metrics, as `bench.benchmark(name).fields` lists them, and for
+            `nasbench201` also costs on devices. Accuracies are maximised, all else is minimised;
+            `-` in front minimises whatever it is.
+        bounds: By metric, least and greatest value. Those of `parameters` and `flops` (in millions)
+            and of costs on devices are met by every trial; of the others, trials beyond are
+            infeasible.
+        fidelities: Epochs that a training may be stopped after, as its learning curve has them;
+            None in a candidate is `num_epochs`, the last.
+        run_seed: Which of the recorded runs of an architecture counts; None: the mean over them.
+        evaluation_time: Whether the pass over the split of the first objective is charged, too.
+        continue_training: Whether a longer training is charged only what lies beyond a shorter one
+            that was charged before; None: with `fidelities`.
+        free_repeats: Whether an evaluation that comes again costs nothing.
+
+    Raises:
+        ProblemError: An argument means nothing, or the table has no such objective.
+        BenchError: The question was not answered.
+    """
+
+    looks_up = True
+
+    def __init__(  # noqa: PLR0913 - the choices of an experiment
+        self,
+        bench: BenchClient,
+        benchmark: str,
+        dataset: str | None = None,
+        *,
+        num_epochs: int | None = None,
+        objectives: Sequence[str] = ("valid_acc",),
+        bounds: Bounds | None = None,
+        fidelities: Sequence[int] = (),
+        run_seed: int | None = None,
+        evaluation_time: bool = False,
+        continue_training: bool | None = None,
+        free_repeats: bool = False,
+    ) -> None:
+        served_domain(benchmark)
+        self._bench = bench
+        self.benchmark = benchmark
+        self._info = bench.benchmark(benchmark)
+        self.dataset = _checked_dataset(self._info, dataset)
+        self.num_epochs = max(self._info.budgets) if num_epochs is None else num_epochs
+        self._units = _units(benchmark)
+        self.goals = Goals.of(objectives, bounds, larger_is_better=self._larger_is_better)
+        check_known("metric", self.goals.metrics, tuple(self._units))
+        self.fidelities = self._checked_fidelities(fidelities)
+        self.order: Order = "numbered"
+        self.run_seed = run_seed
+        self.evaluation_time = evaluation_time
+        self.continues = bool(fidelities) if continue_training is None else continue_training
+        self.free_repeats = free_repeats
+        self._hardware = _hardware_of(benchmark).keys() & set(self.goals.metrics)
+        self._known = _KNOWN | self._hardware
+        self._rows: dict[tuple[str, int], _Row | None] = {}
+        self._check_recorded()
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes the problem: the table, by the digest of its content, and what is sought."""
+        return {
+            "kind": "table",
+            "benchmark": self.benchmark,
+            "content_digest": self._info.provenance.content_digest,
+            "dataset": self.dataset,
+            "num_epochs": self.num_epochs,
+            "fidelities": list(self.fidelities),
+            "run_seed": self.run_seed,
+            "evaluation_time": self.evaluation_time,
+            "continue_training": self.continues,
+            "free_repeats": self.free_repeats,
+            **self.goals.spec,
+        }
+
+    def domain(self) -> Domain:
+        """Return what a new search draws from: all that is recorded and within the bounds.
+
+        Where all architectures are recorded and no bound concerns what is known before a training,
+        nothing is looked up for a draw.
+        """
+        plain = served_domain(self.benchmark)
+        complete = num_recorded(self._info) == self._info.num_architectures
+        early = any(one.metric in self._known for one in self.goals.bounds)
+        # Cells are drawn by the benchmark itself, from those that have runs.
+        if not early and (complete or self.benchmark == "nasbench101"):
+            return plain
+        return AdmittedDomain(plain, self._screen)
+
+    def answer(self, ask: Ask) -> Any:
+        """Answer what a domain asks, by the client."""
+        return ask(self._bench)
+
+    def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
+        """Look up a candidate; what is not recorded has failed."""
+        epoch = self.num_epochs if candidate.fidelity is None else candidate.fidelity
+        key = (candidate.arch, epoch)
+        row = self._rows[key] if key in self._rows else self._look_up(key)
+        if row is None:
+            return Outcome(error=f"no run is recorded that has this after {epoch} epochs")
+        error = self.goals.lacking(row.metrics)
+        if error is not None:
+            return Outcome(error=error)
+        return Outcome(metrics=row.metrics, cost=row.cost)
+
+    def load(self) -> None:
+        """Look up all architectures at once, for many studies or for a server far away.
+
+        It takes about a second and 20 MB for NAS-Bench-201, and no time when it was done.
+        """
+        if self.benchmark in _ONE_DATASET:
+            everything = self._query(None, self.num_epochs)
+            by_arch: dict[str, list[Any]] = {}
+            for item in everything:
+                by_arch.setdefault(item.config.hash, []).append(item)
+            for arch, runs in by_arch.items():
+                self._rows.setdefault((arch, self.num_epochs), self._row(runs, self.num_epochs))
+            return
+        every = served_domain(self.benchmark).grid()
+        missing = (arch for arch in every if (arch, self.num_epochs) not in self._rows)
+        while batch := list(islice(missing, _BATCH)):
+            self._look_up_many(batch)
+
+    def table(self) -> dict[str, Mapping[str, float]]:
+        """Return the metrics of every architecture that has all that is sought, within the bounds.
+
+        Architectures are in the order of the grid; those of NAS-Bench-101 in that of the benchmark.
+        """
+        self.load()
+        order: Iterable[str] = (
+            (arch for arch, _ in list(self._rows))
+            if self.benchmark in _ONE_DATASET
+            else served_domain(self.benchmark).grid()
+        )
+        rows = ((arch, self._rows.get((arch, self.num_epochs))) for arch in order)
+        return {
+            arch: row.metrics
+            for arch, row in rows
+            if row is not None
+            and self.goals.lacking(row.metrics) is None
+            and not self.goals.violation(row.metrics)
+        }
+
+    def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
+        yield from ()
+        missing = [arch for arch in archs if (arch, self.num_epochs) not in self._rows]
+        if len(missing) == 1:
+            self._look_up((missing[0], self.num_epochs))
+        elif missing:
+            self._look_up_many(missing)
+        return [self._refusal(self._rows[arch, self.num_epochs]) for arch in archs]
+
+    def _refusal(self, row: _Row | None) -> Refusal | None:
+        if row is None:
+            return Refusal("unrecorded")
+        for bound in self.goals.bounds:
+            if bound.metric in self._known:
+                value = row.metrics.get(bound.metric)
+                if value is None:
+                    return Refusal("unrecorded")
+                side = bound.broken_by(value)
+                if side is not None:
+                    return Refusal(bound.metric, value, side)
+        return None
+
+    def _look_up(self, key: tuple[str, int]) -> _Row | None:
+        arch, epoch = key
+        row = self._rows[key] = self._row(self._query(arch, epoch), epoch)
+        return row
+
+    def _look_up_many(self, archs: Sequence[str]) -> None:
+        ask = getattr(self._bench, _MANY[self.benchmark])
+        found = ask(archs, **self._filters(self.num_epochs))
+        costs = self._costs_on_devices(None) if len(archs) > 1 and self._hardware else {}
+        for arch, runs in zip(archs, found, strict=True):
+            extra = costs.get(arch)
+            self._rows[arch, self.num_epochs] = self._row(runs, self.num_epochs, extra)
+
+    def _query(self, arch: str | None, epoch: int) -> Sequence[Any]:
+        return self._bench.query(self.benchmark, arch, **self._filters(epoch))
+
+    def _filters(self, epoch: int) -> dict[str, Any]:
+        dataset = {} if self.benchmark in _ONE_DATASET else {"dataset": self.dataset}
+        return {
+            "num_epochs": self.num_epochs,
+            **dataset,
+            "reduction": "mean" if self.run_seed is None else None,
+            "include_intermediates": epoch != self.num_epochs,
+        }
+
+    def _row(
+        self, runs: Sequence[Any], epoch: int, extra: Mapping[str, float] | None = None
+    ) -> _Row | None:
+        """Return the figures of the run that counts; None where there is none."""
+        first = self.goals.objectives[0].metric
+        read = [(run, metrics) for run in runs if (metrics := self._figures(run, epoch))]
+        usable = [one for one in read if first in one[1] or first in self._hardware] or read[:1]
+        if not usable:
+            return None
+        run, metrics = usable[0]
+        arch: str = run.config.hash if hasattr(run.config, "hash") else run.config.arch_str
+        if self.run_seed is not None:
+            run, metrics = chosen_run(usable, self.run_seed, arch)
+        if self._hardware:
+            metrics |= self._costs_on_devices(arch).get(arch, {}) if extra is None else extra
+        seconds = metrics.get("training_time", 0.0)
+        if self.evaluation_time:
+            seconds += metrics.get(f"{first.rpartition('_')[0]}_evaluation_time", 0.0)
+        return _Row(metrics, seconds)
+
+    def _figures(self, run: Any, epoch: int) -> dict[str, float]:
+        ended = {
+            name: float(value)
+            for name in self._units
+            if (value := getattr(run, name, None)) is not None
+        }
+        if epoch == self.num_epochs:
+            return ended
+        point = next((one for one in run.intermediates or () if one.current_epoch == epoch), None)
+        if point is None:
+            return {}
+        curve = {
+            name: float(value)
+            for name in self._units
+            if (value := getattr(point, name, None)) is not None
+        }
+        # Where no time is recorded after each epoch, all take equally long.
+        share = ended.get("training_time", 0.0) * epoch / self.num_epochs
+        sizes = {name: ended[name] for name in _KNOWN & ended.keys()}
+        return {"training_time": share, **sizes, **curve}
+
+    def _costs_on_devices(self, arch: str | None) -> dict[str, dict[str, float]]:
+        items = self._bench.hardware_nb201(arch, self.dataset)
+        return {
+            item.config.arch_str: {
+                name: float(value)
+                for name in self._hardware
+                if (value := getattr(item, name)) is not None
+            }
+            for item in items
+        }
+
+    def _larger_is_better(self, metric: str) -> bool:
+        return self._units.get(metric) in _MAXIMISED
+
+    def _checked_fidelities(self, fidelities: Sequence[int]) -> tuple[int, ...]:
+        checked = checked_fidelities(fidelities)
+        if checked and checked[-1] > self.num_epochs:
+            raise ProblemError(f"fidelity {checked[-1]} is past the end, {self.num_epochs} epochs")
+        return checked
+
+    def _check_recorded(self) -> None:
+        """Refuse objectives that no architecture has a value of."""
+        dataset = None if self.benchmark in _ONE_DATASET else self.dataset
+        for metric in self.goals.metrics:
+            try:
+                self._bench.top(
+                    self.benchmark,
+                    metric=metric,
+                    dataset=dataset,
+                    num_epochs=self.num_epochs,
+                    n=1,
+                )
+            except InvalidRequestError as error:
+                raise ProblemError(
+                    f"{self.benchmark} has no {metric} on {self.dataset} at {self.num_epochs} "
+                    f"epochs ({error})"
+                ) from error
+
+
+def _checked_dataset(info: BenchmarkInfo, dataset: str | None) -> str:
+    if dataset is None and len(info.datasets) == 1:
+        return info.datasets[0]
+    check_known("data set", [str(dataset).lower()], info.datasets)
+    return str(dataset).lower()
+
+
+def _units(benchmark: str) -> dict[str, str]:
+    """Return the units of every metric of a benchmark, by name."""
+    ours = {
+        field.name: field.unit
+        for field in fields_of(benchmark)
+        if field.kind == "computed" and field.unit is not None
+    }
+    return {**ours, **_hardware_of(benchmark)}
+
+
+def _hardware_of(benchmark: str) -> dict[str, str]:
+    if benchmark != _WITH_HARDWARE:
+        return {}
+    return {
+        field.name: field.unit
+        for field in fields_of(_HARDWARE)
+        if field.kind == "computed" and field.unit is not None
+    }

@@ -1,0 +1,49 @@
+"""Budgets: when a run of a search ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas_search.errors import ProblemError
+
+__all__ = ["Budget"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a study may use; the first limit that is reached ends a run.
+
+    Args:
+        trials: Trials of the study, those of earlier runs among them.
+        seconds: Of this run, by the clock on the wall.
+        cost: Of all trials of the study, in seconds: simulated ones on a table, whose clock no
+            trial passes; else those of the evaluations, the last of which may.
+        until: A value by metric: the run ends with a trial, within the bounds, that is as good in
+            all of them.
+
+    Raises:
+        ProblemError: A limit is no number above 0, or there is none.
+    """
+
+    trials: int | None = None
+    seconds: float | None = None
+    cost: float | None = None
+    until: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        limits: dict[str, Any] = {
+            "trials": self.trials,
+            "seconds": self.seconds,
+            "cost": self.cost,
+        }
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in given.items():
+            kinds = int if name == "trials" else (int, float)
+            fits = isinstance(limit, kinds) and not isinstance(limit, bool)
+            if not fits or not math.isfinite(limit) or limit <= 0:
+                raise ProblemError(f"the budget has {name} = {limit!r:.80}; it is above 0")
+        if not given and not self.until:
+            raise ProblemError("the budget has no limit: give trials, seconds, cost or until")

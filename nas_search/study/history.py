@@ -1,0 +1,231 @@
+"""What there is to ask of the trials of a study, while it runs and from its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from missing_extra import needs
+from nas_search.errors import IncomparableRunsError, ProblemError
+from nas_search.problems.goals import Goals
+from nas_search.study import pareto
+from nas_search.study.events import Event
+from nas_search.study.export import write_trials
+from nas_search.study.journal import read_events, read_spec, read_trials, reading
+from nas_search.study.runs import RecordedPoint, RecordedRun
+from nas_search.study.trials import State, Trial
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["History", "StudyFile"]
+
+
+class History:
+    """The trials of a study and what follows from them.
+
+    Comparison is by Deb's rules: what is within the bounds is before what is not, then what exceeds
+    them by less, then what has the better first objective; of equals the earlier. Results of
+    shorter evaluations are never compared with those of whole ones.
+
+    Args:
+        spec: What makes problem and strategy.
+        trials: The trials, in their order.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], trials: Iterable[Trial] = ()) -> None:
+        self.spec = spec
+        self.goals = Goals.of_spec(spec["problem"])
+        longest = spec["problem"]["fidelities"]
+        self._whole = {None, longest[-1] if longest else None}
+        self._whole |= {spec["problem"].get("num_epochs")}
+        self._trials = list(trials)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that were told, in the order of their numbers."""
+        return tuple(one for one in self._trials if one.state is not State.RUNNING)
+
+    @property
+    def running(self) -> tuple[Trial, ...]:
+        """The trials under way, or given out when the search ended."""
+        return tuple(one for one in self._trials if one.state is State.RUNNING)
+
+    @property
+    def cost(self) -> float:
+        """What all trials cost together, in seconds."""
+        return sum(one.cost for one in self._trials)
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial; None before the first with a result."""
+        return next(iter(self.top(1)), None)
+
+    def top(self, count: int) -> list[Trial]:
+        """Return the best trials of different architectures, the best first."""
+        ranked = sorted(self._comparable(), key=_rank)
+        chosen: dict[str, Trial] = {}
+        for trial in ranked:
+            if len(chosen) == count:
+                break
+            chosen.setdefault(trial.arch, trial)
+        return list(chosen.values())
+
+    @property
+    def front(self) -> list[Trial]:
+        """The trials within the bounds that none is better than in all objectives.
+
+        The best by the first objective comes first; one a point.
+        """
+        return pareto.front_of((one.scores, one) for one in self._feasible())
+
+    def hypervolume(self, reference: Mapping[str, float]) -> float:
+        """Return the volume between the front and a reference point.
+
+        Args:
+            reference: A value of each objective that is worse than those that count, as it is
+                measured: `{"valid_acc": 0, "parameters": 1.5}`.
+
+        Raises:
+            ProblemError: It lacks an objective, or has another.
+        """
+        names = [one.metric for one in self.goals.objectives]
+        if sorted(reference) != sorted(names):
+            raise ProblemError(f"a reference point has a value of {', '.join(names)}")
+        return pareto.hypervolume((one.scores for one in self.front), self.goals.scores(reference))
+
+    def to_pandas(self) -> DataFrame:
+        """Return a data frame: a row a trial, its metrics being columns.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        with needs("pandas", "a data frame"):
+            # Not at the top: few need it, and it takes longer to load than all else.
+            from pandas import DataFrame  # noqa: PLC0415
+        return DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the trials as dicts of the same keys; None where a trial has no such figure."""
+        metrics = dict.fromkeys(name for one in self.trials for name in one.metrics)
+        return [
+            {
+                "number": one.number,
+                "arch": one.arch,
+                "fidelity": one.fidelity,
+                "parent": one.candidate.parent,
+                "note": one.candidate.note,
+                "state": one.state.value,
+                "violation": one.violation,
+                "cost": one.cost,
+                "error": one.error,
+                "asked": one.asked,
+                "told": one.told,
+                **{name: one.metrics.get(name) for name in metrics},
+            }
+            for one in self.trials
+        ]
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the trials to a file: NDJSON, CSV or Parquet, as its suffix says.
+
+        Raises:
+            ProblemError: The suffix is another.
+            OSError: It cannot be written.
+            ImportError: For Parquet, the `export` extra is not installed.
+        """
+        write_trials(self.rows(), path)
+
+    def to_run(
+        self, *, budget: float | None = None, oracle: float | None = None, name: str | None = None
+    ) -> RecordedRun:
+        """Return the record of a search on a table, for its regret over simulated time.
+
+        Args:
+            budget: Where the clock stopped, in seconds; None: at the end of the last trial. Trials
+                that end later are left out.
+            oracle: Best value that there is.
+            name: Of the strategy, instead of its own, where a study has it in several forms.
+
+        Raises:
+            IncomparableRunsError: The problem is no table, or nothing was evaluated in the budget.
+        """
+        problem, strategy = self.spec["problem"], self.spec["strategy"]
+        if problem["kind"] != "table":
+            raise IncomparableRunsError("only searches on a benchmark have a simulated clock")
+        points = list(self._points(problem["num_epochs"]))
+        end = points[-1].time if budget is None and points else (budget or 0.0)
+        if end <= 0:
+            raise IncomparableRunsError("nothing was evaluated that took any time")
+        goal = self.goals.objectives[0]
+        return RecordedRun(
+            strategy=strategy["name"] if name is None else name,
+            seed=strategy["settings"]["seed"],
+            benchmark=problem["benchmark"],
+            dataset=problem["dataset"],
+            num_epochs=problem["num_epochs"],
+            metric=goal.metric,
+            larger_is_better=goal.maximise,
+            budget=end,
+            run_seed=problem["run_seed"],
+            continue_training=problem["continue_training"],
+            free_repeats=problem["free_repeats"],
+            evaluation_time=problem["evaluation_time"],
+            oracle=oracle,
+            trajectory=tuple(point for point in points if point.time <= end),
+        )
+
+    def _points(self, num_epochs: int) -> Iterator[RecordedPoint]:
+        goal = self.goals.objectives[0]
+        clock, best = 0.0, None
+        for trial in sorted(self.trials, key=lambda one: one.told_order or 0):
+            clock += trial.cost
+            if trial.state is not State.OK:
+                continue
+            value = trial.metrics[goal.metric]
+            if trial.fidelity in self._whole:
+                better = max if goal.maximise else min
+                best = value if best is None else better(best, value)
+            yield RecordedPoint(
+                arch=trial.arch,
+                num_epochs=num_epochs,
+                epoch=trial.fidelity or num_epochs,
+                time=clock,
+                value=value,
+                best=best,
+            )
+
+    def _comparable(self) -> Iterator[Trial]:
+        return (one for one in self._trials if one.scores and one.fidelity in self._whole)
+
+    def _feasible(self) -> Iterator[Trial]:
+        return (one for one in self._comparable() if one.state is State.OK)
+
+
+class StudyFile(History):
+    """A study as its file has it now; no problem and no strategy is needed, nor is it changed.
+
+    Args:
+        path: The file.
+
+    Raises:
+        StudyFileError: There is none, it holds no study, or one of a newer version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        with reading(path) as database:
+            super().__init__(read_spec(database), read_trials(database))
+        for trial in self._trials:
+            if trial.metrics:
+                trial.scores = self.goals.scores(trial.metrics)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Return the events behind one, as the file has them now."""
+        with reading(self.path) as database:
+            return list(read_events(database, after))
+
+
+def _rank(trial: Trial) -> tuple[float, Sequence[float], int]:
+    return (trial.violation, tuple(-score for score in trial.scores), trial.number)

@@ -1,0 +1,188 @@
+"""Evaluations in processes of their own, which can be ended.
+
+Each process is started anew, not forked, so that it shares no lock or thread with this one. It ends
+with the process that started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any, Final, Self
+
+from nas_search.contract import Candidate
+from nas_search.errors import ProblemError
+from nas_search.problems.problem import Outcome, Problem, Report
+
+__all__ = ["Processes"]
+
+_PATIENCE: Final = 5.0
+"""Seconds that a process gets to end by itself."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    number: int | None = None
+    deadline: float | None = None
+
+
+class Processes:
+    """Evaluates candidates, one a process at a time.
+
+    Args:
+        problem: Evaluates; it is pickled.
+        count: How many processes.
+        timeout: Seconds after which an evaluation is ended; None: never.
+        report: Takes the events of evaluations.
+
+    Raises:
+        ProblemError: The problem cannot be pickled.
+    """
+
+    def __init__(self, problem: Problem, count: int, timeout: float | None, report: Report) -> None:
+        try:
+            self._problem = pickle.dumps(problem)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ProblemError(
+                f"evaluations in processes of their own need a problem that can be pickled, such "
+                f"as one whose function stands at the top of a module ({error})"
+            ) from error
+        self.count = count
+        self._timeout = timeout
+        self._report = report
+        self._workers: list[_Worker] = []
+        self._done: dict[int, Outcome] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for worker in self._workers:
+            _end(worker)
+
+    def submit(self, number: int, candidate: Candidate) -> None:
+        """Begin an evaluation; fewer than `count` are under way."""
+        worker = next((one for one in self._workers if one.number is None), None)
+        if worker is None:
+            worker = self._started()
+            self._workers.append(worker)
+        worker.number = number
+        worker.deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        worker.pipe.send(candidate)
+
+    def wait(self, number: int | None, seconds: float | None) -> tuple[int, Outcome] | None:
+        """Return an evaluation that ended, and its outcome.
+
+        Args:
+            number: Which one is wanted; None: whichever ends first.
+            seconds: How long to wait; None: as long as it takes.
+
+        Returns:
+            None where none ended in time.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            ready = number if number is not None else next(iter(self._done), None)
+            if ready is not None and ready in self._done:
+                return ready, self._done.pop(ready)
+            if end is not None and time.monotonic() >= end:
+                return None
+            self._listen(end)
+
+    def _listen(self, end: float | None) -> None:
+        """Wait until something is heard of an evaluation, or a moment has come."""
+        busy = {one.pipe: one for one in self._workers if one.number is not None}
+        moments = [one.deadline for one in busy.values() if one.deadline is not None]
+        moments += [] if end is None else [end]
+        pause = max(0.0, min(moments) - time.monotonic()) if moments else None
+        for pipe in wait(list(busy), pause):
+            self._hear(busy[pipe])  # type: ignore[index]  # what was given
+        now = time.monotonic()
+        for worker in list(busy.values()):
+            if worker.number is not None and worker.deadline is not None and now >= worker.deadline:
+                self._lose(worker, f"it took longer than {self._timeout:g} seconds")
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            kind, content = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join(_PATIENCE)
+            self._lose(worker, f"its process ended with status {worker.process.exitcode}")
+            return
+        if kind == "outcome":
+            if worker.number is not None:
+                self._done[worker.number] = content
+            worker.number = worker.deadline = None
+        else:
+            self._report(kind, {"trial": worker.number, **content})
+
+    def _lose(self, worker: _Worker, error: str) -> None:
+        if worker.number is not None:
+            cost = self._timeout or 0.0
+            self._done[worker.number] = Outcome(error=error, cost=cost)
+        worker.number = None
+        self._workers.remove(worker)
+        _end(worker)
+
+    def _started(self) -> _Worker:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._problem), daemon=False)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+
+def _end(worker: _Worker) -> None:
+    worker.pipe.close()
+    if worker.number is not None:
+        worker.process.terminate()
+    worker.process.join(_PATIENCE)
+    if worker.process.is_alive():
+        worker.process.kill()
+        worker.process.join()
+    worker.process.close()
+
+
+def _work(pipe: Connection, pickled: bytes) -> None:
+    """Evaluate what comes until the pipe is closed."""
+    # The one who asks decides what an interrupt means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    problem: Problem = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
+    report: Callable[[str, Mapping[str, Any]], None] = lambda kind, figures: pipe.send(  # noqa: E731
+        (kind, dict(figures))
+    )
+    while True:
+        try:
+            candidate: Candidate = pipe.recv()
+        except EOFError:
+            return
+        try:
+            outcome = problem.evaluate(candidate, report)
+        except Exception as error:  # noqa: BLE001 - told to the one who asks
+            outcome = Outcome(error=f"{type(error).__name__}: {error}")
+        pipe.send(("outcome", outcome))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

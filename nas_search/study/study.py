@@ -1,0 +1,414 @@
+"""Studies: a problem, a strategy, and trials that survive.
+
+    study = Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0))
+    study.run(Budget(trials=100))
+    print(study.best)
+
+What is told is in the file before the next proposal is made. Opening the file again replays it: a
+new strategy is asked and told as it was, and has to propose the same; so it goes on as if it had
+never been interrupted, and no state of it is ever stored.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from math import inf
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bench_client.operations import drive
+from nas_search.contract import Candidate, Result, Status, Strategy, Wait
+from nas_search.errors import ReplayError, StudyError
+from nas_search.problems.problem import Order, Outcome, Problem
+from nas_search.study import running
+from nas_search.study.budget import Budget
+from nas_search.study.events import Event, Sink, Sinks
+from nas_search.study.history import History
+from nas_search.study.journal import Journal, read_events, read_trials
+from nas_search.study.trials import State, Trial
+
+__all__ = ["Study"]
+
+_PROGRAM: Final = "nas-bench-service"
+
+
+class Study(History):
+    """A search: proposes trials, takes results, and keeps both.
+
+    Args:
+        path: The file, which is made, or replayed if it is there; None: nothing is kept.
+        problem: What is searched for.
+        strategy: What chooses; new, and of the settings that the file was begun with.
+
+    Raises:
+        StudyInUseError: Another process writes to the file.
+        StudyFileError: The file holds no study, a damaged one, or one of a newer version.
+        OtherStudyError: It was begun with another problem or strategy.
+        ReplayError: The strategy proposes something else than it did.
+        OSError: The file cannot be written.
+
+    Attributes:
+        waiting: Whether the last `ask` returned None because a trial under way has to be told
+            first.
+        ended: Why the last run ended: `trials`, `seconds`, `cost`, `until` or `exhausted`; None
+            before.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None, problem: Problem, strategy: Strategy
+    ) -> None:
+        super().__init__(_spec_of(problem, strategy))
+        self.problem = problem
+        self.strategy = strategy
+        self.waiting = False
+        self.ended: str | None = None
+        self._domain = problem.domain()
+        self._sinks = Sinks()
+        self._events: list[Event] = []
+        self._last_event = 0
+        self._order = 0
+        self._num_running = 0
+        self._charged = 0.0
+        self._paid: defaultdict[str, dict[int | None, float]] = defaultdict(dict)
+        self._best: Trial | None = None
+        self._given_out: list[Trial] = []
+        dear = not problem.looks_up
+        self._journal = (
+            None if path is None else Journal(path, self.spec, safe_from_power_loss=dear)
+        )
+        if self._journal is not None:
+            try:
+                self._replay(self._journal)
+            except BaseException:
+                self._journal.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Study of {self.strategy.name}: {len(self._trials)} trials>"
+
+    @property
+    def cost(self) -> float:
+        """What all trials cost together, in seconds."""
+        return self._charged
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial; None before the first with a result."""
+        return self._best
+
+    @property
+    def num_asked(self) -> int:
+        """How many trials were proposed."""
+        return len(self._trials)
+
+    @property
+    def given_out(self) -> bool:
+        """Whether trials wait that were given out by an earlier run and never told."""
+        return bool(self._given_out)
+
+    @property
+    def space_size(self) -> int:
+        """How many architectures there are, or an upper bound; 0 where that is not known yet."""
+        return self._domain.size
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many draws were refused before they were trials, by reason."""
+        return dict(getattr(self._domain, "refused", {}))
+
+    def ask(self) -> Trial | None:
+        """Return the next trial: one that was given out before and never told, or a new one.
+
+        Returns:
+            None when the strategy has finished, or has to be told of a trial under way first
+            (`waiting`).
+
+        Raises:
+            NoFeasibleError: Nothing that is drawn is within the bounds.
+        """
+        if self._given_out:
+            return self._given_out.pop(0)
+        candidate = self._proposed()
+        if candidate is None:
+            return None
+        trial = self._asked(candidate, time.time())
+        self._emit("trial.asked", {"trial": trial.number, "arch": trial.arch})
+        if self._journal is not None:
+            self._journal.asked(trial)
+            if not self.problem.looks_up:
+                # Worth a commit of its own: others see what is under way, for hours perhaps.
+                self._journal.commit()
+        return trial
+
+    def tell(
+        self,
+        trial: Trial,
+        values: Mapping[str, float] | float | None = None,
+        *,
+        cost: float = 0.0,
+        error: str | None = None,
+    ) -> Trial:
+        """Take the result of a trial, and return the trial with it.
+
+        Args:
+            trial: As `ask` returned it.
+            values: The metrics by name, or the value of the one objective. What is not finite, or
+                lacks one, has failed.
+            cost: Seconds that it took.
+            error: Why it failed, instead of values.
+
+        Raises:
+            StudyError: The trial is not of this study, or was told before.
+        """
+        if values is None and error is None:
+            raise StudyError("a trial is told values, or an error")
+        if isinstance(values, int | float):
+            values = {self.goals.objectives[0].metric: float(values)}
+        metrics = {name: float(value) for name, value in (values or {}).items()}
+        error = error or self.goals.lacking(metrics)
+        return self.conclude(trial, Outcome(metrics=metrics, cost=cost, error=error))
+
+    def conclude(self, trial: Trial, outcome: Outcome) -> Trial:
+        """Take the outcome of a trial, as `Problem.evaluate` returns it.
+
+        Raises:
+            StudyError: The trial is not of this study, or was told before.
+        """
+        known = trial.number < len(self._trials) and self._trials[trial.number] is trial
+        if not known or trial.state is not State.RUNNING:
+            raise StudyError(f"trial {trial.number} is not under way in this study")
+        self._order += 1
+        trial.told_order = self._order
+        trial.told = time.time()
+        trial.cost = self.charge(trial, outcome)
+        if outcome.error is not None:
+            trial.state, trial.error = State.FAILED, outcome.error
+        else:
+            trial.metrics = outcome.metrics
+            trial.violation = self.goals.violation(outcome.metrics)
+            trial.state = State.INFEASIBLE if trial.violation else State.OK
+        self._observe(trial)
+        if self._journal is not None:
+            self._journal.told(trial)
+        self._tell_of(trial)
+        if self._journal is not None:
+            self._journal.commit()
+        return trial
+
+    def charge(self, trial: Trial, outcome: Outcome) -> float:
+        """Return what a trial costs after those before it, in seconds."""
+        if self.problem.free_repeats and trial.fidelity in self._paid.get(trial.arch, ()):
+            return 0.0
+        if not self.problem.continues:
+            return outcome.cost
+        return max(0.0, outcome.cost - self._paid_for_less(trial))
+
+    def run(
+        self,
+        budget: Budget,
+        *,
+        workers: int = 1,
+        order: Order | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Ask, evaluate and tell until a limit of the budget is reached or the strategy finishes.
+
+        A limit is looked at before a proposal. Trials under way are waited for where the limit is
+        `trials`, else ended, and given out again by the next run. An interrupt (Ctrl-C) proposes no
+        more and waits for those under way, a second one ends them; the study can go on later.
+
+        Args:
+            budget: The limits.
+            workers: How many trials are under way at a time. More than one, or a timeout, and each
+                is evaluated in a process of its own, unless evaluations only look up. The problem
+                is pickled for them, and a script has to guard its main part
+                (`if __name__ == "__main__"`).
+            order: `numbered`: results are told in the order of their trials, each proposal but the
+                first being made when exactly `workers` - 1 are under way, so that a run depends on
+                `workers` but not on how long evaluations take; `arrival`: as they come. None: that
+                of the problem.
+            timeout: Seconds after which an evaluation is ended and has failed.
+
+        Raises:
+            ValueError: An argument means nothing, or the budget is so small that a strategy that
+                learns would only draw at random.
+            NoFeasibleError: Nothing that is drawn is within the bounds.
+            FailingStudyError: 20 trials in a row failed.
+            KeyboardInterrupt: It was interrupted.
+        """
+        running.run(self, budget, workers=workers, order=order, timeout=timeout)
+
+    def subscribe(self, sink: Sink) -> None:
+        """Tell a sink of every event from now on; one that fails is dropped with a warning."""
+        self._sinks.add(sink)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """Yield the events behind one, so far."""
+        if self._journal is None:
+            yield from self._events[after:]
+        else:
+            self._journal.commit()
+            yield from list(read_events(self._journal.database, after))
+
+    def report(self, kind: str, figures: Mapping[str, Any]) -> None:
+        """Take an event of an evaluation under way."""
+        self._emit(kind, figures)
+        if self._journal is not None:
+            self._journal.commit()
+
+    def finish(self, reason: str) -> None:
+        """Note why a run ended."""
+        self.ended = reason
+        self.report("finished", {"reason": reason, "trials": len(self.trials)})
+
+    def give_back(self, trials: Sequence[Trial]) -> None:
+        """Take back trials that were not evaluated, to be given out again."""
+        self._given_out = sorted([*trials, *self._given_out], key=lambda one: one.number)
+
+    def close(self) -> None:
+        """Commit what was told and let others write to the file."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _proposed(self) -> Candidate | None:
+        proposed = drive(self.strategy.propose(self._domain), self.problem.answer)
+        self.waiting = not isinstance(proposed, Candidate) and self._num_running > 0
+        if isinstance(proposed, Wait):
+            if not self.waiting:
+                raise StudyError(f"{self.strategy.name} waits, but no trial is under way")
+            return None
+        return proposed
+
+    def _asked(self, candidate: Candidate, moment: float) -> Trial:
+        self._order += 1
+        trial = Trial(
+            number=len(self._trials), candidate=candidate, asked=moment, asked_order=self._order
+        )
+        self._trials.append(trial)
+        self._num_running += 1
+        return trial
+
+    def _observe(self, trial: Trial) -> None:
+        """Let the strategy, and everything that follows from trials, know of a result."""
+        if trial.metrics:
+            trial.scores = self.goals.scores(trial.metrics)
+        self._charged += trial.cost
+        self._num_running -= 1
+        before = self._paid_for_less(trial) if self.problem.continues else 0.0
+        self._paid[trial.arch][trial.fidelity] = trial.cost + before
+        self.strategy.observe(
+            Result(
+                number=trial.number,
+                candidate=trial.candidate,
+                status=Status(trial.state.value),
+                values=trial.scores,
+                violation=trial.violation,
+                cost=trial.cost,
+            )
+        )
+
+    def _tell_of(self, trial: Trial) -> None:
+        if trial.state is State.FAILED:
+            self._emit("trial.failed", {"trial": trial.number, "error": trial.error})
+            return
+        values = {one.metric: trial.metrics[one.metric] for one in self.goals.objectives}
+        self._emit(
+            "trial.told",
+            {
+                "trial": trial.number,
+                "state": trial.state.value,
+                "values": values,
+                "cost": trial.cost,
+            },
+        )
+        if self._is_better(trial):
+            self._best = trial
+            self._emit("best", {"trial": trial.number, "values": values})
+
+    def _is_better(self, trial: Trial) -> bool:
+        if not trial.scores or trial.fidelity not in self._whole:
+            return False
+        best = self._best
+        return best is None or (trial.violation, _negated(trial)) < (
+            best.violation,
+            _negated(best),
+        )
+
+    def _paid_for_less(self, trial: Trial) -> float:
+        """Return what the longest shorter evaluation of the architecture cost as a whole."""
+        paid = self._paid.get(trial.arch, {})
+        reach = inf if trial.fidelity is None else trial.fidelity
+        return max(
+            (cost for fidelity, cost in paid.items() if (fidelity or inf) < reach), default=0.0
+        )
+
+    def _emit(self, kind: str, payload: Mapping[str, Any]) -> None:
+        self._last_event += 1
+        event = Event(self._last_event, time.time(), kind, payload)
+        if self._journal is None:
+            self._events.append(event)
+        else:
+            self._journal.event(event)
+        if self._sinks:
+            self._sinks.tell(event)
+
+    def _replay(self, journal: Journal) -> None:
+        recorded = list(read_trials(journal.database))
+        ((last,),) = journal.database.execute("SELECT max(seq) FROM event")
+        self._last_event = last or 0
+        steps = [(one.asked_order, one, False) for one in recorded]
+        steps += [(one.told_order, one, True) for one in recorded if one.told_order is not None]
+        for order, trial, is_told in sorted(steps, key=lambda step: step[0]):
+            self._order = order
+            if is_told:
+                self._observe(trial)
+                if self._is_better(trial):
+                    self._best = trial
+            else:
+                self._propose_again(trial)
+        self._given_out = [one for one in self._trials if one.state is State.RUNNING]
+
+    def _propose_again(self, trial: Trial) -> None:
+        proposed = drive(self.strategy.propose(self._domain), self.problem.answer)
+        if proposed != trial.candidate:
+            was, now = trial.candidate, proposed if isinstance(proposed, Candidate) else "nothing"
+            raise ReplayError(
+                f"trial {trial.number} was proposed as {was}, and {self.strategy.name} now "
+                f"proposes {now}: the code is not that which the study was begun with"
+            )
+        self._trials.append(trial)
+        self._num_running += 1
+
+
+def _negated(trial: Trial) -> tuple[float, ...]:
+    return tuple(-score for score in trial.scores)
+
+
+def _spec_of(problem: Problem, strategy: Strategy) -> dict[str, Any]:
+    try:
+        program = version(_PROGRAM)
+    except PackageNotFoundError:
+        program = "unknown"
+    return {
+        "versions": {_PROGRAM: program},
+        "problem": problem.spec,
+        "strategy": {
+            "name": strategy.name,
+            "settings": {"seed": strategy.seed, **strategy.settings},
+        },
+    }

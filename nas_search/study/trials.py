@@ -1,0 +1,84 @@
+"""Trials: what was proposed, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from nas_search.contract import Candidate, Status
+
+__all__ = ["State", "Trial"]
+
+
+class State(StrEnum):
+    """Where a trial is."""
+
+    RUNNING = "running"
+    """It is under way, or was when its search ended; it is then given out again."""
+    OK = Status.OK.value
+    FAILED = Status.FAILED.value
+    INFEASIBLE = Status.INFEASIBLE.value
+    STOPPED = Status.STOPPED.value
+
+
+@dataclass(slots=True, kw_only=True)
+class Trial:
+    """An evaluation of a search. Its metrics are attributes, too: `trial.valid_acc`.
+
+    Attributes:
+        number: From 0, in the order of proposals.
+        candidate: What was proposed.
+        state: Where it is.
+        metrics: Figures by name, as they were measured; empty unless `ok` or `infeasible`.
+        scores: One for each objective, larger being better; empty with the metrics.
+        violation: By how much bounds are exceeded, relative to them and summed.
+        cost: Seconds that were charged.
+        error: Why it failed.
+        asked: When it was proposed, in seconds since 1970.
+        told: When its result was told; None before.
+        asked_order: Its place among all proposals and results of the study.
+        told_order: That of its result.
+        job: Of the service, where one evaluates it.
+    """
+
+    number: int
+    candidate: Candidate
+    state: State = State.RUNNING
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    scores: tuple[float, ...] = ()
+    violation: float = 0.0
+    cost: float = 0.0
+    error: str | None = None
+    asked: float = 0.0
+    told: float | None = None
+    asked_order: int = 0
+    told_order: int | None = None
+    job: str | None = None
+
+    @property
+    def arch(self) -> str:
+        """The architecture, in its canonical spelling."""
+        return self.candidate.arch
+
+    @property
+    def fidelity(self) -> int | None:
+        """Epochs (or steps); None for all there are."""
+        return self.candidate.fidelity
+
+    @property
+    def sample(self) -> dict[str, Any]:
+        """Label and value of each choice, where architectures are JSON.
+
+        Raises:
+            ValueError: They are not: a benchmark has spellings of its own.
+        """
+        sample: dict[str, Any] = json.loads(self.arch)
+        return sample
+
+    def __getattr__(self, name: str) -> float:
+        if name not in Trial.__slots__ and name in self.metrics:
+            return self.metrics[name]
+        raise AttributeError(f"trial {self.number} has no {name}")

@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from bench_client.models import Problem
+from service.http.openapi import described_problems
 from service.http.problems import problem
 from service.jobs.errors import (
     CheckpointInUseError,
@@ -46,7 +46,7 @@ _MEANINGS: Final = {
 
 def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route of jobs that may answer with these problems."""
-    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+    return described_problems(_MEANINGS, statuses)
 
 
 def install_job_problem_handlers(app: FastAPI) -> None:

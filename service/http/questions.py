@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
@@ -28,6 +29,7 @@ from benchmark_db.benchmark import Benchmark
 from benchmark_db.installed_dataset import InstalledDataset
 
 __all__ = [
+    "QueryParameters",
     "ResponseCache",
     "answer_cached",
     "answer_now",
@@ -99,16 +101,32 @@ def _unquoted(text: str) -> str:
 
 
 def described(model: type[BaseModel], *, required: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the OpenAPI parameters of a question in the query string.
+    """Return what a route says of a question in the query string, as its `openapi_extra`.
 
     Args:
         model: The question.
         required: Parameters that it is refused without, whatever the model says.
     """
-    schema = model.model_json_schema()
-    needed = {*schema.get("required", []), *required}
-    return {
-        "parameters": [
+    return {"parameters": QueryParameters(model, frozenset(required))}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParameters:
+    """The OpenAPI parameters of a question, made when the document is asked for.
+
+    Attributes:
+        model: The question.
+        required: Parameters that it is refused without, whatever the model says.
+    """
+
+    model: type[BaseModel]
+    required: frozenset[str]
+
+    def described(self) -> list[dict[str, Any]]:
+        """Return the parameters."""
+        schema = self.model.model_json_schema()
+        needed = {*schema.get("required", []), *self.required}
+        return [
             {
                 "name": name,
                 "in": "query",
@@ -118,7 +136,6 @@ def described(model: type[BaseModel], *, required: Iterable[str] = ()) -> dict[s
             }
             for name, field in schema["properties"].items()
         ]
-    }
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:

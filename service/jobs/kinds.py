@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from bench_client.models import (
     EvaluationRequest,
@@ -27,13 +27,11 @@ from bench_client.models import (
 )
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
-from model_hub import protocols
-from model_hub.cell_picture import diagrams
-from model_hub.errors import InvalidArgumentError, ModelHubError
-from model_hub.model_space import TokenSpace
-from model_hub.protocols import EvaluationProtocol
 from service.jobs.networks import ChosenNetwork, chosen_network, plain_json
 from service.jobs.records import NewJob
+
+if TYPE_CHECKING:
+    from model_hub.protocols import EvaluationProtocol
 
 __all__ = ["KINDS", "Kind", "new_job", "spec_key"]
 
@@ -158,6 +156,8 @@ def _accepted(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple
     Raises:
         InvalidQuestionError: It does not.
     """
+    from model_hub.errors import InvalidArgumentError  # noqa: PLC0415 - not before there are jobs
+
     try:
         return network.space.accepted_input(shape)
     except InvalidArgumentError as error:
@@ -167,6 +167,9 @@ def _accepted(place: str, network: ChosenNetwork, shape: Sequence[int]) -> tuple
 def _formats(request: ModelRequest, network: ChosenNetwork) -> list[str]:
     """Return what to write, each once, in the order in which the formats are documented."""
     if "picture" in request.formats:
+        from model_hub.cell_picture import diagrams  # noqa: PLC0415 - as above
+        from model_hub.errors import InvalidArgumentError  # noqa: PLC0415
+
         try:
             diagrams(network.space, network.space.choices.resolve(network.sample))
         except InvalidArgumentError as error:
@@ -181,6 +184,8 @@ def _refuse_unmeasurable(network: ChosenNetwork) -> None:
             "it has no weights that could be evaluated: name a searched `model`, or give the "
             "`checkpoint` of uploaded weights",
         )
+    from model_hub.model_space import TokenSpace  # noqa: PLC0415 - as above
+
     if isinstance(network.space, TokenSpace):
         raise InvalidQuestionError(
             "network", f"networks of {type(network.space).__name__} read no images"
@@ -193,23 +198,24 @@ def _protocol(request: EvaluationRequest, network: ChosenNetwork) -> EvaluationP
     Raises:
         InvalidQuestionError: Nobody says, or what is asked for is no protocol.
     """
+    from model_hub import protocols  # noqa: PLC0415 - as above
+    from model_hub.errors import ModelHubError  # noqa: PLC0415
+
     stated = request.protocol
     try:
         if isinstance(stated, str):
             return protocols.protocol(stated)
         if stated is not None:
-            return EvaluationProtocol.from_dict(plain_json("protocol", stated))
+            return protocols.EvaluationProtocol.from_dict(plain_json("protocol", stated))
     except ModelHubError as error:
         raise InvalidQuestionError("protocol", str(error)) from error
     if network.record is None:
         raise InvalidQuestionError(
-            "protocol", f"only a searched model has one of its own; there are {_protocols()}"
+            "protocol",
+            "only a searched model has one of its own; there are "
+            + ", ".join(protocols.protocol_names()),
         )
     return network.record.protocol
-
-
-def _protocols() -> str:
-    return ", ".join(protocols.protocol_names())
 
 
 KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(

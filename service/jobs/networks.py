@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import model_hub
 from bench_client.models import BenchmarkNetwork, Network, SearchedNetwork, SpaceNetwork
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import (
@@ -22,9 +21,10 @@ from benchmark_db.errors import (
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench201 import architecture as nasbench201
 from benchmark_db.natssss import architecture as natssss
-from model_hub import zoo
-from model_hub.errors import InvalidArgumentError, ModelHubError, UnknownNameError
-from model_hub.model_space import ModelSpace
+
+if TYPE_CHECKING:
+    from model_hub import zoo
+    from model_hub.model_space import ModelSpace
 
 __all__ = ["ChosenNetwork", "chosen_network", "plain_json"]
 
@@ -124,6 +124,9 @@ def chosen_network(network: Network, catalog: Catalog) -> ChosenNetwork:
 
 
 def _record(name: str) -> zoo.Record:
+    from model_hub import zoo  # noqa: PLC0415 - not before there are jobs
+    from model_hub.errors import UnknownNameError  # noqa: PLC0415
+
     try:
         return zoo.record(name)
     except UnknownNameError as error:
@@ -138,6 +141,8 @@ def _in_space(
     arguments_place: str = "network.arguments",
 ) -> tuple[ModelSpace, dict[str, Any]]:
     """Return a space whose arguments are spelled in the one way, and a canonical sample of it."""
+    from model_hub.errors import ModelHubError  # noqa: PLC0415 - as above
+
     space = _made(name, arguments, arguments_place)
     space = _made(name, space.arguments, arguments_place)
     try:
@@ -150,6 +155,9 @@ def _in_space(
 
 def _made(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
     """Return a space whose choices are stated, so that what is wrong with them is told now."""
+    import model_hub  # noqa: PLC0415 - as above
+    from model_hub.errors import ModelHubError, UnknownNameError  # noqa: PLC0415
+
     try:
         space = model_hub.space(name, **plain_json(place, arguments))
         space.check_bounds()
@@ -186,6 +194,9 @@ def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, di
         InvalidQuestionError: There is no such benchmark or data set, or the architecture is
             malformed, outside the space or not known by its hash.
     """
+    import model_hub  # noqa: PLC0415 - as above
+    from model_hub.errors import InvalidArgumentError, ModelHubError, UnknownNameError  # noqa: PLC0415
+
     if network.benchmark not in _READERS:
         unknown = UnknownNameError("benchmark", network.benchmark, _READERS)
         raise InvalidQuestionError("network.benchmark", str(unknown))

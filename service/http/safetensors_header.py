@@ -1,20 +1,18 @@
-"""Whether bytes that come in are a safetensors file, told without PyTorch and without keeping them.
+"""Checks the header of an uploaded safetensors file while it comes in, without PyTorch.
 
 The format (github.com/huggingface/safetensors, README): the length of the header as a 64-bit
 little-endian number; the header, a JSON object that gives each tensor's type, shape and place; then
-the tensors, one after the other without gaps. The library reads the header, once it is known to be
-of a size that is read fast: its reader keeps everybody else waiting. It takes a name that is there
-twice, which other readers take for another tensor; so that is looked for here.
+the tensors, one after the other without gaps. The safetensors library checks all that. Before it
+come limits on sizes and dimensions, because its reader keeps everybody else waiting, and a check
+that no name is there twice, which it would accept and other readers take for another tensor.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
+from math import prod
 from typing import Any, Final
-
-from safetensors import SafetensorError, safe_open
 
 __all__ = ["NotSafetensorsError", "SafetensorsCheck"]
 
@@ -32,6 +30,8 @@ _LONGEST_NUMBER: Final = 20
 _LONGEST_NAME: Final = 100
 _LONGEST_REASON: Final = 300
 _METADATA: Final = "__metadata__"
+_MEMBERS: Final = frozenset({"dtype", "shape", "data_offsets"})
+"""Of a tensor; others the library would pass over."""
 
 
 class NotSafetensorsError(ValueError):
@@ -93,67 +93,51 @@ class SafetensorsCheck:
         header = bytes(self._head[_LENGTH_BYTES:end])
         self._head.clear()
         tensors = _bounded(header)
-        self._expected = end + _end(tensors)
+        self._expected = end + max(entry["data_offsets"][-1] for entry in tensors.values())
         self.tensors = len(tensors)
         _read_by_the_library(header, self._expected)
 
 
 def _bounded(header: bytes) -> dict[str, Any]:
-    """Return the entries of the tensors in a header, by name, which are within all bounds.
+    """Return the entries of the tensors in a header, by name: small enough for the library.
 
     Raises:
-        NotSafetensorsError: They are not, or there are none.
+        NotSafetensorsError: They are not, a name is there twice, or there are none.
     """
     if sum(map(header.count, (b",", b":", b"[", b"{"))) > _MOST_MARKS:
         raise NotSafetensorsError("the header holds too much")
     try:
-        entries = json.loads(
-            header.decode(),
-            object_pairs_hook=_unique,
-            parse_int=_integer,
-            parse_float=_no_number,
-            parse_constant=_no_number,
-        )
+        entries = json.loads(header.decode(), object_pairs_hook=_unique, parse_int=_integer)
     except NotSafetensorsError:
         raise
     except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise NotSafetensorsError(f"the header is no JSON: {reason}") from None
-    if not isinstance(entries, dict):
-        raise NotSafetensorsError("the header is no JSON object")
-    entries.pop(_METADATA, None)
-    if not entries:
-        raise NotSafetensorsError("the file has no tensors")
-    if len(entries) > _MOST_TENSORS:
-        raise NotSafetensorsError(f"the file has more than {_MOST_TENSORS} tensors")
-    for name, entry in entries.items():
-        _refuse_unbounded(name, entry)
-    return entries
+        raise NotSafetensorsError(f"the header is no JSON: {error}") from None
+    tensors = dict(entries) if isinstance(entries, dict) else {}
+    tensors.pop(_METADATA, None)
+    if not 0 < len(tensors) <= _MOST_TENSORS:
+        raise NotSafetensorsError(f"the header is no object of 1 to {_MOST_TENSORS} tensors")
+    for name, entry in tensors.items():
+        if not _is_small(entry):
+            raise NotSafetensorsError(
+                f"{name[:_LONGEST_NAME]!r} is not of dtype, shape and data_offsets alone, with at "
+                f"most {_MOST_DIMENSIONS} dimensions, and elements and offsets up to {_LARGEST}"
+            )
+    return tensors
 
 
-def _refuse_unbounded(name: str, entry: Any) -> None:
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise NotSafetensorsError(f"{_shown(name)} has no dtype, shape and data_offsets")
-    if not isinstance(entry["dtype"], str):
-        raise NotSafetensorsError(f"{_shown(name)}: its dtype is no text")
+def _is_small(entry: Any) -> bool:
+    """Tell whether the library may see a tensor: whether the rest is right, it says itself."""
+    if not isinstance(entry, dict) or entry.keys() != _MEMBERS:
+        return False
     shape, offsets = entry["shape"], entry["data_offsets"]
-    if not _are_counts(shape) or len(shape) > _MOST_DIMENSIONS:
-        raise NotSafetensorsError(
-            f"{_shown(name)}: its shape is no list of at most {_MOST_DIMENSIONS} dimensions, each "
-            f"from 0 to {_LARGEST}"
-        )
-    product = 1
-    for length in shape:
-        product *= length
-        if product > _LARGEST:
-            raise NotSafetensorsError(f"{_shown(name)}: it has more than {_LARGEST} elements")
-    if not _are_counts(offsets) or len(offsets) != 2:  # noqa: PLR2004 - begin and end
-        raise NotSafetensorsError(f"{_shown(name)}: its data_offsets are no begin and end")
-
-
-def _end(tensors: dict[str, Any]) -> int:
-    """Return where the last tensor ends."""
-    return max(int(entry["data_offsets"][1]) for entry in tensors.values())
+    numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else None
+    return (
+        numbers is not None
+        and 0 < len(offsets) <= len(numbers) <= _MOST_DIMENSIONS + 2
+        and all(type(number) is int for number in numbers)
+        and prod(shape) <= _LARGEST
+        and 0 <= offsets[-1] <= _LARGEST
+    )
 
 
 def _read_by_the_library(header: bytes, size: int) -> None:
@@ -163,6 +147,8 @@ def _read_by_the_library(header: bytes, size: int) -> None:
         NotSafetensorsError: It refuses it: types, shapes and places do not fit each other.
         OSError: There is no room for the header.
     """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - not before an upload
+
     with tempfile.NamedTemporaryFile() as file:
         file.write(len(header).to_bytes(_LENGTH_BYTES, "little") + header)
         file.flush()
@@ -175,10 +161,11 @@ def _read_by_the_library(header: bytes, size: int) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        raise NotSafetensorsError(f"{_shown(counts.most_common(1)[0][0])} is there twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise NotSafetensorsError(f"{name[:_LONGEST_NAME]!r} is there twice")
+        found[name] = value
     return found
 
 
@@ -186,18 +173,3 @@ def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_NUMBER:
         raise NotSafetensorsError(f"the header has a number of {len(digits)} digits")
     return int(digits)
-
-
-def _no_number(text: str) -> float:
-    raise NotSafetensorsError(f"the header has {_shown(text)}, which is no whole number")
-
-
-def _are_counts(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        type(value) is int and 0 <= value <= _LARGEST for value in values
-    )
-
-
-def _shown(value: str) -> str:
-    text = repr(value[:_LONGEST_NAME])
-    return text if len(value) <= _LONGEST_NAME else f"{text}…"

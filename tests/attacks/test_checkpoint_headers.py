@@ -42,6 +42,7 @@ HOSTILE: Final = {
     "reversed offsets": text(data_offsets=[8, 0]),
     "a fraction": text(shape=[2.0]),
     "no number": text(shape=[float("nan")]),
+    "a text among dimensions": text(shape=[2**40, "x" * 1000]),
     "a truth": text(shape=[True, 2]),
     "an odd type": text(dtype="OBJECT"),
     "a type that is none": text(dtype=None),

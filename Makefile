@@ -37,9 +37,11 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	@echo '== import-linter'; $(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
 
+# Tests start many processes: none compiles what another one has, whatever the environment says.
 coverage: $(VENV)/.dev
 	@echo '== pytest'; rm -f .coverage .coverage.*
-	@OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest --numprocesses $(CORES) --dist worksteal
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest \
+	  --numprocesses $(CORES) --dist worksteal --durations 25
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 format: $(VENV)/.dev

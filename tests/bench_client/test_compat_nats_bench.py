@@ -49,7 +49,7 @@ def bench(nats_bench_folder: Path) -> Iterator[BenchClient]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def apis(bench: BenchClient) -> Apis:
     return {space: create(bench, space, seed=0) for space in ("tss", "sss")}
 

@@ -53,7 +53,7 @@ def _die_again_and_again(lab: Lab, watch: _Watch, seed: int) -> int:
             tries = lab.until(lambda one=worker: _tries(lab, one) or watch.all_ended)
             time.sleep(source.uniform(0, LONGEST_WORK * tries))
         else:
-            time.sleep(source.uniform(0.1, LONGEST_LIFE))
+            time.sleep(source.uniform(0.1, LONGEST_LIFE + LONGEST_WORK * watch.most_attempts))
         worker.kill()
         worker.wait()
         worker = lab.work()
@@ -80,6 +80,12 @@ class _Watch:
     @property
     def all_ended(self) -> bool:
         return len(self._seen) == len(self._job_ids)
+
+    @property
+    def most_attempts(self) -> int:
+        """Of a job that has not ended."""
+        waiting = (job for job in self._job_ids if job not in self._seen)
+        return max((self._lab.jobs.store.get(job).attempts for job in waiting), default=0)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nds_networks import nds_flops
+from rows_of_networks import ARCH_0, CELLS, LARGE, LARGE_PARAMETERS, RESIDUAL, SIZES, nats, without
 
 import model_hub
 from bench_client import BenchClient
@@ -25,57 +26,15 @@ from bench_client.models.natssss import NatsSssCurves, NatsSssStats
 from bench_client.models.nds import NdsCurves, NdsStats
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import arch_dict, operations_at
-from benchmark_db.natssss.architecture import CELL
 from generators.nasbench201 import generate as generate_nasbench201
 from generators.natssss import generate as generate_natssss
 from model_hub import spaces
 from model_hub.benchmark_rows import build, locate
 from model_hub.data_sets import DATA_SETS
 from model_hub.errors import (
-    InvalidArgumentError,
-    InvalidSampleError,
     ModelHubError,
-    TooLargeError,
-    UnknownNameError,
 )
 from model_hub.row_readers import refuse_unknown_fields
-
-ARCH_0 = (
-    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|"
-    "+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
-)
-RESIDUAL: dict[str, Any] = {
-    "model_family": "residual_basic",
-    "model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
-    "dataset": "cifar10",
-}
-LARGE = RESIDUAL | {"dataset": "imagenet"}
-LARGE_PARAMETERS = {"resnet": 594_138 + 120 * 16 + 41 * 990, "simple": 594_138 + 41 * 990}
-"""Of LARGE: what RESIDUAL has, the larger kernel of the stem, and 990 more classes."""
-CELLS: dict[str, Any] = {
-    "model_family": "nas_cell",
-    "model_spec": {
-        "num_nodes_normal": 1,
-        "num_nodes_reduce": 1,
-        "depth": 4,
-        "width": 4,
-        "aux": False,
-        "drop_prob": 0.0,
-    },
-    "cell_spec": {
-        "normal_0_op_x": "sep_conv_3x3",
-        "normal_0_input_x": 0,
-        "normal_0_op_y": "none",
-        "normal_0_input_y": 1,
-        "normal_concat": [2],
-        "reduce_0_op_x": "max_pool_3x3",
-        "reduce_0_input_x": 0,
-        "reduce_0_op_y": "skip_connect",
-        "reduce_0_input_y": 1,
-        "reduce_concat": [2],
-    },
-    "dataset": "imagenet",
-}
 
 made_up = pytest.mark.filterwarnings("ignore::bench_client.errors.SyntheticDataWarning")
 """The rows of the archive are made up but for the published ones."""
@@ -96,15 +55,6 @@ def parameters(row: Any, *arguments: Any, **keywords: Any) -> int:
     with torch.device("meta"):
         network = build(row, *arguments, **keywords)
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def without(config: dict[str, Any], *path: str) -> dict[str, Any]:
-    changed: dict[str, Any] = json.loads(json.dumps(config))
-    inner = changed
-    for key in path[:-1]:
-        inner = inner[key]
-    del inner[path[-1]]
-    return changed
 
 
 def test_every_real_row_of_nasbench201_has_its_parameters(real_rows: BenchClient) -> None:
@@ -219,39 +169,6 @@ def test_a_network_for_imagenet_is_built_by_the_name_of_its_benchmark() -> None:
     assert parameters("nds", flat) == parameters(flat) == LARGE_PARAMETERS["simple"]
 
 
-def test_a_network_for_imagenet_without_recorded_parameters_is_refused_with_the_way_out() -> None:
-    with pytest.raises(InvalidArgumentError, match="parameters: the row lacks them") as refused:
-        build(LARGE)
-    message = str(refused.value)
-    assert "636,648 with stem='resnet', 634,728 with stem='simple'" in message
-    way_out = message.partition("names it: ")[2]
-    with torch.device("meta"):
-        network = eval(way_out, {"ResidualBasic": spaces.ResidualBasic})  # noqa: S307 - our own text
-    assert sum(p.numel() for p in network.parameters()) == LARGE_PARAMETERS["resnet"]
-
-
-@pytest.mark.parametrize(
-    ("count", "message"),
-    [
-        (0.6, "parameters: 600,000 are recorded, but the network has 636,648 with stem='resnet'"),
-        ("many", "parameters: 'many' is not a number"),
-        (float("nan"), "parameters: nan is not a number"),
-    ],
-)
-def test_parameters_of_no_stem_are_refused(count: Any, message: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=message):
-        build({"config": LARGE, "parameters": count})
-
-
-def test_a_stem_of_another_stride_than_is_recorded_is_refused() -> None:
-    config = LARGE | {"model_spec": LARGE["model_spec"] | {"ss": [2, 1, 2, 2]}}
-    with pytest.raises(
-        InvalidArgumentError,
-        match=r"ss begins with 2, but .*'resnet', where it is one of 1, 4",
-    ):
-        build({"config": config, "parameters": LARGE_PARAMETERS["resnet"] / 1e6})
-
-
 @given(index=st.integers(0, 15_624), dataset=st.sampled_from(["cifar10", "cifar100"]))
 @settings(max_examples=25)
 def test_any_architecture_of_nasbench201_has_the_parameters_of_its_operations(
@@ -297,104 +214,6 @@ def test_the_network_of_a_row_answers_with_a_class_for_each_label() -> None:
     assert network(torch.randn(2, 3, 32, 32)).shape == (2, 100)
 
 
-def test_a_row_without_a_field_that_is_needed_says_which() -> None:
-    for path in (
-        ("model_spec", "num_nodes_reduce"),
-        ("model_spec", "width"),
-        ("model_spec", "depth"),
-        ("cell_spec", "normal_0_input_y"),
-        ("cell_spec", "reduce_0_op_x"),
-        ("cell_spec", "reduce_concat"),
-        ("cell_spec",),
-        ("model_family",),
-    ):
-        with pytest.raises(InvalidArgumentError, match=f"{path[-1]}: the row lacks it"):
-            build(without(CELLS, *path))
-    with pytest.raises(InvalidArgumentError, match="ws: the row lacks it"):
-        build(without(RESIDUAL, "model_spec", "ws"))
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({}, "row: {} has no arch_str, model_spec or arch"),
-        (7, "row: 7 has no arch_str"),
-        ({"arch_str": ARCH_0}, "dataset: nasbench201 has 'cifar10-valid'.*; say which"),
-        ({"arch_str": ARCH_0, "dataset": "cifar"}, "dataset: 'cifar' is not one of .*nearest"),
-        (without(RESIDUAL, "model_spec") | {"model_spec": 7}, "model_spec: 7 is not what a row"),
-        (RESIDUAL | {"model_family": "mlp"}, "model_family: 'mlp' is not one of 'nas_cell'"),
-        (RESIDUAL | {"model_spec": {"ds": [], "ss": [], "ws": []}}, r"model_spec: ds is \[\]"),
-        (
-            RESIDUAL | {"model_spec": {"ds": [2, 1], "ss": [1, 1], "ws": [16, 16]}},
-            "model_spec: ds and ss begin with 2 and 1",
-        ),
-        (
-            RESIDUAL | {"model_spec": {"ds": [1, 1], "ss": [1, 1], "ws": [16]}},
-            r"widths: \(\) is not a list of 1",
-        ),
-        (RESIDUAL | {"model_family": "residual_bottleneck"}, "bot_muls: the row lacks it"),
-        (
-            LARGE | {"model_spec": {"ds": [2, 1], "ss": [2, 1], "ws": [16, 16]}},
-            "model_spec: ds and ss begin with 2 and 2, not with 1, which the stem has",
-        ),
-    ],
-)
-def test_what_makes_no_network_is_refused(row: Any, message: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=message):
-        build(row)
-
-
-@pytest.mark.parametrize(
-    ("benchmark", "arch", "message"),
-    [
-        ("nasbench101", {"op1": "conv3x3", "input2": [1]}, "cell/input1: the sample lacks"),
-        ("nasbench101", {"op1": "conv5x5", "input1": [0], "input2": [1]}, "cell/op1: 'conv5x5'"),
-        ("nasbench201", ARCH_0.replace("avg_pool_3x3", "avg_pool"), "cell/0_1: 'avg_pool'"),
-        ("nasbench201", "|a|", r"'a' in '\|a\|' is not op~source"),
-        ("natssss", "8:8:8:8:x", "'8:8:8:8:x' is not numbers of channels"),
-        ("natssss", "8:8:8:8", "channels_4: the sample lacks this label"),
-    ],
-)
-def test_an_architecture_outside_its_benchmark_is_refused(
-    benchmark: str, arch: Any, message: str
-) -> None:
-    dataset = None if benchmark == "nasbench101" else "cifar10"
-    with pytest.raises(InvalidSampleError, match=message):
-        build(benchmark, arch, dataset=dataset)
-
-
-def test_cells_with_an_input_that_does_not_exist_are_refused() -> None:
-    cells = without(CELLS, "cell_spec", "normal_0_input_x")
-    cells["cell_spec"]["normal_0_input_x"] = 2
-    with pytest.raises(InvalidSampleError, match="node 2 applies 'sep_conv_3x3' to state 2"):
-        build(cells)
-
-
-def test_an_unknown_operation_of_a_cell_is_refused_with_the_nearest() -> None:
-    cells = without(CELLS, "cell_spec", "normal_0_op_x")
-    cells["cell_spec"]["normal_0_op_x"] = "sep_conv_4x4"
-    with pytest.raises(UnknownNameError, match="no operation 'sep_conv_4x4'"):
-        build(cells)
-
-
-def test_an_unknown_benchmark_and_a_missing_architecture_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no benchmark 'nasbench102'; the nearest are nasb"):
-        build("nasbench102", ARCH_0)
-    with pytest.raises(InvalidArgumentError, match="arch: an architecture of natssss is needed"):
-        build("natssss")
-
-
-def test_a_network_that_fits_no_memory_is_refused_before_it_is_made() -> None:
-    huge = RESIDUAL | {"model_spec": {"ds": [1, 1], "ss": [1, 1], "ws": [16, 500_000]}}
-    with pytest.raises(TooLargeError, match="the weights take"):
-        build(huge)
-
-
-def test_an_index_is_no_architecture_here() -> None:
-    with pytest.raises(InvalidArgumentError, match="arch: 0 is neither a string nor a dict"):
-        build("nasbench201", 0, dataset="cifar10")
-
-
 def test_rows_are_read_without_the_client() -> None:
     code = (
         "import sys, model_hub\n"
@@ -406,20 +225,11 @@ def test_rows_are_read_without_the_client() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def nats(**fields: Any) -> dict[str, Any]:
-    """Return a network as `get_net_config` of NATS-Bench does."""
-    stated = {"name": "infer.tiny", "C": 16, "N": 5, "arch_str": ARCH_0, "num_classes": 10}
-    return stated | fields
-
-
 class Structure:
     """What NATS-Bench makes of a string on demand."""
 
     def tostr(self) -> str:
         return ARCH_0
-
-
-SIZES = {"name": "infer.shape.tiny", "channels": "8:8:8:16:32", "genotype": CELL}
 
 
 @pytest.mark.parametrize(
@@ -467,50 +277,6 @@ def test_every_number_of_a_configuration_counts(
         stem_out_channels=channels, num_modules_per_stack=cells, num_labels=classes
     )
     assert space.profile(sample).parameters == wanted.profile(sample).parameters
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        (nats(depth=3), "depth: a row of nasbench201 has no such field"),
-        (nats(num_clases=10), "num_clases: .*; the nearest are num_classes"),
-        (nats(C=0), "C: 0 is not an integer from 1"),
-        (nats(N="5"), "N: '5' is not an integer"),
-        (nats(N=True), "N: True is not an integer"),
-        (nats(num_classes=10.5), "num_classes: 10.5 is not an integer"),
-        (nats(num_channels=8), "num_channels: 8, and also 16"),
-        (nats(class_num=100), "class_num: 100, and also 10"),
-        (nats(dataset="cifar100"), "num_classes: 10, but cifar100 has 100 classes"),
-        (nats(name="infer.shape.tiny"), "name: 'infer.shape.tiny' is not 'infer.tiny'"),
-        (nats(genotype=ARCH_0.replace("skip_connect", "none")), "are two networks"),
-        (SIZES | {"C": 16}, "C: a row of natssss has no such field"),
-        (SIZES | {"genotype": ARCH_0, "num_classes": 10}, "all cells of natssss are"),
-        (RESIDUAL | {"width": 3}, "width: a row of nds has no such field"),
-        (RESIDUAL | {"cell_spec": {"normal_concat": [2]}}, "normal_concat: a cell_spec of resid"),
-        (
-            RESIDUAL | {"model_spec": RESIDUAL["model_spec"] | {"bot_muls": [1, 1, 1, 1]}},
-            "bot_muls: a model_spec of residual_basic has no such field",
-        ),
-        (
-            CELLS | {"model_spec": CELLS["model_spec"] | {"stem": 3}},
-            "stem: a model_spec of nas_cell has no such field",
-        ),
-        (
-            CELLS | {"cell_spec": CELLS["cell_spec"] | {"normal_1_op_x": "none"}},
-            "normal_1_op_x: a normal cell of 1 nodes has no such field",
-        ),
-        (
-            CELLS | {"cell_spec": CELLS["cell_spec"] | {"other_concat": [2]}},
-            "other_concat: a cell_spec has no such field",
-        ),
-        ({"arch": {"op1": "conv3x3"}, "num_stacks": 2}, "num_stacks: a row of nasbench101 has no"),
-    ],
-)
-def test_what_a_row_does_not_have_is_refused_and_not_passed_over(
-    config: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(InvalidArgumentError, match=message):
-        locate(config)
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,10 @@ from load import latency, throughput
 from processes import Server, constant_server, cpu_seconds, run_measured_whole, service
 
 from bench_client import BenchClient
+from benchmark_db.nasbench101.batch_hash import hash_cells
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench101.graph_hash import hash_cells, hash_code
+from benchmark_db.nasbench101.graph_hash import hash_code
 from benchmark_db.nasbench101.space import enumerate_codes
 from benchmark_db.nasbench101.spelling import parse_cell
 from generators.sample.nasbench101 import write_sample

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark_db.nasbench101.batch_hash import hash_codes
 from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench101.graph_hash import hash_codes
 from benchmark_db.nasbench101.space import NUM_CELLS
 from benchmark_db.nasbench101.tables import BUDGETS, HALFWAY, REPEATS, TABLES, VIEWS, CellRow, Run
 from benchmark_db.provenance import Provenance

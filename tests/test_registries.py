@@ -22,9 +22,12 @@ from service.app import create_app
 from service.cli.query import app as questions
 
 ONLY_SOME: Final = {
-    # What optimisers and clocks need, NDS has no curves or seconds for.
+    # NDS has no curves or seconds for optimisers and clocks, and no numbered architectures.
     "_SPACES": {"nasbench101", "nasbench201", "natssss"},
     "_RUN_QUERIES": {"nasbench101", "nasbench201", "natssss"},
+    "_MANY": {"nasbench101", "nasbench201", "natssss"},
+    "_ONE_DATASET": {"nasbench101"},
+    "_DOMAINS": {"nasbench101", "nasbench201", "natssss"},
     "_DATASETS": {"nasbench101", "nasbench201", "natssss"},
     "_WITHOUT_TIME": {"nds", "hw-nas-bench"},
     # Archives of records that may be damaged one by one, or come in parts.
@@ -39,7 +42,6 @@ EVERYTHING: Final = {
     "SAMPLES",
     "_ITEM_MODELS",
     "_QUERIES",
-    "_QUESTIONS",
 }
 """Lists that name what has no runs, too; the others are of benchmarks that have."""
 

@@ -16,8 +16,9 @@ import orjson
 
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.nasbench101.batch_hash import hash_cells
 from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells
+from benchmark_db.nasbench101.graph_hash import hash_cell
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 
 __all__ = ["NO_CELL", "CellIdentities", "Identity"]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark_db.nasbench101.batch_hash import predecessor_column
+from benchmark_db.nasbench101.batch_hash import hash_cells, hash_codes, predecessor_column
 from benchmark_db.nasbench101.cell import (
     MAX_EDGES,
     MAX_VERTICES,
@@ -34,7 +34,7 @@ from benchmark_db.nasbench101.cell import (
     edge_bit,
     operation_shift,
 )
-from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells, hash_codes
+from benchmark_db.nasbench101.graph_hash import hash_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -283,10 +283,10 @@ def hash_cells(
     What is told of a cell is told of what remains once vertices on no path from input to output
     are removed. No database is needed.
     """
-    from benchmark_db.nasbench101 import graph_hash
+    from benchmark_db.nasbench101 import batch_hash
 
     cells = [_cell(text) for text in archs]
-    hashed = zip(graph_hash.hash_cells(cells), cells, strict=True)
+    hashed = zip(batch_hash.hash_cells(cells), cells, strict=True)
     items = [_described_cell(cell_hash, cell.pruned()) for cell_hash, cell in hashed]
     if wants_json(asked=as_json):
         print_json(items)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark_db.nasbench101.batch_hash import hash_cells, hash_codes
 from benchmark_db.nasbench101.batch_md5 import BLOCK_BYTES, block_count, md5_of_padded, padded
 from benchmark_db.nasbench101.cell import MAX_EDGES, Cell, edge_bit
-from benchmark_db.nasbench101.graph_hash import hash_cell, hash_cells, hash_code, hash_codes
+from benchmark_db.nasbench101.graph_hash import hash_cell, hash_code
 from benchmark_db.nasbench101.spelling import parse_cell
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"

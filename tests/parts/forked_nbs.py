@@ -114,13 +114,10 @@ class _ForkServer:
             f"import sys; sys.path.insert(0, {here!r}); import forked_nbs; "
             f"forked_nbs.serve_forks({theirs.fileno()}, {modules!r})"
         )
-        # Its own imports are not measured: the tests' process makes the same ones.
-        environment = {name: value for name, value in os.environ.items() if name != MEASURED}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 cwd=REPOSITORY,
-                env=environment,
                 pass_fds=[theirs.fileno()],
             )
         atexit.register(self.close, os.getpid())
@@ -212,8 +209,7 @@ def serve_forks(number: int, modules: tuple[str, ...]) -> None:
     """Fork a process for each request until nobody is left who could ask."""
     for name in modules:
         importlib.import_module(name)
-    with suppress(ImportError):
-        importlib.import_module("coverage.control")
+    _count_imports()
     gc.collect()
     gc.freeze()
     statuses: dict[int, int] = {}
@@ -246,6 +242,17 @@ def serve_forks(number: int, modules: tuple[str, ...]) -> None:
             os.close(file)
         statuses[pid] = status
         asking.send(str(pid).encode())
+
+
+def _count_imports() -> None:
+    """Keep what importing covered, once; each forked process measures what it does itself."""
+    if MEASURED in os.environ:
+        from coverage import Coverage  # noqa: PLC0415 - where it is installed
+
+        measuring = Coverage.current()
+        if measuring is not None:
+            measuring.stop()
+            measuring.save()
 
 
 def _tell_ends(statuses: dict[int, int]) -> None:

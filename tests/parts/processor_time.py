@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Generator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -22,11 +21,9 @@ __all__ = [
 ]
 
 OPTION: Final = "--processor-time"
-LOG: Final = "--processor-time-log"
 
 _last: list[float] = [0.0]
 _by_file: Counter[str] = Counter()
-_log: list[str] = []
 
 
 def _used() -> float:
@@ -40,7 +37,6 @@ def _used() -> float:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option."""
     parser.addoption(OPTION, type=int, default=0, metavar="N", help="print the N costliest files")
-    parser.addoption(LOG, default=None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -55,14 +51,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Add it to what its file used."""
     seconds = getattr(report, "processor_seconds", 0.0)
     _by_file[report.nodeid.partition("::")[0]] += seconds
-    _log.append(f"{report.when}\t{seconds:.2f}\t{report.duration:.2f}\t{report.nodeid}\n")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the files that used the most."""
-    log = terminalreporter.config.getoption(LOG)
-    if log:
-        Path(log).write_text("".join(_log))
     count = terminalreporter.config.getoption(OPTION)
     if count:
         total = sum(_by_file.values())

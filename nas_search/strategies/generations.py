@@ -1,0 +1,101 @@
+"""Base of the strategies that evaluate a generation and make the next from its results."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from nas_search.contract import Candidate, Domain, Proposal, Result
+from nas_search.strategies.seeded import SeededStrategy, require, succeeded
+
+__all__ = ["Generation", "GenerationalStrategy", "Offspring"]
+
+_TRIES: Final = 10
+"""For each child that is wanted; as many as in the code of Single Path One-Shot."""
+
+Offspring: TypeAlias = tuple[str | None, Result]
+"""A child, None where none was found, and a parent of it."""
+Generation: TypeAlias = list[Candidate]
+
+
+@dataclass(kw_only=True, eq=False)
+class GenerationalStrategy(SeededStrategy):
+    """Base of strategies that wait for a whole generation before they make the next.
+
+    A generation is made of the results in the order of their numbers: a search does not depend on
+    how many evaluations are under way at a time, nor on which ends first.
+
+    Args:
+        generations: How many, with the random one; None for no end.
+        seed: Of its draws, any integer.
+    """
+
+    generations: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.generations is not None:
+            require("generations", self.generations, least=1)
+        self._last = self.generations
+        self._made = 0
+        self._seen: set[str] = set()
+        self._queue: deque[Candidate] = deque()
+        self._told: list[Result] = []
+
+    def choose(self, domain: Domain) -> Proposal[Candidate | None]:
+        """Take the next of a generation; make a new one when all of it was told."""
+        if not self._queue and not self._under_way and self._made != self._last:
+            told = sorted(filter(succeeded, self._told), key=lambda result: result.number)
+            self._told.clear()
+            self.select(told)
+            self._queue.extend((yield from self.breed(domain)))
+            self._made += 1
+        return self._queue.popleft() if self._queue else None
+
+    def learn(self, result: Result) -> None:
+        """Keep a result until its generation is complete."""
+        self._told.append(result)
+
+    def select(self, told: Sequence[Result]) -> None:
+        """Choose who may be parents, from those and the results of the last generation.
+
+        Args:
+            told: Those that succeeded, in the order of their numbers; none at first.
+        """
+        raise NotImplementedError
+
+    def breed(self, domain: Domain) -> Proposal[Generation]:
+        """Return the next generation; none ends the search."""
+        raise NotImplementedError
+
+    def random_candidates(self, domain: Domain, count: int) -> Proposal[Generation]:
+        """Draw architectures that were not seen before; fewer where there are no more."""
+        drawn: Generation = []
+        while len(drawn) < count:
+            arch = yield from domain.sample(self._rng)
+            if arch is None:
+                break
+            if arch not in self._seen:
+                drawn.append(self.candidate(arch))
+        return drawn
+
+    def children(
+        self, count: int, breed: Callable[[], Proposal[Offspring]]
+    ) -> Proposal[Generation]:
+        """Breed architectures that were not seen before; fewer after ten times as many tries."""
+        made: Generation = []
+        for _ in range(_TRIES * count):
+            if len(made) == count:
+                break
+            arch, parent = yield from breed()
+            if arch is not None and arch not in self._seen:
+                made.append(self.candidate(arch, parent))
+        return made
+
+    def candidate(self, arch: str, parent: Result | None = None) -> Candidate:
+        """Return the candidate of an architecture, which is seen from now on."""
+        self._seen.add(arch)
+        number = None if parent is None else parent.number
+        return Candidate(arch=arch, parent=number, note=f"generation {self._made}")

@@ -1,0 +1,114 @@
+"""Local search: White, Nolen and Savani, UAI 2021, arXiv:2005.02960."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas_search.contract import Candidate, Domain, Proposal, Result
+from nas_search.strategies.draws import drawn_sample
+from nas_search.strategies.seeded import SeededStrategy, require, standing, succeeded
+
+__all__ = ["LocalSearch"]
+
+
+@dataclass(kw_only=True, eq=False)
+class LocalSearch(SeededStrategy):
+    """Climbs from the best of a few random architectures to better neighbors, again and again.
+
+    Neighbors are evaluated in random order, none that was evaluated before. Where no neighbor is
+    better, it starts anew, from new random ones. It ends when the domain has been evaluated.
+
+    What failed or was stopped is never climbed to and not tried again. What is outside a bound
+    ranks below all that is within (Deb's rules), so that a start outside climbs inside.
+
+    Args:
+        num_init: How many architectures are drawn before each climb, which begins at the best of
+            them; 10 in the authors' code (naszilla).
+        steepest: Whether all neighbors are evaluated before the best of them is moved to, as in the
+            paper, or the first that is better is moved to at once.
+        seed: Of its draws, any integer.
+
+    Raises:
+        ValueError: `num_init` is less than 1.
+        TypeError: The seed is no integer.
+    """
+
+    num_init: int = 10
+    steepest: bool = True
+
+    name = "LocalSearch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require("num_init", self.num_init, least=1)
+        self._known: dict[str, Result] = {}
+        self._proposed: set[str] = set()
+        self._to_draw = self.num_init
+        self._starts: list[str] = []
+        self._place: Result | None = None
+        self._around: tuple[str, ...] = ()
+        self._queue: deque[str] = deque()
+
+    @property
+    def random_phase(self) -> int:
+        """How many candidates are random: those before the first climb."""
+        return self.num_init
+
+    def choose(self, domain: Domain) -> Proposal[Candidate | None]:
+        """Draw a start, or take a neighbor of where the climb is; wait for those of a move."""
+        while True:
+            if self._to_draw:
+                arch = yield from self._new(domain)
+                if arch is not None:
+                    self._to_draw -= 1
+                    self._starts.append(arch)
+                    return self._candidate(arch, None)
+                self._to_draw = 0
+                if not self._starts:
+                    return None
+            while self._queue:
+                if (arch := self._queue.popleft()) not in self._proposed:
+                    return self._candidate(arch, self._place)
+            if self._under_way:
+                return None
+            yield from self._step(domain)
+
+    def learn(self, result: Result) -> None:
+        """Remember a result; move at once where the first better neighbor is enough."""
+        arch = result.candidate.arch
+        if not succeeded(result):
+            return
+        self._known[arch] = result
+        if not self.steepest and arch in self._around and self._is_better(result):
+            self._queue.clear()
+
+    def _step(self, domain: Domain) -> Proposal[None]:
+        """Begin a climb, move, or end the climb on an optimum."""
+        best = self._best_of(self._around or self._starts)
+        if best is None or (self._place is not None and not self._is_better(best)):
+            self._place, self._around, self._starts = None, (), []
+            self._to_draw = self.num_init
+            return
+        self._place, self._starts = best, []
+        self._around = yield from domain.neighbors(best.candidate.arch)
+        found = self._best_of(self._around)
+        if self.steepest or found is None or not self._is_better(found):
+            self._queue.extend(drawn_sample(self._rng, self._around, len(self._around)))
+
+    def _best_of(self, archs: Sequence[str]) -> Result | None:
+        results = (self._known[arch] for arch in archs if arch in self._known)
+        return max(results, key=standing, default=None)
+
+    def _is_better(self, result: Result) -> bool:
+        return self._place is None or standing(result) > standing(self._place)
+
+    def _new(self, domain: Domain) -> Proposal[str | None]:
+        while (arch := (yield from domain.sample(self._rng))) in self._proposed:
+            pass
+        return arch
+
+    def _candidate(self, arch: str, parent: Result | None) -> Candidate:
+        self._proposed.add(arch)
+        return Candidate(arch=arch, parent=None if parent is None else parent.number)

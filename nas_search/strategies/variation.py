@@ -1,0 +1,44 @@
+"""How strategies vary architectures, beyond what a domain offers."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+from nas_search.contract import Domain, Proposal
+from nas_search.strategies.draws import drawn_below
+
+__all__ = ["mutated_by_chance", "one_point_crossover"]
+
+_CUTS: Final = 10
+
+
+def mutated_by_chance(
+    domain: Domain, arch: str, rng: Random, probability: float
+) -> Proposal[str | None]:
+    """Change each choice with a probability, so that often none is changed.
+
+    `Domain.mutate` changes one at least. It is asked as often as one would be changed.
+    """
+    if rng.random() < (1 - probability) ** len(domain.labels):
+        return arch
+    return (yield from domain.mutate(arch, rng, probability))
+
+
+def one_point_crossover(domain: Domain, first: str, second: str, rng: Random) -> str | None:
+    """Take the choices before a drawn one from the first parent and the others from the second.
+
+    Where a choice of that parent is idle, it is taken from the other one.
+
+    Returns:
+        The child; None where no valid one was found in ten tries.
+    """
+    mine, yours = domain.values(first), domain.values(second)
+    for _ in range(_CUTS):
+        cut = drawn_below(rng, len(mine))
+        pairs = [*zip(mine[:cut], yours[:cut], strict=True)]
+        pairs += zip(yours[cut:], mine[cut:], strict=True)
+        child = domain.compose([taken if taken >= 0 else max(other, 0) for taken, other in pairs])
+        if child is not None:
+            return child
+    return None

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from nas_search.strategies.hub_search import HubSpace, Trial, search_choices
 from nas_search.strategies.random_search import RandomSearch
+from nas_search.strategies.registry import STRATEGIES, strategy_from
 from nas_search.strategies.regularized_evolution import RegularizedEvolution
 from nas_search.strategies.searching import search, search_async
 from nas_search.strategies.space import ServedSpace
 from nas_search.strategies.strategy import NothingLearnedWarning, Proposal, Space, Strategy
 
 __all__ = [
+    "STRATEGIES",
     "HubSpace",
     "NothingLearnedWarning",
     "Proposal",
@@ -29,4 +31,5 @@ __all__ = [
     "search",
     "search_async",
     "search_choices",
+    "strategy_from",
 ]

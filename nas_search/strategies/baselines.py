@@ -34,7 +34,7 @@ class RandomSearch(SeededStrategy):
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Draw an architecture, whatever was observed."""
-        arch = yield from domain.sample(self._rng)
+        arch = yield from self.sample(domain)
         return None if arch is None else Candidate(arch=arch)
 
 

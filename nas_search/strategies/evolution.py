@@ -20,7 +20,8 @@ class RegularizedEvolution(SeededStrategy):
 
     The first `population_size` candidates are random, without repeats. A mutation is a neighbor
     drawn uniformly: one choice is another. A child may be an architecture that was evaluated
-    before; it is evaluated again, as in the paper.
+    before; it is evaluated again, as in the paper. Where a parent has no neighbors, another random
+    architecture is drawn; when there are no more, the search ends.
 
     What failed or was stopped never lives; a random one is drawn in place of a random one that
     failed. What is outside a bound lives and loses against all that is within (Deb's rules).
@@ -54,7 +55,7 @@ class RegularizedEvolution(SeededStrategy):
         one_of("draw", self.draw, ("distinct", "replace"))
         self._population: deque[Result] = deque(maxlen=self.population_size)
         self._random = 0
-        self._exhausted = False
+        self._stuck = False
 
     @property
     def random_phase(self) -> int:
@@ -63,6 +64,8 @@ class RegularizedEvolution(SeededStrategy):
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Draw an architecture at first, then a child of the best of a sample."""
+        if self._stuck:
+            return None
         if self._random < self.population_size or not self._population:
             first = yield from self._newcomer(domain)
             if first is not None or not self._population:
@@ -70,9 +73,11 @@ class RegularizedEvolution(SeededStrategy):
             # The domain is smaller than a population: all of it is alive.
         parent = max(self._competitors(), key=standing)
         child = yield from domain.neighbor(parent.candidate.arch, self._rng)
-        if child is None:
-            return (yield from self._newcomer(domain))
-        return Candidate(arch=child, parent=parent.number)
+        if child is not None:
+            return Candidate(arch=child, parent=parent.number)
+        first = yield from self._newcomer(domain)
+        self._stuck = first is None
+        return first
 
     def learn(self, result: Result) -> None:
         """Let an individual live; the oldest leaves a full population."""
@@ -82,15 +87,12 @@ class RegularizedEvolution(SeededStrategy):
             self._random -= 1
 
     def drawn(self, domain: Domain) -> Proposal[str | None]:
-        """Draw an architecture of the first population."""
-        return (yield from domain.sample(self._rng))
+        """Draw an architecture of the first population; None: there are no more."""
+        return (yield from self.sample(domain))
 
     def _newcomer(self, domain: Domain) -> Proposal[Candidate | None]:
-        if self._exhausted:
-            return None
         arch = yield from self.drawn(domain)
         if arch is None:
-            self._exhausted = True
             return None
         self._random += 1
         return Candidate(arch=arch)

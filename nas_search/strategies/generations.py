@@ -74,7 +74,7 @@ class GenerationalStrategy(SeededStrategy):
         """Draw architectures that were not seen before; fewer where there are no more."""
         drawn: Generation = []
         while len(drawn) < count:
-            arch = yield from domain.sample(self._rng)
+            arch = yield from self.sample(domain)
             if arch is None:
                 break
             if arch not in self._seen:

@@ -105,7 +105,7 @@ class LocalSearch(SeededStrategy):
         return self._place is None or standing(result) > standing(self._place)
 
     def _new(self, domain: Domain) -> Proposal[str | None]:
-        while (arch := (yield from domain.sample(self._rng))) in self._proposed:
+        while (arch := (yield from self.sample(domain))) in self._proposed:
             pass
         return arch
 

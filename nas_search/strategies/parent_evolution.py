@@ -69,7 +69,7 @@ class ParentEvolution(GenerationalStrategy):
         for _ in range(self.population_size - self.num_parents):
             first, second = drawn_one(self._rng, self._parents), drawn_one(self._rng, self._parents)
             mine, yours = first.candidate.arch, second.candidate.arch
-            child = one_point_crossover(domain, mine, yours, self._rng)
+            child = yield from one_point_crossover(domain, mine, yours, self._rng)
             child = mine if child is None else child
             mutant = yield from mutated_by_chance(domain, child, self._rng, self.mutation)
             children.append(self.candidate(child if mutant is None else mutant, first))

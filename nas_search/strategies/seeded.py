@@ -7,9 +7,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from nas_search.contract import WAIT, Candidate, Domain, Proposal, Result, Status, Wait
-from nas_search.strategies.draws import generator_of
+from nas_search.strategies.draws import drawn_below, generator_of
 
-__all__ = ["SeededStrategy", "best_of", "one_of", "require", "standing", "succeeded"]
+__all__ = [
+    "SeededStrategy",
+    "best_of",
+    "one_of",
+    "qualified_name",
+    "require",
+    "standing",
+    "succeeded",
+]
 
 Standing = tuple[bool, float, float]
 
@@ -20,7 +28,8 @@ class SeededStrategy:
 
     A strategy made of it says in `choose` what to evaluate next and takes note in `learn`. The base
     draws the line between waiting and the end: where `choose` returns None, the strategy waits as
-    long as candidates are under way and is finished otherwise.
+    long as candidates are under way and is finished otherwise. Where it returns None it must have
+    drawn nothing from its generator: how often it is asked in vain depends on luck.
 
     Args:
         seed: Of its draws, any integer.
@@ -40,6 +49,9 @@ class SeededStrategy:
 
     def __post_init__(self) -> None:
         self._rng = generator_of(self.seed)
+        # Another one, so that to ask an exhausted domain in vain changes no other draw.
+        self._sampling = generator_of(drawn_below(self._rng, 2**53))
+        self._exhausted = False
         self._under_way = 0
 
     @property
@@ -81,6 +93,14 @@ class SeededStrategy:
     def learn(self, result: Result) -> None:
         """Take note of a result, of whatever status; by default nothing is learned."""
 
+    def sample(self, domain: Domain) -> Proposal[str | None]:
+        """Draw a random architecture that was not drawn before; None: there are no more."""
+        if self._exhausted:
+            return None
+        arch = yield from domain.sample(self._sampling)
+        self._exhausted = arch is None
+        return arch
+
 
 def succeeded(result: Result) -> bool:
     """Return whether a result has values to compare: it did not fail and was not stopped."""
@@ -101,14 +121,35 @@ def best_of(results: Iterable[Result], count: int) -> list[Result]:
     return sorted(results, key=standing, reverse=True)[:count]
 
 
-def require(name: str, value: float, *, least: float, most: float | None = None) -> None:
+def qualified_name(named: object) -> str:
+    """Return what a function or class is called in settings."""
+    module = getattr(named, "__module__", type(named).__module__)
+    name = getattr(named, "__qualname__", type(named).__qualname__)
+    return f"{module}.{name}"
+
+
+def require(
+    name: str,
+    value: float,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
     """Refuse a setting that is out of its range.
 
     Raises:
         ValueError: It is.
     """
-    if not least <= value or (most is not None and value > most):
-        span = f"at least {least}" if most is None else f"from {least} to {most}"
+    limits = [
+        (least, "at least", least is None or value >= least),
+        (above, "above", above is None or value > above),
+        (most, "at most", most is None or value <= most),
+        (below, "below", below is None or value < below),
+    ]
+    if not all(held for _, _, held in limits):
+        span = " and ".join(f"{word} {limit}" for limit, word, _ in limits if limit is not None)
         raise ValueError(f"{name} is {value}; {span}")
 
 

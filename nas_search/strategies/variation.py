@@ -25,7 +25,9 @@ def mutated_by_chance(
     return (yield from domain.mutate(arch, rng, probability))
 
 
-def one_point_crossover(domain: Domain, first: str, second: str, rng: Random) -> str | None:
+def one_point_crossover(
+    domain: Domain, first: str, second: str, rng: Random
+) -> Proposal[str | None]:
     """Take the choices before a drawn one from the first parent and the others from the second.
 
     Where a choice of that parent is idle, it is taken from the other one.
@@ -38,7 +40,8 @@ def one_point_crossover(domain: Domain, first: str, second: str, rng: Random) ->
         cut = drawn_below(rng, len(mine))
         pairs = [*zip(mine[:cut], yours[:cut], strict=True)]
         pairs += zip(yours[cut:], mine[cut:], strict=True)
-        child = domain.compose([taken if taken >= 0 else max(other, 0) for taken, other in pairs])
+        chosen = [taken if taken >= 0 else other for taken, other in pairs]
+        child = yield from domain.compose(chosen)
         if child is not None:
             return child
     return None

@@ -1,0 +1,46 @@
+"""Hyperband: Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, JMLR 2018, algorithm 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nas_search.strategies.halving import Rung, RungStrategy, fidelities
+
+__all__ = ["Hyperband"]
+
+
+@dataclass(kw_only=True, eq=False)
+class Hyperband(RungStrategy):
+    """Successive halving in brackets that begin at ever higher fidelities, from the least one on.
+
+    With 1 to 9 by 3 the brackets have 9, 5 and 3 architectures, that begin at 1, 3 and 9. After the
+    last the first follows again.
+
+    What failed or was stopped does not go on, and its place in the next rung stays empty. What is
+    outside a bound goes on only where too few are within (Deb's rules).
+
+    Args:
+        min_fidelity: The least epochs (or steps) of an evaluation.
+        max_fidelity: The most.
+        eta: One of so many goes on to the next rung.
+        seed: Of its draws, any integer.
+
+    Raises:
+        ValueError: A number is out of range.
+        TypeError: The seed is no integer.
+    """
+
+    name = "Hyperband"
+
+    def brackets(self) -> Iterator[Sequence[Rung]]:
+        """Yield the brackets of the paper, from the most candidates to the fewest."""
+        levels = fidelities(self.min_fidelity, self.max_fidelity, self.eta)
+        while True:
+            for first, _ in enumerate(levels):
+                halvings = len(levels) - 1 - first
+                size = -(-len(levels) * self.eta**halvings // (halvings + 1))
+                yield [
+                    Rung(size // self.eta**place, level)
+                    for place, level in enumerate(levels[first:])
+                ]

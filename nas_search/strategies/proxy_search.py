@@ -1,0 +1,90 @@
+"""Search by a score that costs nothing: Abdelfattah et al., ICLR 2021, arXiv:2101.08134."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan
+from typing import Any, Literal
+
+from nas_search.contract import Candidate, Domain, Proposal
+from nas_search.strategies.evolution import RegularizedEvolution
+from nas_search.strategies.seeded import one_of, qualified_name, require
+
+__all__ = ["ProxySearch"]
+
+
+@dataclass(kw_only=True, eq=False)
+class ProxySearch(RegularizedEvolution):
+    """Evaluates first what a score thinks best of many random architectures.
+
+    Either nothing else, best first, until all that were scored are evaluated; or the best of them
+    are the first population of regularized evolution (the paper's warm-up). Architectures of equal
+    scores keep the order in which they were drawn; those whose score is not a number are left out.
+
+    Failures are as in regularized evolution: what failed or was stopped never lives, and the next
+    of the ranking is evaluated in its place. What is outside a bound loses against all that is
+    within (Deb's rules).
+
+    Args:
+        score: Returns a number for an architecture, larger being better, and always the same. It is
+            called `num_scored` times at the first proposal, and again when a search is resumed. Its
+            name alone is among the settings.
+        num_scored: How many random architectures are scored.
+        then: "evolution" after the best of them, or "stop" when all are evaluated.
+        population_size: How many of the best are the first population, of evolution.
+        sample_size: How many compete to be the parent.
+        draw: As in regularized evolution.
+        seed: Of its draws, any integer.
+
+    Raises:
+        ValueError: A number is out of range, or a word is unknown.
+        TypeError: The seed is no integer, or the score cannot be called.
+    """
+
+    score: Callable[[str], float]
+    num_scored: int = 1000
+    then: Literal["evolution", "stop"] = "evolution"
+    population_size: int = 10
+    sample_size: int = 3
+
+    name = "ProxySearch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require("num_scored", self.num_scored, least=1)
+        one_of("then", self.then, ("evolution", "stop"))
+        if not callable(self.score):
+            raise TypeError(f"score is {self.score!r:.80}, not a function of an architecture")
+        self._ranked: deque[str] | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every argument by name, the score by its own name."""
+        return {**super().settings, "score": qualified_name(self.score)}
+
+    @property
+    def random_phase(self) -> int:
+        """How many candidates depend on no result; 0 where none ever does."""
+        return self.population_size if self.then == "evolution" else 0
+
+    def choose(self, domain: Domain) -> Proposal[Candidate | None]:
+        """Take the next of the ranking, or a child."""
+        if self.then == "evolution":
+            return (yield from super().choose(domain))
+        arch = yield from self.drawn(domain)
+        return None if arch is None else Candidate(arch=arch)
+
+    def drawn(self, domain: Domain) -> Proposal[str | None]:
+        """Take the next of the ranking."""
+        if self._ranked is None:
+            scores: dict[str, float] = {}
+            while len(scores) < self.num_scored:
+                arch = yield from self.sample(domain)
+                if arch is None:
+                    break
+                scores[arch] = self.score(arch)
+            kept = (arch for arch, score in scores.items() if not isnan(score))
+            self._ranked = deque(sorted(kept, key=lambda arch: -scores[arch]))
+        return self._ranked.popleft() if self._ranked else None

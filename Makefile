@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports coverage format benchmarks lock clean
+.PHONY: help serve test client check lint types imports coverage format benchmarks lock clean
 
 help:
 	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
@@ -27,6 +27,16 @@ serve: $(VENV)/.server
 
 test: lint types imports coverage
 	@echo 'All checks passed.'
+
+# The tests of the client alone, with another Python: make client PYTHON=python3.13
+client:
+	@echo "== pytest tests/bench_client, $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv build/client
+	@build/client/bin/pip install $(PIP_FLAGS) --constraint constraints.txt \
+	  --editable '.[server,cluster,optuna,pandas,polars]' pytest pytest-xdist hypothesis mypy
+	@OMP_NUM_THREADS=1 build/client/bin/python -m pytest --quiet -p no:cacheprovider \
+	  --numprocesses $(CORES) tests/bench_client tests/test_platforms.py
+	@rm -rf build/client
 
 lint: $(VENV)/.dev
 	@echo '== ruff'; $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -221,7 +221,7 @@ def test_an_answer_that_cannot_be_decompressed_is_unexpected(
 def test_every_error_has_one_base_and_survives_a_process_boundary() -> None:
     errors = [
         value
-        for value in vars(bench_client).values()
+        for value in (getattr(bench_client, name) for name in bench_client.__all__)
         if isinstance(value, type) and issubclass(value, BenchError)
     ]
     assert len(errors) == 22

@@ -1,0 +1,238 @@
+"""What is known of searches on the published accuracies of all of NAS-Bench-201.
+
+Figures are exact facts of that table, or those of long experiments on it (a hundred evaluations a
+run, hundreds of runs); the tolerances allow for fewer runs here.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from driven_search import answered, searched
+
+from nas_search.contract import Candidate, Result
+from nas_search.domains import served_domain
+from nas_search.strategies.evolution import RegularizedEvolution
+from nas_search.strategies.local_search import LocalSearch
+from nas_search.strategies.pareto import hypervolume, non_dominated
+from nas_search.strategies.predictor import Predictor
+from nas_search.strategies.registry import STRATEGIES
+from nas_search.strategies.seeded import SeededStrategy
+from nas_search.study.significance import mann_whitney
+
+Table = dict[str, dict[str, float]]
+FINAL: Final = "cifar10_ori_test_200"
+SIGNALS: Final = ("cifar10_x_valid_12", "cifar10_x_valid_200")
+TRIALS: Final = 100
+DOMAIN: Final = served_domain("nasbench201")
+
+
+@pytest.fixture(scope="module")
+def table(shared: Path) -> Table:
+    """Columns of accuracies by architecture."""
+    with (shared / "data/nasbench201/accuracies.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    columns = [name for name in rows[0] if name not in {"index", "arch"}]
+    return {name: {row["arch"]: float(row[name]) for row in rows} for name in columns}
+
+
+def parameters(arch: str) -> int:
+    """Of the network of a cell with 10 labels: its closed formula."""
+    chosen = DOMAIN.values(arch)
+    operations = DOMAIN.candidates(DOMAIN.labels[0])
+    wide, narrow = (
+        chosen.count(operations.index(name)) for name in ("nor_conv_3x3", "nor_conv_1x1")
+    )
+    cells = sum(5 * (wide * (9 * c * c + 2 * c) + narrow * (c * c + 2 * c)) for c in (16, 32, 64))
+
+    def reduction(i: int, o: int) -> int:
+        return 9 * i * o + 2 * o + 9 * o * o + 2 * o + i * o
+
+    return 464 + cells + reduction(16, 32) + reduction(32, 64) + 778
+
+
+def around(arch: str) -> tuple[str, ...]:
+    found: tuple[str, ...] = answered(DOMAIN.neighbors(arch))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("column", "best", "optima", "share", "moves"),
+    [
+        ("cifar10_x_valid_200", 91.6067, {18}, 50.2, 4.44),
+        ("cifar10_ori_test_200", 94.3733, {22}, 70.3, 4.52),
+        ("cifar10_x_valid_12", 84.8920, {21}, 49.1, 4.48),
+        ("cifar100_x_valid_12", 61.3200, {34, 35}, 38.6, 4.2),
+        ("imagenet16_120_x_valid_12", 38.6667, {24, 25}, 32.4, 4.0),
+    ],
+)
+def test_steepest_ascent_ends_where_the_table_says(
+    table: Table, column: str, best: float, optima: set[int], share: float, moves: float
+) -> None:
+    f = table[column]
+    assert len(f) == DOMAIN.size == 15_625
+    top = max(f.values())
+    assert top == pytest.approx(best, abs=5e-5)
+    upward = {arch: max(around(arch), key=f.__getitem__) for arch in f}
+    peaks = {arch for arch, other in upward.items() if f[other] <= f[arch]}
+    assert len(peaks) in optima
+    reached = steps = 0
+    for start in f:
+        here = start
+        while here not in peaks:
+            here = upward[here]
+            steps += 1
+        reached += f[here] == top
+    assert 100 * reached / len(f) == pytest.approx(share, abs=0.3)
+    assert steps / len(f) == pytest.approx(moves, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("most", "best", "of", "feasible"),
+    [(0.3e6, 88.6540, 157_306, 4_096), (0.5e6, 90.8340, 400_346, 10_240)],
+)
+def test_the_best_within_a_bound_is_that_of_the_table(
+    table: Table, most: float, best: float, of: int, feasible: int
+) -> None:
+    f = table["cifar10_x_valid_200"]
+    within = [arch for arch in f if parameters(arch) <= most]
+    assert len(within) == feasible
+    found = max(within, key=f.__getitem__)
+    assert f[found] == pytest.approx(best, abs=5e-5)
+    assert parameters(found) == of
+
+
+FRONT: Final = (
+    (73_306, 84.6640),
+    (101_306, 87.2920),
+    (129_306, 88.2280),
+    (157_306, 88.6540),
+    (316_346, 89.5120),
+    (344_346, 90.7240),
+    (400_346, 90.8340),
+    (559_386, 91.3440),
+    (587_386, 91.5680),
+    (1_073_466, 91.6067),
+)
+
+
+def test_the_front_of_accuracy_and_parameters_has_ten_points(table: Table) -> None:
+    f = table["cifar10_x_valid_200"]
+    points = [(value, -parameters(arch) / 1e6) for arch, value in f.items()]
+    front = sorted({points[place] for place in non_dominated(points)})
+    assert [(round(-size * 1e6), value) for value, size in front] == [
+        (size, pytest.approx(value, abs=5e-5)) for size, value in FRONT
+    ]
+    assert hypervolume(points, (0.0, -1.531546)) == pytest.approx(132.44799, abs=1e-4)
+
+
+def test_nsga2_finds_more_of_the_front_than_random_search(table: Table) -> None:
+    f = table["cifar10_x_valid_200"]
+    best = {(size, round(value, 3)) for size, value in FRONT}
+
+    def found(name: str, seed: int, **settings: Any) -> int:
+        run = searched(
+            STRATEGIES[name](seed=seed, **settings),
+            served_domain("nasbench201"),
+            lambda one: (f[one.arch], -float(parameters(one.arch))),
+            trials=500,
+        )
+        return len(best & {(-one.values[1], round(one.values[0], 3)) for one in run.told})
+
+    random = [found("RandomSearch", seed) for seed in range(10)]
+    evolved = [found("NSGA2", seed, population_size=20) for seed in range(10)]
+    assert statistics.mean(evolved) > statistics.mean(random) + 2
+
+
+def picks(
+    table: Table, signal: str, new: Callable[[int], SeededStrategy], seeds: int
+) -> list[float]:
+    """Return the final accuracy of the best by a signal, a run each."""
+    f, final = table[signal], table[FINAL]
+    found = []
+    for seed in range(seeds):
+        run = searched(
+            new(seed), served_domain("nasbench201"), lambda one: f[one.arch], trials=TRIALS
+        )
+        found.append(final[max(run.archs, key=f.__getitem__)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("signal", "means"),
+    [
+        ("cifar10_x_valid_12", (93.74, 93.98, 94.10)),
+        ("cifar10_x_valid_200", (93.80, 94.08, 94.15)),
+    ],
+)
+def test_random_search_is_below_evolution_and_a_larger_population_above(
+    table: Table, signal: str, means: tuple[float, ...]
+) -> None:
+    def evolution(population: int, sample: int) -> Callable[[int], SeededStrategy]:
+        return lambda seed: RegularizedEvolution(
+            population_size=population, sample_size=sample, seed=seed
+        )
+
+    found = [
+        picks(table, signal, new, seeds=200)
+        for new in (
+            lambda seed: STRATEGIES["RandomSearch"](seed=seed),
+            evolution(10, 3),
+            evolution(30, 10),
+        )
+    ]
+    assert [statistics.mean(values) for values in found] == pytest.approx(means, abs=0.08)
+    assert mann_whitney(found[1], found[0]).p_greater < 1e-3
+    assert mann_whitney(found[2], found[1]).p_greater < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("new", "seeds", "means"),
+    [
+        (lambda seed: STRATEGIES["Reinforce"](seed=seed), 60, (93.79, 93.84)),
+        (lambda seed: LocalSearch(num_init=1, seed=seed), 150, (93.96, 94.04)),
+        (lambda seed: Predictor(seed=seed), 40, (94.20, 94.21)),
+    ],
+    ids=["REINFORCE", "local search", "predictor"],
+)
+def test_other_strategies_are_where_long_experiments_put_them(
+    table: Table,
+    new: Callable[[int], SeededStrategy],
+    seeds: int,
+    means: tuple[float, float],
+) -> None:
+    for signal, mean in zip(SIGNALS, means, strict=True):
+        found = picks(table, signal, new, seeds)
+        error = statistics.stdev(found) / seeds**0.5
+        assert statistics.mean(found) == pytest.approx(mean, abs=0.08 + 2 * error)
+
+
+@pytest.mark.parametrize(
+    ("column", "mean", "median"),
+    [("cifar10_x_valid_200", 186, 144), ("cifar10_ori_test_200", 128, 106)],
+)
+def test_restarted_local_search_finds_the_best_of_all_soon(
+    table: Table, column: str, mean: float, median: float
+) -> None:
+    """Random search needs 7,813 evaluations on average for a single best one."""
+    f = table[column]
+    best = max(f.values())
+    needed = []
+    for seed in range(300):
+        strategy, domain = LocalSearch(num_init=1, seed=seed), served_domain("nasbench201")
+        value = 0.0
+        number = 0
+        while value < best:
+            candidate = answered(strategy.propose(domain))
+            assert isinstance(candidate, Candidate)
+            value = f[candidate.arch]
+            strategy.observe(Result(number=number, candidate=candidate, values=(value,)))
+            number += 1
+        needed.append(number)
+    assert statistics.mean(needed) == pytest.approx(mean, rel=0.12)
+    assert statistics.median(needed) == pytest.approx(median, rel=0.15)

@@ -81,4 +81,4 @@ class GridSearch(SeededStrategy):
                 f"at most {_MOST_SHUFFLED}; RandomSearch draws from any domain"
             )
         grid = list(domain.grid())
-        return iter(drawn_sample(self._rng, grid, len(grid)))
+        return iter(drawn_sample(self.rng, grid, len(grid)))

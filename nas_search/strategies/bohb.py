@@ -117,17 +117,17 @@ class BOHB(Hyperband):
 
     def newcomer(self, domain: Domain) -> Proposal[str | None]:
         """Draw an architecture by the model, if there is one."""
-        before = self._rng.getstate()
+        before = self.rng.getstate()
         if self._is_stale:
             self._model, self._is_stale = self._fitted(domain), False
         arch = None
-        if self._model is not None and self._rng.random() >= self.random_fraction:
+        if self._model is not None and self.rng.random() >= self.random_fraction:
             arch = yield from self._likely(domain, self._model)
         if arch is None:
             while (arch := (yield from self.sample(domain))) in self._drawn:
                 pass
         if arch is None:
-            self._rng.setstate(before)
+            self.rng.setstate(before)
             return None
         self._drawn.add(arch)
         return arch
@@ -162,7 +162,7 @@ class BOHB(Hyperband):
         for _ in range(_TRIES):
             best, least = None, math.inf
             for _ in range(self.num_samples):
-                arch = yield from domain.compose(model.good.draw(self._rng))
+                arch = yield from domain.compose(model.good.draw(self.rng))
                 if arch is None or arch in self._drawn:
                     continue
                 at = domain.values(arch)

@@ -72,7 +72,7 @@ class RegularizedEvolution(SeededStrategy):
                 return first
             # The domain is smaller than a population: all of it is alive.
         parent = max(self._competitors(), key=standing)
-        child = yield from domain.neighbor(parent.candidate.arch, self._rng)
+        child = yield from domain.neighbor(parent.candidate.arch, self.rng)
         if child is not None:
             return Candidate(arch=child, parent=parent.number)
         first = yield from self._newcomer(domain)
@@ -100,5 +100,5 @@ class RegularizedEvolution(SeededStrategy):
     def _competitors(self) -> Sequence[Result]:
         # Of equals the first drawn is the parent, so that none is favoured for its age.
         if self.draw == "distinct":
-            return drawn_sample(self._rng, self._population, self.sample_size)
-        return [drawn_one(self._rng, self._population) for _ in range(self.sample_size)]
+            return drawn_sample(self.rng, self._population, self.sample_size)
+        return [drawn_one(self.rng, self._population) for _ in range(self.sample_size)]

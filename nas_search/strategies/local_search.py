@@ -95,7 +95,7 @@ class LocalSearch(SeededStrategy):
         self._around = yield from domain.neighbors(best.candidate.arch)
         found = self._best_of(self._around)
         if self.steepest or found is None or not self._is_better(found):
-            self._queue.extend(drawn_sample(self._rng, self._around, len(self._around)))
+            self._queue.extend(drawn_sample(self.rng, self._around, len(self._around)))
 
     def _best_of(self, archs: Sequence[str]) -> Result | None:
         results = (self._known[arch] for arch in archs if arch in self._known)

@@ -92,16 +92,16 @@ class NSGA2(GenerationalStrategy):
         first = self._winner()
         arch = first.candidate.arch
         child: str | None = arch
-        if self._rng.random() < self.crossover:
+        if self.rng.random() < self.crossover:
             second = self._winner()
-            child = yield from domain.crossover(arch, second.candidate.arch, self._rng)
+            child = yield from domain.crossover(arch, second.candidate.arch, self.rng)
         if child is not None:
             chance = 1 / len(domain.labels) if self.mutation is None else self.mutation
-            child = yield from mutated_by_chance(domain, child, self._rng, chance)
+            child = yield from mutated_by_chance(domain, child, self.rng, chance)
         return child, first
 
     def _winner(self) -> Result:
         """Return the better of two that are drawn: by front, then by crowding."""
-        one, other = drawn_one(self._rng, self._survivors), drawn_one(self._rng, self._survivors)
+        one, other = drawn_one(self.rng, self._survivors), drawn_one(self.rng, self._survivors)
         wins = (-other.rank, other.crowding) > (-one.rank, one.crowding)
         return (other if wins else one).result

@@ -67,10 +67,10 @@ class ParentEvolution(GenerationalStrategy):
             return (yield from self.random_candidates(domain, self.population_size))
         children: Generation = []
         for _ in range(self.population_size - self.num_parents):
-            first, second = drawn_one(self._rng, self._parents), drawn_one(self._rng, self._parents)
+            first, second = drawn_one(self.rng, self._parents), drawn_one(self.rng, self._parents)
             mine, yours = first.candidate.arch, second.candidate.arch
-            child = yield from one_point_crossover(domain, mine, yours, self._rng)
+            child = yield from one_point_crossover(domain, mine, yours, self.rng)
             child = mine if child is None else child
-            mutant = yield from mutated_by_chance(domain, child, self._rng, self.mutation)
+            mutant = yield from mutated_by_chance(domain, child, self.rng, self.mutation)
             children.append(self.candidate(child if mutant is None else mutant, first))
         return children

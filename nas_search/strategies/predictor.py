@@ -119,7 +119,7 @@ class Predictor(GenerationalStrategy):
             if len(pool) == self.num_candidates:
                 break
             parent = parents[turn % len(parents)]
-            arch = yield from domain.neighbor(parent.candidate.arch, self._rng)
+            arch = yield from domain.neighbor(parent.candidate.arch, self.rng)
             if arch is not None and arch not in self._seen:
                 pool.setdefault(arch, parent)
         return pool
@@ -136,6 +136,6 @@ class Predictor(GenerationalStrategy):
         predicted = np.atleast_2d(predicted)
         means, deviations = predicted.mean(axis=0).tolist(), predicted.std(axis=0).tolist()
         return {
-            arch: mean + deviation * drawn_normal(self._rng)
+            arch: mean + deviation * drawn_normal(self.rng)
             for arch, mean, deviation in zip(archs, means, deviations, strict=True)
         }

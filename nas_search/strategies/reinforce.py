@@ -64,12 +64,12 @@ class Reinforce(SeededStrategy):
         """Draw an architecture; a random one where no draw makes a valid one."""
         if not self._logits:
             counts = [len(domain.candidates(label)) for label in domain.labels]
-            self._logits = [[_SPREAD * drawn_normal(self._rng) for _ in range(n)] for n in counts]
+            self._logits = [[_SPREAD * drawn_normal(self.rng) for _ in range(n)] for n in counts]
             self._adam = [[(0.0, 0.0)] * count for count in counts]
         weights = [_softmax(row) for row in self._logits]
         arch = None
         for _ in range(0 if self._exhausted else _TRIES):
-            arch = yield from domain.compose([drawn_index(self._rng, row) for row in weights])
+            arch = yield from domain.compose([drawn_index(self.rng, row) for row in weights])
             if arch is not None:
                 break
         else:

@@ -37,6 +37,7 @@ class SeededStrategy:
     Attributes:
         name: What studies and specifications call it: the name of its class.
         several_objectives: Whether it can take more than one objective.
+        rng: The generator of its draws.
 
     Raises:
         TypeError: The seed is no integer.
@@ -48,9 +49,9 @@ class SeededStrategy:
     several_objectives = False
 
     def __post_init__(self) -> None:
-        self._rng = generator_of(self.seed)
+        self.rng = generator_of(self.seed)
         # Another one, so that to ask an exhausted domain in vain changes no other draw.
-        self._sampling = generator_of(drawn_below(self._rng, 2**53))
+        self._sampling = generator_of(drawn_below(self.rng, 2**53))
         self._exhausted = False
         self._under_way = 0
 

@@ -76,11 +76,11 @@ class SposEvolution(GenerationalStrategy):
         return bred + (yield from self.random_candidates(domain, missing))
 
     def _mutant(self, domain: Domain) -> Proposal[Offspring]:
-        parent = drawn_one(self._rng, self._parents)
-        arch = yield from domain.mutate(parent.candidate.arch, self._rng, self.mutation)
+        parent = drawn_one(self.rng, self._parents)
+        arch = yield from domain.mutate(parent.candidate.arch, self.rng, self.mutation)
         return arch, parent
 
     def _crossover(self, domain: Domain) -> Proposal[Offspring]:
-        first, second = drawn_one(self._rng, self._parents), drawn_one(self._rng, self._parents)
-        arch = yield from domain.crossover(first.candidate.arch, second.candidate.arch, self._rng)
+        first, second = drawn_one(self.rng, self._parents), drawn_one(self.rng, self._parents)
+        arch = yield from domain.crossover(first.candidate.arch, second.candidate.arch, self.rng)
         return arch, first

@@ -24,7 +24,7 @@ __all__ = ["LeaseStore"]
 
 _LOST: Final = Failure(
     kind="lost-worker",
-    message="the worker that ran the job fell silent; its machine or its process has died",
+    message="the worker that ran the job sends no heartbeats; its machine or its process has died",
 )
 
 

@@ -266,7 +266,9 @@ def job_families(
     for state in JobState:
         jobs.add_metric((state,), counts.get(state, 0))
     yield jobs
-    alive = _of_worker("alive", "1 for a worker heard of lately, 0 for one that fell silent.")
+    alive = _of_worker(
+        "alive", "1 for a worker heard of lately, 0 for one whose heartbeats stopped."
+    )
     seen = _of_worker("seen_seconds", "When a worker was last heard of, in seconds since 1970.")
     running = _of_worker("running_jobs", "Jobs that a worker runs.")
     memory = _of_worker("device_bytes", "Memory of a device.", "device", "kind", "model")

@@ -263,7 +263,7 @@ async def events(request: Request, job_id: JobId) -> Response:
     responses=job_problems(500, 503),
 )
 async def workers(request: Request) -> Response:
-    """Return the workers that were heard of within a day; those that fell silent are not alive."""
+    """Return the workers of the last day; those whose heartbeats stopped are not alive."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.all())
     return answer_now({"items": to_json(tuple(found))}, _NOT_KEPT)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
+from one_question import EVERY_MODE, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
-    BenchClient,
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
     InvalidRequestError,
@@ -25,31 +22,12 @@ from benchmark_db.nasbench201.architecture import (
     operations_at,
 )
 
-Ask: TypeAlias = Callable[[Callable[[Any], Any]], Any]
 ARCHITECTURE = 3
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
-
-
-def asking(mode: str, url: str, folder: Path) -> Ask:
-    """Return a function that puts a question to a client of this mode."""
-
-    def blocking(question: Callable[[Any], Any]) -> Any:
-        with BenchClient(url) if mode == MODES[0] else BenchClient.local(folder) as bench:
-            return question(bench)
-
-    async def awaited(question: Callable[[Any], Any]) -> Any:
-        client = AsyncBenchClient(url) if mode == MODES[1] else AsyncBenchClient.local(folder)
-        async with client as bench:
-            return await question(bench)
-
-    if "awaited" in mode:
-        return lambda question: asyncio.run(awaited(question))
-    return blocking
 
 
 @pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
 class TestEveryClient:
-    @pytest.fixture(params=MODES)
+    @pytest.fixture(params=EVERY_MODE)
     def ask(self, request: pytest.FixtureRequest, server: str, directory: Path) -> Ask:
         return asking(request.param, server, directory)
 
@@ -186,7 +164,7 @@ class TestEveryClient:
             ask(lambda bench: bench.benchmark("nasbench301"))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", EVERY_MODE)
 def test_made_up_numbers_are_warned_of(mode: str, server: str, directory: Path) -> None:
     ask = asking(mode, server, directory)
     with pytest.warns(SyntheticDataWarning, match="made up"):
@@ -196,7 +174,7 @@ def test_made_up_numbers_are_warned_of(mode: str, server: str, directory: Path) 
 class TestGoldenFigures:
     """From raw-formats.md, section 2, through every client."""
 
-    @pytest.fixture(params=MODES)
+    @pytest.fixture(params=EVERY_MODE)
     def ask(self, request: pytest.FixtureRequest, real_server: str, real_directory: Path) -> Ask:
         return asking(request.param, real_server, real_directory)
 

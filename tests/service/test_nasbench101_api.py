@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from one_question import TWO_MODES, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
-    BenchClient,
     InvalidArchitectureError,
     InvalidRequestError,
     Nb101Stats,
 )
-
-Ask: TypeAlias = Callable[[Callable[[Any], Any]], Any]
 
 STATS = "/v1/nasbench101/computed-stats"
 BATCH = "/v1/nasbench101/computed-stats/query"
@@ -64,7 +60,6 @@ MODULE = {"module_adjacency": MATRIX, "module_operations": NAMES}
 STRANDED = {"op1": "conv3x3", "op2": "maxpool", "input1": [0], "input2": [1], "input3": [1]}
 CHAIN = {"op1": "conv3x3", "input1": [0], "input2": [1]}
 OUTSIDE = {"op1": "conv3x3", "input1": [0], "input2": []}
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
 
 
 @pytest.fixture
@@ -291,28 +286,11 @@ def test_the_benchmark_describes_itself(http: httpx.Client) -> None:
 
 
 class TestEveryClient:
-    @pytest.fixture(params=MODES)
+    @pytest.fixture(params=TWO_MODES)
     def ask(
         self, request: pytest.FixtureRequest, nasbench101_server: str, nasbench101_folder: Path
     ) -> Ask:
-        mode: str = request.param
-        url = nasbench101_server
-
-        def blocking(question: Callable[[Any], Any]) -> Any:
-            local = mode == "local"
-            client = BenchClient.local(nasbench101_folder) if local else BenchClient(url)
-            with client as bench:
-                return question(bench)
-
-        async def awaited(question: Callable[[Any], Any]) -> Any:
-            local = mode.startswith("local")
-            client = AsyncBenchClient.local(nasbench101_folder) if local else AsyncBenchClient(url)
-            async with client as bench:
-                return await question(bench)
-
-        if "awaited" in mode:
-            return lambda question: asyncio.run(awaited(question))
-        return blocking
+        return asking(request.param, nasbench101_server, nasbench101_folder)
 
     def test_returns_typed_runs(self, ask: Ask) -> None:
         runs = ask(lambda bench: bench.query_nb101(ARCH, 108))

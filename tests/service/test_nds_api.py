@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import pytest
 from forked_nbs import nbs
+from one_question import TWO_MODES, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
     BenchClient,
     InvalidArchitectureError,
     InvalidRequestError,
@@ -21,8 +20,6 @@ from bench_client import (
 )
 from bench_client.models import NdsCurves, NdsDistributions, NdsFamilies, NdsStats, Page
 
-Ask: TypeAlias = Callable[[Callable[[Any], Any]], Any]
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
 RESNET = {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}
 
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
@@ -34,23 +31,10 @@ def http(nds_server: str) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=TWO_MODES)
 def ask(request: pytest.FixtureRequest, nds_server: str, nds_folder: Path) -> Ask:
     """Puts a question to each kind of client in turn."""
-    over_http = "HTTP" in request.param
-
-    async def awaited(question: Callable[[Any], Any]) -> Any:
-        client = AsyncBenchClient(nds_server) if over_http else AsyncBenchClient.local(nds_folder)
-        async with client as bench:
-            return await question(bench)
-
-    def blocking(question: Callable[[Any], Any]) -> Any:
-        with BenchClient(nds_server) if over_http else BenchClient.local(nds_folder) as bench:
-            return question(bench)
-
-    if "awaited" in request.param:
-        return lambda question: asyncio.run(awaited(question))
-    return blocking
+    return asking(request.param, nds_server, nds_folder)
 
 
 class TestGoldenFigures:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import pytest
 from forked_nbs import nbs
+from one_question import TWO_MODES, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
-    BenchClient,
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
     InvalidRequestError,
@@ -23,30 +20,15 @@ from bench_client import (
     UnsupportedQuestionError,
 )
 
-Ask: TypeAlias = Callable[[Callable[[Any], Any]], Any]
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
 CIFAR100 = {"dataset": "cifar100", "num_epochs": 200}
 
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=TWO_MODES)
 def ask(request: pytest.FixtureRequest, server: str, directory: Path) -> Ask:
     """Puts a question to a client of each mode."""
-    mode = request.param
-
-    def blocking(question: Callable[[Any], Any]) -> Any:
-        with BenchClient(server) if mode == MODES[0] else BenchClient.local(directory) as bench:
-            return question(bench)
-
-    async def awaited(question: Callable[[Any], Any]) -> Any:
-        client = AsyncBenchClient(server) if mode == MODES[1] else AsyncBenchClient.local(directory)
-        async with client as bench:
-            return await question(bench)
-
-    if "awaited" in mode:
-        return lambda question: asyncio.run(awaited(question))
-    return blocking
+    return asking(request.param, server, directory)
 
 
 def test_the_best_within_bounds_come_first(ask: Ask) -> None:

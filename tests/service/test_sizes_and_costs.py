@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from forked_nbs import nbs
+from one_question import TWO_MODES, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
     BenchClient,
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
     InvalidRequestError,
 )
 
-Ask: TypeAlias = Callable[[Callable[[Any], Any]], Any]
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
 HARDWARE = "/v1/nasbench201/hardware"
 STATS = "/v1/natssss/computed-stats"
 CHANNELS = [8, 8, 8, 16, 32]
@@ -36,25 +33,12 @@ GOLDEN_COSTS = {  # raw-formats.md, section 4: architecture 0, cifar10
 }
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=TWO_MODES)
 def ask(
     request: pytest.FixtureRequest, sizes_and_costs_server: str, sizes_and_costs_folder: Path
 ) -> Ask:
     """Puts a question to a client of each mode."""
-    mode, url, folder = request.param, sizes_and_costs_server, sizes_and_costs_folder
-
-    def blocking(question: Callable[[Any], Any]) -> Any:
-        with BenchClient(url) if mode == MODES[0] else BenchClient.local(folder) as bench:
-            return question(bench)
-
-    async def awaited(question: Callable[[Any], Any]) -> Any:
-        client = AsyncBenchClient(url) if mode == MODES[1] else AsyncBenchClient.local(folder)
-        async with client as bench:
-            return await question(bench)
-
-    if "awaited" in mode:
-        return lambda question: asyncio.run(awaited(question))
-    return blocking
+    return asking(request.param, sizes_and_costs_server, sizes_and_costs_folder)
 
 
 @pytest.fixture

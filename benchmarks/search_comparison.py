@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench_client import BenchClient, Simulation, SyntheticDataWarning
-from nas_search.strategies import RandomSearch, RegularizedEvolution, Strategy, search
-from nas_search.study import RecordedRun, oracle_value, plot_regret, read_runs, regret_bands
+from bench_client import BenchClient, SyntheticDataWarning
+from nas_search import Budget, Study, TableProblem
+from nas_search.contract import Strategy
+from nas_search.strategies import RandomSearch, RegularizedEvolution
+from nas_search.study import plot_regret, read_runs, regret_bands
 
 _BENCHMARK: Final = "nasbench201"
 _DATASET: Final = "cifar10-valid"
@@ -50,24 +52,11 @@ class Protocol:
 _PROTOCOLS: Final = (Protocol("published", 12, 12_000.0), Protocol("table", 200, 200_000.0))
 
 
-def searched(bench: BenchClient, protocol: Protocol, strategy: Strategy) -> Simulation:
-    """Return the clock at the end of a search."""
-    simulation = bench.simulate(
-        _BENCHMARK,
-        _DATASET,
-        protocol.num_epochs,
-        budget=protocol.budget,
-        evaluation_time=True,
-    )
-    search(strategy, bench, simulation)
-    return simulation
-
-
-def final_accuracy(bench: BenchClient, simulation: Simulation) -> float:
+def final_accuracy(bench: BenchClient, study: Study) -> float:
     """Return the accuracy at 200 epochs of the best that a search found, in percent."""
-    if simulation.best is None:
+    if study.best is None:
         sys.exit("a search ended before its first evaluation: is this the whole benchmark?")
-    arch = simulation.best.arch
+    arch = study.best.arch
     (item,) = bench.query_nb201(arch, _FINAL_EPOCHS, _DATASET, reduction="mean")
     if item.valid_acc is None:
         sys.exit(f"{arch} has no validation accuracy at {_FINAL_EPOCHS} epochs")
@@ -78,20 +67,22 @@ def compare(
     bench: BenchClient, protocol: Protocol, seeds: range, record: Path | None
 ) -> dict[str, list[float]]:
     """Run every strategy with every seed; print and return the final accuracies."""
+    problem = TableProblem(
+        bench, _BENCHMARK, _DATASET, num_epochs=protocol.num_epochs, evaluation_time=True
+    )
+    problem.load()
     finals: dict[str, list[float]] = {}
-    oracle = None
     for name, strategy_of in _STRATEGIES.items():
         started = time.process_time()
         evaluations = 0
         finals[name] = []
         for seed in seeds:
-            strategy = strategy_of(seed)
-            simulation = searched(bench, protocol, strategy)
-            evaluations += len(simulation.evaluations)
-            finals[name].append(final_accuracy(bench, simulation))
+            study = Study(None, problem, strategy_of(seed))
+            study.run(Budget(cost=protocol.budget))
+            evaluations += len(study.trials)
+            finals[name].append(final_accuracy(bench, study))
             if record is not None:
-                oracle = oracle_value(bench, simulation.settings) if oracle is None else oracle
-                run = RecordedRun.of(simulation, strategy, oracle=oracle)
+                run = study.to_run(budget=protocol.budget, oracle=problem.optimum(), name=name)
                 run.write(record / protocol.name / f"{name.replace(' ', '-')}-{seed:03}.json")
         used = time.process_time() - started
         show(protocol, name, finals[name], evaluations / len(seeds), used / evaluations)

@@ -1,7 +1,34 @@
-"""Search on benchmarks and on spaces of the model hub, and comparison of searches.
+"""Search on benchmarks, on spaces of the model hub and on functions, and comparison of searches.
 
-Speaks to benchmarks through `bench_client` and to spaces through `model_hub`, loaded with them.
+    problem = TableProblem(BenchClient.local(), "nasbench201", "cifar100")
+    study = Study("evolution-0.study", problem, RegularizedEvolution(seed=0))
+    study.run(Budget(trials=200))
 
-strategies/  what to evaluate next, and loops that ask a strategy until the budget is reached
-study/       recorded runs: regret over simulated time, tables, plots
+Speaks to benchmarks through `bench_client` and to spaces through `model_hub`, loaded with them;
+PyTorch loads where a network is made.
+
+domains/     what is drawn from: a benchmark, a space, choices
+problems/    objectives and bounds, and who evaluates
+strategies/  what to evaluate next
+study/       trials that survive, their events, and comparison of runs by regret
 """
+
+from __future__ import annotations
+
+from nas_search.problems import (
+    FunctionProblem,
+    SpaceProblem,
+    TableProblem,
+    random_expectation,
+)
+from nas_search.study import Budget, Study, StudyFile
+
+__all__ = [
+    "Budget",
+    "FunctionProblem",
+    "SpaceProblem",
+    "Study",
+    "StudyFile",
+    "TableProblem",
+    "random_expectation",
+]

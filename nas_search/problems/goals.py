@@ -128,7 +128,7 @@ class Goals:
 
     def violation(self, metrics: Mapping[str, float]) -> float:
         """Return by how much all bounds are exceeded together; 0 within."""
-        return sum(one.violation(metrics[one.metric]) for one in self.bounds)
+        return math.fsum(one.violation(metrics[one.metric]) for one in self.bounds)
 
     def lacking(self, metrics: Mapping[str, float]) -> str | None:
         """Return what keeps metrics from being judged; None if nothing does."""

@@ -200,6 +200,18 @@ class TableProblem:
             and not self.goals.violation(row.metrics)
         }
 
+    def optimum(self) -> float:
+        """Return the best first objective that there is, within the bounds: the oracle's value.
+
+        Raises:
+            ProblemError: Nothing is within the bounds.
+        """
+        goal = self.goals.objectives[0]
+        values = [metrics[goal.metric] for metrics in self.table().values()]
+        if not values:
+            raise ProblemError("nothing that is recorded is within the bounds")
+        return max(values, key=goal.score)
+
     def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()
         missing = [arch for arch in archs if (arch, self.num_epochs) not in self._rows]

@@ -1,35 +1,43 @@
-"""Search strategies: over a simulated clock, or with an evaluation of one's own.
+"""Strategies: what a search evaluates next.
 
-simulation = bench.simulate("nasbench201", "cifar10-valid", 200, budget=200_000)
-search(RegularizedEvolution(seed=0), bench, simulation)
-print(simulation.best)
-
-`search_choices` runs them on a space of the model hub.
+Each is a function of its domain, its settings and the results it was told, in their order. It works
+on every domain, and `nas_search.study.Study` runs it.
 """
 
 from __future__ import annotations
 
-from nas_search.strategies.hub_search import HubSpace, Trial, search_choices
-from nas_search.strategies.random_search import RandomSearch
+from nas_search.strategies.asha import ASHA
+from nas_search.strategies.baselines import GridSearch, RandomSearch
+from nas_search.strategies.bohb import BOHB
+from nas_search.strategies.evolution import RegularizedEvolution
+from nas_search.strategies.halving import SuccessiveHalving
+from nas_search.strategies.hyperband import Hyperband
+from nas_search.strategies.local_search import LocalSearch
+from nas_search.strategies.nsga2 import NSGA2
+from nas_search.strategies.parent_evolution import ParentEvolution
+from nas_search.strategies.predictor import Predictor
+from nas_search.strategies.proxy_search import ProxySearch
 from nas_search.strategies.registry import STRATEGIES, strategy_from
-from nas_search.strategies.regularized_evolution import RegularizedEvolution
-from nas_search.strategies.searching import search, search_async
-from nas_search.strategies.space import ServedSpace
-from nas_search.strategies.strategy import NothingLearnedWarning, Proposal, Space, Strategy
+from nas_search.strategies.reinforce import Reinforce
+from nas_search.strategies.spos_evolution import SposEvolution
+from nas_search.strategies.tpe import TPE
 
 __all__ = [
+    "ASHA",
+    "BOHB",
+    "NSGA2",
     "STRATEGIES",
-    "HubSpace",
-    "NothingLearnedWarning",
-    "Proposal",
+    "TPE",
+    "GridSearch",
+    "Hyperband",
+    "LocalSearch",
+    "ParentEvolution",
+    "Predictor",
+    "ProxySearch",
     "RandomSearch",
     "RegularizedEvolution",
-    "ServedSpace",
-    "Space",
-    "Strategy",
-    "Trial",
-    "search",
-    "search_async",
-    "search_choices",
+    "Reinforce",
+    "SposEvolution",
+    "SuccessiveHalving",
     "strategy_from",
 ]

@@ -1,15 +1,39 @@
-"""Comparison of recorded runs: regret against the oracle over simulated time.
+"""Studies, and comparison of the runs that they make.
 
-search(strategy, bench, simulation)
-run = RecordedRun.of(simulation, strategy, oracle=oracle_value(bench, simulation.settings))
-run.write("runs/evolution-0.json")
+study = Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0))
+study.run(Budget(trials=100))
+print(study.best)
+
+study.to_run(oracle=problem.optimum()).write("runs/evolution-0.json")
 for band in regret_bands(read_runs(["runs"]), times=[1e4, 1e5]):
     print(band.strategy, band.median)
 """
 
 from __future__ import annotations
 
-from nas_search.errors import DamagedRunError, IncomparableRunsError, PlotError, StudyError
+from nas_search.errors import (
+    DamagedRunError,
+    FailingStudyError,
+    IncomparableRunsError,
+    NoFeasibleError,
+    OtherStudyError,
+    PlotError,
+    ProblemError,
+    ReplayError,
+    StudyError,
+    StudyFileError,
+    StudyInUseError,
+)
+from nas_search.study.budget import Budget
+from nas_search.study.events import (
+    Event,
+    Sink,
+    SinkFailedWarning,
+    log_sink,
+    ndjson_sink,
+    progress_sink,
+)
+from nas_search.study.history import History, StudyFile
 from nas_search.study.plot import plot_regret
 from nas_search.study.regret import (
     RegretBand,
@@ -20,20 +44,43 @@ from nas_search.study.regret import (
     regret_bands,
     regret_steps,
 )
+from nas_search.study.running import NothingLearnedWarning
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
+from nas_search.study.study import Study
+from nas_search.study.trials import State, Trial
 
 __all__ = [
+    "Budget",
     "DamagedRunError",
+    "Event",
+    "FailingStudyError",
+    "History",
     "IncomparableRunsError",
+    "NoFeasibleError",
+    "NothingLearnedWarning",
+    "OtherStudyError",
     "PlotError",
+    "ProblemError",
     "RecordedPoint",
     "RecordedRun",
     "RegretBand",
+    "ReplayError",
+    "Sink",
+    "SinkFailedWarning",
+    "State",
     "Step",
+    "Study",
     "StudyError",
+    "StudyFile",
+    "StudyFileError",
+    "StudyInUseError",
+    "Trial",
     "common_times",
+    "log_sink",
+    "ndjson_sink",
     "oracle_value",
     "plot_regret",
+    "progress_sink",
     "read_runs",
     "regret_at",
     "regret_bands",

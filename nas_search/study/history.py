@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from missing_extra import needs
 from nas_search.errors import IncomparableRunsError, ProblemError
 from nas_search.problems.goals import Goals
-from nas_search.study import pareto
+from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.events import Event
 from nas_search.study.export import write_trials
 from nas_search.study.journal import read_events, read_spec, read_trials, reading
@@ -78,7 +78,15 @@ class History:
 
         The best by the first objective comes first; one a point.
         """
-        return pareto.front_of((one.scores, one) for one in self._feasible())
+        # Nothing is dominated by what comes after it in descending order.
+        ordered = sorted(self._feasible(), key=_rank)
+        kept: list[Trial] = []
+        for trial in ordered:
+            if not any(
+                one.scores == trial.scores or dominates(one.scores, trial.scores) for one in kept
+            ):
+                kept.append(trial)
+        return kept
 
     def hypervolume(self, reference: Mapping[str, float]) -> float:
         """Return the volume between the front and a reference point.
@@ -93,7 +101,7 @@ class History:
         names = [one.metric for one in self.goals.objectives]
         if sorted(reference) != sorted(names):
             raise ProblemError(f"a reference point has a value of {', '.join(names)}")
-        return pareto.hypervolume((one.scores for one in self.front), self.goals.scores(reference))
+        return hypervolume([one.scores for one in self.front], self.goals.scores(reference))
 
     def to_pandas(self) -> DataFrame:
         """Return a data frame: a row a trial, its metrics being columns.

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -76,18 +76,19 @@ class Journal:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.path)
-        try:
-            self._database = _connected(f"file:{_quoted(self.path)}?mode=rwc")
+        with ExitStack() as opened:
+            opened.enter_context(self._lock)
             with _told_by(self.path):
+                self._database = _connected(f"file:{_quoted(self.path)}?mode=rwc")
+                opened.callback(self._database.close)
                 level = "FULL" if safe_from_power_loss else "NORMAL"
                 self._database.execute(f"PRAGMA synchronous = {level}")
                 if _is_empty(self._database):
                     self._begin(spec)
                 _check(self._database, self.path)
                 _check_same(read_spec(self._database), spec, self.path)
-        except BaseException:
-            self._lock.close()
-            raise
+            # From here on `close` does it.
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -122,6 +123,15 @@ class Journal:
         statement = "INSERT INTO event VALUES (?, ?, ?, ?)"
         payload = json.dumps(dict(event.payload))
         self._execute(statement, event.seq, event.time, event.kind, payload)
+
+    def trials(self) -> list[Trial]:
+        """Return the trials that were written, in their order.
+
+        Raises:
+            StudyFileError: The file is damaged.
+        """
+        with _told_by(self.path):
+            return list(read_trials(self._database))
 
     def commit(self) -> None:
         """Make all that was written safe."""

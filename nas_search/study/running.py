@@ -155,9 +155,10 @@ def _run_apart(study: Study, limits: _Limits, processes: Processes, *, in_order:
                     raise
                 interrupted = True
                 continue
-            if done is not None:
-                number, outcome = done
-                limits.tell(under_way.pop(number), outcome)
+            if done is None:
+                return limits.reached() or "seconds"
+            number, outcome = done
+            limits.tell(under_way.pop(number), outcome)
     finally:
         study.give_back(list(under_way.values()))
 

@@ -11,8 +11,8 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench_client import AsyncSimulation, Simulation
+from nas_search.contract import Strategy
 from nas_search.errors import DamagedRunError
-from nas_search.strategies.strategy import Strategy
 
 __all__ = ["RecordedPoint", "RecordedRun", "read_runs"]
 

@@ -28,7 +28,7 @@ from nas_search.study import running
 from nas_search.study.budget import Budget
 from nas_search.study.events import Event, Sink, Sinks
 from nas_search.study.history import History
-from nas_search.study.journal import Journal, read_events, read_trials
+from nas_search.study.journal import Journal, read_events
 from nas_search.study.trials import State, Trial
 
 __all__ = ["Study"]
@@ -368,7 +368,7 @@ class Study(History):
             self._sinks.tell(event)
 
     def _replay(self, journal: Journal) -> None:
-        recorded = list(read_trials(journal.database))
+        recorded = journal.trials()
         ((last,),) = journal.database.execute("SELECT max(seq) FROM event")
         self._last_event = last or 0
         steps = [(one.asked_order, one, False) for one in recorded]

@@ -65,17 +65,16 @@ Nothing has been trained to the end here, so that 3 and 5 are reached nowhere.
 
 ```python
 import model_hub
-from nas_search.strategies import RegularizedEvolution, search_choices
+from nas_search import Budget, FunctionProblem, Study
+from nas_search.strategies import RegularizedEvolution
 
 space = model_hub.space("NasBench201")
-trials = search_choices(
-    RegularizedEvolution(population_size=10, sample_size=3, seed=0),
-    space.choices,
-    lambda sample: space.profile(sample).macs,
-    num_trials=20,
-    larger_is_better=False,
+problem = FunctionProblem(
+    space.choices, lambda sample: space.profile(sample).macs, objectives=["-macs"]
 )
-print(trials[-1].sample, trials[-1].value)
+study = Study(None, problem, RegularizedEvolution(population_size=10, sample_size=3, seed=0))
+study.run(Budget(trials=20))
+print(study.best.sample, study.best.macs)
 ```
 
 `model_hub.build(row)` makes the network of a row of a benchmark. The residual and plain networks of

@@ -7,7 +7,6 @@ run looks them up again. Nothing is pickled.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -223,6 +222,9 @@ def read_events(database: sqlite3.Connection, after: int = 0) -> Iterator[Event]
 
 def _locked(path: Path) -> IO[str]:
     """Return an open lock file; the lock ends with the process, however it ends."""
+    # Not at the top: studies are read where it is missing.
+    import fcntl  # noqa: PLC0415
+
     file = path.with_name(f"{path.name}.lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -133,7 +133,7 @@ _FAILURES: Final = (
     ("safe_pickle", "ArchiveError"),
     ("missing_extra", "MissingExtraError"),
     ("model_hub.errors", "ModelHubError"),
-    ("nas_search.study.errors", "StudyError"),
+    ("nas_search.errors", "StudyError"),
     ("service.access.keys", "KeyFileError"),
     ("service.secret_files", "WrongSettingError"),
     ("sqlite3", "Error"),

@@ -75,7 +75,11 @@ class Domain(Protocol):
         ...
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one of the neighbors uniformly; None where there is none."""
+        """Draw one that differs in one choice; None where there is none.
+
+        Uniformly among the neighbors; where a space has priors, by them, as are choices that the
+        change adds.
+        """
         ...
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from nas_search.contract import Proposal
 from nas_search.domains.product import one_hot
 from nas_search.errors import ProblemError
-from nas_search.strategies.draws import drawn_below
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +36,8 @@ class HubDomain:
     """Draws samples of a space; new for every search.
 
     Draws follow the priors of the space. A block that a change adds has the first candidates in
-    `neighbors`, and is drawn by the priors in `mutate`.
+    `neighbors`; in `neighbor` and `mutate` it is drawn by the priors, too, since else searches
+    would hardly leave the first candidates.
 
     Args:
         choices: The choices of the space, `space.choices`.
@@ -112,23 +112,8 @@ class HubDomain:
         return tuple(dict.fromkeys(one for one in found if one is not None))
 
     def neighbor(self, arch: str, rng: Random) -> Proposal[str | None]:
-        """Draw one of the neighbors uniformly; None where there is none."""
-        yield from ()
-        parent = json.loads(arch)
-        changes = [
-            (choice, other)
-            for choice in self.choices.choices
-            if choice.label in parent
-            for other in self._others(choice, parent[choice.label])
-        ]
-        # All neighbors need not be made to draw one: a change that makes none is drawn only once.
-        while changes:
-            place = drawn_below(rng, len(changes))
-            changes[place], changes[-1] = changes[-1], changes[place]
-            child = self._changed(parent, *changes.pop())
-            if child is not None:
-                return child
-        return None
+        """Draw a sample that differs in one choice, by the priors; None where there is none."""
+        return (yield from self.mutate(arch, rng, 0.0))
 
     def mutate(self, arch: str, rng: Random, probability: float) -> Proposal[str | None]:
         """Change each choice with a probability, at least one; None where nothing can change."""

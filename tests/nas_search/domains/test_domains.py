@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -52,6 +53,9 @@ NEW: dict[str, Callable[[], Domain]] = {
     "hub": lambda: HubDomain(model_hub.space("ProxylessNAS").choices),
     "cells of the hub": lambda: HubDomain(model_hub.space("NasBench101").choices),
 }
+SPACES_WITH_DEPTHS = ("conditional", "hub", "cells of the hub")
+"""A change may add choices, which are drawn."""
+
 every_domain = pytest.mark.parametrize("name", NEW)
 
 
@@ -76,7 +80,11 @@ def test_what_is_drawn_is_spelled_in_one_way_and_differs_as_it_should(
     neighbor = now(domain.neighbor(first, rng))
     mutant = now(domain.mutate(first, rng, probability))
     assert first not in (neighbor, mutant)
-    assert neighbor in now(domain.neighbors(first))
+    if name in SPACES_WITH_DEPTHS:
+        before, after = json.loads(first), json.loads(neighbor)
+        assert sum(before[label] != after.get(label, before[label]) for label in before) == 1
+    else:
+        assert neighbor in now(domain.neighbors(first))
     for arch in (first, second, neighbor, mutant, child):
         if arch is None:
             assert name == "constrained"

@@ -101,10 +101,25 @@ def test_a_seed_and_the_results_decide_all_proposals(name: str, workers: int) ->
 
 
 @each_strategy
-def test_a_replay_proposes_the_same(name: str) -> None:
-    domain = DOMAINS["nasbench201"]()
-    run = searched(new(name), domain, matching(domain), trials=TRIALS)
-    assert replayed(new(name), DOMAINS["nasbench201"](), run) == run.candidates
+@pytest.mark.parametrize("workers", [1, 3, 9])
+@pytest.mark.parametrize("kind", ["nasbench201", "small"])
+def test_a_replay_proposes_the_same(name: str, workers: int, kind: str) -> None:
+    """Though the strategy was often asked in vain before, and is not now."""
+
+    def domain() -> Domain:
+        if kind == "small":
+            return choice_domain({"one": [0, 1], "two": [0, 1, 2], "three": [0, 1]})
+        return DOMAINS[kind]()
+
+    searching = domain()
+    f = matching(searching)
+
+    def flaky(candidate: Candidate) -> float | Status:
+        return Status.FAILED if searching.values(candidate.arch)[:2] == (1, 1) else f(candidate)
+
+    for arrival in (None, 0, 1):
+        run = searched(new(name), domain(), flaky, trials=40, workers=workers, arrival=arrival)
+        assert replayed(new(name), domain(), run) == run.candidates
 
 
 @each_strategy

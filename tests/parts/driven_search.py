@@ -17,6 +17,8 @@ class Run(NamedTuple):
 
     candidates: list[Candidate]
     told: list[Result]
+    steps: list[Result | None]
+    """What was told and, as None, what was proposed, in the order of both."""
 
     @property
     def archs(self) -> list[str]:
@@ -66,7 +68,7 @@ def searched(
         bench: Answers what the domain asks.
     """
     order = None if arrival is None else Random(arrival)  # noqa: S311
-    run = Run([], [])
+    run = Run([], [], [])
     under_way: list[int] = []
     while True:
         while len(under_way) < workers and len(run.candidates) < trials:
@@ -76,19 +78,23 @@ def searched(
                 break
             under_way.append(len(run.candidates))
             run.candidates.append(proposed)
+            run.steps.append(None)
         if not under_way:
             return run
         number = under_way.pop(0 if order is None else order.randrange(len(under_way)))
         candidate = run.candidates[number]
         result = result_of(number, candidate, evaluate(candidate))
         run.told.append(result)
+        run.steps.append(result)
         strategy.observe(result)
 
 
 def replayed(strategy: Strategy, domain: Domain, run: Run, *, bench: Any = None) -> list[Candidate]:
-    """Ask and tell as in a run of one worker; return what is proposed."""
+    """Ask and tell as in a run, but never in vain; return what is proposed."""
     again = []
-    for result in run.told:
-        again.append(answered(strategy.propose(domain), bench))
-        strategy.observe(result)
+    for step in run.steps:
+        if step is None:
+            again.append(answered(strategy.propose(domain), bench))
+        else:
+            strategy.observe(step)
     return again

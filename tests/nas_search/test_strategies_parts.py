@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
 from math import inf
@@ -458,3 +460,10 @@ def test_ten_thousand_results_are_replayed_in_seconds() -> None:
     start = time.process_time()
     assert replayed(ASHA(), cells(), run) == run.candidates
     assert time.process_time() - start < 10
+
+
+def test_strategies_load_neither_pytorch_nor_optuna_nor_numpy() -> None:
+    heavy = "{'torch', 'optuna', 'numpy', 'model_hub'}"
+    code = f"import sys, nas_search.strategies.registry; print(sorted({heavy} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"

@@ -25,9 +25,8 @@ from typing import Any, Final, NamedTuple
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Result
 from nas_search.domains import served_domain
-from nas_search.strategies.registry import STRATEGIES
-from nas_search.strategies.seeded import SeededStrategy
-from nas_search.study.significance import mann_whitney
+from nas_search.strategies import STRATEGIES, SeededStrategy
+from nas_search.study import mann_whitney
 
 _BENCHMARK: Final = "nasbench201"
 _SIGNALS: Final = ("cifar10_x_valid_12", "cifar10_x_valid_200")

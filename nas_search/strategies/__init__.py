@@ -19,6 +19,7 @@ from nas_search.strategies.predictor import Predictor
 from nas_search.strategies.proxy_search import ProxySearch
 from nas_search.strategies.registry import STRATEGIES, strategy_from
 from nas_search.strategies.reinforce import Reinforce
+from nas_search.strategies.seeded import SeededStrategy
 from nas_search.strategies.spos_evolution import SposEvolution
 from nas_search.strategies.tpe import TPE
 
@@ -37,6 +38,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "SeededStrategy",
     "SposEvolution",
     "SuccessiveHalving",
     "strategy_from",

@@ -46,6 +46,7 @@ from nas_search.study.regret import (
 )
 from nas_search.study.running import NothingLearnedWarning
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
+from nas_search.study.significance import RankTest, mann_whitney
 from nas_search.study.study import Study
 from nas_search.study.trials import State, Trial
 
@@ -61,6 +62,7 @@ __all__ = [
     "OtherStudyError",
     "PlotError",
     "ProblemError",
+    "RankTest",
     "RecordedPoint",
     "RecordedRun",
     "RegretBand",
@@ -77,6 +79,7 @@ __all__ = [
     "Trial",
     "common_times",
     "log_sink",
+    "mann_whitney",
     "ndjson_sink",
     "oracle_value",
     "plot_regret",

@@ -25,6 +25,7 @@ SAYS: Final = {
     "nats_bench_style": "the best is |",
     "nni_style": "best of ResNet: ",
     "optuna_study": "M multiply-adds",
+    "own_strategy": "annealing is better in ",
     "random_search": "place 1 of 50",
 }
 """A part of what each example prints."""

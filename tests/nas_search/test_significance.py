@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_search.errors import StudyError
-from nas_search.study.significance import mann_whitney
+from nas_search.study import mann_whitney
 
 samples = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12)
 

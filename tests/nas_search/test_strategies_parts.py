@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -392,6 +393,11 @@ def test_names_are_those_of_classes() -> None:
         name: name for name in STRATEGIES
     }
     assert len(STRATEGIES) == 15
+
+
+def test_the_documents_name_every_strategy() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/searching.md"
+    assert {name for name in STRATEGIES if f"`{name}`" not in page.read_text()} == set()
 
 
 def test_settings_of_a_specification_make_a_strategy() -> None:

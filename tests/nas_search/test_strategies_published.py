@@ -23,7 +23,7 @@ from nas_search.strategies.pareto import hypervolume, non_dominated
 from nas_search.strategies.predictor import Predictor
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.strategies.seeded import SeededStrategy
-from nas_search.study.significance import mann_whitney
+from nas_search.study import mann_whitney
 
 Table = dict[str, dict[str, float]]
 FINAL: Final = "cifar10_ori_test_200"

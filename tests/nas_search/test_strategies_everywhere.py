@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -11,6 +12,7 @@ from driven_search import Run, replayed, searched
 
 import model_hub
 from bench_client import BenchClient
+from nas_search import Budget, FunctionProblem, Study
 from nas_search.contract import Candidate, Domain, Status
 from nas_search.domains import HubDomain, choice_domain, served_domain
 from nas_search.strategies.registry import STRATEGIES
@@ -120,6 +122,23 @@ def test_a_replay_proposes_the_same(name: str, workers: int, kind: str) -> None:
     for arrival in (None, 0, 1):
         run = searched(new(name), domain(), flaky, trials=40, workers=workers, arrival=arrival)
         assert replayed(new(name), domain(), run) == run.candidates
+
+
+@each_strategy
+def test_an_interrupted_study_goes_on_as_if_it_had_not_been(name: str, tmp_path: Path) -> None:
+    problem = FunctionProblem(
+        {f"choice {place}": list(range(4)) for place in range(8)},
+        lambda sample, _: float(sum(sample.values())),
+        fidelities=[1, 3, 4, 9, 12],
+    )
+    trials = {}
+    for file, budgets in {"whole": [TRIALS], "parts": [25, 26, TRIALS]}.items():
+        for budget in budgets:
+            with Study(tmp_path / file, problem, new(name)) as study:
+                study.run(Budget(trials=budget))
+                trials[file] = [one.candidate for one in study.trials]
+    assert len(trials["whole"]) == TRIALS
+    assert trials["parts"] == trials["whole"]
 
 
 @each_strategy

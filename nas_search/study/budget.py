@@ -34,16 +34,24 @@ class Budget:
     until: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        limits: dict[str, Any] = {
-            "trials": self.trials,
-            "seconds": self.seconds,
-            "cost": self.cost,
-        }
-        given = {name: limit for name, limit in limits.items() if limit is not None}
+        given = self.limits
         for name, limit in given.items():
+            if name == "until":
+                continue
             kinds = int if name == "trials" else (int, float)
             fits = isinstance(limit, kinds) and not isinstance(limit, bool)
             if not fits or not math.isfinite(limit) or limit <= 0:
                 raise ProblemError(f"the budget has {name} = {limit!r:.80}; it is above 0")
-        if not given and not self.until:
+        if not given:
             raise ProblemError("the budget has no limit: give trials, seconds, cost or until")
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits that there are, by name."""
+        limits: dict[str, Any] = {
+            "trials": self.trials,
+            "seconds": self.seconds,
+            "cost": self.cost,
+            "until": dict(self.until) or None,
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}

@@ -38,6 +38,7 @@ def run(
         raise ValueError(f"timeout is {timeout!r:.80}; it is above 0 seconds")
     _check_trials(study, budget)
     limits = _Limits(study, budget)
+    study.report("begun", {"budget": budget.limits, "workers": workers, "order": chosen})
     apart = not study.problem.looks_up and (workers > 1 or timeout is not None)
     if not apart:
         reason = _run_here(study, limits, workers)

@@ -76,6 +76,11 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "hash": Command(
             "query", "hash_cells", "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells."
         ),
+        "search": Command(
+            "search",
+            "app",
+            "Searches on benchmarks: run, gone on with, shown, exported.",
+        ),
         "study": Command(
             "study",
             "study",

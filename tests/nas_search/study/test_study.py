@@ -405,10 +405,11 @@ class TestEvents:
         assert list(study.events()) == seen
         assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
         kinds = [event.kind for event in seen]
-        assert kinds[:3] == ["trial.asked", "trial.told", "best"]
+        assert kinds[:4] == ["begun", "trial.asked", "trial.told", "best"]
+        assert seen[0].payload["budget"] == {"trials": 3}
         assert kinds[-1] == "finished"
         assert list(study.events(after=4)) == seen[4:]
-        assert seen[2].payload == {"trial": 0, "values": {"value": study.trials[0].value}}
+        assert seen[3].payload == {"trial": 0, "values": {"value": study.trials[0].value}}
 
     def test_a_sink_that_fails_is_dropped_with_one_warning(self) -> None:
         study = study_of()

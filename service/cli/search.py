@@ -1,0 +1,167 @@
+"""`nbs search`: searches on benchmarks, run, gone on with, shown and exported."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+import typer
+
+from bench_client.untrusted import cleaned
+from nas_search.study import Study, StudyFile, Trial, progress_sink
+from nas_search.study.specification import Specification
+from service.cli.options import AsJson, DataDirectory, Url, client
+from service.cli.output import print_fields, print_items, print_json, wants_json
+
+__all__ = ["app"]
+
+_PAUSE: Final = 0.5
+"""Seconds between two looks at a file that is watched."""
+
+app = typer.Typer(
+    no_args_is_help=True, help="Searches on benchmarks: run, gone on with, shown, exported."
+)
+
+StudyPath: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="STUDY", exists=True, dir_okay=False, help="The file of a study.")
+]
+Trials: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Another number of trials, those before among them.")
+]
+
+
+@app.command("run")
+def run_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.toml", exists=True, dir_okay=False, help="Problem, strategy and budget."
+        ),
+    ],
+    *,
+    study: Annotated[
+        Path | None, typer.Option(help="File of the study; FILE.study by default.")
+    ] = None,
+    data: DataDirectory = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the search of a TOML file, or go on with it."""
+    target = file.with_suffix(".study") if study is None else study
+    _run(Specification.read(file), target, data, url)
+    _show(StudyFile(target), as_json=as_json)
+
+
+@app.command("resume")
+def resume_command(
+    study: StudyPath,
+    *,
+    trials: Trials = None,
+    data: DataDirectory = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a search, to the budget of its last run unless another is given."""
+    specification = Specification.of(StudyFile(study))
+    if trials is not None:
+        specification = replace(specification, budget={"trials": trials})
+    _run(specification, study, data, url)
+    _show(StudyFile(study), as_json=as_json)
+
+
+@app.command("show")
+def show_command(
+    study: StudyPath,
+    *,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best trials.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a study is of, how far it is and its best trials."""
+    _show(StudyFile(study), as_json=as_json, top=top)
+
+
+@app.command("front")
+def front_command(study: StudyPath, *, as_json: AsJson = False) -> None:
+    """Show the trials that none is better than in all objectives."""
+    seen = StudyFile(study)
+    rows = [_row(trial, seen) for trial in seen.front]
+    if wants_json(asked=as_json):
+        print_json(rows)
+    else:
+        print_items(rows, f"The front of {study}")
+
+
+@app.command("export")
+def export_command(
+    study: StudyPath,
+    *,
+    out: Annotated[Path, typer.Option(help="FILE.ndjson, FILE.csv or FILE.parquet.")],
+) -> None:
+    """Write all trials into a file."""
+    StudyFile(study).export(out)
+
+
+@app.command("watch")
+def watch_command(
+    study: StudyPath,
+    *,
+    follow: Annotated[
+        bool, typer.Option(help="Wait for more until the run ends; else what there is.")
+    ] = True,
+) -> None:
+    """Print the events of a study as they come, a JSON object a line."""
+    seen, last = StudyFile(study), 0
+    while True:
+        events = seen.events(after=last)
+        for event in events:
+            sys.stdout.write(f"{cleaned(event.line)}\n")
+        sys.stdout.flush()
+        if events:
+            last = events[-1].seq
+        if not follow or (events and events[-1].kind == "finished"):
+            return
+        time.sleep(_PAUSE)
+
+
+def _run(specification: Specification, path: Path, data: Path | None, url: str | None) -> None:
+    budget, strategy = specification.make_budget(), specification.make_strategy()
+    with client(url, data) as bench:
+        problem = specification.make_problem(bench)
+        with Study(path, problem, strategy) as study:
+            if sys.stderr.isatty():
+                study.subscribe(progress_sink(sys.stderr))
+            study.run(budget)
+
+
+def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:
+    best = [_row(trial, study) for trial in study.top(top)]
+    states = Counter(trial.state.value for trial in study.trials)
+    if wants_json(asked=as_json):
+        print_json({**study.spec, "trials": dict(states), "cost": study.cost, "top": best})
+        return
+    problem, strategy = study.spec["problem"], study.spec["strategy"]
+    print_fields(
+        {
+            "problem": problem.get("benchmark", problem["kind"]),
+            "strategy": strategy["name"],
+            **{name: str(value) for name, value in strategy["settings"].items()},
+            "trials": ", ".join(f"{count} {state}" for state, count in states.items()) or "none",
+            "cost": f"{study.cost:,.6g} s",
+        }
+    )
+    print_items(best, "The best")
+
+
+def _row(trial: Trial, study: StudyFile) -> dict[str, Any]:
+    metrics = {name: trial.metrics[name] for name in study.goals.metrics}
+    return {
+        "number": trial.number,
+        "arch_str": trial.arch,
+        **metrics,
+        "state": trial.state.value,
+        "cost": trial.cost,
+    }

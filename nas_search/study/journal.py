@@ -56,7 +56,7 @@ class Journal:
     Args:
         path: The file; made with its folder if it is not there.
         spec: What makes problem and strategy.
-        safe_from_power_loss: Whether each commit waits for the disk.
+        safe_from_power_loss: Whether a result waits for the disk.
 
     Raises:
         StudyInUseError: Another process writes to it.
@@ -74,14 +74,13 @@ class Journal:
     ) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._safe_from_power_loss = safe_from_power_loss
         self._lock = _locked(self.path)
         with ExitStack() as opened:
             opened.enter_context(self._lock)
             with _told_by(self.path):
                 self._database = _connected(f"file:{_quoted(self.path)}?mode=rwc")
                 opened.callback(self._database.close)
-                level = "FULL" if safe_from_power_loss else "NORMAL"
-                self._database.execute(f"PRAGMA synchronous = {level}")
                 if _is_empty(self._database):
                     self._begin(spec)
                 _check(self._database, self.path)
@@ -115,6 +114,7 @@ class Journal:
             _TOLD,
             *(trial.state.value, json.dumps(dict(trial.metrics)), trial.violation, trial.cost),
             *(trial.told, trial.told_order, trial.error, trial.number),
+            waits=True,
         )
 
     def event(self, event: Event) -> None:
@@ -133,7 +133,7 @@ class Journal:
             return list(read_trials(self._database))
 
     def commit(self) -> None:
-        """Make all that was written safe."""
+        """Make all that was written safe, and seen by others."""
         if self._database.in_transaction:
             self._database.execute("COMMIT")
 
@@ -156,8 +156,11 @@ class Journal:
         self._execute("INSERT INTO study VALUES (?, ?, ?)", text, digest, time.time())
         self.commit()
 
-    def _execute(self, statement: str, *values: Any) -> None:
+    def _execute(self, statement: str, *values: Any, waits: bool = False) -> None:
         if not self._database.in_transaction:
+            # What was only proposed is proposed again: the disk need not be waited for.
+            level = "FULL" if waits and self._safe_from_power_loss else "NORMAL"
+            self._database.execute(f"PRAGMA synchronous = {level}")
             self._database.execute("BEGIN IMMEDIATE")
         self._database.execute(statement, values)
 

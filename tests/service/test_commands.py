@@ -39,6 +39,7 @@ def test_every_module_of_commands_is_in_the_list() -> None:
         "keys",
         "oracle",
         "query",
+        "search",
         "serve",
         "study",
         "zoo",

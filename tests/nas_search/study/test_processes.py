@@ -92,8 +92,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("interrupts", [2])
-def test_a_second_interrupt_ends_what_is_under_way(interrupts: int, tmp_path: Path) -> None:
+def test_a_second_interrupt_ends_what_is_under_way(tmp_path: Path) -> None:
     script, file = tmp_path / "search.py", tmp_path / "a.study"
     script.write_text(SCRIPT.format(parts=str(REPOSITORY / "tests/parts")))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -105,12 +104,16 @@ def test_a_second_interrupt_ends_what_is_under_way(interrupts: int, tmp_path: Pa
         text=True,
     )
     assert process.stdout is not None
-    for _ in range(2):
-        assert process.stdout.readline() == "trial.asked\n"
-    for _ in range(interrupts):
-        assert process.poll() is None
-        time.sleep(2)
-        process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    try:
+        told = [process.stdout.readline() for _ in range(3)]
+        assert told == ["begun\n", "trial.asked\n", "trial.asked\n"]
+        for _ in range(2):
+            assert process.poll() is None
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
     assert "KeyboardInterrupt" in errors
     assert [one.number for one in StudyFile(file).running] == [0, 1]

@@ -100,14 +100,18 @@ class AdmittedDomain:
         Raises:
             NoFeasibleError: So many draws in a row are refused, or all that there are.
         """
-        for _ in range(self._tries):
+        tries = self._tries
+        while tries:
             arch = yield from self._domain.sample(rng)
             if arch is None:
                 if self._admitted_any:
                     return None
                 raise self._nothing("all architectures are refused")
-            if (yield from self._admits(arch)):
+            (refusal,) = yield from self._screen((arch,))
+            if self._counted(refusal):
                 return arch
+            # Of a table with few records most draws are passed over, until all were drawn.
+            tries -= refusal is not None and refusal.value is not None
         raise self._nothing(f"{self._tries:,} draws in a row are refused")
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:

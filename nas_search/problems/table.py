@@ -29,6 +29,9 @@ _WITH_HARDWARE: Final = "nasbench201"
 _HARDWARE: Final = "hw-nas-bench"
 _ONE_DATASET: Final = frozenset({"nasbench101"})
 _BATCH: Final = 10_000
+_MOST_ALONE: Final = 1_000
+"""Architectures that draws look up one by one; all the others are looked up with the next."""
+
 _MANY: Final[Mapping[str, str]] = {
     "nasbench101": "query_nb101_many",
     "nasbench201": "query_nb201_many",
@@ -113,6 +116,7 @@ class TableProblem:
         self._hardware = _hardware_of(benchmark).keys() & set(self.goals.metrics)
         self._known = _KNOWN | self._hardware
         self._rows: dict[tuple[str, int], _Row | None] = {}
+        self._asked_alone = 0
         self._check_recorded()
 
     @property
@@ -215,7 +219,10 @@ class TableProblem:
     def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()
         missing = [arch for arch in archs if (arch, self.num_epochs) not in self._rows]
-        if len(missing) == 1:
+        self._asked_alone += len(missing) == 1
+        if missing and self._asked_alone == _MOST_ALONE:
+            self.load()
+        elif len(missing) == 1:
             self._look_up((missing[0], self.num_epochs))
         elif missing:
             self._look_up_many(missing)

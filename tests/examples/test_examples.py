@@ -21,6 +21,7 @@ from generators.registry import GENERATORS, SAMPLES
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 SAYS: Final = {
+    "compare_strategies": "random draws, exactly: ",
     "nasbench_style": "found after",
     "nats_bench_style": "the best is |",
     "nni_style": "best of ResNet: ",

@@ -50,9 +50,14 @@ class ASHA(SeededStrategy):
         require("eta", self.eta, least=2)
         require("min_fidelity", self.min_fidelity, least=1)
         require("max_fidelity", self.max_fidelity, least=self.min_fidelity)
-        self._levels = fidelities(self.min_fidelity, self.max_fidelity, self.eta)
+        self._levels = self.fidelities
         self._rungs: list[list[_Place]] = [[] for _ in self._levels]
         self._waiting: list[list[tuple[_Place, str]]] = [[] for _ in self._levels]
+
+    @property
+    def fidelities(self) -> tuple[int, ...]:
+        """Those of the rungs."""
+        return fidelities(self.min_fidelity, self.max_fidelity, self.eta)
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Let one go on, from the highest rung that has one; else draw."""

@@ -64,6 +64,11 @@ class RungStrategy(SeededStrategy):
         self._queue: deque[Candidate] = deque()
         self._told: list[Result] = []
 
+    @property
+    def fidelities(self) -> tuple[int, ...]:
+        """Those of the rungs."""
+        return fidelities(self.min_fidelity, self.max_fidelity, self.eta)
+
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the rungs of each bracket, without end."""
         raise NotImplementedError
@@ -136,7 +141,7 @@ class SuccessiveHalving(RungStrategy):
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the same bracket again and again."""
-        levels = fidelities(self.min_fidelity, self.max_fidelity, self.eta)
+        levels = self.fidelities
         size = self.num_candidates
         if size is None:
             size = self.eta ** (len(levels) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nas_search.strategies.halving import Rung, RungStrategy, fidelities
+from nas_search.strategies.halving import Rung, RungStrategy
 
 __all__ = ["Hyperband"]
 
@@ -35,7 +35,7 @@ class Hyperband(RungStrategy):
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the brackets of the paper, from the most candidates to the fewest."""
-        levels = fidelities(self.min_fidelity, self.max_fidelity, self.eta)
+        levels = self.fidelities
         while True:
             for first, _ in enumerate(levels):
                 halvings = len(levels) - 1 - first

@@ -18,7 +18,8 @@ Point: TypeAlias = Sequence[float]
 
 def dominates(first: Point, second: Point) -> bool:
     """Return whether a point is nowhere worse than another and somewhere better."""
-    return first != second and all(a >= b for a, b in zip(first, second, strict=True))
+    pairs = list(zip(first, second, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
 
 
 def non_dominated(points: Sequence[Point]) -> list[int]:

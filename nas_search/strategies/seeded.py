@@ -65,6 +65,11 @@ class SeededStrategy:
         """How many candidates depend on no result: with fewer trials it is random search."""
         return 0
 
+    @property
+    def fidelities(self) -> tuple[int, ...]:
+        """Which fidelities it evaluates at, the lowest first; empty: all there is of each."""
+        return ()
+
     def propose(self, domain: Domain) -> Proposal[Candidate | Wait | None]:
         """Return a candidate, `WAIT` for results that are under way, or None at the end."""
         candidate = yield from self.choose(domain)

@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Result, Status, Strategy, Wait
-from nas_search.errors import ReplayError, StudyError
+from nas_search.errors import ProblemError, ReplayError, StudyError
 from nas_search.problems.problem import Order, Outcome, Problem
 from nas_search.study import running
 from nas_search.study.budget import Budget
@@ -49,6 +49,7 @@ class Study(History):
         StudyFileError: The file holds no study, a damaged one, or one of a newer version.
         OtherStudyError: It was begun with another problem or strategy.
         ReplayError: The strategy proposes something else than it did.
+        ProblemError: The strategy evaluates at fidelities that the problem does not have.
         OSError: The file cannot be written.
 
     Attributes:
@@ -61,6 +62,7 @@ class Study(History):
     def __init__(
         self, path: str | os.PathLike[str] | None, problem: Problem, strategy: Strategy
     ) -> None:
+        _check_fidelities(problem, strategy)
         super().__init__(_spec_of(problem, strategy))
         self.problem = problem
         self.strategy = strategy
@@ -397,6 +399,21 @@ class Study(History):
 
 def _negated(trial: Trial) -> tuple[float, ...]:
     return tuple(-score for score in trial.scores)
+
+
+def _check_fidelities(problem: Problem, strategy: Strategy) -> None:
+    """Refuse a strategy whose longest evaluations are not the longest of the problem.
+
+    None of its trials would be comparable with others: there would be no best.
+    """
+    wanted: tuple[int, ...] = getattr(strategy, "fidelities", ())
+    offered = tuple(problem.fidelities)
+    if wanted and (not set(wanted) <= set(offered) or wanted[-1] != offered[-1]):
+        raise ProblemError(
+            f"{strategy.name} evaluates at the fidelities {list(wanted)}, and the problem has "
+            f"{list(offered)}: make it with fidelities={list(wanted)}, or change "
+            "min_fidelity, max_fidelity or eta of the strategy"
+        )
 
 
 def _spec_of(problem: Problem, strategy: Strategy) -> dict[str, Any]:

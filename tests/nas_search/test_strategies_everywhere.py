@@ -15,6 +15,7 @@ from bench_client import BenchClient
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.contract import Candidate, Domain, Status
 from nas_search.domains import HubDomain, choice_domain, served_domain
+from nas_search.errors import ProblemError
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.strategies.seeded import SeededStrategy
 
@@ -129,7 +130,7 @@ def test_an_interrupted_study_goes_on_as_if_it_had_not_been(name: str, tmp_path:
     problem = FunctionProblem(
         {f"choice {place}": list(range(4)) for place in range(8)},
         lambda sample, _: float(sum(sample.values())),
-        fidelities=[1, 3, 4, 9, 12],
+        fidelities=new(name).fidelities or [1],
     )
     trials = {}
     for file, budgets in {"whole": [TRIALS], "parts": [25, 26, TRIALS]}.items():
@@ -252,3 +253,11 @@ def test_several_values_are_refused_by_strategies_of_one_objective(name: str) ->
     else:
         with pytest.raises(ValueError, match="one objective and was told 2 values; NSGA2"):
             searched(strategy, domain, lambda _: (1.0, 2.0), trials=30)
+
+
+@pytest.mark.parametrize("offered", [[], [1, 3], [1, 9], [1, 3, 9, 27]])
+@pytest.mark.parametrize("name", ["SuccessiveHalving", "ASHA", "Hyperband"])
+def test_fidelities_that_a_problem_does_not_have_are_refused(name: str, offered: list[int]) -> None:
+    problem = FunctionProblem({"one": [0, 1]}, lambda *_: 1.0, fidelities=offered)
+    with pytest.raises(ProblemError, match=r"the fidelities \[1, 3, 9\], and the problem has"):
+        Study(None, problem, new(name))

@@ -78,6 +78,12 @@ def test_fronts_peel_off_what_is_not_dominated(points: list[tuple[float, ...]]) 
         rest = [one for one in rest if one not in front]
 
 
+def test_equal_points_do_not_dominate_each_other() -> None:
+    assert not dominates([1.0, 2.0], (1.0, 2.0))
+    assert dominates([1.0, 2.5], (1.0, 2.0))
+    assert not dominates([1.0, 2.5], (1.5, 2.0))
+
+
 def test_a_front_of_what_is_outside_bounds_is_by_violation() -> None:
     assert fronts(results((1.0, 1.0), (-1002.0, 9.0), (-1001.0, 0.0))) == [[0], [2], [1]]
 

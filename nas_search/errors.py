@@ -7,6 +7,7 @@ StudyError
 ├── StudyFileError          give another file: it is none of this version, or damaged
 ├── StudyInUseError         wait for the process that writes to it, or only read
 ├── OtherStudyError         give the problem and the strategy that the file was begun with
+├── OtherTrainingError      give what the checkpoints were begun with, or another folder
 ├── ReplayError             begin anew: the code now proposes something else than was recorded
 ├── DamagedRunError         record the run again: its file is not what was written
 ├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
@@ -21,6 +22,7 @@ __all__ = [
     "IncomparableRunsError",
     "NoFeasibleError",
     "OtherStudyError",
+    "OtherTrainingError",
     "PlotError",
     "ProblemError",
     "ReplayError",
@@ -56,6 +58,10 @@ class StudyInUseError(StudyError):
 
 class OtherStudyError(StudyError):
     """A file was begun with another problem or another strategy."""
+
+
+class OtherTrainingError(StudyError):
+    """A folder has checkpoints of another network, recipe, seed or data set."""
 
 
 class ReplayError(StudyError):

@@ -1,0 +1,188 @@
+"""Scores by weights and their gradients on one batch.
+
+Weights are those of convolutions and linear layers; biases and norms do not count. The loss is the
+mean cross-entropy, in training mode, as in the codes of Abdelfattah et al. 2021 (arXiv:2101.08134).
+Every function gets a network of its own, which it may change.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import Tensor, nn
+
+__all__ = [
+    "Batch",
+    "fisher",
+    "grad_norm",
+    "grasp",
+    "l2_norm",
+    "layers",
+    "own",
+    "plain",
+    "snip",
+    "synflow",
+]
+
+Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+Batch: TypeAlias = tuple[Tensor, Tensor]
+"""Inputs (batch, channels, height, width) and labels (batch,)."""
+
+
+def l2_norm(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of the norms of the weights of each layer. Larger is better.
+
+    Abdelfattah et al. 2021 (arXiv:2101.08134), as a baseline. Needs no data.
+    """
+    del batch
+    return _total(weight.detach().norm() for weight in _weights(network))
+
+
+def plain(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of w · ∂L/∂w, signs kept. Larger is better.
+
+    Mozer & Smolensky 1988, "Skeletonization", as Abdelfattah et al. 2021 take it.
+    """
+    pairs = zip(_weights(network), _gradients(network, batch), strict=True)
+    return _total((weight.detach() * gradient).sum() for weight, gradient in pairs)
+
+
+def grad_norm(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of the norms of the gradients of each layer. Larger is better.
+
+    Abdelfattah et al. 2021 (arXiv:2101.08134).
+    """
+    return _total(gradient.norm() for gradient in _gradients(network, batch))
+
+
+def snip(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of |w · ∂L/∂w|. Larger is better.
+
+    Lee et al. 2019, "SNIP" (arXiv:1810.02340), not normalised.
+    """
+    pairs = zip(_weights(network), _gradients(network, batch), strict=True)
+    return _total((weight.detach() * gradient).abs().sum() for weight, gradient in pairs)
+
+
+def grasp(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of -w · (H ∂L/∂w), H being the Hessian of the loss. Larger is better.
+
+    Wang et al. 2020, "Picking winning tickets" (arXiv:2002.07376), at temperature 1.
+    """
+    weights = _weights(network)
+    first = _grad(_loss(network, batch), weights, create_graph=True)
+    # The gradient of half the squared norm is H g.
+    halved = torch.stack([gradient.square().sum() for gradient in first]).sum() / 2
+    if not halved.requires_grad:
+        return 0.0
+    second = _grad(halved, weights)
+    pairs = zip(weights, second, strict=True)
+    return _total(-(weight.detach() * product).sum() for weight, product in pairs)
+
+
+def fisher(network: nn.Module, batch: Batch) -> float:
+    """Return half the squared sum of output times gradient, by channel and image. Larger is better.
+
+    Theis et al. 2018 (arXiv:1801.05787) and Turner et al. 2020, "BlockSwap" (arXiv:1906.04113): of
+    each layer's output a, the sum over channels of 1/2 · mean over images of (Σ a · ∂L/∂a)², summed
+    over positions inside the square. The gradient is that of the mean loss.
+    """
+    outputs: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        del module, inputs
+        outputs.append(output)
+        # What follows may overwrite it.
+        return output.clone()
+
+    with ExitStack() as hooks:
+        for layer in layers(network):
+            hooks.enter_context(layer.register_forward_hook(keep))
+        loss = _loss(network, batch)
+    reached = _grad(loss, outputs)
+    return _total(
+        _by_channel(output.detach() * gradient).square().mean(0).sum() / 2
+        for output, gradient in zip(outputs, reached, strict=True)
+    )
+
+
+def synflow(network: nn.Module, batch: Batch) -> float:
+    """Return the sum of w · ∂R/∂w, R being the sum of the outputs for ones. Larger is better.
+
+    Tanaka et al. 2020 (arXiv:2006.05467). With absolute weights, in float64 because it grows
+    exponentially with depth, and in evaluation mode, so that norms do not undo the weights. Needs
+    no data but their shape.
+    """
+    network = network.double().eval()
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.abs_()
+    inputs, _ = batch
+    ones = torch.ones((1, *inputs.shape[1:]), dtype=torch.float64, device=inputs.device)
+    weights = _weights(network)
+    reached = _grad(_logits(network, ones).sum(), weights)
+    pairs = zip(weights, reached, strict=True)
+    return _total((weight.detach() * gradient).sum() for weight, gradient in pairs)
+
+
+def layers(network: nn.Module) -> list[Layer]:
+    """Return the convolutions and linear layers whose weights are learned."""
+    return [
+        module
+        for module in network.modules()
+        if isinstance(module, Layer) and module.weight.requires_grad
+    ]
+
+
+def own(network: nn.Module) -> nn.Module:
+    """Return a copy in training mode, without gradients."""
+    copied = copy.deepcopy(network).train()
+    copied.zero_grad(set_to_none=True)
+    return copied
+
+
+def _weights(network: nn.Module) -> list[Tensor]:
+    return [layer.weight for layer in layers(network)]
+
+
+def _logits(network: nn.Module, inputs: Tensor) -> Tensor:
+    outputs = network(inputs)
+    logits: Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
+    return logits
+
+
+def _loss(network: nn.Module, batch: Batch) -> Tensor:
+    inputs, labels = batch
+    return F.cross_entropy(_logits(network, inputs), labels)
+
+
+def _gradients(network: nn.Module, batch: Batch) -> list[Tensor]:
+    return _grad(_loss(network, batch), _weights(network))
+
+
+def _grad(output: Tensor, inputs: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
+    """Return the gradients; zeros where the output does not depend on an input."""
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(
+        output, inputs, create_graph=create_graph, allow_unused=True
+    )
+    return [
+        torch.zeros_like(tensor) if gradient is None else gradient
+        for tensor, gradient in zip(inputs, found, strict=True)
+    ]
+
+
+def _by_channel(products: Tensor) -> Tensor:
+    """Sum (batch, channels, …) over positions; of sequences (batch, positions, channels) too."""
+    if products.dim() == 3:  # noqa: PLR2004 - a sequence
+        return products.sum(1)
+    return products.flatten(2).sum(2) if products.dim() > 2 else products  # noqa: PLR2004
+
+
+def _total(terms: Iterator[Tensor]) -> float:
+    return float(sum(float(term.double()) for term in terms))

@@ -1,0 +1,34 @@
+"""Training of networks: recipes as data, one loop, checkpoints, and an evaluator for studies.
+
+    from nas_search.training import Classification, Recipe, images_of, split
+
+    train, valid = split(images_of(read_cifar10(folder, train=True)), (0.5, 0.5), seed=0)
+    problem = SpaceProblem(space, Classification(train, valid, recipe=Recipe(epochs=10)))
+
+Loads PyTorch, unlike strategies, problems and studies.
+"""
+
+from __future__ import annotations
+
+from missing_extra import needs
+
+with needs("hub", "training"):
+    from nas_search.training.checkpoint import Checkpoints, TornCheckpointWarning
+    from nas_search.training.classification import Classification
+    from nas_search.training.data import Images, images_of, split
+    from nas_search.training.loop import Trainer, Training
+    from nas_search.training.recipe import Recipe, published_recipe, recipe_names
+
+__all__ = [
+    "Checkpoints",
+    "Classification",
+    "Images",
+    "Recipe",
+    "TornCheckpointWarning",
+    "Trainer",
+    "Training",
+    "images_of",
+    "published_recipe",
+    "recipe_names",
+    "split",
+]

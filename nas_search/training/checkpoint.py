@@ -1,0 +1,182 @@
+"""Checkpoints of a training: folders of a file of tensors and a file of numbers, without pickle.
+
+A checkpoint is written beside, synced and renamed, so that it is there whole or not at all; the
+newest two are kept. One that is torn all the same, by a disk or a hand, is passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from nas_search.errors import OtherTrainingError
+
+__all__ = ["Checkpoints", "Saved", "TornCheckpointWarning", "joined", "part_of"]
+
+_VERSION: Final = 1
+_WEIGHTS: Final = "weights.safetensors"
+_STATE: Final = "state.json"
+_NAME: Final = re.compile(r"step-(\d{12})")
+_KEPT: Final = 2
+
+
+class TornCheckpointWarning(UserWarning):
+    """A checkpoint is damaged and passed over."""
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        step: After how many steps it was saved.
+        tensors: Weights, momenta and states of generators, by name, on the CPU.
+        state: All else, as JSON.
+    """
+
+    step: int
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one training, in a folder of their own.
+
+    One process writes at a time.
+
+    Args:
+        folder: Is made when the first is saved.
+        identity: What is trained, and how, as JSON: a checkpoint of something else is refused.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], identity: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        # As it will be read back.
+        self._identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))
+
+    def save(self, saved: Saved) -> None:
+        """Save a checkpoint and delete all but the newest two.
+
+        Raises:
+            OSError: It cannot be written; those that are there stay.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / f"step-{saved.step:012d}"
+        beside = self.folder / f".{target.name}.partial"
+        shutil.rmtree(beside, ignore_errors=True)
+        weights = safetensors.torch.save(saved.tensors)
+        state = {
+            "version": _VERSION,
+            "identity": self._identity,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+            "step": saved.step,
+            "state": saved.state,
+        }
+        try:
+            beside.mkdir()
+            _write(beside / _WEIGHTS, weights)
+            _write(beside / _STATE, json.dumps(state, indent=1).encode())
+            _sync_folder(beside)
+            # Of the same step, it is torn or equal.
+            shutil.rmtree(target, ignore_errors=True)
+            beside.replace(target)
+            _sync_folder(self.folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        for old in self._folders()[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def newest(self) -> Saved | None:
+        """Return the newest checkpoint that is whole; None where there is none.
+
+        Warns:
+            TornCheckpointWarning: One is damaged; an older one is taken.
+
+        Raises:
+            OtherTrainingError: It is of another training, or of a newer version of this program.
+        """
+        for folder in self._folders():
+            try:
+                content = json.loads((folder / _STATE).read_bytes())
+                version, identity = content["version"], content["identity"]
+                # What a newer version writes is not torn.
+                if version == _VERSION:
+                    return self._checked(folder, content, identity)
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+                if isinstance(error, OtherTrainingError):
+                    raise
+                warnings.warn(
+                    f"{folder} is damaged and passed over ({type(error).__name__}: {error})",
+                    TornCheckpointWarning,
+                    stacklevel=2,
+                )
+                continue
+            raise OtherTrainingError(
+                f"{folder} is of version {version!r}; this program reads version {_VERSION}"
+            )
+        return None
+
+    def _checked(self, folder: Path, content: dict[str, Any], identity: dict[str, Any]) -> Saved:
+        weights = (folder / _WEIGHTS).read_bytes()
+        if hashlib.sha256(weights).hexdigest() != content["weights_sha256"]:
+            raise ValueError(f"{_WEIGHTS} is not what was written")
+        for name in sorted({*identity, *self._identity}):
+            was, is_now = identity.get(name), self._identity.get(name)
+            if was != is_now:
+                raise OtherTrainingError(
+                    f"{self.folder} was begun with another {name}: {was!r:.200} there, "
+                    f"{is_now!r:.200} here"
+                )
+        return Saved(int(content["step"]), safetensors.torch.load(weights), content["state"])
+
+    def _folders(self) -> list[Path]:
+        """Return what is there, newest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def joined(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors of named parts as `part/name`, copied to the CPU, none sharing memory."""
+    return {
+        f"{part}/{name}": tensor.detach().cpu().contiguous().clone()
+        for part, held in parts.items()
+        for name, tensor in held.items()
+    }
+
+
+def part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return the tensors of one part by their names within it."""
+    before = f"{part}/"
+    return {
+        name.removeprefix(before): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(before)
+    }
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

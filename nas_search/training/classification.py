@@ -1,0 +1,177 @@
+"""Training on labelled images as an evaluator of a `SpaceProblem`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from model_hub.errors import InvalidArgumentError, LabelError
+from model_hub.model_space import ModelSpace
+from nas_search.problems import Report
+from nas_search.training.checkpoint import Checkpoints
+from nas_search.training.data import Images
+from nas_search.training.loop import Epoch, Trainer, Training
+from nas_search.training.recipe import Recipe
+
+__all__ = ["Classification"]
+
+
+class Classification:
+    """Trains the network of a sample and evaluates it on other images.
+
+    Metrics: `accuracy` and `top5` of the validation images in percent and their `loss` in nats,
+    `train_accuracy`, `train_loss`, `seconds`, `peak_memory` in bytes, and `epochs`. After each
+    epoch an event of kind `epoch` has the figures so far.
+
+    Args:
+        train: What networks learn from.
+        valid: What they are compared by.
+        recipe: How they are trained; by default ten epochs.
+        test: Read by `final` alone.
+        seed: Of initial weights, the order of images and all that is drawn.
+        device: Where networks are trained. It is no part of what makes the problem.
+        checkpoints: A folder. Trainings go on from there after an interruption, and an evaluation
+            of more epochs goes on from one of fewer. It grows by up to six times the weights for
+            each architecture.
+        save_steps: Save also after so many steps each, not only after epochs.
+
+    Raises:
+        InvalidArgumentError: There are fewer images than a batch has.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = (
+        *("accuracy", "top5", "loss", "train_accuracy", "train_loss"),
+        *("seconds", "peak_memory", "epochs"),
+    )
+
+    def __init__(
+        self,
+        train: Images,
+        valid: Images,
+        *,
+        recipe: Recipe | None = None,
+        test: Images | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        checkpoints: str | os.PathLike[str] | None = None,
+        save_steps: int | None = None,
+    ) -> None:
+        self.recipe = Recipe() if recipe is None else recipe
+        if len(train) < self.recipe.batch_size:
+            raise InvalidArgumentError(
+                "train", f"{len(train)} images are fewer than a batch of {self.recipe.batch_size}"
+            )
+        if train.pixels.shape[1:] != valid.pixels.shape[1:]:
+            raise InvalidArgumentError(
+                "valid",
+                f"its images are {tuple(valid.pixels.shape[1:])}, those of train "
+                f"{tuple(train.pixels.shape[1:])}",
+            )
+        self._train, self._valid, self._test = train, valid, test
+        self._seed, self._device, self._save_steps = seed, str(device), save_steps
+        self._folder = None if checkpoints is None else Path(checkpoints)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes the figures, as JSON; images by their digests."""
+        return {
+            "recipe": self.recipe.as_dict(),
+            "seed": self._seed,
+            "train": self._train.digest,
+            "valid": self._valid.digest,
+        }
+
+    def evaluate(
+        self, space: ModelSpace, sample: dict[str, Any], *, fidelity: int | None, report: Report
+    ) -> Mapping[str, float]:
+        """Train the network of a sample and return its metrics.
+
+        Args:
+            space: The model space.
+            sample: Of it.
+            fidelity: After how many epochs of the recipe to end; None: after all.
+            report: Takes an event of kind `epoch` after each.
+
+        Raises:
+            InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
+            LabelError: A label has no output.
+            OutputError: The loss is no finite number any more.
+        """
+
+        def tell(figures: Epoch) -> None:
+            report("epoch", figures)
+
+        return self.train(space, sample, epochs=fidelity, report=tell)[1].metrics
+
+    def train(
+        self,
+        space: ModelSpace,
+        sample: dict[str, Any],
+        *,
+        epochs: int | None = None,
+        report: Any = None,
+    ) -> tuple[Trainer, Training]:
+        """Train the network of a sample; return what trained it, and what came of it.
+
+        Args:
+            space: The model space.
+            sample: Of it.
+            epochs: After how many of the recipe to end; None: after all.
+            report: Takes the figures of each epoch; where it returns True, the training ends.
+
+        Raises:
+            InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
+            LabelError: A label has no output.
+            OutputError: The loss is no finite number any more.
+        """
+        space.accepted_input(tuple(self._train.pixels.shape[1:]), argument="train")
+        num_labels = getattr(space, "num_labels", None)
+        most = max(self._train.most, self._valid.most)
+        if num_labels is not None and most >= num_labels:
+            raise LabelError(f"label {most} has no output: the space has {num_labels} labels")
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self._seed)
+            network = space.freeze(sample)
+        trainer = Trainer(
+            network,
+            self._train,
+            self.recipe,
+            valid=self._valid,
+            seed=self._seed,
+            device=self._device,
+            checkpoints=self._checkpoints(space, sample),
+            save_steps=self._save_steps,
+        )
+        return trainer, trainer.run(epochs=epochs, report=report)
+
+    def final(self, space: ModelSpace, sample: dict[str, Any]) -> dict[str, float]:
+        """Train the network of a sample and return its metrics, with those of the test images.
+
+        Returns:
+            As `evaluate`; also `test_accuracy`, `test_top5` and `test_loss`.
+
+        Raises:
+            InvalidArgumentError: There are no test images.
+        """
+        if self._test is None:
+            raise InvalidArgumentError("test", "no test images were given")
+        trainer, training = self.train(space, sample)
+        tested = trainer.evaluate(self._test)
+        return {**training.metrics, **{f"test_{name}": value for name, value in tested.items()}}
+
+    def _checkpoints(self, space: ModelSpace, sample: dict[str, Any]) -> Checkpoints | None:
+        if self._folder is None:
+            return None
+        trained = {
+            "space": type(space).__name__,
+            "arguments": space.arguments,
+            "sample": space.canonical(sample),
+        }
+        name = hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:32]
+        return Checkpoints(self._folder / name, {**trained, **self.settings})

@@ -1,0 +1,300 @@
+"""The one loop that trains networks, epoch by epoch, and goes on from checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count
+from model_hub.errors import InvalidArgumentError
+from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
+from nas_search.training.data import Images, augmented, blanked, order_of_epoch, seeded
+from nas_search.training.measuring import check_finite, check_outputs, measured
+from nas_search.training.optimizing import learning_rate, optimizer_of
+from nas_search.training.recipe import Recipe
+
+__all__ = ["Epoch", "Trainer", "Training"]
+
+Epoch = Mapping[str, float]
+"""Figures of an epoch: `epoch` (from 1), `lr`, `seconds`, `train_loss` and `train_accuracy`; of the
+validation images `loss`, `accuracy` and `top5`. Accuracies are in percent, losses in nats."""
+
+_KIB: Final = 1 if sys.platform == "darwin" else 1024
+"""In which the system tells the greatest memory of a process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What a training brought.
+
+    Attributes:
+        curve: The figures of each epoch; see `Epoch`.
+        seconds: That this call took: a training that went on is charged only for that.
+        peak_memory: Most bytes on the GPU; on a processor, of the whole process since it began.
+        stopped: Whether the report ended it early.
+    """
+
+    curve: tuple[Epoch, ...]
+    seconds: float
+    peak_memory: int
+    stopped: bool = False
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The figures of the last epoch, with the time and the memory of all."""
+        figures = {name: value for name, value in self.curve[-1].items() if name != "lr"}
+        figures["epochs"] = figures.pop("epoch")
+        return {**figures, "seconds": self.seconds, "peak_memory": float(self.peak_memory)}
+
+
+class Trainer:
+    """Trains a network.
+
+    With equal arguments and an equal number of threads, weights are equal to the last bit on a
+    processor, however often the training was interrupted.
+
+    Args:
+        network: Is trained in place; its initial weights are the caller's.
+        train: What it learns from.
+        recipe: How.
+        valid: What it is evaluated on after each epoch; None: nothing.
+        seed: Of the order of images and of all that is drawn.
+        device: Where; the network is moved there.
+        checkpoints: Where to go on from, and to save after each epoch; None: nowhere.
+        save_steps: Save also after so many steps each.
+
+    Raises:
+        InvalidArgumentError: There are fewer images than a batch has, or the recipe drops paths of
+            a network that has none to drop.
+        OtherTrainingError: The checkpoints are of another training.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Images,
+        recipe: Recipe,
+        *,
+        valid: Images | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        checkpoints: Checkpoints | None = None,
+        save_steps: int | None = None,
+    ) -> None:
+        if len(train) < recipe.batch_size:
+            raise InvalidArgumentError(
+                "train", f"{len(train)} images are fewer than a batch of {recipe.batch_size}"
+            )
+        if save_steps is not None:
+            a_count("save_steps", save_steps)
+        if recipe.drop_path and not hasattr(network, "set_drop_path"):
+            raise InvalidArgumentError(
+                "drop_path", f"{type(network).__name__} has no paths to drop: the recipe needs 0"
+            )
+        self.recipe = recipe
+        self.curve: list[Epoch] = []
+        self._device = torch.device(device)
+        self._dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+        self._network = network.to(device=self._device, dtype=self._dtype)
+        self._averaged = copy.deepcopy(network) if recipe.ema else None
+        self._optimizer = optimizer_of(network, recipe)
+        self._train = train.on(self._device)
+        self._valid = None if valid is None else valid.on(self._device)
+        self._seed, self._save_steps, self._checkpoints = seed, save_steps, checkpoints
+        self._steps_per_epoch = len(train) // recipe.batch_size
+        self._step = 0
+        self._meters = torch.zeros(2, dtype=torch.float64, device=self._device)
+        self._generators: dict[str, Tensor] | None = None
+        saved = checkpoints.newest() if checkpoints else None
+        if saved is not None:
+            self._restore(saved)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated: the trained one, or its moving average."""
+        return self._network if self._averaged is None else self._averaged
+
+    def run(
+        self, *, epochs: int | None = None, report: Callable[[Epoch], object] | None = None
+    ) -> Training:
+        """Train until so many epochs are done, those of checkpoints included.
+
+        Args:
+            epochs: How many; None: all of the recipe. The learning rate follows the recipe, so that
+                a later call goes on as if there had been no pause.
+            report: Takes the figures of each epoch; where it returns True, the training ends.
+
+        Raises:
+            InvalidArgumentError: The recipe has fewer epochs.
+            LabelError: The network has no output for a label.
+            OutputError: The loss is no finite number any more.
+            OSError: A checkpoint cannot be saved; older ones are still there.
+        """
+        wanted = self.recipe.epochs
+        if epochs is not None:
+            wanted = a_count("epochs", epochs, most=self.recipe.epochs)
+        begun, stopped = time.perf_counter(), False
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        with self._drawing():
+            while len(self.curve) < wanted and not stopped:
+                started = time.perf_counter()
+                self._one_epoch()
+                self.curve.append(self._figures(time.perf_counter() - started))
+                self._meters.zero_()
+                self._save()
+                stopped = report is not None and report(self.curve[-1]) is True
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+        if self._device.type == "cuda":
+            memory = torch.cuda.max_memory_allocated(self._device)
+        return Training(
+            curve=tuple(self.curve),
+            seconds=time.perf_counter() - begun,
+            peak_memory=memory,
+            stopped=stopped,
+        )
+
+    def evaluate(self, images: Images) -> dict[str, float]:
+        """Return `loss`, `accuracy` and `top5` of images, in evaluation mode.
+
+        Raises:
+            LabelError: The network has no output for a label.
+            OutputError: The loss is no finite number.
+        """
+        with self._casting():
+            return measured(self.evaluated, images.on(self._device), self._dtype)
+
+    def _one_epoch(self) -> None:
+        epoch, recipe = len(self.curve), self.recipe
+        done = self._step - epoch * self._steps_per_epoch
+        if recipe.drop_path:
+            self._network.set_drop_path(recipe.drop_path * epoch / recipe.epochs)  # type: ignore[operator]  # checked when made
+        self._network.train()
+        batches = order_of_epoch(self._train, recipe.batch_size, self._seed, epoch)
+        for number, places in enumerate(batches):
+            if number < done:
+                continue
+            self._one_step(places)
+            if self._save_steps and not self._step % self._save_steps:
+                self._save()
+
+    def _one_step(self, places: Tensor) -> None:
+        recipe, labels = self.recipe, self._train.labels[places]
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, self._step, self._steps_per_epoch)
+        with self._casting():
+            outputs = self._network(self._inputs(places))
+            logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
+            check_outputs(logits, self._train.most)
+            loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+            total = loss
+            for other in others:
+                lost = F.cross_entropy(other, labels, label_smoothing=recipe.label_smoothing)
+                total = total + recipe.auxiliary_weight * lost
+        self._optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
+        self._optimizer.step()
+        self._step += 1
+        with torch.no_grad():
+            self._average()
+            right = (logits.argmax(1) == labels).sum()
+            self._meters += torch.stack((loss.detach().double() * len(labels), right))
+
+    def _inputs(self, places: Tensor) -> Tensor:
+        """Return the inputs of a step, drawn from its number."""
+        recipe, pixels = self.recipe, self._train.pixels[places]
+        if not (recipe.crop or recipe.flip or recipe.cutout):
+            return self._train.normalised(pixels, self._dtype)
+        generator = seeded(self._seed, "step", self._step)
+        pixels = augmented(pixels, recipe, generator)
+        inputs = self._train.normalised(pixels, self._dtype)
+        return blanked(inputs, recipe.cutout, generator) if recipe.cutout else inputs
+
+    def _average(self) -> None:
+        if self._averaged is None:
+            return
+        now = self._network.state_dict()
+        averages = dict(self._averaged.named_parameters())
+        for name, held in self._averaged.state_dict().items():
+            if name in averages:
+                held.lerp_(now[name], 1 - self.recipe.ema)
+            else:
+                held.copy_(now[name])
+
+    def _figures(self, seconds: float) -> Epoch:
+        loss, right = (self._meters / (self._steps_per_epoch * self.recipe.batch_size)).tolist()
+        check_finite(loss)
+        return {
+            "epoch": len(self.curve) + 1,
+            "lr": learning_rate(self.recipe, self._step - 1, self._steps_per_epoch),
+            "train_loss": loss,
+            "train_accuracy": 100 * right,
+            **({} if self._valid is None else self.evaluate(self._valid)),
+            "seconds": seconds,
+        }
+
+    def _casting(self) -> AbstractContextManager[Any]:
+        if self.recipe.precision != "mixed-bfloat16":
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Draw what layers draw, as dropout does, from the seed; leave the caller's draws alone."""
+        gpus = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):
+            if self._generators is None:
+                torch.manual_seed(self._seed)
+            else:
+                torch.set_rng_state(self._generators["cpu"])
+                if gpus and "cuda" in self._generators:
+                    torch.cuda.set_rng_state(self._generators["cuda"], self._device)
+            try:
+                yield
+            finally:
+                self._generators = self._drawn()
+
+    def _drawn(self) -> dict[str, Tensor]:
+        on_gpu = self._device.type == "cuda"
+        gpu = {"cuda": torch.cuda.get_rng_state(self._device)} if on_gpu else {}
+        return {"cpu": torch.get_rng_state(), **gpu}
+
+    def _save(self) -> None:
+        if self._checkpoints is None:
+            return
+        parts: dict[str, Mapping[str, Any]] = {
+            "network": self._network.state_dict(),
+            "average": {} if self._averaged is None else self._averaged.state_dict(),
+            "generator": self._drawn(),
+            "meters": {"sums": self._meters},
+        }
+        for place, state in self._optimizer.state_dict()["state"].items():
+            parts[f"optimizer/{place}"] = {k: v for k, v in state.items() if v is not None}
+        state = {"curve": list(map(dict, self.curve))}
+        self._checkpoints.save(Saved(self._step, joined(parts), state))
+
+    def _restore(self, saved: Saved) -> None:
+        self._network.load_state_dict(part_of(saved.tensors, "network"))
+        if self._averaged is not None:
+            self._averaged.load_state_dict(part_of(saved.tensors, "average"))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in part_of(saved.tensors, "optimizer").items():
+            place, _, name = key.partition("/")
+            state.setdefault(int(place), {})[name] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self._generators = part_of(saved.tensors, "generator")
+        self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
+        self._step, self.curve = saved.step, list(saved.state["curve"])

@@ -1,0 +1,72 @@
+"""Optimizers and learning rates of a recipe."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from nas_search.training.recipe import Recipe
+
+__all__ = ["learning_rate", "optimizer_of"]
+
+_SQUARES: Final = 0.999
+"""Decay of the mean of squared gradients, of Adam."""
+
+
+def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the optimizer of a network's parameters.
+
+    Parameters that the network names in `no_weight_decay()` do not decay; nor do those of one
+    dimension (biases, norms) where the recipe says so.
+    """
+    named = getattr(network, "no_weight_decay", None)
+    spared = set(named()) if callable(named) else set()
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            spare = name in spared or (not recipe.decay_all and parameter.dim() <= 1)
+            (others if spare else decayed).append(parameter)
+    groups: list[dict[str, Any]] = []
+    if decayed:
+        groups.append({"params": decayed, "weight_decay": recipe.weight_decay})
+    if others:
+        groups.append({"params": others, "weight_decay": 0.0})
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov
+        )
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=recipe.lr, momentum=recipe.momentum)
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=recipe.lr, betas=(recipe.beta, _SQUARES))
+
+
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        recipe: States the schedule.
+        step: Counted from 0, through all epochs.
+        steps_per_epoch: How many an epoch has.
+    """
+    if recipe.by_epoch:
+        step, steps_per_epoch = step // steps_per_epoch, 1
+    if step < recipe.warmup_epochs * steps_per_epoch:
+        return recipe.lr * (step + 1) / (recipe.warmup_epochs * steps_per_epoch)
+    epoch = step / steps_per_epoch
+    done = (epoch - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+    span = recipe.lr - recipe.min_lr
+    match recipe.schedule:
+        case "cosine":
+            return recipe.min_lr + span * (1 + math.cos(math.pi * done)) / 2
+        case "linear":
+            return recipe.min_lr + span * (1 - done)
+        case "step":
+            periods = (epoch - recipe.warmup_epochs) // recipe.step_epochs
+            return float(recipe.lr * recipe.step_factor**periods)
+        case _:
+            return recipe.lr

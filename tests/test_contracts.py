@@ -41,6 +41,10 @@ PLANTED: Final = {
         ("generators/nds.py", "bench_client.models"),
     ],
     "search": [("nas_search/__init__.py", "benchmark_db.catalog")],
+    "untrained": [
+        ("nas_search/study/budget.py", "torch"),
+        ("nas_search/problems/space.py", "nas_search.training"),
+    ],
     "hub": [
         ("model_hub/errors.py", "benchmark_db.errors"),
         ("model_hub/spaces/__init__.py", "bench_client"),

@@ -93,14 +93,12 @@ def run_killed(folder: Path, kills: int) -> None:
     took = time.monotonic() - begun
     whole = _content(folder / "whole")
     draws, done, different = random.Random(0), 0, 0  # noqa: S311 - moments, not secrets
-    for place in range(kills):
-        file = folder / f"{place}.study"
-        while done <= place:
-            done += _searched(file, draws.random() * took)
-            if file.exists() and len(StudyFile(file).trials) == _KILLED_TRIALS:
-                file.unlink()
-        _searched(file, None)
-        different += _content(file) != whole
+    while done < kills:
+        file = folder / f"{draws.random()}.study"
+        if _searched(file, draws.random() * took):
+            done += 1
+            _searched(file, None)
+            different += _content(file) != whole
     print(f"killed {done} times: {different} searches ended otherwise")
 
 

@@ -111,8 +111,7 @@ class Trainer:
         self._train = train.on(self._device)
         self._valid = None if valid is None else valid.on(self._device)
         self._seed, self._save_steps, self._checkpoints = seed, save_steps, checkpoints
-        self._steps_per_epoch = len(train) // recipe.batch_size
-        self._step = 0
+        self._step, self._steps_per_epoch = 0, len(train) // recipe.batch_size
         self._meters = torch.zeros(2, dtype=torch.float64, device=self._device)
         self._generators: dict[str, Tensor] | None = None
         saved = checkpoints.newest() if checkpoints else None
@@ -127,11 +126,11 @@ class Trainer:
     def run(
         self, *, epochs: int | None = None, report: Callable[[Epoch], object] | None = None
     ) -> Training:
-        """Train until so many epochs are done, those of checkpoints included.
+        """Train until so many epochs are done; where more are, return the figures of so many.
 
         Args:
-            epochs: How many; None: all of the recipe. The learning rate follows the recipe, so that
-                a later call goes on as if there had been no pause.
+            epochs: How many; None: all. The learning rate follows the recipe, so that a later call
+                goes on as if there had been no pause.
             report: Takes the figures of each epoch; where it returns True, the training ends.
 
         Raises:
@@ -158,7 +157,7 @@ class Trainer:
         if self._device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self._device)
         return Training(
-            curve=tuple(self.curve),
+            curve=tuple(self.curve[:wanted]),
             seconds=time.perf_counter() - begun,
             peak_memory=memory,
             stopped=stopped,
@@ -267,9 +266,10 @@ class Trainer:
                 self._generators = self._drawn()
 
     def _drawn(self) -> dict[str, Tensor]:
-        on_gpu = self._device.type == "cuda"
-        gpu = {"cuda": torch.cuda.get_rng_state(self._device)} if on_gpu else {}
-        return {"cpu": torch.get_rng_state(), **gpu}
+        states = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self._device)
+        return states
 
     def _save(self) -> None:
         if self._checkpoints is None:

@@ -17,7 +17,7 @@ from model_hub.model_space import ModelSpace
 from nas_search.contract import Candidate
 from nas_search.problems import SpaceProblem
 from nas_search.problems.problem import silent
-from nas_search.strategies import RandomSearch
+from nas_search.strategies import ASHA, RandomSearch
 from nas_search.study import Budget, Study
 from nas_search.training import Classification, Images, Recipe, split
 
@@ -88,6 +88,21 @@ def test_a_higher_fidelity_goes_on_from_a_lower(images: Images, tmp_path: Path) 
     outcome = problem.evaluate(Candidate(arch=space.choices.to_json(sample)))
     assert outcome.error is not None
     assert "another seed: 0 there, 1 here" in outcome.error
+
+
+def test_asha_trains_the_better_ones_further(images: Images, tmp_path: Path) -> None:
+    recipe = Recipe(epochs=4, batch_size=24, lr=0.1)
+    problem = SpaceProblem(
+        a_space(),
+        a_classification(images, recipe=recipe, checkpoints=tmp_path),
+        fidelities=[1, 2, 4],
+    )
+    study = Study(None, problem, ASHA(seed=0, min_fidelity=1, max_fidelity=4, eta=2))
+    study.run(Budget(trials=9))
+    assert {trial.fidelity for trial in study.trials} == {1, 2, 4}
+    assert all(trial.metrics["epochs"] == trial.fidelity for trial in study.trials)
+    # A folder an architecture: those that were trained further went on in theirs.
+    assert len(list(tmp_path.iterdir())) == len({trial.arch for trial in study.trials}) < 9
 
 
 def test_only_final_reads_the_test_images(images: Images) -> None:

@@ -38,6 +38,8 @@ def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedPro
         ("import model_hub.latency", "torch", "hub"),
         ("import model_hub.running", "torch", "hub"),
         ("import model_hub.evaluation", "torch", "hub"),
+        ("import nas_search.training", "torch", "hub"),
+        ("import nas_search.proxies", "torch", "hub"),
         ("import model_hub.evaluation", "PIL", "hub"),
         ("from model_hub import zoo; zoo.build('spos')", "torch", "hub"),
         ("from model_hub import zoo; zoo.profile('spos')", "torch", "hub"),

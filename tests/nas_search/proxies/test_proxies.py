@@ -153,6 +153,17 @@ def test_synflow_is_the_flow_through_absolute_weights() -> None:
     assert proxies.score_network(Small(), BATCH, ["synflow"])["synflow"] == pytest.approx(2 * flow)
 
 
+def test_the_signs_of_weights_change_neither_synflow_nor_norms() -> None:
+    network = Small()
+    names = ["synflow", "l2_norm"]
+    before = proxies.score_network(network, BATCH, names)
+    with torch.no_grad():
+        for place, weight in enumerate(network.parameters()):
+            weight[place].neg_()
+    assert proxies.score_network(network, BATCH, names) == before
+    assert proxies.score_network(network, BATCH, ["snip"])["snip"] > 0
+
+
 def test_grasp_is_the_change_of_the_gradient_along_itself() -> None:
     network = Small().double()
     batch = (BATCH[0].double(), BATCH[1])

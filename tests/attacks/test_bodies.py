@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -40,31 +40,32 @@ def many(unit: str, *, opened: str = '{"archs":[', closed: str = "]}") -> str:
     return opened + ",".join([unit] * (LARGEST // (len(unit) + 1))) + closed
 
 
-TOO_MUCH: Final = {
-    "members": f"{{{members(300_000)}}}",
-    "members beside archs": f'{{"archs":[0],{members(140_000)}}}',
-    "members of an architecture": f'{{"archs":[{{{members(140_000)}}}]}}',
-    "one member again and again": many('"a":1', opened="{", closed="}"),
-    "members of a network": f'{{"network":{{"model":"x",{members(300_000)}}}}}',
-    "a few thousand members": f'{{"archs":[0],{members(4000)}}}',
-    "lists": many("[]"),
-    "objects": many("{}"),
-    "numbers": many("0"),
-    "fractions": many("1.5"),
-    "texts": many('""'),
-    "escapes": many(r'"\u1234"'),
-    "one long text": f'{{"archs":["{"x" * LARGEST}"]}}',
-    "a long name": f'{{"{"x" * LARGEST}":1}}',
-    "a long number": f'{{"archs":[1{"0" * 10**5}]}}',
-    "a long fraction": f'{{"archs":[0.{"3" * LARGEST}x]}}',
-    "deep lists": "[" * 10**6,
-    "closed deep lists": f'{{"archs":[{"[" * 900}{"]" * 900}]}}',
-    "deep objects": '{"a":' * 5000 + "1" + "}" * 5000,
-    "deep and wide": many("[" * 30 + "]" * 30),
-    "not a number": '{"archs":[NaN]}',
-    "half a character": r'{"archs":["\ud800"]}',
-    "spaces": "[" + " " * LARGEST,
+TOO_MUCH: Final[dict[str, Callable[[], str]]] = {
+    "members": lambda: f"{{{members(300_000)}}}",
+    "members beside archs": lambda: f'{{"archs":[0],{members(140_000)}}}',
+    "members of an architecture": lambda: f'{{"archs":[{{{members(140_000)}}}]}}',
+    "one member again and again": lambda: many('"a":1', opened="{", closed="}"),
+    "members of a network": lambda: f'{{"network":{{"model":"x",{members(300_000)}}}}}',
+    "a few thousand members": lambda: f'{{"archs":[0],{members(4000)}}}',
+    "lists": lambda: many("[]"),
+    "objects": lambda: many("{}"),
+    "numbers": lambda: many("0"),
+    "fractions": lambda: many("1.5"),
+    "texts": lambda: many('""'),
+    "escapes": lambda: many(r'"\u1234"'),
+    "one long text": lambda: f'{{"archs":["{"x" * LARGEST}"]}}',
+    "a long name": lambda: f'{{"{"x" * LARGEST}":1}}',
+    "a long number": lambda: f'{{"archs":[1{"0" * 10**5}]}}',
+    "a long fraction": lambda: f'{{"archs":[0.{"3" * LARGEST}x]}}',
+    "deep lists": lambda: "[" * 10**6,
+    "closed deep lists": lambda: f'{{"archs":[{"[" * 900}{"]" * 900}]}}',
+    "deep objects": lambda: '{"a":' * 5000 + "1" + "}" * 5000,
+    "deep and wide": lambda: many("[" * 30 + "]" * 30),
+    "not a number": lambda: '{"archs":[NaN]}',
+    "half a character": lambda: r'{"archs":["\ud800"]}',
+    "spaces": lambda: "[" + " " * LARGEST,
 }
+"""Makes bodies, each when its test begins: together they are ninety megabytes."""
 
 
 @pytest.fixture(scope="module")
@@ -126,24 +127,29 @@ def assert_refused_in_a_few_words(answer: httpx.Response) -> None:
 def test_a_body_that_holds_too_much_is_refused_while_others_are_answered(
     server: BenchServer, name: str
 ) -> None:
+    body = TOO_MUCH[name]()
     with asking_for_health(server.url) as waits:
         for path in (BATCH, "/v1/models"):
-            assert_refused_in_a_few_words(post(server.url, path, TOO_MUCH[name]))
+            assert_refused_in_a_few_words(post(server.url, path, body))
     assert max(waits) < LONGEST_WAIT
 
 
 def test_every_route_refuses_it(server: BenchServer, posts: dict[str, Any]) -> None:
+    names = ("members", "one long text", "closed deep lists", "a few thousand members")
+    bodies = [TOO_MUCH[name]() for name in names]
     with asking_for_health(server.url) as waits:
         for path in posts:
-            for name in ("members", "one long text", "closed deep lists", "a few thousand members"):
-                assert_refused_in_a_few_words(post(server.url, path, TOO_MUCH[name]))
+            for body in bodies:
+                assert_refused_in_a_few_words(post(server.url, path, body))
     assert max(waits) < LONGEST_WAIT
 
 
 def test_many_at_once_keep_nobody_waiting(server: BenchServer) -> None:
+    names = ("numbers", "fractions", "members of an architecture")
+    bodies = [TOO_MUCH[name]() for name in names]
+
     def send() -> None:
-        names = ("numbers", "fractions", "members of an architecture")
-        statuses.extend(post(server.url, BATCH, TOO_MUCH[name]).status_code for name in names)
+        statuses.extend(post(server.url, BATCH, body).status_code for body in bodies)
 
     statuses: list[int] = []
     senders = [threading.Thread(target=send) for _ in range(8)]

@@ -367,6 +367,10 @@ class TestNames:
 EXAMPLE: Final = "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"
 
 
+def every_cell() -> st.SearchStrategy[TopologyStructure]:
+    return st.sampled_from(TopologyStructure.gen_all(OPERATIONS, 4, return_ori=False))
+
+
 class TestCells:
     @pytest.mark.parametrize(
         ("arch", "expected"),
@@ -406,7 +410,7 @@ class TestCells:
         assert ended.returncode == 1
         assert "pip install 'nas-bench-service[local]'" in ended.stderr
 
-    @given(cell=st.sampled_from(TopologyStructure.gen_all(OPERATIONS, 4, return_ori=False)))
+    @given(cell=st.deferred(every_cell))
     def test_a_cell_is_told_in_every_way_alike(self, cell: TopologyStructure) -> None:
         text = cell.tostr()
         again = topology_str2structure(text)

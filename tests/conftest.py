@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 import pytest
 from hypothesis import settings
+from measuring import unmeasured
 
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.graph_hash import hash_cell
@@ -59,12 +60,14 @@ def unprivileged() -> list[str]:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A made-up NAS-Bench-201 archive of twelve architectures."""
     return write_sample(tmp_path_factory.mktemp("archive"), architectures=12, seed=0)
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def sample_database(sample_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database made of it; not to be written to."""
     folder = tmp_path_factory.mktemp("database")
@@ -73,6 +76,7 @@ def sample_database(sample_archive: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def hardware_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of made-up hardware costs; not to be written to."""
     folder = tmp_path_factory.mktemp("hardware")
@@ -98,7 +102,8 @@ def real_folder(shared: Path) -> Path:
 def real(real_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NasBench201]:
     """The benchmark in the database made of them."""
     folder = tmp_path_factory.mktemp("real")
-    generate(real_folder, folder)
+    with unmeasured():
+        generate(real_folder, folder)
     benchmark = NasBench201(folder / "nasbench201.db")
     yield benchmark
     benchmark.close()
@@ -189,6 +194,7 @@ def write_tfrecord() -> Callable[[Path, Iterable[bytes]], Path]:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nasbench101_payloads() -> list[bytes]:
     """Records of the golden cell and of every cell of up to four vertices, in a random order.
 
@@ -217,6 +223,7 @@ def nasbench101_payloads() -> list[bytes]:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nasbench101_archive(
     nasbench101_payloads: list[bytes],
     write_tfrecord: Callable[[Path, Iterable[bytes]], Path],
@@ -228,6 +235,7 @@ def nasbench101_archive(
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nasbench101_folder(nasbench101_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database made of it; not to be written to."""
     folder = tmp_path_factory.mktemp("nasbench101-database")
@@ -310,6 +318,7 @@ def nds_job() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nds_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A made-up NDS archive of three networks a file, the published ones first in theirs."""
     folder = write_nds_sample(tmp_path_factory.mktemp("nds"), architectures=100, seed=0)
@@ -324,6 +333,7 @@ def nds_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nds_folder(nds_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database made of it; not to be written to."""
     folder = tmp_path_factory.mktemp("nds-database")

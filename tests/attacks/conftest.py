@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 from bench_server import BenchServer, ending_together
 from lying_server import LyingServer, lying
+from measuring import unmeasured
 from one_question import asked_awaited, asked_blocking
 
 from generators.registry import GENERATORS, SAMPLES
@@ -18,6 +19,7 @@ Attacked: TypeAlias = Callable[..., BenchServer]
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with databases of made-up archives; one of them is exported for megabytes."""
     folder = tmp_path_factory.mktemp("attacked")

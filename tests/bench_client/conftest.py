@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from measuring import unmeasured
 from one_question import asked_awaited, asked_blocking
 
 from bench_client import BenchClient, Simulation
@@ -231,16 +232,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_database(tmp_path_factory.mktemp("databases"), synthetic=False)
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def synthetic_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_database(tmp_path_factory.mktemp("synthetic"), synthetic=True)
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def nats_bench_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The databases of the published records of architectures 0 and 11 of both spaces."""
     out = tmp_path_factory.mktemp("nats-bench")

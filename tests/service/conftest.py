@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
+from measuring import unmeasured
 
 from generators.registry import GENERATORS, SAMPLES
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -27,6 +28,7 @@ Serve: TypeAlias = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the databases of made-up archives of twelve architectures."""
     folder = tmp_path_factory.mktemp("sample")
@@ -37,6 +39,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def real_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database of the two real records."""
     if not REAL_RECORDS.is_dir():
@@ -75,6 +78,7 @@ def nasbench101_server(nasbench101_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+@unmeasured()
 def sizes_and_costs_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the databases of the real size space records and the real hardware costs."""
     folder = tmp_path_factory.mktemp("sizes-and-costs")

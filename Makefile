@@ -48,10 +48,11 @@ imports: $(VENV)/.dev
 	@echo '== import-linter'; $(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
 
 # Tests start many processes: none compiles what another one has, whatever the environment says.
+# One process more than cores: some of them wait for a server or a lease at any time.
 coverage: $(VENV)/.dev
 	@echo '== pytest'; rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest \
-	  --numprocesses $(CORES) --dist worksteal --durations 25
+	  --numprocesses $$(($(CORES) + 1)) --dist worksteal --durations 25
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 format: $(VENV)/.dev

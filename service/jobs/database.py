@@ -230,9 +230,11 @@ class JobDatabase:
     def _create(self) -> None:
         # Two that create a table at once fail in PostgreSQL, IF NOT EXISTS or not.
         self.lock(AdvisoryLock.CREATE)
-        with self.peewee.bind_ctx(TABLES):
-            self.peewee.create_tables(TABLES, safe=True)
-            self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
+        # Never by binding the tables to this database: that is seen by all threads, and where two
+        # databases are opened at once, one of them would stay bound.
+        for table in peewee.sort_models(TABLES):
+            peewee.SchemaManager(table, self.peewee).create_all(safe=True)
+        self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
 
     def _tables(self) -> frozenset[str]:
         query = _SQLITE_TABLES if self.is_sqlite else _POSTGRES_TABLES

@@ -21,6 +21,7 @@ from service.jobs.errors import (
 )
 from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, JobState, NewJob
+from service.jobs.tables import TABLES
 
 CPU = Capabilities(device="cpu")
 CROWD = 12
@@ -183,3 +184,17 @@ def refuse(database: Any) -> None:
     """Let the database say of every job that it is there already."""
     trigger = IN_SQLITE if database.is_sqlite else IN_POSTGRESQL
     database.write(lambda: database.peewee.execute_sql(trigger))
+
+
+def test_databases_of_two_kinds_that_are_opened_at_once_stay_apart(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    def use(number: int) -> int:
+        # SQLite files that are new each time, and one PostgreSQL.
+        url = postgres_server.url if number % 2 else None
+        with open_jobs(JobSettings(jobs_dir=tmp_path / str(number), jobs_url=url)) as jobs:
+            jobs.store.submit(new(number))
+            return sum(jobs.store.counts().values())
+
+    assert min(at_once(use)) >= 1
+    assert {table._meta.database for table in TABLES} == {None}

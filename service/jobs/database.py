@@ -232,7 +232,7 @@ class JobDatabase:
         self.lock(AdvisoryLock.CREATE)
         # Never by binding the tables to this database: that is seen by all threads, and where two
         # databases are opened at once, one of them would stay bound.
-        for table in peewee.sort_models(TABLES):
+        for table in TABLES:
             peewee.SchemaManager(table, self.peewee).create_all(safe=True)
         self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
 

@@ -1,8 +1,7 @@
-"""By which names the service may be called, and which pages of browsers are its own.
+"""Host names that the service answers to, and origins of browser pages that may change something.
 
-A page that makes its own name stand for this machine's address ("DNS rebinding") makes a browser
-send requests here, with that name in them. A page of another site may send some requests, too, but
-has to say (`Origin`) whose it is.
+Against DNS rebinding (a page whose name resolves to this machine sends requests here, with that
+name in `Host`) and cross-site requests (a page of another site, which `Origin` names).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who gets a place in the server, and when: once the body is in, and no caller gets them all."""
+"""Admission control: a request takes a place once its body is in, and no caller may take all."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Questions and submissions in a body: of the right media type, and bounded before they are read.
+"""JSON bodies: media type, size and depth are checked before a model validates them.
 
-What a reader of JSON makes of a body takes many times its bytes, and neither it nor a model lets
-anything else run meanwhile. So what a body holds is counted first, in its bytes, then what was read
-is measured, and only then a model looks at it; all of that in a thread, unless the body is small.
+Parsed JSON takes many times the memory of its bytes, and parsing and validating hold Python's lock.
+So punctuation is counted first, in the bytes; then the parsed value is measured; only then does a
+model validate it. Bodies above a few KiB go through this in a thread.
 """
 
 from __future__ import annotations

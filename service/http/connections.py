@@ -1,6 +1,6 @@
-"""The open connections of a worker: how many there may be, and which of them are kept waiting.
+"""Open connections of a worker: their largest number, and the deadlines of those that wait.
 
-One look twice a second serves all deadlines, so that a request pays for none of them.
+All deadlines are checked in one pass twice a second, so that no request pays for a timer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _AT_A_TIME: Final = 32
 
 
 class Connection(Protocol):
-    """What is known of a connection.
+    """What `Connections` needs to know of a connection.
 
     Attributes:
         address: Of the other end.

@@ -1,7 +1,8 @@
-"""HTTP on a connection, within bounds: uvicorn's protocol has none.
+"""HTTP protocol with limits: uvicorn's own has none on header size, time or rate.
 
-Every byte that a caller sends is counted before it is kept, everything a caller should do has a
-deadline, and what is refused is answered with a problem where the protocol still allows an answer.
+Bytes are counted before they are kept: 64 KiB and 100 fields of headers, else 431. Headers and
+bodies have deadlines and least rates, else 408. A client that does not read its response is cut
+off. A refused request gets a problem as its response where the protocol still allows one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _HEAD, _IDLE, _BODY = range(3)
 
 
 class Fault(NamedTuple):
-    """Why a request is refused while it comes in.
+    """A refusal of a request that is still coming in: status and reason.
 
     Attributes:
         status: Of the answer.
@@ -56,7 +57,7 @@ class Fault(NamedTuple):
 
 
 class _TooLongError(Exception):
-    """Ends the parsing of what is over a bound."""
+    """Stops the parser: a limit is exceeded."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -138,7 +139,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def look(self, step: float) -> None:
-        """Close the connection where a deadline is over."""
+        """Close the connection if a deadline has passed."""
         if self._reader_is_late() or self.transport.is_closing():
             return
         waited = self._all.now - self._since

@@ -198,9 +198,11 @@ class JobDatabase:
         now = self.peewee.opened_file() if self.is_sqlite else True
         if now is not None and now == self._checked:
             return
+        # Asked before the tables are: another thread may create them in between.
+        had_jobs = self._had_jobs
         tables = self._tables()
         if SCHEMA_TABLE not in tables:
-            self._refuse_to_create(tables)
+            self._refuse_to_create(tables, had_jobs=had_jobs)
             with self._transaction():
                 self._create()
             tables = self._tables()
@@ -217,11 +219,11 @@ class JobDatabase:
         if self.is_sqlite:
             self.peewee.was_there = True
 
-    def _refuse_to_create(self, tables: frozenset[str]) -> None:
+    def _refuse_to_create(self, tables: frozenset[str], *, had_jobs: bool) -> None:
         """Raise where a database without our table of versions is not to be filled."""
         if tables if self.is_sqlite else tables & TABLE_NAMES:
             raise UnusableStoreError("the database of the jobs holds other tables than theirs")
-        if self._had_jobs:
+        if had_jobs:
             raise StoreUnavailableError(
                 "the database of the jobs is empty and held jobs before: put it back, or start "
                 "anew with the empty one"

@@ -20,11 +20,20 @@ from forked_nbs import start_nbs
 from hypothesis import given
 from hypothesis import strategies as st
 from lying_server import LyingServer, answer, job
+from typer.testing import CliRunner
 
-from bench_client import AsyncBenchClient, BenchClient, BenchError, InvalidSettingError, Job
+from bench_client import (
+    AsyncBenchClient,
+    BenchClient,
+    BenchError,
+    InvalidSettingError,
+    Job,
+    SyntheticDataWarning,
+)
 from bench_client.jobs import progress_line
 from service.cli import commands
 from service.cli.output import print_fields, print_items, print_json
+from service.cli.search import app as search
 
 EVIL: Final = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eevil\r\n[bold red]b[/] [link=http://x]l[/link] :smile:"
@@ -206,8 +215,34 @@ COMMANDS: Final = [
     "query nds",
     "random nasbench201",
     "rank nasbench201 0 --metric test_acc",
+    "search resume search.study",
+    "search run search.toml",
     "top nasbench201 --metric test_acc",
 ]
+
+
+SEARCH: Final = """
+[problem]
+benchmark = "nasbench201"
+dataset = "cifar10"
+num_epochs = 12
+objectives = ["test_acc"]
+[strategy]
+name = "RandomSearch"
+[budget]
+trials = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def searched(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search and its study, for commands that need some."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "search.toml").write_text(SEARCH)
+    arguments = ["run", str(folder / "search.toml"), "--data", str(directory)]
+    with pytest.warns(SyntheticDataWarning):
+        assert CliRunner().invoke(search, arguments, catch_exceptions=False).exit_code == 0
+    return folder
 
 
 def told(
@@ -242,8 +277,13 @@ def test_every_command_that_asks_a_server_is_tried() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 @pytest.mark.parametrize("by", ["option", "environment"])
 def test_an_address_without_a_scheme_is_one_clear_line_in_every_command(
-    line: str, by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str,
+    by: str,
+    searched: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(searched)
     words = line.split()
     if by == "option":
         words += ["--url", "localhost:8000"]

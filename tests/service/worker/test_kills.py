@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 from service.jobs.records import Job, JobState
+from service.jobs.settings import MAX_LOSSES
 
 from .conftest import Lab
 
@@ -33,7 +34,12 @@ def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
         deaths = threads.map(lambda seed: _die_again_and_again(lab, watch, seed), range(WORKERS))
         assert sum(deaths) == KILLS
         ended = [lab.end_of(job) for job in jobs]
-    assert [job.state for job in ended] == [JobState.SUCCEEDED] * JOBS
+    parked = [job for job in ended if job.state is JobState.PARKED]
+    # Whoever killed the same job that often, of sixty, had bad luck; it is told and not lost.
+    assert len(parked) <= JOBS // 20
+    assert {job.losses for job in parked} <= {MAX_LOSSES}
+    ended = [job for job in ended if job not in parked]
+    assert [job.state for job in ended] == [JobState.SUCCEEDED] * (JOBS - len(parked))
     assert sum(lab.jobs.store.counts().values()) == JOBS
     assert watch.changed_results == []
     # Else nothing was interrupted, and nothing shown.

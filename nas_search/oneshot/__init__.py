@@ -1,0 +1,20 @@
+"""One-shot search: one supernet made of a space's own choices, and how it is trained and searched.
+
+Loads PyTorch, unlike strategies, problems and studies.
+"""
+
+from __future__ import annotations
+
+from missing_extra import needs
+
+with needs("hub", "a supernet"):
+    from nas_search.oneshot.samplers import (
+        BinnedPaths,
+        FairPaths,
+        Path,
+        Sampler,
+        SandwichPaths,
+        UniformPaths,
+    )
+
+__all__ = ["BinnedPaths", "FairPaths", "Path", "Sampler", "SandwichPaths", "UniformPaths"]

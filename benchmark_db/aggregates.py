@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.forks import watch_forks
-from benchmark_db.items import Row
-from benchmark_db.reduction import reduce_values
+from benchmark_db.items import Row, reduce_values
 
 __all__ = [
     "AGGREGATE_TABLES",

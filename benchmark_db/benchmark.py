@@ -35,10 +35,10 @@ from benchmark_db.questions import (
     Paging,
     checked_batch,
     checked_limit,
+    checked_reduction,
     integer,
     known_filters,
 )
-from benchmark_db.reduction import checked_reduction
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_db.sampling import sample_numbers
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.items import Item
-from benchmark_db.reduction import reduce_values
+from benchmark_db.items import Item, reduce_values
 
 __all__ = ["MAX_POINTS", "checked_points", "described"]
 

@@ -28,14 +28,21 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
 from benchmark_db.installed_dataset import InstalledDataset
-from benchmark_db.items import COUNTED, RECORDED, SIZE_SOURCE, Row
+from benchmark_db.items import (
+    COUNTED,
+    RECORDED,
+    SIZE_SOURCE,
+    Reduction,
+    Row,
+    reduce_constant,
+    reduce_values,
+)
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench201 import architecture as nasbench201
 from benchmark_db.nats_bench.tables import DATASETS
 from benchmark_db.natssss import architecture as natssss
 from benchmark_db.nds.specification import expanded_cell
-from benchmark_db.questions import MAX_LIMIT, known_filters
-from benchmark_db.reduction import Reduction, checked_reduction, reduce_constant, reduce_values
+from benchmark_db.questions import MAX_LIMIT, checked_reduction, known_filters
 
 __all__ = [
     "CONFIG_COLUMNS",

@@ -1,18 +1,34 @@
-"""Makes the items of an answer from database rows: one a run or, reduced, one a configuration."""
+"""Makes the items of an answer from database rows: one a run or, reduced, one a configuration.
+
+Reductions are the mean, spread or extremes of several runs of one configuration.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 from operator import itemgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from benchmark_db.curves import Curves, MalformedCurvesError
 from benchmark_db.errors import UnusableDatabaseError
-from benchmark_db.reduction import Reduction, reduce_columns, reduce_constant, reduce_values
 
-__all__ = ["COUNTED", "RECORDED", "SIZE_SOURCE", "CurveShape", "Item", "ItemMaker", "Row"]
+__all__ = [
+    "COUNTED",
+    "RECORDED",
+    "REDUCTIONS",
+    "SIZE_SOURCE",
+    "CurveShape",
+    "Item",
+    "ItemMaker",
+    "Reduction",
+    "Row",
+    "reduce_columns",
+    "reduce_constant",
+    "reduce_values",
+]
 
 Item: TypeAlias = dict[str, Any]
 """An answer ready for JSON: the configuration, the run's label, the statistics."""
@@ -28,6 +44,9 @@ RECORDED: Final = "recorded"
 
 CurveShape: TypeAlias = Literal["epochs", "columns"]
 """`epochs`: one object an epoch, as `intermediates`. `columns`: one list a statistic."""
+
+Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
+REDUCTIONS: Final[tuple[Reduction, ...]] = get_args(Reduction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,3 +132,66 @@ class ItemMaker:
         # The one loop that runs hundreds of times a question: left to C.
         rows = map(zip, repeat(names), zip(epochs, *full, strict=True))
         return {"intermediates": list(map(dict, rows))}
+
+
+def reduce_values(values: Sequence[float | None], how: Reduction) -> float | None:
+    """Reduce the recorded values of several runs; None when no run recorded one.
+
+    `mean` does not depend on the order of the runs: the sum is exact before it is divided. `std`
+    is the population standard deviation (divided by n, as the benchmark papers report it), 0 for
+    a single run.
+    """
+    if None in values:
+        values = [value for value in values if value is not None]
+        if not values:
+            return None
+    return _REDUCERS[how](values)  # type: ignore[arg-type]  # no None is left
+
+
+def reduce_constant(value: float, how: Reduction) -> float:
+    """Return what `reduce_values` gives for runs that all have this value."""
+    return 0.0 if how == "std" else value
+
+
+def reduce_columns(
+    curves: Sequence[Sequence[float | None] | None], how: Reduction
+) -> list[float | None] | None:
+    """Reduce the same curve of several runs epoch by epoch.
+
+    Runs without the curve are left out, and so is, at each epoch, a run that has nothing there.
+    Curves of different lengths are reduced over the runs that reach the epoch.
+    """
+    present = [curve for curve in curves if curve is not None]
+    if not present:
+        return None
+    length = max(map(len, present))
+    padded = [curve if len(curve) == length else _padded(curve, length) for curve in present]
+    return [reduce_values(values, how) for values in zip(*padded, strict=True)]
+
+
+def _padded(curve: Sequence[float | None], length: int) -> list[float | None]:
+    return [*curve, *[None] * (length - len(curve))]
+
+
+def _mean(values: Sequence[float]) -> float:
+    # Equal values must come back as they are, which rounding the quotient does not promise.
+    if values.count(values[0]) == len(values):
+        return values[0]
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # the sum of the largest doubles is none; their mean is
+        return math.fsum(value / len(values) for value in values)
+
+
+def _std(values: Sequence[float]) -> float:
+    mean = _mean(values)
+    # Not a sum of squares, which a diverged loss would overflow.
+    return math.hypot(*(value - mean for value in values)) / math.sqrt(len(values))
+
+
+_REDUCERS: Final[dict[Reduction, Callable[[Sequence[float]], float]]] = {
+    "mean": _mean,
+    "std": _std,
+    "min": min,
+    "max": max,
+}

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import orjson
 
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
-from benchmark_db.items import Item, Row
+from benchmark_db.items import REDUCTIONS, Item, Reduction, Row
 
 __all__ = [
     "MAX_BATCH",
@@ -25,6 +25,7 @@ __all__ = [
     "Paging",
     "checked_batch",
     "checked_limit",
+    "checked_reduction",
     "choice",
     "decode_cursor",
     "encode_cursor",
@@ -195,6 +196,19 @@ def checked_limit(limit: Any) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
         raise InvalidQuestionError("limit", f"{shown(limit)} is not in 1 to {MAX_LIMIT}")
     return limit
+
+
+def checked_reduction(name: str | None) -> Reduction | None:
+    """Return the reduction of this name, None for None.
+
+    Raises:
+        InvalidQuestionError: There is no reduction of this name.
+    """
+    if name is None or name in REDUCTIONS:
+        return name
+    raise InvalidQuestionError(
+        "reduction", f"unknown reduction {shown(name)}; known are {', '.join(REDUCTIONS)}"
+    )
 
 
 def fingerprint(*parts: Any) -> str:

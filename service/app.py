@@ -11,21 +11,18 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from missing_extra import needs
-from service.access.callers import RateLimits, Shares
 from service.access.keys import KeyFile, KeyRing
-from service.access.trusted_hosts import TrustedHosts
 from service.http import openapi
-from service.http.access import Access
-from service.http.admission import Admission
+from service.http.access import Access, RateLimits, TrustedHosts
+from service.http.admission import Admission, Shares
 from service.http.fast_path import ErrorHandler, FastPath, Read, fast_path_reads
 from service.http.job_problems import install_job_problem_handlers
 from service.http.problems import install_problem_handlers
 from service.http.questions import install_not_modified_handler
-from service.http.request_middleware import RequestMiddleware
+from service.http.request_middleware import RequestCounter, RequestMiddleware
 from service.http.shutdown import Shutdown
 from service.lifespan import lifespan_of
 from service.logs import configure_logs
-from service.observability.metrics import RequestCounter
 from service.routes import (
     artifacts,
     checkpoints,

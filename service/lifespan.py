@@ -19,15 +19,16 @@ from fastapi import FastAPI
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench201.architecture import isomorphism_classes
-from service.access.callers import Shares
+from service.http.admission import Shares
 from service.http.connections import Connections
 from service.http.job_service import JobService
 from service.http.job_watch import JobWatch
 from service.http.questions import ResponseCache
+from service.http.request_middleware import RequestCounter
 from service.http.shutdown import Shutdown, when_told_to_stop
 from service.http.streams import Exports
 from service.jobs import JobSettings
-from service.observability.metrics import Metrics, RequestCounter, database_families
+from service.observability.metrics import Metrics, database_families
 from service.routes.server_state import note_regularly
 from service.settings import Settings
 

@@ -18,12 +18,11 @@ from peewee import SQL
 
 from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.items import Item
+from benchmark_db.items import Item, reduce_values
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import SPACE_COLUMNS, STATS, Run
 from benchmark_db.questions import known_filters
-from benchmark_db.reduction import reduce_values
 
 __all__ = ["DISTRIBUTION_FILTERS", "ERRORS", "METRICS", "distributions", "families"]
 

@@ -18,8 +18,8 @@ import typer
 from benchmark_db.catalog import Catalog
 from missing_extra import needs
 from service.access.keys import KeyFile
-from service.access.trusted_hosts import is_local
 from service.cli.options import DataDirectory, existing_directory
+from service.http.access import is_local
 from service.jobs import JobSettings
 from service.settings import Settings
 

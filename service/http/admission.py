@@ -1,21 +1,24 @@
-"""Admission control: a request takes a place once its body is in, and no caller may take all."""
+"""Admission control: a request takes a place once its body is in, and no caller may take all.
+
+A caller is a key, or an address where no key was shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
-from typing import Final
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.callers import NoPlaceError, Shares, caller_of
 from service.access.required_scopes import OPEN
 from service.http.problems import problem
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "NoPlaceError", "Shares", "caller_of", "neighborhood"]
 
 _WITHOUT_BODY: Final = frozenset({"GET", "OPTIONS"})
 _OWN_PLACES: Final = ("/export", "/events")
@@ -23,6 +26,9 @@ _OWN_PLACES: Final = ("/export", "/events")
 _SMALL: Final = 2**16
 """Bytes of a body that are not counted: a connection may have as many in its buffer anyway."""
 _RETRY_AFTER: Final = "1"
+_NEIGHBORHOOD: Final = 64
+"""Bits of an IPv6 address that tell callers apart; the others are the caller's to choose."""
+_LONGEST_NAME: Final = 64
 
 
 class Admission:
@@ -236,3 +242,81 @@ def _too_large(request: Request, max_body: int) -> Response:
 
 def _too_large_detail(max_body: int) -> str:
     return f"the body is longer than {max_body} bytes; send what it holds in smaller batches"
+
+
+def caller_of(scope: Mapping[str, Any]) -> str:
+    """Return what stands for the caller of a request: the name of its key or its address."""
+    name = scope.get("key_name")
+    return f"key {name}" if name else neighborhood(scope.get("client"))
+
+
+def neighborhood(client: tuple[str, int] | None) -> str:
+    """Return what stands for the caller at an address."""
+    host = client[0] if client else ""
+    if ":" not in host:
+        return host[:_LONGEST_NAME]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host[:_LONGEST_NAME]
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address, _NEIGHBORHOOD), strict=False))
+    return host
+
+
+class NoPlaceError(Exception):
+    """There is no place.
+
+    Attributes:
+        most: How many there are for this caller.
+        of_caller: Whether the caller itself has all that one may have.
+    """
+
+    def __init__(self, most: int, *, of_caller: bool) -> None:
+        super().__init__(most)
+        self.most = most
+        self.of_caller = of_caller
+
+
+class Shares:
+    """A number of places. Belongs to one event loop.
+
+    Args:
+        most: How many there are.
+        share: What part of them one caller may take; at least one.
+
+    Attributes:
+        most: How many there are.
+        taken: How many are taken.
+    """
+
+    def __init__(self, most: int, share: float) -> None:
+        self.most = most
+        self._most_of_one = max(1, int(most * share))
+        self.taken = 0
+        self._by_caller: dict[str, int] = {}
+
+    def take(self, caller: str, number: int = 1) -> None:
+        """Take places.
+
+        Raises:
+            NoPlaceError: There are not as many; none is taken.
+        """
+        has = self._by_caller.get(caller, 0) + number
+        if has > self._most_of_one < self.most:
+            raise NoPlaceError(self._most_of_one, of_caller=True)
+        if self.taken + number > self.most:
+            raise NoPlaceError(self.most, of_caller=False)
+        self.taken += number
+        self._by_caller[caller] = has
+
+    def give_back(self, caller: str, number: int = 1) -> None:
+        """Give back places that the caller has."""
+        self.taken -= number
+        has = self._by_caller[caller] - number
+        if has:
+            self._by_caller[caller] = has
+        else:
+            del self._by_caller[caller]

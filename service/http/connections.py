@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final, Protocol
 
-from service.observability.metrics import RequestCounter
+from service.http.request_middleware import RequestCounter
 from service.settings import Settings
 
 __all__ = ["Connection", "Connections"]

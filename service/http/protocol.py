@@ -19,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.access.callers import neighborhood
+from service.http.admission import neighborhood
 from service.http.connections import Connections
 from service.http.problems import problem
 from service.http.request_middleware import security_headers

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
-from service.access.callers import NoPlaceError, Shares, caller_of
+from service.http.admission import NoPlaceError, Shares, caller_of
 from service.http.problems import problem
 from service.settings import Settings
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, TypeAlias
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmark_db.items import Reduction
 from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from benchmark_db.questions import MAX_LIMIT
-from benchmark_db.reduction import Reduction
 
 __all__ = [
     "FILTERS",

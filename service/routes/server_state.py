@@ -18,7 +18,7 @@ from benchmark_db.answers import Answer, benchmark_answer, benchmarks_answer
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.installed_dataset import InstalledDataset
-from service.access.callers import Shares
+from service.http.admission import Shares
 from service.http.openapi import READ_PROBLEMS, problems
 from service.http.problems import problem
 from service.http.questions import ResponseCache, answer_now, cache_headers

@@ -13,7 +13,7 @@ import pytest
 from bench_server import BenchServer
 
 from service.access.keys import KeyFile, KeyScope
-from service.access.trusted_hosts import TrustedHosts, is_own_origin
+from service.http.access import TrustedHosts, is_own_origin
 
 SUBMISSION: Final = {"network": {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}}
 STATS: Final = "/v1/nasbench201/computed-stats"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from benchmark_db.aggregates import Aggregates, AggregateSums, aligned, pack_column
 from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.items import reduce_values
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.reduction import reduce_values
 from benchmark_db.verify import verify_database
 
 VALUES = st.one_of(

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_db.errors import InvalidQuestionError
-from benchmark_db.reduction import (
+from benchmark_db.items import (
     REDUCTIONS,
     Reduction,
-    checked_reduction,
     reduce_columns,
     reduce_values,
 )
+from benchmark_db.questions import checked_reduction
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 runs = st.lists(st.none() | finite, min_size=1, max_size=6)

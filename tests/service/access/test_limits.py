@@ -17,9 +17,8 @@ from typing import Any, Final, TypeAlias
 import httpx
 import pytest
 
-from service.access.callers import RateLimits
 from service.access.keys import KeyFile, KeyScope, draw_token
-from service.access.trusted_hosts import TrustedHosts
+from service.http.access import RateLimits, TrustedHosts
 from service.secret_files import WrongSettingError
 from service.settings import Settings
 

@@ -15,8 +15,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.http.request_middleware import RequestCounter
 from service.jobs.records import DeviceState, JobState, WorkerState
-from service.observability.metrics import Metrics, RequestCounter, job_families
+from service.observability.metrics import Metrics, job_families
 
 Serve: TypeAlias = Callable[..., str]
 

@@ -2,10 +2,10 @@
 
 python benchmarks/training_speed.py [SECONDS]
 
-Both train NasBench201 (8 channels, a cell a stack, all edges conv_3x3) on 1,000 made-up images of
-8 x 8 in batches of 100, by SGD with Nesterov's momentum and weight decay, on one thread. They take
-turns, an epoch each, and processor time counts, so that a busy machine changes little; the share is
-the median of the pairs.
+Both train NasBench201 (8 channels, a cell a stack, all edges conv_3x3) on 1,700 of scikit-learn's
+digits, which are real images of 8 x 8, in batches of 100, by SGD with Nesterov's momentum and
+weight decay, on one thread. They take turns, an epoch each, and processor time counts, so that a
+busy machine changes little; the share is the median of the pairs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from sklearn.datasets import load_digits
 from torch import nn
 
 import model_hub
 from nas_search.training import Images, Recipe, Trainer
 
-IMAGES: Final = 1000
+IMAGES: Final = 1700
 BATCH: Final = 100
 SECONDS: Final = 30.0
 
@@ -32,9 +33,7 @@ def main() -> None:
     """Print images a second of both loops, and the share."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (IMAGES, 3, 8, 8), generator=generator).to(torch.uint8)
-    images = Images(pixels, torch.arange(IMAGES) % 10)
+    images = digits()
     recipe = Recipe(epochs=100_000, batch_size=BATCH, lr=0.01, nesterov=True, weight_decay=5e-4)
     trainer = Trainer(network(), images, recipe)
     epochs = iter(range(1, recipe.epochs))
@@ -50,6 +49,14 @@ def main() -> None:
     print(f"bare loop          {IMAGES / statistics.median(bare):8.0f} images a second")
     print(f"nas_search.training {IMAGES / statistics.median(ours):7.0f} images a second")
     print(f"share {share:.1%} over {len(ours)} pairs of epochs")
+
+
+def digits() -> Images:
+    """Return the images, their one channel three times."""
+    held = load_digits()
+    grey = torch.from_numpy(held.images[:IMAGES] * (255 / 16)).round().to(torch.uint8)
+    labels = torch.from_numpy(held.target[:IMAGES]).long()
+    return Images(grey[:, None].repeat(1, 3, 1, 1), labels)
 
 
 def network() -> nn.Module:

@@ -34,7 +34,7 @@ from nas_search.study.events import (
     progress_sink,
 )
 from nas_search.study.history import History, StudyFile
-from nas_search.study.plot import plot_regret
+from nas_search.study.plot import plot_front, plot_regret
 from nas_search.study.regret import (
     RegretBand,
     Step,
@@ -82,6 +82,7 @@ __all__ = [
     "mann_whitney",
     "ndjson_sink",
     "oracle_value",
+    "plot_front",
     "plot_regret",
     "progress_sink",
     "read_runs",

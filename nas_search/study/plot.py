@@ -1,22 +1,25 @@
-"""Regret over simulated time as a picture: a line for the median, a band for the quartiles."""
+"""Pictures of studies, PNG or SVG: regret over simulated time, and the front of two objectives."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from missing_extra import MissingExtraError, needs
 from nas_search.errors import PlotError
+from nas_search.study.history import History
 from nas_search.study.regret import RegretBand
 
-__all__ = ["plot_regret"]
+__all__ = ["plot_front", "plot_regret"]
 
 _FORMATS: Final = (".png", ".svg")
 _INCHES: Final = (6.4, 4.0)
 _BAND_OPACITY: Final = 0.2
+_AXES: Final = 2
 _SALT: Final = "nas-bench-service"
 """Of the names in an SVG: a fixed one gives the same picture the same bytes."""
 
@@ -32,6 +35,52 @@ def plot_regret(bands: Sequence[RegretBand], path: str | os.PathLike[str]) -> No
         PlotError: The ending is another, or matplotlib is not installed.
         OSError: The file cannot be written.
     """
+    with _axes(path) as axes:
+        _draw(axes, bands)
+
+
+def plot_front(study: History, path: str | os.PathLike[str]) -> None:
+    """Draw the trials of a study with two objectives, and their front as a line, into a file.
+
+    The first objective is upwards, the second to the right; trials beyond a bound are left out.
+
+    Args:
+        study: A study, or a `StudyFile`.
+        path: Where to; its ending, `.png` or `.svg`, says which format.
+
+    Raises:
+        PlotError: There are not two objectives, no trial is within the bounds, the ending is
+            another, or matplotlib is not installed.
+        OSError: The file cannot be written.
+    """
+    metrics = [one.metric for one in study.goals.objectives]
+    if len(metrics) != _AXES:
+        raise PlotError(f"a front is drawn of two objectives; this study has {len(metrics)}")
+    if not study.front:
+        raise PlotError("no trial is within the bounds, so there is no front to draw")
+    upwards, rightwards = metrics
+    feasible = [one for one in study.trials if one.scores and not one.violation]
+    with _axes(path) as axes:
+        axes.scatter(
+            [one.metrics[rightwards] for one in feasible],
+            [one.metrics[upwards] for one in feasible],
+            color="0.7",
+            label=f"{len(feasible)} trials",
+        )
+        axes.plot(
+            [one.metrics[rightwards] for one in study.front],
+            [one.metrics[upwards] for one in study.front],
+            marker="o",
+            label=f"front, {len(study.front)} of them",
+        )
+        axes.set_xlabel(rightwards)
+        axes.set_ylabel(upwards)
+        axes.legend()
+
+
+@contextmanager
+def _axes(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Give axes to draw into; what was drawn is then written to the file."""
     target = Path(path)
     if target.suffix.lower() not in _FORMATS:
         raise PlotError(f"{target}: plots are drawn as {' or '.join(_FORMATS)}")
@@ -44,7 +93,7 @@ def plot_regret(bands: Sequence[RegretBand], path: str | os.PathLike[str]) -> No
         raise PlotError(str(error)) from error
     with rc_context({"svg.hashsalt": _SALT}):
         figure = Figure(figsize=_INCHES, layout="constrained")
-        _draw(figure.add_subplot(), bands)
+        yield figure.add_subplot()
         metadata = {"Date": None} if target.suffix.lower() == ".svg" else {}
         figure.savefig(target, metadata=metadata)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -33,6 +34,9 @@ SAYS: Final = {
 
 OF_JOBS: Final = "timed_networks"
 """The example that needs a worker."""
+
+OF_TRAINING: Final = "train_on_digits"
+"""The example that asks no benchmark."""
 
 WITH_EXTRA: Final = {"optuna_study": "optuna"}
 
@@ -100,13 +104,13 @@ def _wait_for(url: str, server: ForkedProcess) -> None:
     raise AssertionError("the service is not ready after 30 s")
 
 
-def ran(name: str, **environment: str) -> str:
+def ran(name: str, *arguments: str, **environment: str) -> str:
     """Run an example and return what it printed."""
     module = WITH_EXTRA.get(name)
     if module is not None and importlib.util.find_spec(module) is None:
         pytest.skip(f"{name} needs {module}, an extra")
     ended = subprocess.run(
-        [sys.executable, *STRICT, str(EXAMPLES / f"{name}.py")],
+        [sys.executable, *STRICT, str(EXAMPLES / f"{name}.py"), *arguments],
         env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
@@ -117,7 +121,7 @@ def ran(name: str, **environment: str) -> str:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SAYS, OF_JOBS}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SAYS, OF_JOBS, OF_TRAINING}
 
 
 @pytest.mark.parametrize("name", SAYS)
@@ -137,3 +141,21 @@ def test_the_example_of_jobs_follows_them_to_their_results(service: str) -> None
     assert all(re.fullmatch(r"\d+: \d+\.\d\d %, \d+\.\d\d ms an image", line) for line in results)
     followed = [line.rpartition(" is ")[2] for line in said if line.startswith("  job ")]
     assert sum(state.startswith("succeeded") for state in followed) == 3
+
+
+def test_the_example_of_training_goes_on_with_its_study_and_draws_its_front(tmp_path: Path) -> None:
+    said = ran(OF_TRAINING, str(tmp_path)).splitlines()
+    assert said[:2] == ["trials 0 to 6", "trials 6 to 12"]
+    front = [re.fullmatch(r" *([\d.]+) % with +([\d,]+) macs", line) for line in said[2:-1]]
+    points = [(float(one[1]), int(one[2].replace(",", ""))) for one in front if one]
+    assert len(points) == len(front) > 0
+    assert points == sorted(points, reverse=True)
+    assert points[0][0] > 90
+    assert all(macs <= 500_000 for _, macs in points)
+    tested = re.fullmatch(r"the best has ([\d.]+) % of the test images right", said[-1])
+    assert tested
+    assert float(tested[1]) > 85
+    assert ET.parse(tmp_path / "digits.svg").getroot().tag.endswith("svg")  # noqa: S314 - written just above
+    # What is complete is not trained again.
+    again = ran(OF_TRAINING, str(tmp_path)).splitlines()
+    assert again == ["trials 12 to 12", "trials 12 to 12", *said[2:]]

@@ -9,7 +9,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from nas_search.study import PlotError, RecordedRun, RegretBand, plot_regret, regret_bands
+from nas_search import Budget, FunctionProblem, Study
+from nas_search.strategies import GridSearch
+from nas_search.study import (
+    PlotError,
+    RecordedRun,
+    RegretBand,
+    StudyFile,
+    plot_front,
+    plot_regret,
+    regret_bands,
+)
 
 RunOf = Callable[..., RecordedRun]
 
@@ -74,3 +84,36 @@ except study.PlotError as error:
         cwd=Path(__file__).resolve().parents[2],
     )
     assert "pip install 'nas-bench-service[study]'" in run.stdout
+
+
+def searched(objectives: list[str], path: Path | None = None, least: float = 0) -> Study:
+    """Four trials, of which three are a front and one is beyond a bound of 5."""
+    problem = FunctionProblem(
+        {"x": [1, 2, 3, 9]},
+        lambda sample: {"gain": 10 * sample["x"], "size": sample["x"]},
+        objectives=objectives,
+        bounds={"size": (least, 5)},
+    )
+    study = Study(path, problem, GridSearch())
+    study.run(Budget(trials=4))
+    return study
+
+
+def test_a_front_is_drawn_of_a_study_and_of_its_file_alike(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    with searched(["gain", "-size"], tmp_path / "s.study") as study:
+        plot_front(study, tmp_path / "study.svg")
+    plot_front(StudyFile(tmp_path / "s.study"), tmp_path / "file.svg")
+    drawn = (tmp_path / "study.svg").read_text()
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - written just above
+    assert all(f"<!-- {text} -->" in drawn for text in ("3 trials", "front, 3 of them"))
+    assert all(f"<!-- {text} -->" in drawn for text in ("gain", "size"))
+    assert (tmp_path / "file.svg").read_text() == drawn
+
+
+def test_a_front_of_one_objective_or_of_no_trials_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlotError, match="two objectives; this study has 1"):
+        plot_front(searched(["gain"]), tmp_path / "f.svg")
+    with pytest.raises(PlotError, match="no trial is within the bounds"):
+        plot_front(searched(["gain", "-size"], least=4), tmp_path / "f.svg")
+    assert list(tmp_path.iterdir()) == []

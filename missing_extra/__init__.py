@@ -17,8 +17,8 @@ __all__ = ["PACKAGES", "MissingExtraError", "needs", "refuse_missing"]
 
 PACKAGES: Final = frozenset(
     {
-        *("bench_client", "benchmark_db", "generators", "missing_extra", "model_hub"),
-        *("nas_search", "safe_pickle", "service"),
+        *("bench_client", "benchmark_db", "benchmark_spec", "generators", "missing_extra"),
+        *("model_hub", "nas_search", "safe_pickle", "service"),
     }
 )
 """The packages of this project."""

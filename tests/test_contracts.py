@@ -28,6 +28,11 @@ PLANTED: Final = {
         ("bench_client/errors.py", "generators.build"),
         ("nas_search/__init__.py", "service.settings"),
     ],
+    "spec": [
+        ("benchmark_spec/spec.py", "benchmark_db.errors"),
+        ("benchmark_spec/spaces.py", "numpy"),
+        ("benchmark_spec/errors.py", "missing_extra"),
+    ],
     "client": [
         ("bench_client/errors.py", "peewee"),
         ("bench_client/clients.py", "numpy"),

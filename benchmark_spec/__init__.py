@@ -1,0 +1,43 @@
+"""Descriptions of benchmarks as data: architectures, axes, statistics with units and directions.
+
+The lowest package: it needs the standard library alone, so that the tables, the client and the
+server can all read the same description.
+"""
+
+from benchmark_spec.errors import SpecError, SpellingError
+from benchmark_spec.spaces import Equal, Field, Like, Listed, ListedNames, OpenSpace, Product, Space
+from benchmark_spec.spec import (
+    RESERVED_FIELDS,
+    RESERVED_NAMES,
+    Axis,
+    BenchmarkSpec,
+    Column,
+    Curve,
+    Label,
+    RawFile,
+    Stat,
+)
+from benchmark_spec.units import UNITS
+
+__all__ = [
+    "RESERVED_FIELDS",
+    "RESERVED_NAMES",
+    "UNITS",
+    "Axis",
+    "BenchmarkSpec",
+    "Column",
+    "Curve",
+    "Equal",
+    "Field",
+    "Label",
+    "Like",
+    "Listed",
+    "ListedNames",
+    "OpenSpace",
+    "Product",
+    "RawFile",
+    "Space",
+    "SpecError",
+    "SpellingError",
+    "Stat",
+]

@@ -1,0 +1,434 @@
+"""A declared table: one TOML file that says what it is and how its raw files are read.
+
+The language is data: a path to a value (`a.b[2]`, `[*]` for one a run, `$key`, `$file`, `$value`),
+a scale, a map from value to value, and which values mean "not recorded". docs/adding-a-benchmark.md
+has an example of every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
+
+from benchmark_spec.errors import SpecError, shown
+from benchmark_spec.spaces import Equal, Like, Listed, Product, Space
+from benchmark_spec.spec import Axis, AxisValue, BenchmarkSpec, Better, Label, RawFile, Stat
+from benchmark_spec.toml_table import TomlFile, TomlTable
+
+__all__ = ["READERS", "Arch", "Checks", "Declaration", "Equality", "Figure", "Golden", "Reader"]
+__all__ += ["Rows", "read_declaration", "shipped_declarations"]
+
+Reader: TypeAlias = Literal["json", "json-lines", "csv", "npy", "parquet", "pickle"]
+READERS: Final[tuple[Reader, ...]] = get_args(Reader)
+
+_TABLES: Final = Path(__file__).parent / "tables"
+_TABULAR: Final = frozenset({"json-lines", "csv", "npy", "parquet"})
+_MOST_RUNS: Final = 1_000
+_STEP: Final = "[*]"
+_MEANS: Final = ("mean", "std", "min", "max")
+_SENTENCES: Final[Mapping[str, str]] = {
+    "dataset": "The data set.",
+    "num_epochs": "Training budget, in epochs.",
+}
+_EPOCHS: Final = "epochs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """How the value of a statistic is found in a record, and what becomes of it.
+
+    Attributes:
+        path: Where it is; with `[*]` one value a run.
+        scale: What it is multiplied by; a negative power of ten divides exactly.
+        map: Values that stand for others, by their text.
+        null: Values that mean "not recorded", beside those of all figures.
+    """
+
+    path: str
+    scale: float = 1.0
+    map: Mapping[str, float]
+    null: tuple[Any, ...] = ()
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether there is a value for each run."""
+        return _STEP in self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arch:
+    """How an architecture is found in a record.
+
+    Attributes:
+        path: Where its spelling is.
+        choices: Names of the numbers, where it is a tuple of numbers.
+        order: For each place of the space, where in the tuple it is; None: in order.
+    """
+
+    path: str
+    choices: tuple[str, ...] = ()
+    order: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """How records are found.
+
+    Attributes:
+        reader: Of which format the raw file is.
+        each: Where the records are, for formats that are no tables: a path, `items`, or `list`.
+        arch: Their architecture.
+        parts: Where the value of an axis is, or the value itself.
+        label: Where the label of a run is; None where a record has all runs or the only one.
+        runs: Runs in a record.
+        null: Values that mean "not recorded".
+    """
+
+    reader: Reader
+    each: str
+    arch: Arch
+    parts: Mapping[str, str | int]
+    label: str | None
+    runs: int
+    null: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equality:
+    """What a record must say of itself: a value is a reduction of a statistic's runs.
+
+    Attributes:
+        path: Where the value is.
+        reduction: `mean`, `std`, `min` or `max`.
+        stat: The statistic.
+        tolerance: How far they may be apart.
+    """
+
+    path: str
+    reduction: str
+    stat: str
+    tolerance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """A published figure: the mean of a statistic over the runs of an architecture.
+
+    Attributes:
+        arch: The architecture.
+        part: Values by axis, where there are several.
+        stat: The statistic.
+        value: The figure, compared to as many decimals as it is given with.
+    """
+
+    arch: str | int
+    part: Mapping[str, AxisValue]
+    stat: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What must be true of the rows.
+
+    Attributes:
+        complete: Whether every architecture of the space is there.
+        range: Least and greatest value of each statistic.
+        equal: What records must say of themselves.
+        golden: Published figures.
+    """
+
+    complete: bool
+    range: Mapping[str, tuple[float, float]]
+    equal: tuple[Equality, ...]
+    golden: tuple[Golden, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """A declared table.
+
+    Attributes:
+        spec: What it is.
+        rows: How its records are found.
+        figures: How its statistics are found in a record, by name.
+        checks: What must be true of them.
+    """
+
+    spec: BenchmarkSpec
+    rows: Rows
+    figures: Mapping[str, Figure]
+    checks: Checks
+
+
+def shipped_declarations() -> dict[str, Path]:
+    """Return the declarations that come with the program, by name."""
+    return {path.stem: path for path in sorted(_TABLES.glob("*.toml"))}
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read a declaration.
+
+    Raises:
+        SpecError: It is malformed, has an unknown key, or contradicts itself. The message says
+            where.
+        OSError: It cannot be read.
+    """
+    root = TomlFile(path).root()
+    metrics = root.table("metrics")
+    axes = _axes(root.table("parts"))
+    stats = tuple(_stat(metrics.table(name), name, axes) for name in metrics.keys)
+    rows_table, label_table = root.table("rows"), root.table("label")
+    rows = _rows(rows_table, axes, label_table.find("path", str))
+    label = _label(label_table, rows)
+    try:
+        spec = BenchmarkSpec(
+            name=root.take("name", str),
+            title=root.take("title", str),
+            citation=root.take("citation", str),
+            licence=root.take("licence", str),
+            homepage=root.take("homepage", str, ""),
+            notes=root.texts("notes"),
+            raw_files=tuple(map(_raw_file, root.tables("file"))),
+            space=_space(root.table("space")),
+            axes=axes,
+            label=label,
+            stats=stats,
+        )
+    except SpecError as error:
+        told = str(error)
+        raise SpecError(told if told.startswith(path.name) else f"{path.name}: {told}") from error
+    figures = {name: _figure(metrics.table(name), rows) for name in metrics.keys}
+    checks = _checks(root.table("check"), spec)
+    root.finish()
+    return Declaration(spec=spec, rows=rows, figures=figures, checks=checks)
+
+
+def _raw_file(table: TomlTable) -> RawFile:
+    file = RawFile(name=table.take("name", str), sha256=table.find("sha256", str))
+    table.finish()
+    return file
+
+
+def _space(table: TomlTable) -> Space:
+    like = table.find("like", str)
+    kind = table.find("kind", str) or ("like" if like else None)
+    space: Space
+    if kind == "like" and like is not None:
+        space = Like(benchmark=like)
+    elif kind == "listed":
+        space = Listed(example=table.take("example", str))
+    elif kind == "product":
+        space = Product(
+            length=table.take("length", int),
+            choices=table.texts("choices"),
+            digits=table.find("digits", str),
+            equal=_equal(table.table("equal")),
+        )
+    else:
+        raise table.error(f"kind {shown(kind)} is none of product, listed, like")
+    table.finish()
+    return space
+
+
+def _equal(table: TomlTable) -> Equal | None:
+    if not table.keys:
+        return None
+    groups: list[Any] = table.take("within", list)
+    if not all(isinstance(group, list) and all(type(p) is int for p in group) for group in groups):
+        raise table.error(f"{shown(groups)} are no lists of places", "within")
+    equal = Equal(within=tuple(map(tuple, groups)), drop=table.take("drop", str))
+    table.finish()
+    return equal
+
+
+def _axes(table: TomlTable) -> tuple[Axis, ...]:
+    axes = []
+    for name in table.keys:
+        said = table.any(name)
+        unit = _EPOCHS if name == "num_epochs" else None
+        sentence = _SENTENCES.get(name, f"The {name.replace('_', ' ')}.")
+        if isinstance(said, dict):
+            inner = table.table(name)
+            said = inner.any("values")
+            sentence = inner.take("description", str, sentence)
+            inner.finish()
+        values = said if isinstance(said, list) else [said]
+        if not all(type(value) in (str, int) for value in values):
+            raise table.error(f"{shown(values)} are no names or whole numbers", name)
+        axes.append(Axis(name=name, values=tuple(values), description=sentence, unit=unit))
+    return tuple(axes)
+
+
+def _label(table: TomlTable, rows: Rows) -> Label | None:
+    if not table.keys and rows.runs == 1:
+        return None
+    several = rows.runs > 1
+    name = table.take("name", str, "run")
+    sentence = "Number of the run, from 0" if several else "What tells the runs apart"
+    description = table.take("description", str, f"{sentence}; null when several are reduced.")
+    if several == (rows.label is not None):
+        raise table.error("either a record has `runs`, or a label has a `path`")
+    table.finish()
+    return Label(name=name, description=description)
+
+
+def _rows(table: TomlTable, axes: tuple[Axis, ...], label: str | None) -> Rows:
+    reader = table.take("reader", str)
+    if reader not in READERS:
+        raise table.error(f"unknown reader {shown(reader)}; known are {', '.join(READERS)}")
+    each = table.find("each", str)
+    if (each is not None) == (reader in _TABULAR):
+        told = "has no" if reader in _TABULAR else "needs"
+        raise table.error(f"a reader of {reader} {told} `each`, which says where records are")
+    runs = table.take("runs", int, 1)
+    if not 1 <= runs <= _MOST_RUNS:
+        raise table.error(f"{runs} runs, which are 1 to {_MOST_RUNS}", "runs")
+    parts = table.table("parts")
+    found = {name: parts.any(name) for name in parts.keys}
+    for name, value in found.items():
+        if name not in [axis.name for axis in axes] or type(value) not in (str, int):
+            raise parts.error(f"{name} = {shown(value)} says of no axis where its value is", name)
+    for axis in axes:
+        if len(axis.values) > 1 and axis.name not in found:
+            raise parts.error(f"say where the {axis.name} of a record is: it has several values")
+    rows = Rows(
+        reader=reader,
+        each=each or "",
+        arch=_arch(table),
+        parts=found,
+        label=label,
+        runs=runs,
+        null=tuple(table.find("null", list) or ()),
+    )
+    table.finish()
+    return rows
+
+
+def _arch(table: TomlTable) -> Arch:
+    if isinstance(table.any("arch"), str):
+        return Arch(path=table.take("arch", str))
+    inner = table.table("arch")
+    order = inner.find("order", list)
+    arch = Arch(
+        path=inner.take("path", str),
+        choices=inner.texts("choices"),
+        order=None if order is None else tuple(order),
+    )
+    if arch.order is not None and sorted(arch.order) != list(range(len(arch.order))):
+        raise inner.error(f"{shown(order)} is no order of places", "order")
+    inner.finish()
+    return arch
+
+
+def _stat(table: TomlTable, name: str, axes: tuple[Axis, ...]) -> Stat:
+    unit = table.take("unit", str)
+    units: dict[str, dict[str, str]] = {}
+    betters: dict[str, dict[str, Better]] = {}
+    for axis in axes:
+        by = table.table(f"by_{axis.name}")
+        for value in by.keys:
+            other = by.table(value)
+            other_unit, other_better = other.find("unit", str), other.find("better", str)
+            if other_unit is not None:
+                units.setdefault(axis.name, {})[value] = other_unit
+            if other_better is not None:
+                betters.setdefault(axis.name, {})[value] = _better(other)
+            other.finish()
+    return Stat(
+        name=name,
+        unit=unit,
+        better=_better(table),
+        description=table.take("description", str, f"{name} as published, in {unit}."),
+        derived=table.take("derived", bool, False),  # noqa: FBT003 - a default
+        example=table.find("example", float),
+        unit_by=units,
+        better_by=betters,
+    )
+
+
+def _better(table: TomlTable) -> Better:
+    better = table.take("better", str)
+    if better not in get_args(Better):
+        raise table.error(f"better {shown(better)} is neither larger nor smaller", "better")
+    return cast("Better", better)
+
+
+_OF_STATS: Final = ("unit", "better", "description", "derived", "example")
+
+
+def _figure(table: TomlTable, rows: Rows) -> Figure:
+    mapped = table.table("map")
+    values = {key: mapped.take(key, float) for key in mapped.keys}
+    figure = Figure(
+        path=table.take("path", str),
+        scale=table.take("scale", float, 1.0),
+        map=values,
+        null=tuple(table.find("null", list) or ()),
+    )
+    if not figure.scale:
+        raise table.error("a scale of 0", "scale")
+    if figure.of_runs and rows.runs == 1:
+        raise table.error(f"{figure.path} has a value a run: say how many `runs`", "path")
+    for key in (*_OF_STATS, *(key for key in table.keys if key.startswith("by_"))):
+        table.any(key)
+    table.finish()
+    return figure
+
+
+def _checks(table: TomlTable, spec: BenchmarkSpec) -> Checks:
+    names = [stat.name for stat in spec.stats]
+    ranges = table.table("range")
+    found = {}
+    for name in ranges.keys:
+        ends = ranges.any(name)
+        numbers = isinstance(ends, list) and all(type(end) in (int, float) for end in ends)
+        if name not in names or not numbers or ends != sorted(ends) or len(ends) != 2:  # noqa: PLR2004 - two ends
+            raise ranges.error(f"{name} = {shown(ends)} is no range of a metric", name)
+        found[name] = (float(ends[0]), float(ends[1]))
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ranges.error(f"say in which range {', '.join(missing)} may be: wrong units show so")
+    golden = tuple(one for entry in table.tables("golden") for one in _golden(entry, spec))
+    if not golden:
+        raise table.error("there is no `golden` figure: give one that was published")
+    checks = Checks(
+        complete=table.take("complete", bool, False),  # noqa: FBT003 - a default
+        range=found,
+        equal=tuple(_equality(table, said, names) for said in table.find("equal", list) or []),
+        golden=golden,
+    )
+    table.finish()
+    return checks
+
+
+def _equality(table: TomlTable, said: Any, names: list[str]) -> Equality:
+    match said:
+        case [str(path), str(of), int() | float() as tolerance]:
+            reduction, _, rest = of.partition("(")
+            stat = rest.removesuffix(")")
+            if reduction in _MEANS and stat in names and of == f"{reduction}({stat})":
+                return Equality(
+                    path=path, reduction=reduction, stat=stat, tolerance=float(tolerance)
+                )
+    raise table.error(f"{shown(said)} is not [path, mean(metric), tolerance]", "equal")
+
+
+def _golden(entry: TomlTable, spec: BenchmarkSpec) -> list[Golden]:
+    arch = entry.any("arch")
+    if type(arch) not in (str, int):
+        raise entry.error(f"{shown(arch)} is no architecture", "arch")
+    part = {axis.name: entry.any(axis.name) for axis in spec.axes if axis.name in entry.keys}
+    for stat in spec.stats:
+        if f"{stat.name}_mean" in entry.keys and stat.name in entry.keys:
+            raise entry.error(f"{stat.name} and its mean are the same", stat.name)
+    found = []
+    for stat in spec.stats:
+        for key in (stat.name, f"{stat.name}_mean"):
+            value = entry.find(key, float)
+            if value is not None:
+                found.append(Golden(arch=arch, part=part, stat=stat.name, value=value))
+    entry.finish()
+    return found

@@ -1,0 +1,405 @@
+"""Description of a benchmark: everything about it that is data, said once.
+
+A `BenchmarkSpec` is a frozen value that is checked when it is made. It knows nothing of SQL, HTTP
+or PyTorch; tables, questions, wire models, columns and documents are made from it. The database of
+a declared table carries its description as JSON, so that a server needs no code for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self, TypeAlias
+
+from benchmark_spec.decoding import decoded, encoded
+from benchmark_spec.errors import SpecError, shown
+from benchmark_spec.spaces import Space
+from benchmark_spec.units import UNITS
+
+__all__ = ["RESERVED_FIELDS", "RESERVED_NAMES", "Axis", "AxisValue", "BenchmarkSpec", "Better"]
+__all__ += ["Column", "Curve", "Label", "RawFile", "Stat"]
+
+Better: TypeAlias = Literal["larger", "smaller"]
+Kind: TypeAlias = Literal["integer", "number", "text"]
+AxisValue: TypeAlias = str | int
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
+_LONGEST_NAME: Final = 60
+_LONGEST_TEXT: Final = 4_000
+_MOST_STATS: Final = 200
+_MOST_VALUES: Final = 1_000
+_MOST_JSON: Final = 2**20
+_BUDGET: Final = "num_epochs"
+_LARGEST: Final = 2**53
+
+RESERVED_NAMES: Final = frozenset(
+    {
+        *("benchmarks", "checkpoints", "datasets", "evaluations", "jobs", "latency", "models"),
+        "workers",
+    }
+)
+"""What stands in the place of a benchmark's name in an address and is none."""
+
+RESERVED_FIELDS: Final = frozenset(
+    {
+        # Of items and of what they are in.
+        *("arch", "arch_str", "index", "config", "num_runs", "intermediates", "current_epoch"),
+        *("size_source", "synthetic", "provenance", "items", "results", "next_cursor"),
+        *("metrics", "value", "values", "rank", "of", "best", "regret", "fraction", "position"),
+        # Of questions.
+        *("archs", "reduction", "include_intermediates", "limit", "cursor", "sort", "metric", "n"),
+        *("x", "y", "points", "format", "benchmark", "top_k", "resamples", "resample_seed"),
+        *("path", "file", "filters", "options", "self"),
+        # Of tables.
+        *("curve", "run_id", "part", "keys"),
+        # Of the classes that items are made of.
+        *("construct", "copy", "dict", "from_orm", "json", "schema", "schema_json", "validate"),
+        *("parse_file", "parse_obj", "parse_raw", "update_forward_refs"),
+    }
+)
+"""What no axis, label or statistic may be called."""
+
+_RESERVED_STARTS: Final = ("model_", "min_", "max_", "after_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """A published file that a database is made from.
+
+    Attributes:
+        name: Its published name.
+        sha256: Its digest; None where none is known.
+    """
+
+    name: str
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise SpecError(f"file {shown(self.name)} is no plain file name")
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise SpecError(f"file {self.name}: sha256 {shown(self.sha256)} is none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What tells parts of a benchmark apart, such as a data set or a training budget.
+
+    Attributes:
+        name: Name of the filter and of the field.
+        values: The values there are, all text or all whole numbers. Their order is in the digest.
+        description: A sentence.
+        unit: Of whole numbers, if they have one.
+        same_as: Names that mean another value.
+    """
+
+    name: str
+    values: tuple[AxisValue, ...]
+    description: str
+    unit: str | None = None
+    same_as: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        where = f"axis {self.name}"
+        if not 1 <= len(self.values) <= _MOST_VALUES:
+            raise SpecError(f"{where}: {len(self.values)} values, which are 1 to {_MOST_VALUES}")
+        if len({type(value) for value in self.values}) != 1:
+            raise SpecError(f"{where}: its values are not all text or all whole numbers")
+        for value in self.values:
+            _check_value(where, value)
+        told = [str(value).lower() for value in self.values]
+        if len(set(told)) != len(told):
+            raise SpecError(f"{where}: two of its values are the same, whatever the case")
+        for name, meant in self.same_as.items():
+            if name.lower() in told or meant not in self.values:
+                raise SpecError(f"{where}: {shown(name)} cannot mean {shown(meant)}")
+
+    @property
+    def kind(self) -> Kind:
+        """`integer` or `text`."""
+        return "text" if isinstance(self.values[0], str) else "integer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What tells the runs of one configuration apart: a whole number.
+
+    Attributes:
+        name: `seed`, `repeat`, `run` or the like.
+        description: A sentence.
+    """
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column that describes a configuration beside its key.
+
+    Attributes:
+        name: Its name.
+        kind: What its values are.
+        description: A sentence.
+        unit: Its unit, if it has one.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stat:
+    """A statistic that a run records once.
+
+    Attributes:
+        name: Its name, the same everywhere.
+        unit: One of `UNITS`.
+        better: Which way is better.
+        description: A sentence.
+        example: A value, for documents.
+        derived: Whether it was computed from other records.
+        unit_by: Another unit by axis and value, where it depends on them.
+        better_by: Another direction, likewise.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    description: str
+    example: float | None = None
+    derived: bool = False
+    unit_by: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    better_by: Mapping[str, Mapping[str, Better]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def __post_init__(self) -> None:
+        named = [unit for units in self.unit_by.values() for unit in units.values()]
+        for unit in (self.unit, *named):
+            if unit not in UNITS:
+                raise SpecError(
+                    f"{self.name}: unknown unit {shown(unit)}; known are {', '.join(UNITS)}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A statistic that a run records at each of its epochs.
+
+    Attributes:
+        name: Its name.
+        unit: One of `UNITS`.
+        description: A sentence.
+        of: The statistic whose course it is, if it is that of one.
+    """
+
+    name: str
+    unit: str
+    description: str
+    of: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkSpec:
+    """What a benchmark is, validated.
+
+    Attributes:
+        name: Name in addresses and file names: small letters, digits and single hyphens.
+        title: Name in prose.
+        citation: The paper.
+        licence: Licence of the published data.
+        homepage: Where it is published.
+        notes: Peculiarities that change how an answer must be read.
+        raw_files: What a database is made from.
+        space: What an architecture is.
+        axes: What tells parts apart, in the order of the key.
+        label: What tells runs apart; None for a table without runs.
+        described_by: Columns that describe a configuration beside its key.
+        stats: The statistics, in the order of items.
+        curves: The learning curves.
+        not_answered: Questions it does not answer, by topic, each with why.
+        own_questions: Topics that it answers beside the common ones.
+
+    Raises:
+        SpecError: Something contradicts itself. The message says what.
+    """
+
+    name: str
+    title: str
+    citation: str
+    licence: str
+    space: Space
+    stats: tuple[Stat, ...]
+    homepage: str = ""
+    notes: tuple[str, ...] = ()
+    raw_files: tuple[RawFile, ...] = ()
+    axes: tuple[Axis, ...] = ()
+    label: Label | None = None
+    described_by: tuple[Column, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    not_answered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    own_questions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise SpecError(
+                f"name {shown(self.name)}: not small letters, digits and single hyphens, at most "
+                f"{_LONGEST_NAME}"
+            )
+        if self.name in RESERVED_NAMES:
+            raise SpecError(f"name {self.name} means something else in addresses")
+        if not self.stats or len(self.stats) > _MOST_STATS:
+            raise SpecError(f"{len(self.stats)} statistics, which are 1 to {_MOST_STATS}")
+        self._check_fields()
+        self._check_texts()
+        for stat in self.stats:
+            self._check_by(stat, {**stat.unit_by, **stat.better_by})
+        known = {stat.name for stat in self.stats}
+        for curve in self.curves:
+            if curve.of is not None and curve.of not in known:
+                raise SpecError(
+                    f"curve {curve.name} is of {shown(curve.of)}, which is no statistic"
+                )
+
+    def axis(self, name: str) -> Axis | None:
+        """Return the axis of a name, if there is one."""
+        return next((axis for axis in self.axes if axis.name == name), None)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets, where they are an axis."""
+        axis = self.axis("dataset")
+        return () if axis is None else tuple(map(str, axis.values))
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The training budgets in epochs, where they are an axis."""
+        axis = self.axis(_BUDGET)
+        values = () if axis is None else axis.values
+        return tuple(value for value in values if isinstance(value, int))
+
+    def json(self) -> dict[str, Any]:
+        """Return the description as JSON has it."""
+        made: dict[str, Any] = encoded(self)
+        return made
+
+    @classmethod
+    def of_json(cls, value: Any) -> Self:
+        """Return the description that `json` returned.
+
+        Raises:
+            SpecError: It is none, or contradicts itself.
+        """
+        return decoded(cls, value, "the description")
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return the description that a file holds as text of JSON.
+
+        Raises:
+            SpecError: It is none, or contradicts itself.
+        """
+        if len(text) > _MOST_JSON:
+            raise SpecError(f"a description of {len(text)} characters; it has at most {_MOST_JSON}")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SpecError(f"the description is not valid JSON: {error}") from error
+        return cls.of_json(value)
+
+    @cached_property
+    def text(self) -> str:
+        """The description as canonical text of JSON."""
+        return json.dumps(self.json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the description: equal ones describe the same."""
+        return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
+
+    def _check_fields(self) -> None:
+        label = () if self.label is None else (self.label.name,)
+        filters = [*(axis.name for axis in self.axes), *label]
+        items = [column.name for column in self.described_by] + [s.name for s in self.stats]
+        seen: set[str] = set()
+        for name in (*filters, *items):
+            _check_field(name)
+            if name in seen:
+                raise SpecError(f"two fields are called {name}")
+            seen.add(name)
+        if len({curve.name for curve in self.curves}) != len(self.curves):
+            raise SpecError("two curves have the same name")
+        for curve in self.curves:
+            _check_field(curve.name)
+            if curve.name in {*filters, *(column.name for column in self.described_by)}:
+                raise SpecError(f"a curve and another field are called {curve.name}")
+        budget = self.axis(_BUDGET)
+        if budget is not None and budget.kind != "integer":
+            raise SpecError(f"axis {_BUDGET}: its values are whole numbers")
+        dataset = self.axis("dataset")
+        if dataset is not None and dataset.kind != "text":
+            raise SpecError("axis dataset: its values are names")
+
+    def _check_texts(self) -> None:
+        label = () if self.label is None else (self.label.description,)
+        texts = [
+            *(self.title, self.citation, self.licence, *label),
+            *(axis.description for axis in self.axes),
+            *(stat.description for stat in self.stats),
+            *(curve.description for curve in self.curves),
+            *(column.description for column in self.described_by),
+        ]
+        for text in texts:
+            _check_text(text)
+            if not text.strip():
+                raise SpecError("a title, citation, licence or description is empty")
+        for text in (self.homepage, *self.notes, *self.not_answered.values()):
+            _check_text(text)
+
+    def _check_by(self, stat: Stat, by: Mapping[str, Iterable[str]]) -> None:
+        if len({*stat.unit_by, *stat.better_by}) > 1:
+            raise SpecError(f"{stat.name}: unit and direction depend on one axis at most")
+        for name, values in by.items():
+            axis = self.axis(name)
+            known = () if axis is None else tuple(map(str, axis.values))
+            unknown = [value for value in values if value not in known]
+            if unknown or axis is None:
+                raise SpecError(f"{stat.name} differs by {name} {shown(unknown)}, which is unknown")
+
+
+def _check_field(name: str) -> None:
+    if not _FIELD.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise SpecError(
+            f"{shown(name)} is no name of a field: small letters, digits and `_`, at most "
+            f"{_LONGEST_NAME}"
+        )
+    if name in RESERVED_FIELDS or name.startswith(_RESERVED_STARTS) or keyword.iskeyword(name):
+        raise SpecError(f"no field can be called {name}: the name means something else")
+
+
+def _check_value(where: str, value: AxisValue) -> None:
+    if isinstance(value, int):
+        if not 0 <= value < _LARGEST:
+            raise SpecError(f"{where}: {shown(value)} is not in 0 to 2^53")
+        return
+    if not 1 <= len(value) <= _LONGEST_NAME or not value.isprintable() or value != value.strip():
+        raise SpecError(f"{where}: {shown(value)} is no name of 1 to {_LONGEST_NAME} characters")
+    if value != value.lower():
+        raise SpecError(f"{where}: {shown(value)} has capitals; names are read in any case")
+
+
+def _check_text(text: str) -> None:
+    if len(text) > _LONGEST_TEXT or not text.replace("\n", " ").isprintable():
+        raise SpecError(
+            f"{shown(text)}: not a text of at most {_LONGEST_TEXT} printable characters"
+        )

@@ -1,0 +1,190 @@
+"""Reads tables of a TOML file strictly: an unknown key is an error with its line and a suggestion.
+
+`tomllib` does not say where a key stands, so that the line is looked for in the text once there is
+something to say about it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from benchmark_spec.errors import SpecError, shown
+
+__all__ = ["TomlFile", "TomlTable"]
+
+K = TypeVar("K")
+
+_MOST_BYTES: Final = 2**20
+_HEADER: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
+
+
+class TomlFile:
+    """A TOML file, and where in it keys stand.
+
+    Args:
+        path: The file, at most a megabyte.
+
+    Raises:
+        SpecError: It is too large or no TOML.
+        OSError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise SpecError(f"{path.name} is larger than {_MOST_BYTES} bytes")
+        try:
+            self._text = data.decode()
+            self._values = tomllib.loads(self._text)
+        except (ValueError, RecursionError) as error:
+            raise SpecError(f"{path.name} is no TOML: {error}") from error
+
+    def root(self) -> TomlTable:
+        """Return the table of everything."""
+        return TomlTable(self, (), self._values)
+
+    def line_of(self, path: Sequence[str]) -> int | None:
+        """Return the line of a key, counted from 1; None where it is not found."""
+        *table, key = path
+        best: int | None = None
+        for number, header, line in self._lines():
+            named = re.search(rf"(?:^|[\s{{,.\[])[\"']?{re.escape(key)}[\"']?\s*(?:=|\.|\])", line)
+            if not named:
+                continue
+            if header == ".".join(table) or f"{'.'.join(path)}" == header:
+                return number
+            if best is None and (not table or table[0] == header.partition(".")[0]):
+                best = number
+        return best
+
+    def _lines(self) -> Iterator[tuple[int, str, str]]:
+        """Yield the number of each line, the table that it belongs to, and its text."""
+        header = ""
+        for number, line in enumerate(self._text.splitlines(), 1):
+            found = _HEADER.match(line)
+            if found:
+                header = re.sub(r"[\s\"']", "", found[1])
+            yield number, header, line
+
+
+class TomlTable:
+    """A table whose keys are taken one by one; what is left is unknown.
+
+    Args:
+        file: Of which file it is.
+        path: The keys that lead to it.
+        values: What it holds.
+    """
+
+    def __init__(self, file: TomlFile, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        self._file = file
+        self.path = path
+        self._values = values
+        self._known: list[str] = []
+
+    @property
+    def keys(self) -> list[str]:
+        """All keys, in the order of the file."""
+        return list(self._values)
+
+    def take(self, key: str, kind: type[K], default: K | None = None) -> K:
+        """Return the value of a key.
+
+        Raises:
+            SpecError: It is missing and there is no default, or it is of another type.
+        """
+        found = self.find(key, kind)
+        if found is not None:
+            return found
+        if default is None:
+            raise self.error(f"there is no `{key}`")
+        return default
+
+    def find(self, key: str, kind: type[K]) -> K | None:
+        """Return the value of a key, None where it is missing.
+
+        Raises:
+            SpecError: It is of another type.
+        """
+        value = self.any(key)
+        if value is None:
+            return None
+        if kind is float and type(value) is int:
+            return kind(value)  # type: ignore[call-arg]  # a float of an int
+        if type(value) is not kind:
+            raise self.error(f"{shown(value)} is no {_TYPES.get(kind, kind.__name__)}", key)
+        return value
+
+    def any(self, key: str) -> Any:
+        """Return the value of a key, whatever it is; None where it is missing."""
+        self._known.append(key)
+        return self._values.get(key)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts of a list, none where it is missing.
+
+        Raises:
+            SpecError: It is no list of texts.
+        """
+        found: list[Any] = self.find(key, list) or []
+        if not all(isinstance(one, str) for one in found):
+            raise self.error(f"{shown(found)} is no list of texts", key)
+        return tuple(found)
+
+    def table(self, key: str) -> TomlTable:
+        """Return a table inside, empty where it is missing.
+
+        Raises:
+            SpecError: It is no table.
+        """
+        values: dict[str, Any] = self.find(key, dict) or {}
+        return TomlTable(self._file, (*self.path, key), values)
+
+    def tables(self, key: str) -> list[TomlTable]:
+        """Return the tables of a list, none where it is missing.
+
+        Raises:
+            SpecError: It is no list of tables.
+        """
+        found: list[Any] = self.find(key, list) or []
+        if not all(isinstance(one, dict) for one in found):
+            raise self.error(f"{shown(found)} is no list of tables", key)
+        return [TomlTable(self._file, (*self.path, key), values) for values in found]
+
+    def finish(self) -> None:
+        """Refuse keys that nobody has taken.
+
+        Raises:
+            SpecError: There is one. The message has its line and what may be meant.
+        """
+        for key in self._values:
+            if key not in self._known:
+                near = get_close_matches(key, self._known, n=1)
+                meant = f"; did you mean `{near[0]}`?" if near else ""
+                known = "" if near else f"; known are {', '.join(dict.fromkeys(self._known))}"
+                raise self.error(f"unknown key `{key}`{meant}{known}", key)
+
+    def error(self, message: str, key: str | None = None) -> SpecError:
+        """Return an error with the place: file, line, table."""
+        path = self.path if key is None else (*self.path, key)
+        line = self._file.line_of(path) if path else None
+        at = self._file.name if line is None else f"{self._file.name}, line {line}"
+        inside = f" [{'.'.join(self.path)}]" if self.path else ""
+        return SpecError(f"{at}{inside}: {message}")
+
+
+_TYPES: Final = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    list: "list",
+    dict: "table",
+}

@@ -8,6 +8,15 @@ from __future__ import annotations
 from missing_extra import needs
 
 with needs("hub", "a supernet"):
+    from nas_search.oneshot.losses import (
+        CostLoss,
+        Hinge,
+        Linear,
+        LogPower,
+        LogProduct,
+        LogRuntime,
+        Square,
+    )
     from nas_search.oneshot.samplers import (
         BinnedPaths,
         FairPaths,
@@ -17,4 +26,18 @@ with needs("hub", "a supernet"):
         UniformPaths,
     )
 
-__all__ = ["BinnedPaths", "FairPaths", "Path", "Sampler", "SandwichPaths", "UniformPaths"]
+__all__ = [
+    "BinnedPaths",
+    "CostLoss",
+    "FairPaths",
+    "Hinge",
+    "Linear",
+    "LogPower",
+    "LogProduct",
+    "LogRuntime",
+    "Path",
+    "Sampler",
+    "SandwichPaths",
+    "Square",
+    "UniformPaths",
+]

@@ -1,0 +1,207 @@
+"""Losses that weigh what a network costs, for differentiable search.
+
+Each takes the cross-entropy CE and the expected cost E of an architecture whose candidates have
+probabilities, as `CostTable.expected` gives it, and returns what is minimised. Targets T are in the
+unit of the table. What a cost loss pulls to, and how hard, is its own; none is right for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import inf, log
+from typing import Any, Final, Protocol
+
+import torch
+from torch import Tensor
+
+from model_hub.errors import InvalidArgumentError, OutputError, shown
+
+__all__ = [
+    "CostLoss",
+    "Hinge",
+    "Linear",
+    "LogPower",
+    "LogProduct",
+    "LogRuntime",
+    "Square",
+]
+
+_MOST: Final = 1e12
+
+
+class CostLoss(Protocol):
+    """Joins a loss and an expected cost."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name and every argument, as JSON."""
+        ...
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return what is minimised; the gradient goes through both."""
+        ...
+
+
+class _Named:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name and every argument, as JSON."""
+        return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Square(_Named):
+    """CE + w (E - T)²: pulls to the target from both sides (OneShot_NAS_example, corrected).
+
+    Published with w 0.005 and costs in millions of multiply-adds: make the table with `unit=1e6`.
+    There the cost was that of the raw alpha; here it is that of probabilities.
+
+    Raises:
+        InvalidArgumentError: The weight is below 0, or the target not above 0.
+    """
+
+    weight: float
+    target: float
+
+    def __post_init__(self) -> None:
+        _check("weight", self.weight, least=0)
+        _check("target", self.target, above=0)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the sum of both."""
+        return loss + self.weight * (expected - self.target) ** 2
+
+
+@dataclass(frozen=True)
+class Hinge(_Named):
+    """CE + w max(0, E / T - 1): asks nothing more below the target.
+
+    Raises:
+        InvalidArgumentError: The weight is below 0, or the target not above 0.
+    """
+
+    weight: float
+    target: float
+
+    def __post_init__(self) -> None:
+        _check("weight", self.weight, least=0)
+        _check("target", self.target, above=0)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the sum of both."""
+        return loss + self.weight * torch.relu(expected / self.target - 1)
+
+
+@dataclass(frozen=True)
+class Linear(_Named):
+    """CE + lambda (E - T) / T: the same pull everywhere (ProxylessNAS, arXiv:1812.00332, its code).
+
+    Raises:
+        InvalidArgumentError: lambda is below 0, or the target not above 0.
+    """
+
+    target: float
+    lam: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check("lam", self.lam, least=0)
+        _check("target", self.target, above=0)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the sum of both."""
+        return loss + self.lam * (expected - self.target) / self.target
+
+
+@dataclass(frozen=True)
+class LogPower(_Named):
+    """alpha CE (log E / log T)^beta (ProxylessNAS, its code). Costs are above 1.
+
+    Raises:
+        InvalidArgumentError: alpha or beta is below 0, or the target not above 1 (log 1 is 0).
+    """
+
+    target: float
+    alpha: float = 0.2
+    beta: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check("alpha", self.alpha, least=0)
+        _check("beta", self.beta, least=0)
+        _check("target", self.target, above=1)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the product.
+
+        Raises:
+            OutputError: The expected cost is not above 1.
+        """
+        return self.alpha * loss * (_logarithm(expected) / log(self.target)) ** self.beta
+
+
+@dataclass(frozen=True)
+class LogProduct(_Named):
+    """alpha CE (log E)^beta (FBNet, arXiv:1812.03443). Costs are above 1.
+
+    Raises:
+        InvalidArgumentError: alpha or beta is below 0.
+    """
+
+    alpha: float = 0.2
+    beta: float = 0.6
+
+    def __post_init__(self) -> None:
+        _check("alpha", self.alpha, least=0)
+        _check("beta", self.beta, least=0)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the product.
+
+        Raises:
+            OutputError: The expected cost is not above 1.
+        """
+        return self.alpha * loss * _logarithm(expected) ** self.beta
+
+
+@dataclass(frozen=True)
+class LogRuntime(_Named):
+    """CE + lambda log E (Single-Path NAS, arXiv:1904.02877; its code multiplies its lambda by 1,000).
+
+    Raises:
+        InvalidArgumentError: lambda is below 0.
+    """
+
+    lam: float
+
+    def __post_init__(self) -> None:
+        _check("lam", self.lam, least=0)
+
+    def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
+        """Return the sum of both.
+
+        Raises:
+            OutputError: The expected cost is not above 0.
+        """
+        if not float(expected.detach()) > 0:
+            raise OutputError(f"an expected cost of {float(expected.detach()):g} has no logarithm")
+        return loss + self.lam * torch.log(expected)
+
+
+def _check(argument: str, value: object, *, least: float = -inf, above: float = -inf) -> None:
+    """Refuse what is no number of a range.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (least <= value <= _MOST and value > above):  # type: ignore[operator]  # a number
+        wanted = f"above {above:g}" if above > -inf else f"of at least {least:g}"
+        raise InvalidArgumentError(argument, f"{shown(value)} is not a number {wanted}")
+
+
+def _logarithm(expected: Tensor) -> Tensor:
+    if not float(expected.detach()) > 1:
+        raise OutputError(
+            f"an expected cost of {float(expected.detach()):g} has no positive logarithm: choose a smaller "
+            "unit"
+        )
+    return torch.log(expected)

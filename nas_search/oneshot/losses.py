@@ -164,7 +164,7 @@ class LogProduct(_Named):
 
 @dataclass(frozen=True)
 class LogRuntime(_Named):
-    """CE + lambda log E (Single-Path NAS, arXiv:1904.02877; its code multiplies its lambda by 1,000).
+    """CE + lambda log E (Single-Path NAS, arXiv:1904.02877, whose code has 1,000 lambda).
 
     Raises:
         InvalidArgumentError: lambda is below 0.
@@ -199,9 +199,9 @@ def _check(argument: str, value: object, *, least: float = -inf, above: float = 
 
 
 def _logarithm(expected: Tensor) -> Tensor:
-    if not float(expected.detach()) > 1:
+    cost = float(expected.detach())
+    if not cost > 1:
         raise OutputError(
-            f"an expected cost of {float(expected.detach()):g} has no positive logarithm: choose a smaller "
-            "unit"
+            f"an expected cost of {cost:g} has no positive logarithm: choose a smaller unit"
         )
     return torch.log(expected)

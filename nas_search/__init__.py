@@ -11,6 +11,7 @@ domains/     what is drawn from: a benchmark, a space, choices
 problems/    objectives and bounds, and who evaluates
 strategies/  what to evaluate next
 study/       trials that survive, their events, and comparison of runs by regret
+specification/  searches as TOML files have them
 training/    an evaluator that trains networks: recipes as data, one loop, checkpoints
 proxies/     zero-cost scores of untrained networks
 """

@@ -5,11 +5,11 @@ Both the "python" and the "binary" version are read, in the folder that their ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as short_repr
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -152,8 +152,12 @@ def read_cifar100(folder: Path, *, train: bool = False) -> ImageArray:
     return _read(folder, _CIFAR100, train=train)
 
 
-def cifar_reader(folder: Path) -> Callable[[Path], ImageArray] | None:
-    """Return what reads the test images of a folder if it is one of CIFAR, else None."""
+class _Reader(Protocol):
+    def __call__(self, folder: Path, *, train: bool = False) -> ImageArray: ...
+
+
+def cifar_reader(folder: Path) -> _Reader | None:
+    """Return what reads the images of a folder if it is one of CIFAR, else None."""
     for layouts, read in ((_CIFAR10, read_cifar10), (_CIFAR100, read_cifar100)):
         if any((folder / layout.test[0]).is_file() for layout in layouts.values()):
             return read

@@ -120,8 +120,12 @@ class ImageFiles:
         return self.storage.place(self.names[index])
 
 
-def read_images(path: Path) -> LabelledImages:
+def read_images(path: Path, *, train: bool = False) -> LabelledImages:
     """Return the images to evaluate on: CIFAR's test images, or those of a folder or tar archive.
+
+    Args:
+        path: The folder or archive.
+        train: The training images of CIFAR instead; other data sets have no such division.
 
     Raises:
         DatasetError: It is none of these, or files are damaged.
@@ -130,7 +134,7 @@ def read_images(path: Path) -> LabelledImages:
     if path.is_file():
         return read_tar(path)
     read = cifar_reader(path)
-    return read(path) if read else read_folder(path)
+    return read(path, train=train) if read else read_folder(path)
 
 
 def read_folder(folder: Path) -> ImageFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from nas_search.problems.function import checked_fidelities
 from nas_search.problems.goals import Bounds, Goals, check_known
 from nas_search.problems.problem import Order, Outcome, Report, silent
 
-__all__ = ["TableProblem"]
+__all__ = ["TableProblem", "TableScore"]
 
 _MAXIMISED: Final = frozenset({"percent", "FLOP/byte"})
 """Units of which more is better; of losses, times, energies and sizes, less is."""
@@ -204,6 +205,19 @@ class TableProblem:
             and not self.goals.violation(row.metrics)
         }
 
+    def score(self, name: str) -> TableScore:
+        """Return a score of architectures for `ProxySearch`: what is known before a training.
+
+        Args:
+            name: `parameters` or `flops`, or a cost on a device that is among the objectives or
+                bounds; `-` in front prefers small ones.
+
+        Raises:
+            ProblemError: Nothing of this name is known before a training.
+        """
+        check_known("score", [name.removeprefix("-")], sorted(self._known))
+        return TableScore(self, name)
+
     def optimum(self) -> float:
         """Return the best first objective that there is, within the bounds: the oracle's value.
 
@@ -344,6 +358,25 @@ class TableProblem:
                     f"{self.benchmark} has no {metric} on {self.dataset} at {self.num_epochs} "
                     f"epochs ({error})"
                 ) from error
+
+
+class TableScore:
+    """What a table knows of architectures before they are trained, as a score.
+
+    Args:
+        problem: Looks it up.
+        setting: The metric; `-` in front prefers small ones.
+    """
+
+    def __init__(self, problem: TableProblem, setting: str) -> None:
+        self.setting = setting
+        self._problem = problem
+
+    def __call__(self, arch: str) -> float:
+        """Return the score of an architecture; no number where nothing is recorded."""
+        metrics = self._problem.evaluate(Candidate(arch=arch)).metrics
+        value = metrics.get(self.setting.removeprefix("-"), math.nan)
+        return -value if self.setting.startswith("-") else value
 
 
 def _checked_dataset(info: BenchmarkInfo, dataset: str | None) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from missing_extra import needs
 
 with needs("hub", "a zero-cost proxy"):
-    from nas_search.proxies.evaluator import ProxyEvaluator
+    from nas_search.proxies.evaluator import NetworkScore, ProxyEvaluator
     from nas_search.proxies.scoring import Batch, proxy_names, score, score_network
 
-__all__ = ["Batch", "ProxyEvaluator", "proxy_names", "score", "score_network"]
+__all__ = ["Batch", "NetworkScore", "ProxyEvaluator", "proxy_names", "score", "score_network"]

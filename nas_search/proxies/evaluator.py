@@ -1,8 +1,9 @@
-"""Zero-cost proxies as an evaluator of a `SpaceProblem`."""
+"""Zero-cost proxies as an evaluator of a `SpaceProblem`, and as the score of a `ProxySearch`."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from model_hub.model_space import ModelSpace
 from nas_search.problems import Report
 from nas_search.proxies.scoring import Batch, proxy_names, score
 
-__all__ = ["ProxyEvaluator"]
+__all__ = ["NetworkScore", "ProxyEvaluator"]
 
 
 class ProxyEvaluator:
@@ -45,3 +46,27 @@ class ProxyEvaluator:
         """Return the scores of the network of a sample; a fidelity changes nothing."""
         del fidelity, report
         return score(space, sample, self._batch, self.metrics, seed=self._seed)
+
+
+class NetworkScore:
+    """Scores the architectures of a space by one proxy: what `ProxySearch` takes as `score`.
+
+    Args:
+        space: The space that architectures are samples of.
+        batch: Inputs (batch, channels, height, width) and labels (batch,).
+        name: The proxy, which is also what settings call the score.
+        seed: Of the initial weights.
+
+    Raises:
+        InvalidArgumentError: There is no such proxy.
+    """
+
+    def __init__(self, space: ModelSpace, batch: Batch, name: str, *, seed: int = 0) -> None:
+        self.setting = one_of("score", name, proxy_names())
+        self._space, self._batch, self._seed = space, batch, seed
+
+    def __call__(self, arch: str) -> float:
+        """Return the score of an architecture, the canonical JSON of a sample."""
+        sample = json.loads(arch)
+        found = score(self._space, sample, self._batch, [self.setting], seed=self._seed)
+        return found[self.setting]

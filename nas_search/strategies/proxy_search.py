@@ -30,7 +30,7 @@ class ProxySearch(RegularizedEvolution):
     Args:
         score: Returns a number for an architecture, larger being better, and always the same. It is
             called `num_scored` times at the first proposal, and again when a search is resumed. Its
-            name alone is among the settings.
+            name alone is among the settings: its attribute `setting`, or what Python calls it.
         num_scored: How many random architectures are scored.
         then: "evolution" after the best of them, or "stop" when all are evaluated.
         population_size: How many of the best are the first population, of evolution.
@@ -62,7 +62,8 @@ class ProxySearch(RegularizedEvolution):
     @property
     def settings(self) -> dict[str, Any]:
         """Every argument by name, the score by its own name."""
-        return {**super().settings, "score": qualified_name(self.score)}
+        name = getattr(self.score, "setting", None) or qualified_name(self.score)
+        return {**super().settings, "score": name}
 
     @property
     def random_phase(self) -> int:

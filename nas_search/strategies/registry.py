@@ -80,7 +80,10 @@ def strategy_from(name: str, settings: Mapping[str, Any] | None = None) -> Seede
         if isinstance(default, bool) and not isinstance(value, bool):
             raise TypeError(f"{setting} of {name} is {value!r:.80}; true or false")
     if strategy is ProxySearch and not callable(given.get("score")):
-        raise TypeError("ProxySearch takes a function as `score`, which only Python can give")
+        raise TypeError(
+            "ProxySearch takes a function as `score`; specifications of searches name a proxy or a "
+            "metric"
+        )
     if strategy is Predictor and isinstance(given.get("regressor"), str):
         raise TypeError("Predictor takes an object as `regressor`, which only Python can give")
     return strategy(**given)

@@ -43,6 +43,8 @@ class Study(History):
         path: The file, which is made, or replayed if it is there; None: nothing is kept.
         problem: What is searched for.
         strategy: What chooses; new, and of the settings that the file was begun with.
+        specification: How problem and strategy were written down, as JSON: a new file keeps it for
+            programs that go on with the study. It is compared with nothing.
 
     Raises:
         StudyInUseError: Another process writes to the file.
@@ -60,10 +62,15 @@ class Study(History):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None, problem: Problem, strategy: Strategy
+        self,
+        path: str | os.PathLike[str] | None,
+        problem: Problem,
+        strategy: Strategy,
+        *,
+        specification: Mapping[str, Any] | None = None,
     ) -> None:
         _check_fidelities(problem, strategy)
-        super().__init__(_spec_of(problem, strategy))
+        super().__init__(_spec_of(problem, strategy, specification))
         self.problem = problem
         self.strategy = strategy
         self.waiting = False
@@ -416,7 +423,9 @@ def _check_fidelities(problem: Problem, strategy: Strategy) -> None:
         )
 
 
-def _spec_of(problem: Problem, strategy: Strategy) -> dict[str, Any]:
+def _spec_of(
+    problem: Problem, strategy: Strategy, specification: Mapping[str, Any] | None
+) -> dict[str, Any]:
     try:
         program = version(_PROGRAM)
     except PackageNotFoundError:
@@ -428,4 +437,5 @@ def _spec_of(problem: Problem, strategy: Strategy) -> dict[str, Any]:
             "name": strategy.name,
             "settings": {"seed": strategy.seed, **strategy.settings},
         },
+        **({} if specification is None else {"specification": dict(specification)}),
     }

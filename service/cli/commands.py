@@ -79,7 +79,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "search": Command(
             "search",
             "app",
-            "Searches on benchmarks: run, gone on with, shown, exported.",
+            "Searches on benchmarks and spaces: run, gone on with, shown, exported.",
         ),
         "study": Command(
             "study",

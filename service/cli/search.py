@@ -1,10 +1,11 @@
-"""`nbs search`: searches on benchmarks, run, gone on with, shown and exported."""
+"""`nbs search`: searches on benchmarks and spaces, run, gone on with, shown and exported."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
@@ -12,8 +13,8 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 
 from bench_client.untrusted import cleaned
+from nas_search.specification import Specification
 from nas_search.study import Study, StudyFile, Trial, progress_sink
-from nas_search.study.specification import Specification
 from service.cli.options import AsJson, DataDirectory, Url, client
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
@@ -23,7 +24,8 @@ _PAUSE: Final = 0.5
 """Seconds between two looks at a file that is watched."""
 
 app = typer.Typer(
-    no_args_is_help=True, help="Searches on benchmarks: run, gone on with, shown, exported."
+    no_args_is_help=True,
+    help="Searches on benchmarks and spaces: run, gone on with, shown, exported.",
 )
 
 StudyPath: TypeAlias = Annotated[
@@ -31,6 +33,10 @@ StudyPath: TypeAlias = Annotated[
 ]
 Trials: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Another number of trials, those before among them.")
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trials at a time; 1 by default, as before where it goes on."),
 ]
 
 
@@ -46,13 +52,14 @@ def run_command(
     study: Annotated[
         Path | None, typer.Option(help="File of the study; FILE.study by default.")
     ] = None,
+    workers: Workers = None,
     data: DataDirectory = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the search of a TOML file, or go on with it."""
     target = file.with_suffix(".study") if study is None else study
-    _run(Specification.read(file), target, data, url)
+    _run(Specification.read(file), target, workers, data, url)
     _show(StudyFile(target), as_json=as_json)
 
 
@@ -61,6 +68,7 @@ def resume_command(
     study: StudyPath,
     *,
     trials: Trials = None,
+    workers: Workers = None,
     data: DataDirectory = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -69,7 +77,7 @@ def resume_command(
     specification = Specification.of(StudyFile(study))
     if trials is not None:
         specification = replace(specification, budget={"trials": trials})
-    _run(specification, study, data, url)
+    _run(specification, study, workers, data, url)
     _show(StudyFile(study), as_json=as_json)
 
 
@@ -127,14 +135,21 @@ def watch_command(
         time.sleep(_PAUSE)
 
 
-def _run(specification: Specification, path: Path, data: Path | None, url: str | None) -> None:
-    budget, strategy = specification.make_budget(), specification.make_strategy()
-    with client(url, data) as bench:
+def _run(
+    specification: Specification,
+    path: Path,
+    workers: int | None,
+    data: Path | None,
+    url: str | None,
+) -> None:
+    budget = specification.make_budget()
+    with client(url, data) if specification.asks_benchmark else nullcontext() as bench:
         problem = specification.make_problem(bench)
-        with Study(path, problem, strategy) as study:
+        strategy = specification.make_strategy(problem)
+        with Study(path, problem, strategy, specification=specification.written) as study:
             if sys.stderr.isatty():
                 study.subscribe(progress_sink(sys.stderr))
-            study.run(budget)
+            study.run(budget, workers=workers or specification.workers)
 
 
 def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:
@@ -146,7 +161,7 @@ def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:
     problem, strategy = study.spec["problem"], study.spec["strategy"]
     print_fields(
         {
-            "problem": problem.get("benchmark", problem["kind"]),
+            "problem": problem.get("benchmark") or problem.get("space") or problem["kind"],
             "strategy": strategy["name"],
             **{name: str(value) for name, value in strategy["settings"].items()},
             "trials": ", ".join(f"{count} {state}" for state, count in states.items()) or "none",

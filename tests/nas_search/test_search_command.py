@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
+from model_hub.errors import InvalidArgumentError, ModelHubError
+from nas_search.problems import TableProblem
+from nas_search.specification.keys import _RECIPE, TABLE
 from nas_search.study import OtherStudyError, ProblemError, StudyFile
+from nas_search.training import Recipe
 from service.cli.search import app
 
 SEARCH = """
@@ -48,7 +56,7 @@ def test_a_search_is_run_gone_on_with_and_shown(file: Path, nasbench101_folder: 
     study = file.with_suffix(".study")
     assert json.loads(called("run", file, *data)) == first
     assert json.loads(called("resume", study, *data)) == first
-    more = json.loads(called("resume", study, "--trials", 30, *data))
+    more = json.loads(called("resume", study, "--trials", 30, "--workers", 2, *data))
     assert more["trials"] == {"ok": 30}
     assert json.loads(called("show", study, "--top", 2))["top"] == more["top"][:2]
     front = json.loads(called("front", study))
@@ -56,7 +64,8 @@ def test_a_search_is_run_gone_on_with_and_shown(file: Path, nasbench101_folder: 
     called("export", study, "--out", file.with_suffix(".csv"))
     assert len(file.with_suffix(".csv").read_text().splitlines()) == 31
     events = [json.loads(line) for line in called("watch", study, "--no-follow").splitlines()]
-    assert events[0]["kind"] == "begun"
+    begun = [one["payload"]["workers"] for one in events if one["kind"] == "begun"]
+    assert begun == [1, 1, 1, 2]
     assert events[-1]["payload"] == {"reason": "trials", "trials": 30}
 
 
@@ -71,18 +80,23 @@ def test_another_search_in_the_same_file_is_refused(file: Path, nasbench101_fold
     ("old", "new", "told"),
     [
         ("[problem]", "[problem", "is no TOML"),
-        ("[budget]", "[bugdet]", "unknown part 'bugdet'; is it budget"),
+        ("[budget]", "[bugdet]", r"search\.toml, line 11: unknown part 'bugdet'; is it budget"),
         ("[budget]\ntrials = 20", "", r"has no part \[budget\]"),
         ("trials = 20", "", "the budget has no limit"),
-        ("trials = 20", "trails = 20", "unknown limit 'trails'; is it trials"),
+        ("trials = 20", "trails = 20", "line 12: unknown limit 'trails'; is it trials"),
         ("trials = 20", "trials = -1", "above 0"),
-        ('name = "NSGA2"', 'name = "NSGA3"', "NSGA2"),
+        ('name = "NSGA2"', 'name = "NSGA3"', "line 8: unknown strategy 'NSGA3'; is it NSGA2"),
         ('name = "NSGA2"', "", "the strategy has no name"),
-        ("population_size", "populationsize", "population_size"),
+        (
+            *("population_size", "populationsize"),
+            "line 10: unknown setting of NSGA2 'populationsize'; is it population_size",
+        ),
         ('benchmark = "nasbench101"', "", "the problem has no benchmark"),
-        ("num_epochs", "epochs", "unknown argument of the problem 'epochs'; is it num_epochs"),
+        ("num_epochs", "epochs", "line 4: unknown argument of the problem 'epochs'"),
         ("valid_acc", "valid_acccc", "unknown metric 'valid_acccc'; is it valid_acc"),
         ("[0.0, inf]", "[2.0, 1.0]", "within the bound"),
+        ("[0.0, inf]", "1979-05-27", "has a date"),
+        ('benchmark = "nasbench101"', 'benchmark = "a"\nspace = "b"', "a benchmark or a space"),
         ("{ parameters = [0.0, inf] }", "3", "bounds are"),
     ],
 )
@@ -93,3 +107,135 @@ def test_a_file_that_means_nothing_is_refused(
     with pytest.raises(ProblemError, match=told):
         called("run", file, "--data", nasbench101_folder)
     assert not file.with_suffix(".study").exists()
+
+
+NETWORKS = """
+[problem]
+space = "NasBench201"
+arguments = {{ stem_out_channels = 4, num_modules_per_stack = 1, num_labels = 4 }}
+dataset = "images"
+fractions = [0.75, 0.25]
+recipe = {{ epochs = 1, batch_size = 16, lr = 0.05 }}
+objectives = ["accuracy", "-macs"]
+bounds = {{ parameters = [0, 20e3] }}
+[strategy]
+name = "{strategy}"
+[budget]
+trials = 2
+"""
+
+
+@pytest.fixture
+def networks(tmp_path: Path) -> Path:
+    """A search of networks, beside 80 images of 8 x 8 in four folders."""
+    generator = np.random.default_rng(0)
+    for label in range(4):
+        folder = tmp_path / "images" / str(label)
+        folder.mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(60 * label, 60 * label + 60, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    file = tmp_path / "search.toml"
+    file.write_text(NETWORKS.format(strategy="RandomSearch"))
+    return file
+
+
+def test_networks_are_trained_gone_on_with_and_shown(networks: Path) -> None:
+    first = json.loads(called("run", networks))
+    study = networks.with_suffix(".study")
+    assert first["trials"] == {"ok": 2}
+    assert first["problem"]["evaluator"]["settings"]["recipe"]["lr"] == 0.05
+    assert all(one["parameters"] <= 20e3 and one["macs"] > 0 for one in first["top"])
+    assert json.loads(called("resume", study)) == first
+    more = json.loads(called("resume", study, "--trials", 3))
+    assert more["trials"] == {"ok": 3}
+    assert len(json.loads(called("front", study))) == len(StudyFile(study).front)
+    called("export", study, "--out", networks.with_suffix(".csv"))
+    kinds = [
+        json.loads(line)["kind"] for line in called("watch", study, "--no-follow").splitlines()
+    ]
+    assert kinds.count("epoch") == 3
+
+
+def test_a_study_of_networks_goes_on_from_its_file_alone(networks: Path) -> None:
+    called("run", networks)
+    networks.unlink()
+    study = networks.with_suffix(".study")
+    assert json.loads(called("resume", study, "--trials", 3))["trials"] == {"ok": 3}
+    (networks.parent / "images" / "0" / "0.png").unlink()
+    with pytest.raises(OtherStudyError, match=r"evaluator\.settings\.train is"):
+        called("resume", study, "--trials", 4)
+
+
+def test_proxies_score_networks_and_rank_what_is_trained(networks: Path) -> None:
+    text = networks.read_text().replace('objectives = ["accuracy", "-macs"]\n', "")
+    ranked = '"ProxySearch"\nscore = "synflow"\nthen = "stop"\nnum_scored = 5'
+    networks.write_text(text.replace('"RandomSearch"', ranked))
+    first = json.loads(called("run", networks))
+    assert first["strategy"]["settings"]["score"] == "synflow"
+    assert json.loads(called("resume", networks.with_suffix(".study"))) == first
+    recipe = next(line for line in text.splitlines() if line.startswith("recipe"))
+    networks.write_text(text.replace(recipe, 'proxies = ["nwot", "params"]'))
+    scored = networks.with_name("scored.study")
+    (best, *_) = json.loads(called("run", networks, "--study", scored))["top"]
+    assert best["nwot"] != 0
+
+
+def test_a_metric_of_a_table_ranks_what_is_looked_up(file: Path, nasbench101_folder: Path) -> None:
+    text = SEARCH.format(seed=0).replace('["valid_acc", "parameters"]', '["valid_acc"]')
+    ranked = '"ProxySearch"\nscore = "-parameters"\nthen = "stop"\nnum_scored = 30'
+    text = text.replace('"NSGA2"', ranked).replace("population_size = 10", "")
+    file.write_text(text)
+    found = json.loads(called("run", file, "--data", nasbench101_folder))
+    trials = StudyFile(file.with_suffix(".study")).trials
+    sizes = [one.parameters for one in trials]
+    assert sizes == sorted(sizes)
+    assert (
+        json.loads(called("resume", file.with_suffix(".study"), "--data", nasbench101_folder))
+        == found
+    )
+    file.write_text(text.replace("-parameters", "valid_acc"))
+    with pytest.raises(ProblemError, match="unknown score 'valid_acc'; is it"):
+        called("run", file, "--data", nasbench101_folder, "--study", file.with_suffix(".other"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "batch_size",
+            "batchsize",
+            "line 7: unknown field of a recipe 'batchsize'; is it batch_siz",
+        ),
+        ("recipe", "recipee", "line 7: unknown argument of the problem 'recipee'; is it recipe"),
+        ("fractions", "num_epochs", "line 6: unknown argument of the problem 'num_epochs'"),
+        ('"NasBench201"', '"NasBench202"', "there is no space"),
+        ("stem_out", "stemm_out", "no such argument"),
+        ('dataset = "images"', "", "has no dataset"),
+        ("[0.75, 0.25]", "[1.0]", "fractions are two"),
+        ('"accuracy"', '"acuracy"', "unknown metric 'acuracy'; is it accuracy"),
+        ("epochs = 1,", 'name = "NasBench2", epochs = 1,', "there is no recipe"),
+        ("epochs = 1,", "epochs = 0,", "epochs"),
+        ("recipe", "seed = 0.5\nrecipe", "not a whole number"),
+        ("recipe", 'proxies = ["nwot"]\nrecipe', "not both"),
+    ],
+)
+def test_a_search_of_networks_that_means_nothing_is_refused(
+    old: str, new: str, told: str, networks: Path
+) -> None:
+    networks.write_text(networks.read_text().replace(old, new, 1))
+    with pytest.raises((ProblemError, ModelHubError), match=told):
+        called("run", networks)
+    assert not networks.with_suffix(".study").exists()
+
+
+def test_a_proxy_that_is_none_is_refused(networks: Path) -> None:
+    text = networks.read_text().replace('"RandomSearch"', '"ProxySearch"\nscore = "synflw"')
+    networks.write_text(text)
+    with pytest.raises(InvalidArgumentError, match="synflow"):
+        called("run", networks)
+
+
+def test_names_that_are_known_are_those_of_recipes_and_tables() -> None:
+    assert set(_RECIPE) == {"name", *(field.name for field in fields(Recipe))}
+    assert set(TABLE) == set(signature(TableProblem).parameters) - {"bench"}

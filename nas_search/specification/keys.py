@@ -1,0 +1,122 @@
+"""The names that a specification may have, and the lines of a TOML file that they stand in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, Final, Self
+
+from nas_search.errors import ProblemError
+from nas_search.problems.goals import check_known
+from nas_search.strategies.registry import STRATEGIES
+from nas_search.study.budget import Budget
+
+__all__ = ["NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
+
+PARTS: Final = ("problem", "strategy", "budget")
+TABLE: Final[tuple[str, ...]] = (
+    *("benchmark", "dataset", "num_epochs", "objectives", "bounds", "fidelities", "run_seed"),
+    *("evaluation_time", "continue_training", "free_repeats"),
+)
+"""Arguments of `TableProblem`."""
+
+NETWORKS: Final[tuple[str, ...]] = (
+    *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "proxies", "seed"),
+    *("device", "checkpoints", "objectives", "bounds", "fidelities"),
+)
+"""What makes a problem of networks that are trained or scored."""
+
+_RECIPE: Final = (
+    *("name", "epochs", "batch_size", "optimizer", "lr", "momentum", "nesterov", "beta"),
+    *("weight_decay", "decay_all", "schedule", "min_lr", "step_epochs", "step_factor", "by_epoch"),
+    *("warmup_epochs", "label_smoothing", "clip_norm", "drop_path", "auxiliary_weight"),
+    *("precision", "ema", "crop", "flip", "cutout"),
+)
+"""The fields of a recipe, which are told here without PyTorch, and the name of a published one."""
+
+_HEADER: Final = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
+_KEY: Final = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
+_INNER: Final = re.compile(r"[{,]\s*[\"']?([\w-]+)[\"']?\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLines:
+    """Where the keys of a TOML file stand.
+
+    `tomllib` keeps no lines. Headers of one name, keys at the beginning of a line and keys of
+    inline tables are found, which is all that a specification has.
+
+    Args:
+        file: What the file is called in messages.
+        lines: Line of a key by its path, from 1.
+    """
+
+    file: str
+    lines: Mapping[tuple[str, ...], int]
+
+    @classmethod
+    def of(cls, file: str, text: str) -> Self:
+        """Return the lines of the keys of a text."""
+        lines: dict[tuple[str, ...], int] = {}
+        part, key = "", ""
+        for number, line in enumerate(text.splitlines(), start=1):
+            if header := _HEADER.match(line):
+                part, key = header[1], ""
+                lines.setdefault((part,), number)
+                continue
+            if found := _KEY.match(line):
+                key = found[1]
+                lines.setdefault((part, key) if part else (key,), number)
+            for inner in _INNER.finditer(line):
+                lines.setdefault((part, key, inner[1]), number)
+        return cls(file, lines)
+
+    def place(self, *path: str) -> str:
+        """Return the beginning of a message about a key."""
+        line = self.lines.get(path)
+        return f"{self.file}: " if line is None else f"{self.file}, line {line}: "
+
+
+def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
+    """Refuse names that nothing has, with their line and the nearest names.
+
+    Raises:
+        ProblemError: There is such a name, or a part is missing.
+    """
+    _check(lines, (), "part", content, PARTS)
+    for part in PARTS:
+        if not isinstance(content.get(part), dict):
+            raise ProblemError(f"{lines.file} has no part [{part}]")
+    problem, strategy = content["problem"], content["strategy"]
+    if "space" in problem and "benchmark" in problem:
+        raise ProblemError(
+            f"{lines.place('problem', 'space')}a problem has a benchmark or a space, not both"
+        )
+    known = NETWORKS if "space" in problem else TABLE
+    if "space" not in problem and "benchmark" not in problem:
+        known = tuple(dict.fromkeys((*TABLE, *NETWORKS)))
+    _check(lines, ("problem",), "argument of the problem", problem, known)
+    if isinstance(recipe := problem.get("recipe"), dict):
+        _check(lines, ("problem", "recipe"), "field of a recipe", recipe, _RECIPE)
+    kind = STRATEGIES.get(strategy.get("name", ""))
+    if kind is not None:
+        settings = ["name", *(field.name for field in fields(kind) if field.init)]
+        _check(lines, ("strategy",), f"setting of {kind.name}", strategy, settings)
+    elif "name" in strategy:
+        name, place = strategy["name"], lines.place("strategy", "name")
+        near = get_close_matches(str(name), STRATEGIES, n=3) or list(STRATEGIES)
+        raise ProblemError(f"{place}unknown strategy {name!r:.80}; is it {', '.join(near)}?")
+    limits = [field.name for field in fields(Budget)]
+    _check(lines, ("budget",), "limit", content["budget"], limits)
+
+
+def _check(
+    lines: KeyLines, path: tuple[str, ...], what: str, names: Iterable[str], known: Sequence[str]
+) -> None:
+    for name in names:
+        try:
+            check_known(what, [name], known)
+        except ProblemError as error:
+            raise ProblemError(f"{lines.place(*path, name)}{error}") from None

@@ -1,0 +1,140 @@
+"""Problems of networks as a specification has them: a space, a data set, a recipe or proxies.
+
+PyTorch is loaded here, and nowhere else in a specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import model_hub
+from missing_extra import needs
+from model_hub.protocols import protocol
+from nas_search.errors import ProblemError
+from nas_search.problems import Evaluator, SpaceProblem
+
+if TYPE_CHECKING:
+    from model_hub.model_space import ModelSpace
+    from nas_search.proxies import NetworkScore
+    from nas_search.training import Images, Recipe
+
+__all__ = ["network_score", "space_problem"]
+
+_FRACTIONS: Final = (0.5, 0.5)
+"""Of the images: to train on, and to compare networks by. NAS-Bench-201 halves CIFAR-10."""
+
+_SCORED: Final = 128
+"""Images of the batch that proxies look at, as their papers take."""
+
+
+def space_problem(stated: Mapping[str, Any], folder: Path) -> SpaceProblem:
+    """Return the problem of a space.
+
+    Args:
+        stated: What the part [problem] states.
+        folder: What relative paths are relative to.
+
+    Raises:
+        ProblemError: Something is missing, or two things contradict each other.
+        ModelHubError: There is no such space, or an argument of it or of the recipe means nothing.
+        DatasetError: The data set is none.
+        MissingExtraError: PyTorch is not installed.
+    """
+    space = _space(stated)
+    default = list(stated.get("proxies", ()))[:1] or ["accuracy"]
+    return SpaceProblem(
+        space,
+        _evaluator(stated, folder),
+        objectives=stated.get("objectives", default),
+        bounds=stated.get("bounds"),
+        fidelities=stated.get("fidelities", ()),
+    )
+
+
+def network_score(stated: Mapping[str, Any], folder: Path, name: str) -> NetworkScore:
+    """Return the score of a proxy for the architectures of a space.
+
+    Raises:
+        ProblemError: The problem has no data set.
+        InvalidArgumentError: There is no such proxy.
+        DatasetError: The data set is none.
+    """
+    with needs("hub", "a zero-cost proxy"):
+        from nas_search.proxies import NetworkScore
+
+    train, _ = _images(stated, folder)
+    return NetworkScore(_space(stated), _batch(train), name, seed=_seed(stated))
+
+
+def _space(stated: Mapping[str, Any]) -> ModelSpace:
+    arguments = stated.get("arguments", {})
+    if not isinstance(stated["space"], str) or not isinstance(arguments, Mapping):
+        raise ProblemError("a space is a name, its arguments are a table of names and values")
+    return model_hub.space(stated["space"], **arguments)
+
+
+def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
+    train, valid = _images(stated, folder)
+    if "proxies" in stated:
+        if "recipe" in stated:
+            raise ProblemError("networks are trained by a recipe or scored by proxies, not both")
+        from nas_search.proxies import ProxyEvaluator
+
+        return ProxyEvaluator(_batch(train), stated["proxies"], seed=_seed(stated))
+    from nas_search.training import Classification
+
+    checkpoints = stated.get("checkpoints")
+    return Classification(
+        train,
+        valid,
+        recipe=_recipe(stated.get("recipe", {})),
+        seed=_seed(stated),
+        device=stated.get("device", "cpu"),
+        checkpoints=None if checkpoints is None else folder / checkpoints,
+    )
+
+
+def _recipe(stated: Any) -> Recipe:
+    """Return a recipe: its fields, the name of a published one, or that name and other fields."""
+    from nas_search.training import Recipe, published_recipe
+
+    if isinstance(stated, str):
+        return published_recipe(stated)
+    if not isinstance(stated, Mapping):
+        raise ProblemError(f"a recipe is a table of fields or a name, not {stated!r:.80}")
+    fields = dict(stated)
+    name = fields.pop("name", None)
+    return Recipe.from_dict(fields) if name is None else published_recipe(name, **fields)
+
+
+def _images(stated: Mapping[str, Any], folder: Path) -> tuple[Images, Images]:
+    """Return the images to train on and those to compare by, both of the training images."""
+    with needs("hub", "training"):
+        from model_hub.evaluation import read_images
+        from nas_search.training import images_of, split
+
+    if not isinstance(stated.get("dataset"), str):
+        raise ProblemError("the problem has no dataset: a folder or archive of images")
+    chosen = None if "protocol" not in stated else protocol(stated["protocol"])
+    images = images_of(read_images(folder / stated["dataset"], train=True), chosen)
+    fractions = stated.get("fractions", _FRACTIONS)
+    if not isinstance(fractions, list | tuple) or len(fractions) != len(_FRACTIONS):
+        raise ProblemError(f"fractions are two: of training and of comparison, not {fractions!r}")
+    train, valid = split(images, fractions, seed=_seed(stated))
+    return train, valid
+
+
+def _batch(images: Images) -> Any:
+    import torch
+
+    chosen = images.part(torch.arange(min(_SCORED, len(images))))
+    return chosen.normalised(chosen.pixels, torch.float32), chosen.labels
+
+
+def _seed(stated: Mapping[str, Any]) -> int:
+    seed = stated.get("seed", 0)
+    if type(seed) is not int:
+        raise ProblemError(f"seed is {seed!r:.80}, not a whole number")
+    return seed

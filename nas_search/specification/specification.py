@@ -1,0 +1,194 @@
+"""Searches written down: a TOML file, or what a study file says of itself.
+
+[problem]                            [problem]
+benchmark = "nasbench201"            space = "ProxylessNAS"
+dataset = "cifar100"                 arguments = { num_labels = 100 }
+num_epochs = 200                     dataset = "cifar-100-python"
+bounds = { flops = [0, 100] }        recipe = { epochs = 10, lr = 0.05 }
+                                     bounds = { macs = [0, 100e6] }
+[strategy]
+name = "RegularizedEvolution"
+seed = 0
+[budget]
+trials = 200
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from nas_search.contract import Strategy
+from nas_search.errors import ProblemError
+from nas_search.problems import Problem, TableProblem
+from nas_search.specification.keys import TABLE, KeyLines, check_keys
+from nas_search.strategies import strategy_from
+from nas_search.study.budget import Budget
+from nas_search.study.history import StudyFile
+
+if TYPE_CHECKING:
+    from bench_client import BenchClient
+
+__all__ = ["Specification"]
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What a search is.
+
+    Args:
+        problem: `benchmark` and arguments of `TableProblem` by name; or `space`, its `arguments`,
+            `dataset` and how networks are trained or scored.
+        strategy: `name`, and settings.
+        budget: Limits of `Budget` by name.
+        folder: What relative paths in it are relative to.
+        workers: How many trials were under way at a time in the last run of a study.
+    """
+
+    problem: Mapping[str, Any]
+    strategy: Mapping[str, Any]
+    budget: Mapping[str, Any]
+    folder: Path = Path()
+    workers: int = 1
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Return what a TOML file says.
+
+        Raises:
+            ProblemError: It is no TOML, or a name in it is unknown or missing; the message has the
+                line and the nearest names.
+            OSError: It cannot be read.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text("utf-8")
+            content = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ProblemError(f"{file} is no TOML: {error}") from error
+        check_keys(content, KeyLines.of(str(file), text))
+        try:
+            json.dumps(content)
+        except TypeError as error:
+            raise ProblemError(f"{file} has a date or time, of which nothing is made") from error
+        folder = file.absolute().parent
+        return cls(content["problem"], content["strategy"], content["budget"], folder)
+
+    @classmethod
+    def of(cls, study: StudyFile) -> Self:
+        """Return what a study file was begun with, with budget and workers of its last run.
+
+        Raises:
+            ProblemError: Its problem is none that can be made anew, such as a function.
+        """
+        begun = [event.payload for event in study.events() if event.kind == "begun"]
+        budget = begun[-1]["budget"] if begun else {}
+        workers = begun[-1]["workers"] if begun else 1
+        problem, strategy = study.spec["problem"], study.spec["strategy"]
+        if written := study.spec.get("specification"):
+            folder = Path(written["folder"])
+            return cls(written["problem"], written["strategy"], budget, folder, workers)
+        if problem["kind"] != "table":
+            raise ProblemError(
+                f"the study is of a {problem['kind']}: go on with it from the program that made it"
+            )
+        objectives = [
+            ("" if one["maximise"] else "-") + one["metric"] for one in problem["objectives"]
+        ]
+        arguments = {name: problem[name] for name in TABLE} | {"objectives": objectives}
+        settings = {"name": strategy["name"], **strategy["settings"]}
+        return cls(arguments, settings, budget, workers=workers)
+
+    @property
+    def asks_benchmark(self) -> bool:
+        """Whether the problem is on a benchmark."""
+        return "space" not in self.problem
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """What a study keeps, so that its file alone says how to go on."""
+        return {
+            "problem": dict(self.problem) | {"bounds": self._bounds()},
+            "strategy": dict(self.strategy),
+            "folder": str(self.folder.absolute()),
+        }
+
+    def make_problem(self, bench: BenchClient | None) -> Problem:
+        """Return the problem.
+
+        Args:
+            bench: Whom to ask; None where the problem is on a space.
+
+        Raises:
+            ProblemError: An argument is missing or means nothing.
+            BenchError: A question was not answered.
+            ModelHubError: A space, a recipe or a data set cannot be used.
+        """
+        arguments = dict(self.problem) | {"bounds": self._bounds()}
+        if not self.asks_benchmark:
+            from nas_search.specification.networks import space_problem
+
+            return space_problem(arguments, self.folder)
+        if "benchmark" not in arguments:
+            raise ProblemError("the problem has no benchmark, and no space")
+        if bench is None:
+            raise ProblemError("a problem on a benchmark needs a client of it")
+        return TableProblem(bench, **arguments)
+
+    def make_strategy(self, problem: Problem | None = None) -> Strategy:
+        """Return a new strategy.
+
+        Args:
+            problem: What it searches; needed where a setting names a score.
+
+        Raises:
+            ProblemError: Its name or a setting is unknown, missing or means nothing.
+            ModelHubError: There is no such proxy, or it cannot be used.
+        """
+        settings = dict(self.strategy)
+        name = settings.pop("name", None)
+        if not isinstance(name, str):
+            raise ProblemError("the strategy has no name")
+        if isinstance(score := settings.get("score"), str):
+            settings["score"] = self._score(score, problem)
+        try:
+            return strategy_from(name, settings)
+        except (TypeError, ValueError) as error:
+            raise ProblemError(str(error)) from error
+
+    def make_budget(self) -> Budget:
+        """Return the budget.
+
+        Raises:
+            ProblemError: A limit means nothing, or there is none.
+        """
+        return Budget(**self.budget)
+
+    def _score(self, name: str, problem: Problem | None) -> Any:
+        """Return a score by its name: a proxy of networks, or a metric of a table."""
+        if not self.asks_benchmark:
+            from nas_search.specification.networks import network_score
+
+            return network_score(self.problem, self.folder, name)
+        if not isinstance(problem, TableProblem):
+            raise ProblemError(f"the score {name!r:.80} is a metric of a table, and there is none")
+        return problem.score(name)
+
+    def _bounds(self) -> dict[str, Any]:
+        bounds = self.problem.get("bounds") or {}
+        if not isinstance(bounds, Mapping):
+            raise ProblemError(f"bounds are a least and a greatest value by metric, not {bounds!r}")
+        return {name: _finite(sides) for name, sides in bounds.items()}
+
+
+def _finite(sides: Any) -> Any:
+    """Return a bound with None where it is infinite: TOML has no other word for no bound."""
+    if not isinstance(sides, Sequence) or isinstance(sides, str):
+        return sides
+    return [None if isinstance(side, float) and math.isinf(side) else side for side in sides]

@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
 from model_hub.arguments import a_number
@@ -24,9 +23,8 @@ from model_hub.errors import InvalidArgumentError, shown
 from model_hub.evaluation import LabelledImages
 from model_hub.evaluation.transform import cropped
 from model_hub.protocols import EvaluationProtocol
-from nas_search.training.recipe import Recipe
 
-__all__ = ["Images", "augmented", "blanked", "images_of", "order_of_epoch", "seeded", "split"]
+__all__ = ["Images", "images_of", "order_of_epoch", "seeded", "split"]
 
 _DIMENSIONS: Final = 4
 _LARGEST_BYTE: Final = 255.0
@@ -43,6 +41,7 @@ class Images:
         labels: (images,), whole numbers from 0.
         mean: Subtracted from a batch, a number for each channel or one for all.
         std: Divided by.
+        bgr: Whether networks see blue, green and red; pixels are red, green and blue all the same.
 
     Raises:
         InvalidArgumentError: Shapes or types do not fit, or there are no images.
@@ -52,6 +51,7 @@ class Images:
     labels: Tensor
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    bgr: bool = False
 
     def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
@@ -82,7 +82,7 @@ class Images:
     def digest(self) -> str:
         """SHA-256 of all that a network sees."""
         digest = hashlib.sha256()
-        about = (tuple(self.pixels.shape), str(self.pixels.dtype), self.mean, self.std)
+        about = (tuple(self.pixels.shape), str(self.pixels.dtype), self.mean, self.std, self.bgr)
         digest.update(repr(about).encode())
         for tensor in (self.pixels, self.labels):
             digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
@@ -98,7 +98,7 @@ class Images:
 
     def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
         """Return inputs of a network for pixels of these images."""
-        values = pixels.to(dtype)
+        values = (pixels.flip(1) if self.bgr else pixels).to(dtype)
         if pixels.dtype == torch.uint8:
             values = values / _LARGEST_BYTE
         if self.mean == (0.0,) and self.std == (1.0,):
@@ -135,14 +135,13 @@ def images_of(dataset: LabelledImages, protocol: EvaluationProtocol | None = Non
     labels = torch.tensor([dataset.label(place) for place in range(len(dataset))])
     if protocol is None:
         return Images(pixels, labels)
-    if protocol.channels == "BGR":
-        pixels = pixels.flip(1)
     largest = protocol.largest_value
     return Images(
         pixels,
         labels + protocol.label_offset,
         mean=tuple(value / largest for value in protocol.mean),
         std=tuple(value / largest for value in protocol.std),
+        bgr=protocol.channels == "BGR",
     )
 
 
@@ -194,38 +193,3 @@ def order_of_epoch(images: Images, batch_size: int, seed: int, epoch: int) -> It
     order = order.to(images.labels.device)
     full = len(images) // batch_size * batch_size
     yield from torch.split(order[:full], batch_size)
-
-
-def augmented(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return a batch cropped and mirrored at random, each image differently."""
-    count, _, height, width = pixels.shape
-    device = pixels.device
-
-    def drawn(most: int) -> Tensor:
-        return torch.randint(most + 1, (count,), generator=generator).to(device)
-
-    if recipe.crop:
-        padded = F.pad(pixels, (recipe.crop,) * 4)
-        rows = drawn(2 * recipe.crop)[:, None] + torch.arange(height, device=device)
-        columns = drawn(2 * recipe.crop)[:, None] + torch.arange(width, device=device)
-        images = torch.arange(count, device=device)[:, None, None]
-        pixels = padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]]
-        pixels = pixels.permute(0, 3, 1, 2).contiguous()
-    if recipe.flip:
-        mirrored = drawn(1).bool()[:, None, None, None]
-        pixels = torch.where(mirrored, pixels.flip(3), pixels)
-    return pixels
-
-
-def blanked(inputs: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """Return a batch with a square of zeros in each image (DeVries & Taylor, arXiv:1708.04552)."""
-    count, _, height, width = inputs.shape
-    device = inputs.device
-
-    def within(length: int) -> Tensor:
-        centre = torch.randint(length, (count, 1), generator=generator).to(device)
-        places = torch.arange(length, device=device)
-        return (places >= centre - side // 2) & (places < centre + (side + 1) // 2)
-
-    square = within(height)[:, None, :, None] & within(width)[:, None, None, :]
-    return inputs.masked_fill(square, 0.0)

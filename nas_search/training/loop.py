@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
+from nas_search.training.augmenting import augmented, blanked
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
-from nas_search.training.data import Images, augmented, blanked, order_of_epoch, seeded
+from nas_search.training.data import Images, order_of_epoch, seeded
 from nas_search.training.measuring import check_finite, check_outputs, measured
 from nas_search.training.optimizing import learning_rate, optimizer_of
 from nas_search.training.recipe import Recipe
@@ -214,7 +215,7 @@ class Trainer:
     def _inputs(self, places: Tensor) -> Tensor:
         """Return the inputs of a step, drawn from its number."""
         recipe, pixels = self.recipe, self._train.pixels[places]
-        if not (recipe.crop or recipe.flip or recipe.cutout):
+        if not recipe.draws:
             return self._train.normalised(pixels, self._dtype)
         generator = seeded(self._seed, "step", self._step)
         pixels = augmented(pixels, recipe, generator)

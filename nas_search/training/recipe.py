@@ -29,6 +29,10 @@ _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "drop_path": (0, 1),
     "auxiliary_weight": (0, 1e3),
     "ema": (0, 1),
+    "resized_crop": (0, 1),
+    "brightness": (0, 1),
+    "contrast": (0, 1),
+    "saturation": (0, 1),
 }
 """Least and greatest value."""
 _COUNTS: Final[Mapping[str, int]] = {
@@ -73,7 +77,13 @@ class Recipe:
         precision: float32, float64, or mixed-bfloat16, which keeps weights in float32.
         ema: Decay of a moving average of the weights, which is then what is evaluated; 0: none.
         crop: Pixels of black around an image before it is cropped at random; 0: no crop.
+        resized_crop: Least share of an image in a window that is cut out at random and resized to
+            the size of the images; 0: none. The window is as torchvision draws it.
         flip: Mirror images at random.
+        brightness: Multiply colours by a factor within 1 ± this; 0: not.
+        contrast: Likewise, the difference to the mean of the image in grey.
+        saturation: Likewise, the difference to the same image in grey. The three are done in an
+            order that is drawn.
         cutout: Side of a square that is blanked out at random; 0: none.
 
     Raises:
@@ -102,7 +112,11 @@ class Recipe:
     precision: str = "float32"
     ema: float = 0.0
     crop: int = 0
+    resized_crop: float = 0.0
     flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
     cutout: int = 0
 
     def __post_init__(self) -> None:
@@ -124,6 +138,14 @@ class Recipe:
             )
         if self.nesterov and not (self.optimizer == "sgd" and self.momentum):
             raise InvalidArgumentError("nesterov", "it needs sgd with momentum")
+        if self.crop and self.resized_crop:
+            raise InvalidArgumentError("resized_crop", "there is a crop already; one of them is 0")
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is done to training images at random."""
+        colours = self.brightness or self.contrast or self.saturation
+        return bool(self.crop or self.resized_crop or self.flip or colours or self.cutout)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:

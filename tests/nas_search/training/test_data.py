@@ -14,8 +14,8 @@ from PIL import Image
 from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation import read_folder
 from model_hub.protocols import EvaluationProtocol
-from nas_search.training import Images, Recipe, images_of, split
-from nas_search.training.data import augmented, blanked, order_of_epoch, seeded
+from nas_search.training import Images, images_of, split
+from nas_search.training.data import order_of_epoch
 
 
 def numbered(labels: list[int]) -> Images:
@@ -84,29 +84,6 @@ def test_each_epoch_has_an_order_of_its_own_without_repeats() -> None:
     assert first == [batch.tolist() for batch in order_of_epoch(images, 10, 0, 0)]
     assert first != [batch.tolist() for batch in order_of_epoch(images, 10, 0, 1)]
     assert first != [batch.tolist() for batch in order_of_epoch(images, 10, 1, 0)]
-
-
-def test_crops_and_flips_are_windows_of_the_padded_image() -> None:
-    pixels = torch.arange(1, 3 * 16 + 1, dtype=torch.uint8).reshape(1, 3, 4, 4).repeat(50, 1, 1, 1)
-    found = augmented(pixels, Recipe(crop=2, flip=True), seeded(0))
-    padded = torch.nn.functional.pad(pixels[:1], (2,) * 4)
-    windows = [
-        padded[0, :, top : top + 4, left : left + 4] for top in range(5) for left in range(5)
-    ]
-    windows += [window.flip(2) for window in windows]
-    seen = [[torch.equal(one, window) for window in windows].index(True) for one in found]
-    assert len(set(seen)) > 20
-    assert any(place >= 25 for place in seen)
-    assert found.dtype == torch.uint8
-
-
-def test_a_cutout_blanks_one_square_an_image() -> None:
-    found = blanked(torch.ones(40, 3, 8, 8), 4, seeded(0))
-    blank = (found == 0).sum((2, 3))
-    assert torch.equal(blank[:, 0], blank[:, 2])
-    assert int(blank.max()) == 16
-    assert int(blank.min()) >= 4
-    assert len({tuple(one.flatten().tolist()) for one in found}) > 10
 
 
 def test_bytes_are_normalised_as_the_protocol_says(tmp_path: Path) -> None:

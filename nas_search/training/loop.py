@@ -21,7 +21,7 @@ from nas_search.training.augmenting import augmented, blanked
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import Images, order_of_epoch, seeded
 from nas_search.training.measuring import check_finite, check_outputs, measured
-from nas_search.training.optimizing import learning_rate, optimizer_of
+from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
 from nas_search.training.recipe import Recipe
 
 __all__ = ["Epoch", "Trainer", "Training"]
@@ -189,9 +189,22 @@ class Trainer:
                 self._save()
 
     def _one_step(self, places: Tensor) -> None:
-        recipe, labels = self.recipe, self._train.labels[places]
+        recipe = self.recipe
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self._step, self._steps_per_epoch)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss, right = self._gradients(places)
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
+        self._optimizer.step()
+        self._step += 1
+        with torch.no_grad():
+            self._average()
+            self._meters += torch.stack((loss.detach().double() * len(places), right))
+
+    def _gradients(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a batch; return its mean loss and how many answers are right."""
+        recipe, labels = self.recipe, self._train.labels[places]
         with self._casting():
             outputs = self._network(self._inputs(places))
             logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -201,16 +214,8 @@ class Trainer:
             for other in others:
                 lost = F.cross_entropy(other, labels, label_smoothing=recipe.label_smoothing)
                 total = total + recipe.auxiliary_weight * lost
-        self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        if recipe.clip_norm:
-            nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
-        self._optimizer.step()
-        self._step += 1
-        with torch.no_grad():
-            self._average()
-            right = (logits.argmax(1) == labels).sum()
-            self._meters += torch.stack((loss.detach().double() * len(labels), right))
+        return loss, (logits.detach().argmax(1) == labels).sum()
 
     def _inputs(self, places: Tensor) -> Tensor:
         """Return the inputs of a step, drawn from its number."""
@@ -275,27 +280,24 @@ class Trainer:
     def _save(self) -> None:
         if self._checkpoints is None:
             return
-        parts: dict[str, Mapping[str, Any]] = {
+        state = {"curve": list(map(dict, self.curve))}
+        self._checkpoints.save(Saved(self._step, joined(self._parts()), state))
+
+    def _parts(self) -> dict[str, Mapping[str, Tensor]]:
+        """Return the tensors of a checkpoint by part and name."""
+        return {
             "network": self._network.state_dict(),
             "average": {} if self._averaged is None else self._averaged.state_dict(),
             "generator": self._drawn(),
             "meters": {"sums": self._meters},
+            **state_of("optimizer", self._optimizer),
         }
-        for place, state in self._optimizer.state_dict()["state"].items():
-            parts[f"optimizer/{place}"] = {k: v for k, v in state.items() if v is not None}
-        state = {"curve": list(map(dict, self.curve))}
-        self._checkpoints.save(Saved(self._step, joined(parts), state))
 
     def _restore(self, saved: Saved) -> None:
         self._network.load_state_dict(part_of(saved.tensors, "network"))
         if self._averaged is not None:
             self._averaged.load_state_dict(part_of(saved.tensors, "average"))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in part_of(saved.tensors, "optimizer").items():
-            place, _, name = key.partition("/")
-            state.setdefault(int(place), {})[name] = tensor
-        groups = self._optimizer.state_dict()["param_groups"]
-        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+        restore(self._optimizer, part_of(saved.tensors, "optimizer"))
         self._generators = part_of(saved.tensors, "generator")
         self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
         self._step, self.curve = saved.step, list(saved.state["curve"])

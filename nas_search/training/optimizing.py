@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas_search.training.recipe import Recipe
 
-__all__ = ["learning_rate", "optimizer_of"]
+__all__ = ["learning_rate", "optimizer_of", "restore", "state_of"]
 
 _SQUARES: Final = 0.999
 """Decay of the mean of squared gradients, of Adam."""
 
 
 def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the optimizer of a network's parameters.
+    """Return the optimizer of the parameters of a network.
 
     Parameters that the network names in `no_weight_decay()` do not decay; nor do those of one
     dimension (biases, norms) where the recipe says so.
@@ -43,6 +44,29 @@ def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(groups, lr=recipe.lr, momentum=recipe.momentum)
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=recipe.lr, betas=(recipe.beta, _SQUARES))
+
+
+def state_of(part: str, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """Return momenta as parts of a checkpoint: `part/N` has those of the N-th parameter."""
+    return {
+        f"{part}/{place}": {name: tensor for name, tensor in state.items() if tensor is not None}
+        for place, state in optimizer.state_dict()["state"].items()
+    }
+
+
+def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimizer the momenta of a checkpoint.
+
+    Args:
+        optimizer: Of equal parameters.
+        tensors: By number of the parameter and name, `N/name`.
+    """
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        place, _, name = key.partition("/")
+        state.setdefault(int(place), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:

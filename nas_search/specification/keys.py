@@ -18,13 +18,13 @@ __all__ = ["NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
 PARTS: Final = ("problem", "strategy", "budget")
 TABLE: Final[tuple[str, ...]] = (
     *("benchmark", "dataset", "num_epochs", "objectives", "bounds", "fidelities", "run_seed"),
-    *("evaluation_time", "continue_training", "free_repeats"),
+    *("evaluation_time", "continue_training", "free_repeats", "reference"),
 )
-"""Arguments of `TableProblem`."""
+"""Arguments of `TableProblem`, and the reference point of a study."""
 
 NETWORKS: Final[tuple[str, ...]] = (
     *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "proxies", "seed"),
-    *("device", "checkpoints", "objectives", "bounds", "fidelities"),
+    *("device", "checkpoints", "objectives", "bounds", "fidelities", "reference"),
 )
 """What makes a problem of networks that are trained or scored."""
 

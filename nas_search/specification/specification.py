@@ -101,7 +101,9 @@ class Specification:
         objectives = [
             ("" if one["maximise"] else "-") + one["metric"] for one in problem["objectives"]
         ]
-        arguments = {name: problem[name] for name in TABLE} | {"objectives": objectives}
+        arguments = {name: problem[name] for name in TABLE if name in problem} | {
+            "objectives": objectives
+        }
         settings = {"name": strategy["name"], **strategy["settings"]}
         return cls(arguments, settings, budget, workers=workers)
 
@@ -109,6 +111,23 @@ class Specification:
     def asks_benchmark(self) -> bool:
         """Whether the problem is on a benchmark."""
         return "space" not in self.problem
+
+    @property
+    def reference(self) -> Mapping[str, float] | None:
+        """The worst values of interest, by objective, if they are stated.
+
+        Raises:
+            ProblemError: They are no numbers.
+        """
+        stated = self.problem.get("reference")
+        numbers = (int, float)
+        if stated is None:
+            return None
+        if not isinstance(stated, Mapping) or not all(
+            isinstance(one, numbers) and math.isfinite(one) for one in stated.values()
+        ):
+            raise ProblemError(f"a reference point has a number by objective, not {stated!r:.80}")
+        return dict(stated)
 
     @property
     def written(self) -> dict[str, Any]:
@@ -139,6 +158,7 @@ class Specification:
             raise ProblemError("the problem has no benchmark, and no space")
         if bench is None:
             raise ProblemError("a problem on a benchmark needs a client of it")
+        arguments.pop("reference", None)
         return TableProblem(bench, **arguments)
 
     def make_strategy(self, problem: Problem | None = None) -> Strategy:

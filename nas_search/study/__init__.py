@@ -48,6 +48,7 @@ from nas_search.study.running import NothingLearnedWarning
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
 from nas_search.study.significance import RankTest, mann_whitney
 from nas_search.study.study import Study
+from nas_search.study.tensorboard import tensorboard_sink
 from nas_search.study.trials import State, Trial
 
 __all__ = [
@@ -89,4 +90,5 @@ __all__ = [
     "regret_at",
     "regret_bands",
     "regret_steps",
+    "tensorboard_sink",
 ]

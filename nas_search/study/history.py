@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from missing_extra import needs
-from nas_search.errors import IncomparableRunsError, ProblemError
+from nas_search.errors import IncomparableRunsError
 from nas_search.problems.goals import Goals
 from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.events import Event
 from nas_search.study.export import write_trials
+from nas_search.study.front import reference_scores
 from nas_search.study.journal import read_events, read_spec, read_trials, reading
 from nas_search.study.runs import RecordedPoint, RecordedRun
 from nas_search.study.trials import State, Trial
@@ -98,10 +99,8 @@ class History:
         Raises:
             ProblemError: It lacks an objective, or has another.
         """
-        names = [one.metric for one in self.goals.objectives]
-        if sorted(reference) != sorted(names):
-            raise ProblemError(f"a reference point has a value of {', '.join(names)}")
-        return hypervolume([one.scores for one in self.front], self.goals.scores(reference))
+        worst = reference_scores(self.goals, reference)
+        return hypervolume([one.scores for one in self.front], worst)
 
     def to_pandas(self) -> DataFrame:
         """Return a data frame: a row a trial, its metrics being columns.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench_client.caller_warnings import warn_at_script
 from nas_search.errors import FailingStudyError
-from nas_search.problems.problem import Order, Outcome
+from nas_search.problems.problem import Order, Outcome, Report
 from nas_search.study.budget import Budget
 from nas_search.study.processes import Processes
 from nas_search.study.trials import State, Trial
@@ -119,7 +119,7 @@ def _run_here(study: Study, limits: _Limits, workers: int) -> str:
             if reason not in (None, "trials", "exhausted"):
                 return reason
             trial = under_way[0]
-            outcome = study.problem.evaluate(trial.candidate, study.report)
+            outcome = study.problem.evaluate(trial.candidate, _reporter(study, trial))
             if study.problem.looks_up and limits.passes(trial, outcome):
                 return "cost"
             del under_way[0]
@@ -183,6 +183,11 @@ def _fill(
             return None if study.waiting else "exhausted"
         submit(trial)
     return None
+
+
+def _reporter(study: Study, trial: Trial) -> Report:
+    """Return what tells the study of an evaluation under way, with the number of its trial."""
+    return lambda kind, figures: study.report(kind, {"trial": trial.number, **figures})
 
 
 def _check_trials(study: Study, budget: Budget) -> None:

@@ -27,6 +27,7 @@ from nas_search.problems.problem import Order, Outcome, Problem
 from nas_search.study import running
 from nas_search.study.budget import Budget
 from nas_search.study.events import Event, Sink, Sinks
+from nas_search.study.front import Front
 from nas_search.study.history import History
 from nas_search.study.journal import Journal, read_events
 from nas_search.study.trials import State, Trial
@@ -43,6 +44,8 @@ class Study(History):
         path: The file, which is made, or replayed if it is there; None: nothing is kept.
         problem: What is searched for.
         strategy: What chooses; new, and of the settings that the file was begun with.
+        reference: Worst values of interest, by objective: events of the front then have the volume
+            between it and this point.
         specification: How problem and strategy were written down, as JSON: a new file keeps it for
             programs that go on with the study. It is compared with nothing.
 
@@ -51,7 +54,8 @@ class Study(History):
         StudyFileError: The file holds no study, a damaged one, or one of a newer version.
         OtherStudyError: It was begun with another problem or strategy.
         ReplayError: The strategy proposes something else than it did.
-        ProblemError: The strategy evaluates at fidelities that the problem does not have.
+        ProblemError: The strategy evaluates at fidelities that the problem does not have, or the
+            reference has not a value of each objective.
         OSError: The file cannot be written.
 
     Attributes:
@@ -67,6 +71,7 @@ class Study(History):
         problem: Problem,
         strategy: Strategy,
         *,
+        reference: Mapping[str, float] | None = None,
         specification: Mapping[str, Any] | None = None,
     ) -> None:
         _check_fidelities(problem, strategy)
@@ -84,6 +89,7 @@ class Study(History):
         self._charged = 0.0
         self._paid: defaultdict[str, dict[int | None, float]] = defaultdict(dict)
         self._best: Trial | None = None
+        self._front = Front(self.goals, reference)
         self._given_out: list[Trial] = []
         dear = not problem.looks_up
         self._journal = (
@@ -348,6 +354,13 @@ class Study(History):
         if self._is_better(trial):
             self._best = trial
             self._emit("best", {"trial": trial.number, "values": values})
+        if self._moves_front(trial):
+            self._emit("front", {"trial": trial.number, **self._front.payload})
+
+    def _moves_front(self, trial: Trial) -> bool:
+        several = len(self.goals.objectives) > 1
+        whole = trial.state is State.OK and trial.fidelity in self._whole
+        return several and whole and self._front.add(trial)
 
     def _is_better(self, trial: Trial) -> bool:
         if not trial.scores or trial.fidelity not in self._whole:
@@ -388,6 +401,7 @@ class Study(History):
                 self._observe(trial)
                 if self._is_better(trial):
                     self._best = trial
+                self._moves_front(trial)
             else:
                 self._propose_again(trial)
         self._given_out = [one for one in self._trials if one.state is State.RUNNING]

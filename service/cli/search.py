@@ -14,7 +14,7 @@ import typer
 
 from bench_client.untrusted import cleaned
 from nas_search.specification import Specification
-from nas_search.study import Study, StudyFile, Trial, progress_sink
+from nas_search.study import Study, StudyFile, Trial, progress_sink, tensorboard_sink
 from service.cli.options import AsJson, DataDirectory, Url, client
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
@@ -38,6 +38,10 @@ Workers: TypeAlias = Annotated[
     int | None,
     typer.Option(min=1, help="Trials at a time; 1 by default, as before where it goes on."),
 ]
+TensorBoard: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", help="Folder of event files for TensorBoard.", file_okay=False),
+]
 
 
 @app.command("run")
@@ -53,13 +57,14 @@ def run_command(
         Path | None, typer.Option(help="File of the study; FILE.study by default.")
     ] = None,
     workers: Workers = None,
+    tensorboard: TensorBoard = None,
     data: DataDirectory = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the search of a TOML file, or go on with it."""
     target = file.with_suffix(".study") if study is None else study
-    _run(Specification.read(file), target, workers, data, url)
+    _run(Specification.read(file), target, workers, tensorboard, data, url)
     _show(StudyFile(target), as_json=as_json)
 
 
@@ -69,6 +74,7 @@ def resume_command(
     *,
     trials: Trials = None,
     workers: Workers = None,
+    tensorboard: TensorBoard = None,
     data: DataDirectory = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -77,7 +83,7 @@ def resume_command(
     specification = Specification.of(StudyFile(study))
     if trials is not None:
         specification = replace(specification, budget={"trials": trials})
-    _run(specification, study, workers, data, url)
+    _run(specification, study, workers, tensorboard, data, url)
     _show(StudyFile(study), as_json=as_json)
 
 
@@ -139,6 +145,7 @@ def _run(
     specification: Specification,
     path: Path,
     workers: int | None,
+    tensorboard: Path | None,
     data: Path | None,
     url: str | None,
 ) -> None:
@@ -146,7 +153,15 @@ def _run(
     with client(url, data) if specification.asks_benchmark else nullcontext() as bench:
         problem = specification.make_problem(bench)
         strategy = specification.make_strategy(problem)
-        with Study(path, problem, strategy, specification=specification.written) as study:
+        with Study(
+            path,
+            problem,
+            strategy,
+            reference=specification.reference,
+            specification=specification.written,
+        ) as study:
+            if tensorboard is not None:
+                study.subscribe(tensorboard_sink(tensorboard))
             if sys.stderr.isatty():
                 study.subscribe(progress_sink(sys.stderr))
             study.run(budget, workers=workers or specification.workers)

@@ -151,10 +151,13 @@ def test_networks_are_trained_gone_on_with_and_shown(networks: Path) -> None:
     assert more["trials"] == {"ok": 3}
     assert len(json.loads(called("front", study))) == len(StudyFile(study).front)
     called("export", study, "--out", networks.with_suffix(".csv"))
+    runs = networks.parent / "tensorboard"
+    called("resume", study, "--trials", 4, "--tensorboard", runs)
+    assert {one.name for one in runs.iterdir() if one.is_dir()} == {"trial-3"}
     kinds = [
         json.loads(line)["kind"] for line in called("watch", study, "--no-follow").splitlines()
     ]
-    assert kinds.count("epoch") == 3
+    assert kinds.count("epoch") == 4
 
 
 def test_a_study_of_networks_goes_on_from_its_file_alone(networks: Path) -> None:
@@ -238,4 +241,4 @@ def test_a_proxy_that_is_none_is_refused(networks: Path) -> None:
 
 def test_names_that_are_known_are_those_of_recipes_and_tables() -> None:
     assert set(_RECIPE) == {"name", *(field.name for field in fields(Recipe))}
-    assert set(TABLE) == set(signature(TableProblem).parameters) - {"bench"}
+    assert set(TABLE) == set(signature(TableProblem).parameters) - {"bench"} | {"reference"}

@@ -1,0 +1,59 @@
+"""The front of a study, kept up to date trial by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nas_search.errors import ProblemError
+from nas_search.problems.goals import Goals
+from nas_search.strategies.pareto import dominates, hypervolume
+from nas_search.study.trials import Trial
+
+__all__ = ["Front", "reference_scores"]
+
+
+class Front:
+    """The trials that none is better than in all objectives, one a point, the earliest of equals.
+
+    Args:
+        goals: What trials are judged by.
+        reference: Worst values of interest, by objective; None: no volume is computed.
+
+    Raises:
+        ProblemError: The reference lacks an objective, or has another.
+    """
+
+    def __init__(self, goals: Goals, reference: Mapping[str, float] | None) -> None:
+        self._goals = goals
+        self._reference = None if reference is None else reference_scores(goals, reference)
+        self._trials: list[Trial] = []
+
+    def add(self, trial: Trial) -> bool:
+        """Take a trial within the bounds, and return whether the front is another now."""
+        kept = self._trials
+        if any(one.scores == trial.scores or dominates(one.scores, trial.scores) for one in kept):
+            return False
+        self._trials = [one for one in kept if not dominates(trial.scores, one.scores)] + [trial]
+        return True
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What an event tells of it: the numbers of its trials, and the volume if one is asked."""
+        told: dict[str, Any] = {"trials": sorted(one.number for one in self._trials)}
+        if self._reference is not None:
+            points = [one.scores for one in self._trials]
+            told["hypervolume"] = hypervolume(points, self._reference)
+        return told
+
+
+def reference_scores(goals: Goals, reference: Mapping[str, float]) -> tuple[float, ...]:
+    """Return a reference point as scores, larger being better.
+
+    Raises:
+        ProblemError: It lacks an objective, or has another.
+    """
+    names = [one.metric for one in goals.objectives]
+    if sorted(reference) != sorted(names):
+        raise ProblemError(f"a reference point has a value of {', '.join(names)}")
+    return goals.scores(reference)

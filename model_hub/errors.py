@@ -5,6 +5,7 @@ ModelHubError
 ├── InvalidSampleError          a sample is outside the space; names the label
 ├── UnknownNameError            no such space, model or layer; offers the nearest names
 ├── TooLargeError               a network that does not fit into memory, refused before it is made
+├── NoSupernetError             networks of this space share no weights; says why
 ├── ZooError                    a searched model or its weights
 │   ├── RecordError             a record that does not say what it must; names file, model, field
 │   ├── MissingWeightsError     the weights are not there; says where to get and where to put them
@@ -38,6 +39,7 @@ __all__ = [
     "MismatchError",
     "MissingWeightsError",
     "ModelHubError",
+    "NoSupernetError",
     "OutputError",
     "RecordError",
     "TooLargeError",
@@ -105,6 +107,10 @@ class UnknownNameError(ModelHubError, LookupError):
 
 class TooLargeError(ModelHubError, MemoryError):
     """A network whose weights do not fit into memory."""
+
+
+class NoSupernetError(ModelHubError, NotImplementedError):
+    """A space whose networks share no weights, as it is or with these arguments."""
 
 
 class ZooError(ModelHubError):

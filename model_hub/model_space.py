@@ -15,8 +15,9 @@ from missing_extra import needs
 from model_hub.arguments import a_count
 from model_hub.choices import Chosen, Sample
 from model_hub.data_sets import LARGEST_SIDE
-from model_hub.errors import InvalidArgumentError, TooLargeError, shown
+from model_hub.errors import InvalidArgumentError, NoSupernetError, TooLargeError, shown
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -218,6 +219,44 @@ class ModelSpace(ABC):
                 network = self._network(values)
         network.input_shape = self.input_shape  # type: ignore[assignment]  # a tuple, no module
         return network
+
+    @property
+    def sharing(self) -> Sharing:
+        """How the networks of the space share the weights of one supernet.
+
+        Raises:
+            NoSupernetError: They do not, as it is or with these arguments.
+        """
+        raise NoSupernetError(
+            f"{type(self).__name__} does not say where its networks' weights lie in a supernet"
+        )
+
+    def located(self, values: Sample, path: str) -> str:  # noqa: ARG002 - for spaces that shift
+        """Return where a module of a network would be if no block of the network were left out.
+
+        Args:
+            values: The sample of the network, resolved.
+            path: Of the module, or the name of one of its tensors.
+        """
+        return path
+
+    def placed(self, values: Sample, name: str) -> tuple[str, View]:
+        """Return where the supernet stores a tensor of a network, and which part of it that is.
+
+        Args:
+            values: The sample of the network, resolved.
+            name: Of a tensor of `freeze(sample)`, or the path of a module.
+
+        Raises:
+            NoSupernetError: Networks of the space share no weights.
+        """
+        parts = self.located(values, name).split(".")
+        slots = self.sharing.slots
+        for end in range(1, len(parts) + 1):
+            label = slots.get(".".join(parts[:end]))
+            if label is not None:
+                return ".".join((*parts[:end], str(values[label]), *parts[end:])), View()
+        return ".".join(parts), View()
 
     def profile(
         self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True

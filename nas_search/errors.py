@@ -2,6 +2,7 @@
 
 StudyError
 ├── ProblemError            correct the problem: a name or a number of it means nothing
+├── NoMixtureError          search by single paths: networks of this space cannot be mixed
 ├── NoFeasibleError         widen the bounds: nothing that was drawn is within them
 ├── FailingStudyError       look at the evaluation: it failed too often in a row
 ├── StudyFileError          give another file: it is none of this version, or damaged
@@ -21,6 +22,7 @@ __all__ = [
     "FailingStudyError",
     "IncomparableRunsError",
     "NoFeasibleError",
+    "NoMixtureError",
     "OtherStudyError",
     "OtherTrainingError",
     "PlotError",
@@ -38,6 +40,10 @@ class StudyError(ValueError):
 
 class ProblemError(StudyError):
     """An objective, a bound, a choice or another part of a problem means nothing."""
+
+
+class NoMixtureError(StudyError):
+    """Networks of a space cannot be mixed, because they share slices of the same weights."""
 
 
 class NoFeasibleError(StudyError):

@@ -18,11 +18,12 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing, shifted
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SEARCHED_FBNETS", "FBNet"]
+__all__ = ["SEARCHED_FBNETS", "STAGE_LAYERS", "FBNet"]
 
 _BLOCKS: Final = MappingProxyType(
     {
@@ -38,7 +39,10 @@ _BLOCKS: Final = MappingProxyType(
 """Kernel size, expansion and groups of each candidate but the last."""
 
 _SKIP: Final = "skip"
-_NUM_LAYERS: Final = 22
+STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
+"""Layers of each stage."""
+
+_NUM_LAYERS: Final = sum(STAGE_LAYERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,33 @@ class FBNet(ModelSpace):
     def most_blocks(self) -> int:
         """As many as there are layers to choose."""
         return _NUM_LAYERS
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each candidate of each layer has weights of its own; an identity has none."""
+        places = (
+            f"blocks.{stage}.{place}"
+            for stage, layers in enumerate(STAGE_LAYERS)
+            for place in range(layers)
+        )
+        return Sharing(slots=dict(zip(places, _labels(), strict=True)))
+
+    def located(self, values: Sample, path: str) -> str:
+        """Return where a module would be if no layer were left out.
+
+        A skip is left out where it would pass its input on: behind the first layer of a stage, and
+        in the first stage, which keeps the channels and the resolution of the stem.
+        """
+        labels = _labels()
+        kept = [
+            [
+                place
+                for place, label in zip(range(layers), labels, strict=False)
+                if values[label] != _SKIP or (stage and not place)
+            ]
+            for stage, layers in enumerate(STAGE_LAYERS)
+        ]
+        return shifted(path, "blocks", kept)
 
     def _choices(self) -> SearchSpace:
         candidates = (*_BLOCKS, _SKIP)

@@ -14,11 +14,11 @@ from model_hub.blocks.mobile import (
     NormFactory,
     ResidualSequence,
 )
+from model_hub.spaces.fbnet import STAGE_LAYERS
 
 __all__ = ["FBNetBlock", "FBNetNetwork"]
 
 _STEM_WIDTH: Final = 16
-_STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
 _STAGE_WIDTHS: Final = (16, 24, 32, 64, 112, 184, 352)
 _CLASSIFIER_STD: Final = 0.001
 
@@ -53,7 +53,7 @@ class FBNetNetwork(MobileNetwork):
         dropout_rate: float,
         norm: NormFactory,
     ) -> None:
-        stages: list[list[nn.Module]] = [[] for _ in _STAGE_LAYERS]
+        stages: list[list[nn.Module]] = [[] for _ in STAGE_LAYERS]
         for layer, (stage, *shape) in zip(layers, _places(stage_strides), strict=True):
             stages[stage].extend(_layer(layer, *shape, expands=expands_always, norm=norm))
         super().__init__(
@@ -115,7 +115,7 @@ class FBNetBlock(ResidualSequence):
 def _places(stage_strides: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
     """Yield stage, input channels, output channels and stride of each layer."""
     in_channels = _STEM_WIDTH
-    outline = zip(_STAGE_LAYERS, _STAGE_WIDTHS, stage_strides, strict=True)
+    outline = zip(STAGE_LAYERS, _STAGE_WIDTHS, stage_strides, strict=True)
     for stage, (layers, width, stride) in enumerate(outline):
         for place in range(layers):
             yield stage, in_channels, width, 1 if place else stride

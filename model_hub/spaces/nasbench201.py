@@ -14,6 +14,7 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,6 +70,22 @@ class NasBench201(ModelSpace):
     def most_blocks(self) -> int:
         """The cells of all stacks."""
         return _NUM_STACKS * self.num_modules_per_stack
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each operation of each edge of each cell has weights of its own."""
+        cells = (
+            stack * (self.num_modules_per_stack + 1) + place
+            for stack in range(_NUM_STACKS)
+            for place in range(self.num_modules_per_stack)
+        )
+        return Sharing(
+            slots={
+                f"cells.{cell}.layers.{target - 1}.{source}": _label(source, target)
+                for cell in cells
+                for source, target in _EDGES
+            }
+        )
 
     def _choices(self) -> SearchSpace:
         edges = (LayerChoice(_label(*edge), _OPERATIONS) for edge in _EDGES)

@@ -17,6 +17,7 @@ from model_hub.choices import Choice, LayerChoice, Sample, repeat
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +76,20 @@ class ProxylessNAS(ModelSpace):
     def most_blocks(self) -> int:
         """The stages at their deepest, and the fixed first and the single last block."""
         return 1 + len(_STAGES) * max(_DEPTHS) + 1
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each block of each place has weights of its own."""
+        stages = {stage: f"blocks.{stage - 1}" for stage in _STAGES}
+        places = {
+            f"{path}.{place}": f"s{stage}_i{place}"
+            for stage, path in stages.items()
+            for place in range(max(_DEPTHS))
+        }
+        return Sharing(
+            slots={**places, f"blocks.{_LAST_STAGE - 1}": f"s{_LAST_STAGE}_i0"},
+            depths={path: f"s{stage}_depth" for stage, path in stages.items()},
+        )
 
     def _choices(self) -> SearchSpace:
         return SearchSpace(

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 from model_hub.arguments import a_count, one_of
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
+from model_hub.errors import NoSupernetError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,6 +63,21 @@ class ShuffleNetSpace(ModelSpace):
     def most_blocks(self) -> int:
         """The blocks of all stages, always."""
         return sum(blocks for blocks, _ in _STAGES)
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each kind of block of each place has weights of its own.
+
+        Raises:
+            NoSupernetError: Channels are searched, too.
+        """
+        if self.channel_search:
+            raise NoSupernetError(
+                "ShuffleNetSpace with channel_search shares no weights; leave channel_search out"
+            )
+        return Sharing(
+            slots={f"features.{place}": f"layer_{place + 1}" for place in range(self.most_blocks)}
+        )
 
     def _choices(self) -> SearchSpace:
         return SearchSpace("ShuffleNetSpace", tuple(self._all_choices()))

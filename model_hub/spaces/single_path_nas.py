@@ -18,6 +18,7 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing, shifted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,6 +114,24 @@ class SinglePathNAS(ModelSpace):
     def most_blocks(self) -> int:
         """As many as there are layers to choose."""
         return _NUM_LAYERS
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each candidate of each layer has weights of its own."""
+        places = (
+            f"blocks.{1 + place // _STAGE_LAYERS}.{place % _STAGE_LAYERS}"
+            for place in range(_NUM_LAYERS)
+        )
+        return Sharing(slots=dict(zip(places, _labels(), strict=True)))
+
+    def located(self, values: Sample, path: str) -> str:
+        """Return where a module would be if no layer were left out."""
+        labels = list(_labels())
+        kept = [
+            [place for place in range(_STAGE_LAYERS) if values[labels[start + place]] != _SKIP]
+            for start in range(0, _NUM_LAYERS, _STAGE_LAYERS)
+        ]
+        return shifted(path, "blocks", [[0], *kept, [0]])
 
     def _choices(self) -> SearchSpace:
         return SearchSpace(

@@ -1,5 +1,10 @@
 """One-shot search: one supernet made of a space's own choices, and how it is trained and searched.
 
+    supernet = Supernet(space, seed=0)
+    supernet.activate(sample)               # now it is the network of this sample
+    logits = supernet(images)
+    network = supernet.extract(sample)      # space.freeze(sample), with the supernet's weights
+
 Loads PyTorch, unlike strategies, problems and studies.
 """
 
@@ -25,6 +30,8 @@ with needs("hub", "a supernet"):
         SandwichPaths,
         UniformPaths,
     )
+    from nas_search.oneshot.supernet import Supernet
+    from nas_search.oneshot.switches import Row, Stage, Switch
 
 __all__ = [
     "BinnedPaths",
@@ -36,8 +43,12 @@ __all__ = [
     "LogProduct",
     "LogRuntime",
     "Path",
+    "Row",
     "Sampler",
     "SandwichPaths",
     "Square",
+    "Stage",
+    "Supernet",
+    "Switch",
     "UniformPaths",
 ]

@@ -1,0 +1,198 @@
+"""`Supernet`: one network that holds the weights of all networks of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.choices import Chosen, Value
+from model_hub.memory import META
+from model_hub.model_space import ModelSpace
+from model_hub.sharing import View
+from nas_search.errors import NoMixtureError, ProblemError
+from nas_search.oneshot.building import build
+from nas_search.oneshot.switches import Row, Switch
+from nas_search.oneshot.views import read, write
+
+__all__ = ["Supernet"]
+
+
+class Supernet(nn.Module):
+    """All networks of a space, with shared weights.
+
+    After `activate(sample)` it computes what `space.freeze(sample)` with the same weights computes,
+    to the bit, in evaluation and in training; what the sample does not use gets no gradient.
+
+    Args:
+        space: What it holds the networks of.
+        seed: Of the initial weights, which are drawn as the space draws them; the global generator
+            is left as it was.
+
+    Raises:
+        NoSupernetError: The space does not say where its networks' weights lie in a supernet.
+        TooLargeError: The weights do not fit into memory.
+    """
+
+    def __init__(self, space: ModelSpace, seed: int = 0) -> None:
+        super().__init__()
+        self.space = space
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.network, self._rows = build(space)
+        self.activate(space.choices.default)
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """What is chosen, by the label of the choice."""
+        return MappingProxyType(self._rows)
+
+    @property
+    def switches(self) -> Mapping[str, list[Switch]]:
+        """The places that a choice decides, by its label."""
+        found: dict[str, list[Switch]] = {}
+        for module in self.modules():
+            if isinstance(module, Switch):
+                found.setdefault(module.row.name, []).append(module)
+        return MappingProxyType(found)
+
+    def activate(self, sample: object) -> None:
+        """Be the network of a sample from now on.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        values = self.space.choices.resolve(sample)
+        for label, row in self._rows.items():
+            row.choose(values.get(label))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the active network, or the mixture, makes of a batch."""
+        y: Tensor = self.network(x)
+        return y
+
+    # ------------------------------------------------------------------ weights of one sample
+
+    def weights_of(self, sample: object) -> dict[str, Tensor]:
+        """Return copies of the weights of a sample, by the names of `freeze(sample)`'s state.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        state = self.state_of_network()
+        return {
+            name: read(state[stored], view, shape)
+            for name, (stored, view, shape) in self._placed(sample)
+        }
+
+    def absorb(self, sample: object, weights: Mapping[str, Tensor]) -> None:
+        """Put weights of a sample, as `weights_of` gives them, into the supernet.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+            ProblemError: Names or shapes are not those of the sample's network.
+        """
+        placed = dict(self._placed(sample))
+        wrong = placed.keys() ^ weights.keys() or {
+            name for name, (*_, shape) in placed.items() if weights[name].shape != shape
+        }
+        if wrong:
+            raise ProblemError(
+                f"these are not the weights of this sample: {min(wrong)} and {len(wrong) - 1} more "
+                "have another name or another shape"
+            )
+        state = self.state_of_network()
+        for name, (stored, view, _) in placed.items():
+            write(state[stored], view, weights[name])
+
+    def extract(self, sample: object) -> nn.Module:
+        """Return `freeze(sample)` with copies of the supernet's weights.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        network = self.space.freeze(sample)
+        like = next(self.parameters())
+        network.to(like.device, like.dtype).train(self.training)
+        network.load_state_dict(self.weights_of(sample))
+        return network
+
+    def parameters_of(self, sample: object) -> list[nn.Parameter]:
+        """Return the parameters that a sample uses, all of them or a part, each once.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        named = dict(self.network.named_parameters())
+        stored = (place for _, (place, _, _) in self._placed(sample))
+        return [named[name] for name in dict.fromkeys(stored) if name in named]
+
+    def state_of_network(self) -> dict[str, Tensor]:
+        """Return the stored tensors by name, without copying them."""
+        return self.network.state_dict()
+
+    def _placed(self, sample: object) -> Iterator[tuple[str, tuple[str, View, torch.Size]]]:
+        """Yield name, stored name, view and shape of every tensor of the network of a sample."""
+        values = self.space.choices.resolve(sample)
+        with META:
+            state = self.space.freeze(sample).state_dict()
+        for name, tensor in state.items():
+            yield name, (*self.space.placed(values, name), tensor.shape)
+
+    # ------------------------------------------------------------------------------ mixtures
+
+    @property
+    def mixtures(self) -> Mapping[str, tuple[Value, ...]]:
+        """The candidates that can be mixed, by the name of their row of weights.
+
+        Raises:
+            NoMixtureError: Networks of this space cannot be mixed; the message says why.
+        """
+        reason = self.space.sharing.no_mixture
+        if reason is not None:
+            raise NoMixtureError(f"{type(self.space).__name__} has no mixture: {reason}")
+        return MappingProxyType({name: row.candidates for name, row in self._rows.items()})
+
+    def mix(self, weights: Mapping[str, Tensor]) -> None:
+        """Be the weighted sum of the candidates at every place from now on.
+
+        Args:
+            weights: For each of `mixtures` one weight a candidate, in their order.
+
+        Raises:
+            NoMixtureError: Networks of this space cannot be mixed.
+            ProblemError: A row is missing or unknown, or has another number of weights.
+        """
+        self._check_rows(weights)
+        for name, row in self._rows.items():
+            row.weights = weights[name]
+
+    def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:
+        """Return the sample of the largest probabilities.
+
+        Args:
+            probabilities: As the weights of `mix`.
+
+        Raises:
+            NoMixtureError: Networks of this space cannot be mixed.
+            ProblemError: A row is missing or unknown, or has another number of entries.
+        """
+        self._check_rows(probabilities)
+        best = {
+            name: row.candidates[int(probabilities[name].argmax())]
+            for name, row in self._rows.items()
+        }
+        return self.space.choices.validate(best)
+
+    def _check_rows(self, given: Mapping[str, Tensor]) -> None:
+        mixtures = self.mixtures
+        if wrong := mixtures.keys() ^ given.keys():
+            raise ProblemError(f"{min(wrong)}: there must be weights for {', '.join(mixtures)}")
+        for name, candidates in mixtures.items():
+            if given[name].shape != (len(candidates),):
+                raise ProblemError(
+                    f"{name}: weights of shape {tuple(given[name].shape)} are not one for each of "
+                    f"{len(candidates)} candidates"
+                )

@@ -1,0 +1,127 @@
+"""The law of supernets: an activated one is the frozen network, to the bit, also after a step."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.memory import META
+from model_hub.model_space import ModelSpace
+from nas_search.oneshot import Supernet
+from nas_search.oneshot.views import fits
+
+NUM_SAMPLES = 20
+NUM_STEPS = 2
+NUM_PLACED = 30
+
+
+def prepared(space: ModelSpace) -> Supernet:
+    """Return a supernet without dropout whose norms would show a mistaken tensor.
+
+    Statistics of 0 and 1, as they are in the beginning, hide that they are those of another norm.
+    """
+    supernet = Supernet(space, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    for name, tensor in supernet.state_dict().items():
+        if tensor.dim() == 1 and tensor.is_floating_point():
+            noise = torch.rand(tensor.shape, generator=generator)
+            tensor.copy_(noise + 0.5 if name.endswith(("var", "weight")) else noise - 0.5)
+    without_dropout(supernet)
+    return supernet
+
+
+def without_dropout(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def images(side: int) -> Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(2, 3, side, side, generator=generator)
+
+
+def step(network: nn.Module, x: Tensor) -> None:
+    """Do one step of gradient descent without momentum and weight decay."""
+    network.train().zero_grad()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(x).square().mean().backward()
+    optimizer.step()
+
+
+def test_an_activated_supernet_evaluates_as_the_frozen_network(
+    narrowed: tuple[ModelSpace, int],
+) -> None:
+    space, side = narrowed
+    supernet, x = prepared(space).eval(), images(side)
+    outputs = set()
+    for seed in range(NUM_SAMPLES):
+        sample = space.choices.sample(seed)
+        network = space.freeze(sample).eval()
+        network.load_state_dict(supernet.weights_of(sample))
+        supernet.activate(sample)
+        with torch.no_grad():
+            expected = network(x)
+            assert torch.equal(supernet(x), expected)
+        outputs.add(expected.sum().item())
+    assert len(outputs) > NUM_SAMPLES / 2
+
+
+def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothing_else(
+    narrowed: tuple[ModelSpace, int],
+) -> None:
+    space, side = narrowed
+    supernet, x = prepared(space), images(side)
+    for seed in range(NUM_STEPS):
+        sample = space.choices.sample(100 + seed)
+        network = supernet.extract(sample)
+        without_dropout(network)
+        expected = copy.deepcopy(supernet)
+        step(network, x)
+        expected.absorb(sample, network.state_dict())
+        supernet.activate(sample)
+        step(supernet, x)
+        state = supernet.state_dict()
+        for name, tensor in expected.state_dict().items():
+            assert torch.equal(state[name], tensor), name
+        used = set(map(id, supernet.parameters_of(sample)))
+        moved = [p for p in supernet.parameters() if p.grad is not None]
+        assert {id(parameter) for parameter in moved} <= used
+        # A cell may have operations that lead nowhere.
+        assert len(moved) == sum(p.grad is not None for p in network.parameters())
+
+
+def test_every_tensor_of_every_network_is_stored(narrowed: tuple[ModelSpace, int]) -> None:
+    space, _ = narrowed
+    stored = Supernet(space).state_of_network()
+    for seed in range(NUM_PLACED):
+        sample = space.choices.sample(seed)
+        values = space.choices.resolve(sample)
+        with META:
+            state = space.freeze(sample).state_dict()
+        places = {name: space.placed(values, name) for name in state}
+        assert len({place for place, _ in places.values()}) == len(places)
+        for name, (place, view) in places.items():
+            assert fits(stored[place].shape, view, state[name].shape), (name, place)
+
+
+def test_samples_that_agree_on_a_choice_share_the_module_there(
+    narrowed: tuple[ModelSpace, int],
+) -> None:
+    space, _ = narrowed
+    supernet = Supernet(space)
+    slots = space.sharing.slots
+    seen: dict[tuple[str, str], set[int]] = {}
+    for seed in range(20):
+        sample = space.choices.sample(seed)
+        supernet.activate(sample)
+        for path, label in slots.items():
+            if label in sample:
+                switch = supernet.network.get_submodule(path)
+                key = (path, str(sample[label]))
+                seen.setdefault(key, set()).add(id(switch[key[1]]))  # type: ignore[index]
+    assert all(len(modules) == 1 for modules in seen.values())
+    distinct = [module for modules in seen.values() for module in modules]
+    assert len(set(distinct)) == len(distinct)

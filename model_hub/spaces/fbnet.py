@@ -23,7 +23,7 @@ from model_hub.sharing import Sharing, shifted
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SEARCHED_FBNETS", "STAGE_LAYERS", "FBNet"]
+__all__ = ["SEARCHED_FBNETS", "FBNet"]
 
 _BLOCKS: Final = MappingProxyType(
     {
@@ -39,10 +39,10 @@ _BLOCKS: Final = MappingProxyType(
 """Kernel size, expansion and groups of each candidate but the last."""
 
 _SKIP: Final = "skip"
-STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
+_STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
 """Layers of each stage."""
 
-_NUM_LAYERS: Final = sum(STAGE_LAYERS)
+_NUM_LAYERS: Final = sum(_STAGE_LAYERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class FBNet(ModelSpace):
         """Each candidate of each layer has weights of its own; an identity has none."""
         places = (
             f"blocks.{stage}.{place}"
-            for stage, layers in enumerate(STAGE_LAYERS)
+            for stage, layers in enumerate(_STAGE_LAYERS)
             for place in range(layers)
         )
         return Sharing(slots=dict(zip(places, _labels(), strict=True)))
@@ -128,7 +128,7 @@ class FBNet(ModelSpace):
                 for place, label in zip(range(layers), labels, strict=False)
                 if values[label] != _SKIP or (stage and not place)
             ]
-            for stage, layers in enumerate(STAGE_LAYERS)
+            for stage, layers in enumerate(_STAGE_LAYERS)
         ]
         return shifted(path, "blocks", kept)
 
@@ -145,6 +145,7 @@ class FBNet(ModelSpace):
         resolution = _RESOLUTIONS[self.dataset]
         return FBNetNetwork(
             [_BLOCKS.get(values[label]) for label in _labels()],
+            stage_layers=_STAGE_LAYERS,
             stem_stride=resolution.stem_stride,
             stage_strides=resolution.stage_strides,
             head_width=self.head_width,

@@ -14,7 +14,6 @@ from model_hub.blocks.mobile import (
     NormFactory,
     ResidualSequence,
 )
-from model_hub.spaces.fbnet import STAGE_LAYERS
 
 __all__ = ["FBNetBlock", "FBNetNetwork"]
 
@@ -32,6 +31,7 @@ class FBNetNetwork(MobileNetwork):
     Args:
         layers: Kernel size, expansion and groups of each of the 22 layers, None where it is left
             out.
+        stage_layers: How many layers each of the seven stages has.
         stem_stride: Of the stem.
         stage_strides: Of the first layer of each of the seven stages.
         head_width: Output channels of the 1 x 1 convolution before the pooling.
@@ -45,6 +45,7 @@ class FBNetNetwork(MobileNetwork):
         self,
         layers: Sequence[_Shape | None],
         *,
+        stage_layers: tuple[int, ...],
         stem_stride: int,
         stage_strides: tuple[int, ...],
         head_width: int,
@@ -53,8 +54,10 @@ class FBNetNetwork(MobileNetwork):
         dropout_rate: float,
         norm: NormFactory,
     ) -> None:
-        stages: list[list[nn.Module]] = [[] for _ in STAGE_LAYERS]
-        for layer, (stage, *shape) in zip(layers, _places(stage_strides), strict=True):
+        stages: list[list[nn.Module]] = [[] for _ in stage_layers]
+        for layer, (stage, *shape) in zip(
+            layers, _places(stage_layers, stage_strides), strict=True
+        ):
             stages[stage].extend(_layer(layer, *shape, expands=expands_always, norm=norm))
         super().__init__(
             stages,
@@ -112,10 +115,12 @@ class FBNetBlock(ResidualSequence):
         )
 
 
-def _places(stage_strides: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+def _places(
+    stage_layers: tuple[int, ...], stage_strides: tuple[int, ...]
+) -> Iterator[tuple[int, int, int, int]]:
     """Yield stage, input channels, output channels and stride of each layer."""
     in_channels = _STEM_WIDTH
-    outline = zip(STAGE_LAYERS, _STAGE_WIDTHS, stage_strides, strict=True)
+    outline = zip(stage_layers, _STAGE_WIDTHS, stage_strides, strict=True)
     for stage, (layers, width, stride) in enumerate(outline):
         for place in range(layers):
             yield stage, in_channels, width, 1 if place else stride

@@ -41,7 +41,7 @@ class FBNetNetwork(MobileNetwork):
         norm: Makes each norm.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only from the second on
         self,
         layers: Sequence[_Shape | None],
         *,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import certifi
 import orjson
 import pytest
 from hypothesis import settings
@@ -41,6 +42,27 @@ SHARED = REPOSITORY.parent / "shared"
 # How long an example takes says nothing on a machine that has other work to do.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let clients know one certificate authority instead of all.
+
+    Reading all takes httpx 25 ms for every client, and tests ask over plain HTTP.
+    """
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")
+    path = tmp_path_factory.mktemp("authorities") / "one.pem"
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(path))
+        yield
+
+
+@pytest.fixture(name="unmeasured")
+def unmeasured_fixture() -> Iterator[None]:
+    """Measure no coverage in a test and in what it alone has made: for `usefixtures`."""
+    with unmeasured():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from typing import Any, Final
 import pytest
 from driven_search import answered, searched
 
+from bench_client import BenchClient
+from nas_search import Budget, Study, TableProblem
 from nas_search.contract import Candidate, Result
 from nas_search.domains import served_domain
 from nas_search.strategies.evolution import RegularizedEvolution
@@ -24,6 +26,8 @@ from nas_search.strategies.predictor import Predictor
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.strategies.seeded import SeededStrategy
 from nas_search.study import mann_whitney
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 Table = dict[str, dict[str, float]]
 FINAL: Final = "cifar10_ori_test_200"
@@ -54,57 +58,6 @@ def parameters(arch: str) -> int:
         return 9 * i * o + 2 * o + 9 * o * o + 2 * o + i * o
 
     return 464 + cells + reduction(16, 32) + reduction(32, 64) + 778
-
-
-def around(arch: str) -> tuple[str, ...]:
-    found: tuple[str, ...] = answered(DOMAIN.neighbors(arch))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("column", "best", "optima", "share", "moves"),
-    [
-        ("cifar10_x_valid_200", 91.6067, {18}, 50.2, 4.44),
-        ("cifar10_ori_test_200", 94.3733, {22}, 70.3, 4.52),
-        ("cifar10_x_valid_12", 84.8920, {21}, 49.1, 4.48),
-        ("cifar100_x_valid_12", 61.3200, {34, 35}, 38.6, 4.2),
-        ("imagenet16_120_x_valid_12", 38.6667, {24, 25}, 32.4, 4.0),
-    ],
-)
-def test_steepest_ascent_ends_where_the_table_says(
-    table: Table, column: str, best: float, optima: set[int], share: float, moves: float
-) -> None:
-    f = table[column]
-    assert len(f) == DOMAIN.size == 15_625
-    top = max(f.values())
-    assert top == pytest.approx(best, abs=5e-5)
-    upward = {arch: max(around(arch), key=f.__getitem__) for arch in f}
-    peaks = {arch for arch, other in upward.items() if f[other] <= f[arch]}
-    assert len(peaks) in optima
-    reached = steps = 0
-    for start in f:
-        here = start
-        while here not in peaks:
-            here = upward[here]
-            steps += 1
-        reached += f[here] == top
-    assert 100 * reached / len(f) == pytest.approx(share, abs=0.3)
-    assert steps / len(f) == pytest.approx(moves, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("most", "best", "of", "feasible"),
-    [(0.3e6, 88.6540, 157_306, 4_096), (0.5e6, 90.8340, 400_346, 10_240)],
-)
-def test_the_best_within_a_bound_is_that_of_the_table(
-    table: Table, most: float, best: float, of: int, feasible: int
-) -> None:
-    f = table["cifar10_x_valid_200"]
-    within = [arch for arch in f if parameters(arch) <= most]
-    assert len(within) == feasible
-    found = max(within, key=f.__getitem__)
-    assert f[found] == pytest.approx(best, abs=5e-5)
-    assert parameters(found) == of
 
 
 FRONT: Final = (
@@ -236,3 +189,38 @@ def test_restarted_local_search_finds_the_best_of_all_soon(
         needed.append(number)
     assert statistics.mean(needed) == pytest.approx(mean, rel=0.12)
     assert statistics.median(needed) == pytest.approx(median, rel=0.15)
+
+
+@pytest.mark.parametrize("num_epochs", [12, 200])
+@pytest.mark.parametrize(
+    "new",
+    [
+        lambda seed: STRATEGIES["RandomSearch"](seed=seed),
+        lambda seed: LocalSearch(num_init=1, seed=seed),
+        lambda seed: RegularizedEvolution(population_size=10, sample_size=3, seed=seed),
+        lambda seed: RegularizedEvolution(population_size=30, sample_size=10, seed=seed),
+    ],
+    ids=["random search", "local search", "small population", "large population"],
+)
+def test_a_study_of_a_benchmark_finds_what_its_strategy_finds_in_the_table(
+    table: Table,
+    published: BenchClient,
+    new: Callable[[int], SeededStrategy],
+    num_epochs: int,
+) -> None:
+    """So the figures above are those of studies, too."""
+    f = table[f"cifar10_x_valid_{num_epochs}"]
+    problem = TableProblem(published, "nasbench201", "cifar10-valid", num_epochs=num_epochs)
+    problem.load()
+    final = TableProblem(published, "nasbench201", "cifar10-valid")
+    for seed in range(5):
+        study = Study(None, problem, new(seed))
+        study.run(Budget(trials=TRIALS))
+        run = searched(
+            new(seed), served_domain("nasbench201"), lambda one: f[one.arch], trials=TRIALS
+        )
+        assert [trial.candidate for trial in study.trials] == run.candidates
+        assert study.best is not None
+        assert study.best.arch == max(run.archs, key=f.__getitem__)
+        outcome = final.evaluate(study.best.candidate)
+        assert outcome.metrics["ori_test_acc"] == table[FINAL][study.best.arch]

@@ -28,6 +28,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final, Never, Self
 
+from measuring import MEASURED, measured_environment
+
 __all__ = ["ForkedProcess", "nbs", "start_nbs"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -52,7 +54,6 @@ IMPORTED_BY_WORKERS: Final = (
 )
 """What takes PyTorch, two seconds and 200 MB more."""
 MESSAGE_BYTES: Final = 200_000
-MEASURED: Final = "COVERAGE_PROCESS_CONFIG"
 
 
 class ForkedProcess:
@@ -118,6 +119,7 @@ class _ForkServer:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 cwd=REPOSITORY,
+                env=measured_environment(),
                 pass_fds=[theirs.fileno()],
             )
         atexit.register(self.close, os.getpid())
@@ -288,8 +290,28 @@ def _become(asked: dict[str, Any], standard: list[int]) -> Never:
         multiprocessing.util.spawnv_passfds = _fork_instead
     from service.cli import main  # noqa: PLC0415 - the tests' process has no need of it
 
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        _end(ended)
     raise AssertionError("main exits")
+
+
+def _end(ended: SystemExit) -> Never:
+    """End as the interpreter does, but leave the memory to the system.
+
+    To free every module and object by itself takes it half as long as a short command does.
+    """
+    if not isinstance(ended.code, int | None):
+        raise ended
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        raise ended from None
+    threading._shutdown()  # type: ignore[attr-defined]  # it waits for threads
+    atexit._run_exitfuncs()
+    os._exit((ended.code or 0) & 0xFF)
 
 
 def _fork_instead(_path: object, arguments: list[str], kept: list[int]) -> int:

@@ -125,6 +125,7 @@ def test_a_seed_repeats_draws_and_another_seed_does_not(name: str) -> None:
     assert drawn(1) == drawn(1) != drawn(2)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", ["nasbench201", "choices", "conditional", "constrained"])
 def test_samples_and_the_grid_pass_through_all_once(name: str) -> None:
     domain, rng = NEW[name](), generator_of(3)

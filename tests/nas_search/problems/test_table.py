@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from measuring import unmeasured
 
 from bench_client import BenchClient, BenchmarkNotInstalledError
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Proposal
+from nas_search.domains import served_domain
 from nas_search.errors import NoFeasibleError, ProblemError
 from nas_search.problems import TableProblem, random_expectation
 from nas_search.strategies.draws import generator_of
@@ -21,8 +24,8 @@ OPTIMUM = 91.6067
 
 
 @pytest.fixture(scope="module")
-def problem(published: BenchClient) -> TableProblem:
-    return TableProblem(published, "nasbench201", "cifar10-valid")
+def problem(problem_of: Callable[..., TableProblem]) -> TableProblem:
+    return problem_of()
 
 
 @pytest.fixture
@@ -30,6 +33,33 @@ def small(sample_database: Path) -> TableProblem:
     """Twelve architectures of NAS-Bench-201 alone are recorded."""
     bench = BenchClient.local(sample_database.parent)
     return TableProblem(bench, "nasbench201", "cifar10-valid")
+
+
+@pytest.fixture(scope="module")
+def problem_of(published: BenchClient) -> Callable[..., TableProblem]:
+    """Makes problems on the published table: for equal arguments one, with what it looked up."""
+
+    @cache
+    def made(
+        num_epochs: int = 200, dataset: str = "cifar10-valid", metric: str = "valid_acc"
+    ) -> TableProblem:
+        return TableProblem(
+            published, "nasbench201", dataset, num_epochs=num_epochs, objectives=[metric]
+        )
+
+    return made
+
+
+@pytest.fixture(scope="module")
+@unmeasured()
+def neighbors() -> dict[str, tuple[str, ...]]:
+    """Those of every architecture of NAS-Bench-201."""
+    domain = served_domain("nasbench201")
+    return {arch: drive(domain.neighbors(arch), _nobody) for arch in domain.grid()}
+
+
+def _nobody(ask: Callable[[Any], Any]) -> Any:
+    pytest.fail(f"asked {ask}")
 
 
 def run(problem: TableProblem, proposal: Proposal[Any]) -> Any:
@@ -107,6 +137,7 @@ def test_fidelities_that_mean_nothing_are_refused(
         TableProblem(published, "nasbench201", "cifar10-valid", fidelities=fidelities)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     ("most", "best", "parameters", "feasible"),
     [(0.3, 88.6540, 0.157306, 4_096), (0.5, 90.8340, 0.400346, 10_240)],
@@ -126,6 +157,7 @@ def test_the_best_within_a_bound_is_the_published_one(
     assert sorted(drawn) == sorted(table)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_bounds_that_nothing_meets_end_a_search_with_the_smallest_cost(
     published: BenchClient,
 ) -> None:
@@ -189,6 +221,7 @@ def test_problems_are_equal_by_their_content(published: BenchClient, problem: Ta
 class TestExpectation:
     """Random search, exactly."""
 
+    @pytest.mark.usefixtures("unmeasured")
     @pytest.mark.parametrize(
         ("num_epochs", "num_draws", "mean", "std", "test"),
         [
@@ -202,16 +235,15 @@ class TestExpectation:
     )
     def test_it_is_the_published_table_s(
         self,
-        published: BenchClient,
+        problem_of: Callable[..., TableProblem],
         num_epochs: int,
         num_draws: int,
         mean: float,
         std: float,
         test: float,
     ) -> None:
-        signal = TableProblem(published, "nasbench201", "cifar10-valid", num_epochs=num_epochs)
-        final = TableProblem(published, "nasbench201", "cifar10-valid", objectives=["ori_test_acc"])
-        found = random_expectation(signal, num_draws, final)
+        final = problem_of(metric="ori_test_acc")
+        found = random_expectation(problem_of(num_epochs), num_draws, final)
         assert found.mean == pytest.approx(mean, abs=6e-5)
         assert found.std == pytest.approx(std, abs=6e-5)
         # Which of equal values is picked depends on the order of the table.
@@ -243,36 +275,33 @@ class TestExpectation:
             random_expectation(problem, 10, "test_acc")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
-    ("dataset", "num_epochs", "metric", "best", "optima", "share", "moves"),
+    ("chosen", "best", "optima", "share", "moves"),
     [
-        ("cifar10-valid", 200, "valid_acc", 91.6067, (18, 18), 50.2, 4.44),
-        ("cifar10-valid", 200, "ori_test_acc", 94.3733, (22, 22), 70.3, 4.52),
-        ("cifar10-valid", 12, "valid_acc", 84.8920, (21, 21), 49.1, 4.48),
-        ("cifar100", 12, "valid_acc", 61.3200, (34, 35), 38.6, 4.2),
-        ("imagenet16-120", 12, "valid_acc", 38.6667, (24, 25), 32.4, 4.0),
+        ((200, "cifar10-valid", "valid_acc"), 91.6067, (18, 18), 50.2, 4.44),
+        ((200, "cifar10-valid", "ori_test_acc"), 94.3733, (22, 22), 70.3, 4.52),
+        ((12, "cifar10-valid", "valid_acc"), 84.8920, (21, 21), 49.1, 4.48),
+        ((12, "cifar100", "valid_acc"), 61.3200, (34, 35), 38.6, 4.2),
+        ((12, "imagenet16-120", "valid_acc"), 38.6667, (24, 25), 32.4, 4.0),
     ],
 )
 def test_the_landscape_is_the_published_one(
-    published: BenchClient,
-    dataset: str,
-    num_epochs: int,
-    metric: str,
+    problem_of: Callable[..., TableProblem],
+    neighbors: dict[str, tuple[str, ...]],
+    chosen: tuple[int, str, str],
     best: float,
     optima: tuple[int, int],
     share: float,
     moves: float,
 ) -> None:
-    problem = TableProblem(
-        published, "nasbench201", dataset, num_epochs=num_epochs, objectives=[metric]
-    )
-    values = {arch: metrics[metric] for arch, metrics in problem.table().items()}
-    domain = problem.domain()
+    table = problem_of(*chosen).table()
+    values = {arch: metrics[chosen[-1]] for arch, metrics in table.items()}
+    assert len(values) == 15_625
     higher: dict[str, str] = {}
     num_optima = 0
     for arch, value in values.items():
-        around = run(problem, domain.neighbors(arch))
-        top = max(around, key=values.__getitem__)
+        top = max(neighbors[arch], key=values.__getitem__)
         num_optima += values[top] <= value
         higher[arch] = top if values[top] > value else arch
     assert max(values.values()) == pytest.approx(best, abs=5e-5)
@@ -294,9 +323,6 @@ def _climbed(values: dict[str, float], higher: dict[str, str]) -> tuple[list[str
 
 
 def test_a_table_needs_no_question_for_a_draw(problem: TableProblem) -> None:
-    def refuse(ask: Callable[[Any], Any]) -> Any:
-        pytest.fail(f"asked {ask}")
-
     domain, rng = problem.domain(), generator_of(0)
-    arch = drive(domain.sample(rng), refuse)
-    assert drive(domain.neighbor(arch or "", rng), refuse)
+    arch = drive(domain.sample(rng), _nobody)
+    assert drive(domain.neighbor(arch or "", rng), _nobody)

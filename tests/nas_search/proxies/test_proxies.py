@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from small_spaces import SMALL_SPACES
 from torch import Tensor, nn
 
 import model_hub
@@ -18,28 +19,6 @@ from nas_search import proxies
 from nas_search.problems import SpaceProblem
 from nas_search.strategies import RandomSearch
 from nas_search.study import Budget, Study
-
-CELLS: Final = {"width": 8, "num_cells": 3, "num_labels": 10}
-SMALL: Final[dict[str, dict[str, Any]]] = {
-    "AmoebaNet": CELLS,
-    "AutoFormer": {"img_size": 32, "search_depth": (2, 3), "num_labels": 10},
-    "DARTS": {**CELLS, "auxiliary_loss": True, "drop_path_prob": 0.2},
-    "ENAS": CELLS,
-    "FBNet": {"num_labels": 10},
-    "MobileNetV3Space": {"num_labels": 10},
-    "NASNet": CELLS,
-    "NasBench101": {"num_modules_per_stack": 1},
-    "NasBench201": {"num_modules_per_stack": 1, "stem_out_channels": 8},
-    "NatsSss": {},
-    "PNAS": CELLS,
-    "ProxylessNAS": {"num_labels": 10, "width_mult": 0.25},
-    "ResidualBasic": {"depths": ((1, 2),) * 3},
-    "ResidualBottleneck": {"depths": ((1, 2),) * 3},
-    "ShuffleNetSpace": {"num_labels": 10},
-    "SinglePathNAS": {"num_labels": 10},
-    "Vanilla": {"depths": ((1, 2),) * 3},
-}
-"""Every space of images, with arguments that make its networks small."""
 
 
 def a_batch(count: int = 4, side: int = 32, seed: int = 0) -> proxies.Batch:
@@ -57,12 +36,13 @@ def test_every_space_of_images_is_here() -> None:
     images = {
         name for name in model_hub.space_names() if len(model_hub.space(name).input_shape) > 1
     }
-    assert images == set(SMALL)
+    assert images == set(SMALL_SPACES)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.parametrize("name", SMALL_SPACES)
 def test_every_space_has_every_score_and_the_same_twice(name: str) -> None:
-    space = model_hub.space(name, **SMALL[name])
+    space = model_hub.space(name, **SMALL_SPACES[name])
     sample = space.choices.sample(seed=0)
     batch = a_batch()
     torch.manual_seed(7)

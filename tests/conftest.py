@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import random
@@ -36,6 +37,9 @@ from generators.sample.nds import write_sample as write_nds_sample
 
 pytest_plugins = ["processor_time", "real_servers", "skips_in_ci"]
 
+# Nothing that importing and collecting make is garbage; nobody looks for it there, then or later.
+gc.disable()
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
@@ -63,6 +67,12 @@ def unmeasured_fixture() -> Iterator[None]:
     """Measure no coverage in a test and in what it alone has made: for `usefixtures`."""
     with unmeasured():
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from here on, in what is made from here on."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ def on_terminal(*arguments: str | Path) -> str:
 class TestProcesses:
     """The other tests fork a process that has imported `nbs`; here the interpreter starts it."""
 
+    @pytest.mark.usefixtures("unmeasured")
     @pytest.mark.parametrize("name", COMMANDS)
     def test_every_command_starts(self, name: str) -> None:
         started = subprocess.run(
@@ -83,6 +84,7 @@ class TestTheWayFromNothingToAnAnswer:
         assert {item["config"]["index"] for item in items} == {0}
         assert "made up" in asked.stderr
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_the_same_seed_makes_the_same_database(self, tmp_path: Path) -> None:
         digests = []
         for name in ("one", "two"):

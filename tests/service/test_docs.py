@@ -27,6 +27,7 @@ EXAMPLES = [
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_of_the_readme_run(
     example: str, server: str, directory: Path, tmp_path: Path

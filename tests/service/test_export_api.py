@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -15,9 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from one_question import EVERY_MODE, TWO_MODES, Ask, asking
 
 from bench_client import (
-    AsyncBenchClient,
     BenchClient,
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
@@ -32,8 +31,6 @@ Serve: TypeAlias = Callable[..., str]
 
 HARDWARE = "/v1/hw-nas-bench/export"
 RUNS = "/v1/nasbench201/export"
-MODES = ("over HTTP", "over HTTP, awaited", "local", "local, awaited")
-
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
 
 
@@ -223,36 +220,28 @@ def damaged_copy(directory: Path, folder: Path) -> Path:
 
 
 class TestEveryClient:
-    @pytest.fixture(params=MODES)
+    @pytest.fixture(params=EVERY_MODE)
     def mode(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
     @pytest.fixture
-    def ask(self, mode: str, server: str, directory: Path) -> Callable[..., Any]:
-        def blocking(question: Callable[[Any], Any]) -> Any:
-            with BenchClient(server) if mode == MODES[0] else BenchClient.local(directory) as bench:
-                return question(bench)
+    def ask(self, mode: str, server: str, directory: Path) -> Ask:
+        return asking(mode, server, directory)
 
-        async def awaited(question: Callable[[Any], Any]) -> Any:
-            remote = mode == MODES[1]
-            client = AsyncBenchClient(server) if remote else AsyncBenchClient.local(directory)
-            async with client as bench:
-                return await question(bench)
-
-        return (lambda question: asyncio.run(awaited(question))) if "awaited" in mode else blocking
-
+    @pytest.mark.parametrize("mode", TWO_MODES, indirect=True)
     @pytest.mark.parametrize("form", ["ndjson", "csv"])
     @pytest.mark.parametrize("name", INSTALLABLE)
     def test_writes_what_the_server_sends(
-        self, ask: Callable[..., Any], http: httpx.Client, tmp_path: Path, name: str, form: str
+        self, ask: Ask, http: httpx.Client, tmp_path: Path, name: str, form: str
     ) -> None:
         path = tmp_path / f"runs.{form}"
         assert ask(lambda bench: bench.export(name, path)) == path
         assert path.read_bytes() == http.get(f"/v1/{name}/export?format={form}").content
 
+    @pytest.mark.parametrize("mode", TWO_MODES, indirect=True)
     @pytest.mark.parametrize("name", INSTALLABLE)
     def test_writes_the_same_table_as_parquet(
-        self, ask: Callable[..., Any], http: httpx.Client, tmp_path: Path, name: str
+        self, ask: Ask, http: httpx.Client, tmp_path: Path, name: str
     ) -> None:
         parquet = pytest.importorskip("pyarrow.parquet")
         path = tmp_path / "runs.parquet"
@@ -262,7 +251,7 @@ class TestEveryClient:
         assert table.schema.equals(expected.schema, check_metadata=True)
         assert table.equals(expected)
 
-    def test_passes_filters_and_reduction_on(self, ask: Callable[..., Any], tmp_path: Path) -> None:
+    def test_passes_filters_and_reduction_on(self, ask: Ask, tmp_path: Path) -> None:
         runs = ask(lambda bench: bench.query_nb201(3, 200, "cifar100", reduction="mean"))
         path = tmp_path / "runs"
         ask(
@@ -282,7 +271,7 @@ class TestEveryClient:
         assert row["num_runs"] == runs[0].num_runs
         assert row["seed"] is None
 
-    def test_writes_to_an_open_file(self, ask: Callable[..., Any], http: httpx.Client) -> None:
+    def test_writes_to_an_open_file(self, ask: Ask, http: httpx.Client) -> None:
         file = io.BytesIO()
         ask(lambda bench: bench.export_to(file, "nds", format="csv", proposer="resnet"))
         sent = http.get("/v1/nds/export?format=csv&proposer=resnet")
@@ -302,7 +291,7 @@ class TestEveryClient:
         ],
     )
     def test_names_what_is_malformed_and_writes_nothing(
-        self, ask: Callable[..., Any], tmp_path: Path, question: dict[str, Any], field: str
+        self, ask: Ask, tmp_path: Path, question: dict[str, Any], field: str
     ) -> None:
         options = {**question, "path": tmp_path / question["path"]}
         with pytest.raises(InvalidRequestError) as caught:
@@ -310,17 +299,17 @@ class TestEveryClient:
         assert caught.value.errors[0].loc[-1] == field
         assert list(tmp_path.iterdir()) == []
 
-    def test_names_a_malformed_architecture(self, ask: Callable[..., Any], tmp_path: Path) -> None:
+    def test_names_a_malformed_architecture(self, ask: Ask, tmp_path: Path) -> None:
         with pytest.raises(InvalidArchitectureError):
             ask(lambda bench: bench.export("nasbench201", tmp_path / "a.csv", arch="nonsense"))
 
-    def test_knows_no_other_benchmark(self, ask: Callable[..., Any], tmp_path: Path) -> None:
+    def test_knows_no_other_benchmark(self, ask: Ask, tmp_path: Path) -> None:
         for name in ("nasbench999", "..", ""):
             with pytest.raises(BenchmarkNotInstalledError):
                 ask(lambda bench, name=name: bench.export(name, tmp_path / "a.csv"))
 
     def test_cannot_write_where_there_is_no_folder_or_is_one(
-        self, ask: Callable[..., Any], tmp_path: Path
+        self, ask: Ask, tmp_path: Path
     ) -> None:
         with pytest.raises(FileNotFoundError):
             ask(lambda bench: bench.export("nds", tmp_path / "no/runs.csv"))
@@ -330,7 +319,7 @@ class TestEveryClient:
             ask(lambda bench: bench.export("nds", folder))
 
     @pytest.mark.filterwarnings("error")
-    def test_warns_that_numbers_are_made_up(self, ask: Callable[..., Any], tmp_path: Path) -> None:
+    def test_warns_that_numbers_are_made_up(self, ask: Ask, tmp_path: Path) -> None:
         with pytest.warns(SyntheticDataWarning, match="made up"):
             ask(lambda bench: bench.export("nds", tmp_path / "runs.csv"))
 

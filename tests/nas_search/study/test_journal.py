@@ -174,6 +174,7 @@ def test_nothing_is_pickled_and_the_specification_is_json(tmp_path: Path) -> Non
     assert digest.startswith("sha256:")
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_ten_thousand_trials_are_replayed_soon(published: BenchClient, tmp_path: Path) -> None:
     table = TableProblem(published, "nasbench201", "cifar10-valid")
     table.load()
@@ -211,6 +212,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_process_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     searches = subprocess.Popen(
         [sys.executable, "-c", SEARCHES], stdin=-1, stdout=-1, text=True, bufsize=1

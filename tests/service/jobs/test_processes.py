@@ -38,6 +38,7 @@ print(json.dumps([made, got]))
 """
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_processes_that_begin_at_once_make_each_job_once_and_claim_it_once(
     database: str, request: pytest.FixtureRequest, tmp_path: Path

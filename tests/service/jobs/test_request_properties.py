@@ -23,6 +23,8 @@ from benchmark_db.natssss.architecture import channels_at
 from service.jobs.kinds import KINDS, new_job, spec_key
 from service.jobs.records import NewJob
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 CELL_NAMES = ("normal", "reduce")
 NETWORK_MEMBERS = {"model", "space", "arguments", "arch", "checkpoint", "seed"}
 CELL = {

@@ -145,6 +145,7 @@ def test_a_file_that_another_job_has_too_stays(jobs: Jobs) -> None:
     assert jobs.artifacts.path(young.artifacts[0].sha256).read_bytes() == b"same"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_many_are_forgotten_in_one_round_by_whichever_workers_begin(jobs: Jobs) -> None:
     for number in range(250):
         jobs.store.submit(new(number % 90))

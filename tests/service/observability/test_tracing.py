@@ -112,6 +112,7 @@ def test_a_collector_that_is_gone_delays_no_answer(directory: Path, serving: Any
         assert time.monotonic() - started < 5
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_nothing_that_sends_them_is_loaded_where_no_endpoint_is_named() -> None:
     program = (
         "import sys; from service.app import create_app; create_app(); "

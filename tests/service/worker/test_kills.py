@@ -9,10 +9,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
+import pytest
+
 from service.jobs.records import Job, JobState
 from service.jobs.settings import MAX_LOSSES
 
 from .conftest import Lab
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 KILLS = 50
 WORKERS = 2

@@ -66,10 +66,11 @@ class Site:
         )
 
 
-def prepared(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def prepared(folder: Path, shared: Path) -> None:
     """Give workers the published checkpoint and the 250 images."""
-    monkeypatch.setenv("NASBENCH_ZOO_DIR", str(folder / "zoo"))
-    zoo.convert(shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth", MODEL)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NASBENCH_ZOO_DIR", str(folder / "zoo"))
+        zoo.convert(shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth", MODEL)
     (folder / "datasets").mkdir(parents=True)
     (folder / "datasets/imagenet-val").symlink_to(shared / "data/imagenet-sample")
 
@@ -77,16 +78,14 @@ def prepared(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 Serving = Callable[..., AbstractContextManager[str]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def alone(
-    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, directory: Path, serving: Serving
+    shared: Path, directory: Path, serving: Serving, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A server with SQLite and nothing else, and one worker."""
-    prepared(tmp_path / "jobs", shared, monkeypatch)
-    with (
-        open_lab(tmp_path / "jobs") as lab,
-        serving(directory, NASBENCH_JOBS_DIR=str(tmp_path / "jobs")) as url,
-    ):
+    jobs = tmp_path_factory.mktemp("alone")
+    prepared(jobs, shared)
+    with open_lab(jobs) as lab, serving(directory, NASBENCH_JOBS_DIR=str(jobs)) as url:
         lab.work()
         lab.until(lab.jobs.workers.all)
         yield Site(url, lab)
@@ -96,14 +95,13 @@ def alone(
 def cluster(
     tmp_path: Path,
     shared: Path,
-    monkeypatch: pytest.MonkeyPatch,
     directory: Path,
     serving: Serving,
     redis_server: RedisServer,
     postgres_server: PostgresServer,
 ) -> Iterator[Site]:
     """A server with Redis and PostgreSQL, and two workers."""
-    prepared(tmp_path / "jobs", shared, monkeypatch)
+    prepared(tmp_path / "jobs", shared)
     parts = {
         "NASBENCH_JOBS_URL": postgres_server.url,
         "NASBENCH_REDIS_URL": redis_server.url,
@@ -126,6 +124,7 @@ def test_a_client_without_torch_has_the_checkpoint_evaluated(alone: Site) -> Non
     assert "evaluating" in answer["seen"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_two_workers_with_redis_and_postgresql_evaluate_alike(cluster: Site) -> None:
     for priority in ("0", "5"):
         ended = cluster.run(WITHOUT_TORCH + EVALUATE, priority)

@@ -16,6 +16,7 @@ import certifi
 import orjson
 import pytest
 from hypothesis import settings
+from made_once import made_once
 from measuring import unmeasured
 
 from benchmark_db.nasbench101.benchmark import NasBench101
@@ -31,6 +32,7 @@ from generators.nasbench101 import generate as generate_nasbench101
 from generators.nasbench201 import generate
 from generators.raw.nasbench101_record import new_model_metrics
 from generators.raw.tfrecord import framed
+from generators.registry import GENERATORS, SAMPLES
 from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample
 from generators.sample.nds import write_sample as write_nds_sample
@@ -105,6 +107,18 @@ def sample_database(sample_archive: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("database")
     generate(sample_archive, folder)
     return folder / "nasbench201.db"
+
+
+@pytest.fixture(scope="session")
+def every_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the database of each benchmark, of made-up archives; not to be written to."""
+
+    def make(folder: Path) -> None:
+        for name, write in SAMPLES.items():
+            raw = write(folder / "raw", architectures=12, seed=0)
+            GENERATORS[name](raw, folder, progress=lambda *_: None)
+
+    return made_once(tmp_path_factory, "every-sample", make)
 
 
 @pytest.fixture(scope="session")

@@ -10,23 +10,15 @@ from typing import Any, TypeAlias
 import pytest
 from bench_server import BenchServer, ending_together
 from lying_server import LyingServer, lying
-from measuring import unmeasured
 from one_question import asked_awaited, asked_blocking
-
-from generators.registry import GENERATORS, SAMPLES
 
 Attacked: TypeAlias = Callable[..., BenchServer]
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(every_sample: Path) -> Path:
     """A folder with databases of made-up archives; one of them is exported for megabytes."""
-    folder = tmp_path_factory.mktemp("attacked")
-    for name in ("nasbench201", "natssss", "hw-nas-bench"):
-        raw = SAMPLES[name](folder / "raw", architectures=12, seed=0)
-        GENERATORS[name](raw, folder, progress=lambda *_: None)
-    return folder
+    return every_sample
 
 
 @pytest.fixture(scope="module")

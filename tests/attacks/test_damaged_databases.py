@@ -60,22 +60,12 @@ class Workers(BenchServer):
 Started: TypeAlias = Callable[..., BenchServer]
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the databases of made-up archives; not to be written to."""
-    folder = tmp_path_factory.mktemp("sound")
-    for name, write_sample in SAMPLES.items():
-        raw = write_sample(folder / "raw", architectures=12, seed=0)
-        GENERATORS[name](raw, folder, progress=lambda *_: None)
-    return folder
-
-
 @pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+def folder(every_sample: Path, tmp_path: Path) -> Path:
+    """Databases that a test may damage."""
     copy = tmp_path / "databases"
     copy.mkdir()
-    for path in sound.glob("*.db"):
+    for path in every_sample.glob("*.db"):
         shutil.copy(path, copy)
     return copy
 
@@ -130,6 +120,7 @@ def assert_refused(answer: httpx.Response) -> None:
     assert "/" not in answer.json()["detail"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", INSTALLABLE)
 def test_each_of_100_flipped_bits_is_found_when_the_open_file_is_checked(
     folder: Path, name: str
@@ -231,13 +222,13 @@ def test_a_database_that_was_damaged_before_the_start_is_found_by_the_first_chec
 
 
 def test_the_way_back_is_a_sound_file_and_a_restart(
-    start: Started, folder: Path, sound: Path
+    start: Started, folder: Path, every_sample: Path
 ) -> None:
     server = start()
     answer = httpx.get(server.url + FIRST).content
     flip(folder / "nasbench201.db", Random(5))  # noqa: S311 - repeatable, not secret
     until_unusable(server, "nasbench201")
-    shutil.copy(sound / "nasbench201.db", folder / "new")
+    shutil.copy(every_sample / "nasbench201.db", folder / "new")
     (folder / "new").replace(folder / "nasbench201.db")
     assert_refused(httpx.get(server.url + FIRST))
     server.restart()

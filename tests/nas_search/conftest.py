@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
+from made_once import made_once
 
 from bench_client import BenchClient, Simulation
 from benchmark_db.nasbench201.architecture import isomorphism_classes
@@ -152,18 +153,21 @@ def published_runs(index: int, row: dict[str, str]) -> Iterator[tuple[Any, ...]]
 @pytest.fixture(scope="session")
 def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchClient]:
     """NAS-Bench-201 as published: one run an architecture, data set and budget."""
-    folder = tmp_path_factory.mktemp("published")
-    with (shared / "data/nasbench201/accuracies.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    with DatabaseBuild(folder / "nasbench201.db", NasBench201, TABLES, VIEWS) as build:
-        build.insert(Dataset, enumerate(DATASETS))
-        classes = isomorphism_classes()
-        named = ((index, row["arch"], classes[index]) for index, row in enumerate(rows))
-        build.insert(Architecture, named)
-        runs = (run for index, row in enumerate(rows) for run in published_runs(index, row))
-        # The table is in the order of its key.
-        build.insert(Run, sorted(runs, key=lambda run: run[1:5]))
-        source = Source(name="tests", size=1, sha256="0" * 64)
-        build.complete(source, {"architectures": len(rows)}, synthetic=False)
+
+    def make(folder: Path) -> None:
+        with (shared / "data/nasbench201/accuracies.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        with DatabaseBuild(folder / "nasbench201.db", NasBench201, TABLES, VIEWS) as build:
+            build.insert(Dataset, enumerate(DATASETS))
+            classes = isomorphism_classes()
+            named = ((index, row["arch"], classes[index]) for index, row in enumerate(rows))
+            build.insert(Architecture, named)
+            runs = (run for index, row in enumerate(rows) for run in published_runs(index, row))
+            # The table is in the order of its key.
+            build.insert(Run, sorted(runs, key=lambda run: run[1:5]))
+            source = Source(name="tests", size=1, sha256="0" * 64)
+            build.complete(source, {"architectures": len(rows)}, synthetic=False)
+
+    folder = made_once(tmp_path_factory, "published", make)
     with BenchClient.local(folder) as bench:
         yield bench

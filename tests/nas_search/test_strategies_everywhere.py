@@ -75,6 +75,7 @@ def test_a_strategy_searches_a_domain(name: str, kind: str, sign: int, cells: Be
     assert all(domain.values(arch) for arch in run.archs)
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", LEARNING)
 @pytest.mark.parametrize("sign", [1, -1], ids=["function", "negation"])
 def test_later_trials_are_better_than_random_ones(name: str, sign: int) -> None:
@@ -92,6 +93,7 @@ def test_later_trials_are_better_than_random_ones(name: str, sign: int) -> None:
     assert statistics.mean(later) > sign * 2 + 0.2
 
 
+@pytest.mark.usefixtures("unmeasured")
 @each_strategy
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_seed_and_the_results_decide_all_proposals(name: str, workers: int) -> None:
@@ -105,6 +107,7 @@ def test_a_seed_and_the_results_decide_all_proposals(name: str, workers: int) ->
         assert run(1).archs != run(2).archs
 
 
+@pytest.mark.usefixtures("unmeasured")
 @each_strategy
 @pytest.mark.parametrize("workers", [1, 3, 9])
 @pytest.mark.parametrize("kind", ["nasbench201", "small"])
@@ -144,6 +147,7 @@ def test_an_interrupted_study_goes_on_as_if_it_had_not_been(name: str, tmp_path:
     assert trials["parts"] == trials["whole"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @each_strategy
 def test_settings_make_the_same_strategy_again(name: str) -> None:
     strategy = new(name)
@@ -156,6 +160,7 @@ def test_settings_make_the_same_strategy_again(name: str) -> None:
     assert searched(again, domain, matching(domain), trials=40) == run
 
 
+@pytest.mark.usefixtures("unmeasured")
 @each_strategy
 @pytest.mark.parametrize("arrival", [None, 0, 1])
 @pytest.mark.parametrize("workers", [2, 7])
@@ -168,6 +173,7 @@ def test_results_may_come_late_and_in_any_order(
     assert len(run.told) == TRIALS
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "name",
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import statistics
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -192,28 +193,21 @@ def test_restarted_local_search_finds_the_best_of_all_soon(
 
 
 @pytest.mark.parametrize("num_epochs", [12, 200])
-@pytest.mark.parametrize(
-    "new",
-    [
-        lambda seed: STRATEGIES["RandomSearch"](seed=seed),
-        lambda seed: LocalSearch(num_init=1, seed=seed),
-        lambda seed: RegularizedEvolution(population_size=10, sample_size=3, seed=seed),
-        lambda seed: RegularizedEvolution(population_size=30, sample_size=10, seed=seed),
-    ],
-    ids=["random search", "local search", "small population", "large population"],
-)
 def test_a_study_of_a_benchmark_finds_what_its_strategy_finds_in_the_table(
-    table: Table,
-    published: BenchClient,
-    new: Callable[[int], SeededStrategy],
-    num_epochs: int,
+    table: Table, published: BenchClient, num_epochs: int
 ) -> None:
     """So the figures above are those of studies, too."""
     f = table[f"cifar10_x_valid_{num_epochs}"]
     problem = TableProblem(published, "nasbench201", "cifar10-valid", num_epochs=num_epochs)
     problem.load()
     final = TableProblem(published, "nasbench201", "cifar10-valid")
-    for seed in range(5):
+    strategies: list[Callable[[int], SeededStrategy]] = [
+        lambda seed: STRATEGIES["RandomSearch"](seed=seed),
+        lambda seed: LocalSearch(num_init=1, seed=seed),
+        lambda seed: RegularizedEvolution(population_size=10, sample_size=3, seed=seed),
+        lambda seed: RegularizedEvolution(population_size=30, sample_size=10, seed=seed),
+    ]
+    for new, seed in product(strategies, range(5)):
         study = Study(None, problem, new(seed))
         study.run(Budget(trials=TRIALS))
         run = searched(

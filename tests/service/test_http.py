@@ -377,6 +377,7 @@ def test_a_port_that_is_taken_is_a_clear_failure(directory: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_several_workers_answer_alike_from_one_file(serve: Serve, directory: Path) -> None:
     url = serve(directory, workers=2)
 

@@ -218,6 +218,7 @@ class TestWhereReadingIsKeyed:
 
 
 class TestChangesOfKeys:
+    @pytest.mark.usefixtures("unmeasured")
     def test_are_noticed_within_two_seconds_by_every_worker(
         self, serve: Serve, directory: Path, tmp_path: Path
     ) -> None:

@@ -195,6 +195,7 @@ def test_nothing_of_the_jobs_is_made_before_the_first_request_for_them(
     assert folder.is_dir()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_all_workers_and_servers_of_a_folder_see_the_same_jobs(
     directory: Path, tmp_path: Path, serve: Callable[..., str]
 ) -> None:

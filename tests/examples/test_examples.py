@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
+from measuring import MEASURED, unmeasured
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -44,11 +45,15 @@ STRICT: Final = ("-W", "error", "-W", "ignore:the numbers of")
 """Warnings are errors, but for the one that says that the sample is made up."""
 
 ENVIRONMENT: Final = {
-    name: value for name, value in os.environ.items() if not name.startswith("NASBENCH")
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith("NASBENCH") and name != MEASURED
 }
+"""Of all processes here; what they run has tests in which it is measured."""
 
 
 @pytest.fixture(scope="module")
+@unmeasured()
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The databases that `nbs sample --convert` makes."""
     folder = tmp_path_factory.mktemp("sample")

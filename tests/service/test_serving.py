@@ -11,51 +11,59 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import httpx
 import pytest
+from forked_nbs import ForkedProcess, nbs, start_nbs
 
 QUESTION = "/v1/nasbench201/computed-stats?arch=0"
 
 
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "service.cli", *map(str, arguments)]
+class Told(NamedTuple):
+    """A server that has said where it listens.
 
+    Attributes:
+        url: What it said.
+        process: That runs it.
+        errors: What it says from then on.
+    """
 
-def ended(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself."""
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    url: str
+    process: ForkedProcess | subprocess.Popen[bytes]
+    errors: IO[str]
 
 
 @contextmanager
-def told(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run a server and give the address that it says it is serving on."""
-    process = subprocess.Popen(
-        command("serve", "--data", folder, *arguments),
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "NASBENCH_DRAIN_SECONDS": "0", "NASBENCH_JOBS_DIR": str(folder / "j")},
-    )
-    try:
-        assert process.stderr is not None
-        said = ""
-        while "serving on" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        found = re.search(r"serving on (\S+)", said)
-        assert found
-        yield found[1], process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+def told(folder: Path, *arguments: str, workers: int = 1) -> Iterator[Told]:
+    """Run a server until it has said where it listens, and to the end of the context."""
+    words = ["serve", "--data", str(folder), "--workers", str(workers), *arguments]
+    environment = {
+        **os.environ,
+        "NASBENCH_DRAIN_SECONDS": "0",
+        "NASBENCH_JOBS_DIR": str(folder / "j"),
+    }
+    process: ForkedProcess | subprocess.Popen[bytes]
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as errors:
+        if workers == 1:
+            process = start_nbs(*words, env=environment, stderr=writing)
+        else:
+            started = [sys.executable, "-m", "service.cli", *words]
+            process = subprocess.Popen(started, env=environment, stderr=writing)
+        os.close(writing)
+        try:
+            said = ""
+            while "serving on" not in said:
+                line = errors.readline()
+                assert line, said
+                said += line
+            found = re.search(r"serving on (\S+)", said)
+            assert found
+            yield Told(found[1], process, errors)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -64,7 +72,7 @@ def test_a_taken_port_is_told_in_a_line_and_nothing_is_served(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        served = ended("serve", "--data", directory, "--port", str(port), "--workers", workers)
+        served = nbs("serve", "--data", directory, "--port", str(port), "--workers", workers)
     assert served.returncode == 1
     assert served.stderr == f"nbs: cannot listen on 127.0.0.1:{port}: address already in use\n"
     assert served.stdout == ""
@@ -72,27 +80,27 @@ def test_a_taken_port_is_told_in_a_line_and_nothing_is_served(
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
 def test_an_address_that_is_not_this_machine_s_is_told(directory: Path, host: str) -> None:
-    served = ended("serve", "--data", directory, "--host", host, "--port", "0")
+    served = nbs("serve", "--data", directory, "--host", host, "--port", "0")
     assert served.returncode == 1
     assert served.stderr.startswith(f"nbs: cannot listen on {host}:0: ")
     assert served.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_port_that_the_system_chose_is_told_and_answers_at_once(
-    directory: Path, workers: str
+    directory: Path, workers: int
 ) -> None:
-    with told(directory, "--port", "0", "--workers", workers) as (url, _):
+    with told(directory, "--port", "0", workers=workers) as (url, *_):
         assert not url.endswith(":0")
         # No second try: whoever comes before the server has started waits for it.
         assert httpx.get(url + QUESTION, timeout=60).json()["items"]
 
 
 def test_a_server_that_was_told_to_stop_leaves_its_port_to_the_next(directory: Path) -> None:
-    with told(directory, "--port", "0") as (url, _):
+    with told(directory, "--port", "0") as (url, *_):
         assert httpx.get(f"{url}/livez", timeout=60).is_success
     port = url.rpartition(":")[2]
-    with told(directory, "--port", port) as (again, _):
+    with told(directory, "--port", port) as (again, *_):
         assert again == url
         assert httpx.get(f"{url}/livez", timeout=60).is_success
 
@@ -100,18 +108,17 @@ def test_a_server_that_was_told_to_stop_leaves_its_port_to_the_next(directory: P
 def test_an_address_of_ip_version_6_is_told_as_a_url(directory: Path) -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
-    with told(directory, "--host", "::1", "--port", "0") as (url, _):
+    with told(directory, "--host", "::1", "--port", "0") as (url, *_):
         assert url.startswith("http://[::1]:")
         assert httpx.get(f"{url}/livez", timeout=60).is_success
 
 
 def test_an_interrupted_server_ends_without_a_word(directory: Path) -> None:
-    with told(directory, "--port", "0") as (url, process):
+    with told(directory, "--port", "0") as (url, process, errors):
         assert httpx.get(f"{url}/livez", timeout=60).is_success
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-        assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        assert "Traceback" not in errors.read()
 
 
 @pytest.mark.parametrize("name", ["serve", "info"])
@@ -124,7 +131,7 @@ def test_a_folder_that_is_not_there_is_refused_however_it_is_named(
     (tmp_path / "file").touch()
     folder = str(tmp_path / place)
     named = ("--data", folder) if option else ()
-    refused = ended(name, *named, COLUMNS="400", NASBENCHMARK_DIR=folder)
+    refused = nbs(name, *named, COLUMNS="400", NASBENCHMARK_DIR=folder)
     assert refused.returncode == 2
     assert place in refused.stderr
     assert refused.stdout == ""
@@ -133,5 +140,5 @@ def test_a_folder_that_is_not_there_is_refused_however_it_is_named(
 
 
 def test_an_empty_folder_is_served_and_says_what_to_do(tmp_path: Path) -> None:
-    with told(tmp_path, "--port", "0") as (url, _):
+    with told(tmp_path, "--port", "0") as (url, *_):
         assert httpx.get(f"{url}/readyz", timeout=60).status_code == 503

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from driven_search import Run, replayed, searched
+from measuring import unmeasured
 
 import model_hub
 from bench_client import BenchClient
@@ -70,7 +72,8 @@ def values_of(run: Run) -> list[float]:
 def test_a_strategy_searches_a_domain(name: str, kind: str, sign: int, cells: BenchClient) -> None:
     domain = DOMAINS[kind]()
     trials = 25 if kind in {"nasbench101", "depths", "cells"} else TRIALS
-    run = searched(new(name), domain, matching(domain, sign), trials=trials, bench=cells)
+    with nullcontext() if sign > 0 else unmeasured():
+        run = searched(new(name), domain, matching(domain, sign), trials=trials, bench=cells)
     assert len(run.told) == trials
     assert all(domain.values(arch) for arch in run.archs)
 

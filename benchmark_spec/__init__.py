@@ -5,7 +5,17 @@ server can all read the same description.
 """
 
 from benchmark_spec.errors import SpecError, SpellingError
-from benchmark_spec.spaces import Equal, Field, Like, Listed, ListedNames, OpenSpace, Product, Space
+from benchmark_spec.spaces import (
+    Coded,
+    Equal,
+    Field,
+    Like,
+    Listed,
+    ListedNames,
+    OpenSpace,
+    Product,
+    Space,
+)
 from benchmark_spec.spec import (
     RESERVED_FIELDS,
     RESERVED_NAMES,
@@ -25,6 +35,7 @@ __all__ = [
     "UNITS",
     "Axis",
     "BenchmarkSpec",
+    "Coded",
     "Column",
     "Curve",
     "Equal",

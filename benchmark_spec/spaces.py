@@ -6,6 +6,7 @@ A space turns every spelling of an architecture into its number, and a number in
   order of the choices, the first place most significant.
 * `Listed`: the architectures that a file has, and no others. Who opens it brings their names.
 * `Like`: the architectures of another benchmark, which reads and names them.
+* `Coded`: what the code of a benchmark reads and names, with the names that items have.
 """
 
 from __future__ import annotations
@@ -21,7 +22,17 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from benchmark_spec.errors import SpecError, SpellingError, shown
 
-__all__ = ["Equal", "Field", "Like", "Listed", "ListedNames", "Names", "OpenSpace", "Product"]
+__all__ = [
+    "Coded",
+    "Equal",
+    "Field",
+    "Like",
+    "Listed",
+    "ListedNames",
+    "Names",
+    "OpenSpace",
+    "Product",
+]
 __all__ += ["Space", "check_listed_name"]
 
 Names: TypeAlias = dict[str, Any]
@@ -46,15 +57,15 @@ class Field:
 
     Attributes:
         name: Its name.
-        kind: `integer`, `text`, or a list of either.
+        kind: `integer`, `text`, `object`, or a list or an object of either.
         description: A sentence.
-        example: One.
+        example: One, if there is any.
     """
 
     name: str
     kind: str
     description: str
-    example: Any
+    example: Any = None
 
 
 class OpenSpace(Protocol):
@@ -435,7 +446,22 @@ class Like:
             raise SpecError(f"space: like {shown(self.benchmark)}, which is no name of a benchmark")
 
 
-Space: TypeAlias = Product | Listed | Like
+@dataclass(frozen=True, kw_only=True)
+class Coded:
+    """Architectures that the benchmark's own class reads and names: cells, graphs, networks.
+
+    Attributes:
+        size: How many there are; None where they are too many to count.
+        fields: The names that an architecture has, in the order of an item.
+    """
+
+    kind: ClassVar[str] = "coded"
+
+    size: int | None
+    fields: tuple[Field, ...]
+
+
+Space: TypeAlias = Product | Listed | Like | Coded
 
 
 def check_listed_name(name: Any) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 from benchmark_spec.decoding import decoded, encoded
 from benchmark_spec.errors import SpecError, shown
-from benchmark_spec.spaces import Space
+from benchmark_spec.spaces import Coded, Space
 from benchmark_spec.units import UNITS
 
 __all__ = ["RESERVED_FIELDS", "RESERVED_NAMES", "Axis", "AxisValue", "BenchmarkSpec", "Better"]
@@ -66,7 +66,9 @@ RESERVED_FIELDS: Final = frozenset(
 )
 """What no axis, label or statistic may be called."""
 
-_RESERVED_STARTS: Final = ("model_", "min_", "max_", "after_")
+_RESERVED_STARTS: Final = ("min_", "max_", "after_")
+_RESERVED_OF_MADE: Final = "model_"
+"""pydantic's methods start so; classes written by hand are known not to hide one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class Axis:
         description: A sentence.
         unit: Of whole numbers, if they have one.
         same_as: Names that mean another value.
+        implied: Whether neither items nor questions name it, because there is one value.
     """
 
     name: str
@@ -105,11 +108,14 @@ class Axis:
     description: str
     unit: str | None = None
     same_as: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    implied: bool = False
 
     def __post_init__(self) -> None:
         where = f"axis {self.name}"
         if not 1 <= len(self.values) <= _MOST_VALUES:
             raise SpecError(f"{where}: {len(self.values)} values, which are 1 to {_MOST_VALUES}")
+        if self.implied and len(self.values) > 1:
+            raise SpecError(f"{where}: of several values none is implied")
         if len({type(value) for value in self.values}) != 1:
             raise SpecError(f"{where}: its values are not all text or all whole numbers")
         for value in self.values:
@@ -170,6 +176,7 @@ class Stat:
         derived: Whether it was computed from other records.
         unit_by: Another unit by axis and value, where it depends on them.
         better_by: Another direction, likewise.
+        absent: For which values of an axis it is never recorded.
     """
 
     name: str
@@ -182,6 +189,7 @@ class Stat:
     better_by: Mapping[str, Mapping[str, Better]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         named = [unit for units in self.unit_by.values() for unit in units.values()]
@@ -264,6 +272,7 @@ class BenchmarkSpec:
         self._check_texts()
         for stat in self.stats:
             self._check_by(stat, {**stat.unit_by, **stat.better_by})
+            self._check_known(stat, stat.absent)
         known = {stat.name for stat in self.stats}
         for curve in self.curves:
             if curve.of is not None and curve.of not in known:
@@ -332,15 +341,16 @@ class BenchmarkSpec:
         filters = [*(axis.name for axis in self.axes), *label]
         items = [column.name for column in self.described_by] + [s.name for s in self.stats]
         seen: set[str] = set()
+        made = not isinstance(self.space, Coded)
         for name in (*filters, *items):
-            _check_field(name)
+            _check_field(name, made=made)
             if name in seen:
                 raise SpecError(f"two fields are called {name}")
             seen.add(name)
         if len({curve.name for curve in self.curves}) != len(self.curves):
             raise SpecError("two curves have the same name")
         for curve in self.curves:
-            _check_field(curve.name)
+            _check_field(curve.name, made=made)
             if curve.name in {*filters, *(column.name for column in self.described_by)}:
                 raise SpecError(f"a curve and another field are called {curve.name}")
         budget = self.axis(_BUDGET)
@@ -369,6 +379,9 @@ class BenchmarkSpec:
     def _check_by(self, stat: Stat, by: Mapping[str, Iterable[str]]) -> None:
         if len({*stat.unit_by, *stat.better_by}) > 1:
             raise SpecError(f"{stat.name}: unit and direction depend on one axis at most")
+        self._check_known(stat, by)
+
+    def _check_known(self, stat: Stat, by: Mapping[str, Iterable[str]]) -> None:
         for name, values in by.items():
             axis = self.axis(name)
             known = () if axis is None else tuple(map(str, axis.values))
@@ -377,13 +390,15 @@ class BenchmarkSpec:
                 raise SpecError(f"{stat.name} differs by {name} {shown(unknown)}, which is unknown")
 
 
-def _check_field(name: str) -> None:
+def _check_field(name: str, *, made: bool) -> None:
+    """Refuse what a field cannot be called; of a table whose classes are made, more than others."""
     if not _FIELD.fullmatch(name) or len(name) > _LONGEST_NAME:
         raise SpecError(
             f"{shown(name)} is no name of a field: small letters, digits and `_`, at most "
             f"{_LONGEST_NAME}"
         )
-    if name in RESERVED_FIELDS or name.startswith(_RESERVED_STARTS) or keyword.iskeyword(name):
+    reserved = name in RESERVED_FIELDS or name.startswith(_RESERVED_STARTS)
+    if reserved or keyword.iskeyword(name) or (made and name.startswith(_RESERVED_OF_MADE)):
         raise SpecError(f"no field can be called {name}: the name means something else")
 
 

@@ -1,0 +1,123 @@
+"""HW-NAS-Bench: what one inference of an architecture of NAS-Bench-201 costs on six devices."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmark_spec.spaces import Like
+from benchmark_spec.spec import Axis, BenchmarkSpec, Stat
+
+__all__ = ["HW_NAS_BENCH"]
+
+HW_NAS_BENCH: Final = BenchmarkSpec(
+    name="hw-nas-bench",
+    title="HW-NAS-Bench",
+    citation=(
+        "C. Li, Z. Yu, Y. Fu, Y. Zhang, Y. Zhao, H. You, Q. Yu, Y. Wang, C. Hao and "
+        "Y. Lin. HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. "
+        "ICLR 2021."
+    ),
+    licence="MIT",
+    notes=(
+        (
+            "A cost is that of one inference of the network; it does not depend on "
+            "training. Asked for cifar10-valid, the costs of cifar10 are given: the "
+            "networks are the same."
+        ),
+        ("Latencies are in milliseconds, as published; NAS-Bench-201's own latency is in seconds."),
+        (
+            "edgetpu_latency is null where the archive has -1: there is no figure for the"
+            " architecture."
+        ),
+    ),
+    space=Like(benchmark="nasbench201"),
+    axes=(
+        Axis(
+            name="dataset",
+            values=("cifar10", "cifar100", "imagenet16-120"),
+            description=(
+                "For the images and classes of which data set: cifar10 (and with it "
+                "cifar10-valid), cifar100 or imagenet16-120."
+            ),
+            same_as={"cifar10-valid": "cifar10"},
+        ),
+    ),
+    stats=(
+        Stat(
+            name="edgegpu_latency",
+            unit="milliseconds",
+            better="smaller",
+            description="Latency on the edge GPU, in milliseconds.",
+            example=5.807418537139893,
+        ),
+        Stat(
+            name="edgegpu_energy",
+            unit="millijoules",
+            better="smaller",
+            description="Energy on the edge GPU, in millijoules.",
+            example=24.226614330768584,
+        ),
+        Stat(
+            name="raspi4_latency",
+            unit="milliseconds",
+            better="smaller",
+            description="Latency on the Raspberry Pi 4, in milliseconds.",
+            example=10.481976820010459,
+        ),
+        Stat(
+            name="edgetpu_latency",
+            unit="milliseconds",
+            better="smaller",
+            description=(
+                "Latency on the Edge TPU, in milliseconds; null for about a third of the "
+                "architectures, for which the archive has none."
+            ),
+            example=0.9571811309997429,
+        ),
+        Stat(
+            name="pixel3_latency",
+            unit="milliseconds",
+            better="smaller",
+            description="Latency on the Pixel 3, in milliseconds.",
+            example=3.60585,
+        ),
+        Stat(
+            name="eyeriss_latency",
+            unit="milliseconds",
+            better="smaller",
+            description="Latency on Eyeriss, an accelerator, in milliseconds.",
+            example=3.64562,
+        ),
+        Stat(
+            name="eyeriss_energy",
+            unit="millijoules",
+            better="smaller",
+            description="Energy on Eyeriss, an accelerator, in millijoules.",
+            example=0.6872827645,
+        ),
+        Stat(
+            name="eyeriss_arithmetic_intensity",
+            unit="FLOP/byte",
+            better="larger",
+            description=(
+                "Arithmetic intensity on Eyeriss, an accelerator: FLOP for each byte that is moved."
+            ),
+            example=6.289297634665844,
+        ),
+        Stat(
+            name="fpga_latency",
+            unit="milliseconds",
+            better="smaller",
+            description="Latency on the FPGA, in milliseconds.",
+            example=2.57296,
+        ),
+        Stat(
+            name="fpga_energy",
+            unit="millijoules",
+            better="smaller",
+            description="Energy on the FPGA, in millijoules.",
+            example=18.01072,
+        ),
+    ),
+    not_answered={"simulate": "is a table of hardware costs: nothing was trained"},
+)

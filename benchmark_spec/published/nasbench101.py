@@ -1,0 +1,162 @@
+"""NAS-Bench-101: cells trained on CIFAR-10."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmark_spec.spaces import Coded, Field
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+
+__all__ = ["NASBENCH101"]
+
+NASBENCH101: Final = BenchmarkSpec(
+    name="nasbench101",
+    title="NAS-Bench-101",
+    citation=(
+        "C. Ying, A. Klein, E. Christiansen, E. Real, K. Murphy and F. Hutter. "
+        "NAS-Bench-101: Towards Reproducible Neural Architecture Search. ICML 2019."
+    ),
+    licence="Apache-2.0",
+    notes=(
+        (
+            "A cell answers for every cell isomorphic to it after pruning; "
+            "isomorphism=false asks for the very matrix that was trained."
+        ),
+        ("The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."),
+        (
+            "training_time is in seconds as recorded; databases in which finished runs "
+            "take 60 times as long took them for minutes."
+        ),
+        "Intermediate statistics are those half-way through a run and at its end.",
+    ),
+    space=Coded(
+        size=423_624,
+        fields=(
+            Field(
+                name="arch",
+                kind="object",
+                description=(
+                    "The cell as it was trained. `op1`, … name the operation of each vertex "
+                    "between input and output: conv3x3, conv1x1 or maxpool; `input1`, … list the "
+                    "vertices that feed it, 0 being the input of the cell; the last `input` is "
+                    "that of the output."
+                ),
+                example={
+                    "op1": "conv3x3",
+                    "op2": "maxpool",
+                    "op3": "conv3x3",
+                    "op4": "conv3x3",
+                    "op5": "conv1x1",
+                    "input1": [0],
+                    "input2": [1],
+                    "input3": [2],
+                    "input4": [0],
+                    "input5": [0, 3, 4],
+                    "input6": [2, 5],
+                },
+            ),
+            Field(
+                name="num_vertices",
+                kind="integer",
+                description="Vertices of the cell, input and output included, 2 to 7.",
+                example=7,
+            ),
+            Field(
+                name="hash",
+                kind="text",
+                description=(
+                    "The published hash, 32 hexadecimal digits, the same for isomorphic cells."
+                ),
+                example="00005c142e6f48ac74fdcf73e3439874",
+            ),
+        ),
+    ),
+    axes=(
+        Axis(name="dataset", values=("cifar10",), implied=True, description="Data set."),
+        Axis(
+            name="num_epochs",
+            values=(4, 12, 36, 108),
+            unit="epochs",
+            description="Training budget, in epochs: 4, 12, 36 or 108.",
+        ),
+    ),
+    label=Label(
+        name="repeat",
+        description=(
+            "Number of the run among those of its cell and budget, 0 to 2, in the order "
+            "of the archive, which records no seeds; null when several runs are reduced "
+            "to one."
+        ),
+    ),
+    described_by=(
+        Column(
+            name="trainable_parameters",
+            kind="integer",
+            description="Trainable parameters of the whole network, exactly.",
+        ),
+    ),
+    stats=(
+        Stat(
+            name="train_acc",
+            unit="percent",
+            better="larger",
+            description="Accuracy on the training images, in percent.",
+            example=100.0,
+        ),
+        Stat(
+            name="valid_acc",
+            unit="percent",
+            better="larger",
+            description=("Accuracy on the 10,000 training images held out, in percent."),
+            example=92.41786599159241,
+        ),
+        Stat(
+            name="test_acc",
+            unit="percent",
+            better="larger",
+            description="Accuracy on the test images, in percent.",
+            example=92.11738705635071,
+        ),
+        Stat(
+            name="parameters",
+            unit="millions",
+            better="smaller",
+            description="Trainable parameters, in millions.",
+            example=8.55553,
+        ),
+        Stat(
+            name="training_time",
+            unit="seconds",
+            better="smaller",
+            description="Time of the whole training, in seconds.",
+            example=1769.1279296875,
+        ),
+    ),
+    curves=(
+        Curve(
+            name="train_acc",
+            unit="percent",
+            description="Accuracy on the training images, in percent.",
+            of="train_acc",
+        ),
+        Curve(
+            name="valid_acc",
+            unit="percent",
+            description=("Accuracy on the 10,000 training images held out, in percent."),
+            of="valid_acc",
+        ),
+        Curve(
+            name="test_acc",
+            unit="percent",
+            description="Accuracy on the test images, in percent.",
+            of="test_acc",
+        ),
+        Curve(
+            name="training_time",
+            unit="seconds",
+            description="Time since the training began, in seconds.",
+            of="training_time",
+        ),
+    ),
+    own_questions=("hash",),
+)

@@ -1,0 +1,283 @@
+"""Both spaces of NATS-Bench: NAS-Bench-201 (topologies) and the size space."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmark_spec.spaces import Coded, Field
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+
+__all__ = ["NASBENCH201", "NATSSSS"]
+
+_NO_VALIDATION: Final = {"dataset": ("cifar10",)}
+
+_STATS: Final = (
+    Stat(
+        name="train_acc",
+        unit="percent",
+        better="larger",
+        description=(
+            "Accuracy on the training split, over the epoch as it was trained, in percent."
+        ),
+        example=57.82,
+    ),
+    Stat(
+        name="valid_acc",
+        unit="percent",
+        better="larger",
+        description=(
+            "Accuracy on the validation split; null for cifar10, which has none, in percent."
+        ),
+        example=53.14,
+        absent=_NO_VALIDATION,
+    ),
+    Stat(
+        name="test_acc",
+        unit="percent",
+        better="larger",
+        description="Accuracy on the test split, in percent.",
+        example=53.08,
+    ),
+    Stat(
+        name="ori_test_acc",
+        unit="percent",
+        better="larger",
+        description=(
+            "Accuracy on the original test set, which cifar100 and imagenet16-120 divide "
+            "into validation and test, in percent."
+        ),
+        example=53.11,
+    ),
+    Stat(
+        name="train_loss",
+        unit="cross-entropy",
+        better="smaller",
+        description=("Cross-entropy on the training split, over the epoch as it was trained."),
+    ),
+    Stat(
+        name="valid_loss",
+        unit="cross-entropy",
+        better="smaller",
+        description=("Cross-entropy on the validation split; null for cifar10, which has none."),
+        absent=_NO_VALIDATION,
+    ),
+    Stat(
+        name="test_loss",
+        unit="cross-entropy",
+        better="smaller",
+        description="Cross-entropy on the test split.",
+    ),
+    Stat(
+        name="ori_test_loss",
+        unit="cross-entropy",
+        better="smaller",
+        description=(
+            "Cross-entropy on the original test set, which cifar100 and imagenet16-120 "
+            "divide into validation and test."
+        ),
+    ),
+    Stat(
+        name="parameters",
+        unit="millions",
+        better="smaller",
+        description="Trainable parameters, in millions.",
+    ),
+    Stat(
+        name="flops",
+        unit="millions",
+        better="smaller",
+        description="Multiply-adds of one forward pass, in millions.",
+    ),
+    Stat(
+        name="latency",
+        unit="seconds",
+        better="smaller",
+        description="Latency of the network as recorded, in seconds.",
+    ),
+    Stat(
+        name="training_time",
+        unit="seconds",
+        better="smaller",
+        description=(
+            "Time of the whole training, in seconds; derived: the time of the last epoch "
+            "times the number of epochs, the same for every seed."
+        ),
+        derived=True,
+    ),
+    Stat(
+        name="valid_evaluation_time",
+        unit="seconds",
+        better="smaller",
+        description=(
+            "Time of one pass over the validation split, in seconds; null for cifar10, "
+            "which has none."
+        ),
+        absent=_NO_VALIDATION,
+    ),
+    Stat(
+        name="test_evaluation_time",
+        unit="seconds",
+        better="smaller",
+        description="Time of one pass over the test split, in seconds.",
+    ),
+    Stat(
+        name="ori_test_evaluation_time",
+        unit="seconds",
+        better="smaller",
+        description="Time of one pass over the original test set, in seconds.",
+    ),
+)
+
+_CURVES: Final = tuple(
+    Curve(name=stat.name, unit=stat.unit, description=stat.description, of=stat.name)
+    for stat in _STATS[:8]
+)
+"""The four accuracies and the four losses."""
+
+_DATASET: Final = Axis(
+    name="dataset",
+    values=("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"),
+    description=(
+        "Data set: cifar10-valid (trained on half of CIFAR-10's training images), "
+        "cifar10 (on all of them), cifar100 or imagenet16-120."
+    ),
+)
+_SEED: Final = Label(
+    name="seed", description="Seed of the run; null when several runs are reduced to one."
+)
+_NOTES: Final = (
+    (
+        "cifar10-valid is trained on half of CIFAR-10's training images and validated"
+        " on the other half; cifar10 is trained on all of them."
+    ),
+    (
+        "valid_acc, valid_loss and valid_evaluation_time of cifar10 are null: trained"
+        " on all images, it has no validation split, and its test accuracy is no "
+        "substitute."
+    ),
+    (
+        "training_time is derived: the time of the last epoch times the number of "
+        "epochs, the same for every seed."
+    ),
+    (
+        "A run has the parameters and flops that it recorded. Where the runs of an "
+        "architecture and data set disagree on them, as those of about 200 do in the "
+        "archive of NAS-Bench-201, reduced items and all questions that compare "
+        "architectures have those of the network, counted from its structure, and "
+        "size_source is counted."
+    ),
+)
+
+NASBENCH201: Final = BenchmarkSpec(
+    name="nasbench201",
+    title="NAS-Bench-201",
+    citation=(
+        "X. Dong and Y. Yang. NAS-Bench-201: Extending the Scope of Reproducible "
+        "Neural Architecture Search. ICLR 2020."
+    ),
+    licence="MIT",
+    notes=(
+        *_NOTES,
+        ("At 200 epochs some splits are recorded at the last epoch only: the others are null."),
+    ),
+    space=Coded(
+        size=15_625,
+        fields=(
+            Field(
+                name="arch",
+                kind="object of text",
+                description=(
+                    "The operation on each edge `source_target`: none, skip_connect, conv_1x1, "
+                    "conv_3x3 or avg_pool_3x3."
+                ),
+                example={
+                    "0_1": "avg_pool_3x3",
+                    "0_2": "conv_1x1",
+                    "1_2": "skip_connect",
+                    "0_3": "conv_1x1",
+                    "1_3": "skip_connect",
+                    "2_3": "skip_connect",
+                },
+            ),
+            Field(
+                name="arch_str",
+                kind="text",
+                description="The architecture as published.",
+                example=(
+                    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1"
+                    "|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+                ),
+            ),
+            Field(
+                name="index",
+                kind="integer",
+                description="Place of the architecture in the published list, 0 to 15,624.",
+            ),
+        ),
+    ),
+    axes=(
+        Axis(
+            name="num_epochs",
+            values=(12, 200),
+            unit="epochs",
+            description="Training budget, in epochs: 12 or 200.",
+        ),
+        _DATASET,
+    ),
+    label=_SEED,
+    described_by=(
+        Column(name="num_channels", kind="integer", description="Channels of the first stage."),
+        Column(name="num_cells", kind="integer", description="Cells in each of the three stages."),
+    ),
+    stats=_STATS,
+    curves=_CURVES,
+    own_questions=("hardware",),
+)
+
+NATSSSS: Final = BenchmarkSpec(
+    name="natssss",
+    title="NATS-Bench size space",
+    citation=(
+        "X. Dong, L. Liu, K. Musial and B. Gabrys. NATS-Bench: Benchmarking NAS "
+        "Algorithms for Architecture Topology and Size. IEEE TPAMI 2021."
+    ),
+    licence="MIT",
+    notes=(*_NOTES, ("Splits are recorded at every epoch; at 1 and 90 epochs there is one seed.")),
+    space=Coded(
+        size=32_768,
+        fields=(
+            Field(
+                name="arch",
+                kind="list of integer",
+                description="The channels of each of the five layers: 8, 16, …, 64.",
+                example=[8, 8, 8, 16, 32],
+            ),
+            Field(
+                name="arch_str",
+                kind="text",
+                description="The architecture as published.",
+                example="8:8:8:16:32",
+            ),
+            Field(
+                name="index",
+                kind="integer",
+                description=(
+                    "Place of the architecture in the order of the channels, 0 to 32,767."
+                ),
+                example=11,
+            ),
+        ),
+    ),
+    axes=(
+        Axis(
+            name="num_epochs",
+            values=(1, 12, 90),
+            unit="epochs",
+            description="Training budget, in epochs: 1, 12 or 90.",
+        ),
+        _DATASET,
+    ),
+    label=_SEED,
+    stats=_STATS,
+    curves=_CURVES,
+)

@@ -1,0 +1,225 @@
+"""NDS: networks of ten design spaces, trained on CIFAR-10 and ImageNet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmark_spec.spaces import Coded, Field
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+
+__all__ = ["NDS"]
+
+NDS: Final = BenchmarkSpec(
+    name="nds",
+    title="NDS",
+    citation=(
+        "I. Radosavovic, J. Johnson, S. Xie, W.-Y. Lo and P. Dollár. On Network "
+        "Design Spaces for Visual Recognition. ICCV 2019."
+    ),
+    licence="MIT",
+    notes=(
+        (
+            "A configuration (network, learning rate, weight decay, data set, epochs) may"
+            " have several runs, and several of them the same seed: the archive holds "
+            "reruns."
+        ),
+        (
+            "flops are multiply-adds as the archive counts them, which for cell networks "
+            "is close to, not equal to, the multiply-adds of the network."
+        ),
+        "A loss that was no number is null; the best loss is the best of the others.",
+        (
+            "best_ is the best epoch of a run, chosen by the very figure it reports: test"
+            " accuracies chosen so are optimistic."
+        ),
+    ),
+    space=Coded(
+        size=None,
+        fields=(
+            Field(
+                name="model_spec",
+                kind="object",
+                description=(
+                    "The network: for nas_cell the nodes of either cell, depth, width, aux and "
+                    "drop_prob; for the others a value a stage: ds (depths), ss (strides), ws "
+                    "(widths), and, where the blocks have them, bot_muls and num_gs. Empty lists "
+                    "are left out."
+                ),
+                example={"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
+            ),
+            Field(
+                name="cell_spec",
+                kind="object",
+                description=(
+                    "The cells of nas_cell: node i of `normal` applies `normal_{i}_op_x` to its "
+                    "input `normal_{i}_input_x`, and `normal_{i}_op_y` to `normal_{i}_input_y`; "
+                    "inputs 0 and 1 are those of the cell, 2 is node 0; `normal_concat` is what "
+                    "the cell gives out; `reduce` alike. Empty for the other families."
+                ),
+            ),
+        ),
+    ),
+    axes=(
+        Axis(
+            name="model_family",
+            values=("nas_cell", "residual_basic", "residual_bottleneck", "vanilla"),
+            description="nas_cell, residual_basic, residual_bottleneck or vanilla.",
+        ),
+        Axis(
+            name="proposer",
+            values=(
+                "amoeba",
+                "darts",
+                "enas",
+                "nasnet",
+                "pnas",
+                "resnet",
+                "resnet-b",
+                "resnext-a",
+                "resnext-b",
+                "vanilla",
+            ),
+            description="Whose design space, such as amoeba or resnext-a.",
+        ),
+        Axis(
+            name="generator",
+            values=("random", "fix_w_d", "tune_lr_wd"),
+            description="How networks were sampled: random, fix_w_d or tune_lr_wd.",
+        ),
+        Axis(
+            name="dataset",
+            values=("cifar10", "imagenet"),
+            description="Data set: cifar10 or imagenet.",
+        ),
+        Axis(
+            name="num_epochs",
+            values=(50, 100),
+            unit="epochs",
+            description="Training budget, in epochs.",
+        ),
+    ),
+    label=Label(
+        name="seed",
+        description=(
+            "Seed of the run, which reruns share; null when several runs are reduced to one."
+        ),
+    ),
+    described_by=(
+        Column(name="base_lr", kind="number", description="Learning rate at the start."),
+        Column(name="weight_decay", kind="number", description="Weight decay."),
+    ),
+    stats=(
+        Stat(
+            name="final_train_acc",
+            unit="percent",
+            better="larger",
+            description=(
+                "Accuracy on the training images, over the epoch as it was trained, in "
+                "percent, at the end."
+            ),
+            example=99.772,
+        ),
+        Stat(
+            name="final_train_loss",
+            unit="cross-entropy",
+            better="smaller",
+            description=(
+                "Cross-entropy on the training images, over the epoch as it was trained, at "
+                "the end."
+            ),
+        ),
+        Stat(
+            name="final_test_acc",
+            unit="percent",
+            better="larger",
+            description="Accuracy on the test images, in percent, at the end.",
+            example=93.49,
+        ),
+        Stat(
+            name="best_train_acc",
+            unit="percent",
+            better="larger",
+            description=(
+                "Accuracy on the training images, over the epoch as it was trained, in "
+                "percent, at the best epoch for it."
+            ),
+        ),
+        Stat(
+            name="best_train_loss",
+            unit="cross-entropy",
+            better="smaller",
+            description=(
+                "Cross-entropy on the training images, over the epoch as it was trained, at "
+                "the best epoch for it, NaN left out."
+            ),
+        ),
+        Stat(
+            name="best_test_acc",
+            unit="percent",
+            better="larger",
+            description=("Accuracy on the test images, in percent, at the best epoch for it."),
+            example=93.58,
+        ),
+        Stat(
+            name="parameters",
+            unit="millions",
+            better="smaller",
+            description="Trainable parameters, in millions.",
+            example=0.594138,
+        ),
+        Stat(
+            name="flops",
+            unit="millions",
+            better="smaller",
+            description=(
+                "Multiply-adds of one forward pass as the archive counts them, in millions."
+            ),
+            example=184.519578,
+        ),
+        Stat(
+            name="iter_time",
+            unit="seconds",
+            better="smaller",
+            description="Time of one training iteration, in seconds.",
+        ),
+        Stat(
+            name="prec_time",
+            unit="seconds",
+            better="smaller",
+            description=(
+                "Time of computing the precise statistics of batch normalisation, in seconds."
+            ),
+        ),
+    ),
+    curves=(
+        Curve(
+            name="train_loss",
+            unit="cross-entropy",
+            description=(
+                "Cross-entropy on the training images, over the epoch as it was trained; null"
+                " where it was NaN."
+            ),
+        ),
+        Curve(
+            name="train_acc",
+            unit="percent",
+            description=(
+                "Accuracy on the training images, over the epoch as it was trained, in percent."
+            ),
+        ),
+        Curve(
+            name="test_acc", unit="percent", description="Accuracy on the test images, in percent."
+        ),
+    ),
+    not_answered={
+        "simulate": (
+            "records the time of an iteration (iter_time) but neither a training time nor"
+            " how many iterations an epoch had"
+        ),
+        "neighbors": (
+            "is a sample of spaces too large to list: what is one edit away was hardly ever trained"
+        ),
+        "rank": "trained its networks in several ways",
+    },
+    own_questions=("families",),
+)

@@ -1,0 +1,110 @@
+"""The descriptions of the published benchmarks say what their tables and typed models say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from bench_client.models.benchmarks import FieldDescription, fields_of
+from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
+from bench_client.models.nasbench201 import (
+    Nb201Config,
+    Nb201Epoch,
+    Nb201Hardware,
+    Nb201HardwareConfig,
+    Nb201Stats,
+)
+from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
+from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
+from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
+from benchmark_spec import BenchmarkSpec, Like
+from benchmark_spec.published import PUBLISHED
+
+MODELS: dict[str, tuple[type[BaseModel], ...]] = {
+    "nasbench101": (Nb101Config, Nb101Stats, Nb101Epoch),
+    "nasbench201": (Nb201Config, Nb201Stats, Nb201Epoch),
+    "natssss": (NatsSssConfig, NatsSssStats, NatsSssEpoch),
+    "nds": (NdsConfig, NdsStats, NdsEpoch),
+    "hw-nas-bench": (Nb201HardwareConfig, Nb201Hardware),
+}
+BY_NAME = pytest.mark.parametrize("spec", PUBLISHED.values(), ids=PUBLISHED)
+
+
+def said(name: str, kind: str) -> list[FieldDescription]:
+    return [field for field in fields_of(name) if field.kind == kind]
+
+
+def examples(model: type[BaseModel], name: str) -> Any:
+    found = model.model_fields[name].examples
+    return None if found is None else found[0]
+
+
+def test_every_benchmark_is_described() -> None:
+    assert set(PUBLISHED) == set(INSTALLABLE) == set(MODELS)
+
+
+@BY_NAME
+def test_statistics_are_those_of_the_model(spec: BenchmarkSpec) -> None:
+    beside = {"num_runs", "size_source", *([spec.label.name] if spec.label else [])}
+    described = [
+        (field.name, field.unit, field.description, field.derived)
+        for field in said(spec.name, "computed")
+        if field.name not in beside
+    ]
+    assert described == [(s.name, s.unit, s.description, s.derived) for s in spec.stats]
+    model = MODELS[spec.name][1]
+    assert [examples(model, s.name) for s in spec.stats] == [s.example for s in spec.stats]
+
+
+@BY_NAME
+def test_the_label_is_that_of_the_model(spec: BenchmarkSpec) -> None:
+    if spec.label is None:
+        assert not {"seed", "repeat", "num_runs"} & set(MODELS[spec.name][1].model_fields)
+        return
+    (field,) = (f for f in said(spec.name, "computed") if f.name == spec.label.name)
+    assert field.description == spec.label.description
+
+
+@BY_NAME
+def test_curves_are_those_of_the_model(spec: BenchmarkSpec) -> None:
+    described = [
+        (field.name, field.unit, field.description)
+        for field in said(spec.name, "intermediate")
+        if field.name != "current_epoch"
+    ]
+    assert described == [(c.name, c.unit, c.description) for c in spec.curves]
+
+
+@BY_NAME
+def test_configurations_are_those_of_the_model(spec: BenchmarkSpec) -> None:
+    space = PUBLISHED["nasbench201"].space if isinstance(spec.space, Like) else spec.space
+    names: Any = space.fields  # type: ignore[union-attr]  # all of them are coded
+    axes = [axis for axis in spec.axes if not axis.implied]
+    described = {field.name: field for field in said(spec.name, "config")}
+    assert {f.name: f.description for f in described.values()} == {
+        part.name: part.description for part in (*names, *axes, *spec.described_by)
+    }
+    assert {name: described[name].unit for name in described} == {
+        part.name: getattr(part, "unit", None) for part in (*names, *axes, *spec.described_by)
+    }
+    model = MODELS[spec.name][0]
+    for name in names:
+        assert examples(model, name.name) == name.example
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_tables_have_the_columns_that_are_described(name: str) -> None:
+    spec, table = PUBLISHED[name], BENCHMARKS[name]
+    assert table.stats == tuple(stat.name for stat in spec.stats)
+    assert table.curves == tuple(curve.name for curve in spec.curves)
+    assert spec.label is not None
+    assert table.label == spec.label.name
+
+
+@BY_NAME
+def test_a_description_survives_its_text(spec: BenchmarkSpec) -> None:
+    again = BenchmarkSpec.of_text(spec.text)
+    assert again == spec
+    assert again.digest == spec.digest

@@ -19,9 +19,10 @@ from model_hub.arguments import a_count, a_number, one_of
 from model_hub.cells import CELLS, NORMAL, OPERATIONS, REDUCE, CellGenotype, Merge, cell_choices
 from model_hub.choices import Categorical, Choice, Sample
 from model_hub.data_sets import DATA_SETS
-from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
+from model_hub.errors import InvalidArgumentError, NoSupernetError, UnknownNameError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +45,11 @@ _DATA_SETS: Final = {"cifar": DATA_SETS["cifar10"], "imagenet": DATA_SETS["image
 _MOST_CELLS: Final = 1000
 _FEWEST_CELLS: Final = 3
 """One a stage."""
+_NUM_INPUTS: Final = 2
+"""States of a cell before its nodes."""
+_READING_TWO_BACK: Final = ("pre0.1.weight", "pre0.conv_1.weight", "pre0.conv_2.weight")
+_READING_ONE_BACK: Final = ("pre1.1.weight",)
+"""Weights of a cell that multiply the output of the cell before the last, and of the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +140,57 @@ class CellSpace(CellNetworkSpace):
         """Return the cell `normal` or `reduce` of a sample."""
         return CellGenotype.from_sample(values, cell, self.merge)
 
+    @property
+    def sharing(self) -> Sharing:
+        """Each operation on each earlier state of each node of each cell has weights of its own.
+
+        Raises:
+            NoSupernetError: Widths or numbers of cells are choices.
+        """
+        for argument in ("width", "num_cells"):
+            given = getattr(self, argument)
+            if isinstance(given, tuple) and len(given) > 1:
+                raise NoSupernetError(
+                    f"{type(self).__name__} chooses {argument} of {shown(given)}, and cells share "
+                    f"no weights across it: give one, as in {argument}={given[0]}"
+                )
+        return Sharing()
+
+    def placed(self, values: Sample, name: str) -> tuple[str, View]:
+        """Return where the supernet stores a tensor, by (node, source, operation).
+
+        What reads a cell that gives out loose ends has a block of inputs for each node.
+        """
+        stage, place, part, *inside = [*name.split(".")[1:], "", "", ""]
+        if name.startswith("stages.") and part == "ops":
+            node, k, *rest = filter(None, inside)
+            cell, state = _kind(int(stage), int(place)), int(node) + _NUM_INPUTS
+            (source,) = values[f"{cell}/input_{state}_{k}"]
+            edge = f"stages.{stage}.{place}.edges.{state}_{source}"
+            return ".".join((edge, values[f"{cell}/op_{state}_{k}"], *rest)), View()
+        read = self._cell_read(values, name)
+        if read is None or self.merge == "all":
+            return name, View()
+        nodes = tuple(state - _NUM_INPUTS for state in self.genotype(values, read).concat)
+        return name, View(axis=1, blocks=nodes, of=self.num_nodes)
+
+    def _cell_read(self, values: Sample, name: str) -> str | None:
+        """Return the kind of the cell whose output a weight multiplies, if it does."""
+        from model_hub.spaces.nasnet_network import stage_sizes
+
+        sizes = stage_sizes(values.get("depth", self.num_cells))
+        kinds = [_kind(stage, place) for stage, size in enumerate(sizes) for place in range(size)]
+        if name == "classifier.weight":
+            return kinds[-1]
+        if name == "auxiliary_head.features.2.weight":
+            return REDUCE
+        if not name.endswith(_READING_TWO_BACK + _READING_ONE_BACK):
+            return None
+        _, stage, place, *_ = name.split(".")
+        back = 2 if name.endswith(_READING_TWO_BACK) else 1
+        read = sum(sizes[: int(stage)]) + int(place) - back
+        return kinds[read] if read >= 0 else None
+
     def _cell_choices(self) -> Iterator[Choice]:
         for cell in CELLS:
             yield from cell_choices(cell, self.operations, self.num_nodes)
@@ -220,6 +277,11 @@ class DARTS(CellSpace):
     )
     num_nodes = 4
     merge = "all"
+
+
+def _kind(stage: int, place: int) -> str:
+    """Return the kind of a cell: a reduction cell begins each stage but the first."""
+    return REDUCE if stage and not place else NORMAL
 
 
 def _alternatives(argument: str, value: object) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ from model_hub.blocks.layers import DropPath
 from model_hub.cells import CellGenotype
 from model_hub.errors import InvalidSampleError, UnknownNameError
 
-__all__ = ["AuxiliaryHead", "CellNetwork", "NasNetCell", "Preprocessor", "Stem"]
+__all__ = ["AuxiliaryHead", "CellNetwork", "NasNetCell", "Preprocessor", "Stem", "stage_sizes"]
 
 Stem: TypeAlias = Literal["cifar", "imagenet"]
 """The beginning of a network: one convolution for small images, three of stride 2 for large."""
@@ -158,7 +158,7 @@ class CellNetwork(nn.Module):
         before = last = self._make_stem(stem, width)
         halve = stem == "imagenet"
         self.stages = nn.ModuleList()
-        for stage, size in enumerate(_stage_sizes(num_cells)):
+        for stage, size in enumerate(stage_sizes(num_cells)):
             built: list[NasNetCell] = []
             channels = width << stage
             for place in range(size):
@@ -258,7 +258,7 @@ def _conv_bn(in_channels: int, out_channels: int, *, stride: int) -> Iterator[nn
     yield nn.BatchNorm2d(out_channels)
 
 
-def _stage_sizes(num_cells: int) -> list[int]:
+def stage_sizes(num_cells: int) -> list[int]:
     """Return the cells of each stage, as equal as may be."""
     ends = [stage * num_cells // _NUM_STAGES for stage in range(_NUM_STAGES + 1)]
     return [end - start for start, end in pairwise(ends)]

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch import nn
 
 from model_hub.choices import Categorical, Choice, Chosen, LayerChoice
 from model_hub.model_space import ModelSpace
+from model_hub.spaces.nasnet import CellSpace
+from nas_search.oneshot.cells import build_cells
+from nas_search.oneshot.plans import Plan, RowPlan
 from nas_search.oneshot.switches import Row, Stage, Switch
 
 __all__ = ["build"]
 
 
-def build(space: ModelSpace) -> tuple[nn.Module, dict[str, Row]]:
+def build(space: ModelSpace) -> tuple[nn.Module, Plan]:
+    """Return a network that holds the weights of all of a space, and what tells it what to run.
+
+    Raises:
+        NoSupernetError: The space does not say where its networks' weights lie.
+        TooLargeError: A network does not fit into memory.
+    """
+    if isinstance(space, CellSpace):
+        return build_cells(space)
+    return build_slots(space)
+
+
+def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
     """Return a network that holds the candidates of all choices, and what is chosen by label.
 
     It is the network of the first candidates, in which every place of `space.sharing` holds all
@@ -50,7 +63,7 @@ def build(space: ModelSpace) -> tuple[nn.Module, dict[str, Row]]:
     for path, label in sharing.depths.items():
         stage: nn.Module = network.get_submodule(path)
         network.set_submodule(path, Stage(rows[label], stage.children()))
-    return network, rows
+    return network, RowPlan(rows)
 
 
 def _of_rank(choice: Choice, rank: int) -> Chosen:
@@ -59,8 +72,3 @@ def _of_rank(choice: Choice, rank: int) -> Chosen:
         return choice.candidates[min(rank, len(choice.candidates) - 1)]
     assert isinstance(choice, Categorical)  # noqa: S101 - no subsets without cells
     return max(choice.candidates)
-
-
-def mixed_rows(rows: Mapping[str, Row]) -> dict[str, Row]:
-    """Return the rows with more than one candidate."""
-    return {name: row for name, row in rows.items() if len(row.candidates) > 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import torch
@@ -18,6 +18,9 @@ from nas_search.oneshot.switches import Row, Switch
 from nas_search.oneshot.views import read, write
 
 __all__ = ["Supernet"]
+
+_Place = tuple[str, View, torch.Size]
+"""Stored name of a tensor of a network, which part of the stored one it is, and its shape."""
 
 
 class Supernet(nn.Module):
@@ -41,17 +44,17 @@ class Supernet(nn.Module):
         self.space = space
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.network, self._rows = build(space)
+            self.network, self._plan = build(space)
         self.activate(space.choices.default)
 
     @property
     def rows(self) -> Mapping[str, Row]:
-        """What is chosen, by the label of the choice."""
-        return MappingProxyType(self._rows)
+        """What can be mixed: what is chosen at some places, by name, often the label."""
+        return MappingProxyType(self._plan.rows)
 
     @property
     def switches(self) -> Mapping[str, list[Switch]]:
-        """The places that a choice decides, by its label."""
+        """The places that a row decides, by its name."""
         found: dict[str, list[Switch]] = {}
         for module in self.modules():
             if isinstance(module, Switch):
@@ -64,9 +67,7 @@ class Supernet(nn.Module):
         Raises:
             InvalidSampleError: The sample is not in the space.
         """
-        values = self.space.choices.resolve(sample)
-        for label, row in self._rows.items():
-            row.choose(values.get(label))
+        self._plan.activate(self.space.choices.resolve(sample))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the active network, or the mixture, makes of a batch."""
@@ -81,11 +82,7 @@ class Supernet(nn.Module):
         Raises:
             InvalidSampleError: The sample is not in the space.
         """
-        state = self.state_of_network()
-        return {
-            name: read(state[stored], view, shape)
-            for name, (stored, view, shape) in self._placed(sample)
-        }
+        return self._read(self._placed(sample))
 
     def absorb(self, sample: object, weights: Mapping[str, Tensor]) -> None:
         """Put weights of a sample, as `weights_of` gives them, into the supernet.
@@ -116,7 +113,7 @@ class Supernet(nn.Module):
         network = self.space.freeze(sample)
         like = next(self.parameters())
         network.to(like.device, like.dtype).train(self.training)
-        network.load_state_dict(self.weights_of(sample))
+        network.load_state_dict(self._read(self._placed(sample, network)))
         return network
 
     def parameters_of(self, sample: object) -> list[nn.Parameter]:
@@ -133,12 +130,19 @@ class Supernet(nn.Module):
         """Return the stored tensors by name, without copying them."""
         return self.network.state_dict()
 
-    def _placed(self, sample: object) -> Iterator[tuple[str, tuple[str, View, torch.Size]]]:
-        """Yield name, stored name, view and shape of every tensor of the network of a sample."""
+    def _read(self, placed: Iterable[tuple[str, _Place]]) -> dict[str, Tensor]:
+        state = self.state_of_network()
+        return {name: read(state[stored], view, shape) for name, (stored, view, shape) in placed}
+
+    def _placed(
+        self, sample: object, network: nn.Module | None = None
+    ) -> Iterator[tuple[str, _Place]]:
+        """Yield name and place of every tensor of the network of a sample, if made, as given."""
         values = self.space.choices.resolve(sample)
-        with META:
-            state = self.space.freeze(sample).state_dict()
-        for name, tensor in state.items():
+        if network is None:
+            with META:
+                network = self.space.freeze(sample)
+        for name, tensor in network.state_dict().items():
             yield name, (*self.space.placed(values, name), tensor.shape)
 
     # ------------------------------------------------------------------------------ mixtures
@@ -153,7 +157,7 @@ class Supernet(nn.Module):
         reason = self.space.sharing.no_mixture
         if reason is not None:
             raise NoMixtureError(f"{type(self.space).__name__} has no mixture: {reason}")
-        return MappingProxyType({name: row.candidates for name, row in self._rows.items()})
+        return MappingProxyType({name: row.candidates for name, row in self.rows.items()})
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
         """Be the weighted sum of the candidates at every place from now on.
@@ -166,11 +170,12 @@ class Supernet(nn.Module):
             ProblemError: A row is missing or unknown, or has another number of weights.
         """
         self._check_rows(weights)
-        for name, row in self._rows.items():
-            row.weights = weights[name]
+        self._plan.mix(weights)
 
     def decode(self, probabilities: Mapping[str, Tensor]) -> dict[str, Chosen]:
         """Return the sample of the largest probabilities.
+
+        In cells, each node reads the two states whose best operation is the most probable.
 
         Args:
             probabilities: As the weights of `mix`.
@@ -180,11 +185,7 @@ class Supernet(nn.Module):
             ProblemError: A row is missing or unknown, or has another number of entries.
         """
         self._check_rows(probabilities)
-        best = {
-            name: row.candidates[int(probabilities[name].argmax())]
-            for name, row in self._rows.items()
-        }
-        return self.space.choices.validate(best)
+        return self.space.choices.validate(self._plan.decode(probabilities))
 
     def _check_rows(self, given: Mapping[str, Tensor]) -> None:
         mixtures = self.mixtures

@@ -16,6 +16,11 @@ SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
     "proxylessnas": ("ProxylessNAS", {"width_mult": 0.1, "num_labels": 10}, 32),
     "fbnet-cifar": ("FBNet", {"dataset": "cifar", "expands_always": False, "head_width": 16}, 16),
     "shufflenet": ("ShuffleNetSpace", {"num_labels": 10}, 32),
+    "darts": ("DARTS", {"width": 4, "num_cells": 3, "auxiliary_loss": True}, 32),
+    "pnas": ("PNAS", {"width": 4, "num_cells": 3}, 8),
+    "enas": ("ENAS", {"width": 4, "num_cells": 4, "dataset": "imagenet"}, 32),
+    "nasnet": ("NASNet", {"width": 4, "num_cells": 3}, 8),
+    "amoebanet": ("AmoebaNet", {"width": 4, "num_cells": 4, "auxiliary_loss": True}, 32),
     "single-path-nas": ("SinglePathNAS", {"num_labels": 10}, 32),
 }
 """Name of the space, arguments, and the side of the images to run it on."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Any
+
 import pytest
 import torch
 
@@ -47,6 +50,46 @@ def test_a_mixture_of_ones_and_zeros_is_the_single_path_and_decodes_to_it(
             supernet.mix(weights)
             torch.testing.assert_close(supernet(images), expected, rtol=1e-4, atol=1e-5)
         assert supernet.decode(weights) == sample
+
+
+@pytest.mark.parametrize("name", ["DARTS", "ENAS"])
+def test_a_cell_mixture_with_none_on_unused_edges_is_the_single_path_and_decodes_to_it(
+    name: str,
+) -> None:
+    space = model_hub.space(name, width=4, num_cells=4)
+    supernet = Supernet(space).eval()
+    images = torch.randn(2, 3, 16, 16)
+    # A node that reads a state twice is no sum of edges with one operation each.
+    drawn = (space.choices.sample(seed) for seed in range(1000))
+    expressible = (sample for sample in drawn if len(edges_of(sample)) == len(sample) // 2)
+    for sample in islice(expressible, 3):
+        chosen = edges_of(sample)
+        weights = {
+            name: torch.tensor([float(c == chosen.get(name, "none")) for c in candidates])
+            for name, candidates in supernet.mixtures.items()
+        }
+        with torch.no_grad():
+            supernet.activate(sample)
+            expected = supernet(images)
+            supernet.mix(weights)
+            torch.testing.assert_close(supernet(images), expected, rtol=1e-4, atol=1e-5)
+        assert edges_of(supernet.decode(weights)) == chosen
+
+
+def edges_of(sample: dict[str, Any]) -> dict[str, Any]:
+    """Return the operation of every edge, `normal/3_1`, of a sample of cells."""
+    return {
+        f"{label.replace('op_', '')[:-2]}_{sample[label.replace('op_', 'input_')][0]}": operation
+        for label, operation in sample.items()
+        if "/op_" in label
+    }
+
+
+def test_widths_of_cells_to_choose_from_are_refused() -> None:
+    with pytest.raises(NoSupernetError, match=r"chooses width of .* give one, as in width=16"):
+        Supernet(model_hub.space("DARTS", num_cells=4))
+    with pytest.raises(NoSupernetError, match=r"chooses num_cells of"):
+        Supernet(model_hub.space("ENAS", width=8))
 
 
 def test_a_mixture_gives_every_row_and_every_candidate_a_gradient() -> None:

@@ -93,6 +93,14 @@ class ImageFiles:
         """
         return self.storage.read(self.names[index])
 
+    def size(self, index: int) -> int:
+        """Return the bytes of the file of an image, which is not read.
+
+        Raises:
+            OSError: It is not there.
+        """
+        return self.storage.size(self.names[index])
+
     def image(self, index: int, content: bytes | None = None) -> Image.Image:
         """Return an image in RGB.
 

@@ -68,6 +68,9 @@ class Storage(Protocol):
     def read(self, name: str, *, most: int | None = None) -> bytes:
         """Return what is in a file, or its first bytes."""
 
+    def size(self, name: str) -> int:
+        """Return how many bytes a file has."""
+
     def place(self, name: str) -> str:
         """Return where a file lies, for messages."""
 
@@ -113,6 +116,14 @@ class Folder:
         """
         with (self._path / name).open("rb") as file:
             return file.read(most)
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a file has.
+
+        Raises:
+            OSError: It is not there.
+        """
+        return (self._path / name).stat().st_size
 
     def place(self, name: str) -> str:
         """Return the path of a file."""
@@ -164,6 +175,10 @@ class TarArchive:
         if len(content) != size:
             raise DatasetError(f"{self.place(name)}: the archive is truncated")
         return content
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a file has."""
+        return self._members[name][1]
 
     def place(self, name: str) -> str:
         """Return the archive and the name of a file in it."""

@@ -18,7 +18,7 @@ from nas_search.problems import Evaluator, SpaceProblem
 if TYPE_CHECKING:
     from model_hub.model_space import ModelSpace
     from nas_search.proxies import NetworkScore
-    from nas_search.training import Images, Recipe
+    from nas_search.training import ImageSet, Recipe
 
 __all__ = ["network_score", "space_problem"]
 
@@ -109,7 +109,7 @@ def _recipe(stated: Any) -> Recipe:
     return Recipe.from_dict(fields) if name is None else published_recipe(name, **fields)
 
 
-def _images(stated: Mapping[str, Any], folder: Path) -> tuple[Images, Images]:
+def _images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet]:
     """Return the images to train on and those to compare by, both of the training images."""
     with needs("hub", "training"):
         from model_hub.evaluation import read_images
@@ -126,11 +126,12 @@ def _images(stated: Mapping[str, Any], folder: Path) -> tuple[Images, Images]:
     return train, valid
 
 
-def _batch(images: Images) -> Any:
+def _batch(images: ImageSet) -> Any:
     import torch
 
-    chosen = images.part(torch.arange(min(_SCORED, len(images))))
-    return chosen.normalised(chosen.pixels, torch.float32), chosen.labels
+    first = torch.arange(min(_SCORED, len(images)))
+    ((pixels, labels, _),) = images.batches([(first, None)], None)
+    return images.normalised(pixels, torch.float32), labels
 
 
 def _seed(stated: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from model_hub.errors import InvalidArgumentError, LabelError
 from model_hub.model_space import ModelSpace
 from nas_search.problems import Report
 from nas_search.training.checkpoint import Checkpoints
-from nas_search.training.data import Images
+from nas_search.training.data import ImageSet
 from nas_search.training.loop import Epoch, Trainer, Training
 from nas_search.training.recipe import Recipe
 
@@ -42,7 +42,8 @@ class Classification:
         save_steps: Save also after so many steps each, not only after epochs.
 
     Raises:
-        InvalidArgumentError: There are fewer images than a batch has.
+        InvalidArgumentError: There are fewer images than a batch has, they are of two sizes, or all
+            have one label.
     """
 
     metrics: ClassVar[tuple[str, ...]] = (
@@ -52,11 +53,11 @@ class Classification:
 
     def __init__(
         self,
-        train: Images,
-        valid: Images,
+        train: ImageSet,
+        valid: ImageSet,
         *,
         recipe: Recipe | None = None,
-        test: Images | None = None,
+        test: ImageSet | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
         checkpoints: str | os.PathLike[str] | None = None,
@@ -67,11 +68,13 @@ class Classification:
             raise InvalidArgumentError(
                 "train", f"{len(train)} images are fewer than a batch of {self.recipe.batch_size}"
             )
-        if train.pixels.shape[1:] != valid.pixels.shape[1:]:
+        if train.shape != valid.shape:
             raise InvalidArgumentError(
-                "valid",
-                f"its images are {tuple(valid.pixels.shape[1:])}, those of train "
-                f"{tuple(train.pixels.shape[1:])}",
+                "valid", f"its images are {valid.shape}, those of train {train.shape}"
+            )
+        if bool((train.labels == train.most).all()):
+            raise InvalidArgumentError(
+                "train", f"all of its images have label {train.most}: there is nothing to learn"
             )
         self._train, self._valid, self._test = train, valid, test
         self._seed, self._device, self._save_steps = seed, str(device), save_steps
@@ -130,7 +133,7 @@ class Classification:
             LabelError: A label has no output.
             OutputError: The loss is no finite number any more.
         """
-        space.accepted_input(tuple(self._train.pixels.shape[1:]), argument="train")
+        space.accepted_input(self._train.shape, argument="train")
         num_labels = getattr(space, "num_labels", None)
         most = max(self._train.most, self._valid.most)
         if num_labels is not None and most >= num_labels:

@@ -1,4 +1,4 @@
-"""Labelled images in memory: their digest, splits, and batches that depend on seed and step alone.
+"""Labelled images to train on, and batches of them that depend on seed and step alone.
 
 The order of an epoch is drawn from the seed and its number, and what is done to the images of a
 step from the seed and the number of the step. So a training that goes on in the middle of an epoch
@@ -8,32 +8,89 @@ sees what it would have seen, without any state of generators.
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model_hub.arguments import a_number
 from model_hub.errors import InvalidArgumentError, shown
-from model_hub.evaluation import LabelledImages
-from model_hub.evaluation.transform import cropped
-from model_hub.protocols import EvaluationProtocol
+from nas_search.training.augmenting import blanked, cropped_at_random, mirrored_and_jittered
+from nas_search.training.recipe import Recipe
 
-__all__ = ["Images", "images_of", "order_of_epoch", "seeded", "split"]
+__all__ = ["ImageSet", "Images", "Normalised", "order_of_epoch", "seeded", "training_batches"]
 
 _DIMENSIONS: Final = 4
 _LARGEST_BYTE: Final = 255.0
-_NO_MORE: Final = 1 + 1e-9
-"""What fractions may add up to, with rounding."""
+
+Step = tuple[Tensor, torch.Generator | None]
+"""The places of the images of a batch, and what random changes are drawn from; None: none are."""
+
+Read = tuple[Tensor, Tensor, torch.Generator | None]
+"""Pixels and labels of a batch on the device, and the generator, from which its crops are drawn."""
+
+
+class ImageSet(Protocol):
+    """Labelled images of one size, in memory or read when they are needed."""
+
+    @property
+    def labels(self) -> Tensor:
+        """(images,), whole numbers from 0."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+
+    @property
+    def most(self) -> int:
+        """The greatest label."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what makes the images."""
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+
+    def part(self, places: Tensor) -> Self:
+        """Return some of the images, by their places."""
+
+    def on(self, device: torch.device) -> Self:
+        """Return the images with batches on a device."""
+
+    def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
+        """Yield the batches of steps, in order, cropped as a recipe says where it draws."""
+
+    def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return inputs of a network for pixels of these images."""
+
+
+class Normalised:
+    """What makes inputs of pixels: bytes become 0 to 1, then `(value - mean) / std`."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    bgr: bool
+
+    def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return inputs of a network for pixels of these images."""
+        values = (pixels.flip(1) if self.bgr else pixels).to(dtype)
+        if pixels.dtype == torch.uint8:
+            values = values / _LARGEST_BYTE
+        if not any(self.mean) and set(self.std) == {1.0}:
+            return values
+
+        def a_channel_each(numbers: tuple[float, ...]) -> Tensor:
+            return torch.tensor(numbers, dtype=dtype, device=values.device).view(-1, 1, 1)
+
+        return (values - a_channel_each(self.mean)) / a_channel_each(self.std)
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Normalised):
     """Images with labels, all of one size, in memory.
 
     Args:
@@ -73,6 +130,11 @@ class Images:
         """Return how many images there are."""
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+        return tuple(self.pixels.shape[1:])
+
     @cached_property
     def most(self) -> int:
         """The greatest label."""
@@ -96,89 +158,13 @@ class Images:
         """Return the images on a device."""
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
-    def normalised(self, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return inputs of a network for pixels of these images."""
-        values = (pixels.flip(1) if self.bgr else pixels).to(dtype)
-        if pixels.dtype == torch.uint8:
-            values = values / _LARGEST_BYTE
-        if self.mean == (0.0,) and self.std == (1.0,):
-            return values
-
-        def a_channel_each(numbers: tuple[float, ...]) -> Tensor:
-            return torch.tensor(numbers, dtype=dtype, device=values.device).view(-1, 1, 1)
-
-        return (values - a_channel_each(self.mean)) / a_channel_each(self.std)
-
-
-def images_of(dataset: LabelledImages, protocol: EvaluationProtocol | None = None) -> Images:
-    """Read a data set into memory.
-
-    Args:
-        dataset: Images as `model_hub.evaluation` reads them.
-        protocol: How they are resized, cropped and normalised; None: they are of one size already.
-
-    Raises:
-        InvalidArgumentError: There are none, or they are of several sizes.
-        DamagedImageError: One cannot be read.
-    """
-    arrays = []
-    for place in range(len(dataset)):
-        image = dataset.image(place)
-        array = np.array(image, dtype=np.uint8) if protocol is None else cropped(image, protocol)
-        arrays.append(array)
-    sizes = sorted({array.shape for array in arrays})
-    if len(sizes) != 1:
-        raise InvalidArgumentError(
-            "dataset", f"images of one size are wanted, not {len(sizes)} sizes: give a protocol"
-        )
-    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor([dataset.label(place) for place in range(len(dataset))])
-    if protocol is None:
-        return Images(pixels, labels)
-    largest = protocol.largest_value
-    return Images(
-        pixels,
-        labels + protocol.label_offset,
-        mean=tuple(value / largest for value in protocol.mean),
-        std=tuple(value / largest for value in protocol.std),
-        bgr=protocol.channels == "BGR",
-    )
-
-
-def split(images: Images, fractions: Sequence[float], seed: int) -> tuple[Images, ...]:
-    """Divide images into parts that share none, each with its share of every label.
-
-    Which image goes where depends on its place, its label and the seed alone. Within a part images
-    keep their order.
-
-    Args:
-        images: What is divided.
-        fractions: Of each part; together at most 1.
-        seed: Of the draw.
-
-    Raises:
-        InvalidArgumentError: Fractions are none, or leave a part without images.
-    """
-    for fraction in fractions:
-        a_number("fractions", fraction, least=0, most=1)
-    if not fractions or sum(fractions) > _NO_MORE:
-        raise InvalidArgumentError("fractions", f"{shown(list(fractions))} add up to more than 1")
-    parts: list[list[Tensor]] = [[] for _ in fractions]
-    generator = seeded(seed, "split")
-    for label in torch.unique(images.labels).tolist():
-        places = (images.labels == label).nonzero().flatten().cpu()
-        places = places[torch.randperm(len(places), generator=generator)]
-        sums = itertools.accumulate(fractions, initial=0.0)
-        ends = [min(round(len(places) * one), len(places)) for one in sums]
-        for part, (start, end) in zip(parts, itertools.pairwise(ends), strict=True):
-            part.append(places[start:end])
-    found = [torch.cat(part).sort().values for part in parts]
-    for fraction, places in zip(fractions, found, strict=True):
-        if not len(places):
-            raise InvalidArgumentError(
-                "fractions", f"{fraction:g} of {len(images)} images leaves none"
-            )
-    return tuple(map(images.part, found))
+    def batches(self, steps: Iterable[Step], recipe: Recipe | None) -> Iterator[Read]:
+        """Yield the batches of steps, in order, cropped as a recipe says where it draws."""
+        for places, generator in steps:
+            pixels = self.pixels[places]
+            if generator is not None and recipe is not None:
+                pixels = cropped_at_random(pixels, recipe, generator)
+            yield pixels, self.labels[places], generator
 
 
 def seeded(seed: int, *purpose: object) -> torch.Generator:
@@ -187,9 +173,41 @@ def seeded(seed: int, *purpose: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
-def order_of_epoch(images: Images, batch_size: int, seed: int, epoch: int) -> Iterator[Tensor]:
+def order_of_epoch(images: ImageSet, batch_size: int, seed: int, epoch: int) -> Iterator[Tensor]:
     """Yield the places of the images of each full batch of an epoch."""
     order = torch.randperm(len(images), generator=seeded(seed, "epoch", epoch))
     order = order.to(images.labels.device)
     full = len(images) // batch_size * batch_size
     yield from torch.split(order[:full], batch_size)
+
+
+def training_batches(
+    images: ImageSet,
+    steps: Iterable[tuple[int, Tensor]],
+    recipe: Recipe,
+    seed: int,
+    dtype: torch.dtype,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs and labels of steps, changed at random as a recipe says.
+
+    Args:
+        images: What is trained on.
+        steps: The number of each step, counted through all epochs, and the places of its images.
+        recipe: Says what is done.
+        seed: With the number of a step, it settles what is drawn.
+        dtype: Of the inputs.
+
+    Raises:
+        DamagedImageError: An image cannot be read; the message says which.
+        InvalidArgumentError: These pixels cannot be changed as the recipe says.
+    """
+    drawn = (
+        (places, seeded(seed, "step", number) if recipe.draws else None) for number, places in steps
+    )
+    for pixels, labels, generator in images.batches(drawn, recipe):
+        if generator is None:
+            yield images.normalised(pixels, dtype), labels
+            continue
+        changed = mirrored_and_jittered(pixels, recipe, generator)
+        inputs = images.normalised(changed, dtype)
+        yield blanked(inputs, recipe.cutout, generator) if recipe.cutout else inputs, labels

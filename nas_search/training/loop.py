@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import resource
 import sys
 import time
@@ -17,9 +18,8 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
-from nas_search.training.augmenting import augmented, blanked
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
-from nas_search.training.data import Images, order_of_epoch, seeded
+from nas_search.training.data import ImageSet, order_of_epoch, training_batches
 from nas_search.training.measuring import check_finite, check_outputs, measured
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
 from nas_search.training.recipe import Recipe
@@ -83,10 +83,10 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        train: Images,
+        train: ImageSet,
         recipe: Recipe,
         *,
-        valid: Images | None = None,
+        valid: ImageSet | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
         checkpoints: Checkpoints | None = None,
@@ -164,7 +164,7 @@ class Trainer:
             stopped=stopped,
         )
 
-    def evaluate(self, images: Images) -> dict[str, float]:
+    def evaluate(self, images: ImageSet) -> dict[str, float]:
         """Return `loss`, `accuracy` and `top5` of images, in evaluation mode.
 
         Raises:
@@ -180,33 +180,33 @@ class Trainer:
         if recipe.drop_path:
             self._network.set_drop_path(recipe.drop_path * epoch / recipe.epochs)  # type: ignore[operator]  # checked when made
         self._network.train()
-        batches = order_of_epoch(self._train, recipe.batch_size, self._seed, epoch)
-        for number, places in enumerate(batches):
-            if number < done:
-                continue
-            self._one_step(places)
+        order = order_of_epoch(self._train, recipe.batch_size, self._seed, epoch)
+        steps = itertools.islice(enumerate(order, epoch * self._steps_per_epoch), done, None)
+        batches = training_batches(self._train, steps, recipe, self._seed, self._dtype)
+        for inputs, labels in batches:
+            self._one_step(inputs, labels)
             if self._save_steps and not self._step % self._save_steps:
                 self._save()
 
-    def _one_step(self, places: Tensor) -> None:
+    def _one_step(self, inputs: Tensor, labels: Tensor) -> None:
         recipe = self.recipe
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self._step, self._steps_per_epoch)
         self._optimizer.zero_grad(set_to_none=True)
-        loss, right = self._gradients(places)
+        loss, right = self._gradients(inputs, labels)
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
         self._optimizer.step()
         self._step += 1
         with torch.no_grad():
             self._average()
-            self._meters += torch.stack((loss.detach().double() * len(places), right))
+            self._meters += torch.stack((loss.detach().double() * len(labels), right))
 
-    def _gradients(self, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Add the gradients of a batch; return its mean loss and how many answers are right."""
-        recipe, labels = self.recipe, self._train.labels[places]
+        recipe = self.recipe
         with self._casting():
-            outputs = self._network(self._inputs(places))
+            outputs = self._network(inputs)
             logits, *others = outputs if isinstance(outputs, tuple) else (outputs,)
             check_outputs(logits, self._train.most)
             loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
@@ -216,16 +216,6 @@ class Trainer:
                 total = total + recipe.auxiliary_weight * lost
         torch.autograd.backward(total)
         return loss, (logits.detach().argmax(1) == labels).sum()
-
-    def _inputs(self, places: Tensor) -> Tensor:
-        """Return the inputs of a step, drawn from its number."""
-        recipe, pixels = self.recipe, self._train.pixels[places]
-        if not recipe.draws:
-            return self._train.normalised(pixels, self._dtype)
-        generator = seeded(self._seed, "step", self._step)
-        pixels = augmented(pixels, recipe, generator)
-        inputs = self._train.normalised(pixels, self._dtype)
-        return blanked(inputs, recipe.cutout, generator) if recipe.cutout else inputs
 
     def _average(self) -> None:
         if self._averaged is None:

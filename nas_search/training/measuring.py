@@ -1,4 +1,4 @@
-"""Loss and accuracy of a network on images in memory."""
+"""Loss and accuracy of a network on labelled images."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 from model_hub.errors import LabelError, OutputError
-from nas_search.training.data import Images
+from nas_search.training.data import ImageSet
 
 __all__ = ["check_finite", "check_outputs", "measured"]
 
 _IMAGES_PER_PASS: Final = 500
+_VALUES_PER_PASS: Final = 1 << 24
+"""Of inputs: 111 images of 224 x 224."""
 _FIVE: Final = 5
 
 
 @torch.inference_mode()
-def measured(network: nn.Module, images: Images, dtype: torch.dtype) -> dict[str, float]:
+def measured(network: nn.Module, images: ImageSet, dtype: torch.dtype) -> dict[str, float]:
     """Return `loss` in nats, `accuracy` and `top5` in percent, in evaluation mode.
 
     Args:
@@ -34,9 +36,10 @@ def measured(network: nn.Module, images: Images, dtype: torch.dtype) -> dict[str
     network.eval()
     sums = torch.zeros(3, dtype=torch.float64, device=images.labels.device)
     order = torch.arange(len(images), device=images.labels.device)
-    for places in torch.split(order, _IMAGES_PER_PASS):
-        labels = images.labels[places]
-        logits = network(images.normalised(images.pixels[places], dtype))
+    count = max(1, min(_IMAGES_PER_PASS, _VALUES_PER_PASS // math.prod(images.shape)))
+    steps = ((places, None) for places in torch.split(order, count))
+    for pixels, labels, _ in images.batches(steps, None):
+        logits = network(images.normalised(pixels, dtype))
         check_outputs(logits, images.most)
         found = logits.topk(min(_FIVE, logits.shape[1])).indices == labels[:, None]
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")

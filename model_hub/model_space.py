@@ -231,6 +231,24 @@ class ModelSpace(ABC):
             f"{type(self).__name__} does not say where its networks' weights lie in a supernet"
         )
 
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield values and networks that together hold every module that a supernet stores.
+
+        The first has every place at which `sharing` has one. They are as large as can be, and each
+        has another candidate at each place.
+        """
+        decided = set(self.sharing.slots.values())
+        choices = self.choices.choices
+        ranks = max((len(c.candidates) for c in choices if c.label in decided), default=1)
+        for rank in range(ranks):
+            sample = {
+                choice.label: choice.candidates[min(rank, len(choice.candidates) - 1)]
+                if choice.label in decided
+                else max(choice.candidates)
+                for choice in choices
+            }
+            yield self.choices.resolve(sample), self.freeze(sample)
+
     def located(self, values: Sample, path: str) -> str:  # noqa: ARG002 - for spaces that shift
         """Return where a module of a network would be if no block of the network were left out.
 

@@ -8,10 +8,25 @@ behind them, and a narrow layer has a part of the weights of a wide one. A space
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
-__all__ = ["Sharing", "View", "shifted"]
+__all__ = ["SLICED", "Sharing", "Told", "View", "shifted"]
+
+Told: TypeAlias = tuple[str, str, int]
+"""Path of a module, what it is told, and the number.
+
+`channels`: output channels of the convolution or the linear layer, or of all within the module;
+`kernel`: of the convolution; `heads`: of the attention; `present`: 0 where it is passed over.
+"""
+
+
+SLICED: Final = (
+    "its networks share slices of the same weights, so a sum over candidates would add a tensor to "
+    "parts of itself; train it by single paths"
+)
+"""Why there is no mixture of networks that share slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +58,15 @@ class Sharing:
             what stands there. Every candidate of it has weights of its own, stored under the path
             and its name.
         depths: Path of a sequence of blocks to the label that says how many of them are kept.
+        told: Given the resolved values of a sample, says how large its layers are. Then all layers
+            share slices; norms and depthwise convolutions follow what comes in. What comes later
+            holds where two are about the same layer.
         no_mixture: Why no weighted sum of candidates can be run; None where it can.
     """
 
     slots: Mapping[str, str] = field(default_factory=dict)
     depths: Mapping[str, str] = field(default_factory=dict)
+    told: Callable[[Mapping[str, Any]], Iterable[Told]] | None = None
     no_mixture: str | None = None
 
 

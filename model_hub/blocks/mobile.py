@@ -121,9 +121,14 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, *, reduced_from: int | None = None) -> None:
         super().__init__()
-        reduced = make_divisible((reduced_from or channels) * self._RATIO)
+        reduced = self.reduced(reduced_from or channels)
         self.conv_reduce = nn.Conv2d(channels, reduced, 1)
         self.conv_expand = nn.Conv2d(reduced, channels, 1)
+
+    @classmethod
+    def reduced(cls, width: int) -> int:
+        """Return the hidden width of a gate that is reduced from this width."""
+        return make_divisible(width * cls._RATIO)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale each channel."""

@@ -16,6 +16,7 @@ from model_hub.choices import Categorical, Choice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import SLICED, Sharing, Told, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +46,9 @@ _SIZES: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = MappingProxyType(
 )
 """What distinguishes the three published spaces."""
 _SWITCHES: Final = ("qkv_bias", "pre_norm", "global_pooling", "absolute_position", "rpe")
+_HEAD_DIM: Final = 64
+_PROJECTIONS: Final = ("q", "k", "v")
+"""Layers of an attention that share a bias in a supernet, in this order."""
 _RATES: Final = ("drop_rate", "attn_drop_rate", "drop_path_rate")
 
 
@@ -147,6 +151,38 @@ class AutoFormer(ModelSpace):
         """The largest depth to choose from."""
         return max(self.search_depth)
 
+    @property
+    def sharing(self) -> Sharing:
+        """Layers share slices, entangled as published; the first blocks are kept."""
+        return Sharing(depths={"blocks": "depth"}, told=self._told, no_mixture=SLICED)
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        embed_dim = values["embed_dim"]
+        yield "patch_embed", "channels", embed_dim
+        for place in range(values["depth"]):
+            block = f"blocks.{place}"
+            yield f"{block}.attn", "heads", values[f"num_head_{place}"]
+            yield f"{block}.attn.proj", "channels", embed_dim
+            yield f"{block}.fc1", "channels", self._hidden(values, place)
+            yield f"{block}.fc2", "channels", embed_dim
+
+    def placed(self, values: Sample, name: str) -> tuple[str, View]:
+        """Return where a tensor is stored: the biases of queries, keys and values are one.
+
+        The entries of a network's keys follow those of its queries, and its values' those of its
+        keys, however many there are (Chen et al. 2021, arXiv:2107.00651, the authors' code).
+        """
+        *path, layer, tensor = ["", *name.split(".")]
+        if tensor != "bias" or path[-1:] != ["attn"] or layer not in _PROJECTIONS:
+            return name, View()
+        width = values[f"num_head_{path[2]}"] * _HEAD_DIM
+        start = _PROJECTIONS.index(layer) * width
+        return ".".join((*path[1:], "qkv_bias")), View(start=start)
+
+    def _hidden(self, values: Sample, place: int) -> int:
+        """Return the width between the layers of the perceptron of a block."""
+        return max(1, int(values["embed_dim"] * values[f"mlp_ratio_{place}"]))
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "AutoFormer",
@@ -193,7 +229,7 @@ class AutoFormer(ModelSpace):
             yield Block(
                 attention,
                 embed_dim,
-                max(1, int(embed_dim * values[f"mlp_ratio_{place}"])),
+                self._hidden(values, place),
                 dropout_rate=self.drop_rate,
                 drop_path_rate=self.drop_path_rate * place / max(1, max(self.search_depth) - 1),
                 pre_norm=self.pre_norm,

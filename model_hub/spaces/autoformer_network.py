@@ -22,7 +22,9 @@ __all__ = [
     "HEAD_DIM",
     "AutoFormerNetwork",
     "Block",
+    "ClassToken",
     "Places",
+    "Positions",
     "RelativeAttention",
     "RelativePosition",
     "relative_places",
@@ -157,7 +159,7 @@ class RelativeAttention(nn.Module):
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
         """Attend among tokens (batch, 1 + rows x columns, embed_dim)."""
-        queries, keys, values = (self._heads(project(x)) for project in (self.q, self.k, self.v))
+        queries, keys, values = self._projected(x)
         scores = queries @ keys.mT
         if self.rel_pos_embed_k is not None:
             scores = scores + self.rel_pos_embed_k.score(queries, places)
@@ -177,8 +179,12 @@ class RelativeAttention(nn.Module):
         products = 2 if self.rel_pos_embed_k is None else 4
         return products * num_tokens**2 * self.num_heads * HEAD_DIM
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.num_heads, HEAD_DIM).transpose(1, 2)
+    def _projected(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return queries, keys and values (batch, heads, tokens, 64)."""
+        return tuple(
+            project(x).view(*x.shape[:2], self.num_heads, HEAD_DIM).transpose(1, 2)
+            for project in (self.q, self.k, self.v)
+        )
 
 
 class AutoFormerNetwork(nn.Module):
@@ -213,8 +219,8 @@ class AutoFormerNetwork(nn.Module):
         self.side = img_size // patch_size
         self.global_pooling = global_pooling
         self.patch_embed = nn.Conv2d(in_channels, embed_dim, patch_size, patch_size)
-        self.cls_token = _ClassToken(embed_dim)
-        self.pos_embed = _Positions(1 + self.side**2, embed_dim) if absolute_position else None
+        self.cls_token = ClassToken(embed_dim)
+        self.pos_embed = Positions(1 + self.side**2, embed_dim) if absolute_position else None
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(embed_dim) if final_norm else None
         self.head = Linear(embed_dim, num_labels)
@@ -297,7 +303,7 @@ class Block(nn.Module):
         return branch
 
 
-class _ClassToken(nn.Module):
+class ClassToken(nn.Module):
     """A learned token before all others."""
 
     def __init__(self, embed_dim: int) -> None:
@@ -310,7 +316,7 @@ class _ClassToken(nn.Module):
         return torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)
 
 
-class _Positions(nn.Module):
+class Positions(nn.Module):
     """A learned vector for each place."""
 
     def __init__(self, num_tokens: int, embed_dim: int) -> None:

@@ -18,6 +18,7 @@ from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import SLICED, Sharing, Told
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +36,9 @@ _LEAST_FACTOR: Final = 0.01
 _LARGEST_FACTOR: Final = 100
 _DEEPEST_STAGE: Final = 64
 _FIRST_BLOCK: Final = "s0_i0"
+_GATE_OF_FIRST: Final = 3
+_GATE: Final = 6
+"""Where the first block and the others have their gate, three layers after a convolution's."""
 
 DepthRange: TypeAlias = tuple[int, int]
 
@@ -119,6 +123,68 @@ class MobileNetV3Space(ModelSpace):
             most for _, most in _depth_ranges(self.depth_range, self.num_stages - 1)
         )
 
+    @property
+    def sharing(self) -> Sharing:
+        """Layers share slices; the first blocks are kept, gates passed over."""
+        return Sharing(
+            depths={f"blocks.{stage}": f"s{stage}_depth" for stage in range(1, self.num_stages)},
+            told=self._told,
+            no_mixture=SLICED,
+        )
+
+    def located(self, values: Sample, path: str) -> str:
+        """Return where a layer would be if its block had a gate."""
+        parts = path.split(".")
+        is_first = parts[:2] == ["blocks", "0"]
+        layer = 2 if is_first else 3
+        if parts[0] != "blocks" or len(parts) <= layer:
+            return path
+        block = _FIRST_BLOCK if is_first else f"s{parts[1]}_i{parts[2]}"
+        gate = _GATE_OF_FIRST if is_first else _GATE
+        if values.get(f"{block}_se") == "identity" and int(parts[layer]) >= gate:
+            parts[layer] = str(int(parts[layer]) + 1)
+        return ".".join(parts)
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        widths = self._widths(values)
+        yield "stem.0", "channels", widths[0]
+        yield "stem.0", "kernel", values["stem_ks"]
+        for stage in range(self.num_stages):
+            before = widths[stage]
+            for place, block in enumerate(self._blocks(stage, values)):
+                path = f"blocks.{stage}.{place}" if stage else "blocks.0"
+                yield from self._told_block(path, stage, block, before, widths[stage + 1])
+                before = widths[stage + 1]
+        yield f"blocks.{self.num_stages}.0", "channels", widths[-2]
+        yield f"blocks.{self.num_stages + 2}.0", "channels", widths[-1]
+
+    def _told_block(
+        self, path: str, stage: int, block: MobileBlock, before: int, width: int
+    ) -> Iterator[Told]:
+        from model_hub.blocks.mobile import SqueezeExcite, make_divisible
+
+        hidden, gate = before, _GATE_OF_FIRST
+        if block.expand_ratio is not None:
+            hidden, gate = make_divisible(before * block.expand_ratio), _GATE
+            yield f"{path}.0", "channels", hidden
+        yield f"{path}.{gate - 3}", "kernel", block.kernel_size
+        has_gate = self.squeeze_excite[stage] != "none"
+        if has_gate:
+            reduced = SqueezeExcite.reduced(hidden if self.se_from_exp else before)
+            yield f"{path}.{gate}", "present", int(block.is_gated)
+            yield f"{path}.{gate}.conv_reduce", "channels", reduced
+            yield f"{path}.{gate}.conv_expand", "channels", hidden
+        yield f"{path}.{gate + has_gate}", "channels", width
+
+    def _widths(self, values: Sample) -> list[int]:
+        """Return the widths of the stem, of each stage and of the last two convolutions."""
+        from model_hub.blocks.mobile import make_divisible
+
+        return [
+            make_divisible(width * self._multiplier(max(place - 1, 0), values))
+            for place, width in enumerate(self.base_widths)
+        ]
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(
             "MobileNetV3Space", tuple(self._all_choices()), tolerated=frozenset({"s0_depth"})
@@ -155,17 +221,13 @@ class MobileNetV3Space(ModelSpace):
     def _network(self, values: Sample) -> nn.Module:
         from torch import nn
 
-        from model_hub.blocks.mobile import make_divisible
         from model_hub.spaces.mobilenetv3_network import (
             ACTIVATIONS,
             MobileLayer,
             MobileNetV3Network,
         )
 
-        widths = [
-            make_divisible(width * self._multiplier(max(place - 1, 0), values))
-            for place, width in enumerate(self.base_widths)
-        ]
+        widths = self._widths(values)
         activations = [ACTIVATIONS[name] for name in self.activation]
         return MobileNetV3Network(
             [MobileLayer(*layer) for layer in zip(widths, self.stride, activations, strict=True)],

@@ -7,6 +7,7 @@ of the stem.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import SLICED, Sharing, Told
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["NatsSss"]
 
 _NUM_LAYERS: Final = 5
+_CELLS: Final = (0, 2, 4)
+"""The layers that are cells; the first is as wide as the stem."""
+_SKIP: Final = "layers.2.0"
+"""Where a cell has its skip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,34 @@ class NatsSss(ModelSpace):
     def most_blocks(self) -> int:
         """Three cells and two residual blocks, always."""
         return _NUM_LAYERS
+
+    @property
+    def sharing(self) -> Sharing:
+        """Layers share slices; a skip between widths that differ has its convolution, if it is."""
+        return Sharing(told=self._told, no_mixture=SLICED)
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        widths = [values[_label(layer)] for layer in range(_NUM_LAYERS)]
+        yield "stem", "channels", widths[0]
+        before = widths[0]
+        for layer, width in enumerate(widths):
+            yield f"cells.{layer}", "channels", width
+            if layer in _CELLS:
+                yield f"cells.{layer}.{_SKIP}", "present", int(before != width)
+            before = width
+
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield the widest network, with the convolution of each skip that may need one."""
+        from torch import nn
+
+        for values, network in super().widest_networks():
+            widest = max(self.candidates)
+            if len(self.candidates) > 1:
+                for layer in _CELLS[1:]:
+                    projection = nn.Conv2d(widest, widest, 1, bias=False)
+                    norm = nn.BatchNorm2d(widest)
+                    network.set_submodule(f"cells.{layer}.{_SKIP}", nn.Sequential(projection, norm))
+            yield values, network
 
     def _choices(self) -> SearchSpace:
         layers = (Categorical(_label(layer), self.candidates) for layer in range(_NUM_LAYERS))

@@ -23,6 +23,7 @@ from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import SLICED, Sharing, Told
 
 if TYPE_CHECKING:
     from torch import nn
@@ -154,6 +155,61 @@ class StageSpace(ModelSpace):
         """The sum of the largest depths of the stages."""
         return sum(max(_alternatives(depth)) for depth in self.depths)
 
+    @property
+    def sharing(self) -> Sharing:
+        """Layers share slices; the first blocks are kept."""
+        return Sharing(
+            depths={
+                f"stages.{stage}": f"s{stage + 1}_depth"
+                for stage, depth in enumerate(self.depths)
+                if isinstance(depth, tuple)
+            },
+            told=self._told,
+            no_mixture=SLICED,
+        )
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        every = self._arguments() | dict(values)
+        before = every["s0_width"]
+        yield "stem", "channels", before
+        for place, stage in enumerate(self._stages(every)):
+            yield f"stages.{place}", "channels", stage.width
+            if self.family != "vanilla":
+                projects = stage.stride != 1 or before != stage.width
+                yield f"stages.{place}.0.shortcut", "present", int(projects)
+            before = stage.width
+
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield the widest network, with the projection of each block that may need one."""
+        yield {}, self._widest({})
+
+    def _widest(self, groups: Sample) -> nn.Module:
+        """Return a network as wide and as deep as can be, with these groups of the stages."""
+        from model_hub.spaces.nds_stages_network import BLOCKS, StageNetwork, projection
+
+        every = {label: max(_alternatives(given)) for label, given in self._arguments().items()}
+        every |= groups
+        stages = [
+            replace(stage, inner_width=_inner(every, place))
+            for place, stage in enumerate(self._stages(every), start=1)
+        ]
+        network = StageNetwork(
+            BLOCKS[self.family],
+            every["s0_width"],
+            stages,
+            num_labels=self.num_labels,
+            stem=STEMS[self.stem],
+        )
+        before = self.stem_width
+        for place, stage in enumerate(stages):
+            may_differ = {*_alternatives(before), *_alternatives(self.widths[place])}
+            path = f"stages.{place}.0.shortcut"
+            if self.family != "vanilla" and len(may_differ) > 1:
+                wide = max(_alternatives(before))
+                network.set_submodule(path, projection(wide, stage.width, stage.stride))
+            before = self.widths[place]
+        return network
+
     def _choices(self) -> SearchSpace:
         return SearchSpace(type(self).__name__, tuple(self._all_choices()), tuple(self._derived()))
 
@@ -253,6 +309,39 @@ class ResidualBottleneck(StageSpace):
         own = {"multiplier": self.multipliers[place], "groups": self.groups[place]}
         return super()._of_stage(place) | own
 
+    @property
+    def sharing(self) -> Sharing:
+        """Layers share slices; convolutions of another number of groups have weights of their own.
+
+        A convolution of fewer groups has more inputs a group: neither is a part of the other.
+        """
+        return replace(
+            super().sharing,
+            slots={
+                f"stages.{stage}.{place}.layers.3": f"s{stage + 1}_groups"
+                for stage, groups in enumerate(self.groups)
+                if isinstance(groups, tuple)
+                for place in range(max(_alternatives(self.depths[stage])))
+            },
+        )
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        yield from super()._told(values)
+        every = self._arguments() | dict(values)
+        for stage, sizes in enumerate(self._stages(every)):
+            for place in range(sizes.depth):
+                yield f"stages.{stage}.{place}.layers.0", "channels", sizes.inner_width
+                yield f"stages.{stage}.{place}.layers.3", "channels", sizes.inner_width
+
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield the widest network of each rank of a number of groups."""
+        for rank in range(max(len(_alternatives(entry)) for entry in self.groups)):
+            values = {}
+            for stage, entry in enumerate(self.groups, start=1):
+                candidates = _alternatives(entry)
+                values[f"s{stage}_groups"] = candidates[min(rank, len(candidates) - 1)]
+            yield values, self._widest(values)
+
     def _derived(self) -> Iterator[Derived]:
         for stage in range(1, len(self.depths) + 1):
             yield Derived(f"s{stage}_inner_width", partial(self._inner_width, stage))
@@ -271,6 +360,13 @@ class ResidualBottleneck(StageSpace):
                 f"s{stage}_inner_width", f"{groups} groups do not divide {inner} channels"
             )
         return inner
+
+
+def _inner(values: Sample, stage: int) -> int:
+    """Return a width that the groups of a stage divide and that no smaller stage exceeds."""
+    groups: int = values.get(f"s{stage}_groups", 1)
+    width: int = round(values[f"s{stage}_width"] * values.get(f"s{stage}_multiplier", 1))
+    return -(-width // groups) * groups
 
 
 def _check_each(space: StageSpace, argument: str, **limits: int) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "basic_block",
     "bottleneck_block",
     "plain_block",
+    "projection",
 ]
 
 BlockFactory: TypeAlias = "Callable[[int, int, Stage], nn.Module]"
@@ -82,8 +83,9 @@ class Residual(nn.Module):
         super().__init__()
         self.layers = layers
         projects = stride != 1 or in_channels != out_channels
-        projection = _conv_bn(in_channels, out_channels, 1, stride) if projects else ()
-        self.shortcut = nn.Sequential(*projection)
+        self.shortcut = (
+            projection(in_channels, out_channels, stride) if projects else nn.Sequential()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, out_channels, height / stride, width / stride)."""
@@ -129,6 +131,11 @@ BLOCKS: Final[dict[str, BlockFactory]] = {
     "residual_bottleneck": bottleneck_block,
 }
 """The blocks by the names that NDS gives the families."""
+
+
+def projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """Return the shortcut of a block that changes width or resolution."""
+    return nn.Sequential(*_conv_bn(in_channels, out_channels, 1, stride))
 
 
 def _stem(stem: Stem, width: int) -> nn.Sequential:

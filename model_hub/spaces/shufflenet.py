@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 from model_hub.arguments import a_count, one_of
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
-from model_hub.errors import NoSupernetError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import Sharing
+from model_hub.sharing import SLICED, Sharing, Told
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +25,9 @@ __all__ = ["ShuffleNetSpace"]
 
 _KINDS: Final = ("k3", "k5", "k7", "xcep")
 """Names of the kinds of blocks."""
+
+_HIDDEN_LAYERS: Final = {"k3": (0,), "k5": (0,), "k7": (0,), "xcep": (2, 7)}
+"""Where the main branch of each kind has the convolutions that are as wide as its inside."""
 
 _STEM_WIDTH: Final = 16
 _STAGES: Final = ((4, 64), (4, 160), (8, 320), (4, 640))
@@ -66,18 +68,17 @@ class ShuffleNetSpace(ModelSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each kind of block of each place has weights of its own.
+        """Each kind of block of each place has weights of its own; its hidden widths share them."""
+        slots = {f"features.{place}": f"layer_{place + 1}" for place in range(self.most_blocks)}
+        if not self.channel_search:
+            return Sharing(slots=slots)
+        return Sharing(slots=slots, told=self._told, no_mixture=SLICED)
 
-        Raises:
-            NoSupernetError: Channels are searched, too.
-        """
-        if self.channel_search:
-            raise NoSupernetError(
-                "ShuffleNetSpace with channel_search shares no weights; leave channel_search out"
-            )
-        return Sharing(
-            slots={f"features.{place}": f"layer_{place + 1}" for place in range(self.most_blocks)}
-        )
+    def _told(self, values: Sample) -> Iterator[Told]:
+        for place in range(self.most_blocks):
+            kind, hidden = values[f"layer_{place + 1}"], values[f"channel_{place + 1}"]
+            for layer in _HIDDEN_LAYERS[kind]:
+                yield f"features.{place}.{kind}.branch_main.{layer}", "channels", hidden
 
     def _choices(self) -> SearchSpace:
         return SearchSpace("ShuffleNetSpace", tuple(self._all_choices()))

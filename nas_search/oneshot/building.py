@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from model_hub.choices import Categorical, Choice, Chosen, LayerChoice
 from model_hub.model_space import ModelSpace
 from model_hub.spaces.nasnet import CellSpace
 from nas_search.oneshot.cells import build_cells
-from nas_search.oneshot.plans import Plan, RowPlan
+from nas_search.oneshot.plans import Plan, RowPlan, SlicedPlan
+from nas_search.oneshot.sliced import KeptBlocks, slice_layers
 from nas_search.oneshot.switches import Row, Stage, Switch
 
 __all__ = ["build"]
@@ -43,32 +43,23 @@ def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
         label: Row(label, choices[label].candidates)
         for label in (*sharing.slots.values(), *sharing.depths.values())
     }
+    networks = list(space.widest_networks())
     found: dict[str, dict[str, nn.Module]] = {path: {} for path in sharing.slots}
-    ranks = max(len(c.candidates) for c in choices.values() if isinstance(c, LayerChoice))
-    network: nn.Module | None = None
-    for rank in range(ranks):
-        sample = {label: _of_rank(choice, rank) for label, choice in choices.items()}
-        ranked = space.freeze(sample)
-        values = space.choices.resolve(sample)
-        for path, module in ranked.named_modules():
+    for values, made in networks if found else ():
+        for path, module in made.named_modules():
             slot, _, name = space.placed(values, path)[0].rpartition(".")
             if slot in found and name == str(values[sharing.slots[slot]]):
                 found[slot].setdefault(name, module)
-        network = network or ranked
-    assert network is not None  # noqa: S101 - a choice has a candidate
+    network = networks[0][1]
     for path, candidates in found.items():
         row = rows[sharing.slots[path]]
         named = {str(name): candidates.get(str(name), nn.Identity()) for name in row.candidates}
         network.set_submodule(path, Switch(row, named))
     for path, label in sharing.depths.items():
-        stage: nn.Module = network.get_submodule(path)
-        network.set_submodule(path, Stage(rows[label], stage.children()))
-    return network, RowPlan(rows)
-
-
-def _of_rank(choice: Choice, rank: int) -> Chosen:
-    """Return the candidate of a rank, the last one where there are fewer; the largest number."""
-    if isinstance(choice, LayerChoice):
-        return choice.candidates[min(rank, len(choice.candidates) - 1)]
-    assert isinstance(choice, Categorical)  # noqa: S101 - no subsets without cells
-    return max(choice.candidates)
+        blocks = network.get_submodule(path)
+        kept = KeptBlocks if isinstance(blocks, nn.ModuleList) else Stage
+        network.set_submodule(path, kept(rows[label], blocks.children()))
+    if sharing.told is None:
+        return network, RowPlan(rows)
+    slice_layers(network)
+    return network, SlicedPlan(rows, network, sharing.told)

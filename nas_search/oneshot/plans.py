@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from model_hub.choices import Chosen
+from model_hub.sharing import Told
+from nas_search.oneshot.sliced import told_modules
 from nas_search.oneshot.switches import Row
 
-__all__ = ["Plan", "RowPlan"]
+__all__ = ["Plan", "RowPlan", "SlicedPlan"]
 
 
 @dataclass(eq=False)
@@ -57,3 +59,34 @@ class RowPlan(Plan):
             name: row.candidates[int(probabilities[name].argmax())]
             for name, row in self.rows.items()
         }
+
+
+class SlicedPlan(RowPlan):
+    """Of a space whose layers share slices.
+
+    Args:
+        rows: The choices that say what stands at a place, or how many blocks are kept.
+        network: The sliced network.
+        told: Given the resolved values of a sample, says how large its layers are.
+    """
+
+    def __init__(
+        self,
+        rows: dict[str, Row],
+        network: nn.Module,
+        told: Callable[[Mapping[str, Any]], Iterable[Told]],
+    ) -> None:
+        super().__init__(rows)
+        self.network = network
+        self.told = told
+        self.modules: dict[tuple[str, str], list[nn.Module]] = {}
+
+    def activate(self, values: Mapping[str, Any]) -> None:
+        """Choose, and tell the layers their sizes."""
+        super().activate(values)
+        for path, what, number in self.told(values):
+            modules = self.modules.get((path, what))
+            if modules is None:
+                modules = self.modules[path, what] = told_modules(self.network, path, what)
+            for module in modules:
+                module.__dict__[what] = number

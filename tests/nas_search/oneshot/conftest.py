@@ -11,6 +11,17 @@ import torch
 import model_hub
 from model_hub.model_space import ModelSpace
 
+STAGES: Final[dict[str, Any]] = {"depths": ((1, 2),) * 3, "widths": ((4, 6, 12), (6, 12), 12)}
+MOBILE: Final[dict[str, Any]] = {"num_labels": 4, "base_widths": (8, 8, 8, 16, 16, 16, 24, 32, 64)}
+TRANSFORMER: Final[dict[str, Any]] = {
+    "num_labels": 4,
+    "search_embed_dim": (24, 32),
+    "search_num_heads": (1, 2),
+    "search_depth": (1, 2),
+    "img_size": 32,
+    "drop_path_rate": 0.0,
+}
+
 SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
     "nasbench201": ("NasBench201", {"stem_out_channels": 4, "num_modules_per_stack": 2}, 8),
     "proxylessnas": ("ProxylessNAS", {"width_mult": 0.1, "num_labels": 10}, 32),
@@ -21,6 +32,33 @@ SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
     "enas": ("ENAS", {"width": 4, "num_cells": 4, "dataset": "imagenet"}, 32),
     "nasnet": ("NASNet", {"width": 4, "num_cells": 3}, 8),
     "amoebanet": ("AmoebaNet", {"width": 4, "num_cells": 4, "auxiliary_loss": True}, 32),
+    "natssss": ("NatsSss", {"candidates": (4, 6, 8)}, 8),
+    "vanilla": ("Vanilla", STAGES, 8),
+    "residual-basic": ("ResidualBasic", STAGES | {"stem_width": (4, 8)}, 8),
+    "residual-bottleneck": (
+        "ResidualBottleneck",
+        STAGES | {"multipliers": ((0.5, 1.0), 1.0, 2.0), "groups": ((1, 2), (1, 2, 3), 2)},
+        8,
+    ),
+    "shufflenet-channels": ("ShuffleNetSpace", {"channel_search": True, "num_labels": 4}, 32),
+    "mobilenetv3": ("MobileNetV3Space", MOBILE | {"depth_range": (1, 2)}, 32),
+    "mobilenetv3-gates": (
+        "MobileNetV3Space",
+        MOBILE
+        | {
+            "width_multipliers": 1.0,
+            "se_from_exp": False,
+            "squeeze_excite": ("optional", "force", "optional", "none", "optional", "none"),
+            "depth_range": (1, 2),
+        },
+        32,
+    ),
+    "autoformer": ("AutoFormer", TRANSFORMER, 32),
+    "autoformer-post-norm": (
+        "AutoFormer",
+        TRANSFORMER | {"pre_norm": False, "qkv_bias": False, "global_pooling": False},
+        32,
+    ),
     "single-path-nas": ("SinglePathNAS", {"num_labels": 10}, 32),
 }
 """Name of the space, arguments, and the side of the images to run it on."""

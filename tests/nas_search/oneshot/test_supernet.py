@@ -10,7 +10,7 @@ import torch
 
 import model_hub
 from model_hub.errors import InvalidSampleError, NoSupernetError
-from nas_search.errors import ProblemError
+from nas_search.errors import NoMixtureError, ProblemError
 from nas_search.oneshot import Supernet
 
 SPACE = model_hub.space("NasBench201", stem_out_channels=4, num_modules_per_stack=1)
@@ -132,6 +132,48 @@ def test_weights_of_another_sample_are_not_absorbed() -> None:
     one, other = SPACE.choices.sample(0), SPACE.choices.sample(1)
     with pytest.raises(ProblemError, match="not the weights of this sample"):
         supernet.absorb(one, supernet.weights_of(other))
+
+
+SLICED = model_hub.space("NatsSss", candidates=(4, 8))
+
+
+def test_networks_that_share_slices_are_not_mixed() -> None:
+    supernet = Supernet(SLICED)
+    with pytest.raises(NoMixtureError, match="NatsSss has no mixture: .*share slices"):
+        _ = supernet.mixtures
+    with pytest.raises(NoMixtureError):
+        supernet.mix({})
+    with pytest.raises(NoMixtureError):
+        supernet.decode({})
+
+
+def test_a_narrow_network_has_the_first_channels_of_a_wide_one() -> None:
+    supernet = Supernet(SLICED)
+    narrow, wide = (
+        supernet.weights_of({f"channels_{layer}": width for layer in range(5)}) for width in (4, 8)
+    )
+    assert torch.equal(narrow["stem.0.weight"], wide["stem.0.weight"][:4])
+    name = "cells.1.conv_b.op.1.weight"
+    assert torch.equal(narrow[name], wide[name][:4, :4])
+
+
+def test_a_small_kernel_is_the_middle_of_a_large_one() -> None:
+    space = model_hub.space("MobileNetV3Space", num_labels=4, depth_range=(1, 1))
+    supernet = Supernet(space)
+    sample = space.choices.sample(0)
+    small, large = (supernet.weights_of(sample | {"stem_ks": size}) for size in (3, 5))
+    assert torch.equal(small["stem.0.weight"], large["stem.0.weight"][..., 1:-1, 1:-1])
+
+
+def test_keys_of_few_heads_have_the_bias_that_queries_of_many_have() -> None:
+    arguments = {"search_embed_dim": (8,), "search_depth": (1,), "search_num_heads": (1, 2)}
+    space = model_hub.space("AutoFormer", img_size=16, num_labels=2, **arguments)
+    supernet = Supernet(space)
+    one, two = (
+        supernet.weights_of(space.choices.sample(0) | {"num_head_0": heads}) for heads in (1, 2)
+    )
+    assert torch.equal(one["blocks.0.attn.k.bias"], two["blocks.0.attn.q.bias"][64:])
+    assert torch.equal(one["blocks.0.attn.k.weight"], two["blocks.0.attn.k.weight"][:64])
 
 
 def test_rows_that_are_missing_or_of_another_length_are_refused() -> None:

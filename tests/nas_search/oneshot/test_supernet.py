@@ -139,7 +139,7 @@ SLICED = model_hub.space("NatsSss", candidates=(4, 8))
 
 def test_networks_that_share_slices_are_not_mixed() -> None:
     supernet = Supernet(SLICED)
-    with pytest.raises(NoMixtureError, match="NatsSss has no mixture: .*share slices"):
+    with pytest.raises(NoMixtureError, match=r"NatsSss has no mixture: .*share slices"):
         _ = supernet.mixtures
     with pytest.raises(NoMixtureError):
         supernet.mix({})

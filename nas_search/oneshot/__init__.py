@@ -1,9 +1,9 @@
-"""One-shot search: one supernet made of a space's own choices, and how it is trained and searched.
+"""One-shot search: one network that holds the weights of all networks of a space.
 
     supernet = Supernet(space, seed=0)
-    supernet.activate(sample)               # now it is the network of this sample
-    logits = supernet(images)
-    network = supernet.extract(sample)      # space.freeze(sample), with the supernet's weights
+    train_supernet(supernet, data, UniformPaths(), recipe=Recipe(epochs=50))
+    problem = SpaceProblem(space, Inherited(supernet, data), objectives=["accuracy"])
+    network = supernet.extract(study.best.sample)   # space.freeze(sample), with inherited weights
 
 Loads PyTorch, unlike strategies, problems and studies.
 """
@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from missing_extra import needs
 
-with needs("hub", "a supernet"):
+with needs("hub", "training"):
+    from nas_search.oneshot.alphas import Alphas
+    from nas_search.oneshot.costs import CostTable
+    from nas_search.oneshot.gates import BinaryGates, Reinforced
+    from nas_search.oneshot.inherited import Inherited
     from nas_search.oneshot.losses import (
         CostLoss,
         Hinge,
@@ -22,6 +26,8 @@ with needs("hub", "a supernet"):
         LogRuntime,
         Square,
     )
+    from nas_search.oneshot.recalibration import recalibrate
+    from nas_search.oneshot.relaxations import Gumbel, GumbelHard, Relaxation, Softmax
     from nas_search.oneshot.samplers import (
         BinnedPaths,
         FairPaths,
@@ -30,25 +36,40 @@ with needs("hub", "a supernet"):
         SandwichPaths,
         UniformPaths,
     )
+    from nas_search.oneshot.searching import Searched, search_supernet
     from nas_search.oneshot.supernet import Supernet
     from nas_search.oneshot.switches import Row, Stage, Switch
+    from nas_search.oneshot.training import train_supernet
 
 __all__ = [
+    "Alphas",
+    "BinaryGates",
     "BinnedPaths",
     "CostLoss",
+    "CostTable",
     "FairPaths",
+    "Gumbel",
+    "GumbelHard",
     "Hinge",
+    "Inherited",
     "Linear",
     "LogPower",
     "LogProduct",
     "LogRuntime",
     "Path",
+    "Reinforced",
+    "Relaxation",
     "Row",
     "Sampler",
     "SandwichPaths",
+    "Searched",
+    "Softmax",
     "Square",
     "Stage",
     "Supernet",
     "Switch",
     "UniformPaths",
+    "recalibrate",
+    "search_supernet",
+    "train_supernet",
 ]

@@ -1,0 +1,135 @@
+"""The weights of candidates in a differentiable search, and how paths are drawn from them.
+
+They are called alpha in the literature: one row of logits for each choice, shared by all places
+that the choice decides. They are no parameters of the supernet, so no optimizer of weights can
+move them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from nas_search.errors import NoMixtureError
+from nas_search.oneshot.supernet import Supernet
+from nas_search.training.data import seeded
+
+__all__ = ["Alphas", "check_single_paths", "drawn_path", "gumbels", "one_hot", "probabilities_of"]
+
+_SPREAD: Final = 1e-3
+"""Standard deviation at first, as in every published code."""
+
+_TRIES: Final = 1000
+
+
+class Alphas(Mapping[str, nn.Parameter]):
+    """One row of logits a choice, N(0, 1) / 1000 at first.
+
+    Args:
+        rows: How many candidates each choice has.
+        seed: Of the first values.
+        device: Where they lie.
+
+    Attributes:
+        baseline: The moving average of rewards, where there are any, and 1 once it has begun.
+    """
+
+    def __init__(
+        self, rows: Mapping[str, int], *, seed: int = 0, device: torch.device | str = "cpu"
+    ) -> None:
+        generator = seeded(seed, "alphas")
+        self.baseline = torch.zeros(2)
+        self._rows = {
+            name: nn.Parameter((_SPREAD * torch.randn(size, generator=generator)).to(device))
+            for name, size in rows.items()
+        }
+
+    @classmethod
+    def of(cls, supernet: Supernet, *, seed: int = 0) -> Alphas:
+        """Return a row for each of the supernet's mixtures.
+
+        Raises:
+            NoMixtureError: Candidates of this space cannot be mixed; the message says why.
+        """
+        rows = {name: len(candidates) for name, candidates in supernet.mixtures.items()}
+        return cls(rows, seed=seed, device=next(supernet.parameters()).device)
+
+    def __getitem__(self, name: str) -> nn.Parameter:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The rows, in order."""
+        return list(self._rows.values())
+
+
+def check_single_paths(supernet: Supernet, user: str) -> None:
+    """Refuse a supernet in which a row of logits is no choice of its space.
+
+    Args:
+        supernet: Whose rows are looked at.
+        user: What needs it, for the message.
+
+    Raises:
+        NoMixtureError: Rows are edges of cells; of those that a node has, a path runs two.
+    """
+    others = supernet.mixtures.keys() - set(supernet.space.choices.labels)
+    if others:
+        raise NoMixtureError(
+            f"{user} needs one row of logits a choice, but {min(others)} of "
+            f"{type(supernet.space).__name__} is an edge of a cell: take Softmax or Gumbel"
+        )
+
+
+def probabilities_of(alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the softmax of each row."""
+    return {name: row.softmax(0) for name, row in alphas.items()}
+
+
+def gumbels(row: Tensor, generator: torch.Generator) -> Tensor:
+    """Return one draw of the standard Gumbel distribution for each entry of a row, all finite."""
+    for _ in range(_TRIES):
+        uniform = torch.rand(row.shape, generator=generator, dtype=torch.float64)
+        drawn = -torch.log(-torch.log(uniform))
+        if bool(torch.isfinite(drawn).all()):
+            break
+    return drawn.to(row)
+
+
+def one_hot(places: Mapping[str, int], alphas: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return rows with a one at a place and zeros elsewhere."""
+    hot = {}
+    for name, row in alphas.items():
+        hot[name] = torch.zeros_like(row, requires_grad=False)
+        hot[name][places[name]] = 1
+    return hot
+
+
+def drawn_path(
+    supernet: Any, alphas: Mapping[str, Tensor], generator: torch.Generator
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Draw a candidate of each row by its probabilities.
+
+    Returns:
+        The sample, and the place of the candidate of each row.
+    """
+    places = {
+        name: int(torch.multinomial(row.detach().softmax(0).cpu(), 1, generator=generator))
+        for name, row in alphas.items()
+    }
+    return supernet.decode(one_hot(places, alphas)), places
+
+
+def entropy(probabilities: Sequence[Tensor]) -> float:
+    """Return the mean entropy of rows, in nats."""
+    rows = [row.detach() for row in probabilities]
+    return sum(float(torch.special.entr(row).sum()) for row in rows) / len(rows)

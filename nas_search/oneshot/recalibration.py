@@ -1,0 +1,98 @@
+"""Running statistics of a supernet's norms: kept as they are, or estimated anew for one path.
+
+A norm of a supernet has averaged over inputs from whatever came before it. For one path these
+averages are worthless: without new ones inherited weights seem to know nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, islice
+from typing import Final
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from model_hub.errors import InvalidArgumentError
+from nas_search.training import ImageSet
+from nas_search.training.data import order_of_epoch
+
+__all__ = ["BATCHES", "BATCH_SIZE", "kept_statistics", "recalibrate"]
+
+BATCHES: Final = 200
+BATCH_SIZE: Final = 128
+"""Of Single Path One-Shot (arXiv:1904.00420, its code)."""
+
+
+@contextmanager
+def kept_statistics(network: nn.Module) -> Iterator[None]:
+    """Put the running statistics of norms back at the end of a block of code, to the bit."""
+    buffers = [buffer for norm in _norms(network) for buffer in norm.buffers(recurse=False)]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, old in zip(buffers, before, strict=True):
+                buffer.copy_(old)
+
+
+def recalibrate(
+    network: nn.Module,
+    images: ImageSet,
+    *,
+    batches: int = BATCHES,
+    batch_size: int = BATCH_SIZE,
+    momentum: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Estimate the running statistics of norms anew, for what is active now.
+
+    Statistics are reset and averaged over batches in training mode, without gradients; modes are
+    left as they were. What layers draw, as dropout does, comes from the seed.
+
+    Args:
+        network: A supernet with an active path, or any network.
+        images: Training images, on its device.
+        batches: How many are run; they go through the images in one shuffled order after another.
+        batch_size: Images of a batch.
+        momentum: Weight of the newest batch; None: all batches count alike.
+        seed: Of the order of images.
+
+    Raises:
+        InvalidArgumentError: There are fewer images than a batch has.
+    """
+    if len(images) < batch_size:
+        raise InvalidArgumentError(
+            "batch_size", f"{len(images)} images are fewer than a batch of {batch_size}"
+        )
+    like = next(network.parameters())
+    norms = list(_norms(network))
+    momenta = [norm.momentum for norm in norms]
+    training = [module for module in network.modules() if module.training]
+    gpus = [like.device] if like.is_cuda else []
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = momentum
+        network.train()
+        with torch.no_grad(), torch.random.fork_rng(gpus):
+            torch.manual_seed(seed)
+            orders = (order_of_epoch(images, batch_size, seed, epoch) for epoch in count())
+            steps = ((places, None) for order in orders for places in order)
+            for pixels, _, _ in images.batches(islice(steps, batches), None):
+                network(images.normalised(pixels, like.dtype))
+    finally:
+        for norm, old in zip(norms, momenta, strict=True):
+            norm.momentum = old
+        network.eval()
+        for module in training:
+            module.training = True
+
+
+def _norms(network: nn.Module) -> Iterator[_BatchNorm]:
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            yield module

@@ -1,0 +1,205 @@
+"""Training of a supernet by paths: the loop of `nas_search.training` with a sampler."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count
+from model_hub.errors import InvalidArgumentError, LabelError, OutputError
+from nas_search.oneshot.samplers import Sampler
+from nas_search.oneshot.supernet import Supernet
+from nas_search.training import Checkpoints, ImageSet, Recipe, Trainer, Training
+from nas_search.training.data import seeded, training_batches
+from nas_search.training.loop import Epoch
+
+__all__ = ["Halves", "PathTrainer", "SupernetTrainer", "train_supernet"]
+
+Halves = tuple[ImageSet, ImageSet]
+"""Images that weights learn from, and those that architectures are compared by; none in both, as
+`split` makes them."""
+
+
+class SupernetTrainer(Trainer):
+    """Trains the weights of a supernet; refuses gradients that are no finite numbers.
+
+    Args:
+        supernet: Is trained in place.
+        data: Only the first part is read.
+        recipe: How.
+        seed: Of the order of images and of all that is drawn.
+        identity: What makes the training, besides space, recipe, seed and data; as JSON.
+        checkpoint: A folder to go on from and to save to after each epoch.
+        save_steps: Save also after so many steps each.
+        device: Where.
+
+    Raises:
+        InvalidArgumentError: The space takes no such images, or there are fewer than a batch has.
+        LabelError: A label has no output.
+        OtherTrainingError: The folder is of another space, seed, recipe or other images.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: Halves,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        identity: dict[str, Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        save_steps: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        train, valid = data
+        space = supernet.space
+        space.accepted_input(train.shape, argument="data")
+        most = max(train.most, valid.most)
+        num_labels = getattr(space, "num_labels", None)
+        if num_labels is not None and most >= num_labels:
+            raise LabelError(f"label {most} has no output: the space has {num_labels} labels")
+        self.supernet = supernet
+        checkpoints = None
+        if checkpoint is not None:
+            trained = {
+                "space": type(space).__name__,
+                "arguments": space.arguments,
+                "recipe": recipe.as_dict(),
+                "seed": seed,
+                "train": train.digest,
+                "valid": valid.digest,
+                **(identity or {}),
+            }
+            checkpoints = Checkpoints(checkpoint, trained)
+        super().__init__(
+            supernet,
+            train,
+            recipe,
+            seed=seed,
+            device=device,
+            checkpoints=checkpoints,
+            save_steps=save_steps,
+        )
+
+    def _check_gradients(self) -> None:
+        """Refuse a step that would spoil all weights.
+
+        Raises:
+            OutputError: A gradient is no finite number; the weights are those before the step.
+        """
+        found = [one.grad for one in self.supernet.parameters() if one.grad is not None]
+        if not bool(torch.isfinite(nn.utils.get_total_norm(found))):
+            raise OutputError(
+                f"gradients of step {self._step} are no finite numbers: a smaller learning rate or "
+                "clip_norm may help"
+            )
+
+
+class PathTrainer(SupernetTrainer):
+    """Trains a supernet by the paths that a sampler draws; their gradients are summed.
+
+    Args:
+        supernet: Is trained in place.
+        data: Only the first part is read.
+        sampler: Draws the paths of each update.
+        recipe: How.
+        options: As `SupernetTrainer`.
+
+    Raises:
+        InvalidArgumentError: The sampler cannot draw paths of this space; or as `SupernetTrainer`.
+    """
+
+    def __init__(
+        self, supernet: Supernet, data: Halves, sampler: Sampler, recipe: Recipe, **options: Any
+    ) -> None:
+        sampler.check(supernet.space.choices)
+        self._sampler = sampler
+        super().__init__(supernet, data, recipe, identity={"sampler": sampler.settings}, **options)
+
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        paths = self._sampler.paths(self.supernet.space.choices, seed=self._seed, step=self._step)
+        losses, rights = [], []
+        for number, path in enumerate(paths):
+            self.supernet.activate(path)
+            own = self._sampler.batches == "one a path" and number
+            batch = self._other_batch(number) if own else (inputs, labels)
+            loss, right = super()._gradients(*batch)
+            losses.append(loss.detach())
+            rights.append(right.double())
+        self._check_gradients()
+        return torch.stack(losses).mean(), torch.stack(rights).mean()
+
+    def _other_batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of another path: this step's of another shuffle of the same epoch."""
+        epoch, place = divmod(self._step, self._steps_per_epoch)
+        generator = seeded(self._seed, "epoch", epoch, "path", number)
+        order = torch.randperm(len(self._train), generator=generator)
+        size = self.recipe.batch_size
+        places = order[place * size : (place + 1) * size].to(self._train.labels.device)
+        step = [(self._step, places)]
+        return next(training_batches(self._train, step, self.recipe, self._seed, self._dtype))
+
+
+def train_supernet(  # noqa: PLR0913 - what a training depends on
+    supernet: Supernet,
+    data: Halves,
+    sampler: Sampler,
+    *,
+    recipe: Recipe | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    save_steps: int | None = None,
+    device: torch.device | str = "cpu",
+    report: Callable[[Epoch], object] | None = None,
+) -> Training:
+    """Train a supernet by paths; go on where an earlier call with the same folder ended.
+
+    On a processor, with an equal number of threads, its weights are equal to the last bit, however
+    often the training was interrupted.
+
+    Args:
+        supernet: Is trained in place.
+        data: Images for training, and those for the search, which are not read.
+        sampler: Draws the paths of each update.
+        recipe: How; by default ten epochs.
+        steps: How many updates there are at least, in whole epochs, instead of the recipe's epochs.
+        seed: Of paths, the order of images and all that is drawn.
+        checkpoint: A folder; the newest two checkpoints are kept there.
+        save_steps: Save also after so many steps each, not only after epochs.
+        device: Where.
+        report: Takes the figures of each epoch: mean loss and accuracy of the paths that were
+            trained; where it returns True, the training ends.
+
+    Raises:
+        InvalidArgumentError: The sampler cannot draw paths of this space; the space takes no such
+            images; or there are fewer than a batch has.
+        LabelError: A label has no output.
+        OtherTrainingError: The folder is of another space, sampler, seed, recipe or other images.
+        OutputError: A loss or a gradient is no finite number any more.
+        OSError: A checkpoint cannot be saved; older ones are still there.
+    """
+    chosen = Recipe() if recipe is None else recipe
+    if steps is not None:
+        an_epoch = len(data[0]) // chosen.batch_size
+        if not an_epoch:
+            raise InvalidArgumentError(
+                "data", f"{len(data[0])} images are fewer than a batch of {chosen.batch_size}"
+            )
+        chosen = replace(chosen, epochs=-(-a_count("steps", steps) // an_epoch))
+    trainer = PathTrainer(
+        supernet,
+        data,
+        sampler,
+        chosen,
+        seed=seed,
+        checkpoint=checkpoint,
+        save_steps=save_steps,
+        device=device,
+    )
+    return trainer.run(report=report)

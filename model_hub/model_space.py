@@ -17,7 +17,7 @@ from model_hub.choices import Chosen, Sample
 from model_hub.data_sets import LARGEST_SIDE
 from model_hub.errors import InvalidArgumentError, NoSupernetError, TooLargeError, shown
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import Sharing, View
+from model_hub.sharing import Sharing, View, chosen_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -237,7 +237,7 @@ class ModelSpace(ABC):
         The first has every place at which `sharing` has one. They are as large as can be, and each
         has another candidate at each place.
         """
-        decided = set(self.sharing.slots.values())
+        decided = {part for label in self.sharing.slots.values() for part in label.split("+")}
         choices = self.choices.choices
         ranks = max((len(c.candidates) for c in choices if c.label in decided), default=1)
         for rank in range(ranks):
@@ -248,6 +248,10 @@ class ModelSpace(ABC):
                 for choice in choices
             }
             yield self.choices.resolve(sample), self.freeze(sample)
+
+    def further_modules(self) -> Iterator[tuple[Sample, str, nn.Module]]:
+        """Yield values, path and module of what a supernet stores and no widest network has."""
+        yield from ()
 
     def located(self, values: Sample, path: str) -> str:  # noqa: ARG002 - for spaces that shift
         """Return where a module of a network would be if no block of the network were left out.
@@ -273,7 +277,8 @@ class ModelSpace(ABC):
         for end in range(1, len(parts) + 1):
             label = slots.get(".".join(parts[:end]))
             if label is not None:
-                return ".".join((*parts[:end], str(values[label]), *parts[end:])), View()
+                chosen = str(chosen_of(values, label))
+                return ".".join((*parts[:end], chosen, *parts[end:])), View()
         return ".".join(parts), View()
 
     def profile(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-__all__ = ["SLICED", "Sharing", "Told", "View", "shifted"]
+__all__ = ["SLICED", "Sharing", "Told", "View", "chosen_of", "shifted"]
 
 Told: TypeAlias = tuple[str, str, int]
 """Path of a module, what it is told, and the number.
@@ -56,7 +56,7 @@ class Sharing:
     Args:
         slots: Path of a module, where no block is left out, to the label of the choice that says
             what stands there. Every candidate of it has weights of its own, stored under the path
-            and its name.
+            and its name. Several labels, joined by `+`, decide together.
         depths: Path of a sequence of blocks to the label that says how many of them are kept.
         told: Given the resolved values of a sample, says how large its layers are. Then all layers
             share slices; norms and depthwise convolutions follow what comes in. What comes later
@@ -68,6 +68,17 @@ class Sharing:
     depths: Mapping[str, str] = field(default_factory=dict)
     told: Callable[[Mapping[str, Any]], Iterable[Told]] | None = None
     no_mixture: str | None = None
+
+
+def chosen_of(values: Mapping[str, Any], label: str) -> Any:
+    """Return what a sample chooses for the label of a slot; None where the label does not matter.
+
+    Of several labels, joined by `+`, their values joined by `-`.
+    """
+    if "+" not in label:
+        return values.get(label)
+    chosen = [values.get(part) for part in label.split("+")]
+    return None if None in chosen else "-".join(map(str, chosen))
 
 
 def shifted(path: str, prefix: str, kept: Sequence[Sequence[int]]) -> str:

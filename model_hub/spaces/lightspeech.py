@@ -16,6 +16,7 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import TokenSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,6 +82,11 @@ class LightSpeech(TokenSpace):
     def most_blocks(self) -> int:
         """Four layers of the encoder and four of the decoder, always."""
         return len(_LABELS)
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each operation of each layer has weights of its own."""
+        return Sharing(slots={label.replace("_", "."): label for label in _LABELS})
 
     def _choices(self) -> SearchSpace:
         layers = (LayerChoice(label, _OPERATIONS) for label in _LABELS)

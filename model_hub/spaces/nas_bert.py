@@ -7,9 +7,10 @@ depth says how many layers are kept, which makes the same networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,9 +19,12 @@ from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
 from model_hub.model_space import TokenSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import Sharing
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from model_hub.spaces.nas_bert_network import Dropouts
 
 __all__ = ["NASBERT"]
 
@@ -132,6 +136,69 @@ class NASBERT(TokenSpace):
         """The layers of all blocks at their deepest."""
         return _NUM_BLOCKS * max(_DEPTHS)
 
+    @property
+    def sharing(self) -> Sharing:
+        """Each operation of each layer has weights of its own for each width; so has the classifier.
+
+        What changes the width before a block has weights of its own for each pair of widths.
+        """
+        blocks = range(_NUM_BLOCKS)
+        layers = {
+            f"encoder.blocks.{block}.layers.{place}": f"b{block}_i{place}+b{block}_hidden"
+            for block in blocks
+            for place in range(max(_DEPTHS))
+        }
+        projections = {
+            f"encoder.blocks.{block}.projection": f"b{block - 1}_hidden+b{block}_hidden"
+            for block in blocks[1:]
+        }
+        return Sharing(
+            slots={
+                **layers,
+                **projections,
+                "encoder.projection": "b0_hidden",
+                "classifier": f"b{_NUM_BLOCKS - 1}_hidden",
+            },
+            depths={f"encoder.blocks.{block}.layers": f"b{block}_depth" for block in blocks},
+            no_mixture="a layer adds to tokens of one width, and widths are choices",
+        )
+
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield a network of each width, of whose modules the others are as `further_modules`."""
+        for width in self.hidden_sizes:
+            sample = self._uniform(width, _OPERATIONS[0])
+            yield sample, self.freeze(sample)
+
+    def further_modules(self) -> Iterator[tuple[Sample, str, nn.Module]]:
+        """Yield a block of each pair of widths and of each operation."""
+        from model_hub.spaces.nas_bert_network import NASBERTBlock
+
+        for width, operation in product(self.hidden_sizes, _OPERATIONS):
+            for before in self.hidden_sizes if operation == _OPERATIONS[0] else (width,):
+                for block in range(_NUM_BLOCKS):
+                    values = self._uniform(width, operation) | {f"b{block - 1}_hidden": before}
+                    names = [operation] * max(_DEPTHS) if before == width else []
+                    made = NASBERTBlock(before, width, names, self._dropouts)
+                    yield values, f"encoder.blocks.{block}", made
+
+    def _uniform(self, width: int, operation: str) -> dict[str, Any]:
+        """Return the deepest sample of one width and one operation."""
+        sample: dict[str, Any] = {}
+        for block in range(_NUM_BLOCKS):
+            sample |= {f"b{block}_hidden": width, f"b{block}_depth": max(_DEPTHS)}
+            sample |= {f"b{block}_i{place}": operation for place in range(max(_DEPTHS))}
+        return sample
+
+    @property
+    def _dropouts(self) -> Dropouts:
+        from model_hub.spaces.nas_bert_network import Dropouts
+
+        return Dropouts(
+            hidden=self.dropout_rate,
+            attention=self.attention_dropout_rate,
+            activation=self.activation_dropout_rate,
+        )
+
     def _choices(self) -> SearchSpace:
         choices: list[Choice] = []
         for block in range(_NUM_BLOCKS):
@@ -140,7 +207,7 @@ class NASBERT(TokenSpace):
         return SearchSpace("NASBERT", tuple(choices))
 
     def _network(self, values: Sample) -> nn.Module:
-        from model_hub.spaces.nas_bert_network import Dropouts, NASBERTEncoder, NASBERTNetwork
+        from model_hub.spaces.nas_bert_network import NASBERTEncoder, NASBERTNetwork
 
         encoder = NASBERTEncoder(
             [
@@ -154,11 +221,7 @@ class NASBERT(TokenSpace):
             embed_dim=self.embed_dim,
             max_length=self.max_length,
             padding_id=self.padding_id,
-            dropouts=Dropouts(
-                hidden=self.dropout_rate,
-                attention=self.attention_dropout_rate,
-                activation=self.activation_dropout_rate,
-            ),
+            dropouts=self._dropouts,
         )
         return NASBERTNetwork(encoder, self.num_labels, dropout_rate=self.dropout_rate)
 

@@ -26,6 +26,7 @@ __all__ = [
     "Dropouts",
     "FeedForward",
     "MultiHeadAttention",
+    "NASBERTBlock",
     "NASBERTEncoder",
     "NASBERTNetwork",
     "SepConv",
@@ -220,7 +221,7 @@ class NASBERTEncoder(nn.Module):
         self.dropout = nn.Dropout(dropouts.hidden)
         before = (widths[0], *widths)
         self.blocks = nn.ModuleList(
-            _Block(in_width, width, names, dropouts)
+            NASBERTBlock(in_width, width, names, dropouts)
             for in_width, (width, names) in zip(before, blocks, strict=False)
         )
 
@@ -250,8 +251,15 @@ class NASBERTEncoder(nn.Module):
         return sum(attention.product_macs(num_tokens) for attention in attentions)
 
 
-class _Block(nn.Module):
-    """Layers of one width, and what changes the width before them."""
+class NASBERTBlock(nn.Module):
+    """Layers of one width, and what changes the width before them.
+
+    Args:
+        in_width: Of the tokens that come in.
+        width: Of the layers.
+        names: Of the operations of the layers.
+        dropouts: Rates of dropout.
+    """
 
     def __init__(self, in_width: int, width: int, names: Sequence[str], dropouts: Dropouts) -> None:
         super().__init__()
@@ -259,6 +267,7 @@ class _Block(nn.Module):
         self.layers = nn.ModuleList(OPERATIONS[name](width, dropouts) for name in names)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        """Transform tokens (batch, tokens, in_width) to (batch, tokens, width)."""
         if self.projection is not None:
             x = self.projection(x)
         for layer in self.layers:

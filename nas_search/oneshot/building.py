@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, product
+
 from torch import nn
 
+from model_hub.choices import Value
 from model_hub.model_space import ModelSpace
+from model_hub.sharing import chosen_of
 from model_hub.spaces.nasnet import CellSpace
 from nas_search.oneshot.cells import build_cells
 from nas_search.oneshot.plans import Plan, RowPlan, SlicedPlan
@@ -38,28 +43,50 @@ def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
         TooLargeError: A network does not fit into memory.
     """
     sharing = space.sharing
-    choices = {choice.label: choice for choice in space.choices.choices}
+    candidates = {choice.label: choice.candidates for choice in space.choices.choices}
     rows = {
-        label: Row(label, choices[label].candidates)
+        label: Row(label, _joined([candidates[part] for part in label.split("+")]))
         for label in (*sharing.slots.values(), *sharing.depths.values())
     }
-    networks = list(space.widest_networks())
-    found: dict[str, dict[str, nn.Module]] = {path: {} for path in sharing.slots}
-    for values, made in networks if found else ():
-        for path, module in made.named_modules():
-            slot, _, name = space.placed(values, path)[0].rpartition(".")
-            if slot in found and name == str(values[sharing.slots[slot]]):
-                found[slot].setdefault(name, module)
-    network = networks[0][1]
-    for path, candidates in found.items():
-        row = rows[sharing.slots[path]]
-        named = {str(name): candidates.get(str(name), nn.Identity()) for name in row.candidates}
-        network.set_submodule(path, Switch(row, named))
+    network, found = _modules_of(space)
+    for path, label in sharing.slots.items():
+        row = rows[label]
+        named = {str(name): found[path].get(str(name), nn.Identity()) for name in row.candidates}
+        _put(network, path, Switch(row, named))
     for path, label in sharing.depths.items():
         blocks = network.get_submodule(path)
         kept = KeptBlocks if isinstance(blocks, nn.ModuleList) else Stage
-        network.set_submodule(path, kept(rows[label], blocks.children()))
+        _put(network, path, kept(rows[label], blocks.children()))
     if sharing.told is None:
         return network, RowPlan(rows)
     slice_layers(network)
     return network, SlicedPlan(rows, network, sharing.told)
+
+
+def _modules_of(space: ModelSpace) -> tuple[nn.Module, dict[str, dict[str, nn.Module]]]:
+    """Return the first of the widest networks, and the candidates of each place by name."""
+    slots = space.sharing.slots
+    found: dict[str, dict[str, nn.Module]] = {path: {} for path in slots}
+    first: nn.Module | None = None
+    networks = ((values, "", network) for values, network in space.widest_networks())
+    for values, prefix, made in chain(networks, space.further_modules()):
+        first = first or made
+        for path, module in made.named_modules(prefix=prefix) if slots else ():
+            slot, _, name = space.placed(values, path)[0].rpartition(".")
+            if slot in found and name == str(chosen_of(values, slots[slot])):
+                found[slot].setdefault(name, module)
+    assert first is not None  # noqa: S101 - there is a network
+    return first, found
+
+
+def _joined(candidates: Sequence[tuple[Value, ...]]) -> tuple[Value, ...]:
+    """Return the candidates of a choice, or of several together as `chosen_of` joins them."""
+    if len(candidates) == 1:
+        return candidates[0]
+    return tuple("-".join(map(str, values)) for values in product(*candidates))
+
+
+def _put(network: nn.Module, path: str, module: nn.Module) -> None:
+    """Put a module where there is another one, or None."""
+    parent, _, name = path.rpartition(".")
+    setattr(network.get_submodule(parent), name, module)

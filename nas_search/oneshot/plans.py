@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from model_hub.choices import Chosen
-from model_hub.sharing import Told
+from model_hub.sharing import Told, chosen_of
 from nas_search.oneshot.sliced import told_modules
 from nas_search.oneshot.switches import Row
 
@@ -46,7 +46,7 @@ class RowPlan(Plan):
     def activate(self, values: Mapping[str, Any]) -> None:
         """Choose the value of each label, none where it does not matter."""
         for label, row in self.rows.items():
-            row.choose(values.get(label))
+            row.choose(chosen_of(values, label))
 
     def mix(self, weights: Mapping[str, Tensor]) -> None:
         """Weigh the candidates of each row."""

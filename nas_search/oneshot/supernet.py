@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,10 +70,9 @@ class Supernet(nn.Module):
         """
         self._plan.activate(self.space.choices.resolve(sample))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor, **options: Tensor) -> Any:
         """Return what the active network, or the mixture, makes of a batch."""
-        y: Tensor = self.network(x)
-        return y
+        return self.network(*inputs, **options)
 
     # ------------------------------------------------------------------ weights of one sample
 

@@ -51,14 +51,14 @@ class Switch(nn.ModuleDict):
         super().__init__(candidates)
         self.row = row
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
         """Apply the chosen candidate, or return the weighted sum of all."""
         row = self.row
         if row.weights is not None:
-            return weighted(row.weights, (operation(x) for operation in self.values()))
+            return weighted(row.weights, (operation(x, *others) for operation in self.values()))
         if row.chosen is None:
             return x
-        y: Tensor = self[str(row.chosen)](x)
+        y: Tensor = self[str(row.chosen)](x, *others)
         return y
 
 

@@ -59,6 +59,18 @@ SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
         TRANSFORMER | {"pre_norm": False, "qkv_bias": False, "global_pooling": False},
         32,
     ),
+    "lightspeech": ("LightSpeech", {"num_symbols": 10, "hidden_size": 8, "speaker_size": None}, 6),
+    "nas-bert": (
+        "NASBERT",
+        {
+            "vocabulary": 10,
+            "embed_dim": 64,
+            "hidden_sizes": (64, 128),
+            "max_length": 8,
+            "attention_dropout_rate": 0.0,
+        },
+        6,
+    ),
     "single-path-nas": ("SinglePathNAS", {"num_labels": 10}, 32),
 }
 """Name of the space, arguments, and the side of the images to run it on."""

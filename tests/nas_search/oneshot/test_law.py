@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from model_hub.memory import META
-from model_hub.model_space import ModelSpace
+from model_hub.model_space import ModelSpace, TokenSpace
+from model_hub.sharing import chosen_of
 from nas_search.oneshot import Supernet
 from nas_search.oneshot.views import fits
 
@@ -56,18 +57,26 @@ def without_repetition(space: ModelSpace, seed: int) -> dict[str, Any]:
         seed += 1
 
 
-def images(side: int) -> Tensor:
+def inputs(space: ModelSpace, side: int) -> Tensor:
+    """Return two images, or two sequences of ids."""
     generator = torch.Generator().manual_seed(2)
+    if isinstance(space, TokenSpace):
+        return torch.randint(2, 10, (2, side), generator=generator)
     return torch.randn(2, 3, side, side, generator=generator)
+
+
+def outputs_of(network: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return what a network computes: logits, those of a second head, or sounds and their times."""
+    outputs = network(x)
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [output for output in several if output.is_floating_point()]
 
 
 def step(network: nn.Module, x: Tensor) -> None:
     """Do one step of gradient descent without momentum and weight decay."""
     network.train().zero_grad()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    outputs = network(x)
-    both = outputs if isinstance(outputs, tuple) else (outputs,)
-    sum(output.square().mean() for output in both).backward()
+    sum(output.square().mean() for output in outputs_of(network, x)).backward()
     optimizer.step()
 
 
@@ -80,16 +89,17 @@ def test_an_activated_supernet_evaluates_as_the_frozen_network(
     narrowed: tuple[ModelSpace, int],
 ) -> None:
     space, side = narrowed
-    supernet, x = prepared(space).eval(), images(side)
+    supernet, x = prepared(space).eval(), inputs(space, side)
     outputs = set()
     for seed in range(NUM_SAMPLES):
         sample = space.choices.sample(seed)
         network = supernet.extract(sample)
         supernet.activate(sample)
         with torch.no_grad():
-            expected = network(x)
-            assert torch.equal(supernet(x), expected)
-        outputs.add(expected.sum().item())
+            expected = outputs_of(network, x)
+            computed = outputs_of(supernet, x)
+        assert all(torch.equal(*pair) for pair in zip(computed, expected, strict=True))
+        outputs.add(expected[0].sum().item())
     assert len(outputs) > NUM_SAMPLES / 2
 
 
@@ -97,7 +107,7 @@ def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothin
     narrowed: tuple[ModelSpace, int],
 ) -> None:
     space, side = narrowed
-    supernet, x = prepared(space), images(side)
+    supernet, x = prepared(space), inputs(space, side)
     for seed in range(NUM_STEPS):
         sample = without_repetition(space, 100 * seed)
         network = supernet.extract(sample)
@@ -141,9 +151,10 @@ def test_samples_that_agree_on_a_choice_share_the_module_there(
         sample = space.choices.sample(seed)
         supernet.activate(sample)
         for path, label in slots.items():
-            if label in sample:
-                switch = supernet.network.get_submodule(path)
-                key = (path, str(sample[label]))
+            chosen = chosen_of(sample, label)
+            switch = supernet.network.get_submodule(path)
+            key = (path, str(chosen))
+            if chosen is not None:
                 seen.setdefault(key, set()).add(id(switch[key[1]]))  # type: ignore[index]
     assert all(len(modules) == 1 for modules in seen.values())
     # Cells have no such places.

@@ -138,7 +138,7 @@ class NASBERT(TokenSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation of each layer has weights of its own for each width; so has the classifier.
+        """Each operation of a layer has weights of its own for each width, and the classifier has.
 
         What changes the width before a block has weights of its own for each pair of widths.
         """

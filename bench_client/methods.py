@@ -135,6 +135,7 @@ class Surface:
     build = Operation(lambda: submissions.build)
     evaluate = Operation(lambda: submissions.evaluate)
     latency = Operation(lambda: submissions.latency)
+    train = Operation(lambda: submissions.train)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)
     checkpoints = Operation(lambda: jobs.checkpoints)

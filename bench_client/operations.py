@@ -88,6 +88,7 @@ Topic: TypeAlias = Literal[
     "submit_evaluation",
     "submit_latency",
     "submit_model",
+    "submit_training",
     "top",
     "workers",
 ]
@@ -107,6 +108,7 @@ class Question(Generic[A]):
         job: About which job, if about one.
         artifact: About which file of it, if about one.
         checkpoint: About which uploaded weights, by their SHA-256, if about some.
+        key: Of a submission that stands for one job, however often it is repeated.
     """
 
     topic: Topic
@@ -117,6 +119,7 @@ class Question(Generic[A]):
     job: str | None = None
     artifact: str | None = None
     checkpoint: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,8 @@ def exchange(
     """
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
-    headers = {} if call.body is None else {"Content-Type": "application/json"}
+    media = {} if call.body is None else {"Content-Type": "application/json"}
+    headers = {**media, **call.headers}
     request = for_long_poll(build(call.method, url, content=call.body, headers=headers), question)
     outcome = yield from _send_until_settled(request, Retries(settings.retries))
     return read(question, outcome, settings.shown)

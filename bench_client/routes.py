@@ -54,6 +54,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "submit_evaluation": Route("POST", "/v1/evaluations"),
         "submit_latency": Route("POST", "/v1/latency"),
         "submit_model": Route("POST", "/v1/models"),
+        "submit_training": Route("POST", "/v1/trainings"),
         "workers": Route("GET", "/v1/workers"),
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),
@@ -66,6 +67,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """What a benchmark may be called: other text in a path would ask for something else."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+_KEY: Final = re.compile(r"[ -~]{1,128}")
 
 _LONGEST_QUERY: Final = 8000
 """Characters; servers and proxies refuse longer addresses, each in its own way."""
@@ -81,11 +84,13 @@ class Call(NamedTuple):
         method: GET, POST or DELETE.
         target: Path and query, below the address of the service.
         body: JSON; None but for POST.
+        headers: Beside those that every request has.
     """
 
     method: str
     target: str
     body: bytes | None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def call_of(question: Question[Any]) -> Call:
@@ -96,7 +101,7 @@ def call_of(question: Question[Any]) -> Call:
     Raises:
         BenchmarkNotInstalledError: The name can be no benchmark's.
         UnknownJobError: The id can be no job's.
-        InvalidRequestError: An argument cannot be written as JSON, or a digest is none.
+        InvalidRequestError: An argument cannot be written as JSON, or a digest or key is none.
         TooLargeError: The arguments do not fit into an address.
     """
     route = ROUTES[question.topic]
@@ -113,7 +118,8 @@ def call_of(question: Question[Any]) -> Call:
     }
     if route.method == "POST":
         members = (f"{json.dumps(name)}:{_json(name, value)}" for name, value in arguments.items())
-        return Call(route.method, path, f"{{{','.join(members)}}}".encode())
+        body = f"{{{','.join(members)}}}".encode()
+        return Call(route.method, path, body, _key_header(question.key))
     pairs = {
         name: value if isinstance(value, str) else _json(name, value)
         for name, value in arguments.items()
@@ -153,3 +159,14 @@ def _json(name: str, value: Any) -> str:
         kind = InvalidArchitectureError if name in _ARCHITECTURES else InvalidRequestError
         message = f"{value!r:.80} cannot be sent as JSON: {error}"
         raise kind(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)]) from error
+
+
+def _key_header(key: str | None) -> dict[str, str]:
+    """Return the header that makes repeated submissions one job."""
+    if key is None:
+        return {}
+    if not _KEY.fullmatch(key):
+        raise InvalidRequestError(
+            f"idempotency_key: {key!r:.80} is not 1 to 128 printable characters of ASCII"
+        )
+    return {"Idempotency-Key": key}

@@ -1,4 +1,4 @@
-"""Submissions of jobs: networks for workers to build, evaluate and time.
+"""Submissions of jobs: networks for workers to build, evaluate, time and train.
 
 An identical request is the same job, so a submission that was cut off may be sent again.
 """
@@ -15,7 +15,7 @@ from bench_client.models.jobs import Job
 from bench_client.models.submissions import Device, ModelFormat, Precision
 from bench_client.operations import Question, Steps, Topic, ask
 
-__all__ = ["Network", "build", "evaluate", "latency", "submit_model"]
+__all__ = ["Network", "build", "evaluate", "latency", "submit_model", "train"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +200,99 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
     return (yield from _finished(job, timeout, progress)) if wait else job
 
 
+def train(  # noqa: PLR0913 - the choices of a training
+    benchmark: str | None = None,
+    arch: Any = None,
+    *,
+    model: str | None = None,
+    space: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    dataset: str,
+    recipe: str | Mapping[str, Any],
+    epochs: int | None = None,
+    network_dataset: str | None = None,
+    checkpoint: str | None = None,
+    protocol: str | Mapping[str, Any] | None = None,
+    fractions: Sequence[float] = (0.8, 0.2),
+    split_seed: int = 0,
+    seed: int = 0,
+    save_epochs: int = 1,
+    weights: bool = False,
+    device: Device = "any",
+    priority: int = 0,
+    time_limit: float | None = None,
+    idempotency_key: str | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+    progress: WatchJob | None = None,
+) -> Steps[Job]:
+    """Train a network on a part of a data set of a worker, and evaluate it on another part.
+
+    Args:
+        benchmark: As for `evaluate`, and so are the other members of the network.
+        arch: The architecture.
+        model: A searched model, whose published weights are where the training begins.
+        space: A model space.
+        arguments: Arguments of the space.
+        dataset: Name of the data set; `datasets()` lists them.
+        recipe: Name of a published recipe, or the fields of one that are not the defaults.
+        epochs: After how many epochs of the recipe to end; None: after all.
+        network_dataset: The data set that a benchmark's network is for.
+        checkpoint: SHA-256 of uploaded weights, where the training begins.
+        protocol: How images are resized, cropped and normalised: name or object of an evaluation
+            protocol; None: that of the model; else they are of one size and taken as they are.
+        fractions: Parts of each class to train on and to evaluate on.
+        split_seed: What the parts are drawn by.
+        seed: What first weights, the order of images and all else that is random is drawn by.
+        save_epochs: After how many epochs each to save what another attempt goes on from.
+        weights: Whether to keep the trained weights as the artifact `network.safetensors`.
+        device: Where.
+        priority: -10 to 10; higher first.
+        time_limit: Seconds that one attempt may take.
+        idempotency_key: Stands for this one submission: repeated, it gives the same job, whatever
+            became of it; 1 to 128 printable characters.
+        wait: As for `evaluate`.
+        timeout: As for `wait`.
+        progress: As for `wait`.
+
+    Returns:
+        The job; its `result` has `metrics` and `curve`, accuracies in percent, losses in nats.
+
+    Raises:
+        InvalidRequestError: The network, the recipe or an option is malformed.
+        UnknownDatasetError: No worker has the data set.
+        JobNotDoneError: As for `wait`.
+    """
+    network = Network(
+        benchmark=benchmark,
+        model=model,
+        space=space,
+        arguments=arguments,
+        arch=arch,
+        dataset=network_dataset,
+        checkpoint=checkpoint,
+        seed=seed,
+    )
+    job = yield from _submit(
+        "submit_training",
+        network,
+        key=idempotency_key,
+        dataset=dataset,
+        recipe=recipe,
+        epochs=epochs,
+        protocol=protocol,
+        fractions=list(fractions),
+        split_seed=split_seed,
+        seed=seed,
+        save_epochs=save_epochs,
+        weights=weights,
+        device=device,
+        priority=priority,
+        time_limit=time_limit,
+    )
+    return (yield from _finished(job, timeout, progress)) if wait else job
+
+
 def build(  # noqa: PLR0913 - the choices of a build
     benchmark: str | None = None,
     arch: Any = None,
@@ -277,10 +370,12 @@ def submit_model(
     )
 
 
-def _submit(topic: Topic, network: Network, **members: Any) -> Steps[Job]:
+def _submit(
+    topic: Topic, network: Network, *, key: str | None = None, **members: Any
+) -> Steps[Job]:
     """Submit a job and return it as it is then; `members` are those of its request."""
     options = {"network": network.to_dict(), **members}
-    return (yield from ask(Question(topic, Job, network.benchmark, options=options)))
+    return (yield from ask(Question(topic, Job, network.benchmark, options=options, key=key)))
 
 
 def _finished(job: Job, timeout: float | None, progress: WatchJob | None) -> Steps[Job]:

@@ -93,6 +93,13 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "protocol": "a protocol is one of those there are, or consistent in itself",
     },
     "submit_latency": _SUBMITTED,
+    "submit_training": {
+        **_SUBMITTED,
+        "recipe": "a recipe is one of those there are, or consistent in itself",
+        "protocol": "a protocol is one of those there are, or consistent in itself",
+        "epochs": "no more than those of the recipe",
+        "fractions": "together at most 1",
+    },
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
     # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
     "nasbench101_computed_stats_query": {},

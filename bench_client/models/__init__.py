@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         SearchedNetwork,
         SpaceNetwork,
         Submission,
+        TrainingRequest,
     )
 
 __all__ = [
@@ -167,6 +168,7 @@ __all__ = [
     "Standing",
     "Submission",
     "TradeOff",
+    "TrainingRequest",
     "WireModel",
     "WorkerDevice",
     "WorkerList",

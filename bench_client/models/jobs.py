@@ -31,7 +31,7 @@ __all__ = [
     "WorkerList",
 ]
 
-JobKind: TypeAlias = Literal["model", "evaluation", "latency"]
+JobKind: TypeAlias = Literal["model", "evaluation", "latency", "training"]
 
 JobState: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "parked", "cancelled", "expired"
@@ -59,6 +59,9 @@ class JobProgress(WireModel):
         description="How many steps the stage has; null where nobody knows yet."
     )
     message: str = Field("", description="What there is to say about it, for people.")
+    figures: Annotated[dict[str, Any], AfterValidator(finite)] | None = Field(
+        None, description="Of a training, the figures of its latest epoch; null: none."
+    )
 
 
 class JobError(WireModel):

@@ -25,6 +25,7 @@ __all__ = [
     "SearchedNetwork",
     "SpaceNetwork",
     "Submission",
+    "TrainingRequest",
 ]
 
 ModelFormat: TypeAlias = Literal["safetensors", "export", "onnx", "report", "picture"]
@@ -39,6 +40,7 @@ _LONGEST_NAME: Final = 200
 _MOST_INPUTS: Final = 65_536
 """A pass takes; more fit on no device."""
 _MOST_PASSES: Final = 1_000_000
+_MOST_EPOCHS: Final = 10_000
 _MOST_COMPARED: Final = 10_000_000
 _LARGEST_SEED: Final = 2**63 - 1
 _MOST_DIMENSIONS: Final = 3
@@ -198,16 +200,22 @@ class _ComputingRequest(Submission):
     compile: bool = Field(default=False, description="Whether to use `torch.compile`.")
 
 
-class EvaluationRequest(_ComputingRequest):
-    """Measure the accuracy of a network on a data set."""
-
-    dataset: str = Field(
+_DatasetName: TypeAlias = Annotated[
+    str,
+    Field(
         min_length=1,
         max_length=_LONGEST_NAME,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="Name of a data set that a worker has.",
         examples=["imagenet-val"],
-    )
+    ),
+]
+
+
+class EvaluationRequest(_ComputingRequest):
+    """Measure the accuracy of a network on a data set."""
+
+    dataset: _DatasetName
     protocol: _Name | dict[str, Any] | None = Field(
         None,
         description="Name of an evaluation protocol, or the object of one; that of the model by "
@@ -240,3 +248,56 @@ class LatencyRequest(_ComputingRequest):
     warmup: int = Field(10, ge=0, le=_MOST_PASSES, description="Passes before the measured ones.")
     repeats: int = Field(50, ge=1, le=_MOST_PASSES, description="Passes that are measured.")
     input_shape: _InputShape = None
+
+
+_Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+
+
+class TrainingRequest(Submission):
+    """Train a network on one part of a data set and evaluate it on another."""
+
+    dataset: _DatasetName
+    recipe: _Name | dict[str, Any] = Field(
+        description="Name of a published recipe, or the fields of one; those left out are those of "
+        "the published one that `name` names, else the defaults.",
+        examples=["NasBench201", {"epochs": 12, "batch_size": 256, "lr": 0.1}],
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        le=_MOST_EPOCHS,
+        description="After how many epochs of the recipe to end, the learning rate following the "
+        "whole of it; null: after all.",
+    )
+    protocol: _Name | dict[str, Any] | None = Field(
+        None,
+        description="How images are resized, cropped and normalised: name or object of an "
+        "evaluation protocol. Null: as a searched model's own says; of other networks, images are "
+        "of one size already and taken as they are, from 0 to 1.",
+        examples=["imagenet-224"],
+    )
+    fractions: list[_Fraction] = Field(
+        default=[0.8, 0.2],
+        min_length=2,
+        max_length=2,
+        description="Parts of each class to train on and to evaluate on, together at most 1.",
+    )
+    split_seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="What the parts are drawn by.")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=_LARGEST_SEED,
+        description="What the order of images and all else that is random is drawn by; the seed of "
+        "`network` draws its first weights.",
+    )
+    save_epochs: int = Field(
+        1,
+        ge=1,
+        le=_MOST_EPOCHS,
+        description="After how many epochs each to save a checkpoint, from which another attempt "
+        "goes on.",
+    )
+    weights: bool = Field(
+        default=False, description="Whether to keep the trained weights as `network.safetensors`."
+    )
+    device: Device = Field("any", description="Where to compute.")

@@ -14,11 +14,12 @@ from missing_extra import needs
 from model_hub.protocols import protocol
 from nas_search.errors import ProblemError
 from nas_search.problems import Evaluator, SpaceProblem
+from nas_search.recipe import recipe_of
 
 if TYPE_CHECKING:
     from model_hub.model_space import ModelSpace
     from nas_search.proxies import NetworkScore
-    from nas_search.training import ImageSet, Recipe
+    from nas_search.training import ImageSet
 
 __all__ = ["network_score", "space_problem"]
 
@@ -89,24 +90,11 @@ def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
     return Classification(
         train,
         valid,
-        recipe=_recipe(stated.get("recipe", {})),
+        recipe=recipe_of(stated.get("recipe", {})),
         seed=_seed(stated),
         device=stated.get("device", "cpu"),
         checkpoints=None if checkpoints is None else folder / checkpoints,
     )
-
-
-def _recipe(stated: Any) -> Recipe:
-    """Return a recipe: its fields, the name of a published one, or that name and other fields."""
-    from nas_search.training import Recipe, published_recipe
-
-    if isinstance(stated, str):
-        return published_recipe(stated)
-    if not isinstance(stated, Mapping):
-        raise ProblemError(f"a recipe is a table of fields or a name, not {stated!r:.80}")
-    fields = dict(stated)
-    name = fields.pop("name", None)
-    return Recipe.from_dict(fields) if name is None else published_recipe(name, **fields)
 
 
 def _images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from missing_extra import needs
 
 with needs("hub", "training"):
+    from nas_search.recipe import Recipe, published_recipe, recipe_names
     from nas_search.training.checkpoint import Checkpoints, TornCheckpointWarning
     from nas_search.training.classification import Classification
     from nas_search.training.data import Images, ImageSet
     from nas_search.training.loop import Trainer, Training
     from nas_search.training.reading import StreamedImages, images_of
-    from nas_search.training.recipe import Recipe, published_recipe, recipe_names
     from nas_search.training.splitting import Split, split, split_places
 
 __all__ = [

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from model_hub.errors import InvalidArgumentError
-from nas_search.training.recipe import Recipe
+from nas_search.recipe import Recipe
 
 __all__ = [
     "augmented",

@@ -14,12 +14,12 @@ import torch
 from model_hub.errors import InvalidArgumentError, LabelError
 from model_hub.model_space import ModelSpace
 from nas_search.problems import Report
+from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints
 from nas_search.training.data import ImageSet
 from nas_search.training.loop import Epoch, Trainer, Training
-from nas_search.training.recipe import Recipe
 
-__all__ = ["Classification"]
+__all__ = ["Classification", "refuse_unfit", "refuse_untrainable"]
 
 
 class Classification:
@@ -64,18 +64,7 @@ class Classification:
         save_steps: int | None = None,
     ) -> None:
         self.recipe = Recipe() if recipe is None else recipe
-        if len(train) < self.recipe.batch_size:
-            raise InvalidArgumentError(
-                "train", f"{len(train)} images are fewer than a batch of {self.recipe.batch_size}"
-            )
-        if train.shape != valid.shape:
-            raise InvalidArgumentError(
-                "valid", f"its images are {valid.shape}, those of train {train.shape}"
-            )
-        if bool((train.labels == train.most).all()):
-            raise InvalidArgumentError(
-                "train", f"all of its images have label {train.most}: there is nothing to learn"
-            )
+        refuse_unfit(train, valid, self.recipe)
         self._train, self._valid, self._test = train, valid, test
         self._seed, self._device, self._save_steps = seed, str(device), save_steps
         self._folder = None if checkpoints is None else Path(checkpoints)
@@ -133,11 +122,7 @@ class Classification:
             LabelError: A label has no output.
             OutputError: The loss is no finite number any more.
         """
-        space.accepted_input(self._train.shape, argument="train")
-        num_labels = getattr(space, "num_labels", None)
-        most = max(self._train.most, self._valid.most)
-        if num_labels is not None and most >= num_labels:
-            raise LabelError(f"label {most} has no output: the space has {num_labels} labels")
+        refuse_untrainable(space, self._train, self._valid)
         with torch.random.fork_rng([]):
             torch.manual_seed(self._seed)
             network = space.freeze(sample)
@@ -178,3 +163,38 @@ class Classification:
         }
         name = hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:32]
         return Checkpoints(self._folder / name, {**trained, **self.settings})
+
+
+def refuse_unfit(train: ImageSet, valid: ImageSet, recipe: Recipe) -> None:
+    """Refuse images that no network can be trained and compared on.
+
+    Raises:
+        InvalidArgumentError: There are fewer images than a batch has, they are of two sizes, or all
+            have one label; the error names `train` or `valid`.
+    """
+    if len(train) < recipe.batch_size:
+        raise InvalidArgumentError(
+            "train", f"{len(train)} images are fewer than a batch of {recipe.batch_size}"
+        )
+    if train.shape != valid.shape:
+        raise InvalidArgumentError(
+            "valid", f"its images are {valid.shape}, those of train {train.shape}"
+        )
+    if bool((train.labels == train.most).all()):
+        raise InvalidArgumentError(
+            "train", f"all of its images have label {train.most}: there is nothing to learn"
+        )
+
+
+def refuse_untrainable(space: ModelSpace, train: ImageSet, valid: ImageSet) -> None:
+    """Refuse images that networks of a space have no input or output for.
+
+    Raises:
+        InvalidArgumentError: The space takes no such images; the error names `train`.
+        LabelError: A label has no output.
+    """
+    space.accepted_input(train.shape, argument="train")
+    num_labels = getattr(space, "num_labels", None)
+    most = max(train.most, valid.most)
+    if num_labels is not None and most >= num_labels:
+        raise LabelError(f"label {most} has no output: the space has {num_labels} labels")

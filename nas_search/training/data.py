@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from model_hub.errors import InvalidArgumentError, shown
+from nas_search.recipe import Recipe
 from nas_search.training.augmenting import blanked, cropped_at_random, mirrored_and_jittered
-from nas_search.training.recipe import Recipe
 
 __all__ = ["ImageSet", "Images", "Normalised", "order_of_epoch", "seeded", "training_batches"]
 

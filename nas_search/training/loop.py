@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError
+from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
 from nas_search.training.measuring import check_finite, check_outputs, measured
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
-from nas_search.training.recipe import Recipe
 
 __all__ = ["Epoch", "Trainer", "Training"]
 
@@ -71,7 +71,8 @@ class Trainer:
         valid: What it is evaluated on after each epoch; None: nothing.
         seed: Of the order of images and of all that is drawn.
         device: Where; the network is moved there.
-        checkpoints: Where to go on from, and to save after each epoch; None: nowhere.
+        checkpoints: Where to go on from, and to save; None: nowhere.
+        save_epochs: After how many epochs each to save; after the last one in any case.
         save_steps: Save also after so many steps each.
 
     Raises:
@@ -80,7 +81,7 @@ class Trainer:
         OtherTrainingError: The checkpoints are of another training.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the choices of a training
         self,
         network: nn.Module,
         train: ImageSet,
@@ -90,12 +91,14 @@ class Trainer:
         seed: int = 0,
         device: torch.device | str = "cpu",
         checkpoints: Checkpoints | None = None,
+        save_epochs: int = 1,
         save_steps: int | None = None,
     ) -> None:
         if len(train) < recipe.batch_size:
             raise InvalidArgumentError(
                 "train", f"{len(train)} images are fewer than a batch of {recipe.batch_size}"
             )
+        a_count("save_epochs", save_epochs)
         if save_steps is not None:
             a_count("save_steps", save_steps)
         if recipe.drop_path and not hasattr(network, "set_drop_path"):
@@ -111,7 +114,8 @@ class Trainer:
         self._optimizer = optimizer_of(network, recipe)
         self._train = train.on(self._device)
         self._valid = None if valid is None else valid.on(self._device)
-        self._seed, self._save_steps, self._checkpoints = seed, save_steps, checkpoints
+        self._seed, self._checkpoints = seed, checkpoints
+        self._save_epochs, self._save_steps = save_epochs, save_steps
         self._step, self._steps_per_epoch = 0, len(train) // recipe.batch_size
         self._meters = torch.zeros(2, dtype=torch.float64, device=self._device)
         self._generators: dict[str, Tensor] | None = None
@@ -152,7 +156,8 @@ class Trainer:
                 self._one_epoch()
                 self.curve.append(self._figures(time.perf_counter() - started))
                 self._meters.zero_()
-                self._save()
+                if len(self.curve) % self._save_epochs == 0 or len(self.curve) == wanted:
+                    self._save()
                 stopped = report is not None and report(self.curve[-1]) is True
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
         if self._device.type == "cuda":

@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from nas_search.training.recipe import Recipe
+from nas_search.recipe import Recipe
 
 __all__ = ["learning_rate", "optimizer_of", "restore", "state_of"]
 

@@ -20,9 +20,9 @@ from model_hub.errors import InvalidArgumentError
 from model_hub.evaluation import ImageFiles, LabelledImages
 from model_hub.evaluation.transform import cropped
 from model_hub.protocols import EvaluationProtocol
+from nas_search.recipe import Recipe
 from nas_search.training.augmenting import cropped_at_random, resized_crop, window_draws
 from nas_search.training.data import Images, ImageSet, Normalised, Read, Step
-from nas_search.training.recipe import Recipe
 
 __all__ = ["LARGEST_IN_MEMORY", "StreamedImages", "images_of"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -27,7 +28,7 @@ JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; `nbs jobs li
 def list_command(
     *,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    kind: Annotated[str | None, typer.Option(help="model, evaluation or latency.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Such as evaluation or training.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     url: Url = None,
     as_json: AsJson = False,
@@ -143,6 +144,69 @@ def evaluate_command(
     _print(job, as_json=as_json)
 
 
+@app.command("train")
+def train_command(  # noqa: PLR0913 - the choices of a training
+    *,
+    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
+    recipe: Annotated[
+        str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
+    ],
+    model: Annotated[str | None, typer.Option(help="A searched model.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="A benchmark, instead.")] = None,
+    space: Annotated[str | None, typer.Option(help="A model space, instead.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="Architecture of the benchmark or, as JSON, of the space.")
+    ] = None,
+    arguments: Annotated[
+        str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Keep the trained weights as a file of the job.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
+    ] = True,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a worker train a network on a part of a data set and measure it on another."""
+    with BenchClient(url) as bench:
+        job = bench.train(
+            benchmark=benchmark,
+            model=model,
+            space=space,
+            arch=None if arch is None else _read(arch, "--arch"),
+            arguments=None if arguments is None else _read(arguments, "--arguments"),
+            dataset=dataset,
+            recipe=_read(recipe, "--recipe"),
+            epochs=epochs,
+            seed=seed,
+            weights=weights,
+            device=device,  # type: ignore[arg-type]  # checked by the server
+            wait=wait,
+        )
+    _print(job, as_json=as_json)
+
+
+def _read(text: str, option: str) -> Any:
+    """Return the JSON of an option, or its text where it is a name.
+
+    Raises:
+        typer.BadParameter: It begins as JSON does and is none.
+    """
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from None
+
+
 def _tell(job: Job) -> None:
     """Write a line about a job to standard error."""
     progress = job.progress
@@ -164,9 +228,10 @@ def _print(job: Job, *, as_json: bool) -> None:
     if wants_json(asked=as_json):
         print_json(job.model_dump(mode="json"))
         return
+    result = job.result or {}
     figures = {
         f"  {name}": value
-        for name, value in (job.result or {}).items()
+        for name, value in {**result, **result.get("metrics", {})}.items()
         # Tables of classes and provenance are for --json.
         if not isinstance(value, dict | list)
     }

@@ -17,6 +17,7 @@ from service.jobs.database import JobDatabase
 from service.jobs.leases import LeaseStore
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobRetention, JobStore
+from service.jobs.training_folders import TrainingFolders
 from service.jobs.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Jobs:
         artifact_cache: What is kept of them.
         retention: How long jobs are remembered.
         weights: The files of the checkpoints, by digest.
+        trainings: What trainings keep until they end.
     """
 
     settings: JobSettings
@@ -52,6 +54,7 @@ class Jobs:
     artifact_cache: ArtifactCache
     retention: JobRetention
     weights: BlobStore
+    trainings: TrainingFolders
 
 
 @contextmanager
@@ -74,9 +77,10 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         closing(JobDatabase(settings.database_url)) as database,
         closing(Notifier(settings)) as notifier,
     ):
+        store = JobStore(database, bound=settings.queue_bound)
         yield Jobs(
             settings=settings,
-            store=JobStore(database, bound=settings.queue_bound),
+            store=store,
             leases=LeaseStore(
                 database,
                 lease_seconds=settings.lease_seconds,
@@ -99,4 +103,7 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
             ),
             retention=JobRetention(database, most_days=settings.job_days),
             weights=weights,
+            trainings=TrainingFolders(
+                settings.trainings_dir, store, most_bytes=settings.trainings_bytes
+            ),
         )

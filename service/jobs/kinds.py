@@ -24,6 +24,7 @@ from bench_client.models import (
     ModelFormat,
     ModelRequest,
     Submission,
+    TrainingRequest,
 )
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
@@ -32,11 +33,14 @@ from service.jobs.records import NewJob
 
 if TYPE_CHECKING:
     from model_hub.protocols import EvaluationProtocol
+    from nas_search.recipe import Recipe
 
 __all__ = ["KINDS", "Kind", "new_job", "spec_key"]
 
 _MOST_NUMBERS: Final = 1 << 34
 """In the inputs of a pass: 64 GiB in float32."""
+_NO_MORE: Final = 1 + 1e-9
+"""What fractions may add up to, with rounding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +126,26 @@ def _evaluation_members(request: EvaluationRequest, network: ChosenNetwork) -> d
     return _stated(request) | {"protocol": protocol.to_dict()}
 
 
+def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[str, Any]:
+    _refuse_tokens(network)
+    protocol = _training_protocol(request, network)
+    if protocol is not None:
+        _accepted("protocol", network, protocol.input_shape)
+    recipe = _recipe(request)
+    epochs = recipe.epochs if request.epochs is None else request.epochs
+    if epochs > recipe.epochs:
+        raise InvalidQuestionError(
+            "epochs", f"{epochs} are more than the {recipe.epochs} of recipe"
+        )
+    if sum(request.fractions) > _NO_MORE:
+        raise InvalidQuestionError("fractions", f"{request.fractions} add up to more than 1")
+    return _stated(request) | {
+        "protocol": None if protocol is None else protocol.to_dict(),
+        "recipe": recipe.as_dict(),
+        "epochs": epochs,
+    }
+
+
 def _latency_members(request: LatencyRequest, network: ChosenNetwork) -> dict[str, Any]:
     shape = _input_shape(request, network, batch_size=request.batch_size)
     return _stated(request) | {"input_shape": shape}
@@ -184,6 +208,10 @@ def _refuse_unmeasurable(network: ChosenNetwork) -> None:
             "it has no weights that could be evaluated: name a searched `model`, or give the "
             "`checkpoint` of uploaded weights",
         )
+    _refuse_tokens(network)
+
+
+def _refuse_tokens(network: ChosenNetwork) -> None:
     from model_hub.model_space import TokenSpace  # noqa: PLC0415 - as above
 
     if isinstance(network.space, TokenSpace):
@@ -192,7 +220,40 @@ def _refuse_unmeasurable(network: ChosenNetwork) -> None:
         )
 
 
-def _protocol(request: EvaluationRequest, network: ChosenNetwork) -> EvaluationProtocol:
+def _recipe(request: TrainingRequest) -> Recipe:
+    """Return how the network is trained, every bound of it checked.
+
+    Raises:
+        InvalidQuestionError: There is no such recipe, or a field of it is unknown or beyond its
+            bounds; the error names it.
+    """
+    from model_hub.errors import InvalidArgumentError, ModelHubError  # noqa: PLC0415 - as above
+    from nas_search.recipe import recipe_of  # noqa: PLC0415
+
+    try:
+        return recipe_of(plain_json("recipe", request.recipe))
+    except InvalidArgumentError as error:
+        raise InvalidQuestionError(f"recipe.{error.argument}", str(error)) from error
+    except ModelHubError as error:
+        raise InvalidQuestionError("recipe", str(error)) from error
+
+
+def _training_protocol(
+    request: TrainingRequest, network: ChosenNetwork
+) -> EvaluationProtocol | None:
+    """Return what is done to images before the network sees them; None: nothing.
+
+    Raises:
+        InvalidQuestionError: What is asked for is no protocol.
+    """
+    if request.protocol is None and network.record is None:
+        return None
+    return _protocol(request, network)
+
+
+def _protocol(
+    request: EvaluationRequest | TrainingRequest, network: ChosenNetwork
+) -> EvaluationProtocol:
     """Return how the network is evaluated: as asked for or, by default, as its model was.
 
     Raises:
@@ -242,6 +303,14 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
             sentence="Submit the job that measures how long a pass through a network takes.",
             members=_latency_members,
             handler="service.worker.measuring:time_network",
+        ),
+        "training": Kind(
+            request=TrainingRequest,
+            path="/trainings",
+            sentence="Submit the job that trains a network on a part of a data set of a worker, "
+            "and evaluates it on another.",
+            members=_training_members,
+            handler="service.worker.training:train_network",
         ),
     }
 )

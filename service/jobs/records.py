@@ -109,12 +109,14 @@ class Progress:
         done: How much of it is done, in the units of the stage.
         total: How much there is to do; None if nobody knows.
         message: A sentence for people.
+        figures: Of a training, those of its latest epoch.
     """
 
     stage: str
     done: int = 0
     total: int | None = None
     message: str = ""
+    figures: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -78,6 +78,14 @@ class JobSettings(SettingsWithSecretFiles):
             "answered by 507.",
         ),
     ] = 100 * 2**30
+    trainings_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Bytes of what all trainings that run keep to go on from; a training goes "
+            "on without what would be more.",
+        ),
+    ] = 20 * 2**30
     artifact_days: Annotated[
         float, Field(gt=0, description="Days after its last use that an artifact is kept.")
     ] = 30.0
@@ -106,6 +114,11 @@ class JobSettings(SettingsWithSecretFiles):
     def checkpoints_dir(self) -> Path:
         """The folder of the weights that were uploaded."""
         return self.folder / "checkpoints"
+
+    @property
+    def trainings_dir(self) -> Path:
+        """The folder of the checkpoints of trainings that have not ended."""
+        return self.folder / "trainings"
 
     @property
     def workers_dir(self) -> Path:

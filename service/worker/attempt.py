@@ -27,6 +27,7 @@ import structlog
 from bench_client.models import JobKind
 from service.jobs.blob_store import NO_ROOM, BlobStore
 from service.jobs.records import Artifact, Failure, Progress
+from service.jobs.training_folders import AttemptFolder
 from service.logs import configure_logs, logs_as_json
 from service.worker.os_process import group_takes_more_than, lower_priority
 from service.worker.work import Done, WorkError, Workplace, perform
@@ -58,11 +59,13 @@ class Payload:
         kind: What to do.
         spec: The canonical request.
         folder: An empty folder for its files.
+        kept: What it leaves to the next attempt of the job, and finds of the one before.
         artifacts: The folder that keeps what it makes.
         checkpoints: The folder of uploaded weights.
         device: Where it computes, as PyTorch names it.
         datasets: The data sets of the worker, by name.
         threads: Processor cores it may use.
+        memory: Bytes it may take.
     """
 
     job_id: str
@@ -70,11 +73,13 @@ class Payload:
     kind: JobKind
     spec: dict[str, Any]
     folder: Path
+    kept: AttemptFolder
     artifacts: Path
     checkpoints: Path
     device: str
     datasets: dict[str, Path]
     threads: int
+    memory: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,6 +224,8 @@ def _outcome(
             datasets=payload.datasets,
             checkpoint=weights.path,
             threads=payload.threads,
+            kept=payload.kept,
+            memory=payload.memory,
         )
         done = perform(payload.kind, payload.spec, workplace)
         report(Progress(stage="keeping"))

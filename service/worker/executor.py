@@ -101,6 +101,7 @@ class Executor:
         try:
             verdict = self._attempt(lease)
             self._deliver(verdict)
+            self._clean(job.id)
             log.info("job ended", outcome=verdict.outcome, seconds=time.monotonic() - started)
         except LostLeaseError as error:
             log.warning("lease lost", reason=str(error))
@@ -135,12 +136,21 @@ class Executor:
             kind=job.kind,
             spec=job.spec,
             folder=folder,
+            kept=self._jobs.trainings.of_attempt(job.id, lease.token),
             artifacts=settings.artifacts_dir,
             checkpoints=settings.checkpoints_dir,
             device=self._device.name,
             datasets=self._datasets(),
             threads=self._threads,
+            memory=settings.job_memory,
         )
+
+    def _clean(self, job_id: str) -> None:
+        """Remove what a training kept if the job has ended; what is left here is removed later."""
+        try:
+            self._jobs.trainings.clean(job_id)
+        except OSError as error:
+            self._log.warning("nothing cleaned", job_id=job_id, reason=str(error))
 
     def _deliver(self, verdict: Verdict) -> None:
         """Record how an attempt ended; retry while the store does not answer.

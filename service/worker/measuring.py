@@ -34,10 +34,18 @@ from service.jobs.records import Progress
 from service.worker.building import BuiltNetwork, build_network
 from service.worker.work import Done, MadeFile, WorkError, Workplace
 
-__all__ = ["evaluate_network", "time_network"]
+__all__ = [
+    "PACKAGES",
+    "dataset_path",
+    "device_name",
+    "evaluate_network",
+    "failure_kind",
+    "time_network",
+    "within_dataset",
+]
 
 _REFERENCE: Final = "float32"
-_PACKAGES: Final = ("nas-bench-service", "torch", "pillow", "numpy")
+PACKAGES: Final = ("nas-bench-service", "torch", "pillow", "numpy")
 
 
 def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
@@ -54,14 +62,16 @@ def evaluate_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     built = build_network(spec, workplace)
     protocol = _protocol(spec, built)
     workplace.report(Progress(stage="reading the data set"))
-    path = _path(spec["dataset"], workplace)
+    path = dataset_path(spec["dataset"], workplace)
     try:
         dataset = read_images(path)
         found = _evaluated(built.network, dataset, protocol, spec, workplace)
         compared = _first_whole(dataset, found.skipped, spec["compare"])
         difference = _difference(built.network, compared, protocol, spec, workplace)
     except (DatasetError, OutputError, InvalidArgumentError) as error:
-        raise WorkError(_kind(error), _within_dataset(error, path, spec["dataset"])) from error
+        raise WorkError(
+            failure_kind(error), within_dataset(error, path, spec["dataset"])
+        ) from error
     result = {
         **_figures(found),
         "notes": _notes(found, spec),
@@ -114,7 +124,12 @@ def _protocol(spec: Mapping[str, Any], built: BuiltNetwork) -> EvaluationProtoco
     return built.protocol
 
 
-def _path(name: str, workplace: Workplace) -> Path:
+def dataset_path(name: str, workplace: Workplace) -> Path:
+    """Return where a data set lies.
+
+    Raises:
+        WorkError: It is not there any more.
+    """
     if name not in workplace.datasets:
         raise WorkError("unknown-dataset", f"the worker has no data set {name!r:.80} any more")
     return workplace.datasets[name]
@@ -273,19 +288,21 @@ def _provenance(
         "precision": spec["precision"],
         "compile": spec["compile"],
         "channels_last": spec["channels_last"],
-        "device": _device(workplace.device),
+        "device": device_name(workplace.device),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {name: version(name) for name in PACKAGES},
     }
 
 
-def _device(name: str) -> str:
+def device_name(name: str) -> str:
+    """Return what a device is, for whoever repeats a measurement."""
     if name.startswith("cuda"):
         return torch.cuda.get_device_name(name)
     return f"{platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def _kind(error: Exception) -> str:
+def failure_kind(error: Exception) -> str:
+    """Return the word for programs for what is wrong with a data set or a network on it."""
     if isinstance(error, DamagedImageError):
         return "corrupt-image"
     if isinstance(error, ClassesError):
@@ -295,6 +312,6 @@ def _kind(error: Exception) -> str:
     return "unusable-dataset" if isinstance(error, DatasetError) else "not-evaluable"
 
 
-def _within_dataset(error: Exception, path: Path, name: str) -> str:
+def within_dataset(error: Exception, path: Path, name: str) -> str:
     """Return what is wrong with a data set, without where it lies on the worker."""
     return str(error).replace(f"{path}/", "").replace(str(path), name)

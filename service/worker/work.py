@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from bench_client.models import JobKind
 from service.jobs.records import Progress
+from service.jobs.training_folders import AttemptFolder
 
 __all__ = ["Done", "Handler", "MadeFile", "WorkError", "Workplace", "handlers", "perform"]
 
@@ -35,6 +36,8 @@ class Workplace:
         datasets: Folder or archive of each data set of the worker, by name.
         checkpoint: Returns the file of uploaded weights by their digest.
         threads: Processor cores it may use.
+        kept: What it leaves to the next attempt of the job; None: there is no other attempt.
+        memory: Bytes it may take.
     """
 
     folder: Path
@@ -43,6 +46,8 @@ class Workplace:
     datasets: Mapping[str, Path] = field(default_factory=dict)
     checkpoint: Callable[[str], Path] = field(default=Path)
     threads: int = 1
+    kept: AttemptFolder | None = None
+    memory: int = 1 << 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

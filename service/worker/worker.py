@@ -139,6 +139,9 @@ class Worker:
         forgotten = self._jobs.retention.forget()
         if forgotten:
             self._log.info("old jobs forgotten", jobs=forgotten)
+        cleaned = self._jobs.trainings.clean_all()
+        if cleaned:
+            self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
         gone = self._jobs.artifact_cache.evict()
         if gone:
             self._log.info("artifacts thrown away", files=gone)

@@ -50,6 +50,7 @@ IMPORTED: Final = (
 IMPORTED_BY_WORKERS: Final = (
     "service.worker.exporting",
     "service.worker.measuring",
+    "service.worker.training",
     "service.worker.worker",
 )
 """What takes PyTorch, two seconds and 200 MB more."""

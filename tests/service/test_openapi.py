@@ -31,6 +31,7 @@ OPERATION_IDS = {
     "submit_model",
     "submit_evaluation",
     "submit_latency",
+    "submit_training",
     "jobs",
     "job",
     "job_events",

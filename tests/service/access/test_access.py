@@ -119,7 +119,7 @@ class TestEveryRoute:
         assert required_scope("GET", "/v1/checkpoints") == KeyScope.READ
 
 
-_JOB_WORDS: Final = {"models", "evaluations", "latency", "jobs", "checkpoints"}
+_JOB_WORDS: Final = {"models", "evaluations", "latency", "trainings", "jobs", "checkpoints"}
 """What the paths begin with that change something; another one is to be decided on here."""
 
 

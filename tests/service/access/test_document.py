@@ -101,7 +101,13 @@ class TestWithoutAKey:
         asked = [each for each in operations(reading_open) if each.name not in WATCHED]
         changing = [each for each in asked if each.scope != KeyScope.READ]
         assert {each.name for each in changing} == {
-            *("submit_model", "submit_evaluation", "submit_latency", "cancel_job"),
+            *(
+                "submit_model",
+                "submit_evaluation",
+                "submit_latency",
+                "submit_training",
+                "cancel_job",
+            ),
             "upload_checkpoint",
             "delete_checkpoint",
         }

@@ -1,4 +1,7 @@
-"""How a network is trained, as data; published recipes by name."""
+"""How a network is trained, as data; published recipes by name.
+
+Needs no PyTorch: searches state recipes that a service trains by, and servers check them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from importlib import resources
 from typing import Any, Final
 
 from model_hub.arguments import a_count, a_number, one_of
-from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest
+from model_hub.data_sets import LARGEST_SIDE
+from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest, shown
 
-__all__ = ["Recipe", "published_recipe", "recipe_names"]
+__all__ = ["Recipe", "published_recipe", "recipe_names", "recipe_of"]
 
 _OPTIMIZERS: Final = ("sgd", "rmsprop", "adam", "adamw")
 _SCHEDULES: Final = ("cosine", "step", "linear", "constant")
@@ -35,15 +39,15 @@ _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "saturation": (0, 1),
 }
 """Least and greatest value."""
-_COUNTS: Final[Mapping[str, int]] = {
-    "epochs": 1,
-    "batch_size": 1,
-    "step_epochs": 1,
-    "warmup_epochs": 0,
-    "crop": 0,
-    "cutout": 0,
+_COUNTS: Final[Mapping[str, tuple[int, int]]] = {
+    "epochs": (1, 10_000),
+    "batch_size": (1, 1 << 16),
+    "step_epochs": (1, 10_000),
+    "warmup_epochs": (0, 10_000),
+    "crop": (0, LARGEST_SIDE),
+    "cutout": (0, LARGEST_SIDE),
 }
-"""Least value."""
+"""Least and greatest value."""
 _TRUTHS: Final = ("nesterov", "decay_all", "by_epoch", "flip")
 
 
@@ -123,8 +127,8 @@ class Recipe:
         one_of("optimizer", self.optimizer, _OPTIMIZERS)
         one_of("schedule", self.schedule, _SCHEDULES)
         one_of("precision", self.precision, _PRECISIONS)
-        for name, least in _COUNTS.items():
-            a_count(name, getattr(self, name), least=least)
+        for name, (least, most) in _COUNTS.items():
+            a_count(name, getattr(self, name), least=least, most=most)
         for name, (low, high) in _NUMBERS.items():
             number = a_number(name, getattr(self, name), least=low, most=high)
             object.__setattr__(self, name, number)
@@ -183,9 +187,28 @@ def published_recipe(name: str, /, **changes: Any) -> Recipe:
         UnknownNameError: There is no such recipe; the message offers the nearest.
         InvalidArgumentError: A change is unknown or cannot mean anything.
     """
-    if name not in _published():
+    if not isinstance(name, str) or name not in _published():
         raise UnknownNameError("recipe", name, _published())
     return Recipe.from_dict({**_published()[name]["recipe"], **changes})
+
+
+def recipe_of(stated: object) -> Recipe:
+    """Return the recipe that JSON states: its fields, the name of a published one, or both.
+
+    Args:
+        stated: A name; or an object of fields, `name` among them where they change a published one.
+
+    Raises:
+        UnknownNameError: There is no such recipe; the message offers the nearest.
+        InvalidArgumentError: It is neither, or a field is unknown or cannot mean anything.
+    """
+    if isinstance(stated, str):
+        return published_recipe(stated)
+    if not isinstance(stated, Mapping):
+        raise InvalidArgumentError("recipe", f"a name or an object, not {shown(stated)}")
+    fields = dict(stated)
+    name = fields.pop("name", None)
+    return Recipe.from_dict(fields) if name is None else published_recipe(name, **fields)
 
 
 @cache

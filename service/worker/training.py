@@ -1,0 +1,243 @@
+"""The handler of trainings: a network learns from a part of a data set and is measured on another.
+
+It is the training of `nas_search.training`, which goes on from a checkpoint of an earlier attempt
+and then has, on a processor with as many threads, the same figures to the last bit.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from torch import Tensor
+
+from model_hub.errors import InvalidArgumentError
+from model_hub.evaluation import (
+    DatasetError,
+    LabelError,
+    OutputError,
+    read_images,
+)
+from model_hub.protocols import EvaluationProtocol
+from model_hub.zoo.checkpoints import digest_of_tensors, write_safetensors
+from nas_search.errors import OtherTrainingError
+from nas_search.recipe import Recipe
+from nas_search.training import Checkpoints, ImageSet, Trainer, Training, images_of, split
+from nas_search.training.checkpoint import Saved
+from nas_search.training.classification import refuse_unfit, refuse_untrainable
+from nas_search.training.loop import Epoch
+from service.jobs.blob_store import NO_ROOM
+from service.jobs.records import Progress
+from service.jobs.training_folders import AttemptFolder
+from service.worker.building import BuiltNetwork, build_network
+from service.worker.measuring import (
+    PACKAGES,
+    dataset_path,
+    device_name,
+    failure_kind,
+    within_dataset,
+)
+from service.worker.work import Done, MadeFile, WorkError, Workplace
+
+__all__ = ["train_network"]
+
+_PARTS_OF_MEMORY: Final = 4
+"""One for the images, one for a copy of them when they are divided, two for the training."""
+_METRICS: Final = ("accuracy", "top5", "loss", "train_accuracy", "train_loss", "epochs")
+
+
+def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Train the network of a request.
+
+    Args:
+        spec: The canonical request of `POST /v1/trainings`.
+        workplace: Where to do it, the data sets that are there, and what earlier attempts kept.
+
+    Raises:
+        WorkError: The network cannot be built, or not be trained on the data set.
+    """
+    workplace.report(Progress(stage="building"))
+    built = build_network(spec, workplace)
+    recipe = Recipe.from_dict(spec["recipe"])
+    workplace.report(Progress(stage="reading the data set"))
+    path = dataset_path(spec["dataset"], workplace)
+    try:
+        images = _images(path, spec, workplace)
+        train, valid = split(images, spec["fractions"], spec["split_seed"])
+        refuse_unfit(train, valid, recipe)
+        refuse_untrainable(built.space, train, valid)
+        kept = _kept(spec, images, workplace)
+        trainer = Trainer(
+            built.network,
+            train,
+            recipe,
+            valid=valid,
+            seed=spec["seed"],
+            device=workplace.device,
+            checkpoints=kept,
+            save_epochs=spec["save_epochs"],
+        )
+        training = _trained(trainer, spec["epochs"], workplace)
+    except (DatasetError, OutputError, InvalidArgumentError) as error:
+        raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
+    weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
+    result = {
+        **_figures(training),
+        "notes": [] if kept is None else kept.notes,
+        "provenance": {
+            **_provenance(built, spec, workplace),
+            "dataset_sha256": images.digest,
+            "train_images": len(train),
+            "valid_images": len(valid),
+            "weights_sha256": digest_of_tensors(weights),
+        },
+    }
+    return Done(result=result, files=_files(built, weights, spec, workplace))
+
+
+class _KeptCheckpoints(Checkpoints):
+    """Checkpoints within the room there is: a training goes on without one that does not fit."""
+
+    def __init__(self, attempt: AttemptFolder, folder: Path, identity: Mapping[str, Any]) -> None:
+        super().__init__(folder, identity)
+        self._attempt = attempt
+        self._left_out = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What a caller has to know of them."""
+        if not self._left_out:
+            return []
+        return [f"{self._left_out} checkpoints did not fit on the worker's disk and were left out"]
+
+    def save(self, saved: Saved) -> None:
+        """Save a checkpoint; where it does not fit, those that are there stay."""
+        if sum(tensor.nbytes for tensor in saved.tensors.values()) > self._attempt.room():
+            self._leave_out(saved, "more than NASBENCH_TRAININGS_BYTES")
+            return
+        try:
+            super().save(saved)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            self._leave_out(saved, error.strerror)
+
+    def _leave_out(self, saved: Saved, reason: str | None) -> None:
+        self._left_out += 1
+        log = structlog.get_logger().bind(job_id=self._attempt.job_id)
+        log.warning("a checkpoint does not fit", step=saved.step, reason=reason)
+
+
+def _images(path: Path, spec: Mapping[str, Any], workplace: Workplace) -> ImageSet:
+    """Return the training images of a data set, in memory where they take a part of it.
+
+    Raises:
+        DatasetError: They cannot be read.
+        InvalidArgumentError: There are none, or they are of several sizes.
+    """
+    stated = spec["protocol"]
+    protocol = None if stated is None else EvaluationProtocol.from_dict(stated)
+    dataset = read_images(path, train=True)
+    return images_of(dataset, protocol, memory=workplace.memory // _PARTS_OF_MEMORY)
+
+
+def _kept(
+    spec: Mapping[str, Any], images: ImageSet, workplace: Workplace
+) -> _KeptCheckpoints | None:
+    """Return the checkpoints of the job; None where no other attempt could find them.
+
+    What is there of another data set of the same name, or was written by another version of this
+    program, is removed: it would mix what does not belong together.
+    """
+    if workplace.kept is None:
+        return None
+    folder = workplace.kept.opened()
+    identity = {"request": dict(spec), "dataset": images.digest}
+    kept = _KeptCheckpoints(workplace.kept, folder, identity)
+    try:
+        kept.newest()
+    except OtherTrainingError:
+        shutil.rmtree(folder, ignore_errors=True)
+    return kept
+
+
+def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
+    def tell(figures: Epoch) -> None:
+        workplace.report(
+            Progress(
+                stage="training",
+                done=int(figures["epoch"]),
+                total=epochs,
+                message=f"accuracy {figures['accuracy']:.2f} %, loss {figures['loss']:.4g}",
+                figures=dict(figures),
+            )
+        )
+
+    if trainer.curve:
+        tell(trainer.curve[-1])
+    else:
+        workplace.report(Progress(stage="training", total=epochs))
+    return trainer.run(epochs=epochs, report=tell)
+
+
+def _figures(training: Training) -> dict[str, Any]:
+    """Return what came of a training; seconds are those of all attempts, as far as they count."""
+    metrics = training.metrics
+    return {
+        "metrics": {name: metrics[name] for name in _METRICS},
+        "seconds": sum(epoch["seconds"] for epoch in training.curve),
+        "peak_memory": training.peak_memory,
+        "curve": [dict(epoch) for epoch in training.curve],
+    }
+
+
+def _provenance(
+    built: BuiltNetwork, spec: Mapping[str, Any], workplace: Workplace
+) -> dict[str, Any]:
+    """Return what it takes to repeat the training, beside the digests."""
+    stated = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
+    return {
+        "network": dict(built.stated),
+        **{name: spec[name] for name in stated},
+        "device": device_name(workplace.device),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _files(
+    built: BuiltNetwork,
+    weights: Mapping[str, Tensor],
+    spec: Mapping[str, Any],
+    workplace: Workplace,
+) -> tuple[MadeFile, ...]:
+    if not spec["weights"]:
+        return ()
+    path = workplace.folder / "network.safetensors"
+    stated = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in built.stated.items()
+    }
+    write_safetensors(path, weights, stated)
+    return (MadeFile(name=path.name, media_type="application/octet-stream", path=path),)
+
+
+def _kind(error: Exception) -> str:
+    """Return the word for programs for what is wrong with a training."""
+    if isinstance(error, LabelError):
+        return "too-few-outputs"
+    if isinstance(error, OutputError):
+        return "diverged"
+    if not isinstance(error, InvalidArgumentError):
+        return failure_kind(error)
+    return {
+        "fractions": "too-few-images",
+        "train": "unfit-images",
+        "dataset": "unfit-images",
+    }.get(error.argument, "not-trainable")

@@ -1,0 +1,46 @@
+"""A small data set on disk and trainings on it, which tests of training jobs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+import model_hub
+
+__all__ = ["ARGUMENTS", "RECIPE", "SAMPLE", "figures", "write_images"]
+
+ARGUMENTS: Final = {
+    "stem_out_channels": 4,
+    "num_modules_per_stack": 1,
+    "num_labels": 4,
+    "image_size": 8,
+}
+SAMPLE: Final = dict.fromkeys(
+    model_hub.space("NasBench201", **ARGUMENTS).choices.default, "conv_1x1"
+)
+RECIPE: Final = {"epochs": 4, "batch_size": 16, "lr": 0.05, "flip": True}
+
+
+def write_images(folder: Path, *, count: int = 160, classes: int = 4) -> Path:
+    """Write images of 8 x 8, each a pattern of its class with noise; return their folder."""
+    folder.mkdir(parents=True)
+    source = np.random.default_rng(0)
+    patterns = source.random((classes, 8, 8, 3))
+    lines = ["file,label"]
+    for place in range(count):
+        label = place % classes
+        pixels = 255 * (0.6 * patterns[label] + 0.4 * source.random((8, 8, 3)))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{place}.png")
+        lines.append(f"{place}.png,{label}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def figures(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what is equal however often a training was interrupted: all but times and memory."""
+    curve = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in result["curve"]]
+    digest = result["provenance"]["weights_sha256"]
+    return {"metrics": result["metrics"], "curve": curve, "weights": digest}

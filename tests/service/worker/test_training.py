@@ -1,0 +1,387 @@
+"""Trainings as jobs: a real server, a real worker, and a data set on its disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from bench_server import BenchServer
+from forked_nbs import ForkedProcess, nbs
+from safetensors.torch import load_file
+from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+
+import model_hub
+from bench_client import (
+    AsyncBenchClient,
+    BenchClient,
+    InvalidRequestError,
+    Job,
+    JobCancelledError,
+    JobFailedError,
+    UnknownDatasetError,
+)
+from nas_search.recipe import Recipe
+from nas_search.training import Classification, images_of, split
+from nas_search.training.checkpoint import Saved
+from service.jobs.training_folders import AttemptFolder
+from service.worker.training import _KeptCheckpoints
+
+from .conftest import Lab, open_lab
+
+LONG = {**RECIPE, "epochs": 200}
+"""Longer than any test waits."""
+
+Serving = Callable[..., AbstractContextManager[str]]
+
+
+class Site(NamedTuple):
+    """A server, the worker beside it, and a client."""
+
+    lab: Lab
+    worker: ForkedProcess
+    bench: BenchClient
+    url: str
+
+    def train(self, **options: Any) -> Job:
+        """Train a small network."""
+        asked = {"dataset": "tiny", "recipe": RECIPE, **options}
+        return self.bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
+
+    def epoch(self, job: Job, number: int) -> Job:
+        """Wait until so many epochs of a job are done."""
+
+        def far_enough() -> Job | None:
+            now = self.bench.job(job.id)
+            assert now.state in {"queued", "running"}, now
+            return (
+                now
+                if now.progress and (now.progress.figures or {}).get("epoch", 0) >= number
+                else None
+            )
+
+        found: Job = self.lab.until(far_enough)
+        return found
+
+    @property
+    def kept(self) -> list[str]:
+        """Jobs of which something is kept on disk."""
+        folder = self.lab.jobs.settings.trainings_dir
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+@pytest.fixture(scope="module")
+def site(
+    directory: Path, tmp_path_factory: pytest.TempPathFactory, serving: Serving
+) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("trainings")
+    write_images(folder / "datasets/tiny")
+    write_images(folder / "datasets/few", count=12)
+    write_images(folder / "datasets/classes", classes=5)
+    with (
+        open_lab(folder) as lab,
+        serving(directory, NASBENCH_JOBS_DIR=str(folder)) as url,
+        BenchClient(url) as bench,
+    ):
+        worker = lab.work()
+        lab.until(lambda: len(bench.datasets()) == 3)
+        yield Site(lab, worker, bench, url)
+
+
+def test_a_training_has_the_figures_of_the_same_training_here(site: Site) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def note(job: Job) -> None:
+        if job.progress and job.progress.figures:
+            seen.append(job.progress.figures)
+
+    job = site.train(fractions=(0.5, 0.5), seed=3, weights=True, progress=note)
+    assert job.result is not None
+    space = model_hub.space("NasBench201", **ARGUMENTS)
+    folder = site.lab.jobs.settings.folder / "datasets/tiny"
+    train, valid = split(images_of(model_hub.evaluation.read_folder(folder)), (0.5, 0.5), seed=0)
+    with one_thread():
+        recipe = Recipe.from_dict(RECIPE)
+        trainer, training = Classification(train, valid, recipe=recipe, seed=3).train(space, SAMPLE)
+    here = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in training.curve]
+    assert figures(job.result)["curve"] == here
+    assert job.result["metrics"]["accuracy"] == here[-1]["accuracy"]
+    assert job.result["seconds"] > 0
+    assert job.result["peak_memory"] > 2**20
+    assert job.result["notes"] == []
+    assert (job.result["provenance"]["train_images"], len(valid)) == (80, 80)
+    assert seen[-1]["epoch"] == 4
+    site.lab.until(lambda: site.kept == [])
+    out = site.lab.jobs.settings.folder / "out"
+    weights = load_file(site.bench.download(job, out)["network.safetensors"])
+    mine = trainer.evaluated.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in mine.items())
+
+
+def test_a_training_may_end_after_some_epochs_of_its_recipe(site: Site) -> None:
+    whole, short = site.train(), site.train(epochs=2)
+    assert whole.result is not None
+    assert short.result is not None
+    assert figures(short.result)["curve"] == figures(whole.result)["curve"][:2]
+    assert short.artifacts == []
+
+
+@pytest.mark.parametrize("victim", ["the attempt", "the worker"])
+def test_a_killed_training_goes_on_and_ends_with_the_same_figures(site: Site, victim: str) -> None:
+    # Another interval of checkpoints makes it another request, and nothing else.
+    number = ["the attempt", "the worker"].index(victim)
+    recipe = {**RECIPE, "epochs": 12}
+    whole = site.train(recipe=recipe, seed=7)
+    job = site.train(recipe=recipe, seed=7, save_epochs=2 + number, wait=False)
+    site.epoch(job, 4)
+    if victim == "the attempt":
+        os.kill(attempt_of(site.worker.pid), signal.SIGKILL)
+    else:
+        site.worker.kill()
+        site.worker.wait()
+        site = site._replace(worker=site.lab.work())
+    stages = []
+
+    def note(job: Job) -> None:
+        if job.attempts > 1 and epoch_of(job):
+            stages.append(epoch_of(job))
+
+    ended = site.bench.wait(job, progress=note)
+    assert ended.attempts == 2
+    assert whole.result is not None
+    assert ended.result is not None
+    assert figures(ended.result) == figures(whole.result)
+    # It went on: the first that the second attempt told is none of the first epochs.
+    assert stages[0] >= 3
+    site.lab.until(lambda: site.kept == [])
+
+
+def test_a_training_outlives_its_server(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NASBENCH_URL", raising=False)
+    server = BenchServer(tmp_path, directory)
+    write_images(tmp_path / "jobs/datasets/tiny")
+    with open_lab(tmp_path / "jobs") as lab:
+        server.start()
+        try:
+            lab.work()
+            with BenchClient(server.url) as bench:
+                lab.until(bench.datasets)
+                job = bench.train(
+                    space="NasBench201",
+                    arguments=ARGUMENTS,
+                    arch=SAMPLE,
+                    dataset="tiny",
+                    recipe={**RECIPE, "epochs": 8},
+                    wait=False,
+                )
+                lab.begun(lab.jobs.store.get(job.id))
+                server.kill()
+                server.start()
+                ended = bench.wait(job)
+        finally:
+            server.stop()
+    assert ended.attempts == 1
+    assert ended.result is not None
+    assert ended.result["metrics"]["epochs"] == 8
+
+
+def test_a_cancelled_training_leaves_nothing(site: Site) -> None:
+    job = site.train(recipe=LONG, seed=1, wait=False)
+    site.epoch(job, 2)
+    assert site.kept == [job.id]
+    site.bench.cancel(job)
+    with pytest.raises(JobCancelledError):
+        site.bench.wait(job)
+    site.lab.until(lambda: site.kept == [])
+
+
+def test_a_training_has_a_time_limit_and_is_parked(site: Site) -> None:
+    job = site.train(recipe={**LONG, "epochs": 10_000}, seed=2, time_limit=0.7, wait=False)
+    with pytest.raises(JobFailedError) as caught:
+        site.bench.wait(job)
+    assert (caught.value.job.state, caught.value.job.attempts) == ("parked", 3)
+    assert caught.value.job.error is not None
+    assert caught.value.job.error.kind == "time-limit"
+    site.lab.until(lambda: site.kept == [])
+
+
+def test_an_awaited_client_trains_too(site: Site) -> None:
+    async def train() -> Job:
+        async with AsyncBenchClient(site.url) as bench:
+            return await bench.train(
+                space="NasBench201",
+                arguments=ARGUMENTS,
+                arch=SAMPLE,
+                dataset="tiny",
+                recipe=RECIPE,
+            )
+
+    assert asyncio.run(train()).id == site.train().id
+
+
+def test_the_command_line_trains(site: Site) -> None:
+    command = ("jobs", "train", "--space", "NasBench201", "--dataset", "tiny")
+    told = {"--arch": SAMPLE, "--arguments": ARGUMENTS, "--recipe": RECIPE}
+    options = [word for name, value in told.items() for word in (name, json.dumps(value))]
+    url = ("--url", site.url)
+    ended = nbs(*command, *options, *url, "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["id"] == site.train().id
+    ended = nbs(*command, "--recipe", "{", *url)
+    assert ended.returncode == 2
+    assert "no JSON" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"recipe": {**RECIPE, "lr": float("nan")}}, "recipe"),
+        ({"recipe": {**RECIPE, "lr": -0.1}}, "recipe.lr"),
+        ({"recipe": {**RECIPE, "epochs": 10**9}}, "recipe.epochs"),
+        ({"recipe": {**RECIPE, "batch_size": 0}}, "recipe.batch_size"),
+        ({"recipe": {**RECIPE, "epoch": 3}}, "recipe.epoch"),
+        ({"recipe": "NasBench20"}, "recipe"),
+        ({"epochs": 5}, "epochs"),
+        ({"fractions": (0.8, 0.3)}, "fractions"),
+        ({"fractions": (1.0, 0.0)}, "fractions"),
+        ({"protocol": "imagenet-22"}, "protocol"),
+        ({"idempotency_key": "a\nb"}, "idempotency_key"),
+        ({"save_epochs": 0}, "save_epochs"),
+    ],
+)
+def test_what_means_nothing_is_refused_before_it_is_a_job(
+    site: Site, options: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        site.train(**options)
+    assert place in f"{caught.value} {[error.loc for error in caught.value.errors]}"
+
+
+def test_an_unknown_data_set_is_told_with_those_there_are(site: Site) -> None:
+    with pytest.raises(UnknownDatasetError, match="tiny"):
+        site.train(dataset="tinny")
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"dataset": "few"}, "unfit-images", "fewer than a batch of 16"),
+        ({"dataset": "classes"}, "too-few-outputs", "label 4 has no output"),
+        ({"recipe": {**RECIPE, "drop_path": 0.2}}, "not-trainable", "drop_path"),
+        ({"recipe": {**RECIPE, "lr": 1e3, "batch_size": 8}}, "diverged", "smaller learning rate"),
+        ({"fractions": (0.9, 0.001)}, "too-few-images", "leaves none"),
+    ],
+)
+def test_what_cannot_be_trained_fails_with_its_reason(
+    site: Site, options: dict[str, Any], kind: str, words: str
+) -> None:
+    with pytest.raises(JobFailedError, match=words) as caught:
+        site.train(**options)
+    assert caught.value.job.state == "failed"
+    assert caught.value.job.error is not None
+    assert caught.value.job.error.kind == kind
+    assert "datasets/" not in caught.value.job.error.message
+    site.lab.until(lambda: site.kept == [])
+
+
+def test_a_key_stands_for_one_job_whatever_became_of_it(site: Site) -> None:
+    options: dict[str, Any] = {"recipe": LONG, "seed": 5, "wait": False}
+    first = site.train(**options, idempotency_key="mine")
+    site.bench.cancel(first)
+    site.lab.end_of(site.lab.jobs.store.get(first.id))
+    assert site.train(**options, idempotency_key="mine").id == first.id
+    other = site.train(**options, idempotency_key="another")
+    assert other.id != first.id
+    site.bench.cancel(other)
+    site.lab.end_of(site.lab.jobs.store.get(other.id))
+
+
+def test_on_a_full_disk_the_older_checkpoint_survives(tmp_path: Path) -> None:
+    attempt = AttemptFolder(root=tmp_path, job_id="a", token=1, most_bytes=2**20)
+    kept = _KeptCheckpoints(attempt, attempt.opened(), {})
+    tensors = {"a": torch.ones(50_000)}
+    kept.save(Saved(1, tensors, {}))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        kept.save(Saved(2, tensors, {}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    saved = kept.newest()
+    assert saved is not None
+    assert saved.step == 1
+    assert torch.equal(saved.tensors["a"], tensors["a"])
+    assert kept.notes == ["1 checkpoints did not fit on the worker's disk and were left out"]
+
+
+def test_trainings_keep_no_more_than_they_may(tmp_path: Path) -> None:
+    attempt = AttemptFolder(root=tmp_path, job_id="a", token=1, most_bytes=300_000)
+    kept = _KeptCheckpoints(attempt, attempt.opened(), {})
+    tensors = {"a": torch.ones(50_000)}
+    for step in (1, 2):
+        kept.save(Saved(step, tensors, {}))
+    saved = kept.newest()
+    assert saved is not None
+    assert saved.step == 1
+
+
+def test_an_attempt_takes_what_earlier_ones_left(tmp_path: Path) -> None:
+    def folder(token: int) -> Path:
+        return AttemptFolder(root=tmp_path, job_id="a", token=token, most_bytes=0).opened()
+
+    for token, step in ((1, "step-1"), (2, "step-2")):
+        (folder(token) / step).mkdir()
+    (folder(2) / ".step-3.partial").mkdir()
+    third = folder(3)
+    assert sorted(path.name for path in third.iterdir()) == ["step-1", "step-2"]
+    assert [path.name for path in third.parent.iterdir()] == ["3"]
+
+
+def epoch_of(job: Job) -> int:
+    """Return the latest epoch that a job has told of; 0: none."""
+    figures = job.progress.figures if job.progress else None
+    return 0 if figures is None else int(figures["epoch"])
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute as the worker does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def attempt_of(worker: int) -> int:
+    """Return the process of the attempt that a worker has begun: a group of its own."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        parents = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal():
+                try:
+                    parents[int(path.name)] = int(
+                        (path / "stat").read_text().rpartition(")")[2].split()[1]
+                    )
+                except OSError:
+                    continue
+        below = {worker}
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        leaders = [pid for pid in below - {worker} if os.getpgid(pid) == pid]
+        if leaders:
+            return leaders[0]
+    raise AssertionError("there is no attempt")

@@ -8,14 +8,14 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from bench_server import BenchServer
+from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, nbs
 from safetensors.torch import load_file
 from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
@@ -41,8 +41,6 @@ from .conftest import Lab, open_lab
 LONG = {**RECIPE, "epochs": 200}
 """Longer than any test waits."""
 
-Serving = Callable[..., AbstractContextManager[str]]
-
 
 class Site(NamedTuple):
     """A server, the worker beside it, and a client."""
@@ -50,7 +48,7 @@ class Site(NamedTuple):
     lab: Lab
     worker: ForkedProcess
     bench: BenchClient
-    url: str
+    server: BenchServer
 
     def train(self, **options: Any) -> Job:
         """Train a small network."""
@@ -80,21 +78,18 @@ class Site(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def site(
-    directory: Path, tmp_path_factory: pytest.TempPathFactory, serving: Serving
-) -> Iterator[Site]:
+def site(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("trainings")
-    write_images(folder / "datasets/tiny")
-    write_images(folder / "datasets/few", count=12)
-    write_images(folder / "datasets/classes", classes=5)
-    with (
-        open_lab(folder) as lab,
-        serving(directory, NASBENCH_JOBS_DIR=str(folder)) as url,
-        BenchClient(url) as bench,
-    ):
-        worker = lab.work()
-        lab.until(lambda: len(bench.datasets()) == 3)
-        yield Site(lab, worker, bench, url)
+    server = BenchServer(folder, directory)
+    write_images(folder / "jobs/datasets/tiny")
+    write_images(folder / "jobs/datasets/few", count=12)
+    write_images(folder / "jobs/datasets/classes", classes=5)
+    with ending_together() as start, open_lab(folder / "jobs") as lab:
+        start(server)
+        with BenchClient(server.url) as bench:
+            worker = lab.work()
+            lab.until(lambda: len(bench.datasets()) == 3)
+            yield Site(lab, worker, bench, server)
 
 
 def test_a_training_has_the_figures_of_the_same_training_here(site: Site) -> None:
@@ -165,35 +160,15 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_figures(site: Site, vi
     site.lab.until(lambda: site.kept == [])
 
 
-def test_a_training_outlives_its_server(
-    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("NASBENCH_URL", raising=False)
-    server = BenchServer(tmp_path, directory)
-    write_images(tmp_path / "jobs/datasets/tiny")
-    with open_lab(tmp_path / "jobs") as lab:
-        server.start()
-        try:
-            lab.work()
-            with BenchClient(server.url) as bench:
-                lab.until(bench.datasets)
-                job = bench.train(
-                    space="NasBench201",
-                    arguments=ARGUMENTS,
-                    arch=SAMPLE,
-                    dataset="tiny",
-                    recipe={**RECIPE, "epochs": 8},
-                    wait=False,
-                )
-                lab.begun(lab.jobs.store.get(job.id))
-                server.kill()
-                server.start()
-                ended = bench.wait(job)
-        finally:
-            server.stop()
+def test_a_training_outlives_its_server(site: Site) -> None:
+    job = site.train(seed=8, recipe={**RECIPE, "epochs": 6}, wait=False)
+    site.epoch(job, 1)
+    site.server.kill()
+    site.server.start()
+    ended = site.bench.wait(job)
     assert ended.attempts == 1
     assert ended.result is not None
-    assert ended.result["metrics"]["epochs"] == 8
+    assert ended.result["metrics"]["epochs"] == 6
 
 
 def test_a_cancelled_training_leaves_nothing(site: Site) -> None:
@@ -218,7 +193,7 @@ def test_a_training_has_a_time_limit_and_is_parked(site: Site) -> None:
 
 def test_an_awaited_client_trains_too(site: Site) -> None:
     async def train() -> Job:
-        async with AsyncBenchClient(site.url) as bench:
+        async with AsyncBenchClient(site.server.url) as bench:
             return await bench.train(
                 space="NasBench201",
                 arguments=ARGUMENTS,
@@ -234,7 +209,7 @@ def test_the_command_line_trains(site: Site) -> None:
     command = ("jobs", "train", "--space", "NasBench201", "--dataset", "tiny")
     told = {"--arch": SAMPLE, "--arguments": ARGUMENTS, "--recipe": RECIPE}
     options = [word for name, value in told.items() for word in (name, json.dumps(value))]
-    url = ("--url", site.url)
+    url = ("--url", site.server.url)
     ended = nbs(*command, *options, *url, "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["id"] == site.train().id

@@ -187,7 +187,7 @@ def published_recipe(name: str, /, **changes: Any) -> Recipe:
         UnknownNameError: There is no such recipe; the message offers the nearest.
         InvalidArgumentError: A change is unknown or cannot mean anything.
     """
-    if not isinstance(name, str) or name not in _published():
+    if name not in _published():
         raise UnknownNameError("recipe", name, _published())
     return Recipe.from_dict({**_published()[name]["recipe"], **changes})
 
@@ -208,7 +208,10 @@ def recipe_of(stated: object) -> Recipe:
         raise InvalidArgumentError("recipe", f"a name or an object, not {shown(stated)}")
     fields = dict(stated)
     name = fields.pop("name", None)
-    return Recipe.from_dict(fields) if name is None else published_recipe(name, **fields)
+    if name is None:
+        return Recipe.from_dict(fields)
+    # A name that is no text may not even be looked for.
+    return published_recipe(name if isinstance(name, str) else shown(name), **fields)
 
 
 @cache

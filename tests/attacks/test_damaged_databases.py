@@ -271,6 +271,7 @@ def removed(_: Path, path: Path) -> None:
     path.unlink()
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("replace", [moved_into_place, removed])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_database_that_is_replaced_while_it_is_served_is_served_to_the_end(

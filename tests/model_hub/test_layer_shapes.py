@@ -30,6 +30,7 @@ def test_every_rule_is_tested_here() -> None:
     assert set(LAYER_RULES) == {*products, *norms, *windows, *others}
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_counting_does_not_load_the_compiler_of_pytorch_in_any_space() -> None:
     code = """
 import sys, model_hub

@@ -23,6 +23,7 @@ print(kept, use())
 """
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library is that of Linux")
 def test_freed_memory_is_kept_when_asked() -> None:
     def faults(way: str) -> tuple[str, int]:

@@ -168,6 +168,7 @@ IMAGE_SPACES = [
 ]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", IMAGE_SPACES)
 @given(sides=st.tuples(st.integers(1, 40), st.integers(1, 40)), seed=st.integers(0, 3))
 @settings(max_examples=8, deadline=None)

@@ -123,6 +123,7 @@ def test_draws_follow_the_priors() -> None:
     assert widths.count(16) / 4000 == pytest.approx(1 / 8, abs=0.03)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_grid_has_every_sample_once_probable_ones_first() -> None:
     samples = list(SPACE.grid())
     texts = {SPACE.to_json(sample) for sample in samples}

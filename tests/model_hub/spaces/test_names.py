@@ -70,6 +70,7 @@ def test_the_choices_need_no_torch() -> None:
     assert printed("import sys, model_hub; print('torch' in sys.modules)") == "False"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_all_spaces_load_in_less_than_two_seconds_after_torch() -> None:
     code = (
         "import time, torch; began = time.process_time();"
@@ -78,6 +79,7 @@ def test_all_spaces_load_in_less_than_two_seconds_after_torch() -> None:
     assert float(printed(code)) < 2
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_counting_does_not_load_the_compiler_of_pytorch() -> None:
     # LightSpeech bends its sequences to the durations it predicts, by operations all its own.
     code = (

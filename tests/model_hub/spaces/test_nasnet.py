@@ -66,11 +66,13 @@ def test_the_recorded_choices_and_size_come_out(
     golden(configuration).check_labels(made(configuration))
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_recorded_counts_come_out(configuration: str, golden: Callable[[str], Any]) -> None:
     golden(configuration).check_counts(made(configuration))
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_recorded_outputs_come_out(configuration: str, golden: Callable[[str], Any]) -> None:
     golden(configuration).check_outputs(made(configuration))

@@ -83,6 +83,7 @@ def parameters_of(edges: set[tuple[int, int]], operation: str = "conv3x3") -> di
 
 
 class TestOneObjective:
+    @pytest.mark.usefixtures("unmeasured")
     def test_the_value_is_the_mean_over_the_runs(self, bench: BenchClient) -> None:
         study = tried(objective(bench, "nasbench201", "cifar100", 200), EDGES)
         (mean,) = bench.query_nb201(0, 200, "cifar100", reduction="mean")

@@ -392,6 +392,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @given(steps=STEPS, budget=st.floats(1.0, 1e5), continued=st.booleans(), free=st.booleans())
 def test_no_search_passes_its_budget_and_no_option_makes_it_dearer(
     sample_bench: BenchClient,

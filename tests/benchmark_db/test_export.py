@@ -90,6 +90,7 @@ def laid_flat(item: dict[str, Any], *, synthetic: bool) -> dict[str, Any]:
 
 
 class TestRows:
+    @pytest.mark.usefixtures("unmeasured")
     @pytest.mark.parametrize("reduction", [None, "mean", "std", "min", "max"])
     @pytest.mark.parametrize("name", BENCHMARKS)
     def test_are_the_items_of_the_paged_answer_laid_flat(

@@ -17,6 +17,7 @@ def space() -> list[tuple[str, Cell]]:
     return list(enumerate_cells())
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_space_has_its_published_size_by_number_of_vertices(
     space: list[tuple[str, Cell]],
 ) -> None:

@@ -71,6 +71,7 @@ def small_space() -> dict[str, Cell]:
     return dict(enumerate_cells(max_vertices=5))
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_neighbours_are_what_brute_force_finds_over_all_numberings(
     small_space: dict[str, Cell],
 ) -> None:

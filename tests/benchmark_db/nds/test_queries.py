@@ -66,6 +66,7 @@ def questions(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, tuple[float, f
     )
 
 
+@pytest.mark.usefixtures("unmeasured")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(
     questions(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import a_count, a_number
 from model_hub.cells import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
@@ -27,11 +27,15 @@ from model_hub.data_sets import CHANNELS, DATA_SETS, LARGEST_SIDE
 from model_hub.errors import InvalidSampleError
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
+from model_hub.sharing import SLICED, Sharing, View
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NasBench101"]
+__all__ = ["OUTPUT", "NasBench101"]
+
+OUTPUT: Final = "out"
+"""Under which a supernet stores the projection of the input to the output vertex."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,27 @@ class NasBench101(ModelSpace):
     def most_channels(self) -> int:
         """The last stack's: each has twice as many as the one before."""
         return self.stem_out_channels << (self.num_stacks - 1)
+
+    @property
+    def sharing(self) -> Sharing:
+        """Each operation of each vertex of the pruned cell has weights, used in slices."""
+        return Sharing(no_mixture=SLICED)
+
+    def placed(self, values: Sample, name: str) -> tuple[str, View]:
+        """Return where a tensor is stored: by (vertex, operation), projections by vertex.
+
+        Vertices are counted after pruning; a projection to the output is that of no vertex.
+        """
+        features, cell, part, *rest = [*name.split("."), "", "", ""]
+        vertex, *inside = filter(None, rest) if part in {"ops", "projections"} else ("",)
+        if features != "features" or not vertex:
+            return name, View()
+        graph = CellGraph.from_dict(values["cell/final"])
+        if part == "ops":
+            place = f"{vertex}.{graph.operations[int(vertex) - 1]}"
+        else:
+            place = OUTPUT if int(vertex) == graph.output else vertex
+        return ".".join((features, cell, part, place, *inside)), View()
 
     def _choices(self) -> SearchSpace:
         pruned = Derived("cell/final", partial(_pruned_cell, max_num_edges=self.max_num_edges))

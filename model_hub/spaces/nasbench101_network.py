@@ -12,7 +12,7 @@ from model_hub.blocks.mobile import NormFactory
 from model_hub.cells import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
 from model_hub.errors import InvalidSampleError
 
-__all__ = ["NasBench101Cell", "NasBench101Network"]
+__all__ = ["ConvBNReLU", "NasBench101Cell", "NasBench101Network", "initialize_truncated"]
 
 
 class NasBench101Network(nn.Module):
@@ -50,7 +50,7 @@ class NasBench101Network(nn.Module):
                 before = channels
         self.features = nn.Sequential(*features)
         self.classifier = nn.Linear(channels, num_labels)
-        _initialize(self)
+        initialize_truncated(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
@@ -110,7 +110,7 @@ class NasBench101Cell(nn.Module):
         """Return the output vertex (batch, out_channels, height, width)."""
         values = [x]
         for vertex in range(1, self.graph.output):
-            values.append(self.ops[str(vertex)](self._sum(vertex, values)))
+            values.append(self._applied(vertex, self._sum(vertex, values)))
         feeding = [values[source] for source in self.graph.predecessors[-1] if source]
         joined = [torch.cat(feeding, 1)] if feeding else []
         return _total([*joined, *self._projected(self.graph.output, x)])
@@ -121,6 +121,10 @@ class NasBench101Cell(nn.Module):
         sources = (source for source in self.graph.predecessors[vertex] if source)
         cut = [values[source][:, :width] for source in sources]
         return _total([*cut, *self._projected(vertex, values[0])])
+
+    def _applied(self, vertex: int, x: Tensor) -> Tensor:
+        y: Tensor = self.ops[str(vertex)](x)
+        return y
 
     def _projected(self, vertex: int, x: Tensor) -> Iterator[Tensor]:
         if str(vertex) in self.projections:
@@ -165,7 +169,7 @@ def _total(terms: list[Tensor]) -> Tensor:
     return sum(terms[1:], terms[0])
 
 
-def _initialize(network: nn.Module) -> None:
+def initialize_truncated(network: nn.Module) -> None:
     """Draw convolutions of variance 1 / fan-in, cut at two standard deviations."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

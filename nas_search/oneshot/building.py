@@ -10,8 +10,10 @@ from torch import nn
 from model_hub.choices import Value
 from model_hub.model_space import ModelSpace
 from model_hub.sharing import chosen_of
+from model_hub.spaces.nasbench101 import NasBench101
 from model_hub.spaces.nasnet import CellSpace
 from nas_search.oneshot.cells import build_cells
+from nas_search.oneshot.graphs import build_graphs
 from nas_search.oneshot.plans import Plan, RowPlan, SlicedPlan
 from nas_search.oneshot.sliced import KeptBlocks, slice_layers
 from nas_search.oneshot.switches import Row, Stage, Switch
@@ -28,6 +30,8 @@ def build(space: ModelSpace) -> tuple[nn.Module, Plan]:
     """
     if isinstance(space, CellSpace):
         return build_cells(space)
+    if isinstance(space, NasBench101):
+        return build_graphs(space)
     return build_slots(space)
 
 

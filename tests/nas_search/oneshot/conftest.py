@@ -32,6 +32,11 @@ SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
     "enas": ("ENAS", {"width": 4, "num_cells": 4, "dataset": "imagenet"}, 32),
     "nasnet": ("NASNet", {"width": 4, "num_cells": 3}, 8),
     "amoebanet": ("AmoebaNet", {"width": 4, "num_cells": 4, "auxiliary_loss": True}, 32),
+    "nasbench101": (
+        "NasBench101",
+        {"stem_out_channels": 8, "num_stacks": 2, "num_modules_per_stack": 2},
+        8,
+    ),
     "natssss": ("NatsSss", {"candidates": (4, 6, 8)}, 8),
     "vanilla": ("Vanilla", STAGES, 8),
     "residual-basic": ("ResidualBasic", STAGES | {"stem_width": (4, 8)}, 8),

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["Reduction", "either", "plain", "whole"]
+__all__ = ["Reduction", "either", "plain", "plain_arch", "whole"]
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 """How several runs of one configuration become one item."""
@@ -22,6 +22,13 @@ def plain(value: Any) -> Any:
         return operator.index(value)
     except TypeError:
         return value
+
+
+def plain_arch(arch: Any) -> Any:
+    """Return an architecture whose numbers may be numpy's as one that JSON can hold."""
+    if isinstance(arch, list | tuple):
+        return [plain(number) for number in arch]
+    return arch.tolist() if hasattr(arch, "tolist") else plain(arch)
 
 
 def either(name: str, value: Any) -> bool:

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from bench_client.connections import HttpSettings
 from bench_client.downloads import Download
-from bench_client.errors import SyntheticDataWarning
+from bench_client.errors import BenchError, SyntheticDataWarning
+from bench_client.known_tables import KnownTables
 from bench_client.late_imports import LateModule
 from bench_client.methods import Surface
 from bench_client.models.answers import ProvenanceMark
-from bench_client.operations import AwaitedClient, BlockingClient, Question, Rest
+from bench_client.operations import AwaitedClient, BlockingClient, KnownTable, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
 from bench_client.responses import MOST_ANSWER
 from bench_client.untrusted import cleaned
@@ -231,16 +232,26 @@ class BenchClient(Surface, BlockingClient):
         self._transport = transport
         self._closed = False
         self._notice = _SyntheticNotice()
+        self._tables = KnownTables()
 
     def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
         if isinstance(question, Rest):
             time.sleep(question.seconds)
             return cast("A", question.answer())
-        if isinstance(question, Download):
-            answer: A = self._transport.download(question)
-        else:
-            answer = self._transport.ask(question)
+        if isinstance(question, KnownTable):
+            known = self._tables.of(question)
+            if known is None:
+                known = self._tables.keep(self._transport.ask(question))
+            return cast("A", known)
+        try:
+            if isinstance(question, Download):
+                answer: A = self._transport.download(question)
+            else:
+                answer = self._transport.ask(question)
+        except BenchError:
+            self._tables.forget(question.benchmark)
+            raise
         self._notice.look_at(answer)
         return answer
 
@@ -336,16 +347,26 @@ class AsyncBenchClient(Surface, AwaitedClient):
         self._transport = transport
         self._closed = False
         self._notice = _SyntheticNotice()
+        self._tables = KnownTables()
 
     async def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
         if isinstance(question, Rest):
             await asyncio.sleep(question.seconds)
             return cast("A", question.answer())
-        if isinstance(question, Download):
-            answer: A = await self._transport.download(question)
-        else:
-            answer = await self._transport.ask(question)
+        if isinstance(question, KnownTable):
+            known = self._tables.of(question)
+            if known is None:
+                known = self._tables.keep(await self._transport.ask(question))
+            return cast("A", known)
+        try:
+            if isinstance(question, Download):
+                answer: A = await self._transport.download(question)
+            else:
+                answer = await self._transport.ask(question)
+        except BenchError:
+            self._tables.forget(question.benchmark)
+            raise
         self._notice.look_at(answer)
         return answer
 

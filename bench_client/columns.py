@@ -171,7 +171,9 @@ def _sources(model: type[BaseModel], among: frozenset[str] | None = None) -> _So
     whole: list[_Source | _Metrics] = []
     parts: list[_Source] = []
     for name, (kind, nullable) in types.items():
-        if name == "arch" and kind in _PARTS:
+        if name == "arch" and (places := getattr(model, "arch_places", 0)):
+            parts += _place_sources(places)
+        elif name == "arch" and kind in _PARTS:
             parts += _part_sources(kind)
             whole += [] if "arch_str" in types else [_source(name, kind, nullable=nullable)]
         elif _is_model(kind):
@@ -205,6 +207,14 @@ def _source(name: str, annotation: Any, *, nullable: bool) -> _Source:
     if kind is not None:
         return _Source(name, kind, nullable, attrgetter(name))
     return _Source(name, "text", nullable, partial(_json, attrgetter(name)))
+
+
+def _place_sources(places: int) -> list[_Source]:
+    """Return a column for each place of the architectures of a declared table."""
+    return [
+        _Source(f"choice{place + 1}", "text", True, partial(_part, place))  # noqa: FBT003 - a field
+        for place in range(places)
+    ]
 
 
 def _part_sources(kind: Any) -> list[_Source]:

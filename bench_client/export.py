@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from bench_client.arguments import Reduction, either, plain, whole
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError, ProvenanceMark, WireModel
-from bench_client.models.benchmarks import fields_of
+from bench_client.models.benchmarks import FieldDescription
 from bench_client.operations import Steps, ask
 
 __all__ = ["MEDIA_TYPES", "PROVENANCE_HEADER", "ExportDownload"]
@@ -122,13 +122,17 @@ def export_to(
     yield from ask(_question(benchmark, chosen, reduction, filters, lambda: nullcontext(file)))
 
 
-def columns_of(benchmark: str) -> dict[str, dict[str, str]]:
-    """Return unit and description of the columns of a benchmark's exports, by name."""
-    fields = [field for field in fields_of(benchmark) if field.kind != "intermediate"]
+def columns_of(fields: Iterable[FieldDescription]) -> dict[str, dict[str, str]]:
+    """Return unit and description of the columns of an export, by name.
+
+    Args:
+        fields: The fields of the benchmark's items.
+    """
     return {
         field.name: {"description": field.description}
         | ({} if field.unit is None else {"unit": field.unit})
         for field in fields
+        if field.kind != "intermediate"
     }
 
 

@@ -25,10 +25,10 @@ from bench_client.errors import (
 )
 from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models.answers import FieldError, ProvenanceMark
-from bench_client.models.benchmarks import fields_of
+from bench_client.models.benchmarks import FieldDescription, fields_of
 from bench_client.operations import Question, Topic
 from benchmark_db import answers
-from benchmark_db.catalog import INSTALLABLE, Catalog
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import (
     BenchmarkDataError,
     InvalidQuestionError,
@@ -38,6 +38,8 @@ from benchmark_db.errors import InvalidArchitectureError as InvalidSpellingError
 from benchmark_db.errors import UnsupportedQuestionError as NoSuchQuestionError
 from benchmark_db.export import export_table
 from benchmark_db.export_formats import format_named
+from benchmark_db.installed_dataset import InstalledDataset
+from benchmark_db.registry import INSTALLABLE
 
 __all__ = ["AsyncLocalTransport", "LocalTransport"]
 
@@ -107,7 +109,7 @@ class LocalTransport:
                 name,
                 question.filters,
                 reduction=question.options["reduction"],
-                fields=columns_of(name),
+                fields=columns_of(_fields(self._catalog.entry(name))),
             )
             with question.opened() as file:
                 format_named(question.form).write(table, file)
@@ -170,7 +172,15 @@ def _benchmark(catalog: Catalog, question: Question[Any]) -> answers.Answer:
 
 
 def _described(catalog: Catalog, name: str) -> answers.Answer:
-    return {**answers.benchmark_answer(catalog, name), "fields": fields_of(name)}
+    return {
+        **answers.benchmark_answer(catalog, name),
+        "fields": _fields(catalog.entry(name)),
+    }
+
+
+def _fields(installed: InstalledDataset) -> list[FieldDescription]:
+    """Return the fields of the items of what is installed."""
+    return fields_of(installed.description.name, installed.spec)
 
 
 def _computed_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from bench_client.errors import BenchmarkNotInstalledError
 from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Question, Steps, ask
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         nds,
         oracle,
         submissions,
+        tables,
     )
 else:
     artifacts = LateModule("bench_client.artifacts")
@@ -34,6 +34,7 @@ else:
     nds = LateModule("bench_client.nds")
     oracle = LateModule("bench_client.oracle")
     submissions = LateModule("bench_client.submissions")
+    tables = LateModule("bench_client.tables")
 
 __all__ = ["Surface"]
 
@@ -46,7 +47,19 @@ _QUERIES: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = M
         "hw-nas-bench": lambda: nasbench201.hardware_nb201,
     }
 )
-"""The query of each benchmark, by its name."""
+"""The query of each benchmark that has its own, by its name."""
+
+_QUERIES_MANY: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = (
+    MappingProxyType(
+        {
+            "nasbench101": lambda: nasbench101.query_nb101_many,
+            "nasbench201": lambda: nasbench201.query_nb201_many,
+            "natssss": lambda: natssss.query_natssss_many,
+            "nds": lambda: nds.query_nds_many,
+        }
+    )
+)
+"""The query for many architectures of each benchmark that has its own."""
 
 
 def benchmarks() -> Steps[list[models.BenchmarkInfo]]:
@@ -72,20 +85,44 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
     `query("nasbench201", arch, 200, "cifar100", reduction="mean")` is
     `query_nb201(arch, 200, "cifar100", reduction="mean")`.
 
+    A declared table is asked by its architecture, its axes in order, and the label of a run.
+
     Args:
         benchmark: Name of the benchmark.
         filters: The filters of its query, in order.
         options: The filters and options of its query, by name.
 
     Raises:
-        BenchmarkNotInstalledError: This client knows no benchmark of this name.
+        InvalidRequestError: A filter is unknown or malformed.
+        BenchmarkNotInstalledError: There is no such benchmark.
     """
     if benchmark not in _QUERIES:
-        known = ", ".join(_QUERIES)
-        raise BenchmarkNotInstalledError(
-            f"this client knows no benchmark {benchmark!r:.80}; known are {known}"
-        )
+        return (yield from tables.query_table(benchmark, *filters, **options))
     return (yield from _QUERIES[benchmark]()(*filters, **options))
+
+
+def query_many(
+    benchmark: str, archs: Iterable[Any], *filters: Any, **options: Any
+) -> Steps[list[Any]]:
+    """Return what the named benchmark's own query for many architectures returns.
+
+    `query_many("nasbench201", archs, 200, "cifar100")` is `query_nb201_many(archs, 200,
+    "cifar100")`. A declared table is asked by the filters that it declares.
+
+    Args:
+        benchmark: Name of the benchmark.
+        archs: The architectures, each in any of its spellings.
+        filters: The filters of its query, in order.
+        options: The filters and options of its query, by name.
+
+    Raises:
+        InvalidArchitectureError: Some architectures are malformed; it says which.
+        BenchmarkNotInstalledError: There is no such benchmark.
+        UnsupportedQuestionError: It has no runs.
+    """
+    if benchmark in _QUERIES_MANY:
+        return (yield from _QUERIES_MANY[benchmark]()(archs, *filters, **options))
+    return (yield from tables.query_table_many(benchmark, archs, *filters, **options))
 
 
 class Surface:
@@ -94,6 +131,7 @@ class Surface:
     benchmarks = Operation(lambda: benchmarks)
     benchmark = Operation(lambda: benchmark)
     query = Operation(lambda: query)
+    query_many = Operation(lambda: query_many)
 
     top = Operation(lambda: oracle.top)
     pareto = Operation(lambda: oracle.pareto)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from bench_client.arguments import Reduction, plain
+from bench_client.arguments import Reduction, plain_arch
 from bench_client.frames import Batch, Items
 from bench_client.models.natssss import NatsSssArchitecture, NatsSssCurves, NatsSssStats
 from bench_client.nats_bench import RunFilters, RunQuestions
@@ -25,18 +25,11 @@ Channels: TypeAlias = str | int | Sequence[int]
 _NAME: Final = "natssss"
 
 
-def _sendable(arch: Any) -> Any:
-    """Return an architecture whose numbers may be numpy's as one that JSON can hold."""
-    if isinstance(arch, list | tuple):
-        return [plain(number) for number in arch]
-    return arch.tolist() if hasattr(arch, "tolist") else plain(arch)
-
-
 _QUESTIONS: Final = RunQuestions(
     name=_NAME,
     stats=NatsSssStats,
     curves=NatsSssCurves,
-    sendable=_sendable,
+    sendable=plain_arch,
 )
 
 
@@ -141,5 +134,5 @@ def describe_natssss(arch: Channels) -> Steps[NatsSssArchitecture]:
     Raises:
         InvalidArchitectureError: It is malformed.
     """
-    options = {"arch": _sendable(arch)}
+    options = {"arch": plain_arch(arch)}
     return (yield from ask(Question("architecture", NatsSssArchitecture, _NAME, options=options)))

@@ -43,6 +43,7 @@ __all__ = [
     "AwaitedClient",
     "BlockingClient",
     "Held",
+    "KnownTable",
     "Nothing",
     "Operation",
     "Question",
@@ -133,6 +134,11 @@ class Held(Question[A]):
 
     seconds: float = field(kw_only=True)
     at_once: Question[A] = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTable(Question[A]):
+    """Asks what a declared table is; answered by its models, which the client keeps."""
 
 
 class Nothing(BaseModel, defer_build=True):

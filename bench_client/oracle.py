@@ -8,8 +8,7 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
-from bench_client.arguments import plain, whole
-from bench_client.errors import BenchmarkNotInstalledError
+from bench_client.arguments import plain, plain_arch, whole
 from bench_client.frames import Items
 from bench_client.models.nasbench101 import Nb101Config, Nb101Hash
 from bench_client.models.nasbench201 import Nb201Architecture, Nb201Config
@@ -26,6 +25,7 @@ from bench_client.models.oracle import (
 )
 from bench_client.operations import Question, Steps, Topic, ask
 from bench_client.pages import item_model
+from bench_client.tables import known_table
 
 __all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
 
@@ -48,6 +48,7 @@ _ARCHITECTURES: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
 _DISTRIBUTIONS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
     {**dict.fromkeys(_CONFIGS, Found[Distribution]), "nds": NdsDistributions}
 )
+"""Answers to `distribution`; those of declared tables are as most are."""
 
 
 def top(
@@ -83,7 +84,8 @@ def top(
     """
     options = {"metric": metric, "n": whole("n", n)}
     filters = _filters(dataset, num_epochs, more)
-    answer = _of(Found, _of(Ranked, _model(_CONFIGS, benchmark)))
+    config = yield from _config(benchmark)
+    answer = _of(Found, _of(Ranked, config))
     return (yield from _items("top", answer, benchmark, filters, options))
 
 
@@ -111,7 +113,8 @@ def pareto(
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
     filters = _filters(dataset, num_epochs, more)
-    answer = _of(Found, _of(TradeOff, _model(_CONFIGS, benchmark)))
+    config = yield from _config(benchmark)
+    answer = _of(Found, _of(TradeOff, config))
     return (yield from _items("pareto", answer, benchmark, filters, {"x": x, "y": y}))
 
 
@@ -122,6 +125,7 @@ def rank(
     metric: str,
     dataset: str | None = None,
     num_epochs: int | None = None,
+    **more: Any,
 ) -> Steps[Standing[Any] | None]:
     """Return where an architecture stands among all by a metric; None if it has no value of it.
 
@@ -131,6 +135,7 @@ def rank(
         metric: As for `top`.
         dataset: As for `top`.
         num_epochs: As for `top`.
+        more: Other axes of a declared table.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
@@ -138,9 +143,10 @@ def rank(
         UnsupportedQuestionError: The question has no meaning for the benchmark.
         BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, {})
-    options = {"arch": plain(arch), "metric": metric}
-    answer = _of(Found, _of(Standing, _model(_CONFIGS, benchmark)))
+    filters = _filters(dataset, num_epochs, more)
+    options = {"arch": plain_arch(arch), "metric": metric}
+    config = yield from _config(benchmark)
+    answer = _of(Found, _of(Standing, config))
     items = yield from _items("rank", answer, benchmark, filters, options)
     return items[0] if items else None
 
@@ -173,7 +179,7 @@ def distribution(
     """
     filters = _filters(dataset, num_epochs, more)
     options = {"metric": metric, "points": whole("points", points)}
-    answer = _model(_DISTRIBUTIONS, benchmark)
+    answer = _DISTRIBUTIONS.get(benchmark, Found[Distribution])
     return (yield from _items("distribution", answer, benchmark, filters, options))
 
 
@@ -197,7 +203,8 @@ def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     options = {"n": whole("n", n), "seed": whole("seed", seed)}
-    answer = _of(Sampled, _model(_ARCHITECTURES, benchmark))
+    architecture = yield from _architecture(benchmark)
+    answer = _of(Sampled, architecture)
     return (yield from _items("random", answer, benchmark, {}, options))
 
 
@@ -220,8 +227,9 @@ def neighbors(benchmark: str, arch: Any) -> Steps[Items[Any]]:
         UnsupportedQuestionError: The architectures of the benchmark have no neighbors: NDS.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
-    options = {"arch": plain(arch)}
-    answer = _of(Found, _model(_ARCHITECTURES, benchmark))
+    options = {"arch": plain_arch(arch)}
+    architecture = yield from _architecture(benchmark)
+    answer = _of(Found, architecture)
     return (yield from _items("neighbors", answer, benchmark, {}, options))
 
 
@@ -249,9 +257,15 @@ def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:
     return cast("type[BaseModel]", frame[inner])
 
 
-def _model(models: Mapping[str, type[BaseModel]], benchmark: str) -> type[BaseModel]:
-    if benchmark not in models:
-        raise BenchmarkNotInstalledError(
-            f"this client knows no benchmark {benchmark!r:.80}; known are {', '.join(models)}"
-        )
-    return models[benchmark]
+def _config(benchmark: str) -> Steps[type[BaseModel]]:
+    """Return the model of a benchmark's configurations; for a declared table it is asked for."""
+    if benchmark in _CONFIGS:
+        return _CONFIGS[benchmark]
+    return (yield from known_table(benchmark)).config
+
+
+def _architecture(benchmark: str) -> Steps[type[BaseModel]]:
+    """Return the model of the names of a benchmark's architectures, as `_config` does."""
+    if benchmark in _ARCHITECTURES:
+        return _ARCHITECTURES[benchmark]
+    return (yield from known_table(benchmark)).architecture

@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
@@ -297,7 +297,8 @@ class AggregateSums:
             columns[name] = _summed(table)
         self._put_counted(columns, keys[:, starts])
         of_part: dict[Part, list[int]] = {}
-        for place, part in enumerate(zip(*(column.tolist() for column in parts), strict=True)):
+        named = zip(*(column.tolist() for column in parts), strict=True) if parts else repeat(())
+        for place, part in zip(range(len(starts)), named, strict=False):
             of_part.setdefault(part, []).append(place)
         for part, places in of_part.items():
             pieces = self._found.setdefault(part, {name: [] for name in columns})

@@ -206,6 +206,7 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
     return {
         **asdict(installed.description),
         "provenance": asdict(installed.provenance),
+        **({} if installed.spec is None else {"spec": installed.spec.json()}),
     }
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 
@@ -27,6 +27,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
+from benchmark_db.metrics import Metric, metrics_of_runs
 from benchmark_db.questions import (
     MAX_BATCH,
     MAX_CURVES,
@@ -41,6 +42,7 @@ from benchmark_db.questions import (
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_db.sampling import sample_numbers
+from benchmark_spec import OpenSpace
 
 __all__ = ["Benchmark"]
 
@@ -56,25 +58,27 @@ class Benchmark(InstalledDataset):
     """
 
     counted = "runs"
-    key_columns: ClassVar[tuple[str, ...]]
+    key_columns: tuple[str, ...]
     """Columns that tell configurations apart: with the label, the key of a run."""
-    config_columns: ClassVar[tuple[str, ...]]
+    config_columns: tuple[str, ...]
     """The key columns and those that merely describe a configuration."""
-    label: ClassVar[str]
+    label: str
     """What tells the runs of one configuration apart: `seed` or `repeat`."""
-    run_column: ClassVar[str | None] = None
+    run_column: str | None = None
     """Where two runs of a configuration may share their label: the column that counts its runs,
     which takes the label's place in the key."""
-    stats: ClassVar[tuple[str, ...]]
-    curves: ClassVar[tuple[str, ...]]
+    labelled: bool = True
+    """Whether items show it: not where there is one run of everything."""
+    stats: tuple[str, ...]
+    curves: tuple[str, ...]
     filters: Mapping[str, Filter]
     """By the name callers use; `arch` reads every spelling of an architecture into a column that
     is among `config_columns`."""
-    sortable: ClassVar[tuple[str, ...]] = ()
+    sortable: tuple[str, ...] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
-    may_be_counted: ClassVar[tuple[str, ...]] = ()
+    may_be_counted: tuple[str, ...] = ()
     """Statistics that follow from the configuration and are counted where its runs disagree."""
-    kept_configs: ClassVar[int] = 4_096
+    kept_configs: int = 4_096
     """How many `config` objects are kept to be sent again."""
 
     def __init__(self, path: Path) -> None:
@@ -86,13 +90,22 @@ class Benchmark(InstalledDataset):
         self._maker = ItemMaker(
             config=lru_cache(maxsize=self.kept_configs)(self.config),
             config_width=len(self.config_columns),
-            label=self.label,
+            label=self.label if self.labelled else None,
             stats=self.stats,
             curves=self.curves,
             unpack=self.unpack,
             may_be_counted=bool(self.may_be_counted),
             counted=self.counted_statistics,
         )
+
+    @classmethod
+    def numbered_space(cls) -> OpenSpace | None:
+        """Return the space of its architectures; None where they have no numbers of their own."""
+        return None
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return its own metrics, those of its runs, by name."""
+        return metrics_of_runs(self.description.name, self.stats)
 
     @property
     def columns(self) -> tuple[str, ...]:

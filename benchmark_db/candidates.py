@@ -15,7 +15,7 @@ from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.items import Item
-from benchmark_db.metrics import METRICS, Bound, Metric
+from benchmark_db.metrics import Bound, Metric
 from benchmark_db.questions import Filter, choice, known_filters, listed
 
 __all__ = ["Candidates"]
@@ -60,12 +60,12 @@ class Candidates:
         """
         if metric.lies_in == metric.benchmark:
             aggregates = self.benchmark.aggregates
-            columns = [aggregates.means(part, metric.name) for part in self.parts]
+            columns = [aggregates.means(part, metric.column) for part in self.parts]
         else:
             other = self._catalog.entry(metric.lies_in)
             (part,) = other.parts(self._filters)
             numbers = other.aggregates.numbers(part)
-            costs = other.aggregates.means(part, metric.name)
+            costs = other.aggregates.means(part, metric.column)
             columns = [aligned(wanted, numbers, costs) for wanted in self._numbers]
         # Filters may leave no part at all.
         return columns[0] if len(columns) == 1 else np.concatenate([np.empty(0), *columns])
@@ -88,10 +88,10 @@ class Candidates:
             known = [_told(self.benchmark.part_named(part)) for part in self._parts_with_runs()]
             asked = {name: self._filters.get(name) for name in self.benchmark.parts_by}
             raise InvalidQuestionError(
-                next(iter(asked)),
+                next(iter(asked), field),
                 f"{title}: there are no runs of {_told(asked)}; there are of {listed(known)}",
             )
-        metrics = METRICS[self.benchmark.description.name]
+        metrics = self._catalog.metrics(self.benchmark.description.name)
         known = [
             name
             for name, other in metrics.items()
@@ -103,6 +103,21 @@ class Candidates:
             f"{title} records no {metric.name} of {where if len(self.parts) == 1 else 'these'}; "
             f"recorded are {', '.join(known) or 'none'}",
         )
+
+    def meant(self, metric: Metric) -> Metric:
+        """Return a metric with the unit and the direction that it has in these parts."""
+        if not metric.by or len(self.parts) != 1:
+            return metric
+        return metric.within(self.benchmark.part_named(self.parts[0]))
+
+    def loss(self, metric: Metric, field: str) -> NDArray[np.float64]:
+        """Return the values of a metric, turned so that the smaller is the better.
+
+        Raises:
+            InvalidQuestionError: As for `recorded`.
+        """
+        values = self.recorded(metric, field)
+        return -values if self.meant(metric).larger_is_better else values
 
     def _parts_with_runs(self) -> list[Part]:
         aggregates = self.benchmark.aggregates

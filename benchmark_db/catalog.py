@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.errors import (
@@ -14,23 +14,12 @@ from benchmark_db.errors import (
 )
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.installed_dataset import InstalledDataset
-from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.natssss.benchmark import NatsSss
-from benchmark_db.nds.benchmark import Nds
+from benchmark_db.metrics import Metric
+from benchmark_db.registry import BENCHMARKS, INSTALLABLE, METRICS
+from benchmark_db.tabular.benchmark import Tabular
+from benchmark_db.tabular.stored_spec import declared_tables
 
-__all__ = ["BENCHMARKS", "INSTALLABLE", "Catalog"]
-
-BENCHMARKS: Final[Mapping[str, type[Benchmark]]] = {
-    benchmark.description.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
-}
-"""Every benchmark this version knows, by name."""
-
-INSTALLABLE: Final[Mapping[str, type[InstalledDataset]]] = {
-    **BENCHMARKS,
-    HwNasBench.description.name: HwNasBench,
-}
-"""Everything this version can install: the benchmarks, and what is no benchmark of runs."""
+__all__ = ["Catalog"]
 
 
 class Catalog:
@@ -46,14 +35,18 @@ class Catalog:
     def __init__(self, directory: Path, *, connections: int = 1) -> None:
         self._opened: dict[str, InstalledDataset] = {}
         self._refused: dict[str, str] = {}
-        for name, installed in INSTALLABLE.items():
+        kinds: dict[str, Callable[[Path], InstalledDataset]] = dict(INSTALLABLE)
+        for name in declared_tables(directory):
+            kinds.setdefault(name, Tabular)
+        for name, installed in kinds.items():
             path = directory / f"{name}.db"
             if path.exists():
                 try:
-                    self._opened[name] = installed(path)
+                    self._opened[name] = _opened_as(name, installed, path)
                     self._opened[name].database.reserve(connections)
                 except UnusableDatabaseError as error:
                     self._refused[name] = str(error)
+        self._metrics = {name: self._metrics_of(name) for name in (*BENCHMARKS, *self._opened)}
 
     @property
     def installed(self) -> dict[str, InstalledDataset]:
@@ -103,6 +96,19 @@ class Catalog:
             return found
         raise self._missing(name, INSTALLABLE)
 
+    def metrics(self, name: str) -> Mapping[str, Metric]:
+        """Return the metrics of a benchmark, those of tables joined to it among them, by name.
+
+        Those of the benchmarks that the program knows are there whether or not they are installed.
+
+        Raises:
+            UnknownBenchmarkError: There is no such benchmark, or it is not installed.
+        """
+        found = self._metrics.get(name)
+        if found is None:
+            raise self._missing(name, BENCHMARKS)
+        return found
+
     def hardware(self) -> HwNasBench:
         """Return the hardware costs of NAS-Bench-201.
 
@@ -117,7 +123,15 @@ class Catalog:
         for installed in self._opened.values():
             installed.close()
 
+    def _metrics_of(self, name: str) -> Mapping[str, Metric]:
+        opened = self._opened.get(name)
+        own = opened.metrics() if isinstance(opened, Benchmark) else {}
+        joined = [other for other in self._opened.values() if other.joined_to == name]
+        added = {key: metric for other in joined for key, metric in other.joined_metrics().items()}
+        return {**METRICS.get(name, own), **added}
+
     def _missing(self, name: str, known: Iterable[str]) -> BenchmarkDataError:
+        known = dict.fromkeys((*known, *self._opened, *self._refused))
         if name not in known:
             return UnknownBenchmarkError(
                 f"there is no benchmark {name!r:.80}; known are {', '.join(known)}"
@@ -134,3 +148,16 @@ class Catalog:
             f"{name} is not installed: make its database with `nbs generate {name} RAW`, RAW being "
             "the raw archive (a server reads it when it is started anew)"
         )
+
+
+def _opened_as(
+    name: str, installed: Callable[[Path], InstalledDataset], path: Path
+) -> InstalledDataset:
+    """Return what is installed in a file, which must be named after it."""
+    found = installed(path)
+    if found.description.name != name:
+        found.close()
+        raise UnusableDatabaseError(
+            f"{path.name} holds {found.description.name}: call it {found.description.name}.db"
+        )
+    return found

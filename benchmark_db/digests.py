@@ -126,13 +126,17 @@ _ROWS_IN_CHUNK: Final = 1000
 """Rows digested together, column by column: part of what the digest means."""
 
 
-def content_digest(runs: Iterable[Row]) -> str:
+def content_digest(runs: Iterable[Row], *, described: str = "") -> str:
     """Return ``sha256:…`` over all runs in key order.
 
     Two databases answer alike if and only if their digests are equal: the digest covers every
     configuration, statistic and curve, and neither the archive's layout nor the time of making.
+
+    Args:
+        runs: The runs.
+        described: Digest of the description that says what they mean, where a file carries it.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(described.encode())
     rows = iter(runs)
     while chunk := list(islice(rows, _ROWS_IN_CHUNK)):
         *columns, curves = zip(*chunk, strict=True)

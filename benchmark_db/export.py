@@ -43,6 +43,7 @@ from benchmark_db.nats_bench.tables import DATASETS
 from benchmark_db.natssss import architecture as natssss
 from benchmark_db.nds.specification import expanded_cell
 from benchmark_db.questions import MAX_LIMIT, checked_reduction, known_filters
+from benchmark_db.tabular.benchmark import Tabular
 
 __all__ = [
     "CONFIG_COLUMNS",
@@ -168,7 +169,22 @@ CONFIG_COLUMNS: Final[Mapping[str, tuple[ConfigColumn, ...]]] = {
         ConfigColumn("cell_spec", "text", "genotype", _cell_spec),
     ),
 }
-"""The columns of each benchmark's configurations, in order."""
+"""The columns of the configurations of each benchmark with a class of its own, in order."""
+
+
+def _config_columns(benchmark: Benchmark) -> tuple[ConfigColumn, ...]:
+    """Return the columns of a benchmark's configurations; of a declared table by what it says."""
+    if not isinstance(benchmark, Tabular):
+        return CONFIG_COLUMNS[benchmark.description.name]
+    space = benchmark.arch_space
+    text = lru_cache(_KEPT)(lambda number: str(space.names(number)["arch_str"]))
+    axes = (
+        ConfigColumn(axis.name, axis.kind, axis.name, axis.values.__getitem__)
+        if axis.kind == "text"
+        else _same(axis.name, axis.kind)
+        for axis in benchmark.spec.axes
+    )
+    return (_INDEX, ConfigColumn("arch_str", "text", "arch_index", text), *axes)
 
 
 Fields: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -260,12 +276,9 @@ class _RunTable(ExportTable):
         reduction: str | None,
         **reading: Any,
     ) -> None:
-        self._config = CONFIG_COLUMNS[benchmark.description.name]
-        recorded = (
-            Column(benchmark.label, "integer"),
-            _NUM_RUNS,
-            *(Column(name, "number") for name in benchmark.stats),
-        )
+        self._config = _config_columns(benchmark)
+        labels = (Column(benchmark.label, "integer"), _NUM_RUNS) if benchmark.labelled else ()
+        recorded = (*labels, *(Column(name, "number") for name in benchmark.stats))
         self._how = checked_reduction(reduction)
         if self._how is not None and benchmark.may_be_counted:
             recorded = (*recorded, Column(SIZE_SOURCE, "text"))

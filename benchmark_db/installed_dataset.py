@@ -6,17 +6,20 @@ Benchmarks (tables of runs) and cost tables both derive from it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from benchmark_db.aggregates import Aggregates, AggregateSums, Part
 from benchmark_db.database import ReadOnlyDatabase
+from benchmark_db.digests import content_digest
 from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
 from benchmark_db.items import Row
+from benchmark_db.metrics import Metric
 from benchmark_db.provenance import Description, read_provenance
 from benchmark_db.questions import Filter, known_filters
 from benchmark_db.run_source import RunSource
+from benchmark_spec import BenchmarkSpec
 
 __all__ = ["InstalledDataset"]
 
@@ -34,28 +37,32 @@ class InstalledDataset(ABC):
         UnusableDatabaseError: The file is not a database of this data and schema.
     """
 
-    description: ClassVar[Description]
-    schema_version: ClassVar[int]
-    source: ClassVar[RunSource]
+    description: Description
+    schema_version: int
+    source: RunSource
     """The tables of its rows."""
-    key_columns: ClassVar[tuple[str, ...]]
+    key_columns: tuple[str, ...]
     """Columns that identify what an item of an answer is of, in the order of answers."""
     filters: Mapping[str, Filter]
     """By the name callers use; `arch` reads every spelling of an architecture into a column."""
-    counted: ClassVar[str]
+    counted: str
     """What a row is, in the plural: `contents` of the provenance counts them under this name."""
 
-    numbered_by: ClassVar[str]
+    numbered_by: str
     """The key column that numbers the candidates of rankings (for NDS: what was trained)."""
-    parts_by: ClassVar[tuple[str, ...]]
+    parts_by: tuple[str, ...]
     """The key columns that must be equal for numbers to be comparable."""
-    compared: ClassVar[tuple[str, ...]]
+    compared: tuple[str, ...]
     """The columns whose means over runs are precomputed, for rankings."""
 
-    page_size: ClassVar[int] = 16_384
+    spec: BenchmarkSpec | None = None
+    """Its description as its file carries it; None where it is part of the program."""
+    joined_to: str | None = None
+    """The benchmark whose architectures it measures: its columns are metrics of that one, too."""
+    page_size: int = 16_384
     """Bytes a page of the file: five curve rows of 200 epochs fill one of 16 KiB, where each would
     waste a fifth of smaller ones."""
-    cache_kib: ClassVar[int] = 1024
+    cache_kib: int = 1024
     """Page cache of each connection, in KiB."""
 
     def __init__(self, path: Path) -> None:
@@ -140,6 +147,14 @@ class InstalledDataset(ABC):
         """Return how many rows there are in all."""
         ((count,),) = self.database.rows(self.database.compile(self.source.count()))
         return int(count)
+
+    def joined_metrics(self) -> Mapping[str, Metric]:
+        """Return the metrics that it adds to the benchmark it is joined to."""
+        return {}
+
+    def digest_of(self, rows: Iterable[Row]) -> str:
+        """Return the content digest of rows such as `all_rows` yields."""
+        return content_digest(rows)
 
     def close(self) -> None:
         """Close the database."""

@@ -56,7 +56,8 @@ class ItemMaker:
     Attributes:
         config: Gives the `config` object for the configuration columns of a row.
         config_width: How many columns those are.
-        label: Name of the column that follows them.
+        label: Name of the column that follows them; None where an item shows neither label nor
+            number of runs, because there is one run of everything.
         stats: Names of the statistics that follow the label.
         curves: Names of the packed curves.
         unpack: Gives the curves of a row that ends with the packed ones.
@@ -67,7 +68,7 @@ class ItemMaker:
 
     config: Callable[..., Item]
     config_width: int
-    label: str
+    label: str | None
     stats: tuple[str, ...]
     curves: tuple[str, ...]
     unpack: Callable[[Row], Curves]
@@ -85,8 +86,9 @@ class ItemMaker:
 
     def _of_run(self, row: Row, shape: CurveShape | None) -> tuple[Row, Item]:
         width = self.config_width
-        label = row[width]
-        item = {"config": self.config(*row[:width]), self.label: label, "num_runs": 1}
+        item: Item = {"config": self.config(*row[:width])}
+        if self.label is not None:
+            item[self.label], item["num_runs"] = row[width], 1
         if shape != "columns":
             item.update(zip(self.stats, row[width + 1 :], strict=False))
         if shape is not None:
@@ -98,7 +100,9 @@ class ItemMaker:
     ) -> tuple[Row, Item]:
         width = self.config_width
         config = runs[0][:width]
-        item: Item = {"config": self.config(*config), self.label: None, "num_runs": len(runs)}
+        item: Item = {"config": self.config(*config)}
+        if self.label is not None:
+            item[self.label], item["num_runs"] = None, len(runs)
         if shape != "columns":
             columns = list(zip(*runs, strict=True))[width + 1 :]
             for name, values in zip(self.stats, columns, strict=False):

@@ -1,26 +1,23 @@
-"""Registry of metrics: every number that architectures can be ranked, bounded or compared by.
+"""Metrics: every number that architectures can be ranked, bounded or compared by.
 
 A metric is data: which benchmark it belongs to, its unit, which way is better, and where its number
-lies. Statistics of runs and costs on devices are the same kind of thing here.
+lies. Statistics of runs, costs on devices and columns of joined tables are the same kind of thing
+here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from benchmark_db.benchmark import Benchmark
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.hw_nas_bench.costs import HwNasBench
-from benchmark_db.hw_nas_bench.tables import METRICS as COSTS
-from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench201.benchmark import NasBench201
-from benchmark_db.natssss.benchmark import NatsSss
-from benchmark_db.nds.benchmark import Nds
 from benchmark_db.questions import number
+from benchmark_spec import BenchmarkSpec
 
-__all__ = ["BOUND_SIDES", "METRICS", "Bound", "Metric", "bounds_named", "metric_named"]
+__all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "metric_named"]
+__all__ += ["metrics_of_costs", "metrics_of_runs", "metrics_of_spec"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,9 @@ class Metric:
         unit: Its unit, as the wire names it.
         larger_is_better: Which way is better.
         lies_in: Name of the published data that holds its numbers: the benchmark itself, or a
-            table of costs that is joined to it.
+            table that is joined to it.
+        column: Its name there.
+        by: Where unit and direction depend on an axis: both by axis and value.
     """
 
     name: str
@@ -41,6 +40,18 @@ class Metric:
     unit: str
     larger_is_better: bool
     lies_in: str
+    column: str
+    by: Mapping[str, Mapping[Any, tuple[str, bool]]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def within(self, part: Mapping[str, Any]) -> Metric:
+        """Return the metric with unit and direction of a part, whose values are given by axis."""
+        for axis, values in self.by.items():
+            if part.get(axis) in values:
+                unit, larger = values[part[axis]]
+                return replace(self, unit=unit, larger_is_better=larger)
+        return self
 
 
 class _Quantity(NamedTuple):
@@ -71,13 +82,53 @@ _COST_QUANTITIES: Final[Mapping[str, _Quantity]] = {
 """By the last word of a cost's name."""
 
 
-def _of_runs(benchmark: type[Benchmark]) -> dict[str, Metric]:
-    name = benchmark.description.name
-    return _metrics(benchmark.stats, name, name, _QUANTITIES)
+def metrics_of_runs(benchmark: str, stats: Iterable[str]) -> Mapping[str, Metric]:
+    """Return the metrics of a benchmark whose statistics are named after what they measure."""
+    return _metrics(stats, benchmark, benchmark, _QUANTITIES)
+
+
+def metrics_of_costs(benchmark: str, costs: Iterable[str], lies_in: str) -> Mapping[str, Metric]:
+    """Return the metrics that a table of costs adds to a benchmark."""
+    return _metrics(costs, benchmark, lies_in, _COST_QUANTITIES)
+
+
+def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Mapping[str, Metric]:
+    """Return the metrics of a declared table.
+
+    Args:
+        spec: Its description.
+        joined_to: The benchmark whose metrics they become, as `TABLE.STATISTIC`; None: its own.
+    """
+    metrics = {}
+    for stat in spec.stats:
+        name = stat.name if joined_to is None else f"{spec.name}.{stat.name}"
+        by: dict[str, dict[Any, tuple[str, bool]]] = {}
+        for axis in spec.axes:
+            units, betters = stat.unit_by.get(axis.name, {}), stat.better_by.get(axis.name, {})
+            differing = {
+                value: (
+                    units.get(str(value), stat.unit),
+                    betters.get(str(value), stat.better) == "larger",
+                )
+                for value in axis.values
+                if str(value) in units or str(value) in betters
+            }
+            if differing:
+                by[axis.name] = differing
+        metrics[name] = Metric(
+            name=name,
+            benchmark=joined_to or spec.name,
+            unit=stat.unit,
+            larger_is_better=stat.better == "larger",
+            lies_in=spec.name,
+            column=stat.name,
+            by=by,
+        )
+    return metrics
 
 
 def _metrics(
-    names: tuple[str, ...], benchmark: str, lies_in: str, quantities: Mapping[str, _Quantity]
+    names: Iterable[str], benchmark: str, lies_in: str, quantities: Mapping[str, _Quantity]
 ) -> dict[str, Metric]:
     metrics = {}
     for name in names:
@@ -88,21 +139,10 @@ def _metrics(
             unit=quantity.unit,
             larger_is_better=quantity.larger_is_better,
             lies_in=lies_in,
+            column=name,
         )
     return metrics
 
-
-_HARDWARE: Final = _metrics(
-    COSTS, NasBench201.description.name, HwNasBench.description.name, _COST_QUANTITIES
-)
-
-METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
-    NasBench101.description.name: _of_runs(NasBench101),
-    NasBench201.description.name: {**_of_runs(NasBench201), **_HARDWARE},
-    NatsSss.description.name: _of_runs(NatsSss),
-    Nds.description.name: _of_runs(Nds),
-}
-"""The metrics of each benchmark, by name."""
 
 BOUND_SIDES: Final = ("min", "max")
 """What a bound's name starts with, before the metric's."""
@@ -116,29 +156,29 @@ class Bound(NamedTuple):
     value: float
 
 
-def metric_named(benchmark: str, name: Any, *, field: str = "metric") -> Metric:
+def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metric") -> Metric:
     """Return a metric of a benchmark.
 
     Args:
-        benchmark: Name of the benchmark.
+        metrics: The metrics of the benchmark, by name.
         name: Name of the metric.
         field: Which field of the question gives it.
 
     Raises:
-        InvalidQuestionError: The benchmark has no metrics, or none of this name.
+        InvalidQuestionError: There is none of this name.
     """
-    metrics = METRICS.get(benchmark, {})
     if not isinstance(name, str) or name not in metrics:
-        known = f"known are {', '.join(metrics)}" if metrics else f"{benchmark} has none"
-        raise InvalidQuestionError(field, f"unknown metric {shown(name)}; {known}")
+        raise InvalidQuestionError(
+            field, f"unknown metric {shown(name)}; known are {', '.join(metrics)}"
+        )
     return metrics[name]
 
 
-def bounds_named(benchmark: str, given: Mapping[str, Any]) -> list[Bound]:
+def bounds_named(metrics: Mapping[str, Metric], given: Mapping[str, Any]) -> list[Bound]:
     """Return the bounds that a question sets.
 
     Args:
-        benchmark: Name of the benchmark.
+        metrics: The metrics of the benchmark, by name.
         given: Numbers by `min_` or `max_` and the name of a metric; None is no bound.
 
     Raises:
@@ -151,7 +191,7 @@ def bounds_named(benchmark: str, given: Mapping[str, Any]) -> list[Bound]:
             raise InvalidQuestionError(
                 name, f"unknown field {shown(name)}; a bound is min_ or max_ and a metric"
             )
-        bound = Bound(metric_named(benchmark, metric, field=name), side, 0.0)
+        bound = Bound(metric_named(metrics, metric, field=name), side, 0.0)
         if value is not None:
             bounds.append(bound._replace(value=number(name)(value)))
     return bounds

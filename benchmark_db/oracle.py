@@ -50,11 +50,11 @@ def top(
     """
     if type(n) is not int or not 1 <= n <= MAX_LIMIT:
         raise InvalidQuestionError("n", f"{shown(n)} is not in 1 to {MAX_LIMIT}")
-    asked = metric_named(benchmark, metric)
-    limits = bounds_named(benchmark, bounds)
+    asked = metric_named(catalog.metrics(benchmark), metric)
+    limits = bounds_named(catalog.metrics(benchmark), bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    values = candidates.recorded(asked, "metric")
-    places = _best(_loss(values, asked), candidates.within(limits), n)
+    losses = candidates.loss(asked, "metric")
+    places = _best(losses, candidates.within(limits), n)
     shown_metrics = _unique([asked, *(bound.metric for bound in limits)])
     items = _items(candidates, places, shown_metrics)
     return [
@@ -77,11 +77,12 @@ def pareto(
     Arguments and errors are those of `top`, with two metrics; the best by `x` comes first, and
     candidates that agree in both are all returned.
     """
-    first, second = metric_named(benchmark, x, field="x"), metric_named(benchmark, y, field="y")
-    limits = bounds_named(benchmark, bounds)
+    known = catalog.metrics(benchmark)
+    first, second = metric_named(known, x, field="x"), metric_named(known, y, field="y")
+    limits = bounds_named(known, bounds)
     candidates = Candidates(catalog, benchmark, filters)
     axes = {"x": first, "y": second}
-    losses = [_loss(candidates.recorded(metric, axis), metric) for axis, metric in axes.items()]
+    losses = [candidates.loss(metric, axis) for axis, metric in axes.items()]
     places = _front(losses[0], losses[1], candidates.within(limits))
     metrics = _unique([first, second, *(bound.metric for bound in limits)])
     return _items(candidates, places, metrics)
@@ -98,10 +99,10 @@ def rank(
         InvalidArchitectureError: The architecture is malformed.
         UnsupportedQuestionError: The benchmark's architectures have no single figure.
     """
-    asked = metric_named(benchmark, metric)
+    asked = metric_named(catalog.metrics(benchmark), metric)
     candidates = Candidates(catalog, benchmark, filters)
     number = candidates.benchmark.number_of(arch)
-    losses = _loss(candidates.recorded(asked, "metric"), asked)
+    losses = candidates.loss(asked, "metric")
     place = None if number is None else candidates.place_of(number)
     if place is None:
         return []
@@ -114,7 +115,7 @@ def rank(
             "rank": int((losses < losses[place]).sum()) + 1,
             "of": int((~np.isnan(losses)).sum()),
             "value": item["metrics"][metric],
-            "best": float(-best if asked.larger_is_better else best),
+            "best": float(-best if candidates.meant(asked).larger_is_better else best),
             "regret": float(losses[place] - best),
             **{name: item[name] for name in ("config", SIZE_SOURCE) if name in item},
         }
@@ -134,17 +135,12 @@ def distribution(
 
     Arguments and errors are those of `top`, with the most `points` of the distribution function.
     """
-    asked = metric_named(benchmark, metric)
-    limits = bounds_named(benchmark, bounds)
+    asked = metric_named(catalog.metrics(benchmark), metric)
+    limits = bounds_named(catalog.metrics(benchmark), bounds)
     points = checked_points(points)
     candidates = Candidates(catalog, benchmark, filters)
     values = candidates.recorded(asked, "metric")[candidates.within(limits)]
     return [{"metric": metric, **described(values, points)}]
-
-
-def _loss(values: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """Return values of which the smaller is the better."""
-    return -values if metric.larger_is_better else values
 
 
 def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[int]:

@@ -13,12 +13,14 @@ import numpy as np
 import orjson
 
 from benchmark_db.aggregates import NamedColumn
-from benchmark_db.catalog import INSTALLABLE
-from benchmark_db.digests import content_digest
 from benchmark_db.errors import UnusableDatabaseError, shown
+from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.provenance import Provenance
+from benchmark_db.registry import INSTALLABLE
+from benchmark_db.tabular.benchmark import Tabular
+from benchmark_db.tabular.stored_spec import stored_text
 
-__all__ = ["verify_database"]
+__all__ = ["opened_as_named", "verify_database"]
 
 
 def verify_database(path: Path) -> Provenance:
@@ -32,8 +34,7 @@ def verify_database(path: Path) -> Provenance:
     """
     if not path.is_file():
         raise UnusableDatabaseError(f"{path.name} does not exist")
-    name = _named_benchmark(path)
-    benchmark = INSTALLABLE[name](path)
+    benchmark = opened_as_named(path)
     try:
         (verdict,) = next(benchmark.database.rows("PRAGMA integrity_check(1)"))
         if verdict != "ok":
@@ -47,7 +48,7 @@ def verify_database(path: Path) -> Provenance:
             )
         try:
             sums = benchmark.new_sums()
-            digest = content_digest(sums.watch(benchmark.all_rows()))
+            digest = benchmark.digest_of(sums.watch(benchmark.all_rows()))
         except (TypeError, ValueError) as error:  # SQLite lets any column hold any type
             raise UnusableDatabaseError(
                 f"{path.name} is damaged: a row has a value of the wrong type: {error}"
@@ -85,8 +86,12 @@ def _same(one: NamedColumn, other: NamedColumn) -> bool:
     return one[:2] == other[:2] and all(equal)
 
 
-def _named_benchmark(path: Path) -> str:
-    """Return which benchmark a file says it holds, whatever the file is called."""
+def opened_as_named(path: Path) -> InstalledDataset:
+    """Return the database in a file as what the file says it holds, whatever the file is called.
+
+    Raises:
+        UnusableDatabaseError: It holds nothing that this version knows.
+    """
     address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     question = "SELECT value FROM provenance WHERE key = 'benchmark'"
     try:
@@ -96,8 +101,10 @@ def _named_benchmark(path: Path) -> str:
     # A damaged schema may make a message that is not UTF-8, a damaged row a value that is not JSON.
     except (sqlite3.Error, UnicodeDecodeError, orjson.JSONDecodeError) as error:
         raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
-    if not isinstance(name, str) or name not in INSTALLABLE:
+    if isinstance(name, str) and name in INSTALLABLE:
+        return INSTALLABLE[name](path)
+    if stored_text(path) is None:
         raise UnusableDatabaseError(
             f"{path.name} holds no benchmark of this version ({shown(name)})"
         )
-    return name
+    return Tabular(path)

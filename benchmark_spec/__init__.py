@@ -15,6 +15,7 @@ from benchmark_spec.spaces import (
     OpenSpace,
     Product,
     Space,
+    check_listed_name,
 )
 from benchmark_spec.spec import (
     RESERVED_FIELDS,
@@ -51,4 +52,5 @@ __all__ = [
     "SpecError",
     "SpellingError",
     "Stat",
+    "check_listed_name",
 ]

@@ -75,14 +75,6 @@ class OpenSpace(Protocol):
     def size(self) -> int:
         """How many architectures there are."""
 
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The names that an architecture has, in the order of an item."""
-
-    @property
-    def arch(self) -> str:
-        """A sentence that says how an architecture is spelled."""
-
     def number(self, spelling: Any) -> int:
         """Return the number of an architecture given in any of its spellings.
 
@@ -356,6 +348,20 @@ class Listed:
     def __post_init__(self) -> None:
         check_listed_name(self.example)
 
+    @property
+    def arch(self) -> str:
+        """A sentence that says how an architecture is spelled."""
+        return "An architecture: its name in the published file, or its index."
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The name and the index."""
+        return _text_and_index(
+            "The architecture as published.",
+            "Place of the architecture among the published ones, by name.",
+            self.example,
+        )
+
     def opened(self, names: Sequence[str]) -> ListedNames:
         """Return the space of these names, which are ascending and each there once."""
         return ListedNames(tuple(names))
@@ -375,30 +381,6 @@ class ListedNames:
     def size(self) -> int:
         """How many architectures there are."""
         return len(self.listed)
-
-    @property
-    def arch(self) -> str:
-        """A sentence that says how an architecture is spelled."""
-        return "An architecture: its name in the published file, or its index."
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The name and the index."""
-        last = len(self.listed) - 1
-        return (
-            Field(
-                name="arch_str",
-                kind="text",
-                description="The architecture as published.",
-                example=self.listed[last] if self.listed else "",
-            ),
-            Field(
-                name="index",
-                kind="integer",
-                description="Place of the architecture among the published ones, by name.",
-                example=max(last, 0),
-            ),
-        )
 
     def number(self, spelling: Any) -> int:
         """Return the number of an architecture given by name or number.
@@ -445,6 +427,20 @@ class Like:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", self.benchmark):
             raise SpecError(f"space: like {shown(self.benchmark)}, which is no name of a benchmark")
 
+    @property
+    def arch(self) -> str:
+        """A sentence that says how an architecture is spelled."""
+        return f"An architecture in any spelling of {self.benchmark}."
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The published string and the index."""
+        return _text_and_index(
+            f"The architecture as {self.benchmark} writes it.",
+            f"Number of the architecture in {self.benchmark}.",
+            None,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Coded:
@@ -462,6 +458,13 @@ class Coded:
 
 
 Space: TypeAlias = Product | Listed | Like | Coded
+
+
+def _text_and_index(text: str, index: str, example: str | None) -> tuple[Field, ...]:
+    return (
+        Field(name="arch_str", kind="text", description=text, example=example),
+        Field(name="index", kind="integer", description=index, example=0),
+    )
 
 
 def check_listed_name(name: Any) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 from benchmark_spec.decoding import decoded, encoded
 from benchmark_spec.errors import SpecError, shown
-from benchmark_spec.spaces import Coded, Space
+from benchmark_spec.spaces import Coded, Like, Listed, Product, Space
 from benchmark_spec.units import UNITS
 
 __all__ = ["RESERVED_FIELDS", "RESERVED_NAMES", "Axis", "AxisValue", "BenchmarkSpec", "Better"]
@@ -42,7 +42,7 @@ _LARGEST: Final = 2**53
 RESERVED_NAMES: Final = frozenset(
     {
         *("benchmarks", "checkpoints", "datasets", "evaluations", "jobs", "latency", "models"),
-        "workers",
+        *("trainings", "workers"),
     }
 )
 """What stands in the place of a benchmark's name in an address and is none."""
@@ -67,8 +67,9 @@ RESERVED_FIELDS: Final = frozenset(
 """What no axis, label or statistic may be called."""
 
 _RESERVED_STARTS: Final = ("min_", "max_", "after_")
-_RESERVED_OF_MADE: Final = "model_"
-"""pydantic's methods start so; classes written by hand are known not to hide one."""
+_RESERVED_OF_MADE: Final = ("model_", "choice", "y_")
+"""pydantic's methods, columns of frames and filters of questions start so; classes written by hand
+are known not to hide one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +284,17 @@ class BenchmarkSpec:
     def axis(self, name: str) -> Axis | None:
         """Return the axis of a name, if there is one."""
         return next((axis for axis in self.axes if axis.name == name), None)
+
+    @property
+    def declared_space(self) -> Product | Listed | Like:
+        """The space, of a table that no code belongs to.
+
+        Raises:
+            SpecError: It is one that only code can read.
+        """
+        if isinstance(self.space, Coded):
+            raise SpecError(f"only the program itself can read the architectures of {self.name}")
+        return self.space
 
     @property
     def datasets(self) -> tuple[str, ...]:

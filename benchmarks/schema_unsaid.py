@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import schemathesis
 
-from benchmark_db.metrics import BOUND_SIDES, METRICS
+from benchmark_db.metrics import BOUND_SIDES
+from benchmark_db.registry import METRICS
 
 __all__ = ["UNSAID", "configuration"]
 

@@ -29,9 +29,10 @@ from benchmark_db.aggregates import (
     pack_column,
 )
 from benchmark_db.database import BUILD_PRAGMAS
-from benchmark_db.digests import content_digest, seal
+from benchmark_db.digests import seal
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.provenance import Provenance, ProvenanceRow
+from benchmark_db.tabular.tables import Tables
 from generators.source import Source
 
 __all__ = ["BuildError", "DatabaseBuild"]
@@ -52,7 +53,7 @@ class DatabaseBuild:
 
     Args:
         target: Where the database goes. Its folder is made when missing.
-        benchmark: What it is a database of.
+        benchmark: What it is a database of: a class, or the tables of a description.
         tables: Its tables.
         views: Its views, SQL by name.
 
@@ -63,7 +64,7 @@ class DatabaseBuild:
     def __init__(
         self,
         target: Path,
-        benchmark: type[InstalledDataset],
+        benchmark: type[InstalledDataset] | Tables,
         tables: Sequence[type[peewee.Model]],
         views: Mapping[str, str],
     ) -> None:
@@ -204,7 +205,7 @@ class DatabaseBuild:
         benchmark = self._benchmark(self._path)
         try:
             sums = benchmark.new_sums()
-            return content_digest(sums.watch(benchmark.all_rows())), sums
+            return benchmark.digest_of(sums.watch(benchmark.all_rows())), sums
         finally:
             benchmark.close()
 

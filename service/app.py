@@ -10,6 +10,7 @@ from typing import Final, cast
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from benchmark_db.tabular.stored_spec import installed_specs
 from missing_extra import needs
 from service.access.keys import KeyFile, KeyRing
 from service.http import openapi
@@ -33,6 +34,7 @@ from service.routes import (
     natssss,
     nds,
     server_state,
+    tabular,
 )
 from service.settings import Settings
 
@@ -80,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routes = _routes()
+    routes = _routes(settings)
     app.router.routes[:0] = routes
     install_problem_handlers(app)
     install_job_problem_handlers(app)
@@ -108,14 +110,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _routes() -> list[BaseRoute]:
-    """Return all routes, the most asked first."""
+def _routes(settings: Settings) -> list[BaseRoute]:
+    """Return all routes, the most asked first; those of declared tables by what is installed."""
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time.
     routers = (
         *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hw_nas_bench.router),
         *(server_state.router, openapi.router),
         *(jobs.router, artifacts.router, checkpoints.router),
+        *map(tabular.router_of, installed_specs(settings.directory.expanduser())),
     )
     return [route for router in routers for route in router.routes]
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 from typer.main import get_command
 
-from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
+from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 from missing_extra import PACKAGES
 from service.app import create_app
 from service.cli.query import app as questions

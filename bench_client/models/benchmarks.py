@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from bench_client.models.answers import Listed, WireModel
+from bench_client.models.described import models_of
 from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
 from bench_client.models.nasbench201 import (
     Nb201Config,
@@ -21,6 +23,7 @@ from bench_client.models.nasbench201 import (
 from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
 from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
 from bench_client.models.quantities import UNIT
+from benchmark_spec import BenchmarkSpec
 
 __all__ = [
     "BenchmarkInfo",
@@ -85,6 +88,11 @@ class BenchmarkInfo(WireModel):
     )
     provenance: ProvenanceInfo = Field(description="Where the database comes from.")
     fields: Listed[FieldDescription] = Field(description="The fields of its items, with units.")
+    spec: dict[str, Any] | None = Field(
+        None,
+        description="The whole description of a declared table, as its file carries it; left out "
+        "for benchmarks that this program knows.",
+    )
 
 
 class BenchmarkList(WireModel):
@@ -114,14 +122,20 @@ _NESTED: Final = frozenset({"config", "intermediates"})
 """Fields of an item that hold the fields of the other two kinds."""
 
 
-def fields_of(benchmark: str) -> list[FieldDescription]:
+def fields_of(benchmark: str, spec: BenchmarkSpec | None = None) -> list[FieldDescription]:
     """Return the fields of a benchmark's items, read off the models that carry them.
 
     Configuration first, then what is recorded once a run, then what is recorded every epoch.
 
+    Args:
+        benchmark: Name of the benchmark.
+        spec: Its description, of a declared table.
+
     Raises:
         KeyError: There are no models for a benchmark of this name.
     """
+    if spec is not None:
+        return list(_of_table(spec.text))
     models = _ITEM_MODELS[benchmark]
     kinds: tuple[tuple[FieldKind, type[WireModel] | None], ...] = (
         ("config", models.config),
@@ -135,6 +149,22 @@ def fields_of(benchmark: str) -> list[FieldDescription]:
         for name, field in model.model_fields.items()
         if name not in _NESTED
     ]
+
+
+@lru_cache(maxsize=256)
+def _of_table(description: str) -> tuple[FieldDescription, ...]:
+    """Return the fields of a declared table's items, by its description as text."""
+    models = models_of(BenchmarkSpec.of_text(description))
+    kinds: tuple[tuple[FieldKind, type[WireModel]], ...] = (
+        ("config", models.config),
+        ("computed", models.stats),
+    )
+    return tuple(
+        _described(name, kind, field)
+        for kind, model in kinds
+        for name, field in model.model_fields.items()
+        if name not in _NESTED
+    )
 
 
 def _described(name: str, kind: FieldKind, field: FieldInfo) -> FieldDescription:

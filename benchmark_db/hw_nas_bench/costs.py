@@ -20,6 +20,7 @@ from benchmark_db.hw_nas_bench.tables import (
 )
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item, Row
+from benchmark_db.metrics import Metric, metrics_of_costs
 from benchmark_db.nasbench201 import architecture as space
 from benchmark_db.provenance import Description
 from benchmark_db.questions import (
@@ -76,6 +77,7 @@ class HwNasBench(InstalledDataset):
     )
     schema_version = SCHEMA_VERSION
     counted = "costs"
+    joined_to = "nasbench201"
     key_columns = KEY
     numbered_by = "arch_index"
     parts_by = ("dataset",)
@@ -85,6 +87,10 @@ class HwNasBench(InstalledDataset):
         "arch": Filter("arch_index", space.parse),
         "dataset": Filter("dataset", cost_dataset),
     }
+
+    def joined_metrics(self) -> Mapping[str, Metric]:
+        """Return the costs as metrics of NAS-Bench-201, by their published names."""
+        return metrics_of_costs("nasbench201", METRICS, self.description.name)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -24,6 +24,7 @@ from benchmark_db.nats_bench.tables import (
     SeededRun,
     computed_stats_view,
 )
+from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.provenance import Description, ProvenanceRow
 
 __all__ = [
@@ -103,6 +104,17 @@ class NasBench201(NatsBenchmark):
     source = runs_in(Run)
     config_columns = (*KEY, *SIZES)
     filters = filters_by(space.parse, description.budgets)
+
+    @classmethod
+    def numbered_space(cls) -> NumberedSpace:
+        """Return the space of its architectures."""
+        return NumberedSpace(
+            size=space.NUM_ARCHITECTURES,
+            number=space.parse,
+            text=lambda index: space.arch_str(space.operations_at(index)),
+            neighbors=space.neighbor_indices,
+            equals=lambda index: space.isomorphism_classes()[index],
+        )
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""

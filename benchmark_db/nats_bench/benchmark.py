@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
@@ -81,7 +81,7 @@ class NatsBenchmark(Benchmark):
     numbered_by = "arch_index"
     parts_by = ("num_epochs", "dataset")
     compared = STATS
-    config_columns: ClassVar[tuple[str, ...]] = KEY
+    config_columns: tuple[str, ...] = KEY
     label = "seed"
     stats = STATS
     curves = CURVES

@@ -20,6 +20,7 @@ from benchmark_db.nats_bench.tables import (
     computed_stats_view,
 )
 from benchmark_db.natssss import architecture as space
+from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.provenance import Description, ProvenanceRow
 
 __all__ = [
@@ -80,6 +81,17 @@ class NatsSss(NatsBenchmark):
     schema_version = SCHEMA_VERSION
     source = runs_in(Run)
     filters = filters_by(space.parse, description.budgets)
+
+    @classmethod
+    def numbered_space(cls) -> NumberedSpace:
+        """Return the space of its architectures."""
+        return NumberedSpace(
+            size=space.NUM_ARCHITECTURES,
+            number=space.parse,
+            text=lambda index: space.arch_str(space.channels_at(index)),
+            neighbors=space.neighbor_indices,
+            equals=lambda index: index,
+        )
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""

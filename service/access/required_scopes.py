@@ -6,12 +6,13 @@ written: whatever is not declared below as open or as a question needs the scope
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from benchmark_db.catalog import BENCHMARKS
+from benchmark_spec import RESERVED_NAMES
 from service.access.keys import KeyScope
 
-__all__ = ["OPEN", "QUESTIONS", "required_scope"]
+__all__ = ["OPEN", "is_question", "required_scope"]
 
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """Asked by what watches the server, which has no key; not limited either."""
@@ -26,13 +27,17 @@ _QUESTION_ENDINGS: Final = (
     "computed-stats/query",
     "hash",
 )
-QUESTIONS: Final = frozenset(
-    f"/v1/{benchmark}/{ending}" for benchmark in BENCHMARKS for ending in _QUESTION_ENDINGS
-)
+_QUESTION: Final = re.compile(rf"/v1/([a-z0-9-]+)/({'|'.join(_QUESTION_ENDINGS)})")
 """Paths whose POST changes nothing: questions that are too long for an address."""
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS: Final = "/v1/checkpoints"
+
+
+def is_question(path: str) -> bool:
+    """Tell whether what is posted to a path is a question about a benchmark or declared table."""
+    found = _QUESTION.fullmatch(path)
+    return found is not None and found[1] not in RESERVED_NAMES
 
 
 def required_scope(method: str, path: str) -> KeyScope | None:
@@ -45,7 +50,7 @@ def required_scope(method: str, path: str) -> KeyScope | None:
     if method in _READING:
         documentation = path in _DOCUMENTATION or path.startswith(_DOCUMENTATION_FILES)
         return None if documentation or path in OPEN else KeyScope.READ
-    if method == "POST" and path in QUESTIONS:
+    if method == "POST" and is_question(path):
         return KeyScope.READ
     if path == _UPLOADS or path.startswith(f"{_UPLOADS}/"):
         return KeyScope.ADMIN

@@ -133,6 +133,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
 _FAILURES: Final = (
     ("bench_client.errors", "BenchError"),
     ("benchmark_db.errors", "BenchmarkDataError"),
+    ("benchmark_spec.errors", "SpecError"),
     ("generators.build", "BuildError"),
     ("generators.fetch", "FetchError"),
     ("safe_pickle", "ArchiveError"),

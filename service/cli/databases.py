@@ -6,6 +6,7 @@ import functools
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -23,6 +24,8 @@ __all__ = ["fetch", "generate", "info", "sample", "verify"]
 
 _RAW_FOLDER: Final = "raw"
 _BENCHMARKS: Final = "One of nasbench101, nasbench201, natssss, nds, hw-nas-bench."
+_COUNTED: Final = ("runs", "costs")
+"""What a row of a database is, in the plural: the provenance counts them by one of these."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -81,9 +84,21 @@ def fetch(
 
 
 def generate(
-    benchmark: Annotated[str, typer.Argument(callback=_known_benchmark, help=_BENCHMARKS)],
-    raw: Annotated[Path, typer.Argument(help="The raw archive, a file or a folder.", exists=True)],
+    benchmark: Annotated[
+        str, typer.Argument(help=f"{_BENCHMARKS} With --table: the raw file, folder or zip.")
+    ],
+    raw: Annotated[
+        Path | None, typer.Argument(help="The raw archive, a file or a folder.", exists=True)
+    ] = None,
     *,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Declaration (TOML) of a table: NAME comes from it, and RAW is all that is given.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     out: DataDirectory = None,
     skip_corrupt: Annotated[
         bool,
@@ -104,14 +119,18 @@ def generate(
     """Convert a raw archive into a database.
 
     The database is built beside its place and moved there once it is complete and checked; until
-    then, and if anything fails, what was there stays.
+    then, and if anything fails, what was there stays. The smallest and the largest value of each
+    column of a declared table are printed: look whether the units are right.
     """
-    convert = _conversion(benchmark, skip_corrupt=skip_corrupt, partial=partial)
+    source, declaration = _source(benchmark, raw, table)
+    convert = _conversion(
+        benchmark, declaration=declaration, skip_corrupt=skip_corrupt, partial=partial
+    )
     started = time.monotonic()
     directory = data_directory(out)
-    with progress_bar(benchmark) as progress:
-        provenance = convert(raw, directory, progress=progress)
-    target = directory / f"{benchmark}.db"
+    with progress_bar(source.name if declaration else benchmark) as progress:
+        provenance = convert(source, directory, progress=progress)
+    target = directory / f"{provenance.benchmark}.db"
     size = target.stat().st_size / 1e6
     sys.stderr.write(
         f"{target}: {size:.1f} MB in {time.monotonic() - started:.1f} s{_mark(provenance)}\n"
@@ -120,7 +139,28 @@ def generate(
         sys.stderr.write(f"  {name}: {value}\n")
 
 
-def _conversion(benchmark: str, *, skip_corrupt: bool, partial: bool) -> Generate:
+def _source(benchmark: str, raw: Path | None, table: Path | None) -> tuple[Path, Path | None]:
+    """Return the raw archive, and the declaration it is to be read by, if by one."""
+    from benchmark_spec.declaration import shipped_declarations
+
+    if table is not None:
+        if raw is not None:
+            raise typer.BadParameter("with --table, the raw file alone is given")
+        source = Path(benchmark)
+        if not source.exists():
+            raise typer.BadParameter(f"there is no {benchmark!r:.200}", param_hint="RAW")
+        return source, table
+    shipped = shipped_declarations().get(benchmark)
+    if shipped is None:
+        _known_benchmark(benchmark)
+    if raw is None:
+        raise typer.BadParameter("say where the raw archive is", param_hint="RAW")
+    return raw, shipped
+
+
+def _conversion(
+    benchmark: str, *, declaration: Path | None, skip_corrupt: bool, partial: bool
+) -> Generate:
     """Return the generator of a benchmark with the options it is to have."""
     from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
 
@@ -132,6 +172,10 @@ def _conversion(benchmark: str, *, skip_corrupt: bool, partial: bool) -> Generat
         return functools.partial(TOLERANT_GENERATORS[benchmark], skip_corrupt=True)
     if partial:
         return functools.partial(PARTIAL_GENERATORS[benchmark], partial=True)
+    if declaration is not None:
+        from generators.declared import generate_table
+
+        return functools.partial(generate_table, declaration)
     return GENERATORS[benchmark]
 
 
@@ -140,6 +184,13 @@ def sample(
     *,
     architectures: Annotated[int, typer.Option(min=1, max=15_625, help="How many.")] = 50,
     seed: Annotated[int, typer.Option(help="Of the made-up numbers.")] = 0,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Instead, of a declared table: its declaration (TOML), or the name of one that "
+            "comes with the program; may come again."
+        ),
+    ] = None,
     convert: Annotated[
         Path | None,
         typer.Option(help="Also convert them, into databases in this folder.", file_okay=False),
@@ -148,6 +199,9 @@ def sample(
     """Write small made-up archives in the raw formats, to try everything out."""
     from generators.registry import GENERATORS, SAMPLES
 
+    if table:
+        _sample_tables(table, directory, architectures=architectures, seed=seed, convert=convert)
+        return
     for benchmark, write in SAMPLES.items():
         path = write(directory, architectures=architectures, seed=seed)
         if convert is None:
@@ -157,6 +211,27 @@ def sample(
         else:
             GENERATORS[benchmark](path, convert, progress=lambda *_: None)
             sys.stderr.write(f"{convert / benchmark}.db: made up, from {path}\n")
+
+
+def _sample_tables(
+    tables: Sequence[str], directory: Path, *, architectures: int, seed: int, convert: Path | None
+) -> None:
+    """Write samples of declared tables: rows as JSON lines, whatever their raw format."""
+    from benchmark_spec.declaration import read_declaration, shipped_declarations
+    from generators.declared import generate_table
+    from generators.sample.declared import write_table_sample
+
+    for table in tables:
+        path = shipped_declarations().get(table, Path(table))
+        declared = read_declaration(path)
+        sample = write_table_sample(declared, directory, architectures=architectures, seed=seed)
+        if convert is None:
+            sys.stderr.write(
+                f"{sample}: made up; convert it with `nbs generate --table {path} {sample}`\n"
+            )
+        else:
+            generate_table(path, sample, convert)
+            sys.stderr.write(f"{convert / declared.spec.name}.db: made up, from {sample}\n")
 
 
 def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
@@ -183,14 +258,13 @@ def verify(
     database: Annotated[Path, typer.Argument(help="A database file.")], *, as_json: AsJson = False
 ) -> None:
     """Read a database whole and compare it with what it says of itself."""
-    from benchmark_db.catalog import INSTALLABLE
     from benchmark_db.verify import verify_database
 
     provenance = verify_database(database)
     if wants_json(asked=as_json):
         print_json(asdict(provenance))
     else:
-        counted = INSTALLABLE[provenance.benchmark].counted
+        counted = next(what for what in _COUNTED if what in provenance.contents)
         sys.stdout.write(
             f"{database}: sound, {provenance.contents[counted]} {counted}, "
             f"{provenance.content_digest}{_mark(provenance)}\n"

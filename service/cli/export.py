@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
-from service.cli.options import DataDirectory, Epochs, Reduction, Url, client
+from service.cli.options import DataDirectory, Epochs, Reduction, Url, client, named_values
 from service.cli.query import Dataset, Seed
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def export(  # noqa: PLR0913 - the filters that most benchmarks have
     """
     given = {"arch": arch, "num_epochs": num_epochs, "dataset": dataset, "seed": seed}
     filters = {name: value for name, value in given.items() if value is not None}
-    filters |= _others(where)
+    filters |= named_values(where)
     with client(url, data) as bench:
         if out == _STDOUT:
             _to_stdout(bench, benchmark, form or "ndjson", reduction=reduction, **filters)
@@ -112,19 +112,3 @@ class _Shown:
 
     def flush(self) -> None:
         sys.stdout.flush()
-
-
-def _others(given: Sequence[str] | None) -> dict[str, Any]:
-    """Return the filters that options such as `proposer=amoeba` give."""
-    import orjson
-
-    filters = {}
-    for text in given or ():
-        name, separator, value = text.partition("=")
-        if not name or not separator:
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--where")
-        try:
-            filters[name] = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            filters[name] = value
-    return filters

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -27,6 +27,7 @@ __all__ = [
     "client",
     "data_directory",
     "existing_directory",
+    "named_values",
 ]
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
@@ -80,6 +81,22 @@ def _bounds(side: str, given: Sequence[str] | None) -> dict[str, float]:
                 f"{text!r} is not NAME=NUMBER", param_hint=f"--{side}"
             ) from None
     return bounds
+
+
+def named_values(given: Sequence[str] | None) -> dict[str, Any]:
+    """Return the filters that options such as `proposer=amoeba` give."""
+    import orjson
+
+    filters = {}
+    for text in given or ():
+        name, separator, value = text.partition("=")
+        if not name or not separator:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--where")
+        try:
+            filters[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            filters[name] = value
+    return filters
 
 
 def data_directory(given: Path | None) -> Path:

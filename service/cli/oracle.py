@@ -16,17 +16,22 @@ from service.cli.options import (
     Url,
     bounds,
     client,
+    named_values,
 )
 from service.cli.output import print_items, print_json, wants_json
 
 __all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
 
 Benchmark: TypeAlias = Annotated[
-    str, typer.Argument(help="nasbench101, nasbench201, natssss or nds.")
+    str, typer.Argument(help="nasbench101, nasbench201, natssss, nds, or a declared table.")
 ]
 Arch: TypeAlias = Annotated[str, typer.Argument(help="The architecture, as for `nbs query`.")]
 Metric: TypeAlias = Annotated[
     str, typer.Option(help="A statistic, or a cost such as edgegpu_latency.")
+]
+Where: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="Another axis of a declared table, such as task=normal; may come again."),
 ]
 Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
 
@@ -40,6 +45,7 @@ def top(  # noqa: PLR0913 - the options of the question
     n: Annotated[int, typer.Option("-n", "--number", min=1, max=1000, help="How many.")] = 10,
     least: Least = None,
     most: Most = None,
+    where: Where = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -53,6 +59,7 @@ def top(  # noqa: PLR0913 - the options of the question
             num_epochs=num_epochs,
             n=n,
             **bounds(least, most),
+            **named_values(where),
         )
     _print(items, f"{benchmark}: best {metric}", as_json=as_json)
 
@@ -66,6 +73,7 @@ def pareto(  # noqa: PLR0913 - the options of the question
     num_epochs: Epochs = None,
     least: Least = None,
     most: Most = None,
+    where: Where = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -73,18 +81,25 @@ def pareto(  # noqa: PLR0913 - the options of the question
     """Show the architectures that none beats in one metric without losing in the other."""
     with client(url, data) as bench:
         items = bench.pareto(
-            benchmark, x=x, y=y, dataset=dataset, num_epochs=num_epochs, **bounds(least, most)
+            benchmark,
+            x=x,
+            y=y,
+            dataset=dataset,
+            num_epochs=num_epochs,
+            **bounds(least, most),
+            **named_values(where),
         )
     _print(items, f"{benchmark}: {x} against {y}", as_json=as_json)
 
 
-def rank(
+def rank(  # noqa: PLR0913 - the options of the question
     benchmark: Benchmark,
     arch: Arch,
     *,
     metric: Metric,
     dataset: Dataset = None,
     num_epochs: Epochs = None,
+    where: Where = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -92,7 +107,12 @@ def rank(
     """Show where an architecture stands among all by a metric, and its regret."""
     with client(url, data) as bench:
         standing = bench.rank(
-            benchmark, arch, metric=metric, dataset=dataset, num_epochs=num_epochs
+            benchmark,
+            arch,
+            metric=metric,
+            dataset=dataset,
+            num_epochs=num_epochs,
+            **named_values(where),
         )
     _print([] if standing is None else [standing], f"{benchmark}: {metric}", as_json=as_json)
 
@@ -106,6 +126,7 @@ def distribution(  # noqa: PLR0913 - the options of the question
     points: Annotated[int | None, typer.Option(min=1, max=1000, help="Points at most.")] = None,
     least: Least = None,
     most: Most = None,
+    where: Where = None,
     url: Url = None,
     data: DataDirectory = None,
     as_json: AsJson = False,
@@ -119,6 +140,7 @@ def distribution(  # noqa: PLR0913 - the options of the question
             num_epochs=num_epochs,
             points=points,
             **bounds(least, most),
+            **named_values(where),
         )
     _print(items, f"{benchmark}: {metric}", as_json=as_json)
 

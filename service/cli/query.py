@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
 from service.cli.options import (
     AsJson,
@@ -17,6 +18,7 @@ from service.cli.options import (
     Url,
     bounds,
     client,
+    named_values,
 )
 from service.cli.output import print_items, print_json, wants_json
 
@@ -27,15 +29,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "Seed", "app", "batch", "hash_cells"]
 
-app = typer.Typer(help="Ask a benchmark.", no_args_is_help=True)
 
-_METHODS: Final[Mapping[str, str]] = {
-    "nasbench101": "query_nb101_many",
-    "nasbench201": "query_nb201_many",
-    "natssss": "query_natssss_many",
-    "nds": "query_nds_many",
-}
-"""Which method of a client answers `nbs batch`, by benchmark."""
+class _Tables(TyperGroup):
+    """The queries of benchmarks; any other name is that of a declared table."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that arguments name: that of all tables, name first, by default."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["table", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Tables,
+    help="Ask a benchmark, or a declared table by its name.",
+    no_args_is_help=True,
+)
 
 Dataset: TypeAlias = Annotated[
     str | None, typer.Option(help="cifar10-valid, cifar10, cifar100 or imagenet16-120.")
@@ -238,8 +247,34 @@ def nds(  # noqa: PLR0913 - the filters of the benchmark
     _print(items, "NDS", as_json=as_json or intermediates)
 
 
+@app.command("table")
+def table(
+    name: Annotated[str, typer.Argument(help="Name of the table; `table` may be left out.")],
+    arch: Annotated[
+        str | None, typer.Argument(help="An architecture, in any spelling; all by default.")
+    ] = None,
+    *,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="A value of an axis, such as dataset=cifar10; may come again."),
+    ] = None,
+    reduction: Reduction = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a declared table.
+
+    Answers come from the databases in --data, or from the server at --url. `nbs info` tells its
+    axes and statistics, with units.
+    """
+    with client(url, data) as bench:
+        items = bench.query(name, arch, reduction=reduction, **named_values(where))
+    _print(items, name, as_json=as_json)
+
+
 def batch(
-    benchmark: Annotated[str, typer.Argument(help=f"{', '.join(_METHODS)}.")],
+    benchmark: Annotated[str, typer.Argument(help="Name of the benchmark or declared table.")],
     architectures: Annotated[
         Path,
         typer.Argument(
@@ -255,14 +290,12 @@ def batch(
     data: DataDirectory = None,
 ) -> None:
     """Ask for the runs of many architectures; prints a JSON list aligned with them."""
-    if benchmark not in _METHODS:
-        raise typer.BadParameter(f"{benchmark!r} is none of {', '.join(_METHODS)}")
     text = sys.stdin.read() if str(architectures) == "-" else architectures.read_text()
     options: dict[str, Any] = {"num_epochs": num_epochs, "reduction": reduction}
     if dataset is not None:
         options["dataset"] = dataset
     with client(url, data) as bench:
-        found = getattr(bench, _METHODS[benchmark])(_architectures(text), **options)
+        found = bench.query_many(benchmark, _architectures(text), **options)
     print_json([[item.model_dump() for item in items] for items in found])
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench_client.export import PROVENANCE_HEADER, columns_of
+from bench_client.models import fields_of
 from benchmark_db.answers import provenance_mark
 from benchmark_db.catalog import Catalog
 from benchmark_db.export import export_table
@@ -105,7 +106,7 @@ def _export(request: Request, name: str, question: dict[str, Any]) -> Response:
         name,
         question,
         reduction=reduction,
-        fields=columns_of(name),
+        fields=columns_of(fields_of(name, catalog.entry(name).spec)),
         time_budget=request.app.state.settings.time_budget,
     )
     installed = table.installed

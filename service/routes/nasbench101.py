@@ -19,9 +19,11 @@ from bench_client.models import (
     Page,
 )
 from benchmark_db.answers import architecture_answer, architectures_answer
+from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
 from benchmark_db.nasbench101.tables import BUDGETS
 from benchmark_db.questions import MAX_BATCH
+from benchmark_db.registry import METRICS
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import answer_now, answer_scan, installed
@@ -153,6 +155,8 @@ StatsRoutes(
 
 OracleRoutes(
     name=_NAME,
+    metrics=METRICS[_NAME],
+    parts_by=NasBench101.parts_by,
     filters=Nb101PartFilters,
     config=Nb101Config,
     arch=f"{_ARCH} Objects as JSON.",

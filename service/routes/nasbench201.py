@@ -23,6 +23,7 @@ from benchmark_db.nasbench201.architecture import (
 )
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.questions import MAX_BATCH
+from benchmark_db.registry import METRICS
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import answer_now, installed
@@ -108,6 +109,8 @@ StatsRoutes(
 
 OracleRoutes(
     name=_NAME,
+    metrics=METRICS[_NAME],
+    parts_by=NasBench201.parts_by,
     filters=_PartFilters,
     config=Nb201Config,
     arch=NB201_ARCH,

@@ -20,6 +20,7 @@ from benchmark_db.answers import architecture_answer
 from benchmark_db.natssss.architecture import arch_str, channels_at
 from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.questions import MAX_BATCH
+from benchmark_db.registry import METRICS
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import answer_now, installed
@@ -106,6 +107,8 @@ StatsRoutes(
 
 OracleRoutes(
     name=_NAME,
+    metrics=METRICS[_NAME],
+    parts_by=NatsSss.parts_by,
     filters=_PartFilters,
     config=NatsSssConfig,
     arch=_ARCH,

@@ -22,10 +22,12 @@ from bench_client.models import (
 )
 from benchmark_db.answers import distribution_answer, families_answer
 from benchmark_db.distribution import MAX_POINTS
+from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import DISTRIBUTION_FILTERS, METRICS
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import DATASETS, FAMILIES, GENERATORS, PROPOSERS, RANGED, SPACE_COLUMNS
 from benchmark_db.questions import MAX_BATCH
+from benchmark_db.registry import METRICS as RANKED_BY
 from service.http.body import BodyRoute
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import answer_cached, described, installed, read_query
@@ -171,7 +173,14 @@ StatsRoutes(
     curves=Page[NdsCurves],
     batch=BatchAnswer[NdsStats],
 ).add_to(router)
-OracleRoutes(name=_NAME, filters=_Space, config=NdsConfig, distributions=False).add_to(router)
+OracleRoutes(
+    name=_NAME,
+    metrics=RANKED_BY[_NAME],
+    parts_by=Nds.parts_by,
+    filters=_Space,
+    config=NdsConfig,
+    distributions=False,
+).add_to(router)
 SpaceRoutes(
     name=_NAME, architecture=NdsArchitecture, question=NdsArchitectureQuestion, neighboring=False
 ).add_to(router)

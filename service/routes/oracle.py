@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
@@ -19,9 +19,9 @@ from benchmark_db.answers import (
     rank_answer,
     top_answer,
 )
-from benchmark_db.catalog import BENCHMARKS
+from benchmark_db.catalog import Catalog
 from benchmark_db.distribution import MAX_POINTS
-from benchmark_db.metrics import BOUND_SIDES, METRICS, Metric
+from benchmark_db.metrics import BOUND_SIDES, Metric
 from benchmark_db.questions import MAX_LIMIT
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import answer_scan, cache_headers, described, installed, read_query
@@ -41,6 +41,8 @@ class OracleRoutes:
 
     Attributes:
         name: The benchmark.
+        metrics: What it can be compared by, by name.
+        parts_by: Which filters tell parts apart, so that one must be named.
         filters: A model of the fields that say which part of the benchmark is compared.
         config: The `config` object of its items.
         arch: What an architecture looks like in a query string; None where it has no rank.
@@ -50,6 +52,8 @@ class OracleRoutes:
     """
 
     name: str
+    metrics: Mapping[str, Metric]
+    parts_by: tuple[str, ...]
     filters: type[BaseModel]
     config: type[WireModel]
     arch: str | None = None
@@ -88,15 +92,16 @@ class OracleRoutes:
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
     def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
-        names = METRICS[self.name]
-        known = next(name for name in names if name.endswith(example))
+        names = list(self.metrics)
+        # Any will do where none is called so.
+        known = next((name for name in names if name.endswith(example)), names[-1])
         extra: dict[str, Any] = {"enum": list(names)}
         return Annotated[str, Field(description=said, examples=[known], json_schema_extra=extra)]
 
     def _question(self, kind: str, *, bounded: bool = False, **fields: Any) -> type[BaseModel]:
-        bounds = _bounds(METRICS[self.name].values()) if bounded else {}
+        bounds = _bounds(self.metrics.values()) if bounded else {}
         return create_model(
-            f"{self.name.title()}{kind}Question",
+            f"{self.name.title().replace('-', '')}{kind}Question",
             __base__=(self.filters, _Question),
             **fields,
             **bounds,
@@ -104,8 +109,7 @@ class OracleRoutes:
 
     def _required(self) -> tuple[str, ...]:
         """Return the filters without which the part that is compared is not known."""
-        parts_by = BENCHMARKS[self.name].parts_by
-        return tuple(name for name in parts_by if name in self.filters.model_fields)
+        return tuple(name for name in self.parts_by if name in self.filters.model_fields)
 
     def _add(
         self,
@@ -130,7 +134,7 @@ class OracleRoutes:
 
         router.get(
             f"/{topic}",
-            operation_id=f"{self.name}_{topic}",
+            operation_id=f"{self.name.replace('-', '_')}_{topic}",
             description=_DESCRIPTIONS[topic],
             response_model=answer_model,
             responses=READ_PROBLEMS,
@@ -167,6 +171,7 @@ def _said(side: str, metric: Metric) -> str:
 
 def _digests(request: Request, name: str) -> list[str]:
     """Return the digests of all that an answer may rest on, costs on devices included."""
-    installed = request.app.state.catalog.installed
-    sources = {metric.lies_in for metric in METRICS[name].values()} & installed.keys()
+    catalog: Catalog = request.app.state.catalog
+    installed = catalog.installed
+    sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
     return [installed[source].provenance.content_digest for source in sorted(sources)]

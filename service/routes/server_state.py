@@ -46,7 +46,7 @@ async def benchmarks(request: Request) -> Response:
     digests = [benchmark.provenance.content_digest for benchmark in catalog.installed.values()]
     headers = cache_headers(request, *digests)
     answer = benchmarks_answer(catalog)
-    return answer_now({"items": [_with_fields(info) for info in answer["items"]]}, headers)
+    return answer_now({"items": [_with_fields(catalog, info) for info in answer["items"]]}, headers)
 
 
 @router.get(
@@ -60,11 +60,12 @@ async def benchmark(request: Request, name: str) -> Response:
     """Describe one installed benchmark."""
     catalog: Catalog = request.app.state.catalog
     headers = cache_headers(request, catalog.entry(name).provenance.content_digest)
-    return answer_now(_with_fields(benchmark_answer(catalog, name)), headers)
+    return answer_now(_with_fields(catalog, benchmark_answer(catalog, name)), headers)
 
 
-def _with_fields(info: Answer) -> Answer:
-    return {**info, "fields": [field.model_dump() for field in fields_of(info["name"])]}
+def _with_fields(catalog: Catalog, info: Answer) -> Answer:
+    spec = catalog.entry(info["name"]).spec
+    return {**info, "fields": [field.model_dump() for field in fields_of(info["name"], spec)]}
 
 
 class Liveness(BaseModel):

@@ -78,14 +78,14 @@ class SpaceRoutes:
         neighbors.__annotations__["question"] = self.question
         router.get(
             "/architectures/random",
-            operation_id=f"{name}_random",
+            operation_id=f"{name.replace('-', '_')}_random",
             response_model=Sampled[architecture],
             responses=READ_PROBLEMS,
             openapi_extra=described(SampleQuestion),
         )(random)
         router.post(
             "/architectures/neighbors",
-            operation_id=f"{name}_neighbors",
+            operation_id=f"{name.replace('-', '_')}_neighbors",
             response_model=Found[architecture],
             responses=problems(400, 404, 413, 422, 500, 503),
             # Asked where it has no meaning, it says why, but the document does not offer it.

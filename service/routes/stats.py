@@ -22,7 +22,7 @@ from benchmark_db.answers import (
 from benchmark_db.items import Item
 from service.http.openapi import READ_PROBLEMS, problems
 from service.http.questions import answer_cached, answer_scan, described, installed, read_query
-from service.routes.parameters import BatchParameters, PageParameters, StatsParameters
+from service.routes.parameters import PageParameters, Reducing
 
 __all__ = ["StatsRoutes"]
 
@@ -39,17 +39,17 @@ class StatsRoutes:
         curves_question: Asks for curves, in the query string.
         batch_question: Asks for the statistics of `archs`, in a body.
         stats: The page of statistics.
-        curves: The page of curves.
+        curves: The page of curves; None where there are none.
         batch: The statistics of many.
     """
 
     name: str
     filters: tuple[str, ...]
-    stats_question: type[StatsParameters]
+    stats_question: type[PageParameters]
     curves_question: type[PageParameters]
-    batch_question: type[BatchParameters]
+    batch_question: type[Reducing]
     stats: type[WireModel]
-    curves: type[WireModel]
+    curves: type[WireModel] | None
     batch: type[WireModel]
 
     def add_to(self, router: APIRouter) -> None:
@@ -82,20 +82,22 @@ class StatsRoutes:
         computed_stats_query.__annotations__["question"] = self.batch_question
         router.get(
             "/computed-stats",
-            operation_id=f"{name}_computed_stats",
+            operation_id=f"{name.replace('-', '_')}_computed_stats",
             response_model=self.stats,
             responses=READ_PROBLEMS,
             openapi_extra=described(self.stats_question),
         )(computed_stats)
         router.post(
             "/computed-stats/query",
-            operation_id=f"{name}_computed_stats_query",
+            operation_id=f"{name.replace('-', '_')}_computed_stats_query",
             response_model=self.batch,
             responses=problems(400, 404, 413, 422, 500, 503),
         )(computed_stats_query)
+        if self.curves is None:
+            return
         router.get(
             "/intermediate-stats",
-            operation_id=f"{name}_intermediate_stats",
+            operation_id=f"{name.replace('-', '_')}_intermediate_stats",
             response_model=self.curves,
             responses=READ_PROBLEMS,
             openapi_extra=described(self.curves_question),

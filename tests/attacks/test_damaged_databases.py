@@ -17,8 +17,9 @@ import pytest
 from bench_server import BenchServer, ending_together
 from real_servers import RealServer
 
-from benchmark_db.catalog import INSTALLABLE, Catalog
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.registry import INSTALLABLE
 from generators.registry import GENERATORS, SAMPLES
 
 SECONDS: Final = 60.0

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_db.catalog import BENCHMARKS, Catalog
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnknownBenchmarkError
+from benchmark_db.registry import BENCHMARKS
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_client.export import columns_of
+from bench_client.models import fields_of
 from benchmark_db import export
-from benchmark_db.catalog import BENCHMARKS, INSTALLABLE, Catalog
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import (
     InvalidArchitectureError,
     InvalidQuestionError,
@@ -26,6 +27,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.export import CONFIG_COLUMNS, Column, ExportTable, export_table
 from benchmark_db.export_formats import FORMATS, _fields, _lines, format_named
+from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 from generators.registry import GENERATORS, SAMPLES
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow reads what was written")
@@ -260,7 +262,7 @@ class TestFormats:
         assert read.to_pylist() == rows_of(table)
 
     def test_parquet_tells_units_and_where_it_comes_from(self, catalog: Catalog, name: str) -> None:
-        table = export_table(catalog, name, {}, fields=columns_of(name))
+        table = export_table(catalog, name, {}, fields=columns_of(fields_of(name)))
         schema = parquet.read_schema(io.BytesIO(written(table, "parquet")))
         installed = catalog.installed[name]
         provenance = json.loads(schema.metadata[b"provenance"])

@@ -18,10 +18,10 @@ from benchmark_db.errors import (
     UnknownBenchmarkError,
     UnsupportedQuestionError,
 )
-from benchmark_db.metrics import METRICS
 from benchmark_db.nasbench201.architecture import arch_str, published_order
 from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.nats_bench.tables import Dataset
+from benchmark_db.registry import METRICS
 from generators import hw_nas_bench, nasbench201
 from generators.build import DatabaseBuild
 from generators.registry import GENERATORS, SAMPLES

@@ -18,7 +18,7 @@ from bench_client.models.nasbench201 import (
 )
 from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
 from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
-from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
+from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 from benchmark_spec import BenchmarkSpec, Like
 from benchmark_spec.published import PUBLISHED
 

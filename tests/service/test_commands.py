@@ -12,11 +12,11 @@ import typer
 from typer.testing import CliRunner
 
 from bench_client.export import MEDIA_TYPES
-from benchmark_db.catalog import INSTALLABLE
 from benchmark_db.hw_nas_bench.tables import DEVICES
 from benchmark_db.items import REDUCTIONS
 from benchmark_db.nds.tables import FAMILIES, PROPOSERS, RANGED
 from benchmark_db.nds.tables import GENERATORS as NDS_GENERATORS
+from benchmark_db.registry import INSTALLABLE
 from generators.fetch import RAW_FILES
 from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
 from service.cli.commands import COMMANDS, app

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark_db.catalog import BENCHMARKS
+from benchmark_db.registry import BENCHMARKS
 from service.jobs.settings import JobSettings
 from service.settings import LIMITS, Settings
 

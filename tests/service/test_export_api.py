@@ -25,7 +25,7 @@ from bench_client import (
     ServerUnreachableError,
     SyntheticDataWarning,
 )
-from benchmark_db.catalog import BENCHMARKS, INSTALLABLE
+from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 
 Serve: TypeAlias = Callable[..., str]
 

@@ -1,0 +1,104 @@
+"""Wire models of a declared table, made from its description.
+
+Benchmarks with classes of their own have models written by hand, for editors and type checkers;
+these have the same fields, units and documentation, and no name to import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import Field, create_model
+
+from bench_client.models.answers import WireModel
+from bench_client.models.quantities import DERIVED, UNIT
+from benchmark_spec import Axis, BenchmarkSpec, Product, Stat
+from benchmark_spec import Field as SpaceField
+
+__all__ = ["DeclaredModel", "TableModels", "camel_case", "models_of"]
+
+_TYPES: Final[dict[str, Any]] = {"integer": int, "text": str, "list of text": list[str]}
+_TRAINED: Final = "What was trained."
+_RUNS: Final = "How many runs the item stands for; 1 unless reduced."
+
+
+class DeclaredModel(WireModel):
+    """Base of the models of declared tables.
+
+    Attributes:
+        arch_places: How many places an architecture has that is a list; 0 for one that is not.
+    """
+
+    arch_places: ClassVar[int] = 0
+
+
+@dataclass(frozen=True)
+class TableModels:
+    """The models of a declared table.
+
+    Attributes:
+        spec: Its description.
+        config: What was trained.
+        stats: What a run recorded.
+        architecture: Every name of an architecture.
+    """
+
+    spec: BenchmarkSpec
+    config: type[WireModel]
+    stats: type[WireModel]
+    architecture: type[WireModel]
+
+
+def models_of(spec: BenchmarkSpec) -> TableModels:
+    """Return new models of a table: a caller keeps them."""
+    title = camel_case(spec.name)
+    names = {field.name: _named(field) for field in spec.declared_space.fields}
+    axes = {axis.name: _of_axis(axis) for axis in spec.axes}
+    config = _model(f"{title}Config", "What was trained, on what.", {**names, **axes})
+    architecture = _model(f"{title}Architecture", "Every name of an architecture.", names)
+    if isinstance(spec.declared_space, Product):
+        config.arch_places = architecture.arch_places = spec.declared_space.length
+    label: dict[str, Any] = {}
+    if spec.label is not None:
+        label[spec.label.name] = (int | None, Field(description=spec.label.description))
+        label["num_runs"] = (int, Field(description=_RUNS))
+    stats = {stat.name: _of_stat(stat) for stat in spec.stats}
+    whole = {"config": (config, Field(description=_TRAINED)), **label, **stats}
+    recorded = _model(f"{title}Stats", "What a run recorded, or several reduced to one.", whole)
+    return TableModels(spec=spec, config=config, stats=recorded, architecture=architecture)
+
+
+def camel_case(name: str) -> str:
+    """Return the name of a table as the beginning of a class's."""
+    return "".join(part.capitalize() for part in name.split("-"))
+
+
+def _model(name: str, told: str, fields: dict[str, Any]) -> type[DeclaredModel]:
+    made: type[DeclaredModel] = create_model(name, __base__=DeclaredModel, __doc__=told, **fields)
+    return made
+
+
+def _named(field: SpaceField) -> tuple[Any, Any]:
+    examples = None if field.example is None else [field.example]
+    return _TYPES[field.kind], Field(description=field.description, examples=examples)
+
+
+def _of_axis(axis: Axis) -> tuple[Any, Any]:
+    unit: dict[str, Any] = {} if axis.unit is None else {UNIT: axis.unit}
+    told = f"{axis.description} One of {', '.join(map(str, axis.values[:20]))}."
+    return (
+        Annotated[_TYPES[axis.kind], Field(json_schema_extra=unit)],
+        Field(description=told, examples=[axis.values[0]]),
+    )
+
+
+def _of_stat(stat: Stat) -> tuple[Any, Any]:
+    extra: dict[str, Any] = {UNIT: stat.unit, **(DERIVED if stat.derived else {})}
+    differing = {value: unit for units in stat.unit_by.values() for value, unit in units.items()}
+    told = "".join(f" {value}: in {unit}." for value, unit in differing.items())
+    return float | None, Field(
+        description=f"{stat.description}{told}",
+        examples=None if stat.example is None else [stat.example],
+        json_schema_extra=extra,
+    )

@@ -1,0 +1,32 @@
+"""Space of a benchmark whose architectures are numbered, for tables that measure the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["NumberedSpace"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberedSpace:
+    """The architectures of a benchmark: an `OpenSpace` made of its functions.
+
+    Attributes:
+        size: How many there are.
+        number: Reads any spelling into a number.
+        text: Gives the published string of a number.
+        neighbors: Gives the numbers one edit away.
+        equals: Gives the smallest number of those whose networks compute the same.
+    """
+
+    size: int
+    number: Callable[[Any], int]
+    text: Callable[[int], str]
+    neighbors: Callable[[int], list[int] | None]
+    equals: Callable[[int], int]
+
+    def names(self, number: int) -> dict[str, Any]:
+        """Return string and index of an architecture."""
+        return {"arch_str": self.text(number), "index": number}

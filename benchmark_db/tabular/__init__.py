@@ -1,0 +1,1 @@
+"""Declared tables as installed benchmarks: everything about one is read off its description."""

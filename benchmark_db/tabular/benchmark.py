@@ -1,0 +1,260 @@
+"""A declared table as an installed benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from benchmark_db.aggregates import Part
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.curves import Curves
+from benchmark_db.digests import content_digest
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    UnsupportedQuestionError,
+    UnusableDatabaseError,
+    shown,
+)
+from benchmark_db.items import Item, Row
+from benchmark_db.metrics import Metric, metrics_of_spec
+from benchmark_db.questions import Filter, Page, checked_batch, choice, integer, one_of
+from benchmark_db.tabular.spaces import space_like
+from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
+from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
+from benchmark_spec import Axis, BenchmarkSpec, Coded, Listed, OpenSpace, Product, SpellingError
+
+__all__ = ["Tabular"]
+
+_NAMES: Final = 'SELECT "index", arch_str FROM architecture ORDER BY "index"'
+_AXIS_NAMES: Final = "SELECT axis, code, name FROM axis_name ORDER BY axis, code"
+_STORED: Final = "SELECT key, value FROM provenance WHERE key IN ('spec', 'spec_digest')"
+_COLUMNS: Final = "SELECT name, type, pk FROM pragma_table_info('run') ORDER BY cid"
+
+
+class Tabular(Benchmark):
+    """A declared table: its file says what an architecture is and what was recorded.
+
+    Args:
+        path: Its database.
+
+    Raises:
+        UnusableDatabaseError: The file is no database of a declared table, or its description is
+            malformed or not that of its columns.
+    """
+
+    schema_version = SCHEMA_VERSION
+    counted = "runs"
+    numbered_by = NUMBER
+    curves = ()
+    spec: BenchmarkSpec
+
+    def __init__(self, path: Path) -> None:
+        spec = stored_spec(path)
+        tables = Tables(spec)
+        self.spec = spec
+        self.description = tables.description
+        self.source = tables.source
+        self.key_columns = self.config_columns = tables.key
+        self.label, self.labelled = tables.label, spec.label is not None
+        self.stats = self.compared = tables.stats
+        self.parts_by = tuple(axis.name for axis in spec.axes)
+        self.joined_to = joined_benchmark(spec)
+        self.filters = self._filters()
+        self._values = [{code: value for value, code in codes_of(a).items()} for a in spec.axes]
+        coded = isinstance(spec.space, Coded) or any(axis.implied for axis in spec.axes)
+        if spec.curves or spec.described_by or coded:
+            raise UnusableDatabaseError(
+                f"{path.name}: its description says more than a declared table can have"
+            )
+        super().__init__(path)
+        try:
+            self._check_file(tables)
+            self.arch_space: OpenSpace = self._opened_space()
+        except BaseException:
+            self.close()
+            raise
+        self.description = replace(self.description, num_architectures=self.arch_space.size)
+
+    def config(self, *columns: Any) -> Item:
+        """Return the configuration's `config` object."""
+        number, *codes = columns
+        names: Item = dict(self.arch_space.names(number))
+        for axis, values, code in zip(self.parts_by, self._values, codes, strict=True):
+            names[axis] = values[code]
+        return names
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return its statistics as metrics."""
+        return metrics_of_spec(self.spec)
+
+    def joined_metrics(self) -> Mapping[str, Metric]:
+        """Return its statistics as metrics of the benchmark whose architectures it measures."""
+        return metrics_of_spec(self.spec, joined_to=self.joined_to)
+
+    def digest_of(self, rows: Iterable[Row]) -> str:
+        """Return the content digest: what rows mean is in it, as the file itself says that."""
+        return content_digest(rows, described=self.spec.digest)
+
+    def parts(self, filters: Mapping[str, Any]) -> list[Part]:
+        """Return the part that filters name; an axis of one value need not be named.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed, or one is missing by which figures differ.
+        """
+        given = dict(filters)
+        for axis in self.spec.axes:
+            if len(axis.values) == 1 and given.get(axis.name) is None:
+                given[axis.name] = axis.values[0]
+        return super().parts(given)
+
+    def part_named(self, part: Part) -> Item:
+        """Return the values of a part by axis."""
+        named = zip(self.parts_by, self._values, part, strict=True)
+        return {axis: values[code] for axis, values, code in named}
+
+    def unpack(self, row: Row) -> Curves:
+        """Return no curves: a declared table has none."""
+        del row
+        return (), []
+
+    def intermediate_stats(self, filters: Mapping[str, Any], **options: Any) -> Page:
+        """Refuse the question.
+
+        Raises:
+            UnsupportedQuestionError: Always.
+        """
+        del filters, options
+        raise UnsupportedQuestionError(f"{self.description.title} records no learning curves")
+
+    def names(self, arch: Any) -> Item:
+        """Return every name of an architecture.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+        """
+        return self.arch_space.names(self._read(arch))
+
+    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
+        """Return `names` of each architecture, or the error that says why not.
+
+        Raises:
+            InvalidQuestionError: They are too many.
+        """
+        return [self._names_or_error(arch) for arch in checked_batch(archs)]
+
+    def recorded(self) -> Sequence[int]:
+        """Return the numbers of all architectures of the file, ascending."""
+        return self._recorded
+
+    def architectures(self, numbers: Sequence[int]) -> list[Item]:
+        """Return the names of the architectures with these numbers."""
+        return [self.arch_space.names(number) for number in numbers]
+
+    def neighbors(self, arch: Any) -> list[Item]:
+        """Return the names of all architectures one edit away, in a fixed order.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+            UnsupportedQuestionError: The table lists its architectures and knows no edits.
+        """
+        found = self.arch_space.neighbors(self._read(arch))
+        if found is None:
+            raise UnsupportedQuestionError(
+                f"{self.description.title} lists its architectures: it does not say which are one "
+                "edit apart"
+            )
+        return self.architectures(found)
+
+    def check_derived(self) -> None:
+        """Check that architectures, names and codes are those that the description allows.
+
+        Raises:
+            UnusableDatabaseError: They are not.
+        """
+        where = self.database.path.name
+        for number, name in self.database.rows(_NAMES):
+            try:
+                right = self.arch_space.names(number)["arch_str"]
+            except (SpellingError, IndexError, TypeError) as error:
+                raise UnusableDatabaseError(f"{where} has been changed: {error}") from error
+            if right != name:
+                raise UnusableDatabaseError(
+                    f"{where} has been changed: architecture {number} is {right}, not {shown(name)}"
+                )
+        if sorted(self.database.rows(_AXIS_NAMES)) != sorted(Tables(self.spec).axis_rows()):
+            raise UnusableDatabaseError(f"{where} has been changed: names of its axes differ")
+        known = set(self._recorded)
+        for row in self.all_rows():
+            in_place = all(
+                code in values
+                for code, values in zip(row[1 : len(self.key_columns)], self._values, strict=True)
+            )
+            if row[0] not in known or not in_place:
+                raise UnusableDatabaseError(f"{where} has been changed: {shown(row)} is no run")
+
+    @cached_property
+    def _recorded(self) -> Sequence[int]:
+        numbers = [number for number, _ in self.database.rows(_NAMES)]
+        # All of them, as a rule: a range takes no memory.
+        whole = range(len(numbers))
+        return whole if numbers == list(whole) else numbers
+
+    def _check_file(self, tables: Tables) -> None:
+        """Check that the open file has the description that was read, and its columns."""
+        where = self.database.path.name
+        if dict(self.database.rows(_STORED)) != dict(spec_rows(self.spec)):
+            raise UnusableDatabaseError(
+                f"{where} has been changed: {SPEC_KEY} and {DIGEST_KEY} do not belong together"
+            )
+        columns = tuple(name for name, *_ in self.database.rows(_COLUMNS))
+        if columns != tables.columns:
+            raise UnusableDatabaseError(
+                f"{where}: its columns are {shown(columns)}, by its description {tables.columns}"
+            )
+
+    def _opened_space(self) -> OpenSpace:
+        space = self.spec.declared_space
+        if isinstance(space, Product):
+            return space
+        if isinstance(space, Listed):
+            names = list(self.database.rows(_NAMES))
+            listed = [name for _, name in names]
+            if [number for number, _ in names] != list(range(len(names))) or listed != sorted(
+                listed
+            ):
+                raise UnusableDatabaseError(
+                    f"{self.database.path.name} is damaged: its architectures are in no order"
+                )
+            return space.opened(listed)
+        return space_like(space)
+
+    def _filters(self) -> dict[str, Filter]:
+        filters = {"arch": Filter(NUMBER, self._read)}
+        filters |= {axis.name: _axis_filter(axis) for axis in self.spec.axes}
+        if self.labelled:
+            filters[self.label] = Filter(self.label, integer(self.label))
+        return filters
+
+    def _read(self, arch: Any) -> int:
+        try:
+            return self.arch_space.number(arch)
+        except SpellingError as error:
+            raise InvalidArchitectureError(str(error)) from error
+
+    def _names_or_error(self, arch: Any) -> Item | InvalidArchitectureError:
+        try:
+            return self.names(arch)
+        except InvalidArchitectureError as error:
+            return error
+
+
+def _axis_filter(axis: Axis) -> Filter:
+    """Return the filter of an axis: names in any case, or one of some numbers."""
+    codes = codes_of(axis)
+    if axis.kind == "integer":
+        return Filter(axis.name, one_of(axis.name, codes))
+    meant = {name.lower(): codes[value] for name, value in axis.same_as.items()}
+    return Filter(axis.name, choice(axis.name, {**codes, **meant}))

@@ -1,0 +1,109 @@
+"""Descriptions as database files carry them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import orjson
+
+from benchmark_db.database import APPLICATION_ID
+from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.registry import INSTALLABLE
+from benchmark_spec import BenchmarkSpec, SpecError
+
+__all__ = ["DIGEST_KEY", "SPEC_KEY", "declared_tables", "installed_specs"]
+__all__ += ["spec_rows", "stored_spec", "stored_text"]
+
+SPEC_KEY: Final = "spec"
+DIGEST_KEY: Final = "spec_digest"
+
+_MOST_TABLES: Final = 1_000
+_MOST_CHARACTERS: Final = 2**20
+_QUESTION: Final = "SELECT substr(value, 1, ?) FROM provenance WHERE key = ?"
+
+
+def spec_rows(spec: BenchmarkSpec) -> list[tuple[str, str]]:
+    """Return the rows of the provenance table that hold a description."""
+    return [(SPEC_KEY, spec.text), (DIGEST_KEY, orjson.dumps(spec.digest).decode())]
+
+
+def stored_text(path: Path) -> str | None:
+    """Return the description that a file carries, as text; None where it carries none.
+
+    Raises:
+        UnusableDatabaseError: It is no database, or damaged.
+    """
+    address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            row = connection.execute(_QUESTION, (_MOST_CHARACTERS + 1, SPEC_KEY)).fetchone()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise UnusableDatabaseError(f"{path.name} is no benchmark database: {error}") from error
+    return row[0] if row and isinstance(row[0], str) else None
+
+
+def stored_spec(path: Path) -> BenchmarkSpec:
+    """Return the description that a file carries.
+
+    Raises:
+        UnusableDatabaseError: It carries none, or what it carries contradicts itself.
+    """
+    if not path.is_file():
+        raise UnusableDatabaseError(f"{path.name} does not exist")
+    text = stored_text(path)
+    if text is None:
+        raise UnusableDatabaseError(f"{path.name} holds no description of a table")
+    try:
+        return BenchmarkSpec.of_text(text)
+    except SpecError as error:
+        raise UnusableDatabaseError(f"{path.name}: its description: {error}") from error
+
+
+def declared_tables(directory: Path) -> Iterator[str]:
+    """Yield the names of the files of a folder that are declared tables, in order.
+
+    Files that other programs made are left out: only this project marks its databases so. One of
+    its own that cannot be read is among them, for whoever opens it to say why.
+    """
+    found = sorted(directory.glob("*.db")) if directory.is_dir() else []
+    for path in found[:_MOST_TABLES]:
+        if _is_ours(path) and _may_be_declared(path):
+            yield path.stem
+
+
+def installed_specs(directory: Path) -> list[BenchmarkSpec]:
+    """Return the descriptions of the declared tables in a folder.
+
+    A file whose description cannot be used is left out: the catalog says why.
+    """
+    found = []
+    for name in declared_tables(directory):
+        try:
+            spec = stored_spec(directory / f"{name}.db")
+        except UnusableDatabaseError:
+            continue
+        if spec.name == name and name not in INSTALLABLE:
+            found.append(spec)
+    return found
+
+
+def _may_be_declared(path: Path) -> bool:
+    try:
+        return stored_text(path) is not None
+    except UnusableDatabaseError:
+        return True
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file has the header of a database of this project."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return False
+    return int.from_bytes(header[68:72], "big") == APPLICATION_ID

@@ -1,0 +1,129 @@
+"""The raw files of a declared table: one file, a folder of them, or a zip file, with limits."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from safe_pickle import DamagedArchiveError, WrongFormatError
+
+__all__ = ["RawTable", "raw_tables"]
+
+_MOST_BYTES: Final = 2**29
+"""Of one file: it is read whole, and the largest table at hand has a hundredth."""
+_MOST_TOTAL: Final = 2**31
+_MOST_FILES: Final = 10_000
+_HIGHEST_RATIO: Final = 200
+_SMALL: Final = 2**20
+"""Bytes of a file too small to do harm, however well it was packed."""
+_ENCRYPTED: Final = 0x1
+_ZIP_START: Final = b"PK\x03\x04"
+_TORCH_MEMBER: Final = "data.pkl"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw file in memory.
+
+    Attributes:
+        name: Its name, for messages and as `$file`.
+        data: Its bytes.
+    """
+
+    name: str
+    data: bytes
+
+    @property
+    def stem(self) -> str:
+        """Its name without the last suffix."""
+        return PurePosixPath(self.name).stem
+
+
+def raw_tables(path: Path) -> Iterator[RawTable]:
+    """Yield the files of a table, by name.
+
+    Args:
+        path: A file, a folder (files whose names begin with a dot are left out), or a zip file. A
+            file that `torch.save` wrote is a zip file, too, but one file.
+
+    Raises:
+        WrongFormatError: A file is too large, or a zip file holds what one of data never does:
+            names that lead out of it, names that come twice, links, or a bomb.
+        DamagedArchiveError: A zip file is damaged.
+        OSError: Something cannot be read.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        files = [file for file in files if not file.name.startswith(".")]
+        _check_total(path.name, [file.stat().st_size for file in files])
+        for file in files:
+            yield from raw_tables(file)
+        return
+    with path.open("rb") as opened:
+        start = opened.read(len(_ZIP_START))
+    if start == _ZIP_START:
+        yield from _unzipped(path)
+        return
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise WrongFormatError(f"{path.name} has {size:,} bytes; at most {_MOST_BYTES:,} are read")
+    yield RawTable(path.name, path.read_bytes())
+
+
+def _unzipped(path: Path) -> Iterator[RawTable]:
+    try:
+        with zipfile.ZipFile(path) as container:
+            members = [member for member in container.infolist() if not member.is_dir()]
+            _check_total(path.name, [member.file_size for member in members])
+            for member in members:
+                _check_member(path.name, member)
+            _check_names(path.name, members)
+            if any(PurePosixPath(member.filename).name == _TORCH_MEMBER for member in members):
+                yield RawTable(path.name, path.read_bytes())
+                return
+            for member in sorted(members, key=lambda member: member.filename):
+                yield RawTable(PurePosixPath(member.filename).name, container.read(member))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DamagedArchiveError(f"{path.name}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise WrongFormatError(f"{path.name} has names that are no text: {error}") from error
+
+
+def _check_total(name: str, sizes: list[int]) -> None:
+    if len(sizes) > _MOST_FILES:
+        raise WrongFormatError(f"{name} holds {len(sizes)} files; at most {_MOST_FILES} are read")
+    if sum(sizes) > _MOST_TOTAL:
+        raise WrongFormatError(f"{name} holds {sum(sizes):,} bytes; at most {_MOST_TOTAL:,}")
+
+
+def _check_member(archive: str, member: zipfile.ZipInfo) -> None:
+    """Refuse what a zip file of data never holds, before any of it is unpacked."""
+    # The name as it was written: zipfile itself cuts it at a zero byte.
+    name = member.orig_filename
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\0" in name:
+        problem = "has a name that leads out of its folder"
+    elif stat.S_ISLNK(member.external_attr >> 16):
+        problem = "is a link"
+    elif member.flag_bits & _ENCRYPTED:
+        problem = "is encrypted"
+    elif member.file_size > max(_SMALL, _HIGHEST_RATIO * member.compress_size):
+        problem = f"would unpack to {member.file_size:,} from {member.compress_size:,} bytes"
+    elif member.file_size > _MOST_BYTES:
+        problem = f"has {member.file_size:,} bytes; at most {_MOST_BYTES:,} are read"
+    else:
+        return
+    raise WrongFormatError(f"{archive}: {name!r:.80} {problem}: do not trust it")
+
+
+def _check_names(archive: str, members: list[zipfile.ZipInfo]) -> None:
+    names = Counter(PurePosixPath(member.filename).name for member in members)
+    twice = [name for name, count in names.items() if count > 1 and name != "version"]
+    if twice:
+        raise WrongFormatError(f"{archive} holds {twice[0]!r:.80} twice: which one is meant?")

@@ -22,31 +22,21 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel
-
 from bench_client.clients import BenchClient
 from bench_client.compat import Where, client_for
 from bench_client.errors import InvalidRequestError
-from bench_client.models.nasbench101 import Nb101Curves, Nb101Stats
-from bench_client.models.nasbench201 import Nb201Curves, Nb201Hardware, Nb201Stats
-from bench_client.models.natssss import NatsSssCurves, NatsSssStats
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import EDGES, OPERATIONS
 from benchmark_db.natssss.architecture import CHANNELS, NUM_LAYERS
+from benchmark_spec.published import PUBLISHED, compared_by
 from missing_extra import needs
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 __all__ = ["Objective", "objective"]
-
-_HIGHER_IS_BETTER: Final = ("_acc", "_intensity")
-"""How metrics end of which more is better."""
-
-_NO_METRICS: Final = frozenset({"config", "seed", "repeat", "num_runs", "intermediates"})
-_NO_CURVES: Final = _NO_METRICS | {"current_epoch"}
 
 
 class _Space(NamedTuple):
@@ -55,20 +45,14 @@ class _Space(NamedTuple):
     Attributes:
         choices: What each parameter may be, by its name.
         architecture: Makes a spelling of an architecture of the parameters.
-        stats: The model of what its runs record once.
-        curves: The model of what they record over epochs.
         query: The client's question for the former.
         query_curves: Its question for the latter.
-        by_dataset: Whether it was trained on several data sets.
     """
 
     choices: Mapping[str, Sequence[Any]]
     architecture: Callable[[Mapping[str, Any]], Any]
-    stats: type[BaseModel]
-    curves: type[BaseModel]
     query: Callable[..., Sequence[Any]]
     query_curves: Callable[..., Sequence[Any]]
-    by_dataset: bool
 
 
 def _cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,29 +84,20 @@ _SPACES: Final[Mapping[str, _Space]] = MappingProxyType(
                 **{f"op_{vertex}": OPERATION_NAMES for vertex in range(1, MAX_VERTICES - 1)},
             },
             architecture=_cell,
-            stats=Nb101Stats,
-            curves=Nb101Curves,
             query=BenchClient.query_nb101,
             query_curves=BenchClient.curves_nb101,
-            by_dataset=False,
         ),
         "nasbench201": _Space(
             choices=dict.fromkeys(EDGES, OPERATIONS),
             architecture=dict,
-            stats=Nb201Stats,
-            curves=Nb201Curves,
             query=BenchClient.query_nb201,
             query_curves=BenchClient.curves_nb201,
-            by_dataset=True,
         ),
         "natssss": _Space(
             choices={f"layer_{layer}": CHANNELS for layer in range(1, NUM_LAYERS + 1)},
             architecture=lambda parameters: list(parameters.values()),
-            stats=NatsSssStats,
-            curves=NatsSssCurves,
             query=BenchClient.query_natssss,
             query_curves=BenchClient.curves_natssss,
-            by_dataset=True,
         ),
     }
 )
@@ -150,8 +125,9 @@ class Objective:
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
         """For `optuna.create_study`: `maximize` or `minimize` for each metric."""
+        stats = compared_by(self.benchmark)
         return [
-            "maximize" if metric.endswith(_HIGHER_IS_BETTER) else "minimize"
+            "maximize" if stats[metric].better == "larger" else "minimize"
             for metric in self.metrics
         ]
 
@@ -263,7 +239,7 @@ def objective(
             f"no objective for benchmark {benchmark!r:.80}; there are for {', '.join(_SPACES)}"
         )
     metrics = (metric,) if isinstance(metric, str) else tuple(metric)
-    _check_metrics(benchmark, space, metrics, report=report)
+    _check_metrics(benchmark, metrics, report=report)
     bench = client_for(client)
     _check_data(bench, benchmark, dataset, num_epochs)
     return Objective(
@@ -272,22 +248,22 @@ def objective(
         choices=_narrowed(space.choices, choices),
         report=report,
         _bench=bench,
-        _filters=(num_epochs, dataset) if space.by_dataset else (num_epochs,),
+        _filters=(num_epochs,)
+        if PUBLISHED[benchmark].implied("dataset")
+        else (num_epochs, dataset),
         _pruned=_trial_pruned(),
     )
 
 
-def _check_metrics(benchmark: str, space: _Space, metrics: Sequence[str], *, report: bool) -> None:
-    known = space.stats.model_fields.keys() - _NO_METRICS
-    if benchmark == "nasbench201":
-        known |= Nb201Hardware.model_fields.keys() - _NO_METRICS
+def _check_metrics(benchmark: str, metrics: Sequence[str], *, report: bool) -> None:
+    known = compared_by(benchmark)
     unknown = [metric for metric in metrics if metric not in known]
     if unknown or not metrics:
         raise InvalidRequestError(
             f"metric {', '.join(map(repr, unknown)) or 'missing'}; known are "
             f"{', '.join(sorted(known))}"
         )
-    curves = space.curves.model_fields.keys() - _NO_CURVES
+    curves = [curve.name for curve in PUBLISHED[benchmark].curves]
     if report and (len(metrics) > 1 or metrics[0] not in curves):
         raise InvalidRequestError(
             f"report wants one metric with a curve, not {', '.join(metrics)}; curves have "

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final
 
 from bench_client.arguments import either, whole
 from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
 from bench_client.models.answers import FieldError
-from bench_client.models.benchmarks import fields_of
+from benchmark_spec import BenchmarkSpec, Stat
+from benchmark_spec.published import PUBLISHED
 
 __all__ = ["SimulationSettings", "refused"]
 
-_DATASETS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "nasbench101": ("cifar10",),
-        "nasbench201": ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"),
-        "natssss": ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"),
-    }
-)
-"""The benchmarks whose runs have a training time, and what they were trained on."""
-
-_WITHOUT_TIME: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "nds": "records the time of an iteration (iter_time) but neither a training time nor how "
-        "many iterations an epoch had",
-        "hw-nas-bench": "is a table of hardware costs: nothing was trained",
-    }
-)
-"""Why the others cannot be simulated."""
-
-_WITHOUT_VALIDATION: Final = frozenset({("nasbench201", "cifar10"), ("natssss", "cifar10")})
-"""Trained on all images of CIFAR-10 that are not for testing."""
-
 _DEFAULT_METRIC: Final = "valid_acc"
-_MAXIMISED: Final = frozenset({"percent"})
-"""Units of which more is better; of losses, times and sizes, less is."""
+_CHARGED: Final = "training_time"
+"""The statistic that a simulated clock charges."""
+_EVALUATED: Final = "_evaluation_time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,19 +58,20 @@ class SimulationSettings:
             BenchmarkNotInstalledError: This client knows no benchmark of this name.
             InvalidRequestError: An argument is malformed, or the benchmark records no times.
         """
-        _check_recorded_times(benchmark)
-        trained_on = _checked_dataset(benchmark, dataset)
-        objective = _checked_metric(benchmark, trained_on, metric)
+        spec = _with_recorded_times(benchmark)
+        trained_on = _checked_dataset(spec, dataset)
+        objective = _checked_metric(spec, trained_on, metric)
         switches = {name: either(name, value) for name, value in options.items()}
-        if switches["evaluation_time"] and benchmark == "nasbench101":
-            raise refused("evaluation_time", "nasbench101 records no time of an evaluation")
+        evaluated = any(stat.name.endswith(_EVALUATED) for stat in spec.stats)
+        if switches["evaluation_time"] and not evaluated:
+            raise refused("evaluation_time", f"{benchmark} records no time of an evaluation")
         return cls(
             benchmark=benchmark,
             dataset=trained_on,
             num_epochs=_checked_epochs(num_epochs),
             budget=_checked_budget(budget),
-            metric=objective,
-            larger_is_better=_metrics_of(benchmark)[objective] in _MAXIMISED,
+            metric=objective.name,
+            larger_is_better=objective.better == "larger",
             seed=whole("seed", seed),
             **switches,
         )
@@ -102,50 +82,45 @@ def refused(field: str, message: str) -> InvalidRequestError:
     return InvalidRequestError(f"{field}: {message}", errors=[FieldError(loc=[field], msg=message)])
 
 
-def _check_recorded_times(benchmark: str) -> None:
-    if benchmark in _WITHOUT_TIME:
-        raise refused(
-            "benchmark",
-            f"{benchmark} {_WITHOUT_TIME[benchmark]}, so a simulated clock has nothing to charge; "
-            f"{', '.join(_DATASETS)} can be simulated",
-        )
-    if benchmark not in _DATASETS:
+def _with_recorded_times(benchmark: str) -> BenchmarkSpec:
+    """Return the description of a benchmark whose runs have a training time."""
+    timed = [spec.name for spec in PUBLISHED.values() if spec.stat(_CHARGED) is not None]
+    if benchmark not in PUBLISHED:
         raise BenchmarkNotInstalledError(
             f"this client knows no benchmark {benchmark!r:.80} to simulate; "
-            f"known are {', '.join(_DATASETS)}"
+            f"known are {', '.join(timed)}"
         )
+    if benchmark not in timed:
+        raise refused(
+            "benchmark",
+            f"{benchmark} {PUBLISHED[benchmark].not_answered['simulate']}, so a simulated clock "
+            f"has nothing to charge; {', '.join(timed)} can be simulated",
+        )
+    return PUBLISHED[benchmark]
 
 
-def _checked_dataset(benchmark: str, dataset: Any) -> str:
-    known = _DATASETS[benchmark]
+def _checked_dataset(spec: BenchmarkSpec, dataset: Any) -> str:
+    known = spec.datasets
     if dataset is None and len(known) == 1:
         return known[0]
     if isinstance(dataset, str) and dataset.lower() in known:
         return dataset.lower()
-    raise refused("dataset", f"{dataset!r:.80} is none of {benchmark}'s: {', '.join(known)}")
+    raise refused("dataset", f"{dataset!r:.80} is none of {spec.name}'s: {', '.join(known)}")
 
 
-def _checked_metric(benchmark: str, dataset: str, metric: Any) -> str:
+def _checked_metric(spec: BenchmarkSpec, dataset: str, metric: Any) -> Stat:
     chosen = _DEFAULT_METRIC if metric is None else metric
-    known = _metrics_of(benchmark)
-    if chosen not in known:
-        raise refused("metric", f"unknown metric {chosen!r:.80}; known are {', '.join(known)}")
-    if (benchmark, dataset) in _WITHOUT_VALIDATION and str(chosen).startswith("valid_"):
+    stat = spec.stat(chosen)
+    if stat is None:
+        known = ", ".join(stat.name for stat in spec.stats)
+        raise refused("metric", f"unknown metric {chosen!r:.80}; known are {known}")
+    if dataset in stat.absent.get("dataset", ()):
         raise refused(
             "metric",
-            f"{dataset} of {benchmark} has no validation split: say metric='test_acc', or search "
+            f"{dataset} of {spec.name} has no validation split: say metric='test_acc', or search "
             "on cifar10-valid",
         )
-    return str(chosen)
-
-
-def _metrics_of(benchmark: str) -> dict[str, str]:
-    """Return the units of what a run records, by name."""
-    return {
-        field.name: field.unit
-        for field in fields_of(benchmark)
-        if field.kind == "computed" and field.unit is not None
-    }
+    return stat
 
 
 def _checked_epochs(num_epochs: Any) -> int:

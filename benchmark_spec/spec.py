@@ -285,6 +285,15 @@ class BenchmarkSpec:
         """Return the axis of a name, if there is one."""
         return next((axis for axis in self.axes if axis.name == name), None)
 
+    def stat(self, name: Any) -> Stat | None:
+        """Return the statistic of a name, if there is one."""
+        return next((stat for stat in self.stats if stat.name == name), None)
+
+    def implied(self, name: str) -> bool:
+        """Tell whether an axis has one value that neither items nor questions name."""
+        axis = self.axis(name)
+        return axis is not None and axis.implied
+
     @property
     def declared_space(self) -> Product | Listed | Like:
         """The space, of a table that no code belongs to.

@@ -28,8 +28,6 @@ ONLY_SOME: Final = {
     "_MANY": {"nasbench101", "nasbench201", "natssss"},
     "_ONE_DATASET": {"nasbench101"},
     "_DOMAINS": {"nasbench101", "nasbench201", "natssss"},
-    "_DATASETS": {"nasbench101", "nasbench201", "natssss"},
-    "_WITHOUT_TIME": {"nds", "hw-nas-bench"},
     # Archives of records that may be damaged one by one, or come in parts.
     "TOLERANT_GENERATORS": {"nasbench101"},
     "PARTIAL_GENERATORS": {"nds"},
@@ -38,6 +36,7 @@ ONLY_SOME: Final = {
 EVERYTHING: Final = {
     "GENERATORS",
     "INSTALLABLE",
+    "PUBLISHED",
     "RAW_FILES",
     "SAMPLES",
     "_ITEM_MODELS",

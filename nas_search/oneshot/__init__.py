@@ -26,6 +26,7 @@ with needs("hub", "training"):
         LogRuntime,
         Square,
     )
+    from nas_search.oneshot.policy import PolicyFound, PolicyPaths, search_by_policy
     from nas_search.oneshot.recalibration import recalibrate
     from nas_search.oneshot.relaxations import Gumbel, GumbelHard, Relaxation, Softmax
     from nas_search.oneshot.samplers import (
@@ -57,6 +58,8 @@ __all__ = [
     "LogProduct",
     "LogRuntime",
     "Path",
+    "PolicyFound",
+    "PolicyPaths",
     "Reinforced",
     "Relaxation",
     "Row",
@@ -70,6 +73,7 @@ __all__ = [
     "Switch",
     "UniformPaths",
     "recalibrate",
+    "search_by_policy",
     "search_supernet",
     "train_supernet",
 ]

@@ -1,0 +1,322 @@
+"""ENAS: a policy that draws paths, rewarded with what they reach (Pham et al., arXiv:1802.03268).
+
+An epoch of weights on paths that the policy draws, then some steps of the policy on batches of
+validation images with the weights held. No mixture is needed: sliced spaces can be searched, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count, a_number, one_of
+from model_hub.choices import Categorical
+from model_hub.errors import InvalidArgumentError, InvalidSampleError
+from model_hub.search_space import SearchSpace
+from nas_search.oneshot.inherited import Inherited
+from nas_search.oneshot.recalibration import kept_statistics
+from nas_search.oneshot.supernet import Supernet
+from nas_search.oneshot.training import Halves, SupernetTrainer
+from nas_search.problems.problem import silent
+from nas_search.training import Recipe
+from nas_search.training.checkpoint import Saved, part_of
+from nas_search.training.data import order_of_epoch, seeded
+from nas_search.training.loop import Epoch
+from nas_search.training.optimizing import restore, state_of
+
+__all__ = ["PolicyFound", "PolicyPaths", "search_by_policy"]
+
+_TRIES: Final = 1000
+_SPREAD: Final = 1e-3
+_WIDTH: Final = 64
+_TANH: Final = 2.5
+_TEMPERATURE: Final = 5.0
+"""Of the published controller: logits are 2.5 tanh(logits / 5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyPaths:
+    """How a policy draws paths and learns.
+
+    Args:
+        controller: `logits`: each choice has probabilities of its own. `lstm`: those of a choice
+            depend on what was chosen before it, by one layer of 64.
+        updates: Steps of the policy after each epoch of weights.
+        learning_rate: Of Adam.
+        baseline_decay: Of the moving average of rewards.
+        entropy_weight: What the entropy of a draw adds to its reward.
+        draws: How many paths are compared in the end.
+
+    Raises:
+        InvalidArgumentError: An argument means nothing.
+    """
+
+    controller: Literal["logits", "lstm"] = "logits"
+    updates: int = 50
+    learning_rate: float = 3.5e-4
+    baseline_decay: float = 0.95
+    entropy_weight: float = 1e-4
+    draws: int = 10
+
+    def __post_init__(self) -> None:
+        one_of("controller", self.controller, ("logits", "lstm"))
+        a_count("updates", self.updates)
+        a_number("learning_rate", self.learning_rate, least=1e-12, most=1e3)
+        a_number("baseline_decay", self.baseline_decay, least=0, most=1)
+        a_number("entropy_weight", self.entropy_weight, least=0, most=1e3)
+        a_count("draws", self.draws)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its name and every argument, as JSON."""
+        return {"name": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyFound:
+    """What a policy found.
+
+    Attributes:
+        sample: The best of its last draws.
+        metrics: Of the sample, with inherited weights and norms of its own.
+        curve: Figures of each epoch: those of a training, the mean `policy/reward` of its steps in
+            percent, and the mean `policy/entropy` of their draws in nats.
+        seconds: That the training of this call took.
+    """
+
+    sample: dict[str, Any]
+    metrics: Mapping[str, float]
+    curve: tuple[Epoch, ...]
+    seconds: float
+
+
+def search_by_policy(
+    supernet: Supernet,
+    data: Halves,
+    policy: PolicyPaths | None = None,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    device: torch.device | str = "cpu",
+    report: Callable[[Epoch], object] | None = None,
+) -> PolicyFound:
+    """Train a supernet and a policy in turn, or go on; return the best of the policy's last draws.
+
+    Args:
+        supernet: Is trained in place; it is left with the path that was found.
+        data: Images for weights, and images for the policy.
+        policy: How it draws and learns.
+        recipe: How weights are trained; by default ten epochs.
+        seed: Of the policy, the order of images and all that is drawn.
+        checkpoint: A folder; the newest two checkpoints are kept there.
+        device: Where.
+        report: Takes the figures of each epoch; where it returns True, the training ends.
+
+    Raises:
+        InvalidArgumentError: A choice takes several candidates at once, or there are fewer images
+            than a batch has.
+        OtherTrainingError: The folder is of another space, policy, seed or other images.
+        OutputError: A loss or a gradient is no finite number any more.
+    """
+    trainer = _PolicyTrainer(
+        supernet,
+        data,
+        Recipe() if recipe is None else recipe,
+        policy=PolicyPaths() if policy is None else policy,
+        seed=seed,
+        checkpoint=checkpoint,
+        device=device,
+    )
+    training = trainer.run(report=report)
+    sample, metrics = trainer.best(data)
+    supernet.activate(sample)
+    return PolicyFound(
+        sample=sample, metrics=metrics, curve=training.curve, seconds=training.seconds
+    )
+
+
+class Controller(nn.Module):
+    """Draws paths, each choice in the order of the space.
+
+    Args:
+        choices: Of the space.
+        kind: `logits` or `lstm`.
+        seed: Of its parameters.
+
+    Raises:
+        InvalidArgumentError: A choice takes several candidates at once.
+    """
+
+    def __init__(self, choices: SearchSpace, kind: str, seed: int) -> None:
+        super().__init__()
+        for choice in choices.choices:
+            if not isinstance(choice, Categorical):
+                raise InvalidArgumentError(
+                    "policy", f"{choice.label} takes several candidates at once"
+                )
+        self._choices, self._recurrent = choices, kind == "lstm"
+        sizes = [len(choice.candidates) for choice in choices.choices]
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            if self._recurrent:
+                self.cell = nn.LSTMCell(_WIDTH, _WIDTH)
+                self.begin = nn.Parameter(0.1 * torch.randn(_WIDTH))
+                self.heads = nn.ModuleList(nn.Linear(_WIDTH, size) for size in sizes)
+                self.embeddings = nn.ModuleList(nn.Embedding(size, _WIDTH) for size in sizes)
+            else:
+                self.rows = nn.ParameterList(_SPREAD * torch.randn(size) for size in sizes)
+
+    def draw(self, generator: torch.Generator) -> tuple[dict[str, Any], Tensor, Tensor]:
+        """Return a path, the logarithm of its probability, and the entropy of its choices.
+
+        Raises:
+            InvalidSampleError: No draw met the constraints of the space.
+        """
+        for _ in range(_TRIES):
+            sample, chance, entropy = self._one(generator)
+            try:
+                return self._choices.validate(sample), chance, entropy
+            except InvalidSampleError as error:
+                broken = error
+        raise broken
+
+    def _one(self, generator: torch.Generator) -> tuple[dict[str, Any], Tensor, Tensor]:
+        sample: dict[str, Any] = {}
+        chance, entropy = torch.zeros(()), torch.zeros(())
+        given = self.begin[None] if self._recurrent else None
+        state: tuple[Tensor, Tensor] | None = None
+        for place, choice in enumerate(self._choices.choices):
+            condition = choice.only_if
+            if condition is not None and sample.get(condition.label) not in condition.values:
+                continue
+            if given is not None:
+                state = self.cell(given, state)
+                raw = self.heads[place](state[0])[0]
+                logits = _TANH * torch.tanh(raw / _TEMPERATURE)
+            else:
+                logits = self.rows[place]
+            shares = logits.log_softmax(0)
+            drawn = torch.multinomial(shares.detach().exp(), 1, generator=generator)
+            sample[choice.label] = choice.candidates[int(drawn)]
+            chance = chance + shares[drawn[0]]
+            entropy = entropy - (shares.exp() * shares).sum()
+            if given is not None:
+                given = self.embeddings[place](drawn)
+        return sample, chance, entropy
+
+
+class _PolicyTrainer(SupernetTrainer):
+    """Trains weights and a policy in turn, an epoch each."""
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: Halves,
+        recipe: Recipe,
+        *,
+        policy: PolicyPaths,
+        seed: int,
+        device: torch.device | str,
+        **options: Any,
+    ) -> None:
+        if len(data[1]) < recipe.batch_size:
+            raise InvalidArgumentError(
+                "data", f"{len(data[1])} images are fewer than a batch of {recipe.batch_size}"
+            )
+        self._policy = policy
+        self._controller = Controller(supernet.space.choices, policy.controller, seed)
+        self._policy_optimizer = torch.optim.Adam(
+            self._controller.parameters(), lr=policy.learning_rate
+        )
+        # The moving average, whether it has begun, and the means of the last epoch.
+        self._rewards = torch.zeros(4, dtype=torch.float64)
+        self._valid_images = data[1].on(torch.device(device))
+        super().__init__(
+            supernet,
+            data,
+            recipe,
+            seed=seed,
+            device=device,
+            identity={"policy": policy.settings},
+            **options,
+        )
+
+    def best(self, data: Halves) -> tuple[dict[str, Any], Mapping[str, float]]:
+        """Return the best of some draws, by the accuracy of inherited weights."""
+        evaluator = Inherited(self.supernet, data)
+        found: list[tuple[dict[str, Any], Mapping[str, float]]] = []
+        for number in range(self._policy.draws):
+            sample, _, _ = self._controller.draw(seeded(self._seed, "last draws", number))
+            space = self.supernet.space
+            metrics = evaluator.evaluate(space, sample, fidelity=None, report=silent)
+            found.append((sample, metrics))
+        return max(found, key=lambda one: one[1]["accuracy"])
+
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            path, _, _ = self._controller.draw(seeded(self._seed, "path", self._step))
+        self.supernet.activate(path)
+        found = super()._gradients(inputs, labels)
+        self._check_gradients()
+        return found
+
+    def _one_epoch(self) -> None:
+        super()._one_epoch()
+        rewards, entropies = [], []
+        with kept_statistics(self.supernet):
+            for number in range(self._policy.updates):
+                reward, entropy = self._step_of_policy(len(self.curve), number)
+                rewards.append(reward)
+                entropies.append(entropy)
+        self._rewards[2] = 100 * sum(rewards) / len(rewards)
+        self._rewards[3] = sum(entropies) / len(entropies)
+
+    def _step_of_policy(self, epoch: int, number: int) -> tuple[float, float]:
+        policy, images = self._policy, self._valid_images
+        path, chance, entropy = self._controller.draw(seeded(self._seed, "policy", epoch, number))
+        self.supernet.activate(path)
+        order = order_of_epoch(images, self.recipe.batch_size, self._seed, -1 - epoch)
+        batches = list(order)
+        places = batches[number % len(batches)]
+        pixels, labels, _ = next(images.batches([(places, None)], None))
+        with torch.no_grad(), self._casting():
+            outputs = self.supernet(images.normalised(pixels, self._dtype))
+            logits = outputs[0] if isinstance(outputs, tuple) else outputs
+            accuracy = float((logits.argmax(1) == labels).double().mean())
+        reward = accuracy + policy.entropy_weight * float(entropy.detach())
+        if not float(self._rewards[1]):
+            self._rewards[:2] = torch.tensor([reward, 1.0])
+        self._rewards[0] += (1 - policy.baseline_decay) * (reward - self._rewards[0])
+        loss = -chance * (reward - float(self._rewards[0]))
+        self._policy_optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self._policy_optimizer.step()
+        return accuracy, float(entropy.detach())
+
+    def _figures(self, seconds: float) -> Epoch:
+        reward, entropy = self._rewards[2:].tolist()
+        return {
+            **super()._figures(seconds),
+            "policy/reward": reward,
+            "policy/entropy": entropy,
+        }
+
+    def _parts(self) -> dict[str, Mapping[str, Tensor]]:
+        return {
+            **super()._parts(),
+            "controller": self._controller.state_dict(),
+            "rewards": {"averages": self._rewards},
+            **state_of("policy_optimizer", self._policy_optimizer),
+        }
+
+    def _restore(self, saved: Saved) -> None:
+        super()._restore(saved)
+        self._controller.load_state_dict(part_of(saved.tensors, "controller"))
+        self._rewards.copy_(part_of(saved.tensors, "rewards")["averages"])
+        restore(self._policy_optimizer, part_of(saved.tensors, "policy_optimizer"))

@@ -19,7 +19,7 @@ from model_hub.choices import Categorical
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
 from model_hub.search_space import SearchSpace
 from nas_search.oneshot.inherited import Inherited
-from nas_search.oneshot.recalibration import kept_statistics
+from nas_search.oneshot.recalibration import BATCHES, kept_statistics
 from nas_search.oneshot.supernet import Supernet
 from nas_search.oneshot.training import Halves, SupernetTrainer
 from nas_search.problems.problem import silent
@@ -51,6 +51,7 @@ class PolicyPaths:
         baseline_decay: Of the moving average of rewards.
         entropy_weight: What the entropy of a draw adds to its reward.
         draws: How many paths are compared in the end.
+        batches: On how many batches the norms of each of them are estimated anew.
 
     Raises:
         InvalidArgumentError: An argument means nothing.
@@ -62,6 +63,7 @@ class PolicyPaths:
     baseline_decay: float = 0.95
     entropy_weight: float = 1e-4
     draws: int = 10
+    batches: int = BATCHES
 
     def __post_init__(self) -> None:
         one_of("controller", self.controller, ("logits", "lstm"))
@@ -70,6 +72,7 @@ class PolicyPaths:
         a_number("baseline_decay", self.baseline_decay, least=0, most=1)
         a_number("entropy_weight", self.entropy_weight, least=0, most=1e3)
         a_count("draws", self.draws)
+        a_count("batches", self.batches, least=0)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -249,7 +252,7 @@ class _PolicyTrainer(SupernetTrainer):
 
     def best(self, data: Halves) -> tuple[dict[str, Any], Mapping[str, float]]:
         """Return the best of some draws, by the accuracy of inherited weights."""
-        evaluator = Inherited(self.supernet, data)
+        evaluator = Inherited(self.supernet, data, batches=self._policy.batches)
         found: list[tuple[dict[str, Any], Mapping[str, float]]] = []
         for number in range(self._policy.draws):
             sample, _, _ = self._controller.draw(seeded(self._seed, "last draws", number))

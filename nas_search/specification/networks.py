@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from nas_search.proxies import NetworkScore
     from nas_search.training import ImageSet
 
-__all__ = ["network_score", "space_problem"]
+__all__ = [
+    "network_score",
+    "space_problem",
+    "stated_images",
+    "stated_seed",
+    "stated_space",
+]
 
 _FRACTIONS: Final = (0.5, 0.5)
 """Of the images: to train on, and to compare networks by. NAS-Bench-201 halves CIFAR-10."""
@@ -43,7 +49,7 @@ def space_problem(stated: Mapping[str, Any], folder: Path) -> SpaceProblem:
         DatasetError: The data set is none.
         MissingExtraError: PyTorch is not installed.
     """
-    space = _space(stated)
+    space = stated_space(stated)
     default = list(stated.get("proxies", ()))[:1] or ["accuracy"]
     return SpaceProblem(
         space,
@@ -65,11 +71,17 @@ def network_score(stated: Mapping[str, Any], folder: Path, name: str) -> Network
     with needs("hub", "a zero-cost proxy"):
         from nas_search.proxies import NetworkScore
 
-    train, _ = _images(stated, folder)
-    return NetworkScore(_space(stated), _batch(train), name, seed=_seed(stated))
+    train, _ = stated_images(stated, folder)
+    return NetworkScore(stated_space(stated), _batch(train), name, seed=stated_seed(stated))
 
 
-def _space(stated: Mapping[str, Any]) -> ModelSpace:
+def stated_space(stated: Mapping[str, Any]) -> ModelSpace:
+    """Return the space of a problem.
+
+    Raises:
+        ProblemError: It is none.
+        ModelHubError: There is no such space, or an argument means nothing.
+    """
     arguments = stated.get("arguments", {})
     if not isinstance(stated["space"], str) or not isinstance(arguments, Mapping):
         raise ProblemError("a space is a name, its arguments are a table of names and values")
@@ -77,13 +89,13 @@ def _space(stated: Mapping[str, Any]) -> ModelSpace:
 
 
 def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
-    train, valid = _images(stated, folder)
+    train, valid = stated_images(stated, folder)
     if "proxies" in stated:
         if "recipe" in stated:
             raise ProblemError("networks are trained by a recipe or scored by proxies, not both")
         from nas_search.proxies import ProxyEvaluator
 
-        return ProxyEvaluator(_batch(train), stated["proxies"], seed=_seed(stated))
+        return ProxyEvaluator(_batch(train), stated["proxies"], seed=stated_seed(stated))
     from nas_search.training import Classification
 
     checkpoints = stated.get("checkpoints")
@@ -91,14 +103,19 @@ def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
         train,
         valid,
         recipe=recipe_of(stated.get("recipe", {})),
-        seed=_seed(stated),
+        seed=stated_seed(stated),
         device=stated.get("device", "cpu"),
         checkpoints=None if checkpoints is None else folder / checkpoints,
     )
 
 
-def _images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet]:
-    """Return the images to train on and those to compare by, both of the training images."""
+def stated_images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet]:
+    """Return the images to train on and those to compare by, both of the training images.
+
+    Raises:
+        ProblemError: There is no data set, or fractions are not two.
+        DatasetError: The data set is none.
+    """
     with needs("hub", "training"):
         from model_hub.evaluation import read_images
         from nas_search.training import images_of, split
@@ -110,7 +127,7 @@ def _images(stated: Mapping[str, Any], folder: Path) -> tuple[ImageSet, ImageSet
     fractions = stated.get("fractions", _FRACTIONS)
     if not isinstance(fractions, list | tuple) or len(fractions) != len(_FRACTIONS):
         raise ProblemError(f"fractions are two: of training and of comparison, not {fractions!r}")
-    train, valid = split(images, fractions, seed=_seed(stated))
+    train, valid = split(images, fractions, seed=stated_seed(stated))
     return train, valid
 
 
@@ -122,7 +139,12 @@ def _batch(images: ImageSet) -> Any:
     return images.normalised(pixels, torch.float32), labels
 
 
-def _seed(stated: Mapping[str, Any]) -> int:
+def stated_seed(stated: Mapping[str, Any]) -> int:
+    """Return the seed of a problem.
+
+    Raises:
+        ProblemError: It is no whole number.
+    """
     seed = stated.get("seed", 0)
     if type(seed) is not int:
         raise ProblemError(f"seed is {seed!r:.80}, not a whole number")

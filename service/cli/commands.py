@@ -87,6 +87,11 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "Compare recorded searches: median and quartiles of the simple regret at simulated "
             "times.",
         ),
+        "supernet": Command(
+            "supernet",
+            "app",
+            "Supernets: trained, searched, and networks taken out of them.",
+        ),
         "worker": Command(
             "serve",
             "worker",

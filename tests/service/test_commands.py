@@ -42,6 +42,7 @@ def test_every_module_of_commands_is_in_the_list() -> None:
         "search",
         "serve",
         "study",
+        "supernet",
         "zoo",
     }
 

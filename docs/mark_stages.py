@@ -1,0 +1,61 @@
+"""Runs the tests of stage 4 and writes what came of them to docs/model-hub-stages.json.
+
+    python docs/make_model_hub.py && python docs/mark_stages.py && python docs/make_model_hub.py
+
+A space is marked on the page where all of its tests passed. A test says when the file is older than
+these tests or than the snippet of the page that they run.
+"""  # noqa: INP001 - a script beside the page it is for
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+RESULTS: Final = REPOSITORY / "docs/model-hub-stages.json"
+TESTS: Final = "tests/nas_search/test_stage_four.py"
+PAGE: Final = "docs/model-hub.md"
+_PROPERTY: Final = "stage 4"
+
+
+class Outcomes:
+    """Gathers the outcome of each test that says which space and strategy it is of."""
+
+    def __init__(self) -> None:
+        self.spaces: defaultdict[str, dict[str, str]] = defaultdict(dict)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of a test, or of what failed before or after it."""
+        for name, value in report.user_properties:
+            if name == _PROPERTY:
+                space, strategy = str(value).split(" ")
+                before = self.spaces[space].get(strategy, "passed")
+                self.spaces[space][strategy] = before if report.passed else report.outcome
+
+
+def digest() -> str:
+    """Return the SHA-256 of the tests and of the Python on the page."""
+    snippets = re.findall(r"```python\n(.*?)```", (REPOSITORY / PAGE).read_text("utf-8"), re.DOTALL)
+    content = [(REPOSITORY / TESTS).read_text("utf-8"), *snippets]
+    return hashlib.sha256("".join(content).encode()).hexdigest()
+
+
+def main() -> int:
+    """Run the tests and write the file; return the exit status of the tests."""
+    outcomes = Outcomes()
+    status = pytest.main(["-q", "-p", "no:cacheprovider", str(REPOSITORY / TESTS)], [outcomes])
+    spaces = {name: dict(sorted(found.items())) for name, found in sorted(outcomes.spaces.items())}
+    results = {"tests": TESTS, "digest": digest(), "spaces": spaces}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -85,8 +85,8 @@ def check_single_paths(supernet: Supernet, user: str) -> None:
     others = supernet.mixtures.keys() - set(supernet.space.choices.labels)
     if others:
         raise NoMixtureError(
-            f"{user} needs one row of logits a choice, but {min(others)} of "
-            f"{type(supernet.space).__name__} is an edge of a cell: take Softmax or Gumbel"
+            f"{user} needs one row of candidates a choice, but {min(others)} of "
+            f"{type(supernet.space).__name__} is an edge of a cell; Softmax and Gumbel search cells"
         )
 
 

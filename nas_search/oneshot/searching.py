@@ -110,7 +110,8 @@ def search_supernet(  # noqa: PLR0913 - what a search depends on
         device=device,
     )
     training = trainer.run(report=report)
-    probabilities = probabilities_of(trainer.alphas)
+    with torch.no_grad():
+        probabilities = probabilities_of(trainer.alphas)
     sample = supernet.decode(probabilities)
     supernet.activate(sample)
     return Searched(

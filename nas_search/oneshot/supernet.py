@@ -74,6 +74,11 @@ class Supernet(nn.Module):
         """Return what the active network, or the mixture, makes of a batch."""
         return self.network(*inputs, **options)
 
+    def no_weight_decay(self) -> set[str]:
+        """Return the names of the parameters that the space's authors train without decay."""
+        named = getattr(self.network, "no_weight_decay", None)
+        return {f"network.{name}" for name in named()} if callable(named) else set()
+
     # ------------------------------------------------------------------ weights of one sample
 
     def weights_of(self, sample: object) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from patterned_images import cell_space, halves, mobile_space
 from torch import Tensor
 
 from model_hub.errors import InvalidArgumentError, LabelError, OutputError
+from model_hub.model_space import ModelSpace
 from nas_search.errors import OtherTrainingError
 from nas_search.oneshot import (
     FairPaths,
@@ -246,14 +247,18 @@ def test_images_and_labels_that_do_not_fit_are_refused() -> None:
         train_supernet(Supernet(mobile_space()), halves(side=32), FairPaths(), recipe=RECIPE)
 
 
-def test_an_extracted_network_takes_the_step_that_the_supernet_takes() -> None:
-    space, (train, _) = cell_space(), halves()
+@pytest.mark.parametrize(("space", "side"), [(cell_space(), 8), (mobile_space(), 32)])
+def test_an_extracted_network_takes_the_step_that_the_supernet_takes(
+    space: ModelSpace, side: int
+) -> None:
+    """Also where a space has parameters that do not decay."""
+    train, _ = halves(120, side=side)
+    recipe = Recipe(epochs=1, batch_size=60, lr=0.1, nesterov=True, weight_decay=1e-3)
     for seed in range(3):
         sample = space.choices.sample(seed)
         supernet = Supernet(space, seed=seed)
         network = supernet.extract(sample)
         supernet.activate(sample)
-        recipe = Recipe(epochs=1, batch_size=120, lr=0.1, nesterov=True, weight_decay=1e-3)
         Trainer(network, train, recipe).run()
         Trainer(supernet, train, recipe).run()
         assert equal(dict(network.state_dict()), supernet.weights_of(sample))

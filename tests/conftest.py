@@ -71,6 +71,11 @@ def unmeasured_fixture() -> Iterator[None]:
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: at the end, all processes but one would wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage from here on, in what is made from here on."""
     gc.freeze()

@@ -127,6 +127,7 @@ def _parts(of: Any) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.long
 def test_generated_requests_find_no_failure() -> None:
     """Thousands of requests made from the document, valid and not: no check fails."""
     script = REPOSITORY / "benchmarks" / "schema_fuzz.py"

@@ -208,6 +208,7 @@ def test_a_gpu_counts_alike() -> None:
 _CAN_COMPILE = shutil.which("c++") and Path(sysconfig.get_path("include"), "Python.h").is_file()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(not _CAN_COMPILE, reason="there is no C++ compiler with Python's headers")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

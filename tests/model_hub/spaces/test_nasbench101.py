@@ -101,6 +101,7 @@ def test_published_cells_have_their_published_parameters(
     assert sum(p.numel() for p in space.freeze(sample).parameters()) == count
 
 
+@pytest.mark.long
 @unmeasured()
 def test_every_published_parameter_count_comes_out_exactly(shared: Path) -> None:
     published = json.loads((shared / "data/nasbench101/parameter-counts.json").read_text())

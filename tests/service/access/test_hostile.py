@@ -93,11 +93,13 @@ class TestEveryParameter:
     entry, and any printable text may be the key that stands for a submission.
     """
 
+    @pytest.mark.long
     def test_leads_to_no_file(self, hostile_server: str, requests: HostileRequests) -> None:
         values = list(traversals())
         assert len(set(values)) >= 200
         _assert_harmless(hostile_server, requests, values)
 
+    @pytest.mark.long
     def test_injects_nothing(self, hostile_server: str, requests: HostileRequests) -> None:
         assert len(set(_INJECTIONS)) == 100
         _assert_harmless(hostile_server, requests, list(_INJECTIONS))

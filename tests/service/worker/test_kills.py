@@ -28,6 +28,7 @@ LONGEST_WORK = 0.6
 on a busy machine all attempts would be too short else, and ten lost workers rightly park a job."""
 
 
+@pytest.mark.long
 def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
     jobs = [lab.build(seed) for seed in range(JOBS // 2)]
     jobs += [lab.time(repeats) for repeats in range(200, 200 + JOBS // 2)]

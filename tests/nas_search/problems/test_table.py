@@ -168,7 +168,6 @@ def test_bounds_that_nothing_meets_end_a_search_with_the_smallest_cost(
         run(problem, problem.domain().sample(generator_of(0)))
 
 
-@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
 def test_what_is_not_recorded_is_passed_over_and_counted(small: TableProblem) -> None:
     for seed in range(5):
@@ -258,7 +257,6 @@ class TestExpectation:
         assert one.std == pytest.approx(statistics.pstdev(values))
         assert (every.mean, every.std) == pytest.approx((OPTIMUM, 0.0), abs=5e-5)
 
-    @pytest.mark.usefixtures("unmeasured")
     def test_what_is_minimised_is_expected_small(self, published: BenchClient) -> None:
         small = TableProblem(published, "nasbench201", "cifar10-valid", objectives=["parameters"])
         found = random_expectation(small, 1_000, "valid_acc")

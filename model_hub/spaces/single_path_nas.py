@@ -18,12 +18,12 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import Sharing, shifted
+from model_hub.sharing import SLICED, Sharing, Told, shifted
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS"]
+__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS", "SuperkernelSpace"]
 
 _BLOCKS: Final = MappingProxyType(
     {
@@ -155,6 +155,38 @@ class SinglePathNAS(ModelSpace):
             dropout_rate=self.dropout_rate,
             norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
         )
+
+
+class SuperkernelSpace(SinglePathNAS):
+    """The Single-Path NAS space, whose layers share one kernel of 5 x 5 and expansion 6 each.
+
+    A layer of a smaller kernel has the middle of it, one of a smaller expansion the first channels.
+    """
+
+    @property
+    def sharing(self) -> Sharing:
+        """All candidates of a layer share slices of the largest; a skip passes it over."""
+        return Sharing(told=self._told, no_mixture=SLICED)
+
+    def _told(self, values: Sample) -> Iterator[Told]:
+        from model_hub.blocks.mobile import make_divisible
+        from model_hub.spaces.single_path_nas_network import WIDTHS
+
+        for place, label in enumerate(_labels()):
+            stage, inside = divmod(place, _STAGE_LAYERS)
+            block = _BLOCKS.get(values[label])
+            path = f"blocks.{1 + stage}.{inside}"
+            yield path, "present", int(block is not None)
+            if block is not None:
+                kernel_size, expand_ratio = block
+                before = WIDTHS[stage + (inside > 0)]
+                yield f"{path}.0", "channels", make_divisible(before * expand_ratio)
+                yield f"{path}.3", "kernel", kernel_size
+
+    def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
+        """Yield the network of the largest kernels and expansions."""
+        largest = dict.fromkeys(_labels(), tuple(_BLOCKS)[-1])
+        yield largest, self.freeze(largest)
 
 
 def _runtimes(small: float, narrow: float, full: float) -> dict[Any, float]:

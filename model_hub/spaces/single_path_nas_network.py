@@ -17,10 +17,10 @@ from model_hub.blocks.mobile import (
     inverted_residuals,
 )
 
-__all__ = ["SinglePathNASNetwork"]
+__all__ = ["WIDTHS", "SinglePathNASNetwork"]
 
 _STEM_WIDTH: Final = 32
-_WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
+WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
 """Output channels of the first fixed block, of each stage and of the last fixed block."""
 
 _STRIDES: Final = (2, 2, 2, 1, 2)
@@ -47,9 +47,9 @@ class SinglePathNASNetwork(MobileNetwork):
         dropout_rate: float,
         norm: NormFactory,
     ) -> None:
-        searched = zip(pairwise(_WIDTHS[:-1]), _STRIDES, stages, strict=True)
-        first = DepthwiseSeparable(_STEM_WIDTH, _WIDTHS[0], norm=norm, activation=RELU)
-        last = InvertedResidual(*_WIDTHS[-2:], _LAST_EXPANSION, norm=norm, activation=RELU)
+        searched = zip(pairwise(WIDTHS[:-1]), _STRIDES, stages, strict=True)
+        first = DepthwiseSeparable(_STEM_WIDTH, WIDTHS[0], norm=norm, activation=RELU)
+        last = InvertedResidual(*WIDTHS[-2:], _LAST_EXPANSION, norm=norm, activation=RELU)
         super().__init__(
             [
                 [first],
@@ -61,7 +61,7 @@ class SinglePathNASNetwork(MobileNetwork):
             ],
             stem_width=_STEM_WIDTH,
             stem_stride=2,
-            last_width=_WIDTHS[-1],
+            last_width=WIDTHS[-1],
             head_width=_HEAD_WIDTH,
             num_labels=num_labels,
             dropout_rate=dropout_rate,

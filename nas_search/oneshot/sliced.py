@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-from model_hub.blocks.mobile import SqueezeExcite
+from model_hub.blocks.mobile import InvertedResidual, SqueezeExcite
 from model_hub.spaces.autoformer_network import (
     HEAD_DIM,
     ClassToken,
@@ -168,6 +168,16 @@ class OptionalSqueezeExcite(SqueezeExcite):
         return super().forward(x) if self.present else x
 
 
+class OptionalBlock(InvertedResidual):
+    """A block that may be passed over."""
+
+    present: bool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block if it is there."""
+        return super().forward(x) if self.present else x
+
+
 class KeptBlocks(nn.ModuleList):
     """Blocks of which the first few are kept: it iterates over these.
 
@@ -200,6 +210,7 @@ _SLICED: Final[dict[type[nn.Module], type[nn.Module]]] = {
 _OPTIONAL: Final[dict[type[nn.Module], type[nn.Module]]] = {
     nn.Sequential: OptionalSequence,
     SqueezeExcite: OptionalSqueezeExcite,
+    InvertedResidual: OptionalBlock,
 }
 
 

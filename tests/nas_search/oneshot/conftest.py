@@ -10,6 +10,7 @@ import torch
 
 import model_hub
 from model_hub.model_space import ModelSpace
+from model_hub.spaces.single_path_nas import SuperkernelSpace
 
 STAGES: Final[dict[str, Any]] = {"depths": ((1, 2),) * 3, "widths": ((4, 6, 12), (6, 12), 12)}
 MOBILE: Final[dict[str, Any]] = {"num_labels": 4, "base_widths": (8, 8, 8, 16, 16, 16, 24, 32, 64)}
@@ -22,7 +23,7 @@ TRANSFORMER: Final[dict[str, Any]] = {
     "drop_path_rate": 0.0,
 }
 
-SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
+SPACES: Final[dict[str, tuple[str | type[ModelSpace], dict[str, Any], int]]] = {
     "nasbench201": ("NasBench201", {"stem_out_channels": 4, "num_modules_per_stack": 2}, 8),
     "proxylessnas": ("ProxylessNAS", {"width_mult": 0.1, "num_labels": 10}, 32),
     "fbnet-cifar": ("FBNet", {"dataset": "cifar", "expands_always": False, "head_width": 16}, 16),
@@ -76,9 +77,10 @@ SPACES: Final[dict[str, tuple[str, dict[str, Any], int]]] = {
         },
         6,
     ),
+    "superkernels": (SuperkernelSpace, {"num_labels": 10}, 32),
     "single-path-nas": ("SinglePathNAS", {"num_labels": 10}, 32),
 }
-"""Name of the space, arguments, and the side of the images to run it on."""
+"""Name or class of the space, arguments, and the side of the images to run it on."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -94,4 +96,5 @@ def _one_thread() -> Iterator[None]:
 def narrowed(request: pytest.FixtureRequest) -> tuple[ModelSpace, int]:
     """A space, and the side of the images to run it on."""
     name, arguments, side = SPACES[request.param]
-    return model_hub.space(name, **arguments), side
+    made = model_hub.space(name, **arguments) if isinstance(name, str) else name(**arguments)
+    return made, side

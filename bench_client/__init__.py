@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bench_client.frames import Batch, Items
     from bench_client.models import (
         BenchmarkInfo,
+        Correlation,
         Distribution,
         FieldDescription,
         FieldError,
@@ -93,6 +94,7 @@ __all__ = [
     "BenchmarkInfo",
     "BenchmarkNotInstalledError",
     "BudgetExhausted",
+    "Correlation",
     "Distribution",
     "Evaluation",
     "FieldDescription",

@@ -218,6 +218,12 @@ def _families(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
     return answers.families_answer(catalog)
 
 
+def _correlation(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    options = {name: value for name, value in question.options.items() if value is not None}
+    name = str(question.benchmark)
+    return answers.correlation_answer(catalog, name, question.filters, **options)
+
+
 def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     options = {name: value for name, value in question.options.items() if value is not None}
     name = str(question.benchmark)
@@ -256,6 +262,7 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "benchmarks": _benchmarks,
         "computed_stats": _computed_stats,
         "computed_stats_many": _computed_stats_many,
+        "correlation": _correlation,
         "distribution": _distribution,
         "families": _families,
         "hardware": _hardware,

@@ -136,6 +136,7 @@ class Surface:
     top = Operation(lambda: oracle.top)
     pareto = Operation(lambda: oracle.pareto)
     rank = Operation(lambda: oracle.rank)
+    correlation = Operation(lambda: oracle.correlation)
     distribution = Operation(lambda: oracle.distribution)
     random = Operation(lambda: oracle.random)
     neighbors = Operation(lambda: oracle.neighbors)

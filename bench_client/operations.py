@@ -70,6 +70,7 @@ Topic: TypeAlias = Literal[
     "checkpoints",
     "computed_stats",
     "computed_stats_many",
+    "correlation",
     "datasets",
     "delete_checkpoint",
     "distribution",

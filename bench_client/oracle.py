@@ -15,6 +15,7 @@ from bench_client.models.nasbench201 import Nb201Architecture, Nb201Config
 from bench_client.models.natssss import NatsSssArchitecture, NatsSssConfig
 from bench_client.models.nds import NdsConfig, NdsDistributions
 from bench_client.models.oracle import (
+    Correlation,
     Distribution,
     Found,
     NdsArchitecture,
@@ -27,7 +28,7 @@ from bench_client.operations import Question, Steps, Topic, ask
 from bench_client.pages import item_model
 from bench_client.tables import known_table
 
-__all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
+__all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
 
 _CONFIGS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
     {
@@ -181,6 +182,48 @@ def distribution(
     options = {"metric": metric, "points": whole("points", points)}
     answer = _DISTRIBUTIONS.get(benchmark, Found[Distribution])
     return (yield from _items("distribution", answer, benchmark, filters, options))
+
+
+def correlation(
+    benchmark: str,
+    *,
+    x: str,
+    y: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    top_k: int = 100,
+    resamples: int = 0,
+    resample_seed: int = 0,
+    **more: Any,
+) -> Steps[Correlation]:
+    """Return how well two metrics agree over the architectures that have both.
+
+    Args:
+        benchmark: Name of the benchmark.
+        x: One metric, as for `top`.
+        y: The other.
+        dataset: As for `top`.
+        num_epochs: As for `top`.
+        top_k: How many of the best of both are compared.
+        resamples: How often architectures are drawn anew, with replacement, for intervals of 95 %;
+            0: no intervals.
+        resample_seed: Of these draws.
+        more: Bounds, as for `top`; and where `y` is taken when not where `x` is: `y_dataset`,
+            `y_num_epochs`, or another axis after `y_`.
+
+    Returns:
+        Kendall's tau-b, Spearman's rho, Pearson's r, and the overlap of the best.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    counts = {"top_k": top_k, "resamples": resamples, "resample_seed": resample_seed}
+    options = {"x": x, "y": y, **{name: whole(name, value) for name, value in counts.items()}}
+    items = yield from _items("correlation", Found[Correlation], benchmark, filters, options)
+    (found,) = items
+    return cast("Correlation", found)
 
 
 def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:

@@ -37,6 +37,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "computed_stats_many": Route("POST", "/v1/{benchmark}/computed-stats/query"),
         "intermediate_stats": Route("GET", "/v1/{benchmark}/intermediate-stats"),
         "architecture": Route("POST", "/v1/{benchmark}/architecture"),
+        "correlation": Route("GET", "/v1/{benchmark}/correlation"),
         "distribution": Route("GET", "/v1/{benchmark}/distribution"),
         "export": Route("GET", "/v1/{benchmark}/export"),
         "families": Route("GET", "/v1/{benchmark}/families"),

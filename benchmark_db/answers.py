@@ -28,6 +28,7 @@ __all__ = [
     "benchmark_answer",
     "benchmarks_answer",
     "computed_stats_answer",
+    "correlation_answer",
     "distribution_answer",
     "families_answer",
     "hardware_answer",
@@ -162,6 +163,19 @@ def distribution_answer(
     return _items(
         catalog[name], oracle.distribution(catalog, name, which, bounds=bounds, **options)
     )
+
+
+def correlation_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
+) -> Answer:
+    """Return how two metrics agree; options and errors are those of `oracle.correlation`.
+
+    `filters` holds bounds, too, and with `y_` before their names the filters of the metric `y`.
+    """
+    which, bounds = _split(filters)
+    other = {key.removeprefix("y_"): which.pop(key) for key in list(which) if key.startswith("y_")}
+    items = oracle.correlation(catalog, name, which, other=other, bounds=bounds, **options)
+    return _items(catalog[name], items)
 
 
 def top_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:

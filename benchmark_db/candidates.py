@@ -104,6 +104,21 @@ class Candidates:
             f"recorded are {', '.join(known) or 'none'}",
         )
 
+    def numbers(self, field: str) -> NDArray[np.int64]:
+        """Return the numbers of the candidates, which are the same in every part of a benchmark.
+
+        Args:
+            field: Which field of the question needs them.
+
+        Raises:
+            InvalidQuestionError: The candidates are of several parts, where each has its own.
+        """
+        if len(self._numbers) != 1:
+            raise InvalidQuestionError(
+                field, f"{self.benchmark.description.title}: name one part to compare with another"
+            )
+        return self._numbers[0]
+
     def meant(self, metric: Metric) -> Metric:
         """Return a metric with the unit and the direction that it has in these parts."""
         if not metric.by or len(self.parts) != 1:

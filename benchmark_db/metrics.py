@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.questions import number
-from benchmark_spec import BenchmarkSpec
+from benchmark_spec import BenchmarkSpec, Like
 
-__all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "metric_named"]
+__all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "metric_named"]
 __all__ += ["metrics_of_costs", "metrics_of_runs", "metrics_of_spec"]
 
 
@@ -125,6 +125,16 @@ def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Map
             by=by,
         )
     return metrics
+
+
+def joined_metrics(benchmark: str, specs: Iterable[BenchmarkSpec]) -> dict[str, Metric]:
+    """Return the metrics that declared tables add to a benchmark, by name."""
+    return {
+        name: metric
+        for spec in specs
+        if isinstance(spec.space, Like) and spec.space.benchmark == benchmark
+        for name, metric in metrics_of_spec(spec, joined_to=benchmark).items()
+    }
 
 
 def _metrics(

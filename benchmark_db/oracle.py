@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark_db.aggregates import aligned
 from benchmark_db.candidates import Candidates
 from benchmark_db.catalog import Catalog
+from benchmark_db.correlation import correlated
 from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import COUNTED, SIZE_SOURCE, Item
 from benchmark_db.metrics import Metric, bounds_named, metric_named
 from benchmark_db.questions import MAX_LIMIT
 
-__all__ = ["distribution", "pareto", "rank", "top"]
+__all__ = ["correlation", "distribution", "pareto", "rank", "top"]
 
 
 def top(
@@ -141,6 +143,53 @@ def distribution(
     candidates = Candidates(catalog, benchmark, filters)
     values = candidates.recorded(asked, "metric")[candidates.within(limits)]
     return [{"metric": metric, **described(values, points)}]
+
+
+def correlation(
+    catalog: Catalog,
+    benchmark: str,
+    filters: Mapping[str, Any],
+    *,
+    x: str,
+    y: str,
+    other: Mapping[str, Any],
+    bounds: Mapping[str, Any],
+    **counts: int,
+) -> list[Item]:
+    """Return how two metrics agree over the candidates within bounds: one item.
+
+    Errors are those of `pareto`.
+
+    Args:
+        catalog: What is installed.
+        benchmark: Name of the benchmark.
+        filters: Which part of it, as `Candidates` takes them.
+        x: One metric.
+        y: The other.
+        bounds: Numbers by `min_` or `max_` and the name of a metric.
+        other: The filters that `y` has otherwise than `x`, so that parts can be compared: 12 epochs
+            with 200, one data set with another.
+        counts: `top_k`, `resamples`, `resample_seed`, as `correlated` takes them.
+    """
+    known = catalog.metrics(benchmark)
+    first, second = metric_named(known, x, field="x"), metric_named(known, y, field="y")
+    limits = bounds_named(known, bounds)
+    candidates = Candidates(catalog, benchmark, filters)
+    given = {name: value for name, value in other.items() if value is not None}
+    others = Candidates(catalog, benchmark, {**filters, **given}) if given else candidates
+    kept = candidates.within(limits)
+    values = candidates.recorded(first, "x")[kept]
+    compared = others.recorded(second, "y")
+    if given:
+        compared = aligned(candidates.numbers("y"), others.numbers("y"), compared)
+    found = correlated(
+        values,
+        compared[kept],
+        x_larger=candidates.meant(first).larger_is_better,
+        y_larger=others.meant(second).larger_is_better,
+        **counts,
+    )
+    return [{"x": x, "y": y, **found}]
 
 
 def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[int]:

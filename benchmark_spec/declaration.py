@@ -249,16 +249,27 @@ def _axes(table: TomlTable) -> tuple[Axis, ...]:
     for name in table.keys:
         said = table.any(name)
         unit = _EPOCHS if name == "num_epochs" else None
+        same_as: dict[str, str] = {}
         sentence = _SENTENCES.get(name, f"The {name.replace('_', ' ')}.")
         if isinstance(said, dict):
             inner = table.table(name)
             said = inner.any("values")
             sentence = inner.take("description", str, sentence)
+            meant = inner.table("same_as")
+            same_as = {other: meant.take(other, str) for other in meant.keys}
             inner.finish()
         values = said if isinstance(said, list) else [said]
         if not all(type(value) in (str, int) for value in values):
             raise table.error(f"{shown(values)} are no names or whole numbers", name)
-        axes.append(Axis(name=name, values=tuple(values), description=sentence, unit=unit))
+        axes.append(
+            Axis(
+                name=name,
+                values=tuple(values),
+                description=sentence,
+                unit=unit,
+                same_as=same_as,
+            )
+        )
     return tuple(axes)
 
 

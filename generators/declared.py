@@ -277,8 +277,7 @@ class _Rows:
                 if key[0] == identity and list(key[1:-1]) == codes
             ]
             mean = reduce_values(runs, "mean") if runs else None
-            decimals = min(_decimals(golden.value), _MOST_DECIMALS)
-            if mean is None or round(mean, decimals) != golden.value:
+            if mean is None or not _is_published(mean, golden.value):
                 raise ArchiveError(
                     f"{golden.stat} of {golden.arch} is {mean}, published is {golden.value}"
                 )
@@ -408,7 +407,10 @@ def _found(record: Record, path: str) -> Any:
     return value_at(record.value, path, record.where)
 
 
-def _decimals(value: float) -> int:
-    """Return how many decimals a figure is given with."""
-    _, _, decimals = repr(value).partition(".")
-    return 0 if decimals == "0" else len(decimals)
+def _is_published(mean: float, figure: float) -> bool:
+    """Tell whether a mean is a published figure, which is given with some decimals."""
+    _, _, decimals = repr(figure).partition(".")
+    count = 0 if decimals == "0" else len(decimals)
+    if "e" in decimals or count > _MOST_DECIMALS:
+        return math.isclose(mean, figure, rel_tol=1e-12)
+    return round(mean, count) == figure

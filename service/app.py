@@ -10,6 +10,7 @@ from typing import Final, cast
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from benchmark_db.metrics import joined_metrics
 from benchmark_db.tabular.stored_spec import installed_specs
 from missing_extra import needs
 from service.access.keys import KeyFile, KeyRing
@@ -114,11 +115,14 @@ def _routes(settings: Settings) -> list[BaseRoute]:
     """Return all routes, the most asked first; those of declared tables by what is installed."""
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time.
+    specs = installed_specs(settings.directory.expanduser())
+    written = (nasbench201, nasbench101, natssss, nds)
     routers = (
         *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hw_nas_bench.router),
         *(server_state.router, openapi.router),
         *(jobs.router, artifacts.router, checkpoints.router),
-        *map(tabular.router_of, installed_specs(settings.directory.expanduser())),
+        *(module.oracle.router(joined_metrics(module.oracle.name, specs)) for module in written),
+        *map(tabular.router_of, specs),
     )
     return [route for router in routers for route in router.routes]
 

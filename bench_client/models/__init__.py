@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         NdsStats,
     )
     from bench_client.models.oracle import (
+        Correlation,
         Distribution,
         Found,
         NdsArchitecture,
@@ -109,6 +110,7 @@ __all__ = [
     "BenchmarkNetwork",
     "Checkpoint",
     "CheckpointList",
+    "Correlation",
     "DatasetList",
     "Device",
     "Distribution",

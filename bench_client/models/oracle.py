@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
 from bench_client.models.answers import Listed, Members, ProvenanceMark, WireModel
 from bench_client.models.quantities import SizeSource
 
-__all__ = ["Distribution", "Found", "NdsArchitecture", "Ranked", "Sampled", "Standing", "TradeOff"]
+__all__ = [
+    "Correlation",
+    "Distribution",
+    "Found",
+    "NdsArchitecture",
+    "Ranked",
+    "Sampled",
+    "Standing",
+    "TradeOff",
+]
 
 T = TypeVar("T", bound=WireModel)
 C = TypeVar("C", bound=WireModel)
+
+Ends: TypeAlias = Annotated[list[float], Field(min_length=2, max_length=2)] | None
+"""The 2.5 % and the 97.5 % quantile; None where the coefficient was never defined."""
 
 _METRICS = (
     "The metrics that the question names, bounds included: means over the runs, in the units of "
@@ -79,6 +91,33 @@ class Distribution(WireModel):
     fraction: Listed[float] = Field(
         description="The function there: which part of all has at most that value."
     )
+
+
+class Interval(WireModel):
+    """Ends of 95 % intervals of the coefficients, by a bootstrap over the candidates."""
+
+    kendall: Ends = Field(description="Of Kendall's tau-b.")
+    spearman: Ends = Field(description="Of Spearman's rho.")
+    pearson: Ends = Field(description="Of Pearson's r.")
+
+
+class Correlation(WireModel):
+    """How well two metrics agree over the architectures that have both."""
+
+    x: str = Field(description="One metric.", examples=["test_acc"])
+    y: str = Field(description="The other.", examples=["parameters"])
+    n: int = Field(description="How many have a value of both, and are counted.")
+    kendall: float | None = Field(description="Kendall's tau-b; null where one does not vary.")
+    spearman: float | None = Field(
+        description="Spearman's rho, ties having their mean rank; null likewise."
+    )
+    pearson: float | None = Field(description="Pearson's r; null likewise.")
+    top_k: int = Field(description="How many of the best of both were compared.")
+    top_k_overlap: float | None = Field(
+        description="Which part of the best by one are among the best by the other, each by its "
+        "own direction; null where there are fewer than `top_k`."
+    )
+    intervals: Interval | None = Field(description="Intervals; null unless asked for.")
 
 
 class NdsArchitecture(WireModel):

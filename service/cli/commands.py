@@ -117,6 +117,11 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "rank",
             "Show where an architecture stands among all by a metric, and its regret.",
         ),
+        "correlation": Command(
+            "oracle",
+            "correlation",
+            "Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best.",
+        ),
         "distribution": Command(
             "oracle",
             "distribution",
@@ -128,7 +133,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "neighbors": Command(
             "oracle", "neighbors", "Show all architectures one edit away from one."
         ),
-        "query": Command("query", "app", "Ask a benchmark."),
+        "query": Command("query", "app", "Ask a benchmark, or a declared table by its name."),
         "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
         "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
         "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),

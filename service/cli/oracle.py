@@ -20,7 +20,7 @@ from service.cli.options import (
 )
 from service.cli.output import print_items, print_json, wants_json
 
-__all__ = ["distribution", "neighbors", "pareto", "random", "rank", "top"]
+__all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
 
 Benchmark: TypeAlias = Annotated[
     str, typer.Argument(help="nasbench101, nasbench201, natssss, nds, or a declared table.")
@@ -143,6 +143,47 @@ def distribution(  # noqa: PLR0913 - the options of the question
             **named_values(where),
         )
     _print(items, f"{benchmark}: {metric}", as_json=as_json)
+
+
+def correlation(  # noqa: PLR0913 - the options of the question
+    benchmark: Benchmark,
+    *,
+    x: Annotated[str, typer.Option(help="One metric.")],
+    y: Annotated[str, typer.Option(help="The other one.")],
+    dataset: Dataset = None,
+    num_epochs: Epochs = None,
+    top_k: Annotated[int, typer.Option(min=1, help="How many of the best are compared.")] = 100,
+    resamples: Annotated[
+        int, typer.Option(min=0, max=1000, help="Draws of a bootstrap, for intervals.")
+    ] = 0,
+    resample_seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
+    least: Least = None,
+    most: Most = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another axis, or where y is taken, such as y_num_epochs=200; may come again."
+        ),
+    ] = None,
+    url: Url = None,
+    data: DataDirectory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best."""
+    with client(url, data) as bench:
+        found = bench.correlation(
+            benchmark,
+            x=x,
+            y=y,
+            dataset=dataset,
+            num_epochs=num_epochs,
+            top_k=top_k,
+            resamples=resamples,
+            resample_seed=resample_seed,
+            **bounds(least, most),
+            **named_values(where),
+        )
+    _print([found], f"{benchmark}: {x} and {y}", as_json=as_json)
 
 
 def random(

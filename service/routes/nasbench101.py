@@ -33,7 +33,7 @@ from service.routes.parameters import BatchParameters, PageParameters, StatsPara
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["oracle", "router"]
 
 _NAME: Final = "nasbench101"
 
@@ -153,7 +153,7 @@ StatsRoutes(
 ).add_to(router)
 
 
-OracleRoutes(
+oracle = OracleRoutes(
     name=_NAME,
     metrics=METRICS[_NAME],
     parts_by=NasBench101.parts_by,
@@ -161,7 +161,7 @@ OracleRoutes(
     config=Nb101Config,
     arch=f"{_ARCH} Objects as JSON.",
     example=_HASH,
-).add_to(router)
+)
 SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)
 ExportRoute(name=_NAME, paged=Nb101CurvesQuestion).add_to(router)
 

@@ -44,7 +44,7 @@ from service.routes.parameters import (
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["oracle", "router"]
 
 _NAME: Final = "nasbench201"
 
@@ -107,7 +107,7 @@ StatsRoutes(
 ).add_to(router)
 
 
-OracleRoutes(
+oracle = OracleRoutes(
     name=_NAME,
     metrics=METRICS[_NAME],
     parts_by=NasBench201.parts_by,
@@ -115,7 +115,7 @@ OracleRoutes(
     config=Nb201Config,
     arch=NB201_ARCH,
     example=NB201_EXAMPLE,
-).add_to(router)
+)
 SpaceRoutes(name=_NAME, architecture=Nb201Architecture, question=ArchitectureQuestion).add_to(
     router
 )

@@ -38,7 +38,7 @@ from service.routes.parameters import (
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["oracle", "router"]
 
 _NAME: Final = "natssss"
 
@@ -105,7 +105,7 @@ StatsRoutes(
 ).add_to(router)
 
 
-OracleRoutes(
+oracle = OracleRoutes(
     name=_NAME,
     metrics=METRICS[_NAME],
     parts_by=NatsSss.parts_by,
@@ -113,7 +113,7 @@ OracleRoutes(
     config=NatsSssConfig,
     arch=_ARCH,
     example=_EXAMPLE,
-).add_to(router)
+)
 SpaceRoutes(
     name=_NAME, architecture=NatsSssArchitecture, question=NatsSssArchitectureQuestion
 ).add_to(router)

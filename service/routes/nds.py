@@ -43,7 +43,7 @@ from service.routes.parameters import (
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
-__all__ = ["router"]
+__all__ = ["oracle", "router"]
 
 _NAME: Final = "nds"
 
@@ -173,14 +173,14 @@ StatsRoutes(
     curves=Page[NdsCurves],
     batch=BatchAnswer[NdsStats],
 ).add_to(router)
-OracleRoutes(
+oracle = OracleRoutes(
     name=_NAME,
     metrics=RANKED_BY[_NAME],
     parts_by=Nds.parts_by,
     filters=_Space,
     config=NdsConfig,
     distributions=False,
-).add_to(router)
+)
 SpaceRoutes(
     name=_NAME, architecture=NdsArchitecture, question=NdsArchitectureQuestion, neighboring=False
 ).add_to(router)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -11,15 +11,25 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from bench_client.models import Distribution, Found, Ranked, Standing, TradeOff, WireModel
+from bench_client.models import (
+    Correlation,
+    Distribution,
+    Found,
+    Ranked,
+    Standing,
+    TradeOff,
+    WireModel,
+)
 from benchmark_db.answers import (
     Answer,
+    correlation_answer,
     distribution_answer,
     pareto_answer,
     rank_answer,
     top_answer,
 )
 from benchmark_db.catalog import Catalog
+from benchmark_db.correlation import MAX_RESAMPLES, MAX_TOP
 from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.metrics import BOUND_SIDES, Metric
 from benchmark_db.questions import MAX_LIMIT
@@ -28,6 +38,7 @@ from service.http.questions import answer_scan, cache_headers, described, instal
 
 __all__ = ["OracleRoutes"]
 
+_MAX_INTEGER: Final = 2**63 - 1
 _SIDES: Final = {"min": "Least", "max": "Greatest"}
 
 
@@ -60,12 +71,24 @@ class OracleRoutes:
     example: str = ""
     distributions: bool = True
 
+    def router(self, joined: Mapping[str, Metric]) -> APIRouter:
+        """Return a router of the routes.
+
+        Args:
+            joined: Metrics of the tables that are joined to the benchmark, by name.
+        """
+        router = APIRouter(prefix=f"/v1/{self.name}", tags=[self.name])
+        replace(self, metrics={**self.metrics, **joined}).add_to(router)
+        return router
+
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
         config: Any = self.config
         self._add(router, "top", self._top(), Found[Ranked[config]], top_answer)
         self._add(router, "pareto", self._pareto(), Found[TradeOff[config]], pareto_answer)
         self._add(router, "rank", self._rank(), Found[Standing[config]], rank_answer)
+        agreement = Found[Correlation]
+        self._add(router, "correlation", self._correlation(), agreement, correlation_answer)
         if self.distributions:
             answer = Found[Distribution]
             self._add(router, "distribution", self._distribution(), answer, distribution_answer)
@@ -90,6 +113,33 @@ class OracleRoutes:
         ]
         metric = (self._metric(), ...)
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
+
+    def _correlation(self) -> type[BaseModel]:
+        said = "{} The metric y is taken there; where it is left out, where x is."
+        parts: dict[str, Any] = {
+            f"y_{name}": (
+                field.annotation,
+                Field(default=None, description=said.format(field.description or "")),
+            )
+            for name, field in self.filters.model_fields.items()
+        }
+        top_k = Field(ge=1, le=MAX_TOP, description="How many of the best of both are compared.")
+        resamples = Field(
+            ge=0,
+            le=MAX_RESAMPLES,
+            description="How often candidates are drawn anew, for intervals; 0: no intervals.",
+        )
+        seed = Field(ge=0, le=_MAX_INTEGER, description="Of these draws.")
+        return self._question(
+            "Correlation",
+            x=(self._metric(), ...),
+            y=(self._metric("The other metric.", example="parameters"), ...),
+            top_k=(Annotated[int, top_k], 100),
+            resamples=(Annotated[int, resamples], 0),
+            resample_seed=(Annotated[int, seed], 0),
+            bounded=True,
+            **parts,
+        )
 
     def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
         names = list(self.metrics)
@@ -144,12 +194,18 @@ class OracleRoutes:
         )(ask)
 
 
-_OPTIONS: Final = frozenset({"arch", "metric", "n", "points", "x", "y"})
+_OPTIONS: Final = frozenset(
+    {"arch", "metric", "n", "points", "resample_seed", "resamples", "top_k", "x", "y"}
+)
 
 _DESCRIPTIONS: Final = {
     "top": "Return the best architectures by a metric within bounds, the best first.",
     "pareto": "Return the architectures that none beats in one metric without losing in the other.",
     "rank": "Return where an architecture stands among all, and how far from the best it is.",
+    "correlation": (
+        "Return how well two metrics agree: Kendall's tau-b, Spearman's rho, Pearson's r, and the "
+        "share of the best by one that are among the best by the other."
+    ),
     "distribution": "Return how a metric is distributed over all architectures.",
 }
 

@@ -118,6 +118,12 @@ def test_every_question_is_answered(bench: BenchClient) -> None:
     assert (standing.rank, standing.of, standing.regret) == (1, 27, 0.0)
     (spread,) = bench.distribution(name, metric="test_acc", dataset="one", points=5)
     assert (spread.count, spread.min, spread.max) == (27, 15.5, 41.5)
+    agreement = bench.correlation(
+        name, x="test_acc", y="loss", dataset="one", y_dataset="two", top_k=3, resamples=20
+    )
+    assert (agreement.n, agreement.kendall, agreement.top_k_overlap) == (26, 1.0, 0.0)
+    assert agreement.intervals is not None
+    assert agreement.intervals.kendall == [1.0, 1.0]
     assert len({item.index for item in bench.random(name, n=27, seed=1)}) == 27
     assert [item.arch_str for item in bench.neighbors(name, 0)] == [
         *("conv|skip|skip", "pool|skip|skip", "skip|conv|skip", "skip|pool|skip"),
@@ -180,7 +186,7 @@ def test_the_document_describes_it(url: str) -> None:
     topics = [path.removeprefix(f"/v1/{NAME}/") for path in document["paths"] if NAME in path]
     assert sorted(topics) == [
         *("architecture", "architectures/neighbors", "architectures/random", "computed-stats"),
-        *("computed-stats/query", "distribution", "export", "pareto", "rank", "top"),
+        *("computed-stats/query", "correlation", "distribution", "export", "pareto", "rank", "top"),
     ]
     parameters = document["paths"][f"/v1/{NAME}/top"]["get"]["parameters"]
     named = {parameter["name"]: parameter for parameter in parameters}

@@ -63,7 +63,7 @@ class Candidates:
             columns = [aggregates.means(part, metric.column) for part in self.parts]
         else:
             other = self._catalog.entry(metric.lies_in)
-            (part,) = other.parts(self._filters)
+            (part,) = other.parts({**self._filters, **metric.fixed})
             numbers = other.aggregates.numbers(part)
             costs = other.aggregates.means(part, metric.column)
             columns = [aligned(wanted, numbers, costs) for wanted in self._numbers]

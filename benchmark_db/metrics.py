@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,7 @@ class Metric:
             table that is joined to it.
         column: Its name there.
         by: Where unit and direction depend on an axis: both by axis and value.
+        fixed: Values of axes of a joined table that its benchmark has not, such as a device.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Metric:
     by: Mapping[str, Mapping[Any, tuple[str, bool]]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def within(self, part: Mapping[str, Any]) -> Metric:
         """Return the metric with unit and direction of a part, whose values are given by axis."""
@@ -82,6 +85,10 @@ _COST_QUANTITIES: Final[Mapping[str, _Quantity]] = {
 """By the last word of a cost's name."""
 
 
+_COMMON_AXES: Final = ("dataset", "num_epochs")
+"""Axes of which the benchmarks have their own, by the same names."""
+
+
 def metrics_of_runs(benchmark: str, stats: Iterable[str]) -> Mapping[str, Metric]:
     """Return the metrics of a benchmark whose statistics are named after what they measure."""
     return _metrics(stats, benchmark, benchmark, _QUANTITIES)
@@ -97,11 +104,19 @@ def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Map
 
     Args:
         spec: Its description.
-        joined_to: The benchmark whose metrics they become, as `TABLE.STATISTIC`; None: its own.
+        joined_to: The benchmark whose metrics they become, as `TABLE.STATISTIC`, or
+            `TABLE.STATISTIC.VALUE` for each value of an axis such as a device; None: its own.
     """
     metrics = {}
-    for stat in spec.stats:
-        name = stat.name if joined_to is None else f"{spec.name}.{stat.name}"
+    # A benchmark's questions name its own axes: for each value of another one there is a metric.
+    others = [axis for axis in spec.axes if joined_to and axis.name not in _COMMON_AXES]
+    fixed = [
+        dict(zip((axis.name for axis in others), values, strict=True))
+        for values in product(*(axis.values for axis in others))
+    ]
+    for stat, values in product(spec.stats, fixed):
+        whole = ".".join((spec.name, stat.name, *map(str, values.values())))
+        name = stat.name if joined_to is None else whole
         by: dict[str, dict[Any, tuple[str, bool]]] = {}
         for axis in spec.axes:
             units, betters = stat.unit_by.get(axis.name, {}), stat.better_by.get(axis.name, {})
@@ -123,6 +138,7 @@ def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Map
             lies_in=spec.name,
             column=stat.name,
             by=by,
+            fixed=values,
         )
     return metrics
 

@@ -18,12 +18,13 @@ from declared_tables import RAW, Row, rows, written_declaration
 
 from benchmark_db.answers import computed_stats_answer, top_answer
 from benchmark_db.catalog import Catalog
+from benchmark_db.correlation import spearman
 from benchmark_db.verify import verify_database
 from benchmark_spec import SpecError
 from benchmark_spec.declaration import read_declaration, shipped_declarations
 from generators.declared import generate_table
 from generators.sample.declared import write_table_sample
-from safe_pickle import ArchiveError
+from safe_pickle import ArchiveError, load_pickle
 
 READERS = {
     "csv": [],
@@ -301,4 +302,24 @@ def test_joined_tables_are_what_was_published(
             for stat, figure in figures.items():
                 right = float(record[figure.path])
                 assert item[stat] == (None if right == -100_000_000 else right)
+    catalog.close()
+
+
+def test_latencies_are_those_of_each_device(shared: Path, tmp_path: Path) -> None:
+    raw = shared / "data/tables/help-latency"
+    if not raw.is_dir():
+        pytest.skip("the real records are in ../shared, which is not there")
+    provenance = generate_table(shipped_declarations()["help-latency-201"], raw, tmp_path)
+    assert provenance.contents["runs"] == 9 * 15_625
+    catalog = Catalog(tmp_path)
+    metrics = catalog["help-latency-201"].joined_metrics()
+    assert len(metrics) == 9
+    # HW-NAS-Bench measured a Raspberry Pi 4, too: the order of the architectures is the same.
+    hardware = shared / "data/hw-nas-bench/HW-NAS-Bench-v1_0.pickle"
+    with hardware.open("rb") as file:
+        costs = load_pickle(file)["nasbench201"]["cifar10"]["raspi4_latency"]
+    table = catalog["help-latency-201"]
+    latency = table.aggregates.means(table.parts({"device": "raspi4"})[0], "latency")
+    agreement = spearman(latency, np.array(costs))
+    assert agreement == pytest.approx(1.0)
     catalog.close()

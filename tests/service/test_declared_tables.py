@@ -30,6 +30,9 @@ from bench_client.errors import (
     InvalidRequestError,
     UnsupportedQuestionError,
 )
+from benchmark_db.registry import INSTALLABLE
+from benchmark_spec import RESERVED_NAMES
+from service.app import create_app
 
 NAME: Final = "tiny-table"
 NBS: Final = [sys.executable, "-m", "service.cli"]
@@ -216,3 +219,9 @@ def test_a_batch_needs_no_more_than_reading(folder: Path, tmp_path: Path) -> Non
 def test_hw_costs_have_no_query_of_a_table(bench: BenchClient) -> None:
     with pytest.raises((BenchmarkNotInstalledError, UnsupportedQuestionError)):
         bench.query_many("hw-nas-bench", [1])
+
+
+def test_no_table_can_be_called_what_an_address_means() -> None:
+    document = create_app().openapi()
+    first = {path.split("/")[2] for path in document["paths"] if path.startswith("/v1/")}
+    assert first - set(INSTALLABLE) <= RESERVED_NAMES

@@ -5,15 +5,14 @@ server can all read the same description.
 """
 
 from benchmark_spec.errors import SpecError, SpellingError
+from benchmark_spec.names import Field
+from benchmark_spec.product import Equal, Product
 from benchmark_spec.spaces import (
     Coded,
-    Equal,
-    Field,
     Like,
     Listed,
     ListedNames,
     OpenSpace,
-    Product,
     Space,
     check_listed_name,
 )

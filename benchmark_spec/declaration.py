@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 from benchmark_spec.errors import SpecError, shown
-from benchmark_spec.spaces import Equal, Like, Listed, Product, Space
+from benchmark_spec.product import Equal, Product
+from benchmark_spec.spaces import Like, Listed, Space
 from benchmark_spec.spec import Axis, AxisValue, BenchmarkSpec, Better, Label, RawFile, Stat
 from benchmark_spec.toml_table import TomlFile, TomlTable
 

@@ -19,7 +19,8 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 from benchmark_spec.decoding import decoded, encoded
 from benchmark_spec.errors import SpecError, shown
-from benchmark_spec.spaces import Coded, Like, Listed, Product, Space
+from benchmark_spec.product import Product
+from benchmark_spec.spaces import Coded, Like, Listed, Space
 from benchmark_spec.units import UNITS
 
 __all__ = ["RESERVED_FIELDS", "RESERVED_NAMES", "Axis", "AxisValue", "BenchmarkSpec", "Better"]

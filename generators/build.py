@@ -32,7 +32,7 @@ from benchmark_db.database import BUILD_PRAGMAS
 from benchmark_db.digests import seal
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.provenance import Provenance, ProvenanceRow
-from benchmark_db.tabular.tables import Tables
+from benchmark_db.tabular.benchmark import DeclaredTables
 from generators.source import Source
 
 __all__ = ["BuildError", "DatabaseBuild"]
@@ -64,7 +64,7 @@ class DatabaseBuild:
     def __init__(
         self,
         target: Path,
-        benchmark: type[InstalledDataset] | Tables,
+        benchmark: type[InstalledDataset] | DeclaredTables,
         tables: Sequence[type[peewee.Model]],
         views: Mapping[str, str],
     ) -> None:

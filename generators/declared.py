@@ -12,9 +12,10 @@ from typing import Any, Final
 from benchmark_db.items import reduce_values
 from benchmark_db.provenance import Provenance, ProvenanceRow
 from benchmark_db.registry import INSTALLABLE
+from benchmark_db.tabular.benchmark import DeclaredTables
 from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import spec_rows
-from benchmark_db.tabular.tables import Architecture, AxisName, Tables, codes_of
+from benchmark_db.tabular.tables import Architecture, AxisName, codes_of
 from benchmark_spec import Like, Listed, OpenSpace, SpecError, SpellingError, check_listed_name
 from benchmark_spec.declaration import Declaration, Equality, Figure, read_declaration
 from benchmark_spec.errors import shown
@@ -59,7 +60,7 @@ def generate_table(
     spec = declared.spec
     if spec.name in INSTALLABLE:
         raise SpecError(f"{declaration.name}: {spec.name} is a benchmark of the program")
-    tables = Tables(spec)
+    tables = DeclaredTables(spec)
     with (
         identified(raw) as source,
         DatabaseBuild(out / f"{spec.name}.db", tables, tables.tables, tables.views) as build,

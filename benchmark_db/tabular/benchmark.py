@@ -26,7 +26,7 @@ from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, st
 from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
 from benchmark_spec import Axis, BenchmarkSpec, Coded, Listed, OpenSpace, Product, SpellingError
 
-__all__ = ["Tabular"]
+__all__ = ["DeclaredTables", "Tabular"]
 
 _NAMES: Final = 'SELECT "index", arch_str FROM architecture ORDER BY "index"'
 _AXIS_NAMES: Final = "SELECT axis, code, name FROM axis_name ORDER BY axis, code"
@@ -249,6 +249,18 @@ class Tabular(Benchmark):
             return self.names(arch)
         except InvalidArchitectureError as error:
             return error
+
+
+class DeclaredTables(Tables):
+    """The tables of a declared table, for a build: as a class of a benchmark, it opens its file."""
+
+    def __call__(self, path: Path) -> Tabular:
+        """Open a database of the table.
+
+        Raises:
+            UnusableDatabaseError: It is none.
+        """
+        return Tabular(path)
 
 
 def _axis_filter(axis: Axis) -> Filter:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import peewee
@@ -154,12 +153,6 @@ class Tables:
             if axis.kind == "text"
             for code, value in enumerate(axis.values)
         ]
-
-    def __call__(self, path: Path) -> Any:
-        """Open a database of the table."""
-        from benchmark_db.tabular.benchmark import Tabular  # noqa: PLC0415 - it is made of this
-
-        return Tabular(path)
 
 
 def codes_of(axis: Axis) -> dict[Any, int]:

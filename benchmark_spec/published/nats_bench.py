@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmark_spec.spaces import Coded, Field
+from benchmark_spec.names import Field
+from benchmark_spec.spaces import Coded
 from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
 
 __all__ = ["NASBENCH201", "NATSSSS"]

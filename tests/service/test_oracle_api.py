@@ -283,9 +283,13 @@ class TestCommandLine:
         else:
             assert [items[0]["config"]["index"] for items in json.loads(done.stdout)] == [0, 1]
 
-    def test_a_batch_of_no_benchmark_is_a_usage_error(self, directory: Path) -> None:
-        done = nbs("batch", "nasbench301", "-", "--data", directory)
-        assert done.returncode == 2
+    def test_a_batch_of_no_benchmark_is_told_what_there_is(
+        self, directory: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "archs").write_text("1\n")
+        done = nbs("batch", "nasbench301", tmp_path / "archs", "--data", directory)
+        assert done.returncode == 1
+        assert "known are nasbench101, nasbench201" in done.stderr
 
     def test_cells_of_a_batch_may_be_objects(self, directory: Path, tmp_path: Path) -> None:
         cell = '{"op1": "conv3x3", "input1": [0], "input2": [1]}'

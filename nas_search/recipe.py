@@ -20,7 +20,7 @@ __all__ = ["Recipe", "published_recipe", "recipe_names", "recipe_of"]
 
 _OPTIMIZERS: Final = ("sgd", "rmsprop", "adam", "adamw")
 _SCHEDULES: Final = ("cosine", "step", "linear", "constant")
-_PRECISIONS: Final = ("float32", "float64", "mixed-bfloat16")
+_PRECISIONS: Final = ("float32", "float64", "mixed-bfloat16", "mixed-float16")
 _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "lr": (1e-12, 1e3),
     "min_lr": (0, 1e3),
@@ -78,7 +78,8 @@ class Recipe:
         clip_norm: Greatest norm of all gradients; 0: any.
         drop_path: With which outputs of operations are dropped in the end; grows linearly from 0.
         auxiliary_weight: Weight of the loss of a second classifier, in networks that have one.
-        precision: float32, float64, or mixed-bfloat16, which keeps weights in float32.
+        precision: float32, float64, or mixed-bfloat16 or, on a GPU, mixed-float16, which keep
+            weights in float32.
         ema: Decay of a moving average of the weights, which is then what is evaluated; 0: none.
         crop: Pixels of black around an image before it is cropped at random; 0: no crop.
         resized_crop: Least share of an image in a window that is cut out at random and resized to

@@ -57,6 +57,10 @@ class SupernetTrainer(Trainer):
         device: torch.device | str = "cpu",
     ) -> None:
         train, valid = data
+        if recipe.precision == "mixed-float16":
+            raise InvalidArgumentError(
+                "precision", "supernets are not trained in mixed-float16; mixed-bfloat16 works"
+            )
         space = supernet.space
         space.accepted_input(train.shape, argument="data")
         most = max(train.most, valid.most)

@@ -30,6 +30,12 @@ Epoch = Mapping[str, float]
 """Figures of an epoch: `epoch` (from 1), `lr`, `seconds`, `train_loss` and `train_accuracy`; of the
 validation images `loss`, `accuracy` and `top5`. Accuracies are in percent, losses in nats."""
 
+_MIXED: Final[Mapping[str, torch.dtype]] = {
+    "mixed-bfloat16": torch.bfloat16,
+    "mixed-float16": torch.float16,
+}
+"""What operations that bear it compute with."""
+
 _KIB: Final = 1 if sys.platform == "darwin" else 1024
 """In which the system tells the greatest memory of a process."""
 
@@ -76,8 +82,8 @@ class Trainer:
         save_steps: Save also after so many steps each.
 
     Raises:
-        InvalidArgumentError: There are fewer images than a batch has, or the recipe drops paths of
-            a network that has none to drop.
+        InvalidArgumentError: There are fewer images than a batch has, the recipe drops paths of a
+            network that has none to drop, or its precision needs a GPU.
         OtherTrainingError: The checkpoints are of another training.
     """
 
@@ -108,6 +114,15 @@ class Trainer:
         self.recipe = recipe
         self.curve: list[Epoch] = []
         self._device = torch.device(device)
+        scaled = recipe.precision == "mixed-float16"
+        if scaled and self._device.type != "cuda":
+            raise InvalidArgumentError(
+                "precision",
+                f"mixed-float16 needs a GPU, and {self._device} is none: "
+                "mixed-bfloat16 works there, too",
+            )
+        # Small gradients would be 0 in float16: the loss is multiplied, and the gradients divided.
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=scaled)
         self._dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         self._network = network.to(device=self._device, dtype=self._dtype)
         self._averaged = copy.deepcopy(network) if recipe.ema else None
@@ -200,8 +215,10 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         loss, right = self._gradients(inputs, labels)
         if recipe.clip_norm:
+            self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
-        self._optimizer.step()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self._step += 1
         with torch.no_grad():
             self._average()
@@ -219,7 +236,7 @@ class Trainer:
             for other in others:
                 lost = F.cross_entropy(other, labels, label_smoothing=recipe.label_smoothing)
                 total = total + recipe.auxiliary_weight * lost
-        torch.autograd.backward(total)
+        torch.autograd.backward(self._scaler.scale(total))
         return loss, (logits.detach().argmax(1) == labels).sum()
 
     def _average(self) -> None:
@@ -246,9 +263,8 @@ class Trainer:
         }
 
     def _casting(self) -> AbstractContextManager[Any]:
-        if self.recipe.precision != "mixed-bfloat16":
-            return nullcontext()
-        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+        dtype = _MIXED.get(self.recipe.precision)
+        return nullcontext() if dtype is None else torch.autocast(self._device.type, dtype=dtype)
 
     @contextmanager
     def _drawing(self) -> Iterator[None]:
@@ -285,6 +301,10 @@ class Trainer:
             "average": {} if self._averaged is None else self._averaged.state_dict(),
             "generator": self._drawn(),
             "meters": {"sums": self._meters},
+            "scaler": {
+                name: torch.tensor(value, dtype=torch.float64)
+                for name, value in self._scaler.state_dict().items()
+            },
             **state_of("optimizer", self._optimizer),
         }
 
@@ -293,6 +313,10 @@ class Trainer:
         if self._averaged is not None:
             self._averaged.load_state_dict(part_of(saved.tensors, "average"))
         restore(self._optimizer, part_of(saved.tensors, "optimizer"))
+        if self._scaler.is_enabled():
+            state = part_of(saved.tensors, "scaler")
+            kinds = {name: type(value) for name, value in self._scaler.state_dict().items()}
+            self._scaler.load_state_dict({name: kinds[name](state[name].item()) for name in kinds})
         self._generators = part_of(saved.tensors, "generator")
         self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
         self._step, self.curve = saved.step, list(saved.state["curve"])

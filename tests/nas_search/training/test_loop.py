@@ -179,3 +179,32 @@ def test_a_label_without_output_and_a_loss_without_end_are_errors(images: Images
         Trainer(a_network(num_labels=3), images, Recipe(batch_size=40)).run()
     with pytest.raises(OutputError, match="loss"):
         Trainer(a_small_one(), images, Recipe(batch_size=40, lr=1e3, weight_decay=1e3)).run()
+
+
+def test_mixed_float16_is_refused_without_a_gpu(images: Images) -> None:
+    recipe = Recipe(epochs=1, batch_size=24, precision="mixed-float16")
+    with pytest.raises(InvalidArgumentError, match="mixed-float16 needs a GPU, and cpu is none"):
+        Trainer(a_small_one(), images, recipe)
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_gradients_that_are_scaled_train_as_others_but_for_rounding(
+    images: Images, clip_norm: float
+) -> None:
+    recipe = Recipe(epochs=2, batch_size=24, lr=0.1, clip_norm=clip_norm)
+    plain, scaled = a_small_one(), a_small_one()
+    Trainer(plain, images, recipe).run()
+    trainer = Trainer(scaled, images, recipe)
+    # What a GPU has with mixed-float16, in float32: the scaling alone.
+    trainer._scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, enabled=True)
+    trainer.run()
+    for ours, theirs in zip(scaled.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_network_learns_in_mixed_float16_on_a_gpu(images: Images) -> None:
+    recipe = Recipe(epochs=4, batch_size=24, lr=0.1, clip_norm=5, precision="mixed-float16")
+    trainer = Trainer(a_network(), images, recipe, valid=images, device="cuda")
+    assert trainer.run().metrics["accuracy"] > 80
+    assert all(one.dtype == torch.float32 for one in trainer.evaluated.parameters())

@@ -31,7 +31,7 @@ def test_a_draw_has_the_probability_that_it_is_said_to_have(kind: str) -> None:
             parameter.mul_(20)
         counts: Counter[Any] = Counter()
         chances = {}
-        for number in range(600):
+        for number in range(150):
             sample, _, _ = controller.draw(seeded(0, number))
             assert sample == choices.validate(sample)
             counts[sample["s2_depth"]] += 1
@@ -52,7 +52,7 @@ def test_what_is_rewarded_becomes_probable(kind: str) -> None:
     optimizer = torch.optim.Adam(controller.parameters(), lr=0.05)
     baseline = 0.5
     shares = []
-    for number in range(250):
+    for number in range(160):
         sample, chance, _ = controller.draw(seeded(2, number))
         reward = sum(value == "conv_3x3" for value in sample.values()) / 6
         shares.append(reward)

@@ -390,10 +390,10 @@ def test_logits_and_weights_know_nothing_of_each_other(relaxation: Any) -> None:
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=named)
 def test_every_relaxation_searches_a_space_with_depths(relaxation: Any) -> None:
     space = mobile_space()
-    recipe = Recipe(epochs=1, batch_size=20, lr=0.05, clip_norm=5)
+    recipe = Recipe(epochs=1, batch_size=10, lr=0.05, clip_norm=5)
     told: list[Mapping[str, float]] = []
     found = search_supernet(
-        Supernet(space), halves(80, side=32), relaxation, recipe=recipe, report=told.append
+        Supernet(space), halves(40, side=32), relaxation, recipe=recipe, report=told.append
     )
     assert found.sample == space.choices.validate(found.sample)
     assert told == list(found.curve)
@@ -409,10 +409,10 @@ def test_every_relaxation_searches_a_space_with_depths(relaxation: Any) -> None:
 def test_a_loss_of_costs_makes_the_search_cheaper(relaxation: Any) -> None:
     space = cell_space()
     table = CostTable.of(space, "macs", unit=1e6)
-    recipe = Recipe(epochs=6, batch_size=40, lr=0.01, clip_norm=5)
+    recipe = Recipe(epochs=6, batch_size=10, lr=0.01, clip_norm=5)
     found = search_supernet(
         Supernet(space),
-        halves(),
+        halves(60),
         relaxation,
         recipe=recipe,
         arch_recipe=Recipe(**{**ARCH.as_dict(), "lr": 0.1}),

@@ -1,0 +1,75 @@
+"""Every space that has a supernet: trained, searched by inherited weights, gone on with."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import torch
+from patterned_images import patterned
+
+import model_hub
+from nas_search import Budget, SpaceProblem, Study
+from nas_search.oneshot import Inherited, Supernet, UniformPaths, train_supernet
+from nas_search.problems.problem import silent
+from nas_search.strategies import RegularizedEvolution
+from nas_search.training import Recipe
+
+TRIALS: Final = 20
+CELLS: Final = {"width": 4, "num_cells": 3, "num_labels": 10}
+PLAIN: Final = {"depths": ((1, 2),) * 3, "widths": ((8, 16),) * 3}
+SMALL: Final[dict[str, dict[str, Any]]] = {
+    "AmoebaNet": CELLS,
+    "AutoFormer": {"img_size": 32, "search_depth": (2, 3), "num_labels": 10},
+    "DARTS": CELLS,
+    "ENAS": CELLS,
+    "FBNet": {"dataset": "cifar"},
+    "MobileNetV3Space": {"base_widths": (8,) * 9, "depth_range": (1, 2), "num_labels": 10},
+    "NASNet": CELLS,
+    "NasBench101": {"num_modules_per_stack": 1, "stem_out_channels": 8},
+    "NasBench201": {"num_modules_per_stack": 1, "stem_out_channels": 4},
+    "NatsSss": {"candidates": (4, 8, 12)},
+    "PNAS": CELLS,
+    "ProxylessNAS": {"width_mult": 0.25, "num_labels": 10},
+    "ResidualBasic": PLAIN,
+    "ResidualBottleneck": PLAIN,
+    "ShuffleNetSpace": {"num_labels": 10},
+    "SinglePathNAS": {"num_labels": 10},
+    "Vanilla": PLAIN,
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_space_is_searched_by_inherited_weights_and_goes_on(name: str, tmp_path: Path) -> None:
+    space = model_hub.space(name, **SMALL[name])
+    images = patterned(8, side=16 if SMALL[name] in (CELLS, {"dataset": "cifar"}) else 32)
+    data = (images, images)
+    supernet = Supernet(space)
+    recipe = Recipe(epochs=1, batch_size=8, lr=1e-3)
+    train_supernet(supernet, data, UniformPaths(), recipe=recipe)
+    evaluator = Inherited(supernet, data, batches=1, batch_size=8)
+
+    def searched(trials: int) -> list[Any]:
+        strategy = RegularizedEvolution(population_size=6, sample_size=3, seed=1)
+        problem = SpaceProblem(space, evaluator, objectives=["-loss"])
+        with Study(tmp_path / "one.study", problem, strategy) as study:
+            study.run(Budget(trials=trials))
+            return list(study.trials)
+
+    first, trials = searched(TRIALS // 2), searched(TRIALS)
+    assert len(trials) == TRIALS
+    assert [one.metrics for one in trials[: TRIALS // 2]] == [one.metrics for one in first]
+    assert {one.state.value for one in trials} == {"ok"}
+    # They are results of the paths: different ones have different losses.
+    assert len({one.metrics["loss"] for one in trials}) > TRIALS / 4
+    # Another process, which has a copy, finds the same.
+    sample = json.loads(trials[0].arch)
+    copied = pickle.loads(pickle.dumps(evaluator))
+    again = copied.evaluate(space, sample, fidelity=None, report=silent)
+    assert again["loss"] == trials[0].metrics["loss"]
+    # So does the network by itself, with the weights that it inherits and norms of its own.
+    network = supernet.extract(sample)
+    assert all(torch.isfinite(one).all() for one in network.parameters())

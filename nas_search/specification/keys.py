@@ -32,7 +32,8 @@ _RECIPE: Final = (
     *("name", "epochs", "batch_size", "optimizer", "lr", "momentum", "nesterov", "beta"),
     *("weight_decay", "decay_all", "schedule", "min_lr", "step_epochs", "step_factor", "by_epoch"),
     *("warmup_epochs", "label_smoothing", "clip_norm", "drop_path", "auxiliary_weight"),
-    *("precision", "ema", "crop", "flip", "cutout"),
+    *("precision", "ema", "crop", "resized_crop", "flip", "brightness", "contrast", "saturation"),
+    "cutout",
 )
 """The fields of a recipe, which are told here without PyTorch, and the name of a published one."""
 

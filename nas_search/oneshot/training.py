@@ -96,6 +96,8 @@ class SupernetTrainer(Trainer):
         Raises:
             OutputError: A gradient is no finite number; the weights are those before the step.
         """
+        if self._scaler.is_enabled():
+            return  # With float16 such steps are expected, and left out.
         found = [one.grad for one in self.supernet.parameters() if one.grad is not None]
         if not bool(torch.isfinite(nn.utils.get_total_norm(found))):
             raise OutputError(

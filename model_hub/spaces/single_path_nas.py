@@ -23,7 +23,13 @@ from model_hub.sharing import SLICED, Sharing, Told, shifted
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SEARCHED_SINGLE_PATH_NAS", "SinglePathNAS", "SuperkernelSpace"]
+__all__ = [
+    "FIXED_RUNTIME",
+    "RUNTIMES",
+    "SEARCHED_SINGLE_PATH_NAS",
+    "SinglePathNAS",
+    "SuperkernelSpace",
+]
 
 _BLOCKS: Final = MappingProxyType(
     {
@@ -39,10 +45,10 @@ _SKIP: Final = "skip"
 _STAGE_LAYERS: Final = 4
 _NUM_LAYERS: Final = 5 * _STAGE_LAYERS
 
-_FIXED_RUNTIME: Final = 19.5999
+FIXED_RUNTIME: Final = 19.5999
 """Milliseconds of stem, head and the two fixed blocks."""
 
-_RUNTIMES: Final = (
+RUNTIMES: Final = (
     (9.2015, 5.9248, 11.5892),
     (6.4022, 4.8853, 9.1518),
     (6.3511, 4.9721, 9.1756),
@@ -107,8 +113,8 @@ class SinglePathNAS(ModelSpace):
             InvalidSampleError: The sample is not in the space.
         """
         layers = self.choices.validate(sample).values()
-        rows = zip(layers, _RUNTIMES, strict=True)
-        return _FIXED_RUNTIME + sum(_runtimes(*row)[layer] for layer, row in rows)
+        rows = zip(layers, RUNTIMES, strict=True)
+        return FIXED_RUNTIME + sum(_runtimes(*row)[layer] for layer, row in rows)
 
     @property
     def most_blocks(self) -> int:

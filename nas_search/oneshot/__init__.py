@@ -38,6 +38,7 @@ with needs("hub", "training"):
         UniformPaths,
     )
     from nas_search.oneshot.searching import Searched, search_supernet
+    from nas_search.oneshot.superkernels import Superkernels
     from nas_search.oneshot.supernet import Supernet
     from nas_search.oneshot.switches import Row, Stage, Switch
     from nas_search.oneshot.training import train_supernet
@@ -69,6 +70,7 @@ __all__ = [
     "Softmax",
     "Square",
     "Stage",
+    "Superkernels",
     "Supernet",
     "Switch",
     "UniformPaths",

@@ -387,7 +387,9 @@ def test_logits_and_weights_know_nothing_of_each_other(relaxation: Any) -> None:
     assert json.loads(json.dumps(settings)) == settings
 
 
-@pytest.mark.parametrize("relaxation", RELAXATIONS, ids=named)
+@pytest.mark.parametrize(
+    "relaxation", [one for one in RELAXATIONS if one != Softmax(second_order=True)], ids=named
+)
 def test_every_relaxation_searches_a_space_with_depths(relaxation: Any) -> None:
     space = mobile_space()
     recipe = Recipe(epochs=1, batch_size=10, lr=0.05, clip_norm=5)

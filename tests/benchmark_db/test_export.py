@@ -28,24 +28,13 @@ from benchmark_db.errors import (
 from benchmark_db.export import CONFIG_COLUMNS, Column, ExportTable, export_table
 from benchmark_db.export_formats import FORMATS, _fields, _lines, format_named
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE
-from generators.registry import GENERATORS, SAMPLES
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow reads what was written")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a database of everything."""
-    folder = tmp_path_factory.mktemp("export")
-    for name, write_sample in SAMPLES.items():
-        raw = write_sample(folder / "raw", architectures=12, seed=0)
-        GENERATORS[name](raw, folder, progress=lambda *_: None)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def catalog(folder: Path) -> Iterator[Catalog]:
-    catalog = Catalog(folder)
+def catalog(every_sample: Path) -> Iterator[Catalog]:
+    catalog = Catalog(every_sample)
     yield catalog
     catalog.close()
 
@@ -337,9 +326,9 @@ def damaged(path: Path) -> Path:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_error_on_the_way_leaves_no_file_that_looks_complete(
-    folder: Path, tmp_path: Path, form: str
+    every_sample: Path, tmp_path: Path, form: str
 ) -> None:
-    (tmp_path / "hw-nas-bench.db").write_bytes((folder / "hw-nas-bench.db").read_bytes())
+    (tmp_path / "hw-nas-bench.db").write_bytes((every_sample / "hw-nas-bench.db").read_bytes())
     damaged(tmp_path / "hw-nas-bench.db")
     catalog = Catalog(tmp_path)
     file = io.BytesIO()

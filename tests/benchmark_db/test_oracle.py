@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measuring import unmeasured
 
 from benchmark_db import oracle
 from benchmark_db.catalog import Catalog
@@ -34,9 +35,10 @@ CIFAR100 = {"dataset": "cifar100", "num_epochs": 200}
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     """Everything, made up: sixty architectures of each."""
     folder = tmp_path_factory.mktemp("oracle")
-    for name, write_sample in SAMPLES.items():
-        raw = write_sample(folder / "raw", architectures=60, seed=3)
-        GENERATORS[name](raw, folder, progress=lambda *_: None)
+    with unmeasured():
+        for name, write_sample in SAMPLES.items():
+            raw = write_sample(folder / "raw", architectures=60, seed=3)
+            GENERATORS[name](raw, folder, progress=lambda *_: None)
     found = Catalog(folder)
     yield found
     found.close()

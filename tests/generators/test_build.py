@@ -151,6 +151,7 @@ def test_a_build_replaces_the_database_that_readers_keep_reading(
     replaced.close()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_conversion_leaves_the_old_database_or_none(
     tmp_path: Path, sample_database: Path, larger_archive: Path, files_of: FilesOf
 ) -> None:
@@ -302,6 +303,7 @@ generate(archive, out)
 """
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("with_old", [True, False])
 def test_a_full_disk_is_told_and_leaves_what_was_there(
     tmp_path: Path, sample_archive: Path, sample_database: Path, *, with_old: bool

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import pickle
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,13 +78,18 @@ def agreed(_: int, dataset: str, seed: int) -> tuple[float, float]:
     return 0.5, 70.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder(
-    content: dict[str, Any], layouts: dict[str, Callable[..., Path]], tmp_path: Path
+    pickled_content: bytes,
+    layouts: dict[str, Callable[..., Path]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
+    """A folder with the database of disagreeing runs; not to be written to."""
+    folder = tmp_path_factory.mktemp("disagreeing")
+    content = pickle.loads(pickled_content)
     made = archive(content, {0: agreed, parse(EXAMPLE): one_of_three_is_wrong})
-    generate(layouts["zip"](tmp_path, made), tmp_path)
-    return tmp_path
+    generate(layouts["zip"](folder, made), folder)
+    return folder
 
 
 @pytest.fixture
@@ -186,8 +193,8 @@ def test_only_what_runs_disagree_on_is_counted(
     ]
 
 
-def test_a_database_of_disagreeing_runs_is_proven(folder: Path) -> None:
-    path = folder / "nasbench201.db"
+def test_a_database_of_disagreeing_runs_is_proven(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(folder / "nasbench201.db", tmp_path))
     provenance = verify_database(path)
     assert provenance.contents["sizes_counted"] == 8
     benchmark = NasBench201(path)

@@ -56,6 +56,7 @@ def changed(tmp_path: Path, config: list[dict[str, str]]) -> Callable[[Callable[
     return write
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_every_number_of_the_real_pickle_comes_back(raw: Path, tmp_path: Path) -> None:
     provenance = generate(raw, tmp_path)
     assert verify_database(tmp_path / "hw-nas-bench.db") == provenance

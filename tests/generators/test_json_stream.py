@@ -53,6 +53,7 @@ def test_gives_every_object_however_the_bytes_arrive(
     ]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @given(OBJECTS, OBJECTS, st.integers(1, 40))
 def test_gives_the_objects_of_named_lists_one_list_after_the_other(
     top: list[Any], mid: list[Any], size: int
@@ -78,6 +79,7 @@ def test_a_list_may_be_empty(text: str) -> None:
     assert read(text) == []
 
 
+@pytest.mark.usefixtures("unmeasured")
 @given(OBJECTS.filter(bool), st.data())
 def test_a_document_that_is_cut_short_is_damaged(objects: list[Any], data: st.DataObject) -> None:
     text = json.dumps(objects)

@@ -36,6 +36,7 @@ GROWTH = 48 * 1024
 below would take seven times as much."""
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_converting_does_not_hold_the_archive_in_memory(tmp_path: Path) -> None:
     # Written and converted by processes of their own: memory once used is not given back.

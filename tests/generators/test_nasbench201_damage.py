@@ -48,6 +48,7 @@ def rng() -> Random:
     return Random(201)  # noqa: S311 - repeatable, not secret
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("layout", ["zip", "legacy"])
 def test_an_archive_cut_short_is_refused_wherever_it_ends(
     short_content: Content,
@@ -77,6 +78,7 @@ def test_a_compressed_record_cut_short_is_refused_by_its_name(
         path.write_bytes(whole)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_flipped_bit_of_a_zip_is_never_served(
     short_content: Content,
     layouts: dict[str, WriteArchive],
@@ -100,6 +102,7 @@ def test_a_flipped_bit_of_a_zip_is_never_served(
     assert refused > FLIPS / 2
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_flipped_bit_of_a_compressed_record_is_never_served(
     short_content: Content,
     layouts: dict[str, WriteArchive],
@@ -122,6 +125,7 @@ def test_a_flipped_bit_of_a_compressed_record_is_never_served(
             (out / "nasbench201.db").write_bytes(before["nasbench201.db"])
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_flipped_bit_of_the_oldest_container_is_a_database_or_refused(
     short_content: Content,
     layouts: dict[str, WriteArchive],

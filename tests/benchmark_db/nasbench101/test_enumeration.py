@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from measuring import unmeasured
 
 from benchmark_db.nasbench101.cell import MAX_EDGES, Cell
 from benchmark_db.nasbench101.graph_hash import hash_cell
@@ -13,11 +14,11 @@ SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"
 
 
 @pytest.fixture(scope="module")
+@unmeasured()
 def space() -> list[tuple[str, Cell]]:
     return list(enumerate_cells())
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_the_space_has_its_published_size_by_number_of_vertices(
     space: list[tuple[str, Cell]],
 ) -> None:

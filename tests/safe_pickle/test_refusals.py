@@ -355,6 +355,7 @@ SEEDS = [
 
 
 class TestFuzzing:
+    @pytest.mark.usefixtures("unmeasured")
     @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.sampled_from(SEEDS),
@@ -377,12 +378,14 @@ class TestFuzzing:
         with pytest.raises(ArchiveError):
             read(seed[: length % len(seed)])
 
+    @pytest.mark.usefixtures("unmeasured")
     @settings(max_examples=600, deadline=None)
     @given(st.binary(max_size=60), readers)
     @example(b"K\x00G" + bytes(8) + b"K\x01G", loaded)
     def test_random_bytes_give_a_value_or_an_archive_error(self, raw: bytes, read: Reader) -> None:
         outcome(raw, read)
 
+    @pytest.mark.usefixtures("unmeasured")
     @settings(max_examples=600, deadline=None)
     @given(st.lists(st.sampled_from(
         [bytes([op]) for op in b"NK().}]esutlda012R\x85\x86\x87\x8f\x90\x91\x93\x94bq"]

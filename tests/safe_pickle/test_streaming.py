@@ -21,6 +21,7 @@ from safe_pickle import (
 
 
 class TestStreaming:
+    @pytest.mark.usefixtures("unmeasured")
     @both_picklers
     @all_protocols
     @pytest.mark.parametrize("count", [1, 2, 3, 999, 1000, 1001, 2300])
@@ -129,6 +130,7 @@ class TestStreaming:
         with pytest.raises(RuntimeError, match="read once"):
             next(stream.pairs())
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_memory_stays_flat_over_a_hundred_megabytes(self) -> None:
         probe = subprocess.run(  # a process of its own: the peak of this one says nothing
             [sys.executable, "-c", MEMORY_PROBE],

@@ -43,6 +43,7 @@ needs_real_data = pytest.mark.skipif(
 
 
 class TestPlainData:
+    @pytest.mark.usefixtures("unmeasured")
     @settings(max_examples=300, deadline=None)
     @given(data, st.sampled_from(PROTOCOLS), st.sampled_from(list(PICKLERS)))
     def test_it_reads_what_the_standard_library_pickled(
@@ -50,6 +51,7 @@ class TestPlainData:
     ) -> None:
         assert same(loaded(dumped(value, protocol, pickler)), value)
 
+    @pytest.mark.usefixtures("unmeasured")
     @both_picklers
     @all_protocols
     @pytest.mark.parametrize("epochs", [1, 2, 3, 11, 255, 256, 257, 300, 999, 1000, 1001, 2500])
@@ -153,6 +155,7 @@ class TestRealData:
         raw = bz2.decompress(path.read_bytes())
         assert same(loaded(raw), plain(pickle.loads(raw)))
 
+    @pytest.mark.usefixtures("unmeasured")
     def test_the_hardware_costs_equal_an_ordinary_load(self) -> None:
         raw = HARDWARE.read_bytes()
         costs = loaded(raw)

@@ -55,7 +55,7 @@ def test_a_space_is_searched_by_inherited_weights_and_goes_on(name: str, tmp_pat
     evaluator = Inherited(supernet, data, batches=1, batch_size=8)
 
     def searched(trials: int) -> list[Any]:
-        strategy = RegularizedEvolution(population_size=6, sample_size=3, seed=1)
+        strategy = RegularizedEvolution(population_size=4, sample_size=2, seed=1)
         problem = SpaceProblem(space, evaluator, objectives=["-loss"])
         with Study(tmp_path / "one.study", problem, strategy) as study:
             study.run(Budget(trials=trials))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from nas_search.problems import (
     FunctionProblem,
+    ServiceTraining,
     SpaceProblem,
     TableProblem,
     random_expectation,
@@ -29,6 +30,7 @@ from nas_search.study import Budget, Study, StudyFile
 __all__ = [
     "Budget",
     "FunctionProblem",
+    "ServiceTraining",
     "SpaceProblem",
     "Study",
     "StudyFile",

@@ -11,6 +11,7 @@ from nas_search.problems.expectation import Expectation, random_expectation
 from nas_search.problems.function import FunctionProblem
 from nas_search.problems.goals import Bound, Bounds, Goals, Objective
 from nas_search.problems.problem import Evaluator, Outcome, Problem, Report
+from nas_search.problems.service_training import ServiceTraining
 from nas_search.problems.space import SpaceProblem
 from nas_search.problems.table import TableProblem
 
@@ -25,6 +26,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Report",
+    "ServiceTraining",
     "SpaceProblem",
     "TableProblem",
     "random_expectation",

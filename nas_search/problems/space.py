@@ -124,10 +124,20 @@ class SpaceProblem:
                 )
             return evaluator(sample)
 
+        return self.concluded(candidate, measure)
+
+    def concluded(self, candidate: Candidate, measure: Callable[[], Any]) -> Outcome:
+        """Return the outcome of a candidate, with what is counted.
+
+        Args:
+            candidate: What was evaluated.
+            measure: Returns the figures of the evaluation; what it raises is in the outcome.
+        """
         return evaluated(measure, self.goals, lambda: self._known_metrics(candidate.arch))
 
     def _known_metrics(self, arch: str) -> Mapping[str, float]:
-        wanted = [name for name in _KNOWN if name in self.goals.metrics]
+        measured = getattr(self.evaluator, "metrics", ())
+        wanted = [name for name in _KNOWN if name in self.goals.metrics and name not in measured]
         return {name: self._counted(arch, name) for name in wanted}
 
     def _count(self, arch: str, metric: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import check_known
+from nas_search.recipe import Recipe
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
 
@@ -28,14 +29,8 @@ NETWORKS: Final[tuple[str, ...]] = (
 )
 """What makes a problem of networks that are trained or scored."""
 
-_RECIPE: Final = (
-    *("name", "epochs", "batch_size", "optimizer", "lr", "momentum", "nesterov", "beta"),
-    *("weight_decay", "decay_all", "schedule", "min_lr", "step_epochs", "step_factor", "by_epoch"),
-    *("warmup_epochs", "label_smoothing", "clip_norm", "drop_path", "auxiliary_weight"),
-    *("precision", "ema", "crop", "resized_crop", "flip", "brightness", "contrast", "saturation"),
-    "cutout",
-)
-"""The fields of a recipe, which are told here without PyTorch, and the name of a published one."""
+_RECIPE: Final = ("name", *(field.name for field in fields(Recipe)))
+"""The fields of a recipe, and the name of a published one."""
 
 _HEADER: Final = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")

@@ -108,6 +108,10 @@ class Journal:
             *(trial.asked, trial.asked_order),
         )
 
+    def assigned(self, trial: Trial) -> None:
+        """Write the job of a trial; it is safe with the next commit."""
+        self._execute("UPDATE trial SET job = ? WHERE number = ?", trial.job, trial.number)
+
     def told(self, trial: Trial) -> None:
         """Write a result; it is safe with the next commit."""
         self._execute(

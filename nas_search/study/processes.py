@@ -22,6 +22,7 @@ from typing import Any, Final, Self
 from nas_search.contract import Candidate
 from nas_search.errors import ProblemError
 from nas_search.problems.problem import Outcome, Problem, Report
+from nas_search.study.trials import Trial
 
 __all__ = ["Processes"]
 
@@ -76,15 +77,15 @@ class Processes:
         for worker in self._workers:
             _end(worker)
 
-    def submit(self, number: int, candidate: Candidate) -> None:
+    def submit(self, trial: Trial) -> None:
         """Begin an evaluation; fewer than `count` are under way."""
         worker = next((one for one in self._workers if one.number is None), None)
         if worker is None:
             worker = self._started()
             self._workers.append(worker)
-        worker.number = number
+        worker.number = trial.number
         worker.deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        worker.pipe.send(candidate)
+        worker.pipe.send(trial.candidate)
 
     def wait(self, number: int | None, seconds: float | None) -> tuple[int, Outcome] | None:
         """Return an evaluation that ended, and its outcome.

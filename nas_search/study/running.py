@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from bench_client.caller_warnings import warn_at_script
-from nas_search.errors import FailingStudyError
+from nas_search.errors import FailingStudyError, ProblemError
 from nas_search.problems.problem import Order, Outcome, Report
+from nas_search.problems.service_training import ServiceTraining
 from nas_search.study.budget import Budget
 from nas_search.study.processes import Processes
+from nas_search.study.service_jobs import ServiceJobs
 from nas_search.study.trials import State, Trial
 
 if TYPE_CHECKING:
@@ -26,27 +28,49 @@ class NothingLearnedWarning(UserWarning):
 
 
 def run(
-    study: Study, budget: Budget, *, workers: int, order: Order | None, timeout: float | None
+    study: Study,
+    budget: Budget,
+    *,
+    workers: int | Literal["service"],
+    order: Order | None,
+    timeout: float | None,
 ) -> None:
     """Run a study; `Study.run` documents it."""
     chosen = study.problem.order if order is None else order
     if chosen not in ("numbered", "arrival"):
         raise ValueError(f"order is {order!r:.80}; it is numbered or arrival")
-    if workers < 1:
-        raise ValueError(f"workers is {workers!r:.80}; at least 1")
+    if workers != "service" and not (type(workers) is int and workers >= 1):
+        raise ValueError(f'workers is {workers!r:.80}; at least 1, or "service"')
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is {timeout!r:.80}; it is above 0 seconds")
     _check_trials(study, budget)
     limits = _Limits(study, budget)
     study.report("begun", {"budget": budget.limits, "workers": workers, "order": chosen})
-    apart = not study.problem.looks_up and (workers > 1 or timeout is not None)
-    if not apart:
-        reason = _run_here(study, limits, workers)
+    elsewhere = _elsewhere(study, workers, timeout)
+    if isinstance(elsewhere, int):
+        reason = _run_here(study, limits, elsewhere)
     else:
-        with Processes(study.problem, workers, timeout, study.report) as processes:
-            reason = _run_apart(study, limits, processes, in_order=chosen == "numbered")
+        with elsewhere:
+            reason = _run_apart(study, limits, elsewhere, in_order=chosen == "numbered")
     study.finish(reason)
     _warn_if_random(study)
+
+
+def _elsewhere(
+    study: Study, workers: int | Literal["service"], timeout: float | None
+) -> Processes | ServiceJobs | int:
+    """Return what evaluates beside this process; where nothing does, how many are proposed ahead.
+
+    Raises:
+        ProblemError: The problem is not evaluated by what is to evaluate it.
+    """
+    if workers == "service":
+        return ServiceJobs(study, timeout)
+    if isinstance(getattr(study.problem, "evaluator", None), ServiceTraining):
+        raise ProblemError('a ServiceTraining evaluates with workers="service" alone')
+    if study.problem.looks_up or (workers == 1 and timeout is None):
+        return workers
+    return Processes(study.problem, workers, timeout, study.report)
 
 
 class _Limits:
@@ -128,13 +152,15 @@ def _run_here(study: Study, limits: _Limits, workers: int) -> str:
         study.give_back(under_way)
 
 
-def _run_apart(study: Study, limits: _Limits, processes: Processes, *, in_order: bool) -> str:
-    """Evaluate in processes of their own."""
+def _run_apart(
+    study: Study, limits: _Limits, processes: Processes | ServiceJobs, *, in_order: bool
+) -> str:
+    """Evaluate in processes of their own, or by the workers of a service."""
     under_way: dict[int, Trial] = {}
 
     def submit(trial: Trial) -> None:
         under_way[trial.number] = trial
-        processes.submit(trial.number, trial.candidate)
+        processes.submit(trial)
 
     interrupted = False
     try:

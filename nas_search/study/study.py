@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Result, Status, Strategy, Wait
@@ -237,7 +237,7 @@ class Study(History):
         self,
         budget: Budget,
         *,
-        workers: int = 1,
+        workers: int | Literal["service"] = 1,
         order: Order | None = None,
         timeout: float | None = None,
     ) -> None:
@@ -252,16 +252,21 @@ class Study(History):
             workers: How many trials are under way at a time. More than one, or a timeout, and each
                 is evaluated in a process of its own, unless evaluations only look up. The problem
                 is pickled for them, and a script has to guard its main part
-                (`if __name__ == "__main__"`).
+                (`if __name__ == "__main__"`). `service`: each is a job of the service that the
+                evaluator, a `ServiceTraining`, names, which also says how many are under way.
             order: `numbered`: results are told in the order of their trials, each proposal but the
                 first being made when exactly `workers` - 1 are under way, so that a run depends on
                 `workers` but not on how long evaluations take; `arrival`: as they come. None: that
                 of the problem.
-            timeout: Seconds after which an evaluation is ended and has failed.
+            timeout: Seconds after which an evaluation is ended and has failed; of a job, what each
+                of its attempts may take.
 
         Raises:
             ValueError: An argument means nothing, or the budget is so small that a strategy that
                 learns would only draw at random.
+            ProblemError: A service is to evaluate and the problem is not for one, or vice versa.
+            BenchError: The service is away, or refuses to be asked; its jobs go on, and the next
+                run waits for them.
             NoFeasibleError: Nothing that is drawn is within the bounds.
             FailingStudyError: 20 trials in a row failed.
             KeyboardInterrupt: It was interrupted.
@@ -284,6 +289,13 @@ class Study(History):
         """Take an event of an evaluation under way."""
         self._emit(kind, figures)
         if self._journal is not None:
+            self._journal.commit()
+
+    def assign(self, trial: Trial, job: str | None) -> None:
+        """Note which job of a service evaluates a trial, for whoever goes on; None: none."""
+        trial.job = job
+        if self._journal is not None:
+            self._journal.assigned(trial)
             self._journal.commit()
 
     def finish(self, reason: str) -> None:

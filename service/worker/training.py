@@ -87,8 +87,11 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     except (DatasetError, OutputError, InvalidArgumentError) as error:
         raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
     weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
+    profile = built.space.profile(built.arch, input_shape=train.shape)
     result = {
         **_figures(training),
+        "parameters": profile.parameters,
+        "macs": profile.macs,
         "notes": [] if kept is None else kept.notes,
         "provenance": {
             **_provenance(built, spec, workplace),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from typer.testing import CliRunner
 
 from model_hub.errors import InvalidArgumentError, ModelHubError
 from nas_search.problems import TableProblem
-from nas_search.specification.keys import _RECIPE, TABLE
+from nas_search.specification.keys import TABLE
 from nas_search.study import OtherStudyError, ProblemError, StudyFile
-from nas_search.training import Recipe
 from service.cli.search import app
 
 SEARCH = """
@@ -239,6 +237,5 @@ def test_a_proxy_that_is_none_is_refused(networks: Path) -> None:
         called("run", networks)
 
 
-def test_names_that_are_known_are_those_of_recipes_and_tables() -> None:
-    assert set(_RECIPE) == {"name", *(field.name for field in fields(Recipe))}
+def test_names_that_are_known_are_those_of_tables() -> None:
     assert set(TABLE) == set(signature(TableProblem).parameters) - {"bench"} | {"reference"}

@@ -1,0 +1,221 @@
+"""Evaluations by the workers of a service: each trial under way is a job there.
+
+The study notes the job of a trial before anything else happens to it, and before that the key under
+which it is submitted. So whenever this process ends, the next one finds the job, or submits the
+same again and is given it: nothing is trained twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import uuid4
+
+from bench_client.errors import BenchError, InvalidRequestError, UnavailableError, UnknownJobError
+from nas_search.errors import ProblemError, StudyError
+from nas_search.problems.problem import Outcome
+from nas_search.problems.service_training import ServiceTraining
+from nas_search.problems.space import SpaceProblem
+from nas_search.study.trials import Trial
+
+if TYPE_CHECKING:
+    from bench_client.models import Job
+    from nas_search.study.study import Study
+
+__all__ = ["ServiceJobs"]
+
+_KEY: Final = "key:"
+"""Before the key of a submission of which no answer came yet, in the place of a job's id."""
+
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+"""Seconds between two looks at all jobs; each pause is half as long again as the one before."""
+_GROWTH: Final = 1.5
+
+_PATIENCE: Final = 120.0
+"""Seconds that a service may be away before the run ends: time to start it anew."""
+
+_GOING_ON: Final = frozenset({"queued", "running"})
+_LONGEST_ERROR: Final = 500
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A trial under way, the latest that was heard of its job, and the epochs that were told."""
+
+    trial: Trial
+    job: Job | None = None
+    epochs: set[int] = field(default_factory=set)
+
+
+class ServiceJobs:
+    """Has candidates evaluated by a service; the counterpart of `Processes`.
+
+    At the end of a run the jobs under way are cancelled; where it ends because the service is away,
+    they are left, and the next run waits for them.
+
+    Args:
+        study: Notes jobs and takes events.
+        timeout: Seconds that an attempt of a job may take; None: as many as the service allows.
+
+    Raises:
+        ProblemError: The problem is not evaluated by a service.
+    """
+
+    def __init__(self, study: Study, timeout: float | None) -> None:
+        problem = study.problem
+        if not isinstance(problem, SpaceProblem) or not isinstance(
+            problem.evaluator, ServiceTraining
+        ):
+            raise ProblemError(
+                'workers="service" needs a SpaceProblem whose evaluator is a ServiceTraining'
+            )
+        self._study = study
+        self._problem = problem
+        self._training = problem.evaluator
+        self._timeout = timeout
+        self._under_way: dict[int, _UnderWay] = {}
+        self._done: dict[int, Outcome] = {}
+        self._away_since: float | None = None
+        self.count = self._training.jobs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, StudyError | KeyboardInterrupt):
+            for one in self._under_way.values():
+                self._cancel(one)
+
+    def submit(self, trial: Trial) -> None:
+        """Begin an evaluation, or go on waiting for that of an earlier run."""
+        self._under_way[trial.number] = _UnderWay(trial)
+
+    def wait(self, number: int | None, seconds: float | None) -> tuple[int, Outcome] | None:
+        """Return an evaluation that ended, and its outcome.
+
+        Args:
+            number: Which one is wanted; None: whichever ends first.
+            seconds: How long to wait; None: as long as it takes.
+
+        Returns:
+            None where none ended in time.
+
+        Raises:
+            BenchError: The service is away for two minutes, or refuses to be asked.
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        pause = _FIRST_PAUSE
+        while True:
+            news = self._look()
+            ready = number if number is not None else next(iter(self._done), None)
+            if ready is not None and ready in self._done:
+                return ready, self._done.pop(ready)
+            left = _LONGEST_PAUSE if end is None else end - time.monotonic()
+            if left <= 0:
+                return None
+            pause = _FIRST_PAUSE if news else min(_LONGEST_PAUSE, pause * _GROWTH)
+            time.sleep(min(pause, left))
+
+    def _look(self) -> bool:
+        """Look at every job under way, and tell whether something has happened to one."""
+        news = False
+        for one in list(self._under_way.values()):
+            before = None if one.job is None else one.job.revision
+            try:
+                outcome = self._followed(one)
+            except UnavailableError:
+                if self._away_since is None:
+                    self._away_since = time.monotonic()
+                elif time.monotonic() - self._away_since > _PATIENCE:
+                    raise
+                return False
+            self._away_since = None
+            news = news or one.job is None or one.job.revision != before
+            if outcome is not None:
+                self._done[one.trial.number] = outcome
+                del self._under_way[one.trial.number]
+        return news
+
+    def _followed(self, one: _UnderWay) -> Outcome | None:
+        """Submit or look at the job of a trial; return its outcome if it has ended."""
+        noted = one.trial.job
+        try:
+            if noted is None or noted.startswith(_KEY):
+                one.job = self._submitted(one.trial)
+            else:
+                one.job = self._training.bench.job(noted)
+        except UnknownJobError:
+            # Forgotten there, or it is another service: the trial is begun anew.
+            self._study.assign(one.trial, None)
+            self._study.report("job.lost", {"trial": one.trial.number, "job": noted})
+            return None
+        except InvalidRequestError as error:
+            self._study.assign(one.trial, None)
+            return Outcome(error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+        self._tell_epochs(one, one.job)
+        return None if one.job.state in _GOING_ON else self._outcome(one.trial, one.job)
+
+    def _submitted(self, trial: Trial) -> Job:
+        if trial.job is None:
+            self._study.assign(trial, _KEY + uuid4().hex)
+        key = str(trial.job).removeprefix(_KEY)
+        job = self._training.submit(
+            self._problem.space,
+            json.loads(trial.arch),
+            fidelity=trial.fidelity,
+            key=key,
+            time_limit=self._timeout,
+        )
+        self._study.assign(trial, job.id)
+        self._study.report("trial.running", {"trial": trial.number, "job": job.id})
+        return job
+
+    def _tell_epochs(self, one: _UnderWay, job: Job) -> None:
+        for figures in _epochs_of(job):
+            if figures["epoch"] not in one.epochs:
+                one.epochs.add(figures["epoch"])
+                self._study.report("epoch", {"trial": one.trial.number, **figures})
+
+    def _outcome(self, trial: Trial, job: Job) -> Outcome:
+        if job.state == "succeeded":
+            return self._problem.concluded(trial.candidate, lambda: self._training.figures_of(job))
+        reason = f": {job.error.message}" if job.error else ""
+        return Outcome(error=f"job {job.id} {job.state}{reason}"[:_LONGEST_ERROR], cost=_spent(job))
+
+    def _cancel(self, one: _UnderWay) -> None:
+        """Cancel the job of a trial, which is then begun anew when it is given out again."""
+        job = one.trial.job
+        if job is None or job.startswith(_KEY):
+            # If it came to a job, the same key finds it.
+            return
+        # First of all, so that no later run takes a cancelled job for that of the trial.
+        self._study.assign(one.trial, None)
+        try:
+            self._training.bench.cancel(job)
+        except BenchError:
+            # It goes on by itself, and answers the same request.
+            return
+
+
+def _epochs_of(job: Job) -> Iterator[Mapping[str, Any]]:
+    """Yield the figures of the epochs that are known of a job."""
+    if job.progress is not None and job.progress.figures is not None:
+        yield job.progress.figures
+    yield from (job.result or {}).get("curve", ())
+
+
+def _spent(job: Job) -> float:
+    """Return the seconds that the last attempt of a job took."""
+    if job.started_at is None or job.finished_at is None:
+        return 0.0
+    return max(0.0, (job.finished_at - job.started_at).total_seconds())

@@ -81,6 +81,7 @@ def jobs(bench: BenchClient, error: JobFailedError) -> Path:
     assert_type(job.artifacts[0], JobArtifact)
     assert_type(bench.evaluate("nasbench201", 0, dataset="mine", checkpoint="0" * 64), Job)
     assert_type(bench.latency("nasbench201", [], dataset="cifar10", device="cpu", wait=False), Job)
+    assert_type(bench.train("nds", {}, dataset="mine", recipe={"epochs": 3}, weights=True), Job)
     assert_type(bench.build(space="ProxylessNAS", arch={}, formats=("onnx", "report")), Job)
     assert_type(bench.job("x"), Job)
     assert_type(bench.job(job), Job)

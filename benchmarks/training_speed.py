@@ -34,7 +34,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     torch.set_num_threads(1)
     images = digits()
-    recipe = Recipe(epochs=100_000, batch_size=BATCH, lr=0.01, nesterov=True, weight_decay=5e-4)
+    recipe = Recipe(epochs=10_000, batch_size=BATCH, lr=0.01, nesterov=True, weight_decay=5e-4)
     trainer = Trainer(network(), images, recipe)
     epochs = iter(range(1, recipe.epochs))
     ours, bare = [], []

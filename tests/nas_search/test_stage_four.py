@@ -135,6 +135,7 @@ def test_every_space_is_searched() -> None:
     assert set(SMALL) == set(model_hub.space_names())
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", model_hub.space_names())
 def test_a_search_trains_networks_of_a_space_and_goes_on_from_its_file(

@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.filterwarnings("ignore:the numbers of")
 def test_the_snippets_of_the_page_run_one_after_the_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,8 @@ def _compared(name: str) -> dict[str, str]:
     """Return what a question that compares may be refused for: metrics without a figure."""
     bounds = [f"{side}_{metric}" for metric in METRICS[name] for side in BOUND_SIDES]
     parts = _SPACES if name == "nds" else dict.fromkeys(("num_epochs", "dataset"), RECORDED)
-    return {**dict.fromkeys(("metric", "x", "y", *bounds), RECORDED), **parts}
+    others = {f"y_{part}": why for part, why in parts.items()}
+    return {**dict.fromkeys(("metric", "x", "y", *bounds), RECORDED), **parts, **others}
 
 
 _SUBMITTED: Final = {
@@ -65,7 +66,7 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     **{
         f"{name}_{topic}": _compared(name) | (_CELL if name == "nasbench101" else _ARCH)
         for name in METRICS
-        for topic in ("top", "pareto", "rank", "distribution")
+        for topic in ("top", "pareto", "rank", "correlation", "distribution")
         if (name, topic) != ("nds", "rank")
     },
     "nasbench201_computed_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},

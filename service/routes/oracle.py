@@ -115,12 +115,8 @@ class OracleRoutes:
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
     def _correlation(self) -> type[BaseModel]:
-        said = "{} The metric y is taken there; where it is left out, where x is."
         parts: dict[str, Any] = {
-            f"y_{name}": (
-                field.annotation,
-                Field(default=None, description=said.format(field.description or "")),
-            )
+            f"y_{name}": (field.annotation, field)
             for name, field in self.filters.model_fields.items()
         }
         top_k = Field(ge=1, le=MAX_TOP, description="How many of the best of both are compared.")
@@ -204,7 +200,8 @@ _DESCRIPTIONS: Final = {
     "rank": "Return where an architecture stands among all, and how far from the best it is.",
     "correlation": (
         "Return how well two metrics agree: Kendall's tau-b, Spearman's rho, Pearson's r, and the "
-        "share of the best by one that are among the best by the other."
+        "share of the best by one that are among the best by the other. Parameters that begin with "
+        "`y_` say where the metric y is taken; one that is left out, that it is where x is."
     ),
     "distribution": "Return how a metric is distributed over all architectures.",
 }

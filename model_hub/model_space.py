@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from missing_extra import needs
 from model_hub.arguments import a_count
-from model_hub.choices import Chosen, Sample
+from model_hub.choices import Choice, Chosen, LayerChoice, Sample
 from model_hub.data_sets import LARGEST_SIDE
 from model_hub.errors import InvalidArgumentError, NoSupernetError, TooLargeError, shown
 from model_hub.search_space import SearchSpace
@@ -244,7 +244,7 @@ class ModelSpace(ABC):
             sample = {
                 choice.label: choice.candidates[min(rank, len(choice.candidates) - 1)]
                 if choice.label in decided
-                else max(choice.candidates)
+                else _largest(choice)
                 for choice in choices
             }
             yield self.choices.resolve(sample), self.freeze(sample)
@@ -366,6 +366,11 @@ class TokenSpace(ModelSpace, ABC):
             network = self.freeze(sample, strict=strict)
             example = torch.zeros((1, *shape), dtype=torch.int64)
         return profile(network, example)
+
+
+def _largest(choice: Choice) -> Chosen:
+    """Return the largest number, or the last of named modules, such as a gate after none."""
+    return choice.candidates[-1] if isinstance(choice, LayerChoice) else max(choice.candidates)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -32,8 +32,8 @@ class Supernet(nn.Module):
 
     Args:
         space: What it holds the networks of.
-        seed: Of the initial weights, which are drawn as the space draws them; the global generator
-            is left as it was.
+        seed: Of the initial weights, which are drawn as the space draws them, and of the sample
+            that is active at first; the global generator is left as it was.
 
     Raises:
         NoSupernetError: The space does not say where its networks' weights lie in a supernet.
@@ -46,7 +46,8 @@ class Supernet(nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.network, self._plan = build(space)
-        self.activate(space.choices.default)
+        # Not the default sample, which need not meet the constraints of a space.
+        self.activate(space.choices.sample(seed))
 
     @property
     def rows(self) -> Mapping[str, Row]:

@@ -176,6 +176,16 @@ def test_keys_of_few_heads_have_the_bias_that_queries_of_many_have() -> None:
     assert torch.equal(one["blocks.0.attn.k.weight"], two["blocks.0.attn.k.weight"][:64])
 
 
+def test_a_space_whose_default_sample_breaks_a_constraint_has_a_supernet() -> None:
+    arguments = {"depths": (1,), "widths": ((8, 9),), "strides": (1,), "multipliers": (1.0,)}
+    space = model_hub.space("ResidualBottleneck", groups=((3,),), **arguments)
+    supernet = Supernet(space).eval()
+    images = torch.randn(2, 3, 8, 8)
+    network = supernet.extract({"s1_width": 9, "s1_groups": 3})
+    supernet.activate({"s1_width": 9, "s1_groups": 3})
+    assert torch.equal(supernet(images), network(images))
+
+
 def test_rows_that_are_missing_or_of_another_length_are_refused() -> None:
     supernet = Supernet(SPACE)
     rows = {name: torch.ones(len(c)) for name, c in supernet.mixtures.items()}

@@ -191,7 +191,8 @@ class Supernet(nn.Module):
             ProblemError: A row is missing or unknown, or has another number of entries.
         """
         self._check_rows(probabilities)
-        return self.space.choices.validate(self._plan.decode(probabilities))
+        detached = {name: row.detach() for name, row in probabilities.items()}
+        return self.space.choices.validate(self._plan.decode(detached))
 
     def _check_rows(self, given: Mapping[str, Tensor]) -> None:
         mixtures = self.mixtures

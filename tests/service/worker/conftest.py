@@ -95,13 +95,15 @@ class Lab:
         self.jobs.notifier.notify(job.id)
         return job
 
-    def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
-        """Wait for something and return it."""
+    def until(
+        self, condition: Callable[[], Any], patience: float = PATIENCE, *, pause: float = 0.02
+    ) -> Any:
+        """Wait for something, looking for it after pauses of some seconds, and return it."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(0.02)
+            time.sleep(pause)
         logs = "\n".join(self.log(process)[-3000:] for process in self.started[-3:])
         raise AssertionError(f"nothing after {patience} s: {logs}")
 

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("unmeasured")
 KILLS = 50
 WORKERS = 2
 JOBS = 60
+LOOKING_PAUSE = 0.1
+"""Seconds between two looks: what looks takes its time from those who work."""
 LONGEST_LIFE = 2.0
 """Seconds: a worker may be killed before it has begun anything."""
 LONGEST_WORK = 0.6
@@ -61,7 +63,9 @@ def _die_again_and_again(lab: Lab, watch: _Watch, seed: int) -> int:
     worker = lab.work()
     for kill in range(KILLS // WORKERS):
         if kill % 2:
-            tries = lab.until(lambda one=worker: _tries(lab, one) or watch.all_ended)
+            tries = lab.until(
+                lambda one=worker: _tries(lab, one) or watch.all_ended, pause=LOOKING_PAUSE
+            )
             time.sleep(source.uniform(0, LONGEST_WORK * tries))
         else:
             time.sleep(source.uniform(0.1, LONGEST_LIFE + LONGEST_WORK * watch.most_attempts))
@@ -107,7 +111,9 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._stop.wait(0.1):
+        stopped = False
+        while not stopped:
+            stopped = self._stop.wait(4 * LOOKING_PAUSE)  # and look once more at the end
             for job_id in self._job_ids:
                 job = self._lab.jobs.store.get(job_id)
                 before = self._seen.get(job_id)

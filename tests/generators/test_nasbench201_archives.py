@@ -51,6 +51,7 @@ def test_the_order_of_the_records_does_not_matter(
     assert generate(layouts["zip"](tmp_path, content), tmp_path).content_digest == expected
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_ordered_dicts_and_numpy_scalars_are_read_as_plain_values(
     content: Content, write_archive: WriteArchive, tmp_path: Path
 ) -> None:

@@ -85,7 +85,7 @@ def test_recalibrated_weights_are_those_of_the_network_recalibrated_alone(traine
         lambda: RandomSearch(seed=0),
         lambda: RegularizedEvolution(population_size=6, sample_size=3, seed=0),
         lambda: SposEvolution(
-            population_size=8, num_parents=4, num_mutants=4, num_crossovers=4, seed=0
+            population_size=6, num_parents=3, num_mutants=3, num_crossovers=3, seed=0
         ),
     ],
 )

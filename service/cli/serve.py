@@ -19,7 +19,6 @@ from benchmark_db.catalog import Catalog
 from missing_extra import needs
 from service.access.keys import KeyFile
 from service.cli.options import DataDirectory, existing_directory
-from service.http.access import is_local
 from service.jobs import JobSettings
 from service.settings import Settings
 
@@ -202,12 +201,16 @@ def _shared_metrics(settings: Settings, workers: int) -> Iterator[None]:
 
 def _decide_on_writing(host: str) -> None:
     """Demand keys for changes, unless the settings say otherwise, where others may ask."""
+    from service.http.access import is_local
+
     if not is_local(host) and not os.environ.get(_WRITE_ACCESS):
         os.environ[_WRITE_ACCESS] = "keyed"
 
 
 def _tell_of_keys(settings: Settings, host: str) -> None:
     """Tell who may submit jobs where the server listens beyond this machine and has no keys."""
+    from service.http.access import is_local
+
     if KeyFile(settings.keys_path).read() is not None or is_local(host):
         return
     if settings.write_access == "open":

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from model_hub.arguments import a_count
 from nas_search.errors import ProblemError
 from nas_search.problems.problem import Report
-from nas_search.recipe import Recipe, recipe_of
 
 if TYPE_CHECKING:
     from bench_client import BenchClient
     from bench_client.models import Device, Job
     from model_hub.model_space import ModelSpace
+    from nas_search.recipe import Recipe
 
 __all__ = ["ServiceTraining"]
 
@@ -65,6 +64,10 @@ class ServiceTraining:
         device: Device = "any",
         jobs: int = 4,
     ) -> None:
+        # Not at the top: searches on tables need no spaces, which recipes are checked with.
+        from model_hub.arguments import a_count  # noqa: PLC0415
+        from nas_search.recipe import Recipe, recipe_of  # noqa: PLC0415
+
         self.bench = bench
         self.jobs = a_count("jobs", jobs)
         self._recipe = recipe if isinstance(recipe, Recipe) else recipe_of(recipe)

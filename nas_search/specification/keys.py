@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import check_known
-from nas_search.recipe import Recipe
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
 
@@ -28,9 +27,6 @@ NETWORKS: Final[tuple[str, ...]] = (
     *("device", "checkpoints", "objectives", "bounds", "fidelities", "reference"),
 )
 """What makes a problem of networks that are trained or scored."""
-
-_RECIPE: Final = ("name", *(field.name for field in fields(Recipe)))
-"""The fields of a recipe, and the name of a published one."""
 
 _HEADER: Final = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")
@@ -95,7 +91,11 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
         known = tuple(dict.fromkeys((*TABLE, *NETWORKS)))
     _check(lines, ("problem",), "argument of the problem", problem, known)
     if isinstance(recipe := problem.get("recipe"), dict):
-        _check(lines, ("problem", "recipe"), "field of a recipe", recipe, _RECIPE)
+        # Not at the top: searches on tables need no spaces.
+        from nas_search.recipe import Recipe
+
+        known_fields = ["name", *(field.name for field in fields(Recipe))]
+        _check(lines, ("problem", "recipe"), "field of a recipe", recipe, known_fields)
     kind = STRATEGIES.get(strategy.get("name", ""))
     if kind is not None:
         settings = ["name", *(field.name for field in fields(kind) if field.init)]

@@ -90,8 +90,11 @@ class Domain(Protocol):
         """Take each choice from one of two parents; None where no valid child is found."""
         ...
 
-    def grid(self) -> Iterator[str]:
-        """Yield all architectures in the fixed order of the domain."""
+    def grid(self) -> Iterator[Proposal[str | None]]:
+        """Yield all architectures in the fixed order of the domain, each as a proposal.
+
+        A proposal of None is passed over: what it would have been is refused.
+        """
         ...
 
     def encode(self, arch: str) -> NDArray[Any]:
@@ -158,6 +161,9 @@ class Result:
 
 class Strategy(Protocol):
     """Chooses what to evaluate next.
+
+    What is dear to compute for a proposal need not be computed again by a replay, where a strategy
+    also has the methods `new_notes` and `recall` of `SeededStrategy`.
 
     Attributes:
         name: What studies call it.

@@ -19,8 +19,9 @@ class Budget:
     Args:
         trials: Trials of the study, those of earlier runs among them.
         seconds: Of this run, by the clock on the wall.
-        cost: Of all trials of the study, in seconds: simulated ones on a table, whose clock no
-            trial passes; else those of the evaluations, the last of which may.
+        cost: In seconds. On a table those of the simulated clock, which several machines share and
+            no trial passes; else those of all evaluations of the study together, the last of which
+            may.
         until: A value by metric: the run ends with a trial, within the bounds, that is as good in
             all of them.
 

@@ -22,7 +22,7 @@ class Event(NamedTuple):
         seq: From 1, ascending.
         time: Seconds since 1970.
         kind: `begun`, `trial.asked`, `trial.told`, `trial.failed`, `best`, `front` (of several
-            objectives), `epoch`, `step`, `checkpoint` or `finished`.
+            objectives), `epoch`, `step`, `checkpoint`, `notes` (of the strategy) or `finished`.
         payload: What there is to say of it, as JSON has it; `trial` is a number.
     """
 

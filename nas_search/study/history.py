@@ -10,6 +10,7 @@ from missing_extra import needs
 from nas_search.errors import IncomparableRunsError
 from nas_search.problems.goals import Goals
 from nas_search.strategies.pareto import dominates, hypervolume
+from nas_search.study.clock import times_told
 from nas_search.study.events import Event
 from nas_search.study.export import write_trials
 from nas_search.study.front import reference_scores
@@ -57,6 +58,11 @@ class History:
     def cost(self) -> float:
         """What all trials cost together, in seconds."""
         return sum(one.cost for one in self._trials)
+
+    @property
+    def clock(self) -> float:
+        """When the last result was told, in simulated seconds: see `Study.run` on `workers`."""
+        return max(times_told(self._trials).values(), default=0.0)
 
     @property
     def best(self) -> Trial | None:
@@ -185,9 +191,9 @@ class History:
 
     def _points(self, num_epochs: int) -> Iterator[RecordedPoint]:
         goal = self.goals.objectives[0]
-        clock, best = 0.0, None
-        for trial in sorted(self.trials, key=lambda one: one.told_order or 0):
-            clock += trial.cost
+        best = None
+        for number, time in times_told(self._trials).items():
+            trial = self._trials[number]
             if trial.state is not State.OK:
                 continue
             value = trial.metrics[goal.metric]
@@ -198,7 +204,7 @@ class History:
                 arch=trial.arch,
                 num_epochs=num_epochs,
                 epoch=trial.fidelity or num_epochs,
-                time=clock,
+                time=time,
                 value=value,
                 best=best,
             )

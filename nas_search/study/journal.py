@@ -22,7 +22,7 @@ from nas_search.errors import OtherStudyError, StudyFileError, StudyInUseError
 from nas_search.study.events import Event
 from nas_search.study.trials import State, Trial
 
-__all__ = ["Journal", "read_events", "read_spec", "read_trials", "reading"]
+__all__ = ["Journal", "read_events", "read_notes", "read_spec", "read_trials", "reading"]
 
 _VERSION: Final = 1
 _APPLICATION: Final = 0x4E425354
@@ -225,6 +225,12 @@ def read_events(database: sqlite3.Connection, after: int = 0) -> Iterator[Event]
     statement = "SELECT seq, time, kind, payload FROM event WHERE seq > ? ORDER BY seq"
     for seq, moment, kind, payload in database.execute(statement, (after,)):
         yield Event(seq, moment, kind, json.loads(payload))
+
+
+def read_notes(database: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """Yield what a strategy wants to have back before it is replayed."""
+    for (payload,) in database.execute("SELECT payload FROM event WHERE kind = 'notes'"):
+        yield json.loads(payload)
 
 
 def _locked(path: Path) -> IO[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from bench_client.caller_warnings import warn_at_script
 from nas_search.errors import FailingStudyError, ProblemError
-from nas_search.problems.problem import Order, Outcome, Report
+from nas_search.problems.problem import Order, Outcome
 from nas_search.problems.service_training import ServiceTraining
 from nas_search.study.budget import Budget
+from nas_search.study.evaluating import Done, Evaluate, Here, Resting, Tasks
 from nas_search.study.processes import Processes
 from nas_search.study.service_jobs import ServiceJobs
 from nas_search.study.trials import State, Trial
@@ -18,9 +20,13 @@ from nas_search.study.trials import State, Trial
 if TYPE_CHECKING:
     from nas_search.study.study import Study
 
-__all__ = ["NothingLearnedWarning", "run"]
+__all__ = ["Evaluate", "NothingLearnedWarning", "run", "run_async"]
 
 _FAILED_IN_A_ROW: Final = 20
+_WAITED_OUT: Final = frozenset({None, "trials", "exhausted", "interrupted"})
+"""Why no more is proposed, where trials under way are waited for all the same."""
+
+_Steps: TypeAlias = Generator[tuple[int | None, float | None], Done | None, str]
 
 
 class NothingLearnedWarning(UserWarning):
@@ -36,30 +42,64 @@ def run(
     timeout: float | None,
 ) -> None:
     """Run a study; `Study.run` documents it."""
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is {timeout!r:.80}; it is above 0 seconds")
+    limits, in_order = _begun(study, budget, workers, order)
+    with _evaluating(study, workers, timeout) as chosen:
+        steps = _loop(study, limits, chosen.count, chosen.submit, in_order=in_order)
+        # Evaluations elsewhere go on when this process is interrupted.
+        reason = _driven(steps, chosen.wait, patient=not isinstance(chosen, Here))
+    _ended(study, reason)
+
+
+async def run_async(
+    study: Study,
+    budget: Budget,
+    evaluate: Evaluate | None,
+    *,
+    workers: int,
+    order: Order | None,
+) -> None:
+    """Run a study in an event loop; `Study.run_async` documents it."""
+    limits, in_order = _begun(study, budget, workers, order)
+    looks_up = evaluate is None and study.problem.looks_up
+    async with nullcontext(Resting(study, workers)) if looks_up else Tasks(study, evaluate) as tasks:
+        steps = _loop(study, limits, workers, tasks.submit, in_order=in_order)
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send(await tasks.wait(*wanted))
+        except StopIteration as end:
+            reason = end.value
+        finally:
+            steps.close()
+    _ended(study, reason)
+
+
+def _begun(
+    study: Study, budget: Budget, workers: int | Literal["service"], order: Order | None
+) -> tuple[_Limits, bool]:
+    """Check the arguments of a run and note its beginning; return whether results keep order."""
     chosen = study.problem.order if order is None else order
     if chosen not in ("numbered", "arrival"):
         raise ValueError(f"order is {order!r:.80}; it is numbered or arrival")
     if workers != "service" and not (type(workers) is int and workers >= 1):
         raise ValueError(f'workers is {workers!r:.80}; at least 1, or "service"')
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout is {timeout!r:.80}; it is above 0 seconds")
     _check_trials(study, budget)
     limits = _Limits(study, budget)
     study.report("begun", {"budget": budget.limits, "workers": workers, "order": chosen})
-    elsewhere = _elsewhere(study, workers, timeout)
-    if isinstance(elsewhere, int):
-        reason = _run_here(study, limits, elsewhere)
-    else:
-        with elsewhere:
-            reason = _run_apart(study, limits, elsewhere, in_order=chosen == "numbered")
+    return limits, chosen == "numbered"
+
+
+def _ended(study: Study, reason: str) -> None:
     study.finish(reason)
     _warn_if_random(study)
 
 
-def _elsewhere(
+def _evaluating(
     study: Study, workers: int | Literal["service"], timeout: float | None
-) -> Processes | ServiceJobs | int:
-    """Return what evaluates beside this process; where nothing does, how many are proposed ahead.
+) -> Here | Processes | ServiceJobs:
+    """Return what evaluates: this thread, processes beside it, or a service.
 
     Raises:
         ProblemError: The problem is not evaluated by what is to evaluate it.
@@ -69,7 +109,7 @@ def _elsewhere(
     if isinstance(getattr(study.problem, "evaluator", None), ServiceTraining):
         raise ProblemError('a ServiceTraining evaluates with workers="service" alone')
     if study.problem.looks_up or (workers == 1 and timeout is None):
-        return workers
+        return Here(study, workers)
     return Processes(study.problem, workers, timeout, study.report)
 
 
@@ -87,7 +127,8 @@ class _Limits:
         study, budget = self._study, self._budget
         if budget.seconds is not None and time.monotonic() - self._begun >= budget.seconds:
             return "seconds"
-        if budget.cost is not None and study.cost >= budget.cost:
+        spent = study.clock if study.problem.looks_up else study.cost
+        if budget.cost is not None and spent >= budget.cost:
             return "cost"
         if budget.until and study.best is not None and self._is_there(study.best):
             return "until"
@@ -108,7 +149,7 @@ class _Limits:
     def passes(self, trial: Trial, outcome: Outcome) -> bool:
         """Tell whether a trial would pass the cost that is allowed."""
         limit = self._budget.cost
-        return limit is not None and self._study.cost + self._study.charge(trial, outcome) > limit
+        return limit is not None and self._study.end(trial, outcome) > limit
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Tell the study a result, and end it when too many failed in a row.
@@ -132,51 +173,37 @@ class _Limits:
         )
 
 
-def _run_here(study: Study, limits: _Limits, workers: int) -> str:
-    """Evaluate in this process; several at a time are proposed ahead, then evaluated in order."""
-    under_way: list[Trial] = []
-    try:
-        while True:
-            reason = _fill(study, limits, workers, under_way.append, lambda: len(under_way))
-            if not under_way:
-                return reason or "trials"
-            if reason not in (None, "trials", "exhausted"):
-                return reason
-            trial = under_way[0]
-            outcome = study.problem.evaluate(trial.candidate, _reporter(study, trial))
-            if study.problem.looks_up and limits.passes(trial, outcome):
-                return "cost"
-            del under_way[0]
-            limits.tell(trial, outcome)
-    finally:
-        study.give_back(under_way)
+def _loop(
+    study: Study,
+    limits: _Limits,
+    workers: int,
+    submit: Callable[[Trial], None],
+    *,
+    in_order: bool,
+) -> _Steps:
+    """Propose, wait and tell; the one loop of runs that block and of those that are awaited.
 
-
-def _run_apart(
-    study: Study, limits: _Limits, processes: Processes | ServiceJobs, *, in_order: bool
-) -> str:
-    """Evaluate in processes of their own, or by the workers of a service."""
+    Yields which trial is waited for (None: whichever ends first) and how many seconds at most, and
+    is sent its number and outcome, or None where none ended in time. Returns why the run ended.
+    """
     under_way: dict[int, Trial] = {}
 
-    def submit(trial: Trial) -> None:
+    def begin(trial: Trial) -> None:
         under_way[trial.number] = trial
-        processes.submit(trial)
+        submit(trial)
 
     interrupted = False
     try:
         while True:
-            reason: str | None = "interrupted" if interrupted else None
+            reason: str | None = "interrupted"
             if not interrupted:
-                reason = _fill(study, limits, processes.count, submit, lambda: len(under_way))
-            if not under_way:
+                reason = _fill(study, limits, workers, begin, lambda: len(under_way))
+            if not under_way or reason not in _WAITED_OUT:
                 if interrupted:
                     raise KeyboardInterrupt
                 return reason or "trials"
-            if reason not in (None, "trials", "exhausted", "interrupted"):
-                return reason
             try:
-                wanted = min(under_way) if in_order else None
-                done = processes.wait(wanted, limits.seconds_left)
+                done = yield (min(under_way) if in_order else None), limits.seconds_left
             except KeyboardInterrupt:
                 if interrupted:
                     raise
@@ -185,9 +212,42 @@ def _run_apart(
             if done is None:
                 return limits.reached() or "seconds"
             number, outcome = done
+            if study.problem.looks_up and limits.passes(under_way[number], outcome):
+                return "cost"
             limits.tell(under_way.pop(number), outcome)
     finally:
         study.give_back(list(under_way.values()))
+
+
+def _driven(
+    steps: _Steps,
+    wait: Callable[[int | None, float | None], Done | None],
+    *,
+    patient: bool = False,
+) -> str:
+    """Carry out a loop that blocks.
+
+    Args:
+        steps: The loop.
+        wait: Returns what it waits for.
+        patient: Whether the loop decides what an interrupt means: evaluations go on elsewhere.
+    """
+    try:
+        wanted = next(steps)
+        while True:
+            try:
+                done = wait(*wanted)
+            except KeyboardInterrupt as interrupt:
+                if not patient:
+                    raise
+                wanted = steps.throw(interrupt)
+            else:
+                wanted = steps.send(done)
+    except StopIteration as end:
+        reason: str = end.value
+        return reason
+    finally:
+        steps.close()
 
 
 def _fill(
@@ -209,11 +269,6 @@ def _fill(
             return None if study.waiting else "exhausted"
         submit(trial)
     return None
-
-
-def _reporter(study: Study, trial: Trial) -> Report:
-    """Return what tells the study of an evaluation under way, with the number of its trial."""
-    return lambda kind, figures: study.report(kind, {"trial": trial.number, **figures})
 
 
 def _check_trials(study: Study, budget: Budget) -> None:

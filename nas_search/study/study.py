@@ -22,14 +22,17 @@ from typing import Any, Final, Literal, Self
 
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Result, Status, Strategy, Wait
-from nas_search.errors import ProblemError, ReplayError, StudyError
+from nas_search.errors import ReplayError, StudyError
 from nas_search.problems.problem import Order, Outcome, Problem
 from nas_search.study import running
 from nas_search.study.budget import Budget
+from nas_search.study.clock import Clock
 from nas_search.study.events import Event, Sink, Sinks
+from nas_search.study.fitting import check_choices, check_fidelities
 from nas_search.study.front import Front
 from nas_search.study.history import History
-from nas_search.study.journal import Journal, read_events
+from nas_search.study.journal import Journal, read_events, read_notes
+from nas_search.study.running import Evaluate
 from nas_search.study.trials import State, Trial
 
 __all__ = ["Study"]
@@ -54,8 +57,8 @@ class Study(History):
         StudyFileError: The file holds no study, a damaged one, or one of a newer version.
         OtherStudyError: It was begun with another problem or strategy.
         ReplayError: The strategy proposes something else than it did.
-        ProblemError: The strategy evaluates at fidelities that the problem does not have, or the
-            reference has not a value of each objective.
+        ProblemError: The strategy evaluates at fidelities that the problem does not have, or
+            changes architectures that have no choices; or the reference lacks an objective.
         OSError: The file cannot be written.
 
     Attributes:
@@ -74,13 +77,14 @@ class Study(History):
         reference: Mapping[str, float] | None = None,
         specification: Mapping[str, Any] | None = None,
     ) -> None:
-        _check_fidelities(problem, strategy)
+        check_fidelities(problem, strategy)
         super().__init__(_spec_of(problem, strategy, specification))
         self.problem = problem
         self.strategy = strategy
         self.waiting = False
         self.ended: str | None = None
         self._domain = problem.domain()
+        check_choices(self._domain, strategy)
         self._sinks = Sinks()
         self._events: list[Event] = []
         self._last_event = 0
@@ -89,6 +93,7 @@ class Study(History):
         self._charged = 0.0
         self._paid: defaultdict[str, dict[int | None, float]] = defaultdict(dict)
         self._best: Trial | None = None
+        self._clock = Clock()
         self._front = Front(self.goals, reference)
         self._given_out: list[Trial] = []
         dear = not problem.looks_up
@@ -120,6 +125,11 @@ class Study(History):
     def cost(self) -> float:
         """What all trials cost together, in seconds."""
         return self._charged
+
+    @property
+    def clock(self) -> float:
+        """When the last result was told, in simulated seconds: see `run` on `workers`."""
+        return self._clock.now
 
     @property
     def best(self) -> Trial | None:
@@ -233,6 +243,10 @@ class Study(History):
             return outcome.cost
         return max(0.0, outcome.cost - self._paid_for_less(trial))
 
+    def end(self, trial: Trial, outcome: Outcome) -> float:
+        """Return when a trial under way would end, in simulated seconds."""
+        return self._clock.end(trial.number, self.charge(trial, outcome))
+
     def run(
         self,
         budget: Budget,
@@ -250,10 +264,12 @@ class Study(History):
         Args:
             budget: The limits.
             workers: How many trials are under way at a time. More than one, or a timeout, and each
-                is evaluated in a process of its own, unless evaluations only look up. The problem
-                is pickled for them, and a script has to guard its main part
-                (`if __name__ == "__main__"`). `service`: each is a job of the service that the
-                evaluator, a `ServiceTraining`, names, which also says how many are under way.
+                is evaluated in a process of its own. The problem is pickled for them, and a script
+                has to guard its main part (`if __name__ == "__main__"`). Where evaluations only
+                look up, so many machines are simulated instead: a trial begins when its machine is
+                free, and a budget of `cost` is about the clock that all of them share. `service`:
+                each is a job of the service that the evaluator, a `ServiceTraining`, names, which
+                also says how many are under way.
             order: `numbered`: results are told in the order of their trials, each proposal but the
                 first being made when exactly `workers` - 1 are under way, so that a run depends on
                 `workers` but not on how long evaluations take; `arrival`: as they come. None: that
@@ -272,6 +288,30 @@ class Study(History):
             KeyboardInterrupt: It was interrupted.
         """
         running.run(self, budget, workers=workers, order=order, timeout=timeout)
+
+    async def run_async(
+        self,
+        budget: Budget,
+        evaluate: Evaluate | None = None,
+        *,
+        workers: int = 1,
+        order: Order | None = None,
+    ) -> None:
+        """Run as `run` does, in an event loop that goes on meanwhile.
+
+        Args:
+            budget: The limits.
+            evaluate: Is awaited for each trial and returns its metrics by name, or the value of the
+                one objective; what it raises makes a failed trial. None: what is recorded is looked
+                up, and any other problem evaluates in threads.
+            workers: How many trials are under way at a time.
+            order: As for `run`.
+
+        Raises:
+            ValueError: As for `run`, and so on.
+            CancelledError: It was cancelled, and so were the evaluations; the study can go on.
+        """
+        await running.run_async(self, budget, evaluate, workers=workers, order=order)
 
     def subscribe(self, sink: Sink) -> None:
         """Tell a sink of every event from now on; one that fails is dropped with a warning."""
@@ -314,6 +354,9 @@ class Study(History):
 
     def _proposed(self) -> Candidate | None:
         proposed = drive(self.strategy.propose(self._domain), self.problem.answer)
+        notes: dict[str, Any] = getattr(self.strategy, "new_notes", dict)()
+        if notes:
+            self._emit("notes", notes)
         self.waiting = not isinstance(proposed, Candidate) and self._num_running > 0
         if isinstance(proposed, Wait):
             if not self.waiting:
@@ -327,6 +370,7 @@ class Study(History):
             number=len(self._trials), candidate=candidate, asked=moment, asked_order=self._order
         )
         self._trials.append(trial)
+        self._clock.ask(trial.number)
         self._num_running += 1
         return trial
 
@@ -335,6 +379,7 @@ class Study(History):
         if trial.metrics:
             trial.scores = self.goals.scores(trial.metrics)
         self._charged += trial.cost
+        self._clock.tell(trial.number, trial.cost)
         self._num_running -= 1
         before = self._paid_for_less(trial) if self.problem.continues else 0.0
         self._paid[trial.arch][trial.fidelity] = trial.cost + before
@@ -405,6 +450,8 @@ class Study(History):
         recorded = journal.trials()
         ((last,),) = journal.database.execute("SELECT max(seq) FROM event")
         self._last_event = last or 0
+        for notes in read_notes(journal.database):
+            self.strategy.recall(notes)  # type: ignore[attr-defined]  # it gave them
         steps = [(one.asked_order, one, False) for one in recorded]
         steps += [(one.told_order, one, True) for one in recorded if one.told_order is not None]
         for order, trial, is_told in sorted(steps, key=lambda step: step[0]):
@@ -427,26 +474,12 @@ class Study(History):
                 f"proposes {now}: the code is not that which the study was begun with"
             )
         self._trials.append(trial)
+        self._clock.ask(trial.number)
         self._num_running += 1
 
 
 def _negated(trial: Trial) -> tuple[float, ...]:
     return tuple(-score for score in trial.scores)
-
-
-def _check_fidelities(problem: Problem, strategy: Strategy) -> None:
-    """Refuse a strategy whose longest evaluations are not the longest of the problem.
-
-    None of its trials would be comparable with others: there would be no best.
-    """
-    wanted: tuple[int, ...] = getattr(strategy, "fidelities", ())
-    offered = tuple(problem.fidelities)
-    if wanted and (not set(wanted) <= set(offered) or wanted[-1] != offered[-1]):
-        raise ProblemError(
-            f"{strategy.name} evaluates at the fidelities {list(wanted)}, and the problem has "
-            f"{list(offered)}: make it with fidelities={list(wanted)}, or change "
-            "min_fidelity, max_fidelity or eta of the strategy"
-        )
 
 
 def _spec_of(

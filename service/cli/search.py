@@ -171,7 +171,15 @@ def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:
     best = [_row(trial, study) for trial in study.top(top)]
     states = Counter(trial.state.value for trial in study.trials)
     if wants_json(asked=as_json):
-        print_json({**study.spec, "trials": dict(states), "cost": study.cost, "top": best})
+        print_json(
+            {
+                **study.spec,
+                "trials": dict(states),
+                "cost": study.cost,
+                "clock": study.clock,
+                "top": best,
+            }
+        )
         return
     problem, strategy = study.spec["problem"], study.spec["strategy"]
     print_fields(
@@ -181,6 +189,7 @@ def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:
             **{name: str(value) for name, value in strategy["settings"].items()},
             "trials": ", ".join(f"{count} {state}" for state, count in states.items()) or "none",
             "cost": f"{study.cost:,.6g} s",
+            **({"clock": f"{study.clock:,.6g} s"} if problem["kind"] != "space" else {}),
         }
     )
     print_items(best, "The best")

@@ -19,7 +19,7 @@ import pytest
 
 from bench_client import BenchClient
 from nas_search.problems import FunctionProblem, Problem, TableProblem
-from nas_search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
+from nas_search.strategies import LocalSearch, ProxySearch, RandomSearch, RegularizedEvolution
 from nas_search.study import (
     Budget,
     OtherStudyError,
@@ -256,3 +256,33 @@ def test_trials_of_a_study_file_know_where_they_are(tmp_path: Path) -> None:
         study.tell(trial, error="no")
     (one,) = StudyFile(file).trials
     assert (one.state, one.error) == (State.FAILED, "no")
+
+
+class Scored:
+    """Counts how often it is asked; one score is no number."""
+
+    setting = "scored"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, arch: str) -> float:
+        self.calls += 1
+        sample = json.loads(arch)
+        return float("nan") if sample == {"x": 4, "y": 4} else sample["x"] / 3 - sample["y"] / 7
+
+
+def test_scores_are_kept_and_not_computed_again(tmp_path: Path) -> None:
+    def searched(path: Path | None, trials: int) -> tuple[int, list[str]]:
+        score = Scored()
+        strategy = ProxySearch(score=score, num_scored=60, population_size=6)
+        with Study(path, problem(), strategy) as study:
+            study.run(Budget(trials=trials))
+            return score.calls, [one.arch for one in study.trials]
+
+    calls, whole = searched(None, 30)
+    assert calls == 60
+    assert searched(tmp_path / "s", 10) == (60, whole[:10])
+    assert searched(tmp_path / "s", 30) == (0, whole)
+    kept = [one.payload for one in StudyFile(tmp_path / "s").events() if one.kind == "notes"]
+    assert [len(one) for one in kept] == [60]

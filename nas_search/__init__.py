@@ -19,6 +19,7 @@ proxies/     zero-cost scores of untrained networks
 from __future__ import annotations
 
 from nas_search.problems import (
+    FiguresProblem,
     FunctionProblem,
     ServiceTraining,
     SpaceProblem,
@@ -29,6 +30,7 @@ from nas_search.study import Budget, Study, StudyFile
 
 __all__ = [
     "Budget",
+    "FiguresProblem",
     "FunctionProblem",
     "ServiceTraining",
     "SpaceProblem",

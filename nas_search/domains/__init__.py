@@ -3,22 +3,28 @@
 served_domain(benchmark)  the architectures of a benchmark
 HubDomain(choices)        the samples of a space of the model hub
 choice_domain(choices)    independent choices of a user, by label
+ListedDomain(archs)       a list without choices
 AdmittedDomain(domain)    those of a domain that a problem admits
+walk(domain)              all of them, in the order of the grid
 """
 
 from __future__ import annotations
 
 from nas_search.domains.admitted import AdmittedDomain, Refusal
 from nas_search.domains.hub import HubDomain
+from nas_search.domains.listed import ListedDomain
 from nas_search.domains.product import Product, ProductDomain, choice_domain
 from nas_search.domains.served import served_domain
+from nas_search.domains.walk import walk
 
 __all__ = [
     "AdmittedDomain",
     "HubDomain",
+    "ListedDomain",
     "Product",
     "ProductDomain",
     "Refusal",
     "choice_domain",
     "served_domain",
+    "walk",
 ]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["AdmittedDomain", "Refusal", "Screen"]
 
 _MOST_TRIES: Final = 10_000
+_GRID_TRIES: Final = 100
+"""Times as many: a grid may begin with all that is too small."""
 
 
 class Refusal(NamedTuple):
@@ -56,6 +58,7 @@ class AdmittedDomain:
         self._screen = screen
         self._tries = tries
         self._admitted_any = False
+        self._in_a_row = 0
         self._nearest: dict[str, Refusal] = {}
         self.refused: Counter[str] = Counter()
 
@@ -81,13 +84,18 @@ class AdmittedDomain:
         """Return a vector of floats."""
         return self._domain.encode(arch)
 
-    def grid(self) -> Iterator[str]:
-        """Yield all architectures, those that are refused among them.
+    def grid(self) -> Iterator[Proposal[str | None]]:
+        """Yield the admitted architectures in the order of the domain, None for the others.
 
-        Which they are may have to be asked for; problems evaluate them without cost as infeasible
-        or failed.
+        Raises:
+            NoFeasibleError: In a proposal: all are refused, or a hundred times as many in a row as
+                draws may be.
         """
-        return self._domain.grid()
+        self._in_a_row = 0
+        for step in self._domain.grid():
+            yield self._if_admitted(step)
+        if not self._admitted_any:
+            yield self._none_admitted()
 
     def compose(self, positions: Sequence[int]) -> Proposal[str | None]:
         """Return the architecture of these positions; None where it is refused, too."""
@@ -138,6 +146,22 @@ class AdmittedDomain:
     def crossover(self, first: str, second: str, rng: Random) -> Proposal[str | None]:
         """Take each choice from one of two parents; None where no child is admitted."""
         return (yield from self._first_admitted(lambda: self._domain.crossover(first, second, rng)))
+
+    def _if_admitted(self, step: Proposal[str | None]) -> Proposal[str | None]:
+        arch = yield from step
+        if arch is None:
+            return None
+        if (yield from self._admits(arch)):
+            self._in_a_row = 0
+            return arch
+        self._in_a_row += 1
+        if self._in_a_row >= _GRID_TRIES * self._tries and not self._admitted_any:
+            raise self._nothing(f"{self._in_a_row:,} architectures of the grid are refused")
+        return None
+
+    def _none_admitted(self) -> Proposal[str | None]:
+        yield from ()
+        raise self._nothing("all architectures are refused")
 
     def _first_admitted(
         self, draw: Callable[[], Generator[Ask, Any, str | None]]

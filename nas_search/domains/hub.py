@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nas_search.contract import Proposal
 from nas_search.domains.product import one_hot
+from nas_search.domains.walk import stated
 from nas_search.errors import ProblemError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class HubDomain:
             if self._is_new(arch := json.dumps(self.choices.sample(rng))):
                 return arch
         # Walking the grid meets one that is new, or the end, after as many steps as were given.
-        return next(filter(self._is_new, self.grid()), None)
+        return next(filter(self._is_new, self._every()), None)
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
         """Return all samples that differ in one choice, label by label.
@@ -127,13 +128,16 @@ class HubDomain:
         parents = (json.loads(first), json.loads(second))
         return self._allowed(lambda: self.choices.crossover(*parents, rng))
 
-    def grid(self) -> Iterator[str]:
+    def grid(self) -> Iterator[Proposal[str | None]]:
         """Yield all samples; the last label changes fastest, probable values come first."""
-        return map(json.dumps, self.choices.grid())
+        return map(stated, self._every())
 
     def encode(self, arch: str) -> NDArray[Any]:
         """Return one number a candidate, 1 where it is chosen, else 0."""
         return one_hot(self.values(arch), tuple(map(len, self._candidates.values())))
+
+    def _every(self) -> Iterator[str]:
+        return map(json.dumps, self.choices.grid())
 
     @cached_property
     def _candidates(self) -> dict[str, tuple[Any, ...]]:

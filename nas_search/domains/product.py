@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from missing_extra import needs
 from nas_search.contract import Proposal
+from nas_search.domains.walk import stated
 from nas_search.errors import ProblemError
 from nas_search.strategies.draws import drawn_below
 
@@ -195,9 +196,9 @@ class ProductDomain:
         pairs = zip(*parents, strict=True)
         return self._space.arch(tuple(pair[drawn_below(rng, 2)] for pair in pairs))
 
-    def grid(self) -> Iterator[str]:
+    def grid(self) -> Iterator[Proposal[str | None]]:
         """Yield all architectures; the last label changes fastest."""
-        return map(self._space.arch, product(*map(range, self._space.counts)))
+        return map(stated, map(self._space.arch, product(*map(range, self._space.counts))))
 
     def encode(self, arch: str) -> NDArray[Any]:
         """Return one number a candidate, 1 where it is chosen, else 0."""

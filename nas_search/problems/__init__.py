@@ -2,14 +2,18 @@
 
 TableProblem     a benchmark has recorded the results
 SpaceProblem     networks of a space of the model hub, by an evaluator
+FiguresProblem   figures of every architecture in a dict
+nds_problem      a design space of NDS
 FunctionProblem  a function of choices, or a loop of one's own
 """
 
 from __future__ import annotations
 
 from nas_search.problems.expectation import Expectation, random_expectation
+from nas_search.problems.figures import FiguresProblem
 from nas_search.problems.function import FunctionProblem
 from nas_search.problems.goals import Bound, Bounds, Goals, Objective
+from nas_search.problems.nds import nds_problem
 from nas_search.problems.problem import Evaluator, Outcome, Problem, Report
 from nas_search.problems.service_training import ServiceTraining
 from nas_search.problems.space import SpaceProblem
@@ -20,6 +24,7 @@ __all__ = [
     "Bounds",
     "Evaluator",
     "Expectation",
+    "FiguresProblem",
     "FunctionProblem",
     "Goals",
     "Objective",
@@ -29,5 +34,6 @@ __all__ = [
     "ServiceTraining",
     "SpaceProblem",
     "TableProblem",
+    "nds_problem",
     "random_expectation",
 ]

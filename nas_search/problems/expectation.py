@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from nas_search.errors import ProblemError
-from nas_search.problems.table import TableProblem
+from nas_search.problems.goals import Goals
 
-__all__ = ["Expectation", "random_expectation"]
+__all__ = ["Expectation", "Table", "random_expectation"]
+
+
+class Table(Protocol):
+    """A problem all of whose figures are known: `TableProblem` and `FiguresProblem`."""
+
+    goals: Goals
+
+    def table(self) -> dict[str, Mapping[str, float]]:
+        """Return the figures of every architecture within the bounds."""
+        ...
 
 
 class Expectation(NamedTuple):
@@ -27,7 +37,7 @@ class Expectation(NamedTuple):
 
 
 def random_expectation(
-    problem: TableProblem, num_draws: int, other: str | TableProblem | None = None
+    problem: Table, num_draws: int, other: str | Table | None = None
 ) -> Expectation:
     """Return what the best of random draws without repeats is, by the first objective.
 
@@ -91,7 +101,7 @@ class _Others:
             raise ProblemError(f"{arch} has no {self._name} recorded") from None
 
 
-def _others(other: str | TableProblem, table: Mapping[str, Mapping[str, float]]) -> _Others:
+def _others(other: str | Table, table: Mapping[str, Mapping[str, float]]) -> _Others:
     if isinstance(other, str):
         return _Others(other, table)
     return _Others(other.goals.objectives[0].metric, other.table())

@@ -16,7 +16,7 @@ from nas_search.problems.problem import Order, Outcome, Report, silent
 if TYPE_CHECKING:
     from model_hub import SearchSpace
 
-__all__ = ["FunctionProblem", "checked_fidelities", "evaluated"]
+__all__ = ["FunctionProblem", "checked_fidelities", "evaluated", "figures_by_name"]
 
 _LONGEST_ERROR = 500
 """Characters of a message that are kept."""
@@ -144,7 +144,7 @@ def evaluated(
     begun = time.perf_counter()
     try:
         found = measure()
-        metrics = {**known(), **_named(found, goals)}
+        metrics = {**known(), **figures_by_name(found, goals)}
     except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on
         message = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         return Outcome(cost=time.perf_counter() - begun, error=message)
@@ -167,7 +167,12 @@ def checked_fidelities(fidelities: Sequence[int]) -> tuple[int, ...]:
     return tuple(fidelities)
 
 
-def _named(found: Any, goals: Goals) -> dict[str, float]:
+def figures_by_name(found: Any, goals: Goals) -> dict[str, float]:
+    """Return what an evaluation returned as figures by name.
+
+    Raises:
+        TypeError: It is one number, and several are sought; or none at all.
+    """
     if isinstance(found, Mapping):
         return {str(name): float(value) for name, value in found.items()}
     first, *others = goals.objectives

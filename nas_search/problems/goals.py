@@ -122,6 +122,18 @@ class Goals:
             tuple(Bound(name, *sides) for name, sides in spec["bounds"].items()),
         )
 
+    def best(self, rows: Iterable[Mapping[str, float]]) -> float:
+        """Return the best first objective of some figures.
+
+        Raises:
+            ProblemError: There are none.
+        """
+        goal = self.objectives[0]
+        values = [row[goal.metric] for row in rows]
+        if not values:
+            raise ProblemError("nothing that is recorded is within the bounds")
+        return max(values, key=goal.score)
+
     def scores(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the value of each objective, larger being better."""
         return tuple(one.score(metrics[one.metric]) for one in self.objectives)

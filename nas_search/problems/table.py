@@ -11,7 +11,7 @@ from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
 from bench_client.models import fields_of
 from bench_client.run_choice import chosen_run
 from nas_search.contract import Ask, Candidate, Domain, Proposal
-from nas_search.domains import AdmittedDomain, Refusal, served_domain
+from nas_search.domains import AdmittedDomain, Refusal, served_domain, walk
 from nas_search.domains.served import num_recorded
 from nas_search.errors import ProblemError
 from nas_search.problems.function import checked_fidelities
@@ -180,7 +180,7 @@ class TableProblem:
             for arch, runs in by_arch.items():
                 self._rows.setdefault((arch, self.num_epochs), self._row(runs, self.num_epochs))
             return
-        every = served_domain(self.benchmark).grid()
+        every = walk(served_domain(self.benchmark))
         missing = (arch for arch in every if (arch, self.num_epochs) not in self._rows)
         while batch := list(islice(missing, _BATCH)):
             self._look_up_many(batch)
@@ -194,7 +194,7 @@ class TableProblem:
         order: Iterable[str] = (
             (arch for arch, _ in list(self._rows))
             if self.benchmark in _ONE_DATASET
-            else served_domain(self.benchmark).grid()
+            else walk(served_domain(self.benchmark))
         )
         rows = ((arch, self._rows.get((arch, self.num_epochs))) for arch in order)
         return {
@@ -224,11 +224,7 @@ class TableProblem:
         Raises:
             ProblemError: Nothing is within the bounds.
         """
-        goal = self.goals.objectives[0]
-        values = [metrics[goal.metric] for metrics in self.table().values()]
-        if not values:
-            raise ProblemError("nothing that is recorded is within the bounds")
-        return max(values, key=goal.score)
+        return self.goals.best(self.table().values())
 
     def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()

@@ -13,7 +13,7 @@ from nas_search.problems.goals import check_known
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
 
-__all__ = ["NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
+__all__ = ["NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
 
 PARTS: Final = ("problem", "strategy", "budget")
 TABLE: Final[tuple[str, ...]] = (
@@ -21,6 +21,11 @@ TABLE: Final[tuple[str, ...]] = (
     *("evaluation_time", "continue_training", "free_repeats", "reference"),
 )
 """Arguments of `TableProblem`, and the reference point of a study."""
+
+NDS: Final[tuple[str, ...]] = (
+    *("benchmark", "proposer", "dataset", "generator", "objectives", "bounds", "reference"),
+)
+"""Arguments of `nds_problem`, and the reference point."""
 
 NETWORKS: Final[tuple[str, ...]] = (
     *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "proxies", "seed"),
@@ -87,6 +92,8 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
             f"{lines.place('problem', 'space')}a problem has a benchmark or a space, not both"
         )
     known = NETWORKS if "space" in problem else TABLE
+    if problem.get("benchmark") == "nds":
+        known = NDS
     if "space" not in problem and "benchmark" not in problem:
         known = tuple(dict.fromkeys((*TABLE, *NETWORKS)))
     _check(lines, ("problem",), "argument of the problem", problem, known)

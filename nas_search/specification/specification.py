@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nas_search.contract import Strategy
 from nas_search.errors import ProblemError
-from nas_search.problems import Problem, TableProblem
+from nas_search.problems import Problem, TableProblem, nds_problem
 from nas_search.specification.keys import TABLE, KeyLines, check_keys
 from nas_search.strategies import strategy_from
 from nas_search.study.budget import Budget
@@ -159,6 +159,11 @@ class Specification:
         if bench is None:
             raise ProblemError("a problem on a benchmark needs a client of it")
         arguments.pop("reference", None)
+        if arguments["benchmark"] == "nds":
+            del arguments["benchmark"]
+            if "proposer" not in arguments:
+                raise ProblemError("a problem on nds needs a proposer: whose design space it is")
+            return nds_problem(bench, **arguments)
         return TableProblem(bench, **arguments)
 
     def make_strategy(self, problem: Problem | None = None) -> Strategy:

@@ -44,6 +44,7 @@ class ASHA(SeededStrategy):
     eta: int = 3
 
     name = "ASHA"
+    draws_alone = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,6 +30,7 @@ class RandomSearch(SeededStrategy):
     """
 
     name = "RandomSearch"
+    draws_alone = True
     several_objectives = True
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
@@ -56,11 +57,12 @@ class GridSearch(SeededStrategy):
     shuffled: bool = False
 
     name = "GridSearch"
+    draws_alone = True
     several_objectives = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._rest: Iterator[str] | None = None
+        self._rest: Iterator[Proposal[str | None]] | None = None
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Take the next of the grid.
@@ -68,17 +70,29 @@ class GridSearch(SeededStrategy):
         Raises:
             ValueError: The grid is to be shuffled and has more architectures than memory is for.
         """
-        yield from ()
         if self._rest is None:
-            self._rest = self._shuffled_grid(domain) if self.shuffled else iter(domain.grid())
-        arch = next(self._rest, None)
-        return None if arch is None else Candidate(arch=arch)
+            shuffled = self.shuffled
+            self._rest = (yield from self._shuffled_grid(domain)) if shuffled else domain.grid()
+        for step in self._rest:
+            arch = yield from step
+            if arch is not None:
+                return Candidate(arch=arch)
+        return None
 
-    def _shuffled_grid(self, domain: Domain) -> Iterator[str]:
+    def _shuffled_grid(self, domain: Domain) -> Proposal[Iterator[Proposal[str | None]]]:
         if domain.size > _MOST_SHUFFLED:
             raise ValueError(
                 f"a grid of {domain.size} architectures is too large to be shuffled, which takes "
                 f"at most {_MOST_SHUFFLED}; RandomSearch draws from any domain"
             )
-        grid = list(domain.grid())
-        return iter(drawn_sample(self.rng, grid, len(grid)))
+        grid = []
+        for step in domain.grid():
+            arch = yield from step
+            if arch is not None:
+                grid.append(arch)
+        return map(_stated, drawn_sample(self.rng, grid, len(grid)))
+
+
+def _stated(arch: str) -> Proposal[str | None]:
+    yield from ()
+    return arch

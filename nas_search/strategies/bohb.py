@@ -103,6 +103,7 @@ class BOHB(Hyperband):
     min_bandwidth: float = 0.3
 
     name = "BOHB"
+    draws_alone = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -138,6 +138,7 @@ class SuccessiveHalving(RungStrategy):
     num_candidates: int | None = None
 
     name = "SuccessiveHalving"
+    draws_alone = True
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the same bracket again and again."""

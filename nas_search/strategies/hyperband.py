@@ -32,6 +32,7 @@ class Hyperband(RungStrategy):
     """
 
     name = "Hyperband"
+    draws_alone = True
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the brackets of the paper, from the most candidates to the fewest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Literal
@@ -29,8 +29,9 @@ class ProxySearch(RegularizedEvolution):
 
     Args:
         score: Returns a number for an architecture, larger being better, and always the same. It is
-            called `num_scored` times at the first proposal, and again when a search is resumed. Its
-            name alone is among the settings: its attribute `setting`, or what Python calls it.
+            called `num_scored` times at the first proposal; a study keeps what it returned, so that
+            it is not called again where the search goes on. Its name alone is among the settings:
+            its attribute `setting`, or what Python calls it.
         num_scored: How many random architectures are scored.
         then: "evolution" after the best of them, or "stop" when all are evaluated.
         population_size: How many of the best are the first population, of evolution.
@@ -58,12 +59,19 @@ class ProxySearch(RegularizedEvolution):
         if not callable(self.score):
             raise TypeError(f"score is {self.score!r:.80}, not a function of an architecture")
         self._ranked: deque[str] | None = None
+        self._scores: dict[str, float] = {}
+        self._new_scores: dict[str, float] = {}
 
     @property
     def settings(self) -> dict[str, Any]:
         """Every argument by name, the score by its own name."""
         name = getattr(self.score, "setting", None) or qualified_name(self.score)
         return {**super().settings, "score": name}
+
+    @property
+    def draws_alone(self) -> bool:  # type: ignore[override]  # it depends on a setting
+        """Whether it never changes an architecture."""
+        return self.then == "stop"
 
     @property
     def random_phase(self) -> int:
@@ -77,6 +85,20 @@ class ProxySearch(RegularizedEvolution):
         arch = yield from self.drawn(domain)
         return None if arch is None else Candidate(arch=arch)
 
+    def new_notes(self) -> dict[str, Any]:
+        """Return the scores that were computed since the last call."""
+        new, self._new_scores = self._new_scores, {}
+        return new
+
+    def recall(self, notes: Mapping[str, Any]) -> None:
+        """Take back scores that were computed before."""
+        self._scores.update(notes)
+
+    def _scored(self, arch: str) -> float:
+        if arch not in self._scores:
+            self._scores[arch] = self._new_scores[arch] = float(self.score(arch))
+        return self._scores[arch]
+
     def drawn(self, domain: Domain) -> Proposal[str | None]:
         """Take the next of the ranking."""
         if self._ranked is None:
@@ -85,7 +107,7 @@ class ProxySearch(RegularizedEvolution):
                 arch = yield from self.sample(domain)
                 if arch is None:
                     break
-                scores[arch] = self.score(arch)
+                scores[arch] = self._scored(arch)
             kept = (arch for arch, score in scores.items() if not isnan(score))
             self._ranked = deque(sorted(kept, key=lambda arch: -scores[arch]))
         return self._ranked.popleft() if self._ranked else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -37,6 +37,7 @@ class SeededStrategy:
     Attributes:
         name: What studies and specifications call it: the name of its class.
         several_objectives: Whether it can take more than one objective.
+        draws_alone: Whether it never changes an architecture, and so searches a mere list, too.
         rng: The generator of its draws.
 
     Raises:
@@ -47,6 +48,7 @@ class SeededStrategy:
 
     name = "SeededStrategy"
     several_objectives = False
+    draws_alone = False
 
     def __post_init__(self) -> None:
         self.rng = generator_of(self.seed)
@@ -91,6 +93,13 @@ class SeededStrategy:
             )
         self._under_way -= 1
         self.learn(result)
+
+    def new_notes(self) -> dict[str, Any]:
+        """Return what was dear to compute since the last call, as JSON; a study keeps it."""
+        return {}
+
+    def recall(self, notes: Mapping[str, Any]) -> None:
+        """Take back what `new_notes` returned when the search was first made, before a replay."""
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Return what to evaluate next; None where there is nothing as things stand."""

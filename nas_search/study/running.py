@@ -63,7 +63,9 @@ async def run_async(
     """Run a study in an event loop; `Study.run_async` documents it."""
     limits, in_order = _begun(study, budget, workers, order)
     looks_up = evaluate is None and study.problem.looks_up
-    async with nullcontext(Resting(study, workers)) if looks_up else Tasks(study, evaluate) as tasks:
+    async with (
+        nullcontext(Resting(study, workers)) if looks_up else Tasks(study, evaluate) as tasks
+    ):
         steps = _loop(study, limits, workers, tasks.submit, in_order=in_order)
         try:
             wanted = next(steps)

@@ -17,7 +17,7 @@ import model_hub
 from bench_client import BenchClient
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.contract import Candidate, Domain, Status
-from nas_search.domains import HubDomain, choice_domain, served_domain
+from nas_search.domains import HubDomain, ListedDomain, choice_domain, served_domain, walk
 from nas_search.errors import ProblemError
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.strategies.seeded import SeededStrategy
@@ -45,6 +45,7 @@ DOMAINS: Final[dict[str, Callable[[], Domain]]] = {
     "natssss": lambda: served_domain("natssss"),
     "depths": lambda: HubDomain(model_hub.space("MobileNetV3Space").choices),
     "cells": lambda: HubDomain(model_hub.space("DARTS").choices),
+    "listed": lambda: ListedDomain([f"network {number}" for number in range(99)]),
     "choices": lambda: choice_domain({f"choice {place}": list(range(4)) for place in range(8)}),
 }
 each_strategy = pytest.mark.parametrize("name", STRATEGIES)
@@ -63,19 +64,19 @@ def values_of(run: Run) -> list[float]:
     return [result.values[0] for result in run.told]
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    # The cells of NAS-Bench-101 have no grid.
-    [pair for pair in product(STRATEGIES, DOMAINS) if pair != ("GridSearch", "nasbench101")],
-)
+@pytest.mark.parametrize(("name", "kind"), [*product(STRATEGIES, DOMAINS)])
 @pytest.mark.parametrize("sign", [1, -1], ids=["function", "negation"])
 def test_a_strategy_searches_a_domain(name: str, kind: str, sign: int, cells: BenchClient) -> None:
     domain = DOMAINS[kind]()
     trials = 25 if kind in {"nasbench101", "depths", "cells"} else TRIALS
+    if kind == "listed" and not new(name).draws_alone:
+        with pytest.raises(ProblemError, match=r"a list without choices, .* RandomSearch, GridS"):
+            searched(new(name), domain, matching(domain, sign), trials=trials, bench=cells)
+        return
     with nullcontext() if sign > 0 else unmeasured():
         run = searched(new(name), domain, matching(domain, sign), trials=trials, bench=cells)
     assert len(run.told) == trials
-    assert all(domain.values(arch) for arch in run.archs)
+    assert kind == "listed" or all(domain.values(arch) for arch in run.archs)
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -204,14 +205,14 @@ def test_a_domain_smaller_than_the_search_is_searched_to_its_end(name: str, work
     )
     if name == "ParentEvolution":  # of a population of 12 six random ones, and then children
         assert len(run.told) == TRIALS
-    assert set(run.archs) == set(domain.grid()) or name == "Reinforce"
+    assert set(run.archs) == set(walk(domain)) or name == "Reinforce"
 
 
 @each_strategy
 def test_a_domain_of_one_ends_or_repeats(name: str) -> None:
     domain = choice_domain({"one": ["only"]})
     run = searched(new(name), domain, matching(domain), trials=20, workers=2, arrival=0)
-    assert set(run.archs) == set(domain.grid())
+    assert set(run.archs) == set(walk(domain))
 
 
 @each_strategy

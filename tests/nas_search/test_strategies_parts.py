@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_search.contract import Candidate, Domain, Result, Status
-from nas_search.domains import choice_domain, served_domain
+from nas_search.domains import choice_domain, served_domain, walk
 from nas_search.strategies.asha import ASHA
 from nas_search.strategies.baselines import GridSearch, RandomSearch
 from nas_search.strategies.bohb import BOHB
@@ -377,7 +377,7 @@ def test_the_kernel_regressions_learn_pairs_of_choices() -> None:
 
 def test_a_grid_in_order_and_shuffled() -> None:
     domain = choice_domain({"one": [0, 1, 2], "two": [0, 1]})
-    grid = list(domain.grid())
+    grid = list(walk(domain))
     assert searched(GridSearch(), domain, lambda _: 1.0, trials=9).archs == grid
     shuffled = searched(GridSearch(shuffled=True, seed=1), domain, lambda _: 1.0, trials=9).archs
     assert shuffled != grid

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from measuring import unmeasured
 from bench_client import BenchClient, BenchmarkNotInstalledError
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Proposal
-from nas_search.domains import served_domain
+from nas_search.domains import served_domain, walk
 from nas_search.errors import NoFeasibleError, ProblemError
 from nas_search.problems import TableProblem, random_expectation
 from nas_search.strategies.draws import generator_of
@@ -67,7 +68,7 @@ def run(problem: TableProblem, proposal: Proposal[Any]) -> Any:
 
 
 def test_a_row_is_what_the_benchmark_answers(published: BenchClient, problem: TableProblem) -> None:
-    arch = next(problem.domain().grid())
+    arch = next(walk(problem.domain(), problem.answer))
     (item,) = published.query_nb201(arch, 200, "cifar10-valid", reduction="mean")
     outcome = problem.evaluate(Candidate(arch=arch))
     assert outcome.metrics["valid_acc"] == item.valid_acc
@@ -82,7 +83,7 @@ def test_the_longest_budget_is_the_default(problem: TableProblem) -> None:
 
 def test_everything_is_loaded_as_it_is_looked_up(published: BenchClient) -> None:
     one, all_at_once = (TableProblem(published, "nasbench201", "cifar100", num_epochs=12),) * 2
-    arch = next(one.domain().grid())
+    arch = next(walk(one.domain(), one.answer))
     before = one.evaluate(Candidate(arch=arch))
     all_at_once.load()
     assert all_at_once.evaluate(Candidate(arch=arch)) == before
@@ -182,7 +183,10 @@ def test_what_is_not_recorded_is_passed_over_and_counted(small: TableProblem) ->
 def test_what_is_not_recorded_fails_where_it_is_evaluated_all_the_same(
     small: TableProblem,
 ) -> None:
-    outcomes = [small.evaluate(Candidate(arch=arch)) for arch in list(small.domain().grid())[:50]]
+    outcomes = [
+        small.evaluate(Candidate(arch=arch))
+        for arch in islice(walk(served_domain("nasbench201")), 50)
+    ]
     assert any("no run is recorded" in (one.error or "") for one in outcomes)
 
 

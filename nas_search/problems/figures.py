@@ -1,0 +1,165 @@
+"""Problems on a table of one's own: figures of architectures in a dict, which are looked up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from nas_search.contract import Ask, Candidate, Domain, Proposal
+from nas_search.domains import AdmittedDomain, ListedDomain, Refusal, choice_domain, walk
+from nas_search.domains.walk import nobody
+from nas_search.errors import ProblemError
+from nas_search.problems.goals import Bounds, Goals, check_known
+from nas_search.problems.problem import Order, Outcome, Report, silent
+
+__all__ = ["FiguresProblem"]
+
+
+class FiguresProblem:
+    """Searches independent choices whose figures are all known, such as another benchmark.
+
+    Args:
+        choices: The candidates of each label; None: architectures are texts without choices.
+        figures: Figures by name, all of them numbers, by the values of an architecture in the order
+            of the labels: a tuple, or text of one character each; without choices, by the text.
+            `seconds` among them drive the simulated clock. What is not there is never drawn.
+        objectives: Names of figures; `-` in front minimises.
+        bounds: By figure, least and greatest value. Those of `known` are met by every trial; of the
+            others, trials beyond are infeasible.
+        known: Which figures are known before an evaluation, such as `parameters`.
+        free_repeats: Whether an evaluation that comes again costs nothing.
+
+    Raises:
+        ProblemError: An argument means nothing, or an architecture is none of the choices.
+    """
+
+    looks_up = True
+    continues = False
+
+    def __init__(
+        self,
+        choices: Mapping[str, Sequence[Any]] | None,
+        figures: Mapping[Any, Mapping[str, float]],
+        *,
+        objectives: Sequence[str] = ("value",),
+        bounds: Bounds | None = None,
+        known: Iterable[str] = (),
+        free_repeats: bool = False,
+    ) -> None:
+        self.goals = Goals.of(objectives, bounds)
+        self.fidelities: tuple[int, ...] = ()
+        self.order: Order = "numbered"
+        self.free_repeats = free_repeats
+        self._choices = None if choices is None else dict(choices)
+        self._known = frozenset(known)
+        self._rows = self._read(figures)
+        names = {name for row in self._rows.values() for name in row}
+        check_known("figure", (*self.goals.metrics, *self._known), sorted(names))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes the problem: choices, the digest of the figures, and what is sought."""
+        return {
+            "kind": "figures",
+            "choices": self._choices
+            and {label: list(values) for label, values in self._choices.items()},
+            "content_digest": self._digest,
+            "known": sorted(self._known),
+            "fidelities": [],
+            "free_repeats": self.free_repeats,
+            **self.goals.spec,
+        }
+
+    @cached_property
+    def _digest(self) -> str:
+        """Of all figures, whatever their order; once for many studies."""
+        rows = json.dumps(sorted((arch, sorted(row.items())) for arch, row in self._rows.items()))
+        return "sha256:" + hashlib.sha256(rows.encode()).hexdigest()
+
+    def domain(self) -> Domain:
+        """Return what a new search draws from: what has figures, within the bounds of `known`."""
+        plain = self._plain_domain()
+        early = any(one.metric in self._known for one in self.goals.bounds)
+        if not early and len(self._rows) == plain.size:
+            return plain
+        return AdmittedDomain(plain, self._screen)
+
+    def answer(self, ask: Ask) -> Any:
+        """Refuse: there is nobody to ask.
+
+        Raises:
+            ProblemError: Always.
+        """
+        return nobody(ask)
+
+    def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
+        """Look up a candidate; what has no figures has failed."""
+        row = self._rows.get(candidate.arch)
+        if row is None:
+            return Outcome(error="the table has no such architecture")
+        error = self.goals.lacking(row)
+        return Outcome(metrics={} if error else row, cost=row.get("seconds", 0.0), error=error)
+
+    def table(self) -> dict[str, Mapping[str, float]]:
+        """Return the figures of every architecture that has all that is sought, within the bounds.
+
+        Architectures are in the order of the grid.
+        """
+        rows = ((arch, self._rows.get(arch)) for arch in walk(self._plain_domain()))
+        return {
+            arch: row
+            for arch, row in rows
+            if row is not None and self.goals.lacking(row) is None and not self.goals.violation(row)
+        }
+
+    def optimum(self) -> float:
+        """Return the best first objective that there is, within the bounds.
+
+        Raises:
+            ProblemError: Nothing is within the bounds.
+        """
+        return self.goals.best(self.table().values())
+
+    def _plain_domain(self) -> Domain:
+        return (
+            ListedDomain(list(self._rows))
+            if self._choices is None
+            else choice_domain(self._choices)
+        )
+
+    def _read(self, figures: Mapping[Any, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+        if not figures:
+            raise ProblemError("there are no figures")
+        rows = dict[str, dict[str, float]]()
+        if self._choices is None:
+            return {
+                str(arch): {name: float(value) for name, value in row.items()}
+                for arch, row in figures.items()
+            }
+        domain = choice_domain(self._choices)
+        for values, row in figures.items():
+            if len(values) != len(domain.labels):
+                raise ProblemError(
+                    f"{values!r:.80} has {len(values)} values; there are {len(domain.labels)} "
+                    "choices"
+                )
+            arch = json.dumps(dict(zip(domain.labels, values, strict=True)))
+            domain.values(arch)  # refuses what is none of the choices
+            rows[arch] = {name: float(value) for name, value in row.items()}
+        return rows
+
+    def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
+        yield from ()
+        return [self._refusal(self._rows.get(arch)) for arch in archs]
+
+    def _refusal(self, row: Mapping[str, float] | None) -> Refusal | None:
+        if row is None or self.goals.lacking(row) is not None:
+            return Refusal("unrecorded")
+        for bound in self.goals.bounds:
+            side = bound.broken_by(row[bound.metric])
+            if bound.metric in self._known and side is not None:
+                return Refusal(bound.metric, row[bound.metric], side)
+        return None

@@ -1,0 +1,79 @@
+"""Problems on a design space of NDS: networks of it that were sampled and trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bench_client import BenchClient
+from nas_search.errors import ProblemError
+from nas_search.problems.figures import FiguresProblem
+from nas_search.problems.goals import Bounds, check_known
+
+__all__ = ["nds_problem"]
+
+_FIGURES = (
+    *("final_train_acc", "final_train_loss", "final_test_acc", "best_train_acc"),
+    *("best_train_loss", "best_test_acc", "parameters", "flops", "iter_time", "prec_time"),
+)
+_MINIMISED = frozenset(
+    {"final_train_loss", "best_train_loss", "parameters", "flops", "iter_time", "prec_time"}
+)
+
+
+def nds_problem(
+    bench: BenchClient,
+    proposer: str,
+    dataset: str = "cifar10",
+    *,
+    generator: str = "random",
+    objectives: Sequence[str] = ("best_test_acc",),
+    bounds: Bounds | None = None,
+) -> FiguresProblem:
+    """Return the problem of a design space, whose rows are all asked for once.
+
+    Architectures are the canonical JSON of `[model_spec, cell_spec]`. They are a list: strategies
+    that change architectures are refused. No training times are recorded, so that trials cost
+    nothing.
+
+    Args:
+        bench: Whom to ask.
+        proposer: Whose design space, such as `darts`.
+        dataset: `cifar10` or `imagenet`.
+        generator: How networks were sampled: `random` or `fix_w_d`. Those of `tune_lr_wd` differ
+            in how they were trained and are no architectures of their own.
+        objectives: Accuracies, which are maximised, losses, times or sizes; `-` in front minimises.
+        bounds: By figure; those of `parameters` and `flops` (in millions) are met by every trial.
+
+    Raises:
+        ProblemError: Nothing of this kind is recorded, or an argument means nothing.
+        BenchError: The question was not answered.
+    """
+    check_known("generator", [generator], ("random", "fix_w_d"))
+    families = bench.families_nds()
+    spaces = [one for one in families if one.dataset == dataset and one.generator == generator]
+    check_known(f"proposer on {dataset}", [proposer], sorted({one.proposer for one in spaces}))
+    rows = bench.query_nds(
+        proposer=proposer, generator=generator, dataset=dataset, reduction="mean"
+    )
+    longest = max(row.config.num_epochs for row in rows)
+    figures = {
+        _spelled(row.config): {
+            name: float(value)
+            for name in _FIGURES
+            if (value := getattr(row, name, None)) is not None
+        }
+        for row in rows
+        if row.config.num_epochs == longest
+    }
+    if not figures:
+        raise ProblemError(f"NDS has no network of {proposer} on {dataset} by {generator}")
+    directed = [f"-{one}" if one in _MINIMISED else one for one in objectives]
+    return FiguresProblem(
+        None, figures, objectives=directed, bounds=bounds, known=("parameters", "flops")
+    )
+
+
+def _spelled(config: Any) -> str:
+    return json.dumps([config.model_spec, config.cell_spec], sort_keys=True)

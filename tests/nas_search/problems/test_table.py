@@ -56,7 +56,7 @@ def problem_of(published: BenchClient) -> Callable[..., TableProblem]:
 def neighbors() -> dict[str, tuple[str, ...]]:
     """Those of every architecture of NAS-Bench-201."""
     domain = served_domain("nasbench201")
-    return {arch: drive(domain.neighbors(arch), _nobody) for arch in domain.grid()}
+    return {arch: drive(domain.neighbors(arch), _nobody) for arch in walk(domain)}
 
 
 def _nobody(ask: Callable[[Any], Any]) -> Any:

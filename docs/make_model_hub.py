@@ -189,8 +189,16 @@ example. `X.py` has a subclass of `ModelSpace`, a frozen dataclass of its argume
 the choices, the shape of an input, and how many blocks there may be. It needs no PyTorch, so that
 a server can check samples. `X_network.py` builds the network and is imported in `_network`. Blocks
 that several spaces share are in `model_hub/blocks`. Name the class in
-`model_hub/spaces/__init__.py`, and its paper and its tests in `docs/model-hub-spaces.toml`. Say in
-`tests/nas_search/test_stage_four.py` how its networks become small, and run
+`model_hub/spaces/__init__.py`, and its paper and its tests in `docs/model-hub-spaces.toml`.
+
+For a [supernet](one-shot.md), a space says in `sharing` at which paths its choices decide what
+stands there, which sequences have a depth and how large layers are told to be; `located` undoes the
+shifts of names that left-out blocks cause, and `placed` says where anything else is stored. Without
+`sharing` a supernet of the space is refused. Add the space to
+`tests/nas_search/oneshot/conftest.py`: the tests there hold its supernet against its frozen
+networks.
+
+Say in `tests/nas_search/test_stage_four.py` how its networks become small, and run
 `docs/mark_stages.py`, which takes a minute, and then `docs/make_model_hub.py`.
 """
 

@@ -180,7 +180,7 @@ def _described(catalog: Catalog, name: str) -> answers.Answer:
 
 def _fields(installed: InstalledDataset) -> list[FieldDescription]:
     """Return the fields of the items of what is installed."""
-    return fields_of(installed.description.name, installed.spec)
+    return fields_of(installed.spec)
 
 
 def _computed_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:

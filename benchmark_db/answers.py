@@ -156,7 +156,7 @@ def distribution_answer(
 
     Options and errors are those of `oracle.distribution`; for NDS of `nds.distribution`.
     """
-    if name == Nds.description.name:
+    if name == Nds.spec.name:
         nds = _nds(catalog)
         return _items(nds, distributions(nds, filters=filters, **options))
     which, bounds = _split(filters)
@@ -217,10 +217,18 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
         UnknownBenchmarkError: It is not installed.
     """
     installed = catalog.entry(name)
+    spec = installed.spec
     return {
-        **asdict(installed.description),
+        "name": spec.name,
+        "title": spec.title,
+        "citation": spec.citation,
+        "licence": spec.licence,
+        "datasets": spec.datasets,
+        "budgets": spec.budgets,
+        "num_architectures": installed.num_architectures,
+        "notes": spec.notes,
         "provenance": asdict(installed.provenance),
-        **({} if installed.spec is None else {"spec": installed.spec.json()}),
+        **({"spec": spec.json()} if installed.is_declared else {}),
     }
 
 
@@ -242,7 +250,7 @@ def _split(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _nds(catalog: Catalog) -> Nds:
-    return cast("Nds", catalog[Nds.description.name])
+    return cast("Nds", catalog[Nds.spec.name])
 
 
 def _error_entry(error: InvalidArchitectureError) -> Answer:

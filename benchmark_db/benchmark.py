@@ -27,7 +27,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
-from benchmark_db.metrics import Metric, metrics_of_runs
+from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.questions import (
     MAX_BATCH,
     MAX_CURVES,
@@ -105,7 +105,7 @@ class Benchmark(InstalledDataset):
 
     def metrics(self) -> Mapping[str, Metric]:
         """Return its own metrics, those of its runs, by name."""
-        return metrics_of_runs(self.description.name, self.stats)
+        return metrics_of_spec(self.spec)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -193,7 +193,7 @@ class Benchmark(InstalledDataset):
             UnsupportedQuestionError: The benchmark's architectures have no edits.
         """
         raise UnsupportedQuestionError(
-            f"{self.description.title} is a sample of spaces too large to list: what is one edit "
+            f"{self.spec.title} is a sample of spaces too large to list: what is one edit "
             f"away from {shown(arch)} has hardly ever been trained"
         )
 

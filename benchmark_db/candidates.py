@@ -40,7 +40,7 @@ class Candidates:
         self._filters = filters
         if "dataset" not in self.benchmark.filters:
             # With one data set there is nothing to choose, but a wrong name stays wrong.
-            only = dict.fromkeys(self.benchmark.description.datasets, 0)
+            only = dict.fromkeys(self.benchmark.spec.datasets, 0)
             given = {"dataset": filters.get("dataset")}
             known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
         aggregates = self.benchmark.aggregates
@@ -83,7 +83,7 @@ class Candidates:
         values = self.values(metric)
         if len(values) and not np.isnan(values).all():
             return values
-        title = self.benchmark.description.title
+        title = self.benchmark.spec.title
         if not len(self):
             known = [_told(self.benchmark.part_named(part)) for part in self._parts_with_runs()]
             asked = {name: self._filters.get(name) for name in self.benchmark.parts_by}
@@ -91,7 +91,7 @@ class Candidates:
                 next(iter(asked), field),
                 f"{title}: there are no runs of {_told(asked)}; there are of {listed(known)}",
             )
-        metrics = self._catalog.metrics(self.benchmark.description.name)
+        metrics = self._catalog.metrics(self.benchmark.spec.name)
         known = [
             name
             for name, other in metrics.items()
@@ -115,7 +115,7 @@ class Candidates:
         """
         if len(self._numbers) != 1:
             raise InvalidQuestionError(
-                field, f"{self.benchmark.description.title}: name one part to compare with another"
+                field, f"{self.benchmark.spec.title}: name one part to compare with another"
             )
         return self._numbers[0]
 

@@ -116,7 +116,7 @@ class Catalog:
             UnknownBenchmarkError: They are not installed.
             UnusableDatabaseError: They have failed a check since they were opened.
         """
-        return cast("HwNasBench", self.entry(HwNasBench.description.name))
+        return cast("HwNasBench", self.entry(HwNasBench.spec.name))
 
     def close(self) -> None:
         """Close every database."""
@@ -155,9 +155,9 @@ def _opened_as(
 ) -> InstalledDataset:
     """Return what is installed in a file, which must be named after it."""
     found = installed(path)
-    if found.description.name != name:
+    if found.spec.name != name:
         found.close()
         raise UnusableDatabaseError(
-            f"{path.name} holds {found.description.name}: call it {found.description.name}.db"
+            f"{path.name} holds {found.spec.name}: call it {found.spec.name}.db"
         )
     return found

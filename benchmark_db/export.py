@@ -175,7 +175,7 @@ CONFIG_COLUMNS: Final[Mapping[str, tuple[ConfigColumn, ...]]] = {
 def _config_columns(benchmark: Benchmark) -> tuple[ConfigColumn, ...]:
     """Return the columns of a benchmark's configurations; of a declared table by what it says."""
     if not isinstance(benchmark, Tabular):
-        return CONFIG_COLUMNS[benchmark.description.name]
+        return CONFIG_COLUMNS[benchmark.spec.name]
     space = benchmark.arch_space
     text = lru_cache(_KEPT)(lambda number: str(space.names(number)["arch_str"]))
     axes = (

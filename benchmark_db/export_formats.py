@@ -172,8 +172,8 @@ def _metadata(table: ExportTable) -> dict[str, str]:
     }
     return {
         "provenance": orjson.dumps(asdict(installed.provenance)).decode(),
-        "citation": installed.description.citation,
-        "licence": installed.description.licence,
+        "citation": installed.spec.citation,
+        "licence": installed.spec.licence,
         "units": orjson.dumps(units).decode(),
     }
 

@@ -16,7 +16,7 @@ from benchmark_db.digests import content_digest
 from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
 from benchmark_db.items import Row
 from benchmark_db.metrics import Metric
-from benchmark_db.provenance import Description, read_provenance
+from benchmark_db.provenance import read_provenance
 from benchmark_db.questions import Filter, known_filters
 from benchmark_db.run_source import RunSource
 from benchmark_spec import BenchmarkSpec
@@ -37,7 +37,7 @@ class InstalledDataset(ABC):
         UnusableDatabaseError: The file is not a database of this data and schema.
     """
 
-    description: Description
+    spec: BenchmarkSpec
     schema_version: int
     source: RunSource
     """The tables of its rows."""
@@ -55,8 +55,8 @@ class InstalledDataset(ABC):
     compared: tuple[str, ...]
     """The columns whose means over runs are precomputed, for rankings."""
 
-    spec: BenchmarkSpec | None = None
-    """Its description as its file carries it; None where it is part of the program."""
+    is_declared: bool = False
+    """Whether its file carries the description; otherwise that is part of the program."""
     joined_to: str | None = None
     """The benchmark whose architectures it measures: its columns are metrics of that one, too."""
     page_size: int = 16_384
@@ -68,11 +68,16 @@ class InstalledDataset(ABC):
     def __init__(self, path: Path) -> None:
         self.database = ReadOnlyDatabase(path, self.schema_version, cache_kib=self.cache_kib)
         try:
-            self.provenance = read_provenance(self.database, self.description.name)
+            self.provenance = read_provenance(self.database, self.spec.name)
         except UnusableDatabaseError:
             self.database.close()
             raise
         self.aggregates = Aggregates(self.database, self.numbered_by)
+
+    @property
+    def num_architectures(self) -> int | None:
+        """Size of the whole space; None where it is too large to count."""
+        return getattr(self.spec.space, "size", None)
 
     @property
     @abstractmethod
@@ -98,7 +103,7 @@ class InstalledDataset(ABC):
         for name in self.parts_by:
             if name not in where:
                 raise InvalidQuestionError(
-                    name, f"say which {name}: the figures of {self.description.title} differ by it"
+                    name, f"say which {name}: the figures of {self.spec.title} differ by it"
                 )
         return [tuple(where[name] for name in self.parts_by)]
 

@@ -18,7 +18,7 @@ from benchmark_db.questions import number
 from benchmark_spec import BenchmarkSpec, Like
 
 __all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "metric_named"]
-__all__ += ["metrics_of_costs", "metrics_of_runs", "metrics_of_spec"]
+__all__ += ["metrics_of_spec"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,55 +57,20 @@ class Metric:
         return self
 
 
-class _Quantity(NamedTuple):
-    unit: str
-    larger_is_better: bool
-
-
-_ACCURACY: Final = _Quantity("percent", larger_is_better=True)
-_LOSS: Final = _Quantity("cross-entropy", larger_is_better=False)
-_SECONDS: Final = _Quantity("seconds", larger_is_better=False)
-_MILLIONS: Final = _Quantity("millions", larger_is_better=False)
-
-_QUANTITIES: Final[Mapping[str, _Quantity]] = {
-    "acc": _ACCURACY,
-    "loss": _LOSS,
-    "parameters": _MILLIONS,
-    "flops": _MILLIONS,
-    "latency": _SECONDS,
-    "time": _SECONDS,
-}
-"""By the last word of a statistic's name."""
-
-_COST_QUANTITIES: Final[Mapping[str, _Quantity]] = {
-    "latency": _Quantity("milliseconds", larger_is_better=False),
-    "energy": _Quantity("millijoules", larger_is_better=False),
-    "intensity": _Quantity("FLOP/byte", larger_is_better=True),
-}
-"""By the last word of a cost's name."""
-
-
 _COMMON_AXES: Final = ("dataset", "num_epochs")
 """Axes of which the benchmarks have their own, by the same names."""
 
 
-def metrics_of_runs(benchmark: str, stats: Iterable[str]) -> Mapping[str, Metric]:
-    """Return the metrics of a benchmark whose statistics are named after what they measure."""
-    return _metrics(stats, benchmark, benchmark, _QUANTITIES)
-
-
-def metrics_of_costs(benchmark: str, costs: Iterable[str], lies_in: str) -> Mapping[str, Metric]:
-    """Return the metrics that a table of costs adds to a benchmark."""
-    return _metrics(costs, benchmark, lies_in, _COST_QUANTITIES)
-
-
-def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Mapping[str, Metric]:
-    """Return the metrics of a declared table.
+def metrics_of_spec(
+    spec: BenchmarkSpec, *, joined_to: str | None = None, prefixed: bool = True
+) -> Mapping[str, Metric]:
+    """Return the metrics of a benchmark or table.
 
     Args:
         spec: Its description.
         joined_to: The benchmark whose metrics they become, as `TABLE.STATISTIC`, or
             `TABLE.STATISTIC.VALUE` for each value of an axis such as a device; None: its own.
+        prefixed: Whether the name of the table is a part of theirs there.
     """
     metrics = {}
     # A benchmark's questions name its own axes: for each value of another one there is a metric.
@@ -115,8 +80,8 @@ def metrics_of_spec(spec: BenchmarkSpec, *, joined_to: str | None = None) -> Map
         for values in product(*(axis.values for axis in others))
     ]
     for stat, values in product(spec.stats, fixed):
-        whole = ".".join((spec.name, stat.name, *map(str, values.values())))
-        name = stat.name if joined_to is None else whole
+        prefix = () if joined_to is None or not prefixed else (spec.name,)
+        name = ".".join((*prefix, stat.name, *map(str, values.values())))
         by: dict[str, dict[Any, tuple[str, bool]]] = {}
         for axis in spec.axes:
             units, betters = stat.unit_by.get(axis.name, {}), stat.better_by.get(axis.name, {})
@@ -151,23 +116,6 @@ def joined_metrics(benchmark: str, specs: Iterable[BenchmarkSpec]) -> dict[str, 
         if isinstance(spec.space, Like) and spec.space.benchmark == benchmark
         for name, metric in metrics_of_spec(spec, joined_to=benchmark).items()
     }
-
-
-def _metrics(
-    names: Iterable[str], benchmark: str, lies_in: str, quantities: Mapping[str, _Quantity]
-) -> dict[str, Metric]:
-    metrics = {}
-    for name in names:
-        quantity = quantities[name.rpartition("_")[-1]]
-        metrics[name] = Metric(
-            name=name,
-            benchmark=benchmark,
-            unit=quantity.unit,
-            larger_is_better=quantity.larger_is_better,
-            lies_in=lies_in,
-            column=name,
-        )
-    return metrics
 
 
 BOUND_SIDES: Final = ("min", "max")

@@ -1,8 +1,4 @@
-"""Description of a benchmark, and provenance of its database.
-
-The description is part of the code. The provenance says what a file was made from; its generator
-writes it into the file.
-"""
+"""Provenance of a database: what it was made from, as its generator wrote it into the file."""
 
 from __future__ import annotations
 
@@ -18,36 +14,10 @@ from benchmark_db.errors import UnusableDatabaseError, shown
 
 __all__ = [
     "Contents",
-    "Description",
     "Provenance",
     "ProvenanceRow",
     "read_provenance",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """Facts about a benchmark: name, citation, licence, data sets, budgets.
-
-    Attributes:
-        name: Name in addresses and file names.
-        title: Name in prose.
-        citation: The paper.
-        licence: Licence of the published data.
-        datasets: Names of the data sets, as served.
-        budgets: The training budgets of the benchmark, in epochs.
-        num_architectures: Size of the whole space; None where too large to count.
-        notes: Peculiarities of the data that change how an answer must be read.
-    """
-
-    name: str
-    title: str
-    citation: str
-    licence: str
-    datasets: tuple[str, ...]
-    budgets: tuple[int, ...]
-    num_architectures: int | None
-    notes: tuple[str, ...] = ()
 
 
 Contents: TypeAlias = Mapping[str, Any]

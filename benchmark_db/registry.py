@@ -10,9 +10,8 @@ from typing import Final
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.hw_nas_bench.costs import HwNasBench
-from benchmark_db.hw_nas_bench.tables import METRICS as COSTS
 from benchmark_db.installed_dataset import InstalledDataset
-from benchmark_db.metrics import Metric, metrics_of_costs, metrics_of_runs
+from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.natssss.benchmark import NatsSss
@@ -21,22 +20,22 @@ from benchmark_db.nds.benchmark import Nds
 __all__ = ["BENCHMARKS", "INSTALLABLE", "METRICS"]
 
 BENCHMARKS: Final[Mapping[str, type[Benchmark]]] = {
-    benchmark.description.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
+    benchmark.spec.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
 }
 """Every benchmark this version knows, by name."""
 
 INSTALLABLE: Final[Mapping[str, type[InstalledDataset]]] = {
     **BENCHMARKS,
-    HwNasBench.description.name: HwNasBench,
+    HwNasBench.spec.name: HwNasBench,
 }
 """Everything this version can install: the benchmarks, and what is no benchmark of runs."""
 
 METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     name: {
-        **metrics_of_runs(name, benchmark.stats),
+        **metrics_of_spec(benchmark.spec),
         **(
-            metrics_of_costs(name, COSTS, HwNasBench.description.name)
-            if benchmark is NasBench201
+            metrics_of_spec(HwNasBench.spec, joined_to=name, prefixed=False)
+            if HwNasBench.joined_to == name
             else {}
         ),
     }

@@ -113,9 +113,8 @@ class DatabaseBuild:
         Raises:
             BuildError: The check fails or the disk is full.
         """
-        description = self._benchmark.description
         provenance = Provenance(
-            benchmark=description.name,
+            benchmark=self._benchmark.spec.name,
             source_name=source.name,
             source_size=source.size,
             source_sha256=source.sha256,

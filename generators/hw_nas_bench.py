@@ -43,7 +43,7 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
     """
     if not raw.is_file():
         raise WrongFormatError(f"{raw.name} is not a file: give HW-NAS-Bench-v1_0.pickle")
-    target = out / f"{HwNasBench.description.name}.db"
+    target = out / f"{HwNasBench.spec.name}.db"
     with (
         identified(raw) as source,
         DatabaseBuild(target, HwNasBench, TABLES, VIEWS) as build,

@@ -216,7 +216,7 @@ def generate(
         ArchiveError: The archive is damaged, of another benchmark or not an archive.
         BuildError: The database cannot be written.
     """
-    target = out / f"{NasBench101.description.name}.db"
+    target = out / f"{NasBench101.spec.name}.db"
     with (
         identified(raw) as source,
         DatabaseBuild(target, NasBench101, TABLES, VIEWS) as build,

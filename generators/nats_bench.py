@@ -76,7 +76,7 @@ class SpaceConversion:
             OSError: The archive cannot be read.
         """
         archive = NatsArchive(raw, self.names)
-        target = out / f"{self.benchmark.description.name}.db"
+        target = out / f"{self.benchmark.spec.name}.db"
         with (
             identified(raw) as source,
             DatabaseBuild(target, self.benchmark, self.tables, self.views) as build,
@@ -114,7 +114,7 @@ class _RowWriter:
         self._architectures += 1
         for num_epochs, record in budgets.items():
             where = f"architecture {index}, {num_epochs} epochs"
-            if num_epochs not in space.benchmark.description.budgets:
+            if num_epochs not in space.benchmark.spec.budgets:
                 raise ArchiveError(f"{where}: not a training budget of this benchmark")
             runs = list(read_runs(record, num_epochs, where))
             _check_same(runs, space.described_by, where)

@@ -63,7 +63,7 @@ def generate(
             f"{raw.name} lacks {len(archive.missing)} of the {len(FILES)} files of NDS: "
             f"{', '.join(archive.missing)}; fetch them, or convert the others with --partial"
         )
-    target = out / f"{Nds.description.name}.db"
+    target = out / f"{Nds.spec.name}.db"
     with (
         identified(archive.path) as source,
         DatabaseBuild(target, Nds, TABLES, VIEWS) as build,

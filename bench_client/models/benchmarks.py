@@ -122,21 +122,17 @@ _NESTED: Final = frozenset({"config", "intermediates"})
 """Fields of an item that hold the fields of the other two kinds."""
 
 
-def fields_of(benchmark: str, spec: BenchmarkSpec | None = None) -> list[FieldDescription]:
+def fields_of(spec: BenchmarkSpec) -> list[FieldDescription]:
     """Return the fields of a benchmark's items, read off the models that carry them.
 
     Configuration first, then what is recorded once a run, then what is recorded every epoch.
 
     Args:
-        benchmark: Name of the benchmark.
-        spec: Its description, of a declared table.
-
-    Raises:
-        KeyError: There are no models for a benchmark of this name.
+        spec: The description of the benchmark.
     """
-    if spec is not None:
+    models = _ITEM_MODELS.get(spec.name)
+    if models is None:
         return list(_of_table(spec.text))
-    models = _ITEM_MODELS[benchmark]
     kinds: tuple[tuple[FieldKind, type[WireModel] | None], ...] = (
         ("config", models.config),
         ("computed", models.stats),

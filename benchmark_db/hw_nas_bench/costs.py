@@ -20,9 +20,8 @@ from benchmark_db.hw_nas_bench.tables import (
 )
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item, Row
-from benchmark_db.metrics import Metric, metrics_of_costs
+from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.nasbench201 import architecture as space
-from benchmark_db.provenance import Description
 from benchmark_db.questions import (
     Filter,
     Page,
@@ -34,6 +33,7 @@ from benchmark_db.questions import (
     known_filters,
 )
 from benchmark_db.run_source import Order, RunSource, Selection
+from benchmark_spec.published import HW_NAS_BENCH
 
 __all__ = ["HwNasBench", "cost_dataset"]
 
@@ -62,19 +62,7 @@ _NO_FIGURE: Final = (
 class HwNasBench(InstalledDataset):
     """Costs of 15,625 architectures for three image data sets on six devices."""
 
-    description = Description(
-        name="hw-nas-bench",
-        title="HW-NAS-Bench",
-        citation=(
-            "C. Li, Z. Yu, Y. Fu, Y. Zhang, Y. Zhao, H. You, Q. Yu, Y. Wang, C. Hao and Y. Lin. "
-            "HW-NAS-Bench: Hardware-Aware Neural Architecture Search Benchmark. ICLR 2021."
-        ),
-        licence="MIT",
-        datasets=DATASETS,
-        budgets=(),
-        num_architectures=space.NUM_ARCHITECTURES,
-        notes=(_SAME_NETWORKS, _MILLISECONDS, _NO_FIGURE),
-    )
+    spec = HW_NAS_BENCH
     schema_version = SCHEMA_VERSION
     counted = "costs"
     joined_to = "nasbench201"
@@ -88,9 +76,15 @@ class HwNasBench(InstalledDataset):
         "dataset": Filter("dataset", cost_dataset),
     }
 
+    @property
+    def num_architectures(self) -> int:
+        """Size of NAS-Bench-201's space."""
+        size: int = space.NUM_ARCHITECTURES
+        return size
+
     def joined_metrics(self) -> Mapping[str, Metric]:
         """Return the costs as metrics of NAS-Bench-201, by their published names."""
-        return metrics_of_costs("nasbench201", METRICS, self.description.name)
+        return metrics_of_spec(self.spec, joined_to=self.joined_to, prefixed=False)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

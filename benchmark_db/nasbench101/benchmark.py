@@ -17,7 +17,7 @@ from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, 
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.identity import NO_CELL, CellIdentities, Identity
-from benchmark_db.nasbench101.space import NUM_CELLS, neighboring_cells
+from benchmark_db.nasbench101.space import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench101.tables import (
     BUDGETS,
@@ -29,9 +29,9 @@ from benchmark_db.nasbench101.tables import (
     CellRow,
     Run,
 )
-from benchmark_db.provenance import Description
 from benchmark_db.questions import Filter, checked_batch, one_of
 from benchmark_db.run_source import KEYS_PARAMETER, RunSource
+from benchmark_spec.published import NASBENCH101
 
 __all__ = ["NasBench101"]
 
@@ -58,19 +58,7 @@ _TWO_EPOCHS: Final = "Intermediate statistics are those half-way through a run a
 class NasBench101(Benchmark):
     """Runs of 423,624 cells on CIFAR-10 at 4, 12, 36 and 108 epochs."""
 
-    description = Description(
-        name="nasbench101",
-        title="NAS-Bench-101",
-        citation=(
-            "C. Ying, A. Klein, E. Christiansen, E. Real, K. Murphy and F. Hutter. NAS-Bench-101: "
-            "Towards Reproducible Neural Architecture Search. ICML 2019."
-        ),
-        licence="Apache-2.0",
-        datasets=("cifar10",),
-        budgets=BUDGETS,
-        num_architectures=NUM_CELLS,
-        notes=(_ISOMORPHS, _NO_SEEDS, _SECONDS, _TWO_EPOCHS),
-    )
+    spec = NASBENCH101
     schema_version = SCHEMA_VERSION
     source = RunSource(
         table=Run,

@@ -11,7 +11,7 @@ import peewee
 from benchmark_db.curves import Curve
 from benchmark_db.items import Item
 from benchmark_db.nasbench201 import architecture as space
-from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.benchmark import NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_topology
 from benchmark_db.nats_bench.tables import (
     CURVES,
@@ -25,7 +25,8 @@ from benchmark_db.nats_bench.tables import (
     computed_stats_view,
 )
 from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.provenance import Description, ProvenanceRow
+from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec.published import NASBENCH201
 
 __all__ = [
     "CURVES",
@@ -84,26 +85,11 @@ VIEWS: Final = {"computed_stats": computed_stats_view(SIZES)}
 class NasBench201(NatsBenchmark):
     """Runs of 15,625 architectures on three image data sets at 12 and 200 epochs."""
 
-    description = Description(
-        name="nasbench201",
-        title="NAS-Bench-201",
-        citation=(
-            "X. Dong and Y. Yang. NAS-Bench-201: Extending the Scope of Reproducible Neural "
-            "Architecture Search. ICLR 2020."
-        ),
-        licence="MIT",
-        datasets=DATASETS,
-        budgets=(12, 200),
-        num_architectures=space.NUM_ARCHITECTURES,
-        notes=(
-            *NOTES,
-            "At 200 epochs some splits are recorded at the last epoch only: the others are null.",
-        ),
-    )
+    spec = NASBENCH201
     schema_version = SCHEMA_VERSION
     source = runs_in(Run)
     config_columns = (*KEY, *SIZES)
-    filters = filters_by(space.parse, description.budgets)
+    filters = filters_by(space.parse, spec.budgets)
 
     @classmethod
     def numbered_space(cls) -> NumberedSpace:

@@ -8,7 +8,7 @@ import peewee
 
 from benchmark_db.curves import Curve
 from benchmark_db.items import Item
-from benchmark_db.nats_bench.benchmark import NOTES, NatsBenchmark, filters_by, runs_in
+from benchmark_db.nats_bench.benchmark import NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_widths
 from benchmark_db.nats_bench.tables import (
     DATASETS,
@@ -21,7 +21,8 @@ from benchmark_db.nats_bench.tables import (
 )
 from benchmark_db.natssss import architecture as space
 from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.provenance import Description, ProvenanceRow
+from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec.published import NATSSSS
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -62,25 +63,10 @@ VIEWS: Final = {"computed_stats": computed_stats_view()}
 class NatsSss(NatsBenchmark):
     """Runs of 32,768 architectures on three image data sets at 1, 12 and 90 epochs."""
 
-    description = Description(
-        name="natssss",
-        title="NATS-Bench size space",
-        citation=(
-            "X. Dong, L. Liu, K. Musial and B. Gabrys. NATS-Bench: Benchmarking NAS Algorithms "
-            "for Architecture Topology and Size. IEEE TPAMI 2021."
-        ),
-        licence="MIT",
-        datasets=DATASETS,
-        budgets=(1, 12, 90),
-        num_architectures=space.NUM_ARCHITECTURES,
-        notes=(
-            *NOTES,
-            "Splits are recorded at every epoch; at 1 and 90 epochs there is one seed.",
-        ),
-    )
+    spec = NATSSSS
     schema_version = SCHEMA_VERSION
     source = runs_in(Run)
-    filters = filters_by(space.parse, description.budgets)
+    filters = filters_by(space.parse, spec.budgets)
 
     @classmethod
     def numbered_space(cls) -> NumberedSpace:

@@ -43,7 +43,6 @@ from benchmark_db.nds.tables import (
     Run,
     Space,
 )
-from benchmark_db.provenance import Description
 from benchmark_db.questions import (
     Filter,
     checked_batch,
@@ -55,6 +54,7 @@ from benchmark_db.questions import (
     one_of,
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, RunSource
+from benchmark_spec.published import NDS
 
 __all__ = ["Nds"]
 
@@ -87,19 +87,7 @@ _BEST: Final = (
 class Nds(Benchmark):
     """Runs of more than 100,000 networks of ten design spaces on CIFAR-10 and ImageNet."""
 
-    description = Description(
-        name="nds",
-        title="NDS",
-        citation=(
-            "I. Radosavovic, J. Johnson, S. Xie, W.-Y. Lo and P. Dollár. On Network Design Spaces "
-            "for Visual Recognition. ICCV 2019."
-        ),
-        licence="MIT",
-        datasets=DATASETS,
-        budgets=BUDGETS,
-        num_architectures=None,
-        notes=(_SEVERAL_RUNS, _FLOPS, _LOSSES, _BEST),
-    )
+    spec = NDS
     schema_version = SCHEMA_VERSION
     source = RunSource(
         table=Run,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,7 @@ from benchmark_db.questions import Filter, Page, checked_batch, choice, integer,
 from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
 from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
-from benchmark_spec import Axis, BenchmarkSpec, Coded, Listed, OpenSpace, Product, SpellingError
+from benchmark_spec import Axis, Coded, Listed, OpenSpace, Product, SpellingError
 
 __all__ = ["DeclaredTables", "Tabular"]
 
@@ -49,13 +48,12 @@ class Tabular(Benchmark):
     counted = "runs"
     numbered_by = NUMBER
     curves = ()
-    spec: BenchmarkSpec
+    is_declared = True
 
     def __init__(self, path: Path) -> None:
         spec = stored_spec(path)
         tables = Tables(spec)
         self.spec = spec
-        self.description = tables.description
         self.source = tables.source
         self.key_columns = self.config_columns = tables.key
         self.label, self.labelled = tables.label, spec.label is not None
@@ -76,7 +74,11 @@ class Tabular(Benchmark):
         except BaseException:
             self.close()
             raise
-        self.description = replace(self.description, num_architectures=self.arch_space.size)
+
+    @property
+    def num_architectures(self) -> int:
+        """Size of the space; of a list, how many it has."""
+        return self.arch_space.size
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
@@ -127,7 +129,7 @@ class Tabular(Benchmark):
             UnsupportedQuestionError: Always.
         """
         del filters, options
-        raise UnsupportedQuestionError(f"{self.description.title} records no learning curves")
+        raise UnsupportedQuestionError(f"{self.spec.title} records no learning curves")
 
     def names(self, arch: Any) -> Item:
         """Return every name of an architecture.
@@ -163,7 +165,7 @@ class Tabular(Benchmark):
         found = self.arch_space.neighbors(self._read(arch))
         if found is None:
             raise UnsupportedQuestionError(
-                f"{self.description.title} lists its architectures: it does not say which are one "
+                f"{self.spec.title} lists its architectures: it does not say which are one "
                 "edit apart"
             )
         return self.architectures(found)

@@ -8,9 +8,9 @@ from typing import Any, Final
 import peewee
 from peewee import SQL
 
-from benchmark_db.provenance import Description, ProvenanceRow
+from benchmark_db.provenance import ProvenanceRow
 from benchmark_db.run_source import RunSource
-from benchmark_spec import Axis, BenchmarkSpec, Like, Product
+from benchmark_spec import Axis, BenchmarkSpec, Like
 
 __all__ = ["NUMBER", "ONLY_RUN", "SCHEMA_VERSION", "Architecture", "AxisName", "Tables"]
 __all__ += ["codes_of", "joined_benchmark"]
@@ -70,21 +70,6 @@ class Tables:
         self.key = (NUMBER, *(axis.name for axis in spec.axes))
         self.label = ONLY_RUN if spec.label is None else spec.label.name
         self.stats = tuple(stat.name for stat in spec.stats)
-
-    @cached_property
-    def description(self) -> Description:
-        """What there is to know of the table beside its fields."""
-        spec = self.spec
-        return Description(
-            name=spec.name,
-            title=spec.title,
-            citation=spec.citation,
-            licence=spec.licence,
-            datasets=spec.datasets,
-            budgets=spec.budgets,
-            num_architectures=spec.space.size if isinstance(spec.space, Product) else None,
-            notes=spec.notes,
-        )
 
     @cached_property
     def run(self) -> type[peewee.Model]:

@@ -13,7 +13,8 @@ from benchmark_spec.published.nds import NDS
 from benchmark_spec.spaces import Like
 from benchmark_spec.spec import BenchmarkSpec, Stat
 
-__all__ = ["PUBLISHED", "compared_by"]
+__all__ = ["HW_NAS_BENCH", "NASBENCH101", "NASBENCH201", "NATSSSS", "NDS", "PUBLISHED"]
+__all__ += ["compared_by"]
 
 PUBLISHED: Final[Mapping[str, BenchmarkSpec]] = MappingProxyType(
     {spec.name: spec for spec in (NASBENCH101, NASBENCH201, NATSSSS, NDS, HW_NAS_BENCH)}

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
-from bench_client.models import fields_of
 from bench_client.run_choice import chosen_run
+from benchmark_spec.published import PUBLISHED, compared_by
 from nas_search.contract import Ask, Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, Refusal, served_domain, walk
 from nas_search.domains.served import num_recorded
@@ -20,14 +20,9 @@ from nas_search.problems.problem import Order, Outcome, Report, silent
 
 __all__ = ["TableProblem", "TableScore"]
 
-_MAXIMISED: Final = frozenset({"percent", "FLOP/byte"})
-"""Units of which more is better; of losses, times, energies and sizes, less is."""
-
 _KNOWN: Final = frozenset({"parameters", "flops"})
 """What is known of an architecture before it is trained; costs on devices are, too."""
 
-_WITH_HARDWARE: Final = "nasbench201"
-_HARDWARE: Final = "hw-nas-bench"
 _ONE_DATASET: Final = frozenset({"nasbench101"})
 _BATCH: Final = 10_000
 _MOST_ALONE: Final = 1_000
@@ -105,16 +100,18 @@ class TableProblem:
         self._info = bench.benchmark(benchmark)
         self.dataset = _checked_dataset(self._info, dataset)
         self.num_epochs = max(self._info.budgets) if num_epochs is None else num_epochs
-        self._units = _units(benchmark)
+        self._stats = compared_by(benchmark)
         self.goals = Goals.of(objectives, bounds, larger_is_better=self._larger_is_better)
-        check_known("metric", self.goals.metrics, tuple(self._units))
+        check_known("metric", self.goals.metrics, tuple(self._stats))
         self.fidelities = self._checked_fidelities(fidelities)
         self.order: Order = "numbered"
         self.run_seed = run_seed
         self.evaluation_time = evaluation_time
         self.continues = bool(fidelities) if continue_training is None else continue_training
         self.free_repeats = free_repeats
-        self._hardware = _hardware_of(benchmark).keys() & set(self.goals.metrics)
+        self._hardware = {
+            name for name in self.goals.metrics if PUBLISHED[benchmark].stat(name) is None
+        }
         self._known = _KNOWN | self._hardware
         self._rows: dict[tuple[str, int], _Row | None] = {}
         self._asked_alone = 0
@@ -299,7 +296,7 @@ class TableProblem:
     def _figures(self, run: Any, epoch: int) -> dict[str, float]:
         ended = {
             name: float(value)
-            for name in self._units
+            for name in self._stats
             if (value := getattr(run, name, None)) is not None
         }
         if epoch == self.num_epochs:
@@ -309,7 +306,7 @@ class TableProblem:
             return {}
         curve = {
             name: float(value)
-            for name in self._units
+            for name in self._stats
             if (value := getattr(point, name, None)) is not None
         }
         # Where no time is recorded after each epoch, all take equally long.
@@ -329,7 +326,8 @@ class TableProblem:
         }
 
     def _larger_is_better(self, metric: str) -> bool:
-        return self._units.get(metric) in _MAXIMISED
+        stat = self._stats.get(metric)
+        return stat is not None and stat.better == "larger"
 
     def _checked_fidelities(self, fidelities: Sequence[int]) -> tuple[int, ...]:
         checked = checked_fidelities(fidelities)
@@ -380,23 +378,3 @@ def _checked_dataset(info: BenchmarkInfo, dataset: str | None) -> str:
         return info.datasets[0]
     check_known("data set", [str(dataset).lower()], info.datasets)
     return str(dataset).lower()
-
-
-def _units(benchmark: str) -> dict[str, str]:
-    """Return the units of every metric of a benchmark, by name."""
-    ours = {
-        field.name: field.unit
-        for field in fields_of(benchmark)
-        if field.kind == "computed" and field.unit is not None
-    }
-    return {**ours, **_hardware_of(benchmark)}
-
-
-def _hardware_of(benchmark: str) -> dict[str, str]:
-    if benchmark != _WITH_HARDWARE:
-        return {}
-    return {
-        field.name: field.unit
-        for field in fields_of(_HARDWARE)
-        if field.kind == "computed" and field.unit is not None
-    }

@@ -106,7 +106,7 @@ def _export(request: Request, name: str, question: dict[str, Any]) -> Response:
         name,
         question,
         reduction=reduction,
-        fields=columns_of(fields_of(name, catalog.entry(name).spec)),
+        fields=columns_of(fields_of(catalog.entry(name).spec)),
         time_budget=request.app.state.settings.time_budget,
     )
     installed = table.installed

@@ -48,7 +48,7 @@ __all__ = ["oracle", "router"]
 
 _NAME: Final = "nasbench201"
 
-_epochs: Any = (epochs_of(NasBench201.description.budgets), None)
+_epochs: Any = (epochs_of(NasBench201.spec.budgets), None)
 _Budget: Any = create_model("_Budget", num_epochs=_epochs)
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)

@@ -42,7 +42,7 @@ __all__ = ["oracle", "router"]
 
 _NAME: Final = "natssss"
 
-_epochs: Any = (epochs_of(NatsSss.description.budgets), None)
+_epochs: Any = (epochs_of(NatsSss.spec.budgets), None)
 _Budget: Any = create_model("_Budget", num_epochs=_epochs)
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)

@@ -65,7 +65,7 @@ async def benchmark(request: Request, name: str) -> Response:
 
 def _with_fields(catalog: Catalog, info: Answer) -> Answer:
     spec = catalog.entry(info["name"]).spec
-    return {**info, "fields": [field.model_dump() for field in fields_of(info["name"], spec)]}
+    return {**info, "fields": [field.model_dump() for field in fields_of(spec)]}
 
 
 class Liveness(BaseModel):

@@ -39,6 +39,7 @@ from benchmark_db.nasbench201.benchmark import (
     Run,
     describe_architecture,
 )
+from benchmark_spec.published import PUBLISHED
 from generators.build import DatabaseBuild
 from generators.nasbench201 import generate as generate_nasbench201
 from generators.natssss import generate as generate_natssss
@@ -203,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             infos = [
                 {
                     **answers.benchmark_answer(catalog, name),
-                    "fields": [described.model_dump() for described in fields_of(name)],
+                    "fields": [described.model_dump() for described in fields_of(PUBLISHED[name])],
                 }
                 for name in names
             ]

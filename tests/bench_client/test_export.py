@@ -18,6 +18,7 @@ from bench_client import (
 )
 from bench_client.export import columns_of
 from bench_client.models import fields_of
+from benchmark_spec.published import PUBLISHED
 
 MARK = {"benchmark": "nds", "source": "NDS", "synthetic": False, "content_digest": "sha256:0"}
 HEADERS = {"X-Provenance": json.dumps(MARK), "X-Request-ID": "r-7"}
@@ -115,8 +116,8 @@ def test_a_closed_client_exports_nothing(server: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nasbench101", "nasbench201", "natssss", "nds", "hw-nas-bench"])
 def test_columns_are_described_as_the_fields_of_items(name: str) -> None:
-    columns = columns_of(fields_of(name))
-    for field in fields_of(name):
+    columns = columns_of(fields_of(PUBLISHED[name]))
+    for field in fields_of(PUBLISHED[name]):
         if field.kind != "intermediate":
             assert columns[field.name]["description"] == field.description
             assert columns[field.name].get("unit") == field.unit

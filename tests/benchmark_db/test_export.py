@@ -251,15 +251,17 @@ class TestFormats:
         assert read.to_pylist() == rows_of(table)
 
     def test_parquet_tells_units_and_where_it_comes_from(self, catalog: Catalog, name: str) -> None:
-        table = export_table(catalog, name, {}, fields=columns_of(fields_of(name)))
+        table = export_table(
+            catalog, name, {}, fields=columns_of(fields_of(catalog.entry(name).spec))
+        )
         schema = parquet.read_schema(io.BytesIO(written(table, "parquet")))
         installed = catalog.installed[name]
         provenance = json.loads(schema.metadata[b"provenance"])
         assert provenance["content_digest"] == installed.provenance.content_digest
         assert provenance["synthetic"] is True
-        assert schema.metadata[b"citation"].decode() == installed.description.citation
+        assert schema.metadata[b"citation"].decode() == installed.spec.citation
         units = json.loads(schema.metadata[b"units"])
-        assert schema.metadata[b"licence"].decode() == installed.description.licence
+        assert schema.metadata[b"licence"].decode() == installed.spec.licence
         for field in schema:
             if field.name.endswith("_acc"):
                 assert (field.metadata[b"unit"], units[field.name]) == (b"percent", "percent")

@@ -35,7 +35,7 @@ def walk(benchmark: NasBench201, filters: dict[str, Any], **options: Any) -> Ite
 
 def place(item: dict[str, Any]) -> tuple[Any, ...]:
     config = item["config"]
-    datasets = NasBench201.description.datasets
+    datasets = NasBench201.spec.datasets
     rank = datasets.index(config["dataset"])
     return config["index"], config["num_epochs"], rank, item["seed"] or 0
 

@@ -55,8 +55,8 @@ def spec_with(database: Path, **changes: Any) -> str:
 def test_a_database_needs_no_declaration_to_be_opened(database: Path) -> None:
     catalog = Catalog(database.parent)
     benchmark = catalog["tiny-table"]
-    assert benchmark.description.title == "Tiny table"
-    assert benchmark.description.num_architectures == 27
+    assert benchmark.spec.title == "Tiny table"
+    assert benchmark.num_architectures == 27
     assert benchmark.filters["dataset"].read("TWO") == 1
     assert len(benchmark.neighbors("skip|skip|skip")) == 6
     catalog.close()

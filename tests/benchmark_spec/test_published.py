@@ -33,7 +33,7 @@ BY_NAME = pytest.mark.parametrize("spec", PUBLISHED.values(), ids=PUBLISHED)
 
 
 def said(name: str, kind: str) -> list[FieldDescription]:
-    return [field for field in fields_of(name) if field.kind == kind]
+    return [field for field in fields_of(PUBLISHED[name]) if field.kind == kind]
 
 
 def examples(model: type[BaseModel], name: str) -> Any:

@@ -150,7 +150,7 @@ def test_the_training_time_is_derived_and_the_same_for_every_seed(real: NasBench
     for item in items(real, num_epochs=200, reduction="std"):
         assert item["num_runs"] == 3
         assert item["training_time"] == 0
-    assert any("training_time is derived" in note for note in NasBench201.description.notes)
+    assert any("training_time is derived" in note for note in NasBench201.spec.notes)
 
 
 def test_two_dicts_of_one_content_are_one_architecture(real: NasBench201) -> None:

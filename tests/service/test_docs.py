@@ -94,4 +94,4 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_every_benchmark_is_in_the_readme() -> None:
     for benchmark in BENCHMARKS.values():
-        assert benchmark.description.title in README or benchmark.description.name in README
+        assert benchmark.spec.title in README or benchmark.spec.name in README

@@ -28,6 +28,7 @@ from nas_search.training.checkpoint import Saved, part_of
 from nas_search.training.data import order_of_epoch, seeded
 from nas_search.training.loop import Epoch
 from nas_search.training.optimizing import restore, state_of
+from nas_search.training.parallel import Group
 
 __all__ = ["PolicyFound", "PolicyPaths", "search_by_policy"]
 
@@ -232,6 +233,7 @@ class _PolicyTrainer(SupernetTrainer):
             raise InvalidArgumentError(
                 "data", f"{len(data[1])} images are fewer than a batch of {recipe.batch_size}"
             )
+        Group.present().refuse("weights and a policy are trained in turn")
         self._policy = policy
         self._controller = Controller(supernet.space.choices, policy.controller, seed)
         self._policy_optimizer = torch.optim.Adam(

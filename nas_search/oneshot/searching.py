@@ -25,6 +25,7 @@ from nas_search.training.checkpoint import Saved, part_of
 from nas_search.training.data import order_of_epoch, seeded
 from nas_search.training.loop import Epoch
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
+from nas_search.training.parallel import Group
 
 __all__ = ["Searched", "search_supernet"]
 
@@ -150,6 +151,7 @@ class _SearchTrainer(SupernetTrainer):
                 f"{len(data[1])} images for the logits are fewer than a batch of "
                 f"{recipe.batch_size}",
             )
+        Group.present().refuse("weights and logits are trained in turn")
         relaxation.check(supernet)
         supernet.to(device)
         self.alphas = Alphas.of(supernet, seed=seed)

@@ -147,8 +147,17 @@ class PathTrainer(SupernetTrainer):
         order = torch.randperm(len(self._train), generator=generator)
         size = self.recipe.batch_size
         places = order[place * size : (place + 1) * size].to(self._train.labels.device)
-        step = [(self._step, places)]
-        return next(training_batches(self._train, step, self.recipe, self._seed, self._dtype))
+        step = [(self._step, self._group.part(places))]
+        return next(
+            training_batches(
+                self._train,
+                step,
+                self.recipe,
+                self._seed,
+                self._dtype,
+                process=self._group.rank,
+            )
+        )
 
 
 def train_supernet(  # noqa: PLR0913 - what a training depends on

@@ -18,6 +18,7 @@ with needs("hub", "training"):
     from nas_search.training.classification import Classification
     from nas_search.training.data import Images, ImageSet
     from nas_search.training.loop import Trainer, Training
+    from nas_search.training.parallel import parallel
     from nas_search.training.reading import StreamedImages, images_of
     from nas_search.training.splitting import Split, split, split_places
 
@@ -33,6 +34,7 @@ __all__ = [
     "Trainer",
     "Training",
     "images_of",
+    "parallel",
     "published_recipe",
     "recipe_names",
     "split",

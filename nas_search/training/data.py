@@ -187,6 +187,8 @@ def training_batches(
     recipe: Recipe,
     seed: int,
     dtype: torch.dtype,
+    *,
+    process: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield inputs and labels of steps, changed at random as a recipe says.
 
@@ -196,13 +198,16 @@ def training_batches(
         recipe: Says what is done.
         seed: With the number of a step, it settles what is drawn.
         dtype: Of the inputs.
+        process: Which of the processes that train together; each draws for its own images.
 
     Raises:
         DamagedImageError: An image cannot be read; the message says which.
         InvalidArgumentError: These pixels cannot be changed as the recipe says.
     """
+    own = ("process", process) if process else ()
     drawn = (
-        (places, seeded(seed, "step", number) if recipe.draws else None) for number, places in steps
+        (places, seeded(seed, "step", number, *own) if recipe.draws else None)
+        for number, places in steps
     )
     for pixels, labels, generator in images.batches(drawn, recipe):
         if generator is None:

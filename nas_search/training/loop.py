@@ -23,6 +23,7 @@ from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
 from nas_search.training.measuring import check_finite, check_outputs, measured
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
+from nas_search.training.parallel import Group
 
 __all__ = ["Epoch", "Trainer", "Training"]
 
@@ -70,6 +71,10 @@ class Trainer:
     With equal arguments and an equal number of threads, weights are equal to the last bit on a
     processor, however often the training was interrupted.
 
+    Within `parallel`, every process trains with the same arguments. A batch of the recipe is
+    divided among them; norms see the part of their process, and keep the statistics of the first
+    one. The first process saves and reports. All evaluate.
+
     Args:
         network: Is trained in place; its initial weights are the caller's.
         train: What it learns from.
@@ -82,8 +87,9 @@ class Trainer:
         save_steps: Save also after so many steps each.
 
     Raises:
-        InvalidArgumentError: There are fewer images than a batch has, the recipe drops paths of a
-            network that has none to drop, or its precision needs a GPU.
+        InvalidArgumentError: There are fewer images than a batch has, a batch cannot be divided
+            among the processes, the recipe drops paths of a network that has none to drop, or its
+            precision needs a GPU.
         OtherTrainingError: The checkpoints are of another training.
     """
 
@@ -103,6 +109,12 @@ class Trainer:
         if len(train) < recipe.batch_size:
             raise InvalidArgumentError(
                 "train", f"{len(train)} images are fewer than a batch of {recipe.batch_size}"
+            )
+        self._group = Group.present()
+        if recipe.batch_size % self._group.size:
+            raise InvalidArgumentError(
+                "batch_size",
+                f"{recipe.batch_size} images cannot be divided among {self._group.size} processes",
             )
         a_count("save_epochs", save_epochs)
         if save_steps is not None:
@@ -137,6 +149,7 @@ class Trainer:
         saved = checkpoints.newest() if checkpoints else None
         if saved is not None:
             self._restore(saved)
+        self._group.share(self._network.state_dict().values())
 
     @property
     def evaluated(self) -> nn.Module:
@@ -169,11 +182,16 @@ class Trainer:
             while len(self.curve) < wanted and not stopped:
                 started = time.perf_counter()
                 self._one_epoch()
+                self._share_statistics()
                 self.curve.append(self._figures(time.perf_counter() - started))
                 self._meters.zero_()
                 if len(self.curve) % self._save_epochs == 0 or len(self.curve) == wanted:
                     self._save()
-                stopped = report is not None and report(self.curve[-1]) is True
+                reports = report is not None and not self._group.rank
+                stopped = self._group.agreed(
+                    answer=reports and report is not None and report(self.curve[-1]) is True,
+                    device=self._device,
+                )
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
         if self._device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self._device)
@@ -201,8 +219,11 @@ class Trainer:
             self._network.set_drop_path(recipe.drop_path * epoch / recipe.epochs)  # type: ignore[operator]  # checked when made
         self._network.train()
         order = order_of_epoch(self._train, recipe.batch_size, self._seed, epoch)
-        steps = itertools.islice(enumerate(order, epoch * self._steps_per_epoch), done, None)
-        batches = training_batches(self._train, steps, recipe, self._seed, self._dtype)
+        parts = map(self._group.part, order)
+        steps = itertools.islice(enumerate(parts, epoch * self._steps_per_epoch), done, None)
+        batches = training_batches(
+            self._train, steps, recipe, self._seed, self._dtype, process=self._group.rank
+        )
         for inputs, labels in batches:
             self._one_step(inputs, labels)
             if self._save_steps and not self._step % self._save_steps:
@@ -214,6 +235,7 @@ class Trainer:
             group["lr"] = learning_rate(recipe, self._step, self._steps_per_epoch)
         self._optimizer.zero_grad(set_to_none=True)
         loss, right = self._gradients(inputs, labels)
+        self._group.average_gradients(self._network)
         if recipe.clip_norm:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
@@ -250,8 +272,15 @@ class Trainer:
             else:
                 held.copy_(now[name])
 
+    def _share_statistics(self) -> None:
+        """Give all processes the statistics of norms that the first one has."""
+        self._group.share(self._network.buffers())
+        if self._averaged is not None:
+            self._group.share(self._averaged.buffers())
+
     def _figures(self, seconds: float) -> Epoch:
-        loss, right = (self._meters / (self._steps_per_epoch * self.recipe.batch_size)).tolist()
+        meters = self._group.total(self._meters)
+        loss, right = (meters / (self._steps_per_epoch * self.recipe.batch_size)).tolist()
         check_finite(loss)
         return {
             "epoch": len(self.curve) + 1,
@@ -291,8 +320,13 @@ class Trainer:
     def _save(self) -> None:
         if self._checkpoints is None:
             return
+        meters = self._group.total(self._meters)
+        self._share_statistics()
+        if self._group.rank:
+            return
+        parts = {**self._parts(), "meters": {"sums": meters}}
         state = {"curve": list(map(dict, self.curve))}
-        self._checkpoints.save(Saved(self._step, joined(self._parts()), state))
+        self._checkpoints.save(Saved(self._step, joined(parts), state))
 
     def _parts(self) -> dict[str, Mapping[str, Tensor]]:
         """Return the tensors of a checkpoint by part and name."""
@@ -318,5 +352,6 @@ class Trainer:
             kinds = {name: type(value) for name, value in self._scaler.state_dict().items()}
             self._scaler.load_state_dict({name: kinds[name](state[name].item()) for name in kinds})
         self._generators = part_of(saved.tensors, "generator")
-        self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
+        if not self._group.rank:  # the sums are those of all processes
+            self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
         self._step, self.curve = saved.step, list(saved.state["curve"])

@@ -29,9 +29,9 @@ NDS: Final[tuple[str, ...]] = (
 
 NETWORKS: Final[tuple[str, ...]] = (
     *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "proxies", "seed"),
-    *("device", "checkpoints", "objectives", "bounds", "fidelities", "reference"),
+    *("device", "checkpoints", "jobs", "objectives", "bounds", "fidelities", "reference"),
 )
-"""What makes a problem of networks that are trained or scored."""
+"""What makes a problem of networks that are trained or scored; with `jobs`, by a service."""
 
 _HEADER: Final = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _KEY: Final = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*=")

@@ -1,6 +1,6 @@
 """Problems of networks as a specification has them: a space, a data set, a recipe or proxies.
 
-PyTorch is loaded here, and nowhere else in a specification.
+PyTorch is loaded here, and nowhere else in a specification, unless a service trains.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import model_hub
 from missing_extra import needs
 from model_hub.protocols import protocol
 from nas_search.errors import ProblemError
-from nas_search.problems import Evaluator, SpaceProblem
+from nas_search.problems import Evaluator, ServiceTraining, SpaceProblem
 from nas_search.recipe import recipe_of
 
 if TYPE_CHECKING:
+    from bench_client import BenchClient
     from model_hub.model_space import ModelSpace
     from nas_search.proxies import NetworkScore
     from nas_search.training import ImageSet
@@ -36,12 +37,15 @@ _SCORED: Final = 128
 """Images of the batch that proxies look at, as their papers take."""
 
 
-def space_problem(stated: Mapping[str, Any], folder: Path) -> SpaceProblem:
+def space_problem(
+    stated: Mapping[str, Any], folder: Path, bench: BenchClient | None = None
+) -> SpaceProblem:
     """Return the problem of a space.
 
     Args:
         stated: What the part [problem] states.
         folder: What relative paths are relative to.
+        bench: The service that trains where the number of `jobs` is stated.
 
     Raises:
         ProblemError: Something is missing, or two things contradict each other.
@@ -53,7 +57,7 @@ def space_problem(stated: Mapping[str, Any], folder: Path) -> SpaceProblem:
     default = list(stated.get("proxies", ()))[:1] or ["accuracy"]
     return SpaceProblem(
         space,
-        _evaluator(stated, folder),
+        _service(stated, bench) if "jobs" in stated else _evaluator(stated, folder),
         objectives=stated.get("objectives", default),
         bounds=stated.get("bounds"),
         fidelities=stated.get("fidelities", ()),
@@ -86,6 +90,26 @@ def stated_space(stated: Mapping[str, Any]) -> ModelSpace:
     if not isinstance(stated["space"], str) or not isinstance(arguments, Mapping):
         raise ProblemError("a space is a name, its arguments are a table of names and values")
     return model_hub.space(stated["space"], **arguments)
+
+
+def _service(stated: Mapping[str, Any], bench: BenchClient | None) -> ServiceTraining:
+    if bench is None:
+        raise ProblemError("networks that a service trains need a client of it")
+    if here := [name for name in ("proxies", "checkpoints") if name in stated]:
+        raise ProblemError(f"{here[0]} are of networks that are evaluated here, not as jobs")
+    if not isinstance(stated.get("dataset"), str):
+        raise ProblemError("the problem has no dataset: the name of one that workers have")
+    return ServiceTraining(
+        bench,
+        stated["dataset"],
+        stated.get("recipe", {}),
+        protocol=stated.get("protocol"),
+        fractions=stated.get("fractions", _FRACTIONS),
+        split_seed=stated_seed(stated),
+        seed=stated_seed(stated),
+        device=stated.get("device", "any"),
+        jobs=stated["jobs"],
+    )
 
 
 def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:

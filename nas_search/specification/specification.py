@@ -113,6 +113,11 @@ class Specification:
         return "space" not in self.problem
 
     @property
+    def trains_as_jobs(self) -> bool:
+        """Whether the networks of a space are trained by the workers of a service."""
+        return not self.asks_benchmark and "jobs" in self.problem
+
+    @property
     def reference(self) -> Mapping[str, float] | None:
         """The worst values of interest, by objective, if they are stated.
 
@@ -142,7 +147,7 @@ class Specification:
         """Return the problem.
 
         Args:
-            bench: Whom to ask; None where the problem is on a space.
+            bench: Whom to ask; None where the problem is on a space, and trained here.
 
         Raises:
             ProblemError: An argument is missing or means nothing.
@@ -153,7 +158,7 @@ class Specification:
         if not self.asks_benchmark:
             from nas_search.specification.networks import space_problem
 
-            return space_problem(arguments, self.folder)
+            return space_problem(arguments, self.folder, bench)
         if "benchmark" not in arguments:
             raise ProblemError("the problem has no benchmark, and no space")
         if bench is None:

@@ -85,7 +85,8 @@ class Group:
             flat = torch.cat([grad.reshape(-1) for grad in grads])
             dist.all_reduce(flat)
             flat /= self.size
-            for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+            means = torch.split(flat, [grad.numel() for grad in grads])
+            for grad, mean in zip(grads, means, strict=True):
                 grad.copy_(mean.view_as(grad))
 
     def total(self, sums: Tensor) -> Tensor:

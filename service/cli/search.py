@@ -150,7 +150,8 @@ def _run(
     url: str | None,
 ) -> None:
     budget = specification.make_budget()
-    with client(url, data) if specification.asks_benchmark else nullcontext() as bench:
+    asks = specification.asks_benchmark or specification.trains_as_jobs
+    with client(url, data) if asks else nullcontext() as bench:
         problem = specification.make_problem(bench)
         strategy = specification.make_strategy(problem)
         with Study(
@@ -164,7 +165,8 @@ def _run(
                 study.subscribe(tensorboard_sink(tensorboard))
             if sys.stderr.isatty():
                 study.subscribe(progress_sink(sys.stderr))
-            study.run(budget, workers=workers or specification.workers)
+            at_a_time = workers or specification.workers
+            study.run(budget, workers="service" if specification.trains_as_jobs else at_a_time)
 
 
 def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:

@@ -16,12 +16,15 @@ import pytest
 from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, start_nbs
 from training_jobs import ARGUMENTS, RECIPE, write_images
+from typer.testing import CliRunner
 
 import model_hub
 from bench_client import BenchClient, Job, UnknownDatasetError
 from nas_search import Budget, ServiceTraining, SpaceProblem, Study
 from nas_search.errors import FailingStudyError, ProblemError
 from nas_search.strategies import RandomSearch
+from nas_search.study import StudyFile
+from service.cli.search import app as search_commands
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SEARCH = f"""
@@ -40,6 +43,19 @@ with BenchClient(url) as bench:
     with Study(path, problem, RandomSearch(seed=0)) as study:
         study.run(Budget(trials=int(trials)), workers="service")
         print(json.dumps([[one.arch, one.metrics["loss"], one.job] for one in study.trials]))
+"""
+FILE = f"""
+[problem]
+space = "NasBench201"
+arguments = {{ {", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())} }}
+dataset = "tiny"
+recipe = {{ epochs = 1, batch_size = 16, lr = 0.05 }}
+jobs = 2
+[strategy]
+name = "RandomSearch"
+seed = 0
+[budget]
+trials = 2
 """
 SHORT = {**RECIPE, "epochs": 1}
 LONG = {**RECIPE, "epochs": 500}
@@ -103,6 +119,34 @@ def test_a_search_without_torch_has_its_networks_trained(site: Site, tmp_path: P
     told = [event.payload for event in events if event.kind == "epoch"]
     assert sorted(one["trial"] for one in told) == [0, 1, 2]
     assert {one["epoch"] for one in told} == {1}
+
+
+def test_a_search_from_a_file_is_trained_by_the_service_and_gone_on_with(
+    site: Site, tmp_path: Path
+) -> None:
+    file = tmp_path / "search.toml"
+    file.write_text(FILE)
+    asked = [str(file), "--url", site.server.url, "--json"]
+    first = CliRunner().invoke(search_commands, ["run", *asked], catch_exceptions=False)
+    assert json.loads(first.stdout)["trials"] == {"ok": 2}
+    study = str(file.with_suffix(".study"))
+    more = ["resume", study, "--trials", "3", "--url", site.server.url, "--json"]
+    again = CliRunner().invoke(search_commands, more, catch_exceptions=False)
+    assert json.loads(again.stdout)["trials"] == {"ok": 3}
+    trials = StudyFile(study).trials
+    assert {site.bench.job(str(one.job)).state for one in trials} == {"done"}
+
+
+@pytest.mark.parametrize("line", ['proxies = ["nwot"]', 'checkpoints = "kept"'])
+def test_a_file_for_the_service_names_nothing_that_is_done_here(
+    site: Site, tmp_path: Path, line: str
+) -> None:
+    file = tmp_path / "search.toml"
+    file.write_text(FILE.replace("jobs = 2", f"jobs = 2\n{line}"))
+    with pytest.raises(ProblemError, match="evaluated here"):
+        CliRunner().invoke(
+            search_commands, ["run", str(file), "--url", site.server.url], catch_exceptions=False
+        )
 
 
 def test_a_killed_search_waits_for_the_jobs_that_it_had_submitted(

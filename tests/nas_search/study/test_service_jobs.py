@@ -134,7 +134,7 @@ def test_a_search_from_a_file_is_trained_by_the_service_and_gone_on_with(
     again = CliRunner().invoke(search_commands, more, catch_exceptions=False)
     assert json.loads(again.stdout)["trials"] == {"ok": 3}
     trials = StudyFile(study).trials
-    assert {site.bench.job(str(one.job)).state for one in trials} == {"done"}
+    assert {site.bench.job(str(one.job)).state for one in trials} == {"succeeded"}
 
 
 @pytest.mark.parametrize("line", ['proxies = ["nwot"]', 'checkpoints = "kept"'])

@@ -196,6 +196,7 @@ ADDRESSES: Final = [
 ]
 COMMANDS: Final = [
     "batch nasbench201 -",
+    "correlation nasbench201 --x flops --y test_acc",
     "distribution nasbench201 --metric test_acc",
     "export nds",
     "jobs cancel x",
@@ -205,6 +206,7 @@ COMMANDS: Final = [
     "jobs get x",
     "jobs list",
     "jobs show x",
+    "jobs train --model m --dataset d --recipe nasbench201",
     "jobs watch x",
     "neighbors nasbench201 0",
     "pareto nasbench201 --x flops --y test_acc",
@@ -213,6 +215,7 @@ COMMANDS: Final = [
     "query nb201 0",
     "query natssss 0",
     "query nds",
+    "query table t",
     "random nasbench201",
     "rank nasbench201 0 --metric test_acc",
     "search resume search.study",

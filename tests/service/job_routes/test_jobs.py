@@ -88,7 +88,8 @@ def test_a_job_tells_how_far_it_is(
     assert answer.headers["Cache-Control"] == "no-store"
     found = answer.json()
     assert (found["state"], found["worker"], found["attempts"]) == ("running", "hand", 1)
-    assert found["progress"] == {"stage": "building", "done": 3, "total": 9, "message": ""}
+    progress = {"stage": "building", "done": 3, "total": 9, "message": "", "figures": None}
+    assert found["progress"] == progress
     assert found["revision"] > submitted["revision"]
 
 

@@ -131,13 +131,13 @@ class Checkpoints:
         weights = (folder / _WEIGHTS).read_bytes()
         if hashlib.sha256(weights).hexdigest() != content["weights_sha256"]:
             raise ValueError(f"{_WEIGHTS} is not what was written")
-        for name in sorted({*identity, *self._identity}):
-            was, is_now = identity.get(name), self._identity.get(name)
-            if was != is_now:
-                raise OtherTrainingError(
-                    f"{self.folder} was begun with another {name}: {was!r:.200} there, "
-                    f"{is_now!r:.200} here"
-                )
+        differing = _first_difference(identity, self._identity)
+        if differing is not None:
+            name, was, is_now = differing
+            raise OtherTrainingError(
+                f"{self.folder} was begun with another {name}: {was!r:.200} there, "
+                f"{is_now!r:.200} here"
+            )
         return Saved(int(content["step"]), safetensors.torch.load(weights), content["state"])
 
     def _folders(self) -> list[Path]:
@@ -180,3 +180,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _first_difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Return where two values of JSON differ first, by the names that lead there, and both."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for name in sorted({*one, *other}):
+            inner = f"{path}.{name}" if path else name
+            found = _first_difference(one.get(name), other.get(name), inner)
+            if found is not None:
+                return found
+        return None
+    return None if one == other else (path, one, other)

@@ -157,6 +157,14 @@ def test_another_training_is_refused_by_the_first_difference(tmp_path: Path) -> 
         Checkpoints(tmp_path, {"seed": 0, "space": "DARTS"}).newest()
 
 
+def test_a_difference_within_is_told_by_its_name(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, {"seed": 0, "recipe": {"epochs": 3, "lr": 0.1}}).save(saved(1))
+    with pytest.raises(OtherTrainingError, match=r"another recipe\.lr: 0\.1 there, 0\.05 here"):
+        Checkpoints(tmp_path, {"seed": 0, "recipe": {"epochs": 3, "lr": 0.05}}).newest()
+    with pytest.raises(OtherTrainingError, match=r"another recipe\.clip: None there, 5 here"):
+        Checkpoints(tmp_path, {"recipe": {"epochs": 3, "lr": 0.1, "clip": 5}}).newest()
+
+
 def test_a_newer_version_is_refused_not_passed_over(tmp_path: Path) -> None:
     Checkpoints(tmp_path, IDENTITY).save(saved(1))
     path = tmp_path / "step-000000000001" / "state.json"

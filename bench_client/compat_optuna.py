@@ -9,7 +9,8 @@ Parameters are categorical, and named by the benchmark:
 * nasbench201: the operation on each edge, `0_1` to `2_3`;
 * natssss: the channels of each layer, `layer_1` to `layer_5`;
 * nasbench101: for seven vertices, whether there is an edge, 0 or 1, `edge_0_1` to `edge_5_6`, and
-  the operation of each vertex between input and output, `op_1` to `op_5`.
+  the operation of each vertex between input and output, `op_1` to `op_5`;
+* a declared table whose architectures are choices at places: the choice at each, `choice1` and on.
 
 Needs the `optuna` extra.
 """
@@ -17,7 +18,7 @@ Needs the `optuna` extra.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -25,11 +26,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from bench_client.clients import BenchClient
 from bench_client.compat import Where, client_for
 from bench_client.errors import InvalidRequestError
+from bench_client.parts import part_named
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES
 from benchmark_db.nasbench101.spelling import parse_cell
 from benchmark_db.nasbench201.architecture import EDGES, OPERATIONS
 from benchmark_db.natssss.architecture import CHANNELS, NUM_LAYERS
+from benchmark_spec import BenchmarkSpec, Product, Stat
 from benchmark_spec.published import PUBLISHED, compared_by
 from missing_extra import needs
 
@@ -119,15 +122,16 @@ class Objective:
     choices: Mapping[str, Sequence[Any]]
     report: bool
     _bench: BenchClient = field(repr=False)
+    _space: _Space = field(repr=False)
+    _stats: Mapping[str, Stat] = field(repr=False)
     _filters: tuple[Any, ...] = field(repr=False)
     _pruned: type[Exception] = field(repr=False)
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
         """For `optuna.create_study`: `maximize` or `minimize` for each metric."""
-        stats = compared_by(self.benchmark)
         return [
-            "maximize" if stats[metric].better == "larger" else "minimize"
+            "maximize" if self._stats[metric].better == "larger" else "minimize"
             for metric in self.metrics
         ]
 
@@ -152,13 +156,9 @@ class Objective:
         trial.set_user_attr("arch", getattr(mean.config, "arch_str", mean.config.arch))
         if self.report:
             self._tell(trial, arch, mean)
-        trial.set_user_attr("training_time", mean.training_time)
+        trial.set_user_attr("training_time", getattr(mean, "training_time", None))
         first, *others = (self._value(metric, mean) for metric in self.metrics)
         return (first, *others) if others else first
-
-    @property
-    def _space(self) -> _Space:
-        return _SPACES[self.benchmark]
 
     def _suggested(self, trial: Trial) -> Any:
         parameters = {
@@ -203,11 +203,12 @@ def objective(
     client: Where,
     benchmark: str,
     dataset: str | None,
-    num_epochs: int,
+    num_epochs: int | None,
     metric: str | Sequence[str] = "valid_acc",
     *,
     report: bool = False,
     choices: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    **part: Any,
 ) -> Objective:
     """Return an objective for `optuna.study.Study.optimize`.
 
@@ -217,15 +218,17 @@ def objective(
     Args:
         client: Whom to ask: a client, the address of a service, a folder of databases, or None for
             `BenchClient()`.
-        benchmark: `nasbench101`, `nasbench201` or `natssss`.
-        dataset: The data set; None for nasbench101, which has one.
-        num_epochs: The training budget, in epochs.
+        benchmark: `nasbench101`, `nasbench201`, `natssss`, or a declared table.
+        dataset: The data set; None for nasbench101, which has one, and where a table has no such
+            axis.
+        num_epochs: The training budget, in epochs; None where a table has no such axis.
         metric: What is sought: any number that runs record, or for nasbench201 a cost of
             HW-NAS-Bench; several for a study of several objectives. Accuracies are maximized,
             losses, sizes and times minimized.
         report: Whether to report the learning curve of the metric, an epoch at a time, and to stop
             where the pruner says so; of one metric that has a curve.
         choices: Fewer choices for some parameters, by name.
+        part: Values of other axes of a declared table.
 
     Raises:
         InvalidRequestError: There is no such benchmark, data set, budget, metric, parameter or
@@ -233,45 +236,96 @@ def objective(
         BenchmarkNotInstalledError: The benchmark is not installed.
         ImportError: Optuna is not installed.
     """
-    space = _SPACES.get(benchmark)
-    if space is None:
-        raise InvalidRequestError(
-            f"no objective for benchmark {benchmark!r:.80}; there are for {', '.join(_SPACES)}"
-        )
     metrics = (metric,) if isinstance(metric, str) else tuple(metric)
-    _check_metrics(benchmark, metrics, report=report)
-    bench = client_for(client)
-    _check_data(bench, benchmark, dataset, num_epochs)
+    named = {"dataset": dataset, "num_epochs": num_epochs}
+    bench: BenchClient | None = None
+    filters: tuple[Any, ...] = ()
+    if benchmark in PUBLISHED:
+        spec, stats = PUBLISHED[benchmark], compared_by(benchmark)
+    else:
+        bench = client_for(client)
+        spec = _described(bench, benchmark)
+        axes = {name: value for name, value in named.items() if value is not None}
+        chosen = part_named(spec, {**axes, **part})
+        filters = tuple(chosen.values())
+        stats = {s.name: replace(s, better=s.better_within(chosen)) for s in spec.stats}
+    space = _SPACES[benchmark] if benchmark in _SPACES else _space_of(spec)
+    _check_metrics(spec, stats, metrics, report=report)
+    if bench is None:
+        bench = client_for(client)
+        _check_data(bench, benchmark, dataset, num_epochs, part)
+        filters = (num_epochs,) if spec.implied("dataset") else (num_epochs, dataset)
     return Objective(
         benchmark=benchmark,
         metrics=metrics,
         choices=_narrowed(space.choices, choices),
         report=report,
         _bench=bench,
-        _filters=(num_epochs,)
-        if PUBLISHED[benchmark].implied("dataset")
-        else (num_epochs, dataset),
+        _space=space,
+        _stats=stats,
+        _filters=filters,
         _pruned=_trial_pruned(),
     )
 
 
-def _check_metrics(benchmark: str, metrics: Sequence[str], *, report: bool) -> None:
-    known = compared_by(benchmark)
+def _described(bench: BenchClient, benchmark: str) -> BenchmarkSpec:
+    """Return the description of a declared table."""
+    found = bench.benchmark(benchmark).spec
+    if found is None:
+        raise _no_objective(benchmark, "it is no table of runs")
+    return BenchmarkSpec.of_json(found)
+
+
+def _space_of(spec: BenchmarkSpec) -> _Space:
+    """Return how the architectures of a declared table are suggested."""
+    if not isinstance(spec.space, Product):
+        raise _no_objective(spec.name, "its architectures are no choices at places of their own")
+
+    def query(bench: BenchClient, arch: Any, *filters: Any, reduction: Any) -> Sequence[Any]:
+        reduced = {} if spec.label is None else {"reduction": reduction}
+        return bench.query(spec.name, arch, *filters, **reduced)
+
+    return _Space(
+        choices={f"choice{place}": names for place, names in enumerate(spec.space.places, 1)},
+        architecture=lambda parameters: list(parameters.values()),
+        query=query,
+        query_curves=query,
+    )
+
+
+def _no_objective(benchmark: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"no objective for benchmark {benchmark!r:.80}: {reason}; there are for "
+        f"{', '.join(_SPACES)}, and declared tables of choices at places"
+    )
+
+
+def _check_metrics(
+    spec: BenchmarkSpec, known: Mapping[str, Stat], metrics: Sequence[str], *, report: bool
+) -> None:
     unknown = [metric for metric in metrics if metric not in known]
     if unknown or not metrics:
         raise InvalidRequestError(
             f"metric {', '.join(map(repr, unknown)) or 'missing'}; known are "
             f"{', '.join(sorted(known))}"
         )
-    curves = [curve.name for curve in PUBLISHED[benchmark].curves]
+    curves = [curve.name for curve in spec.curves]
     if report and (len(metrics) > 1 or metrics[0] not in curves):
         raise InvalidRequestError(
             f"report wants one metric with a curve, not {', '.join(metrics)}; curves have "
-            f"{', '.join(sorted(curves))}"
+            f"{', '.join(sorted(curves)) or f'none of {spec.name}'}"
         )
 
 
-def _check_data(bench: BenchClient, benchmark: str, dataset: str | None, num_epochs: int) -> None:
+def _check_data(
+    bench: BenchClient,
+    benchmark: str,
+    dataset: str | None,
+    num_epochs: int | None,
+    part: Mapping[str, Any],
+) -> None:
+    for name in part:
+        raise InvalidRequestError(f"{benchmark} has no axis {name!r:.80}: dataset and num_epochs")
     info = bench.benchmark(benchmark)
     if num_epochs not in info.budgets:
         raise InvalidRequestError(f"num_epochs {num_epochs!r:.80} is none of {info.budgets}")

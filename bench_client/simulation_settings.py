@@ -88,7 +88,8 @@ def _with_recorded_times(benchmark: str) -> BenchmarkSpec:
     if benchmark not in PUBLISHED:
         raise BenchmarkNotInstalledError(
             f"this client knows no benchmark {benchmark!r:.80} to simulate; "
-            f"known are {', '.join(timed)}"
+            f"known are {', '.join(timed)}; a declared table is searched by "
+            "nas_search.DeclaredProblem, which charges its training_time if it has one"
         )
     if benchmark not in timed:
         raise refused(

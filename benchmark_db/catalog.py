@@ -18,6 +18,7 @@ from benchmark_db.metrics import Metric
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE, METRICS
 from benchmark_db.tabular.benchmark import Tabular
 from benchmark_db.tabular.stored_spec import declared_tables
+from benchmark_spec.declaration import shipped_declarations
 
 __all__ = ["Catalog"]
 
@@ -132,7 +133,7 @@ class Catalog:
 
     def _missing(self, name: str, known: Iterable[str]) -> BenchmarkDataError:
         known = dict.fromkeys((*known, *self._opened, *self._refused))
-        if name not in known:
+        if name not in known and name not in shipped_declarations():
             return UnknownBenchmarkError(
                 f"there is no benchmark {name!r:.80}; known are {', '.join(known)}"
             )

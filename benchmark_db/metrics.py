@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.questions import number
 from benchmark_spec import BenchmarkSpec, Like
+from benchmark_spec.declaration import shipped_declarations
 
 __all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "metric_named"]
 __all__ += ["metrics_of_spec"]
@@ -141,11 +142,19 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
     Raises:
         InvalidQuestionError: There is none of this name.
     """
-    if not isinstance(name, str) or name not in metrics:
+    if isinstance(name, str) and name in metrics:
+        return metrics[name]
+    table = name.partition(".")[0] if isinstance(name, str) else ""
+    installed = any(metric.lies_in == table for metric in metrics.values())
+    if not installed and table in shipped_declarations():
         raise InvalidQuestionError(
-            field, f"unknown metric {shown(name)}; known are {', '.join(metrics)}"
+            field,
+            f"metric {shown(name)} is of {table}, which is not installed: make its database with "
+            f"`nbs generate {table} RAW` (a server reads it when it is started anew)",
         )
-    return metrics[name]
+    raise InvalidQuestionError(
+        field, f"unknown metric {shown(name)}; known are {', '.join(metrics)}"
+    )
 
 
 def bounds_named(metrics: Mapping[str, Metric], given: Mapping[str, Any]) -> list[Bound]:

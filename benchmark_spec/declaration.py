@@ -65,7 +65,8 @@ class Arch:
     Attributes:
         path: Where its spelling is.
         choices: Names of the numbers, where it is a tuple of numbers.
-        order: For each place of the space, where in the tuple it is; None: in order.
+        order: For each place of the space, where in the tuple it is; None: in order. With it, a
+            whole number stands for the tuple of its digits, as many as there are places.
     """
 
     path: str
@@ -224,7 +225,7 @@ def _space(table: TomlTable) -> Space:
     elif kind == "product":
         space = Product(
             length=table.take("length", int),
-            choices=table.texts("choices"),
+            choices=_choices(table),
             digits=table.find("digits", str),
             equal=_equal(table.table("equal")),
         )
@@ -232,6 +233,16 @@ def _space(table: TomlTable) -> Space:
         raise table.error(f"kind {shown(kind)} is none of product, listed, like")
     table.finish()
     return space
+
+
+def _choices(table: TomlTable) -> tuple[str | tuple[str, ...], ...]:
+    found: list[Any] = table.take("choices", list)
+    if not any(isinstance(choices, list) for choices in found):
+        return table.texts("choices")
+    for choices in found:
+        if not isinstance(choices, list) or not all(isinstance(one, str) for one in choices):
+            raise table.error(f"{shown(choices)} is no list of texts for a place", "choices")
+    return tuple(map(tuple, found))
 
 
 def _equal(table: TomlTable) -> Equal | None:

@@ -100,7 +100,7 @@ def _of_union(members: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(others) == 1:
         return _decoded(others[0], value, where)
     for member in others:
-        if type(value) is member:
+        if type(value) is (list if get_origin(member) is tuple else member):
             return _decoded(member, value, where)
     raise SpecError(f"{where}: {shown(value)} is of the wrong type")
 

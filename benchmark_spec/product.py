@@ -47,7 +47,7 @@ class Product:
 
     Attributes:
         length: How many places.
-        choices: The names of the choices, the same at each place.
+        choices: The names of the choices: the same at each place, or a list for each place.
         digits: A character for each choice; with them the string of an architecture is `0210`.
         equal: Which are the same network.
 
@@ -58,31 +58,48 @@ class Product:
     kind: ClassVar[str] = "product"
 
     length: int
-    choices: tuple[str, ...]
+    choices: tuple[str | tuple[str, ...], ...]
     digits: str | None = None
     equal: Equal | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.length <= _MOST_CHOICES:
             raise SpecError(f"space: a length of {self.length}, which is 1 to {_MOST_CHOICES}")
-        _check_choices(self.choices)
+        differing = [choices for choices in self.choices if not isinstance(choices, str)]
+        if differing and not len(differing) == len(self.choices) == self.length:
+            raise SpecError(
+                f"space: choices {shown(self.choices)}: neither names, nor a list of names for "
+                f"each of {self.length} places"
+            )
+        if differing and (self.digits is not None or self.equal is not None):
+            raise SpecError("space: digits and equal need the same choices at each place")
+        for choices in self.places[: None if differing else 1] or ((),):
+            _check_choices(choices)
         if self.size > _MOST_ENUMERATED:
             raise SpecError(
-                f"space: {len(self.choices)} choices at {self.length} places are more than "
-                f"{_MOST_ENUMERATED:,} architectures: declare the space as listed"
+                f"space: {self.length} places have more than {_MOST_ENUMERATED:,} architectures: "
+                "declare the space as listed"
             )
         if self.digits is not None:
             self._check_digits(self.digits)
-        elif self.length == 1 and any(choice.isdecimal() for choice in self.choices):
+        elif self.length == 1 and any(choice.isdecimal() for choice in self.places[0]):
             # Without a separator, the name of a single choice would be read as a number.
             raise SpecError("space: of one place, its choices must not be numbers")
         if self.equal is not None:
             self._check_equal(self.equal)
 
     @cached_property
+    def places(self) -> tuple[tuple[str, ...], ...]:
+        """The choices of each place."""
+        same = tuple(choice for choice in self.choices if isinstance(choice, str))
+        if same:
+            return (same,) * self.length
+        return tuple(choices for choices in self.choices if not isinstance(choices, str))
+
+    @cached_property
     def size(self) -> int:
         """How many architectures there are."""
-        return int(prod([len(self.choices)] * self.length))
+        return prod(map(len, self.places))
 
     @property
     def arch(self) -> str:
@@ -100,8 +117,7 @@ class Product:
             Field(
                 name="arch",
                 kind="list of text",
-                description=f"The choice at each of {self.length} places: "
-                f"{', '.join(self.choices)}.",
+                description=f"The choice at each of {self.length} places: {self._told}.",
                 example=example["arch"],
             ),
             Field(
@@ -138,9 +154,10 @@ class Product:
     def names(self, number: int) -> Names:
         """Return list, string and index of an architecture."""
         positions = self._positions(number)
-        choices = self.choices
         return {
-            "arch": [choices[position] for position in positions],
+            "arch": [
+                choices[position] for choices, position in zip(self.places, positions, strict=True)
+            ],
             "arch_str": self._text(positions),
             "index": number,
         }
@@ -148,11 +165,10 @@ class Product:
     def neighbors(self, number: int) -> list[int]:
         """Return those that differ in one choice, place by place, in the order of the choices."""
         found = []
-        for present, weight in zip(self._positions(number), self._weights, strict=True):
+        around = zip(self._positions(number), self._weights, self.places, strict=True)
+        for present, weight, choices in around:
             start = number - present * weight
-            found += [
-                start + other * weight for other in range(len(self.choices)) if other != present
-            ]
+            found += [start + other * weight for other in range(len(choices)) if other != present]
         return found
 
     def equals(self, number: int) -> int:
@@ -173,19 +189,20 @@ class Product:
 
     @cached_property
     def _weights(self) -> tuple[int, ...]:
-        return tuple(len(self.choices) ** place for place in reversed(range(self.length)))
+        counts = [len(choices) for choices in self.places]
+        return tuple(prod(counts[place + 1 :]) for place in range(self.length))
 
     @cached_property
-    def _places(self) -> Mapping[Any, int]:
-        """Positions of the choices by what a list may hold: names, and numbers.
+    def _read_at(self) -> tuple[Mapping[Any, int], ...]:
+        """Positions of the choices of each place by what a list may hold: names, and numbers."""
+        read = {choices: _positions_of(choices) for choices in set(self.places)}
+        return tuple(read[choices] for choices in self.places)
 
-        A number is a position, unless a name is a number: then it means the choice of that name.
-        """
-        by_name: dict[Any, int] = {name: place for place, name in enumerate(self.choices)}
-        numbers = [name for name in self.choices if name.isdecimal()]
-        if numbers:
-            return by_name | {int(name): by_name[name] for name in numbers}
-        return by_name | {place: place for place in range(len(self.choices))}
+    @property
+    def _told(self) -> str:
+        if len(set(self.places)) == 1:
+            return ", ".join(self.places[0])
+        return "; ".join(", ".join(choices) for choices in self.places)
 
     @property
     def _example(self) -> list[int]:
@@ -204,14 +221,19 @@ class Product:
             position * weight for position, weight in zip(positions, self._weights, strict=True)
         )
 
+    @cached_property
+    def _longest(self) -> int:
+        names = sum(max(map(len, choices)) for choices in self.places)
+        return names + (self.length + 1) * _JSON_OVERHEAD
+
     def _text(self, positions: Sequence[int]) -> str:
         if self.digits is not None:
             return "".join(self.digits[position] for position in positions)
-        return _SEPARATOR.join(self.choices[position] for position in positions)
+        chosen = zip(self.places, positions, strict=True)
+        return _SEPARATOR.join(choices[position] for choices, position in chosen)
 
     def _of_text(self, text: str) -> int:
-        longest = self.length * (max(map(len, self.choices)) + _JSON_OVERHEAD) + _JSON_OVERHEAD
-        if len(text) > longest:
+        if len(text) > self._longest:
             raise SpellingError(f"an architecture of {len(text)} characters; none is that long")
         if self.digits is not None and len(text) == self.length and set(text) <= set(self.digits):
             return self._counted([self.digits.index(digit) for digit in text])
@@ -219,7 +241,7 @@ class Product:
             return in_range(int(text[:MOST_DIGITS]), self.size)
         if text.startswith("["):
             return self._of_list(_listed(text))
-        if _SEPARATOR in text or text in self.choices:
+        if _SEPARATOR in text or text in self.places[0]:
             return self._of_list(text.split(_SEPARATOR))
         raise SpellingError(
             f"{shown(text)} is no architecture: write it like {self._text(self._example)}, an "
@@ -230,12 +252,12 @@ class Product:
         if len(choices) != self.length:
             raise SpellingError(f"{len(choices)} choices; an architecture has {self.length}")
         positions = []
-        for place, choice in enumerate(choices):
-            known = type(choice) in (int, str)
-            position = self._places.get(choice) if known else None
+        for place, (choice, known) in enumerate(zip(choices, self._read_at, strict=True)):
+            position = known.get(choice) if type(choice) in (int, str) else None
             if position is None:
                 raise SpellingError(
-                    f"{shown(choice)} at place {place}; there may be {', '.join(self.choices)}"
+                    f"{shown(choice)} at place {place}; there may be "
+                    f"{', '.join(self.places[place])}"
                 )
             positions.append(position)
         return self._counted(positions)
@@ -261,6 +283,18 @@ class Product:
         places = [place for group in equal.within for place in group]
         if len(set(places)) != len(places) or not all(0 <= place < self.length for place in places):
             raise SpecError(f"space: equal within {shown(equal.within)}: not places, each once")
+
+
+def _positions_of(choices: Sequence[str]) -> dict[Any, int]:
+    """Return the positions of choices by name and number.
+
+    A number is a position, unless a name is a number: then it means the choice of that name.
+    """
+    by_name: dict[Any, int] = {name: place for place, name in enumerate(choices)}
+    numbers = [name for name in choices if name.isdecimal()]
+    if numbers:
+        return by_name | {int(name): by_name[name] for name in numbers}
+    return by_name | {place: place for place in range(len(choices))}
 
 
 def _check_choices(choices: tuple[str, ...]) -> None:

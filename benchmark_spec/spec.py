@@ -201,6 +201,11 @@ class Stat:
                     f"{self.name}: unknown unit {shown(unit)}; known are {', '.join(UNITS)}"
                 )
 
+    def better_within(self, part: Mapping[str, Any]) -> Better:
+        """Return which way is better in a part, whose values are given by axis."""
+        by_axis = (by.get(str(part.get(axis))) for axis, by in self.better_by.items())
+        return next((better for better in by_axis if better is not None), self.better)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:

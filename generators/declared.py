@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from generators.raw.table_files import raw_tables
 from generators.raw.table_records import Record, records_of
 from generators.raw.value_paths import value_at
 from generators.sample.declared import read_sample, sample_of
-from generators.source import Progress, identified, silent
+from generators.source import Progress, identified, identify, silent
 from safe_pickle import ArchiveError
 
 __all__ = ["generate_table"]
@@ -95,11 +96,16 @@ def _records(declared: Declaration, raw: Path) -> Iterator[Record]:
 
 
 def _check_digest(declared: Declaration, digest: str, raw: Path, *, given: bool) -> None:
-    """Compare a published file with the digest that the declaration has of it."""
-    known = {file.name: file.sha256 for file in declared.spec.raw_files}
-    right = known.get(raw.name)
-    if given and right is not None and right != digest:
-        raise ArchiveError(f"{raw.name} has SHA-256 {digest}; the declaration says {right}")
+    """Compare published files with the digests that the declaration has of them."""
+    for file in declared.spec.raw_files if given else ():
+        inside = raw / file.name
+        if file.sha256 is None or not (raw.name == file.name or inside.is_file()):
+            continue
+        found = digest if raw.name == file.name else identify(inside).sha256
+        if found != file.sha256:
+            raise ArchiveError(
+                f"{file.name} has SHA-256 {found}; the declaration says {file.sha256}"
+            )
 
 
 @dataclass
@@ -263,6 +269,8 @@ class _Rows:
                 )
 
     def _check_golden(self, space: OpenSpace) -> None:
+        present = {key[1:-1] for key in self._runs}
+        checked = 0
         for golden in self.declared.checks.golden:
             try:
                 number = space.number(golden.arch)
@@ -271,6 +279,9 @@ class _Rows:
             spec = self.declared.spec
             wanted = {axis.name: golden.part.get(axis.name, axis.values[0]) for axis in spec.axes}
             codes = self._part_codes(wanted, "golden")
+            if tuple(codes) not in present:
+                continue
+            checked += 1
             identity = space.names(number)["arch_str"] if self._listed else number
             runs = [
                 values[self._stats.index(golden.stat)]
@@ -282,6 +293,8 @@ class _Rows:
                 raise ArchiveError(
                     f"{golden.stat} of {golden.arch} is {mean}, published is {golden.value}"
                 )
+        if not checked:
+            raise ArchiveError("no published figure is of the parts that the raw files have")
 
 
 def _spelling(record: Record, declared: Declaration) -> Any:
@@ -292,6 +305,8 @@ def _spelling(record: Record, declared: Declaration) -> Any:
         found = int(found)
     if not arch.choices and arch.order is None:
         return found
+    if type(found) is int and arch.order is not None:
+        found = [int(digit) for digit in f"{found:0{len(arch.order)}}"] if found >= 0 else found
     numbers = _WHOLE.findall(found) if isinstance(found, str) else found
     if not isinstance(numbers, list | tuple):
         raise ArchiveError(f"{record.where}: {shown(found)} is no tuple of choices")
@@ -319,7 +334,28 @@ def _part_value(record: Record, said: str | int, values: tuple[Any, ...]) -> Any
     found = _found(record, str(said))
     if isinstance(found, str) and values and isinstance(values[0], int):
         return int(found) if _WHOLE.fullmatch(found) else found
-    return found.lower() if isinstance(found, str) else found
+    text = found.lower() if isinstance(found, str) else found
+    if said == "$file" and text not in values:
+        return _part_named(text, values, record.where)
+    return text
+
+
+def _part_named(file: str, values: tuple[Any, ...], where: str) -> Any:
+    """Return the one value of an axis that the name of a file has as a word of it.
+
+    Raises:
+        ArchiveError: It has several.
+    """
+    words = [value for value in values if _is_word(str(value), file)]
+    if len(words) > 1:
+        raise ArchiveError(f"{where}: the name of the file has {' and '.join(words)} in it")
+    return words[0] if words else file
+
+
+@lru_cache(maxsize=1_024)
+def _is_word(word: str, text: str) -> bool:
+    """Return whether a text has a word between anything but letters and digits."""
+    return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", text) is not None
 
 
 def _label(record: Record, path: str) -> int:

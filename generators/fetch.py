@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import httpx
 
+from benchmark_spec.declaration import read_declaration, shipped_declarations
 from generators.source import Progress, silent
 from missing_extra import MissingExtraError, needs
 
@@ -36,11 +37,13 @@ class RawFile:
         name: Its name, there and on a mirror.
         url: Its address; None where it can only be fetched by hand.
         page: Where people find it.
+        sha256: Its digest; None where none is known.
     """
 
     name: str
     url: str | None = None
     page: str
+    sha256: str | None = None
 
 
 _NASBENCH101: Final = "https://github.com/google-research/nasbench"
@@ -130,12 +133,12 @@ def fetch(
     """Download a raw archive unless it is there already.
 
     Args:
-        benchmark: The benchmark.
+        benchmark: The benchmark, or a declared table that comes with the program.
         out: Folder of the archive; made when missing.
         name: Which of its files; the usual one by default.
         mirror: Address of a folder that has the file under its published name.
-        sha256: Its digest, where one is known: hexadecimal. By default the one recorded when it was
-            downloaded before, if it was.
+        sha256: Its digest, where one is known: hexadecimal. By default the one that its declaration
+            has, or was recorded when it was downloaded before.
         progress: Told how many megabytes are there.
 
     Raises:
@@ -151,7 +154,7 @@ def fetch(
         httpx.URL(url).host  # noqa: B018 - what a name beyond ASCII may be is looked at here
     except (httpx.InvalidURL, ValueError) as error:
         raise _unreachable(benchmark, url, error) from error
-    known = sha256 or (_recorded(record) if target.exists() else None)
+    known = sha256 or file.sha256 or (_recorded(record) if target.exists() else None)
     try:
         pooch.retrieve(
             url,
@@ -182,7 +185,7 @@ def _pooch() -> Any:
 
 
 def _chosen(benchmark: str, name: str | None) -> RawFile:
-    files = RAW_FILES[benchmark]
+    files = RAW_FILES[benchmark] if benchmark in RAW_FILES else _declared(benchmark)
     if name is None:
         return files[0]
     for file in files:
@@ -190,6 +193,14 @@ def _chosen(benchmark: str, name: str | None) -> RawFile:
             return file
     known = ", ".join(file.name for file in files)
     raise FetchError(f"{benchmark} has no file {name!r:.80}; known are {known}")
+
+
+def _declared(table: str) -> list[RawFile]:
+    """Return the files of a declared table that comes with the program."""
+    spec = read_declaration(shipped_declarations()[table]).spec
+    return [
+        RawFile(name=file.name, page=spec.homepage, sha256=file.sha256) for file in spec.raw_files
+    ]
 
 
 def _address(benchmark: str, file: RawFile, mirror: str | None) -> str:

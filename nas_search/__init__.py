@@ -19,6 +19,7 @@ proxies/     zero-cost scores of untrained networks
 from __future__ import annotations
 
 from nas_search.problems import (
+    DeclaredProblem,
     FiguresProblem,
     FunctionProblem,
     ServiceTraining,
@@ -30,6 +31,7 @@ from nas_search.study import Budget, Study, StudyFile
 
 __all__ = [
     "Budget",
+    "DeclaredProblem",
     "FiguresProblem",
     "FunctionProblem",
     "ServiceTraining",

@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final, Self
 
+from benchmark_spec.published import PUBLISHED
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import check_known
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
 
-__all__ = ["NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
+__all__ = ["DECLARED", "NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
 
 PARTS: Final = ("problem", "strategy", "budget")
 TABLE: Final[tuple[str, ...]] = (
@@ -21,6 +22,12 @@ TABLE: Final[tuple[str, ...]] = (
     *("evaluation_time", "continue_training", "free_repeats", "reference"),
 )
 """Arguments of `TableProblem`, and the reference point of a study."""
+
+DECLARED: Final[tuple[str, ...]] = (
+    *("benchmark", "dataset", "num_epochs", "part", "objectives", "bounds", "free_repeats"),
+    "reference",
+)
+"""Arguments of `DeclaredProblem`, those of other axes in `part`, and the reference point."""
 
 NDS: Final[tuple[str, ...]] = (
     *("benchmark", "proposer", "dataset", "generator", "objectives", "bounds", "reference"),
@@ -91,12 +98,14 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
         raise ProblemError(
             f"{lines.place('problem', 'space')}a problem has a benchmark or a space, not both"
         )
-    known = NETWORKS if "space" in problem else TABLE
+    what, known = "argument of the problem", NETWORKS if "space" in problem else TABLE
     if problem.get("benchmark") == "nds":
         known = NDS
+    elif "benchmark" in problem and str(problem["benchmark"]) not in PUBLISHED:
+        what, known = "argument of a problem on a declared table", DECLARED
     if "space" not in problem and "benchmark" not in problem:
         known = tuple(dict.fromkeys((*TABLE, *NETWORKS)))
-    _check(lines, ("problem",), "argument of the problem", problem, known)
+    _check(lines, ("problem",), what, problem, known)
     if isinstance(recipe := problem.get("recipe"), dict):
         # Not at the top: searches on tables need no spaces.
         from nas_search.recipe import Recipe

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from benchmark_spec.published import PUBLISHED
 from nas_search.contract import Strategy
 from nas_search.errors import ProblemError
-from nas_search.problems import Problem, TableProblem, nds_problem
-from nas_search.specification.keys import TABLE, KeyLines, check_keys
+from nas_search.problems import DeclaredProblem, Problem, TableProblem, nds_problem
+from nas_search.specification.keys import DECLARED, TABLE, KeyLines, check_keys
 from nas_search.strategies import strategy_from
 from nas_search.study.budget import Budget
 from nas_search.study.history import StudyFile
@@ -43,7 +44,8 @@ class Specification:
     """What a search is.
 
     Args:
-        problem: `benchmark` and arguments of `TableProblem` by name; or `space`, its `arguments`,
+        problem: `benchmark` and arguments of `TableProblem`, or for a declared table of
+            `DeclaredProblem`, by name; or `space`, its `arguments`,
             `dataset` and how networks are trained or scored.
         strategy: `name`, and settings.
         budget: Limits of `Budget` by name.
@@ -94,14 +96,15 @@ class Specification:
         if written := study.spec.get("specification"):
             folder = Path(written["folder"])
             return cls(written["problem"], written["strategy"], budget, folder, workers)
-        if problem["kind"] != "table":
+        if problem["kind"] not in {"table", "declared"}:
             raise ProblemError(
                 f"the study is of a {problem['kind']}: go on with it from the program that made it"
             )
         objectives = [
             ("" if one["maximise"] else "-") + one["metric"] for one in problem["objectives"]
         ]
-        arguments = {name: problem[name] for name in TABLE if name in problem} | {
+        known = TABLE if problem["kind"] == "table" else DECLARED
+        arguments = {name: problem[name] for name in known if name in problem} | {
             "objectives": objectives
         }
         settings = {"name": strategy["name"], **strategy["settings"]}
@@ -169,7 +172,14 @@ class Specification:
             if "proposer" not in arguments:
                 raise ProblemError("a problem on nds needs a proposer: whose design space it is")
             return nds_problem(bench, **arguments)
-        return TableProblem(bench, **arguments)
+        if str(arguments["benchmark"]) in PUBLISHED:
+            return TableProblem(bench, **arguments)
+        part = arguments.pop("part", {})
+        if not isinstance(part, Mapping):
+            raise ProblemError(f"part has a value by axis, not {part!r:.80}")
+        for name in part.keys() & arguments.keys():
+            raise ProblemError(f"{name} is stated twice: in part, and beside it")
+        return DeclaredProblem(bench, **arguments, **part)
 
     def make_strategy(self, problem: Problem | None = None) -> Strategy:
         """Return a new strategy.

@@ -30,10 +30,15 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _known_benchmark(name: str) -> str:
+    from benchmark_spec.declaration import shipped_declarations
     from generators.registry import GENERATORS
 
-    if name not in GENERATORS:
-        raise typer.BadParameter(f"{name!r} is unknown; known are {', '.join(GENERATORS)}")
+    known = (*GENERATORS, *shipped_declarations())
+    if name not in known:
+        raise typer.BadParameter(
+            f"{name!r:.80} is unknown; known are {', '.join(known)}, and with --table any table "
+            "that a file declares"
+        )
     return name
 
 
@@ -67,7 +72,8 @@ def fetch(
     """Download a raw archive, going on where a download broke off.
 
     The file is in place only when it is complete. Its digest is written beside it, and compared
-    with --sha256 if given; no digest is published for any of the files.
+    with --sha256 if given, or with that of the declaration of a table that comes with the program;
+    no digest is published for the others.
     """
     from generators import fetch as fetching
 
@@ -223,6 +229,12 @@ def _sample_tables(
 
     for table in tables:
         path = shipped_declarations().get(table, Path(table))
+        if not path.is_file():
+            raise typer.BadParameter(
+                f"there is no declaration {table!r:.200}; the program has "
+                f"{', '.join(shipped_declarations())}",
+                param_hint="--table",
+            )
         declared = read_declaration(path)
         sample = write_table_sample(declared, directory, architectures=architectures, seed=seed)
         if convert is None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from declared_tables import RAW, rows, written_declaration
 from measuring import unmeasured
 
 from bench_client import BenchClient, BenchmarkNotInstalledError, InvalidRequestError
 from bench_client.compat_optuna import Objective, objective
+from generators.declared import generate_table
 from generators.hw_nas_bench import generate as generate_costs
 from generators.nasbench201 import generate as generate_nasbench201
 from generators.natssss import generate as generate_natssss
@@ -212,11 +214,59 @@ class TestPruning:
         assert trial.user_attrs["training_time"] == curves.training_time[0]
 
 
+class TestDeclaredTables:
+    @pytest.fixture
+    def tables(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchClient]:
+        folder = tmp_path_factory.mktemp("declared")
+        (folder / "runs.csv").write_bytes(RAW["csv"][1](rows()))
+        generate_table(written_declaration(folder), folder / "runs.csv", folder)
+        with BenchClient.local(folder) as client:
+            yield client
+
+    def test_every_choice_at_a_place_is_a_parameter(self, tables: BenchClient) -> None:
+        search = objective(tables, "tiny-table", "two", 12, ["test_acc", "loss"])
+        assert search.directions == ["maximize", "minimize"]
+        choices = ["skip", "conv", "pool"]
+        assert {name: list(found) for name, found in search.choices.items()} == {
+            f"choice{place}": choices for place in (1, 2, 3)
+        }
+        chosen = {"choice1": "pool", "choice2": "skip", "choice3": "conv"}
+        (trial,) = tried(search, chosen).trials
+        (mean,) = tables.query("tiny-table", "pool|skip|conv", "two", reduction="mean")
+        assert trial.values == [mean.test_acc, mean.loss]
+        assert trial.user_attrs == {"arch": "pool|skip|conv", "training_time": None}
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"dataset": None}, "say which dataset of tiny-table: one, two"),
+            ({"dataset": "three"}, "has no dataset 'three'; it has one, two"),
+            ({"num_epochs": 13}, "has no num_epochs 13; it has 12"),
+            ({"task": "sleep"}, "has no axis 'task'; it has dataset, num_epochs"),
+            ({"metric": "accuracy"}, "metric 'accuracy'; known are"),
+            ({"report": True}, "curves have none of tiny-table"),
+        ],
+    )
+    def test_what_it_has_not_is_refused(
+        self, change: dict[str, Any], message: str, tables: BenchClient
+    ) -> None:
+        asked = {"benchmark": "tiny-table", "dataset": "one", "num_epochs": None} | change
+        with pytest.raises(InvalidRequestError, match=message):
+            objective(tables, **{"metric": "test_acc", **asked})
+
+    def test_a_table_that_is_not_there_is_told(self, tables: BenchClient) -> None:
+        with pytest.raises(BenchmarkNotInstalledError, match="other-table"):
+            objective(tables, "other-table", None, None)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"benchmark": "nds"}, "no objective for benchmark 'nds'; there are for nasbench101"),
+            (
+                {"benchmark": "nds"},
+                "no objective for benchmark 'nds': .*; there are for nasbench101",
+            ),
             ({"dataset": "svhn"}, "dataset 'svhn' is none of"),
             ({"dataset": None}, "dataset None is none of"),
             ({"num_epochs": 90}, r"num_epochs 90 is none of \[12, 200\]"),

@@ -38,9 +38,10 @@ def test_an_unknown_benchmark_is_told_the_known_ones(catalog: Catalog) -> None:
     assert all(name in str(e.value) for name in BENCHMARKS)
 
 
-def test_one_that_is_not_installed_says_how_to_install_it(tmp_path: Path) -> None:
-    with pytest.raises(UnknownBenchmarkError, match="nbs generate nasbench201 RAW"):
-        Catalog(tmp_path)["nasbench201"]
+@pytest.mark.parametrize("name", ["nasbench201", "nasbenchmacro"])
+def test_one_that_is_not_installed_says_how_to_install_it(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnknownBenchmarkError, match=f"nbs generate {name} RAW"):
+        Catalog(tmp_path)[name]
 
 
 def test_a_missing_folder_holds_nothing(tmp_path: Path) -> None:

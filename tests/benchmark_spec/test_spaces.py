@@ -24,8 +24,11 @@ MACRO = Product(
 
 @st.composite
 def products(draw: st.DrawFn) -> Product:
-    choices = tuple(draw(st.lists(NAMES, min_size=2, max_size=6, unique=True)))
+    named = st.lists(NAMES, min_size=2, max_size=6, unique=True).map(tuple)
+    choices = draw(named)
     length = draw(st.integers(1, 6))
+    if draw(st.booleans()):
+        return Product(length=length + 1, choices=tuple(draw(named) for _ in range(length + 1)))
     digits = "abcdef"[: len(choices)] if draw(st.booleans()) else None
     try:
         return Product(length=length, choices=choices, digits=digits)
@@ -48,7 +51,7 @@ def test_neighbors_are_symmetric_and_differ_in_one_place(
 ) -> None:
     number = data.draw(st.integers(0, space.size - 1))
     found = space.neighbors(number)
-    assert len(set(found)) == len(found) == space.length * (len(space.choices) - 1)
+    assert len(set(found)) == len(found) == sum(len(choices) - 1 for choices in space.places)
     arch = space.names(number)["arch"]
     for other in found:
         differing = zip(arch, space.names(other)["arch"], strict=True)
@@ -109,6 +112,11 @@ def test_digits_and_an_index_are_told_apart_by_their_number() -> None:
         ({"length": 24, "choices": ("a", "b")}, "listed"),
         ({"length": 2, "choices": ("a", "a")}, "each once"),
         ({"length": 2, "choices": ("a", "b|c")}, "no name"),
+        ({"length": 2, "choices": ()}, "two or more"),
+        ({"length": 3, "choices": (("a", "b"), ("c", "d"))}, "each of 3 places"),
+        ({"length": 2, "choices": ("a", ("c", "d"))}, "each of 2 places"),
+        ({"length": 2, "choices": (("a", "b"), ("c",))}, "two or more"),
+        ({"length": 2, "choices": (("a", "b"), ("c", "d")), "digits": "xy"}, "same choices"),
         ({"length": 2, "choices": ("a", "b"), "digits": "xx"}, "one for each"),
         ({"length": 2, "choices": ("a", "b"), "equal": Equal(within=((0, 2),), drop="a")}, "place"),
         ({"length": 2, "choices": ("a", "b"), "equal": Equal(within=((0, 1),), drop="c")}, "drops"),

@@ -209,9 +209,8 @@ def test_a_name_of_the_program_is_refused(tmp_path: Path) -> None:
         generate_table(declaration, declaration, tmp_path)
 
 
-@pytest.mark.parametrize("name", [*shipped_declarations(), "tiny"])
-def test_a_sample_is_made_without_a_line_of_code(tmp_path: Path, name: str) -> None:
-    path = shipped_declarations().get(name) or written_declaration(tmp_path)
+def test_a_sample_is_made_without_a_line_of_code(tmp_path: Path) -> None:
+    path = written_declaration(tmp_path)
     declared = read_declaration(path)
     sample = write_table_sample(declared, tmp_path / "raw", architectures=12, seed=3)
     again = write_table_sample(declared, tmp_path / "raw2", architectures=12, seed=3)
@@ -323,3 +322,38 @@ def test_latencies_are_those_of_each_device(shared: Path, tmp_path: Path) -> Non
     agreement = spearman(latency, np.array(costs))
     assert agreement == pytest.approx(1.0)
     catalog.close()
+
+
+def of_files(tmp_path: Path, *names: str) -> Path:
+    """Write the runs of each data set into a file of a name, and what reads them."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for name, data in zip(names, ("one", "two"), strict=False):
+        (folder / name).write_bytes(RAW["csv"][1]([row for row in rows() if row["data"] == data]))
+    return written_declaration(tmp_path, ('{ dataset = "data" }', '{ dataset = "$file" }'))
+
+
+def test_a_part_may_be_a_word_of_the_name_of_a_file(tmp_path: Path) -> None:
+    declaration = of_files(tmp_path, "runs--one--0.csv", "Two.csv")
+    provenance = generate_table(declaration, tmp_path / "raw", tmp_path)
+    assert provenance.contents["runs"] == len(rows())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("one_two.csv", "has one and two in it"),
+        ("someone.csv", "dataset 'someone' is none of one, two"),
+    ],
+)
+def test_a_name_of_a_file_that_says_no_part_is_told(tmp_path: Path, name: str, told: str) -> None:
+    with pytest.raises(ArchiveError, match=told):
+        generate_table(of_files(tmp_path, name), tmp_path / "raw", tmp_path)
+
+
+def test_published_figures_of_other_parts_are_no_proof(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_bytes(
+        RAW["csv"][1]([row for row in rows() if row["data"] == "two"])
+    )
+    with pytest.raises(ArchiveError, match="no published figure is of the parts"):
+        generate_table(written_declaration(tmp_path), tmp_path / "runs.csv", tmp_path)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from lying_server import answer, lying
 
+from benchmark_spec.declaration import read_declaration, shipped_declarations
 from generators.fetch import RAW_FILES, FetchError, fetch
 from generators.registry import GENERATORS
 
@@ -28,6 +29,7 @@ class Mirror:
     """What a server does, and what it was asked."""
 
     content: bytes = CONTENT
+    name: str = NAME
     etag: str | None = '"one"'
     cut: int | None = None
     ranges: bool = True
@@ -47,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         mirror = self.mirror
         asked = {name.lower(): value for name, value in self.headers.items()}
         mirror.received.append(asked)
-        if self.path != f"/raw/{NAME}":
+        if self.path != f"/raw/{mirror.name}":
             self.send_response(404)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -203,6 +205,19 @@ def test_a_file_is_chosen_by_its_name(mirror: Mirror, tmp_path: Path) -> None:
         fetch("nasbench101", tmp_path, name="nasbench_only108.tfrecord", mirror=mirror.url)
     with pytest.raises(FetchError, match="known are nasbench_full"):
         fetch("nasbench101", tmp_path, name="other.tfrecord", mirror=mirror.url)
+
+
+def test_files_of_declared_tables_have_the_digests_of_their_declarations(
+    mirror: Mirror, tmp_path: Path
+) -> None:
+    with pytest.raises(FetchError, match=r"by hand from https://github\.com/xiusu") as caught:
+        fetch("nasbenchmacro", tmp_path)
+    assert "nbs generate nasbenchmacro" in str(caught.value)
+    (named,) = read_declaration(shipped_declarations()["nasbenchmacro"]).spec.raw_files
+    mirror.name = named.name
+    with pytest.raises(FetchError, match=f"has another digest than {named.sha256}"):
+        fetch("nasbenchmacro", tmp_path, mirror=mirror.url)
+    assert not (tmp_path / named.name).exists()
 
 
 def test_everything_that_is_generated_has_its_raw_files() -> None:

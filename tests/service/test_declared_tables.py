@@ -6,7 +6,6 @@ nowhere but here and in the declaration.
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -23,7 +22,7 @@ import pytest
 from bench_server import BenchServer, ending_together
 from declared_tables import RAW, archs, rows, written_declaration
 
-from bench_client import AsyncBenchClient, BenchClient
+from bench_client import BenchClient
 from bench_client.errors import (
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
@@ -159,20 +158,6 @@ def test_what_cannot_be_asked_is_told(
 ) -> None:
     with pytest.raises(error, match=told):
         ask(bench)
-
-
-def test_awaited_answers_are_the_same(folder: Path, url: str) -> None:
-    async def asked(client: AsyncBenchClient) -> Any:
-        async with client:
-            return await client.query(NAME, 7), await client.top(
-                NAME, metric="test_acc", dataset="one"
-            )
-
-    over_http = asyncio.run(asked(AsyncBenchClient(url)))
-    local = asyncio.run(asked(AsyncBenchClient.local(folder)))
-    assert [[item.model_dump() for item in items] for items in over_http] == [
-        [item.model_dump() for item in items] for items in local
-    ]
 
 
 def test_a_frame_has_a_column_for_each_place(bench: BenchClient) -> None:

@@ -104,6 +104,10 @@ class TestMetrics:
         [
             (lambda b: b.top("nasbench201", metric="my-scores.x", **PART), "known are .*my-scores"),
             (
+                lambda b: b.top("nasbench201", metric="zero-cost-201.synflow", **PART),
+                "of zero-cost-201, which is not installed: .*`nbs generate zero-cost-201 RAW`",
+            ),
+            (
                 lambda b: b.top(
                     "nasbench201", metric="my-scores.score", dataset="cifar100", num_epochs=200
                 ),

@@ -1,0 +1,131 @@
+"""Problems on a declared table: all its figures are asked for once, then looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
+from bench_client.parts import part_named
+from benchmark_spec import BenchmarkSpec
+from benchmark_spec.spec import AxisValue
+from nas_search.contract import Domain
+from nas_search.domains.declared import declared_domain
+from nas_search.errors import ProblemError
+from nas_search.problems.figures import FiguresProblem
+from nas_search.problems.goals import Bounds
+
+__all__ = ["DeclaredProblem"]
+
+_KNOWN: Final = ("parameters", "flops", "latency")
+"""What is known of an architecture before it is trained, where a table has it."""
+
+_CHARGED: Final = "training_time"
+"""The statistic that drives the simulated clock, where a table has it."""
+
+_USUAL: Final = "valid_acc"
+
+
+class DeclaredProblem(FiguresProblem):
+    """Searches a declared table, such as `nasbenchmacro`; nothing is trained.
+
+    Figures are means over the runs of an architecture. Where architectures are a list, strategies
+    that change them are refused. Trials cost the `training_time` of the table; where none is
+    recorded, they cost nothing.
+
+    Args:
+        bench: Whom to ask.
+        benchmark: Name of the table.
+        objectives: Names of its statistics; those of which less is better are minimised, and `-`
+            in front minimises whatever it is. None: `valid_acc`, if the table has it.
+        bounds: By statistic, least and greatest value. Those of `parameters`, `flops` and `latency`
+            are met by every trial; of the others, trials beyond are infeasible.
+        free_repeats: Whether an evaluation that comes again costs nothing.
+        part: Values of the axes of the table by name, such as `dataset="cora"`; one that has a
+            single value need not be named.
+
+    Raises:
+        ProblemError: An argument means nothing, or the table has no such figures.
+        BenchError: The question was not answered.
+    """
+
+    def __init__(
+        self,
+        bench: BenchClient,
+        benchmark: str,
+        *,
+        objectives: Sequence[str] | None = None,
+        bounds: Bounds | None = None,
+        free_repeats: bool = False,
+        **part: Any,
+    ) -> None:
+        self.benchmark = benchmark
+        self._info = bench.benchmark(benchmark)
+        self._table = _description(self._info)
+        try:
+            self.part = part_named(self._table, part)
+        except InvalidRequestError as error:
+            raise ProblemError(str(error)) from error
+        figures = _figures(bench, self._table, self.part)
+        names = [stat.name for stat in self._table.stats]
+        if objectives is None and _USUAL not in names:
+            raise ProblemError(f"say which objectives of {benchmark}: some of {', '.join(names)}")
+        asked = [_USUAL] if objectives is None else objectives
+        super().__init__(
+            None,
+            figures,
+            objectives=asked if isinstance(asked, str) else list(map(self._directed, asked)),
+            bounds=bounds,
+            known=[name for name in _KNOWN if any(name in row for row in figures.values())],
+            free_repeats=free_repeats,
+        )
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What makes the problem: the table, by the digest of its content, and what is sought."""
+        return {
+            "kind": "declared",
+            "benchmark": self.benchmark,
+            "content_digest": self._info.provenance.content_digest,
+            "part": self.part,
+            "fidelities": [],
+            "free_repeats": self.free_repeats,
+            **self.goals.spec,
+        }
+
+    def _plain_domain(self) -> Domain:
+        return declared_domain(self._table.declared_space, list(self._rows))
+
+    def _directed(self, objective: Any) -> Any:
+        """Return an objective with `-` in front where less of it is better."""
+        stat = self._table.stat(objective)
+        if stat is None:
+            return objective
+        return objective if stat.better_within(self.part) == "larger" else f"-{objective}"
+
+
+def _description(info: BenchmarkInfo) -> BenchmarkSpec:
+    if info.spec is None:
+        raise ProblemError(f"{info.name} is no table that can be searched: it records no runs")
+    return BenchmarkSpec.of_json(info.spec)
+
+
+def _figures(
+    bench: BenchClient, table: BenchmarkSpec, part: Mapping[str, AxisValue]
+) -> dict[str, dict[str, float]]:
+    """Return what is recorded of every architecture, by its string."""
+    reduction: Any = {} if table.label is None else {"reduction": "mean"}
+    figures = {}
+    for item in bench.query(table.name, **part, **reduction):
+        row = {
+            stat.name: float(value)
+            for stat in table.stats
+            if (value := getattr(item, stat.name)) is not None
+        }
+        if _CHARGED in row:
+            row["seconds"] = row[_CHARGED]
+        figures[item.config.arch_str] = row
+    if not figures:
+        told = ", ".join(f"{axis} {value}" for axis, value in part.items())
+        raise ProblemError(f"{table.name} has recorded nothing of {told or 'any architecture'}")
+    return figures

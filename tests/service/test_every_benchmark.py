@@ -1,0 +1,207 @@
+"""What holds of every benchmark and table that the program knows: published specs, declarations.
+
+A new declaration is in here by lying in its folder. Figures are made up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import random
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from bench_server import BenchServer, ending_together
+from made_once import made_once
+from pydantic import BaseModel
+
+from bench_client import AsyncBenchClient, BenchClient
+from bench_client.errors import BenchError
+from benchmark_db.verify import verify_database
+from benchmark_spec import BenchmarkSpec
+from benchmark_spec.declaration import read_declaration, shipped_declarations
+from benchmark_spec.published import PUBLISHED
+from generators.declared import generate_table
+from generators.sample.declared import write_table_sample
+
+SPECS: Final[Mapping[str, BenchmarkSpec]] = {
+    **PUBLISHED,
+    **{name: read_declaration(path).spec for name, path in shipped_declarations().items()},
+}
+REFUSED: Final[Mapping[str, set[str]]] = {
+    # It measures another benchmark's architectures.
+    "hw-nas-bench": {"neighbors"},
+    # Its networks were trained in several ways, and are a sample; its query names them by model and
+    # cell (test_nds_api.py), so that one spelling alone is refused.
+    "nds": {"query", "many", "rank", "neighbors"},
+    # Its architectures are a list.
+    "transnasbench-macro": {"neighbors"},
+}
+"""Which questions have no answer."""
+
+Questions = dict[str, Callable[[Any], Any]]
+pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
+
+
+def written_sample(name: str, folder: Path) -> Path:
+    declared = read_declaration(shipped_declarations()[name])
+    return write_table_sample(declared, folder, architectures=24, seed=5)
+
+
+@pytest.fixture(scope="session")
+def folder(every_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of each; not to be written to."""
+
+    def make(folder: Path) -> None:
+        for path in every_sample.glob("*.db"):
+            (folder / path.name).hardlink_to(path)
+        for name, path in shipped_declarations().items():
+            generate_table(path, written_sample(name, folder / "raw"), folder)
+
+    return made_once(tmp_path_factory, "every-benchmark", make)
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ending_together() as start:
+        yield start(BenchServer(tmp_path_factory.mktemp("server"), folder)).url
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path) -> Iterator[BenchClient]:
+    with BenchClient.local(folder) as client:
+        yield client
+
+
+def rows_of(local: BenchClient, name: str) -> Any:
+    return local.hardware_nb201() if name == "hw-nas-bench" else local.query(name)
+
+
+def part_of(row: Any, spec: BenchmarkSpec) -> dict[str, Any]:
+    """Return the part that a row is of, by the axes that a question must name."""
+    if spec.name == "nds":
+        return {"dataset": row.config.dataset}
+    return {axis.name: getattr(row.config, axis.name) for axis in spec.axes if not axis.implied}
+
+
+def arch_of(row: Any) -> Any:
+    names = row.config.model_dump()
+    found = next((names[key] for key in ("arch_str", "hash") if key in names), None)
+    return [names["model_spec"], names["cell_spec"]] if found is None else found
+
+
+def questions_about(name: str, local: BenchClient) -> Questions:
+    """Return every question that all benchmarks have, of a part that is recorded."""
+    spec = SPECS[name]
+    row = rows_of(local, name)[0]
+    part, arch = part_of(row, spec), arch_of(row)
+    recorded = [stat.name for stat in spec.stats if getattr(row, stat.name, None) is not None]
+    x, y = recorded[0], recorded[-1]
+    return {
+        "info": lambda b: b.benchmark(name),
+        "query": lambda b: b.query(name, arch),
+        "reduced": lambda b: b.query(name, reduction="mean", **part),
+        "many": lambda b: b.query_many(name, [arch], **part),
+        "top": lambda b: b.top(name, metric=x, n=3, **part),
+        "bounded": lambda b: b.top(name, metric=x, n=3, **part, **{f"max_{y}": 1e9}),
+        "pareto": lambda b: b.pareto(name, x=x, y=y, **part),
+        "rank": lambda b: b.rank(name, arch, metric=x, **part),
+        "distribution": lambda b: b.distribution(name, metric=x, points=5, **part),
+        "correlation": lambda b: b.correlation(name, x=x, y=y, resamples=5, **part),
+        "random": lambda b: b.random(name, n=5, seed=3),
+        "neighbors": lambda b: b.neighbors(name, arch),
+        "malformed": lambda b: b.query_many(name, ["no architecture"]),
+        "unknown": lambda b: b.top(name, metric="beauty", **part),
+    }
+
+
+def plain(answer: Any) -> Any:
+    if isinstance(answer, BaseModel):
+        return answer.model_dump()
+    return [plain(one) for one in answer] if isinstance(answer, list) else answer
+
+
+def outcome(ask: Callable[[], Any]) -> Any:
+    """Return what an answer says, or the kind of the error."""
+    try:
+        return plain(ask())
+    except (BenchError, TypeError) as error:
+        return type(error)
+
+
+async def awaited(client: AsyncBenchClient, questions: Questions) -> dict[str, Any]:
+    found = {}
+    async with client:
+        for topic, question in questions.items():
+            try:
+                found[topic] = plain(await question(client))
+            except (BenchError, TypeError) as error:
+                found[topic] = type(error)
+    return found
+
+
+@pytest.mark.parametrize("name", SPECS)
+class TestEveryBenchmark:
+    def test_is_answered_alike_in_every_mode(
+        self, name: str, folder: Path, url: str, local: BenchClient
+    ) -> None:
+        questions = questions_about(name, local)
+        if name == "hw-nas-bench":
+            # It is no benchmark: over HTTP there is no such address, locally no such question.
+            questions = {topic: questions[topic] for topic in ("info", "query")}
+        answers = {topic: outcome(lambda q=q: q(local)) for topic, q in questions.items()}
+        refused = {topic for topic, answer in answers.items() if isinstance(answer, type)}
+        wanted = REFUSED.get(name, set()) | {"malformed", "unknown"}
+        assert refused == wanted & questions.keys()
+        with BenchClient(url) as client:
+            over_http = {topic: outcome(lambda q=q: q(client)) for topic, q in questions.items()}
+        assert over_http == answers
+        assert asyncio.run(awaited(AsyncBenchClient(url), questions)) == answers
+        assert asyncio.run(awaited(AsyncBenchClient.local(folder), questions)) == answers
+
+    def test_is_described_as_its_spec_says(self, name: str, local: BenchClient) -> None:
+        spec, info = SPECS[name], local.benchmark(name)
+        fields = {field.name: field for field in info.fields}
+        for stat in spec.stats:
+            assert fields[stat.name].unit == stat.unit
+        assert info.provenance.synthetic
+
+    def test_what_is_exported_is_what_is_answered(self, name: str, local: BenchClient) -> None:
+        file = io.BytesIO()
+        local.export_to(file, name, format="csv")
+        exported = list(csv.DictReader(io.StringIO(file.getvalue().decode())))
+        answered = rows_of(local, name)
+        assert len(exported) == len(answered) > 0
+        for stat in (stat.name for stat in SPECS[name].stats):
+            assert [float(row[stat]) if row[stat] else None for row in exported] == [
+                getattr(row, stat) for row in answered
+            ]
+
+    def test_neighbors_are_symmetric(self, name: str, local: BenchClient) -> None:
+        if "neighbors" in REFUSED.get(name, ()):
+            pytest.skip("it knows no edits")
+        (arch,) = local.random(name, n=1, seed=1)
+        spelled = "hash" if hasattr(arch, "hash") else "arch_str"
+        around = [getattr(one, spelled) for one in local.neighbors(name, getattr(arch, spelled))]
+        assert len(set(around)) == len(around) > 0
+        for other in around[:: max(1, len(around) // 8)]:
+            back = {getattr(one, spelled) for one in local.neighbors(name, other)}
+            assert getattr(arch, spelled) in back
+
+    def test_its_database_passes_every_check(self, name: str, folder: Path) -> None:
+        assert verify_database(folder / f"{name}.db").benchmark == name
+
+
+@pytest.mark.parametrize("name", shipped_declarations())
+def test_the_order_of_rows_makes_no_difference(
+    name: str, local: BenchClient, tmp_path: Path
+) -> None:
+    sample = written_sample(name, tmp_path)
+    first, *lines = sample.read_text().splitlines(keepends=True)
+    random.Random(2).shuffle(lines)  # noqa: S311 - an order
+    sample.write_text("".join((first, *lines)))
+    provenance = generate_table(shipped_declarations()[name], sample, tmp_path)
+    assert provenance.content_digest == local.benchmark(name).provenance.content_digest

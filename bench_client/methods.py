@@ -175,6 +175,7 @@ class Surface:
     evaluate = Operation(lambda: submissions.evaluate)
     latency = Operation(lambda: submissions.latency)
     train = Operation(lambda: submissions.train)
+    train_supernet = Operation(lambda: submissions.train_supernet)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)
     checkpoints = Operation(lambda: jobs.checkpoints)

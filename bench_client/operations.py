@@ -90,6 +90,7 @@ Topic: TypeAlias = Literal[
     "submit_evaluation",
     "submit_latency",
     "submit_model",
+    "submit_supernet",
     "submit_training",
     "top",
     "workers",

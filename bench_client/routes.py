@@ -55,6 +55,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "submit_evaluation": Route("POST", "/v1/evaluations"),
         "submit_latency": Route("POST", "/v1/latency"),
         "submit_model": Route("POST", "/v1/models"),
+        "submit_supernet": Route("POST", "/v1/supernets"),
         "submit_training": Route("POST", "/v1/trainings"),
         "workers": Route("GET", "/v1/workers"),
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),

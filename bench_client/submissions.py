@@ -15,7 +15,7 @@ from bench_client.models.jobs import Job
 from bench_client.models.submissions import Device, ModelFormat, Precision
 from bench_client.operations import Question, Steps, Topic, ask
 
-__all__ = ["Network", "build", "evaluate", "latency", "submit_model", "train"]
+__all__ = ["Network", "build", "evaluate", "latency", "submit_model", "train", "train_supernet"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,6 +279,82 @@ def train(  # noqa: PLR0913 - the choices of a training
         key=idempotency_key,
         dataset=dataset,
         recipe=recipe,
+        epochs=epochs,
+        protocol=protocol,
+        fractions=list(fractions),
+        split_seed=split_seed,
+        seed=seed,
+        save_epochs=save_epochs,
+        weights=weights,
+        device=device,
+        priority=priority,
+        time_limit=time_limit,
+    )
+    return (yield from _finished(job, timeout, progress)) if wait else job
+
+
+def train_supernet(  # noqa: PLR0913 - the choices of a training
+    space: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    dataset: str,
+    recipe: str | Mapping[str, Any],
+    sampler: str | Mapping[str, Any] = "UniformPaths",
+    epochs: int | None = None,
+    protocol: str | Mapping[str, Any] | None = None,
+    fractions: Sequence[float] = (0.8, 0.2),
+    split_seed: int = 0,
+    seed: int = 0,
+    save_epochs: int = 1,
+    weights: bool = True,
+    device: Device = "any",
+    priority: int = 0,
+    time_limit: float | None = None,
+    idempotency_key: str | None = None,
+    wait: bool = True,
+    timeout: float | None = None,
+    progress: WatchJob | None = None,
+) -> Steps[Job]:
+    """Train the supernet of a model space by paths on a part of a data set of a worker.
+
+    Args:
+        space: The model space.
+        arguments: Arguments of the space.
+        dataset: Name of the data set; `datasets()` lists them.
+        recipe: Name of a published recipe, or the fields of one that are not the defaults.
+        sampler: Draws the paths of each update: `UniformPaths`, `FairPaths` or `SandwichPaths`, or
+            a mapping of that `name` and its arguments.
+        epochs: After how many epochs of the recipe to end; None: after all.
+        protocol: As for `train`.
+        fractions: Parts of each class to train on and to keep for the search.
+        split_seed: What the parts are drawn by.
+        seed: What first weights, paths, the order of images and all else that is random is drawn
+            by.
+        save_epochs: After how many epochs each to save what another attempt goes on from.
+        weights: Whether to keep the trained weights as the artifact `supernet.safetensors`.
+        device: Where.
+        priority: -10 to 10; higher first.
+        time_limit: Seconds that one attempt may take.
+        idempotency_key: As for `train`.
+        wait: As for `evaluate`.
+        timeout: As for `wait`.
+        progress: As for `wait`.
+
+    Returns:
+        The job; its `result` has `metrics` and `curve`, of the paths that were trained.
+
+    Raises:
+        InvalidRequestError: The space has no supernet, or the recipe or an option is malformed.
+        UnknownDatasetError: No worker has the data set.
+        JobNotDoneError: As for `wait`.
+    """
+    job = yield from _submit(
+        "submit_supernet",
+        Network(space=space, arguments=arguments, seed=seed),
+        key=idempotency_key,
+        dataset=dataset,
+        recipe=recipe,
+        sampler={"name": sampler} if isinstance(sampler, str) else dict(sampler),
         epochs=epochs,
         protocol=protocol,
         fractions=list(fractions),

@@ -102,6 +102,13 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
     },
+    "submit_supernet": {
+        **_SUBMITTED,
+        "recipe": "a recipe is one of those there are, or consistent in itself",
+        "protocol": "a protocol is one of those there are, or consistent in itself",
+        "epochs": "no more than those of the recipe",
+        "fractions": "together at most 1",
+    },
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
     # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
     "nasbench101_computed_stats_query": {},

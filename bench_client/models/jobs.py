@@ -31,7 +31,7 @@ __all__ = [
     "WorkerList",
 ]
 
-JobKind: TypeAlias = Literal["model", "evaluation", "latency", "training"]
+JobKind: TypeAlias = Literal["model", "evaluation", "latency", "training", "supernet"]
 
 JobState: TypeAlias = Literal[
     "queued", "running", "succeeded", "failed", "parked", "cancelled", "expired"

@@ -17,15 +17,20 @@ __all__ = [
     "BenchmarkNetwork",
     "Device",
     "EvaluationRequest",
+    "FairSampler",
     "LatencyRequest",
     "ModelFormat",
     "ModelRequest",
     "Network",
     "Precision",
+    "SandwichSampler",
     "SearchedNetwork",
     "SpaceNetwork",
     "Submission",
+    "SupernetRequest",
     "TrainingRequest",
+    "UniformSampler",
+    "WholeSpace",
 ]
 
 ModelFormat: TypeAlias = Literal["safetensors", "export", "onnx", "report", "picture"]
@@ -42,6 +47,8 @@ _MOST_INPUTS: Final = 65_536
 _MOST_PASSES: Final = 1_000_000
 _MOST_EPOCHS: Final = 10_000
 _MOST_COMPARED: Final = 10_000_000
+_MOST_PATHS: Final = 256
+"""Of an update: each costs a pass forward and back."""
 _LARGEST_SEED: Final = 2**63 - 1
 _MOST_DIMENSIONS: Final = 3
 _LARGEST_DIMENSION: Final = 1 << 20
@@ -301,3 +308,72 @@ class TrainingRequest(Submission):
         default=False, description="Whether to keep the trained weights as `network.safetensors`."
     )
     device: Device = Field("any", description="Where to compute.")
+
+
+class WholeSpace(_Strict):
+    """All networks of a model space, which share the weights of its supernet.
+
+    A job's `request` has the members of every network; those that a space has not are null.
+    """
+
+    model: None = Field(None, description="None: this is no searched model.")
+    space: _Name = Field(description="Name of the space.", examples=["NasBench201"])
+    arguments: dict[str, Any] = Field(
+        default={},
+        description="Arguments of the space; what is left out has its default.",
+        examples=[{"num_labels": 10}],
+    )
+    arch: None = Field(None, description="None: these are the networks of all samples.")
+    checkpoint: None = Field(None, description="None: weights are drawn by `seed`.")
+    seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="What the first weights are drawn by.")
+
+
+class UniformSampler(_Strict):
+    """One path an update, drawn as the space draws samples."""
+
+    name: Literal["UniformPaths"] = Field(description="Its name.")
+
+
+class FairSampler(_Strict):
+    """Paths that use every candidate of a choice equally often."""
+
+    name: Literal["FairPaths"] = Field(description="Its name.")
+    update: Literal["summed", "each path"] = Field(
+        "summed", description="Whether there is one update for all paths, or one after each."
+    )
+    unequal: Literal["refuse", "cycle"] = Field(
+        "refuse",
+        description="What to do where choices have different numbers of candidates or do not "
+        "always matter; cycle: candidates are used equally often within a longer period.",
+    )
+    batches: Literal["shared", "one a path"] = Field(
+        "shared", description="Whether the paths of a summed update see the same images."
+    )
+
+
+class SandwichSampler(_Strict):
+    """The smallest network, the largest and some at random."""
+
+    name: Literal["SandwichPaths"] = Field(description="Its name.")
+    random: int = Field(2, ge=0, le=_MOST_PATHS, description="Paths that are drawn at random.")
+
+
+class SupernetRequest(TrainingRequest):
+    """Train the supernet of a space by paths on one part of a data set.
+
+    The other part is kept for the search: it is not read.
+    """
+
+    network: WholeSpace = Field(  # type: ignore[assignment]  # a space, not one of its networks
+        description="The space, all of whose networks are trained."
+    )
+    sampler: Annotated[
+        UniformSampler | FairSampler | SandwichSampler, Field(discriminator="name")
+    ] = Field(
+        default=UniformSampler(name="UniformPaths"),
+        description="What draws the paths of each update; docs/one-shot.md has them.",
+        examples=[{"name": "FairPaths", "update": "each path"}],
+    )
+    weights: bool = Field(
+        default=True, description="Whether to keep the trained weights as `supernet.safetensors`."
+    )

@@ -34,7 +34,8 @@ class SupernetTrainer(Trainer):
         recipe: How.
         seed: Of the order of images and of all that is drawn.
         identity: What makes the training, besides space, recipe, seed and data; as JSON.
-        checkpoint: A folder to go on from and to save to after each epoch.
+        checkpoint: A folder to go on from and to save to, or the checkpoints themselves.
+        save_epochs: After how many epochs each to save; after the last one in any case.
         save_steps: Save also after so many steps each.
         device: Where.
 
@@ -44,7 +45,7 @@ class SupernetTrainer(Trainer):
         OtherTrainingError: The folder is of another space, seed, recipe or other images.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as Trainer
         self,
         supernet: Supernet,
         data: Halves,
@@ -52,7 +53,8 @@ class SupernetTrainer(Trainer):
         *,
         seed: int = 0,
         identity: dict[str, Any] | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
+        save_epochs: int = 1,
         save_steps: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -68,8 +70,8 @@ class SupernetTrainer(Trainer):
         if num_labels is not None and most >= num_labels:
             raise LabelError(f"label {most} has no output: the space has {num_labels} labels")
         self.supernet = supernet
-        checkpoints = None
-        if checkpoint is not None:
+        checkpoints = checkpoint if isinstance(checkpoint, Checkpoints) else None
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
             trained = {
                 "space": type(space).__name__,
                 "arguments": space.arguments,
@@ -87,6 +89,7 @@ class SupernetTrainer(Trainer):
             seed=seed,
             device=device,
             checkpoints=checkpoints,
+            save_epochs=save_epochs,
             save_steps=save_steps,
         )
 

@@ -27,6 +27,7 @@ from typing import Any, Final
 import safetensors.torch
 
 from model_hub.errors import InvalidArgumentError
+from model_hub.zoo.checkpoints import read_safetensors
 from nas_search.errors import ProblemError
 from nas_search.oneshot.costs import CostTable
 from nas_search.oneshot.gates import BinaryGates, Reinforced
@@ -50,8 +51,10 @@ __all__ = ["WrittenSupernet", "extracted"]
 
 _KEYS: Final = (
     *("sampler", "relaxation", "recipe", "arch_recipe", "costs", "loss", "batches"),
-    *("batch_size", "momentum"),
+    *("batch_size", "momentum", "weights"),
 )
+_TRAINED: Final = ("sampler", "relaxation", "recipe", "arch_recipe", "costs", "loss")
+"""What says how a supernet is trained."""
 _SAMPLERS: Final[dict[str, Any]] = {
     one.__name__: one for one in (UniformPaths, FairPaths, BinnedPaths, SandwichPaths)
 }
@@ -75,7 +78,8 @@ class WrittenSupernet:
         problem: Of the file.
         supernet: Of the file: `sampler` or `relaxation`, each a name or a table of `name` and
             arguments; `recipe`, `arch_recipe`; `costs`, a table of arguments of `CostTable.of`;
-            `loss`, a name and arguments; `batches`, `batch_size` and `momentum` of `Inherited`.
+            `loss`, a name and arguments; `weights`, a file of a trained supernet, instead of how it
+            is trained; `batches`, `batch_size` and `momentum` of `Inherited`.
         search: Strategy and budget of the file.
     """
 
@@ -115,6 +119,8 @@ class WrittenSupernet:
                 raise ProblemError(f"{lines.place('supernet', name)}{error}") from None
         if "sampler" in stated and "relaxation" in stated:
             raise ProblemError(f"{file}: a supernet has a sampler or a relaxation, not both")
+        if "weights" in stated and not stated.keys().isdisjoint(_TRAINED):
+            raise ProblemError(f"{file}: a supernet has weights or is trained, not both")
         folder = file.absolute().parent
         search = Specification(
             searched["problem"], searched["strategy"], searched["budget"], folder
@@ -131,13 +137,21 @@ class WrittenSupernet:
     ) -> tuple[Supernet, dict[str, Any] | None]:
         """Train the supernet, or go on; return it, and the sample that a relaxation found.
 
+        A supernet whose weights the file names is not trained.
+
         Raises:
             ProblemError: An argument is missing or unknown.
-            ModelHubError: A space, a recipe, an argument or a data set cannot be used.
+            ModelHubError: A space, a recipe, an argument, a data set or a file of weights cannot be
+                used.
             OtherTrainingError: The checkpoints are of something else that the file once said.
         """
-        stated, data = self.supernet, self.data()
+        stated = self.supernet
         supernet = Supernet(stated_space(self.problem), seed=stated_seed(self.problem))
+        if "weights" in stated:
+            _load(supernet, self.search.folder, stated["weights"])
+            supernet.to(self.problem.get("device", "cpu"))
+            return supernet, None
+        data = self.data()
         options: dict[str, Any] = {
             "recipe": recipe_of(stated.get("recipe", {})),
             "seed": stated_seed(self.problem),
@@ -225,6 +239,32 @@ def extracted(written: WrittenSupernet, sample: str, out: str | os.PathLike[str]
     }
     state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     FilePath(out).write_bytes(safetensors.torch.save(state, metadata))
+
+
+def _load(supernet: Supernet, folder: FilePath, name: Any) -> None:
+    """Put the weights of a file, as a training job makes it, into a supernet.
+
+    Raises:
+        ProblemError: The file is none, or of another space.
+        CheckpointError: It is damaged.
+    """
+    if not isinstance(name, str) or not (folder / name).is_file():
+        raise ProblemError(f"weights are a file of safetensors, and {name!r:.80} is none")
+    tensors, metadata = read_safetensors(folder / name)
+    space = supernet.space
+    here = (type(space).__name__, json.loads(json.dumps(space.arguments)))
+    try:
+        there = (metadata["space"], json.loads(metadata["arguments"]))
+    except (KeyError, ValueError) as error:
+        raise ProblemError(f"{name} does not say of which space it is") from error
+    if there != here:
+        raise ProblemError(
+            f"{name} has the weights of another supernet: {there!r:.300}, not {here!r:.300}"
+        )
+    try:
+        supernet.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ProblemError(f"{name} has not the weights of this supernet: {error}") from error
 
 
 def _named(stated: Any) -> tuple[str, dict[str, Any]]:

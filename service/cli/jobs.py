@@ -193,6 +193,52 @@ def train_command(  # noqa: PLR0913 - the choices of a training
     _print(job, as_json=as_json)
 
 
+@app.command("train-supernet")
+def train_supernet_command(  # noqa: PLR0913 - the choices of a training
+    *,
+    space: Annotated[str, typer.Option(help="A model space.")],
+    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
+    recipe: Annotated[
+        str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
+    ],
+    sampler: Annotated[
+        str, typer.Option(help='UniformPaths, FairPaths or SandwichPaths, or JSON with its "name".')
+    ] = "UniformPaths",
+    arguments: Annotated[
+        str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
+    ] = None,
+    fractions: Annotated[
+        str, typer.Option(help="Parts to train on and to keep for the search, as JSON.")
+    ] = "[0.8, 0.2]",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
+    ] = True,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a worker train the supernet of a space; `get` writes its supernet.safetensors."""
+    with BenchClient(url) as bench:
+        job = bench.train_supernet(
+            space,
+            None if arguments is None else _read(arguments, "--arguments"),
+            dataset=dataset,
+            recipe=_read(recipe, "--recipe"),
+            sampler=_read(sampler, "--sampler"),
+            fractions=_read(fractions, "--fractions"),
+            epochs=epochs,
+            split_seed=seed,
+            seed=seed,
+            device=device,  # type: ignore[arg-type]  # checked by the server
+            wait=wait,
+        )
+    _print(job, as_json=as_json)
+
+
 def _read(text: str, option: str) -> Any:
     """Return the JSON of an option, or its text where it is a name.
 

@@ -24,6 +24,7 @@ from bench_client.models import (
     ModelFormat,
     ModelRequest,
     Submission,
+    SupernetRequest,
     TrainingRequest,
 )
 from benchmark_db.catalog import Catalog
@@ -144,6 +145,16 @@ def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[
         "recipe": recipe.as_dict(),
         "epochs": epochs,
     }
+
+
+def _supernet_members(request: SupernetRequest, network: ChosenNetwork) -> dict[str, Any]:
+    from model_hub.errors import NoSupernetError  # noqa: PLC0415 - not before there are jobs
+
+    try:
+        network.space.sharing  # noqa: B018 - a property that refuses spaces
+    except NoSupernetError as error:
+        raise InvalidQuestionError("network", str(error)) from error
+    return _training_members(request, network)
 
 
 def _latency_members(request: LatencyRequest, network: ChosenNetwork) -> dict[str, Any]:
@@ -311,6 +322,14 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
             "and evaluates it on another.",
             members=_training_members,
             handler="service.worker.training:train_network",
+        ),
+        "supernet": Kind(
+            request=SupernetRequest,
+            path="/supernets",
+            sentence="Submit the job that trains the supernet of a model space by paths on a part "
+            "of a data set of a worker.",
+            members=_supernet_members,
+            handler="service.worker.training:train_space",
         ),
     }
 )

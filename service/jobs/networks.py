@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench_client.models import BenchmarkNetwork, Network, SearchedNetwork, SpaceNetwork
+from bench_client.models import (
+    BenchmarkNetwork,
+    Network,
+    SearchedNetwork,
+    SpaceNetwork,
+    WholeSpace,
+)
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import (
     InvalidArchitectureError,
@@ -47,18 +53,18 @@ _UNUSED_SEED: Final = 0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChosenNetwork:
-    """A network that is in its space.
+    """A network that is in its space, or all networks of one.
 
     Args:
         space: Its space.
-        sample: Its canonical sample.
+        sample: Its canonical sample; None: these are the networks of all samples.
         record: Of the searched model that it is, if it is one.
         checkpoint: Digest of uploaded weights, if it has them.
         seed: What its weights are drawn by, if it has none.
     """
 
     space: ModelSpace
-    sample: dict[str, Any]
+    sample: dict[str, Any] | None
     record: zoo.Record | None
     checkpoint: str | None
     seed: int
@@ -89,7 +95,7 @@ class ChosenNetwork:
         }
 
 
-def chosen_network(network: Network, catalog: Catalog) -> ChosenNetwork:
+def chosen_network(network: Network | WholeSpace, catalog: Catalog) -> ChosenNetwork:
     """Return what a request means by a network.
 
     Args:
@@ -101,7 +107,10 @@ def chosen_network(network: Network, catalog: Catalog) -> ChosenNetwork:
             argument is none of it; the error names the place in the request.
     """
     record = None
+    sample: dict[str, Any] | None = None
     match network:
+        case WholeSpace():
+            space = _stated_space(network.space, network.arguments, "network.arguments")
         case SearchedNetwork():
             record = _record(network.model)
             space, sample = _in_space(record.space, record.arguments, record.architecture)
@@ -143,14 +152,18 @@ def _in_space(
     """Return a space whose arguments are spelled in the one way, and a canonical sample of it."""
     from model_hub.errors import ModelHubError  # noqa: PLC0415 - as above
 
-    space = _made(name, arguments, arguments_place)
-    space = _made(name, space.arguments, arguments_place)
+    space = _stated_space(name, arguments, arguments_place)
     try:
         sample = space.canonical(plain_json("network.arch", arch))
         space.check_network_bounds(sample)
     except ModelHubError as error:
         raise InvalidQuestionError("network.arch", str(error)) from error
     return space, sample
+
+
+def _stated_space(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:
+    """Return a space whose arguments are spelled in the one way."""
+    return _made(name, _made(name, arguments, place).arguments, place)
 
 
 def _made(name: str, arguments: Mapping[str, Any], place: str) -> ModelSpace:

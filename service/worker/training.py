@@ -1,7 +1,8 @@
-"""The handler of trainings: a network learns from a part of a data set and is measured on another.
+"""The handlers of trainings: a network or a supernet learns from a part of a data set.
 
-It is the training of `nas_search.training`, which goes on from a checkpoint of an earlier attempt
-and then has, on a processor with as many threads, the same figures to the last bit.
+A network is measured on another part, which a supernet leaves to the search. Both are the training
+of `nas_search.training`, which goes on from a checkpoint of an earlier attempt and then has, on a
+processor with as many threads, the same figures to the last bit.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from typing import Any, Final
 import structlog
 from torch import Tensor
 
-from model_hub.errors import InvalidArgumentError
+import model_hub
+from model_hub.errors import InvalidArgumentError, NoSupernetError, TooLargeError
 from model_hub.evaluation import (
     DatasetError,
     LabelError,
     OutputError,
     read_images,
 )
+from model_hub.model_space import ModelSpace
 from model_hub.protocols import EvaluationProtocol
 from model_hub.zoo.checkpoints import digest_of_tensors, write_safetensors
 from nas_search.errors import OtherTrainingError
+from nas_search.oneshot import FairPaths, SandwichPaths, Supernet, UniformPaths
+from nas_search.oneshot.training import PathTrainer
 from nas_search.recipe import Recipe
 from nas_search.training import Checkpoints, ImageSet, Trainer, Training, images_of, split
 from nas_search.training.checkpoint import Saved
@@ -35,7 +40,7 @@ from nas_search.training.loop import Epoch
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.records import Progress
 from service.jobs.training_folders import AttemptFolder
-from service.worker.building import BuiltNetwork, build_network
+from service.worker.building import build_network
 from service.worker.measuring import (
     PACKAGES,
     dataset_path,
@@ -45,11 +50,15 @@ from service.worker.measuring import (
 )
 from service.worker.work import Done, MadeFile, WorkError, Workplace
 
-__all__ = ["train_network"]
+__all__ = ["train_network", "train_space"]
 
 _PARTS_OF_MEMORY: Final = 4
 """One for the images, one for a copy of them when they are divided, two for the training."""
 _METRICS: Final = ("accuracy", "top5", "loss", "train_accuracy", "train_loss", "epochs")
+"""Of the last epoch; a supernet has but the last three."""
+_SAMPLERS: Final[Mapping[str, Any]] = {
+    one.__name__: one for one in (UniformPaths, FairPaths, SandwichPaths)
+}
 
 
 def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
@@ -68,10 +77,7 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     workplace.report(Progress(stage="reading the data set"))
     path = dataset_path(spec["dataset"], workplace)
     try:
-        images = _images(path, spec, workplace)
-        train, valid = split(images, spec["fractions"], spec["split_seed"])
-        refuse_unfit(train, valid, recipe)
-        refuse_untrainable(built.space, train, valid)
+        images, train, valid = _parts(path, built.space, recipe, spec, workplace)
         kept = _kept(spec, images, workplace)
         trainer = Trainer(
             built.network,
@@ -94,14 +100,74 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
         "macs": profile.macs,
         "notes": [] if kept is None else kept.notes,
         "provenance": {
-            **_provenance(built, spec, workplace),
+            **_provenance(built.stated, spec, workplace),
             "dataset_sha256": images.digest,
             "train_images": len(train),
             "valid_images": len(valid),
             "weights_sha256": digest_of_tensors(weights),
         },
     }
-    return Done(result=result, files=_files(built, weights, spec, workplace))
+    return Done(
+        result=result, files=_files("network.safetensors", weights, built.stated, spec, workplace)
+    )
+
+
+def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
+    """Train the supernet of a space by paths.
+
+    Args:
+        spec: The canonical request of `POST /v1/supernets`.
+        workplace: Where to do it, the data sets that are there, and what earlier attempts kept.
+
+    Raises:
+        WorkError: The space has no supernet, or it cannot be trained on the data set.
+    """
+    workplace.report(Progress(stage="building"))
+    stated = {name: spec["network"][name] for name in ("space", "arguments")}
+    try:
+        space = model_hub.space(stated["space"], **stated["arguments"])
+        supernet = Supernet(space, seed=spec["network"]["seed"])
+    except TooLargeError as error:
+        raise WorkError("too-large", str(error)) from error
+    except NoSupernetError as error:
+        raise WorkError("no-supernet", str(error)) from error
+    recipe = Recipe.from_dict(spec["recipe"])
+    workplace.report(Progress(stage="reading the data set"))
+    path = dataset_path(spec["dataset"], workplace)
+    try:
+        images, train, valid = _parts(path, space, recipe, spec, workplace)
+        sampler = dict(spec["sampler"])
+        kept = _kept(spec, images, workplace)
+        trainer = PathTrainer(
+            supernet,
+            (train, valid),
+            _SAMPLERS[sampler.pop("name")](**sampler),
+            recipe,
+            seed=spec["seed"],
+            device=workplace.device,
+            checkpoint=kept,
+            save_epochs=spec["save_epochs"],
+        )
+        training = _trained(trainer, spec["epochs"], workplace)
+    except (DatasetError, OutputError, InvalidArgumentError) as error:
+        raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
+    weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
+    result = {
+        **_figures(training),
+        "parameters": sum(one.numel() for one in supernet.parameters()),
+        "notes": [] if kept is None else kept.notes,
+        "provenance": {
+            **_provenance(stated, spec, workplace),
+            "sampler": spec["sampler"],
+            "dataset_sha256": images.digest,
+            "train_images": len(train),
+            "valid_images": len(valid),
+            "weights_sha256": digest_of_tensors(weights),
+        },
+    }
+    return Done(
+        result=result, files=_files("supernet.safetensors", weights, stated, spec, workplace)
+    )
 
 
 class _KeptCheckpoints(Checkpoints):
@@ -135,6 +201,23 @@ class _KeptCheckpoints(Checkpoints):
         self._left_out += 1
         log = structlog.get_logger().bind(job_id=self._attempt.job_id)
         log.warning("a checkpoint does not fit", step=saved.step, reason=reason)
+
+
+def _parts(
+    path: Path, space: ModelSpace, recipe: Recipe, spec: Mapping[str, Any], workplace: Workplace
+) -> tuple[ImageSet, ImageSet, ImageSet]:
+    """Return the training images of a data set, and their two parts.
+
+    Raises:
+        DatasetError: They cannot be read.
+        InvalidArgumentError: They are too few, of several sizes, or none that the space takes.
+        LabelError: A label has no output.
+    """
+    images = _images(path, spec, workplace)
+    train, valid = split(images, spec["fractions"], spec["split_seed"])
+    refuse_unfit(train, valid, recipe)
+    refuse_untrainable(space, train, valid)
+    return images, train, valid
 
 
 def _images(path: Path, spec: Mapping[str, Any], workplace: Workplace) -> ImageSet:
@@ -172,12 +255,14 @@ def _kept(
 
 def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
     def tell(figures: Epoch) -> None:
+        measured = "" if "accuracy" in figures else "train_"
+        accuracy, loss = figures[f"{measured}accuracy"], figures[f"{measured}loss"]
         workplace.report(
             Progress(
                 stage="training",
                 done=int(figures["epoch"]),
                 total=epochs,
-                message=f"accuracy {figures['accuracy']:.2f} %, loss {figures['loss']:.4g}",
+                message=f"accuracy {accuracy:.2f} %, loss {loss:.4g}",
                 figures=dict(figures),
             )
         )
@@ -193,7 +278,7 @@ def _figures(training: Training) -> dict[str, Any]:
     """Return what came of a training; seconds are those of all attempts, as far as they count."""
     metrics = training.metrics
     return {
-        "metrics": {name: metrics[name] for name in _METRICS},
+        "metrics": {name: metrics[name] for name in _METRICS if name in metrics},
         "seconds": sum(epoch["seconds"] for epoch in training.curve),
         "peak_memory": training.peak_memory,
         "curve": [dict(epoch) for epoch in training.curve],
@@ -201,13 +286,13 @@ def _figures(training: Training) -> dict[str, Any]:
 
 
 def _provenance(
-    built: BuiltNetwork, spec: Mapping[str, Any], workplace: Workplace
+    network: Mapping[str, Any], spec: Mapping[str, Any], workplace: Workplace
 ) -> dict[str, Any]:
     """Return what it takes to repeat the training, beside the digests."""
-    stated = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
+    names = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
     return {
-        "network": dict(built.stated),
-        **{name: spec[name] for name in stated},
+        "network": dict(network),
+        **{name: spec[name] for name in names},
         "device": device_name(workplace.device),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -215,19 +300,19 @@ def _provenance(
 
 
 def _files(
-    built: BuiltNetwork,
+    name: str,
     weights: Mapping[str, Tensor],
+    stated: Mapping[str, Any],
     spec: Mapping[str, Any],
     workplace: Workplace,
 ) -> tuple[MadeFile, ...]:
     if not spec["weights"]:
         return ()
-    path = workplace.folder / "network.safetensors"
-    stated = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in built.stated.items()
+    path = workplace.folder / name
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in stated.items()
     }
-    write_safetensors(path, weights, stated)
+    write_safetensors(path, weights, texts)
     return (MadeFile(name=path.name, media_type="application/octet-stream", path=path),)
 
 
@@ -242,5 +327,6 @@ def _kind(error: Exception) -> str:
     return {
         "fractions": "too-few-images",
         "train": "unfit-images",
+        "data": "unfit-images",
         "dataset": "unfit-images",
     }.get(error.argument, "not-trainable")

@@ -32,6 +32,7 @@ OPERATION_IDS = {
     "submit_evaluation",
     "submit_latency",
     "submit_training",
+    "submit_supernet",
     "jobs",
     "job",
     "job_events",

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.torch
+import torch
 from PIL import Image
 from safetensors import safe_open
 from typer.testing import CliRunner
 
 import model_hub
+from model_hub.errors import CheckpointError
 from nas_search.errors import OtherTrainingError, ProblemError
 from nas_search.oneshot.written import WrittenSupernet
 from service.cli.supernet import app
@@ -124,12 +126,37 @@ def test_bins_take_the_costs_of_the_file(folder: Path) -> None:
         ('relaxation = { name = "Gumbel", heat = 1 }', "heat"),
         ('relaxation = "Softmax"\nloss = { name = "Linear", target = 0 }', "not a number above 0"),
         ("sampler = 3", "a table with a name"),
+        ('weights = "supernet.safetensors"', "has weights or is trained, not both"),
         ('sampler = "uniform"\ncosts = 3', "a table of arguments"),
     ],
 )
 def test_a_file_that_means_nothing_is_refused(folder: Path, supernet: str, message: str) -> None:
     with pytest.raises(ProblemError, match=message):
         called("train", written(folder, supernet))
+
+
+def test_weights_that_are_not_of_the_supernet_are_refused(folder: Path) -> None:
+    text = FILE.format(supernet='weights = "all.safetensors"', most=1e9)
+    lines = [line for line in text.splitlines() if not line.startswith("recipe")]
+    (folder / "cells.toml").write_text("\n".join(lines))
+    written = WrittenSupernet.read(folder / "cells.toml")
+    arguments = {"stem_out_channels": 4, "num_modules_per_stack": 1, "num_labels": 4}
+    here = {"space": "NasBench201", "arguments": json.dumps(arguments)}
+    nothing = {"a": torch.zeros(1)}
+    with pytest.raises(ProblemError, match="is none"):
+        written.train()
+    for metadata, message in (
+        ({}, "does not say of which space"),
+        ({**here, "arguments": "{"}, "does not say of which space"),
+        ({**here, "space": "DARTS"}, "of another supernet"),
+        (here, "not the weights of this supernet"),
+    ):
+        safetensors.torch.save_file(nothing, folder / "all.safetensors", metadata)
+        with pytest.raises(ProblemError, match=message):
+            written.train()
+    (folder / "all.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match="damaged"):
+        written.train()
 
 
 def test_files_without_a_supernet_or_a_space_are_refused(folder: Path) -> None:

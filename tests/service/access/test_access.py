@@ -125,7 +125,10 @@ class TestEveryRoute:
         assert required_scope("GET", "/v1/checkpoints") == KeyScope.READ
 
 
-_JOB_WORDS: Final = {"models", "evaluations", "latency", "trainings", "jobs", "checkpoints"}
+_JOB_WORDS: Final = {
+    *("models", "evaluations", "latency", "trainings", "supernets"),
+    *("jobs", "checkpoints"),
+}
 """What the paths begin with that change something; another one is to be decided on here."""
 
 

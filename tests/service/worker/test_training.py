@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import torch
 from bench_server import BenchServer, ending_together
@@ -30,6 +31,9 @@ from bench_client import (
     JobFailedError,
     UnknownDatasetError,
 )
+from nas_search.errors import ProblemError
+from nas_search.oneshot import FairPaths, Supernet, train_supernet
+from nas_search.oneshot.written import WrittenSupernet
 from nas_search.recipe import Recipe
 from nas_search.training import Classification, images_of, split
 from nas_search.training.checkpoint import Saved
@@ -40,6 +44,25 @@ from .conftest import Lab, open_lab
 
 LONG = {**RECIPE, "epochs": 200}
 """Longer than any test waits."""
+
+
+TOML_ARGUMENTS = ", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
+SEARCH = """
+[problem]
+space = "NasBench201"
+arguments = {{ {arguments} }}
+dataset = "{folder}"
+fractions = [0.5, 0.5]
+seed = 3
+[supernet]
+weights = "supernet.safetensors"
+batches = 2
+batch_size = 20
+[strategy]
+name = "RandomSearch"
+[budget]
+trials = 3
+"""
 
 
 class Site(NamedTuple):
@@ -54,6 +77,11 @@ class Site(NamedTuple):
         """Train a small network."""
         asked = {"dataset": "tiny", "recipe": RECIPE, **options}
         return self.bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
+
+    def train_supernet(self, **options: Any) -> Job:
+        """Train a small supernet."""
+        asked = {"space": "NasBench201", "arguments": ARGUMENTS, "dataset": "tiny"}
+        return self.bench.train_supernet(**{**asked, "recipe": RECIPE, **options})
 
     def epoch(self, job: Job, number: int) -> Job:
         """Wait until so many epochs of a job are done."""
@@ -216,6 +244,104 @@ def test_the_command_line_trains(site: Site) -> None:
     ended = nbs(*command, "--recipe", "{", *url)
     assert ended.returncode == 2
     assert "no JSON" in ended.stderr
+
+
+def test_a_supernet_has_the_weights_of_the_same_training_here_and_is_searched(
+    site: Site, tmp_path: Path
+) -> None:
+    job = site.train_supernet(sampler="FairPaths", fractions=(0.5, 0.5), split_seed=3, seed=3)
+    assert job.result is not None
+    assert job.kind == "supernet"
+    space = model_hub.space("NasBench201", **ARGUMENTS)
+    folder = site.lab.jobs.settings.folder / "datasets/tiny"
+    train, valid = split(images_of(model_hub.evaluation.read_folder(folder)), (0.5, 0.5), seed=3)
+    here = Supernet(space, seed=3)
+    with one_thread():
+        recipe = Recipe.from_dict(RECIPE)
+        training = train_supernet(here, (train, valid), FairPaths(), recipe=recipe, seed=3)
+    curve = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in training.curve]
+    assert figures(job.result)["curve"] == curve
+    assert set(job.result["metrics"]) == {"train_accuracy", "train_loss", "epochs"}
+    assert job.result["parameters"] == sum(one.numel() for one in here.parameters())
+    site.bench.download(job, tmp_path)
+    file = tmp_path / "cells.toml"
+    file.write_text(SEARCH.format(folder=folder, arguments=TOML_ARGUMENTS))
+    loaded, _ = WrittenSupernet.read(file).train()
+    theirs = loaded.state_dict()
+    assert all(torch.equal(theirs[name], one) for name, one in here.state_dict().items())
+    found = nbs("supernet", "search", str(file), "--json")
+    assert found.returncode == 0, found.stderr
+    assert len(json.loads(found.stdout)) == 3
+    ended = nbs("supernet", "extract", str(file), "--out", str(tmp_path / "one.safetensors"))
+    assert ended.returncode == 0, ended.stderr
+    best = json.loads(found.stdout)[0]["arch_str"]
+    space.freeze(json.loads(best)).load_state_dict(load_file(tmp_path / "one.safetensors"))
+    other = TOML_ARGUMENTS.replace("num_labels = 4", "num_labels = 5")
+    file.write_text(SEARCH.format(folder=folder, arguments=other))
+    with pytest.raises(ProblemError, match="of another supernet"):
+        WrittenSupernet.read(file).train()
+
+
+def test_a_killed_supernet_goes_on_and_ends_with_the_same_weights(site: Site) -> None:
+    recipe = {**RECIPE, "epochs": 60}
+    whole = site.train_supernet(recipe=recipe)
+    job = site.train_supernet(recipe=recipe, save_epochs=2, wait=False)
+    site.epoch(job, 4)
+    os.kill(attempt_of(site.lab.started[-1].pid), signal.SIGKILL)
+    ended = site.bench.wait(job)
+    assert ended.attempts == 2
+    assert whole.result is not None
+    assert ended.result is not None
+    assert figures(ended.result) == figures(whole.result)
+    site.lab.until(lambda: site.kept == [])
+
+
+def test_a_cancelled_supernet_leaves_nothing(site: Site) -> None:
+    job = site.train_supernet(recipe=LONG, wait=False)
+    site.epoch(job, 2)
+    assert site.kept == [job.id]
+    site.bench.cancel(job)
+    with pytest.raises(JobCancelledError):
+        site.bench.wait(job)
+    site.lab.until(lambda: site.kept == [])
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"space": "DARTS", "arguments": {}}, "network"),
+        ({"sampler": "BinnedPaths"}, "sampler"),
+        ({"sampler": {"name": "FairPaths", "update": "never"}}, "sampler.FairPaths.update"),
+        ({"sampler": {"name": "SandwichPaths", "random": 257}}, "sampler.SandwichPaths.random"),
+        ({"recipe": {**RECIPE, "lr": -1}}, "recipe.lr"),
+    ],
+)
+def test_supernets_that_mean_nothing_are_refused(
+    site: Site, options: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        site.train_supernet(**options)
+    said = [".".join(map(str, one.loc)) for one in caught.value.errors]
+    assert any(place in text for text in said), said
+
+
+def test_paths_that_the_space_has_not_fail_with_their_reason(site: Site) -> None:
+    with pytest.raises(JobFailedError, match="chooses no numbers") as caught:
+        site.train_supernet(sampler="SandwichPaths")
+    assert caught.value.job.error is not None
+    assert caught.value.job.error.kind == "not-trainable"
+
+
+def test_the_command_line_trains_supernets_and_a_job_is_its_own_request(site: Site) -> None:
+    told = {"--arguments": ARGUMENTS, "--recipe": RECIPE, "--sampler": {"name": "UniformPaths"}}
+    options = [word for name, value in told.items() for word in (name, json.dumps(value))]
+    command = ("jobs", "train-supernet", "--space", "NasBench201", "--dataset", "tiny")
+    ended = nbs(*command, *options, "--url", site.server.url, "--json")
+    assert ended.returncode == 0, ended.stderr
+    job = site.train_supernet()
+    assert json.loads(ended.stdout)["id"] == job.id
+    again = httpx.post(f"{site.server.url}/v1/supernets", json=job.request)
+    assert (again.status_code, again.json()["id"]) == (200, job.id)
 
 
 @pytest.mark.parametrize(

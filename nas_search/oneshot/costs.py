@@ -4,6 +4,9 @@ A network of separate candidates costs what lies outside them and the sum of its
 where it stands: its place decides the size of its input. So a small table tells the cost of every
 network, and, where candidates have probabilities, the expected cost, through which a gradient goes.
 Sizes are found by running the supernet, not by dividing by strides.
+
+Costs that were measured of whole networks, as those of HW-NAS-Bench, are no such sums: there is no
+table of them.
 """
 
 from __future__ import annotations

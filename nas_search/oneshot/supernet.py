@@ -88,7 +88,7 @@ class Supernet(nn.Module):
         Raises:
             InvalidSampleError: The sample is not in the space.
         """
-        return self._read(self._placed(sample))
+        return self._read(self.places_of(sample))
 
     def absorb(self, sample: object, weights: Mapping[str, Tensor]) -> None:
         """Put weights of a sample, as `weights_of` gives them, into the supernet.
@@ -97,7 +97,7 @@ class Supernet(nn.Module):
             InvalidSampleError: The sample is not in the space.
             ProblemError: Names or shapes are not those of the sample's network.
         """
-        placed = dict(self._placed(sample))
+        placed = dict(self.places_of(sample))
         wrong = placed.keys() ^ weights.keys() or {
             name for name, (*_, shape) in placed.items() if weights[name].shape != shape
         }
@@ -119,7 +119,7 @@ class Supernet(nn.Module):
         network = self.space.freeze(sample)
         like = next(self.parameters())
         network.to(like.device, like.dtype).train(self.training)
-        network.load_state_dict(self._read(self._placed(sample, network)))
+        network.load_state_dict(self._read(self.places_of(sample, network)))
         return network
 
     def parameters_of(self, sample: object) -> list[nn.Parameter]:
@@ -129,7 +129,7 @@ class Supernet(nn.Module):
             InvalidSampleError: The sample is not in the space.
         """
         named = dict(self.network.named_parameters())
-        stored = (place for _, (place, _, _) in self._placed(sample))
+        stored = (place for _, (place, _, _) in self.places_of(sample))
         return [named[name] for name in dict.fromkeys(stored) if name in named]
 
     def state_of_network(self) -> dict[str, Tensor]:
@@ -140,10 +140,18 @@ class Supernet(nn.Module):
         state = self.state_of_network()
         return {name: read(state[stored], view, shape) for name, (stored, view, shape) in placed}
 
-    def _placed(
+    def places_of(
         self, sample: object, network: nn.Module | None = None
     ) -> Iterator[tuple[str, _Place]]:
-        """Yield name and place of every tensor of the network of a sample, if made, as given."""
+        """Yield the name of every tensor of the network of a sample, and where it is stored.
+
+        Args:
+            sample: A sample.
+            network: Its network, if it is at hand, with or without weights.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
         values = self.space.choices.resolve(sample)
         if network is None:
             with META:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count
 from model_hub.errors import InvalidArgumentError, LabelError, OutputError
+from nas_search.oneshot.copies import PathCopy, refuse_copies
 from nas_search.oneshot.samplers import Sampler
 from nas_search.oneshot.supernet import Supernet
 from nas_search.training import Checkpoints, ImageSet, Recipe, Trainer, Training
@@ -101,7 +102,7 @@ class SupernetTrainer(Trainer):
         """
         if self._scaler.is_enabled():
             return  # With float16 such steps are expected, and left out.
-        found = [one.grad for one in self.supernet.parameters() if one.grad is not None]
+        found = [one.grad for one in self._network.parameters() if one.grad is not None]
         if not bool(torch.isfinite(nn.utils.get_total_norm(found))):
             raise OutputError(
                 f"gradients of step {self._step} are no finite numbers: a smaller learning rate or "
@@ -117,18 +118,47 @@ class PathTrainer(SupernetTrainer):
         data: Only the first part is read.
         sampler: Draws the paths of each update.
         recipe: How.
+        copy_path: Whether steps are those of copies of what the path uses.
+        seed: As `SupernetTrainer`.
         options: As `SupernetTrainer`.
 
     Raises:
-        InvalidArgumentError: The sampler cannot draw paths of this space; or as `SupernetTrainer`.
+        InvalidArgumentError: The sampler cannot draw paths of this space, or steps cannot be those
+            of copies; or as `SupernetTrainer`.
     """
 
     def __init__(
-        self, supernet: Supernet, data: Halves, sampler: Sampler, recipe: Recipe, **options: Any
+        self,
+        supernet: Supernet,
+        data: Halves,
+        sampler: Sampler,
+        recipe: Recipe,
+        *,
+        copy_path: bool = False,
+        seed: int = 0,
+        **options: Any,
     ) -> None:
         sampler.check(supernet.space.choices)
-        self._sampler = sampler
-        super().__init__(supernet, data, recipe, identity={"sampler": sampler.settings}, **options)
+        if copy_path:
+            refuse_copies(supernet, sampler, recipe, seed)
+        self._sampler, self._copies = sampler, copy_path
+        identity = {"sampler": sampler.settings, **({"copy_path": True} if copy_path else {})}
+        super().__init__(supernet, data, recipe, seed=seed, identity=identity, **options)
+
+    def _one_step(self, inputs: Tensor, labels: Tensor) -> None:
+        if not self._copies:
+            super()._one_step(inputs, labels)
+            return
+        choices = self.supernet.space.choices
+        (path,) = self._sampler.paths(choices, seed=self._seed, step=self._step)
+        whole = self._network, self._optimizer
+        copied = PathCopy(self.supernet, path, self._optimizer, self.recipe)
+        self._network, self._optimizer = copied.network, copied.optimizer
+        try:
+            super()._one_step(inputs, labels)
+        finally:
+            self._network, self._optimizer = whole
+        copied.write_back()
 
     def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         paths = self._sampler.paths(self.supernet.space.choices, seed=self._seed, step=self._step)
@@ -173,6 +203,7 @@ def train_supernet(  # noqa: PLR0913 - what a training depends on
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
     save_steps: int | None = None,
+    copy_path: bool = False,
     device: torch.device | str = "cpu",
     report: Callable[[Epoch], object] | None = None,
 ) -> Training:
@@ -190,13 +221,18 @@ def train_supernet(  # noqa: PLR0913 - what a training depends on
         seed: Of paths, the order of images and all that is drawn.
         checkpoint: A folder; the newest two checkpoints are kept there.
         save_steps: Save also after so many steps each, not only after epochs.
+        copy_path: In spaces of slices, whether a step is that of copies of what the path uses: then
+            neither momentum nor weight decay moves anything else, and gradients take the memory of
+            the path, at the price of making its network for each step. By default, as published,
+            they move the rest of a sliced tensor, too.
         device: Where.
         report: Takes the figures of each epoch: mean loss and accuracy of the paths that were
             trained; where it returns True, the training ends.
 
     Raises:
         InvalidArgumentError: The sampler cannot draw paths of this space; the space takes no such
-            images; or there are fewer than a batch has.
+            images; there are fewer than a batch has; or steps cannot be those of copies, which need
+            slices, one path an update, SGD and no moving average.
         LabelError: A label has no output.
         OtherTrainingError: The folder is of another space, sampler, seed, recipe or other images.
         OutputError: A loss or a gradient is no finite number any more.
@@ -218,6 +254,7 @@ def train_supernet(  # noqa: PLR0913 - what a training depends on
         seed=seed,
         checkpoint=checkpoint,
         save_steps=save_steps,
+        copy_path=copy_path,
         device=device,
     )
     return trainer.run(report=report)

@@ -50,6 +50,8 @@ _MOST_COMPARED: Final = 10_000_000
 _MOST_PATHS: Final = 256
 """Of an update: each costs a pass forward and back."""
 _LARGEST_SEED: Final = 2**63 - 1
+_LARGEST_NUMBER: Final = 2**53
+"""Up to here every integer is one number in every reader of JSON: recorded ones are no larger."""
 _MOST_DIMENSIONS: Final = 3
 _LARGEST_DIMENSION: Final = 1 << 20
 
@@ -289,11 +291,11 @@ class TrainingRequest(Submission):
         max_length=2,
         description="Parts of each class to train on and to evaluate on, together at most 1.",
     )
-    split_seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="What the parts are drawn by.")
+    split_seed: int = Field(0, ge=0, le=_LARGEST_NUMBER, description="What the parts are drawn by.")
     seed: int = Field(
         0,
         ge=0,
-        le=_LARGEST_SEED,
+        le=_LARGEST_NUMBER,
         description="What the order of images and all else that is random is drawn by; the seed of "
         "`network` draws its first weights.",
     )

@@ -57,8 +57,11 @@ and outputs where some are recorded, the loss falls in a few steps and gradients
 parameter, bad arguments and samples are refused; 2 a published checkpoint is loaded and evaluated,
 which needs its file; 3 the searched architecture is trained from scratch to the accuracy that was
 published; 4 random search and regularized evolution run 20 trials, each of which trains a small
-network for a step, and go on after 10 from their file; 5 a published search result is reproduced.
-Stage 4 is marked by what these tests say, which `python docs/mark_stages.py` runs.
+network for a step, and go on after 10 from their file, and so does evolution on the inherited
+weights of a small [supernet](one-shot.md); 5 a published search result is reproduced.
+Stage 4 is marked by what these tests say, which `python docs/mark_stages.py` runs. Nothing is
+searched by inherited weights in {unshared}, whose supernets read no images: `Inherited`
+compares networks by images.
 
 {stages}
 
@@ -198,8 +201,9 @@ shifts of names that left-out blocks cause, and `placed` says where anything els
 `tests/nas_search/oneshot/conftest.py`: the tests there hold its supernet against its frozen
 networks.
 
-Say in `tests/nas_search/test_stage_four.py` how its networks become small, and run
-`docs/mark_stages.py`, which takes a minute, and then `docs/make_model_hub.py`.
+Say in `tests/nas_search/test_stage_four.py` and, if it has a supernet, in
+`tests/nas_search/oneshot/test_searches.py` how its networks become small, and run
+`docs/mark_stages.py`, which takes some minutes, and then `docs/make_model_hub.py`.
 """
 
 
@@ -210,6 +214,9 @@ def page() -> str:
     return _TEXT.format(
         spaces=_table(("space", "arguments", "labels", "size", "paper"), _spaces(known)),
         stages=_table(("space", *_STAGES), _reached(known, searched)),
+        unshared=" and ".join(
+            name for name, found in searched["spaces"].items() if "Inherited" not in found
+        ),
         models=_table(
             (
                 "model",
@@ -247,10 +254,12 @@ def _spaces(known: Mapping[str, Any]) -> Iterable[Sequence[object]]:
 def _reached(known: Mapping[str, Any], searched: Mapping[str, Any]) -> Iterable[Sequence[object]]:
     for name in sorted(model_hub.space_names(), key=str.lower):
         tests = dict(known[name].get("stages", {}))
-        outcomes = searched["spaces"].get(name, {}).values()
-        if outcomes and set(outcomes) == {"passed"}:
-            tests["4"] = searched["tests"]
-        yield name, *(_link(tests[stage]) if stage in tests else _NOTHING for stage in _STAGES)
+        links = {stage: _link(test) for stage, test in tests.items()}
+        outcomes = searched["spaces"].get(name, {})
+        if outcomes and set(outcomes.values()) == {"passed"}:
+            files = sorted({searched["tests"][strategy] for strategy in outcomes}, reverse=True)
+            links["4"] = ", ".join(map(_link, files))
+        yield name, *(links.get(stage, _NOTHING) for stage in _STAGES)
 
 
 def _model(record: zoo.Record) -> Sequence[object]:

@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,13 @@ import pytest
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = REPOSITORY / "docs/model-hub-stages.json"
-TESTS: Final = "tests/nas_search/test_stage_four.py"
+_SEARCHES: Final = "tests/nas_search/test_stage_four.py"
+TESTS: Final[Mapping[str, str]] = {
+    "RandomSearch": _SEARCHES,
+    "RegularizedEvolution": _SEARCHES,
+    "Inherited": "tests/nas_search/oneshot/test_searches.py",
+}
+"""What is searched by, and the test that does it."""
 PAGE: Final = "docs/model-hub.md"
 _PROPERTY: Final = "stage 4"
 
@@ -43,16 +50,22 @@ class Outcomes:
 def digest() -> str:
     """Return the SHA-256 of the tests and of the Python on the page."""
     snippets = re.findall(r"```python\n(.*?)```", (REPOSITORY / PAGE).read_text("utf-8"), re.DOTALL)
-    content = [(REPOSITORY / TESTS).read_text("utf-8"), *snippets]
+    tests = [(REPOSITORY / test).read_text("utf-8") for test in _files()]
+    content = [*tests, *snippets]
     return hashlib.sha256("".join(content).encode()).hexdigest()
+
+
+def _files() -> list[str]:
+    return list(dict.fromkeys(TESTS.values()))
 
 
 def main() -> int:
     """Run the tests and write the file; return the exit status of the tests."""
     outcomes = Outcomes()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", str(REPOSITORY / TESTS)], [outcomes])
+    files = [str(REPOSITORY / test) for test in _files()]
+    status = pytest.main(["-q", "-p", "no:cacheprovider", *files], [outcomes])
     spaces = {name: dict(sorted(found.items())) for name, found in sorted(outcomes.spaces.items())}
-    results = {"tests": TESTS, "digest": digest(), "spaces": spaces}
+    results = {"tests": dict(TESTS), "digest": digest(), "spaces": spaces}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     return int(status)
 

@@ -1,9 +1,14 @@
-"""Every space that has a supernet: trained, searched by inherited weights, gone on with."""
+"""Stage 4 of docs/model-hub.md, the one-shot part: every space whose supernet reads images.
+
+It is trained, searched by inherited weights, and gone on with. `docs/mark_stages.py` runs this and
+marks the page by what came of it.
+"""
 
 from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +24,6 @@ from nas_search.strategies import RegularizedEvolution
 from nas_search.training import Recipe
 
 TRIALS: Final = 20
-FEWER: Final = 12
-"""Trials of spaces of cells, whose networks have hundreds of modules."""
 CELLS: Final = {"width": 4, "num_cells": 3, "num_labels": 10}
 PLAIN: Final = {"depths": ((1, 2),) * 3, "widths": ((8, 16),) * 3}
 SMALL: Final[dict[str, dict[str, Any]]] = {
@@ -45,7 +48,10 @@ SMALL: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_space_is_searched_by_inherited_weights_and_goes_on(name: str, tmp_path: Path) -> None:
+def test_a_space_is_searched_by_inherited_weights_and_goes_on(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("stage 4", f"{name} Inherited")
     space = model_hub.space(name, **SMALL[name])
     images = patterned(8, side=16 if SMALL[name] in (CELLS, {"dataset": "cifar"}) else 32)
     data = (images, images)
@@ -61,13 +67,12 @@ def test_a_space_is_searched_by_inherited_weights_and_goes_on(name: str, tmp_pat
             study.run(Budget(trials=trials))
             return list(study.trials)
 
-    count = FEWER if SMALL[name] is CELLS else TRIALS
-    first, trials = searched(count // 2), searched(count)
-    assert len(trials) == count
-    assert [one.metrics for one in trials[: count // 2]] == [one.metrics for one in first]
+    first, trials = searched(TRIALS // 2), searched(TRIALS)
+    assert len(trials) == TRIALS
+    assert [one.metrics for one in trials[: TRIALS // 2]] == [one.metrics for one in first]
     assert {one.state.value for one in trials} == {"ok"}
     # They are results of the paths: different ones have different losses.
-    assert len({one.metrics["loss"] for one in trials}) > count / 4
+    assert len({one.metrics["loss"] for one in trials}) > TRIALS / 4
     # Another process, which has a copy, finds the same.
     sample = json.loads(trials[0].arch)
     copied = pickle.loads(pickle.dumps(evaluator))

@@ -207,6 +207,7 @@ COMMANDS: Final = [
     "jobs list",
     "jobs show x",
     "jobs train --model m --dataset d --recipe nasbench201",
+    "jobs train-supernet --space NasBench201 --dataset d --recipe nasbench201",
     "jobs watch x",
     "neighbors nasbench201 0",
     "pareto nasbench201 --x flops --y test_acc",

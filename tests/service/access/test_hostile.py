@@ -109,7 +109,7 @@ class TestEveryParameter:
         assert kinds["query"] > 500
         assert kinds["body"] > 100
         assert kinds["path"] == 7
-        assert kinds["header"] == 4
+        assert kinds["header"] == 5
 
 
 @pytest.mark.usefixtures("unmeasured")

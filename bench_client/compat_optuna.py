@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -122,18 +123,16 @@ class Objective:
     choices: Mapping[str, Sequence[Any]]
     report: bool
     _bench: BenchClient = field(repr=False)
-    _space: _Space = field(repr=False)
-    _stats: Mapping[str, Stat] = field(repr=False)
+    _table: str | None = field(repr=False)
+    """The description of a declared table, as text: an objective can be pickled."""
+    _maximized: frozenset[str] = field(repr=False)
     _filters: tuple[Any, ...] = field(repr=False)
     _pruned: type[Exception] = field(repr=False)
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
         """For `optuna.create_study`: `maximize` or `minimize` for each metric."""
-        return [
-            "maximize" if self._stats[metric].better == "larger" else "minimize"
-            for metric in self.metrics
-        ]
+        return ["maximize" if metric in self._maximized else "minimize" for metric in self.metrics]
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
         """Return the metric, or the metrics, of the architecture that a trial stands for.
@@ -159,6 +158,10 @@ class Objective:
         trial.set_user_attr("training_time", getattr(mean, "training_time", None))
         first, *others = (self._value(metric, mean) for metric in self.metrics)
         return (first, *others) if others else first
+
+    @property
+    def _space(self) -> _Space:
+        return _SPACES[self.benchmark] if self._table is None else _space_told(self._table)
 
     def _suggested(self, trial: Trial) -> Any:
         parameters = {
@@ -261,8 +264,8 @@ def objective(
         choices=_narrowed(space.choices, choices),
         report=report,
         _bench=bench,
-        _space=space,
-        _stats=stats,
+        _table=None if benchmark in _SPACES else spec.text,
+        _maximized=frozenset(name for name in metrics if stats[name].better == "larger"),
         _filters=filters,
         _pruned=_trial_pruned(),
     )
@@ -274,6 +277,12 @@ def _described(bench: BenchClient, benchmark: str) -> BenchmarkSpec:
     if found is None:
         raise _no_objective(benchmark, "it is no table of runs")
     return BenchmarkSpec.of_json(found)
+
+
+@lru_cache(maxsize=32)
+def _space_told(described: str) -> _Space:
+    """Return how the architectures of a declared table are suggested, by its description."""
+    return _space_of(BenchmarkSpec.of_text(described))
 
 
 def _space_of(spec: BenchmarkSpec) -> _Space:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -235,6 +236,12 @@ class TestDeclaredTables:
         (mean,) = tables.query("tiny-table", "pool|skip|conv", "two", reduction="mean")
         assert trial.values == [mean.test_acc, mean.loss]
         assert trial.user_attrs == {"arch": "pool|skip|conv", "training_time": None}
+
+    def test_an_objective_is_carried_to_other_processes(self, tables: BenchClient) -> None:
+        search = pickle.loads(pickle.dumps(objective(tables, "tiny-table", "two", 12, "loss")))
+        (trial,) = tried(search, {"choice1": "pool", "choice2": "skip", "choice3": "conv"}).trials
+        (mean,) = tables.query("tiny-table", "pool|skip|conv", "two", reduction="mean")
+        assert trial.values == [mean.loss]
 
     @pytest.mark.parametrize(
         ("change", "message"),

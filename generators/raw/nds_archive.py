@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import zipfile
 import zlib
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from generators.raw.json_stream import Bytes, Entry, read_entries
+from generators.raw.zip_members import check_member
 from safe_pickle import DamagedArchiveError, WrongFormatError
 
 __all__ = ["FILES", "NdsArchive"]
@@ -33,9 +33,6 @@ _MOST_BYTES: Final = 16 * 2**30
 _MOST_MEMBERS: Final = 10_000
 _HIGHEST_RATIO: Final = 100
 """How many times smaller packing may have made a file; the numbers of NDS shrink to a fifth."""
-_SMALL: Final = 2**20
-"""Bytes of a file too small to do harm, however well it was packed."""
-_ENCRYPTED: Final = 0x1
 
 
 class NdsArchive:
@@ -117,31 +114,13 @@ def _zipped_sizes(path: Path) -> Mapping[str, int]:
     if len(members) > _MOST_MEMBERS:
         raise WrongFormatError(f"{path.name} holds {len(members)} files; NDS has {len(FILES)}")
     for member in members:
-        _check_member(path.name, member)
+        check_member(path.name, member, highest_ratio=_HIGHEST_RATIO)
     files = [member for member in members if not member.is_dir()]
     _check_names(path.name, [member.filename for member in files])
     total = sum(member.file_size for member in files)
     if total > _MOST_BYTES:
         raise WrongFormatError(f"{path.name} would unpack to {total:,} bytes: a bomb, not NDS")
     return {member.filename: member.file_size for member in files}
-
-
-def _check_member(archive: str, member: zipfile.ZipInfo) -> None:
-    """Refuse what a zip file of data never holds, before any of it is unpacked."""
-    # The name as it was written: zipfile itself cuts it at a zero byte.
-    name = member.orig_filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\0" in name:
-        problem = "has a name that leads out of its folder"
-    elif stat.S_ISLNK(member.external_attr >> 16):
-        problem = "is a link"
-    elif member.flag_bits & _ENCRYPTED:
-        problem = "is encrypted"
-    elif member.file_size > max(_SMALL, _HIGHEST_RATIO * member.compress_size):
-        problem = f"would unpack to {member.file_size:,} from {member.compress_size:,} bytes"
-    else:
-        return
-    raise WrongFormatError(f"{archive}: {name!r:.80} {problem}; NDS never does: do not trust it")
 
 
 def _check_names(archive: str, names: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import zipfile
 import zlib
 from collections import Counter
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from generators.raw.zip_members import check_member
 from safe_pickle import DamagedArchiveError, WrongFormatError
 
 __all__ = ["RawTable", "raw_tables"]
@@ -20,9 +20,6 @@ _MOST_BYTES: Final = 2**29
 _MOST_TOTAL: Final = 2**31
 _MOST_FILES: Final = 10_000
 _HIGHEST_RATIO: Final = 200
-_SMALL: Final = 2**20
-"""Bytes of a file too small to do harm, however well it was packed."""
-_ENCRYPTED: Final = 0x1
 _ZIP_START: Final = b"PK\x03\x04"
 _TORCH_MEMBER: Final = "data.pkl"
 
@@ -82,7 +79,7 @@ def _unzipped(path: Path) -> Iterator[RawTable]:
             members = [member for member in container.infolist() if not member.is_dir()]
             _check_total(path.name, [member.file_size for member in members])
             for member in members:
-                _check_member(path.name, member)
+                check_member(path.name, member, highest_ratio=_HIGHEST_RATIO, most=_MOST_BYTES)
             _check_names(path.name, members)
             if any(PurePosixPath(member.filename).name == _TORCH_MEMBER for member in members):
                 yield RawTable(path.name, path.read_bytes())
@@ -100,26 +97,6 @@ def _check_total(name: str, sizes: list[int]) -> None:
         raise WrongFormatError(f"{name} holds {len(sizes)} files; at most {_MOST_FILES} are read")
     if sum(sizes) > _MOST_TOTAL:
         raise WrongFormatError(f"{name} holds {sum(sizes):,} bytes; at most {_MOST_TOTAL:,}")
-
-
-def _check_member(archive: str, member: zipfile.ZipInfo) -> None:
-    """Refuse what a zip file of data never holds, before any of it is unpacked."""
-    # The name as it was written: zipfile itself cuts it at a zero byte.
-    name = member.orig_filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\0" in name:
-        problem = "has a name that leads out of its folder"
-    elif stat.S_ISLNK(member.external_attr >> 16):
-        problem = "is a link"
-    elif member.flag_bits & _ENCRYPTED:
-        problem = "is encrypted"
-    elif member.file_size > max(_SMALL, _HIGHEST_RATIO * member.compress_size):
-        problem = f"would unpack to {member.file_size:,} from {member.compress_size:,} bytes"
-    elif member.file_size > _MOST_BYTES:
-        problem = f"has {member.file_size:,} bytes; at most {_MOST_BYTES:,} are read"
-    else:
-        return
-    raise WrongFormatError(f"{archive}: {name!r:.80} {problem}: do not trust it")
 
 
 def _check_names(archive: str, members: list[zipfile.ZipInfo]) -> None:

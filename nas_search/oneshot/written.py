@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -43,7 +42,7 @@ from nas_search.problems import SpaceProblem
 from nas_search.problems.goals import check_known
 from nas_search.recipe import recipe_of
 from nas_search.specification import Specification
-from nas_search.specification.keys import KeyLines, check_keys
+from nas_search.specification.keys import check_keys, read_toml
 from nas_search.specification.networks import stated_images, stated_seed, stated_space
 from nas_search.training.loop import Epoch
 
@@ -99,12 +98,7 @@ class WrittenSupernet:
             OSError: It cannot be read.
         """
         file = FilePath(path)
-        try:
-            text = file.read_text("utf-8")
-            content = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ProblemError(f"{file} is no TOML: {error}") from error
-        lines = KeyLines.of(str(file), text)
+        content, lines = read_toml(file)
         stated = content.pop("supernet", None)
         if not isinstance(stated, dict):
             raise ProblemError(f"{file} has no part [supernet]")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final, Self
 
 from benchmark_spec.published import PUBLISHED
@@ -14,7 +16,7 @@ from nas_search.problems.goals import check_known
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
 
-__all__ = ["DECLARED", "NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys"]
+__all__ = ["DECLARED", "NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys", "read_toml"]
 
 PARTS: Final = ("problem", "strategy", "budget")
 TABLE: Final[tuple[str, ...]] = (
@@ -81,6 +83,20 @@ class KeyLines:
         """Return the beginning of a message about a key."""
         line = self.lines.get(path)
         return f"{self.file}: " if line is None else f"{self.file}, line {line}: "
+
+
+def read_toml(file: Path) -> tuple[dict[str, Any], KeyLines]:
+    """Return what a TOML file says, and where.
+
+    Raises:
+        ProblemError: It is no TOML.
+        OSError: It cannot be read.
+    """
+    try:
+        text = file.read_text("utf-8")
+        return tomllib.loads(text), KeyLines.of(str(file), text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProblemError(f"{file} is no TOML: {error}") from error
 
 
 def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:

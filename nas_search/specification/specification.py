@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from benchmark_spec.published import PUBLISHED
 from nas_search.contract import Strategy
 from nas_search.errors import ProblemError
 from nas_search.problems import DeclaredProblem, Problem, TableProblem, nds_problem
-from nas_search.specification.keys import DECLARED, TABLE, KeyLines, check_keys
+from nas_search.specification.keys import DECLARED, TABLE, check_keys, read_toml
 from nas_search.strategies import strategy_from
 from nas_search.study.budget import Budget
 from nas_search.study.history import StudyFile
@@ -69,12 +68,8 @@ class Specification:
             OSError: It cannot be read.
         """
         file = Path(path)
-        try:
-            text = file.read_text("utf-8")
-            content = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ProblemError(f"{file} is no TOML: {error}") from error
-        check_keys(content, KeyLines.of(str(file), text))
+        content, lines = read_toml(file)
+        check_keys(content, lines)
         try:
             json.dumps(content)
         except TypeError as error:

@@ -24,6 +24,23 @@ app = typer.Typer(no_args_is_help=True, help="Jobs of a server: listed, watched,
 JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; `nbs jobs list` has them.")]
 
 
+DatasetName: TypeAlias = Annotated[str, typer.Option(help="Name of a data set that a worker has.")]
+RecipeText: TypeAlias = Annotated[
+    str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
+]
+SpaceArguments: TypeAlias = Annotated[
+    str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
+]
+Epochs: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
+]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
+DeviceName: TypeAlias = Annotated[str, typer.Option(help="any, cpu or cuda.")]
+Wait: TypeAlias = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
+]
+
+
 @app.command("list")
 def list_command(
     *,
@@ -119,15 +136,13 @@ def delete_checkpoint_command(
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="A searched model; `nbs zoo list` names them.")],
     *,
-    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
+    dataset: DatasetName,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
     ] = 32,
     precision: Annotated[str, typer.Option(help="Such as float32 or mixed-bfloat16.")] = "float32",
-    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
-    ] = True,
+    device: DeviceName = "any",
+    wait: Wait = True,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -147,30 +162,22 @@ def evaluate_command(
 @app.command("train")
 def train_command(  # noqa: PLR0913 - the choices of a training
     *,
-    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
-    recipe: Annotated[
-        str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
-    ],
+    dataset: DatasetName,
+    recipe: RecipeText,
     model: Annotated[str | None, typer.Option(help="A searched model.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="A benchmark, instead.")] = None,
     space: Annotated[str | None, typer.Option(help="A model space, instead.")] = None,
     arch: Annotated[
         str | None, typer.Option(help="Architecture of the benchmark or, as JSON, of the space.")
     ] = None,
-    arguments: Annotated[
-        str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    arguments: SpaceArguments = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
     weights: Annotated[
         bool, typer.Option("--weights", help="Keep the trained weights as a file of the job.")
     ] = False,
-    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
-    ] = True,
+    device: DeviceName = "any",
+    wait: Wait = True,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -197,27 +204,19 @@ def train_command(  # noqa: PLR0913 - the choices of a training
 def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     *,
     space: Annotated[str, typer.Option(help="A model space.")],
-    dataset: Annotated[str, typer.Option(help="Name of a data set that a worker has.")],
-    recipe: Annotated[
-        str, typer.Option(help='Name of a published recipe, or JSON such as {"epochs": 12}.')
-    ],
+    dataset: DatasetName,
+    recipe: RecipeText,
     sampler: Annotated[
         str, typer.Option(help='UniformPaths, FairPaths or SandwichPaths, or JSON with its "name".')
     ] = "UniformPaths",
-    arguments: Annotated[
-        str | None, typer.Option(help='Arguments of the space as JSON: {"num_labels": 10}.')
-    ] = None,
+    arguments: SpaceArguments = None,
     fractions: Annotated[
         str, typer.Option(help="Parts to train on and to keep for the search, as JSON.")
     ] = "[0.8, 0.2]",
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="End after so many epochs of the recipe.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
-    device: Annotated[str, typer.Option(help="any, cpu or cuda.")] = "any",
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the result, or only submit.")
-    ] = True,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    device: DeviceName = "any",
+    wait: Wait = True,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

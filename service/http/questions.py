@@ -12,6 +12,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
@@ -23,6 +24,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmark_db.answers import Answer
 from benchmark_db.benchmark import Benchmark
@@ -48,6 +50,8 @@ _JSON_PUNCTUATION: Final = tuple(
 escape them; escapes in small letters are left to the library."""
 _MOST_PARAMETERS: Final = 200
 """The question with the most has 54."""
+_LONGEST_NAME: Final = 100
+"""Characters of an unknown parameter that are compared with those there are."""
 
 Question = TypeVar("Question", bound=BaseModel)
 
@@ -71,8 +75,19 @@ def read_query(request: Request, model: type[Question]) -> Question:
         return model.model_validate_strings(given)
     except ValidationError as error:
         raise RequestValidationError(
-            [{**entry, "loc": ("query", *entry["loc"])} for entry in error.errors()]
+            [{**entry, "loc": ("query", *entry["loc"])} for entry in _told(error.errors(), model)]
         ) from error
+
+
+def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Return the errors of a question; an unknown parameter with the names that are near it."""
+    first, *others = [dict[str, Any](entry) for entry in errors]
+    if first["type"] == "extra_forbidden":
+        # Of the first alone: comparing names takes a millisecond, and there may be 200.
+        near = get_close_matches(str(first["loc"][-1])[:_LONGEST_NAME], model.model_fields, n=3)
+        meant = f"; is it {', '.join(near)}?" if near else ""
+        first["msg"] = f"unknown parameter{meant}"
+    return [first, *others]
 
 
 def installed(request: Request, name: str) -> Benchmark:

@@ -52,3 +52,27 @@ def test_a_parameter_given_twice_is_refused_by_name() -> None:
     with pytest.raises(RequestValidationError) as refused:
         read(b"a=1&%62=2&b=3")
     assert refused.value.errors()[0]["loc"] == ("query", "b")
+
+
+class Bounded(BaseModel, extra="forbid"):
+    """A question that takes few."""
+
+    metric: str = ""
+    max_flops: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (b"max_flop=1", "unknown parameter; is it max_flops?"),
+        (b"max_zero-cost-201.synflow=1", "unknown parameter"),
+        (b"x" * 9_000 + b"=1", "unknown parameter"),
+    ],
+)
+def test_an_unknown_parameter_is_told_with_what_is_near(query: bytes, told: str) -> None:
+    request = Request({"type": "http", "query_string": query, "headers": []})
+    with pytest.raises(RequestValidationError) as refused:
+        read_query(request, Bounded)
+    (error,) = refused.value.errors()
+    assert error["msg"] == told
+    assert error["loc"][0] == "query"

@@ -28,6 +28,7 @@ TESTS: Final[Mapping[str, str]] = {
     "Inherited": "tests/nas_search/oneshot/test_searches.py",
 }
 """What is searched by, and the test that does it."""
+_SPACES: Final = "tests/parts/small_spaces.py"
 PAGE: Final = "docs/model-hub.md"
 _PROPERTY: Final = "stage 4"
 
@@ -50,7 +51,7 @@ class Outcomes:
 def digest() -> str:
     """Return the SHA-256 of the tests and of the Python on the page."""
     snippets = re.findall(r"```python\n(.*?)```", (REPOSITORY / PAGE).read_text("utf-8"), re.DOTALL)
-    tests = [(REPOSITORY / test).read_text("utf-8") for test in _files()]
+    tests = [(REPOSITORY / test).read_text("utf-8") for test in (*_files(), _SPACES)]
     content = [*tests, *snippets]
     return hashlib.sha256("".join(content).encode()).hexdigest()
 

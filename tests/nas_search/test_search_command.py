@@ -7,9 +7,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from patterned_images import write_class_folders
 from typer.testing import CliRunner
 
 from model_hub.errors import InvalidArgumentError, ModelHubError
@@ -126,13 +125,7 @@ trials = 2
 @pytest.fixture
 def networks(tmp_path: Path) -> Path:
     """A search of networks, beside 80 images of 8 x 8 in four folders."""
-    generator = np.random.default_rng(0)
-    for label in range(4):
-        folder = tmp_path / "images" / str(label)
-        folder.mkdir(parents=True)
-        for number in range(20):
-            pixels = generator.integers(60 * label, 60 * label + 60, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number}.png")
+    write_class_folders(tmp_path / "images")
     file = tmp_path / "search.toml"
     file.write_text(NETWORKS.format(strategy="RandomSearch"))
     return file

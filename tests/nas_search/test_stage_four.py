@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from small_spaces import TINY_SPACES
 from torch import Tensor
 
 import model_hub
@@ -26,37 +27,6 @@ from nas_search.training import Classification, Images, Recipe
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 TRIALS: Final = 20
 INTERRUPTED: Final = 10
-
-CELLS: Final = {"width": 4, "num_cells": 3, "num_labels": 10}
-PLAIN: Final = {"depths": ((1, 2),) * 3, "widths": ((8, 16),) * 3}
-SMALL: Final[dict[str, dict[str, Any]]] = {
-    "AmoebaNet": CELLS,
-    "AutoFormer": {
-        "img_size": 32,
-        "search_depth": (1, 2),
-        "search_embed_dim": (24, 36, 48),
-        "search_num_heads": (1, 2),
-        "num_labels": 10,
-    },
-    "DARTS": CELLS,
-    "ENAS": CELLS,
-    "FBNet": {"dataset": "cifar"},
-    "LightSpeech": {"num_symbols": 12, "hidden_size": 16, "speaker_size": None},
-    "MobileNetV3Space": {"base_widths": (8,) * 9, "depth_range": (1, 2), "num_labels": 10},
-    "NASBERT": {"vocabulary": 20, "embed_dim": 8, "hidden_sizes": (64, 128), "max_length": 12},
-    "NASNet": CELLS,
-    "NasBench101": {"num_modules_per_stack": 1, "stem_out_channels": 8},
-    "NasBench201": {"num_modules_per_stack": 1, "stem_out_channels": 4},
-    "NatsSss": {"candidates": (4, 8, 12)},
-    "PNAS": CELLS,
-    "ProxylessNAS": {"width_mult": 0.25, "num_labels": 10},
-    "ResidualBasic": PLAIN,
-    "ResidualBottleneck": PLAIN,
-    "ShuffleNetSpace": {"num_labels": 10},
-    "SinglePathNAS": {"num_labels": 10},
-    "Vanilla": PLAIN,
-}
-"""Arguments that make the networks of a space small."""
 
 STRATEGIES: Final[dict[str, Callable[[], Strategy]]] = {
     "RandomSearch": lambda: RandomSearch(seed=1),
@@ -132,7 +102,7 @@ def measured(space: ModelSpace, images: Images) -> tuple[Any, str]:
 
 
 def test_every_space_is_searched() -> None:
-    assert set(SMALL) == set(model_hub.space_names())
+    assert set(TINY_SPACES) == set(model_hub.space_names())
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -146,7 +116,7 @@ def test_a_search_trains_networks_of_a_space_and_goes_on_from_its_file(
     record_property: Callable[[str, object], None],
 ) -> None:
     record_property("stage 4", f"{name} {strategy}")
-    space = model_hub.space(name, **SMALL[name])
+    space = model_hub.space(name, **TINY_SPACES[name])
     evaluator, objective = measured(space, documented["images"])
     path = tmp_path / "search.study"
 

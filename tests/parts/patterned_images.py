@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
+from PIL import Image
 
 import model_hub
 from model_hub.model_space import ModelSpace
@@ -35,3 +39,14 @@ def cell_space() -> ModelSpace:
 def mobile_space() -> ModelSpace:
     """Return a narrow ProxylessNAS, which has depths."""
     return model_hub.space("ProxylessNAS", width_mult=0.1, num_labels=4)
+
+
+def write_class_folders(folder: Path) -> None:
+    """Write 80 images of 8 x 8, those of each of four classes in a folder and of its brightness."""
+    generator = np.random.default_rng(0)
+    for label in range(4):
+        images = folder / str(label)
+        images.mkdir(parents=True)
+        for number in range(20):
+            pixels = generator.integers(60 * label, 60 * label + 60, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(images / f"{number}.png")

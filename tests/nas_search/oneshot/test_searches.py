@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 import torch
 from patterned_images import patterned
+from small_spaces import TINY_SPACES
 
 import model_hub
 from nas_search import Budget, SpaceProblem, Study
@@ -24,36 +25,26 @@ from nas_search.strategies import RegularizedEvolution
 from nas_search.training import Recipe
 
 TRIALS: Final = 20
-CELLS: Final = {"width": 4, "num_cells": 3, "num_labels": 10}
-PLAIN: Final = {"depths": ((1, 2),) * 3, "widths": ((8, 16),) * 3}
-SMALL: Final[dict[str, dict[str, Any]]] = {
-    "AmoebaNet": CELLS,
-    "AutoFormer": {"img_size": 32, "search_depth": (2, 3), "num_labels": 10},
-    "DARTS": CELLS,
-    "ENAS": CELLS,
-    "FBNet": {"dataset": "cifar"},
-    "MobileNetV3Space": {"base_widths": (8,) * 9, "depth_range": (1, 2), "num_labels": 10},
-    "NASNet": CELLS,
-    "NasBench101": {"num_modules_per_stack": 1, "stem_out_channels": 8},
-    "NasBench201": {"num_modules_per_stack": 1, "stem_out_channels": 4},
-    "NatsSss": {"candidates": (4, 8, 12)},
-    "PNAS": CELLS,
-    "ProxylessNAS": {"width_mult": 0.25, "num_labels": 10},
-    "ResidualBasic": PLAIN,
-    "ResidualBottleneck": PLAIN,
-    "ShuffleNetSpace": {"num_labels": 10},
-    "SinglePathNAS": {"num_labels": 10},
-    "Vanilla": PLAIN,
+UNREAD: Final = {"LightSpeech", "NASBERT"}
+"""Spaces whose supernets read no images."""
+SEARCHED: Final = {name: made for name, made in TINY_SPACES.items() if name not in UNREAD}
+LARGE: Final = {
+    "AutoFormer",
+    "MobileNetV3Space",
+    "ProxylessNAS",
+    "ShuffleNetSpace",
+    "SinglePathNAS",
 }
+"""Spaces whose networks divide the sides of images by 16 and more."""
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SEARCHED)
 def test_a_space_is_searched_by_inherited_weights_and_goes_on(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("stage 4", f"{name} Inherited")
-    space = model_hub.space(name, **SMALL[name])
-    images = patterned(8, side=16 if SMALL[name] in (CELLS, {"dataset": "cifar"}) else 32)
+    space = model_hub.space(name, **SEARCHED[name])
+    images = patterned(8, side=32 if name in LARGE else 16)
     data = (images, images)
     supernet = Supernet(space)
     recipe = Recipe(epochs=1, batch_size=8, lr=1e-3)

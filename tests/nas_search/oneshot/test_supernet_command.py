@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from PIL import Image
+from patterned_images import write_class_folders
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -42,13 +41,7 @@ trials = 5
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """80 images of 8 x 8 in four folders."""
-    generator = np.random.default_rng(0)
-    for label in range(4):
-        images = tmp_path / "images" / str(label)
-        images.mkdir(parents=True)
-        for number in range(20):
-            pixels = generator.integers(60 * label, 60 * label + 60, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(images / f"{number}.png")
+    write_class_folders(tmp_path / "images")
     return tmp_path
 
 

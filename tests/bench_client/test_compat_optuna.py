@@ -239,7 +239,9 @@ class TestDeclaredTables:
 
     def test_an_objective_is_carried_to_other_processes(self, tables: BenchClient) -> None:
         search = pickle.loads(pickle.dumps(objective(tables, "tiny-table", "two", 12, "loss")))
-        (trial,) = tried(search, {"choice1": "pool", "choice2": "skip", "choice3": "conv"}).trials
+        chosen = {"choice1": "pool", "choice2": "skip", "choice3": "conv"}
+        with search._bench:  # A copy opens the files anew.
+            (trial,) = tried(search, chosen).trials
         (mean,) = tables.query("tiny-table", "pool|skip|conv", "two", reduction="mean")
         assert trial.values == [mean.loss]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from bench_client.errors import InvalidRequestError
@@ -25,10 +26,18 @@ def plain(value: Any) -> Any:
 
 
 def plain_arch(arch: Any) -> Any:
-    """Return an architecture whose numbers may be numpy's as one that JSON can hold."""
+    """Return an architecture whose numbers, lists or matrix may be numpy's as one for JSON."""
+    if arch is None or isinstance(arch, str | int):
+        return arch
     if isinstance(arch, list | tuple):
         return [plain(number) for number in arch]
-    return arch.tolist() if hasattr(arch, "tolist") else plain(arch)
+    if isinstance(arch, Mapping):
+        return {name: _listed(value) for name, value in arch.items()}
+    return _listed(plain(arch))
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def either(name: str, value: Any) -> bool:

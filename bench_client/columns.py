@@ -38,16 +38,6 @@ _RUN: Final = frozenset({"config", "seed", "repeat", "num_runs"})
 _FIGURES: Final = (dict[str, float], dict[str, float | None])
 """What figures by name are."""
 
-_EDGES: Final = ("0_1", "0_2", "1_2", "0_3", "1_3", "2_3")
-_PARTS: Final[Mapping[Any, Mapping[str, Any]]] = MappingProxyType(
-    {
-        dict[str, str]: {f"op_{edge}": edge for edge in _EDGES},
-        dict[str, str | list[int]]: {f"op{vertex}": f"op{vertex}" for vertex in range(1, 6)},
-        list[int]: {f"channels{layer}": layer - 1 for layer in range(1, 6)},
-    }
-)
-"""By the type of an architecture: the columns it is taken apart into, and where in it they are."""
-
 
 class Column(NamedTuple):
     """A column of a table.
@@ -171,10 +161,9 @@ def _sources(model: type[BaseModel], among: frozenset[str] | None = None) -> _So
     whole: list[_Source | _Metrics] = []
     parts: list[_Source] = []
     for name, (kind, nullable) in types.items():
-        if name == "arch" and (places := getattr(model, "arch_places", 0)):
-            parts += _place_sources(places)
-        elif name == "arch" and kind in _PARTS:
-            parts += _part_sources(kind)
+        columns = getattr(model, "arch_columns", None) if name == "arch" else None
+        if columns:
+            parts += _part_sources(kind, columns)
             whole += [] if "arch_str" in types else [_source(name, kind, nullable=nullable)]
         elif _is_model(kind):
             whole += [source.within(attrgetter(name)) for source in _sources(kind)]
@@ -209,19 +198,12 @@ def _source(name: str, annotation: Any, *, nullable: bool) -> _Source:
     return _Source(name, "text", nullable, partial(_json, attrgetter(name)))
 
 
-def _place_sources(places: int) -> list[_Source]:
-    """Return a column for each place of the architectures of a declared table."""
-    return [
-        _Source(f"choice{place + 1}", "text", True, partial(_part, place))  # noqa: FBT003 - a field
-        for place in range(places)
-    ]
-
-
-def _part_sources(kind: Any) -> list[_Source]:
+def _part_sources(kind: Any, columns: Mapping[str, str | int]) -> list[_Source]:
+    """Return the columns that an architecture is taken apart into."""
     part: Kind = "whole" if kind == list[int] else "text"
     return [
         _Source(name, part, True, partial(_part, place))  # noqa: FBT003 - a field
-        for name, place in _PARTS[kind].items()
+        for name, place in columns.items()
     ]
 
 

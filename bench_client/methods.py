@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from bench_client.late_imports import LateModule
-from bench_client.operations import Operation, Question, Steps, ask
+from bench_client.operations import Operation, Question, Steps, ask, called
+from bench_client.written import WrittenQuestions, written
 
 if TYPE_CHECKING:
     from bench_client import (
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
         export,
         jobs,
         models,
-        nasbench101,
-        nasbench201,
-        natssss,
-        nds,
         oracle,
         submissions,
         tables,
@@ -28,38 +24,11 @@ else:
     export = LateModule("bench_client.export")
     jobs = LateModule("bench_client.jobs")
     models = LateModule("bench_client.models")
-    nasbench101 = LateModule("bench_client.nasbench101")
-    nasbench201 = LateModule("bench_client.nasbench201")
-    natssss = LateModule("bench_client.natssss")
-    nds = LateModule("bench_client.nds")
     oracle = LateModule("bench_client.oracle")
     submissions = LateModule("bench_client.submissions")
     tables = LateModule("bench_client.tables")
 
 __all__ = ["Surface"]
-
-_QUERIES: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = MappingProxyType(
-    {
-        "nasbench101": lambda: nasbench101.query_nb101,
-        "nasbench201": lambda: nasbench201.query_nb201,
-        "natssss": lambda: natssss.query_natssss,
-        "nds": lambda: nds.query_nds,
-        "hw-nas-bench": lambda: nasbench201.hardware_nb201,
-    }
-)
-"""The query of each benchmark that has its own, by its name."""
-
-_QUERIES_MANY: Final[Mapping[str, Callable[[], Callable[..., Steps[list[Any]]]]]] = (
-    MappingProxyType(
-        {
-            "nasbench101": lambda: nasbench101.query_nb101_many,
-            "nasbench201": lambda: nasbench201.query_nb201_many,
-            "natssss": lambda: natssss.query_natssss_many,
-            "nds": lambda: nds.query_nds_many,
-        }
-    )
-)
-"""The query for many architectures of each benchmark that has its own."""
 
 
 def benchmarks() -> Steps[list[models.BenchmarkInfo]]:
@@ -96,9 +65,10 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
         InvalidRequestError: A filter is unknown or malformed.
         BenchmarkNotInstalledError: There is no such benchmark.
     """
-    if benchmark not in _QUERIES:
+    by_hand = written(benchmark)
+    if by_hand is None:
         return (yield from tables.query_table(benchmark, *filters, **options))
-    return (yield from _QUERIES[benchmark]()(*filters, **options))
+    return (yield from called(by_hand.query(), *filters, **options))
 
 
 def query_many(
@@ -120,12 +90,13 @@ def query_many(
         BenchmarkNotInstalledError: There is no such benchmark.
         UnsupportedQuestionError: It has no runs.
     """
-    if benchmark in _QUERIES_MANY:
-        return (yield from _QUERIES_MANY[benchmark]()(archs, *filters, **options))
-    return (yield from tables.query_table_many(benchmark, archs, *filters, **options))
+    by_hand = written(benchmark)
+    if by_hand is None or by_hand.query_many is None:
+        return (yield from tables.query_table_many(benchmark, archs, *filters, **options))
+    return (yield from called(by_hand.query_many(), archs, *filters, **options))
 
 
-class Surface:
+class Surface(WrittenQuestions):
     """The methods that every client has."""
 
     benchmarks = Operation(lambda: benchmarks)
@@ -140,29 +111,6 @@ class Surface:
     distribution = Operation(lambda: oracle.distribution)
     random = Operation(lambda: oracle.random)
     neighbors = Operation(lambda: oracle.neighbors)
-
-    query_nb101 = Operation(lambda: nasbench101.query_nb101)
-    query_nb101_many = Operation(lambda: nasbench101.query_nb101_many)
-    curves_nb101 = Operation(lambda: nasbench101.curves_nb101)
-    hash_nb101 = Operation(lambda: nasbench101.hash_nb101)
-    hash_nb101_many = Operation(lambda: nasbench101.hash_nb101_many)
-
-    query_nb201 = Operation(lambda: nasbench201.query_nb201)
-    query_nb201_many = Operation(lambda: nasbench201.query_nb201_many)
-    curves_nb201 = Operation(lambda: nasbench201.curves_nb201)
-    describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
-    hardware_nb201 = Operation(lambda: nasbench201.hardware_nb201)
-
-    query_natssss = Operation(lambda: natssss.query_natssss)
-    query_natssss_many = Operation(lambda: natssss.query_natssss_many)
-    curves_natssss = Operation(lambda: natssss.curves_natssss)
-    describe_natssss = Operation(lambda: natssss.describe_natssss)
-
-    query_nds = Operation(lambda: nds.query_nds)
-    query_nds_many = Operation(lambda: nds.query_nds_many)
-    curves_nds = Operation(lambda: nds.curves_nds)
-    families_nds = Operation(lambda: nds.families_nds)
-    distribution_nds = Operation(lambda: nds.distribution_nds)
 
     export = Operation(lambda: export.export)
     export_to = Operation(lambda: export.export_to)

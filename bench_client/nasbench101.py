@@ -1,15 +1,22 @@
-"""The questions of NAS-Bench-101."""
+"""The questions of NAS-Bench-101, with the types of their arguments and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-from bench_client.arguments import Reduction, either, whole
+from bench_client.arguments import Reduction, either, plain_arch, whole
 from bench_client.frames import Batch, Items
-from bench_client.models.nasbench101 import Nb101Curves, Nb101Hash, Nb101Hashes, Nb101Stats
+from bench_client.models.nasbench101 import (
+    MODELS,
+    Nb101Curves,
+    Nb101Hash,
+    Nb101Hashes,
+    Nb101Stats,
+)
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import batch_of, every_batch, every_page, every_result, page_of, page_size
+from bench_client.pages import every_result
+from bench_client.tables import curves, runs, runs_of_many
 
 __all__ = [
     "Cell",
@@ -24,7 +31,7 @@ Cell: TypeAlias = str | Mapping[str, Any]
 """`{"op1": …, "input1": …}` or `{"module_adjacency": …, "module_operations": …}`, as a dict or as
 JSON text, or the published hash."""
 
-_NAME: Final = "nasbench101"
+_NAME = MODELS.spec.name
 
 
 def query_nb101(
@@ -59,13 +66,9 @@ def query_nb101(
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NAS-Bench-101.
     """
-    filters = _filters(num_epochs, isomorphism=isomorphism, arch=_sendable(arch))
-    options = {
-        **_options(reduction, include_intermediates=include_intermediates),
-        "limit": page_size(with_curves=include_intermediates),
-    }
-    question = Question("computed_stats", page_of(Nb101Stats), _NAME, filters, options)
-    return (yield from every_page(question))
+    which = {"arch": arch, **_filters(num_epochs, isomorphism=isomorphism)}
+    whether = include_intermediates
+    return runs(MODELS, which, reduction=reduction, include_intermediates=whether)
 
 
 def query_nb101_many(
@@ -76,34 +79,18 @@ def query_nb101_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[Nb101Stats]]:
-    """Return the runs of many cells, aligned with them.
+    """Return for many cells, aligned with them, what `query_nb101` returns for each.
 
     One request answers for 10,000 cells, or for 64 when intermediate statistics are included.
-
-    Args:
-        archs: The cells, each in any of its spellings; any iterable.
-        num_epochs: Training budget, in epochs: 4, 12, 36 or 108.
-        isomorphism: As for `query_nb101`.
-        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        include_intermediates: Whether each item carries the run half-way and at its end.
-
-    Returns:
-        For each cell what `query_nb101` returns for it.
+    `archs` is any iterable; the other arguments and errors are those of `query_nb101`.
 
     Raises:
         InvalidArchitectureError: Some cells are malformed or outside the space. Its `positions`
             says which, its `results` holds what was found for the others.
-        InvalidRequestError: Another filter is malformed.
-        BenchmarkNotInstalledError: The server has no NAS-Bench-101.
     """
-    filters = _filters(num_epochs, isomorphism=isomorphism)
-    options = _options(reduction, include_intermediates=include_intermediates)
-    question = Question("computed_stats_many", batch_of(Nb101Stats), _NAME, filters, options)
-    return (
-        yield from every_batch(
-            question, archs, with_curves=include_intermediates, sendable=_sendable
-        )
-    )
+    which = _filters(num_epochs, isomorphism=isomorphism)
+    whether = include_intermediates
+    return runs_of_many(MODELS, archs, which, reduction=reduction, include_intermediates=whether)
 
 
 def curves_nb101(
@@ -117,10 +104,8 @@ def curves_nb101(
 
     Arguments, order and errors are those of `query_nb101`.
     """
-    filters = _filters(num_epochs, isomorphism=isomorphism, arch=_sendable(arch))
-    options = {"reduction": reduction, "limit": page_size(with_curves=True)}
-    question = Question("intermediate_stats", page_of(Nb101Curves), _NAME, filters, options)
-    return (yield from every_page(question))
+    which = {"arch": arch, **_filters(num_epochs, isomorphism=isomorphism)}
+    return curves(MODELS, which, reduction=reduction)
 
 
 def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
@@ -132,8 +117,8 @@ def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
     Raises:
         InvalidArchitectureError: It is malformed or outside the space; it says why.
     """
-    options = {"arch": _sendable(arch)}
-    return (yield from ask(Question("hash", Nb101Hash, _NAME, options=options)))
+    options = {"arch": plain_arch(arch)}
+    return ask(Question("hash", Nb101Hash, _NAME, options=options))
 
 
 def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
@@ -147,28 +132,13 @@ def hash_nb101_many(archs: Iterable[Cell]) -> Steps[Items[Nb101Hash]]:
             says which, its `results` holds what was found for the others.
     """
     question = Question("hash_many", Nb101Hashes, _NAME)
-    found = yield from every_result(question, archs, with_curves=False, sendable=_sendable)
+    found = yield from every_result(question, archs, with_curves=False, sendable=plain_arch)
     return Items(found, Nb101Hash)
 
 
-def _sendable(arch: Any) -> Any:
-    """Return a cell whose matrix may be an array as one that JSON can hold."""
-    if not isinstance(arch, Mapping):
-        return arch
+def _filters(num_epochs: int | None, *, isomorphism: bool) -> dict[str, Any]:
     return {
-        name: value.tolist() if hasattr(value, "tolist") else value for name, value in arch.items()
-    }
-
-
-def _filters(num_epochs: int | None, *, isomorphism: bool, **arch: Any) -> dict[str, Any]:
-    return {
-        **arch,
         "num_epochs": whole("num_epochs", num_epochs),
         # What is meant by default need not be said.
         "isomorphism": None if either("isomorphism", isomorphism) else False,
     }
-
-
-def _options(reduction: Reduction | None, *, include_intermediates: bool) -> dict[str, Any]:
-    curves = {"include_intermediates": True} if include_intermediates else {}
-    return {"reduction": reduction, **curves}

@@ -1,15 +1,15 @@
-"""The questions of the size space of NATS-Bench."""
+"""The questions of the size space of NATS-Bench, with the types of their arguments and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from bench_client.arguments import Reduction, plain_arch
 from bench_client.frames import Batch, Items
-from bench_client.models.natssss import NatsSssArchitecture, NatsSssCurves, NatsSssStats
-from bench_client.nats_bench import RunFilters, RunQuestions
+from bench_client.models.natssss import MODELS, NatsSssArchitecture, NatsSssCurves, NatsSssStats
 from bench_client.operations import Question, Steps, ask
+from bench_client.tables import curves_table, query_table, query_table_many
 
 __all__ = [
     "Channels",
@@ -22,15 +22,7 @@ __all__ = [
 Channels: TypeAlias = str | int | Sequence[int]
 """The published string, the index (also in digits) or the list of five numbers of channels."""
 
-_NAME: Final = "natssss"
-
-
-_QUESTIONS: Final = RunQuestions(
-    name=_NAME,
-    stats=NatsSssStats,
-    curves=NatsSssCurves,
-    sendable=plain_arch,
-)
+_NAME = MODELS.spec.name
 
 
 def query_natssss(
@@ -66,9 +58,9 @@ def query_natssss(
         InvalidRequestError: Another filter is.
         BenchmarkNotInstalledError: The server has no size space.
     """
-    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    which = (arch, num_epochs, dataset, seed)
     curves = include_intermediates
-    return (yield from _QUESTIONS.query(arch, which, reduction, include_intermediates=curves))
+    return query_table(_NAME, *which, reduction=reduction, include_intermediates=curves)
 
 
 def query_natssss_many(
@@ -80,30 +72,18 @@ def query_natssss_many(
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
 ) -> Steps[Batch[NatsSssStats]]:
-    """Return the runs of many architectures, aligned with them.
+    """Return for many architectures, aligned with them, what `query_natssss` returns for each.
 
     One request answers for 10,000 architectures, or for 64 when learning curves are included.
-
-    Args:
-        archs: The architectures, each in any of its spellings; any iterable.
-        num_epochs: Training budget, in epochs: 1, 12 or 90.
-        dataset: `cifar10-valid`, `cifar10`, `cifar100` or `imagenet16-120`, in any case.
-        seed: Seed of the runs.
-        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        include_intermediates: Whether each item carries its learning curves, one object an epoch.
-
-    Returns:
-        For each architecture what `query_natssss` returns for it.
+    `archs` is any iterable; the other arguments and errors are those of `query_natssss`.
 
     Raises:
         InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
             `results` holds what was found for the others.
-        InvalidRequestError: Another filter is malformed.
-        BenchmarkNotInstalledError: The server has no size space.
     """
-    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
+    which = (num_epochs, dataset, seed)
     curves = include_intermediates
-    return (yield from _QUESTIONS.query_many(archs, which, reduction, include_intermediates=curves))
+    return query_table_many(_NAME, archs, *which, reduction=reduction, include_intermediates=curves)
 
 
 def curves_natssss(
@@ -116,13 +96,10 @@ def curves_natssss(
 ) -> Steps[Items[NatsSssCurves]]:
     """Return the learning curves of the runs that match, in columns: one list a statistic.
 
-    Arguments, order and errors are those of `query_natssss`.
-
-    Returns:
-        The curves of each run; in an item all lists have one value an epoch.
+    Arguments, order and errors are those of `query_natssss`. In an item all lists have one value
+    an epoch.
     """
-    which = RunFilters(num_epochs=num_epochs, dataset=dataset, seed=seed)
-    return (yield from _QUESTIONS.query_curves(arch, which, reduction))
+    return curves_table(_NAME, arch, num_epochs, dataset, seed, reduction=reduction)
 
 
 def describe_natssss(arch: Channels) -> Steps[NatsSssArchitecture]:
@@ -135,4 +112,4 @@ def describe_natssss(arch: Channels) -> Steps[NatsSssArchitecture]:
         InvalidArchitectureError: It is malformed.
     """
     options = {"arch": plain_arch(arch)}
-    return (yield from ask(Question("architecture", NatsSssArchitecture, _NAME, options=options)))
+    return ask(Question("architecture", NatsSssArchitecture, _NAME, options=options))

@@ -1,13 +1,14 @@
-"""The questions of NDS."""
+"""The questions of NDS, with the types of their arguments and answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from bench_client.arguments import Reduction, whole
 from bench_client.frames import Batch, Items
 from bench_client.models.nds import (
+    MODELS,
     NdsCurves,
     NdsDistribution,
     NdsDistributions,
@@ -16,7 +17,7 @@ from bench_client.models.nds import (
     NdsStats,
 )
 from bench_client.operations import Question, Steps, ask
-from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
+from bench_client.tables import curves, runs, runs_of_many
 
 __all__ = ["NdsBounds", "Specification", "curves_nds", "distribution_nds"]
 __all__ += ["families_nds", "query_nds", "query_nds_many"]
@@ -24,7 +25,7 @@ __all__ += ["families_nds", "query_nds", "query_nds_many"]
 Specification: TypeAlias = str | Mapping[str, Any]
 """A model or cell specification: a dict with its keys in any order, or its JSON."""
 
-_NAME: Final = "nds"
+_NAME = MODELS.spec.name
 
 
 class NdsBounds(TypedDict, total=False):
@@ -98,21 +99,21 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         InvalidRequestError: A filter is malformed or unknown.
         BenchmarkNotInstalledError: The server has no NDS.
     """
-    filters = {
+    which = {
         **_space(model_family, proposer, generator, dataset, num_epochs),
         "model_spec": model_spec,
         "cell_spec": cell_spec,
         "seed": whole("seed", seed),
         **bounds,
     }
-    options = {
-        "reduction": reduction,
-        "include_intermediates": include_intermediates or None,
-        "sort": sort,
-        "limit": page_size(with_curves=include_intermediates),
-    }
-    question = Question("computed_stats", page_of(NdsStats), _NAME, filters, options)
-    return (yield from every_page(question, at_most=whole("limit", limit)))
+    return runs(
+        MODELS,
+        which,
+        reduction=reduction,
+        include_intermediates=include_intermediates,
+        sort=sort,
+        limit=whole("limit", limit),
+    )
 
 
 def query_nds_many(
@@ -133,7 +134,7 @@ def query_nds_many(
     Args:
         archs: The networks, each `{"model_spec": …, "cell_spec": …}`; without `cell_spec`, one
             that has no cells. Any iterable.
-        model_family: As for `query_nds`.
+        model_family: As for `query_nds`, like all that follow.
         proposer: Whose design space.
         generator: How networks were sampled.
         dataset: The data set.
@@ -147,10 +148,9 @@ def query_nds_many(
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NDS.
     """
-    filters = _space(model_family, proposer, generator, dataset, num_epochs)
-    options = {"reduction": reduction, "include_intermediates": include_intermediates or None}
-    question = Question("computed_stats_many", batch_of(NdsStats), _NAME, filters, options)
-    return (yield from every_batch(question, archs, with_curves=include_intermediates))
+    which = _space(model_family, proposer, generator, dataset, num_epochs)
+    whether = include_intermediates
+    return runs_of_many(MODELS, archs, which, reduction=reduction, include_intermediates=whether)
 
 
 def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
@@ -172,16 +172,14 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
 
     Arguments, order and errors are those of `query_nds`.
     """
-    filters = {
+    which = {
         **_space(model_family, proposer, generator, dataset, num_epochs),
         "model_spec": model_spec,
         "cell_spec": cell_spec,
         "seed": whole("seed", seed),
         **bounds,
     }
-    options = {"reduction": reduction, "sort": sort, "limit": page_size(with_curves=True)}
-    question = Question("intermediate_stats", page_of(NdsCurves), _NAME, filters, options)
-    return (yield from every_page(question, at_most=whole("limit", limit)))
+    return curves(MODELS, which, reduction=reduction, sort=sort, limit=whole("limit", limit))
 
 
 def families_nds() -> Steps[Items[NdsFamily]]:

@@ -22,6 +22,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property, update_wrapper
 from types import MethodType
 from typing import (
@@ -51,6 +52,7 @@ __all__ = [
     "Steps",
     "Topic",
     "ask",
+    "called",
     "drive",
     "drive_awaiting",
     "rest",
@@ -222,6 +224,23 @@ class AwaitedClient(ABC):
         """Return the answer to a question."""
 
 
+def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> Steps[R]:
+    """Return what a generator function returns for arguments.
+
+    Raises:
+        TypeError: It has no such argument; those with a similar name are told.
+    """
+    try:
+        return steps(*args, **kwargs)
+    except TypeError as error:
+        known = inspect.signature(steps).parameters
+        near = [get_close_matches(name, known, n=1) for name in kwargs if name not in known]
+        meant = ", ".join(names[0] for names in near if names)
+        if not meant:
+            raise
+        raise TypeError(f"{error}; did you mean {meant}?") from None
+
+
 class Operation(Generic[P, R]):
     """A method of both kinds of clients, made of one generator function.
 
@@ -242,7 +261,7 @@ class Operation(Generic[P, R]):
         steps = self._find()
 
         def method(self: BlockingClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return drive(steps(*args, **kwargs), self._ask)
+            return drive(called(steps, *args, **kwargs), self._ask)
 
         self._dress(method, steps)
         return method
@@ -252,7 +271,7 @@ class Operation(Generic[P, R]):
         steps = self._find()
 
         async def method(self: AwaitedClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            return await drive_awaiting(steps(*args, **kwargs), self._ask)
+            return await drive_awaiting(called(steps, *args, **kwargs), self._ask)
 
         self._dress(method, steps)
         return method

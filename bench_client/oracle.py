@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
 from bench_client.arguments import plain, plain_arch, whole
 from bench_client.frames import Items
-from bench_client.models.nasbench101 import Nb101Config, Nb101Hash
-from bench_client.models.nasbench201 import Nb201Architecture, Nb201Config
-from bench_client.models.natssss import NatsSssArchitecture, NatsSssConfig
-from bench_client.models.nds import NdsConfig, NdsDistributions
 from bench_client.models.oracle import (
     Correlation,
     Distribution,
     Found,
-    NdsArchitecture,
     Ranked,
     Sampled,
     Standing,
@@ -27,29 +21,9 @@ from bench_client.models.oracle import (
 from bench_client.operations import Question, Steps, Topic, ask
 from bench_client.pages import item_model
 from bench_client.tables import known_table
+from bench_client.written import written
 
 __all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
-
-_CONFIGS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
-    {
-        "nasbench101": Nb101Config,
-        "nasbench201": Nb201Config,
-        "natssss": NatsSssConfig,
-        "nds": NdsConfig,
-    }
-)
-_ARCHITECTURES: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
-    {
-        "nasbench101": Nb101Hash,
-        "nasbench201": Nb201Architecture,
-        "natssss": NatsSssArchitecture,
-        "nds": NdsArchitecture,
-    }
-)
-_DISTRIBUTIONS: Final[Mapping[str, type[BaseModel]]] = MappingProxyType(
-    {**dict.fromkeys(_CONFIGS, Found[Distribution]), "nds": NdsDistributions}
-)
-"""Answers to `distribution`; those of declared tables are as most are."""
 
 
 def top(
@@ -85,8 +59,8 @@ def top(
     """
     options = {"metric": metric, "n": whole("n", n)}
     filters = _filters(dataset, num_epochs, more)
-    config = yield from _config(benchmark)
-    answer = _of(Found, _of(Ranked, config))
+    models = yield from known_table(benchmark)
+    answer = _of(Found, _of(Ranked, models.config))
     return (yield from _items("top", answer, benchmark, filters, options))
 
 
@@ -114,8 +88,8 @@ def pareto(
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
     filters = _filters(dataset, num_epochs, more)
-    config = yield from _config(benchmark)
-    answer = _of(Found, _of(TradeOff, config))
+    models = yield from known_table(benchmark)
+    answer = _of(Found, _of(TradeOff, models.config))
     return (yield from _items("pareto", answer, benchmark, filters, {"x": x, "y": y}))
 
 
@@ -146,8 +120,8 @@ def rank(
     """
     filters = _filters(dataset, num_epochs, more)
     options = {"arch": plain_arch(arch), "metric": metric}
-    config = yield from _config(benchmark)
-    answer = _of(Found, _of(Standing, config))
+    models = yield from known_table(benchmark)
+    answer = _of(Found, _of(Standing, models.config))
     items = yield from _items("rank", answer, benchmark, filters, options)
     return items[0] if items else None
 
@@ -180,7 +154,8 @@ def distribution(
     """
     filters = _filters(dataset, num_epochs, more)
     options = {"metric": metric, "points": whole("points", points)}
-    answer = _DISTRIBUTIONS.get(benchmark, Found[Distribution])
+    by_hand = written(benchmark)
+    answer = (by_hand and by_hand.models.distribution) or Found[Distribution]
     return (yield from _items("distribution", answer, benchmark, filters, options))
 
 
@@ -238,16 +213,15 @@ def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
         seed: From 0 to 2^63 - 1. The same seed gives the same sample: pass another for another.
 
     Returns:
-        Every name of each architecture, as `hash_nb101`, `describe_nb201` and `describe_natssss`
-        return it, or both specifications of a network of NDS.
+        Every name of each architecture, or both specifications of a network of NDS.
 
     Raises:
         InvalidRequestError: There are fewer than `n`, or a number is malformed.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     options = {"n": whole("n", n), "seed": whole("seed", seed)}
-    architecture = yield from _architecture(benchmark)
-    answer = _of(Sampled, architecture)
+    models = yield from known_table(benchmark)
+    answer = _of(Sampled, models.architecture)
     return (yield from _items("random", answer, benchmark, {}, options))
 
 
@@ -271,8 +245,8 @@ def neighbors(benchmark: str, arch: Any) -> Steps[Items[Any]]:
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     options = {"arch": plain_arch(arch)}
-    architecture = yield from _architecture(benchmark)
-    answer = _of(Found, architecture)
+    models = yield from known_table(benchmark)
+    answer = _of(Found, models.architecture)
     return (yield from _items("neighbors", answer, benchmark, {}, options))
 
 
@@ -298,17 +272,3 @@ def _filters(
 def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:
     """Return a generic model of a model that is known by name only."""
     return cast("type[BaseModel]", frame[inner])
-
-
-def _config(benchmark: str) -> Steps[type[BaseModel]]:
-    """Return the model of a benchmark's configurations; for a declared table it is asked for."""
-    if benchmark in _CONFIGS:
-        return _CONFIGS[benchmark]
-    return (yield from known_table(benchmark)).config
-
-
-def _architecture(benchmark: str) -> Steps[type[BaseModel]]:
-    """Return the model of the names of a benchmark's architectures, as `_config` does."""
-    if benchmark in _ARCHITECTURES:
-        return _ARCHITECTURES[benchmark]
-    return (yield from known_table(benchmark)).architecture

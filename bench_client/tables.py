@@ -1,4 +1,9 @@
-"""Questions about declared tables: their filters are known once their description is."""
+"""Questions about the runs of a benchmark, as its description says which filters it has.
+
+`query_table` and those beside it answer for every benchmark. What is written by hand for some
+(`bench_client.written`) only names their filters and types, and asks by `runs`, `runs_of_many` and
+`curves` here.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +19,21 @@ from bench_client.models.benchmarks import BenchmarkInfo
 from bench_client.models.described import TableModels
 from bench_client.operations import KnownTable, Question, Steps
 from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
-from benchmark_spec import BenchmarkSpec
+from bench_client.written import written
 
-__all__ = ["known_table", "query_table", "query_table_many"]
+__all__ = ["curves", "curves_table", "known_table", "query_table", "query_table_many", "runs"]
+__all__ += ["runs_of_many"]
 
 
 def known_table(name: str) -> Steps[TableModels]:
-    """Return the models of a declared table: asked for once, then kept by the client.
+    """Return the models of a benchmark; those of a declared table are asked for, then kept.
 
     Raises:
-        BenchmarkNotInstalledError: There is no declared table of this name.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
     """
+    by_hand = written(name)
+    if by_hand is not None:
+        return by_hand.models
     models: TableModels = yield KnownTable("benchmark", BenchmarkInfo, name)
     return models
 
@@ -34,27 +43,31 @@ def query_table(
     arch: Any = None,
     *values: Any,
     reduction: Reduction | None = None,
+    include_intermediates: bool = False,
     **filters: Any,
 ) -> Steps[Items[Any]]:
-    """Return the runs of a declared table that match, or one item a configuration when reduced.
+    """Return the runs of a benchmark that match, or one item a configuration when reduced.
 
     Args:
-        benchmark: Name of the table.
+        benchmark: Its name.
         arch: The architecture in any of its spellings; None is a wildcard.
         values: Values of its axes, in order, and the label of a run.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        filters: The same by name.
+        include_intermediates: Whether each item carries its learning curves.
+        filters: The same as `values`, by name.
 
     Raises:
         InvalidArchitectureError: The architecture is malformed.
-        InvalidRequestError: A filter is unknown or malformed.
-        BenchmarkNotInstalledError: There is no declared table of this name.
+        InvalidRequestError: A filter is unknown or malformed, or there are no curves.
+        BenchmarkNotInstalledError: There is no benchmark of this name.
     """
     models = yield from known_table(benchmark)
-    asked = {"arch": plain_arch(arch), **_filters(models.spec, values, filters)}
-    options = {"reduction": reduction, "limit": page_size(with_curves=False)}
-    question = Question("computed_stats", page_of(models.stats), benchmark, asked, options)
-    return (yield from every_page(question))
+    asked = {"arch": arch, **_filters(models, values, filters)}
+    return (
+        yield from runs(
+            models, asked, reduction=reduction, include_intermediates=include_intermediates
+        )
+    )
 
 
 def query_table_many(
@@ -62,28 +75,134 @@ def query_table_many(
     archs: Iterable[Any],
     *values: Any,
     reduction: Reduction | None = None,
+    include_intermediates: bool = False,
     **filters: Any,
 ) -> Steps[Batch[Any]]:
-    """Return the runs of many architectures of a declared table, aligned with them.
+    """Return the runs of many architectures of a benchmark, aligned with them.
 
     Arguments and errors are those of `query_table`; of malformed architectures the error says
     which they are.
     """
     models = yield from known_table(benchmark)
-    asked = _filters(models.spec, values, filters)
+    asked = _filters(models, values, filters)
+    return (
+        yield from runs_of_many(
+            models,
+            archs,
+            asked,
+            reduction=reduction,
+            include_intermediates=include_intermediates,
+        )
+    )
+
+
+def curves_table(
+    benchmark: str,
+    arch: Any = None,
+    *values: Any,
+    reduction: Reduction | None = None,
+    **filters: Any,
+) -> Steps[Items[Any]]:
+    """Return the learning curves of the runs of a benchmark, in columns: one list a statistic.
+
+    Arguments and errors are those of `query_table`.
+    """
+    models = yield from known_table(benchmark)
+    asked = {"arch": arch, **_filters(models, values, filters)}
+    return (yield from curves(models, asked, reduction=reduction))
+
+
+def runs(
+    models: TableModels,
+    filters: Mapping[str, Any],
+    *,
+    reduction: Reduction | None,
+    include_intermediates: bool,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> Steps[Items[Any]]:
+    """Ask for the runs that filters match, page by page.
+
+    Args:
+        models: Of which benchmark.
+        filters: Values by filter, None being a wildcard.
+        reduction: How several runs become one item.
+        include_intermediates: Whether items carry curves.
+        sort: By what they are sorted.
+        limit: How many items at most.
+    """
+    options = {
+        **_options(models, reduction, include_intermediates=include_intermediates),
+        **_order(sort),
+        "limit": page_size(with_curves=include_intermediates),
+    }
+    page, asked = page_of(models.stats), _with_plain_arch(filters)
+    question = Question("computed_stats", page, models.spec.name, asked, options)
+    return (yield from every_page(question, at_most=limit))
+
+
+def runs_of_many(
+    models: TableModels,
+    archs: Iterable[Any],
+    filters: Mapping[str, Any],
+    *,
+    reduction: Reduction | None,
+    include_intermediates: bool,
+) -> Steps[Batch[Any]]:
+    """Ask for the runs of many architectures; arguments are those of `runs`."""
+    options = _options(models, reduction, include_intermediates=include_intermediates)
     answer = batch_of(models.stats)
-    question = Question("computed_stats_many", answer, benchmark, asked, {"reduction": reduction})
-    return (yield from every_batch(question, archs, with_curves=False, sendable=plain_arch))
+    question = Question("computed_stats_many", answer, models.spec.name, filters, options)
+    return (
+        yield from every_batch(
+            question, archs, with_curves=include_intermediates, sendable=plain_arch
+        )
+    )
+
+
+def curves(
+    models: TableModels,
+    filters: Mapping[str, Any],
+    *,
+    reduction: Reduction | None,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> Steps[Items[Any]]:
+    """Ask for curves in columns; arguments are those of `runs`."""
+    if models.curves is None:
+        _refuse("curves", f"{models.spec.name} records no learning curves")
+    options = {"reduction": reduction, **_order(sort), "limit": page_size(with_curves=True)}
+    page, asked = page_of(models.curves), _with_plain_arch(filters)
+    question = Question("intermediate_stats", page, models.spec.name, asked, options)
+    return (yield from every_page(question, at_most=limit))
+
+
+def _with_plain_arch(filters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**filters, "arch": plain_arch(filters["arch"])} if "arch" in filters else filters
+
+
+def _options(
+    models: TableModels, reduction: Reduction | None, *, include_intermediates: bool
+) -> dict[str, Any]:
+    if not include_intermediates:
+        return {"reduction": reduction}
+    if models.curves is None:
+        _refuse("include_intermediates", f"{models.spec.name} records no learning curves")
+    return {"reduction": reduction, "include_intermediates": True}
+
+
+def _order(sort: str | None) -> dict[str, Any]:
+    """Return the option of what is sorted by, which few benchmarks have."""
+    return {} if sort is None else {"sort": sort}
 
 
 def _filters(
-    spec: BenchmarkSpec, values: tuple[Any, ...], named: Mapping[str, Any]
+    models: TableModels, values: tuple[Any, ...], named: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return filters by name, the numbers among them checked."""
-    label = () if spec.label is None else (spec.label.name,)
-    kinds = {axis.name: axis.kind for axis in spec.axes} | dict.fromkeys(label, "integer")
+    kinds, table = models.filters, models.spec.name
     if len(values) > len(kinds):
-        _refuse("filters", f"{len(values) + 1} filters; {spec.name} has arch, {', '.join(kinds)}")
+        _refuse("filters", f"{len(values) + 1} filters; {table} has arch, {', '.join(kinds)}")
     given = dict(zip(kinds, values, strict=False))
     for name, value in named.items():
         if name not in kinds:
@@ -91,7 +210,7 @@ def _filters(
             meant = (
                 f"; did you mean {near[0]}?" if near else f"; known are arch, {', '.join(kinds)}"
             )
-            _refuse(name, f"{spec.name} has no filter {name!r:.80}{meant}")
+            _refuse(name, f"{table} has no filter {name!r:.80}{meant}")
         if name in given:
             _refuse(name, "given twice")
         given[name] = value

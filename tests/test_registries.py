@@ -39,8 +39,7 @@ EVERYTHING: Final = {
     "PUBLISHED",
     "RAW_FILES",
     "SAMPLES",
-    "_ITEM_MODELS",
-    "_QUERIES",
+    "_WRITTEN",
 }
 """Lists that name what has no runs, too; the others are of benchmarks that have."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ProvenanceInfo,
         fields_of,
     )
+    from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
     from bench_client.models.jobs import (
         Checkpoint,
         CheckpointList,
@@ -56,8 +57,6 @@ if TYPE_CHECKING:
         Nb201Config,
         Nb201Curves,
         Nb201Epoch,
-        Nb201Hardware,
-        Nb201HardwareConfig,
         Nb201Stats,
     )
     from bench_client.models.natssss import (
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
         NatsSssStats,
     )
     from bench_client.models.nds import (
+        NdsArchitecture,
         NdsConfig,
         NdsCurves,
         NdsDistribution,
@@ -81,7 +81,6 @@ if TYPE_CHECKING:
         Correlation,
         Distribution,
         Found,
-        NdsArchitecture,
         Ranked,
         Sampled,
         Standing,
@@ -196,6 +195,7 @@ __getattr__ = late_names(
         "submissions",
         "nasbench101",
         "nasbench201",
+        "hw_nas_bench",
         "natssss",
         "nds",
         "oracle",

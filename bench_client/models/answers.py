@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -26,7 +28,13 @@ class WireModel(BaseModel):
 
     Frozen; unknown JSON fields are ignored, so that a newer server does not break this client.
     NaN and infinities, which JSON has not, are none of its numbers.
+
+    Attributes:
+        arch_columns: Of a model with an architecture: the columns of a data frame that it is taken
+            apart into, each with its place in the architecture.
     """
+
+    arch_columns: ClassVar[Mapping[str, str | int]] = MappingProxyType({})
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 

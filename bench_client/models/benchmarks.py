@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from bench_client.models.answers import Listed, WireModel
 from bench_client.models.described import models_of
-from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
-from bench_client.models.nasbench201 import (
-    Nb201Config,
-    Nb201Epoch,
-    Nb201Hardware,
-    Nb201HardwareConfig,
-    Nb201Stats,
-)
-from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
-from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
 from bench_client.models.quantities import UNIT
+from bench_client.written import written
 from benchmark_spec import BenchmarkSpec
 
 __all__ = [
@@ -101,23 +90,6 @@ class BenchmarkList(WireModel):
     items: Listed[BenchmarkInfo] = Field(description="One entry a benchmark.")
 
 
-class _ItemModels(NamedTuple):
-    """The models whose fields a benchmark's items have; none of epochs where it has no runs."""
-
-    config: type[WireModel]
-    stats: type[WireModel]
-    epoch: type[WireModel] | None
-
-
-_ITEM_MODELS: Final[Mapping[str, _ItemModels]] = MappingProxyType(
-    {
-        "hw-nas-bench": _ItemModels(Nb201HardwareConfig, Nb201Hardware, None),
-        "nasbench101": _ItemModels(Nb101Config, Nb101Stats, Nb101Epoch),
-        "nasbench201": _ItemModels(Nb201Config, Nb201Stats, Nb201Epoch),
-        "natssss": _ItemModels(NatsSssConfig, NatsSssStats, NatsSssEpoch),
-        "nds": _ItemModels(NdsConfig, NdsStats, NdsEpoch),
-    }
-)
 _NESTED: Final = frozenset({"config", "intermediates"})
 """Fields of an item that hold the fields of the other two kinds."""
 
@@ -130,34 +102,24 @@ def fields_of(spec: BenchmarkSpec) -> list[FieldDescription]:
     Args:
         spec: The description of the benchmark.
     """
-    models = _ITEM_MODELS.get(spec.name)
-    if models is None:
-        return list(_of_table(spec.text))
+    return list(_fields(spec.text))
+
+
+@lru_cache(maxsize=256)
+def _fields(description: str) -> tuple[FieldDescription, ...]:
+    """Return the fields of a benchmark's items, by its description as text."""
+    spec = BenchmarkSpec.of_text(description)
+    known = written(spec.name)
+    models = models_of(spec) if known is None else known.models
     kinds: tuple[tuple[FieldKind, type[WireModel] | None], ...] = (
         ("config", models.config),
         ("computed", models.stats),
         ("intermediate", models.epoch),
     )
-    return [
-        _described(name, kind, field)
-        for kind, model in kinds
-        if model is not None
-        for name, field in model.model_fields.items()
-        if name not in _NESTED
-    ]
-
-
-@lru_cache(maxsize=256)
-def _of_table(description: str) -> tuple[FieldDescription, ...]:
-    """Return the fields of a declared table's items, by its description as text."""
-    models = models_of(BenchmarkSpec.of_text(description))
-    kinds: tuple[tuple[FieldKind, type[WireModel]], ...] = (
-        ("config", models.config),
-        ("computed", models.stats),
-    )
     return tuple(
         _described(name, kind, field)
         for kind, model in kinds
+        if model is not None
         for name, field in model.model_fields.items()
         if name not in _NESTED
     )

@@ -1,13 +1,16 @@
-"""Wire models of a declared table, made from its description.
+"""Wire models of a benchmark, as its description says what they have.
 
-Benchmarks with classes of their own have models written by hand, for editors and type checkers;
-these have the same fields, units and documentation, and no name to import.
+Some benchmarks have models written by hand, for editors and type checkers
+(`bench_client.written`). Those of all others are made here from their descriptions: with the same
+fields, units and documentation, and no name to import.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final
+from functools import cached_property
+from typing import Annotated, Any, Final
 
 from pydantic import Field, create_model
 
@@ -16,38 +19,40 @@ from bench_client.models.quantities import DERIVED, UNIT
 from benchmark_spec import Axis, BenchmarkSpec, Product, Stat
 from benchmark_spec import Field as SpaceField
 
-__all__ = ["DeclaredModel", "TableModels", "camel_case", "models_of"]
+__all__ = ["TableModels", "camel_case", "models_of"]
 
 _TYPES: Final[dict[str, Any]] = {"integer": int, "text": str, "list of text": list[str]}
 _TRAINED: Final = "What was trained."
 _RUNS: Final = "How many runs the item stands for; 1 unless reduced."
 
 
-class DeclaredModel(WireModel):
-    """Base of the models of declared tables.
-
-    Attributes:
-        arch_places: How many places an architecture has that is a list; 0 for one that is not.
-    """
-
-    arch_places: ClassVar[int] = 0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TableModels:
-    """The models of a declared table.
+    """The models of a benchmark.
 
     Attributes:
         spec: Its description.
         config: What was trained.
         stats: What a run recorded.
         architecture: Every name of an architecture.
+        epoch: What a run recorded at an epoch; None where it has no curves.
+        curves: The curves of a run in columns; None likewise.
+        distribution: The answer about distributions, of a benchmark that has one of its own.
     """
 
     spec: BenchmarkSpec
     config: type[WireModel]
     stats: type[WireModel]
     architecture: type[WireModel]
+    epoch: type[WireModel] | None = None
+    curves: type[WireModel] | None = None
+    distribution: type[WireModel] | None = None
+
+    @cached_property
+    def filters(self) -> Mapping[str, str]:
+        """What tells its runs apart beside the architecture, in order: `integer` or `text`."""
+        label = {} if self.spec.label is None else {self.spec.label.name: "integer"}
+        return {axis.name: axis.kind for axis in self.spec.axes if not axis.implied} | label
 
 
 def models_of(spec: BenchmarkSpec) -> TableModels:
@@ -58,7 +63,8 @@ def models_of(spec: BenchmarkSpec) -> TableModels:
     config = _model(f"{title}Config", "What was trained, on what.", {**names, **axes})
     architecture = _model(f"{title}Architecture", "Every name of an architecture.", names)
     if isinstance(spec.declared_space, Product):
-        config.arch_places = architecture.arch_places = spec.declared_space.length
+        places = {f"choice{place + 1}": place for place in range(spec.declared_space.length)}
+        config.arch_columns = architecture.arch_columns = places
     label: dict[str, Any] = {}
     if spec.label is not None:
         label[spec.label.name] = (int | None, Field(description=spec.label.description))
@@ -74,8 +80,8 @@ def camel_case(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("-"))
 
 
-def _model(name: str, told: str, fields: dict[str, Any]) -> type[DeclaredModel]:
-    made: type[DeclaredModel] = create_model(name, __base__=DeclaredModel, __doc__=told, **fields)
+def _model(name: str, told: str, fields: dict[str, Any]) -> type[WireModel]:
+    made: type[WireModel] = create_model(name, __base__=WireModel, __doc__=told, **fields)
     return made
 
 

@@ -6,11 +6,14 @@ it stood, half-way through its training and at the end.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
 from bench_client.models.answers import BatchError, Listed, WireModel
+from bench_client.models.described import TableModels
 from bench_client.models.quantities import (
     Epochs,
     Millions,
@@ -19,8 +22,10 @@ from bench_client.models.quantities import (
     Seconds,
     SecondsCurve,
 )
+from benchmark_spec.published import NASBENCH101
 
 __all__ = [
+    "MODELS",
     "Nb101Config",
     "Nb101Curves",
     "Nb101Epoch",
@@ -84,8 +89,13 @@ _SPELLING = (
 )
 
 
+_VERTICES: Final[Mapping[str, str]] = MappingProxyType({f"op{n}": f"op{n}" for n in range(1, 6)})
+
+
 class Nb101Config(WireModel):
     """What was trained, and how long."""
+
+    arch_columns: ClassVar[Mapping[str, str | int]] = _VERTICES
 
     arch: _Arch = Field(
         description=f"The cell as it was trained. {_SPELLING}", examples=[_EXAMPLE_ARCH]
@@ -152,6 +162,8 @@ class Nb101Hash(WireModel):
     For a hash without runs nothing but the hash is known.
     """
 
+    arch_columns: ClassVar[Mapping[str, str | int]] = _VERTICES
+
     hash: _Hash
     num_vertices: int | None = Field(description="Vertices that remain, 2 to 7.", examples=[7])
     num_edges: int | None = Field(description="Edges that remain, at most 9.", examples=[9])
@@ -168,3 +180,14 @@ class Nb101Hashes(WireModel):
         description="One entry a cell, in the order asked: what it is, or the error of a malformed "
         "one."
     )
+
+
+MODELS = TableModels(
+    spec=NASBENCH101,
+    config=Nb101Config,
+    stats=Nb101Stats,
+    architecture=Nb101Hash,
+    epoch=Nb101Epoch,
+    curves=Nb101Curves,
+)
+"""The classes above, by what they are of."""

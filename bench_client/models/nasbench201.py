@@ -1,27 +1,28 @@
-"""NAS-Bench-201 on the wire, and HW-NAS-Bench: what its architectures cost on devices.
-
-The statistics are those of both spaces of NATS-Bench (`nats_bench`).
-"""
+"""NAS-Bench-201 on the wire; the statistics are those of both spaces of NATS-Bench."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
 from bench_client.models.answers import Listed, WireModel
+from bench_client.models.described import TableModels
 from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
-from bench_client.models.quantities import Epochs, FlopPerByte, Millijoules, Milliseconds
+from bench_client.models.quantities import Epochs
+from benchmark_spec.published import NASBENCH201
 
 __all__ = [
+    "MODELS",
+    "OPERATION_COLUMNS",
     "Nb201Arch",
     "Nb201ArchStr",
     "Nb201Architecture",
     "Nb201Config",
     "Nb201Curves",
     "Nb201Epoch",
-    "Nb201Hardware",
-    "Nb201HardwareConfig",
     "Nb201Index",
     "Nb201Stats",
 ]
@@ -54,9 +55,15 @@ Nb201Index: TypeAlias = Annotated[
     int, Field(description="Place of the architecture in the published list, 0 to 15,624.")
 ]
 
+OPERATION_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {f"op_{edge}": edge for edge in _EXAMPLE_ARCH}
+)
+
 
 class Nb201Config(WireModel):
     """What was trained, and how long on what."""
+
+    arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
 
     arch: Nb201Arch
     arch_str: Nb201ArchStr
@@ -82,6 +89,8 @@ class Nb201Curves(NatsCurves[Nb201Config]):
 class Nb201Architecture(WireModel):
     """Every name of an architecture, and its equals."""
 
+    arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
+
     index: Nb201Index
     arch_str: Nb201ArchStr
     arch: Nb201Arch
@@ -91,63 +100,12 @@ class Nb201Architecture(WireModel):
     )
 
 
-_EDGEGPU = "on the edge GPU"
-_RASPI4 = "on the Raspberry Pi 4"
-_EDGETPU = "on the Edge TPU"
-_PIXEL3 = "on the Pixel 3"
-_EYERISS = "on Eyeriss, an accelerator"
-_FPGA = "on the FPGA"
-
-
-class Nb201HardwareConfig(WireModel):
-    """Which network."""
-
-    arch: Nb201Arch
-    arch_str: Nb201ArchStr
-    index: Nb201Index
-    dataset: str = Field(
-        description="For the images and classes of which data set: cifar10 (and with it "
-        "cifar10-valid), cifar100 or imagenet16-120.",
-        examples=["cifar10"],
-    )
-
-
-class Nb201Hardware(WireModel):
-    """What an architecture costs; null where the device has no figure or was not asked for."""
-
-    config: Nb201HardwareConfig = Field(description="Which network.")
-    edgegpu_latency: Milliseconds = Field(
-        None, description=f"Latency {_EDGEGPU}, in milliseconds.", examples=[5.807418537139893]
-    )
-    edgegpu_energy: Millijoules = Field(
-        None, description=f"Energy {_EDGEGPU}, in millijoules.", examples=[24.226614330768584]
-    )
-    raspi4_latency: Milliseconds = Field(
-        None, description=f"Latency {_RASPI4}, in milliseconds.", examples=[10.481976820010459]
-    )
-    edgetpu_latency: Milliseconds = Field(
-        None,
-        description=f"Latency {_EDGETPU}, in milliseconds; null for about a third of the "
-        "architectures, for which the archive has none.",
-        examples=[0.9571811309997429],
-    )
-    pixel3_latency: Milliseconds = Field(
-        None, description=f"Latency {_PIXEL3}, in milliseconds.", examples=[3.60585]
-    )
-    eyeriss_latency: Milliseconds = Field(
-        None, description=f"Latency {_EYERISS}, in milliseconds.", examples=[3.64562]
-    )
-    eyeriss_energy: Millijoules = Field(
-        None, description=f"Energy {_EYERISS}, in millijoules.", examples=[0.6872827645]
-    )
-    eyeriss_arithmetic_intensity: FlopPerByte = Field(
-        None,
-        description=f"Arithmetic intensity {_EYERISS}: FLOP for each byte that is moved.",
-        examples=[6.289297634665844],
-    )
-    fpga_latency: Milliseconds = Field(
-        None, description=f"Latency {_FPGA}, in milliseconds.", examples=[2.57296]
-    )
-    fpga_energy: Millijoules = Field(
-        None, description=f"Energy {_FPGA}, in millijoules.", examples=[18.01072]
-    )
+MODELS = TableModels(
+    spec=NASBENCH201,
+    config=Nb201Config,
+    stats=Nb201Stats,
+    architecture=Nb201Architecture,
+    epoch=Nb201Epoch,
+    curves=Nb201Curves,
+)
+"""The classes above, by what they are of."""

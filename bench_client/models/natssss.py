@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
 from bench_client.models.answers import WireModel
+from bench_client.models.described import TableModels
 from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
 from bench_client.models.quantities import Epochs
+from benchmark_spec.published import NATSSSS
 
 __all__ = [
+    "MODELS",
     "NatsSssArchitecture",
     "NatsSssConfig",
     "NatsSssCurves",
@@ -36,9 +41,15 @@ _Index: TypeAlias = Annotated[
     ),
 ]
 
+_LAYERS: Final[Mapping[str, int]] = MappingProxyType(
+    {f"channels{layer}": layer - 1 for layer in range(1, 6)}
+)
+
 
 class NatsSssConfig(WireModel):
     """What was trained, and how long on what."""
+
+    arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS
 
     arch: _Arch
     arch_str: _ArchStr
@@ -62,6 +73,19 @@ class NatsSssCurves(NatsCurves[NatsSssConfig]):
 class NatsSssArchitecture(WireModel):
     """Every name of an architecture."""
 
+    arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS
+
     index: _Index
     arch_str: _ArchStr
     arch: _Arch
+
+
+MODELS = TableModels(
+    spec=NATSSSS,
+    config=NatsSssConfig,
+    stats=NatsSssStats,
+    architecture=NatsSssArchitecture,
+    epoch=NatsSssEpoch,
+    curves=NatsSssCurves,
+)
+"""The classes above, by what they are of."""

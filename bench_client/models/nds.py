@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Field
 
 from bench_client.models.answers import Listed, ProvenanceMark, WireModel
+from bench_client.models.described import TableModels
 from bench_client.models.oracle import Distribution
 from bench_client.models.quantities import (
     Epochs,
@@ -17,8 +18,11 @@ from bench_client.models.quantities import (
     PercentCurve,
     Seconds,
 )
+from benchmark_spec.published import NDS
 
 __all__ = [
+    "MODELS",
+    "NdsArchitecture",
     "NdsConfig",
     "NdsCurves",
     "NdsDistribution",
@@ -182,3 +186,22 @@ class NdsDistributions(WireModel):
 
     items: Listed[NdsDistribution] = Field(description="One entry a space that has any.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
+
+
+class NdsArchitecture(WireModel):
+    """A network of NDS; both parts together are one of `archs` in a batch."""
+
+    model_spec: dict[str, Any] = Field(description="The network, as `config` has it.")
+    cell_spec: dict[str, Any] = Field(description="Its cells, likewise; empty without cells.")
+
+
+MODELS = TableModels(
+    spec=NDS,
+    config=NdsConfig,
+    stats=NdsStats,
+    architecture=NdsArchitecture,
+    epoch=NdsEpoch,
+    curves=NdsCurves,
+    distribution=NdsDistributions,
+)
+"""The classes above, by what they are of."""

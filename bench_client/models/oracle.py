@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -13,7 +13,6 @@ __all__ = [
     "Correlation",
     "Distribution",
     "Found",
-    "NdsArchitecture",
     "Ranked",
     "Sampled",
     "Standing",
@@ -118,10 +117,3 @@ class Correlation(WireModel):
         "own direction; null where there are fewer than `top_k`."
     )
     intervals: Interval | None = Field(description="Intervals; null unless asked for.")
-
-
-class NdsArchitecture(WireModel):
-    """A network of NDS; both parts together are one of `archs` in a batch."""
-
-    model_spec: dict[str, Any] = Field(description="The network, as `config` has it.")
-    cell_spec: dict[str, Any] = Field(description="Its cells, likewise; empty without cells.")

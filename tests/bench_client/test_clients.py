@@ -195,7 +195,7 @@ def test_both_clients_have_the_same_documented_methods(method: str) -> None:
     assert (inspect.getdoc(blocking) or "").startswith("Return ")
     assert not inspect.iscoroutinefunction(blocking)
     assert inspect.iscoroutinefunction(awaited)
-    assert blocking.__qualname__ == f"Surface.{method}"
+    assert blocking.__name__ == blocking.__qualname__.partition(".")[2] == method
 
 
 def test_methods_explain_themselves() -> None:
@@ -218,3 +218,7 @@ def test_wrong_arguments_are_named_like_those_of_any_function() -> None:
         bench.query_nb201(0, epochs=200)
     with pytest.raises(TypeError, match="query_nb201"):
         bench.query("nasbench201", 0, epochs=200)
+    with pytest.raises(TypeError, match=r"query_nb201_many\(\) .*did you mean dataset, seed\?"):
+        bench.query_many("nasbench201", [0], datset="cifar10", sed=777)
+    with pytest.raises(TypeError, match=r"query_nb101\(\) .*did you mean num_epochs\?"):
+        bench.query_nb101(num_epoch=108)

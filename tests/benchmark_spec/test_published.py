@@ -8,28 +8,19 @@ import pytest
 from pydantic import BaseModel
 
 from bench_client.models.benchmarks import FieldDescription, fields_of
-from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
-from bench_client.models.nasbench201 import (
-    Nb201Config,
-    Nb201Epoch,
-    Nb201Hardware,
-    Nb201HardwareConfig,
-    Nb201Stats,
-)
-from bench_client.models.natssss import NatsSssConfig, NatsSssEpoch, NatsSssStats
-from bench_client.models.nds import NdsConfig, NdsEpoch, NdsStats
+from bench_client.models.described import TableModels
+from bench_client.written import written
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 from benchmark_spec import BenchmarkSpec, Like
 from benchmark_spec.published import PUBLISHED
 
-MODELS: dict[str, tuple[type[BaseModel], ...]] = {
-    "nasbench101": (Nb101Config, Nb101Stats, Nb101Epoch),
-    "nasbench201": (Nb201Config, Nb201Stats, Nb201Epoch),
-    "natssss": (NatsSssConfig, NatsSssStats, NatsSssEpoch),
-    "nds": (NdsConfig, NdsStats, NdsEpoch),
-    "hw-nas-bench": (Nb201HardwareConfig, Nb201Hardware),
-}
 BY_NAME = pytest.mark.parametrize("spec", PUBLISHED.values(), ids=PUBLISHED)
+
+
+def models_by_hand(name: str) -> TableModels:
+    by_hand = written(name)
+    assert by_hand is not None
+    return by_hand.models
 
 
 def said(name: str, kind: str) -> list[FieldDescription]:
@@ -42,7 +33,10 @@ def examples(model: type[BaseModel], name: str) -> Any:
 
 
 def test_every_benchmark_is_described() -> None:
-    assert set(PUBLISHED) == set(INSTALLABLE) == set(MODELS)
+    assert set(PUBLISHED) == set(INSTALLABLE)
+    for name, spec in PUBLISHED.items():
+        assert models_by_hand(name).spec is spec
+        assert (models_by_hand(name).curves is None) == (not spec.curves)
 
 
 @BY_NAME
@@ -54,14 +48,16 @@ def test_statistics_are_those_of_the_model(spec: BenchmarkSpec) -> None:
         if field.name not in beside
     ]
     assert described == [(s.name, s.unit, s.description, s.derived) for s in spec.stats]
-    model = MODELS[spec.name][1]
+    model = models_by_hand(spec.name).stats
     assert [examples(model, s.name) for s in spec.stats] == [s.example for s in spec.stats]
 
 
 @BY_NAME
 def test_the_label_is_that_of_the_model(spec: BenchmarkSpec) -> None:
     if spec.label is None:
-        assert not {"seed", "repeat", "num_runs"} & set(MODELS[spec.name][1].model_fields)
+        assert not {"seed", "repeat", "num_runs"} & set(
+            models_by_hand(spec.name).stats.model_fields
+        )
         return
     (field,) = (f for f in said(spec.name, "computed") if f.name == spec.label.name)
     assert field.description == spec.label.description
@@ -89,7 +85,7 @@ def test_configurations_are_those_of_the_model(spec: BenchmarkSpec) -> None:
     assert {name: described[name].unit for name in described} == {
         part.name: getattr(part, "unit", None) for part in (*names, *axes, *spec.described_by)
     }
-    model = MODELS[spec.name][0]
+    model = models_by_hand(spec.name).config
     for name in names:
         assert examples(model, name.name) == name.example
 

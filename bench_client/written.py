@@ -1,0 +1,110 @@
+"""The benchmarks with models and questions written by hand: the one list of them in the client.
+
+Editors and type checkers read their signatures. All else about them is in their descriptions
+(`benchmark_spec.published`), as it is for declared tables. A further one needs a module of models,
+a module of questions, and its lines here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from bench_client.late_imports import LateModule
+from bench_client.operations import Operation, Steps
+
+if TYPE_CHECKING:
+    from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds
+    from bench_client.models.described import TableModels
+else:
+    hw_nas_bench = LateModule("bench_client.hw_nas_bench")
+    nasbench101 = LateModule("bench_client.nasbench101")
+    nasbench201 = LateModule("bench_client.nasbench201")
+    natssss = LateModule("bench_client.natssss")
+    nds = LateModule("bench_client.nds")
+
+__all__ = ["Written", "WrittenQuestions", "written"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A benchmark with models and questions of its own; each is loaded when it is first used.
+
+    Attributes:
+        query: Finds its question about runs.
+        query_many: Finds that about the runs of many architectures; None where it has no runs.
+    """
+
+    _models: Any
+    query: Callable[[], Callable[..., Steps[list[Any]]]]
+    query_many: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
+
+    @property
+    def models(self) -> TableModels:
+        """The models of its answers."""
+        found: TableModels = self._models.MODELS
+        return found
+
+
+_WRITTEN: Final[Mapping[str, Written]] = MappingProxyType(
+    {
+        "nasbench101": Written(
+            LateModule("bench_client.models.nasbench101"),
+            lambda: nasbench101.query_nb101,
+            lambda: nasbench101.query_nb101_many,
+        ),
+        "nasbench201": Written(
+            LateModule("bench_client.models.nasbench201"),
+            lambda: nasbench201.query_nb201,
+            lambda: nasbench201.query_nb201_many,
+        ),
+        "natssss": Written(
+            LateModule("bench_client.models.natssss"),
+            lambda: natssss.query_natssss,
+            lambda: natssss.query_natssss_many,
+        ),
+        "nds": Written(
+            LateModule("bench_client.models.nds"),
+            lambda: nds.query_nds,
+            lambda: nds.query_nds_many,
+        ),
+        "hw-nas-bench": Written(
+            LateModule("bench_client.models.hw_nas_bench"),
+            lambda: hw_nas_bench.hardware_nb201,
+        ),
+    }
+)
+
+
+def written(benchmark: str) -> Written | None:
+    """Return what is written by hand for a benchmark; None where all is made."""
+    return _WRITTEN.get(benchmark)
+
+
+class WrittenQuestions:
+    """The methods of clients that ask one benchmark alone."""
+
+    query_nb101 = Operation(lambda: nasbench101.query_nb101)
+    query_nb101_many = Operation(lambda: nasbench101.query_nb101_many)
+    curves_nb101 = Operation(lambda: nasbench101.curves_nb101)
+    hash_nb101 = Operation(lambda: nasbench101.hash_nb101)
+    hash_nb101_many = Operation(lambda: nasbench101.hash_nb101_many)
+
+    query_nb201 = Operation(lambda: nasbench201.query_nb201)
+    query_nb201_many = Operation(lambda: nasbench201.query_nb201_many)
+    curves_nb201 = Operation(lambda: nasbench201.curves_nb201)
+    describe_nb201 = Operation(lambda: nasbench201.describe_nb201)
+    hardware_nb201 = Operation(lambda: hw_nas_bench.hardware_nb201)
+
+    query_natssss = Operation(lambda: natssss.query_natssss)
+    query_natssss_many = Operation(lambda: natssss.query_natssss_many)
+    curves_natssss = Operation(lambda: natssss.curves_natssss)
+    describe_natssss = Operation(lambda: natssss.describe_natssss)
+
+    query_nds = Operation(lambda: nds.query_nds)
+    query_nds_many = Operation(lambda: nds.query_nds_many)
+    curves_nds = Operation(lambda: nds.curves_nds)
+    families_nds = Operation(lambda: nds.families_nds)
+    distribution_nds = Operation(lambda: nds.distribution_nds)

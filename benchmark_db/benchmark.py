@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from benchmark_db.aggregates import Part
+from benchmark_db.config_columns import ConfigColumn
 from benchmark_db.curves import Curves
 from benchmark_db.errors import (
     InvalidArchitectureError,
@@ -111,6 +112,36 @@ class Benchmark(InstalledDataset):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of `all_rows`, without the packed curves."""
         return self._columns
+
+    @property
+    def arch_space(self) -> OpenSpace | None:
+        """The space of its architectures; None where they have no numbers of their own."""
+        return self.numbered_space()
+
+    def exported(self) -> Sequence[ConfigColumn]:
+        """Return the columns of a configuration in exports: by default what its description says.
+
+        Where architectures have no numbers, a benchmark says it itself.
+        """
+        space = self.arch_space
+        if space is None:
+            raise NotImplementedError
+
+        def text(number: int) -> str:
+            return str(space.names(number)["arch_str"])
+
+        return (
+            ConfigColumn("index", "integer", self.numbered_by),
+            ConfigColumn("arch_str", "text", self.numbered_by, text),
+            *(
+                # Names are stored as their places.
+                ConfigColumn(axis.name, axis.kind, "", axis.values.__getitem__)
+                if axis.kind == "text"
+                else ConfigColumn(axis.name, axis.kind)
+                for axis in self.spec.axes
+            ),
+            *(ConfigColumn(column.name, column.kind) for column in self.spec.described_by),
+        )
 
     @abstractmethod
     def config(self, *columns: Any) -> Item:

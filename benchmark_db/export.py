@@ -12,18 +12,16 @@ they are taken.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import groupby, islice, takewhile
 from operator import itemgetter
-from typing import Any, Final, Literal, Protocol, TypeAlias
-
-import orjson
+from typing import Any, Final, Protocol, TypeAlias
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
+from benchmark_db.config_columns import Column
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DEVICES, METRICS
@@ -37,155 +35,16 @@ from benchmark_db.items import (
     reduce_constant,
     reduce_values,
 )
-from benchmark_db.nasbench101.cell import Cell
-from benchmark_db.nasbench201 import architecture as nasbench201
-from benchmark_db.nats_bench.tables import DATASETS
-from benchmark_db.natssss import architecture as natssss
-from benchmark_db.nds.specification import expanded_cell
 from benchmark_db.questions import MAX_LIMIT, checked_reduction, known_filters
-from benchmark_db.tabular.benchmark import Tabular
 
 __all__ = [
-    "CONFIG_COLUMNS",
     "SLICE_ROWS",
-    "Column",
-    "ConfigColumn",
     "ExportTable",
     "Fields",
-    "Kind",
     "Sink",
     "Slice",
     "export_table",
 ]
-
-Kind: TypeAlias = Literal["boolean", "integer", "number", "text"]
-"""64-bit integers, doubles, UTF-8; each may be null."""
-
-_KEPT: Final = 4096
-"""Converted values to cache: the runs of an architecture come one after the other."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of an export.
-
-    Attributes:
-        name: Its name, the same everywhere.
-        kind: What its values are.
-    """
-
-    name: str
-    kind: Kind
-
-
-@dataclass(frozen=True)
-class ConfigColumn(Column):
-    """A column of the configuration.
-
-    Attributes:
-        source: The column of the database's rows that it is made of.
-        convert: Makes a value of one of that column; None where they are the same.
-    """
-
-    source: str
-    convert: Callable[[Any], Any] | None = None
-
-    def values(self, rows: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
-        """Return the values for rows that are given as columns."""
-        found = rows[self.source]
-        return found if self.convert is None else list(map(self.convert, found))
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _same(name: str, kind: Kind) -> ConfigColumn:
-    return ConfigColumn(name, kind, name)
-
-
-@lru_cache(_KEPT)
-def _cell(code: int) -> str:
-    return _json(Cell(code).to_dict())
-
-
-@lru_cache(_KEPT)
-def _num_vertices(code: int) -> int:
-    return Cell(code).num_vertices
-
-
-@lru_cache(_KEPT)
-def _topology(index: int) -> str:
-    return nasbench201.arch_str(nasbench201.operations_at(index))
-
-
-@lru_cache(_KEPT)
-def _channels(index: int) -> str:
-    return natssss.arch_str(natssss.channels_at(index))
-
-
-@lru_cache(_KEPT)
-def _model_spec(stored: str) -> str:
-    return _json(orjson.loads(stored))
-
-
-@lru_cache(_KEPT)
-def _cell_spec(genotype: str | None) -> str:
-    return _json(expanded_cell(genotype))
-
-
-_EPOCHS: Final = _same("num_epochs", "integer")
-_INDEX: Final = ConfigColumn("index", "integer", "arch_index")
-_NATS_DATASET: Final = ConfigColumn("dataset", "text", "dataset", DATASETS.__getitem__)
-
-CONFIG_COLUMNS: Final[Mapping[str, tuple[ConfigColumn, ...]]] = {
-    "nasbench101": (
-        _same("hash", "text"),
-        ConfigColumn("num_vertices", "integer", "code", _num_vertices),
-        _EPOCHS,
-        _same("trainable_parameters", "integer"),
-        ConfigColumn("arch", "text", "code", _cell),
-    ),
-    "nasbench201": (
-        _INDEX,
-        ConfigColumn("arch_str", "text", "arch_index", _topology),
-        _EPOCHS,
-        _NATS_DATASET,
-        _same("num_channels", "integer"),
-        _same("num_cells", "integer"),
-    ),
-    "natssss": (
-        _INDEX,
-        ConfigColumn("arch_str", "text", "arch_index", _channels),
-        _EPOCHS,
-        _NATS_DATASET,
-    ),
-    "nds": (
-        *(_same(name, "text") for name in ("model_family", "proposer", "generator", "dataset")),
-        _EPOCHS,
-        _same("base_lr", "number"),
-        _same("weight_decay", "number"),
-        ConfigColumn("model_spec", "text", "model_spec", _model_spec),
-        ConfigColumn("cell_spec", "text", "genotype", _cell_spec),
-    ),
-}
-"""The columns of the configurations of each benchmark with a class of its own, in order."""
-
-
-def _config_columns(benchmark: Benchmark) -> tuple[ConfigColumn, ...]:
-    """Return the columns of a benchmark's configurations; of a declared table by what it says."""
-    if not isinstance(benchmark, Tabular):
-        return CONFIG_COLUMNS[benchmark.spec.name]
-    space = benchmark.arch_space
-    text = lru_cache(_KEPT)(lambda number: str(space.names(number)["arch_str"]))
-    axes = (
-        ConfigColumn(axis.name, axis.kind, axis.name, axis.values.__getitem__)
-        if axis.kind == "text"
-        else _same(axis.name, axis.kind)
-        for axis in benchmark.spec.axes
-    )
-    return (_INDEX, ConfigColumn("arch_str", "text", "arch_index", text), *axes)
-
 
 Fields: TypeAlias = Mapping[str, Mapping[str, str]]
 """Metadata of columns, by name: `unit`, `description`."""
@@ -276,7 +135,7 @@ class _RunTable(ExportTable):
         reduction: str | None,
         **reading: Any,
     ) -> None:
-        self._config = _config_columns(benchmark)
+        self._config = benchmark.exported()
         labels = (Column(benchmark.label, "integer"), _NUM_RUNS) if benchmark.labelled else ()
         recorded = (*labels, *(Column(name, "number") for name in benchmark.stats))
         self._how = checked_reduction(reduction)

@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from benchmark_db.config_columns import Column
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.export import Column, ExportTable, Sink
+from benchmark_db.export import ExportTable, Sink
 from missing_extra import needs
 
 __all__ = [

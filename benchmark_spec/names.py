@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from benchmark_spec.errors import SpellingError, shown
 
-__all__ = ["MOST_DIGITS", "Field", "Names", "in_range"]
+__all__ = ["MOST_DIGITS", "Field", "Names", "examples_of", "in_range"]
 
 Names: TypeAlias = dict[str, Any]
 """Every name of an architecture, by the name of the field."""
@@ -31,6 +32,11 @@ class Field:
     kind: str
     description: str
     example: Any = None
+
+
+def examples_of(fields: Iterable[Field]) -> tuple[Any, ...]:
+    """Return the examples of the fields that have one: spellings, where each name is one."""
+    return tuple(field.example for field in fields if field.example is not None)
 
 
 def in_range(number: int, size: int) -> int:

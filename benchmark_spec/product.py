@@ -11,7 +11,7 @@ from math import prod
 from typing import Any, ClassVar, Final
 
 from benchmark_spec.errors import SpecError, SpellingError, shown
-from benchmark_spec.names import MOST_DIGITS, Field, Names, in_range
+from benchmark_spec.names import MOST_DIGITS, Field, Names, examples_of, in_range
 
 __all__ = ["Equal", "Product"]
 
@@ -108,6 +108,11 @@ class Product:
             f"An architecture: its string, such as {self._text(self._example)}, its index, or the "
             f"list of its {self.length} choices (as JSON)."
         )
+
+    @property
+    def examples(self) -> tuple[Any, ...]:
+        """Spellings, as JSON has them."""
+        return examples_of(self.fields)
 
     @property
     def fields(self) -> tuple[Field, ...]:

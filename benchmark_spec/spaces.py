@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from benchmark_spec.errors import SpecError, SpellingError, shown
-from benchmark_spec.names import MOST_DIGITS, Field, Names, in_range
+from benchmark_spec.names import MOST_DIGITS, Field, Names, examples_of, in_range
 from benchmark_spec.product import Product
 
 __all__ = ["Coded", "Like", "Listed", "ListedNames", "OpenSpace", "Space", "check_listed_name"]
@@ -73,6 +73,11 @@ class Listed:
     def arch(self) -> str:
         """A sentence that says how an architecture is spelled."""
         return "An architecture: its name in the published file, or its index."
+
+    @property
+    def examples(self) -> tuple[Any, ...]:
+        """Spellings, as JSON has them."""
+        return examples_of(self.fields)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -154,6 +159,11 @@ class Like:
         return f"An architecture in any spelling of {self.benchmark}."
 
     @property
+    def examples(self) -> tuple[Any, ...]:
+        """Spellings, as JSON has them."""
+        return examples_of(self.fields)
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """The published string and the index."""
         return _text_and_index(
@@ -170,12 +180,16 @@ class Coded:
     Attributes:
         size: How many there are; None where they are too many to count.
         fields: The names that an architecture has, in the order of an item.
+        arch: A sentence that says how an architecture is spelled.
+        examples: Spellings, as JSON has them.
     """
 
     kind: ClassVar[str] = "coded"
 
     size: int | None
     fields: tuple[Field, ...]
+    arch: str
+    examples: tuple[Any, ...]
 
 
 Space: TypeAlias = Product | Listed | Like | Coded

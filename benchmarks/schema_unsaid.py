@@ -13,7 +13,7 @@ from typing import Any, Final
 import schemathesis
 
 from benchmark_db.metrics import BOUND_SIDES
-from benchmark_db.registry import METRICS
+from benchmark_db.registry import BENCHMARKS, METRICS
 
 __all__ = ["UNSAID", "configuration"]
 
@@ -28,12 +28,12 @@ NETWORK: Final = "an architecture is one of its space, which its own rules descr
 SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
 NAMED: Final = "a name is one of those that the description lists, in any case"
 
+_COMPARING: Final = ("top", "pareto", "rank", "correlation", "distribution")
 _CELL: Final = {"arch": CELL}
 _PAGE: Final = {"cursor": CURSOR}
 _ARCH: Final = {"arch": SPELLED}
 _DATASET: Final = {"dataset": NAMED}
 _SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
-_SORTED: Final = {"sort": "reduced answers can be sorted by what all their runs share"}
 _SEED: Final = {"seed": SEEDS}
 _BUDGET: Final = {"num_epochs": "a budget is one that runs in the database have"}
 _SPACES: Final = dict.fromkeys(
@@ -49,6 +49,46 @@ def _compared(name: str) -> dict[str, str]:
     return {**dict.fromkeys(("metric", "x", "y", *bounds), RECORDED), **parts, **others}
 
 
+_SELECTED: Final = {
+    "nasbench101": _CELL,
+    "nds": {
+        **_SPECIFICATIONS,
+        **_SEED,
+        **_SPACES,
+        **_BUDGET,
+        "arch": JSON,
+        "sort": "reduced answers can be sorted by what all their runs share",
+    },
+}
+"""Of questions for the runs of some benchmarks; of the others these are alike."""
+
+
+def _asked(name: str) -> dict[str, dict[str, str]]:
+    """Return what every question about a benchmark may be refused for, by operation.
+
+    Bodies refuse a whole number that is written as a fraction, too, see `_NO_INTEGER`.
+    """
+    kind = BENCHMARKS[name]
+    selected = _SELECTED.get(name, {**_SEED, **_ARCH, **_DATASET})
+    arch = {"arch": selected["arch"]}
+    refused = {
+        "computed_stats": {**_PAGE, **selected},
+        "intermediate_stats": {**_PAGE, **selected},
+        "computed_stats_query": {part: why for part, why in selected.items() if part != "arch"},
+        "export": selected,
+        "random": {"n": INSTALLED},
+        "neighbors": arch,
+    }
+    refused |= dict.fromkeys(_COMPARING, _compared(name) | arch)
+    if kind.numbered_space() is not None:
+        refused["architecture"] = arch
+    return {
+        f"{name}_{topic}": why
+        for topic, why in refused.items()
+        if topic not in kind.spec.not_answered
+    }
+
+
 _SUBMITTED: Final = {
     "network": NETWORK,
     "time_limit": "an attempt may take as long as the server's settings say",
@@ -57,38 +97,10 @@ _SUBMITTED: Final = {
 UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "checkpoints": _PAGE,
     "jobs": _PAGE,
-    "nasbench101_computed_stats": {**_PAGE, **_CELL},
-    "nasbench101_intermediate_stats": {**_PAGE, **_CELL},
-    "nasbench101_export": _CELL,
+    **{operation: why for name in METRICS for operation, why in _asked(name).items()},
     "nasbench101_hash": _CELL,
-    "nasbench101_neighbors": _CELL,
-    "nasbench101_random": {"n": INSTALLED},
-    **{
-        f"{name}_{topic}": _compared(name) | (_CELL if name == "nasbench101" else _ARCH)
-        for name in METRICS
-        for topic in ("top", "pareto", "rank", "correlation", "distribution")
-        if (name, topic) != ("nds", "rank")
-    },
-    "nasbench201_computed_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
-    "nasbench201_intermediate_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
-    "nasbench201_export": {**_SEED, **_ARCH, **_DATASET},
-    "natssss_export": {**_SEED, **_ARCH, **_DATASET},
     "nasbench201_hardware": {**_PAGE, **_ARCH, **_DATASET, "device": NAMED},
     "hw_nas_bench_export": {**_ARCH, **_DATASET, "device": NAMED},
-    "nasbench201_random": {"n": INSTALLED},
-    "natssss_computed_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
-    "natssss_intermediate_stats": {**_PAGE, **_SEED, **_ARCH, **_DATASET},
-    "natssss_random": {"n": INSTALLED},
-    "nds_computed_stats": {**_PAGE, **_SORTED, **_SPECIFICATIONS, **_SEED, **_SPACES, **_BUDGET},
-    "nds_intermediate_stats": {
-        **(_PAGE | _SORTED),
-        **_SPECIFICATIONS,
-        **_SEED,
-        **_SPACES,
-        **_BUDGET,
-    },
-    "nds_export": {**_SPECIFICATIONS, **_SEED, **_SPACES, **_BUDGET, "arch": JSON},
-    "nds_random": {"n": INSTALLED},
     "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
     "submit_evaluation": {
         **_SUBMITTED,
@@ -110,15 +122,6 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "fractions": "together at most 1",
     },
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
-    # These refuse a whole number that is written as a fraction, see `_NO_INTEGER`.
-    "nasbench101_computed_stats_query": {},
-    "nasbench201_computed_stats_query": {**_SEED, **_DATASET},
-    "nasbench201_architecture": _ARCH,
-    "nasbench201_neighbors": _ARCH,
-    "natssss_computed_stats_query": {**_SEED, **_DATASET},
-    "natssss_architecture": _ARCH,
-    "natssss_neighbors": _ARCH,
-    "nds_computed_stats_query": {**_SPACES, **_BUDGET},
 }
 """By operation, parameters and members of bodies, and why a value that fits may be refused."""
 

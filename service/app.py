@@ -10,7 +10,6 @@ from typing import Final, cast
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
-from benchmark_db.metrics import joined_metrics
 from benchmark_db.tabular.stored_spec import installed_specs
 from missing_extra import needs
 from service.access.keys import KeyFile, KeyRing
@@ -27,15 +26,10 @@ from service.lifespan import lifespan_of
 from service.logs import configure_logs
 from service.routes import (
     artifacts,
+    benchmarks,
     checkpoints,
-    hw_nas_bench,
     jobs,
-    nasbench101,
-    nasbench201,
-    natssss,
-    nds,
     server_state,
-    tabular,
 )
 from service.settings import Settings
 
@@ -112,17 +106,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _routes(settings: Settings) -> list[BaseRoute]:
-    """Return all routes, the most asked first; those of declared tables by what is installed."""
+    """Return all routes; those of declared tables by what is installed."""
     # Included routers are searched twice for each request, and routes in order: a quarter of a
-    # query's time.
-    specs = installed_specs(settings.directory.expanduser())
-    written = (nasbench201, nasbench101, natssss, nds)
+    # query's time. Questions come first.
     routers = (
-        *(nasbench201.router, nasbench101.router, natssss.router, nds.router, hw_nas_bench.router),
+        *benchmarks.routers(installed_specs(settings.directory.expanduser())),
         *(server_state.router, openapi.router),
         *(jobs.router, artifacts.router, checkpoints.router),
-        *(module.oracle.router(joined_metrics(module.oracle.name, specs)) for module in written),
-        *map(tabular.router_of, specs),
     )
     return [route for router in routers for route in router.routes]
 

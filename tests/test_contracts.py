@@ -69,7 +69,7 @@ PLANTED: Final = {
         ("service/routes/nds.py", "service.app"),
     ],
     "server": [("service/routes/nds.py", "torch")],
-    "routes": [("service/routes/nasbench201.py", "service.routes.nasbench101")],
+    "routes": [("service/routes/nds.py", "service.routes.nasbench101")],
 }
 """Files of the product, by the contract that what is planted in them breaks, with the import."""
 

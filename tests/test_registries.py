@@ -28,6 +28,8 @@ ONLY_SOME: Final = {
     "_MANY": {"nasbench101", "nasbench201", "natssss"},
     "_ONE_DATASET": {"nasbench101"},
     "_DOMAINS": {"nasbench101", "nasbench201", "natssss"},
+    # The others are asked what their descriptions say.
+    "_OWN": {"nasbench101", "nds"},
     # Archives of records that may be damaged one by one, or come in parts.
     "TOLERANT_GENERATORS": {"nasbench101"},
     "PARTIAL_GENERATORS": {"nds"},

@@ -47,18 +47,6 @@ cost_dataset: Final = choice("dataset", {**_CODES, "cifar10-valid": _CODES["cifa
 classes of cifar10, so that its networks are the same and cost the same."""
 
 
-_SAME_NETWORKS: Final = (
-    "A cost is that of one inference of the network; it does not depend on training. Asked for "
-    "cifar10-valid, the costs of cifar10 are given: the networks are the same."
-)
-_MILLISECONDS: Final = (
-    "Latencies are in milliseconds, as published; NAS-Bench-201's own latency is in seconds."
-)
-_NO_FIGURE: Final = (
-    "edgetpu_latency is null where the archive has -1: there is no figure for the architecture."
-)
-
-
 class HwNasBench(InstalledDataset):
     """Costs of 15,625 architectures for three image data sets on six devices."""
 

@@ -12,6 +12,7 @@ import orjson
 from peewee import SQL
 
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.config_columns import ConfigColumn, json_text
 from benchmark_db.curves import Curves, MalformedCurvesError
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
 from benchmark_db.items import Item, Row
@@ -41,19 +42,6 @@ _CELLS: Final = (
     f"SELECT id, hash, code FROM cell WHERE id IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"  # noqa: S608 - of constants
 )
 
-_NO_SEEDS: Final = (
-    "The archive records no seeds: repeat n is the n-th run of a cell and budget met in it."
-)
-_SECONDS: Final = (
-    "training_time is in seconds as recorded; databases in which finished runs take 60 times as "
-    "long took them for minutes."
-)
-_ISOMORPHS: Final = (
-    "A cell answers for every cell isomorphic to it after pruning; isomorphism=false asks for the "
-    "very matrix that was trained."
-)
-_TWO_EPOCHS: Final = "Intermediate statistics are those half-way through a run and at its end."
-
 
 class NasBench101(Benchmark):
     """Runs of 423,624 cells on CIFAR-10 at 4, 12, 36 and 108 epochs."""
@@ -78,6 +66,7 @@ class NasBench101(Benchmark):
     config_columns = (*key_columns, "hash", "code", "trainable_parameters")
     label = "repeat"
     stats = STATS
+    filters = {"num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS))}  # noqa: RUF012 - read only; declared a Mapping by the base class
     curves = CURVES
     # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB: enough
     # for the runs of one configuration.
@@ -90,7 +79,7 @@ class NasBench101(Benchmark):
         self._identities = CellIdentities(self.database)
         self.filters = {
             "arch": Filter("cell", self._identities.number_of, self._identities.numbers_of),
-            "num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS)),
+            **self.filters,
         }
         self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
 
@@ -121,6 +110,16 @@ class NasBench101(Benchmark):
             "num_epochs": num_epochs,
             "trainable_parameters": trainable_parameters,
         }
+
+    def exported(self) -> Sequence[ConfigColumn]:
+        """Return the columns of a configuration in exports; a cell is one text."""
+        return (
+            ConfigColumn("hash", "text"),
+            ConfigColumn("num_vertices", "integer", "code", lambda code: Cell(code).num_vertices),
+            ConfigColumn("num_epochs", "integer"),
+            ConfigColumn("trainable_parameters", "integer"),
+            ConfigColumn("arch", "text", "code", lambda code: json_text(Cell(code).to_dict())),
+        )
 
     def unpack(self, row: Row) -> Curves:
         """Return the statistics half-way, from the packed column, and at the end, from the row.

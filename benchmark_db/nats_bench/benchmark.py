@@ -19,7 +19,6 @@ from benchmark_db.questions import Filter, checked_batch, choice, integer, one_o
 from benchmark_db.run_source import RunSource
 
 __all__ = [
-    "NOTES",
     "NatsBenchmark",
     "dataset_code",
     "filters_by",
@@ -29,30 +28,7 @@ __all__ = [
 dataset_code: Final = choice("dataset", {name: code for code, name in enumerate(DATASETS)})
 """Reads a data set's name, in any case, and gives its code in the database."""
 
-_CIFAR10_SPLITS: Final = (
-    "cifar10-valid is trained on half of CIFAR-10's training images and validated on the other "
-    "half; cifar10 is trained on all of them."
-)
-_NO_VALIDATION_SPLIT: Final = (
-    "valid_acc, valid_loss and valid_evaluation_time of cifar10 are null: trained on all images, "
-    "it has no validation split, and its test accuracy is no substitute."
-)
-_DERIVED_TIME: Final = (
-    "training_time is derived: the time of the last epoch times the number of epochs, the same "
-    "for every seed."
-)
-
-_SIZES: Final = (
-    "A run has the parameters and flops that it recorded. Where the runs of an architecture and "
-    "data set disagree on them, as those of about 200 do in the archive of NAS-Bench-201, reduced "
-    "items and all questions that compare architectures have those of the network, counted from "
-    "its structure, and size_source is counted."
-)
-
 _RECORDED: Final = 'SELECT "index" FROM architecture ORDER BY "index"'
-
-NOTES: Final = (_CIFAR10_SPLITS, _NO_VALIDATION_SPLIT, _DERIVED_TIME, _SIZES)
-"""Peculiarities of the records of both spaces."""
 
 _COUNTED: Final = ("parameters", "flops")
 """What follows from architecture and data set alone."""

@@ -12,6 +12,7 @@ import orjson
 
 from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.config_columns import ConfigColumn, json_text
 from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.errors import (
     InvalidArchitectureError,
@@ -68,20 +69,6 @@ _NETWORKS: Final = (
 _BY_ID: Final = Order(("id",))
 _RUNS_AT_A_TIME: Final = 128
 """Runs that are read together: few enough for the shortest page, enough for the longest."""
-
-_SEVERAL_RUNS: Final = (
-    "A configuration (network, learning rate, weight decay, data set, epochs) may have several "
-    "runs, and several of them the same seed: the archive holds reruns."
-)
-_FLOPS: Final = (
-    "flops are multiply-adds as the archive counts them, which for cell networks is close to, not "
-    "equal to, the multiply-adds of the network."
-)
-_LOSSES: Final = "A loss that was no number is null; the best loss is the best of the others."
-_BEST: Final = (
-    "best_ is the best epoch of a run, chosen by the very figure it reports: test accuracies "
-    "chosen so are optimistic."
-)
 
 
 class Nds(Benchmark):
@@ -155,6 +142,17 @@ class Nds(Benchmark):
             "weight_decay": weight_decay,
             "num_epochs": num_epochs,
         }
+
+    def exported(self) -> Sequence[ConfigColumn]:
+        """Return the columns of a configuration in exports; a specification is one text."""
+        return (
+            *(ConfigColumn(axis.name, axis.kind) for axis in self.spec.axes),
+            *(ConfigColumn(column.name, column.kind) for column in self.spec.described_by),
+            ConfigColumn("model_spec", "text", "", lambda stored: json_text(orjson.loads(stored))),
+            ConfigColumn(
+                "cell_spec", "text", "genotype", lambda found: json_text(expanded_cell(found))
+            ),
+        )
 
     def unpack(self, row: Row) -> Curves:
         """Return the curves of a run, one value an epoch."""

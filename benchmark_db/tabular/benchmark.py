@@ -70,27 +70,28 @@ class Tabular(Benchmark):
         super().__init__(path)
         try:
             self._check_file(tables)
-            self.arch_space: OpenSpace = self._opened_space()
+            self._space = self._opened_space()
         except BaseException:
             self.close()
             raise
 
     @property
+    def arch_space(self) -> OpenSpace:
+        """The space of its architectures."""
+        return self._space
+
+    @property
     def num_architectures(self) -> int:
         """Size of the space; of a list, how many it has."""
-        return self.arch_space.size
+        return self._space.size
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""
         number, *codes = columns
-        names: Item = dict(self.arch_space.names(number))
+        names: Item = dict(self._space.names(number))
         for axis, values, code in zip(self.parts_by, self._values, codes, strict=True):
             names[axis] = values[code]
         return names
-
-    def metrics(self) -> Mapping[str, Metric]:
-        """Return its statistics as metrics."""
-        return metrics_of_spec(self.spec)
 
     def joined_metrics(self) -> Mapping[str, Metric]:
         """Return its statistics as metrics of the benchmark whose architectures it measures."""
@@ -137,7 +138,7 @@ class Tabular(Benchmark):
         Raises:
             InvalidArchitectureError: It is malformed or outside the space.
         """
-        return self.arch_space.names(self._read(arch))
+        return self._space.names(self._read(arch))
 
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
         """Return `names` of each architecture, or the error that says why not.
@@ -153,7 +154,7 @@ class Tabular(Benchmark):
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return the names of the architectures with these numbers."""
-        return [self.arch_space.names(number) for number in numbers]
+        return [self._space.names(number) for number in numbers]
 
     def neighbors(self, arch: Any) -> list[Item]:
         """Return the names of all architectures one edit away, in a fixed order.
@@ -162,7 +163,7 @@ class Tabular(Benchmark):
             InvalidArchitectureError: It is malformed or outside the space.
             UnsupportedQuestionError: The table lists its architectures and knows no edits.
         """
-        found = self.arch_space.neighbors(self._read(arch))
+        found = self._space.neighbors(self._read(arch))
         if found is None:
             raise UnsupportedQuestionError(
                 f"{self.spec.title} lists its architectures: it does not say which are one "
@@ -179,7 +180,7 @@ class Tabular(Benchmark):
         where = self.database.path.name
         for number, name in self.database.rows(_NAMES):
             try:
-                right = self.arch_space.names(number)["arch_str"]
+                right = self._space.names(number)["arch_str"]
             except (SpellingError, IndexError, TypeError) as error:
                 raise UnusableDatabaseError(f"{where} has been changed: {error}") from error
             if right != name:
@@ -242,7 +243,7 @@ class Tabular(Benchmark):
 
     def _read(self, arch: Any) -> int:
         try:
-            return self.arch_space.number(arch)
+            return self._space.number(arch)
         except SpellingError as error:
             raise InvalidArchitectureError(str(error)) from error
 

@@ -71,6 +71,19 @@ NASBENCH101: Final = BenchmarkSpec(
                 example="00005c142e6f48ac74fdcf73e3439874",
             ),
         ),
+        arch=(
+            'A cell: {"op1": …, "input1": …} or {"module_adjacency": …, "module_operations": …}, '
+            "as JSON, in any key order, of at most 7 vertices and 9 edges; or its published hash "
+            "of 32 hexadecimal digits."
+        ),
+        examples=(
+            "00005c142e6f48ac74fdcf73e3439874",
+            {"op1": "conv3x3", "input1": [0], "input2": [0, 1]},
+            {
+                "module_adjacency": [[0, 1, 1], [0, 0, 1], [0, 0, 0]],
+                "module_operations": ["input", "conv3x3-bn-relu", "output"],
+            },
+        ),
     ),
     axes=(
         Axis(name="dataset", values=("cifar10",), implied=True, description="Data set."),

@@ -215,6 +215,26 @@ NASBENCH201: Final = BenchmarkSpec(
                 description="Place of the architecture in the published list, 0 to 15,624.",
             ),
         ),
+        arch=(
+            "An architecture: its string, its index, or its dict or list of six operations "
+            "(as JSON)."
+        ),
+        examples=(
+            (
+                "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1"
+                "|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+            ),
+            11,
+            {
+                "0_1": "conv_3x3",
+                "0_2": "conv_3x3",
+                "1_2": "avg_pool_3x3",
+                "0_3": "none",
+                "1_3": "conv_3x3",
+                "2_3": "avg_pool_3x3",
+            },
+            ["skip_connect"] * 6,
+        ),
     ),
     axes=(
         Axis(
@@ -268,6 +288,8 @@ NATSSSS: Final = BenchmarkSpec(
                 example=11,
             ),
         ),
+        arch="An architecture: its string, its index, or the list of five channels (as JSON).",
+        examples=("8:8:8:16:32", 11, [8, 8, 8, 16, 32]),
     ),
     axes=(
         Axis(

@@ -59,6 +59,13 @@ NDS: Final = BenchmarkSpec(
                 ),
             ),
         ),
+        arch=(
+            'A network: {"model_spec": {…}, "cell_spec": {…}}, as JSON; without cell_spec, one '
+            "that has no cells."
+        ),
+        examples=(
+            {"model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]}},
+        ),
     ),
     axes=(
         Axis(

@@ -31,7 +31,7 @@ _OF_PAGES: Final = frozenset({"limit", "cursor", "sort"})
 
 
 class _ExportQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     format: Annotated[
         Literal["ndjson", "csv", "parquet"],

@@ -1,4 +1,4 @@
-"""The routes of NAS-Bench-101."""
+"""What NAS-Bench-101 alone is asked: hashes of cells, and runs of the very cell recorded."""
 
 from __future__ import annotations
 
@@ -7,89 +7,33 @@ from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bench_client.models import (
-    BatchAnswer,
-    Nb101Config,
-    Nb101Curves,
-    Nb101Hash,
-    Nb101Hashes,
-    Nb101Stats,
-    Page,
-)
+from bench_client.models import Nb101Hash, Nb101Hashes
 from benchmark_db.answers import architecture_answer, architectures_answer
-from benchmark_db.nasbench101.benchmark import NasBench101
-from benchmark_db.nasbench101.cell import MAX_EDGES, MAX_VERTICES
-from benchmark_db.nasbench101.tables import BUDGETS
 from benchmark_db.questions import MAX_BATCH
-from benchmark_db.registry import METRICS
+from benchmark_spec.published import NASBENCH101
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import answer_now, answer_scan, installed
-from service.routes.export import ExportRoute
-from service.routes.oracle import OracleRoutes
-from service.routes.parameters import BatchParameters, PageParameters, StatsParameters, epochs_of
-from service.routes.spaces import SpaceRoutes
-from service.routes.stats import StatsRoutes
+from service.routes.parameters import OwnQuestions
 
-__all__ = ["oracle", "router"]
+__all__ = ["OWN", "Nb101HashQuestion"]
 
-_NAME: Final = "nasbench101"
+_NAME: Final = NASBENCH101.name
+_SPACE: Final = NASBENCH101.space
 
 router = APIRouter(prefix=f"/v1/{_NAME}", tags=[_NAME], route_class=BodyRoute)
 
-_HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
-_SMALL_CELL: Final = {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}
-_SMALL_MODULE: Final = {
-    "module_adjacency": [[0, 1, 1], [0, 0, 1], [0, 0, 0]],
-    "module_operations": ["input", "conv3x3-bn-relu", "output"],
-}
-_ARCH: Final = (
-    'A cell: {"op1": …, "input1": …} or {"module_adjacency": …, "module_operations": …}, in any '
-    f"key order, of at most {MAX_VERTICES} vertices and {MAX_EDGES} edges; or its published hash "
-    "of 32 hexadecimal digits."
-)
+_Isomorphism = Annotated[
+    bool,
+    Field(
+        description="Whether a cell answers for every cell isomorphic to it after pruning; "
+        "false matches only the very cell that was trained."
+    ),
+]
 
-
-_epochs: Any = (epochs_of(BUDGETS), None)
-_Budget: Any = create_model("_Budget", num_epochs=_epochs)
-
-
-class _Filters(_Budget):
-    isomorphism: Annotated[
-        bool,
-        Field(
-            description="Whether a cell answers for every cell isomorphic to it after pruning; "
-            "false matches only the very cell that was trained."
-        ),
-    ] = True
-
-
-class Nb101CurvesQuestion(_Filters, PageParameters):
-    """Filters, reduction and page; an omitted filter is a wildcard."""
-
-    arch: Annotated[
-        str | None,
-        Field(description=f"{_ARCH} Objects as JSON.", examples=[_HASH]),
-    ] = None
-
-
-class Nb101StatsQuestion(Nb101CurvesQuestion, StatsParameters):
-    """As for curves, and whether to send them along."""
-
-
-class Nb101BatchQuestion(_Filters, BatchParameters):
-    """One question for many cells."""
-
-    archs: Annotated[
-        list[Any],
-        Field(
-            max_length=MAX_BATCH,
-            description="Cells, each in any spelling.",
-            examples=[[_HASH, _SMALL_CELL, _SMALL_MODULE]],
-        ),
-    ]
+OWN: Final = OwnQuestions(runs={"isomorphism": (_Isomorphism, True)}, router=router)
 
 
 class Nb101HashQuestion(BaseModel):
@@ -102,13 +46,13 @@ class Nb101HashQuestion(BaseModel):
         json_schema_extra={"oneOf": [{"required": ["arch"]}, {"required": ["archs"]}]},
     )
 
-    arch: Annotated[Any, Field(description=_ARCH, examples=[_SMALL_CELL, _HASH])] = None
+    arch: Annotated[Any, Field(description=_SPACE.arch, examples=list(_SPACE.examples))] = None
     archs: Annotated[
         list[Any],
         Field(
             max_length=MAX_BATCH,
             description="Many cells instead of one, each in any spelling.",
-            examples=[[_SMALL_CELL, _SMALL_MODULE]],
+            examples=[list(_SPACE.examples)],
         ),
     ] = []
 
@@ -122,48 +66,6 @@ class Nb101HashQuestion(BaseModel):
         if ("arch" in self.model_fields_set) == self.asks_for_many:
             raise ValueError("give either arch or archs")
         return self
-
-
-class Nb101ArchitectureQuestion(BaseModel):
-    """One cell in any spelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    arch: Annotated[Any, Field(description=_ARCH, examples=[_SMALL_CELL, _SMALL_MODULE])]
-
-
-class Nb101PartFilters(_Budget):
-    """Within which part figures are compared."""
-
-    dataset: Annotated[
-        str | None,
-        Field(description="cifar10, the only one, in any case.", examples=["cifar10"]),
-    ] = None
-
-
-StatsRoutes(
-    name=_NAME,
-    filters=("arch", "num_epochs", "isomorphism"),
-    stats_question=Nb101StatsQuestion,
-    curves_question=Nb101CurvesQuestion,
-    batch_question=Nb101BatchQuestion,
-    stats=Page[Nb101Stats],
-    curves=Page[Nb101Curves],
-    batch=BatchAnswer[Nb101Stats],
-).add_to(router)
-
-
-oracle = OracleRoutes(
-    name=_NAME,
-    metrics=METRICS[_NAME],
-    parts_by=NasBench101.parts_by,
-    filters=Nb101PartFilters,
-    config=Nb101Config,
-    arch=f"{_ARCH} Objects as JSON.",
-    example=_HASH,
-)
-SpaceRoutes(name=_NAME, architecture=Nb101Hash, question=Nb101ArchitectureQuestion).add_to(router)
-ExportRoute(name=_NAME, paged=Nb101CurvesQuestion).add_to(router)
 
 
 @router.post(

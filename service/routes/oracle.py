@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -43,7 +43,7 @@ _SIDES: Final = {"min": "Least", "max": "Greatest"}
 
 
 class _Question(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,6 @@ class OracleRoutes:
     arch: str | None = None
     example: str = ""
     distributions: bool = True
-
-    def router(self, joined: Mapping[str, Metric]) -> APIRouter:
-        """Return a router of the routes.
-
-        Args:
-            joined: Metrics of the tables that are joined to the benchmark, by name.
-        """
-        router = APIRouter(prefix=f"/v1/{self.name}", tags=[self.name])
-        replace(self, metrics={**self.metrics, **joined}).add_to(router)
-        return router
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""

@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark_db.items import Reduction
-from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from benchmark_db.questions import MAX_LIMIT
+from benchmark_spec import Axis
+from benchmark_spec.published import NASBENCH201
 
 __all__ = [
-    "FILTERS",
-    "NB201_ARCH",
-    "NB201_EXAMPLE",
     "BatchParameters",
     "Epochs",
     "JobId",
     "Nb201Arch",
+    "OwnQuestions",
     "PageParameters",
     "Paging",
-    "PartFilters",
-    "Reducing",
-    "RunFilters",
-    "Seed",
+    "ReducedBatch",
     "StatsParameters",
-    "epochs_of",
+    "filter_of",
 ]
 
 _MAX_INTEGER: Final = 2**63 - 1
+_MOST_LISTED: Final = 20
+"""Values of an axis that a description names."""
 
 Epochs: TypeAlias = Annotated[
     int | None,
     Field(ge=1, le=_MAX_INTEGER, description="Training budget in epochs.", examples=[100]),
 ]
-NB201_ARCH: Final = (
-    "An architecture: its string, its index, or its dict or list of six operations (as JSON)."
-)
-NB201_EXAMPLE: Final = arch_str(operations_at(0))
 Nb201Arch: TypeAlias = Annotated[
-    str | None, Field(description=NB201_ARCH, examples=[NB201_EXAMPLE, "0"])
+    str | None,
+    Field(description=NASBENCH201.space.arch, examples=[NASBENCH201.space.examples[0], "11"]),
 ]
 JobId: TypeAlias = Annotated[str, Path(description="Id of the job.", max_length=200)]
-Seed: TypeAlias = Annotated[
-    int | None, Field(ge=0, le=_MAX_INTEGER, description="Random seed of the run.", examples=[777])
-]
 
 
-def epochs_of(budgets: Sequence[int]) -> Any:
-    """Return the annotation of a training budget, which is one of these."""
-    said: dict[str, Any] = {"enum": list(budgets)}
-    number = Annotated[int, Field(ge=1, le=_MAX_INTEGER, json_schema_extra=said)]
-    told = f"Training budget in epochs: {', '.join(map(str, budgets))}."
-    return Annotated[number | None, Field(description=told, examples=[budgets[-1]])]
+@dataclass(frozen=True, kw_only=True)
+class OwnQuestions:
+    """What one benchmark is asked beside what its description says.
+
+    Attributes:
+        parts: Fields that say which part is meant, in place of those of its axes.
+        runs: Further fields of questions about runs, of one architecture or many.
+        pages: Further fields of pages and exports.
+        router: Routes that it alone has, or that stand in place of what all have.
+    """
+
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    runs: Mapping[str, Any] = field(default_factory=dict)
+    pages: Mapping[str, Any] = field(default_factory=dict)
+    router: APIRouter = field(default_factory=APIRouter)
 
 
 class Reducing(BaseModel):
     """How the runs of one configuration become one item."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     reduction: Annotated[
         Reduction | None,
@@ -77,7 +79,7 @@ class Reducing(BaseModel):
 class Paging(BaseModel):
     """Which part of a long answer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
     cursor: Annotated[
@@ -101,29 +103,29 @@ class StatsParameters(_CurvesAlong, PageParameters):
     """Which part of a long answer, and whether curves come with it."""
 
 
-class BatchParameters(_CurvesAlong, Reducing):
-    """How the runs of many architectures are answered for."""
+class ReducedBatch(Reducing):
+    """One question for many architectures."""
 
-    # JSON has types of its own: a text is no number there.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-FILTERS: Final = ("arch", "num_epochs", "dataset", "seed")
+    # JSON has types of its own: a text is no number there. FastAPI builds bodies at once.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=False)
 
 
-class PartFilters(BaseModel):
-    """Within which part figures are compared; the budgets are each space's own."""
-
-    dataset: Annotated[
-        str | None,
-        Field(
-            description="cifar10-valid, cifar10, cifar100 or imagenet16-120, in any case.",
-            examples=["cifar100"],
-        ),
-    ] = None
+class BatchParameters(_CurvesAlong, ReducedBatch):
+    """One question for many architectures."""
 
 
-class RunFilters(PartFilters):
-    """Which runs of an architecture."""
-
-    seed: Seed = None
+def filter_of(axis: Axis) -> Any:
+    """Return the annotation of a filter: one of the values of an axis."""
+    values = list(map(str, axis.values[:_MOST_LISTED]))
+    told = axis.description
+    if not all(value in told for value in values):
+        told += f" One of {', '.join(values)}."
+    examples = [axis.values[-1]]
+    if axis.kind == "text":
+        # An enumeration could not say this.
+        said = f"{told} In any case."
+        return Annotated[str | None, Field(description=said, examples=examples)]
+    extra: dict[str, Any] = {"enum": list(axis.values)}
+    least = min(1, *map(int, axis.values))
+    number = Annotated[int, Field(ge=least, le=_MAX_INTEGER, json_schema_extra=extra)]
+    return Annotated[number | None, Field(description=told, examples=examples)]

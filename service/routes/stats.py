@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Request
@@ -27,14 +27,15 @@ from service.routes.parameters import PageParameters, Reducing
 __all__ = ["StatsRoutes"]
 
 
+_OPTIONS: Final = ("reduction", "include_intermediates", "limit", "cursor", "sort")
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatsRoutes:
     """What a benchmark's routes ask and answer.
 
     Attributes:
         name: The benchmark.
-        filters: The fields of its questions that select runs. What else a question has says how the
-            answer should come, and is an option of the benchmark's method.
         stats_question: Asks for statistics, in the query string.
         curves_question: Asks for curves, in the query string.
         batch_question: Asks for the statistics of `archs`, in a body.
@@ -44,7 +45,6 @@ class StatsRoutes:
     """
 
     name: str
-    filters: tuple[str, ...]
     stats_question: type[PageParameters]
     curves_question: type[PageParameters]
     batch_question: type[Reducing]
@@ -71,8 +71,8 @@ class StatsRoutes:
             entry.
             """
             benchmark = installed(request, name)
-            filters, options = self._split(question)
-            archs = options.pop("archs")
+            filters, options = _split(question)
+            archs = filters.pop("archs")
             compute = partial(
                 many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
             )
@@ -109,16 +109,16 @@ class StatsRoutes:
         """Answer with a page: of one architecture at once, of many rows from a thread."""
         question = read_query(request, model)
         benchmark = installed(request, self.name)
-        filters, options = self._split(question)
+        filters, options = _split(question)
         compute = partial(answer, benchmark, filters, **options)
         at_once = filters.get("arch") is not None
         return await answer_cached(request, benchmark, compute, at_once=at_once)
 
-    def _split(self, question: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the filters of a question, and the options."""
-        options = dict(question)
-        filters = {name: options.pop(name) for name in self.filters if name in options}
-        return filters, options
+
+def _split(question: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of a question that select runs, and those that say how they come."""
+    filters = dict(question)
+    return filters, {name: filters.pop(name) for name in _OPTIONS if name in filters}
 
 
 def _in_json(item: Item) -> orjson.Fragment:

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from benchmark_db.questions import MAX_BATCH
 from service.app import create_app
 from service.http.body import BodyRoute, _question
-from service.routes.nasbench101 import Nb101BatchQuestion, Nb101HashQuestion
+from service.routes.nasbench101 import Nb101HashQuestion
 
 LARGEST: Final = 4 * 2**20 - 1000
 BATCH: Final = "/v1/nasbench201/computed-stats/query"
@@ -227,7 +227,7 @@ def test_the_largest_batch_that_is_meant_is_read() -> None:
     operations = ["input", *["conv3x3-bn-relu"] * 5, "output"]
     cell = {"module_adjacency": matrix, "module_operations": operations}
     content = json.dumps({"archs": [cell] * MAX_BATCH}, separators=(",", ":")).encode()
-    assert _question(content, Nb101BatchQuestion) == Nb101BatchQuestion(archs=[cell] * MAX_BATCH)
+    assert _question(content, Nb101HashQuestion) == Nb101HashQuestion(archs=[cell] * MAX_BATCH)
 
 
 _VALUES: Final = st.recursive(
@@ -253,4 +253,4 @@ def test_a_small_body_is_read_as_its_model_reads_it(value: dict[str, Any]) -> No
 @given(content=st.binary(max_size=50) | st.text(alphabet='{}[]",:0ae', max_size=30).map(str.encode))
 def test_whatever_the_bytes_are_they_are_read_or_refused(content: bytes) -> None:
     with suppress(RequestValidationError, HTTPException):
-        assert isinstance(_question(content, Nb101BatchQuestion), Nb101BatchQuestion)
+        assert isinstance(_question(content, Nb101HashQuestion), Nb101HashQuestion)

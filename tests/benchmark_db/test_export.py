@@ -18,6 +18,7 @@ from bench_client.export import columns_of
 from bench_client.models import fields_of
 from benchmark_db import export
 from benchmark_db.catalog import Catalog
+from benchmark_db.config_columns import Column
 from benchmark_db.errors import (
     InvalidArchitectureError,
     InvalidQuestionError,
@@ -25,7 +26,7 @@ from benchmark_db.errors import (
     UnknownBenchmarkError,
     UnusableDatabaseError,
 )
-from benchmark_db.export import CONFIG_COLUMNS, Column, ExportTable, export_table
+from benchmark_db.export import ExportTable, export_table
 from benchmark_db.export_formats import FORMATS, _fields, _lines, format_named
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 
@@ -153,7 +154,7 @@ class TestRows:
         self, catalog: Catalog, name: str
     ) -> None:
         config = catalog[name].computed_stats({}, limit=1).items[0]["config"]
-        told = {column.name for column in CONFIG_COLUMNS[name]}
+        told = {column.name for column in catalog[name].exported()}
         assert told == set(config) - ({"arch"} if "arch_str" in config else set())
 
 

@@ -1,0 +1,56 @@
+"""Columns of exports that describe a configuration, made of the columns of the database's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, TypeAlias
+
+import orjson
+
+__all__ = ["Column", "ConfigColumn", "Kind", "json_text"]
+
+Kind: TypeAlias = Literal["integer", "number", "text", "boolean"]
+"""What values of a column are: 64-bit integers, doubles, UTF-8; each may be null."""
+
+_KEPT: Final = 4096
+"""Converted values to cache: the runs of an architecture come one after the other."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an export.
+
+    Attributes:
+        name: Its name, the same everywhere.
+        kind: What its values are.
+    """
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class ConfigColumn(Column):
+    """A column of the configuration.
+
+    Attributes:
+        source: The column of the database's rows that it is made of; the one of its name if empty.
+        convert: Makes a value of one of that column; None where they are the same.
+    """
+
+    source: str = ""
+    convert: Callable[[Any], Any] | None = None
+
+    def values(self, rows: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+        """Return the values for rows that are given as columns."""
+        found = rows[self.source or self.name]
+        if self.convert is None:
+            return found
+        return list(map(lru_cache(_KEPT)(self.convert), found))
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON with sorted keys."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,223 @@
+"""The routes of every benchmark and declared table, made from its description.
+
+What one benchmark alone is asked stands in a module of its own, listed in `_OWN`. Models are made,
+and validators built, when a question or the document first needs them: a server with many tables
+starts as fast as one without.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench_client import models
+from bench_client.models import BatchAnswer, Page, WireModel
+from bench_client.models.described import models_of
+from benchmark_db.answers import architecture_answer
+from benchmark_db.metrics import joined_metrics, metrics_of_spec
+from benchmark_db.questions import MAX_BATCH
+from benchmark_db.registry import BENCHMARKS, METRICS
+from benchmark_spec import BenchmarkSpec, Label, Listed
+from service.http.body import BodyRoute
+from service.http.openapi import problems
+from service.http.questions import answer_now, installed
+from service.routes import hw_nas_bench, nasbench101, nds
+from service.routes.export import ExportRoute
+from service.routes.oracle import OracleRoutes
+from service.routes.parameters import (
+    BatchParameters,
+    OwnQuestions,
+    PageParameters,
+    ReducedBatch,
+    StatsParameters,
+    filter_of,
+)
+from service.routes.spaces import SpaceRoutes
+from service.routes.stats import StatsRoutes
+
+__all__ = ["routers"]
+
+_MOST: Final = 2**63 - 1
+
+_OWN: Final[Mapping[str, OwnQuestions]] = MappingProxyType(
+    {"nasbench101": nasbench101.OWN, "nds": nds.OWN}
+)
+
+
+def routers(declared: Iterable[BenchmarkSpec]) -> Iterator[APIRouter]:
+    """Yield the routers of the benchmarks that the program knows and of declared tables.
+
+    Args:
+        declared: The descriptions of the declared tables that are installed.
+    """
+    declared = list(declared)
+    for spec in (*(kind.spec for kind in BENCHMARKS.values()), *declared):
+        yield _router(spec, declared)
+    yield hw_nas_bench.router
+
+
+def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter:
+    name, space, own = spec.name, spec.space, _OWN.get(spec.name, OwnQuestions())
+    kind = BENCHMARKS.get(name)
+    router = APIRouter(prefix=f"/v1/{name}", tags=[name], route_class=BodyRoute)
+    wire = _models(spec)
+    stats: Any = wire.stats
+    curves: Any = wire.curves
+    title = stats.__name__.removesuffix("Stats")
+    parts: dict[str, Any] = {axis.name: (filter_of(axis), None) for axis in spec.axes}
+    parts |= own.parts
+    filters: dict[str, Any] = {
+        axis.name: parts[axis.name] for axis in spec.axes if not axis.implied
+    }
+    if spec.label is not None and (kind is None or spec.label.name in kind.filters):
+        filters[spec.label.name] = (_of_label(spec.label), None)
+    filters |= own.runs
+    texts = _texts(space.examples)
+    arch = (Annotated[str | None, Field(description=space.arch, examples=texts)], None)
+    asked: dict[str, Any] = {"arch": arch, **filters, **own.pages}
+    question = _question(f"{title}Question", PageParameters, **asked)
+    with_curves = curves is not None
+    batch = _question(
+        f"{title}BatchQuestion",
+        BatchParameters if with_curves else ReducedBatch,
+        archs=(Annotated[list[Any], _archs(space.examples)], ...),
+        **filters,
+    )
+    any_arch = Field(description=space.arch, examples=list(space.examples))
+    # Judged where all spellings are: a union would turn `true` into index 1.
+    about = _question(f"{title}ArchitectureQuestion", _About, arch=(Annotated[Any, any_arch], ...))
+    router.routes.extend(own.router.routes)
+    StatsRoutes(
+        name=name,
+        stats_question=_question(f"{title}StatsQuestion", StatsParameters, **asked)
+        if with_curves
+        else question,
+        curves_question=question,
+        batch_question=batch,
+        stats=Page[stats],
+        curves=Page[curves] if with_curves else None,
+        batch=BatchAnswer[stats],
+    ).add_to(router)
+    several = [axis.name for axis in spec.axes if len(axis.values) > 1]
+    OracleRoutes(
+        name=name,
+        metrics={**METRICS.get(name, metrics_of_spec(spec)), **joined_metrics(name, declared)},
+        parts_by=tuple(axis for axis in several if kind is None or axis in kind.parts_by),
+        filters=_question(f"{title}Part", _Part, **parts),
+        config=wire.config,
+        arch=None if "rank" in spec.not_answered else space.arch,
+        example=texts[0],
+        distributions=f"{router.prefix}/distribution" not in _paths(own.router),
+    ).add_to(router)
+    SpaceRoutes(
+        name=name,
+        architecture=wire.architecture,
+        question=about,
+        neighboring="neighbors" not in spec.not_answered and not isinstance(space, Listed),
+    ).add_to(router)
+    ExportRoute(name=name, paged=question).add_to(router)
+    if kind is None or kind.numbered_space() is not None:
+        _add_architecture(router, name, wire.architecture, about)
+    return router
+
+
+class _Models(NamedTuple):
+    """The models of the items of a benchmark or declared table."""
+
+    config: type[WireModel]
+    stats: type[WireModel]
+    architecture: type[WireModel]
+    curves: type[WireModel] | None = None
+
+
+_WRITTEN: Final[Mapping[str, _Models]] = MappingProxyType(
+    {
+        "nasbench101": _Models(
+            models.Nb101Config, models.Nb101Stats, models.Nb101Hash, models.Nb101Curves
+        ),
+        "nasbench201": _Models(
+            models.Nb201Config, models.Nb201Stats, models.Nb201Architecture, models.Nb201Curves
+        ),
+        "natssss": _Models(
+            models.NatsSssConfig,
+            models.NatsSssStats,
+            models.NatsSssArchitecture,
+            models.NatsSssCurves,
+        ),
+        "nds": _Models(models.NdsConfig, models.NdsStats, models.NdsArchitecture, models.NdsCurves),
+    }
+)
+
+
+def _models(spec: BenchmarkSpec) -> _Models:
+    """Return the models of a benchmark that are written, or those made of its description."""
+    written = _WRITTEN.get(spec.name)
+    if written is not None:
+        return written
+    made = models_of(spec)
+    return _Models(made.config, made.stats, made.architecture)
+
+
+class _About(BaseModel):
+    """One architecture in any spelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Part(BaseModel):
+    """Within which part figures are compared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def _add_architecture(
+    router: APIRouter, name: str, architecture: type[BaseModel], about: type[BaseModel]
+) -> None:
+    async def names(request: Request, question: Any) -> Response:
+        """Return every name of an architecture, and which others are equal to it, if known."""
+        return answer_now(architecture_answer(installed(request, name), question.arch))
+
+    # FastAPI learns the model of a body from the annotation.
+    names.__annotations__["question"] = about
+    router.post(
+        "/architecture",
+        operation_id=f"{name.replace('-', '_')}_architecture",
+        response_model=architecture,
+        responses=problems(400, 404, 413, 422),
+    )(names)
+
+
+def _question(name: str, base: type[BaseModel], **fields: Any) -> Any:
+    return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
+
+
+def _paths(router: APIRouter) -> set[str]:
+    return {str(getattr(route, "path", "")) for route in router.routes}
+
+
+def _texts(spellings: Iterable[Any]) -> list[str]:
+    """Return examples of spellings for a query string: as JSON where all are lists or objects."""
+    plain = [str(spelling) for spelling in spellings if not isinstance(spelling, list | dict)]
+    # A name says more than a number.
+    return sorted(plain, key=str.isdecimal) or list(map(json.dumps, spellings))
+
+
+def _archs(spellings: Iterable[Any]) -> Any:
+    return Field(
+        max_length=MAX_BATCH,
+        description="Architectures, each in any spelling.",
+        examples=[list(spellings)],
+    )
+
+
+def _of_label(label: Label) -> Any:
+    """Return the annotation of a filter: what tells runs apart."""
+    # What follows is about items of several runs.
+    told = label.description.partition(";")[0].rstrip(".")
+    return Annotated[int | None, Field(ge=0, le=_MOST, description=f"{told}.")]

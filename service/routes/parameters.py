@@ -120,12 +120,11 @@ def filter_of(axis: Axis) -> Any:
     told = axis.description
     if not all(value in told for value in values):
         told += f" One of {', '.join(values)}."
-    examples = [axis.values[-1]]
     if axis.kind == "text":
         # An enumeration could not say this.
         said = f"{told} In any case."
-        return Annotated[str | None, Field(description=said, examples=examples)]
+        return Annotated[str | None, Field(description=said, examples=[axis.values[0]])]
     extra: dict[str, Any] = {"enum": list(axis.values)}
     least = min(1, *map(int, axis.values))
     number = Annotated[int, Field(ge=least, le=_MAX_INTEGER, json_schema_extra=extra)]
-    return Annotated[number | None, Field(description=told, examples=examples)]
+    return Annotated[number | None, Field(description=told, examples=[axis.values[-1]])]

@@ -17,6 +17,8 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 """A network in each form, of which one field is then replaced; the first has weights, too."""
 
 _JSON: Final = "application/json"
+_ONLY_TOLD: Final = {"description", "examples", "title"}
+"""Members of a schema by which nothing is judged."""
 _NETWORK: Final = "network"
 _WHOLE: Final = NETWORKS["SearchedNetwork"]
 _EMPTY_SAFETENSORS: Final = b"\x02\0\0\0\0\0\0\0{}"
@@ -66,6 +68,25 @@ class HostileRequests:
                 for form in forms:
                     for inner in self._schemas[form]["properties"]:
                         yield Place(method, path, "body", f"{form}.{inner}")
+
+    def read_alike(self, place: Place) -> tuple[str, ...]:
+        """Return what places of one operation have in common that are read by the same code.
+
+        That is the kind and the declared type: the bounds of a question on each metric, say.
+        """
+        operation = self._operations[place.method, place.path]
+        if place.kind == "body":
+            form, _, inner = place.name.rpartition(".")
+            fields = self._schemas[form]["properties"] if form else self._fields(operation)
+            schema = fields[inner]
+        else:
+            (schema,) = (
+                parameter["schema"]
+                for parameter in operation["parameters"]
+                if (parameter["in"], parameter["name"]) == (place.kind, place.name)
+            )
+        declared = {name: said for name, said in schema.items() if name not in _ONLY_TOLD}
+        return place.method, place.path, place.kind, json.dumps(declared, sort_keys=True)
 
     def request(self, place: Place, value: str) -> bytes:
         """Return the request that has a string at a place."""

@@ -54,6 +54,11 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "sample",
             "Write small made-up archives in the raw formats, to try everything out.",
         ),
+        "doctor": Command(
+            "doctor",
+            "doctor",
+            "Look at this installation and say what to do about what is not right.",
+        ),
         "info": Command(
             "databases",
             "info",
@@ -91,6 +96,17 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "supernet",
             "app",
             "Supernets: trained, searched, and networks taken out of them.",
+        ),
+        "backup": Command(
+            "backup",
+            "backup",
+            "Save keys, jobs, artifacts and uploaded weights into one file; servers may go on "
+            "running.",
+        ),
+        "restore": Command(
+            "backup",
+            "restore",
+            "Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.",
         ),
         "worker": Command(
             "serve",
@@ -189,8 +205,16 @@ app = typer.Typer(
     help="Benchmarks of neural architecture search: convert, serve, ask.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
 )
+
+
+def _tell_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"nbs {version('nas-bench-service')}\n")
+        raise typer.Exit
 
 
 @app.callback()
@@ -198,6 +222,12 @@ def _options(
     *,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where in the program a failure arose.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - acts when it is read
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Tell the version, and end."
+        ),
     ] = False,
 ) -> None:
     os.environ["NASBENCH_DEBUG"] = "1" if debug else ""

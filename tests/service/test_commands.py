@@ -33,7 +33,9 @@ def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
 def test_every_module_of_commands_is_in_the_list() -> None:
     named = {command.module for command in COMMANDS.values()}
     assert named == {
+        "backup",
         "databases",
+        "doctor",
         "export",
         "jobs",
         "keys",

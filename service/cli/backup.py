@@ -1,0 +1,252 @@
+"""`nbs backup` and `nbs restore`: what cannot be made again, in one tar file.
+
+That is what docs/operations.md says to save: the keys, the jobs and their artifacts, the uploaded
+weights; databases only where they are asked for, because generators make them again. The last
+member is a manifest with the SHA-256 of every other one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import sqlite3
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from time import gmtime, strftime
+from typing import IO, Annotated, Any, Final
+
+import typer
+
+from service.cli.options import DataDirectory, data_directory
+
+__all__ = ["backup", "restore"]
+
+_MANIFEST: Final = "manifest.json"
+_KEYS: Final = "access/keys.json"
+_JOBS: Final = "jobs/jobs.db"
+_DATABASES: Final = "databases"
+_MEMBER: Final = re.compile(
+    r"access/keys\.json|jobs/jobs\.db|jobs/(artifacts|checkpoints)/[0-9a-f]{2}/[0-9a-f]{64}"
+    r"|databases/[a-z0-9][a-z0-9-]{0,63}(@[0-9]{1,9})?\.db"
+)
+"""The names that a backup may have: what else is in a tar file is refused, not unpacked."""
+_MANIFEST_BYTES: Final = 256 * 2**20
+_PIECE: Final = 2**20
+_PRIVATE: Final = 0o600
+_PUBLIC: Final = 0o644
+"""Of databases, which a server reads as another user."""
+
+
+class _BackupError(OSError):
+    """A backup cannot be made or taken; told in a line."""
+
+
+def backup(
+    out: Annotated[Path, typer.Argument(help="The tar file to write.", dir_okay=False)],
+    *,
+    data: DataDirectory = None,
+    databases: Annotated[
+        bool, typer.Option("--databases", help="Also save the databases, which can be large.")
+    ] = False,
+) -> None:
+    """Save keys, jobs, artifacts and uploaded weights into one file; servers may go on running.
+
+    Jobs in PostgreSQL are saved by its own pg_dump, before this; the files of the jobs are here.
+    """
+    from service.jobs.settings import JobSettings
+    from service.settings import Settings
+
+    if out.exists():
+        raise _BackupError(f"{out} is there already; nothing was written")
+    settings, jobs = Settings(), JobSettings()
+    directory = data_directory(data)
+    keys = settings.keys_file or directory / "keys.json"
+    partial = out.with_name(f"{out.name}.partial")
+    digests: dict[str, str] = {}
+    try:
+        with partial.open("xb") as file, tempfile.TemporaryDirectory() as scratch:
+            partial.chmod(_PRIVATE)
+            with tarfile.open(fileobj=file, mode="w") as container:
+                for name, path in _saved(Path(scratch), keys.expanduser(), jobs.folder):
+                    _add(container, name, path, digests)
+                for path in sorted(directory.glob("*.db")) if databases else ():
+                    _add(container, f"{_DATABASES}/{path.name}", path, digests)
+                _add_manifest(container, digests)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    if jobs.jobs_url is not None and not jobs.jobs_url.startswith("sqlite"):
+        sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
+    size = out.stat().st_size / 1e6
+    sys.stderr.write(f"{out}: {len(digests)} files, {size:.1f} MB; readable by you alone\n")
+
+
+def _saved(scratch: Path, keys: Path, jobs: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the names and files to save, the table of jobs before the files that it lists.
+
+    An artifact that is too many is thrown away later; one too few makes its job `expired`.
+    """
+    if keys.is_file():
+        yield _KEYS, keys
+    table = jobs / "jobs.db"
+    if table.is_file():
+        copy = scratch / "jobs.db"
+        with closing(sqlite3.connect(table)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        yield _JOBS, copy
+    for kind in ("artifacts", "checkpoints"):
+        for path in sorted((jobs / kind).glob("??/*")):
+            name = f"jobs/{kind}/{path.parent.name}/{path.name}"
+            if _MEMBER.fullmatch(name) and path.is_file():
+                yield name, path
+
+
+def _add(container: tarfile.TarFile, name: str, path: Path, digests: dict[str, str]) -> None:
+    """Add a file; one that was evicted meanwhile is left out."""
+    if not _MEMBER.fullmatch(name):
+        return
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+        file.seek(0)
+        member = tarfile.TarInfo(name)
+        member.size, member.mode, member.mtime = size, 0o600, int(path.stat().st_mtime)
+        container.addfile(member, file)
+
+
+def _add_manifest(container: tarfile.TarFile, digests: dict[str, str]) -> None:
+    import orjson
+
+    text = orjson.dumps(
+        {
+            "version": version("nas-bench-service"),
+            "created": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
+            "sha256": digests,
+        }
+    )
+    member = tarfile.TarInfo(_MANIFEST)
+    member.size, member.mode = len(text), 0o600
+    container.addfile(member, io.BytesIO(text))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `nbs backup` wrote.", exists=True)],
+    *,
+    data: DataDirectory = None,
+) -> None:
+    """Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.
+
+    Nothing that is there is replaced: what is in the way is named, and nothing is written. All is
+    read and compared with its digest first.
+    """
+    from service.jobs.settings import JobSettings
+    from service.settings import Settings
+
+    settings, jobs = Settings(), JobSettings()
+    directory = data_directory(data)
+    keys = (settings.keys_file or directory / "keys.json").expanduser()
+    places = {"access": keys.parent, "jobs": jobs.folder, _DATABASES: directory}
+    manifest = _checked(file)
+    targets = {
+        name: keys if name == _KEYS else places[name.partition("/")[0]] / name.partition("/")[2]
+        for name in manifest["sha256"]
+    }
+    taken = [str(path) for path in targets.values() if path.exists()]
+    if taken:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise _BackupError(f"{taken[0]}{more} would be replaced; nothing was written")
+    written: list[Path] = []
+    try:
+        with tarfile.open(file, "r:") as container:
+            for name, target in targets.items():
+                written.append(target)
+                mode = _PUBLIC if name.startswith(_DATABASES) else _PRIVATE
+                _write(container.extractfile(name), target, mode)
+    except BaseException:
+        # All or nothing: else what was written would be in the way of the next try.
+        for target in written:
+            target.unlink(missing_ok=True)
+        raise
+    sys.stderr.write(
+        f"{len(targets)} files of {manifest['created']}, version {manifest['version']}, are in "
+        "place; `nbs doctor` looks at them\n"
+    )
+
+
+def _write(source: IO[bytes] | None, target: Path, mode: int) -> None:
+    """Write a file beside its place, and move it there when it is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.restoring")
+    try:
+        with partial.open("xb") as file:
+            partial.chmod(mode)
+            shutil.copyfileobj(source or io.BytesIO(), file, _PIECE)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _checked(file: Path) -> dict[str, Any]:
+    """Return the manifest of a backup all of whose members are what it says."""
+    found: dict[str, str] = {}
+    manifest: Any = None
+    try:
+        with tarfile.open(file, "r:") as container:
+            for member in container:
+                opened = container.extractfile(member) if member.isreg() else None
+                if opened is None or manifest is not None:
+                    raise _BackupError(
+                        f"{file} is no backup: {member.name!r:.80} is no file of one"
+                    )
+                if member.name == _MANIFEST:
+                    manifest = _read_manifest(opened, member.size)
+                elif _MEMBER.fullmatch(member.name) and member.name not in found:
+                    found[member.name] = _digest(opened)
+                else:
+                    raise _BackupError(f"{file} is no backup: {member.name!r:.80} does not belong")
+    except (tarfile.TarError, EOFError) as error:
+        raise _BackupError(f"{file} is no backup, or damaged: {error}") from None
+    if manifest is None:
+        raise _BackupError(f"{file} is no backup, or only a part of one: it has no manifest")
+    for name in sorted(manifest["sha256"].keys() | found.keys()):
+        if manifest["sha256"].get(name) != found.get(name):
+            raise _BackupError(f"{file} is damaged: {name} is not what was saved")
+    return dict(manifest)
+
+
+def _digest(source: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := source.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _read_manifest(opened: IO[bytes], size: int) -> Any:
+    import orjson
+
+    if size > _MANIFEST_BYTES:
+        raise _BackupError("the manifest of the backup is too large")
+    try:
+        manifest = orjson.loads(opened.read())
+        texts = (manifest["version"], manifest["created"], *manifest["sha256"].values())
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        texts = (None,)
+    if not all(isinstance(text, str) for text in texts):
+        raise _BackupError("the manifest of the backup is not one")
+    return manifest

@@ -1,0 +1,267 @@
+"""`nbs doctor`, `backup` and `restore`: every finding once, and what is saved comes back."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import tarfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from forked_nbs import nbs
+
+from benchmark_db.catalog import Catalog
+from service.access.keys import KeyFile, KeyScope
+from service.jobs import JobSettings, open_jobs
+from service.jobs.kinds import KINDS, new_job
+from service.jobs.records import JobState
+
+
+@pytest.fixture
+def place(tmp_path: Path, directory: Path) -> dict[str, str]:
+    """An installation of its own: databases, keys, one waiting job with an artifact beside it."""
+    data, jobs = tmp_path / "data", tmp_path / "jobs"
+    data.mkdir()
+    for path in directory.glob("nasbench201.db"):
+        shutil.copy(path, data)
+    KeyFile(data / "keys.json").create("ann", KeyScope.JOBS)
+    with open_jobs(JobSettings(jobs_dir=jobs)) as opened, closing(Catalog(data)) as catalog:
+        body = {"network": {"benchmark": "nasbench201", "arch": 0, "dataset": "cifar10"}}
+        request = KINDS["model"].request.model_validate(body)
+        opened.store.submit(new_job(request, catalog=catalog, job_seconds=60.0))
+        with opened.artifacts.receive() as incoming:
+            incoming.write(b"weights")
+            incoming.keep()
+    return {
+        "NASBENCHMARK_DIR": str(data),
+        "NASBENCH_JOBS_DIR": str(jobs),
+        "NASBENCH_DATASETS_DIR": str(tmp_path / "none"),
+    }
+
+
+def findings(place: dict[str, str], *arguments: str, **more: str) -> tuple[int, list[Any]]:
+    told = nbs("doctor", "--json", "--port", "0", *arguments, **place, **more)
+    return told.returncode, json.loads(told.stdout)
+
+
+def said(found: list[Any], about: str) -> Any:
+    (finding,) = [finding for finding in found if finding["about"] == about]
+    return finding
+
+
+def _server_away(place: dict[str, str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place["NASBENCH_URL"] = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def _cut(place: dict[str, str]) -> None:
+    path = Path(place["NASBENCHMARK_DIR"], "nasbench201.db")
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
+    ("workers", lambda _: None, "none is alive, and 1 jobs wait", "nbs worker"),
+    (
+        "settings",
+        lambda place: place.update(NASBENCH_REDISURL="redis://x"),
+        "NASBENCH_REDISURL is no setting",
+        "is NASBENCH_REDIS_URL meant?",
+    ),
+    (
+        "settings",
+        lambda place: place.update(NASBENCH_TIME_BUDGET="soon"),
+        "NASBENCH_TIME_BUDGET: Input should be a valid number",
+        "docs/limits.md",
+    ),
+    ("database nasbench201", _cut, "", "nbs generate"),
+    (
+        "keys",
+        lambda place: Path(place["NASBENCHMARK_DIR"], "keys.json").chmod(0o644),
+        "others can read",
+        "chmod 600",
+    ),
+    (
+        "keys",
+        lambda place: Path(place["NASBENCHMARK_DIR"], "keys.json").write_text("{"),
+        "is no file of keys",
+        "backup",
+    ),
+    ("server", _server_away, "refused", "is it running?"),
+    (
+        "server",
+        lambda place: place.update(NASBENCH_URL="localhost:8000"),
+        "localhost:8000",
+        "is http://localhost:8000 meant?",
+    ),
+    (
+        "folder of jobs",
+        lambda place: (
+            shutil.rmtree(place["NASBENCH_JOBS_DIR"]),
+            Path(place["NASBENCH_JOBS_DIR"]).write_text("a file"),
+        ),
+        "no folder",
+        "say another one",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("about", "break_it", "says", "remedy"), FAULTS, ids=[f"{a}: {s}" for a, _, s, _ in FAULTS]
+)
+def test_what_is_wrong_is_a_problem_with_a_remedy(
+    about: str,
+    break_it: Callable[[dict[str, str]], Any],
+    says: str,
+    remedy: str,
+    place: dict[str, str],
+) -> None:
+    break_it(place)
+    status, found = findings(place)
+    problems = [one for one in found if (one["about"], one["state"]) == (about, "problem")]
+    assert status == 1
+    assert any(says in one["says"] and remedy in one["remedy"] for one in problems), found
+
+
+def test_a_sound_installation_has_no_problem(place: dict[str, str]) -> None:
+    shutil.rmtree(place["NASBENCH_JOBS_DIR"])
+    status, found = findings(place, "--whole")
+    assert status == 0
+    assert {one["state"] for one in found} == {"ok", "note"}
+    made_up = said(found, "database nasbench201")
+    assert made_up["state"] == "note"
+    assert "sound; every number is MADE UP" in made_up["says"]
+    assert said(found, "keys")["says"] == "1 valid, 0 revoked"
+    assert not Path(place["NASBENCH_JOBS_DIR"]).exists()
+
+
+def test_a_taken_port_is_told_with_another_one(place: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        told = nbs("doctor", "--json", "--port", str(port), **place)
+    finding = said(json.loads(told.stdout), "port")
+    assert (finding["state"], str(port + 1) in finding["remedy"]) == ("note", True)
+
+
+def test_a_server_is_asked(place: dict[str, str], server: str) -> None:
+    _, found = findings(place, "--url", server)
+    assert said(found, "server") == {
+        "about": "server",
+        "state": "ok",
+        "says": f"{server} is ready",
+        "remedy": "",
+    }
+
+
+def _contents(place: dict[str, str]) -> dict[str, bytes]:
+    """Return the files that a backup has, by place."""
+    data, jobs = Path(place["NASBENCHMARK_DIR"]), Path(place["NASBENCH_JOBS_DIR"])
+    files = [*data.iterdir(), *jobs.glob("artifacts/??/*")]
+    return {path.name: path.read_bytes() for path in files if path.is_file()}
+
+
+def test_what_was_saved_comes_back(place: dict[str, str], tmp_path: Path) -> None:
+    saved = tmp_path / "saved.tar"
+    before = _contents(place)
+    assert nbs("backup", saved, "--databases", **place).returncode == 0
+    assert saved.stat().st_mode & 0o777 == 0o600
+    # What is there is never replaced, on either side.
+    assert "is there already" in nbs("backup", saved, **place).stderr
+    refused = nbs("restore", saved, **place)
+    assert (refused.returncode, "would be replaced; nothing was written" in refused.stderr) == (
+        1,
+        True,
+    )
+    new = place | {
+        "NASBENCHMARK_DIR": str(tmp_path / "new/data"),
+        "NASBENCH_JOBS_DIR": str(tmp_path / "new/jobs"),
+    }
+    assert nbs("restore", saved, **new).returncode == 0
+    assert _contents(new) == before
+    with open_jobs(JobSettings(jobs_dir=Path(new["NASBENCH_JOBS_DIR"]))) as jobs:
+        assert jobs.store.counts()[JobState.QUEUED] == 1
+    status, found = findings(new, "--whole")
+    assert {one["about"] for one in found if one["state"] == "problem"} == {"workers"}
+    assert status == 1
+
+
+def test_jobs_that_are_being_written_are_saved_whole(place: dict[str, str], tmp_path: Path) -> None:
+    with closing(sqlite3.connect(Path(place["NASBENCH_JOBS_DIR"], "jobs.db"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("DELETE FROM job")
+        assert nbs("backup", tmp_path / "saved.tar", **place).returncode == 0
+        other.rollback()
+    with tarfile.open(tmp_path / "saved.tar") as container:
+        container.extract("jobs/jobs.db", tmp_path / "out", filter="data")
+    with closing(sqlite3.connect(tmp_path / "out/jobs/jobs.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM job").fetchone() == (1,)
+
+
+def _tar(path: Path, members: list[tuple[str, bytes]], kind: bytes = tarfile.REGTYPE) -> Path:
+    with tarfile.open(path, "w") as container:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.type, member.linkname = len(content), kind, "/etc/passwd"
+            container.addfile(member, io.BytesIO(content))
+    return path
+
+
+def _manifest(**digests: str) -> tuple[str, bytes]:
+    told = {"version": "0.1.0", "created": "2026-11-30T00:00:00Z", "sha256": digests}
+    return "manifest.json", orjson.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ([("../evil", b"x"), _manifest()], tarfile.REGTYPE),
+        ([("/etc/evil", b"x"), _manifest()], tarfile.REGTYPE),
+        ([("databases/../../evil.db", b"x"), _manifest()], tarfile.REGTYPE),
+        ([("access/keys.json", b""), _manifest()], tarfile.SYMTYPE),
+        ([("access/keys.json", b"x")], tarfile.REGTYPE),
+        ([("access/keys.json", b"x"), _manifest()], tarfile.REGTYPE),
+        ([_manifest(**{"../../evil": "0" * 64})], tarfile.REGTYPE),
+        ([_manifest(), ("access/keys.json", b"x")], tarfile.REGTYPE),
+        ([("access/keys.json", b"x")] * 2 + [_manifest()], tarfile.REGTYPE),
+        ([("manifest.json", b"[]")], tarfile.REGTYPE),
+        ([("manifest.json", b"{")], tarfile.REGTYPE),
+    ],
+)
+def test_what_is_no_backup_writes_nothing(
+    members: list[tuple[str, bytes]], kind: bytes, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    place = {
+        "NASBENCHMARK_DIR": str(home / "data"),
+        "NASBENCH_JOBS_DIR": str(home / "jobs"),
+    }
+    told = nbs("restore", _tar(tmp_path / "x.tar", members, kind), **place)
+    assert (told.returncode, told.stderr[:5], told.stderr.count("\n")) == (1, "nbs: ", 1)
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.6, 0.9])
+def test_a_damaged_backup_writes_nothing(at: float, place: dict[str, str], tmp_path: Path) -> None:
+    saved = tmp_path / "saved.tar"
+    assert nbs("backup", saved, **place).returncode == 0
+    content = bytearray(saved.read_bytes())
+    # Names, sizes and contents alike; padding is not read.
+    where = int(at * content.rindex(b"}"))
+    content[where : where + 600] = os.urandom(600)
+    saved.write_bytes(content)
+    new = {
+        "NASBENCHMARK_DIR": str(tmp_path / "new/data"),
+        "NASBENCH_JOBS_DIR": str(tmp_path / "new/jobs"),
+    }
+    told = nbs("restore", saved, **new)
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert not (tmp_path / "new").exists()

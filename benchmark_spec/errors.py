@@ -19,7 +19,16 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 16
 
 
 class SpecError(ValueError):
-    """A description of a benchmark that contradicts itself, or a malformed declaration."""
+    """A description of a benchmark that contradicts itself, or a malformed declaration.
+
+    Args:
+        message: What is wrong, and where.
+        path: The keys that lead to it in a declaration, where one is at fault.
+    """
+
+    def __init__(self, message: str, *, path: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class SpellingError(ValueError):

@@ -43,7 +43,7 @@ _LARGEST: Final = 2**53
 RESERVED_NAMES: Final = frozenset(
     {
         *("benchmarks", "checkpoints", "datasets", "evaluations", "jobs", "latency", "models"),
-        *("supernets", "trainings", "workers"),
+        *("plans", "supernets", "trainings", "workers"),
     }
 )
 """What stands in the place of a benchmark's name in an address and is none."""

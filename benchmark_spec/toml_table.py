@@ -11,16 +11,27 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from benchmark_spec.errors import SpecError, shown
 
-__all__ = ["TomlFile", "TomlTable"]
+__all__ = ["KeyPlaces", "TomlFile", "TomlTable"]
 
 K = TypeVar("K")
 
 _MOST_BYTES: Final = 2**20
 _HEADER: Final = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
+
+
+class KeyPlaces(Protocol):
+    """Says where the keys of some tables stand."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the whole."""
+
+    def line_of(self, path: Sequence[str]) -> int | None:
+        """Return the line of a key, counted from 1; None where there are no lines."""
 
 
 class TomlFile:
@@ -78,13 +89,13 @@ class TomlTable:
     """A table whose keys are taken one by one; what is left is unknown.
 
     Args:
-        file: Of which file it is.
+        file: Of which file it is, or of what else has such keys.
         path: The keys that lead to it.
         values: What it holds.
     """
 
-    def __init__(self, file: TomlFile, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
-        self._file = file
+    def __init__(self, file: KeyPlaces, path: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        self.file = file
         self.path = path
         self._values = values
         self._known: list[str] = []
@@ -145,7 +156,7 @@ class TomlTable:
             SpecError: It is no table.
         """
         values: dict[str, Any] = self.find(key, dict) or {}
-        return TomlTable(self._file, (*self.path, key), values)
+        return TomlTable(self.file, (*self.path, key), values)
 
     def tables(self, key: str) -> list[TomlTable]:
         """Return the tables of a list, none where it is missing.
@@ -156,7 +167,7 @@ class TomlTable:
         found: list[Any] = self.find(key, list) or []
         if not all(isinstance(one, dict) for one in found):
             raise self.error(f"{shown(found)} is no list of tables", key)
-        return [TomlTable(self._file, (*self.path, key), values) for values in found]
+        return [TomlTable(self.file, (*self.path, key), values) for values in found]
 
     def finish(self) -> None:
         """Refuse keys that nobody has taken.
@@ -174,10 +185,10 @@ class TomlTable:
     def error(self, message: str, key: str | None = None) -> SpecError:
         """Return an error with the place: file, line, table."""
         path = self.path if key is None else (*self.path, key)
-        line = self._file.line_of(path) if path else None
-        at = self._file.name if line is None else f"{self._file.name}, line {line}"
+        line = self.file.line_of(path) if path else None
+        at = self.file.name if line is None else f"{self.file.name}, line {line}"
         inside = f" [{'.'.join(self.path)}]" if self.path else ""
-        return SpecError(f"{at}{inside}: {message}")
+        return SpecError(f"{at}{inside}: {message}", path=path)
 
 
 _TYPES: Final = {

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from model_hub.arguments import a_count
 from model_hub.choices import Choice, Chosen, LayerChoice, Sample
 from model_hub.data_sets import LARGEST_SIDE
 from model_hub.errors import InvalidArgumentError, NoSupernetError, TooLargeError, shown
+from model_hub.network_counts import NetworkCounts
 from model_hub.search_space import SearchSpace
 from model_hub.sharing import Sharing, View, chosen_of
 
@@ -146,6 +148,25 @@ class ModelSpace(ABC):
             Their number; None where only counting the network tells (`profile`).
         """
         return None
+
+    def counts(self, sample: object) -> NetworkCounts | None:  # noqa: ARG002 - for spaces that do
+        """Return what the network of a sample costs, where a formula gives it, without PyTorch.
+
+        Returns:
+            The counts for an input of `input_shape`; None where only counting the network tells.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        return None
+
+    def computes(self, sample: object) -> str:
+        """Return a text that is equal for samples whose networks are known to compute the same.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        return json.dumps(self.canonical(sample))
 
     def check_network_bounds(self, sample: object) -> None:
         """Refuse a network of more parameters than any machine holds, where a formula tells.

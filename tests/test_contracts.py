@@ -49,6 +49,7 @@ PLANTED: Final = {
     "untrained": [
         ("nas_search/study/budget.py", "torch"),
         ("nas_search/problems/space.py", "nas_search.training"),
+        ("nas_search/plans/cells.py", "torch"),
     ],
     "hub": [
         ("model_hub/errors.py", "benchmark_db.errors"),

@@ -13,6 +13,7 @@ from model_hub.arguments import a_count
 from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.model_space import ModelSpace
+from model_hub.network_counts import NetworkCounts
 from model_hub.search_space import SearchSpace
 from model_hub.sharing import Sharing
 
@@ -87,6 +88,43 @@ class NasBench201(ModelSpace):
             }
         )
 
+    def counts(self, sample: object) -> NetworkCounts:
+        """Return what the network of a sample costs; edges that lead nowhere count as well.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        operations = list(self.choices.validate(sample).values())
+        side, width = self.image_size, self.stem_out_channels
+        whole = NetworkCounts.convolution(CHANNELS, width, 3, side, norm=True)
+        for stack in range(_NUM_STACKS):
+            if stack:
+                side, before, width = side // 2, width, 2 * width
+                whole += NetworkCounts.convolution(before, width, 3, side, norm=True)
+                whole += NetworkCounts.convolution(width, width, 3, side, norm=True)
+                whole += NetworkCounts.convolution(before, width, 1, side)
+            for name, kernel in (("conv_1x1", 1), ("conv_3x3", 3)):
+                edge = NetworkCounts.convolution(width, width, kernel, side, norm=True)
+                whole += edge.times(operations.count(name) * self.num_modules_per_stack)
+        labels = self.num_labels
+        last = NetworkCounts(2 * width + (width + 1) * labels, width * labels, labels)
+        return whole + last
+
+    def computes(self, sample: object) -> str:
+        """Return the key of the isomorphism class of a cell (Dong & Yang 2020, section 2).
+
+        A node is its edges, sorted; an edge that carries nothing is `#`, a skip is its source.
+
+        Raises:
+            InvalidSampleError: The sample is not in the space.
+        """
+        values = self.choices.validate(sample)
+        nodes = ["0"]
+        for target in range(1, _NUM_TENSORS):
+            edges = (_edge(nodes[s], str(values[_label(s, target)])) for s in range(target))
+            nodes.append("+".join(sorted(edges)))
+        return nodes[-1]
+
     def _choices(self) -> SearchSpace:
         edges = (LayerChoice(_label(*edge), _OPERATIONS) for edge in _EDGES)
         return SearchSpace("NasBench201", tuple(edges))
@@ -104,3 +142,9 @@ class NasBench201(ModelSpace):
 
 def _label(source: int, target: int) -> str:
     return f"cell/{source}_{target}"
+
+
+def _edge(source: str, operation: str) -> str:
+    if operation == "none" or source == "#":
+        return "#"
+    return source if operation == "skip_connect" else f"({source})@{operation}"

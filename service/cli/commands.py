@@ -149,6 +149,11 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "neighbors": Command(
             "oracle", "neighbors", "Show all architectures one edit away from one."
         ),
+        "plan": Command(
+            "plan",
+            "app",
+            "Benchmarks of one's own: planned, measured by workers, published.",
+        ),
         "query": Command("query", "app", "Ask a benchmark, or a declared table by its name."),
         "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
         "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),

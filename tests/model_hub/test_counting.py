@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from math import prod
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import model_hub
 from model_hub.counting import profile
 from model_hub.errors import InvalidArgumentError
 from model_hub.spaces import ProxylessNAS
@@ -144,3 +148,22 @@ def test_a_searched_network_is_counted_in_a_fifth_of_a_second() -> None:
         space.profile(largest)
         spent.append(time.process_time() - began)
     assert min(spent) < 0.2
+
+
+@given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 3), st.sampled_from([8, 16, 32]))
+@settings(max_examples=15)
+def test_formulas_count_what_the_network_has(seed: int, width: int, cells: int, side: int) -> None:
+    space = model_hub.space(
+        "NasBench201", stem_out_channels=width, num_modules_per_stack=cells, image_size=side
+    )
+    sample = space.choices.sample(seed)
+    counts, profile = space.counts(sample), space.profile(sample)
+    assert counts is not None
+    assert (counts.parameters, counts.macs) == (profile.parameters, profile.macs)
+    outputs = [layer.output_shape for layer in profile.layers if layer.kind in {"Conv2d", "Linear"}]
+    assert counts.activations == sum(prod(shape) for shape in outputs if shape is not None)
+
+
+def test_equal_cells_of_nasbench201_have_equal_keys() -> None:
+    space = model_hub.space("NasBench201")
+    assert len({space.computes(sample) for sample in space.choices.grid()}) == 6_466

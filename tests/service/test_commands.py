@@ -40,6 +40,7 @@ def test_every_module_of_commands_is_in_the_list() -> None:
         "jobs",
         "keys",
         "oracle",
+        "plan",
         "query",
         "search",
         "serve",

@@ -1,0 +1,121 @@
+"""Cells of a plan: one architecture, seed and budget each, numbered in the order of work.
+
+No list of cells is ever made: a number says which one it is. What became of the cells is a bitmap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from nas_search.plans.file import PlanError
+from nas_search.plans.selection import Selection
+
+__all__ = ["MOST_CELLS", "Cell", "CellMap", "Cells"]
+
+MOST_CELLS: Final = 1_000_000
+"""That a plan has unless it says that it is meant to have more."""
+_MOST_ANYWAY: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: one job, and one row of the table.
+
+    Attributes:
+        number: Place in the order of work.
+        position: Of its architecture in the selection.
+        seed: What first weights, order and augmentation are drawn by.
+        epochs: Its budget.
+    """
+
+    number: int
+    position: int
+    seed: int
+    epochs: int
+
+
+class Cells:
+    """The cells of a plan.
+
+    In breadth, a round is a seed and a budget, the least budget first; each has all architectures.
+    In depth, an architecture has all rounds before the next begins.
+
+    Args:
+        selection: The architectures.
+        large: Whether it is meant to be more than a million cells.
+
+    Raises:
+        PlanError: There are too many.
+    """
+
+    def __init__(self, selection: Selection, *, large: bool = False) -> None:
+        plan = selection.plan
+        self.selection = selection
+        self._trained = selection.trained
+        self.rounds = [(seed, epochs) for seed in plan.seeds for epochs in reversed(plan.epochs)]
+        self._deep = plan.order == "depth"
+        most = _MOST_ANYWAY if large else MOST_CELLS
+        if len(self) > most:
+            raise PlanError(
+                f"{len(self):,} cells are more than {most:,}: select a sample, or say that they "
+                "are meant",
+                path=("select", "kind"),
+            )
+
+    def __len__(self) -> int:
+        return len(self._trained) * len(self.rounds)
+
+    def __getitem__(self, number: int) -> Cell:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        if self._deep:
+            place, turn = divmod(number, len(self.rounds))
+        else:
+            turn, place = divmod(number, len(self._trained))
+        seed, epochs = self.rounds[turn]
+        return Cell(number, self._trained[place], seed, epochs)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return map(self.__getitem__, range(len(self)))
+
+
+class CellMap:
+    """A set of cells, as a bit each.
+
+    Args:
+        size: How many cells there are.
+        bits: The set as `bytes` returned it; empty by default.
+
+    Raises:
+        ValueError: The bits are those of another number of cells.
+    """
+
+    def __init__(self, size: int, bits: bytes | None = None) -> None:
+        self._size = size
+        self._bits = bytearray(-(-size // 8) if bits is None else bits)
+        if len(self._bits) != -(-size // 8):
+            raise ValueError(f"{len(self._bits)} bytes are no map of {size} cells")
+
+    def __contains__(self, number: int) -> bool:
+        return bool(self._bits[number >> 3] >> (number & 7) & 1)
+
+    def __len__(self) -> int:
+        return int.from_bytes(self._bits, "little").bit_count()
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._bits)
+
+    def __iter__(self) -> Iterator[int]:
+        for place, byte in enumerate(self._bits):
+            if byte:
+                yield from (8 * place + bit for bit in range(8) if byte >> bit & 1)
+
+    def add(self, number: int) -> None:
+        """Add a cell."""
+        self._bits[number >> 3] |= 1 << (number & 7)
+
+    def discard(self, number: int) -> None:
+        """Take a cell out."""
+        self._bits[number >> 3] &= ~(1 << (number & 7))

@@ -1,0 +1,466 @@
+"""The plan file: what is to be measured, as a value that never changes.
+
+    plan = read_plan(Path("digits.toml"))
+    plan.digest
+
+A plan is written as TOML and sent as JSON with the same keys. Both are read by the same code, which
+refuses unknown keys with a suggestion, and both give the same canonical form, in which nothing is
+left to a default. The canonical form is itself a plan, and again the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import model_hub
+from benchmark_spec import RESERVED_NAMES, SpecError
+from benchmark_spec.errors import shown
+from benchmark_spec.published import PUBLISHED
+from benchmark_spec.toml_table import TomlFile, TomlTable
+from model_hub.errors import ModelHubError
+from model_hub.model_space import ModelSpace, TokenSpace
+from nas_search.plans.protocol import read_recipe
+from nas_search.recipe import Recipe
+
+__all__ = ["Plan", "PlanError", "plan_of", "read_plan"]
+
+PlanError = SpecError
+"""A plan that cannot be carried out; `path` are the keys that lead to what is wrong."""
+
+Kind: TypeAlias = Literal["all", "sample", "list"]
+Order: TypeAlias = Literal["breadth", "depth"]
+KeptWeights: TypeAlias = Literal["none", "best", "all"]
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME: Final = 60
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DATA: Final = re.compile(r"[\w.-]{1,128}", re.ASCII)
+_MOST_LISTED: Final = 100_000
+_MOST_SEEDS: Final = 1_000
+_MOST_BUDGETS: Final = 100
+_MOST_EPOCHS: Final = 10_000
+_LARGEST_SEED: Final = 2**31 - 1
+_LARGEST: Final = 2**53
+_CURVES: Final = ("train_loss", "train_acc", "valid_loss", "valid_acc")
+_RUNNING: Final = 10_000
+_MOST_HOURS: Final = 1e7
+_MOST_SECONDS: Final = 1e7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        name: Of the table, in addresses.
+        title: Of the table, in prose.
+        licence: Of the table.
+        citation: How to cite the table.
+        space: Name of a space of `model_hub`.
+        arguments: Of the space.
+        restrict: For some choices of the space, the candidates that are left.
+        kind: Whether all architectures are selected, a sample, or a list.
+        n: Size of a sample.
+        sample_seed: What a sample is drawn by; a larger one begins with a smaller one.
+        listed: Of a list, the architectures: samples of the space, numbers or names.
+        unique: Whether one of each set of architectures that compute the same is trained.
+        data: Name of the data set, as workers have it.
+        sha256: Its digest; None: that of the first cell is demanded of all others.
+        data_licence: Licence of the data set; without one nothing is published.
+        classes: How many classes it has; None: not stated.
+        split: Images to train on, to evaluate on, and kept aside.
+        split_seed: What the parts are drawn by.
+        epochs: The budgets, descending; each is a training of its own.
+        seeds: What first weights, order and augmentation are drawn by.
+        recipe: How networks are trained, but for the number of epochs.
+        curve: The values of an epoch that the ledger keeps.
+        keep_weights: Which trained weights are kept.
+        order: `breadth`: one seed and the least budget of every architecture first.
+        hours: Of workers, in all; reaching them pauses the plan. None: no end.
+        cell_seconds: Longest attempt at a cell; None: the setting of the server.
+        running: Most cells that wait or run at a time; None: as many as the server feeds.
+
+    Raises:
+        PlanError: Something contradicts itself.
+    """
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    space: str
+    arguments: Mapping[str, Any]
+    restrict: Mapping[str, tuple[Any, ...]]
+    kind: Kind
+    n: int | None
+    sample_seed: int
+    listed: tuple[Any, ...]
+    unique: bool
+    data: str
+    sha256: str | None
+    data_licence: str | None
+    classes: int | None
+    split: tuple[int, int, int]
+    split_seed: int
+    epochs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+    curve: tuple[str, ...]
+    keep_weights: KeptWeights
+    order: Order
+    hours: float | None
+    cell_seconds: float | None
+    running: int | None
+
+    @cached_property
+    def model_space(self) -> ModelSpace:
+        """The space of the networks."""
+        return model_hub.space(self.space, **self.arguments)
+
+    @property
+    def fractions(self) -> list[float]:
+        """The parts of each class to train and to evaluate on."""
+        train, valid, aside = self.split
+        total = train + valid + aside
+        return [train / total, valid / total]
+
+    def recipe_for(self, epochs: int) -> Recipe:
+        """Return the recipe of a budget: each has a schedule of its own."""
+        return replace(self.recipe, epochs=epochs)
+
+    def content(self) -> dict[str, Any]:
+        """Return the canonical form: a plan as JSON, with nothing left to a default."""
+        recipe = {name: value for name, value in self.recipe.as_dict().items() if name != "epochs"}
+        train, valid, test = self.split
+        return {
+            "name": self.name,
+            "title": self.title,
+            "licence": self.licence,
+            "citation": self.citation,
+            "order": self.order,
+            "space": {
+                "name": self.space,
+                "arguments": _plain(self.arguments),
+                "restrict": {label: list(left) for label, left in self.restrict.items()},
+            },
+            "select": {
+                "kind": self.kind,
+                **({"n": self.n, "seed": self.sample_seed} if self.kind == "sample" else {}),
+                **({"archs": _plain(self.listed)} if self.kind == "list" else {}),
+                "unique": self.unique,
+            },
+            "data": {
+                "name": self.data,
+                **({"sha256": self.sha256} if self.sha256 else {}),
+                **({"licence": self.data_licence} if self.data_licence else {}),
+                **({"classes": self.classes} if self.classes else {}),
+                "split": {
+                    "train": train,
+                    "valid": valid,
+                    "test": test,
+                    "seed": self.split_seed,
+                    "stratified": True,
+                },
+            },
+            "protocol": {
+                "epochs": list(self.epochs),
+                "seeds": list(self.seeds),
+                "recipe": recipe,
+                "curve": list(self.curve),
+                "keep_weights": self.keep_weights,
+            },
+            "limits": {
+                name: value
+                for name, value in (
+                    ("hours", self.hours),
+                    ("cell_seconds", self.cell_seconds),
+                    ("running", self.running),
+                )
+                if value is not None
+            },
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form."""
+        return _digest_of(self.content())
+
+    @cached_property
+    def protocol_digest(self) -> str:
+        """SHA-256 of how a network is trained and judged: recipe, data, split; no names of tables.
+
+        Equal ones make equal jobs of equal networks, seeds and budgets.
+        """
+        content = self.content()
+        return _digest_of({"recipe": content["protocol"]["recipe"], "data": content["data"]})
+
+    def extended(
+        self,
+        name: str,
+        *,
+        seeds: Sequence[int] = (),
+        epochs: Sequence[int] = (),
+        n: int | None = None,
+    ) -> Plan:
+        """Return a plan of more seeds, budgets or architectures, which shares what is finished.
+
+        Raises:
+            PlanError: They are there already, or the plan is then none.
+        """
+        content = self.content()
+        content["name"] = name
+        content["protocol"]["seeds"] += list(seeds)
+        content["protocol"]["epochs"] += list(epochs)
+        if n is not None:
+            content["select"]["n"] = n
+        return plan_of(content)
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan of a TOML file.
+
+    Raises:
+        PlanError: It is no TOML, or no plan; the message has the line.
+        OSError: It cannot be read.
+    """
+    return _read(TomlFile(path).root())
+
+
+def plan_of(content: Mapping[str, Any]) -> Plan:
+    """Return the plan that JSON states by the keys of a plan file.
+
+    Raises:
+        PlanError: It is none; `path` are the keys that lead to what is wrong.
+    """
+    return _read(TomlTable(_Sent(), (), content))
+
+
+class _Sent:
+    """Keys that came as JSON: they have no lines."""
+
+    name = "the plan"
+
+    def line_of(self, path: Sequence[str]) -> None:
+        """Return None: there are no lines."""
+
+
+def _read(root: TomlTable) -> Plan:
+    name = root.take("name", str)
+    _check_name(root, name)
+    title = root.take("title", str)
+    space, select, data = root.table("space"), root.table("select"), root.table("data")
+    protocol, limits = _protocol(root), root.table("limits")
+    recipe, usual = read_recipe(protocol)
+    plan = Plan(
+        name=name,
+        title=title,
+        licence=root.take("licence", str),
+        citation=root.take("citation", str, f"{title}: measured by the plan {name}, unpublished"),
+        order=_one_of(root, "order", get_args(Order), "breadth"),
+        **_space(space),
+        **_selection(select),
+        **_data(data),
+        epochs=tuple(
+            sorted(_numbers(protocol, "epochs", 1, _MOST_EPOCHS, _MOST_BUDGETS, usual))[::-1]
+        ),
+        seeds=_numbers(protocol, "seeds", 0, _LARGEST_SEED, _MOST_SEEDS, (0,)),
+        recipe=recipe,
+        curve=_curve(protocol),
+        keep_weights=_one_of(protocol, "keep_weights", get_args(KeptWeights), "none"),
+        hours=_positive(limits, "hours", _MOST_HOURS),
+        cell_seconds=_positive(limits, "cell_seconds", _MOST_SECONDS),
+        running=_count(limits, "running", 1, _RUNNING),
+    )
+    for table in (root, space, select, data, protocol, limits):
+        table.finish()
+    _check_space(space, plan)
+    for epochs in plan.epochs:
+        _check_recipe(protocol, plan, epochs)
+    return plan
+
+
+def _protocol(root: TomlTable) -> TomlTable:
+    """Return the table of the protocol, which may also be the name of a published recipe."""
+    stated = root.any("protocol")
+    if isinstance(stated, str):
+        return TomlTable(root.file, ("protocol",), {"recipe": stated})
+    return root.table("protocol")
+
+
+def _check_name(root: TomlTable, name: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise root.error(
+            f"{shown(name)} is no name: small letters, digits and single hyphens, at most "
+            f"{_LONGEST_NAME}",
+            "name",
+        )
+    if name in RESERVED_NAMES or name in PUBLISHED:
+        raise root.error(f"the name {name} is taken", "name")
+
+
+def _space(table: TomlTable) -> dict[str, Any]:
+    restrict = {}
+    for label, left in table.take("restrict", dict, {}).items():
+        if not isinstance(left, list) or not left:
+            raise table.error(f"{label} = {shown(left)} is no list of candidates", "restrict")
+        restrict[label] = tuple(left)
+    return {
+        "space": table.take("name", str),
+        "arguments": MappingProxyType(table.take("arguments", dict, {})),
+        "restrict": MappingProxyType(restrict),
+    }
+
+
+def _check_space(table: TomlTable, plan: Plan) -> None:
+    try:
+        space = plan.model_space
+        space.check_bounds()
+        choices = {choice.label: choice for choice in space.choices.choices}
+    except ModelHubError as error:
+        known = "name" if plan.space not in model_hub.space_names() else "arguments"
+        raise table.error(str(error), known) from error
+    if isinstance(space, TokenSpace):
+        raise table.error(f"networks of {plan.space} read no images", "name")
+    for label, left in plan.restrict.items():
+        if label not in choices:
+            raise table.error(
+                f"{plan.space} has no choice {shown(label)}; it has {', '.join(choices)}",
+                "restrict",
+            )
+        unknown = [value for value in left if value not in choices[label].candidates]
+        if unknown or len(set(left)) < len(left):
+            candidates = ", ".join(map(str, choices[label].candidates))
+            raise table.error(
+                f"{label} = {shown(list(left))}: candidates are {candidates}, each once", "restrict"
+            )
+    labels = {one.name for one in fields(space)} & {"num_labels"}
+    if plan.classes and labels and space.num_labels != plan.classes:  # type: ignore[attr-defined]  # a field of this space
+        raise table.error(
+            f"num_labels is {space.num_labels} and the data set has {plan.classes} classes",  # type: ignore[attr-defined]  # as above
+            "arguments",
+        )
+
+
+def _selection(table: TomlTable) -> dict[str, Any]:
+    kind = _one_of(table, "kind", get_args(Kind), "all")
+    n = _count(table, "n", 1, _LARGEST) if kind == "sample" else None
+    if kind == "sample" and n is None:
+        raise table.error("a sample has a size `n`")
+    listed = tuple(table.take("archs", list)) if kind == "list" else ()
+    if kind == "list" and not 1 <= len(listed) <= _MOST_LISTED:
+        raise table.error(f"{len(listed)} architectures; 1 to {_MOST_LISTED} are listed", "archs")
+    seed = _count(table, "seed", 0, _LARGEST_SEED) if kind == "sample" else None
+    return {
+        "kind": kind,
+        "n": n,
+        "sample_seed": seed or 0,
+        "listed": listed,
+        "unique": table.take("unique", bool, default=False),
+    }
+
+
+def _data(table: TomlTable) -> dict[str, Any]:
+    name = table.take("name", str)
+    if not _DATA.fullmatch(name):
+        raise table.error(f"{shown(name)} is no name of a data set", "name")
+    sha256 = table.find("sha256", str)
+    if sha256 is not None and not _DIGEST.fullmatch(sha256):
+        raise table.error(f"{shown(sha256)} is no SHA-256 in hexadecimal digits", "sha256")
+    split = table.table("split")
+    parts = tuple(
+        _count(split, part, 0 if part == "test" else 1, _LARGEST)
+        for part in ("train", "valid", "test")
+    )
+    for part, size in zip(("train", "valid"), parts, strict=False):
+        if size is None:
+            raise split.error(f"there is no `{part}`: how many images?")
+    if not split.take("stratified", bool, default=True):
+        raise split.error("each part has its share of every class", "stratified")
+    seed = _count(split, "seed", 0, _LARGEST)
+    split.finish()
+    return {
+        "data": name,
+        "sha256": sha256,
+        "data_licence": table.find("licence", str),
+        "classes": _count(table, "classes", 1, 1_000_000),
+        "split": (parts[0], parts[1], parts[2] or 0),
+        "split_seed": seed or 0,
+    }
+
+
+def _curve(table: TomlTable) -> tuple[str, ...]:
+    found = table.texts("curve") if "curve" in table.keys else _CURVES
+    table.any("curve")
+    for name in found:
+        if name not in _CURVES:
+            raise table.error(f"no curve is called {shown(name)}; there are {', '.join(_CURVES)}")
+    return tuple(name for name in _CURVES if name in found)
+
+
+def _check_recipe(table: TomlTable, plan: Plan, epochs: int) -> None:
+    try:
+        plan.recipe_for(epochs)
+    except ModelHubError as error:
+        raise table.error(f"of {epochs} epochs: {error}", "epochs") from error
+
+
+def _numbers(
+    table: TomlTable,
+    key: str,
+    least: int,
+    most: int,
+    longest: int,
+    default: tuple[int, ...] = (),
+) -> tuple[int, ...]:
+    found: list[Any] = table.find(key, list) or list(default)
+    if not 1 <= len(found) <= longest:
+        raise table.error(f"`{key}` is a list of 1 to {longest} whole numbers", key)
+    for number in found:
+        if type(number) is not int or not least <= number <= most:
+            raise table.error(f"{shown(number)} is not a whole number of {least} to {most}", key)
+    if len(set(found)) < len(found):
+        raise table.error(f"{shown(found)}: one of them is there twice", key)
+    return tuple(found)
+
+
+def _count(table: TomlTable, key: str, least: int, most: int) -> int | None:
+    found = table.find(key, int)
+    if found is not None and not least <= found <= most:
+        raise table.error(f"{shown(found)} is not in {least} to {most}", key)
+    return found
+
+
+def _positive(table: TomlTable, key: str, most: float) -> float | None:
+    found = table.find(key, float)
+    if found is not None and not 0 < found <= most:
+        raise table.error(f"{shown(found)} is not above 0 and at most {most:g}", key)
+    return found
+
+
+def _one_of(table: TomlTable, key: str, known: tuple[Any, ...], default: str) -> Any:
+    found = table.take(key, str, default)
+    if found not in known:
+        raise table.error(f"{shown(found)} is none of {', '.join(known)}", key)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with lists for tuples and whole numbers as integers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,125 @@
+"""The protocol of a plan: the keys of its file, and the recipe that they mean.
+
+`recipe` names a published recipe or states fields of one; the other keys change it. They are those
+of `nas_search.recipe.Recipe`, grouped as people write them down: `optimizer`, `schedule`, and
+`augment`, a list of names with arguments such as `crop:pad=1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final
+
+from benchmark_spec.errors import shown
+from benchmark_spec.toml_table import TomlTable
+from model_hub.errors import InvalidArgumentError, ModelHubError
+from nas_search.recipe import Recipe, published_recipe, recipe_of
+
+__all__ = ["read_recipe"]
+
+_OPTIMIZER: Final[Mapping[str, str]] = MappingProxyType(
+    {"name": "optimizer"}
+    | {name: name for name in ("lr", "momentum", "nesterov", "beta", "weight_decay", "decay_all")}
+    | {name: name for name in ("clip_norm", "ema")}
+)
+_SCHEDULE: Final[Mapping[str, str]] = MappingProxyType(
+    {"name": "schedule"}
+    | {name: name for name in ("min_lr", "warmup_epochs", "step_epochs", "step_factor", "by_epoch")}
+)
+"""Fields of a recipe by the keys of the two tables."""
+
+_AUGMENTS: Final[Mapping[str, tuple[str, str] | None]] = MappingProxyType(
+    {
+        "crop": ("pad", "crop"),
+        "resized_crop": ("least", "resized_crop"),
+        "flip": None,
+        "brightness": ("by", "brightness"),
+        "contrast": ("by", "contrast"),
+        "saturation": ("by", "saturation"),
+        "cutout": ("side", "cutout"),
+    }
+)
+"""By name: its argument, and the field that it is; None: it has none."""
+
+_OWN: Final = ("batch_size", "precision", "label_smoothing", "drop_path", "auxiliary_weight")
+"""Fields that stand in the table itself."""
+
+
+def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
+    """Take the keys of a recipe from the table of a protocol, and return the recipe.
+
+    Its number of epochs means nothing: a plan has budgets. That of the published recipe which is
+    named, if one is, comes beside it.
+
+    Raises:
+        SpecError: A key or a value of it means nothing.
+    """
+    stated = table.any("recipe")
+    if stated is not None and not isinstance(stated, str | dict):
+        raise table.error(f"{shown(stated)} is neither the name of a recipe nor a table", "recipe")
+    named = {} if stated is None else {"name": stated} if isinstance(stated, str) else dict(stated)
+    if "epochs" in named:
+        raise table.error("a recipe has the epochs of each budget", "recipe")
+    changes = _changes(table)
+    # A warm-up may take as long as a budget lets it, which is checked for each.
+    wanted = {**named, **changes, "epochs": 10_000}
+    try:
+        usual = (published_recipe(named["name"]).epochs,) if "name" in named else ()
+        return recipe_of(wanted), usual
+    except InvalidArgumentError as error:
+        key = _key_of(error.argument)
+        raise table.error(str(error), key if key in table.keys else None) from error
+    except ModelHubError as error:
+        raise table.error(str(error), "recipe") from error
+
+
+def _changes(table: TomlTable) -> dict[str, Any]:
+    """Take the keys that change a recipe, and return the fields that they are."""
+    changes: dict[str, Any] = {}
+    for key, known in (("optimizer", _OPTIMIZER), ("schedule", _SCHEDULE)):
+        inside = table.table(key)
+        for name, field in known.items():
+            if (value := inside.any(name)) is not None:
+                changes[field] = value
+        inside.finish()
+    for name in _OWN:
+        if (value := table.any(name)) is not None:
+            changes[name] = value
+    for text in table.texts("augment"):
+        changes |= _augment(table, text)
+    return changes
+
+
+def _augment(table: TomlTable, text: str) -> dict[str, Any]:
+    name, separator, told = text.partition(":")
+    if name not in _AUGMENTS:
+        near = get_close_matches(name, _AUGMENTS, n=1) or list(_AUGMENTS)
+        raise table.error(
+            f"unknown augmentation {shown(name)}: is it {', '.join(near)}?", "augment"
+        )
+    argument = _AUGMENTS[name]
+    if argument is None:
+        if separator:
+            raise table.error(f"{shown(text)}: {name} has no argument", "augment")
+        return {name: True}
+    key, _, value = told.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if key != argument[0] or number < 0:
+        raise table.error(f"{shown(text)}: write {name}:{argument[0]}=NUMBER", "augment")
+    return {argument[1]: int(number) if number.is_integer() else number}
+
+
+def _key_of(field: str) -> str:
+    if field in _OPTIMIZER.values():
+        return "optimizer"
+    if field in _SCHEDULE.values():
+        return "schedule"
+    if field in _OWN or field not in {one.name for one in fields(Recipe)}:
+        return field
+    return "augment"

@@ -44,6 +44,8 @@ RESERVED_NAMES: Final = frozenset(
     {
         *("benchmarks", "checkpoints", "datasets", "evaluations", "jobs", "latency", "models"),
         *("plans", "supernets", "trainings", "workers"),
+        # Pages of the explorer.
+        *("key", "status", "studies", "zoo"),
     }
 )
 """What stands in the place of a benchmark's name in an address and is none."""

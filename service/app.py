@@ -29,6 +29,7 @@ from service.routes import (
     benchmarks,
     checkpoints,
     jobs,
+    pages,
     server_state,
 )
 from service.settings import Settings
@@ -111,7 +112,7 @@ def _routes(settings: Settings) -> list[BaseRoute]:
     # query's time. Questions come first.
     routers = (
         *benchmarks.routers(installed_specs(settings.directory.expanduser())),
-        *(server_state.router, openapi.router),
+        *(server_state.router, openapi.router, pages.router),
         *(jobs.router, artifacts.router, checkpoints.router),
     )
     return [route for router in routers for route in router.routes]

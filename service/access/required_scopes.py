@@ -17,9 +17,10 @@ __all__ = ["OPEN", "is_question", "required_scope"]
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """Asked by what watches the server, which has no key; not limited either."""
 
-_DOCUMENTATION: Final = frozenset({"/", "/docs", "/openapi.json"})
-_DOCUMENTATION_FILES: Final = "/swagger/"
-"""What says how to ask, of which nothing is a secret: whoever needs a key learns it here."""
+_DOCUMENTATION: Final = frozenset({"/", "/docs", "/openapi.json", "/explore"})
+_DOCUMENTATION_FILES: Final = ("/swagger/", "/explore/", "/assets/")
+"""What says how to ask, and pages that hold no data and ask themselves: whoever needs a key learns
+it here."""
 
 _QUESTION_ENDINGS: Final = (
     "architecture",

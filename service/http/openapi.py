@@ -18,7 +18,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
@@ -235,12 +235,6 @@ _POLICY: Final = (
     "frame-ancestors 'none'"
 )
 """The page styles its elements itself; it runs its own files and its one script, nothing else."""
-
-
-@router.get("/")
-async def to_docs() -> Response:
-    """Lead whoever opens the service in a browser to its documentation."""
-    return RedirectResponse("docs")
 
 
 @router.get("/docs")

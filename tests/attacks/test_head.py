@@ -17,7 +17,16 @@ from service.jobs.records import Artifact, Capabilities
 
 STATS: Final = "/v1/nasbench201/computed-stats"
 ADDRESSES: Final = (
-    *("/livez", "/readyz", "/", "/docs", "/openapi.json", "/swagger/swagger-ui.css", "/metrics"),
+    *(
+        "/livez",
+        "/readyz",
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/explore",
+        "/swagger/swagger-ui.css",
+        "/metrics",
+    ),
     *(f"{STATS}?arch=0&num_epochs=200&dataset=cifar100", STATS, f"{STATS}?arch=nonsense"),
     *("/v1/benchmarks", "/v1/benchmarks/nasbench201", "/v1/benchmarks/none"),
     *("/v1/nasbench201/export?format=csv", "/v1/nasbench201/export?format=parquet"),

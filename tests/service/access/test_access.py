@@ -17,6 +17,7 @@ from benchmark_db.registry import BENCHMARKS
 from service.access.keys import KeyFile, KeyScope, draw_token
 from service.access.required_scopes import is_question, required_scope
 from service.app import create_app
+from service.pages import PAGES
 from service.settings import Settings
 
 Serve: TypeAlias = Callable[..., str]
@@ -112,7 +113,8 @@ class TestEveryRoute:
             if required_scope("GET", getattr(route, "path", "")) is None
         }
         documentation = {"/", "/docs", "/openapi.json", "/swagger/{name}"}
-        assert free == {"/livez", "/readyz", *documentation}
+        pages = {"/assets/{digest}/{name}", *(page.path for page in PAGES)}
+        assert free == {"/livez", "/readyz", *documentation, *pages}
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "post"])
     def test_a_route_that_nobody_thought_of_needs_jobs(self, method: str) -> None:
@@ -207,7 +209,9 @@ class TestWhereReadingIsKeyed:
             answer = httpx.post(keyed_url + path, json={"arch": 3}, headers=headers)
             assert answer.status_code not in {401, 403}
 
-    @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/"])
+    @pytest.mark.parametrize(
+        "path", ["/livez", "/readyz", "/docs", "/openapi.json", "/", "/explore"]
+    )
     def test_health_and_documentation_need_none(self, keyed_url: str, path: str) -> None:
         assert httpx.get(keyed_url + path).status_code in {200, 307}
 
@@ -217,6 +221,7 @@ class TestWhereReadingIsKeyed:
             *("/v1/benchmarks/", "//v1/benchmarks", "/v1/./benchmarks", "/livez/../v1/benchmarks"),
             *("/livez/", "/%6civez%2f..%2fv1/benchmarks", "/docs/../v1/benchmarks", "/swagger"),
             *("/V1/benchmarks", "/v1/benchmarks;x", "/v1/benchmarks%00", "/docsx"),
+            *("/explorer", "/assets", "/Explore/", "/explore%00"),
         ],
     )
     def test_no_spelling_of_an_address_goes_around_the_key(self, keyed_url: str, path: str) -> None:

@@ -1,0 +1,205 @@
+"""The explorer: pages that show what clients ask, made of files that are sent as they are.
+
+**To add a page**, add one line to `PAGES` and one file, `scripts/NAME.js`; where it needs a style
+of its own, `styles/NAME.css` too. Its address, its place in the navigation, what may be read
+without a key, the order of routes and what the browser loads ahead follow from these. The script
+begins with `import {startPage} from "./page.js"`; each shared module says at its top what it is
+for:
+
+| module | for |
+|---|---|
+| `page.js` | the head of a page, its status line, its marks, and `data-state="ready"` |
+| `api.js` | asks the service, with the key of this tab |
+| `address.js` | the state of a page as the query of its address |
+| `dom.js` | elements, whose text is never read as markup |
+| `format.js` | numbers and units for people |
+| `plot.js` | the one module that knows uPlot |
+| `table.js` | tables of any length |
+| `exports.js` | what is taken away: files, pictures, snippets |
+
+A page is a shell without data: everything shown is asked below `/v1/`, so that nothing about access
+is decided here. `service.routes.pages` sends them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["PAGES", "Asset", "Assets", "Page", "assets", "shell"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """A page of the explorer.
+
+    Attributes:
+        name: Of its script, and of its style where it has one.
+        path: Its address, in which `{benchmark}` stands for the name of one.
+        title: Its heading until the page has a better one, and its name in the navigation.
+        plots: Whether it draws with uPlot, which is loaded before its script.
+    """
+
+    name: str
+    path: str
+    title: str
+    plots: bool = False
+
+    @property
+    def below_benchmark(self) -> bool:
+        """Whether it is about one benchmark."""
+        return "{benchmark}" in self.path
+
+
+PAGES: Final = (
+    Page(name="overview", path="/explore", title="Benchmarks"),
+    Page(name="key", path="/explore/key", title="Access key"),
+    Page(name="benchmark", path="/explore/{benchmark}", title="Plot and table", plots=True),
+)
+"""All pages, in the order of the navigation."""
+
+_MEDIA: Final = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_FOLDERS: Final = ("scripts", "styles", "vendored")
+_IMPORT: Final = re.compile(r'\bfrom "\./([a-z0-9_.-]+)"')
+_UPLOT: Final = "uplot"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that pages load.
+
+    Attributes:
+        content: Its bytes.
+        media_type: What they are.
+    """
+
+    content: bytes
+    media_type: str
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Its bytes in gzip: made once, when they are first asked for."""
+        return gzip.compress(self.content, 9, mtime=0)
+
+    @cached_property
+    def imports(self) -> tuple[str, ...]:
+        """The scripts beside it that it imports."""
+        return tuple(dict.fromkeys(_IMPORT.findall(self.content.decode())))
+
+
+@dataclass(frozen=True)
+class Assets:
+    """All files that pages load.
+
+    Attributes:
+        digest: Of all of them; it stands in their addresses, so that what is kept is never old.
+        files: Each by its name.
+    """
+
+    digest: str
+    files: Mapping[str, Asset]
+
+    def loaded_by(self, script: str) -> tuple[str, ...]:
+        """Return the scripts that a script imports, directly or through others."""
+        found: dict[str, None] = {}
+        waiting = [script]
+        while waiting:
+            for name in self.files[waiting.pop()].imports:
+                if name not in found:
+                    found[name] = None
+                    waiting.append(name)
+        return tuple(found)
+
+
+def _folder() -> Traversable:
+    return resources.files(__name__)
+
+
+@cache
+def assets() -> Assets:
+    """Return the files that pages load; they are read when first asked for, not at the start."""
+    files = {
+        file.name: Asset(file.read_bytes(), _MEDIA[suffix])
+        for folder in _FOLDERS
+        for file in sorted((_folder() / folder).iterdir(), key=lambda file: file.name)
+        if (suffix := file.name.rpartition(".")[2]) in _MEDIA
+    }
+    digest = hashlib.blake2b(digest_size=8)
+    for name, file in files.items():
+        digest.update(f"{name}\n{len(file.content)}\n".encode() + file.content)
+    return Assets(digest.hexdigest(), MappingProxyType(files))
+
+
+@cache
+def shell(page: Page) -> bytes:
+    """Return the HTML of a page."""
+    root = "../" * (page.path.count("/") - 1)
+    return (
+        (_folder() / "shell.html")
+        .read_text("utf-8")
+        .format(
+            name=page.name,
+            title=html.escape(page.title),
+            root=root,
+            assets=f"{root}assets/{assets().digest}",
+            loads="\n".join(_loads(page, f"{root}assets/{assets().digest}")),
+            pages="\n".join(_links(page, root)),
+            parts="\n".join(_links_below(page)),
+        )
+        .encode()
+    )
+
+
+def _loads(page: Page, folder: str) -> list[str]:
+    """Return the elements that load a page's styles and scripts, everything at once."""
+    files = assets()
+    styles = [*([_UPLOT] if page.plots else []), "frame", page.name]
+    script = f"{page.name}.js"
+    return [
+        *(
+            f'<link rel="stylesheet" href="{folder}/{name}.css">'
+            for name in styles
+            if f"{name}.css" in files.files
+        ),
+        *([f'<script defer src="{folder}/{_UPLOT}.js"></script>'] if page.plots else []),
+        *(f'<link rel="modulepreload" href="{folder}/{name}">' for name in files.loaded_by(script)),
+        f'<script type="module" src="{folder}/{script}"></script>',
+    ]
+
+
+def _links(page: Page, root: str) -> list[str]:
+    """Return the links of the navigation."""
+    return [
+        f'<a href="{root}{other.path[1:]}"{_current(other, page)}>{html.escape(other.title)}</a>'
+        for other in PAGES
+        if not other.below_benchmark
+    ]
+
+
+def _links_below(page: Page) -> list[str]:
+    """Return the links between pages of one benchmark, whose name the script writes into them."""
+    if not page.below_benchmark:
+        return []
+    return [
+        f'<a data-below="{other.path.partition("{benchmark}")[2]}"{_current(other, page)}>'
+        f"{html.escape(other.title)}</a>"
+        for other in PAGES
+        if other.below_benchmark
+    ]
+
+
+def _current(other: Page, page: Page) -> str:
+    return ' aria-current="page"' if other is page else ""

@@ -1,0 +1,199 @@
+/**
+ * Asks the service below `/v1/`, with the key of this tab.
+ *
+ *   const list = await ask("v1/benchmarks");
+ *   const best = await ask("v1/nasbench201/top", {query: {metric: "test_acc", n: 10}, signal});
+ *   const values = await askColumn("v1/nasbench201/column", {query: {metric: "flops"}});
+ *
+ * Addresses are relative to the root of the service, so that they work below a prefix of a proxy.
+ * Bytes are kept by the browser under their entity tag, as the service says.
+ *
+ * - 429, 503: waited for as `Retry-After` says (at most `PATIENCE` seconds in all) and told to
+ *   `onWaiting`, which the status line of `page.js` listens to; a 503 without it fails at once.
+ * - 401: the page where a key is entered opens, and leads back.
+ * - other statuses: `ApiError`, whose message is the `detail` of the problem. That of a 403 names
+ *   the scope that is needed.
+ */
+
+/** The address of the service; this file lies at `assets/DIGEST/api.js` below it. */
+export const ROOT = new URL("../../", import.meta.url);
+
+const KEY = "nasbench-key";
+/** Seconds that one question waits for its turn, in all. */
+export const PATIENCE = 60;
+
+/** An answer that is none. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message What is wrong, for people.
+   * @param {number} status 0 where there was no answer.
+   * @param {Record<string, any>} problem The problem document, or {}.
+   */
+  constructor(message, status, problem) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** Return the key of this tab, or null. */
+export function key() {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return null; // storage is switched off: no key is kept
+  }
+}
+
+/** @param {string | null} value Null forgets it. */
+export function setKey(value) {
+  if (value === null) sessionStorage.removeItem(KEY);
+  else sessionStorage.setItem(KEY, value);
+}
+
+/** @typedef {string | number | boolean | null | undefined} Value */
+/**
+ * @typedef {object} Options
+ * @property {Record<string, Value | Value[]>} [query] What is null or undefined is left out.
+ * @property {string} [method]
+ * @property {unknown} [body] Sent as JSON.
+ * @property {Record<string, string>} [headers]
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * Return an address below the root.
+ * @param {string} path `v1/…` or `explore/…`, its parts escaped.
+ * @param {Record<string, Value | Value[]>} [query]
+ */
+export function address(path, query = {}) {
+  const url = new URL(path, ROOT);
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && one !== undefined) url.searchParams.append(name, String(one));
+    }
+  }
+  return url;
+}
+
+/** @type {Set<(seconds: number) => void>} */
+const waiting = new Set();
+
+/**
+ * Be told whenever a question has to wait: with the seconds, and with 0 once it is answered.
+ * @param {(seconds: number) => void} listener
+ */
+export function onWaiting(listener) {
+  waiting.add(listener);
+}
+
+/**
+ * Return the answer to a question, as the browser has it: for streams and headers.
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<Response>}
+ */
+export async function send(path, options = {}) {
+  /** @type {Record<string, string>} */
+  const headers = {...options.headers};
+  const shown = key();
+  if (shown) headers.Authorization = `Bearer ${shown}`;
+  if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  const request = {
+    method: options.method ?? "GET",
+    headers,
+    body: options.body === undefined ? undefined : JSON.stringify(options.body),
+    signal: options.signal,
+  };
+  let waited = 0;
+  for (;;) {
+    const response = await answer(address(path, options.query), request);
+    const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+    const later = response.status === 429 || response.status === 503;
+    if (!later || Number.isNaN(seconds) || waited + seconds > PATIENCE) {
+      if (waited) for (const tell of waiting) tell(0);
+      if (response.ok) return response;
+      throw await refused(response);
+    }
+    waited += Math.max(seconds, 1);
+    for (const tell of waiting) tell(seconds);
+    await pause(Math.max(seconds, 1), options.signal);
+  }
+}
+
+/** @param {URL} url @param {RequestInit} request */
+async function answer(url, request) {
+  try {
+    return await fetch(url, request);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError("the service does not answer", 0, {});
+  }
+}
+
+/** @param {Response} response @returns {Promise<ApiError>} */
+async function refused(response) {
+  const problem = await response.json().catch(() => ({}));
+  if (response.status === 401 && !location.pathname.endsWith("/explore/key")) {
+    const back = location.pathname.slice(ROOT.pathname.length) + location.search;
+    location.assign(address("explore/key", {back}));
+  }
+  const detail = problem.detail ?? `the service answers ${response.status}`;
+  return new ApiError(String(detail), response.status, problem);
+}
+
+/** @param {number} seconds @param {AbortSignal | undefined} signal @returns {Promise<void>} */
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}
+
+/**
+ * Return the answer to a question.
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function ask(path, options = {}) {
+  return (await send(path, options)).json();
+}
+
+const ARRAYS = {
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+};
+
+/** @typedef {keyof typeof ARRAYS} Dtype */
+
+/**
+ * Return a column of little-endian numbers, one of each candidate.
+ *
+ * Its type is that of the header `X-Dtype` where the answer has one.
+ * @param {string} path
+ * @param {Options & {dtype?: Dtype}} [options]
+ * @returns {Promise<Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array>}
+ */
+export async function askColumn(path, options = {}) {
+  const response = await send(path, options);
+  const named = /** @type {Dtype} */ (response.headers.get("X-Dtype") ?? options.dtype ?? "float32");
+  return new ARRAYS[named](await response.arrayBuffer());
+}
+
+/**
+ * Return the address of a picture that may need the key, for `img`; give it back with
+ * `URL.revokeObjectURL`.
+ * @param {string} path
+ * @param {Options} [options]
+ */
+export async function pictureAddress(path, options = {}) {
+  return URL.createObjectURL(await (await send(path, options)).blob());
+}

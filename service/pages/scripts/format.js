@@ -1,0 +1,92 @@
+/**
+ * Numbers, counts and units as people read them. Exports have numbers as they are: `String(value)`.
+ *
+ *   count(15625)                  "15,625"
+ *   figure(94.3733, "percent")    "94.37 %"
+ *   figure(null)                  "–"
+ *   axisLabel("test_acc", "percent")   "test_acc (%)"
+ */
+
+const COUNT = new Intl.NumberFormat("en-US");
+/** Not recorded. */
+export const NONE = "–";
+
+/** @type {Record<string, string>} */
+const UNITS = {
+  percent: "%",
+  millions: "M",
+  seconds: "s",
+  milliseconds: "ms",
+  millijoules: "mJ",
+  epochs: "epochs",
+  "cross-entropy": "",
+};
+
+/**
+ * Return how a unit is written.
+ * @param {string | null | undefined} unit
+ */
+export function sign(unit) {
+  return unit ? (UNITS[unit] ?? unit) : "";
+}
+
+/** @param {number} value How many. */
+export function count(value) {
+  return COUNT.format(value);
+}
+
+/**
+ * Return a number with four significant digits and thousands set off, and its unit.
+ * @param {number | null | undefined} value NaN and null are not recorded.
+ * @param {string | null} [unit]
+ * @param {number} [digits]
+ */
+export function figure(value, unit = null, digits = 4) {
+  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
+  const text = plain(value, digits);
+  const after = sign(unit);
+  return after ? `${text} ${after}` : text;
+}
+
+/** @param {number} value @param {number} digits */
+function plain(value, digits) {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(digits - 1);
+  return new Intl.NumberFormat("en-US", {
+    maximumSignificantDigits: Math.max(digits, Math.ceil(Math.log10(size + 1))),
+  }).format(value);
+}
+
+/**
+ * Return the name of an axis or column with its unit.
+ * @param {string} name
+ * @param {string | null} [unit]
+ */
+export function axisLabel(name, unit = null) {
+  const after = sign(unit) || (unit ?? "");
+  return after ? `${name} (${after})` : name;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  if (seconds < 120) return `${figure(seconds, null, 3)} s`;
+  if (seconds < 7200) return `${figure(seconds / 60, null, 3)} min`;
+  if (seconds < 172_800) return `${figure(seconds / 3600, null, 3)} h`;
+  return `${figure(seconds / 86_400, null, 3)} days`;
+}
+
+/** @param {number} value Bytes. */
+export function bytes(value) {
+  if (value < 1e3) return `${value} B`;
+  if (value < 1e6) return `${figure(value / 1e3, null, 3)} kB`;
+  if (value < 1e9) return `${figure(value / 1e6, null, 3)} MB`;
+  return `${figure(value / 1e9, null, 3)} GB`;
+}
+
+/**
+ * Return the first 12 digits of a content digest, as addresses carry them.
+ * @param {string} digest `sha256:…`
+ */
+export function shortDigest(digest) {
+  return digest.replace(/^sha256:/, "").slice(0, 12);
+}

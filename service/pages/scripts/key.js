@@ -1,0 +1,95 @@
+/** Enter, test and forget the key of this tab. */
+
+import {ApiError, ROOT, address, ask, key, setKey} from "./api.js";
+import {h, replace} from "./dom.js";
+import {run, startPage} from "./page.js";
+
+const page = startPage();
+
+/** @param {string} token Return its name and its last four signs: never the whole. */
+function shown(token) {
+  const name = token.split("_")[1] ?? "";
+  return `${name.slice(0, 20)} … ${token.slice(-4)}`;
+}
+
+/** The page that needed the key: an address of this service, whatever the parameter says. */
+function back() {
+  const asked = new URLSearchParams(location.search).get("back");
+  if (!asked) return null;
+  const url = new URL(asked, ROOT);
+  const inside = url.origin === ROOT.origin && url.pathname.startsWith(`${ROOT.pathname}explore`);
+  return inside ? url : null;
+}
+
+async function test() {
+  try {
+    const answer = await ask("v1/benchmarks");
+    page.say(`The key is taken: it reads ${answer.items.length} benchmarks.`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    page.say(error.status === 401 ? "The service does not take this key." : error.message);
+    return false;
+  }
+}
+
+function draw() {
+  const held = key();
+  const input = h("input", {
+    id: "key",
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+  });
+  const form = h(
+    "form",
+    {
+      class: "stack",
+      on: {
+        submit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          run(page, async () => {
+            const before = key();
+            setKey(input.value.trim());
+            if (!(await test())) {
+              setKey(before);
+              return;
+            }
+            const target = back();
+            if (target) location.assign(target);
+            else draw();
+          });
+        },
+      },
+    },
+    h("label", {for: "key"}, "Access key"),
+    input,
+    h("button", {type: "submit"}, "Test and use"),
+  );
+  const forget = () => {
+    setKey(null);
+    page.say("The key is forgotten.");
+    draw();
+  };
+  const buttons = [
+    h("button", {type: "button", on: {click: () => run(page, async () => void (await test()))}}, "Test"),
+    h("button", {type: "button", on: {click: forget}}, "Forget"),
+  ];
+  replace(
+    page.content,
+    h(
+      "p",
+      {},
+      "A key is kept in this tab alone and is gone when it closes. It is sent with every question, " +
+        "and never stands in an address. `nbs keys create` makes one.",
+    ),
+    held ? h("p", {id: "held"}, "In use: ", h("code", {}, shown(held)), " ", buttons) : null,
+    form,
+    h("p", {}, h("a", {href: address("explore").href}, "All benchmarks")),
+  );
+}
+
+draw();
+page.say(back() ? "The service asks for a key." : "");
+page.ready();

@@ -1,0 +1,162 @@
+/**
+ * The frame around every page: head, navigation, theme, marks, status line.
+ *
+ *   const page = startPage({state});            // state: the page's AddressState, where it has one
+ *   page.title("NAS-Bench-201");
+ *   page.mark("made up", "These numbers are made up.", "made-up");
+ *   page.say("loading 3 of 4 columns");          // announced by screen readers, too
+ *   replace(page.content, …);
+ *   page.ready();                                // sets data-state="ready": tests wait for it
+ *
+ * `run(page, work)` runs an asynchronous function and shows what it throws. `page.benchmark` is the
+ * name in the address of a page below one, as it is written there; escape it in paths with `part`.
+ */
+
+import {ApiError, ROOT, address, onWaiting} from "./api.js";
+import {byId, h, replace} from "./dom.js";
+
+const THEME = "nasbench-theme";
+const THEMES = ["auto", "light", "dark"];
+
+/** @typedef {ReturnType<typeof startPage>} ExplorerPage */
+
+/** @param {string} name Return it as a part of a path. */
+export function part(name) {
+  return encodeURIComponent(name);
+}
+
+/** Return the name of the benchmark in the address, or "". */
+function benchmarkName() {
+  const [, name = ""] = location.pathname.slice(ROOT.pathname.length).split("/");
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
+
+/** @param {{state?: import("./address.js").AddressState}} [options] */
+export function startPage({state} = {}) {
+  const main = byId("main");
+  const status = byId("status");
+  const marks = byId("marks");
+  const parts = byId("parts");
+  const benchmark = parts.childElementCount ? benchmarkName() : "";
+  theming();
+  for (const link of parts.querySelectorAll("a")) {
+    link.href = address(`explore/${part(benchmark)}${link.dataset.below}`).href;
+  }
+  parts.hidden = !benchmark;
+  let said = "";
+  onWaiting((seconds) => {
+    status.textContent = seconds ? `the service is busy: asking again in ${seconds} s` : said;
+  });
+
+  const page = {
+    main,
+    content: byId("content"),
+    benchmark,
+    /** @param {string} text */
+    title(text) {
+      byId("title").textContent = text;
+      document.title = `${text} – NAS benchmarks`;
+    },
+    /**
+     * Say something about the whole page beside its title; the same name replaces it.
+     * @param {string} text Empty takes it away.
+     * @param {string} [meaning] A sentence, shown where one points.
+     * @param {string} [name] Of its class: "made-up", "notice", "plain".
+     */
+    mark(text, meaning = "", name = "plain") {
+      marks.querySelector(`[data-mark="${name}"]`)?.remove();
+      if (text) {
+        marks.append(h("span", {class: `mark ${name}`, "data-mark": name, title: meaning}, text));
+      }
+    },
+    /** @param {string} text What happens or has happened, in a line. */
+    say(text) {
+      said = text;
+      status.textContent = text;
+    },
+    ready() {
+      main.dataset.state = "ready";
+      main.removeAttribute("aria-busy");
+    },
+    /** Loading again: nothing that waits for the page to be ready goes on meanwhile. */
+    busy() {
+      main.dataset.state = "loading";
+      main.setAttribute("aria-busy", "true");
+    },
+    /** @param {unknown} error */
+    fail(error) {
+      const text = error instanceof Error ? error.message : String(error);
+      replace(status, h("strong", {}, "This did not work: "), text);
+      main.dataset.state = "failed";
+      main.removeAttribute("aria-busy");
+    },
+  };
+  const unknown = state?.unknown ?? [];
+  if (unknown.length) {
+    const text = `not understood in the address: ${unknown.join(", ")}`;
+    page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
+  }
+  return page;
+}
+
+/**
+ * Run what fills a page, and show what it throws.
+ * @param {ExplorerPage} page
+ * @param {() => Promise<void>} work
+ */
+export async function run(page, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") return;
+    page.fail(error);
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+/**
+ * Mark a page by the origin of its numbers, as every answer carries it.
+ * @param {ExplorerPage} page
+ * @param {{synthetic: boolean}} provenance
+ */
+export function markOrigin(page, provenance) {
+  const text = provenance.synthetic ? "made-up data" : "";
+  page.mark(text, "These numbers are made up: they show how the service works.", "made-up");
+}
+
+/** Take the theme from the address, then from this browser, and offer the choice. */
+function theming() {
+  const asked = new URLSearchParams(location.search).get("theme");
+  let theme = asked && THEMES.includes(asked) ? asked : (stored() ?? "auto");
+  const button = h("button", {type: "button", class: "tool", id: "theme"});
+  const apply = () => {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+    dispatchEvent(new CustomEvent("themechange"));
+  };
+  button.addEventListener("click", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    try {
+      localStorage.setItem(THEME, theme);
+    } catch {
+      // Storage is switched off: the choice is that of this page alone.
+    }
+    apply();
+  });
+  byId("tools").append(button);
+  apply();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+}
+
+function stored() {
+  try {
+    return localStorage.getItem(THEME);
+  } catch {
+    return null;
+  }
+}

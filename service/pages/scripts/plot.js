@@ -1,0 +1,339 @@
+/**
+ * The one module that knows uPlot, which the shell has loaded as a script (`Page(plots=True)`).
+ *
+ *   const plot = curves(element, {
+ *     name: "Test accuracy by epoch",
+ *     x: {label: "epoch", values: epochs},
+ *     y: {label: "test_acc (%)", log: false},
+ *     series: [{label: "arch 7", values: mean, low, high}],
+ *   });
+ *   plot.destroy();
+ *
+ *   frame(element, {name, height, x, y, draw(context, box), …}) is a frame with axes, a brush and a
+ *   cursor, in which the caller draws; see `Frame`.
+ *
+ * Colours are those of the theme (`color(name)`, custom properties of frame.css) and follow it.
+ */
+
+import {h} from "./dom.js";
+import {figure} from "./format.js";
+
+/** @type {any} */
+const uPlot = /** @type {any} */ (globalThis).uPlot;
+
+/** Colours of series, told apart with colour blindness (Okabe and Ito), as custom properties. */
+export const SERIES = [1, 2, 3, 4, 5, 6, 7, 8].map((rank) => `--series-${rank}`);
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 2, 2, 2]];
+
+/** @param {string} name Of a custom property. Return the colour that it has now. */
+export function color(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+}
+
+/** @typedef {{label: string, log?: boolean}} AxisOf */
+
+/** @param {AxisOf} axis @param {boolean} [vertical] */
+function axis({label}, vertical = false) {
+  return {
+    label,
+    labelSize: 22,
+    labelFont: "13px system-ui, sans-serif",
+    font: "12px system-ui, sans-serif",
+    stroke: () => color("--text"),
+    grid: {stroke: () => color("--faint"), width: 1},
+    ticks: {stroke: () => color("--line"), width: 1, size: 5},
+    size: vertical ? 62 : 38,
+    values: (/** @type {any} */ _, /** @type {(number | null)[]} */ ticks) =>
+      ticks.map((tick) => (tick === null ? "" : figure(tick))),
+  };
+}
+
+/** @type {Set<() => void>} */
+const redraws = new Set();
+globalThis.addEventListener?.("themechange", () => redraws.forEach((redraw) => redraw()));
+
+/**
+ * Keep a plot as wide as its element and in the colours of the theme.
+ * @param {any} plot
+ * @param {HTMLElement} element
+ * @param {() => number} height
+ */
+function follow(plot, element, height) {
+  const observer = new ResizeObserver(() => {
+    const width = Math.floor(element.clientWidth);
+    if (width && (width !== plot.width || height() !== plot.height)) {
+      plot.setSize({width, height: height()});
+    }
+  });
+  const redraw = () => plot.redraw(false, true);
+  observer.observe(element);
+  redraws.add(redraw);
+  return () => {
+    observer.disconnect();
+    redraws.delete(redraw);
+    plot.destroy();
+  };
+}
+
+/**
+ * @typedef {object} Series
+ * @property {string} label
+ * @property {ArrayLike<number | null>} values
+ * @property {ArrayLike<number | null>} [low] The lower edge of a band around them,
+ * @property {ArrayLike<number | null>} [high] and the upper one.
+ * @property {string} [color] A custom property; the next of SERIES by default.
+ */
+
+/**
+ * Draw lines over a common x, with bands and a legend; a table with the same content is the
+ * caller's.
+ * @param {HTMLElement} element What it is drawn in; its content is replaced.
+ * @param {{name: string, x: AxisOf & {values: ArrayLike<number>}, y: AxisOf, series: Series[],
+ *   height?: number, points?: boolean}} options
+ */
+export function curves(element, {name, x, y, series, height = 260, points = false}) {
+  element.replaceChildren();
+  element.setAttribute("role", "img");
+  element.setAttribute("aria-label", name);
+  const data = [Array.from(x.values)];
+  /** @type {any[]} */
+  const drawn = [{label: x.label}];
+  /** @type {any[]} */
+  const bands = [];
+  series.forEach((one, rank) => {
+    const stroke = () => color(one.color ?? SERIES[rank % SERIES.length]);
+    if (one.low && one.high) {
+      const edge = {stroke: "transparent", width: 0, points: {show: false}};
+      bands.push({
+        series: [drawn.length, drawn.length + 1],
+        fill: () => `color-mix(in srgb, ${stroke()} 22%, transparent)`,
+      });
+      drawn.push({...edge, label: `${one.label}, largest`}, {...edge, label: `${one.label}, smallest`});
+      data.push(clean(one.high, y.log), clean(one.low, y.log));
+    }
+    const dash = DASHES[rank % DASHES.length];
+    drawn.push({label: one.label, stroke, width: 2, dash, points: {show: points}});
+    data.push(clean(one.values, y.log));
+  });
+  const plot = new uPlot(
+    {
+      width: Math.max(element.clientWidth, 200),
+      height,
+      legend: {show: false},
+      cursor: {drag: {x: true, y: false}},
+      scales: {x: scale(x), y: scale(y)},
+      axes: [axis(x), axis(y, true)],
+      series: drawn,
+      bands,
+    },
+    data,
+    element,
+  );
+  element.append(legend(series));
+  return {destroy: follow(plot, element, () => height), plot};
+}
+
+/** @param {AxisOf} axis */
+function scale({log}) {
+  return {time: false, distr: log ? 3 : 1};
+}
+
+/** @param {ArrayLike<number | null>} values @param {boolean} [log] What a log axis cannot show is left out. */
+function clean(values, log) {
+  return Array.from(values, (value) =>
+    value === null || Number.isNaN(value) || (log && value <= 0) ? null : value,
+  );
+}
+
+/** @param {Series[]} series */
+function legend(series) {
+  return h(
+    "ul",
+    {class: "legend"},
+    series.map((one, rank) => {
+      const swatch = h("canvas", {class: "swatch", width: 32, height: 8, "aria-hidden": "true"});
+      const paint = () => {
+        const context = swatch.getContext("2d");
+        if (!context) return;
+        context.clearRect(0, 0, 32, 8);
+        context.strokeStyle = color(one.color ?? SERIES[rank % SERIES.length]);
+        context.lineWidth = 3;
+        context.setLineDash(DASHES[rank % DASHES.length]);
+        context.beginPath();
+        context.moveTo(0, 4);
+        context.lineTo(32, 4);
+        context.stroke();
+      };
+      paint();
+      redraws.add(() => swatch.isConnected && paint());
+      return h("li", {}, swatch, " ", one.label);
+    }),
+  );
+}
+
+/** @typedef {{left: number, top: number, width: number, height: number}} Box In device pixels. */
+/** @typedef {{x0: number, x1: number, y0: number, y1: number}} Bounds In values of the axes. */
+
+/**
+ * @typedef {object} FrameOptions
+ * @property {AxisOf} x
+ * @property {AxisOf} y
+ * @property {Bounds} view What is in view.
+ * @property {() => number} height
+ * @property {(context: CanvasRenderingContext2D, box: Box, frame: Frame) => void} draw
+ * @property {(bounds: Bounds) => void} [onBrush] A rectangle was drawn.
+ * @property {(bounds: Bounds) => void} [onZoom] So was one with shift held.
+ * @property {(x: number, y: number) => void} [onPoint] The pointer is there, in values.
+ * @property {() => void} [onLeave] It is gone.
+ * @property {(x: number, y: number) => void} [onClick]
+ * @property {(x: number, y: number, factor: number) => void} [onWheel]
+ * @property {() => void} [onDouble]
+ */
+
+/** A frame with axes in which the caller draws. */
+export class Frame {
+  /** @param {HTMLElement} element @param {FrameOptions} options */
+  constructor(element, options) {
+    this.element = element;
+    this.options = options;
+    this.view = options.view;
+    this.shifted = false;
+    const range = (/** @type {"x" | "y"} */ name) => () =>
+      /** @type {[number, number]} */ ([this.view[`${name}0`], this.view[`${name}1`]]);
+    this.plot = new uPlot(
+      {
+        width: Math.max(element.clientWidth, 200),
+        height: options.height(),
+        legend: {show: false},
+        cursor: {
+          drag: {x: true, y: true, uni: 12, setScale: false},
+          points: {show: false},
+        },
+        select: {show: true},
+        scales: {
+          x: {...scale(options.x), auto: false, range: range("x")},
+          y: {...scale(options.y), auto: false, range: range("y")},
+        },
+        axes: [axis(options.x), axis(options.y, true)],
+        series: [{}, {show: true, paths: () => null, points: {show: false}}],
+        hooks: {
+          drawClear: [() => this.draw()],
+          setSelect: [() => this.selected()],
+          setCursor: [() => this.moved()],
+        },
+      },
+      [
+        [this.view.x0, this.view.x1],
+        [this.view.y0, this.view.y1],
+      ],
+      element,
+    );
+    this.listen();
+    this.destroy = follow(this.plot, element, options.height);
+  }
+
+  /** Where it is drawn, in device pixels. */
+  get box() {
+    return /** @type {Box} */ (this.plot.bbox);
+  }
+
+  /** @param {number} value @param {"x" | "y"} name Return the device pixel of a value. */
+  pixel(value, name) {
+    return this.plot.valToPos(value, name, true);
+  }
+
+  draw() {
+    this.options.draw(this.plot.ctx, this.box, this);
+  }
+
+  redraw() {
+    this.plot.redraw(false, false);
+  }
+
+  /** @param {Bounds} view Show another part. */
+  show(view) {
+    this.view = view;
+    this.plot.batch(() => {
+      this.plot.setScale("x", {min: view.x0, max: view.x1});
+      this.plot.setScale("y", {min: view.y0, max: view.y1});
+    });
+    this.plot.redraw(false, true);
+  }
+
+  /** @param {Bounds | null} bounds Show a rectangle as the brush. */
+  brush(bounds) {
+    if (!bounds) {
+      this.plot.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
+      return;
+    }
+    const left = this.plot.valToPos(bounds.x0, "x");
+    const top = this.plot.valToPos(bounds.y1, "y");
+    const width = this.plot.valToPos(bounds.x1, "x") - left;
+    const height = this.plot.valToPos(bounds.y0, "y") - top;
+    this.plot.setSelect({left, top, width, height}, false);
+  }
+
+  selected() {
+    const {left, top, width, height} = this.plot.select;
+    if (width < 3 && height < 3) return;
+    const whole = {width: this.plot.over.clientWidth, height: this.plot.over.clientHeight};
+    const right = left + (width || whole.width);
+    const bottom = top + (height || whole.height);
+    const bounds = {
+      x0: this.plot.posToVal(left, "x"),
+      x1: this.plot.posToVal(right, "x"),
+      y0: this.plot.posToVal(bottom, "y"),
+      y1: this.plot.posToVal(top, "y"),
+    };
+    if (this.shifted) this.options.onZoom?.(bounds);
+    else this.options.onBrush?.(bounds);
+  }
+
+  moved() {
+    const {left, top} = this.plot.cursor;
+    if (left === undefined || left < 0 || top < 0) this.options.onLeave?.();
+    else this.options.onPoint?.(this.plot.posToVal(left, "x"), this.plot.posToVal(top, "y"));
+  }
+
+  /** Listen to what uPlot leaves alone. */
+  listen() {
+    const over = /** @type {HTMLElement} */ (this.plot.over);
+    const at = (/** @type {MouseEvent} */ event) => {
+      const box = over.getBoundingClientRect();
+      return /** @type {[number, number]} */ ([
+        this.plot.posToVal(event.clientX - box.left, "x"),
+        this.plot.posToVal(event.clientY - box.top, "y"),
+      ]);
+    };
+    let pressed = [0, 0];
+    over.addEventListener(
+      "mousedown",
+      (event) => {
+        this.shifted = event.shiftKey;
+        pressed = [event.clientX, event.clientY];
+      },
+      {capture: true},
+    );
+    over.addEventListener("click", (event) => {
+      const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]);
+      if (moved < 4) this.options.onClick?.(...at(event));
+    });
+    over.addEventListener("dblclick", () => this.options.onDouble?.());
+    over.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        this.options.onWheel?.(...at(event), event.deltaY < 0 ? 0.8 : 1.25);
+      },
+      {passive: false},
+    );
+  }
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {FrameOptions} options
+ */
+export function frame(element, options) {
+  return new Frame(element, options);
+}

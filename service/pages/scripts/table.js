@@ -1,0 +1,204 @@
+/**
+ * A table of any length: only the rows in view are elements.
+ *
+ *   const table = new VirtualTable({
+ *     label: "Architectures kept",
+ *     columns: [{name: "flops", label: "flops (M)", numeric: true, cell: (row) => figure(flops[row])}],
+ *     onSort: (name, descending) => …,   // left out: headings do not sort
+ *     onOpen: (row) => …,                // Enter or a double click
+ *     onWindow: (rows) => …,             // rows have come into view: fetch what they show
+ *   });
+ *   element.append(table.element);
+ *   table.show(rows, {name: "flops", descending: false});
+ *
+ * Rows are whatever the cells take: numbers of candidates, or objects. Keys: up and down, page up
+ * and page down, home and end walk the rows, Enter opens one.
+ */
+
+import {h, onceAFrame, replace} from "./dom.js";
+
+/** Pixels; table.css is in frame.css. */
+const ROW = 32;
+/** Rows beyond both edges of what is in view. */
+const BEYOND = 8;
+
+/**
+ * @template R
+ * @typedef {object} Column
+ * @property {string} name
+ * @property {string} label
+ * @property {boolean} [numeric]
+ * @property {boolean} [sortable] True by default where the table sorts.
+ * @property {string} [title] A sentence about it.
+ * @property {(row: R) => import("./dom.js").Child} cell
+ */
+
+/**
+ * @template R
+ * @typedef {object} TableOptions
+ * @property {string} label
+ * @property {Column<R>[]} columns
+ * @property {(name: string, descending: boolean) => void} [onSort]
+ * @property {(row: R) => void} [onOpen]
+ * @property {(row: R) => void} [onFocus] The keys or the pointer have come to a row.
+ * @property {(rows: R[]) => void} [onWindow]
+ * @property {(row: R) => boolean} [isSelected]
+ */
+
+/** @template R */
+export class VirtualTable {
+  /** @param {TableOptions<R>} options */
+  constructor(options) {
+    this.options = options;
+    /** @type {ArrayLike<R>} */
+    this.rows = [];
+    /** @type {{name: string, descending: boolean} | null} */
+    this.sort = null;
+    this.focused = 0;
+    this.head = h("thead");
+    this.body = h("tbody");
+    this.table = h("table", {"aria-label": options.label}, this.head, this.body);
+    this.element = h(
+      "div",
+      {class: "virtual scroll", tabindex: "0", role: "region", "aria-label": options.label},
+      this.table,
+    );
+    this.render = onceAFrame(() => this.draw());
+    this.element.addEventListener("scroll", () => this.render(), {passive: true});
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
+    new ResizeObserver(() => this.render()).observe(this.element);
+  }
+
+  /** @param {Column<R>[]} columns Show other columns. */
+  setColumns(columns) {
+    this.options.columns = columns;
+    this.drawHead();
+    this.draw();
+  }
+
+  /**
+   * Show other rows.
+   * @param {ArrayLike<R>} rows
+   * @param {{name: string, descending: boolean} | null} [sort] How they are sorted.
+   */
+  show(rows, sort = null) {
+    this.rows = rows;
+    this.sort = sort;
+    this.focused = Math.min(this.focused, Math.max(rows.length - 1, 0));
+    this.table.setAttribute("aria-rowcount", String(rows.length + 1));
+    this.drawHead();
+    this.draw();
+  }
+
+  /** Draw the rows in view anew: what they show has come. */
+  refresh() {
+    this.render();
+  }
+
+  drawHead() {
+    const headings = this.options.columns.map((column) => this.heading(column));
+    replace(this.head, h("tr", {"aria-rowindex": "1"}, headings));
+  }
+
+  /** @param {Column<R>} column */
+  heading(column) {
+    const sorted = this.sort?.name === column.name ? this.sort : null;
+    const order = sorted?.descending ? "descending" : "ascending";
+    const attributes = {
+      scope: "col",
+      class: column.numeric ? "number" : null,
+      title: column.title,
+      "aria-sort": sorted ? order : null,
+    };
+    const {onSort} = this.options;
+    if (!onSort || column.sortable === false) return h("th", attributes, column.label);
+    const arrow = sorted ? (sorted.descending ? " ▼" : " ▲") : "";
+    const click = () => onSort(column.name, sorted ? !sorted.descending : Boolean(column.numeric));
+    return h(
+      "th",
+      attributes,
+      h("button", {type: "button", class: "sort", "data-sort": column.name, on: {click}}, column.label, arrow),
+    );
+  }
+
+  draw() {
+    const {rows} = this;
+    const shown = Math.ceil((this.element.clientHeight || 10 * ROW) / ROW);
+    const first = Math.max(0, Math.floor(this.element.scrollTop / ROW) - BEYOND);
+    const last = Math.min(rows.length, first + shown + 2 * BEYOND);
+    const window = [];
+    for (let place = first; place < last; place += 1) window.push(rows[place]);
+    const active = this.body.contains(document.activeElement);
+    replace(
+      this.body,
+      spacer(first, this.options.columns.length),
+      window.map((row, rank) => this.row(row, first + rank)),
+      spacer(rows.length - last, this.options.columns.length),
+    );
+    if (active) this.body.querySelector('tr[tabindex="0"]')?.focus({preventScroll: true});
+    this.options.onWindow?.(window);
+  }
+
+  /** @param {R} row @param {number} place */
+  row(row, place) {
+    const {onOpen, onFocus, isSelected} = this.options;
+    return h(
+      "tr",
+      {
+        "aria-rowindex": String(place + 2),
+        "aria-selected": isSelected ? String(isSelected(row)) : null,
+        tabindex: place === this.focused ? "0" : "-1",
+        "data-place": String(place),
+        on: {
+          click: () => {
+            this.focused = place;
+            onFocus?.(row);
+          },
+          dblclick: () => onOpen?.(row),
+        },
+      },
+      this.options.columns.map((column) =>
+        h("td", {class: column.numeric ? "number" : null}, column.cell(row)),
+      ),
+    );
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const onRow = target === this.element || target.tagName === "TR";
+    const page = Math.max(1, Math.floor(this.element.clientHeight / ROW) - 1);
+    /** @type {Record<string, number>} */
+    const steps = {ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -1e9, End: 1e9};
+    if (!onRow || !this.rows.length) return;
+    if (event.key in steps) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.go(target === this.element ? this.focused : this.focused + steps[event.key]);
+    } else if (event.key === "Enter" && target.tagName === "TR") {
+      event.preventDefault();
+      this.options.onOpen?.(this.rows[this.focused]);
+    }
+  }
+
+  /** @param {number} place Come to a row. */
+  go(place) {
+    this.focused = Math.min(Math.max(place, 0), this.rows.length - 1);
+    const top = this.focused * ROW;
+    const {scrollTop, clientHeight} = this.element;
+    if (top < scrollTop) this.element.scrollTop = top;
+    else if (top + 2 * ROW > scrollTop + clientHeight) this.element.scrollTop = top + 2 * ROW - clientHeight;
+    this.draw();
+    this.body.querySelector('tr[tabindex="0"]')?.focus({preventScroll: true});
+    this.options.onFocus?.(this.rows[this.focused]);
+  }
+}
+
+/** @param {number} rows @param {number} columns Return the room of rows that are not drawn. */
+function spacer(rows, columns) {
+  if (rows <= 0) return null;
+  const cell = h("td", {colspan: String(columns)});
+  cell.style.height = `${rows * ROW}px`;
+  cell.style.padding = "0";
+  return h("tr", {"aria-hidden": "true", class: "spacer"}, cell);
+}

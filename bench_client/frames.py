@@ -40,6 +40,9 @@ _POLARS: Final[Mapping[Kind, str]] = MappingProxyType(
     {"whole": "Int64", "real": "Float64", "truth": "Boolean", "text": "String"}
 )
 
+_MOST_SHOWN: Final = 6
+"""Items that a Python session shows."""
+
 
 class _Tabular:
     """Something that can be laid out in columns."""
@@ -126,8 +129,18 @@ class Items(_Tabular, list[T], Generic[T]):
             return type(self)(super().__getitem__(index), self.model)
         return super().__getitem__(index)
 
+    def __repr__(self) -> str:
+        if len(self) <= _MOST_SHOWN:
+            return super().__repr__()
+        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
+        return f"[{begun}, … {len(self):,} of {self.model.__name__}]"
+
     def _columns(self, *, intermediates: bool) -> list[Column]:
         return columns_of(self.model, self, curves=intermediates)
+
+    def _repr_html_(self) -> str:
+        html: str = _notebooks().html_of_items(self.model, self)
+        return html
 
 
 class Batch(_Tabular, list[Items[T]], Generic[T]):
@@ -146,9 +159,29 @@ class Batch(_Tabular, list[Items[T]], Generic[T]):
         self.model = model
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
-        positions = [position for position, items in enumerate(self) for _ in items]
-        items = list(chain.from_iterable(self))
+        items, positions = self._rows()
         return columns_of(self.model, items, curves=intermediates, positions=positions)
+
+    def _rows(self) -> tuple[list[T], list[int]]:
+        """Return all items, and for each the place of its architecture in the batch."""
+        positions = [position for position, items in enumerate(self) for _ in items]
+        return list(chain.from_iterable(self)), positions
+
+    def _repr_html_(self) -> str:
+        items, positions = self._rows()
+        html: str = _notebooks().html_of_items(self.model, items, positions=positions)
+        return html
+
+    def __repr__(self) -> str:
+        if len(self) <= _MOST_SHOWN:
+            return super().__repr__()
+        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
+        return f"[{begun}, … {len(self):,} lists of {self.model.__name__}]"
+
+
+def _notebooks() -> Any:
+    # Not at the top: a program has no use for it.
+    return import_module("bench_client.notebooks")
 
 
 def _library(name: str) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -37,6 +38,22 @@ class WireModel(BaseModel):
     arch_columns: ClassVar[Mapping[str, str | int]] = MappingProxyType({})
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yield the fields as a representation shows them: of long lists the beginning."""
+        shortened = _notebooks().shortened
+        for name, value in super().__repr_args__():
+            yield name, shortened(value)
+
+    def _repr_html_(self) -> str:
+        """Return the fields as a table with units, as notebooks show it."""
+        html: str = _notebooks().html_of_fields(self)
+        return html
+
+
+def _notebooks() -> Any:
+    # Not at the top: it knows the models, and a program has no use for it.
+    return import_module("bench_client.notebooks")
 
 
 T = TypeVar("T", bound=BaseModel)

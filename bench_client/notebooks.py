@@ -1,0 +1,161 @@
+"""How answers show themselves: as tables in notebooks, and short in a Python session.
+
+Jupyter asks an object for `_repr_html_`. What is shown are the first rows, each figure with its
+unit, and what there is beyond them in words, so that a table of thousands never fills a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bench_client.columns import columns_of
+from bench_client.models.quantities import UNIT
+
+__all__ = ["html_of_fields", "html_of_items", "shortened"]
+
+_MOST_ROWS: Final = 20
+_MOST_COLUMNS: Final = 40
+_MOST_TEXT: Final = 120
+_NAMES: Final = frozenset({"arch", "arch_str"})
+_MOST_VALUES: Final = 8
+"""Values of a list that a Python session shows."""
+
+
+class _Shortened:
+    """Stands for a long list, and shows its beginning and its length."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self._values = values
+
+    def __repr__(self) -> str:
+        begun = ", ".join(map(repr, self._values[: _MOST_VALUES // 2]))
+        return f"[{begun}, … {len(self._values)} values]"
+
+
+def shortened(value: Any) -> Any:
+    """Return a value as a representation shows it: of a long list the beginning and the length."""
+    return _Shortened(value) if isinstance(value, list) and len(value) > _MOST_VALUES else value
+
+
+def html_of_items(
+    model: type[BaseModel], items: Sequence[Any], *, positions: Sequence[int] | None = None
+) -> str:
+    """Return items as an HTML table: names, units, the first rows, how many there are.
+
+    What all rows have in common is said once, above.
+
+    Args:
+        model: The model of the items.
+        items: The items.
+        positions: Of a batch: the place of each item's architecture.
+    """
+    if not items:
+        return f"<p>no {escape(model.__name__)}</p>"
+    first = items[:_MOST_ROWS]
+    columns = columns_of(
+        model, first, positions=None if positions is None else positions[:_MOST_ROWS]
+    )
+    units = dict(_units(model))
+    rows = max(len(column.values) for column in columns)
+    alike = {
+        column.name: column.values[0]
+        for column in columns
+        if rows > 1 and len(set(map(str, column.values))) == 1
+    }
+    # The parts of an architecture are there to count by; its name says the same, and comes last.
+    parts = {name for part in _models(model) for name in getattr(part, "arch_columns", ())}
+    told = [column for column in columns if column.name not in {*alike, *parts}]
+    told.sort(key=lambda column: column.name in _NAMES)
+    shown, hidden = told[:_MOST_COLUMNS], told[_MOST_COLUMNS:]
+    common = "; ".join(
+        f"{escape(name)} = {_cell(value)}{_of_unit(units.get(name))}"
+        for name, value in alike.items()
+        if value is not None and name not in parts
+    )
+    head = "".join(f"<th>{escape(column.name)}</th>" for column in shown)
+    below = "".join(
+        f"<td><small>{escape(units.get(column.name, ''))}</small></td>" for column in shown
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(column.values[row])}</td>" for column in shown) + "</tr>"
+        for row in range(min(rows, _MOST_ROWS))
+    )
+    notes = []
+    if len(items) > len(first) or rows > _MOST_ROWS:
+        notes.append(f"the first of {len(items):,} items")
+    if hidden:
+        notes.append(f"not shown: {', '.join(escape(column.name) for column in hidden[:10])}, …")
+    above = f"<br><small>{common}</small>" if common else ""
+    after = f"<p><small>{'; '.join(notes)}</small></p>" if notes else ""
+    return (
+        f"<div><p><b>{len(items):,} of {escape(model.__name__)}</b>{above}</p>"
+        f"<table><thead><tr>{head}</tr><tr>{below}</tr></thead><tbody>{body}</tbody></table>"
+        f"{after}</div>"
+    )
+
+
+def html_of_fields(item: BaseModel) -> str:
+    """Return one answer as an HTML table: a field a row, with its unit and what it is."""
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{_cell(value)}</td><td>{escape(_unit(field) or '')}</td>"
+        f"<td><small>{escape((field.description or '')[: 2 * _MOST_TEXT])}</small></td></tr>"
+        for name, value, field in _fields(item)
+    )
+    return f"<div><p><b>{escape(type(item).__name__)}</b></p><table>{rows}</table></div>"
+
+
+def _fields(item: BaseModel) -> Iterator[tuple[str, Any, FieldInfo]]:
+    """Yield name, value and field, those of an inner object in its place; None is left out."""
+    for name, field in type(item).model_fields.items():
+        value = getattr(item, name)
+        if isinstance(value, BaseModel):
+            yield from ((f"{name}.{inner}", *rest) for inner, *rest in _fields(value))
+        elif value is not None:
+            yield name, value, field
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield a model and the models inside, itself last."""
+    for field in model.model_fields.values():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _models(inner)
+    yield model
+
+
+def _units(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """Yield the units of the fields of a model and of the models inside."""
+    for part in _models(model):
+        for name, field in part.model_fields.items():
+            if unit := _unit(field):
+                yield name, unit
+
+
+def _unit(field: FieldInfo) -> str | None:
+    extra = field.json_schema_extra
+    unit = extra.get(UNIT) if isinstance(extra, Mapping) else None
+    return unit if isinstance(unit, str) else None
+
+
+def _of_unit(unit: str | None) -> str:
+    return "" if unit is None else f" {escape(unit)}"
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a cell: figures with six digits, of long lists the beginning."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple) and value and isinstance(value[0], BaseModel):
+        return f"{len(value):,} of {escape(type(value[0]).__name__)}"
+    if isinstance(value, list | tuple):
+        begun = ", ".join(_cell(one) for one in value[:_MOST_VALUES])
+        return begun if len(value) <= _MOST_VALUES else f"{begun}, … {len(value):,} values"
+    text = str(value)
+    return escape(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…")

@@ -20,7 +20,7 @@ help:
 
 serve: $(VENV)/.server
 	@if ! ls $(DATA)/*.db >/dev/null 2>&1; then \
-	  echo 'No database in $(DATA)/: making small synthetic ones.'; \
+	  echo 'No database in $(DATA)/: making synthetic ones.'; \
 	  $(BIN)/nbs sample $(DATA)/raw --convert $(DATA); \
 	fi
 	@exec $(BIN)/nbs serve --data $(DATA) --host $(HOST) --port $(PORT)

@@ -13,7 +13,7 @@ epoch".
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
@@ -28,6 +28,7 @@ __all__ = [
     "Curves",
     "MalformedCurvesError",
     "decode_curves",
+    "encode_alike",
     "encode_curves",
     "every_epoch",
 ]
@@ -94,6 +95,31 @@ def encode_curves(columns: Sequence[Column], num_epochs: int, *, exact: bool = F
         body += packed[-_FLOAT.itemsize :] if kind == _LAST else packed
         seen[packed] = position
     return bytes(header + body)
+
+
+def encode_alike(columns: Sequence[NDArray[np.float64] | None], num_epochs: int) -> Iterator[bytes]:
+    """Pack the curves of many runs that record the same columns, much faster than one by one.
+
+    Args:
+        columns: Each of shape (runs, `num_epochs`), finite; None where nothing is recorded. An
+            array that comes twice is stored once.
+        num_epochs: 2 to 65,535.
+    """
+    header = bytearray(_LENGTH.pack(num_epochs))
+    own: list[NDArray[np.float64]] = []
+    places: dict[int, int] = {}
+    for place, column in enumerate(columns):
+        if column is None:
+            header.append(_ABSENT)
+        elif id(column) in places:
+            header.append(_SAME_AS | places[id(column)])
+        else:
+            places[id(column)] = place
+            header.append(_FULL)
+            own.append(column)
+    if own:
+        for body in np.concatenate(own, axis=1).astype(_FLOAT):
+            yield bytes(header) + body.tobytes()
 
 
 def decode_curves(data: bytes, num_columns: int) -> tuple[int, list[list[float | None] | None]]:

@@ -11,12 +11,14 @@ from generators import hw_nas_bench, nasbench101, nasbench201, natssss, nds
 from generators.sample import hw_nas_bench as hw_nas_bench_sample
 from generators.sample import nasbench101 as nasbench101_sample
 from generators.sample import nasbench201 as nasbench201_sample
+from generators.sample import nasbench201_database
 from generators.sample import natssss as natssss_sample
 from generators.sample import nds as nds_sample
 from generators.source import Progress
 
 __all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
-__all__ += ["Generate", "GeneratePartially", "GenerateTolerantly", "WriteSample"]
+__all__ += ["WHOLE_SAMPLES"]
+__all__ += ["Generate", "GeneratePartially", "GenerateTolerantly", "WriteSample", "WriteWhole"]
 
 
 class Generate(Protocol):
@@ -49,6 +51,13 @@ class WriteSample(Protocol):
         """Return the path of the archive."""
 
 
+class WriteWhole(Protocol):
+    """Writes a made-up database of all architectures into a folder."""
+
+    def __call__(self, out: Path, *, seed: int) -> Provenance:
+        """Return the provenance of the new database."""
+
+
 GENERATORS: Final[Mapping[str, Generate]] = {
     "nasbench101": nasbench101.generate,
     "nasbench201": nasbench201.generate,
@@ -69,3 +78,7 @@ SAMPLES: Final[Mapping[str, WriteSample]] = {
     "nds": nds_sample.write_sample,
     "hw-nas-bench": hw_nas_bench_sample.write_sample,
 }
+WHOLE_SAMPLES: Final[Mapping[str, WriteWhole]] = {
+    "nasbench201": nasbench201_database.write_database,
+}
+"""Made-up databases that are written at once, where an archive of all would take too long."""

@@ -1,7 +1,7 @@
 """A made-up NAS-Bench-201 archive in the layout of the real one.
 
-The architectures and their order are real; every number is made up, though of a plausible size:
-more convolutions train better and cost more. The archive says of itself that it is synthetic, and
+The architectures and their order are real; every number is made up, though plausible: see
+`generators.sample.landscape`. The archive says of itself that it is synthetic, and
 so does every answer from a database made of it.
 """
 
@@ -15,15 +15,16 @@ from random import Random
 from typing import Any, Final
 
 from benchmark_db.nasbench201.architecture import Operations, arch_str, published_order
+from generators.sample.landscape import landscape
 from generators.sample.nats_runs import DATASETS, MadeUpNetwork, archive_meta, chosen_seeds
 
-__all__ = ["write_sample"]
+__all__ = ["NUM_CELLS", "NUM_CHANNELS", "write_sample"]
 
+NUM_CHANNELS: Final = 16
+NUM_CELLS: Final = 5
 _FILE_NAME: Final = "NAS-Bench-201-synthetic.pth"
 _BUDGETS: Final = {"less": 12, "full": 200}
 _SEEDS: Final = {12: (111, 777), 200: (777, 888, 999)}
-_GAIN: Final = {"nor_conv_3x3": 6.0, "nor_conv_1x1": 4.0, "skip_connect": 2.5, "avg_pool_3x3": 1.0}
-_COST: Final = {"nor_conv_3x3": 9.0, "nor_conv_1x1": 1.0}
 _EVERY_EPOCH: Final = 12
 """The budget at which all splits are recorded at every epoch; at the other, all but the first at
 the last one only."""
@@ -58,10 +59,16 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
 
 def _records(index: int, operations: Operations, seed: int) -> dict[str, Any]:
     rng = Random(f"{seed}/{index}")  # noqa: S311 - repeatable numbers, not secrets
+    traits = landscape(seed)
     network = MadeUpNetwork(
-        config={"channel": 16, "num_cells": 5, "arch_str": arch_str(operations)},
-        gain=sum(_GAIN.get(name, 0.0) for name in operations),
-        cost=sum(_COST.get(name, 0.0) for name in operations),
+        config={
+            "channel": NUM_CHANNELS,
+            "num_cells": NUM_CELLS,
+            "arch_str": arch_str(operations),
+        },
+        gain=dict(zip(DATASETS, traits.gain[index].tolist(), strict=True)),
+        cost=float(traits.cost[index]),
+        slowness=float(traits.slowness[index]),
     )
     return {
         name: {

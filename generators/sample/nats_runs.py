@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-__all__ = ["DATASETS", "SYNTHETIC", "MadeUpNetwork", "archive_meta", "chosen_seeds"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DATASETS", "SYNTHETIC", "MadeUpNetwork"]
+__all__ += ["archive_meta", "chosen_seeds", "epoch_seconds", "expected_accuracy", "loss_at", "size"]
+
+_Figures = TypeVar("_Figures", float, NDArray[np.float64])
 
 SYNTHETIC: Final = "every number is made up by `nbs sample`"
 
@@ -26,13 +32,15 @@ class MadeUpNetwork:
 
     Attributes:
         config: What its runs record as `arch_config`, beside the number of classes.
-        gain: How well it trains, from 0; more is better, ever less so.
+        gain: How well it trains on each data set, as `expected_accuracy` takes it.
         cost: How much it computes, from 0 to 60.
+        slowness: How much it is behind after few epochs, from 0.
     """
 
     config: Mapping[str, Any]
-    gain: float
+    gain: Mapping[str, float]
     cost: float
+    slowness: float = 0.0
 
     def run(
         self, dataset: str, seed: int, num_epochs: int, rng: Random, *, every_epoch: bool = True
@@ -47,8 +55,9 @@ class MadeUpNetwork:
             every_epoch: Whether all splits are recorded at every epoch, or all but the first at
                 the last one only.
         """
-        classes, best, epoch_seconds, splits = DATASETS[dataset]
-        final = best * (1 - 0.7 * 0.93**self.gain) * (1 - 2 / max(num_epochs, 4))
+        classes, _, _, splits = DATASETS[dataset]
+        gain = np.array([self.gain[dataset]])
+        final = float(expected_accuracy(dataset, num_epochs, gain, np.array([self.slowness]))[0])
         final += rng.uniform(-0.5, 0.5)
         last = num_epochs - 1
         accuracies: dict[str, float] = {}
@@ -58,21 +67,24 @@ class MadeUpNetwork:
             for epoch in epochs:
                 accuracy = _accuracy(final, epoch, num_epochs, rng)
                 accuracies[f"{split}@{epoch}"] = accuracy
-                losses[f"{split}@{epoch}"] = _loss(accuracy)
+                losses[f"{split}@{epoch}"] = round(loss_at(accuracy), 5)
         epochs = range(num_epochs)
         training = {epoch: _accuracy(final + 4, epoch, num_epochs, rng) for epoch in epochs}
-        seconds = epoch_seconds * (1 + self.cost / 30)
+        seconds = epoch_seconds(dataset, self.cost)
+        parameters, flops = size(self.cost)
         return {
             "name": dataset,
             "seed": f"{seed:04d}",
             "epochs": num_epochs,
             "arch_config": {**self.config, "class_num": classes},
-            "params": round(0.0733 + 0.0234 * self.cost, 6),
-            "flop": round(7.78 + 3.4 * self.cost, 5),
+            "params": round(parameters, 6),
+            "flop": round(flops, 5),
             "latency": [round(0.01 + 0.0003 * self.cost + rng.uniform(0, 1e-4), 8)],
             "train_acc1es": training,
             "train_acc5es": None,
-            "train_losses": {epoch: _loss(accuracy) for epoch, accuracy in training.items()},
+            "train_losses": {
+                epoch: round(loss_at(accuracy), 5) for epoch, accuracy in training.items()
+            },
             "train_times": dict.fromkeys(epochs, seconds),
             "eval_names": list(splits),
             "eval_acc1es": accuracies,
@@ -80,6 +92,39 @@ class MadeUpNetwork:
             "eval_times": {f"{split}@{last}": seconds / 5 for split in splits},
             "net_state_dict": None,
         }
+
+
+def expected_accuracy(
+    dataset: str, num_epochs: int, gain: NDArray[np.float64], slowness: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the final accuracies in percent that runs of some architectures vary about.
+
+    Args:
+        dataset: One of `DATASETS`.
+        num_epochs: The budget.
+        gain: How well each trains, from 0; more is better, ever less so. Below 0: not at all, so
+            that the accuracy is that of guessing.
+        slowness: How much each is behind after few epochs, from 0.
+    """
+    classes, best, _, _ = DATASETS[dataset]
+    trained = best * (1 - 0.7 * 0.93**gain) * (1 - (2 + slowness) / max(num_epochs, 4))
+    return np.where(gain < 0, 100 / classes, trained)
+
+
+def loss_at(accuracy: _Figures) -> _Figures:
+    """Return the losses that go with accuracies in percent."""
+    missed: _Figures = (1 - accuracy / 100) ** 1.5
+    return 4.6 * missed + 0.01
+
+
+def size(cost: _Figures) -> tuple[_Figures, _Figures]:
+    """Return the parameters and the multiply-adds, in millions, of what computes so much."""
+    return 0.0733 + 0.0234 * cost, 7.78 + 3.4 * cost
+
+
+def epoch_seconds(dataset: str, cost: _Figures) -> _Figures:
+    """Return the time of an epoch on a data set, in seconds."""
+    return DATASETS[dataset][2] * (1 + cost / 30)
 
 
 def archive_meta(names: Sequence[str], evaluated: int) -> dict[str, Any]:
@@ -100,9 +145,4 @@ def chosen_seeds(seeds: Sequence[int], rng: Random) -> Sequence[int]:
 
 def _accuracy(final: float, epoch: int, num_epochs: int, rng: Random) -> float:
     progress: float = ((epoch + 1) / num_epochs) ** 0.25
-    return round(min(99.99, final * progress + rng.uniform(-0.3, 0.3)), 3)
-
-
-def _loss(accuracy: float) -> float:
-    missed: float = (1 - accuracy / 100) ** 1.5
-    return round(4.6 * missed + 0.01, 5)
+    return round(min(max(0.0, final * progress + rng.uniform(-0.3, 0.3)), 99.99), 3)

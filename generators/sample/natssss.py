@@ -66,7 +66,7 @@ def _records(index: int, channels: Channels, seed: int) -> dict[str, Any]:
     name = arch_str(channels)
     network = MadeUpNetwork(
         config={"name": "infer.shape.tiny", "channels": name, "arch_str": name, "genotype": CELL},
-        gain=_GAIN * sum(widths),
+        gain=dict.fromkeys(DATASETS, _GAIN * sum(widths)),
         cost=_COST * sum(width * width for width in widths),
     )
     return {

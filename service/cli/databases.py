@@ -26,6 +26,8 @@ _RAW_FOLDER: Final = "raw"
 _BENCHMARKS: Final = "One of nasbench101, nasbench201, natssss, nds, hw-nas-bench."
 _COUNTED: Final = ("runs", "costs")
 """What a row of a database is, in the plural: the provenance counts them by one of these."""
+_FEW: Final = 50
+"""Architectures of a sample that nobody asked to be larger."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -188,7 +190,14 @@ def _conversion(
 def sample(
     directory: Annotated[Path, typer.Argument(help="Where the archives go.", file_okay=False)],
     *,
-    architectures: Annotated[int, typer.Option(min=1, max=15_625, help="How many.")] = 50,
+    architectures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=15_625,
+            help="How many of each. By default 50, and with --convert all 15,625 of NAS-Bench-201.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the made-up numbers.")] = 0,
     table: Annotated[
         list[str] | None,
@@ -203,13 +212,21 @@ def sample(
     ] = None,
 ) -> None:
     """Write small made-up archives in the raw formats, to try everything out."""
-    from generators.registry import GENERATORS, SAMPLES
+    from generators.registry import GENERATORS, SAMPLES, WHOLE_SAMPLES
 
+    few = architectures or _FEW
     if table:
-        _sample_tables(table, directory, architectures=architectures, seed=seed, convert=convert)
+        _sample_tables(table, directory, architectures=few, seed=seed, convert=convert)
         return
     for benchmark, write in SAMPLES.items():
-        path = write(directory, architectures=architectures, seed=seed)
+        if convert is not None and architectures is None and benchmark in WHOLE_SAMPLES:
+            made = WHOLE_SAMPLES[benchmark](convert, seed=seed)
+            sys.stderr.write(
+                f"{convert / benchmark}.db: made up, all {made.contents['architectures']:,} "
+                "architectures\n"
+            )
+            continue
+        path = write(directory, architectures=few, seed=seed)
         if convert is None:
             sys.stderr.write(
                 f"{path}: made up; convert it with `nbs generate {benchmark} {path}`\n"

@@ -11,7 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from benchmark_db.curves import MalformedCurvesError, decode_curves, encode_curves, every_epoch
+from benchmark_db.curves import (
+    MalformedCurvesError,
+    decode_curves,
+    encode_alike,
+    encode_curves,
+    every_epoch,
+)
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 _TINY_FLOAT32 = float(np.finfo(np.float32).tiny)
@@ -178,3 +184,14 @@ def test_shortened_curves_are_never_taken_for_whole(
 def test_a_curve_of_an_unknown_kind_is_malformed(kind: int) -> None:
     with pytest.raises(MalformedCurvesError, match=f"unknown kind {kind}"):
         decode_curves(struct.pack("<HB", 1, kind), 1)
+
+
+def test_curves_of_many_runs_are_packed_as_those_of_one() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 7, 12))
+    together = list(encode_alike([first, None, second, second], 12))
+    nothing = [None] * 12
+    assert together == [
+        encode_curves([first[run], nothing, second[run], second[run]], 12) for run in range(7)
+    ]
+    assert not list(encode_alike([None, None], 12))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import torch
 
-from generators.registry import GENERATORS, SAMPLES
+from generators.registry import WHOLE_SAMPLES
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.study import StudyFile
 
@@ -32,8 +32,7 @@ def blocks(kind: str) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a newcomer stands: `nbs sample raw --convert data` was run."""
     made = tmp_path_factory.mktemp("newcomer")
-    raw = SAMPLES["nasbench201"](made / "raw", architectures=120, seed=0)
-    GENERATORS["nasbench201"](raw, made / "data", progress=lambda *_: None)
+    WHOLE_SAMPLES["nasbench201"](made / "data", seed=0)
     return made
 
 

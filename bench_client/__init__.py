@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from bench_client.frames import Batch, Items
     from bench_client.models import (
         BenchmarkInfo,
+        Column,
+        ColumnDescription,
+        Columns,
         Correlation,
         Distribution,
         FieldDescription,
@@ -94,6 +97,9 @@ __all__ = [
     "BenchmarkInfo",
     "BenchmarkNotInstalledError",
     "BudgetExhausted",
+    "Column",
+    "ColumnDescription",
+    "Columns",
     "Correlation",
     "Distribution",
     "Evaluation",

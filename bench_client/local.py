@@ -218,6 +218,21 @@ def _families(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
     return answers.families_answer(catalog)
 
 
+def _column(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    name = str(question.benchmark)
+    return answers.column_answer(catalog, name, question.filters, **question.options)
+
+
+def _columns(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    return answers.columns_answer(catalog, str(question.benchmark), question.filters)
+
+
+def _spellings(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    numbers = list(map(int, question.options["numbers"].split(",")))
+    name = str(question.benchmark)
+    return answers.spellings_answer(catalog, name, question.filters, numbers=numbers)
+
+
 def _correlation(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     options = {name: value for name, value in question.options.items() if value is not None}
     name = str(question.benchmark)
@@ -262,6 +277,8 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "benchmarks": _benchmarks,
         "computed_stats": _computed_stats,
         "computed_stats_many": _computed_stats_many,
+        "column": _column,
+        "columns": _columns,
         "correlation": _correlation,
         "distribution": _distribution,
         "families": _families,
@@ -273,6 +290,7 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "pareto": _pareto,
         "random": _random,
         "rank": _rank,
+        "spellings": _spellings,
         "top": _top,
     }
 )

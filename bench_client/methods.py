@@ -12,6 +12,7 @@ from bench_client.written import WrittenQuestions, written
 if TYPE_CHECKING:
     from bench_client import (
         artifacts,
+        explorer,
         export,
         jobs,
         models,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
 else:
     artifacts = LateModule("bench_client.artifacts")
+    explorer = LateModule("bench_client.explorer")
     export = LateModule("bench_client.export")
     jobs = LateModule("bench_client.jobs")
     models = LateModule("bench_client.models")
@@ -111,6 +113,10 @@ class Surface(WrittenQuestions):
     distribution = Operation(lambda: oracle.distribution)
     random = Operation(lambda: oracle.random)
     neighbors = Operation(lambda: oracle.neighbors)
+
+    columns = Operation(lambda: explorer.columns)
+    column = Operation(lambda: explorer.column)
+    spellings = Operation(lambda: explorer.spellings)
 
     export = Operation(lambda: export.export)
     export_to = Operation(lambda: export.export_to)

@@ -48,6 +48,7 @@ __all__ = [
     "Nothing",
     "Operation",
     "Question",
+    "Raw",
     "Rest",
     "Steps",
     "Topic",
@@ -70,6 +71,8 @@ Topic: TypeAlias = Literal[
     "benchmarks",
     "cancel_job",
     "checkpoints",
+    "column",
+    "columns",
     "computed_stats",
     "computed_stats_many",
     "correlation",
@@ -89,6 +92,7 @@ Topic: TypeAlias = Literal[
     "random",
     "rank",
     "rest",
+    "spellings",
     "submit_evaluation",
     "submit_latency",
     "submit_model",
@@ -138,6 +142,24 @@ class Held(Question[A]):
 
     seconds: float = field(kw_only=True)
     at_once: Question[A] = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw(Question[A], ABC):
+    """A question whose answer is no JSON over HTTP; each kind says how it is read."""
+
+    @property
+    @abstractmethod
+    def media_type(self) -> str:
+        """What HTTP calls its format."""
+
+    @abstractmethod
+    def read(self, headers: Mapping[str, str], content: bytes) -> A:
+        """Return the answer.
+
+        Raises:
+            ValueError: It is another's answer, or contradicts itself.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from bench_client.connections import (
 )
 from bench_client.downloads import Download, off_the_loop, save, save_awaiting
 from bench_client.late_imports import LateModule
-from bench_client.operations import Held, Question, drive, drive_awaiting
+from bench_client.operations import Held, Question, Raw, drive, drive_awaiting
 from bench_client.responses import Limits, Outcome, Reply, read, read_reply, read_reply_awaiting
 from bench_client.routes import call_of
 from bench_client.untrusted import retry_seconds
@@ -182,6 +182,8 @@ def exchange(
     call = call_of(question)
     url = settings.url.rstrip("/") + call.target
     media = {} if call.body is None else {"Content-Type": "application/json"}
+    if isinstance(question, Raw):
+        media["Accept"] = question.media_type
     headers = {**media, **call.headers}
     request = for_long_poll(build(call.method, url, content=call.body, headers=headers), question)
     outcome = yield from _send_until_settled(request, Retries(settings.retries))

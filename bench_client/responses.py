@@ -34,7 +34,7 @@ from bench_client.errors import (
     UnsupportedQuestionError,
 )
 from bench_client.models.answers import Problem
-from bench_client.operations import Nothing, Question
+from bench_client.operations import Nothing, Question, Raw
 from bench_client.untrusted import delta_seconds, request_id, retry_seconds
 
 __all__ = [
@@ -284,6 +284,9 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         raise _status_error(question, outcome, address)
     if outcome.status_code == _NO_CONTENT and issubclass(question.answer, Nothing):
         return question.answer()
+    if isinstance(question, Raw):
+        raw: A = _read_raw(question, outcome, address)
+        return raw
     if _media_type(outcome) != "application/json":
         raise _not_ours(outcome, address)
     values = outcome.content.count(b",")
@@ -298,13 +301,37 @@ def read(question: Question[A], outcome: Outcome, address: str) -> A:
         # Errors found in JSON copy what they are about, each the whole of it; those in objects not.
         return question.answer.model_validate(_parsed(outcome, address))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
+        raise _malformed(error, outcome, address) from error
+
+
+def _read_raw(question: Raw[A], outcome: Reply, address: str) -> A:
+    """Return an answer that is no JSON.
+
+    Raises:
+        UnexpectedAnswerError: It is none, or not what was asked for.
+    """
+    if _media_type(outcome) != question.media_type:
+        raise _not_ours(outcome, address)
+    try:
+        answer: A = question.read(outcome.headers, outcome.content)
+    except ValidationError as error:
+        raise _malformed(error, outcome, address) from error
+    except ValueError as error:
         raise UnexpectedAnswerError(
-            f"{address} answered in a form that this client does not read: {place}: "
-            f"{first['msg']:.{_SAID}}; are both of the same version?",
+            f"{address} answered with what is no {question.topic}: {error!s:.{_SAID}}",
             request_id=request_id(outcome.headers),
         ) from error
+    return answer
+
+
+def _malformed(error: ValidationError, reply: Reply, address: str) -> UnexpectedAnswerError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))[:_SNIPPET] or "the answer"
+    return UnexpectedAnswerError(
+        f"{address} answered in a form that this client does not read: {place}: "
+        f"{first['msg']:.{_SAID}}; are both of the same version?",
+        request_id=request_id(reply.headers),
+    )
 
 
 def _parsed(reply: Reply, address: str) -> Any:

@@ -37,6 +37,8 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "computed_stats_many": Route("POST", "/v1/{benchmark}/computed-stats/query"),
         "intermediate_stats": Route("GET", "/v1/{benchmark}/intermediate-stats"),
         "architecture": Route("POST", "/v1/{benchmark}/architecture"),
+        "column": Route("GET", "/v1/{benchmark}/column"),
+        "columns": Route("GET", "/v1/{benchmark}/columns"),
         "correlation": Route("GET", "/v1/{benchmark}/correlation"),
         "distribution": Route("GET", "/v1/{benchmark}/distribution"),
         "export": Route("GET", "/v1/{benchmark}/export"),
@@ -61,6 +63,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),
         "rank": Route("GET", "/v1/{benchmark}/rank"),
+        "spellings": Route("GET", "/v1/{benchmark}/spellings"),
         "top": Route("GET", "/v1/{benchmark}/top"),
     }
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias, cast
 
-from benchmark_db import oracle
+from benchmark_db import columns, oracle
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidArchitectureError
@@ -27,6 +27,8 @@ __all__ = [
     "architectures_answer",
     "benchmark_answer",
     "benchmarks_answer",
+    "column_answer",
+    "columns_answer",
     "computed_stats_answer",
     "correlation_answer",
     "distribution_answer",
@@ -39,6 +41,7 @@ __all__ = [
     "provenance_mark",
     "random_answer",
     "rank_answer",
+    "spellings_answer",
     "top_answer",
 ]
 
@@ -198,6 +201,29 @@ def pareto_answer(
 def rank_answer(catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any) -> Answer:
     """Return where an architecture stands; options and errors are those of `oracle.rank`."""
     return _items(catalog[name], oracle.rank(catalog, name, filters, **options))
+
+
+def columns_answer(catalog: Catalog, name: str, filters: Mapping[str, Any]) -> Answer:
+    """Return the columns of a benchmark; errors are those of `columns.columns`."""
+    found = columns.columns(catalog, name, filters)
+    return {**found, "provenance": provenance_mark(catalog[name])}
+
+
+def column_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], *, metric: str
+) -> Answer:
+    """Return a column, its values as `data`; errors are those of `columns.column`."""
+    found = columns.column(catalog, name, filters, metric=metric)
+    mark = provenance_mark(catalog[name])
+    return {**found.described, "provenance": mark, "data": found.values.tobytes()}
+
+
+def spellings_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], *, numbers: Sequence[int]
+) -> Answer:
+    """Return how architectures are spelled; errors are those of `columns.spellings`."""
+    found = columns.spellings(catalog, name, filters, numbers=numbers)
+    return _items(catalog[name], found)
 
 
 def random_answer(benchmark: Benchmark, *, n: int = 1, seed: int = 0) -> Answer:

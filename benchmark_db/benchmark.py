@@ -7,6 +7,7 @@ and how an architecture is spelled. What all benchmarks answer alike is here, on
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -26,9 +27,11 @@ from benchmark_db.errors import (
     UnsupportedQuestionError,
     shown,
 )
+from benchmark_db.features import Feature
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
+from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.questions import (
     MAX_BATCH,
     MAX_CURVES,
@@ -79,6 +82,8 @@ class Benchmark(InstalledDataset):
     """Columns, of the configuration or of a run, by which answers can be sorted."""
     may_be_counted: tuple[str, ...] = ()
     """Statistics that follow from the configuration and are counted where its runs disagree."""
+    spelled_by: str = "arch_str"
+    """Which of an architecture's names is a text that stands for it alone."""
     kept_configs: int = 4_096
     """How many `config` objects are kept to be sent again."""
 
@@ -103,6 +108,24 @@ class Benchmark(InstalledDataset):
     def numbered_space(cls) -> OpenSpace | None:
         """Return the space of its architectures; None where they have no numbers of their own."""
         return None
+
+    def features(self) -> tuple[Feature, ...]:
+        """Return the columns that follow from its architectures alone."""
+        space = self.numbered_space()
+        return space.features() if isinstance(space, NumberedSpace) else ()
+
+    def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
+        """Return a spelling of the architectures with these numbers, as text; others are left out.
+
+        Args:
+            filters: Which part they are of, where a benchmark's numbers are those of a part.
+            numbers: Whole numbers.
+        """
+        del filters
+        recorded = self.recorded()
+        known = [number for number in dict.fromkeys(numbers) if _is_among(number, recorded)]
+        named = zip(known, self.architectures(known), strict=True)
+        return {number: str(names[self.spelled_by]) for number, names in named}
 
     def metrics(self) -> Mapping[str, Metric]:
         """Return its own metrics, those of its runs, by name."""
@@ -412,6 +435,12 @@ class Benchmark(InstalledDataset):
         selection = Selection(given, among, after, with_curves)
         query = self.source.query(self._columns, order or self._order, selection)
         return self.database.compile(query)
+
+
+def _is_among(number: int, ascending: Sequence[int]) -> bool:
+    """Tell whether a number is one of ascending ones."""
+    place = bisect_left(ascending, number)
+    return place < len(ascending) and ascending[place] == number
 
 
 def _bounded(rows: Iterator[Row], times: Callable[[Row], int]) -> Iterator[Row]:

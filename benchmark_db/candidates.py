@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -50,6 +50,10 @@ class Candidates:
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    def by_part(self) -> Iterator[tuple[Part, NDArray[np.int64]]]:
+        """Yield each part with the numbers of its candidates, ascending."""
+        yield from zip(self.parts, self._numbers, strict=True)
 
     def values(self, metric: Metric) -> NDArray[np.float64]:
         """Return a metric of every candidate: the mean over its runs, NaN where there is none.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark_db.features import Feature
+
 __all__ = ["NumberedSpace"]
 
 
@@ -19,6 +21,7 @@ class NumberedSpace:
         text: Gives the published string of a number.
         neighbors: Gives the numbers one edit away.
         equals: Gives the smallest number of those whose networks compute the same.
+        features: Gives the columns that follow from the architectures alone.
     """
 
     size: int
@@ -26,6 +29,7 @@ class NumberedSpace:
     text: Callable[[int], str]
     neighbors: Callable[[int], list[int] | None]
     equals: Callable[[int], int]
+    features: Callable[[], tuple[Feature, ...]]
 
     def names(self, number: int) -> dict[str, Any]:
         """Return string and index of an architecture."""

@@ -23,7 +23,7 @@ from service.http.admission import Shares
 from service.http.connections import Connections
 from service.http.job_service import JobService
 from service.http.job_watch import JobWatch
-from service.http.questions import ResponseCache
+from service.http.questions import PackedCache, ResponseCache
 from service.http.request_middleware import RequestCounter
 from service.http.shutdown import Shutdown, when_told_to_stop
 from service.http.streams import Exports
@@ -75,6 +75,7 @@ def lifespan_of(
         # One: while JSON is parsed nothing else runs, and two would keep all others longer.
         state.body_limiter = CapacityLimiter(1)
         state.response_cache = ResponseCache(settings.response_cache_bytes)
+        state.packed_cache = PackedCache(settings.column_cache_bytes)
         state.exports = Exports(settings)
         state.catalog = Catalog(
             settings.directory.expanduser(),

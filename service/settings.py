@@ -58,6 +58,10 @@ class Settings(SettingsWithSecretFiles):
         int,
         Field(ge=0, description="Bytes of answers that a worker keeps, to send them again."),
     ] = 8 * 2**20
+    column_cache_bytes: Annotated[
+        int,
+        Field(ge=0, description="Bytes of packed columns that a worker keeps, to send them again."),
+    ] = 16 * 2**20
     scan_threads: Annotated[
         int, Field(gt=0, description="Scans and batches that run at the same time in one worker.")
     ] = 4
@@ -267,6 +271,7 @@ LIMITS: Final = (
             "max_body",
             "cache_seconds",
             "response_cache_bytes",
+            "column_cache_bytes",
             "scan_threads",
         )
     ),

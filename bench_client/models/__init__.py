@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ProvenanceInfo,
         fields_of,
     )
+    from bench_client.models.columns import Column, ColumnDescription, Columns
     from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
     from bench_client.models.jobs import (
         Checkpoint,
@@ -114,6 +115,9 @@ __all__ = [
     "BenchmarkNetwork",
     "Checkpoint",
     "CheckpointList",
+    "Column",
+    "ColumnDescription",
+    "Columns",
     "Correlation",
     "DatasetList",
     "Device",
@@ -200,5 +204,6 @@ __getattr__ = late_names(
         "nds",
         "oracle",
         "benchmarks",
+        "columns",
     ),
 )

@@ -8,15 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 from peewee import SQL
 
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.config_columns import ConfigColumn, json_text
 from benchmark_db.curves import Curves, MalformedCurvesError
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
+from benchmark_db.features import Feature
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
+from benchmark_db.nasbench101.features import cell_features
 from benchmark_db.nasbench101.identity import NO_CELL, CellIdentities, Identity
 from benchmark_db.nasbench101.space import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
@@ -71,6 +75,7 @@ class NasBench101(Benchmark):
     # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB: enough
     # for the runs of one configuration.
     kept_configs = 64
+    spelled_by = "hash"
     # The runs of a cell are 800 bytes: what else a page holds is read for nothing.
     page_size = 4096
 
@@ -196,6 +201,20 @@ class NasBench101(Benchmark):
             _described(Identity(cell_hash, other), codes.get(cell_hash))
             for cell_hash, other in near
         ]
+
+    def features(self) -> tuple[Feature, ...]:
+        """Return the operations and edges of its cells."""
+        return self._features
+
+    @cached_property
+    def _features(self) -> tuple[Feature, ...]:
+        return cell_features(lambda: self._codes)
+
+    @cached_property
+    def _codes(self) -> NDArray[np.int64]:
+        """The codes of all cells by number."""
+        rows = self.database.rows("SELECT code FROM cell ORDER BY id")
+        return np.fromiter((code for (code,) in rows), np.int64)
 
     @cached_property
     def _recorded(self) -> Sequence[int]:

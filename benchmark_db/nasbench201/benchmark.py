@@ -11,6 +11,7 @@ import peewee
 from benchmark_db.curves import Curve
 from benchmark_db.items import Item
 from benchmark_db.nasbench201 import architecture as space
+from benchmark_db.nasbench201.features import architecture_features
 from benchmark_db.nats_bench.benchmark import NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_topology
 from benchmark_db.nats_bench.tables import (
@@ -100,6 +101,7 @@ class NasBench201(NatsBenchmark):
             text=lambda index: space.arch_str(space.operations_at(index)),
             neighbors=space.neighbor_indices,
             equals=lambda index: space.isomorphism_classes()[index],
+            features=architecture_features,
         )
 
     def config(self, *columns: Any) -> Item:

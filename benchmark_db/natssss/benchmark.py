@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 import peewee
 
 from benchmark_db.curves import Curve
+from benchmark_db.features import MARK, Feature, product_features
 from benchmark_db.items import Item
 from benchmark_db.nats_bench.benchmark import NatsBenchmark, filters_by, runs_in
 from benchmark_db.nats_bench.network_size import Size, size_of_widths
@@ -22,6 +25,7 @@ from benchmark_db.nats_bench.tables import (
 from benchmark_db.natssss import architecture as space
 from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec import Product
 from benchmark_spec.published import NATSSSS
 
 __all__ = [
@@ -77,6 +81,7 @@ class NatsSss(NatsBenchmark):
             text=lambda index: space.arch_str(space.channels_at(index)),
             neighbors=space.neighbor_indices,
             equals=lambda index: index,
+            features=_features,
         )
 
     def config(self, *columns: Any) -> Item:
@@ -107,6 +112,22 @@ class NatsSss(NatsBenchmark):
             InvalidArchitectureError: The spelling is malformed or outside the space.
         """
         return self.architectures(space.neighbor_indices(space.parse(arch)))
+
+
+@cache
+def _features() -> tuple[Feature, ...]:
+    """Return the channels of each layer, counted from 1."""
+    counts = [str(channels) for channels in space.CHANNELS]
+    return tuple(
+        replace(
+            feature,
+            name=f"{MARK}op.{layer}",
+            description=f"The channels of layer {layer}.",
+        )
+        for layer, feature in enumerate(
+            product_features(Product(length=space.NUM_LAYERS, choices=tuple(counts))), 1
+        )
+    )
 
 
 def _spellings(index: int) -> Item:

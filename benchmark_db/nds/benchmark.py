@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from benchmark_db.aggregates import Part
@@ -21,7 +22,9 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
     shown,
 )
+from benchmark_db.features import Feature
 from benchmark_db.items import Item, Row
+from benchmark_db.nds.features import network_features
 from benchmark_db.nds.specification import (
     architecture_key,
     expanded_cell,
@@ -231,6 +234,25 @@ class Nds(Benchmark):
             for number, model_spec, genotype in rows
         }
         return [found[number] for number in numbers]
+
+    def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
+        """Return what was trained, by number, as the JSON of both specifications.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed, or there is no such space.
+        """
+        wanted, found = list(dict.fromkeys(numbers)), {}
+        for part in self.parts(filters):
+            among = np.isin(wanted, self.aggregates.numbers(part))
+            known = [each for each, is_there in zip(wanted, among, strict=True) if is_there]
+            for each, config in self.configs_of(part, known).items() if known else ():
+                spec = {name: config[name] for name in ("model_spec", "cell_spec")}
+                found[each] = orjson.dumps(spec).decode()
+        return found
+
+    def features(self) -> tuple[Feature, ...]:
+        """Return family, proposer and generator of its networks, their depth and width."""
+        return network_features(self.database, self.part_named)
 
     @cached_property
     def _recorded(self) -> Sequence[int]:

@@ -17,8 +17,10 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
     shown,
 )
+from benchmark_db.features import Feature, product_features
 from benchmark_db.items import Item, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
+from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.questions import Filter, Page, checked_batch, choice, integer, one_of
 from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
@@ -92,6 +94,12 @@ class Tabular(Benchmark):
         for axis, values, code in zip(self.parts_by, self._values, codes, strict=True):
             names[axis] = values[code]
         return names
+
+    def features(self) -> tuple[Feature, ...]:
+        """Return the columns that follow from its architectures alone; of a list, none do."""
+        if isinstance(self.arch_space, Product):
+            return product_features(self.arch_space)
+        return self.arch_space.features() if isinstance(self.arch_space, NumberedSpace) else ()
 
     def joined_metrics(self) -> Mapping[str, Metric]:
         """Return its statistics as metrics of the benchmark whose architectures it measures."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
 
+import anyio
 import anyio.to_thread
 import orjson
 from anyio import CapacityLimiter
@@ -28,9 +29,11 @@ from pydantic_core import ErrorDetails
 
 from benchmark_db.answers import Answer
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.catalog import Catalog
 from benchmark_db.installed_dataset import InstalledDataset
 
 __all__ = [
+    "PackedCache",
     "QueryParameters",
     "ResponseCache",
     "answer_cached",
@@ -41,6 +44,8 @@ __all__ = [
     "install_not_modified_handler",
     "installed",
     "read_query",
+    "scanned",
+    "source_digests",
 ]
 
 _JSON_PUNCTUATION: Final = tuple(
@@ -88,6 +93,14 @@ def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, 
         meant = f"; is it {', '.join(near)}?" if near else ""
         first["msg"] = f"unknown parameter{meant}"
     return [first, *others]
+
+
+def source_digests(request: Request, name: str) -> list[str]:
+    """Return the digests of all that an answer about a benchmark may rest on, costs included."""
+    catalog: Catalog = request.app.state.catalog
+    installed = catalog.installed
+    sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
+    return [installed[source].provenance.content_digest for source in sorted(sources)]
 
 
 def installed(request: Request, name: str) -> Benchmark:
@@ -215,6 +228,42 @@ class ResponseCache:
             self._taken -= len(oldest)
 
 
+class PackedCache:
+    """Bodies that take long to make, by entity tag; each is made once, however many wait for it.
+
+    Belongs to one event loop.
+
+    Args:
+        room: How many bytes are kept; 0 keeps none.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._kept = ResponseCache(room)
+        self._making: dict[str, anyio.Lock] = {}
+
+    async def get_or_make(self, tag: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Return the body with a tag, made now unless it is kept.
+
+        Args:
+            tag: A digest of all that the body depends on.
+            make: Makes it; its errors are raised here.
+        """
+        kept = self._kept.get(tag)
+        if kept is not None:
+            return kept
+        lock = self._making.setdefault(tag, anyio.Lock())
+        try:
+            async with lock:
+                made = self._kept.get(tag)
+                if made is None:
+                    made = await make()
+                    self._kept.keep(tag, made)
+                return made
+        finally:
+            if not lock.locked():
+                self._making.pop(tag, None)
+
+
 _JSON: Final = "application/json"
 _ETAG_BYTES: Final = 12
 _VERSION: Final = version("nas-bench-service")
@@ -245,20 +294,29 @@ async def answer_scan(
     kept: ResponseCache = request.app.state.response_cache
     tag = None if headers is None else headers["ETag"]
     content = None if tag is None else kept.get(tag)
-    if content is not None:
-        return Response(content, headers=headers, media_type=_JSON)
+    if content is None:
+        content = await scanned(request, installed, lambda: orjson.dumps(compute()))
+        if tag is not None:
+            kept.keep(tag, content)
+    return Response(content, headers=headers, media_type=_JSON)
+
+
+async def scanned(
+    request: Request, installed: InstalledDataset, compute: Callable[[], bytes]
+) -> bytes:
+    """Compute the body of an answer in a thread of those for scans, within the time budget.
+
+    Raises:
+        TimeBudgetExceededError: It took too long.
+    """
     limiter: CapacityLimiter = request.app.state.scan_limiter
     seconds: float = request.app.state.settings.time_budget
 
     def bounded() -> bytes:
         with installed.database.time_budget(seconds):
-            answer = compute()
-        return orjson.dumps(answer)
+            return compute()
 
-    content = await anyio.to_thread.run_sync(bounded, limiter=limiter)
-    if tag is not None:
-        kept.keep(tag, content)
-    return Response(content, headers=headers, media_type=_JSON)
+    return await anyio.to_thread.run_sync(bounded, limiter=limiter)
 
 
 async def answer_cached(

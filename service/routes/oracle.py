@@ -28,13 +28,20 @@ from benchmark_db.answers import (
     rank_answer,
     top_answer,
 )
-from benchmark_db.catalog import Catalog
 from benchmark_db.correlation import MAX_RESAMPLES, MAX_TOP
 from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.metrics import BOUND_SIDES, Metric
 from benchmark_db.questions import MAX_LIMIT
 from service.http.openapi import READ_PROBLEMS
-from service.http.questions import answer_scan, cache_headers, described, installed, read_query
+from service.http.questions import (
+    answer_scan,
+    cache_headers,
+    described,
+    installed,
+    read_query,
+    source_digests,
+)
+from service.routes.columns import ColumnRoutes
 
 __all__ = ["OracleRoutes"]
 
@@ -74,6 +81,9 @@ class OracleRoutes:
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
         config: Any = self.config
+        ColumnRoutes(
+            name=self.name, filters=self.filters, required=self._required(), metric=self._column()
+        ).add_to(router)
         self._add(router, "top", self._top(), Found[Ranked[config]], top_answer)
         self._add(router, "pareto", self._pareto(), Found[TradeOff[config]], pareto_answer)
         self._add(router, "rank", self._rank(), Found[Standing[config]], rank_answer)
@@ -134,6 +144,12 @@ class OracleRoutes:
         extra: dict[str, Any] = {"enum": list(names)}
         return Annotated[str, Field(description=said, examples=[known], json_schema_extra=extra)]
 
+    def _column(self) -> Any:
+        # Not an enumeration: `columns` has the features, too.
+        told = "A metric, or a feature such as `@number`; `columns` lists them."
+        examples = [next(iter(self.metrics)), "@number"]
+        return Annotated[str, Field(max_length=500, description=told, examples=examples)]
+
     def _question(self, kind: str, *, bounded: bool = False, **fields: Any) -> type[BaseModel]:
         bounds = _bounds(self.metrics.values()) if bounded else {}
         return create_model(
@@ -165,7 +181,7 @@ class OracleRoutes:
             filters = question.model_dump(exclude=set(options), exclude_none=True)
             catalog = request.app.state.catalog
             compute = partial(answer, catalog, self.name, filters, **given)
-            headers = cache_headers(request, *_digests(request, self.name))
+            headers = cache_headers(request, *source_digests(request, self.name))
             return await answer_scan(request, benchmark, compute, headers)
 
         router.get(
@@ -210,11 +226,3 @@ def _bounds(metrics: Any) -> dict[str, Any]:
 
 def _said(side: str, metric: Metric) -> str:
     return f"{_SIDES[side]} {metric.name}, in {metric.unit}; included."
-
-
-def _digests(request: Request, name: str) -> list[str]:
-    """Return the digests of all that an answer may rest on, costs on devices included."""
-    catalog: Catalog = request.app.state.catalog
-    installed = catalog.installed
-    sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
-    return [installed[source].provenance.content_digest for source in sorted(sources)]

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
+import math
 import random
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -100,6 +103,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
     part, arch = part_of(row, spec), arch_of(row)
     recorded = [stat.name for stat in spec.stats if getattr(row, stat.name, None) is not None]
     x, y = recorded[0], recorded[-1]
+    number = 0 if name == "hw-nas-bench" else local.column(name, "@number", **part).values[0]
     return {
         "info": lambda b: b.benchmark(name),
         "query": lambda b: b.query(name, arch),
@@ -111,11 +115,32 @@ def questions_about(name: str, local: BenchClient) -> Questions:
         "rank": lambda b: b.rank(name, arch, metric=x, **part),
         "distribution": lambda b: b.distribution(name, metric=x, points=5, **part),
         "correlation": lambda b: b.correlation(name, x=x, y=y, resamples=5, **part),
+        "columns": lambda b: b.columns(name, **part),
+        "columns of no part": lambda b: b.columns(name),
+        "column": lambda b: b.column(name, x, **part),
+        "numbers": lambda b: b.column(name, "@number", **part),
+        "spellings": lambda b: b.spellings(name, [number, number], **part),
+        "unknown column": lambda b: b.column(name, "@beauty", **part),
         "random": lambda b: b.random(name, n=5, seed=3),
         "neighbors": lambda b: b.neighbors(name, arch),
         "malformed": lambda b: b.query_many(name, ["no architecture"]),
         "unknown": lambda b: b.top(name, metric="beauty", **part),
     }
+
+
+def spelled(text: str) -> Any:
+    """Return a spelling of a column as `arch_of` gives that of a row."""
+    if not text.startswith("{"):
+        return text
+    spec = json.loads(text)
+    return [spec["model_spec"], spec["cell_spec"]]
+
+
+def sent(pair: tuple[Any, float | None]) -> tuple[Any, float | None]:
+    """Return an architecture and its figure as a float of 32 bits."""
+    arch, value = pair
+    known = value is not None and not math.isnan(value)
+    return arch, struct.unpack("f", struct.pack("f", value))[0] if known else None
 
 
 def plain(answer: Any) -> Any:
@@ -154,7 +179,7 @@ class TestEveryBenchmark:
             questions = {topic: questions[topic] for topic in ("info", "query")}
         answers = {topic: outcome(lambda q=q: q(local)) for topic, q in questions.items()}
         refused = {topic for topic, answer in answers.items() if isinstance(answer, type)}
-        wanted = REFUSED.get(name, set()) | {"malformed", "unknown"}
+        wanted = REFUSED.get(name, set()) | {"malformed", "unknown", "unknown column"}
         assert refused == wanted & questions.keys()
         with BenchClient(url) as client:
             over_http = {topic: outcome(lambda q=q: q(client)) for topic, q in questions.items()}
@@ -179,6 +204,31 @@ class TestEveryBenchmark:
             assert [float(row[stat]) if row[stat] else None for row in exported] == [
                 getattr(row, stat) for row in answered
             ]
+
+    def test_its_columns_hold_what_is_answered(self, name: str, local: BenchClient) -> None:
+        if name == "hw-nas-bench":
+            columns = local.columns("nasbench201", dataset="cifar10", num_epochs=200).items
+            assert {stat.name for stat in SPECS[name].stats} <= {one.name for one in columns}
+            return
+        spec, part = SPECS[name], part_of(rows_of(local, name)[0], SPECS[name])
+        numbers = local.column(name, "@number", **part).values.tolist()
+        archs = [spelled(text) for text in local.spellings(name, numbers, **part)]
+        means = local.query(name, reduction="mean", **part)
+        described = {column.name: column for column in local.columns(name, **part).items}
+        for stat in (stat.name for stat in spec.stats):
+            column = local.column(name, stat, **part)
+            right = [(arch_of(row), getattr(row, stat)) for row in means]
+            found = list(zip(archs, column.values.tolist(), strict=True))
+            assert sorted(map(sent, found), key=repr) == sorted(map(sent, right), key=repr)
+            said = described[stat]
+            given = [value for _, value in right if value is not None]
+            assert said.missing == len(right) - len(given)
+            assert (said.smallest, said.largest) == (
+                min(given, default=None),
+                max(given, default=None),
+            )
+            assert said.distinct == len({sent((None, value)) for value in given})
+            assert said.type == column.type == "float32"
 
     def test_its_database_passes_every_check(self, name: str, folder: Path) -> None:
         assert verify_database(folder / f"{name}.db").benchmark == name

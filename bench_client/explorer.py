@@ -1,0 +1,155 @@
+"""Whole columns of a benchmark at once, for pictures and for analyses of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench_client.arguments import plain, whole
+from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
+from bench_client.models.answers import FieldError
+from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
+from bench_client.models.oracle import Found
+from bench_client.operations import Question, Raw, Steps, ask
+
+__all__ = ["COLUMN_HEADER", "column", "columns", "spellings"]
+
+COLUMN_HEADER: Final = "X-Column"
+"""Header of a column over HTTP that says what its bytes are, as JSON."""
+
+_AT_A_TIME: Final = 500
+"""Architectures that are spelled in one answer: their numbers fit into an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnQuestion(Raw[Column]):
+    @property
+    def media_type(self) -> str:
+        return "application/octet-stream"
+
+    def read(self, headers: Mapping[str, str], content: bytes) -> Column:
+        said = ColumnHeader.model_validate_json(headers.get(COLUMN_HEADER, ""))
+        if said.metric != self.options["metric"]:
+            raise ValueError(f"it is of {said.metric!r:.80}")
+        fields = {name: getattr(said, name) for name in ColumnHeader.model_fields}
+        return Column(**fields, data=content)
+
+
+def columns(
+    benchmark: str, *, dataset: str | None = None, num_epochs: int | None = None, **more: Any
+) -> Steps[Columns]:
+    """Return which columns a benchmark has: metrics, and what follows from architectures.
+
+    Args:
+        benchmark: Name of the benchmark.
+        dataset: The data set, where the benchmark has several.
+        num_epochs: The training budget, where the benchmark has several.
+        more: Other axes that tell its parts apart; for `nds` also `model_family`, `proposer` and
+            `generator`.
+
+    Returns:
+        The columns, and the parts that are recorded. Where the part is named whose figures are
+        compared, each column has how many values are missing, the smallest, the largest, and how
+        many differ; otherwise these are None.
+
+    Raises:
+        InvalidRequestError: An argument is malformed or unknown, or nothing is recorded there.
+        BenchmarkNotInstalledError: The benchmark is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    return (yield from ask(Question("columns", Columns, benchmark, filters)))
+
+
+def column(
+    benchmark: str,
+    metric: str,
+    *,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    **more: Any,
+) -> Steps[Column]:
+    """Return a metric of every architecture at once, or a feature such as `@op.0_1`.
+
+    Columns of one part are aligned: the n-th value of each is of the architecture whose number is
+    the n-th of the column `@number`.
+
+        flops = bench.column("nasbench201", "flops", dataset="cifar10", num_epochs=200).to_numpy()
+
+    Args:
+        benchmark: Name of the benchmark.
+        metric: Name of a column; `columns` lists them.
+        dataset: As for `columns`.
+        num_epochs: As for `columns`.
+        more: As for `columns`.
+
+    Returns:
+        The values, those of metrics as 32-bit floats: means over the runs, NaN where none is
+        recorded.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    question = _ColumnQuestion("column", Column, benchmark, filters, {"metric": metric})
+    return (yield from ask(question))
+
+
+def spellings(
+    benchmark: str,
+    numbers: Iterable[int],
+    *,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    **more: Any,
+) -> Steps[list[str]]:
+    """Return a text for each of some architectures that every question takes for it.
+
+    Args:
+        benchmark: Name of the benchmark.
+        numbers: Their numbers, as the column `@number` has them.
+        dataset: As for `columns`; it may be left out but for `nds`, where it makes the search for
+            a number shorter.
+        num_epochs: Likewise.
+        more: Likewise.
+
+    Raises:
+        InvalidRequestError: No architecture has one of the numbers.
+        BenchmarkNotInstalledError: The benchmark is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    asked = [str(_number(number)) for number in numbers]
+    found: list[str] = []
+    for start in range(0, len(asked), _AT_A_TIME):
+        some = asked[start : start + _AT_A_TIME]
+        options = {"numbers": ",".join(some)}
+        answer = Found[SpelledArchitecture]
+        spelled = yield from ask(Question("spellings", answer, benchmark, filters, options))
+        if [str(item.number) for item in spelled.items] != some:
+            raise UnexpectedAnswerError("the spellings are not those of the numbers asked for")
+        for item in spelled.items:
+            if item.arch is None:
+                raise _refused(f"no architecture has the number {item.number}")
+            found.append(item.arch)
+    return found
+
+
+def _number(value: Any) -> int:
+    number = whole("numbers", value)
+    if number is None or number < 0:
+        raise _refused(f"{value!r:.80} is not the number of an architecture")
+    return number
+
+
+def _refused(message: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"numbers: {message}", errors=[FieldError(loc=["numbers"], msg=message)]
+    )
+
+
+def _filters(
+    dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
+    return {**named, **{name: plain(value) for name, value in more.items()}}

@@ -1,0 +1,218 @@
+"""The routes of whole columns: which there are, their values, and how candidates are spelled."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from bench_client.explorer import COLUMN_HEADER
+from bench_client.models import Found
+from bench_client.models.columns import Columns, SpelledArchitecture
+from benchmark_db.answers import Answer, column_answer, columns_answer, spellings_answer
+from benchmark_db.columns import MAX_NUMBERS
+from benchmark_db.errors import InvalidQuestionError, shown
+from service.http.openapi import READ_PROBLEMS
+from service.http.questions import (
+    PackedCache,
+    answer_scan,
+    cache_headers,
+    described,
+    installed,
+    read_query,
+    scanned,
+    source_digests,
+)
+
+__all__ = ["ColumnRoutes", "answer_bytes"]
+
+_OCTETS: Final = "application/octet-stream"
+_LEVEL: Final = 4
+"""Of gzip: a column of 423,624 takes 60 ms, and the best level twice as long for 4 % less."""
+_LONGEST_NUMBERS: Final = 11 * MAX_NUMBERS
+_MOST_NUMBER: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRoutes:
+    """The routes of the columns of a benchmark.
+
+    Attributes:
+        name: The benchmark.
+        filters: A model of the fields that say which part of the benchmark is meant.
+        required: Those of them without which the part is not known.
+        metric: The annotation of the parameter that names a column.
+    """
+
+    name: str
+    filters: type[BaseModel]
+    required: Sequence[str]
+    metric: Any
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the routes to the benchmark's router."""
+        self._add_columns(router)
+        self._add_column(router)
+        self._add_spellings(router)
+
+    def _add_columns(self, router: APIRouter) -> None:
+        name, question_model = self.name, self._question("Columns")
+
+        async def columns(request: Request) -> Response:
+            """Return the columns that there are: metrics, and what follows from architectures.
+
+            Where the part is named whose figures are compared, each column says how many values
+            are missing, the smallest, the largest, and how many differ; otherwise these are null.
+            """
+            filters = read_query(request, question_model).model_dump(exclude_none=True)
+            compute = partial(columns_answer, request.app.state.catalog, name, filters)
+            headers = cache_headers(request, *source_digests(request, name))
+            return await answer_scan(request, installed(request, name), compute, headers)
+
+        self._get(router, "columns", question_model, Columns)(columns)
+
+    def _add_column(self, router: APIRouter) -> None:
+        name = self.name
+        question_model = self._question("Column", metric=(self.metric, ...))
+
+        async def column(request: Request) -> Response:
+            """Return the values of one column, one after the other, little-endian.
+
+            They are in ascending order of the candidates' numbers, those of a metric 32-bit floats:
+            means over runs, NaN where nothing is recorded. The header `X-Column` says as JSON of
+            which type and how many they are, their unit, and where they come from.
+            """
+            question = read_query(request, question_model)
+            filters = question.model_dump(exclude={"metric"}, exclude_none=True)
+            asked = getattr(question, "metric")  # noqa: B009 - of a model that is made
+            catalog = request.app.state.catalog
+            compute = partial(column_answer, catalog, name, filters, metric=asked)
+            return await answer_bytes(request, name, compute, COLUMN_HEADER)
+
+        router.get(
+            "/column",
+            operation_id=self._operation("column"),
+            response_class=Response,
+            responses={
+                200: {
+                    "description": "The values.",
+                    "content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}},
+                    "headers": {
+                        COLUMN_HEADER: {
+                            "description": "JSON: `metric`, `type` (`float32`, `int32` or `uint8`),"
+                            " `rows`, `unit`, `better`, `part` and `provenance`.",
+                            "required": True,
+                            "schema": {"type": "string"},
+                        }
+                    },
+                },
+                **READ_PROBLEMS,
+            },
+            openapi_extra=described(question_model, required=self.required),
+        )(column)
+
+    def _add_spellings(self, router: APIRouter) -> None:
+        name = self.name
+        numbers = Field(
+            max_length=_LONGEST_NUMBERS,
+            description=f"Numbers, at most {MAX_NUMBERS}, with commas between them, as the column "
+            "`@number` has them.",
+            examples=["0,1,2"],
+        )
+        question_model = self._question("Spellings", numbers=(Annotated[str, numbers], ...))
+
+        async def spellings(request: Request) -> Response:
+            """Return how the architectures with some numbers are spelled, in the order asked."""
+            question = read_query(request, question_model)
+            filters = question.model_dump(exclude={"numbers"}, exclude_none=True)
+            asked = _numbers(getattr(question, "numbers"))  # noqa: B009 - as above
+            compute = partial(
+                spellings_answer, request.app.state.catalog, name, filters, numbers=asked
+            )
+            headers = cache_headers(request, *source_digests(request, name))
+            return await answer_scan(request, installed(request, name), compute, headers)
+
+        answer = Found[SpelledArchitecture]
+        self._get(router, "spellings", question_model, answer)(spellings)
+
+    def _get(
+        self, router: APIRouter, topic: str, question_model: type[BaseModel], answer: Any
+    ) -> Callable[..., Any]:
+        return router.get(
+            f"/{topic}",
+            operation_id=self._operation(topic),
+            response_model=answer,
+            responses=READ_PROBLEMS,
+            openapi_extra=described(question_model),
+        )
+
+    def _operation(self, topic: str) -> str:
+        return f"{self.name.replace('-', '_')}_{topic}"
+
+    def _question(self, kind: str, **fields: Any) -> type[BaseModel]:
+        title = self.name.title().replace("-", "")
+        base = (self.filters, _Question)
+        return create_model(f"{title}{kind}Question", __base__=base, **fields)
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+async def answer_bytes(
+    request: Request, name: str, compute: Callable[[], Answer], header: str
+) -> Response:
+    """Send an answer whose `data` is bytes; the header says all else of it, as JSON.
+
+    It is packed once, if the caller takes it so, and kept under its entity tag.
+
+    Args:
+        request: The question.
+        name: The benchmark that is asked.
+        compute: Finds the answer.
+        header: Name of the header.
+
+    Raises:
+        TimeBudgetExceededError: It took too long.
+    """
+    headers = cache_headers(request, *source_digests(request, name))
+    packed = b"gzip" in request.scope["headers_by_name"].get(b"accept-encoding", b"")
+    cache: PackedCache = request.app.state.packed_cache
+
+    def made() -> bytes:
+        answer = compute()
+        data = answer.pop("data")
+        # Of ASCII: a header has no other characters. One line, so that the data begins behind it.
+        said = json.dumps(answer, separators=(",", ":")).encode()
+        return said + b"\n" + (gzip.compress(data, _LEVEL, mtime=0) if packed else data)
+
+    tag = f"{headers['ETag']}{'packed' if packed else ''}"
+    content = await cache.get_or_make(tag, lambda: scanned(request, installed(request, name), made))
+    said, _, body = content.partition(b"\n")
+    headers[header] = said.decode()
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers, media_type=_OCTETS)
+
+
+def _numbers(text: str) -> list[int]:
+    """Return the numbers of a list with commas.
+
+    Raises:
+        InvalidQuestionError: They are none, or too many.
+    """
+    parts = text.split(",")
+    if len(parts) > MAX_NUMBERS:
+        message = f"{len(parts)} numbers; 1 to {MAX_NUMBERS} in one answer"
+        raise InvalidQuestionError("numbers", message)
+    for part in parts:
+        if not (part.isascii() and part.isdecimal()) or int(part[:20]) > _MOST_NUMBER:
+            raise InvalidQuestionError("numbers", f"{shown(part)} is not the number of a candidate")
+    return [int(part) for part in parts]

@@ -127,6 +127,23 @@ class Benchmark(InstalledDataset):
         named = zip(known, self.architectures(known), strict=True)
         return {number: str(names[self.spelled_by]) for number, names in named}
 
+    @classmethod
+    def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
+        """Return an architecture in the spelling by which networks are built: its string.
+
+        Args:
+            arch: In any spelling, as JSON has it.
+            opened: Gives the benchmark's database, where a spelling needs that.
+
+        Raises:
+            InvalidArchitectureError: It is malformed, outside the space or not known.
+        """
+        del opened
+        space = cls.numbered_space()
+        if space is None:
+            raise NotImplementedError
+        return space.names(space.number(arch))["arch_str"]
+
     def metrics(self) -> Mapping[str, Metric]:
         """Return its own metrics, those of its runs, by name."""
         return metrics_of_spec(self.spec)

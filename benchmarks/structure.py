@@ -79,7 +79,7 @@ def starts(data: Path) -> list[tuple[str, str, str]]:
     )
     helped = ratio((*NBS, "--help"), libraries)
     with service(data) as server:
-        ask = (*NBS, "query", "nb201", "0", "--url", f"http://127.0.0.1:{server.port}")
+        ask = (*NBS, "query", "nasbench201", "0", "--url", f"http://127.0.0.1:{server.port}")
         asked = ratio(ask, libraries)
     return [
         (what, f"{found:.2f} ({seconds:.2f} s)", f"{reach} at most")

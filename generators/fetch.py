@@ -17,11 +17,11 @@ from typing import Any, Final, Literal
 import httpx
 
 from benchmark_spec.declaration import read_declaration, shipped_declarations
+from benchmark_spec.published import PUBLISHED
 from generators.source import Progress, silent
 from missing_extra import MissingExtraError, needs
 
 __all__ = [
-    "RAW_FILES",
     "FetchError",
     "Fetched",
     "RawFile",
@@ -46,49 +46,11 @@ class RawFile:
     sha256: str | None = None
 
 
-_NASBENCH101: Final = "https://github.com/google-research/nasbench"
-_NASBENCH201: Final = "https://github.com/D-X-Y/NAS-Bench-201#preparation-and-download"
-_NATS_BENCH: Final = "https://github.com/D-X-Y/NATS-Bench#preparation-and-download"
-
-RAW_FILES: Final[Mapping[str, tuple[RawFile, ...]]] = {
-    "nasbench101": (
-        RawFile(
-            name="nasbench_full.tfrecord",
-            url="https://storage.googleapis.com/nasbench/nasbench_full.tfrecord",
-            page=_NASBENCH101,
-        ),
-        RawFile(
-            name="nasbench_only108.tfrecord",
-            url="https://storage.googleapis.com/nasbench/nasbench_only108.tfrecord",
-            page=_NASBENCH101,
-        ),
-    ),
-    "nasbench201": (
-        RawFile(name="NAS-Bench-201-v1_1-096897.pth", page=_NASBENCH201),
-        RawFile(name="NAS-Bench-201-v1_0-e61699.pth", page=_NASBENCH201),
-        RawFile(name="NATS-tss-v1_0-3ffb9-simple.tar", page=_NATS_BENCH),
-        RawFile(name="NATS-tss-v1_0-3ffb9.pickle.pbz2", page=_NATS_BENCH),
-    ),
-    "natssss": (
-        RawFile(name="NATS-sss-v1_0-50262-simple.tar", page=_NATS_BENCH),
-        RawFile(name="NATS-sss-v1_0-50262.pickle.pbz2", page=_NATS_BENCH),
-    ),
-    "nds": (
-        RawFile(
-            name="data.zip",
-            url="https://dl.fbaipublicfiles.com/nds/data.zip",
-            page="https://github.com/facebookresearch/nds",
-        ),
-    ),
-    "hw-nas-bench": (
-        RawFile(
-            name="HW-NAS-Bench-v1_0.pickle",
-            page="https://github.com/RICE-EIC/HW-NAS-Bench",
-        ),
-    ),
+_FOLDERS: Final[Mapping[str, str]] = {
+    "nasbench101": "https://storage.googleapis.com/nasbench",
+    "nds": "https://dl.fbaipublicfiles.com/nds",
 }
-"""The files of each benchmark, the usual one first."""
-
+"""Addresses of the folders of benchmarks whose files a program can fetch."""
 
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 """Seconds of silence."""
@@ -185,7 +147,7 @@ def _pooch() -> Any:
 
 
 def _chosen(benchmark: str, name: str | None) -> RawFile:
-    files = RAW_FILES[benchmark] if benchmark in RAW_FILES else _declared(benchmark)
+    files = _files(benchmark)
     if name is None:
         return files[0]
     for file in files:
@@ -195,11 +157,18 @@ def _chosen(benchmark: str, name: str | None) -> RawFile:
     raise FetchError(f"{benchmark} has no file {name!r:.80}; known are {known}")
 
 
-def _declared(table: str) -> list[RawFile]:
-    """Return the files of a declared table that comes with the program."""
-    spec = read_declaration(shipped_declarations()[table]).spec
+def _files(benchmark: str) -> list[RawFile]:
+    """Return the files of a benchmark, or of a declared table that comes with the program."""
+    spec = PUBLISHED.get(benchmark) or read_declaration(shipped_declarations()[benchmark]).spec
+    folder = _FOLDERS.get(benchmark)
     return [
-        RawFile(name=file.name, page=spec.homepage, sha256=file.sha256) for file in spec.raw_files
+        RawFile(
+            name=file.name,
+            url=None if folder is None else f"{folder}/{file.name}",
+            page=spec.homepage,
+            sha256=file.sha256,
+        )
+        for file in spec.raw_files
     ]
 
 

@@ -1,19 +1,20 @@
-"""Registry of the generators and of the writers of samples, by the name of their benchmark."""
+"""Registry of the generators and of the writers of samples, by the name of their benchmark.
+
+A benchmark NAME has a module of this package with `generate` and one of `sample` with
+`write_sample`, both called as it is, hyphens as underscores.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from benchmark_db.provenance import Provenance
-from generators import hw_nas_bench, nasbench101, nasbench201, natssss, nds
-from generators.sample import hw_nas_bench as hw_nas_bench_sample
-from generators.sample import nasbench101 as nasbench101_sample
-from generators.sample import nasbench201 as nasbench201_sample
+from benchmark_db.registry import INSTALLABLE
 from generators.sample import nasbench201_database
-from generators.sample import natssss as natssss_sample
-from generators.sample import nds as nds_sample
 from generators.source import Progress
 
 __all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
@@ -58,25 +59,23 @@ class WriteWhole(Protocol):
         """Return the provenance of the new database."""
 
 
+def _made_by(package: str, benchmark: str, name: str) -> Any:
+    """Return a function of the module of a benchmark, which is called as it is."""
+    return getattr(import_module(f"{package}.{benchmark.replace('-', '_')}"), name)
+
+
+def _taking(option: str) -> dict[str, Any]:
+    """Return the generators that have an option."""
+    return {name: made for name, made in GENERATORS.items() if option in signature(made).parameters}
+
+
 GENERATORS: Final[Mapping[str, Generate]] = {
-    "nasbench101": nasbench101.generate,
-    "nasbench201": nasbench201.generate,
-    "natssss": natssss.generate,
-    "nds": nds.generate,
-    "hw-nas-bench": hw_nas_bench.generate,
+    name: _made_by("generators", name, "generate") for name in INSTALLABLE
 }
-TOLERANT_GENERATORS: Final[Mapping[str, GenerateTolerantly]] = {
-    "nasbench101": nasbench101.generate,
-}
-PARTIAL_GENERATORS: Final[Mapping[str, GeneratePartially]] = {
-    "nds": nds.generate,
-}
+TOLERANT_GENERATORS: Final[Mapping[str, GenerateTolerantly]] = _taking("skip_corrupt")
+PARTIAL_GENERATORS: Final[Mapping[str, GeneratePartially]] = _taking("partial")
 SAMPLES: Final[Mapping[str, WriteSample]] = {
-    "nasbench101": nasbench101_sample.write_sample,
-    "nasbench201": nasbench201_sample.write_sample,
-    "natssss": natssss_sample.write_sample,
-    "nds": nds_sample.write_sample,
-    "hw-nas-bench": hw_nas_bench_sample.write_sample,
+    name: _made_by("generators.sample", name, "write_sample") for name in INSTALLABLE
 }
 WHOLE_SAMPLES: Final[Mapping[str, WriteWhole]] = {
     "nasbench201": nasbench201_database.write_database,

@@ -91,7 +91,7 @@ def test_a_client_reads_local_files_without_posix(sample_database: Path, tmp_pat
 
 COMMANDS: Final = [
     ["--help"],
-    ["query", "nb201", "0", "--num-epochs", "200"],
+    ["query", "nasbench201", "0", "--num-epochs", "200"],
     ["top", "nasbench201", "--metric", "test_acc", "--dataset", "cifar100", "--num-epochs", "200"],
     ["export", "nasbench201", "--dataset", "cifar100"],
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,12 @@ from peewee import SQL
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.config_columns import ConfigColumn, json_text
 from benchmark_db.curves import Curves, MalformedCurvesError
-from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    InvalidQuestionError,
+    UnknownBenchmarkError,
+    shown,
+)
 from benchmark_db.features import Feature
 from benchmark_db.items import Item, Row
 from benchmark_db.nasbench101.cell import Cell
@@ -87,6 +92,28 @@ class NasBench101(Benchmark):
             **self.filters,
         }
         self._exact_filters = {**self.filters, "arch": Filter("code", self._exact_code)}
+
+    @classmethod
+    def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
+        """Return a cell; that of a hash from the database.
+
+        Raises:
+            InvalidArchitectureError: It is malformed, outside the space or not known by its hash.
+        """
+        known = parse_hash(arch)
+        if known is None:
+            return parse_cell(arch).to_dict()
+        try:
+            recorded = opened().describe(known)["arch"]
+        except UnknownBenchmarkError as error:
+            raise InvalidArchitectureError(
+                f"only a database knows the cell of a hash, and {error}; or give the cell itself"
+            ) from error
+        if recorded is None:
+            raise InvalidArchitectureError(
+                f"no cell with the hash {known} is recorded: give the cell itself"
+            )
+        return recorded
 
     def understood(
         self, filters: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -129,6 +129,20 @@ class Nds(Benchmark):
             "num_epochs": Filter("num_epochs", one_of("num_epochs", budgets)),
             "seed": Filter("seed", one_of("seed", self.recorded_seeds())),
         }
+
+    @classmethod
+    def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
+        """Return the config of a row, or the row, which is all that says what a network is.
+
+        Raises:
+            InvalidArchitectureError: It is no object.
+        """
+        del opened
+        if not isinstance(arch, Mapping):
+            raise InvalidArchitectureError(
+                f"an architecture of nds is the config of a row, or the row, not {shown(arch)}"
+            )
+        return arch
 
     def config(self, *columns: Any) -> Item:
         """Return the configuration's `config` object."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmark_spec.spaces import Like
-from benchmark_spec.spec import Axis, BenchmarkSpec, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, RawFile, Stat
 
 __all__ = ["HW_NAS_BENCH"]
 
@@ -18,6 +18,8 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
         "ICLR 2021."
     ),
     licence="MIT",
+    homepage="https://github.com/RICE-EIC/HW-NAS-Bench",
+    raw_files=(RawFile(name="HW-NAS-Bench-v1_0.pickle"),),
     notes=(
         (
             "A cost is that of one inference of the network; it does not depend on "

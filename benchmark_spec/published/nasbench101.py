@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmark_spec.names import Field
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
 
 __all__ = ["NASBENCH101"]
 
@@ -18,6 +18,11 @@ NASBENCH101: Final = BenchmarkSpec(
         "NAS-Bench-101: Towards Reproducible Neural Architecture Search. ICML 2019."
     ),
     licence="Apache-2.0",
+    homepage="https://github.com/google-research/nasbench",
+    raw_files=(
+        RawFile(name="nasbench_full.tfrecord"),
+        RawFile(name="nasbench_only108.tfrecord"),
+    ),
     notes=(
         (
             "A cell answers for every cell isomorphic to it after pruning; "

@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmark_spec.names import Field
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
 
 __all__ = ["NASBENCH201", "NATSSSS"]
 
@@ -177,6 +177,13 @@ NASBENCH201: Final = BenchmarkSpec(
         "Neural Architecture Search. ICLR 2020."
     ),
     licence="MIT",
+    homepage="https://github.com/D-X-Y/NAS-Bench-201#preparation-and-download",
+    raw_files=(
+        RawFile(name="NAS-Bench-201-v1_1-096897.pth"),
+        RawFile(name="NAS-Bench-201-v1_0-e61699.pth"),
+        RawFile(name="NATS-tss-v1_0-3ffb9-simple.tar"),
+        RawFile(name="NATS-tss-v1_0-3ffb9.pickle.pbz2"),
+    ),
     notes=(
         *_NOTES,
         ("At 200 epochs some splits are recorded at the last epoch only: the others are null."),
@@ -263,6 +270,11 @@ NATSSSS: Final = BenchmarkSpec(
         "Algorithms for Architecture Topology and Size. IEEE TPAMI 2021."
     ),
     licence="MIT",
+    homepage="https://github.com/D-X-Y/NATS-Bench#preparation-and-download",
+    raw_files=(
+        RawFile(name="NATS-sss-v1_0-50262-simple.tar"),
+        RawFile(name="NATS-sss-v1_0-50262.pickle.pbz2"),
+    ),
     notes=(*_NOTES, ("Splits are recorded at every epoch; at 1 and 90 epochs there is one seed.")),
     space=Coded(
         size=32_768,

@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmark_spec.names import Field
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
 
 __all__ = ["NDS"]
 
@@ -18,6 +18,8 @@ NDS: Final = BenchmarkSpec(
         "Design Spaces for Visual Recognition. ICCV 2019."
     ),
     licence="MIT",
+    homepage="https://github.com/facebookresearch/nds",
+    raw_files=(RawFile(name="data.zip"),),
     notes=(
         (
             "A configuration (network, learning rate, weight decay, data set, epochs) may"

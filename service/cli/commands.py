@@ -78,6 +78,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "Write everything that matches into a file: a row a run, or a configuration when "
             "reduced.",
         ),
+        "query": Command("query", "query", "Ask a benchmark or declared table for its runs."),
         "hash": Command(
             "query", "hash_cells", "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells."
         ),
@@ -154,7 +155,6 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "app",
             "Benchmarks of one's own: planned, measured by workers, published.",
         ),
-        "query": Command("query", "app", "Ask a benchmark, or a declared table by its name."),
         "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
         "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
         "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),

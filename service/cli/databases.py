@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from benchmark_spec.published import PUBLISHED
 from service.cli.options import AsJson, DataDirectory, data_directory, existing_directory
 from service.cli.output import print_fields, print_json, progress_bar, wants_json
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch", "generate", "info", "sample", "verify"]
 
 _RAW_FOLDER: Final = "raw"
-_BENCHMARKS: Final = "One of nasbench101, nasbench201, natssss, nds, hw-nas-bench."
+_BENCHMARKS: Final = f"One of {', '.join(PUBLISHED)}."
 _COUNTED: Final = ("runs", "costs")
 """What a row of a database is, in the plural: the provenance counts them by one of these."""
 _FEW: Final = 50

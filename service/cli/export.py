@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
-from service.cli.options import DataDirectory, Epochs, Reduction, Url, client, named_values
-from service.cli.query import Dataset, Seed
+from service.cli.options import (
+    Benchmark,
+    DataDirectory,
+    Dataset,
+    Epochs,
+    Reduction,
+    Seed,
+    Url,
+    client,
+    named_values,
+)
 
 if TYPE_CHECKING:
     from bench_client import BenchClient
@@ -23,9 +32,7 @@ _STDOUT: Final = "-"
 
 
 def export(  # noqa: PLR0913 - the filters that most benchmarks have
-    benchmark: Annotated[
-        str, typer.Argument(help="One of nasbench101, nasbench201, natssss, nds, hw-nas-bench.")
-    ],
+    benchmark: Benchmark,
     *,
     out: Annotated[
         str, typer.Option("--out", "-o", help="The file; - is standard output.")

@@ -1,7 +1,7 @@
 """Options that commands share, and the client that they ask.
 
-Their help names benchmarks and metrics as text: the tables that list them load peewee and numpy,
-which the help does without. tests/service/test_commands.py compares it with those tables.
+Their help names metrics as text: the tables that list them load peewee and numpy, which the help
+does without. tests/service/test_commands.py compares it with those tables.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from benchmark_spec.published import PUBLISHED
+
 if TYPE_CHECKING:
     from bench_client import BenchClient
 
 __all__ = [
     "AsJson",
+    "Benchmark",
     "DataDirectory",
+    "Dataset",
     "Epochs",
     "Least",
     "Most",
     "Reduction",
+    "Seed",
     "Url",
     "bounds",
     "client",
@@ -30,6 +35,11 @@ __all__ = [
     "named_values",
 ]
 
+Benchmark: TypeAlias = Annotated[
+    str, typer.Argument(help=f"{', '.join(PUBLISHED)}, or a declared table.")
+]
+Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
+Seed: TypeAlias = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
 DataDirectory: TypeAlias = Annotated[
     Path | None,

@@ -9,7 +9,9 @@ import typer
 
 from service.cli.options import (
     AsJson,
+    Benchmark,
     DataDirectory,
+    Dataset,
     Epochs,
     Least,
     Most,
@@ -22,9 +24,6 @@ from service.cli.output import print_items, print_json, wants_json
 
 __all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
 
-Benchmark: TypeAlias = Annotated[
-    str, typer.Argument(help="nasbench101, nasbench201, natssss, nds, or a declared table.")
-]
 Arch: TypeAlias = Annotated[str, typer.Argument(help="The architecture, as for `nbs query`.")]
 Metric: TypeAlias = Annotated[
     str, typer.Option(help="A statistic, or a cost such as edgegpu_latency.")
@@ -33,7 +32,6 @@ Where: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Another axis of a declared table, such as task=normal; may come again."),
 ]
-Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
 
 
 def top(  # noqa: PLR0913 - the options of the question

@@ -6,7 +6,7 @@ any worker sees it. Equal networks get equal samples, which is what makes their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,15 +18,8 @@ from bench_client.models import (
     WholeSpace,
 )
 from benchmark_db.catalog import Catalog
-from benchmark_db.errors import (
-    InvalidArchitectureError,
-    InvalidQuestionError,
-    UnknownBenchmarkError,
-    shown,
-)
-from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
-from benchmark_db.nasbench201 import architecture as nasbench201
-from benchmark_db.natssss import architecture as natssss
+from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
+from benchmark_db.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from model_hub import zoo
@@ -210,11 +203,13 @@ def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, di
     import model_hub  # noqa: PLC0415 - as above
     from model_hub.errors import InvalidArgumentError, ModelHubError, UnknownNameError  # noqa: PLC0415
 
-    if network.benchmark not in _READERS:
-        unknown = UnknownNameError("benchmark", network.benchmark, _READERS)
+    kind = BENCHMARKS.get(network.benchmark)
+    if kind is None:
+        unknown = UnknownNameError("benchmark", network.benchmark, BENCHMARKS)
         raise InvalidQuestionError("network.benchmark", str(unknown))
     try:
-        row = _READERS[network.benchmark](plain_json(_ARCH, network.arch), catalog)
+        arch = plain_json(_ARCH, network.arch)
+        row = kind.network_arch(arch, lambda: catalog[network.benchmark])
         return model_hub.locate(network.benchmark, row, dataset=network.dataset)
     except InvalidArchitectureError as error:
         raise InvalidQuestionError(_ARCH, error.message) from error
@@ -223,48 +218,6 @@ def _locate(network: BenchmarkNetwork, catalog: Catalog) -> tuple[ModelSpace, di
         raise InvalidQuestionError(place, str(error)) from error
     except ModelHubError as error:
         raise InvalidQuestionError(_ARCH, str(error)) from error
-
-
-def _nasbench101(arch: Any, catalog: Catalog) -> Any:
-    known = parse_hash(arch)
-    if known is None:
-        return parse_cell(arch).to_dict()
-    try:
-        recorded = catalog["nasbench101"].describe(known)["arch"]
-    except UnknownBenchmarkError as error:
-        raise InvalidQuestionError(
-            _ARCH, f"only a database knows the cell of a hash, and {error}; or give the cell itself"
-        ) from error
-    if recorded is None:
-        raise InvalidQuestionError(
-            _ARCH, f"no cell with the hash {known} is recorded: give the cell itself"
-        )
-    return recorded
-
-
-def _nasbench201(arch: Any, _: Catalog) -> Any:
-    return nasbench201.arch_str(nasbench201.operations_at(nasbench201.parse(arch)))
-
-
-def _natssss(arch: Any, _: Catalog) -> Any:
-    return natssss.channels_at(natssss.parse(arch))
-
-
-def _nds(arch: Any, _: Catalog) -> Any:
-    if not isinstance(arch, Mapping):
-        raise InvalidArchitectureError(
-            f"an architecture of nds is the config of a row, or the row, not {shown(arch)}"
-        )
-    return arch
-
-
-_READERS: Final[Mapping[str, Callable[[Any, Catalog], Any]]] = {
-    "nasbench101": _nasbench101,
-    "nasbench201": _nasbench201,
-    "natssss": _natssss,
-    "nds": _nds,
-}
-"""What makes of any spelling the one that rows have."""
 
 
 def plain_json(place: str, value: Any) -> Any:

@@ -16,7 +16,8 @@ import pytest
 from lying_server import answer, lying
 
 from benchmark_spec.declaration import read_declaration, shipped_declarations
-from generators.fetch import RAW_FILES, FetchError, fetch
+from benchmark_spec.published import PUBLISHED
+from generators.fetch import FetchError, fetch
 from generators.registry import GENERATORS
 
 CONTENT = bytes(range(256)) * 20_000
@@ -221,7 +222,7 @@ def test_files_of_declared_tables_have_the_digests_of_their_declarations(
 
 
 def test_everything_that_is_generated_has_its_raw_files() -> None:
-    assert set(GENERATORS) <= set(RAW_FILES)
+    assert all(PUBLISHED[name].raw_files and PUBLISHED[name].homepage for name in GENERATORS)
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,8 @@ class TestProcesses:
 
     def test_an_answer_and_a_failure_are_those_of_a_forked_one(self, directory: Path) -> None:
         for arguments in (
-            ("query", "nb201", "3", "--data", str(directory)),
-            ("query", "nb201", "nonsense", "--data", str(directory)),
+            ("query", "nasbench201", "3", "--data", str(directory)),
+            ("query", "nasbench201", "nonsense", "--data", str(directory)),
         ):
             command = [sys.executable, "-m", "service.cli", *arguments]
             started = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -79,7 +79,7 @@ class TestTheWayFromNothingToAnAnswer:
             generated = nbs(*command, "--out", data)
             assert generated.returncode == 0
             assert "SYNTHETIC" in generated.stderr
-        asked = nbs("query", "nb201", "0", "--num-epochs", "200", "--data", data)
+        asked = nbs("query", "nasbench201", "0", "--num-epochs", "200", "--data", data)
         items = json.loads(asked.stdout)
         assert {item["config"]["index"] for item in items} == {0}
         assert "made up" in asked.stderr
@@ -99,23 +99,32 @@ class TestTheWayFromNothingToAnAnswer:
 
 class TestQuery:
     def test_prints_json_into_a_pipe(self, directory: Path) -> None:
-        asked = nbs("query", "nb201", "3", "--reduction", "mean", "--data", directory)
+        asked = nbs("query", "nasbench201", "3", "--reduction", "mean", "--data", directory)
         assert all(item["num_runs"] >= 1 for item in json.loads(asked.stdout))
 
     def test_prints_a_table_on_a_terminal(self, directory: Path) -> None:
-        printed = on_terminal("query", "nb201", "3", "--num-epochs", "200", "--data", directory)
+        printed = on_terminal(
+            "query", "nasbench201", "3", "--num-epochs", "200", "--data", directory
+        )
         assert "test_acc" in printed
         assert "{" not in printed
 
     def test_asks_a_server_at_an_address(self, directory: Path, server: str) -> None:
-        arguments = ("query", "nb201", "3", "--dataset", "cifar10")
+        arguments = ("query", "nasbench201", "3", "--dataset", "cifar10")
         local = nbs(*arguments, "--data", directory)
         assert nbs(*arguments, "--url", server).stdout == local.stdout
         assert nbs(*arguments, NASBENCH_URL=server).stdout == local.stdout
 
     def test_prints_curves_as_json(self, directory: Path) -> None:
         asked = nbs(
-            "query", "nb201", "3", "--num-epochs", "12", "--intermediates", "--data", directory
+            "query",
+            "nasbench201",
+            "3",
+            "--num-epochs",
+            "12",
+            "--intermediates",
+            "--data",
+            directory,
         )
         assert len(json.loads(asked.stdout)[0]["intermediates"]) == 12
 
@@ -156,11 +165,11 @@ class TestFailures:
             (("nothing",), 2),
             (("generate", "nothing", "x"), 2),
             (("generate", "nasbench201", "/nowhere"), 2),
-            (("query", "nb201", "0", "--num-epochs", "many"), 2),
-            (("query", "nb201", "nonsense"), 1),
-            (("query", "nb201", "0", "--dataset", "mnist"), 1),
-            (("query", "nb201", "0", "--reduction", "median"), 1),
-            (("query", "nb201", "0", "--url", "http://127.0.0.1:9"), 1),
+            (("query", "nasbench201", "0", "--num-epochs", "many"), 2),
+            (("query", "nasbench201", "nonsense"), 1),
+            (("query", "nasbench201", "0", "--dataset", "mnist"), 1),
+            (("query", "nasbench201", "0", "--reduction", "median"), 1),
+            (("query", "nasbench201", "0", "--url", "http://127.0.0.1:9"), 1),
             (("verify", "/nowhere.db"), 1),
             (("generate", "nasbench201", Path(__file__)), 1),
         ],

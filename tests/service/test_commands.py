@@ -12,12 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench_client.export import MEDIA_TYPES
-from benchmark_db.hw_nas_bench.tables import DEVICES
 from benchmark_db.items import REDUCTIONS
-from benchmark_db.nds.tables import FAMILIES, PROPOSERS, RANGED
-from benchmark_db.nds.tables import GENERATORS as NDS_GENERATORS
 from benchmark_db.registry import INSTALLABLE
-from generators.fetch import RAW_FILES
+from benchmark_spec.published import PUBLISHED
 from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
 from service.cli.commands import COMMANDS, app
 
@@ -53,13 +50,11 @@ def test_every_module_of_commands_is_in_the_list() -> None:
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
-        (["fetch"], RAW_FILES),
+        (["fetch"], PUBLISHED),
         (["generate"], [*GENERATORS, *TOLERANT_GENERATORS, *PARTIAL_GENERATORS]),
         (["export"], [*INSTALLABLE, *MEDIA_TYPES, *REDUCTIONS]),
         (["batch"], REDUCTIONS),
-        (["query", "hardware"], DEVICES),
-        (["query", "nb201"], REDUCTIONS),
-        (["query", "nds"], [*FAMILIES, *PROPOSERS, *NDS_GENERATORS, *RANGED, *REDUCTIONS]),
+        (["query"], [*INSTALLABLE, *REDUCTIONS]),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) and len(value) < 3 else "",
 )

@@ -20,6 +20,7 @@ import pytest
 from bench_server import BenchServer, ending_together
 from made_once import made_once
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
 from bench_client import AsyncBenchClient, BenchClient
 from bench_client.errors import BenchError
@@ -29,6 +30,7 @@ from benchmark_spec.declaration import read_declaration, shipped_declarations
 from benchmark_spec.published import PUBLISHED
 from generators.declared import generate_table
 from generators.sample.declared import write_table_sample
+from service.cli.commands import app
 
 SPECS: Final[Mapping[str, BenchmarkSpec]] = {
     **PUBLISHED,
@@ -257,3 +259,11 @@ def test_the_order_of_rows_makes_no_difference(
     sample.write_text("".join((first, *lines)))
     provenance = generate_table(shipped_declarations()[name], sample, tmp_path)
     assert provenance.content_digest == local.benchmark(name).provenance.content_digest
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_command_line_prints_its_rows(name: str, folder: Path, local: BenchClient) -> None:
+    asked = CliRunner().invoke(app, ["query", name, "--data", str(folder), "--json"])
+    printed, rows = json.loads(asked.stdout), rows_of(local, name)
+    assert len(printed) == len(rows)
+    assert printed[0] == rows[0].model_dump(mode="json")

@@ -217,7 +217,7 @@ class TestCommandLine:
 
     def test_asks_for_costs(self, sizes_and_costs_folder: Path) -> None:
         asked = nbs(
-            *("query", "hardware", "0", "--dataset", "cifar10", "--device", "edgegpu"),
+            *("query", "hw-nas-bench", "0", "--dataset", "cifar10", "--where", "device=edgegpu"),
             *("--data", sizes_and_costs_folder),
         )
         (item,) = json.loads(asked.stdout)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from bench_client import models
-from bench_client.models import BatchAnswer, Page, WireModel
-from bench_client.models.described import models_of
+from bench_client.models import BatchAnswer, Page
+from bench_client.models.described import TableModels, models_of
+from bench_client.written import written
 from benchmark_db.answers import architecture_answer
 from benchmark_db.metrics import joined_metrics, metrics_of_spec
 from benchmark_db.questions import MAX_BATCH
@@ -113,7 +113,7 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         config=wire.config,
         arch=None if "rank" in spec.not_answered else space.arch,
         example=texts[0],
-        distributions=f"{router.prefix}/distribution" not in _paths(own.router),
+        distributions=wire.distribution is None,
     ).add_to(router)
     SpaceRoutes(
         name=name,
@@ -127,41 +127,10 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
     return router
 
 
-class _Models(NamedTuple):
-    """The models of the items of a benchmark or declared table."""
-
-    config: type[WireModel]
-    stats: type[WireModel]
-    architecture: type[WireModel]
-    curves: type[WireModel] | None = None
-
-
-_WRITTEN: Final[Mapping[str, _Models]] = MappingProxyType(
-    {
-        "nasbench101": _Models(
-            models.Nb101Config, models.Nb101Stats, models.Nb101Hash, models.Nb101Curves
-        ),
-        "nasbench201": _Models(
-            models.Nb201Config, models.Nb201Stats, models.Nb201Architecture, models.Nb201Curves
-        ),
-        "natssss": _Models(
-            models.NatsSssConfig,
-            models.NatsSssStats,
-            models.NatsSssArchitecture,
-            models.NatsSssCurves,
-        ),
-        "nds": _Models(models.NdsConfig, models.NdsStats, models.NdsArchitecture, models.NdsCurves),
-    }
-)
-
-
-def _models(spec: BenchmarkSpec) -> _Models:
-    """Return the models of a benchmark that are written, or those made of its description."""
-    written = _WRITTEN.get(spec.name)
-    if written is not None:
-        return written
-    made = models_of(spec)
-    return _Models(made.config, made.stats, made.architecture)
+def _models(spec: BenchmarkSpec) -> TableModels:
+    """Return the models of a benchmark that are written by hand, or made of its description."""
+    by_hand = written(spec.name)
+    return models_of(spec) if by_hand is None else by_hand.models
 
 
 class _About(BaseModel):
@@ -195,10 +164,6 @@ def _add_architecture(
 
 def _question(name: str, base: type[BaseModel], **fields: Any) -> Any:
     return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
-
-
-def _paths(router: APIRouter) -> set[str]:
-    return {str(getattr(route, "path", "")) for route in router.routes}
 
 
 def _texts(spellings: Iterable[Any]) -> list[str]:

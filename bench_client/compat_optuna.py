@@ -6,9 +6,9 @@
 
 Parameters are categorical, and named by the benchmark:
 
-* nasbench201: the operation on each edge, `0_1` to `2_3`;
-* natssss: the channels of each layer, `layer_1` to `layer_5`;
-* nasbench101: for seven vertices, whether there is an edge, 0 or 1, `edge_0_1` to `edge_5_6`, and
+* NAS-Bench-201: the operation on each edge, `0_1` to `2_3`;
+* the size space of NATS-Bench: the channels of each layer, `layer_1` to `layer_5`;
+* NAS-Bench-101: for seven vertices, whether there is an edge, 0 or 1, `edge_0_1` to `edge_5_6`, and
   the operation of each vertex between input and output, `op_1` to `op_5`;
 * a declared table whose architectures are choices at places: the choice at each, `choice1` and on.
 
@@ -18,22 +18,19 @@ Needs the `optuna` extra.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bench_client.clients import BenchClient
 from bench_client.compat import Where, client_for
 from bench_client.errors import InvalidRequestError
 from bench_client.parts import part_named
 from benchmark_db.errors import InvalidArchitectureError
-from benchmark_db.nasbench101.cell import MAX_VERTICES, OPERATION_NAMES
+from benchmark_db.nasbench101.cell import MAX_VERTICES
 from benchmark_db.nasbench101.spelling import parse_cell
-from benchmark_db.nasbench201.architecture import EDGES, OPERATIONS
-from benchmark_db.natssss.architecture import CHANNELS, NUM_LAYERS
-from benchmark_spec import BenchmarkSpec, Product, Stat
+from benchmark_spec import BenchmarkSpec, Coded, Product, Stat
 from benchmark_spec.published import PUBLISHED, compared_by
 from missing_extra import needs
 
@@ -41,22 +38,6 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 __all__ = ["Objective", "objective"]
-
-
-class _Space(NamedTuple):
-    """How the architectures of a benchmark are suggested, and how they are asked about.
-
-    Attributes:
-        choices: What each parameter may be, by its name.
-        architecture: Makes a spelling of an architecture of the parameters.
-        query: The client's question for the former.
-        query_curves: Its question for the latter.
-    """
-
-    choices: Mapping[str, Sequence[Any]]
-    architecture: Callable[[Mapping[str, Any]], Any]
-    query: Callable[..., Sequence[Any]]
-    query_curves: Callable[..., Sequence[Any]]
 
 
 def _cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,31 +61,10 @@ def _cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return module
 
 
-_SPACES: Final[Mapping[str, _Space]] = MappingProxyType(
-    {
-        "nasbench101": _Space(
-            choices={
-                **{f"edge_{i}_{j}": (0, 1) for i, j in combinations(range(MAX_VERTICES), 2)},
-                **{f"op_{vertex}": OPERATION_NAMES for vertex in range(1, MAX_VERTICES - 1)},
-            },
-            architecture=_cell,
-            query=BenchClient.query_nb101,
-            query_curves=BenchClient.curves_nb101,
-        ),
-        "nasbench201": _Space(
-            choices=dict.fromkeys(EDGES, OPERATIONS),
-            architecture=dict,
-            query=BenchClient.query_nb201,
-            query_curves=BenchClient.curves_nb201,
-        ),
-        "natssss": _Space(
-            choices={f"layer_{layer}": CHANNELS for layer in range(1, NUM_LAYERS + 1)},
-            architecture=lambda parameters: list(parameters.values()),
-            query=BenchClient.query_natssss,
-            query_curves=BenchClient.curves_natssss,
-        ),
-    }
+_CODED: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = MappingProxyType(
+    {"nasbench101": _cell}
 )
+"""What makes an architecture of parameters that are not all one, by benchmark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +83,10 @@ class Objective:
     choices: Mapping[str, Sequence[Any]]
     report: bool
     _bench: BenchClient = field(repr=False)
-    _table: str | None = field(repr=False)
-    """The description of a declared table, as text: an objective can be pickled."""
+    _told: str = field(repr=False)
+    """The description of the benchmark, as text: an objective can be pickled."""
     _maximized: frozenset[str] = field(repr=False)
-    _filters: tuple[Any, ...] = field(repr=False)
+    _part: Mapping[str, Any] = field(repr=False)
     _pruned: type[Exception] = field(repr=False)
 
     @property
@@ -148,7 +108,8 @@ class Objective:
             BenchError: As `BenchClient`.
         """
         arch = self._suggested(trial)
-        found = self._space.query(self._bench, arch, *self._filters, reduction="mean")
+        reduced: Any = {} if self._spec.label is None else {"reduction": "mean"}
+        found = self._bench.query(self.benchmark, arch, **self._part, **reduced)
         if not found:
             raise self._given_up(trial, "the installed data has no runs of it")
         (mean,) = found
@@ -160,15 +121,15 @@ class Objective:
         return (first, *others) if others else first
 
     @property
-    def _space(self) -> _Space:
-        return _SPACES[self.benchmark] if self._table is None else _space_told(self._table)
+    def _spec(self) -> BenchmarkSpec:
+        return _spec_told(self._told)
 
     def _suggested(self, trial: Trial) -> Any:
         parameters = {
             name: trial.suggest_categorical(name, choices) for name, choices in self.choices.items()
         }
         try:
-            return self._space.architecture(parameters)
+            return _architecture(self._spec, parameters)
         except InvalidArchitectureError as error:
             raise self._given_up(trial, str(error)) from error
 
@@ -179,7 +140,7 @@ class Objective:
     def _tell(self, trial: Trial, arch: Any, mean: Any) -> None:
         """Report the learning curve, as far as the pruner wants to see it."""
         (metric,) = self.metrics
-        (curves,) = self._space.query_curves(self._bench, arch, *self._filters, reduction="mean")
+        (curves,) = self._bench.curves(self.benchmark, arch, **self._part, reduction="mean")
         for place, (epoch, value) in enumerate(
             zip(curves.current_epoch, getattr(curves, metric), strict=True)
         ):
@@ -221,10 +182,9 @@ def objective(
     Args:
         client: Whom to ask: a client, the address of a service, a folder of databases, or None for
             `BenchClient()`.
-        benchmark: `nasbench101`, `nasbench201`, `natssss`, or a declared table.
-        dataset: The data set; None for nasbench101, which has one, and where a table has no such
-            axis.
-        num_epochs: The training budget, in epochs; None where a table has no such axis.
+        benchmark: A benchmark or declared table whose architectures are choices.
+        dataset: The data set; None where there is one, and where a table has no such axis.
+        num_epochs: The training budget, in epochs; None likewise.
         metric: What is sought: any number that runs record, or for nasbench201 a cost of
             HW-NAS-Bench; several for a study of several objectives. Accuracies are maximized,
             losses, sizes and times minimized.
@@ -240,72 +200,76 @@ def objective(
         ImportError: Optuna is not installed.
     """
     metrics = (metric,) if isinstance(metric, str) else tuple(metric)
+    bench = client_for(client)
+    spec = _described(bench, benchmark)
+    every = _choices(spec)
     named = {"dataset": dataset, "num_epochs": num_epochs}
-    bench: BenchClient | None = None
-    filters: tuple[Any, ...] = ()
-    if benchmark in PUBLISHED:
-        spec, stats = PUBLISHED[benchmark], compared_by(benchmark)
-    else:
-        bench = client_for(client)
-        spec = _described(bench, benchmark)
-        axes = {name: value for name, value in named.items() if value is not None}
-        chosen = part_named(spec, {**axes, **part})
-        filters = tuple(chosen.values())
-        stats = {s.name: replace(s, better=s.better_within(chosen)) for s in spec.stats}
-    space = _SPACES[benchmark] if benchmark in _SPACES else _space_of(spec)
-    _check_metrics(spec, stats, metrics, report=report)
-    if bench is None:
-        bench = client_for(client)
-        _check_data(bench, benchmark, dataset, num_epochs, part)
-        filters = (num_epochs,) if spec.implied("dataset") else (num_epochs, dataset)
+    chosen = part_named(spec, {**{n: v for n, v in named.items() if v is not None}, **part})
+    compared = compared_by(benchmark) if benchmark in PUBLISHED else {s.name: s for s in spec.stats}
+    better = {stat.name: stat.better_within(chosen) for stat in compared.values()}
+    _check_metrics(spec, compared, metrics, report=report)
     return Objective(
         benchmark=benchmark,
         metrics=metrics,
-        choices=_narrowed(space.choices, choices),
+        choices=_narrowed(every, choices),
         report=report,
         _bench=bench,
-        _table=None if benchmark in _SPACES else spec.text,
-        _maximized=frozenset(name for name in metrics if stats[name].better == "larger"),
-        _filters=filters,
+        _told=spec.text,
+        _maximized=frozenset(name for name in metrics if better[name] == "larger"),
+        _part={name: value for name, value in chosen.items() if not spec.implied(name)},
         _pruned=_trial_pruned(),
     )
 
 
 def _described(bench: BenchClient, benchmark: str) -> BenchmarkSpec:
-    """Return the description of a declared table."""
+    """Return the description of a benchmark or table that is installed and can be searched."""
+    published = PUBLISHED.get(benchmark)
+    if published is not None:
+        _choices(published)
     found = bench.benchmark(benchmark).spec
-    if found is None:
+    if published is None and found is None:
         raise _no_objective(benchmark, "it is no table of runs")
-    return BenchmarkSpec.of_json(found)
+    return published or BenchmarkSpec.of_json(found)
 
 
 @lru_cache(maxsize=32)
-def _space_told(described: str) -> _Space:
-    """Return how the architectures of a declared table are suggested, by its description."""
-    return _space_of(BenchmarkSpec.of_text(described))
+def _spec_told(described: str) -> BenchmarkSpec:
+    return BenchmarkSpec.of_text(described)
 
 
-def _space_of(spec: BenchmarkSpec) -> _Space:
-    """Return how the architectures of a declared table are suggested."""
-    if not isinstance(spec.space, Product):
-        raise _no_objective(spec.name, "its architectures are no choices at places of their own")
+def _choices(spec: BenchmarkSpec) -> Mapping[str, Sequence[Any]]:
+    """Return what each parameter may be, by its name."""
+    space = spec.space
+    if isinstance(space, Product):
+        return {f"choice{place}": names for place, names in enumerate(space.places, 1)}
+    if isinstance(space, Coded) and (space.template is not None or spec.name in _CODED):
+        return space.choices
+    raise _no_objective(spec.name, "its architectures are no choices at places of their own")
 
-    def query(bench: BenchClient, arch: Any, *filters: Any, reduction: Any) -> Sequence[Any]:
-        reduced = {} if spec.label is None else {"reduction": reduction}
-        return bench.query(spec.name, arch, *filters, **reduced)
 
-    return _Space(
-        choices={f"choice{place}": names for place, names in enumerate(spec.space.places, 1)},
-        architecture=lambda parameters: list(parameters.values()),
-        query=query,
-        query_curves=query,
-    )
+def _architecture(spec: BenchmarkSpec, parameters: Mapping[str, Any]) -> Any:
+    """Return a spelling of the architecture of some parameters.
+
+    Raises:
+        InvalidArchitectureError: It is outside the space.
+    """
+    values = list(parameters.values())
+    if not isinstance(spec.space, Coded):
+        return values
+    if spec.space.template is not None:
+        return spec.space.spell(values)
+    return _CODED[spec.name](parameters)
 
 
 def _no_objective(benchmark: str, reason: str) -> InvalidRequestError:
+    known = [
+        spec.name
+        for spec in PUBLISHED.values()
+        if isinstance(spec.space, Coded) and spec.space.choices
+    ]
     return InvalidRequestError(
         f"no objective for benchmark {benchmark!r:.80}: {reason}; there are for "
-        f"{', '.join(_SPACES)}, and declared tables of choices at places"
+        f"{', '.join(known)}, and declared tables of choices at places"
     )
 
 
@@ -324,23 +288,6 @@ def _check_metrics(
             f"report wants one metric with a curve, not {', '.join(metrics)}; curves have "
             f"{', '.join(sorted(curves)) or f'none of {spec.name}'}"
         )
-
-
-def _check_data(
-    bench: BenchClient,
-    benchmark: str,
-    dataset: str | None,
-    num_epochs: int | None,
-    part: Mapping[str, Any],
-) -> None:
-    for name in part:
-        raise InvalidRequestError(f"{benchmark} has no axis {name!r:.80}: dataset and num_epochs")
-    info = bench.benchmark(benchmark)
-    if num_epochs not in info.budgets:
-        raise InvalidRequestError(f"num_epochs {num_epochs!r:.80} is none of {info.budgets}")
-    several = len(info.datasets) > 1
-    if several if dataset is None else dataset.lower() not in info.datasets:
-        raise InvalidRequestError(f"dataset {dataset!r:.80} is none of {info.datasets}")
 
 
 def _narrowed(

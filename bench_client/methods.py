@@ -98,6 +98,26 @@ def query_many(
     return (yield from called(by_hand.query_many(), archs, *filters, **options))
 
 
+def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
+    """Return what the named benchmark's own question about learning curves returns.
+
+    `curves("nasbench201", arch, 200, "cifar100")` is `curves_nb201(arch, 200, "cifar100")`.
+
+    Args:
+        benchmark: Name of the benchmark.
+        filters: The filters of its query, in order.
+        options: The filters of its query by name, and `reduction`.
+
+    Raises:
+        InvalidRequestError: A filter is unknown or malformed, or the benchmark has no curves.
+        BenchmarkNotInstalledError: There is no such benchmark.
+    """
+    by_hand = written(benchmark)
+    if by_hand is None or by_hand.curves is None:
+        return (yield from tables.curves_table(benchmark, *filters, **options))
+    return (yield from called(by_hand.curves(), *filters, **options))
+
+
 class Surface(WrittenQuestions):
     """The methods that every client has."""
 
@@ -105,6 +125,7 @@ class Surface(WrittenQuestions):
     benchmark = Operation(lambda: benchmark)
     query = Operation(lambda: query)
     query_many = Operation(lambda: query_many)
+    curves = Operation(lambda: curves)
 
     top = Operation(lambda: oracle.top)
     pareto = Operation(lambda: oracle.pareto)

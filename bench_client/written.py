@@ -35,11 +35,13 @@ class Written:
     Attributes:
         query: Finds its question about runs.
         query_many: Finds that about the runs of many architectures; None where it has no runs.
+        curves: Finds that about learning curves; None likewise.
     """
 
     _models: Any
     query: Callable[[], Callable[..., Steps[list[Any]]]]
     query_many: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
+    curves: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
 
     @property
     def models(self) -> TableModels:
@@ -54,21 +56,25 @@ _WRITTEN: Final[Mapping[str, Written]] = MappingProxyType(
             LateModule("bench_client.models.nasbench101"),
             lambda: nasbench101.query_nb101,
             lambda: nasbench101.query_nb101_many,
+            lambda: nasbench101.curves_nb101,
         ),
         "nasbench201": Written(
             LateModule("bench_client.models.nasbench201"),
             lambda: nasbench201.query_nb201,
             lambda: nasbench201.query_nb201_many,
+            lambda: nasbench201.curves_nb201,
         ),
         "natssss": Written(
             LateModule("bench_client.models.natssss"),
             lambda: natssss.query_natssss,
             lambda: natssss.query_natssss_many,
+            lambda: natssss.curves_natssss,
         ),
         "nds": Written(
             LateModule("bench_client.models.nds"),
             lambda: nds.query_nds,
             lambda: nds.query_nds_many,
+            lambda: nds.curves_nds,
         ),
         "hw-nas-bench": Written(
             LateModule("bench_client.models.hw_nas_bench"),

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from benchmark_spec.errors import SpecError, SpellingError, shown
@@ -182,6 +184,13 @@ class Coded:
         fields: The names that an architecture has, in the order of an item.
         arch: A sentence that says how an architecture is spelled.
         examples: Spellings, as JSON has them.
+        choices: What can be chosen, by the name of the choice; none where there is no fixed number
+            of choices.
+        template: Where every combination of choices is an architecture: how one is written, with
+            `{}` in the place of each choice, in order.
+
+    Raises:
+        SpecError: The template has another number of places than there are choices.
     """
 
     kind: ClassVar[str] = "coded"
@@ -190,6 +199,50 @@ class Coded:
     fields: tuple[Field, ...]
     arch: str
     examples: tuple[Any, ...]
+    choices: Mapping[str, tuple[str | int, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    template: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.template is not None and self.template.count("{}") != len(self.choices):
+            raise SpecError(f"space: {shown(self.template)} has not a place for each choice")
+
+    def spell(self, values: Sequence[str | int]) -> str:
+        """Return the architecture of these choices, as its template writes it.
+
+        Raises:
+            SpecError: Not every combination of choices is an architecture.
+        """
+        return self._template.format(*values)
+
+    def read(self, arch: str) -> list[str | int]:
+        """Return the choices of an architecture that a template wrote.
+
+        Raises:
+            SpecError: Not every combination of choices is an architecture.
+            SpellingError: It is not written so.
+        """
+        found = self._pattern.fullmatch(arch)
+        if found is None:
+            raise SpellingError(f"{shown(arch)} is not written as {self.template}")
+        values = []
+        for text, choices in zip(found.groups(), self.choices.values(), strict=True):
+            value = next((choice for choice in choices if str(choice) == text), None)
+            if value is None:
+                raise SpellingError(f"{shown(text)} is none of {', '.join(map(str, choices))}")
+            values.append(value)
+        return values
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(re.escape(self._template).replace(r"\{\}", "(.*)"))
+
+    @property
+    def _template(self) -> str:
+        if self.template is None:
+            raise SpecError("space: not every combination of choices is an architecture")
+        return self.template
 
 
 Space: TypeAlias = Product | Listed | Like | Coded

@@ -314,6 +314,15 @@ class BenchmarkSpec:
         return self.space
 
     @property
+    def spelled_by(self) -> str | None:
+        """The field that spells an architecture in the one way that stands for all others.
+
+        None where no single text does.
+        """
+        fields = self.space.fields
+        return next((field.name for field in fields if field.kind == "text"), None)
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets, where they are an axis."""
         axis = self.axis("dataset")

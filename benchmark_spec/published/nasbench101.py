@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Final
 
 from benchmark_spec.names import Field
@@ -89,6 +90,10 @@ NASBENCH101: Final = BenchmarkSpec(
                 "module_operations": ["input", "conv3x3-bn-relu", "output"],
             },
         ),
+        choices={
+            **{f"edge_{i}_{j}": (0, 1) for i, j in combinations(range(7), 2)},
+            **{f"op_{vertex}": ("conv3x3", "conv1x1", "maxpool") for vertex in range(1, 6)},
+        },
     ),
     axes=(
         Axis(name="dataset", values=("cifar10",), implied=True, description="Data set."),

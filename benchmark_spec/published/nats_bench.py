@@ -169,6 +169,8 @@ _NOTES: Final = (
     ),
 )
 
+_OPERATIONS: Final = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
 NASBENCH201: Final = BenchmarkSpec(
     name="nasbench201",
     title="NAS-Bench-201",
@@ -242,6 +244,8 @@ NASBENCH201: Final = BenchmarkSpec(
             },
             ["skip_connect"] * 6,
         ),
+        choices=dict.fromkeys(("0_1", "0_2", "1_2", "0_3", "1_3", "2_3"), _OPERATIONS),
+        template="|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|",
     ),
     axes=(
         Axis(
@@ -302,6 +306,8 @@ NATSSSS: Final = BenchmarkSpec(
         ),
         arch="An architecture: its string, its index, or the list of five channels (as JSON).",
         examples=("8:8:8:16:32", 11, [8, 8, 8, 16, 32]),
+        choices={f"layer_{layer}": tuple(range(8, 65, 8)) for layer in range(1, 6)},
+        template="{}:{}:{}:{}:{}",
     ),
     axes=(
         Axis(

@@ -1,7 +1,7 @@
 """Domains of independent choices: every combination of candidates is an architecture.
 
-NAS-Bench-201, the size space of NATS-Bench and the choices of a user are such. They are computed,
-never asked for.
+The operations of NAS-Bench-201, the places of a declared table and the choices of a user are such.
+They are computed, never asked for.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.spec import AxisValue
 from nas_search.contract import Domain
-from nas_search.domains.declared import declared_domain
+from nas_search.domains import described_domain
 from nas_search.errors import ProblemError
 from nas_search.problems.figures import FiguresProblem
 from nas_search.problems.goals import Bounds
@@ -94,7 +94,7 @@ class DeclaredProblem(FiguresProblem):
         }
 
     def _plain_domain(self) -> Domain:
-        return declared_domain(self._table.declared_space, list(self._rows))
+        return described_domain(self._table, list(self._rows))
 
     def _directed(self, objective: Any) -> Any:
         """Return an objective with `-` in front where less of it is better."""

@@ -7,19 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench_client import BenchClient
+from benchmark_spec.published import NDS
 from nas_search.errors import ProblemError
 from nas_search.problems.figures import FiguresProblem
 from nas_search.problems.goals import Bounds, check_known
 
 __all__ = ["nds_problem"]
-
-_FIGURES = (
-    *("final_train_acc", "final_train_loss", "final_test_acc", "best_train_acc"),
-    *("best_train_loss", "best_test_acc", "parameters", "flops", "iter_time", "prec_time"),
-)
-_MINIMISED = frozenset(
-    {"final_train_loss", "best_train_loss", "parameters", "flops", "iter_time", "prec_time"}
-)
 
 
 def nds_problem(
@@ -60,16 +53,17 @@ def nds_problem(
     longest = max(row.config.num_epochs for row in rows)
     figures = {
         _spelled(row.config): {
-            name: float(value)
-            for name in _FIGURES
-            if (value := getattr(row, name, None)) is not None
+            stat.name: float(value)
+            for stat in NDS.stats
+            if (value := getattr(row, stat.name, None)) is not None
         }
         for row in rows
         if row.config.num_epochs == longest
     }
     if not figures:
         raise ProblemError(f"NDS has no network of {proposer} on {dataset} by {generator}")
-    directed = [f"-{one}" if one in _MINIMISED else one for one in objectives]
+    minimised = {stat.name for stat in NDS.stats if stat.better == "smaller"}
+    directed = [f"-{one}" if one in minimised else one for one in objectives]
     return FiguresProblem(
         None, figures, objectives=directed, bounds=bounds, known=("parameters", "flops")
     )

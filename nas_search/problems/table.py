@@ -9,10 +9,11 @@ from typing import Any, Final, NamedTuple
 
 from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
 from bench_client.run_choice import chosen_run
+from benchmark_spec import Coded
 from benchmark_spec.published import PUBLISHED, compared_by
 from nas_search.contract import Ask, Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, Refusal, served_domain, walk
-from nas_search.domains.served import num_recorded
+from nas_search.domains.cells import num_recorded
 from nas_search.errors import ProblemError
 from nas_search.problems.function import checked_fidelities
 from nas_search.problems.goals import Bounds, Goals, check_known
@@ -23,17 +24,9 @@ __all__ = ["TableProblem", "TableScore"]
 _KNOWN: Final = frozenset({"parameters", "flops"})
 """What is known of an architecture before it is trained; costs on devices are, too."""
 
-_ONE_DATASET: Final = frozenset({"nasbench101"})
 _BATCH: Final = 10_000
 _MOST_ALONE: Final = 1_000
 """Architectures that draws look up one by one; all the others are looked up with the next."""
-
-_MANY: Final[Mapping[str, str]] = {
-    "nasbench101": "query_nb101_many",
-    "nasbench201": "query_nb201_many",
-    "natssss": "query_natssss_many",
-}
-"""The questions about many architectures, by benchmark."""
 
 
 class _Row(NamedTuple):
@@ -55,7 +48,7 @@ class TableProblem:
 
     Args:
         bench: Whom to ask.
-        benchmark: `nasbench101`, `nasbench201` or `natssss`.
+        benchmark: A published benchmark whose architectures can be searched, such as `nasbench201`.
         dataset: What networks were trained on; None where the benchmark has one data set.
         num_epochs: Budget of the trainings, in epochs; None: the longest of the benchmark.
         objectives: Names of metrics, as `bench.benchmark(name).fields` lists them, and for
@@ -109,9 +102,12 @@ class TableProblem:
         self.evaluation_time = evaluation_time
         self.continues = bool(fidelities) if continue_training is None else continue_training
         self.free_repeats = free_repeats
-        self._hardware = {
-            name for name in self.goals.metrics if PUBLISHED[benchmark].stat(name) is None
-        }
+        table = PUBLISHED[benchmark]
+        self._spelled_by = table.spelled_by or ""
+        # What has a template is computed; other architectures are known to the benchmark alone.
+        self._computed = isinstance(table.space, Coded) and table.space.template is not None
+        self._where = {} if table.implied("dataset") else {"dataset": self.dataset}
+        self._hardware = {name for name in self.goals.metrics if table.stat(name) is None}
         self._known = _KNOWN | self._hardware
         self._rows: dict[tuple[str, int], _Row | None] = {}
         self._asked_alone = 0
@@ -143,8 +139,8 @@ class TableProblem:
         plain = served_domain(self.benchmark)
         complete = num_recorded(self._info) == self._info.num_architectures
         early = any(one.metric in self._known for one in self.goals.bounds)
-        # Cells are drawn by the benchmark itself, from those that have runs.
-        if not early and (complete or self.benchmark == "nasbench101"):
+        # What is not computed is drawn by the benchmark itself, from those that have runs.
+        if not early and (complete or not self._computed):
             return plain
         return AdmittedDomain(plain, self._screen)
 
@@ -169,11 +165,11 @@ class TableProblem:
 
         It takes about a second and 20 MB for NAS-Bench-201, and no time when it was done.
         """
-        if self.benchmark in _ONE_DATASET:
+        if not self._computed:
             everything = self._query(None, self.num_epochs)
             by_arch: dict[str, list[Any]] = {}
             for item in everything:
-                by_arch.setdefault(item.config.hash, []).append(item)
+                by_arch.setdefault(self._spelled(item), []).append(item)
             for arch, runs in by_arch.items():
                 self._rows.setdefault((arch, self.num_epochs), self._row(runs, self.num_epochs))
             return
@@ -189,9 +185,9 @@ class TableProblem:
         """
         self.load()
         order: Iterable[str] = (
-            (arch for arch, _ in list(self._rows))
-            if self.benchmark in _ONE_DATASET
-            else walk(served_domain(self.benchmark))
+            walk(served_domain(self.benchmark))
+            if self._computed
+            else (arch for arch, _ in list(self._rows))
         )
         rows = ((arch, self._rows.get((arch, self.num_epochs))) for arch in order)
         return {
@@ -254,8 +250,7 @@ class TableProblem:
         return row
 
     def _look_up_many(self, archs: Sequence[str]) -> None:
-        ask = getattr(self._bench, _MANY[self.benchmark])
-        found = ask(archs, **self._filters(self.num_epochs))
+        found = self._bench.query_many(self.benchmark, archs, **self._filters(self.num_epochs))
         costs = self._costs_on_devices(None) if len(archs) > 1 and self._hardware else {}
         for arch, runs in zip(archs, found, strict=True):
             extra = costs.get(arch)
@@ -265,10 +260,9 @@ class TableProblem:
         return self._bench.query(self.benchmark, arch, **self._filters(epoch))
 
     def _filters(self, epoch: int) -> dict[str, Any]:
-        dataset = {} if self.benchmark in _ONE_DATASET else {"dataset": self.dataset}
         return {
             "num_epochs": self.num_epochs,
-            **dataset,
+            **self._where,
             "reduction": "mean" if self.run_seed is None else None,
             "include_intermediates": epoch != self.num_epochs,
         }
@@ -283,7 +277,7 @@ class TableProblem:
         if not usable:
             return None
         run, metrics = usable[0]
-        arch: str = run.config.hash if hasattr(run.config, "hash") else run.config.arch_str
+        arch = self._spelled(run)
         if self.run_seed is not None:
             run, metrics = chosen_run(usable, self.run_seed, arch)
         if self._hardware:
@@ -292,6 +286,10 @@ class TableProblem:
         if self.evaluation_time:
             seconds += metrics.get(f"{first.rpartition('_')[0]}_evaluation_time", 0.0)
         return _Row(metrics, seconds)
+
+    def _spelled(self, run: Any) -> str:
+        arch: str = getattr(run.config, self._spelled_by)
+        return arch
 
     def _figures(self, run: Any, epoch: int) -> dict[str, float]:
         ended = {
@@ -337,14 +335,13 @@ class TableProblem:
 
     def _check_recorded(self) -> None:
         """Refuse objectives that no architecture has a value of."""
-        dataset = None if self.benchmark in _ONE_DATASET else self.dataset
         for metric in self.goals.metrics:
             try:
                 self._bench.top(
                     self.benchmark,
                     metric=metric,
-                    dataset=dataset,
                     num_epochs=self.num_epochs,
+                    **self._where,
                     n=1,
                 )
             except InvalidRequestError as error:

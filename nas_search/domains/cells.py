@@ -1,23 +1,20 @@
-"""The architectures of a benchmark, spelled in the one way that stands for all others.
+"""Cells of NAS-Bench-101, spelled by their hash.
 
-That is the hash for NAS-Bench-101, else the published string. NAS-Bench-201 and the size space of
-NATS-Bench are computed; cells of NAS-Bench-101 are asked for, since what is a valid cell and which
-are isomorphic is known to the benchmark.
+They are asked for, since what is a valid cell and which are isomorphic is known to the benchmark.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from bench_client import BenchmarkInfo, InvalidArchitectureError
-from nas_search.contract import Domain, Proposal
-from nas_search.domains.product import Product, ProductDomain, one_hot
+from nas_search.contract import Proposal
+from nas_search.domains.product import one_hot
 from nas_search.domains.walk import stated
 from nas_search.errors import ProblemError
 from nas_search.strategies.draws import drawn_below
@@ -25,28 +22,10 @@ from nas_search.strategies.draws import drawn_below
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CellDomain", "num_recorded", "served_domain"]
+__all__ = ["CellDomain", "num_recorded"]
 
 _CONTENTS: Final = ("architectures", "cells")
 """What the count of recorded architectures is called in a benchmark's provenance."""
-
-
-def served_domain(benchmark: str) -> Domain:
-    """Return the domain of a benchmark's architectures, for one search.
-
-    Args:
-        benchmark: `nasbench101`, `nasbench201` or `natssss`.
-
-    Raises:
-        ProblemError: Architectures of this benchmark are not searched together: those of NDS are
-            of ten design spaces, each a list; see `nds_problem`.
-    """
-    if benchmark not in _DOMAINS:
-        raise ProblemError(
-            f"the architectures of {benchmark!r:.80} cannot be searched; those of "
-            f"{', '.join(_DOMAINS)} can, and a design space of nds by nds_problem"
-        )
-    return _DOMAINS[benchmark]()
 
 
 def num_recorded(info: BenchmarkInfo) -> int:
@@ -54,34 +33,6 @@ def num_recorded(info: BenchmarkInfo) -> int:
     contents = info.provenance.contents
     counts = (int(contents[name]) for name in _CONTENTS if name in contents)
     return next(counts, info.num_architectures or 0)
-
-
-@cache
-def _nasbench201() -> Product:
-    operations = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-    edges = [(source, target) for target in (1, 2, 3) for source in range(target)]
-
-    def spell(values: Sequence[Any]) -> str:
-        one, two, three, four, five, six = values
-        return f"|{one}~0|+|{two}~0|{three}~1|+|{four}~0|{five}~1|{six}~2|"
-
-    def read(arch: str) -> list[str]:
-        nodes = [node.strip("|").split("|") for node in arch.split("+")]
-        return [operation.split("~")[0] for node in nodes for operation in node]
-
-    labels = [f"{source}_{target}" for source, target in edges]
-    return Product(labels, [operations] * len(edges), spell=spell, read=read)
-
-
-@cache
-def _size_space() -> Product:
-    layers = range(1, 6)
-    return Product(
-        [f"layer_{layer}" for layer in layers],
-        [tuple(range(8, 65, 8)) for _ in layers],
-        spell=lambda values: ":".join(map(str, values)),
-        read=lambda arch: [int(channels) for channels in arch.split(":")],
-    )
 
 
 class CellDomain:
@@ -249,12 +200,3 @@ class CellDomain:
             self._short[cell[f"op{vertex}"]] if vertex < last else -1 for vertex in self._inner
         )
         return (*(int(pair in edges) for pair in self._pairs), *operations)
-
-
-_DOMAINS: Final[Mapping[str, Callable[[], Domain]]] = MappingProxyType(
-    {
-        "nasbench101": CellDomain,
-        "nasbench201": lambda: ProductDomain(_nasbench201()),
-        "natssss": lambda: ProductDomain(_size_space()),
-    }
-)

@@ -26,11 +26,10 @@ from missing_extra import needs
 if TYPE_CHECKING:
     import asyncio
 
-    from bench_client import simulation, simulation_settings
+    from bench_client import simulation
 else:
     asyncio = LateModule("asyncio")
     simulation = LateModule("bench_client.simulation")
-    simulation_settings = LateModule("bench_client.simulation_settings")
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
 
@@ -152,8 +151,8 @@ class BenchClient(Surface, BlockingClient):
     def simulate(  # noqa: PLR0913 - the choices of an experiment
         self,
         benchmark: str,
-        dataset: str | None,
-        num_epochs: int,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
         *,
         budget: float,
         metric: str | None = None,
@@ -161,20 +160,23 @@ class BenchClient(Surface, BlockingClient):
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
+        **part: Any,
     ) -> simulation.Simulation:
         """Return a clock that adds up the recorded training times of what a search evaluates.
 
-        Nothing is asked until something is evaluated, and the server keeps no state of it. The
-        same evaluations in the same order give the same values and times, everywhere.
+        The server keeps no state of it, and is asked nothing before something is evaluated, except
+        what a declared table is. The same evaluations in the same order give the same values and
+        times, everywhere.
 
         Args:
-            benchmark: `nasbench101`, `nasbench201` or `natssss`.
-            dataset: What networks are trained on; None where the benchmark has one data set.
-            num_epochs: Training budget of an evaluation, in epochs, unless it says otherwise.
+            benchmark: A benchmark or a declared table that records `training_time` in seconds.
+            dataset: What networks are trained on; None where there is one data set or no such axis.
+            num_epochs: Training budget of an evaluation, in epochs, unless it says otherwise; None
+                likewise.
             budget: When the clock stops, in seconds: no evaluation passes it.
-            metric: What is sought, any number that a run records; accuracies are best when large,
-                all else when small. None: `valid_acc`; for `cifar10` of NATS-Bench, which has no
-                validation split, it must be said (`test_acc`).
+            metric: What is sought, any number that a run records; which way it is better is in the
+                description of the benchmark. None: `valid_acc`; where that is not recorded, as for
+                `cifar10` of NATS-Bench, which has no validation split, it must be said.
             seed: Which of the recorded runs of an architecture counts. None: the mean over them,
                 in value and time. An integer: one of them, chosen by a digest of seed and
                 architecture, the same everywhere; then a value may be above the best mean.
@@ -187,24 +189,23 @@ class BenchClient(Surface, BlockingClient):
                 is charged again, as programs on NATS-Bench's interface know it.
             evaluation_time: Charge also one pass over the split that the metric is of, where the
                 benchmark records its time, which NAS-Bench-101 does not.
+            part: Values of other axes of a declared table, by name.
 
         Raises:
-            BenchmarkNotInstalledError: This client knows no benchmark of this name.
+            BenchmarkNotInstalledError: There is no benchmark of this name.
             InvalidRequestError: An argument is malformed, or the benchmark records no training
-                times: NDS.
+                times, such as NDS; the message says what it records.
         """
-        settings = simulation_settings.SimulationSettings.of(
-            benchmark,
-            dataset,
-            num_epochs,
-            budget=budget,
-            metric=metric,
-            seed=seed,
-            continue_training=continue_training,
-            free_repeats=free_repeats,
-            evaluation_time=evaluation_time,
-        )
-        return simulation.Simulation(self._ask, settings)
+        options = {
+            "budget": budget,
+            "metric": metric,
+            "seed": seed,
+            "continue_training": continue_training,
+            "free_repeats": free_repeats,
+            "evaluation_time": evaluation_time,
+        }
+        chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
+        return simulation.Simulation(self._ask, benchmark, chosen, options)
 
     def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -297,8 +298,8 @@ class AsyncBenchClient(Surface, AwaitedClient):
     def simulate(  # noqa: PLR0913 - the choices of an experiment
         self,
         benchmark: str,
-        dataset: str | None,
-        num_epochs: int,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
         *,
         budget: float,
         metric: str | None = None,
@@ -306,20 +307,19 @@ class AsyncBenchClient(Surface, AwaitedClient):
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
+        **part: Any,
     ) -> simulation.AsyncSimulation:
         """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
-        settings = simulation_settings.SimulationSettings.of(
-            benchmark,
-            dataset,
-            num_epochs,
-            budget=budget,
-            metric=metric,
-            seed=seed,
-            continue_training=continue_training,
-            free_repeats=free_repeats,
-            evaluation_time=evaluation_time,
-        )
-        return simulation.AsyncSimulation(self._ask, settings)
+        options = {
+            "budget": budget,
+            "metric": metric,
+            "seed": seed,
+            "continue_training": continue_training,
+            "free_repeats": free_repeats,
+            "evaluation_time": evaluation_time,
+        }
+        chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
+        return simulation.AsyncSimulation(self._ask, benchmark, chosen, options)
 
     async def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""

@@ -16,14 +16,17 @@ It lives in the client alone; a server has no part in it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from bench_client.arguments import whole
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records, TrajectoryPoint
 from bench_client.simulation_settings import SimulationSettings, refused
+from bench_client.tables import known_table
+from benchmark_spec import BenchmarkSpec
+from benchmark_spec.published import PUBLISHED
 
 __all__ = ["AsyncSimulation", "Simulation"]
 
@@ -31,28 +34,65 @@ _Ask: TypeAlias = Callable[[Question[Any]], Any]
 _AskAwaited: TypeAlias = Callable[[Question[Any]], Awaitable[Any]]
 
 
-class _Clock:
-    """What both kinds of simulations show."""
+class _Begun(NamedTuple):
+    """What is known once the description of the benchmark is."""
 
-    def __init__(self, settings: SimulationSettings) -> None:
-        self._settings = settings
-        self._ledger = Ledger(settings)
-        self._records = Records(settings)
+    settings: SimulationSettings
+    ledger: Ledger
+    records: Records
+
+
+class _Clock:
+    """What both kinds of simulations show.
+
+    Args:
+        benchmark: Name of the benchmark.
+        part: Values by axis, None where none is given.
+        options: The other arguments of `BenchClient.simulate`.
+    """
+
+    def __init__(self, benchmark: str, part: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        self._benchmark = benchmark
+        self._part = part
+        self._options = options
+        self._known: _Begun | None = None
+        if benchmark in PUBLISHED:
+            self._begin(PUBLISHED[benchmark])
 
     @property
     def settings(self) -> SimulationSettings:
-        """What is simulated: benchmark, data set, metric, budget and options."""
-        return self._settings
+        """What is simulated: benchmark, data set, metric, budget and options.
+
+        Of a declared table that an async client asks, they are known after an evaluation.
+
+        Raises:
+            InvalidRequestError: They are not known yet.
+        """
+        return self._begun.settings
+
+    @property
+    def _begun(self) -> _Begun:
+        if self._known is None:
+            raise refused("benchmark", f"{self._benchmark} is described at its first evaluation")
+        return self._known
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._begun.ledger
+
+    def _begin(self, spec: BenchmarkSpec) -> None:
+        settings = SimulationSettings.of(spec, self._part, **self._options)
+        self._known = _Begun(settings, Ledger(settings), Records(spec, settings))
 
     @property
     def time(self) -> float:
         """What has been charged so far, in seconds; never more than the budget."""
-        return self._ledger.time
+        return 0.0 if self._known is None else self._ledger.time
 
     @property
     def remaining(self) -> float:
         """What is left of the budget, in seconds."""
-        return self._ledger.remaining
+        return self._options["budget"] if self._known is None else self._ledger.remaining
 
     @property
     def best(self) -> Evaluation | None:
@@ -61,20 +101,22 @@ class _Clock:
         Of those at the simulation's own `num_epochs`: values at other budgets, or of trainings
         that were stopped early, are not comparable with them.
         """
-        return self._ledger.best
+        return None if self._known is None else self._ledger.best
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """All evaluations, in the order in which they were charged."""
-        return tuple(self._ledger.evaluations)
+        return () if self._known is None else tuple(self._ledger.evaluations)
 
     @property
     def trajectory(self) -> tuple[TrajectoryPoint, ...]:
         """The clock, the value and the best value so far after each evaluation."""
-        return tuple(self._ledger.trajectory)
+        return () if self._known is None else tuple(self._ledger.trajectory)
 
     def __repr__(self) -> str:
-        asked = self._settings
+        if self._known is None:
+            return f"{type(self).__name__}({self._benchmark!r})"
+        asked = self.settings
         return (
             f"{type(self).__name__}({asked.benchmark!r}, {asked.dataset!r}, {asked.num_epochs}, "
             f"metric={asked.metric!r}, time={self.time:.6g}, budget={asked.budget:.6g})"
@@ -83,7 +125,9 @@ class _Clock:
     def _fidelity(self, num_epochs: int | None, stop_after: int | None) -> Fidelity:
         budget = whole("num_epochs", num_epochs)
         if budget is None:
-            budget = self._settings.num_epochs
+            budget = self.settings.num_epochs
+        elif "num_epochs" not in self.settings.part:
+            raise refused("num_epochs", f"{self._benchmark} has no training budgets to choose from")
         epoch = whole("stop_after", stop_after)
         if epoch is not None and not 1 <= epoch <= budget:
             raise refused("stop_after", f"{epoch} is no epoch of a training of {budget} epochs")
@@ -95,12 +139,18 @@ class Simulation(_Clock):
 
     Args:
         ask: Answers questions.
-        settings: What is simulated.
+        benchmark: Name of the benchmark.
+        part: Values by axis, None where none is given.
+        options: The other arguments of `BenchClient.simulate`.
     """
 
-    def __init__(self, ask: _Ask, settings: SimulationSettings) -> None:
-        super().__init__(settings)
+    def __init__(
+        self, ask: _Ask, benchmark: str, part: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(benchmark, part, options)
         self._ask = ask
+        if self._known is None:
+            self._begin(drive(known_table(benchmark), ask).spec)
 
     def evaluate(
         self, arch: Any, *, num_epochs: int | None = None, stop_after: int | None = None
@@ -122,7 +172,8 @@ class Simulation(_Clock):
             BenchError: The question was not answered.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
-        return self._ledger.charge(drive(self._records.one(arch, fidelity), self._ask))
+        seen = drive(self._begun.records.one(arch, fidelity), self._ask)
+        return self._ledger.charge(seen)
 
     def evaluate_many(
         self,
@@ -152,7 +203,8 @@ class Simulation(_Clock):
             BenchError: The question was not answered.
         """
         fidelity = self._fidelity(num_epochs, stop_after)
-        return self._ledger.charge_all(drive(self._records.many(archs, fidelity), self._ask))
+        seen = drive(self._begun.records.many(archs, fidelity), self._ask)
+        return self._ledger.charge_all(seen)
 
 
 class AsyncSimulation(_Clock):
@@ -161,13 +213,19 @@ class AsyncSimulation(_Clock):
     Tasks of its event loop may evaluate side by side: they are charged in the order in which they
     began, whatever the order of the answers, so that a run can be repeated.
 
+    What a declared table is, is asked for at the first evaluation.
+
     Args:
         ask: Answers questions.
-        settings: What is simulated.
+        benchmark: Name of the benchmark.
+        part: Values by axis, None where none is given.
+        options: The other arguments of `BenchClient.simulate`.
     """
 
-    def __init__(self, ask: _AskAwaited, settings: SimulationSettings) -> None:
-        super().__init__(settings)
+    def __init__(
+        self, ask: _AskAwaited, benchmark: str, part: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> None:
+        super().__init__(benchmark, part, options)
         self._ask = ask
         self._turns = _Turns()
 
@@ -175,9 +233,10 @@ class AsyncSimulation(_Clock):
         self, arch: Any, *, num_epochs: int | None = None, stop_after: int | None = None
     ) -> Evaluation:
         """Evaluate an architecture; arguments and errors are those of `Simulation.evaluate`."""
-        fidelity = self._fidelity(num_epochs, stop_after)
         with self._turns.take() as turn:
-            seen = await drive_awaiting(self._records.one(arch, fidelity), self._ask)
+            await self._described()
+            fidelity = self._fidelity(num_epochs, stop_after)
+            seen = await drive_awaiting(self._begun.records.one(arch, fidelity), self._ask)
             await turn.comes()
             return self._ledger.charge(seen)
 
@@ -189,11 +248,21 @@ class AsyncSimulation(_Clock):
         stop_after: int | None = None,
     ) -> list[Evaluation]:
         """Evaluate architectures; as `Simulation.evaluate_many`."""
-        fidelity = self._fidelity(num_epochs, stop_after)
         with self._turns.take() as turn:
-            seen = await drive_awaiting(self._records.many(archs, fidelity), self._ask)
+            await self._described()
+            fidelity = self._fidelity(num_epochs, stop_after)
+            seen = await drive_awaiting(self._begun.records.many(archs, fidelity), self._ask)
             await turn.comes()
             return self._ledger.charge_all(seen)
+
+    async def _described(self) -> None:
+        """Ask what a declared table is, once."""
+        if self._known is not None:
+            return
+        models = await drive_awaiting(known_table(self._benchmark), self._ask)
+        # Another task may have been told meanwhile, and charged something.
+        if self._known is None:
+            self._begin(models.spec)
 
 
 class _Turn:

@@ -7,21 +7,17 @@ them to the clock, in order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
-from bench_client import nasbench101, nasbench201, natssss
 from bench_client.errors import BudgetExhausted, InvalidArchitectureError, NotRecordedError
-from bench_client.frames import Batch
 from bench_client.models.answers import FieldError
-from bench_client.models.nasbench101 import Nb101Epoch, Nb101Stats
-from bench_client.models.nasbench201 import Nb201Stats
-from bench_client.models.natssss import NatsSssStats
 from bench_client.operations import Steps
 from bench_client.run_choice import chosen_run
 from bench_client.simulation_settings import SimulationSettings
+from bench_client.tables import query_table, query_table_many
+from benchmark_spec import BenchmarkSpec
 
 __all__ = [
     "Evaluation",
@@ -29,12 +25,11 @@ __all__ = [
     "Ledger",
     "Observation",
     "Records",
-    "RunStats",
     "TrajectoryPoint",
 ]
 
-RunStats: TypeAlias = Nb101Stats | Nb201Stats | NatsSssStats
-"""What the benchmarks with numbered architectures record of a run."""
+_CHARGED: Final = "training_time"
+"""The statistic that the clock charges."""
 
 
 class Fidelity(NamedTuple):
@@ -75,7 +70,7 @@ class Observation(NamedTuple):
     value: float
     training_time: float
     evaluation_time: float
-    item: RunStats
+    item: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +79,12 @@ class Evaluation:
 
     Attributes:
         arch: The architecture, in the one spelling that stands for all others: the hash for
-            NAS-Bench-101, else the published string. Every question takes it.
+            NAS-Bench-101, else its string. Every question takes it.
         value: The metric, after `epoch` of `num_epochs` epochs.
         cost: What was charged for it, in seconds.
         time: What the clock showed afterwards, in seconds.
         position: Its place among the evaluations of the simulation, from 0.
-        num_epochs: Training budget of the run.
+        num_epochs: Training budget of the run; 0 where the benchmark has no such axis.
         epoch: Epoch after which the training ended: `num_epochs` unless it was stopped early.
         item: What the benchmark records of the run, or of the mean over the runs.
     """
@@ -101,7 +96,7 @@ class Evaluation:
     position: int
     num_epochs: int
     epoch: int
-    item: RunStats
+    item: Any
 
 
 class TrajectoryPoint(NamedTuple):
@@ -218,37 +213,19 @@ class Ledger:
         return value > other if self._settings.larger_is_better else value < other
 
 
-class _Queries(NamedTuple):
-    """How the runs of one architecture and of many are asked for."""
-
-    one: Callable[..., Steps[list[Any]]]
-    many: Callable[..., Steps[Batch[Any]]]
-    takes_dataset: bool
-
-
-_RUN_QUERIES: Final[Mapping[str, _Queries]] = MappingProxyType(
-    {
-        "nasbench101": _Queries(
-            nasbench101.query_nb101, nasbench101.query_nb101_many, takes_dataset=False
-        ),
-        "nasbench201": _Queries(
-            nasbench201.query_nb201, nasbench201.query_nb201_many, takes_dataset=True
-        ),
-        "natssss": _Queries(natssss.query_natssss, natssss.query_natssss_many, takes_dataset=True),
-    }
-)
-
-
 class Records:
     """Looks up what evaluations observe.
 
     Args:
-        settings: Of which benchmark, on what, by which metric, and which runs count.
+        spec: The description of the benchmark.
+        settings: On what, by which metric, and which runs count.
     """
 
-    def __init__(self, settings: SimulationSettings) -> None:
+    def __init__(self, spec: BenchmarkSpec, settings: SimulationSettings) -> None:
+        self._spec = spec
         self._settings = settings
-        self._queries = _RUN_QUERIES[settings.benchmark]
+        self._part = {n: v for n, v in settings.part.items() if not spec.implied(n)}
+        self._timed_epochs = any(curve.name == _CHARGED for curve in spec.curves)
 
     def one(self, arch: Any, fidelity: Fidelity) -> Steps[Observation]:
         """Look up an architecture.
@@ -260,7 +237,7 @@ class Records:
         if arch is None or arch == "":
             message = f"{arch!r} is no architecture"
             raise InvalidArchitectureError(message, errors=[FieldError(loc=["arch"], msg=message)])
-        runs = yield from self._queries.one(arch, **self._filters(fidelity))
+        runs = yield from query_table(self._spec.name, arch, **self._filters(fidelity))
         seen = self._observed(runs, fidelity)
         if seen is None:
             raise NotRecordedError(f"{arch!r:.200} has {self._lacking(fidelity)}")
@@ -273,7 +250,8 @@ class Records:
             InvalidArchitectureError: Some are malformed.
             NotRecordedError: There is no record of some.
         """
-        results = yield from self._queries.many(archs, **self._filters(fidelity))
+        filters = self._filters(fidelity)
+        results = yield from query_table_many(self._spec.name, archs, **filters)
         found = [self._observed(runs, fidelity) for runs in results]
         lacking = [position for position, seen in enumerate(found) if seen is None]
         if lacking:
@@ -286,15 +264,16 @@ class Records:
         return [seen for seen in found if seen is not None]
 
     def _filters(self, fidelity: Fidelity) -> dict[str, Any]:
-        dataset = {"dataset": self._settings.dataset} if self._queries.takes_dataset else {}
+        mean = self._settings.seed is None and self._spec.label is not None
+        budget = {"num_epochs": fidelity.num_epochs} if "num_epochs" in self._part else {}
         return {
-            "num_epochs": fidelity.num_epochs,
-            **dataset,
-            "reduction": "mean" if self._settings.seed is None else None,
+            **self._part,
+            **budget,
+            "reduction": "mean" if mean else None,
             "include_intermediates": fidelity.epoch != fidelity.num_epochs,
         }
 
-    def _observed(self, runs: Sequence[RunStats], fidelity: Fidelity) -> Observation | None:
+    def _observed(self, runs: Sequence[Any], fidelity: Fidelity) -> Observation | None:
         usable = [seen for run in runs if (seen := self._read(run, fidelity)) is not None]
         if not usable:
             return None
@@ -302,21 +281,22 @@ class Records:
             return usable[0]
         return chosen_run(usable, self._settings.seed, usable[0].arch)
 
-    def _read(self, run: RunStats, fidelity: Fidelity) -> Observation | None:
+    def _read(self, run: Any, fidelity: Fidelity) -> Observation | None:
         """Return what a run says of the metric and its cost; None where it says nothing."""
         value = self._value(run, fidelity)
-        training = _training_time(run, fidelity)
+        training = self._training_time(run, fidelity)
         evaluating = self._evaluation_time(run)
         if value is None or training is None or evaluating is None:
             return None
-        return Observation(_spelling(run), fidelity, value, training, evaluating, run)
+        arch: str = getattr(run.config, self._spec.spelled_by or "")
+        return Observation(arch, fidelity, value, training, evaluating, run)
 
-    def _value(self, run: RunStats, fidelity: Fidelity) -> float | None:
+    def _value(self, run: Any, fidelity: Fidelity) -> float | None:
         holder = run if fidelity.epoch == fidelity.num_epochs else _epoch_of(run, fidelity.epoch)
         value: float | None = getattr(holder, self._settings.metric, None)
         return value
 
-    def _evaluation_time(self, run: RunStats) -> float | None:
+    def _evaluation_time(self, run: Any) -> float | None:
         split = self._settings.metric.rpartition("_")[0]
         field = f"{split}_evaluation_time"
         # Training metrics, sizes and times cost no pass over a split of their own.
@@ -325,27 +305,27 @@ class Records:
         value: float | None = getattr(run, field)
         return value
 
+    def _training_time(self, run: Any, fidelity: Fidelity) -> float | None:
+        whole: float | None = getattr(run, _CHARGED)
+        if whole is None or fidelity.epoch == fidelity.num_epochs:
+            return whole
+        if self._timed_epochs:
+            until: float | None = getattr(_epoch_of(run, fidelity.epoch), _CHARGED, None)
+            return until
+        # The time of a whole training is that of an epoch times their number, so a part of it is.
+        return whole * fidelity.epoch / fidelity.num_epochs
+
     def _lacking(self, fidelity: Fidelity) -> str:
         asked = self._settings
+        others = [str(value) for name, value in asked.part.items() if name != "num_epochs"]
+        told = f"no run of {asked.benchmark}{' on ' if others else ''}{', '.join(others)}"
+        if not fidelity.num_epochs:
+            return f"{told} that records {asked.metric} and its time"
         return (
-            f"no run of {asked.benchmark} on {asked.dataset} at {fidelity.num_epochs} epochs that "
-            f"records {asked.metric} and its time after epoch {fidelity.epoch}"
+            f"{told} at {fidelity.num_epochs} epochs that records {asked.metric} and its time "
+            f"after epoch {fidelity.epoch}"
         )
 
 
-def _spelling(run: RunStats) -> str:
-    return run.config.hash if isinstance(run, Nb101Stats) else run.config.arch_str
-
-
-def _training_time(run: RunStats, fidelity: Fidelity) -> float | None:
-    if run.training_time is None or fidelity.epoch == fidelity.num_epochs:
-        return run.training_time
-    epoch = _epoch_of(run, fidelity.epoch)
-    if isinstance(epoch, Nb101Epoch):
-        return epoch.training_time
-    # The recorded time is that of an epoch times their number (NATS-Bench), so a part of it is.
-    return run.training_time * fidelity.epoch / fidelity.num_epochs
-
-
-def _epoch_of(run: RunStats, number: int) -> Any:
+def _epoch_of(run: Any, number: int) -> Any:
     return next((one for one in run.intermediates or () if one.current_epoch == number), None)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, whole
-from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
+from bench_client.arguments import either, plain, whole
+from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError
+from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec, Stat
 from benchmark_spec.published import PUBLISHED
+from benchmark_spec.spec import AxisValue
 
 __all__ = ["SimulationSettings", "refused"]
 
@@ -26,12 +29,15 @@ class SimulationSettings:
     """The arguments of `BenchClient.simulate`, which documents them; every field has its value.
 
     Attributes:
+        num_epochs: Training budget of an evaluation; 0 where the benchmark has no such axis.
+        part: The value of each axis, those above among them.
         larger_is_better: Which way the metric is better.
     """
 
     benchmark: str
     dataset: str | None
     num_epochs: int
+    part: Mapping[str, AxisValue]
     budget: float
     metric: str
     larger_is_better: bool
@@ -43,9 +49,8 @@ class SimulationSettings:
     @classmethod
     def of(
         cls,
-        benchmark: str,
-        dataset: str | None,
-        num_epochs: int,
+        spec: BenchmarkSpec,
+        part: Mapping[str, Any],
         *,
         budget: float,
         metric: str | None,
@@ -54,24 +59,34 @@ class SimulationSettings:
     ) -> SimulationSettings:
         """Return the settings that arguments make.
 
+        Args:
+            spec: The description of the benchmark.
+            part: Values by axis; None where none is given.
+            budget: As for `BenchClient.simulate`, like all that follow.
+            metric: What is sought.
+            seed: Which run counts.
+            options: The switches.
+
         Raises:
-            BenchmarkNotInstalledError: This client knows no benchmark of this name.
             InvalidRequestError: An argument is malformed, or the benchmark records no times.
         """
-        spec = _with_recorded_times(benchmark)
-        trained_on = _checked_dataset(spec, dataset)
-        objective = _checked_metric(spec, trained_on, metric)
+        _check_times(spec)
+        given = {name: plain(value) for name, value in part.items() if value is not None}
+        chosen = part_named(spec, given)
+        objective = _checked_metric(spec, chosen, metric)
         switches = {name: either(name, value) for name, value in options.items()}
         evaluated = any(stat.name.endswith(_EVALUATED) for stat in spec.stats)
         if switches["evaluation_time"] and not evaluated:
-            raise refused("evaluation_time", f"{benchmark} records no time of an evaluation")
+            raise refused("evaluation_time", f"{spec.name} records no time of an evaluation")
+        dataset, epochs = chosen.get("dataset"), chosen.get("num_epochs", 0)
         return cls(
-            benchmark=benchmark,
-            dataset=trained_on,
-            num_epochs=_checked_epochs(num_epochs),
+            benchmark=spec.name,
+            dataset=None if dataset is None else str(dataset),
+            num_epochs=int(epochs),
+            part=chosen,
             budget=_checked_budget(budget),
             metric=objective.name,
-            larger_is_better=objective.better == "larger",
+            larger_is_better=objective.better_within(chosen) == "larger",
             seed=whole("seed", seed),
             **switches,
         )
@@ -82,53 +97,37 @@ def refused(field: str, message: str) -> InvalidRequestError:
     return InvalidRequestError(f"{field}: {message}", errors=[FieldError(loc=[field], msg=message)])
 
 
-def _with_recorded_times(benchmark: str) -> BenchmarkSpec:
-    """Return the description of a benchmark whose runs have a training time."""
-    timed = [spec.name for spec in PUBLISHED.values() if spec.stat(_CHARGED) is not None]
-    if benchmark not in PUBLISHED:
-        raise BenchmarkNotInstalledError(
-            f"this client knows no benchmark {benchmark!r:.80} to simulate; "
-            f"known are {', '.join(timed)}; a declared table is searched by "
-            "nas_search.DeclaredProblem, which charges its training_time if it has one"
-        )
-    if benchmark not in timed:
-        raise refused(
-            "benchmark",
-            f"{benchmark} {PUBLISHED[benchmark].not_answered['simulate']}, so a simulated clock "
-            f"has nothing to charge; {', '.join(timed)} can be simulated",
-        )
-    return PUBLISHED[benchmark]
+def _check_times(spec: BenchmarkSpec) -> None:
+    """Refuse a benchmark whose runs record nothing that a clock can charge."""
+    time = spec.stat(_CHARGED)
+    if time is not None and time.unit == "seconds":
+        return
+    known = ", ".join(stat.name for stat in spec.stats)
+    why = spec.not_answered.get("simulate", f"records no {_CHARGED} in seconds, only {known}")
+    timed = ", ".join(one.name for one in PUBLISHED.values() if one.stat(_CHARGED) is not None)
+    raise refused(
+        "benchmark",
+        f"{spec.name} {why}, so a simulated clock has nothing to charge; {timed} and declared "
+        f"tables with a {_CHARGED} can be simulated",
+    )
 
 
-def _checked_dataset(spec: BenchmarkSpec, dataset: Any) -> str:
-    known = spec.datasets
-    if dataset is None and len(known) == 1:
-        return known[0]
-    if isinstance(dataset, str) and dataset.lower() in known:
-        return dataset.lower()
-    raise refused("dataset", f"{dataset!r:.80} is none of {spec.name}'s: {', '.join(known)}")
-
-
-def _checked_metric(spec: BenchmarkSpec, dataset: str, metric: Any) -> Stat:
+def _checked_metric(spec: BenchmarkSpec, part: Mapping[str, AxisValue], metric: Any) -> Stat:
     chosen = _DEFAULT_METRIC if metric is None else metric
     stat = spec.stat(chosen)
     if stat is None:
         known = ", ".join(stat.name for stat in spec.stats)
-        raise refused("metric", f"unknown metric {chosen!r:.80}; known are {known}")
-    if dataset in stat.absent.get("dataset", ()):
-        raise refused(
-            "metric",
-            f"{dataset} of {spec.name} has no validation split: say metric='test_acc', or search "
-            "on cifar10-valid",
-        )
+        raise refused("metric", f"{spec.name} has no metric {chosen!r:.80}; it has {known}")
+    if _is_absent(stat, part):
+        others = [one for one in spec.stats if one.unit == stat.unit and not _is_absent(one, part)]
+        told = " or ".join(f"metric={one.name!r}" for one in others)
+        values = " ".join(map(str, part.values()))
+        raise refused("metric", f"{spec.name} never records {stat.name} of {values}: say {told}")
     return stat
 
 
-def _checked_epochs(num_epochs: Any) -> int:
-    epochs = whole("num_epochs", num_epochs)
-    if epochs is None or epochs < 1:
-        raise refused("num_epochs", f"{num_epochs!r:.80} is not a budget of 1 epoch or more")
-    return epochs
+def _is_absent(stat: Stat, part: Mapping[str, AxisValue]) -> bool:
+    return any(part.get(axis) in values for axis, values in stat.absent.items())
 
 
 def _checked_budget(budget: Any) -> float:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench_client import BenchClient, InvalidRequestError, SimulationSettings
 from nas_search.errors import IncomparableRunsError
@@ -259,17 +259,12 @@ def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
         IncomparableRunsError: No architecture has a value of the metric.
         BenchError: The question was not answered.
     """
+    part: Mapping[str, Any] = settings.part
     try:
-        (best,) = bench.top(
-            settings.benchmark,
-            metric=settings.metric,
-            dataset=settings.dataset,
-            num_epochs=settings.num_epochs,
-            n=1,
-        )
+        (best,) = bench.top(settings.benchmark, metric=settings.metric, n=1, **part)
     except InvalidRequestError as error:
         raise IncomparableRunsError(
-            f"{settings.benchmark} has no {settings.metric} on {settings.dataset} at "
-            f"{settings.num_epochs} epochs: there is no oracle ({error})"
+            f"{settings.benchmark} has no {settings.metric} of "
+            f"{', '.join(map(str, settings.part.values()))}: there is no oracle ({error})"
         ) from error
     return best.value

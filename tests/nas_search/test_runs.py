@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,12 @@ def test_the_oracle_of_a_loss_is_the_smallest(
     assert oracle_value(cells, simulate(metric="parameters").settings) == smallest
 
 
-def test_a_budget_nobody_trained_for_has_no_oracle(cells: BenchClient) -> None:
-    simulation = cells.simulate("nasbench101", None, 13, budget=1.0)
-    with pytest.raises(IncomparableRunsError, match="at 13 epochs: there is no oracle"):
-        oracle_value(cells, simulation.settings)
+def test_a_budget_that_is_not_recorded_has_no_oracle(
+    cells: BenchClient, simulate: Callable[..., Simulation]
+) -> None:
+    unknown = {"dataset": "cifar10", "num_epochs": 13}
+    with pytest.raises(IncomparableRunsError, match="of cifar10, 13: there is no oracle"):
+        oracle_value(cells, replace(simulate().settings, part=unknown))
 
 
 def test_a_run_without_evaluations_can_be_recorded(

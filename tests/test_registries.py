@@ -27,6 +27,8 @@ ONLY_SOME: Final = {
     # Archives of records that may be damaged one by one, or come in parts.
     "TOLERANT_GENERATORS": {"nasbench101"},
     "PARTIAL_GENERATORS": {"nds"},
+    # Samples of all architectures, made without an archive.
+    "WHOLE_SAMPLES": {"nasbench201"},
     # Archives that a program can fetch; people fetch the others.
     "_FOLDERS": {"nasbench101", "nds"},
 }

@@ -64,6 +64,10 @@ PLANTED: Final = {
         ("service/jobs/errors.py", "service.http.problems"),
         ("service/jobs/store.py", "fastapi"),
     ],
+    "plans": [
+        ("service/plans/errors.py", "service.http.problems"),
+        ("service/plans/feeder.py", "service.worker.worker"),
+    ],
     "worker": [("service/worker/worker.py", "service.routes.jobs")],
     "http": [
         ("service/http/problems.py", "service.routes.nds"),

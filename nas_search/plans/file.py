@@ -37,7 +37,7 @@ PlanError = SpecError
 
 Kind: TypeAlias = Literal["all", "sample", "list"]
 Order: TypeAlias = Literal["breadth", "depth"]
-KeptWeights: TypeAlias = Literal["none", "best", "all"]
+KeptWeights: TypeAlias = Literal["none", "all"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME: Final = 60

@@ -15,6 +15,7 @@ from service.jobs.blob_store import ArtifactCache, BlobStore
 from service.jobs.checkpoints import CheckpointStore
 from service.jobs.database import JobDatabase
 from service.jobs.leases import LeaseStore
+from service.jobs.ledger import Ledger
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobRetention, JobStore
 from service.jobs.training_folders import TrainingFolders
@@ -32,6 +33,8 @@ class Jobs:
 
     Attributes:
         settings: What an operator set.
+        database: Where jobs are kept.
+        ledger: What came of trainings.
         store: The jobs, for callers.
         leases: The jobs, for workers.
         workers: The workers.
@@ -45,6 +48,8 @@ class Jobs:
     """
 
     settings: JobSettings
+    database: JobDatabase
+    ledger: Ledger
     store: JobStore
     leases: LeaseStore
     workers: WorkerRegistry
@@ -80,6 +85,8 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         store = JobStore(database, bound=settings.queue_bound)
         yield Jobs(
             settings=settings,
+            database=database,
+            ledger=Ledger(database),
             store=store,
             leases=LeaseStore(
                 database,

@@ -10,6 +10,7 @@ JobError
 ├── CheckpointInUseError       a job that waits or runs names the checkpoint
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the lease of a worker expired; the job is another's
+├── UnsoundResultError         a result that cannot be that of its request
 └── StoreUnavailableError      the database does not answer, or is damaged
     ├── DiskFullError          there is no room for what it should keep
     ├── RowExistsError         a row that was to be made is there already
@@ -36,6 +37,7 @@ __all__ = [
     "UnknownCheckpointError",
     "UnknownDatasetError",
     "UnknownJobError",
+    "UnsoundResultError",
     "UnusableStoreError",
 ]
 
@@ -154,3 +156,7 @@ class RowExistsError(StoreUnavailableError):
 
 class UnusableStoreError(StoreUnavailableError):
     """A database that is not one of jobs, lacks some of its tables, or is of another version."""
+
+
+class UnsoundResultError(JobError):
+    """A result that cannot be that of its request."""

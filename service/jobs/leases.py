@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
 from peewee import Expression
 
 from service.jobs.database import JobDatabase
-from service.jobs.errors import LostLeaseError
+from service.jobs.errors import LostLeaseError, UnsoundResultError
+from service.jobs.ledger import EntryStatus, entry_row
 from service.jobs.records import Artifact, Capabilities, Failure, Job, JobState, Lease, Progress
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
-from service.jobs.tables import IS_RUNNING, IS_WAITING, ArtifactRow, ContentRow, JobRow
+from service.jobs.tables import IS_RUNNING, IS_WAITING, ArtifactRow, ContentRow, JobRow, LedgerRow
 
 __all__ = ["LeaseStore"]
 
@@ -26,6 +28,10 @@ _LOST: Final = Failure(
     kind="lost-worker",
     message="the worker that ran the job sends no heartbeats; its machine or its process has died",
 )
+
+
+_TRAINING: Final = "training"
+_DIVERGED: Final = "diverged"
 
 
 class LeaseStore:
@@ -77,42 +83,67 @@ class LeaseStore:
     def succeed(
         self, lease: Lease, result: Mapping[str, Any], artifacts: Sequence[Artifact]
     ) -> None:
-        """Give a job its result.
+        """Give a job its result; that of a training is in the ledger before.
 
-        Idempotent: a repetition with the same token changes nothing.
+        Idempotent: a repetition with the same token changes nothing. A result that cannot be that
+        of its request ends the job as failed.
+
+        Raises:
+            LostLeaseError: The lease expired and the job was freed, or ended. What a training
+                found is then in the ledger for comparison, and counts for nothing.
+        """
+        try:
+            self._database.write(lambda: self._succeed(lease, result, artifacts))
+        except UnsoundResultError as error:
+            self.fail(lease, Failure(kind="unsound-result", message=f"the result: {error}"))
+        except LostLeaseError:
+            if lease.job.kind == _TRAINING:
+                with suppress(UnsoundResultError):
+                    self._database.write(lambda: self._note(lease, EntryStatus.DROPPED, result))
+            raise
+
+    def _succeed(
+        self, lease: Lease, result: Mapping[str, Any], artifacts: Sequence[Artifact]
+    ) -> None:
+        if self._is_done(lease):
+            return
+        if lease.job.kind == _TRAINING:
+            self._note(lease, EntryStatus.DONE, result)
+        self._end(lease, JobState.SUCCEEDED, result=json.dumps(result), error=None)
+        now = self._database.now()
+        for artifact in artifacts:
+            content = ContentRow.insert(
+                sha256=artifact.sha256, size=artifact.size, used_at=now
+            ).on_conflict(conflict_target=[ContentRow.sha256], update={"used_at": now})
+            self._database.insert(content)
+            row = ArtifactRow.insert(
+                job_id=lease.job.id,
+                name=artifact.name,
+                media_type=artifact.media_type,
+                sha256=artifact.sha256,
+            )
+            self._database.insert(row)
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """End a job whose request cannot be done; a training that diverged is in the ledger before.
 
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
         """
 
         def change() -> None:
-            if self._is_done(lease):
-                return
-            self._end(lease, JobState.SUCCEEDED, result=json.dumps(result), error=None)
-            now = self._database.now()
-            for artifact in artifacts:
-                content = ContentRow.insert(
-                    sha256=artifact.sha256, size=artifact.size, used_at=now
-                ).on_conflict(conflict_target=[ContentRow.sha256], update={"used_at": now})
-                self._database.insert(content)
-                row = ArtifactRow.insert(
-                    job_id=lease.job.id,
-                    name=artifact.name,
-                    media_type=artifact.media_type,
-                    sha256=artifact.sha256,
+            if lease.job.kind == _TRAINING and failure.kind == _DIVERGED:
+                query = JobRow.select(JobRow.progress).where(JobRow.id == lease.job.id)
+                told = [row["progress"] for row in self._database.rows(query)]
+                progress = Progress(**json.loads(told[0])) if told and told[0] else None
+                now = self._database.now()
+                row = entry_row(
+                    lease, EntryStatus.DIVERGED, now=now, progress=progress, failure=failure
                 )
-                self._database.insert(row)
+                self._database.insert(LedgerRow.insert(row))
+            self._end(lease, JobState.FAILED, error=json.dumps(asdict(failure)))
 
         self._database.write(change)
-
-    def fail(self, lease: Lease, failure: Failure) -> None:
-        """End a job whose request cannot be done.
-
-        Raises:
-            LostLeaseError: The lease expired and the job was freed, or ended.
-        """
-        error = json.dumps(asdict(failure))
-        self._database.write(lambda: self._end(lease, JobState.FAILED, error=error))
 
     def crash(self, lease: Lease, failure: Failure) -> JobState:
         """End an attempt that crashed or met a limit, and return what becomes of the job.
@@ -219,6 +250,10 @@ class LeaseStore:
         changed = self._database.change(JobRow.update(dict(changes)).where(_is_current(lease)))
         if not changed:
             raise LostLeaseError(lease.job.id, lease.token)
+
+    def _note(self, lease: Lease, status: EntryStatus, result: Mapping[str, Any]) -> None:
+        row = entry_row(lease, status, now=self._database.now(), result=result)
+        self._database.insert(LedgerRow.insert(row))
 
     def _is_done(self, lease: Lease) -> bool:
         query = JobRow.select(JobRow.id).where(

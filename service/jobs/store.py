@@ -169,6 +169,29 @@ class JobStore:
 
         return self._database.write(change)
 
+    def enlist(self, news: Sequence[NewJob]) -> list[tuple[str, bool]]:
+        """Submit many requests within `write`: return ids, and whether each job was made now.
+
+        What does not fit into the queue is left out, from the first on that does not.
+        """
+        self._database.lock(AdvisoryLock.SUBMIT)
+        query = JobRow.select(JobRow.id, JobRow.key).where(
+            JobRow.key.in_([new.key for new in news]), IS_ANSWERING
+        )
+        known = {row["key"]: row["id"] for row in self._database.rows(query)}
+        room = self._bound - self._waiting()
+        found = []
+        for new in news:
+            job_id, made = known.get(new.key), False
+            if job_id is None:
+                if room <= 0:
+                    break
+                job_id, made = self._insert(new), True
+                known[new.key] = job_id
+                room -= 1
+            found.append((job_id, made))
+        return found
+
     def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
         # What is found and counted is so until the job is there.
         self._database.lock(AdvisoryLock.SUBMIT)
@@ -191,10 +214,13 @@ class JobStore:
     def _answering(self, key: str) -> list[dict[str, Any]]:
         return self._database.rows(JobRow.select().where(JobRow.key == key, IS_ANSWERING))
 
-    def _refuse_if_full(self) -> None:
+    def _waiting(self) -> int:
         query = JobRow.select(fn.COUNT(1).alias("jobs")).where(IS_WAITING)
         ((waiting,),) = (row.values() for row in self._database.rows(query))
-        if waiting >= self._bound:
+        return int(waiting)
+
+    def _refuse_if_full(self) -> None:
+        if self._waiting() >= self._bound:
             raise QueueFullError(self._bound, _RETRY_AFTER)
 
     def _refuse_deleted(self, new: NewJob) -> None:

@@ -12,6 +12,7 @@ from peewee import (
     SQL,
     BigAutoField,
     BigIntegerField,
+    BlobField,
     BooleanField,
     CharField,
     CompositeKey,
@@ -35,6 +36,9 @@ __all__ = [
     "ContentRow",
     "GivenKeyRow",
     "JobRow",
+    "LedgerRow",
+    "PlanCellRow",
+    "PlanRow",
     "SchemaRow",
     "WorkerRow",
 ]
@@ -170,6 +174,81 @@ class CheckpointRow(Model):
         table_name = "checkpoint"
 
 
+class LedgerRow(Model):
+    """What came of a training; `service.jobs.ledger.Entry` documents its columns.
+
+    Rows are added and never changed.
+    """
+
+    number = BigAutoField()
+    key = CharField(64, index=True)
+    job_id = CharField(32)
+    token = IntegerField()
+    status = CharField(16)
+    dataset = CharField(128)
+    epochs = IntegerField()
+    seed = BigIntegerField()
+    figures = TextField()
+    curves = BlobField(null=True)
+    provenance = TextField()
+    recorded_at = DoubleField()
+
+    class Meta:
+        table_name = "ledger"
+
+
+class PlanRow(Model):
+    """A plan; `service.plans.records.PlanRecord` documents its columns.
+
+    Maps of cells are bytes, a bit a cell. `fed_until` and `built_until` are the ends of the leases
+    of who feeds it and who makes a version of it.
+    """
+
+    name = CharField(64, primary_key=True)
+    digest = CharField(80)
+    content = TextField()
+    large = BooleanField()
+    state = CharField(16)
+    reason = TextField(null=True)
+    created_at = DoubleField()
+    revision = IntegerField()
+    cells = IntegerField()
+    cursor = IntegerField()
+    done = BlobField()
+    diverged = BlobField()
+    failed = BlobField()
+    withdrawn = IntegerField()
+    recent = TextField()
+    timings = TextField()
+    seconds = DoubleField()
+    estimate = TextField(null=True)
+    first_estimate = TextField(null=True)
+    data_sha256 = CharField(64, null=True)
+    versions = TextField()
+    version_wanted = BooleanField()
+    fed_until = DoubleField()
+    built_until = DoubleField()
+
+    class Meta:
+        table_name = "plan"
+
+
+class PlanCellRow(Model):
+    """A cell whose job waits or runs; those of a pilot have numbers below zero.
+
+    `made` says whether the job was made for it, or was there already.
+    """
+
+    plan = CharField(64)
+    cell = IntegerField()
+    job_id = CharField(32, index=True)
+    made = BooleanField()
+
+    class Meta:
+        table_name = "plan_cell"
+        primary_key = CompositeKey("plan", "cell")
+
+
 TABLES: Final = (
     SchemaRow,
     JobRow,
@@ -178,6 +257,9 @@ TABLES: Final = (
     ContentRow,
     WorkerRow,
     CheckpointRow,
+    LedgerRow,
+    PlanRow,
+    PlanCellRow,
 )
 
 SCHEMA_TABLE: Final[str] = SchemaRow._meta.table_name  # noqa: SLF001 - documented by peewee

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from typing import Any, Final
 
 from nas_search.plans import Plan, plan_of
 
-__all__ = ["CONTENT", "a_plan", "content"]
+__all__ = ["CONTENT", "DATA", "a_plan", "content", "result_of"]
+
+DATA: Final = "d" * 64
+"""The digest of the data set of `result_of`."""
 
 CONTENT: Final[dict[str, Any]] = {
     "name": "tiny",
@@ -51,3 +56,51 @@ def content(**changes: Any) -> dict[str, Any]:
 def a_plan(**changes: Any) -> Plan:
     """Return the plan with some members changed."""
     return plan_of(content(**changes))
+
+
+def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return what a worker would find of a training: figures that follow from the request."""
+    text = json.dumps([spec["network"], spec["epochs"], spec["seed"]], sort_keys=True)
+    share = int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
+    curve = [
+        {
+            "epoch": epoch,
+            "lr": 0.1,
+            "train_loss": 1 / epoch,
+            "train_accuracy": 50 + 40 * share,
+            "loss": 2 / epoch,
+            "accuracy": 40 + 50 * share,
+            "top5": 100.0,
+            "seconds": 0.25 + share / 10,
+        }
+        for epoch in range(1, spec["epochs"] + 1)
+    ]
+    last = {name: value for name, value in curve[-1].items() if name not in {"epoch", "lr"}}
+    names = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
+    result: dict[str, Any] = {
+        "metrics": {**last, "epochs": spec["epochs"]},
+        "seconds": sum(one["seconds"] for one in curve),
+        "peak_memory": 10**8,
+        "curve": curve,
+        "parameters": 1_000,
+        "macs": 50_000 + int(1e5 * share),
+        "notes": [],
+        "provenance": {
+            "network": spec["network"],
+            **{name: spec[name] for name in names},
+            "device": "cpu",
+            "python": "3.11",
+            "versions": {"torch": "2.10"},
+            "dataset_sha256": DATA,
+            "train_images": 24,
+            "valid_images": 12,
+            "weights_sha256": "b" * 64,
+        },
+    }
+    for path, value in changes.items():
+        *outer, key = path.split("__")
+        place = result
+        for name in outer:
+            place = place[name]
+        place[key] = value
+    return result

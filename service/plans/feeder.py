@@ -1,0 +1,339 @@
+"""The feeder: settles the cells whose jobs have ended, and keeps a window of others waiting.
+
+A step is one transaction that holds the row of the plan, so that feeders of several replicas never
+feed a cell twice; a lease of a second keeps all but one of them from trying. What a step does is
+bounded, and the caller repeats it while there is more to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, Final
+
+from peewee import JOIN, fn
+
+from nas_search.plans import Timing, estimate, fit_seconds
+from service.jobs import Jobs
+from service.jobs.ledger import Entry, EntryStatus
+from service.jobs.records import FINISHED, JobState
+from service.jobs.tables import JobRow, PlanCellRow, PlanRow
+from service.plans.opened import OpenPlan
+from service.plans.records import PlanRecord, PlanState
+from service.plans.store import PlanStore
+
+__all__ = ["WINDOW", "Feeder"]
+
+WINDOW: Final = 2_000
+"""Cells of a plan that wait or run at a time."""
+_AT_ONCE: Final = 200
+"""Cells that are settled and fed in a transaction: submissions wait for it."""
+_LOOKED_AT: Final = 2_000
+"""Cells that are passed over in a transaction because they have ended before."""
+_RECENT: Final = 200
+_MOST_FAILURES: Final = 10
+"""Of the recent ones: 5 %."""
+_MOST_TIMINGS: Final = 200
+_LEASE_SECONDS: Final = 0.8
+_LEAST_OFTEN: Final = 8
+_MOST_OFTEN: Final = 100
+"""Cells between two fits of the cost: a fiftieth of all, within these."""
+_BELLS: Final = 32
+"""Workers that are woken for new cells; the others look by themselves."""
+_HOUR: Final = 3600.0
+_FEEDING: Final = (PlanState.PILOT, PlanState.RUNNING)
+
+
+@dataclass(slots=True)
+class _Step:
+    """What a step has found out, to be written at its end."""
+
+    record: PlanRecord
+    opened: OpenPlan
+    recent: str
+    timings: list[list[float]]
+    seconds: float
+    cursor: int
+    data_sha256: str | None
+    reason: str | None = None
+    settled: int = 0
+    fed: list[str] = field(default_factory=list)
+    more: bool = False
+    refit: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def written(self) -> dict[str, Any]:
+        """Return the columns of the plan that may have changed."""
+        record = self.record
+        return {
+            "done": bytes(record.done),
+            "diverged": bytes(record.diverged),
+            "failed": bytes(record.failed),
+            "recent": self.recent,
+            "timings": json.dumps(self.timings),
+            "seconds": self.seconds,
+            "cursor": self.cursor,
+            "data_sha256": self.data_sha256,
+            **self.changes,
+            "revision": PlanRow.revision + 1,
+        }
+
+
+class Feeder:
+    """Feeds the plans of one database of jobs.
+
+    Args:
+        jobs: The jobs.
+        plans: The plans.
+        window: Cells of a plan that wait or run at a time.
+    """
+
+    def __init__(self, jobs: Jobs, plans: PlanStore, *, window: int = WINDOW) -> None:
+        self._jobs = jobs
+        self._database = jobs.database
+        self._plans = plans
+        self._window = window
+
+    def names(self) -> list[str]:
+        """Return the plans that have something to be fed or settled."""
+        waiting = PlanCellRow.select(PlanCellRow.plan)
+        query = PlanRow.select(PlanRow.name).where(
+            PlanRow.state.in_(list(_FEEDING)) | PlanRow.name.in_(waiting)
+        )
+        return [row["name"] for row in self._database.read(lambda: self._database.rows(query))]
+
+    def step(self, name: str, *, lease_seconds: float = _LEASE_SECONDS) -> bool:
+        """Settle and feed some cells of a plan, and tell whether there is more to do at once.
+
+        Args:
+            name: The plan.
+            lease_seconds: For how long no other feeder looks at it.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+        """
+        # Opened before the transaction, which others wait for.
+        opened = self._plans.open(self._plans.get(name)[0])
+        step = self._database.write(lambda: self._step(name, opened, lease_seconds))
+        if step is None:
+            return False
+        for job_id in step.fed[:_BELLS]:
+            self._jobs.notifier.notify(job_id)
+        if step.refit:
+            self._estimate(name)
+        return step.more
+
+    def _step(self, name: str, opened: OpenPlan, lease_seconds: float) -> _Step | None:
+        query = self._database.for_update(
+            PlanRow.select().where(PlanRow.name == name, PlanRow.fed_until <= self._database.now())
+        )
+        rows = self._database.rows(query)
+        if not rows:
+            return None
+        record = PlanRecord.from_row(rows[0])
+        step = _Step(
+            record,
+            opened,
+            recent=record.recent,
+            timings=list(record.timings),
+            seconds=record.seconds,
+            cursor=record.cursor,
+            data_sha256=record.data_sha256,
+        )
+        before = record.settled
+        self._settle(step)
+        if record.state is PlanState.PILOT:
+            self._end_pilot(step)
+        elif record.state is PlanState.RUNNING:
+            self._limit(step)
+            if "state" not in step.changes:
+                self._feed(step)
+        often = max(_LEAST_OFTEN, min(_MOST_OFTEN, record.cells // 50))
+        step.refit = step.refit or before // often != record.settled // often
+        # With more to do, this feeder goes on at once; so may another.
+        changes = {"fed_until": self._database.now() + (0.0 if step.more else lease_seconds)}
+        if step.settled or step.fed or step.changes or step.cursor != record.cursor:
+            changes |= step.written()
+        self._database.change(PlanRow.update(**changes).where(PlanRow.name == name))
+        return step
+
+    def _settle(self, step: _Step) -> None:
+        """Take the cells out of the window whose jobs have ended."""
+        job = (JobRow.key, JobRow.state, JobRow.started_at, JobRow.finished_at, JobRow.attempts)
+        query = (
+            PlanCellRow.select(PlanCellRow.cell, *job, JobRow.error)
+            .join(JobRow, JOIN.LEFT_OUTER, on=(PlanCellRow.job_id == JobRow.id))
+            .where(
+                PlanCellRow.plan == step.record.name,
+                JobRow.state.is_null() | JobRow.state.in_(list(FINISHED)),
+            )
+            .limit(_AT_ONCE)
+        )
+        rows = self._database.rows(query)
+        if not rows:
+            return
+        entries = self._jobs.ledger.within([row["key"] for row in rows if row["key"]])
+        for row in rows:
+            self._settle_one(step, row, entries.get(row["key"] or ""))
+        numbers = [row["cell"] for row in rows]
+        self._database.change(
+            PlanCellRow.delete().where(
+                PlanCellRow.plan == step.record.name, PlanCellRow.cell.in_(numbers)
+            )
+        )
+        step.settled += len(rows)
+        step.more = len(rows) == _AT_ONCE
+        failures = step.recent.count("1")
+        if failures > _MOST_FAILURES and step.record.state is PlanState.RUNNING:
+            last = f"{failures} of the last {len(step.recent)} cells failed"
+            self._pause(step, f"{last}; the last one: {step.reason}")
+
+    def _settle_one(self, step: _Step, row: Mapping[str, Any], entry: Entry | None) -> None:
+        number = row["cell"]
+        if entry is None and row["state"] in {None, JobState.EXPIRED}:
+            # Forgotten or thrown away before anybody looked: it is fed again.
+            step.cursor = min(step.cursor, max(0, number))
+            return
+        if row["started_at"] is not None and row["finished_at"] is not None:
+            step.seconds += row["finished_at"] - row["started_at"]
+        wrong = self._wrong(step, entry, row)
+        if number >= 0:
+            step.recent = f"{step.recent}{int(wrong is not None)}"[-_RECENT:]
+            self._mark(step, number, entry, wrong)
+        step.reason = wrong or step.reason
+        timing = None if entry is None or wrong else _timing(step.opened, number, entry, row)
+        if timing is not None:
+            step.timings = [*step.timings[1 - _MOST_TIMINGS :], timing]
+
+    def _wrong(self, step: _Step, entry: Entry | None, row: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with a cell that has ended; None: it has its figures."""
+        if entry is None:
+            told = json.loads(row["error"]) if row["error"] else {}
+            return str(told.get("message") or f"its job was {row['state']}")
+        digest = entry.provenance.get("dataset_sha256")
+        wanted = step.data_sha256 or digest
+        step.data_sha256 = wanted
+        if digest is None or digest == wanted:
+            return None
+        return f"it was trained on other data: {digest[:12]}, not {str(wanted)[:12]}"
+
+    def _mark(self, step: _Step, number: int, entry: Entry | None, wrong: str | None) -> None:
+        record = step.record
+        if entry is None or wrong is not None:
+            record.failed.add(number)
+        elif entry.status is EntryStatus.DIVERGED:
+            record.diverged.add(number)
+        else:
+            record.done.add(number)
+
+    def _end_pilot(self, step: _Step) -> None:
+        """End the pilot once none of its jobs is left."""
+        if self._outstanding(step.record.name):
+            return
+        reason = None
+        if not step.timings:
+            reason = f"there is no estimate, as the pilot has failed: {step.reason}"
+        step.changes |= {"state": PlanState.READY, "reason": reason}
+        step.refit = bool(step.timings)
+
+    def _limit(self, step: _Step) -> None:
+        hours = step.record.content["limits"].get("hours")
+        if hours is not None and step.seconds >= hours * _HOUR and "state" not in step.changes:
+            self._pause(step, f"it has taken the {hours:g} worker hours of its limit")
+
+    def _pause(self, step: _Step, reason: str) -> None:
+        step.cursor = min(step.cursor, self._plans.take_back(step.record)["cursor"])
+        step.changes |= {"state": PlanState.PAUSED, "reason": reason}
+        step.more = False
+
+    def _feed(self, step: _Step) -> None:
+        """Let more cells wait, from the cursor on, and settle those that are in the ledger."""
+        record, opened = step.record, step.opened
+        window = min(self._window, record.content["limits"].get("running", self._window))
+        outstanding = self._outstanding(record.name)
+        room = min(_AT_ONCE, window - outstanding)
+        wanted, end = self._next_cells(record, step.cursor, room)
+        jobs = [opened.job(opened.cells[number]) for number in wanted]
+        entries = self._jobs.ledger.within([job.key for job in jobs])
+        new = []
+        for number, job in zip(wanted, jobs, strict=True):
+            entry = entries.get(job.key)
+            if entry is not None and self._wrong(step, entry, {}) is None:
+                self._mark(step, number, entry, None)
+                step.settled += 1
+            else:
+                new.append((number, job))
+        made = self._jobs.store.enlist([job for _, job in new]) if new else []
+        for (number, _), (job_id, is_new) in zip(new, made, strict=False):
+            row = PlanCellRow.insert(plan=record.name, cell=number, job_id=job_id, made=is_new)
+            self._database.insert(row)
+            if is_new:
+                step.fed.append(job_id)
+        if len(made) < len(new):  # the queue is full
+            end = new[len(made)][0]
+        step.cursor = end
+        outstanding += len(made)
+        step.more = step.more or (
+            end < record.cells and outstanding < window and len(made) == len(new)
+        )
+        if end >= record.cells and not outstanding:
+            if record.settled == record.cells:
+                step.changes |= {"state": PlanState.FINISHED, "reason": None}
+                step.refit = True
+            else:  # a cell was passed over that is not there: begin anew
+                step.cursor = 0
+
+    def _next_cells(self, record: PlanRecord, cursor: int, count: int) -> tuple[list[int], int]:
+        """Return the next cells that have to be trained, and where to go on after them."""
+        if count <= 0:
+            return [], cursor
+        end = min(record.cells, cursor + _LOOKED_AT)
+        query = PlanCellRow.select(PlanCellRow.cell).where(
+            PlanCellRow.plan == record.name, PlanCellRow.cell >= cursor, PlanCellRow.cell < end
+        )
+        waiting = {row["cell"] for row in self._database.rows(query)}
+        found: list[int] = []
+        for number in range(cursor, end):
+            ended = number in record.done or number in record.diverged or number in record.failed
+            if not ended and number not in waiting:
+                if len(found) == count:
+                    return found, number
+                found.append(number)
+        return found, end
+
+    def _outstanding(self, name: str) -> int:
+        query = PlanCellRow.select(fn.COUNT(1).alias("n")).where(PlanCellRow.plan == name)
+        return int(self._database.rows(query)[0]["n"])
+
+    def _estimate(self, name: str) -> None:
+        """Fit the cost of a plan again to what its cells took."""
+        record, _ = self._plans.get(name)
+        if not record.timings:
+            return
+        opened = self._plans.open(record)
+        model = fit_seconds([Timing(*one) for one in record.timings])
+        workers = sum(
+            max(1, len(worker.devices)) for worker in self._jobs.workers.all() if worker.alive
+        )
+        found = estimate(opened.cells, model, workers=workers)
+        self._plans.set_estimate(name, found, first=record.first_estimate is None)
+
+
+def _timing(
+    opened: OpenPlan, number: int, entry: Entry, row: Mapping[str, Any]
+) -> list[float] | None:
+    """Return what a cell took, as arguments of `Timing`; None where it says nothing."""
+    seconds: Sequence[float | None] = entry.curves.get("seconds") or []
+    told = [one for one in (seconds[1:] or seconds) if one]
+    if entry.status is not EntryStatus.DONE or not told or row["attempts"] != 1:
+        return None
+    counts = opened.selection.counts(opened.cell(number).position)
+    wall = row["finished_at"] - row["started_at"]
+    return [
+        entry.figures["macs"],
+        0.0 if counts is None else float(counts.activations),
+        fmean(told),
+        max(0.0, wall - entry.figures["seconds"]),
+    ]

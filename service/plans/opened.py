@@ -1,0 +1,153 @@
+"""Plans ready to be fed: their cells as jobs, by number."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from bench_client.models import SpaceNetwork, TrainingRequest
+from benchmark_db.catalog import Catalog
+from benchmark_spec import BenchmarkSpec
+from nas_search.plans import Cell, Cells, Plan, Selection, pilot_positions, plan_of, table_of
+from service.jobs.kinds import new_job, spec_key
+from service.jobs.networks import plain_json
+from service.jobs.records import NewJob
+
+__all__ = ["PRIORITY", "OpenPlan", "OpenPlans"]
+
+PRIORITY: Final = -5
+"""Of cells: what people ask for themselves goes first."""
+_PILOT_EPOCHS: Final = 2
+"""The first of them is discarded."""
+_KEPT: Final = 8
+
+
+class OpenPlan:
+    """A plan, its cells, and the job of each.
+
+    The request of one cell is checked as any other is; those of the others differ from it in
+    architecture, seed and budget only.
+
+    Args:
+        plan: The plan.
+        catalog: The installed benchmarks.
+        job_seconds: The longest time limit.
+        large: Whether more than a million cells are meant.
+
+    Raises:
+        PlanError: It selects what cannot be trained, or has too many cells.
+        InvalidQuestionError: No worker could do one of its cells.
+    """
+
+    def __init__(self, plan: Plan, *, catalog: Catalog, job_seconds: float, large: bool) -> None:
+        self.plan = plan
+        self.selection = Selection(plan)
+        self.cells = Cells(self.selection, large=large)
+        self._specs = {
+            epochs: self._checked(epochs, catalog, job_seconds)
+            for epochs in {*plan.epochs, _PILOT_EPOCHS}
+        }
+
+    @cached_property
+    def table(self) -> BenchmarkSpec:
+        """The description of the table."""
+        return table_of(self.selection)
+
+    def job(self, cell: Cell) -> NewJob:
+        """Return the job of a cell."""
+        template = self._specs[cell.epochs]
+        sample = self.plan.model_space.canonical(self.selection.sample(cell.position))
+        network = {
+            **template.spec["network"],
+            "arch": plain_json("network.arch", sample),
+            "seed": cell.seed,
+        }
+        spec = {**template.spec, "network": network, "seed": cell.seed}
+        return NewJob(
+            kind="training",
+            spec=spec,
+            key=spec_key("training", spec),
+            needs_device=template.needs_device,
+            needs_dataset=template.needs_dataset,
+            priority=PRIORITY,
+            time_limit=template.time_limit,
+        )
+
+    def pilot(self) -> list[Cell]:
+        """Return the trainings by which the cost is estimated, numbered below zero."""
+        return [
+            Cell(-1 - place, position, self.plan.seeds[0], _PILOT_EPOCHS)
+            for place, position in enumerate(pilot_positions(self.cells))
+        ]
+
+    def cell(self, number: int) -> Cell:
+        """Return a cell, or a training of the pilot."""
+        return self.cells[number] if number >= 0 else self.pilot()[-1 - number]
+
+    def _checked(self, epochs: int, catalog: Catalog, job_seconds: float) -> NewJob:
+        plan = self.plan
+        recipe: Mapping[str, Any] = plan.recipe.as_dict()
+        if epochs in plan.epochs:
+            recipe = plan.recipe_for(epochs).as_dict()
+        else:  # a pilot need not leave room for the warm-up
+            recipe = {**recipe, "epochs": epochs, "warmup_epochs": 0}
+        request = TrainingRequest(
+            network=SpaceNetwork(
+                space=plan.space,
+                arguments=dict(plan.arguments),
+                arch=self.selection.sample(0),
+                seed=plan.seeds[0],
+            ),
+            dataset=plan.data,
+            recipe=dict(recipe),
+            fractions=plan.fractions,
+            split_seed=plan.split_seed,
+            seed=plan.seeds[0],
+            weights=plan.keep_weights == "all",
+            time_limit=plan.cell_seconds,
+        )
+        return new_job(request, catalog=catalog, job_seconds=job_seconds)
+
+
+class OpenPlans:
+    """The plans that were opened last, by digest.
+
+    Args:
+        catalog: The installed benchmarks.
+        job_seconds: The longest time limit.
+    """
+
+    def __init__(self, catalog: Catalog, *, job_seconds: float) -> None:
+        self._catalog = catalog
+        self._job_seconds = job_seconds
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[tuple[str, bool], OpenPlan] = OrderedDict()
+
+    def of(self, plan: Plan, *, large: bool = False) -> OpenPlan:
+        """Return a plan ready to be fed.
+
+        Raises:
+            PlanError: As for `OpenPlan`, and so is InvalidQuestionError.
+        """
+        key = (plan.digest, large)
+        with self._lock:
+            found = self._opened.pop(key, None)
+            if found is None:
+                found = OpenPlan(
+                    plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
+                )
+            self._opened[key] = found
+            if len(self._opened) > _KEPT:
+                self._opened.popitem(last=False)
+            return found
+
+    def of_content(self, content: Mapping[str, Any], *, large: bool = False) -> OpenPlan:
+        """Return the plan that JSON states, ready to be fed.
+
+        Raises:
+            PlanError: As for `of`.
+        """
+        return self.of(plan_of(content), large=large)

@@ -1,0 +1,159 @@
+"""A plan as the table has it, and as it is sent.
+
+pilot → ready → running ⇄ paused
+                   ├───→ finished → sealed
+                   └───→ stopped ──→ sealed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from nas_search.plans import CellMap
+from service.jobs.records import to_json, utc_time
+
+__all__ = ["PlanRecord", "PlanState"]
+
+
+class PlanState(StrEnum):
+    """Where a plan is."""
+
+    PILOT = "pilot"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    SEALED = "sealed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRecord:
+    """A plan and what became of its cells.
+
+    Attributes:
+        name: Of the plan and of its table.
+        digest: Of the plan.
+        content: The plan as JSON.
+        large: Whether more than a million cells are meant.
+        state: Where it is.
+        reason: Why, in a sentence, where that is not plain.
+        created_at: When it was submitted.
+        revision: Counts its changes.
+        cells: How many it has.
+        cursor: The first cell that may have to be fed.
+        done: Cells that have their figures.
+        diverged: Cells whose loss was no finite number any more.
+        failed: Cells that failed for good, until they are tried again.
+        withdrawn: How many results were withdrawn.
+        recent: Of the last cells that ended, 1 for each that failed.
+        timings: What some cells took, as arguments of `Timing`.
+        seconds: Of workers, so far.
+        estimate: What it costs, by what is known now; None: not yet estimated.
+        first_estimate: What it was to cost after the pilot.
+        data_sha256: The digest of the data set that every cell must have been trained on.
+        versions: The databases made of it, the last one last.
+        version_wanted: Whether one is to be made now.
+    """
+
+    name: str
+    digest: str
+    content: dict[str, Any]
+    large: bool
+    state: PlanState
+    reason: str | None
+    created_at: datetime
+    revision: int
+    cells: int
+    cursor: int
+    done: CellMap
+    diverged: CellMap
+    failed: CellMap
+    withdrawn: int
+    recent: str
+    timings: list[list[float]]
+    seconds: float
+    estimate: dict[str, Any] | None
+    first_estimate: dict[str, Any] | None
+    data_sha256: str | None
+    versions: list[dict[str, Any]]
+    version_wanted: bool
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> PlanRecord:
+        """Return the plan of a row.
+
+        Raises:
+            ValueError: A column is damaged; KeyError and TypeError mean the same.
+        """
+        cells = row["cells"]
+        texts: dict[str, Any] = {
+            name: None if row[name] is None else json.loads(row[name])
+            for name in ("content", "timings", "estimate", "first_estimate", "versions")
+        }
+        maps: dict[str, Any] = {
+            name: CellMap(cells, bytes(row[name])) for name in ("done", "diverged", "failed")
+        }
+        plain = ("name", "digest", "reason", "revision", "cursor", "withdrawn", "recent", "seconds")
+        return cls(
+            cells=cells,
+            large=bool(row["large"]),
+            state=PlanState(row["state"]),
+            created_at=utc_time(row["created_at"]),
+            data_sha256=row["data_sha256"],
+            version_wanted=bool(row["version_wanted"]),
+            **{name: row[name] for name in plain},
+            **texts,
+            **maps,
+        )
+
+    @property
+    def settled(self) -> int:
+        """How many cells have ended."""
+        return len(self.done) + len(self.diverged) + len(self.failed)
+
+    @property
+    def there(self) -> int:
+        """How many cells have a row in the table."""
+        return len(self.done) + len(self.diverged)
+
+    def answer(self, *, outstanding: int = 0, whole: bool = True) -> dict[str, Any]:
+        """Return the plan as JSON, as it is sent.
+
+        Args:
+            outstanding: Cells whose jobs wait or run.
+            whole: Whether to tell the plan file, too.
+        """
+        settled = self.settled
+        left = self.cells - settled
+        hours = (self.estimate or {}).get("hours")
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "state": self.state.value,
+            "reason": self.reason,
+            "created_at": to_json(self.created_at),
+            "revision": self.revision,
+            "cells": self.cells,
+            "counts": {
+                "done": len(self.done),
+                "diverged": len(self.diverged),
+                "failed": len(self.failed),
+                "withdrawn": self.withdrawn,
+                "outstanding": outstanding,
+                "left": left,
+            },
+            "fraction": settled / self.cells,
+            "worker_hours": self.seconds / 3600,
+            "hours_left": None if hours is None else hours * left / self.cells,
+            "estimate": self.estimate,
+            "first_estimate": self.first_estimate,
+            "data_sha256": self.data_sha256,
+            "versions": self.versions,
+            **({"plan": self.content} if whole else {}),
+        }

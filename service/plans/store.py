@@ -1,0 +1,367 @@
+"""Plans, for callers: submitted, read, started, paused, stopped, sealed; and their cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from peewee import fn
+
+from nas_search.plans import CellMap, Estimate, estimate
+from service.jobs import Jobs
+from service.jobs.records import JobState
+from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
+from service.plans.errors import PlanConflictError, UnknownPlanError
+from service.plans.opened import OpenPlan, OpenPlans
+from service.plans.records import PlanRecord, PlanState
+
+__all__ = ["PlanStore"]
+
+_MOST_PLANS: Final = 1_000
+_WITHDRAWABLE: Final = frozenset({PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED})
+_AT_ONCE: Final = 400
+
+
+class PlanStore:
+    """The plans in the database of the jobs.
+
+    All methods raise StoreUnavailableError where it does not answer, and UnknownPlanError where
+    there is no plan of a name.
+
+    Args:
+        jobs: The jobs.
+        opened: Plans ready to be fed.
+    """
+
+    def __init__(self, jobs: Jobs, opened: OpenPlans) -> None:
+        self._jobs = jobs
+        self._database = jobs.database
+        self._opened = opened
+
+    def submit(self, plan: OpenPlan, *, pilot: bool, large: bool) -> tuple[PlanRecord, bool]:
+        """Return a plan, and whether it was made now; the same again is the one that is there.
+
+        Args:
+            plan: What is to be measured.
+            pilot: Whether its cost is estimated by some trainings.
+            large: Whether more than a million cells are meant.
+
+        Raises:
+            PlanConflictError: There is another plan of this name, or as many as may be.
+        """
+        name = plan.plan.name
+        size = len(plan.cells)
+        first = estimate(plan.cells, None)
+
+        def change() -> tuple[PlanRecord, bool]:
+            for row in self._rows(name):
+                if row["digest"] == plan.plan.digest:
+                    return PlanRecord.from_row(row), False
+                raise PlanConflictError(
+                    f"there is another plan {name} ({row['digest'][:19]}): plans never change, "
+                    "call the new one something else"
+                )
+            if self._database.rows(PlanRow.select(fn.COUNT(1).alias("n")))[0]["n"] >= _MOST_PLANS:
+                raise PlanConflictError(f"there are {_MOST_PLANS} plans, as many as may be")
+            empty = bytes(CellMap(size))
+            values = {
+                "name": name,
+                "digest": plan.plan.digest,
+                "content": json.dumps(plan.plan.content()),
+                "large": large,
+                "state": PlanState.PILOT if pilot else PlanState.READY,
+                "created_at": self._database.now(),
+                "revision": 1,
+                "cells": size,
+                **dict.fromkeys(("cursor", "withdrawn", "seconds", "fed_until", "built_until"), 0),
+                **dict.fromkeys(("done", "diverged", "failed"), empty),
+                "recent": "",
+                "timings": "[]",
+                "versions": "[]",
+                "version_wanted": False,
+                "estimate": json.dumps(first.as_dict()),
+                "data_sha256": plan.plan.sha256,
+            }
+            self._database.insert(PlanRow.insert(values))
+            if pilot:
+                cells = plan.pilot()
+                made = self._jobs.store.enlist([plan.job(cell) for cell in cells])
+                for cell, (job_id, new) in zip(cells, made, strict=False):
+                    self._database.insert(
+                        PlanCellRow.insert(plan=name, cell=cell.number, job_id=job_id, made=new)
+                    )
+            return self._record(name), True
+
+        return self._database.write(change)
+
+    def get(self, name: str) -> tuple[PlanRecord, int]:
+        """Return a plan, and how many of its cells wait or run."""
+        return self._database.read(lambda: (self._record(name), self._outstanding(name)))
+
+    def all(self) -> list[tuple[PlanRecord, int]]:
+        """Return the plans, the latest first, and how many cells of each wait or run."""
+
+        def find() -> list[tuple[PlanRecord, int]]:
+            rows = self._database.rows(PlanRow.select().order_by(PlanRow.created_at.desc()))
+            return [(PlanRecord.from_row(row), self._outstanding(row["name"])) for row in rows]
+
+        return self._database.read(find)
+
+    def open(self, record: PlanRecord) -> OpenPlan:
+        """Return a plan ready to be fed."""
+        return self._opened.of_content(record.content, large=record.large)
+
+    def start(self, name: str) -> PlanRecord:
+        """Let a plan that is ready begin.
+
+        Raises:
+            PlanConflictError: Its pilot is under way, it began before, or it is estimated to take
+                longer than its hours.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if record.state is PlanState.PILOT:
+                raise PlanConflictError(f"the pilot of {name} is under way: wait for its estimate")
+            if record.state is not PlanState.READY:
+                raise PlanConflictError(f"{name} is {record.state}: it began before")
+            hours = record.content["limits"].get("hours")
+            expected = (record.estimate or {}).get("hours")
+            if hours is not None and expected is not None and expected > hours:
+                raise PlanConflictError(
+                    f"{name} is estimated to take {expected:.3g} worker hours, and its limit is "
+                    f"{hours:g}: select fewer cells, or raise the limit"
+                )
+            return {"state": PlanState.RUNNING, "reason": None}
+
+        return self._change(name, check)
+
+    def pause(self, name: str, reason: str | None = None) -> PlanRecord:
+        """Feed no more cells; those that wait are taken back, those that run end.
+
+        Raises:
+            PlanConflictError: It does not run.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if record.state is PlanState.PAUSED:
+                return {}
+            _refuse_unless(record, PlanState.RUNNING)
+            return {"state": PlanState.PAUSED, "reason": reason, **self.take_back(record)}
+
+        return self._change(name, check)
+
+    def resume(self, name: str) -> PlanRecord:
+        """Go on with a paused plan, and count failures anew.
+
+        Raises:
+            PlanConflictError: It is not paused.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if record.state is PlanState.RUNNING:
+                return {}
+            _refuse_unless(record, PlanState.PAUSED)
+            return {"state": PlanState.RUNNING, "reason": None, "recent": ""}
+
+        return self._change(name, check)
+
+    def stop(self, name: str) -> PlanRecord:
+        """End a plan for good; what is there stays.
+
+        Raises:
+            PlanConflictError: It has ended.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if record.state is PlanState.STOPPED:
+                return {}
+            _refuse_unless(
+                record, PlanState.PILOT, PlanState.READY, PlanState.RUNNING, PlanState.PAUSED
+            )
+            return {"state": PlanState.STOPPED, "reason": None, **self.take_back(record)}
+
+        return self._change(name, check)
+
+    def retry(self, name: str) -> PlanRecord:
+        """Try the cells again that failed.
+
+        Raises:
+            PlanConflictError: It was stopped or sealed, or has not begun.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            _refuse_unless(record, PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED)
+            first = next(iter(record.failed), None)
+            if first is None:
+                return {}
+            return {
+                "state": PlanState.RUNNING,
+                "reason": None,
+                "recent": "",
+                "failed": bytes(CellMap(record.cells)),
+                "cursor": min(first, record.cursor),
+            }
+
+        return self._change(name, check)
+
+    def seal(self, name: str) -> PlanRecord:
+        """Say that nothing more comes, and ask for the last version.
+
+        Raises:
+            PlanConflictError: Cells are still to come, or nothing is there.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if record.state is PlanState.SEALED:
+                return {}
+            _refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
+            if self._outstanding(name):
+                raise PlanConflictError(f"cells of {name} still run: wait for them")
+            if not record.there:
+                raise PlanConflictError(f"nothing of {name} is there to seal")
+            return {"state": PlanState.SEALED, "reason": None, "version_wanted": True}
+
+        return self._change(name, check)
+
+    def want_version(self, name: str) -> PlanRecord:
+        """Ask for a version now.
+
+        Raises:
+            PlanConflictError: Nothing is there yet.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            if not record.there:
+                raise PlanConflictError(f"nothing of {name} is there yet")
+            return {"version_wanted": True}
+
+        return self._change(name, check)
+
+    def withdraw(self, name: str, number: int, reason: str) -> PlanRecord:
+        """Withdraw the result of a cell: its entry in the ledger counts no more.
+
+        The cell counts as failed until it is tried again.
+
+        Raises:
+            PlanConflictError: The plan is sealed, or the cell has no result.
+            UnknownPlanError: There is no such cell.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            _refuse_unless(record, *_WITHDRAWABLE)
+            if not 0 <= number < record.cells:
+                raise UnknownPlanError(f"{name} has no cell {number}; it has {record.cells}")
+            if number not in record.done and number not in record.diverged:
+                raise PlanConflictError(f"cell {number} of {name} has no result")
+            opened = self.open(record)
+            key = opened.job(opened.cell(number)).key
+            entry = self._jobs.ledger.within([key]).get(key)
+            if entry is not None:
+                self._jobs.ledger.withdraw(entry, reason)
+            # Its job would answer the next submission of the same request.
+            self._database.change(
+                JobRow.update(state=JobState.EXPIRED, revision=JobRow.revision + 1).where(
+                    JobRow.key == key, JobRow.state == JobState.SUCCEEDED
+                )
+            )
+            record.done.discard(number)
+            record.diverged.discard(number)
+            record.failed.add(number)
+            return {
+                "withdrawn": record.withdrawn + 1,
+                "done": bytes(record.done),
+                "diverged": bytes(record.diverged),
+                "failed": bytes(record.failed),
+            }
+
+        return self._change(name, check)
+
+    def take_back(self, record: PlanRecord) -> dict[str, Any]:
+        """Take the cells back that wait, within `write`; return what changes in the plan by it."""
+        mine = (
+            PlanCellRow.select(PlanCellRow.cell, PlanCellRow.job_id, PlanCellRow.made)
+            .join(JobRow, on=(PlanCellRow.job_id == JobRow.id))
+            .where(PlanCellRow.plan == record.name, IS_WAITING)
+        )
+        rows = self._database.rows(mine)
+        numbers = [row["cell"] for row in rows]
+        jobs = [row["job_id"] for row in rows if row["made"]]
+        for some in _parts(jobs):
+            others = PlanCellRow.select(PlanCellRow.job_id).where(
+                PlanCellRow.job_id.in_(some), PlanCellRow.plan != record.name
+            )
+            wanted = {row["job_id"] for row in self._database.rows(others)}
+            ended = JobRow.update(
+                state=JobState.CANCELLED,
+                finished_at=self._database.now(),
+                revision=JobRow.revision + 1,
+            ).where(
+                JobRow.id.in_([one for one in some if one not in wanted]),
+                JobRow.state == JobState.QUEUED,
+            )
+            self._database.change(ended)
+        for some in _parts(numbers):
+            self._database.change(
+                PlanCellRow.delete().where(
+                    PlanCellRow.plan == record.name, PlanCellRow.cell.in_(some)
+                )
+            )
+        cells = [number for number in numbers if number >= 0]
+        return {"cursor": min([record.cursor, *cells])}
+
+    def set_estimate(self, name: str, found: Estimate, *, first: bool) -> None:
+        """Keep an estimate with a plan.
+
+        Args:
+            name: The plan.
+            found: The estimate.
+            first: Whether it is that of the pilot.
+        """
+        text = json.dumps(found.as_dict())
+        changes = {"estimate": text, **({"first_estimate": text} if first else {})}
+        self._database.write(
+            lambda: self._database.change(
+                PlanRow.update(**changes, revision=PlanRow.revision + 1).where(PlanRow.name == name)
+            )
+        )
+
+    def _change(self, name: str, check: Any) -> PlanRecord:
+        """Change a plan by what a check of it returns, and return it."""
+
+        def change() -> PlanRecord:
+            query = self._database.for_update(PlanRow.select().where(PlanRow.name == name))
+            rows = self._database.rows(query)
+            if not rows:
+                raise UnknownPlanError(f"there is no plan {name}")
+            changes = check(PlanRecord.from_row(rows[0]))
+            if changes:
+                self._database.change(
+                    PlanRow.update(**changes, revision=PlanRow.revision + 1).where(
+                        PlanRow.name == name
+                    )
+                )
+            return self._record(name)
+
+        return self._database.write(change)
+
+    def _record(self, name: str) -> PlanRecord:
+        for row in self._rows(name):
+            return PlanRecord.from_row(row)
+        raise UnknownPlanError(f"there is no plan {name}")
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        return self._database.rows(PlanRow.select().where(PlanRow.name == name))
+
+    def _outstanding(self, name: str) -> int:
+        query = PlanCellRow.select(fn.COUNT(1).alias("n")).where(PlanCellRow.plan == name)
+        return int(self._database.rows(query)[0]["n"])
+
+
+def _refuse_unless(record: PlanRecord, *states: PlanState) -> None:
+    if record.state not in states:
+        raise PlanConflictError(f"{record.name} is {record.state}, not {' or '.join(states)}")
+
+
+def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE)]

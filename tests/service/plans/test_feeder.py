@@ -1,0 +1,274 @@
+"""The feeder: what is fed, what is settled, what stops a plan."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from planned import DATA, a_plan, result_of
+
+from service.jobs.ledger import EntryStatus
+from service.jobs.records import Failure, JobState
+from service.plans.errors import PlanConflictError, UnknownPlanError
+from service.plans.feeder import Feeder
+from service.plans.records import PlanState
+
+
+def test_a_plan_is_fed_and_finished(lab: Any) -> None:
+    name = lab.started()
+    record = lab.until_finished(name)
+    assert (record.state, record.cells, len(record.done)) == (PlanState.FINISHED, 20, 20)
+    assert len(lab.trained) == 20
+    opened = lab.plans.open(record)
+    keys = [opened.job(cell).key for cell in opened.cells]
+    entries = lab.jobs.ledger.of(keys)
+    assert set(entries) == set(keys)
+    for cell, key in zip(opened.cells, keys, strict=True):
+        found = result_of(opened.job(cell).spec)
+        entry = entries[key]
+        assert (entry.status, entry.epochs, entry.seed) == (
+            EntryStatus.DONE,
+            cell.epochs,
+            cell.seed,
+        )
+        assert entry.figures["accuracy"] == found["metrics"]["accuracy"]
+        assert entry.curves["loss"] == [epoch["loss"] for epoch in found["curve"]]
+        assert entry.provenance["versions"] == {"torch": "2.10"}
+        assert entry.provenance["dataset_sha256"] == DATA == record.data_sha256
+    assert lab.trained[0]["epochs"] == 1
+    assert record.estimate["hours"] > 0  # type: ignore[index]  # there is one
+    assert lab.plans.seal(name).state is PlanState.SEALED
+
+
+def test_what_another_plan_or_a_person_has_trained_is_shared(lab: Any) -> None:
+    first = lab.started()
+    lab.feed(first)
+    second = lab.started(name="other", protocol__seeds=[1, 2])
+    lab.feed(second)
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 30
+    lab.work(15)
+    lab.plans.stop(first)
+    assert lab.jobs.store.counts()[JobState.QUEUED] >= 20 - 15
+    assert lab.until_finished(second).state is PlanState.FINISHED
+    third = lab.started(name="third", protocol__seeds=[2])
+    assert lab.feed(third).state is PlanState.FINISHED
+    assert lab.record(third).seconds == 0
+
+
+def test_a_window_is_kept_and_no_cell_is_a_row(lab: Any) -> None:
+    name = lab.started(select__n=40)
+    lab.feeder = Feeder(lab.jobs, lab.plans, window=7)
+    lab.feed(name)
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 7
+    assert lab.plans.get(name)[1] == 7
+    lab.work(3)
+    lab.feed(name)
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 7
+    limited = lab.started(name="limited", limits={"running": 2}, protocol__seeds=[9])
+    lab.feed(limited)
+    assert lab.plans.get(limited)[1] == 2
+
+
+def test_a_full_queue_is_waited_for(lab: Any) -> None:
+    name = lab.started(select__n=40, protocol__seeds=[0, 1, 2, 3])
+    record = lab.feed(name)
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 100
+    assert record.cells == 320
+    assert lab.until_finished(name).state is PlanState.FINISHED
+    assert len({str(spec) for spec in lab.trained}) == len(lab.trained) == 320
+
+
+def test_two_feeders_at_once_feed_no_cell_twice(lab: Any) -> None:
+    name = lab.started(select__n=40)
+    others = [Feeder(lab.jobs, lab.plans) for _ in range(4)]
+
+    def feed(feeder: Feeder) -> None:
+        while feeder.step(name, lease_seconds=0):
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            list(pool.map(feed, others))
+            lab.work(40)
+    record = lab.feed(name)
+    assert record.state is PlanState.FINISHED
+    assert len(lab.trained) == 160
+
+
+def test_one_feeder_looks_at_a_plan_at_a_time(lab: Any) -> None:
+    name = lab.started()
+    while lab.feeder.step(name, lease_seconds=60):
+        pass
+    lab.work()
+    assert not lab.feeder.step(name)
+    assert lab.record(name).settled == 0
+
+
+def test_pause_takes_back_what_waits_and_resume_goes_on(lab: Any) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.work(4)
+    running = lab.lease()
+    lab.plans.pause(name, "the machine is needed")
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 0
+    lab.jobs.leases.succeed(running, result_of(running.job.spec), [])
+    record = lab.feed(name)
+    assert (record.state, record.settled) == (PlanState.PAUSED, 5)
+    assert record.reason == "the machine is needed"
+    lab.plans.resume(name)
+    assert lab.until_finished(name).state is PlanState.FINISHED
+    assert len(lab.trained) == 19
+
+
+def test_a_job_that_a_person_submitted_is_not_taken_back(lab: Any) -> None:
+    name = lab.submit()
+    opened = lab.opened.of(a_plan())
+    job, _ = lab.jobs.store.submit(opened.job(opened.cells[0]))
+    lab.plans.start(name)
+    lab.feed(name)
+    lab.plans.stop(name)
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 1
+    assert lab.jobs.store.get(job.id).state is JobState.QUEUED
+
+
+def test_divergence_is_a_result_and_not_tried_again(lab: Any) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.fail(lab.lease(), "diverged", epoch=1)
+    record = lab.until_finished(name)
+    assert (len(record.done), len(record.diverged), len(record.failed)) == (19, 1, 0)
+    assert record.state is PlanState.FINISHED
+    opened = lab.plans.open(record)
+    key = opened.job(opened.cells[next(iter(record.diverged))]).key
+    entry = lab.jobs.ledger.of([key])[key]
+    assert entry.figures == {"epoch": 1.0, "train_loss": 1.0, "diverged_at": 2.0}
+
+
+def test_what_fails_for_good_is_counted_and_tried_again_when_asked(lab: Any) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.fail(lab.lease())
+    for _ in range(3):
+        lab.jobs.leases.crash(lab.lease(), Failure(kind="memory-limit", message="too much"))
+    record = lab.until_finished(name)
+    assert (record.state, len(record.failed)) == (PlanState.FINISHED, 2)
+    lab.plans.retry(name)
+    assert len(lab.until_finished(name).done) == 20
+
+
+def test_more_than_5_percent_of_the_last_200_pause_the_plan(lab: Any) -> None:
+    name = lab.started(select__n=40)
+    lab.feed(name)
+    for _ in range(11):
+        lab.fail(lab.lease())
+    record = lab.feed(name)
+    assert record.state is PlanState.PAUSED
+    assert record.reason == ("11 of the last 11 cells failed; the last one: it cannot be done")
+    assert lab.jobs.store.counts()[JobState.QUEUED] == 0
+    lab.plans.resume(name)
+    lab.plans.retry(name)
+    assert lab.until_finished(name).state is PlanState.FINISHED
+
+
+def test_the_hours_of_a_plan_are_its_limit(lab: Any) -> None:
+    name = lab.started(limits={"hours": 1e-9})
+    lab.feed(name)
+    lab.work(1)
+    record = lab.feed(name)
+    assert (record.state, lab.work()) == (PlanState.PAUSED, 0)
+    assert record.reason == "it has taken the 1e-09 worker hours of its limit"
+
+
+def test_a_plan_is_estimated_by_a_pilot_and_does_not_start_beyond_its_hours(lab: Any) -> None:
+    name = lab.submit(pilot=True, select__n=40, protocol__epochs=[5])
+    with pytest.raises(PlanConflictError, match="the pilot of tiny is under way"):
+        lab.plans.start(name)
+    assert lab.feed(name).state is PlanState.PILOT
+    assert lab.work() == 8
+    record = lab.feed(name)
+    assert (record.state, record.settled) == (PlanState.READY, 0)
+    assert record.estimate == record.first_estimate
+    assert record.estimate["timings"] == 8  # type: ignore[index]  # there is one
+    assert record.estimate["hours"] == pytest.approx(80 * 5 * 0.3 / 3600, rel=0.3)  # type: ignore[index]  # as above
+    lab.plans.start(name)
+    dear = lab.submit(pilot=True, name="dear", limits={"hours": 0.001}, protocol__epochs=[50])
+    lab.work()
+    lab.feed(dear)
+    with pytest.raises(PlanConflictError, match=r"worker hours, and its limit is 0\.001"):
+        lab.plans.start(dear)
+
+
+def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:
+    name = lab.started(data__sha256=DATA)
+    lab.feed(name)
+    lab.work(1, provenance__dataset_sha256="e" * 64)
+    record = lab.until_finished(name)
+    assert (len(record.failed), len(record.done)) == (1, 19)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"metrics__accuracy": math.nan},
+        {"metrics__accuracy": 101.0},
+        {"metrics__loss": "low"},
+        {"curve": []},
+        {"provenance__seed": 77},
+        {"provenance__network": {"space": "NasBench101"}},
+        {"provenance__dataset_sha256": "short"},
+        {"seconds": -1.0},
+        {"provenance": None},
+    ],
+    ids=str,
+)
+def test_a_result_that_cannot_be_that_of_the_cell_is_none(lab: Any, lie: dict[str, Any]) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.work(1, **lie)
+    record = lab.feed(name)
+    assert (len(record.failed), len(record.done)) == (1, 0)
+    assert "the result: " in lab.jobs.store.page(state=JobState.FAILED)[0][0].error.message
+
+
+def test_a_result_of_a_lost_lease_is_dropped_and_kept_for_comparison(lab: Any) -> None:
+    name = lab.started()
+    lab.feed(name)
+    slow = lab.lease()
+    lab.jobs.leases.recover({"w"})
+    assert len(lab.until_finished(name).done) == 20
+    with pytest.raises(Exception, match="lease"):
+        lab.jobs.leases.succeed(slow, result_of(slow.job.spec, metrics__accuracy=1.0), [])
+    dropped = lab.jobs.ledger.dropped([slow.job.key])[slow.job.key]
+    assert [entry.figures["accuracy"] for entry in dropped] == [1.0]
+    assert lab.jobs.ledger.of([slow.job.key])[slow.job.key].figures["accuracy"] != 1.0
+
+
+def test_a_wrong_result_is_withdrawn_by_another_entry_and_measured_again(lab: Any) -> None:
+    name = lab.started()
+    lab.until_finished(name)
+    record = lab.plans.withdraw(name, 3, "the fan was broken")
+    assert (len(record.done), len(record.failed), record.withdrawn) == (19, 1, 1)
+    opened = lab.plans.open(record)
+    key = opened.job(opened.cells[3]).key
+    assert lab.jobs.ledger.of([key]) == {}
+    lab.plans.retry(name)
+    assert len(lab.until_finished(name).done) == 20
+    assert len(lab.trained) == 21
+    for wrong in (-1, 20):
+        with pytest.raises(UnknownPlanError):
+            lab.plans.withdraw(name, wrong, "no")
+
+
+def test_a_name_is_that_of_one_plan(lab: Any) -> None:
+    name = lab.submit()
+    assert lab.plans.submit(lab.opened.of(a_plan()), pilot=False, large=False)[1] is False
+    with pytest.raises(PlanConflictError, match="another plan tiny"):
+        lab.submit(protocol__seeds=[5])
+    lab.plans.start(name)
+    for refused in (lab.plans.start, lab.plans.seal, lab.plans.want_version):
+        with pytest.raises(PlanConflictError):
+            refused(name)
+    with pytest.raises(UnknownPlanError):
+        lab.plans.get("none")

@@ -22,6 +22,7 @@ __all__ += ["spec_rows", "stored_spec", "stored_text"]
 SPEC_KEY: Final = "spec"
 DIGEST_KEY: Final = "spec_digest"
 
+_VERSION: Final = "@"
 _MOST_TABLES: Final = 1_000
 _MOST_CHARACTERS: Final = 2**20
 _QUESTION: Final = "SELECT substr(value, 1, ?) FROM provenance WHERE key = ?"
@@ -68,11 +69,12 @@ def declared_tables(directory: Path) -> Iterator[str]:
     """Yield the names of the files of a folder that are declared tables, in order.
 
     Files that other programs made are left out: only this project marks its databases so. One of
-    its own that cannot be read is among them, for whoever opens it to say why.
+    its own that cannot be read is among them, for whoever opens it to say why. Versions of a table,
+    such as `digits@3.db`, are not: the last one has the plain name, too.
     """
     found = sorted(directory.glob("*.db")) if directory.is_dir() else []
     for path in found[:_MOST_TABLES]:
-        if _is_ours(path) and _may_be_declared(path):
+        if _VERSION not in path.stem and _is_ours(path) and _may_be_declared(path):
             yield path.stem
 
 

@@ -1,0 +1,184 @@
+"""Versions: databases of plans, made of the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from planned import result_of
+
+from bench_client import BenchClient
+from benchmark_db.catalog import Catalog
+from benchmark_db.tabular.benchmark import Tabular
+from benchmark_db.verify import verify_database
+from service.jobs.records import JobState
+from service.plans.errors import PlanConflictError, VersionError
+from service.plans.versions import VersionMaker
+
+
+@pytest.fixture
+def jobs_url() -> None:
+    """SQLite: what is asked of the database is tried with both elsewhere."""
+
+
+@pytest.fixture
+def maker(lab: Any, tmp_path: Path) -> VersionMaker:
+    return VersionMaker(lab.jobs, lab.plans, tmp_path)
+
+
+def test_a_growing_table_is_replaced_version_by_version(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started()
+    assert maker.due() == []
+    lab.feed(name)
+    lab.work(7)
+    lab.feed(name)
+    assert maker.due() == [name]
+    first = maker.make(name)
+    assert first is not None
+    assert (first["version"], first["there"], first["expected"]) == (1, 7, 20)
+    assert maker.due() == []  # not before a quarter of an hour
+    before = Tabular(tmp_path / "tiny.db")
+    lab.until_finished(name)
+    lab.plans.seal(name)
+    assert maker.due() == [name]
+    last = maker.make(name)
+    assert last is not None
+    assert (last["version"], last["there"], last["complete"]) == (2, 20, True)
+    assert maker.due() == []
+    assert before.provenance.contents["cells"]["there"] == 7
+    assert before.provenance.contents["complete"] is False
+    before.close()
+    assert (tmp_path / "tiny@2.db").samefile(tmp_path / "tiny.db")
+    after = Tabular(tmp_path / "tiny.db")
+    assert verify_database(tmp_path / "tiny.db") is not None
+    record = lab.record(name)
+    opened = lab.plans.open(record)
+    for cell in opened.cells:
+        found = result_of(opened.job(cell).spec)
+        filters = {
+            "arch": opened.selection.name(cell.position),
+            "num_epochs": cell.epochs,
+            "seed": cell.seed,
+        }
+        (item,) = after.computed_stats(filters).items
+        assert item["valid_acc"] == found["metrics"]["accuracy"]
+        assert item["training_time"] == found["seconds"]
+        assert item["flops"] == found["macs"] / 1e6
+        assert item["diverged_at"] is None
+    after.close()
+    catalog = Catalog(tmp_path)
+    assert list(catalog.installed) == ["tiny"]
+    assert catalog.unusable == {}
+    catalog.close()
+    with BenchClient.local(tmp_path) as bench:
+        assert len(bench.query("tiny", opened.selection.name(0), 2)) == 2
+        assert len(bench.top("tiny", metric="valid_acc", num_epochs=2, n=3)) == 3
+
+
+def test_what_diverged_is_served_and_in_no_ranking(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started(protocol__seeds=[0], protocol__epochs=[1])
+    lab.feed(name)
+    lab.fail(lab.lease(), "diverged", epoch=1)
+    lab.until_finished(name)
+    version = maker.make(name)
+    assert version is not None
+    assert (version["there"], version["diverged"]) == (5, 1)
+    with BenchClient.local(tmp_path) as bench:
+        runs = bench.query("tiny")
+        assert [run.diverged_at for run in runs].count(2.0) == 1
+        ranked = bench.top("tiny", metric="valid_acc", n=10)
+        assert len(ranked) == 4
+
+
+def test_those_that_compute_the_same_are_answered_and_marked(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started(select={"kind": "all", "unique": True}, protocol__seeds=[0])
+    record = lab.until_finished(name)
+    maker.make(name)
+    selection = lab.plans.open(record).selection
+    with BenchClient.local(tmp_path) as bench:
+        for place in range(len(selection)):
+            (run,) = bench.query("tiny", selection.name(place), 1)
+            first = selection.stands_for[place]
+            (trained,) = bench.query("tiny", selection.name(first), 1)
+            assert run.valid_acc == trained.valid_acc
+            assert run.trained_as == (None if place == first else selection.numbers[first])
+
+
+def test_tables_of_spaces_without_numbers_are_listed(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    arguments = {"num_labels": 3}
+    name = lab.started(
+        space={"name": "NasBench101", "arguments": arguments}, select={"kind": "sample", "n": 3}
+    )
+    lab.feed(name)
+    lab.work(2)
+    lab.feed(name)
+    maker.make(name)
+    assert verify_database(tmp_path / "tiny.db") is not None
+    selection = lab.plans.open(lab.record(name)).selection
+    with BenchClient.local(tmp_path) as bench:
+        counts = [len(bench.query("tiny", selection.name(place))) for place in range(3)]
+    assert sorted(counts) == [0, 1, 1]
+
+
+def test_the_last_three_versions_are_kept_and_the_sealed_one(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started()
+    lab.feed(name)
+    for _ in range(5):
+        lab.work(1)
+        lab.feed(name)
+        lab.plans.want_version(name)
+        assert maker.due() == [name]
+        maker.make(name)
+    kept = sorted(path.name for path in tmp_path.glob("tiny@*.db"))
+    assert kept == ["tiny@3.db", "tiny@4.db", "tiny@5.db"]
+    assert [one["version"] for one in lab.record(name).versions] == [3, 4, 5]
+
+
+def test_what_cannot_be_made_leaves_everything_as_it_was(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started()
+    lab.feed(name)
+    with pytest.raises(PlanConflictError, match="nothing of tiny"):
+        maker.make(name)
+    lab.work(3)
+    lab.feed(name)
+    (tmp_path / "tiny.db").write_text("mine")
+    with pytest.raises(PlanConflictError, match="something else"):
+        maker.make(name)
+    assert (tmp_path / "tiny.db").read_text() == "mine"
+    nowhere = VersionMaker(lab.jobs, lab.plans, tmp_path / "jobs" / "jobs.db")
+    with pytest.raises(VersionError, match="cannot be made"):
+        nowhere.make(name)
+    assert lab.record(name).versions == []
+    assert lab.jobs.store.counts()[JobState.SUCCEEDED] == 3
+
+
+def test_one_version_is_made_at_a_time(
+    lab: Any, maker: VersionMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.work(3)
+    lab.feed(name)
+    made: list[Any] = []
+    build = VersionMaker._build
+
+    def meanwhile(self: VersionMaker, *arguments: Any) -> Any:
+        made.append(maker.make(name))
+        return build(self, *arguments)
+
+    monkeypatch.setattr(VersionMaker, "_build", meanwhile)
+    assert maker.make(name) is not None
+    assert made == [None]

@@ -6,17 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import plain, whole
+from bench_client.arguments import either, plain, whole
 from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
 from bench_client.models.answers import FieldError
 from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
+from bench_client.models.density import Density, DensityHeader
 from bench_client.models.oracle import Found
 from bench_client.operations import Question, Raw, Steps, ask
 
-__all__ = ["COLUMN_HEADER", "column", "columns", "spellings"]
+__all__ = ["COLUMN_HEADER", "DENSITY_HEADER", "column", "columns", "density", "spellings"]
 
 COLUMN_HEADER: Final = "X-Column"
 """Header of a column over HTTP that says what its bytes are, as JSON."""
+
+DENSITY_HEADER: Final = "X-Density"
+"""Likewise of a density."""
 
 _AT_A_TIME: Final = 500
 """Architectures that are spelled in one answer: their numbers fit into an address."""
@@ -34,6 +38,21 @@ class _ColumnQuestion(Raw[Column]):
             raise ValueError(f"it is of {said.metric!r:.80}")
         fields = {name: getattr(said, name) for name in ColumnHeader.model_fields}
         return Column(**fields, data=content)
+
+
+@dataclass(frozen=True, slots=True)
+class _DensityQuestion(Raw[Density]):
+    @property
+    def media_type(self) -> str:
+        return "application/octet-stream"
+
+    def read(self, headers: Mapping[str, str], content: bytes) -> Density:
+        said = DensityHeader.model_validate_json(headers.get(DENSITY_HEADER, ""))
+        asked = [self.options[name] for name in ("x", "y", "bins")]
+        if [said.x.metric, said.y.metric, said.bins] != asked:
+            raise ValueError(f"it is of {said.bins} cells of {said.x.metric!r:.80}")
+        fields = {name: getattr(said, name) for name in DensityHeader.model_fields}
+        return Density(**fields, data=content)
 
 
 def columns(
@@ -94,6 +113,44 @@ def column(
     filters = _filters(dataset, num_epochs, more)
     question = _ColumnQuestion("column", Column, benchmark, filters, {"metric": metric})
     return (yield from ask(question))
+
+
+def density(
+    benchmark: str,
+    *,
+    x: str,
+    y: str,
+    dataset: str | None = None,
+    num_epochs: int | None = None,
+    bins: int = 128,
+    x_log: bool = False,
+    y_log: bool = False,
+    **more: Any,
+) -> Steps[Density]:
+    """Return how many architectures lie in each cell of a grid over two metrics.
+
+    Args:
+        benchmark: Name of the benchmark.
+        x: One metric, along the columns.
+        y: The other, along the rows.
+        dataset: As for `columns`.
+        num_epochs: As for `columns`.
+        bins: Cells of a side, 8 to 512.
+        x_log: Whether the cells of that side are equally wide in the logarithm.
+        y_log: Likewise.
+        more: Bounds, as for `top`; where the grid begins and ends, `x_from`, `x_to`, `y_from` and
+            `y_to`, by default at the smallest and largest that are counted; and where `y` is taken
+            when not where `x` is, `y_dataset` and so on, as for `correlation`.
+
+    Raises:
+        InvalidRequestError: An argument is malformed, missing or unknown.
+        BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
+    """
+    filters = _filters(dataset, num_epochs, more)
+    sides = {"x_log": either("x_log", x_log), "y_log": either("y_log", y_log)}
+    ends = {name: filters.pop(name, None) for name in ("x_from", "x_to", "y_from", "y_to")}
+    options = {"x": x, "y": y, "bins": whole("bins", bins), **sides, **ends}
+    return (yield from ask(_DensityQuestion("density", Density, benchmark, filters, options)))
 
 
 def spellings(

@@ -239,6 +239,12 @@ def _correlation(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     return answers.correlation_answer(catalog, name, question.filters, **options)
 
 
+def _density(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    options = {name: value for name, value in question.options.items() if value is not None}
+    name = str(question.benchmark)
+    return answers.density_answer(catalog, name, question.filters, **options)
+
+
 def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     options = {name: value for name, value in question.options.items() if value is not None}
     name = str(question.benchmark)
@@ -280,6 +286,7 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "column": _column,
         "columns": _columns,
         "correlation": _correlation,
+        "density": _density,
         "distribution": _distribution,
         "families": _families,
         "hardware": _hardware,

@@ -137,6 +137,7 @@ class Surface(WrittenQuestions):
 
     columns = Operation(lambda: explorer.columns)
     column = Operation(lambda: explorer.column)
+    density = Operation(lambda: explorer.density)
     spellings = Operation(lambda: explorer.spellings)
 
     export = Operation(lambda: export.export)

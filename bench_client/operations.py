@@ -78,6 +78,7 @@ Topic: TypeAlias = Literal[
     "correlation",
     "datasets",
     "delete_checkpoint",
+    "density",
     "distribution",
     "export",
     "families",

@@ -40,6 +40,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "column": Route("GET", "/v1/{benchmark}/column"),
         "columns": Route("GET", "/v1/{benchmark}/columns"),
         "correlation": Route("GET", "/v1/{benchmark}/correlation"),
+        "density": Route("GET", "/v1/{benchmark}/density"),
         "distribution": Route("GET", "/v1/{benchmark}/distribution"),
         "export": Route("GET", "/v1/{benchmark}/export"),
         "families": Route("GET", "/v1/{benchmark}/families"),

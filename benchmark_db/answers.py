@@ -31,6 +31,7 @@ __all__ = [
     "columns_answer",
     "computed_stats_answer",
     "correlation_answer",
+    "density_answer",
     "distribution_answer",
     "families_answer",
     "hardware_answer",
@@ -152,6 +153,18 @@ def families_answer(catalog: Catalog) -> Answer:
     return _items(nds, families(nds))
 
 
+def density_answer(
+    catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
+) -> Answer:
+    """Return counts on a grid of two metrics; options and errors are those of `oracle.density`.
+
+    `filters` is as for `correlation_answer`.
+    """
+    which, bounds, other = _split_twice(filters)
+    found = oracle.density(catalog, name, which, other=other, bounds=bounds, **options)
+    return {**found, "provenance": provenance_mark(catalog[name])}
+
+
 def distribution_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
@@ -175,8 +188,7 @@ def correlation_answer(
 
     `filters` holds bounds, too, and with `y_` before their names the filters of the metric `y`.
     """
-    which, bounds = _split(filters)
-    other = {key.removeprefix("y_"): which.pop(key) for key in list(which) if key.startswith("y_")}
+    which, bounds, other = _split_twice(filters)
     items = oracle.correlation(catalog, name, which, other=other, bounds=bounds, **options)
     return _items(catalog[name], items)
 
@@ -273,6 +285,15 @@ def _split(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         name: value for name, value in filters.items() if name.partition("_")[0] in BOUND_SIDES
     }
     return {name: value for name, value in filters.items() if name not in bounds}, bounds
+
+
+def _split_twice(
+    filters: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return what `_split` does, and the filters that the metric `y` has otherwise."""
+    which, bounds = _split(filters)
+    other = {key.removeprefix("y_"): which.pop(key) for key in list(which) if key.startswith("y_")}
+    return which, bounds, other
 
 
 def _nds(catalog: Catalog) -> Nds:

@@ -55,6 +55,10 @@ class Candidates:
         """Yield each part with the numbers of its candidates, ascending."""
         yield from zip(self.parts, self._numbers, strict=True)
 
+    def named_part(self) -> Item | None:
+        """Return what tells the part apart, by axis; None where there are several."""
+        return dict(self.benchmark.part_named(self.parts[0])) if len(self.parts) == 1 else None
+
     def values(self, metric: Metric) -> NDArray[np.float64]:
         """Return a metric of every candidate: the mean over its runs, NaN where there is none.
 
@@ -107,6 +111,31 @@ class Candidates:
             f"{title} records no {metric.name} of {where if len(self.parts) == 1 else 'these'}; "
             f"recorded are {', '.join(known) or 'none'}",
         )
+
+    def otherwise(self, filters: Mapping[str, Any]) -> Candidates:
+        """Return the candidates of another part: these, with some filters otherwise.
+
+        Args:
+            filters: The filters that differ; where none is given, these candidates are returned.
+
+        Raises:
+            InvalidQuestionError: As for the class.
+        """
+        given = {name: value for name, value in filters.items() if value is not None}
+        if not given:
+            return self
+        return Candidates(self._catalog, self.benchmark.spec.name, {**self._filters, **given})
+
+    def recorded_among(self, others: Candidates, metric: Metric, field: str) -> NDArray[np.float64]:
+        """Return the values that a metric has among others, aligned with these candidates.
+
+        Raises:
+            InvalidQuestionError: As for `recorded`, or there are several parts.
+        """
+        values = others.recorded(metric, field)
+        if others is self:
+            return values
+        return aligned(self.numbers(field), others.numbers(field), values)
 
     def numbers(self, field: str) -> NDArray[np.int64]:
         """Return the numbers of the candidates, which are the same in every part of a benchmark.

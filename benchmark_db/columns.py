@@ -87,7 +87,7 @@ def columns(catalog: Catalog, benchmark: str, filters: Mapping[str, Any]) -> Ite
     items += [_feature_item(candidates, feature, given) for feature in _features(installed)]
     return {
         "rows": None if candidates is None else len(candidates),
-        "part": None if candidates is None else _part(candidates),
+        "part": None if candidates is None else candidates.named_part(),
         "axes": [
             {"name": axis.name, "values": list(axis.values), "required": axis.name in required}
             for axis in installed.spec.axes
@@ -120,7 +120,7 @@ def column(
     """
     found = _named(catalog, benchmark, metric)
     candidates = _candidates(catalog, benchmark, filters)
-    described: Item = {"metric": metric, "part": _part(candidates)}
+    described: Item = {"metric": metric, "part": candidates.named_part()}
     values: NDArray[Any]
     if isinstance(found, Feature):
         described |= {"type": found.type, "unit": None, "better": None}
@@ -201,13 +201,6 @@ def _first_part(benchmark: Benchmark) -> Mapping[str, Any]:
     return {axis.name: axis.values[0] for axis in benchmark.spec.axes if not axis.implied}
 
 
-def _part(candidates: Candidates) -> Item | None:
-    """Return what tells the part apart; None where there are several."""
-    if len(candidates.parts) != 1:
-        return None
-    return dict(candidates.benchmark.part_named(candidates.parts[0]))
-
-
 def _is_installed(catalog: Catalog, metric: Metric) -> bool:
     return metric.lies_in in catalog.installed
 
@@ -274,7 +267,8 @@ def _figures(
 
 def _address(name: str, given: Mapping[str, Any]) -> str:
     """Return the address of a column, relative to that of the columns."""
-    return f"column?{urlencode({'metric': name, **given})}"
+    # In one order, whatever that of the question: answers are compared and kept.
+    return f"column?{urlencode({'metric': name, **dict(sorted(given.items()))})}"
 
 
 def _as_floats(values: NDArray[np.float64]) -> NDArray[Any]:

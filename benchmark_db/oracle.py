@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark_db.aggregates import aligned
 from benchmark_db.candidates import Candidates
 from benchmark_db.catalog import Catalog
 from benchmark_db.correlation import correlated
+from benchmark_db.density import GridSide, counted
 from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import COUNTED, SIZE_SOURCE, Item
 from benchmark_db.metrics import Metric, bounds_named, metric_named
-from benchmark_db.questions import MAX_LIMIT
+from benchmark_db.questions import MAX_LIMIT, number
 
-__all__ = ["correlation", "distribution", "pareto", "rank", "top"]
+__all__ = ["correlation", "density", "distribution", "pareto", "rank", "top"]
 
 
 def top(
@@ -175,21 +175,76 @@ def correlation(
     first, second = metric_named(known, x, field="x"), metric_named(known, y, field="y")
     limits = bounds_named(known, bounds)
     candidates = Candidates(catalog, benchmark, filters)
-    given = {name: value for name, value in other.items() if value is not None}
-    others = Candidates(catalog, benchmark, {**filters, **given}) if given else candidates
+    others = candidates.otherwise(other)
     kept = candidates.within(limits)
-    values = candidates.recorded(first, "x")[kept]
-    compared = others.recorded(second, "y")
-    if given:
-        compared = aligned(candidates.numbers("y"), others.numbers("y"), compared)
     found = correlated(
-        values,
-        compared[kept],
+        candidates.recorded(first, "x")[kept],
+        candidates.recorded_among(others, second, "y")[kept],
         x_larger=candidates.meant(first).larger_is_better,
         y_larger=others.meant(second).larger_is_better,
         **counts,
     )
     return [{"x": x, "y": y, **found}]
+
+
+def density(
+    catalog: Catalog,
+    benchmark: str,
+    filters: Mapping[str, Any],
+    *,
+    x: str,
+    y: str,
+    other: Mapping[str, Any],
+    bounds: Mapping[str, Any],
+    bins: int = 128,
+    **sides: Any,
+) -> Item:
+    """Return how many candidates within bounds lie in each cell of a grid over two metrics.
+
+    Arguments and errors are those of `correlation`.
+
+    Args:
+        catalog: What is installed.
+        benchmark: Name of the benchmark.
+        filters: Which part of it.
+        x: One metric.
+        y: The other.
+        bounds: Numbers by `min_` or `max_` and the name of a metric.
+        other: The filters that `y` has otherwise than `x`.
+        bins: Cells of a side.
+        sides: `x_log`, `x_from`, `x_to`, and the same of `y`: how the grid is cut.
+
+    Returns:
+        What `counted` returns, and of both sides `metric`, `unit` and `part`.
+    """
+    known = catalog.metrics(benchmark)
+    asked = {"x": metric_named(known, x, field="x"), "y": metric_named(known, y, field="y")}
+    limits = bounds_named(known, bounds)
+    candidates = Candidates(catalog, benchmark, filters)
+    others = candidates.otherwise(other)
+    found = counted(
+        candidates.recorded(asked["x"], "x"),
+        candidates.recorded_among(others, asked["y"], "y"),
+        candidates.within(limits),
+        of_x=_side("x", sides),
+        of_y=_side("y", sides),
+        bins=bins,
+    )
+    for name, of in (("x", candidates), ("y", others)):
+        meant = of.meant(asked[name])
+        found[name] |= {"metric": meant.name, "unit": meant.unit, "part": of.named_part()}
+    return found
+
+
+def _side(name: str, given: Mapping[str, Any]) -> GridSide:
+    """Return a side of a grid."""
+    low, high = (given.get(f"{name}_{end}") for end in ("from", "to"))
+    return GridSide(
+        name=name,
+        log=bool(given.get(f"{name}_log")),
+        low=None if low is None else number(f"{name}_from")(low),
+        high=None if high is None else number(f"{name}_to")(high),
+    )
 
 
 def _best(losses: NDArray[np.float64], kept: NDArray[np.bool_], n: int) -> list[int]:

@@ -59,6 +59,7 @@ RESERVED_FIELDS: Final = frozenset(
         # Of questions.
         *("archs", "reduction", "include_intermediates", "limit", "cursor", "sort", "metric", "n"),
         *("x", "y", "points", "format", "benchmark", "top_k", "resamples", "resample_seed"),
+        *("bins", "numbers", "theme", "x_log", "x_from", "x_to", "log", "from", "to"),
         *("path", "file", "filters", "options", "self"),
         # Of tables.
         *("curve", "run_id", "part", "keys"),

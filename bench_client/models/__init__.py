@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         fields_of,
     )
     from bench_client.models.columns import Column, ColumnDescription, Columns
+    from bench_client.models.density import Density, DensitySide
     from bench_client.models.hw_nas_bench import Nb201Hardware, Nb201HardwareConfig
     from bench_client.models.jobs import (
         Checkpoint,
@@ -120,6 +121,8 @@ __all__ = [
     "Columns",
     "Correlation",
     "DatasetList",
+    "Density",
+    "DensitySide",
     "Device",
     "Distribution",
     "EvaluationRequest",
@@ -205,5 +208,6 @@ __getattr__ = late_names(
         "oracle",
         "benchmarks",
         "columns",
+        "density",
     ),
 )

@@ -31,7 +31,7 @@ from service.http.questions import (
     source_digests,
 )
 
-__all__ = ["ColumnRoutes", "answer_bytes"]
+__all__ = ["ColumnRoutes", "answer_bytes", "bytes_response"]
 
 _OCTETS: Final = "application/octet-stream"
 _LEVEL: Final = 4
@@ -100,21 +100,7 @@ class ColumnRoutes:
             "/column",
             operation_id=self._operation("column"),
             response_class=Response,
-            responses={
-                200: {
-                    "description": "The values.",
-                    "content": {_OCTETS: {"schema": {"type": "string", "format": "binary"}}},
-                    "headers": {
-                        COLUMN_HEADER: {
-                            "description": "JSON: `metric`, `type` (`float32`, `int32` or `uint8`),"
-                            " `rows`, `unit`, `better`, `part` and `provenance`.",
-                            "required": True,
-                            "schema": {"type": "string"},
-                        }
-                    },
-                },
-                **READ_PROBLEMS,
-            },
+            responses=bytes_response(COLUMN_HEADER, _SAID_OF_COLUMN),
             openapi_extra=described(question_model, required=self.required),
         )(column)
 
@@ -160,6 +146,25 @@ class ColumnRoutes:
         title = self.name.title().replace("-", "")
         base = (self.filters, _Question)
         return create_model(f"{title}{kind}Question", __base__=base, **fields)
+
+
+_SAID_OF_COLUMN: Final = (
+    "JSON: `metric`, `type` (`float32`, `int32` or `uint8`), `rows`, `unit`, `better`, `part` and "
+    "`provenance`."
+)
+
+
+def bytes_response(header: str, told: str) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route that `answer_bytes` answers.
+
+    Args:
+        header: Name of the header.
+        told: What it says.
+    """
+    content = {_OCTETS: {"schema": {"type": "string", "format": "binary"}}}
+    said = {"description": told, "required": True, "schema": {"type": "string"}}
+    answer = {"description": "The numbers.", "content": content, "headers": {header: said}}
+    return {200: answer, **READ_PROBLEMS}
 
 
 class _Question(BaseModel):

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from bench_client.explorer import DENSITY_HEADER
 from bench_client.models import (
     Correlation,
     Distribution,
@@ -23,12 +24,14 @@ from bench_client.models import (
 from benchmark_db.answers import (
     Answer,
     correlation_answer,
+    density_answer,
     distribution_answer,
     pareto_answer,
     rank_answer,
     top_answer,
 )
 from benchmark_db.correlation import MAX_RESAMPLES, MAX_TOP
+from benchmark_db.density import MAX_BINS, MIN_BINS
 from benchmark_db.distribution import MAX_POINTS
 from benchmark_db.metrics import BOUND_SIDES, Metric
 from benchmark_db.questions import MAX_LIMIT
@@ -41,7 +44,7 @@ from service.http.questions import (
     read_query,
     source_digests,
 )
-from service.routes.columns import ColumnRoutes
+from service.routes.columns import ColumnRoutes, answer_bytes, bytes_response
 
 __all__ = ["OracleRoutes"]
 
@@ -89,6 +92,7 @@ class OracleRoutes:
         self._add(router, "rank", self._rank(), Found[Standing[config]], rank_answer)
         agreement = Found[Correlation]
         self._add(router, "correlation", self._correlation(), agreement, correlation_answer)
+        self._add_density(router)
         if self.distributions:
             answer = Found[Distribution]
             self._add(router, "distribution", self._distribution(), answer, distribution_answer)
@@ -115,10 +119,6 @@ class OracleRoutes:
         return self._question("Distribution", metric=metric, points=(points, 100), bounded=True)
 
     def _correlation(self) -> type[BaseModel]:
-        parts: dict[str, Any] = {
-            f"y_{name}": (field.annotation, field)
-            for name, field in self.filters.model_fields.items()
-        }
         top_k = Field(ge=1, le=MAX_TOP, description="How many of the best of both are compared.")
         resamples = Field(
             ge=0,
@@ -134,7 +134,32 @@ class OracleRoutes:
             resamples=(Annotated[int, resamples], 0),
             resample_seed=(Annotated[int, seed], 0),
             bounded=True,
-            **parts,
+            **self._y_parts(),
+        )
+
+    def _y_parts(self) -> dict[str, Any]:
+        """Return the filters that the metric y may have otherwise than x."""
+        return {
+            f"y_{name}": (field.annotation, field)
+            for name, field in self.filters.model_fields.items()
+        }
+
+    def _density(self) -> type[BaseModel]:
+        cells = Field(ge=MIN_BINS, le=MAX_BINS, description="Cells of a side of the grid.")
+        sides: dict[str, Any] = {}
+        for axis in "xy":
+            sides[f"{axis}_log"] = (Annotated[bool, Field(description=_LOG)], False)
+            for end, told in _ENDS.items():
+                told_field = Field(allow_inf_nan=False, description=told.format(axis=axis))
+                sides[f"{axis}_{end}"] = (Annotated[float | None, told_field], None)
+        return self._question(
+            "Density",
+            x=(self._metric(), ...),
+            y=(self._metric("The other metric.", example="parameters"), ...),
+            bins=(Annotated[int, cells], 128),
+            bounded=True,
+            **sides,
+            **self._y_parts(),
         )
 
     def _metric(self, said: str = "A metric.", *, example: str = "test_acc") -> Any:
@@ -162,6 +187,25 @@ class OracleRoutes:
     def _required(self) -> tuple[str, ...]:
         """Return the filters without which the part that is compared is not known."""
         return tuple(name for name in self.parts_by if name in self.filters.model_fields)
+
+    def _add_density(self, router: APIRouter) -> None:
+        question_model, name = self._density(), self.name
+
+        async def density(request: Request) -> Response:
+            given = read_query(request, question_model).model_dump(exclude_none=True)
+            options = {key: given.pop(key) for key in _OPTIONS & given.keys()}
+            catalog = request.app.state.catalog
+            compute = partial(density_answer, catalog, name, given, **options)
+            return await answer_bytes(request, name, compute, DENSITY_HEADER)
+
+        router.get(
+            "/density",
+            operation_id=f"{name.replace('-', '_')}_density",
+            description=_DESCRIPTIONS["density"],
+            response_class=Response,
+            responses=bytes_response(DENSITY_HEADER, _SAID_OF_DENSITY),
+            openapi_extra=described(question_model, required=self._required()),
+        )(density)
 
     def _add(
         self,
@@ -197,7 +241,21 @@ class OracleRoutes:
 
 
 _OPTIONS: Final = frozenset(
-    {"arch", "metric", "n", "points", "resample_seed", "resamples", "top_k", "x", "y"}
+    {
+        *("arch", "bins", "metric", "n", "points", "resample_seed", "resamples", "top_k"),
+        *("x", "x_from", "x_log", "x_to", "y", "y_from", "y_log", "y_to"),
+    }
+)
+
+_LOG: Final = "Whether cells are equally wide in the logarithm."
+_ENDS: Final = {
+    "from": "Where the grid begins; by default at the smallest {axis} that is counted.",
+    "to": "Where the grid ends, included; by default at the largest {axis} that is counted.",
+}
+_SAID_OF_DENSITY: Final = (
+    "JSON: `bins`, `layout`, `cells` (that are filled), `counted`, `outside` (the grid), "
+    "`left_out` (without both values), `x` and `y` (`metric`, `unit`, `part`, `log`, `low`, "
+    "`high`) and `provenance`."
 )
 
 _DESCRIPTIONS: Final = {
@@ -208,6 +266,14 @@ _DESCRIPTIONS: Final = {
         "Return how well two metrics agree: Kendall's tau-b, Spearman's rho, Pearson's r, and the "
         "share of the best by one that are among the best by the other. Parameters that begin with "
         "`y_` say where the metric y is taken; one that is left out, that it is where x is."
+    ),
+    "density": (
+        "Return how many architectures lie in each cell of a grid over two metrics, as counts of "
+        "32 bits, little-endian. The header `X-Density` says what they are. Where its `layout` is "
+        "`dense`, the body has `bins` times `bins` counts, row after row: rows go along y and "
+        "columns along x, from the smallest. Where it is `sparse`, it has the places (row times "
+        "`bins` plus column) of the `cells` that are filled, and then their counts. Parameters "
+        "that begin with `y_` say where the metric y is taken, as for `correlation`."
     ),
     "distribution": "Return how a metric is distributed over all architectures.",
 }

@@ -141,3 +141,57 @@ def test_a_table_of_a_page_is_spelled_at_once(http: httpx.Client) -> None:
     assert other.json()["items"] == [{"number": 2**31 - 1, "arch": None}]
     query = {**PART, "metric": "flops", "arch": items[0]["arch"]}
     assert http.get("/v1/nasbench201/rank", params=query).json()["items"]
+
+
+DENSITY = {**PART, "x": "flops", "y": "test_acc", "bins": "16"}
+
+
+def test_a_density_counts_what_its_columns_hold(http: httpx.Client) -> None:
+    answer = http.get("/v1/nasbench201/density", params=DENSITY)
+    said = json.loads(answer.headers["X-Density"])
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert (said["bins"], said["layout"]) == (16, "sparse")
+    assert (said["x"]["unit"], said["y"]["unit"]) == ("millions", "percent")
+    places, counts = np.frombuffer(answer.content, "<u4").reshape(2, -1)
+    x, y = (
+        np.frombuffer(http.get(PATH, params={**PART, "metric": DENSITY[side]}).content, "<f4")
+        for side in "xy"
+    )
+    right, _, _ = np.histogram2d(y, x, bins=16)
+    assert places.tolist() == np.flatnonzero(right).tolist()
+    assert counts.tolist() == right.ravel()[places].tolist()
+    again = http.get(
+        "/v1/nasbench201/density",
+        params=DENSITY,
+        headers={"If-None-Match": answer.headers["ETag"]},
+    )
+    assert again.status_code == 304
+
+
+def test_a_density_takes_bounds_logarithms_and_another_part(http: httpx.Client) -> None:
+    bounded = {**DENSITY, "max_flops": "80", "x_log": "true", "y_num_epochs": "12", "y_to": "99"}
+    said = json.loads(http.get("/v1/nasbench201/density", params=bounded).headers["X-Density"])
+    flops = http.get(PATH, params={**PART, "metric": "flops"}).content
+    within = np.frombuffer(flops, "<f4") <= 80
+    assert said["counted"] + said["outside"] == within.sum() > 0
+    assert (said["x"]["log"], said["x"]["part"]["num_epochs"]) == (True, 200)
+    assert (said["y"]["log"], said["y"]["part"]["num_epochs"], said["y"]["high"]) == (False, 12, 99)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"bins": "7"}, "bins"),
+        ({"bins": "513"}, "bins"),
+        ({"x": "@number"}, "x"),
+        ({"y": "tst"}, "y"),
+        ({"x_from": "nan"}, "x_from"),
+        ({"x_from": "2", "x_to": "1"}, "x_to"),
+        ({"y_log": "1", "y_from": "0"}, "y_from"),
+        ({"x_log": "maybe"}, "x_log"),
+        ({"y_dataset": "mnist"}, "dataset"),
+    ],
+)
+def test_what_is_no_density_is_told(http: httpx.Client, query: dict[str, str], field: str) -> None:
+    found = problem(http, "/v1/nasbench201/density", {**DENSITY, **query})
+    assert found["errors"][0]["loc"] == ["query", field]

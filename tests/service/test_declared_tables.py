@@ -174,8 +174,8 @@ def test_the_document_describes_it(url: str) -> None:
     topics = [path.removeprefix(f"/v1/{NAME}/") for path in document["paths"] if NAME in path]
     assert sorted(topics) == [
         *("architecture", "architectures/neighbors", "architectures/random", "column", "columns"),
-        *("computed-stats", "computed-stats/query", "correlation", "distribution", "export"),
-        *("pareto", "rank", "spellings", "top"),
+        *("computed-stats", "computed-stats/query", "correlation", "density", "distribution"),
+        *("export", "pareto", "rank", "spellings", "top"),
     ]
     parameters = document["paths"][f"/v1/{NAME}/top"]["get"]["parameters"]
     named = {parameter["name"]: parameter for parameter in parameters}

@@ -122,6 +122,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
         "column": lambda b: b.column(name, x, **part),
         "numbers": lambda b: b.column(name, "@number", **part),
         "spellings": lambda b: b.spellings(name, [number, number], **part),
+        "density": lambda b: b.density(name, x=x, y=y, bins=8, **part, **{f"max_{y}": 1e9}),
         "unknown column": lambda b: b.column(name, "@beauty", **part),
         "random": lambda b: b.random(name, n=5, seed=3),
         "neighbors": lambda b: b.neighbors(name, arch),

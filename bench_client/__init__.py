@@ -156,6 +156,7 @@ __all__ = [
     "SimulationSettings",
     "Standing",
     "SyntheticDataWarning",
+    "TableReplacedError",
     "TooLargeError",
     "TradeOff",
     "TrajectoryPoint",

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from bench_client.connections import HttpSettings
 from bench_client.downloads import Download
-from bench_client.errors import BenchError, SyntheticDataWarning
+from bench_client.errors import BenchError, SyntheticDataWarning, TableReplacedError
 from bench_client.known_tables import KnownTables
 from bench_client.late_imports import LateModule
 from bench_client.methods import Surface
@@ -84,6 +84,27 @@ class _SyntheticNotice:
         )
 
 
+class _Pins:
+    """The version of each table that the first answer about it was of; a copy has the same."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+
+    def look_at(self, answer: BaseModel) -> None:
+        provenance = getattr(answer, "provenance", None)
+        digest = getattr(provenance, "content_digest", None)
+        if provenance is None or digest is None:
+            return
+        name = provenance.benchmark[:_LONGEST_NAME]
+        # One step: of several threads one pins.
+        first = self._digests.setdefault(name, digest)
+        if digest != first:
+            raise TableReplacedError(
+                f"{name} is another version ({digest:.19}) than the one that this "
+                f"client began with ({first:.19}): begin anew with another client"
+            )
+
+
 class BenchClient(Surface, BlockingClient):
     """Asks a benchmark service; may be shared by threads and processes.
 
@@ -100,6 +121,10 @@ class BenchClient(Surface, BlockingClient):
         api_key: Sent as `Authorization: Bearer`, for servers that want one; None:
             `$NASBENCH_API_KEY`, if it is set.
         compress: Whether answers come gzipped: worth it over slow lines only.
+        pin: Whether to take answers of one version of each table alone, that of the first answer
+            about it: any other raises TableReplacedError, so that one search sees one table. A
+            copy or a pickle goes on with the same versions. The versions of tables that are joined
+            to another, such as costs on devices, are not told in answers about that one.
         max_answer: Bytes that an answer may have, packed or unpacked; a longer one is given up
             where that shows, with UnexpectedAnswerError. Files are not bounded by it: those of jobs
             are by what the job says of their size, and exports go to the disk as they come.
@@ -122,6 +147,7 @@ class BenchClient(Surface, BlockingClient):
         api_key: str | None = None,
         compress: bool = False,
         max_answer: int = MOST_ANSWER,
+        pin: bool = False,
     ) -> None:
         settings = HttpSettings.of(
             url,
@@ -131,7 +157,7 @@ class BenchClient(Surface, BlockingClient):
             compress=compress,
             max_answer=max_answer,
         )
-        self._use(HttpTransport(settings))
+        self._use(HttpTransport(settings), pin=pin)
 
     @classmethod
     def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
@@ -229,11 +255,12 @@ class BenchClient(Surface, BlockingClient):
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
-    def _use(self, transport: _Transport) -> None:
+    def _use(self, transport: _Transport, *, pin: bool = False) -> None:
         self._transport = transport
         self._closed = False
         self._notice = _SyntheticNotice()
         self._tables = KnownTables()
+        self._pins = _Pins() if pin else None
 
     def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
@@ -254,6 +281,8 @@ class BenchClient(Surface, BlockingClient):
             self._tables.forget(question.benchmark)
             raise
         self._notice.look_at(answer)
+        if self._pins is not None:
+            self._pins.look_at(answer)
         return answer
 
 
@@ -277,6 +306,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
         api_key: str | None = None,
         compress: bool = False,
         max_answer: int = MOST_ANSWER,
+        pin: bool = False,
     ) -> None:
         settings = HttpSettings.of(
             url,
@@ -286,7 +316,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
             compress=compress,
             max_answer=max_answer,
         )
-        self._use(AsyncHttpTransport(settings))
+        self._use(AsyncHttpTransport(settings), pin=pin)
 
     @classmethod
     def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
@@ -343,11 +373,12 @@ class AsyncBenchClient(Surface, AwaitedClient):
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
-    def _use(self, transport: _AsyncTransport) -> None:
+    def _use(self, transport: _AsyncTransport, *, pin: bool = False) -> None:
         self._transport = transport
         self._closed = False
         self._notice = _SyntheticNotice()
         self._tables = KnownTables()
+        self._pins = _Pins() if pin else None
 
     async def _ask(self, question: Question[A]) -> A:
         _check_open(self, closed=self._closed)
@@ -368,6 +399,8 @@ class AsyncBenchClient(Surface, AwaitedClient):
             self._tables.forget(question.benchmark)
             raise
         self._notice.look_at(answer)
+        if self._pins is not None:
+            self._pins.look_at(answer)
         return answer
 
 

@@ -2,6 +2,7 @@
 
 BenchError
 ├── UnavailableError               ask again later: every attempt to get an answer failed
+│   ├── TableReplacedError         begin anew: the table is another version than before
 │   ├── ServerUnreachableError     nobody answers at this address (or 502, 504 of a proxy)
 │   ├── RequestTimeoutError        the server did not answer in time
 │   └── ServerOverloadedError      429 or 503; `retry_after` when the server said how long
@@ -56,6 +57,7 @@ __all__ = [
     "ServerOverloadedError",
     "ServerUnreachableError",
     "SyntheticDataWarning",
+    "TableReplacedError",
     "TooLargeError",
     "UnavailableError",
     "UnexpectedAnswerError",
@@ -91,6 +93,14 @@ class BenchError(Exception):
 
 class UnavailableError(BenchError):
     """No attempt got an answer; the same question may be answered later."""
+
+
+class TableReplacedError(UnavailableError):
+    """The database of a table was replaced: what was read before is of another version.
+
+    Pages of one question do not go on after that, and a client made with `pin=True` takes no answer
+    of another version than the first it saw. A new question, or a new client, begins anew.
+    """
 
 
 class ServerUnreachableError(UnavailableError):

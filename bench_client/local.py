@@ -21,6 +21,7 @@ from bench_client.errors import (
     InvalidArchitectureError,
     InvalidRequestError,
     ServerFailedError,
+    TableReplacedError,
     UnsupportedQuestionError,
 )
 from bench_client.export import ExportDownload, Exported, columns_of
@@ -35,6 +36,7 @@ from benchmark_db.errors import (
     UnknownBenchmarkError,
 )
 from benchmark_db.errors import InvalidArchitectureError as InvalidSpellingError
+from benchmark_db.errors import TableReplacedError as OtherVersionError
 from benchmark_db.errors import UnsupportedQuestionError as NoSuchQuestionError
 from benchmark_db.export import export_table
 from benchmark_db.export_formats import format_named
@@ -314,6 +316,8 @@ def _translated(error: BenchmarkDataError) -> BenchError:
         return kind(str(error), errors=[FieldError(loc=[error.field], msg=error.message)])
     if isinstance(error, UnknownBenchmarkError):
         return BenchmarkNotInstalledError(str(error))
+    if isinstance(error, OtherVersionError):
+        return TableReplacedError(str(error))
     if isinstance(error, NoSuchQuestionError):
         return UnsupportedQuestionError(str(error))
     return ServerFailedError(str(error))

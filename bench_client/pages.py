@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from bench_client.arguments import plain
 from bench_client.errors import (
     InvalidArchitectureError,
-    UnavailableError,
+    TableReplacedError,
     UnexpectedAnswerError,
 )
 from bench_client.frames import Batch, Items
@@ -74,7 +74,7 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
         at_most: Stop after so many items, 1 or more.
 
     Raises:
-        UnavailableError: The database was replaced meanwhile.
+        TableReplacedError: The database was replaced meanwhile.
         UnexpectedAnswerError: The server turns in circles.
     """
     if at_most is not None:
@@ -89,7 +89,7 @@ def every_page(question: Question[Page[T]], at_most: int | None = None) -> Steps
         check_progress(cursor, seen, len(items))
         page = yield from ask(replace(question, options={**question.options, "cursor": cursor}))
         if page.provenance.content_digest != content:
-            raise UnavailableError(
+            raise TableReplacedError(
                 f"the database of {question.benchmark} was replaced while its pages were read: ask "
                 "again"
             )

@@ -27,6 +27,7 @@ from bench_client.errors import (
     ServerFailedError,
     ServerOverloadedError,
     ServerUnreachableError,
+    TableReplacedError,
     TooLargeError,
     UnexpectedAnswerError,
     UnknownDatasetError,
@@ -97,6 +98,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-dataset": UnknownDatasetError,
     "unknown-checkpoint": InvalidRequestError,
     "checkpoint-in-use": InvalidRequestError,
+    "table-replaced": TableReplacedError,
 }
 """By the end of the type of a problem that the status alone does not tell."""
 

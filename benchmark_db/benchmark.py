@@ -410,7 +410,8 @@ class Benchmark(InstalledDataset):
         order = None if sort is None else self._sorted(sort, reduced=how is not None)
         place = (order or self._order).columns
         paging = Paging(
-            question=(self.provenance.content_digest, where, how, sort),
+            table=self.version,
+            question=(where, how, sort),
             columns=self._columns,
             # An item of many runs has no place among them.
             place=place if how is None else place[:-1],

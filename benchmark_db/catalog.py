@@ -1,12 +1,23 @@
-"""Catalog of a data folder: opens the databases of the benchmarks and cost tables found in it."""
+"""Catalog of a data folder: opens the databases of the benchmarks and cost tables found in it.
+
+A catalog never changes what it has: `renewed` returns another one once a file was replaced, added
+or removed. So whoever answers a question from one catalog answers it from one version of every
+table, also of those that are joined to another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import copy
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, TypeVar, cast
 
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.database import ReadOnlyDatabase, file_identity
 from benchmark_db.errors import (
     BenchmarkDataError,
     UnknownBenchmarkError,
@@ -17,10 +28,15 @@ from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.metrics import Metric
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE, METRICS
 from benchmark_db.tabular.benchmark import Tabular
-from benchmark_db.tabular.stored_spec import declared_tables
+from benchmark_db.tabular.stored_spec import database_files, is_declared_table
+from benchmark_spec import BenchmarkSpec
 from benchmark_spec.declaration import shipped_declarations
 
 __all__ = ["Catalog"]
+
+_Opener: TypeAlias = Callable[[Path], InstalledDataset]
+_Identity: TypeAlias = tuple[int, ...]
+_Entry = TypeVar("_Entry")
 
 
 class Catalog:
@@ -34,20 +50,72 @@ class Catalog:
     """
 
     def __init__(self, directory: Path, *, connections: int = 1) -> None:
+        self._directory = directory
+        self._connections = connections
         self._opened: dict[str, InstalledDataset] = {}
         self._refused: dict[str, str] = {}
-        kinds: dict[str, Callable[[Path], InstalledDataset]] = dict(INSTALLABLE)
-        for name in declared_tables(directory):
-            kinds.setdefault(name, Tabular)
-        for name, installed in kinds.items():
-            path = directory / f"{name}.db"
-            if path.exists():
-                try:
-                    self._opened[name] = _opened_as(name, installed, path)
-                    self._opened[name].database.reserve(connections)
-                except UnusableDatabaseError as error:
-                    self._refused[name] = str(error)
-        self._metrics = {name: self._metrics_of(name) for name in (*BENCHMARKS, *self._opened)}
+        self._unseen: set[str] = set()
+        self._seen = _files_of(directory)
+        self._begin()
+        for name, kind in self._kinds(self._seen).items():
+            self._take(name, kind)
+        self._name_metrics()
+
+    def renewed(
+        self, *, rest: float = 0.0, going_on: Callable[[], bool] = lambda: True
+    ) -> Catalog | None:
+        """Return a catalog of what is in the folder now; None where nothing has changed.
+
+        What has not changed is taken over, open as it is. A new file is read whole and compared
+        with its checksum before it is served; where it cannot be, the one that it replaces is
+        served on. A file that is gone at two looks in a row is no longer served: one that is moved
+        away and then replaced is gone for a moment. A folder that cannot be read has not changed.
+
+        One thread may look at a time. This catalog stays open: see `close`.
+
+        Args:
+            rest: Seconds of rest for each second of reading.
+            going_on: Called again and again; once it returns False, the look is given up.
+        """
+        if not self._directory.is_dir():
+            return None
+        found = _files_of(self._directory)
+        missing = self._seen.keys() - found.keys()
+        gone, self._unseen = missing & self._unseen, missing
+        changed = {
+            name: identity
+            for name, identity in found.items()
+            if identity[: len(self._seen.get(name, ()))] != self._seen.get(name)
+        }
+        if not gone and not changed:
+            return None
+        new = copy.copy(self)
+        new._renew(gone, changed, partial(ReadOnlyDatabase.verify, rest=rest, going_on=going_on))  # noqa: SLF001 - a constructor
+        if going_on():
+            return new
+        new.close(keeping=(self,))
+        return None
+
+    def _renew(
+        self,
+        gone: AbstractSet[str],
+        changed: Mapping[str, _Identity],
+        check: Callable[[ReadOnlyDatabase], None],
+    ) -> None:
+        """Go over, as a copy of a catalog, to what the folder holds now."""
+        self._begin()
+        self._opened, self._refused = _without(self._opened, gone), _without(self._refused, gone)
+        self._seen = {**_without(self._seen, gone), **changed}
+        for name, kind in self._kinds(changed).items():
+            self._refused.pop(name, None)
+            self._take(name, kind, check)
+        self._opened = dict(sorted(self._opened.items(), key=lambda item: _place(item[0])))
+        self._name_metrics()
+
+    @property
+    def opened(self) -> Mapping[str, InstalledDataset]:
+        """All whose databases are open, also those that have failed a check, by name."""
+        return self._opened
 
     @property
     def installed(self) -> dict[str, InstalledDataset]:
@@ -68,10 +136,23 @@ class Catalog:
         }
 
     @property
+    def declared(self) -> list[BenchmarkSpec]:
+        """The descriptions of the declared tables among it, also of one that failed a check."""
+        return [installed.spec for installed in self._opened.values() if installed.is_declared]
+
+    @property
     def unusable(self) -> dict[str, str]:
         """Why a database that is there cannot be served, by name."""
         failed = {name: installed.database.failure for name, installed in self._opened.items()}
-        return self._refused | {name: why for name, why in failed.items() if why is not None}
+        return {
+            **{name: why for name, why in self._refused.items() if name not in self._opened},
+            **{name: why for name, why in failed.items() if why is not None},
+        }
+
+    @property
+    def refused_replacements(self) -> dict[str, str]:
+        """Why the file that is there now is not served, by the name of one that is served on."""
+        return {name: why for name, why in self._refused.items() if name in self.installed}
 
     def __getitem__(self, name: str) -> Benchmark:
         """Return an installed benchmark.
@@ -119,10 +200,70 @@ class Catalog:
         """
         return cast("HwNasBench", self.entry(HwNasBench.spec.name))
 
-    def close(self) -> None:
-        """Close every database."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the databases open in the block: `in_use` says that they are asked."""
+        with self._lock:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody holds it."""
+        return self._holders > 0
+
+    def close(self, *, keeping: Iterable[Catalog] = ()) -> None:
+        """Close every database.
+
+        Args:
+            keeping: Catalogs whose databases stay open.
+        """
+        kept = {id(installed) for other in keeping for installed in other.opened.values()}
         for installed in self._opened.values():
-            installed.close()
+            if id(installed) not in kept:
+                installed.close()
+
+    def _begin(self) -> None:
+        self._holders = 0
+        self._lock = threading.Lock()
+
+    def _kinds(self, names: Iterable[str]) -> dict[str, _Opener]:
+        """Return what opens the files of these names, those left out that are of other programs."""
+        kinds: dict[str, _Opener] = {}
+        for name in sorted(names, key=_place):
+            known = INSTALLABLE.get(name)
+            if known is not None:
+                kinds[name] = known
+            elif name in self._opened or is_declared_table(self._directory / f"{name}.db"):
+                kinds[name] = Tabular
+        return kinds
+
+    def _take(
+        self, name: str, kind: _Opener, check: Callable[[ReadOnlyDatabase], None] | None = None
+    ) -> None:
+        """Open the file of a name and check it, or note why it cannot be served."""
+        try:
+            opened = _opened_as(name, kind, self._directory / f"{name}.db")
+            try:
+                opened.database.reserve(self._connections)
+                if check is not None:
+                    check(opened.database)
+            except BaseException:
+                opened.close()
+                raise
+        except UnusableDatabaseError as error:
+            self._refused[name] = str(error)
+        else:
+            self._opened[name] = opened
+            # Of the file that was opened: another may have come to its place since the look.
+            self._seen[name] = opened.database.identity
+
+    def _name_metrics(self) -> None:
+        self._metrics = {name: self._metrics_of(name) for name in (*BENCHMARKS, *self._opened)}
 
     def _metrics_of(self, name: str) -> Mapping[str, Metric]:
         opened = self._opened.get(name)
@@ -137,18 +278,41 @@ class Catalog:
             return UnknownBenchmarkError(
                 f"there is no benchmark {name!r:.80}; known are {', '.join(known)}"
             )
+        if name in self._opened:
+            return UnusableDatabaseError(
+                f"the database of {name} is not asked any more: {self.unusable[name]}"
+            )
         if name in self._refused:
             return UnknownBenchmarkError(
                 f"the database of {name} cannot be served: {self._refused[name]}"
             )
-        if name in self.unusable:
-            return UnusableDatabaseError(
-                f"the database of {name} is not asked any more: {self.unusable[name]}"
-            )
         return UnknownBenchmarkError(
             f"{name} is not installed: make its database with `nbs generate {name} RAW`, RAW being "
-            "the raw archive (a server reads it when it is started anew)"
+            "the raw archive (a server notices it within seconds)"
         )
+
+
+def _files_of(directory: Path) -> dict[str, _Identity]:
+    """Return by name of a database what tells whether its file is another one now.
+
+    That is where it lies, how long it is, when it was written, and last when its attributes were
+    changed: a file that could not be opened may be allowed to everybody meanwhile.
+    """
+    found: dict[str, _Identity] = {}
+    for path in database_files(directory):
+        with suppress(OSError):
+            is_now = path.stat()
+            found[path.stem] = (*file_identity(is_now), is_now.st_ctime_ns)
+    return found
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Return a name's place in lists: what the program knows first, then declared tables."""
+    return (list(INSTALLABLE).index(name) if name in INSTALLABLE else len(INSTALLABLE), name)
+
+
+def _without(entries: Mapping[str, _Entry], names: AbstractSet[str]) -> dict[str, _Entry]:
+    return {name: entry for name, entry in entries.items() if name not in names}
 
 
 def _opened_as(

@@ -22,7 +22,7 @@ from benchmark_db.digests import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
 from benchmark_db.forks import enter, leave, watch_forks
 
-__all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase"]
+__all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase", "file_identity"]
 
 APPLICATION_ID: Final = int.from_bytes(b"NASB", "big")
 """What `PRAGMA application_id` answers for a database of this project."""
@@ -65,6 +65,8 @@ class ReadOnlyDatabase:
 
     Attributes:
         size: Bytes of the file.
+        checksum: SHA-256 of its bytes, as it says itself.
+        identity: Tells it from every other file, and from itself before it was written to.
         failure: Why it must not be asked any more, None while it may be.
         verified_at: When its bytes were last found to be right, in seconds since 1970; None while
             they have not been looked at.
@@ -86,9 +88,9 @@ class ReadOnlyDatabase:
         self._pool = ConnectionPool(self.path, self._file, cache_kib)
         try:
             found = os.fstat(self._file)
-            self.size, self._changed_at = found.st_size, found.st_mtime_ns
+            self.size, self.identity = found.st_size, file_identity(found)
             self._check(schema_version)
-            self._checksum = read_seal(self._file, path.name)
+            self.checksum = read_seal(self._file, path.name).hex()
             self.reserve(_CONNECTIONS)
         except UnusableDatabaseError:
             self.close()
@@ -143,7 +145,7 @@ class ReadOnlyDatabase:
                 found = os.fstat(self._file)
             except OSError as error:
                 raise UnusableDatabaseError(f"{self.path.name} has been closed") from error
-            if found.st_size != self.size or found.st_mtime_ns != self._changed_at:
+            if file_identity(found) != self.identity:
                 raise self._failed("was changed in its place while it was open")
         if self.failure is not None:
             raise UnusableDatabaseError(self.failure)
@@ -166,7 +168,8 @@ class ReadOnlyDatabase:
             checksum = file_checksum(
                 self._file, self.size - SEAL_BYTES, rest=rest, going_on=going_on
             )
-            right = read_seal(self._file, self.path.name) == checksum == self._checksum
+            sealed = read_seal(self._file, self.path.name)
+            right = sealed == checksum and sealed.hex() == self.checksum
         except (OSError, UnusableDatabaseError) as error:
             raise self._failed(f"cannot be read whole: {error}") from error
         finally:
@@ -258,6 +261,11 @@ class ReadOnlyDatabase:
                 f"{name} has schema {version}, this version reads {schema_version}; "
                 "generate it again from the raw archive"
             )
+
+
+def file_identity(found: os.stat_result) -> tuple[int, ...]:
+    """Return what tells a file from every other one, and from itself before it was written to."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:

@@ -4,6 +4,7 @@ BenchmarkDataError
 ├── InvalidQuestionError       the caller's question is malformed; names the field
 │   └── InvalidArchitectureError   the architecture is malformed or outside the space
 ├── UnknownBenchmarkError      no such benchmark, or its database is not installed
+├── TableReplacedError         the cursor is of an earlier version of the table: begin anew
 ├── UnsupportedQuestionError   the question makes no sense for this benchmark; says why
 ├── UnusableDatabaseError      a file that is not a database of this schema
 └── TimeBudgetExceededError    the question would scan for longer than it may
@@ -18,6 +19,7 @@ __all__ = [
     "BenchmarkDataError",
     "InvalidArchitectureError",
     "InvalidQuestionError",
+    "TableReplacedError",
     "TimeBudgetExceededError",
     "UnknownBenchmarkError",
     "UnsupportedQuestionError",
@@ -54,6 +56,10 @@ class InvalidArchitectureError(InvalidQuestionError):
 
     def __init__(self, message: str) -> None:
         super().__init__("arch", message)
+
+
+class TableReplacedError(BenchmarkDataError):
+    """A page was asked for whose pages before it are of another version of the table."""
 
 
 class UnknownBenchmarkError(BenchmarkDataError, LookupError):

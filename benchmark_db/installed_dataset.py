@@ -24,6 +24,8 @@ from benchmark_spec import BenchmarkSpec
 __all__ = ["InstalledDataset"]
 
 
+_DIGITS: Final = 12
+"""Of a digest that tell versions of one table apart."""
 _SEEDS: Final = "SELECT DISTINCT seed FROM run ORDER BY seed"
 
 
@@ -78,6 +80,12 @@ class InstalledDataset(ABC):
     def num_architectures(self) -> int | None:
         """Size of the whole space; None where it is too large to count."""
         return getattr(self.spec.space, "size", None)
+
+    @property
+    def version(self) -> str:
+        """Name and content digest in short, as cursors carry them: `nasbench201@0123456789ab`."""
+        _, _, digest = self.provenance.content_digest.partition(":")
+        return f"{self.spec.name}@{digest[:_DIGITS]}"
 
     @property
     @abstractmethod

@@ -150,7 +150,7 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
         raise InvalidQuestionError(
             field,
             f"metric {shown(name)} is of {table}, which is not installed: make its database with "
-            f"`nbs generate {table} RAW` (a server reads it when it is started anew)",
+            f"`nbs generate {table} RAW` (a server notices it within seconds)",
         )
     raise InvalidQuestionError(
         field, f"unknown metric {shown(name)}; known are {', '.join(metrics)}"

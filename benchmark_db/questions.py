@@ -13,7 +13,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 
-from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError, shown
+from benchmark_db.errors import (
+    InvalidArchitectureError,
+    InvalidQuestionError,
+    TableReplacedError,
+    shown,
+)
 from benchmark_db.items import REDUCTIONS, Item, Reduction, Row
 
 __all__ = [
@@ -47,6 +52,8 @@ MAX_CURVES: Final = 2000
 """Most runs whose learning curves one answer may hold."""
 
 _MAX_INTEGER: Final = 2**63 - 1
+_BEFORE_POSITION: Final = 2
+"""Parts of a cursor before its position: whose it is."""
 _MOST_LISTED: Final = 20
 """What a message names of all that is known."""
 
@@ -217,24 +224,27 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
-def encode_cursor(position: Sequence[float | str], question: str) -> str:
+def encode_cursor(position: Sequence[float | str], question: str, table: str) -> str:
     """Return an opaque cursor: the position after which the next page of a question starts."""
-    return base64.urlsafe_b64encode(orjson.dumps([question, *position])).rstrip(b"=").decode()
+    told = orjson.dumps([table, question, *position])
+    return base64.urlsafe_b64encode(told).rstrip(b"=").decode()
 
 
 def decode_cursor(
-    cursor: Any, question: str, length: int, *, by_number: bool = False
+    cursor: Any, question: str, table: str, length: int, *, by_number: bool = False
 ) -> list[float | str]:
     """Return the position in a cursor that `encode_cursor` made for the same question.
 
     Args:
         cursor: The cursor.
         question: The fingerprint of the question.
+        table: Name and version of the table that is asked: `InstalledDataset.version`.
         length: Parts of a position.
         by_number: Whether its first part may be any number, and not only a whole one.
 
     Raises:
         InvalidQuestionError: It is no cursor, or one of another question.
+        TableReplacedError: It is of another version of the table.
     """
     if not isinstance(cursor, str):
         raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
@@ -243,14 +253,24 @@ def decode_cursor(
         decoded = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError) as error:
         raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor") from error
-    if not isinstance(decoded, list) or len(decoded) != length + 1 or decoded[0] != question:
+    if not isinstance(decoded, list) or len(decoded) <= _BEFORE_POSITION:
+        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
+    of_table, of_question, *position = decoded
+    name = table.partition("@")[0]
+    same_name = isinstance(of_table, str) and of_table.partition("@")[0] == name
+    if same_name and of_table != table:
+        raise TableReplacedError(
+            f"this table has moved on: the database of {name} was replaced since the cursor was "
+            "given out; begin anew, without a cursor"
+        )
+    if len(position) != length or (of_table, of_question) != (table, question):
         raise InvalidQuestionError(
             "cursor", "the cursor belongs to another question; repeat the filters it came with"
         )
-    values = decoded[2:] if by_number and type(decoded[1]) is float else decoded
+    values = position[1:] if by_number and type(position[0]) is float else position
     if not all(map(_is_key_value, values)):
         raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
-    return decoded[1:]
+    return position
 
 
 def _is_key_value(value: Any) -> bool:
@@ -265,13 +285,15 @@ class Paging:
     """How the answer to one question is cut into pages.
 
     Attributes:
-        question: What the answer depends on, page aside; a cursor is good for nothing else.
+        table: Name and version of the table that is asked.
+        question: What else the answer depends on, page aside; a cursor is good for nothing else.
         columns: Names of the columns of a row.
         place: Those of them that tell its place in the order of the answer.
         by_number: Whether the first of them may be any number, and not only a whole one.
         limit: Items in a page.
     """
 
+    table: str
     question: Sequence[Any]
     columns: Sequence[str]
     place: Sequence[str]
@@ -283,10 +305,13 @@ class Paging:
 
         Raises:
             InvalidQuestionError: It is no cursor, or one of another question.
+            TableReplacedError: It is of another version of the table.
         """
         if cursor is None:
             return []
-        return decode_cursor(cursor, self._mark(), len(self.place), by_number=self.by_number)
+        return decode_cursor(
+            cursor, self._mark(), self.table, len(self.place), by_number=self.by_number
+        )
 
     def page(self, items: Iterable[tuple[Row, Item]]) -> Page:
         """Return the page that starts with the first of some items, each behind its first row."""
@@ -297,7 +322,7 @@ class Paging:
             return Page(shown, None)
         last, _ = found[self.limit - 1]
         position = [last[self.columns.index(name)] for name in self.place]
-        return Page(shown, encode_cursor(position, self._mark()))
+        return Page(shown, encode_cursor(position, self._mark(), self.table))
 
     def _mark(self) -> str:
         # Computed where a cursor is read or written: most answers have neither.

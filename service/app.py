@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final, cast
 
@@ -11,16 +11,18 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from benchmark_db.tabular.stored_spec import installed_specs
+from benchmark_spec import BenchmarkSpec
 from missing_extra import needs
 from service.access.keys import KeyFile, KeyRing
 from service.http import openapi
 from service.http.access import Access, RateLimits, TrustedHosts
 from service.http.admission import Admission, Shares
-from service.http.fast_path import ErrorHandler, FastPath, Read, fast_path_reads
+from service.http.fast_path import ErrorHandler, FastPath, Read
 from service.http.job_problems import install_job_problem_handlers
 from service.http.problems import install_problem_handlers
 from service.http.questions import install_not_modified_handler
 from service.http.request_middleware import RequestCounter, RequestMiddleware
+from service.http.served_routes import ServedRoutes
 from service.http.shutdown import Shutdown
 from service.lifespan import lifespan_of
 from service.logs import configure_logs
@@ -78,8 +80,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Asked for anew in every request, which costs more than logging it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routes = _routes(settings)
-    app.router.routes[:0] = routes
+    specs = installed_specs(settings.directory.expanduser())
+    routes = ServedRoutes(app, _routes, specs)
+    app.state.routes = routes
     install_problem_handlers(app)
     install_job_problem_handlers(app)
     install_not_modified_handler(app)
@@ -87,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     writing_keyed = settings.write_access == "keyed"
     keys = KeyRing(KeyFile(settings.keys_path), required=writing_keyed or not reading_open)
     openapi.install_openapi(app, keys=keys, reading_open=reading_open)
-    _add_innermost(app, settings, requests, fast_path_reads(routes))
+    _add_innermost(app, settings, requests, routes.reads)
     app.add_middleware(
         Access,
         keys=keys,
@@ -106,12 +109,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _routes(settings: Settings) -> list[BaseRoute]:
-    """Return all routes; those of declared tables by what is installed."""
+def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
+    """Return all routes, with those of the declared tables there are."""
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time. Questions come first.
     routers = (
-        *benchmarks.routers(installed_specs(settings.directory.expanduser())),
+        *benchmarks.routers(specs),
         *(server_state.router, openapi.router, pages.router),
         *(jobs.router, artifacts.router, checkpoints.router),
     )

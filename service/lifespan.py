@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
-from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 
-import structlog
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from benchmark_db.catalog import Catalog
-from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.nasbench201.architecture import isomorphism_classes
 from service.http.admission import Shares
 from service.http.connections import Connections
@@ -30,6 +25,7 @@ from service.http.streams import Exports
 from service.jobs import JobSettings
 from service.observability.metrics import Metrics, database_families
 from service.routes.server_state import note_regularly
+from service.served_databases import DatabaseVerifier, FolderWatch
 from service.settings import Settings
 
 __all__ = ["Lifespan", "lifespan_of"]
@@ -43,10 +39,6 @@ as Python does by default takes a third of its time."""
 _SWITCH_SECONDS: Final = 0.0005
 """How long a scan may keep the event loop waiting: by default ten times as long, which is that of
 ten answers, at every send and receive."""
-
-_REST: Final = 3.0
-"""Seconds of rest for each second of work: a quarter of a core, so that questions do not wait. A
-lower priority would be worse: who holds Python's lock must not be kept from the processor."""
 
 
 def lifespan_of(
@@ -82,10 +74,12 @@ def lifespan_of(
             # One for the event loop, the others for the threads.
             connections=1 + settings.scan_threads + settings.export_limit,
         )
+        # A file may have been replaced since the routes were made.
+        state.routes.exchange_for(state.catalog.declared)()
         state.job_service = JobService(JobSettings())
         state.job_watch = JobWatch(state.job_service, most=settings.job_streams)
         state.metrics = Metrics(counter)
-        state.metrics.watch(partial(database_families, state.catalog))
+        state.metrics.watch(lambda: database_families(state.catalog))
         state.metrics.watch(state.job_service.families)
         isomorphism_classes()  # made now, so that no request waits for it
         _set_up_interpreter()
@@ -96,13 +90,16 @@ def lifespan_of(
                 asyncio.create_task(state.job_service.sweep_regularly()),
                 asyncio.create_task(connections.watch()),
             )
-            with _Verifier(state.catalog, settings.verify_seconds), shutdown.holding_back():
+            verifier = DatabaseVerifier(state, settings.verify_seconds)
+            watch = FolderWatch(state, state.routes)
+            with watch, verifier, shutdown.holding_back():
                 yield {"connections": connections}  # which every connection is given
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
         await state.job_watch.close()
         await state.job_service.close()
+        watch.close()
         state.catalog.close()
         for end in at_end:
             end()
@@ -116,51 +113,3 @@ def _set_up_interpreter() -> None:
     gc.freeze()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     sys.setswitchinterval(_SWITCH_SECONDS)
-
-
-class _Verifier:
-    """A thread that checks every database, at once and then again and again.
-
-    Used as a context manager around the serving. A database that fails is not asked any more: its
-    catalog counts it among the unusable ones. Each worker checks for itself, since each has read
-    the file for itself.
-
-    Args:
-        catalog: The databases.
-        seconds: From the end of a check to the next; 0: no checks.
-    """
-
-    def __init__(self, catalog: Catalog, seconds: float) -> None:
-        self._catalog = catalog
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="verify", daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._seconds > 0:
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        # A check that is under way ends within some milliseconds.
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            for name, installed in self._catalog.installed.items():
-                try:
-                    installed.database.verify(rest=_REST, going_on=self._goes_on)
-                except UnusableDatabaseError as error:
-                    log = structlog.get_logger()
-                    log.error("database failed its check", benchmark=name, reason=str(error))  # noqa: TRY400
-            self._stopped.wait(self._seconds)
-
-    def _goes_on(self) -> bool:
-        return not self._stopped.is_set()

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
 from bench_client.clients import BenchClient
-from bench_client.errors import UnavailableError, UnexpectedAnswerError
+from bench_client.errors import TableReplacedError, UnexpectedAnswerError
 from bench_client.models.answers import Page
 from bench_client.models.benchmarks import BenchmarkInfo
 from bench_client.models.nasbench101 import Nb101Config, Nb101Epoch, Nb101Stats
@@ -106,7 +106,7 @@ class _Table(Mapping[str, V]):
         """Yield what is known of each cell, a thousand a question.
 
         Raises:
-            UnavailableError: The database was replaced meanwhile.
+            TableReplacedError: The database was replaced meanwhile.
             UnexpectedAnswerError: The server turns in circles.
         """
         # Where no cell lacks a budget, the runs at the largest one meet every cell.
@@ -119,7 +119,7 @@ class _Table(Mapping[str, V]):
             question = Question("computed_stats", _StatsPage, NAME, filters, options)
             page = self._bench._ask(question)  # noqa: SLF001 - no method of it gives single pages
             if content not in {None, page.provenance.content_digest}:
-                raise UnavailableError(
+                raise TableReplacedError(
                     f"the database of {NAME} was replaced while its cells were read: iterate again"
                 )
             content = page.provenance.content_digest

@@ -97,15 +97,16 @@ class HwNasBench(InstalledDataset):
         selecting = {name: value for name, value in filters.items() if name != _DEVICE}
         metrics = _metrics_of(filters.get(_DEVICE))
         where = known_filters(selecting, self.filters)
-        question = fingerprint(self.provenance.content_digest, where, metrics)
-        position = [] if cursor is None else decode_cursor(cursor, question, len(KEY))
+        question, table = fingerprint(where, metrics), self.version
+        position = [] if cursor is None else decode_cursor(cursor, question, table, len(KEY))
         sql = self._statement(metrics, Selection(frozenset(where), after=len(position)))
         after = {f"after_{rank}": value for rank, value in enumerate(position)}
         # One more than asked for tells whether there is a next page.
         rows = list(islice(self.database.rows(sql, {**where, **after}), limit + 1))
         items = [_item(row, metrics) for row in rows[:limit]]
         more = len(rows) > limit
-        return Page(items, encode_cursor(rows[limit - 1][: len(KEY)], question) if more else None)
+        last = encode_cursor(rows[limit - 1][: len(KEY)], question, table) if more else None
+        return Page(items, last)
 
     @property
     def columns(self) -> tuple[str, ...]:

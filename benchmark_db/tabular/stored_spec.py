@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.registry import INSTALLABLE
 from benchmark_spec import BenchmarkSpec, SpecError
 
-__all__ = ["DIGEST_KEY", "SPEC_KEY", "declared_tables", "installed_specs"]
+__all__ = ["DIGEST_KEY", "SPEC_KEY", "database_files", "installed_specs", "is_declared_table"]
 __all__ += ["spec_rows", "stored_spec", "stored_text"]
 
 SPEC_KEY: Final = "spec"
@@ -65,17 +64,27 @@ def stored_spec(path: Path) -> BenchmarkSpec:
         raise UnusableDatabaseError(f"{path.name}: its description: {error}") from error
 
 
-def declared_tables(directory: Path) -> Iterator[str]:
-    """Yield the names of the files of a folder that are declared tables, in order.
+def database_files(directory: Path) -> list[Path]:
+    """Return the files of a folder that may be databases, in order of their names.
 
-    Files that other programs made are left out: only this project marks its databases so. One of
-    its own that cannot be read is among them, for whoever opens it to say why. Versions of a table,
-    such as `digits@3.db`, are not: the last one has the plain name, too.
+    `digits@3.db` is a version that is kept: what is served lies at `digits.db`.
     """
     found = sorted(directory.glob("*.db")) if directory.is_dir() else []
-    for path in found[:_MOST_TABLES]:
-        if _VERSION not in path.stem and _is_ours(path) and _may_be_declared(path):
-            yield path.stem
+    return [path for path in found if _VERSION not in path.stem][:_MOST_TABLES]
+
+
+def is_declared_table(path: Path) -> bool:
+    """Return whether a file is a declared table.
+
+    Files that other programs made are none: only this project marks its databases so. One of its
+    own that cannot be read may be one, for whoever opens it to say why.
+    """
+    if not _is_ours(path):
+        return False
+    try:
+        return stored_text(path) is not None
+    except UnusableDatabaseError:
+        return True
 
 
 def installed_specs(directory: Path) -> list[BenchmarkSpec]:
@@ -84,21 +93,16 @@ def installed_specs(directory: Path) -> list[BenchmarkSpec]:
     A file whose description cannot be used is left out: the catalog says why.
     """
     found = []
-    for name in declared_tables(directory):
+    for path in database_files(directory):
+        if path.stem in INSTALLABLE or not is_declared_table(path):
+            continue
         try:
-            spec = stored_spec(directory / f"{name}.db")
+            spec = stored_spec(path)
         except UnusableDatabaseError:
             continue
-        if spec.name == name and name not in INSTALLABLE:
+        if spec.name == path.stem:
             found.append(spec)
     return found
-
-
-def _may_be_declared(path: Path) -> bool:
-    try:
-        return stored_text(path) is not None
-    except UnusableDatabaseError:
-        return True
 
 
 def _is_ours(path: Path) -> bool:

@@ -22,6 +22,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from bench_client.models import Problem
 from service.access.keys import KeyRing, KeyScope
@@ -31,6 +32,7 @@ from service.http.questions import QueryParameters
 
 __all__ = [
     "NOT_MODIFIED",
+    "PAGE_PROBLEMS",
     "READ_PROBLEMS",
     "described_problems",
     "install_openapi",
@@ -116,6 +118,7 @@ _MOST_INTEGER: Final = 2**63 - 1
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8.",
     404: "The benchmark is not installed; the detail says how to install it.",
+    409: "The cursor is of an earlier version of the table: begin anew, without a cursor.",
     413: "The body is too large.",
     422: "The question is malformed, or an architecture lies outside the space.",
     500: "The server failed, or its database is damaged; the request id leads to its log.",
@@ -150,6 +153,9 @@ def described_problems(
 READ_PROBLEMS: Final = {**NOT_MODIFIED, **problems(404, 422, 500, 503)}
 """What every GET of a benchmark may answer besides its model."""
 
+PAGE_PROBLEMS: Final = {**READ_PROBLEMS, **problems(409)}
+"""The same of answers that come in pages."""
+
 
 def install_openapi(app: FastAPI, *, keys: KeyRing, reading_open: bool) -> None:
     """Give the application a document that says what is true of this server.
@@ -159,14 +165,15 @@ def install_openapi(app: FastAPI, *, keys: KeyRing, reading_open: bool) -> None:
         keys: The keys that are taken; once there are some, what changes something needs one.
         reading_open: Whether reading needs no key.
     """
-    documents: dict[bool, dict[str, Any]] = {}
+    made: dict[bool, tuple[list[BaseRoute], dict[str, Any]]] = {}
 
     def document() -> dict[str, Any]:
-        keyed = keys.configured()
-        if keyed not in documents:
+        keyed, routes = keys.configured(), app.router.routes
+        # The routes are others once a declared table has come or gone.
+        if keyed not in made or made[keyed][0] is not routes:
             reading = {KeyScope.READ} if reading_open else set()
-            documents[keyed] = _document(app, unkeyed=reading if keyed else set(KeyScope))
-        return documents[keyed]
+            made[keyed] = routes, _document(app, unkeyed=reading if keyed else set(KeyScope))
+        return made[keyed][1]
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
 

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from benchmark_db.errors import (
     InvalidQuestionError,
+    TableReplacedError,
     TimeBudgetExceededError,
     UnknownBenchmarkError,
     UnsupportedQuestionError,
@@ -74,6 +75,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of the application a problem."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
         InvalidQuestionError: _invalid_question,
+        TableReplacedError: _table_replaced,
         UnknownBenchmarkError: _unknown_benchmark,
         UnsupportedQuestionError: _unsupported_question,
         UnusableDatabaseError: _unusable_database,
@@ -96,6 +98,12 @@ async def _invalid_question(request: Request, error: InvalidQuestionError) -> Re
         title="Invalid architecture" if is_architecture else "Invalid request",
         detail=error.message,
         errors=[{"loc": [source, *place], "msg": error.message}],
+    )
+
+
+async def _table_replaced(request: Request, error: TableReplacedError) -> Response:
+    return problem(
+        request, 409, kind="table-replaced", title="This table has moved on", detail=str(error)
     )
 
 

@@ -316,7 +316,10 @@ async def scanned(
         with installed.database.time_budget(seconds):
             return compute()
 
-    return await anyio.to_thread.run_sync(bounded, limiter=limiter)
+    # The question may be answered from a table joined to that one, too.
+    catalog: Catalog = request.app.state.catalog
+    with catalog.held():
+        return await anyio.to_thread.run_sync(bounded, limiter=limiter)
 
 
 async def answer_cached(

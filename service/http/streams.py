@@ -21,6 +21,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from benchmark_db.catalog import Catalog
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
 from service.http.admission import NoPlaceError, Shares, caller_of
@@ -151,6 +152,7 @@ class FileStream(Response):
         self._request = request
         self._write = write
         self._exports = exports
+        self._catalog: Catalog = request.app.state.catalog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
@@ -162,7 +164,8 @@ class FileStream(Response):
             return
         line = _Line(self, send, self._exports.turns, head_only=bool(scope.get("head_only")))
         try:
-            instead = await self._send_all(receive, line)
+            with self._catalog.held():
+                instead = await self._send_all(receive, line)
         finally:
             self._exports.open.give_back(caller)
         if instead is not None:

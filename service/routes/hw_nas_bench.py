@@ -13,7 +13,7 @@ from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
 from benchmark_db.catalog import Catalog
 from benchmark_db.hw_nas_bench.tables import DEVICES
-from service.http.openapi import READ_PROBLEMS
+from service.http.openapi import PAGE_PROBLEMS
 from service.http.questions import answer_cached, described, read_query
 from service.routes.export import ExportRoute
 from service.routes.parameters import Nb201Arch, Paging
@@ -48,7 +48,7 @@ class HardwareQuestion(Paging):
     "/hardware",
     operation_id="nasbench201_hardware",
     response_model=Page[Nb201Hardware],
-    responses=READ_PROBLEMS,
+    responses=PAGE_PROBLEMS,
     openapi_extra=described(HardwareQuestion),
 )
 async def hardware(request: Request) -> Response:

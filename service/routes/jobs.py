@@ -127,7 +127,8 @@ async def _submit(
             jobs.notifier.notify(job.id)
         return job, made
 
-    job, made = await service.change(submit)
+    with catalog.held():
+        job, made = await service.change(submit)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     return _job_response(job, service.settings, status=202 if made else 200, **headers)
 

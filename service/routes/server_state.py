@@ -43,8 +43,7 @@ _SECONDS_BETWEEN_NOTES: Final = 1.0
 async def benchmarks(request: Request) -> Response:
     """List the installed benchmarks: counts, budgets, fields with units, origin and digest."""
     catalog: Catalog = request.app.state.catalog
-    digests = [benchmark.provenance.content_digest for benchmark in catalog.installed.values()]
-    headers = cache_headers(request, *digests)
+    headers = cache_headers(request, *map(_file_digest, catalog.installed.values()))
     answer = benchmarks_answer(catalog)
     return answer_now({"items": [_with_fields(catalog, info) for info in answer["items"]]}, headers)
 
@@ -59,8 +58,13 @@ async def benchmarks(request: Request) -> Response:
 async def benchmark(request: Request, name: str) -> Response:
     """Describe one installed benchmark."""
     catalog: Catalog = request.app.state.catalog
-    headers = cache_headers(request, catalog.entry(name).provenance.content_digest)
+    headers = cache_headers(request, _file_digest(catalog.entry(name)))
     return answer_now(_with_fields(catalog, benchmark_answer(catalog, name)), headers)
+
+
+def _file_digest(installed: InstalledDataset) -> str:
+    """Return what a description depends on: that of files with equal rows may differ."""
+    return installed.database.checksum
 
 
 def _with_fields(catalog: Catalog, info: Answer) -> Answer:
@@ -86,10 +90,14 @@ class DatabaseState(BaseModel):
     verifying: bool = Field(
         default=False, description="Whether they are being compared with its checksum now."
     )
+    replacement: str | None = Field(
+        default=None,
+        description="Why the file that is there now is not served, and the one before it still is.",
+    )
 
 
 class Readiness(BaseModel):
-    """Whether questions can be answered: `degraded` when some databases cannot be asked."""
+    """Whether questions can be answered: `degraded` when some databases cannot be served."""
 
     status: Literal["ready", "degraded"]
     benchmarks: dict[str, DatabaseState]
@@ -112,7 +120,8 @@ async def readyz(request: Request) -> Response:
     """Tell which databases can be asked, and why the others cannot.
 
     200 as long as one can; `status` is `degraded` when another cannot, such as one whose file was
-    written to or has failed the check of its checksum. 503 when none can,
+    written to or has failed the check of its checksum, or when the file that replaced one that is
+    served cannot be served itself. 503 when none can,
     while the server has no place for a question, and when it was told to stop and still answers
     what is under way to it.
     """
@@ -138,6 +147,8 @@ async def readyz(request: Request) -> Response:
     # Asked afterwards: what has just been found to be changed is among them.
     for name, reason in catalog.unusable.items():
         states[name] = {"status": "unusable", "reason": reason}
+    for name, reason in catalog.refused_replacements.items():
+        states[name]["replacement"] = reason
     ready = [state["status"] == "ready" for state in states.values()]
     if not any(ready):
         return problem(
@@ -145,10 +156,11 @@ async def readyz(request: Request) -> Response:
             503,
             kind="not-ready",
             title="Not ready",
-            detail="no benchmark can be served: make a database with `nbs generate`, then restart",
+            detail="no benchmark can be served: make a database with `nbs generate`",
             extensions={"benchmarks": states},
         )
-    return answer_now({"status": "ready" if all(ready) else "degraded", "benchmarks": states})
+    whole = all(ready) and not catalog.refused_replacements
+    return answer_now({"status": "ready" if whole else "degraded", "benchmarks": states})
 
 
 def _state(installed: InstalledDataset) -> dict[str, Any]:

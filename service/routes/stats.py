@@ -20,7 +20,7 @@ from benchmark_db.answers import (
     many_computed_stats_answer,
 )
 from benchmark_db.items import Item
-from service.http.openapi import READ_PROBLEMS, problems
+from service.http.openapi import PAGE_PROBLEMS, problems
 from service.http.questions import answer_cached, answer_scan, described, installed, read_query
 from service.routes.parameters import PageParameters, Reducing
 
@@ -84,7 +84,7 @@ class StatsRoutes:
             "/computed-stats",
             operation_id=f"{name.replace('-', '_')}_computed_stats",
             response_model=self.stats,
-            responses=READ_PROBLEMS,
+            responses=PAGE_PROBLEMS,
             openapi_extra=described(self.stats_question),
         )(computed_stats)
         router.post(
@@ -99,7 +99,7 @@ class StatsRoutes:
             "/intermediate-stats",
             operation_id=f"{name.replace('-', '_')}_intermediate_stats",
             response_model=self.curves,
-            responses=READ_PROBLEMS,
+            responses=PAGE_PROBLEMS,
             openapi_extra=described(self.curves_question),
         )(intermediate_stats)
 

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.errors import InvalidQuestionError, TableReplacedError
 from benchmark_db.questions import MAX_LIMIT, Paging
 
 
-def paging(*question: str, limit: int = 3, by_number: bool = False) -> Paging:
+def paging(
+    *question: str, limit: int = 3, by_number: bool = False, table: str = "table@1"
+) -> Paging:
     return Paging(
+        table=table,
         question=question,
         columns=("number", "half"),
         place=("half", "number"),
@@ -51,6 +54,17 @@ def test_a_cursor_is_good_for_its_question_alone() -> None:
     cursor = paging("one", by_number=True).page(items(9)).next_cursor
     with pytest.raises(InvalidQuestionError, match="another question"):
         paging("other", by_number=True).position(cursor)
+
+
+def test_a_cursor_is_good_for_its_version_of_its_table_alone() -> None:
+    cursor = paging("one", by_number=True).page(items(9)).next_cursor
+    with pytest.raises(TableReplacedError, match=r"database of table was replaced .* begin anew"):
+        paging("one", by_number=True, table="table@2").position(cursor)
+    # Codes, and with them fingerprints, may be others in another version.
+    with pytest.raises(TableReplacedError):
+        paging("other", by_number=True, table="table@2").position(cursor)
+    with pytest.raises(InvalidQuestionError, match="another question"):
+        paging("one", by_number=True, table="tables@1").position(cursor)
 
 
 def test_a_place_of_keys_is_made_of_whole_numbers() -> None:

@@ -198,7 +198,7 @@ def forged(cursor: str, **values: Any) -> str:
     padded = cursor + "=" * (-len(cursor) % 4)
     parts = json.loads(base64.urlsafe_b64decode(padded))
     for place, value in values.items():
-        parts[int(place.strip("_"))] = value
+        parts[1 + int(place.strip("_"))] = value  # behind the table and the question
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 

@@ -89,6 +89,12 @@ class RealServer(ABC):
     def kill(self) -> None:
         """End the server at once, as a crash would, and wait until it is gone."""
 
+    @property
+    def pid(self) -> int:
+        """Of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def restart(self) -> None:
         """Stop the server and start it on the same port."""
         self.stop()

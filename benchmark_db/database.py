@@ -88,7 +88,8 @@ class ReadOnlyDatabase:
         self._pool = ConnectionPool(self.path, self._file, cache_kib)
         try:
             found = os.fstat(self._file)
-            self.size, self.identity = found.st_size, file_identity(found)
+            self.size, self._changed_at = found.st_size, found.st_mtime_ns
+            self.identity = file_identity(found)
             self._check(schema_version)
             self.checksum = read_seal(self._file, path.name).hex()
             self.reserve(_CONNECTIONS)
@@ -145,7 +146,7 @@ class ReadOnlyDatabase:
                 found = os.fstat(self._file)
             except OSError as error:
                 raise UnusableDatabaseError(f"{self.path.name} has been closed") from error
-            if file_identity(found) != self.identity:
+            if found.st_size != self.size or found.st_mtime_ns != self._changed_at:
                 raise self._failed("was changed in its place while it was open")
         if self.failure is not None:
             raise UnusableDatabaseError(self.failure)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class InstalledDataset(ABC):
         """Size of the whole space; None where it is too large to count."""
         return getattr(self.spec.space, "size", None)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Name and content digest in short, as cursors carry them: `nasbench201@0123456789ab`."""
         _, _, digest = self.provenance.content_digest.partition(":")

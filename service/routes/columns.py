@@ -199,7 +199,10 @@ async def answer_bytes(
         return said + b"\n" + (gzip.compress(data, _LEVEL, mtime=0) if packed else data)
 
     tag = f"{headers['ETag']}{'packed' if packed else ''}"
-    content = await cache.get_or_make(tag, lambda: scanned(request, installed(request, name), made))
+    benchmark, catalog = installed(request, name), request.app.state.catalog
+    # Held while others make it, too: what is served may be another version by then.
+    with catalog.held():
+        content = await cache.get_or_make(tag, lambda: scanned(request, benchmark, made))
     said, _, body = content.partition(b"\n")
     headers[header] = said.decode()
     if packed:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
@@ -151,7 +152,10 @@ def asked_until(served: Served, done: Callable[[int], bool]) -> list[tuple[str, 
 
 def open_files(server: BenchServer) -> list[str]:
     """Return the databases that a server has open, replaced ones as `… (deleted)`."""
-    found = (str(link.readlink()) for link in Path(f"/proc/{server.pid}/fd").iterdir())
+    found = []
+    for link in Path(f"/proc/{server.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
     return [path for path in found if ".db" in path]
 
 

@@ -1,39 +1,27 @@
 """From a row of a benchmark to its network.
 
-A row is what a query answers (statistics, curves), its `config`, or the dict of either; or the
-configuration of a network as NATS-Bench writes it. It is read by the names of its fields, so any
-object that has them will do. Nothing here needs the client.
+A row is what a query answers (statistics, curves) or its `config`, which say of which benchmark
+they are; the dict of either with the name of the benchmark; or the configuration of a network as
+NATS-Bench writes it. It is read by the names of its fields, so any object that has them will do.
+Nothing here needs the client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import one_of
 from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.errors import InvalidArgumentError, UnknownNameError, listed, shown
 from model_hub.model_space import ModelSpace
-from model_hub.row_readers import READERS, Asked, field, number, refuse_unknown_fields, stated_once
+from model_hub.rows import READERS
+from model_hub.rows.reading import Asked, RowReader, field, number, stated_once
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["build", "locate"]
-
-_NATS: Final = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
-
-_TRAINED_ON: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "nasbench101": ("cifar10",),
-        "nasbench201": _NATS,
-        "natssss": _NATS,
-        "nds": ("cifar10", "imagenet"),
-    }
-)
-"""The data sets of each benchmark."""
 
 _CLASSES: Final = ("num_classes", "class_num")
 """What the configurations of NATS-Bench and the records in its archives call them."""
@@ -49,15 +37,16 @@ def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn
 
         model_hub.build(bench.query_nb201(0, 200, "cifar100")[0])
         model_hub.build("natssss", "8:8:8:16:32", dataset="cifar100")
+        model_hub.build("nasbench201", row.model_dump())
         model_hub.build(api.get_net_config(0, "cifar100"))
 
     Args:
-        row: What a query answers, its `config` or the dict of either; the dict of a network that
-            `get_net_config` of NATS-Bench returns, whose C, N, channels and num_classes count; or
-            the name of a benchmark: nasbench101, nasbench201, natssss or nds.
-        arch: With a name, the architecture as a row of that benchmark spells it: what `arch` or
-            `arch_str` is there, for nds the whole `config`, or the row. Not an index: only a
-            database knows the order of the published list.
+        row: What a query answers, or its `config`; the dict of a network that `get_net_config` of
+            NATS-Bench returns, whose C, N, channels and num_classes count; or the name of a
+            benchmark (`model_hub.rows.READERS`). A dict may say its benchmark as `benchmark`.
+        arch: With a name, a row of the benchmark, its `config` or the dict of either; or the
+            architecture as a row spells it: what `arch` or `arch_str` is there. Not an index: only
+            a database knows the order of the published list.
         dataset: The data set; that of the row by default, or the one with as many classes as a
             configuration states. For a number that none has, images are as large as CIFAR's.
 
@@ -81,22 +70,22 @@ def locate(
     `space.freeze(sample)` is the network, `space.profile(sample)` counts it for an image of the
     data set.
     """
-    named, row = _named(row, arch) if isinstance(row, str) else (None, row)
+    reader, row = _named(row, arch) if isinstance(row, str) else (_reader_of(row), row)
     config = field(row, "config") or row
-    benchmark = named or _benchmark_of(config)
     for part in (row, config):
-        refuse_unknown_fields(benchmark, part)
-    name, data_set = _data_set(benchmark, config, dataset)
-    return READERS[benchmark](config, Asked(name, data_set, field(row, "parameters")))
+        reader.refuse_unknown_fields(part)
+    reader.refuse_other_kind(config)
+    name, data_set = _data_set(reader, config, dataset)
+    return reader.read(config, Asked(name, data_set, field(row, "parameters")))
 
 
-def _data_set(benchmark: str, config: object, dataset: str | None) -> tuple[str, DataSet]:
+def _data_set(reader: RowReader, config: object, dataset: str | None) -> tuple[str, DataSet]:
     """Return the data set of a configuration, by its name or by its classes."""
-    known = _TRAINED_ON[benchmark]
+    known = reader.datasets
     given = dataset or field(config, "dataset") or (known[0] if len(known) == 1 else None)
     classes = number(_CLASSES[0], stated_once(config, _CLASSES), least=1)
     if given is None and classes is None:
-        raise InvalidArgumentError("dataset", f"{benchmark} has {listed(known)}; say which")
+        raise InvalidArgumentError("dataset", f"{reader.benchmark} has {listed(known)}; say which")
     if given is None and classes is not None:
         alike = [name for name in known if DATA_SETS[name].num_labels == classes]
         if not alike:
@@ -110,28 +99,30 @@ def _data_set(benchmark: str, config: object, dataset: str | None) -> tuple[str,
     return name, DATA_SETS[name]
 
 
-def _named(benchmark: str, arch: object) -> tuple[str, object]:
-    """Return a benchmark and an architecture as a row would have it."""
-    if benchmark not in _TRAINED_ON:
-        raise UnknownNameError("benchmark", benchmark, _TRAINED_ON)
+def _named(benchmark: str, arch: object) -> tuple[RowReader, object]:
+    """Return the reader of a benchmark, and an architecture as a row would have it."""
+    if benchmark not in READERS:
+        raise UnknownNameError("benchmark", benchmark, READERS)
     if arch is None:
         raise InvalidArgumentError("arch", f"an architecture of {benchmark} is needed")
-    return benchmark, arch if benchmark == "nds" else {"arch": arch}
+    reader = READERS[benchmark]
+    return reader, reader.row(arch)
 
 
-def _benchmark_of(config: object) -> str:
-    """Return the benchmark whose rows have such fields."""
-    if field(config, "model_spec") is not None:
-        return "nds"
-    if field(config, "channels") is not None:
-        return "natssss"
-    text = field(config, "arch_str")
-    if isinstance(text, str):
-        return "nasbench201" if "|" in text else "natssss"
-    if field(config, "genotype") is not None:
-        return "nasbench201"
-    if isinstance(field(config, "arch"), Mapping):
-        return "nasbench101"
+def _reader_of(row: object) -> RowReader:
+    """Return the reader of the benchmark that a row says it is of."""
+    for item in (row, field(row, "config")):
+        stated = field(item, "benchmark")
+        if isinstance(stated, str) and stated:
+            if stated not in READERS:
+                raise UnknownNameError("benchmark", stated, READERS)
+            return READERS[stated]
+    kind = field(row, "name")
+    for reader in READERS.values():
+        if kind is not None and kind == reader.name:
+            return reader
     raise InvalidArgumentError(
-        "row", f"{shown(config)} has no arch_str, model_spec or arch: it is no row of a benchmark"
+        "row",
+        f"{shown(row)} does not say which benchmark it is of: name that first, as in "
+        "build('nasbench201', row)",
     )

@@ -17,6 +17,7 @@ __all__ = [
     "FieldError",
     "Listed",
     "Members",
+    "NetworkModel",
     "Page",
     "Problem",
     "ProvenanceMark",
@@ -49,6 +50,16 @@ class WireModel(BaseModel):
         """Return the fields as a table with units, as notebooks show it."""
         html: str = _notebooks().html_of_fields(self)
         return html
+
+
+class NetworkModel(WireModel):
+    """Base of what tells which network is meant: configurations and architectures.
+
+    Attributes:
+        benchmark: The benchmark whose architectures these are.
+    """
+
+    benchmark: ClassVar[str] = ""
 
 
 def _notebooks() -> Any:

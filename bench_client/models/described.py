@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, create_model
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import NetworkModel, WireModel
 from bench_client.models.quantities import DERIVED, UNIT
-from benchmark_spec import Axis, BenchmarkSpec, Product, Stat
+from benchmark_spec import Axis, BenchmarkSpec, Like, Product, Stat
 from benchmark_spec import Field as SpaceField
 
 __all__ = ["TableModels", "camel_case", "models_of"]
@@ -24,6 +24,9 @@ __all__ = ["TableModels", "camel_case", "models_of"]
 _TYPES: Final[dict[str, Any]] = {"integer": int, "text": str, "list of text": list[str]}
 _TRAINED: Final = "What was trained."
 _RUNS: Final = "How many runs the item stands for; 1 unless reduced."
+
+
+_Base = TypeVar("_Base", bound=WireModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +44,17 @@ class TableModels:
     """
 
     spec: BenchmarkSpec
-    config: type[WireModel]
+    config: type[NetworkModel]
     stats: type[WireModel]
-    architecture: type[WireModel]
+    architecture: type[NetworkModel]
     epoch: type[WireModel] | None = None
     curves: type[WireModel] | None = None
     distribution: type[WireModel] | None = None
+
+    def __post_init__(self) -> None:
+        space = self.spec.space
+        name = space.benchmark if isinstance(space, Like) else self.spec.name
+        self.config.benchmark = self.architecture.benchmark = name
 
     @cached_property
     def filters(self) -> Mapping[str, str]:
@@ -60,8 +68,12 @@ def models_of(spec: BenchmarkSpec) -> TableModels:
     title = camel_case(spec.name)
     names = {field.name: _named(field) for field in spec.declared_space.fields}
     axes = {axis.name: _of_axis(axis) for axis in spec.axes}
-    config = _model(f"{title}Config", "What was trained, on what.", {**names, **axes})
-    architecture = _model(f"{title}Architecture", "Every name of an architecture.", names)
+    config = _model(
+        f"{title}Config", "What was trained, on what.", {**names, **axes}, base=NetworkModel
+    )
+    architecture = _model(
+        f"{title}Architecture", "Every name of an architecture.", names, base=NetworkModel
+    )
     if isinstance(spec.declared_space, Product):
         places = {f"choice{place + 1}": place for place in range(spec.declared_space.length)}
         config.arch_columns = architecture.arch_columns = places
@@ -71,7 +83,8 @@ def models_of(spec: BenchmarkSpec) -> TableModels:
         label["num_runs"] = (int, Field(description=_RUNS))
     stats = {stat.name: _of_stat(stat) for stat in spec.stats}
     whole = {"config": (config, Field(description=_TRAINED)), **label, **stats}
-    recorded = _model(f"{title}Stats", "What a run recorded, or several reduced to one.", whole)
+    told = "What a run recorded, or several reduced to one."
+    recorded = _model(f"{title}Stats", told, whole, base=WireModel)
     return TableModels(spec=spec, config=config, stats=recorded, architecture=architecture)
 
 
@@ -80,8 +93,8 @@ def camel_case(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("-"))
 
 
-def _model(name: str, told: str, fields: dict[str, Any]) -> type[WireModel]:
-    made: type[WireModel] = create_model(name, __base__=WireModel, __doc__=told, **fields)
+def _model(name: str, told: str, fields: dict[str, Any], base: type[_Base]) -> type[_Base]:
+    made: type[_Base] = create_model(name, __base__=base, __doc__=told, **fields)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import NetworkModel, WireModel
 from bench_client.models.described import TableModels
 from bench_client.models.nasbench201 import (
     OPERATION_COLUMNS,
@@ -29,7 +29,7 @@ _EYERISS = "on Eyeriss, an accelerator"
 _FPGA = "on the FPGA"
 
 
-class Nb201HardwareConfig(WireModel):
+class Nb201HardwareConfig(NetworkModel):
     """Which network."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import BatchError, Listed, WireModel
+from bench_client.models.answers import BatchError, Listed, NetworkModel, WireModel
 from bench_client.models.described import TableModels
 from bench_client.models.quantities import (
     Epochs,
@@ -92,7 +92,7 @@ _SPELLING = (
 _VERTICES: Final[Mapping[str, str]] = MappingProxyType({f"op{n}": f"op{n}" for n in range(1, 6)})
 
 
-class Nb101Config(WireModel):
+class Nb101Config(NetworkModel):
     """What was trained, and how long."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _VERTICES
@@ -156,7 +156,7 @@ class Nb101Curves(WireModel):
     training_time: SecondsCurve = Field(description="Time since the training began, in seconds.")
 
 
-class Nb101Hash(WireModel):
+class Nb101Hash(NetworkModel):
     """What a cell is once the vertices on no path from input to output are removed.
 
     For a hash without runs nothing but the hash is known.

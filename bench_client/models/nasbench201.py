@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import Listed, WireModel
+from bench_client.models.answers import Listed, NetworkModel
 from bench_client.models.described import TableModels
 from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
 from bench_client.models.quantities import Epochs
@@ -60,7 +60,7 @@ OPERATION_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-class Nb201Config(WireModel):
+class Nb201Config(NetworkModel):
     """What was trained, and how long on what."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS
@@ -86,7 +86,7 @@ class Nb201Curves(NatsCurves[Nb201Config]):
     """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
 
 
-class Nb201Architecture(WireModel):
+class Nb201Architecture(NetworkModel):
     """Every name of an architecture, and its equals."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = OPERATION_COLUMNS

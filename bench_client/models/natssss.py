@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import WireModel
+from bench_client.models.answers import NetworkModel
 from bench_client.models.described import TableModels
 from bench_client.models.nats_bench import NatsCurves, NatsEpoch, NatsStats, TrainedOn
 from bench_client.models.quantities import Epochs
@@ -46,7 +46,7 @@ _LAYERS: Final[Mapping[str, int]] = MappingProxyType(
 )
 
 
-class NatsSssConfig(WireModel):
+class NatsSssConfig(NetworkModel):
     """What was trained, and how long on what."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS
@@ -70,7 +70,7 @@ class NatsSssCurves(NatsCurves[NatsSssConfig]):
     """The learning curves of a run in columns: lists of one value an epoch, all equally long."""
 
 
-class NatsSssArchitecture(WireModel):
+class NatsSssArchitecture(NetworkModel):
     """Every name of an architecture."""
 
     arch_columns: ClassVar[Mapping[str, str | int]] = _LAYERS

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from bench_client.models.answers import Listed, ProvenanceMark, WireModel
+from bench_client.models.answers import Listed, NetworkModel, ProvenanceMark, WireModel
 from bench_client.models.described import TableModels
 from bench_client.models.oracle import Distribution
 from bench_client.models.quantities import (
@@ -71,7 +71,7 @@ class _Space(WireModel):
     num_epochs: Epochs = Field(description="Training budget, in epochs.", examples=[100])
 
 
-class NdsConfig(WireModel):
+class NdsConfig(NetworkModel):
     """What was trained, and how."""
 
     model_family: str = Field(
@@ -188,7 +188,7 @@ class NdsDistributions(WireModel):
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
 
 
-class NdsArchitecture(WireModel):
+class NdsArchitecture(NetworkModel):
     """A network of NDS; both parts together are one of `archs` in a batch."""
 
     model_spec: dict[str, Any] = Field(description="The network, as `config` has it.")

@@ -38,10 +38,11 @@ def test_a_row_without_a_field_that_is_needed_says_which() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({}, "row: {} has no arch_str, model_spec or arch"),
-        (7, "row: 7 has no arch_str"),
-        ({"arch_str": ARCH_0}, "dataset: nasbench201 has 'cifar10-valid'.*; say which"),
-        ({"arch_str": ARCH_0, "dataset": "cifar"}, "dataset: 'cifar' is not one of .*nearest"),
+        ({}, r"row: {} does not say which benchmark it is of: .* build\('nasbench201', row\)"),
+        (7, "row: 7 does not say"),
+        ({"arch_str": ARCH_0, "dataset": "cifar10"}, "does not say which benchmark"),
+        ({"benchmark": "nasbench201"}, "dataset: nasbench201 has 'cifar10-valid'.*; say which"),
+        (nats(dataset="cifar"), "dataset: 'cifar' is not one of .*nearest"),
         (without(RESIDUAL, "model_spec") | {"model_spec": 7}, "model_spec: 7 is not what a row"),
         (RESIDUAL | {"model_family": "mlp"}, "model_family: 'mlp' is not one of 'nas_cell'"),
         (RESIDUAL | {"model_spec": {"ds": [], "ss": [], "ws": []}}, r"model_spec: ds is \[\]"),
@@ -101,6 +102,8 @@ def test_an_unknown_operation_of_a_cell_is_refused_with_the_nearest() -> None:
 def test_an_unknown_benchmark_and_a_missing_architecture_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="no benchmark 'nasbench102'; the nearest are nasb"):
         build("nasbench102", ARCH_0)
+    with pytest.raises(UnknownNameError, match="no benchmark 'nasbenchmacro'"):
+        build({"benchmark": "nasbenchmacro", "arch_str": "00112201", "dataset": "cifar10"})
     with pytest.raises(InvalidArgumentError, match="arch: an architecture of natssss is needed"):
         build("natssss")
 
@@ -128,7 +131,7 @@ def test_an_index_is_no_architecture_here() -> None:
         (nats(num_channels=8), "num_channels: 8, and also 16"),
         (nats(class_num=100), "class_num: 100, and also 10"),
         (nats(dataset="cifar100"), "num_classes: 10, but cifar100 has 100 classes"),
-        (nats(name="infer.shape.tiny"), "name: 'infer.shape.tiny' is not 'infer.tiny'"),
+        (nats(benchmark="nasbench201", name="infer.shape.tiny"), "name: .* is not 'infer.tiny'"),
         (nats(genotype=ARCH_0.replace("skip_connect", "none")), "are two networks"),
         (SIZES | {"C": 16}, "C: a row of natssss has no such field"),
         (SIZES | {"genotype": ARCH_0, "num_classes": 10}, "all cells of natssss are"),
@@ -150,7 +153,10 @@ def test_an_index_is_no_architecture_here() -> None:
             CELLS | {"cell_spec": CELLS["cell_spec"] | {"other_concat": [2]}},
             "other_concat: a cell_spec has no such field",
         ),
-        ({"arch": {"op1": "conv3x3"}, "num_stacks": 2}, "num_stacks: a row of nasbench101 has no"),
+        (
+            {"benchmark": "nasbench101", "arch": {"op1": "conv3x3"}, "num_stacks": 2},
+            "num_stacks: a row of nasbench101 has no",
+        ),
     ],
 )
 def test_what_a_row_does_not_have_is_refused_and_not_passed_over(

@@ -34,7 +34,7 @@ from model_hub.data_sets import DATA_SETS
 from model_hub.errors import (
     ModelHubError,
 )
-from model_hub.row_readers import refuse_unknown_fields
+from model_hub.rows import READERS
 
 made_up = pytest.mark.filterwarnings("ignore::bench_client.errors.SyntheticDataWarning")
 """The rows of the archive are made up but for the published ones."""
@@ -84,7 +84,7 @@ def test_published_cells_of_nasbench101_have_their_parameters(shared: Path) -> N
     for entry in published[::40]:
         module = {key: entry[key] for key in ("module_adjacency", "module_operations")}
         config = {"arch": parse_cell(module).to_dict()}
-        assert parameters(config) == entry["trainable_parameters"]
+        assert parameters("nasbench101", config) == entry["trainable_parameters"]
 
 
 @made_up
@@ -184,8 +184,8 @@ def test_any_architecture_of_nasbench201_has_the_parameters_of_its_operations(
 
 def test_a_row_its_config_and_their_dicts_make_the_same_network(real_rows: BenchClient) -> None:
     row = real_rows.query_nb201(0, 200, "cifar100")[0]
-    spellings = [row, row.config, row.model_dump(), row.config.model_dump()]
-    located = [locate(spelling) for spelling in spellings]
+    dicts = (row.model_dump(), row.config.model_dump())
+    located = [*map(locate, (row, row.config)), *(locate("nasbench201", each) for each in dicts)]
     assert all(other == located[0] for other in located)
     assert located[0][0].num_labels == 100  # type: ignore[attr-defined]
 
@@ -244,7 +244,13 @@ class Structure:
         (without(nats(), "arch_str") | {"genotype": ARCH_0}, (3, 32, 32), 129_306),
         (nats(C=np.int64(8), N=np.int32(1), num_classes=np.int64(100)), (3, 32, 32), 24_620),
         (
-            {"channel": 8, "num_cells": 1, "arch_str": ARCH_0, "class_num": 100},
+            {
+                "benchmark": "nasbench201",
+                "channel": 8,
+                "num_cells": 1,
+                "arch_str": ARCH_0,
+                "class_num": 100,
+            },
             (3, 32, 32),
             24_620,
         ),
@@ -272,7 +278,7 @@ def test_every_number_of_a_configuration_counts(
     channels: int, cells: int, classes: int, named: tuple[str, str, str]
 ) -> None:
     numbers = dict(zip(named, (channels, cells, classes), strict=True))
-    space, sample = locate({"arch_str": ARCH_0, **numbers})
+    space, sample = locate("nasbench201", {"arch_str": ARCH_0, **numbers})
     wanted = spaces.NasBench201(
         stem_out_channels=channels, num_modules_per_stack=cells, num_labels=classes
     )
@@ -291,8 +297,8 @@ def test_every_number_of_a_configuration_counts(
 def test_every_field_of_an_answer_is_one_of_a_row(benchmark: str, kinds: tuple[Any, ...]) -> None:
     for kind in kinds:
         config = kind.model_fields["config"].annotation
-        refuse_unknown_fields(benchmark, dict.fromkeys(kind.model_fields))
-        refuse_unknown_fields(benchmark, dict.fromkeys(config.model_fields))
+        READERS[benchmark].refuse_unknown_fields(dict.fromkeys(kind.model_fields))
+        READERS[benchmark].refuse_unknown_fields(dict.fromkeys(config.model_fields))
 
 
 def test_every_real_row_has_the_multiply_adds_of_its_data_set(real_rows: BenchClient) -> None:
@@ -300,13 +306,13 @@ def test_every_real_row_has_the_multiply_adds_of_its_data_set(real_rows: BenchCl
     for benchmark in ("nasbench201", "natssss"):
         for row in real_rows.query(benchmark):
             seen.add((benchmark, row.config.index, row.config.dataset))
-            for asked in (row, row.model_dump()):
-                space, sample = locate(asked)
+            for asked in ((row,), (benchmark, row.model_dump())):
+                space, sample = locate(*asked)
                 profile = space.profile(sample)
                 # The records count what a norm without weights and a bias come to, a few a place.
                 assert profile.macs / 1e6 == pytest.approx(row.flops, rel=0.03)
                 side = 16 if row.config.dataset == "imagenet16-120" else 32
-                assert space.input_shape == build(asked).input_shape == (3, side, side)
+                assert space.input_shape == build(*asked).input_shape == (3, side, side)
     assert len(seen) == 2 * 2 * 4
 
 

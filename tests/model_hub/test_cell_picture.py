@@ -21,6 +21,7 @@ from model_hub.spaces.nasnet import NdsCells
 SVG = "{http://www.w3.org/2000/svg}"
 SPACES = ("NasBench101", "NasBench201", "NASNet", "ENAS", "AmoebaNet", "PNAS", "DARTS")
 ROW = {
+    "benchmark": "nasbench201",
     "arch_str": "|avg_pool_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|none~1|nor_conv_3x3~2|",
     "dataset": "cifar10",
 }
@@ -115,7 +116,7 @@ def test_vertices_stand_from_left_to_right_by_depth() -> None:
     ("item", "sample", "error", "message"),
     [
         (model_hub.space("ProxylessNAS"), None, InvalidArgumentError, "sample: a space is drawn"),
-        ({}, None, InvalidArgumentError, "row: {} has no arch_str"),
+        ({}, None, InvalidArgumentError, "row: {} does not say which benchmark"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(

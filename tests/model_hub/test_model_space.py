@@ -149,7 +149,7 @@ def test_a_row_of_nds_with_half_a_node_is_refused() -> None:
         "dataset": "cifar10",
     }
     with pytest.raises(InvalidArgumentError, match=r"num_nodes_normal: 0.5 is not an integer"):
-        model_hub.locate(row)
+        model_hub.locate("nds", row)
 
 
 @pytest.mark.parametrize("candidates", [([1], [2]), (None, 1), (float("nan"), 1), (1, 1.0)])

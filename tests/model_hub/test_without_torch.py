@@ -32,9 +32,9 @@ _WITHOUT = "import sys; sys.modules['torch'] = None\nimport json, model_hub\n"
 
 _ARCH = "|conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 _ROWS: tuple[dict[str, Any], ...] = (
-    {"arch": {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}},
-    {"arch_str": _ARCH, "dataset": "cifar100"},
-    {"arch_str": "8:16:24:32:64", "dataset": "cifar10"},
+    {"benchmark": "nasbench101", "arch": {"op1": "conv3x3", "input1": [0], "input2": [0, 1]}},
+    {"benchmark": "nasbench201", "arch_str": _ARCH, "dataset": "cifar100"},
+    {"benchmark": "natssss", "arch_str": "8:16:24:32:64", "dataset": "cifar10"},
     CELLS | {"dataset": "cifar10"},
     {"config": RESIDUAL | {"dataset": "imagenet"}, "parameters": 0.636648},
 )

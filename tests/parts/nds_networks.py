@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from model_hub.counting import Profile
 
 RESIDUAL: dict[str, Any] = {
+    "benchmark": "nds",
     "model_family": "residual_basic",
     "model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
 }
 CELLS: dict[str, Any] = {
+    "benchmark": "nds",
     "model_family": "nas_cell",
     "model_spec": {"num_nodes_normal": 1, "num_nodes_reduce": 1, "depth": 4, "width": 4},
     "cell_spec": {

@@ -14,6 +14,7 @@ ARCH_0 = (
     "+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
 )
 RESIDUAL: dict[str, Any] = {
+    "benchmark": "nds",
     "model_family": "residual_basic",
     "model_spec": {"ds": [1, 12, 12, 12], "ss": [1, 1, 2, 2], "ws": [16, 24, 24, 40]},
     "dataset": "cifar10",
@@ -22,6 +23,7 @@ LARGE = RESIDUAL | {"dataset": "imagenet"}
 LARGE_PARAMETERS = {"resnet": 594_138 + 120 * 16 + 41 * 990, "simple": 594_138 + 41 * 990}
 """Of LARGE: what RESIDUAL has, the larger kernel of the stem, and 990 more classes."""
 CELLS: dict[str, Any] = {
+    "benchmark": "nds",
     "model_family": "nas_cell",
     "model_spec": {
         "num_nodes_normal": 1,

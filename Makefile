@@ -10,13 +10,19 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test client check lint types imports coverage format benchmarks lock clean
+.PHONY: help guide serve test client check lint types imports coverage format benchmarks lock clean
 
 help:
 	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
 	@echo 'make test    run every check: lint, types, imports, tests with coverage'
+	@echo 'make guide   make the guide that the service shows at /guide'
 	@echo 'make format  let ruff arrange the code'
 	@echo 'make benchmarks  measure what docs/performance.md reports'
+
+# docs/ and the docstrings as pages, in build/guide; the service shows them at /guide.
+guide: $(VENV)/.dev
+	@$(BIN)/mkdocs build --quiet --clean
+	@echo 'build/guide/index.html; a server shows it at /guide'
 
 serve: $(VENV)/.server
 	@if ! ls $(DATA)/*.db >/dev/null 2>&1; then \

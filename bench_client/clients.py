@@ -132,7 +132,8 @@ class BenchClient(Surface, BlockingClient):
     Raises:
         InvalidSettingError: The address or the key is none, or a number is out of range.
 
-    Example:
+    An example:
+
         with BenchClient() as bench:
             runs = bench.query_nb201(arch, 200, "cifar100")
             print(max(run.test_acc for run in runs))
@@ -292,7 +293,8 @@ class AsyncBenchClient(Surface, AwaitedClient):
     Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
     are those of `BenchClient`.
 
-    Example:
+    An example:
+
         async with AsyncBenchClient() as bench:
             runs = await bench.query_nb201(arch, 200, "cifar100")
     """

@@ -109,7 +109,8 @@ class Items(_Tabular, list[T], Generic[T]):
         items: The items.
         model: Their class, which says what the columns are when there is no item.
 
-    Example:
+    An example:
+
         frame = bench.query_nb201(arch, 200).to_pandas()
         frame.groupby("dataset").test_acc.mean()
     """

@@ -4,7 +4,7 @@
 
 What spaces do not know of themselves stands in model-hub-spaces.toml; which of them have stage 4 in
 model-hub-stages.json, which mark_stages.py writes.
-"""  # noqa: INP001 - a script beside the page it writes
+"""
 
 from __future__ import annotations
 

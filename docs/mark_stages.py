@@ -4,7 +4,7 @@
 
 A space is marked on the page where all of its tests passed. A test says when the file is older than
 these tests or than the snippet of the page that they run.
-"""  # noqa: INP001 - a script beside the page it is for
+"""
 
 from __future__ import annotations
 

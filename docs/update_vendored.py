@@ -5,7 +5,7 @@
 
 Writes its files into service/pages/vendored and their version and SHA-256 into the manifest there,
 which tests/pages/test_shells.py compares with them.
-"""  # noqa: INP001 - a script beside the page that names the libraries
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from service.routes import (
     artifacts,
     benchmarks,
     checkpoints,
+    guide,
     jobs,
     pages,
     server_state,
@@ -115,7 +116,7 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     # query's time. Questions come first.
     routers = (
         *benchmarks.routers(specs),
-        *(server_state.router, openapi.router, pages.router),
+        *(server_state.router, openapi.router, pages.router, guide.router),
         *(jobs.router, artifacts.router, checkpoints.router),
     )
     return [route for router in routers for route in router.routes]

@@ -227,6 +227,14 @@ class Settings(SettingsWithSecretFiles):
         ),
     ] = None
 
+    guide_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder of the guide that `/guide` shows; by default where `make guide` "
+            "puts it in a clone."
+        ),
+    ] = None
+
     @cached_property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The trusted proxies."""

@@ -17,8 +17,8 @@ __all__ = ["OPEN", "is_question", "required_scope"]
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """Asked by what watches the server, which has no key; not limited either."""
 
-_DOCUMENTATION: Final = frozenset({"/", "/docs", "/openapi.json", "/explore"})
-_DOCUMENTATION_FILES: Final = ("/swagger/", "/explore/", "/assets/")
+_DOCUMENTATION: Final = frozenset({"/", "/docs", "/openapi.json", "/explore", "/guide"})
+_DOCUMENTATION_FILES: Final = ("/swagger/", "/explore/", "/assets/", "/guide/")
 """What says how to ask, and pages that hold no data and ask themselves: whoever needs a key learns
 it here."""
 

@@ -1,0 +1,96 @@
+"""The guide: pages made of docs/ and docstrings by `make guide`, sent as they are.
+
+They hold no data and are open as `/docs` is. The folder is read once; a name in a request is looked
+up among what was read, and never becomes a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+import service
+
+__all__ = ["router"]
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The guide runs no script."""
+_MOST_FILES: Final = 1000
+_MOST_BYTES: Final = 64 * 2**20
+_NOT_MADE: Final = (
+    "The guide is not here: `make guide` in a clone makes it, and $NASBENCH_GUIDE_DIR says where "
+    "it is. The same texts are in docs/ there.\n"
+)
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    media_type: str
+    tag: str
+
+
+def _made_beside() -> Path:
+    """Return where `make guide` puts the guide in a clone."""
+    return Path(service.__file__).parents[1] / "build/guide"
+
+
+@cache
+def _files(folder: Path) -> Mapping[str, _File]:
+    """Return the files of the guide by their names below its folder; none where it is not made."""
+    found: dict[str, _File] = {}
+    room = _MOST_BYTES
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file() or len(found) == _MOST_FILES:
+            continue
+        content = path.read_bytes()
+        room -= len(content)
+        if room < 0:
+            break
+        name = path.relative_to(folder).as_posix()
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        digest = hashlib.blake2b(content, digest_size=12).hexdigest()
+        found[name] = _File(content, media_type, f'"{digest}"')
+    return MappingProxyType(found)
+
+
+@router.get("/guide")
+async def to_start() -> Response:
+    """Lead to the first page, relative to the address by which the service is called."""
+    return RedirectResponse("guide/index.html")
+
+
+@router.get("/guide/{name:path}")
+async def file_of_guide(request: Request, name: str) -> Response:
+    """Send a page of the guide, or a file that it shows."""
+    given = request.app.state.settings.guide_dir
+    files = _files(_made_beside() if given is None else given.expanduser())
+    if not files:
+        return Response(_NOT_MADE, 404, media_type="text/plain")
+    file = files.get(name)
+    if file is None:
+        raise HTTPException(404)
+    headers = {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": _POLICY,
+        "ETag": file.tag,
+    }
+    held = request.scope["headers_by_name"].get(b"if-none-match", b"").decode("latin-1")
+    if file.tag in held:
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, headers=headers, media_type=file.media_type)

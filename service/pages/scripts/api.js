@@ -3,7 +3,7 @@
  *
  *   const list = await ask("v1/benchmarks");
  *   const best = await ask("v1/nasbench201/top", {query: {metric: "test_acc", n: 10}, signal});
- *   const values = await askColumn("v1/nasbench201/column", {query: {metric: "flops"}});
+ *   const {values} = await askColumn("v1/nasbench201/column", {query: {metric: "flops"}});
  *
  * Addresses are relative to the root of the service, so that they work below a prefix of a proxy.
  * Bytes are kept by the browser under their entity tag, as the service says.
@@ -174,18 +174,21 @@ const ARRAYS = {
 
 /** @typedef {keyof typeof ARRAYS} Dtype */
 
+/** @typedef {Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array} Values */
+
 /**
- * Return a column of little-endian numbers, one of each candidate.
+ * Return the values of a binary answer, and what its header says of them.
  *
- * Its type is that of the header `X-Dtype` where the answer has one.
+ * They are little-endian, as every browser's arrays are.
  * @param {string} path
- * @param {Options & {dtype?: Dtype}} [options]
- * @returns {Promise<Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array>}
+ * @param {Options & {header?: string, dtype?: Dtype}} [options] `dtype`: where the header has none.
+ * @returns {Promise<{values: Values, said: Record<string, any>}>}
  */
-export async function askColumn(path, options = {}) {
+export async function askColumn(path, {header = "X-Column", dtype = "float32", ...options} = {}) {
   const response = await send(path, options);
-  const named = /** @type {Dtype} */ (response.headers.get("X-Dtype") ?? options.dtype ?? "float32");
-  return new ARRAYS[named](await response.arrayBuffer());
+  const said = JSON.parse(response.headers.get(header) ?? "{}");
+  const named = /** @type {Dtype} */ (said.type ?? dtype);
+  return {values: new ARRAYS[named](await response.arrayBuffer()), said};
 }
 
 /**

@@ -181,7 +181,8 @@ function legend(series) {
  * @property {Bounds} view What is in view.
  * @property {() => number} height
  * @property {(context: CanvasRenderingContext2D, box: Box, frame: Frame) => void} draw
- * @property {(bounds: Bounds) => void} [onBrush] A rectangle was drawn.
+ * @property {(bounds: Bounds) => void} [onBrush] A rectangle was drawn,
+ * @property {(bounds: Bounds) => void} [onDrag] or is being drawn.
  * @property {(bounds: Bounds) => void} [onZoom] So was one with shift held.
  * @property {(x: number, y: number) => void} [onPoint] The pointer is there, in values.
  * @property {() => void} [onLeave] It is gone.
@@ -198,6 +199,7 @@ export class Frame {
     this.options = options;
     this.view = options.view;
     this.shifted = false;
+    this.pressed = false;
     const range = (/** @type {"x" | "y"} */ name) => () =>
       /** @type {[number, number]} */ ([this.view[`${name}0`], this.view[`${name}1`]]);
     this.plot = new uPlot(
@@ -273,25 +275,33 @@ export class Frame {
     this.plot.setSelect({left, top, width, height}, false);
   }
 
-  selected() {
+  /** @returns {Bounds | null} The rectangle that is drawn. */
+  get rectangle() {
     const {left, top, width, height} = this.plot.select;
-    if (width < 3 && height < 3) return;
-    const whole = {width: this.plot.over.clientWidth, height: this.plot.over.clientHeight};
-    const right = left + (width || whole.width);
-    const bottom = top + (height || whole.height);
-    const bounds = {
+    if (width < 3 && height < 3) return null;
+    const right = left + (width || this.plot.over.clientWidth);
+    const bottom = top + (height || this.plot.over.clientHeight);
+    return {
       x0: this.plot.posToVal(left, "x"),
       x1: this.plot.posToVal(right, "x"),
       y0: this.plot.posToVal(bottom, "y"),
       y1: this.plot.posToVal(top, "y"),
     };
+  }
+
+  selected() {
+    const bounds = this.rectangle;
+    this.pressed = false;
+    if (!bounds) return;
     if (this.shifted) this.options.onZoom?.(bounds);
     else this.options.onBrush?.(bounds);
   }
 
   moved() {
     const {left, top} = this.plot.cursor;
-    if (left === undefined || left < 0 || top < 0) this.options.onLeave?.();
+    const bounds = this.pressed && !this.shifted ? this.rectangle : null;
+    if (bounds) this.options.onDrag?.(bounds);
+    else if (left === undefined || left < 0 || top < 0) this.options.onLeave?.();
     else this.options.onPoint?.(this.plot.posToVal(left, "x"), this.plot.posToVal(top, "y"));
   }
 
@@ -310,11 +320,13 @@ export class Frame {
       "mousedown",
       (event) => {
         this.shifted = event.shiftKey;
+        this.pressed = event.button === 0;
         pressed = [event.clientX, event.clientY];
       },
       {capture: true},
     );
     over.addEventListener("click", (event) => {
+      this.pressed = false;
       const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]);
       if (moved < 4) this.options.onClick?.(...at(event));
     });

@@ -64,6 +64,8 @@ export class AddressState {
    */
   constructor(names, starts = []) {
     this.names = ["theme", ...names];
+    /** Further names, which a page learns of the service. @type {Set<string>} */
+    this.known = new Set();
     this.starts = starts;
     /** @type {Set<() => void>} */
     this.listeners = new Set();
@@ -76,7 +78,7 @@ export class AddressState {
 
   /** Parameters that the page does not know, which it keeps. */
   get unknown() {
-    return unknownIn(location.search, this.names, this.starts);
+    return unknownIn(location.search, [...this.names, ...this.known], this.starts);
   }
 
   /** @param {string} name */

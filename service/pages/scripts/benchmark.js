@@ -1,14 +1,251 @@
-/** One benchmark as a whole. */
+/** One benchmark as a whole: plot, bounds, facets and table of one selection. */
 
-import {ask} from "./api.js";
-import {markOrigin, part, run, startPage} from "./page.js";
+import {AddressState, TooLong} from "./address.js";
+import {address} from "./api.js";
+import {BoundsPanel} from "./bounds.js";
+import {Controls, keysDialog} from "./controls.js";
+import {byId, h, replace} from "./dom.js";
+import {FacetsPanel} from "./facets.js";
+import {count} from "./format.js";
+import {KeptTable} from "./kept_table.js";
+import {markOrigin, part, run, startPage, tellUnknown} from "./page.js";
+import {Picture} from "./picture.js";
+import {NAMES, NUMBER, Replaced, STARTS, Store} from "./store.js";
+import {takeAway} from "./takeaway.js";
 
+const state = new AddressState(NAMES, STARTS);
 const page = startPage();
+const store = new Store(page.benchmark);
+/** Architectures side by side, at most. */
+const MOST_COMPARED = 8;
 
-run(page, async () => {
-  const info = await ask(`v1/benchmarks/${part(page.benchmark)}`);
-  page.title(info.title);
-  markOrigin(page, info.provenance);
+/** @type {Set<number>} Numbers of those that are checked. */
+const compared = new Set();
+
+/** @param {Record<string, any>} changes @param {{replace?: boolean}} [how] */
+function change(changes, how) {
+  try {
+    state.set(changes, how);
+  } catch (error) {
+    if (!(error instanceof TooLong)) throw error;
+    page.say(`${error.message}: take the selection away as a file instead.`);
+  }
+}
+
+/** @param {string} name @param {import("./store.js").Ends} ends */
+const boundChange = (name, {min, max}) => ({[`min_${name}`]: min ?? null, [`max_${name}`]: max ?? null});
+
+const sections = {
+  controls: h("section", {class: "controls", "aria-label": "What is shown"}),
+  plot: h("section", {class: "picture", "aria-label": "Plot"}),
+  side: h("aside", {class: "side", "aria-label": "Bounds and facets"}),
+  table: h("section", {class: "kept", "aria-label": "Table"}),
+};
+
+/** @param {number} row */
+async function open(row) {
+  const arch = await table.spelling(row);
+  const query = {arch, ...store.part};
+  location.assign(address(`explore/${part(store.benchmark)}/arch`, query));
+}
+
+const picture = new Picture(sections.plot, store, {
+  onBrush: (bounds) => {
+    const x = bounds ? {min: bounds.x0, max: bounds.x1} : {};
+    const y = bounds ? {min: bounds.y0, max: bounds.y1} : {};
+    change({...boundChange(store.x, x), ...boundChange(store.y, y)}, {replace: bounds !== null});
+  },
+  onDrag: (bounds) => {
+    const dragged = new Map(store.bounds);
+    dragged.set(store.x, {min: bounds.x0, max: bounds.x1});
+    dragged.set(store.y, {min: bounds.y0, max: bounds.y1});
+    preview(dragged);
+  },
+  onMove: (ends) => change(boundChange(store.x, ends), {replace: true}),
+  onView: (view) => {
+    const ends = view ? [view.x0, view.x1, view.y0, view.y1].map((end) => Number(end.toPrecision(6))) : null;
+    change({view: ends?.join(",") ?? null}, {replace: true});
+  },
+  onSelect: (row) => change({sel: store.number(row)}),
+  onOpen: (row) => run(page, () => open(row)),
+});
+const bounds = new BoundsPanel(sections.side, store, {
+  onBound: (name, ends, how) => change(boundChange(name, ends), how),
+  onDrag: (name, ends) => preview(new Map(store.bounds).set(name, ends)),
+  say: page.say,
+});
+const facets = new FacetsPanel(sections.side, store, {
+  onChoice: (name, {keep, drop}) => {
+    const feature = /** @type {import("./store.js").Described} */ (store.described.get(name));
+    const values = [
+      ...[...keep].map((value) => store.label(feature, value)),
+      ...[...drop].map((value) => `!${store.label(feature, value)}`),
+    ];
+    change({[store.parameter(name)]: values});
+  },
+  onNeed: (names) => run(page, () => fetchLater(names)),
+});
+const table = new KeptTable(sections.table, store, {
+  compared,
+  onSort: (name, descending) => change({sort: `${descending ? "-" : ""}${name}`}),
+  onSelect: (row) => change({sel: store.number(row)}, {replace: true}),
+  onOpen: (row) => run(page, () => open(row)),
+  onCompare: () => controls.compareChanged(),
+});
+const controls = new Controls(sections.controls, store, {
+  compared,
+  most: MOST_COMPARED,
+  onChange: (changes) => change(changes),
+  onCompare: () => run(page, compare),
+  onKeys: () => keysDialog().showModal(),
+});
+
+async function compare() {
+  const rows = [...compared].slice(0, MOST_COMPARED);
+  if (rows.length < 2) {
+    page.say("Check two architectures or more in the table to compare them.");
+    return;
+  }
+  const arch = await Promise.all(rows.map((row) => table.spelling(row)));
+  location.assign(address(`explore/${part(store.benchmark)}/compare`, {arch, ...store.part}));
+}
+
+/** @param {Map<string, import("./store.js").Ends>} dragged Show a drag that has not ended. */
+function preview(dragged) {
+  store.keep(dragged);
+  picture.keptChanged(true);
+  bounds.keptChanged();
+  tellKept();
+}
+
+function tellKept() {
+  byId("kept").textContent = `${count(store.kept)} of ${count(store.rows)} kept`;
+}
+
+/** @param {string[]} names Ask for columns that nothing waits for. */
+async function fetchLater(names) {
+  const missing = names.filter((name) => !store.asked.has(name));
+  await Promise.all(missing.map((name) => store.column(name)));
+  if (missing.length) {
+    facets.keptChanged();
+    table.show();
+  }
+}
+
+/** @param {string[]} names Ask for columns, and say how many have come. */
+async function fetchNow(names) {
+  let come = names.filter((name) => store.values.has(name)).length;
+  const told = () => come < names.length && page.say(`Loading column ${come + 1} of ${names.length} …`);
+  told();
+  await Promise.all(
+    names.map(async (name) => {
+      const had = store.values.has(name);
+      await store.column(name);
+      if (!had) come += 1;
+      told();
+    }),
+  );
+}
+
+let turn = 0;
+/** Show what the address says. */
+async function update() {
+  const mine = ++turn;
+  const query = state.query;
+  page.busy();
+  await store.describe(query);
+  if (mine !== turn) return;
+  describePage();
+  store.read(query);
+  page.mark(
+    store.problems.length ? `not understood in the address: ${store.problems.join(", ")}`.slice(0, 300) : "",
+    "Left as it is, without effect.",
+    "problem",
+  );
+  controls.show();
+  if (!store.rows || !store.x) {
+    replace(sections.plot, h("p", {}, "Nothing is recorded here that could be plotted."));
+    page.say("Nothing is recorded here.");
+    page.ready();
+    return;
+  }
+  await fetchNow(store.needed);
+  if (mine !== turn) return;
+  store.keep();
+  picture.show();
+  bounds.show();
+  tellKept();
+  await Promise.all([store.column(NUMBER), sortColumn()]);
+  if (mine !== turn) return;
+  table.show();
+  picture.keptChanged();
+  facets.show();
   page.say("");
   page.ready();
+}
+
+/** Ask for the column that the table is sorted by. */
+async function sortColumn() {
+  if (store.sort.name !== NUMBER) await store.column(store.sort.name);
+}
+
+function describePage() {
+  const {info} = store;
+  page.title(info.title);
+  markOrigin(page, info.provenance);
+  const whole = info.num_architectures;
+  if (whole && store.rows < whole) {
+    const share = Math.floor((100 * store.rows) / whole);
+    const text = `partial, ${share} % of ${count(whole)}`;
+    page.mark(text, `${count(store.rows)} of ${count(whole)} are recorded here.`, "partial");
+  } else page.mark("", "", "partial");
+  state.names = ["theme", ...NAMES, ...store.axes];
+  state.known = new Set(store.features.map((one) => store.parameter(one.name)));
+  tellUnknown(page, state);
+  const linked = state.get("d");
+  const changed = linked !== null && linked !== store.digest;
+  page.mark(
+    changed ? "the data has changed since this link was made" : "",
+    `The link is of ${linked ?? ""}, the data is ${store.digest}.`,
+    "changed",
+  );
+}
+
+async function start() {
+  try {
+    await update();
+  } catch (error) {
+    if (!(error instanceof Replaced)) throw error;
+    // The file of the database is another one now: everything is asked for anew, once.
+    store.info = null;
+    store.rows = 0;
+    page.mark("the data was replaced while this page was open", "It shows the new one.", "changed");
+    await update();
+  }
+}
+
+replace(
+  page.content,
+  sections.controls,
+  h("div", {class: "columns"}, sections.plot, sections.side),
+  sections.table,
+  takeAway(store, picture, page),
+);
+
+document.addEventListener("keydown", (event) => {
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog")) return;
+  /** @type {Record<string, () => void>} */
+  const keys = {
+    "/": () => byId("search").focus(),
+    "?": () => keysDialog().showModal(),
+    c: () => run(page, compare),
+    p: () => change({pareto: store.pareto ? null : 1}),
+  };
+  if (!(event.key in keys)) return;
+  event.preventDefault();
+  keys[event.key]();
 });
+state.onChange(() => run(page, start));
+addEventListener("themechange", () => store.kept && bounds.keptChanged());
+run(page, start);

@@ -48,7 +48,9 @@ export function startPage({state} = {}) {
   }
   parts.hidden = !benchmark;
   let said = "";
+  let busy = 0;
   onWaiting((seconds) => {
+    busy = seconds;
     status.textContent = seconds ? `the service is busy: asking again in ${seconds} s` : said;
   });
 
@@ -76,7 +78,7 @@ export function startPage({state} = {}) {
     /** @param {string} text What happens or has happened, in a line. */
     say(text) {
       said = text;
-      status.textContent = text;
+      if (!busy) status.textContent = text;
     },
     ready() {
       main.dataset.state = "ready";
@@ -90,17 +92,25 @@ export function startPage({state} = {}) {
     /** @param {unknown} error */
     fail(error) {
       const text = error instanceof Error ? error.message : String(error);
+      busy = 0;
       replace(status, h("strong", {}, "This did not work: "), text);
       main.dataset.state = "failed";
       main.removeAttribute("aria-busy");
     },
   };
-  const unknown = state?.unknown ?? [];
-  if (unknown.length) {
-    const text = `not understood in the address: ${unknown.join(", ")}`;
-    page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
-  }
+  if (state) tellUnknown(page, state);
   return page;
+}
+
+/**
+ * Tell the parameters of the address that the page does not know.
+ * @param {ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ */
+export function tellUnknown(page, state) {
+  const {unknown} = state;
+  const text = unknown.length ? `unknown in the address: ${unknown.join(", ")}` : "";
+  page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
 }
 
 /**

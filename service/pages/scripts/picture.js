@@ -19,6 +19,7 @@ const REACH = 40;
  * @typedef {object} Told What the page is told.
  * @property {(bounds: Bounds | null) => void} onBrush
  * @property {(bounds: Bounds) => void} onDrag
+ * @property {(ends: import("./store.js").Ends) => void} onMove Of the bound of x.
  * @property {(view: Bounds | null) => void} onView
  * @property {(row: number) => void} onSelect
  * @property {(row: number) => void} onOpen
@@ -74,6 +75,11 @@ export class Picture {
     this.plot.setAttribute("aria-label", name);
     const wanted = JSON.stringify([store.part, store.x, store.y, store.log]);
     this.places = null;
+    if (!h("canvas").getContext("2d")) {
+      replace(this.canvasBox, h("p", {}, "This browser draws no pictures: the table has the same content."));
+      this.summarize();
+      return;
+    }
     const view = store.view ?? this.whole();
     if (this.frame && wanted === this.drawing) {
       this.frame.show(view);
@@ -100,12 +106,12 @@ export class Picture {
     this.keptChanged();
   }
 
-  /** Draw what is kept: all else is as it was. */
-  keptChanged() {
+  /** @param {boolean} [dragging] Draw what is kept: all else, and a brush in hand, is as it was. */
+  keptChanged(dragging = false) {
     const {store} = this;
     this.front = store.pareto ? store.front() : [];
     this.frame?.redraw();
-    this.frame?.brush(this.brushed());
+    if (!dragging) this.frame?.brush(this.brushed());
     this.summarize();
   }
 
@@ -347,15 +353,19 @@ export class Picture {
     if (next >= 0) this.summary.textContent = this.described(next);
   }
 
-  /** @param {1 | -1} step Move the brush by a tenth of the view, or draw one in the middle. */
+  /** @param {1 | -1} step Move the bound of x by a tenth of the view, or make one in the middle. */
   moveBrush(step) {
     if (!this.frame) return;
-    const {view} = this.frame;
-    const brush = this.brushed();
-    const width = view.x1 - view.x0;
-    const start = brush ?? {...view, x0: view.x0 + 0.4 * width, x1: view.x0 + 0.6 * width};
-    const by = brush ? (step * width) / 10 : 0;
-    this.told.onBrush(this.roundedBounds({...start, x0: start.x0 + by, x1: start.x1 + by}));
+    const {x0, x1} = this.frame.view;
+    const width = x1 - x0;
+    const ends = this.store.bounds.get(this.store.x);
+    const moved = (/** @type {number | undefined} */ end) =>
+      end === undefined ? undefined : rounded(end + (step * width) / 10, width, "down");
+    this.told.onMove(
+      ends
+        ? {min: moved(ends.min), max: moved(ends.max)}
+        : {min: rounded(x0 + 0.4 * width, width, "down"), max: rounded(x0 + 0.6 * width, width, "up")},
+    );
   }
 }
 

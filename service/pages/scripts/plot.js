@@ -244,6 +244,21 @@ export class Frame {
     return this.plot.valToPos(value, name, true);
   }
 
+  /** Return the ticks of both axes: their values and their places in CSS pixels. */
+  ticks() {
+    const of = (/** @type {"x" | "y"} */ name, /** @type {number} */ rank) => {
+      /** @type {(number | null)[]} */
+      const values = this.plot.axes[rank]._splits ?? [];
+      return values
+        .filter((value) => value !== null && value >= this.view[`${name}0`] && value <= this.view[`${name}1`])
+        .map((value) => ({
+          value: /** @type {number} */ (value),
+          place: this.plot.valToPos(value, name, true) / (window.devicePixelRatio || 1),
+        }));
+    };
+    return {x: of("x", 0), y: of("y", 1)};
+  }
+
   draw() {
     this.options.draw(this.plot.ctx, this.box, this);
   }

@@ -372,6 +372,6 @@ export function chooseAxes(metrics) {
   const find = (/** @type {RegExp} */ name, /** @type {string} */ better) =>
     some.find((one) => name.test(one.name)) ?? some.find((one) => one.better === better);
   const y = find(/^(final_|best_)?test_acc/, "larger") ?? some[0];
-  const x = find(/^(flops|parameters)$/, "smaller") ?? some.find((one) => one !== y) ?? y;
+  const x = some.find((one) => one.name === "flops") ?? find(/^parameters$/, "smaller") ?? some.find((one) => one !== y) ?? y;
   return {x: x?.name ?? "", y: y?.name ?? ""};
 }

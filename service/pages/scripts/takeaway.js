@@ -1,0 +1,243 @@
+/** Take away what is seen: link, Python, curl, CSV, NumPy, PNG, SVG, citation. */
+
+import {address} from "./api.js";
+import {ramp} from "./counts.js";
+import {h, svg} from "./dom.js";
+import {copyButton, csv, curl, npy, originOf, python, save, savePng, saveSvg} from "./exports.js";
+import {axisLabel, count, figure} from "./format.js";
+import {isDark} from "./picture.js";
+import {color} from "./plot.js";
+import {keptRows} from "./selection.js";
+import {NUMBER} from "./store.js";
+
+/** Points that an SVG has one by one; more are an image in it. */
+const MOST_VECTORS = 20_000;
+/** Best architectures that one answer holds. */
+const MOST_TOP = 1000;
+
+/** @typedef {import("./store.js").Store} Store */
+
+/** @param {Store} store Return the address of what is seen, with the digest of the data. */
+export function link(store) {
+  const url = new URL(location.href);
+  url.searchParams.set("d", store.digest);
+  return url.href;
+}
+
+/** @param {string} name Return what a column is called in Python. */
+function variable(name) {
+  const plain = name.replaceAll(/\W/g, "_").replace(/^(?=\d)/, "_");
+  return `column_${plain}`;
+}
+
+/** @param {Store} store Return a program that gives the numbers of what is kept. */
+export function pythonLines(store) {
+  const part = Object.entries(store.part)
+    .map(([name, value]) => `, ${name}=${python(value)}`)
+    .join("");
+  const names = [...new Set([NUMBER, ...store.bounds.keys(), ...store.choices.keys()])];
+  const root = address("").href.replace(/\/$/, "");
+  const conditions = [
+    ...[...store.bounds].flatMap(([name, {min, max}]) => [
+      ...(min === undefined ? [] : [`(${variable(name)} >= numpy.float32(${min}))`]),
+      ...(max === undefined ? [] : [`(${variable(name)} <= numpy.float32(${max}))`]),
+    ]),
+    ...[...store.choices].flatMap(([name, {keep, drop}]) => [
+      ...(keep.size ? [`numpy.isin(${variable(name)}, ${python([...keep])})`] : []),
+      ...(drop.size ? [`~numpy.isin(${variable(name)}, ${python([...drop])})`] : []),
+    ]),
+  ];
+  const kept = conditions.length ? `[${conditions.join(" & ")}]` : "";
+  return [
+    "import numpy",
+    "from bench_client import BenchClient",
+    "",
+    `with BenchClient(${python(root)}) as bench:`,
+    ...names.map(
+      (name) =>
+        `    ${variable(name)} = bench.column(${python(store.benchmark)}, ${python(name)}${part}).to_numpy()`,
+    ),
+    `numbers = ${variable(NUMBER)}${kept}`,
+    "print(len(numbers))",
+    "",
+  ].join("\n");
+}
+
+/** @param {Store} store Return the line that asks for the best of what is kept by its bounds. */
+export function curlLine(store) {
+  const bounds = [...store.bounds].flatMap(([name, {min, max}]) => [
+    [`min_${name}`, min],
+    [`max_${name}`, max],
+  ]);
+  const n = Math.max(1, Math.min(store.kept, MOST_TOP));
+  return curl(`${store.path}/top`, {metric: store.y, n, ...store.part, ...Object.fromEntries(bounds)});
+}
+
+/**
+ * Return the buttons.
+ * @param {Store} store
+ * @param {import("./picture.js").Picture} picture
+ * @param {import("./page.js").ExplorerPage} page
+ */
+export function takeAway(store, picture, page) {
+  const name = () => `${store.benchmark}-${store.y}-by-${store.x}`;
+  const button = (/** @type {string} */ label, /** @type {() => unknown} */ click) =>
+    h("button", {type: "button", on: {click}}, label);
+  return h(
+    "section",
+    {class: "take-away", "aria-label": "Take away"},
+    h("h2", {}, "Take away"),
+    h(
+      "div",
+      {class: "buttons"},
+      copyButton("Copy link", () => link(store), page),
+      copyButton("Copy Python", () => pythonLines(store), page),
+      copyButton("Copy curl", () => curlLine(store), page),
+      copyButton("Copy citation", () => store.info.citation, page),
+      button("CSV", () => save(`${name()}.csv`, keptCsv(store), "text/csv;charset=utf-8")),
+      button("NumPy", () => save(`${store.benchmark}-kept.npy`, keptNpy(store), "application/octet-stream")),
+      [1, 2, 4].map((scale) => button(`PNG ${scale}×`, () => png(store, picture, `${name()}-${scale}x.png`, scale))),
+      button("SVG", () => toSvg(store, picture, `${name()}.svg`)),
+    ),
+  );
+}
+
+/** @param {Store} store */
+export function keptNpy(store) {
+  const numbers = store.of(NUMBER);
+  return /** @type {BlobPart} */ (npy(Int32Array.from(keptRows(store.mask), (row) => numbers[row])));
+}
+
+/** @param {Store} store Return the rows of the table with all columns that have come. */
+export function keptCsv(store) {
+  const rows = store.sorted();
+  const numbers = store.of(NUMBER);
+  const columns = [
+    {name: "number", unit: null, values: /** @type {ArrayLike<any>} */ (Array.from(rows, (row) => numbers[row]))},
+    ...[...store.values]
+      .filter(([name]) => name !== NUMBER)
+      .map(([name, values]) => {
+        const feature = store.described.get(name);
+        const labelled = feature && feature.kind !== "metric" && feature.legend.length;
+        return {
+          name,
+          unit: store.unit(name),
+          values: Array.from(rows, (row) => (labelled ? store.label(feature, values[row]) : short(values[row]))),
+        };
+      }),
+  ];
+  const question = `${location.search.slice(1)} ${JSON.stringify(store.part)}`;
+  return csv(columns, originOf(store.info), {question});
+}
+
+/** @param {number} value Return a number of 32 bits with no more digits than it has. */
+function short(value) {
+  return Number.isInteger(value) || Number.isNaN(value) ? value : Number(value.toPrecision(7));
+}
+
+/** @param {Store} store */
+function title(store) {
+  const part = Object.values(store.part).join(", ");
+  return `${store.info.title}: ${store.y} by ${store.x}${part ? ` (${part})` : ""}, ${count(store.kept)} of ${count(store.rows)} kept`;
+}
+
+function colors() {
+  return {text: color("--text"), back: color("--back"), mark: color("--mark")};
+}
+
+/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file @param {number} scale */
+async function png(store, picture, file, scale) {
+  const shown = picture.frame?.plot.ctx.canvas;
+  if (!shown) return;
+  const width = shown.width / picture.scale;
+  const height = shown.height / picture.scale;
+  await savePng(file, {
+    ...{width, height, scale, title: title(store), origin: originOf(store.info), colors: colors()},
+    draw: (context) => {
+      context.imageSmoothingEnabled = false;
+      context.drawImage(shown, 0, 0, width, height);
+    },
+  });
+}
+
+/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file */
+function toSvg(store, picture, file) {
+  const {frame, places} = picture;
+  if (!frame || !places) return;
+  const {scale} = picture;
+  const box = {
+    left: frame.box.left / scale,
+    top: frame.box.top / scale,
+    width: frame.box.width / scale,
+    height: frame.box.height / scale,
+  };
+  const parts = [...axes(store, frame, box), ...marks(store, picture, box)];
+  const {width, height} = frame.plot;
+  saveSvg(file, {width, height, parts, title: title(store), origin: originOf(store.info), colors: colors()});
+}
+
+/** @param {Store} store @param {import("./plot.js").Frame} frame @param {import("./plot.js").Box} box */
+function axes(store, frame, box) {
+  const text = color("--text");
+  const bottom = box.top + box.height;
+  const label = (/** @type {number} */ x, /** @type {number} */ y, /** @type {string} */ said, /** @type {string} */ anchor, more = {}) =>
+    svg("text", {x, y, "font-size": 12, "text-anchor": anchor, fill: text, ...more}, said);
+  const ticks = frame.ticks();
+  const middle = box.top + box.height / 2;
+  return [
+    svg("rect", {x: box.left, y: box.top, width: box.width, height: box.height, fill: "none", stroke: color("--line")}),
+    ...ticks.x.flatMap(({value, place}) => [
+      svg("path", {d: `M${place} ${bottom}v5`, stroke: text}),
+      label(place, bottom + 18, figure(value), "middle"),
+    ]),
+    ...ticks.y.flatMap(({value, place}) => [
+      svg("path", {d: `M${box.left} ${place}h-5`, stroke: text}),
+      label(box.left - 8, place + 4, figure(value), "end"),
+    ]),
+    label(box.left + box.width / 2, bottom + 38, axisLabel(store.x, store.unit(store.x)), "middle"),
+    label(14, middle, axisLabel(store.y, store.unit(store.y)), "middle", {transform: `rotate(-90 14 ${middle})`}),
+  ];
+}
+
+/** @param {Store} store @param {import("./picture.js").Picture} picture @param {import("./plot.js").Box} box */
+function marks(store, picture, box) {
+  const places = /** @type {import("./counts.js").Places} */ (picture.places);
+  const {scale} = picture;
+  const at = (/** @type {number} */ row) => ({
+    x: Number((box.left + places.px[row] / scale).toFixed(2)),
+    y: Number((box.top + places.py[row] / scale).toFixed(2)),
+  });
+  /** @type {Element[]} */
+  const found = [];
+  if (places.inView <= MOST_VECTORS) {
+    const spot = (/** @type {number} */ row) => {
+      const {x, y} = at(row);
+      return `M${x - 1} ${y - 1}h2v2h-2z`;
+    };
+    const paths = {off: "", kept: ""};
+    for (let row = 0; row < places.cells.length; row += 1) {
+      if (places.cells[row] >= 0) paths[store.mask[row] ? "kept" : "off"] += spot(row);
+    }
+    found.push(svg("path", {d: paths.off || "M0 0", fill: color("--off")}));
+    found.push(svg("path", {d: paths.kept || "M0 0", fill: color("--kept")}));
+  } else {
+    // The image of the grid, one pixel a cell.
+    const {width, height, cells} = places;
+    const palette = {colors: ramp(isDark()), off: 0};
+    const context = document.createElement("canvas").getContext("2d");
+    if (context) picture.painter.counts(context, places, store.mask, palette);
+    found.push(
+      svg("image", {
+        ...{x: box.left, y: box.top, href: picture.painter.canvas.toDataURL("image/png")},
+        ...{width: (width * places.size) / scale, height: (height * places.size) / scale},
+        ...{preserveAspectRatio: "none", "image-rendering": "pixelated", "data-cells": cells.length},
+      }),
+    );
+  }
+  const front = picture.front.filter((row) => places.cells[row] >= 0).map(at);
+  if (front.length) {
+    const points = front.map(({x, y}) => `${x},${y}`).join(" ");
+    found.push(svg("polyline", {points, fill: "none", stroke: color("--front"), "stroke-width": 1.5}));
+  }
+  return found;
+}

@@ -43,7 +43,7 @@ _LARGEST: Final = 2**53
 RESERVED_NAMES: Final = frozenset(
     {
         *("benchmarks", "checkpoints", "datasets", "evaluations", "jobs", "latency", "models"),
-        *("plans", "supernets", "trainings", "workers"),
+        *("plans", "supernets", "trainings", "worker", "workers"),
         # Pages of the explorer.
         *("key", "status", "studies", "zoo"),
     }

@@ -34,6 +34,7 @@ from service.routes import (
     jobs,
     pages,
     server_state,
+    worker,
 )
 from service.settings import Settings
 
@@ -117,7 +118,7 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     routers = (
         *benchmarks.routers(specs),
         *(server_state.router, openapi.router, pages.router, guide.router),
-        *(jobs.router, artifacts.router, checkpoints.router),
+        *(jobs.router, artifacts.router, checkpoints.router, worker.router),
     )
     return [route for router in routers for route in router.routes]
 
@@ -137,7 +138,10 @@ def _add_innermost(
         uploads=Shares(settings.upload_limit, settings.caller_share),
         bodies=Shares(settings.body_bytes, settings.caller_share),
         max_body=settings.max_body,
-        max_uploads={checkpoints.CHECKPOINTS_PATH: settings.checkpoint_bytes},
+        max_uploads=dict.fromkeys(
+            (checkpoints.CHECKPOINTS_PATH, worker.ARTIFACTS_PATH, worker.SAVED_PATH),
+            settings.checkpoint_bytes,
+        ),
     )
 
 

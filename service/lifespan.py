@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from benchmark_db.catalog import Catalog
 from benchmark_db.nasbench201.architecture import isomorphism_classes
 from service.http.admission import Shares
+from service.http.claims import ClaimWatch
 from service.http.connections import Connections
 from service.http.job_service import JobService
 from service.http.job_watch import JobWatch
@@ -78,12 +79,13 @@ def lifespan_of(
         state.routes.exchange_for(state.catalog.declared)()
         state.job_service = JobService(JobSettings())
         state.job_watch = JobWatch(state.job_service, most=settings.job_streams)
+        state.claim_watch = ClaimWatch(state.job_service)
         state.metrics = Metrics(counter)
         state.metrics.watch(lambda: database_families(state.catalog))
         state.metrics.watch(state.job_service.families)
         isomorphism_classes()  # made now, so that no request waits for it
         _set_up_interpreter()
-        with when_told_to_stop(state.job_watch.end):
+        with when_told_to_stop(state.job_watch.end), when_told_to_stop(state.claim_watch.end):
             beside = (
                 asyncio.create_task(note_regularly(state)),
                 asyncio.create_task(state.job_service.open_if_used()),
@@ -98,6 +100,7 @@ def lifespan_of(
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
         await state.job_watch.close()
+        await state.claim_watch.close()
         await state.job_service.close()
         watch.close()
         state.catalog.close()

@@ -49,16 +49,16 @@ NO_DIGEST: Final = "0" * 64
 
 
 class KeyScope(StrEnum):
-    """What a key allows; each allows what the ones before it allow."""
+    """What a key allows; each allows reading, and `admin` allows all."""
 
     READ = "read"
     JOBS = "jobs"
+    WORKER = "worker"
     ADMIN = "admin"
 
     def allows(self, needed: KeyScope) -> bool:
         """Tell whether a key of this scope may do what needs another."""
-        order = list(KeyScope)
-        return order.index(self) >= order.index(needed)
+        return needed in {KeyScope.READ, self} or self is KeyScope.ADMIN
 
 
 @dataclass(frozen=True, kw_only=True)

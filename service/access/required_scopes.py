@@ -12,7 +12,7 @@ from typing import Final
 from benchmark_spec import RESERVED_NAMES
 from service.access.keys import KeyScope
 
-__all__ = ["OPEN", "is_question", "required_scope"]
+__all__ = ["OPEN", "WORKER_ROUTES", "is_question", "required_scope"]
 
 OPEN: Final = frozenset({"/livez", "/readyz"})
 """Asked by what watches the server, which has no key; not limited either."""
@@ -31,6 +31,9 @@ _QUESTION_ENDINGS: Final = (
 _QUESTION: Final = re.compile(rf"/v1/([a-z0-9-]+)/({'|'.join(_QUESTION_ENDINGS)})")
 """Paths whose POST changes nothing: questions that are too long for an address."""
 
+WORKER_ROUTES: Final = "/v1/worker/"
+"""Begin of the paths by which workers get jobs and hand over results, reading included."""
+
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS: Final = "/v1/checkpoints"
 
@@ -48,6 +51,8 @@ def required_scope(method: str, path: str) -> KeyScope | None:
         method: Of the request, in capitals.
         path: Of the request, its escapes replaced.
     """
+    if path.startswith(WORKER_ROUTES):
+        return KeyScope.WORKER
     if method in _READING:
         documentation = path in _DOCUMENTATION or path.startswith(_DOCUMENTATION_FILES)
         return None if documentation or path in OPEN else KeyScope.READ

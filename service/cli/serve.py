@@ -10,8 +10,9 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Annotated, Final, Literal
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -21,6 +22,10 @@ from service.access.keys import KeyFile
 from service.cli.options import DataDirectory, existing_directory
 from service.jobs import JobSettings
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.jobs import Jobs
+    from service.worker.server_connection import ServerConnection
 
 __all__ = ["serve", "worker"]
 
@@ -88,6 +93,18 @@ def worker(
         int | None,
         typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a server to have jobs from; by default they are in the database."
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the key for that server, of scope worker; by default $NASBENCH_API_KEY."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether a worker of this machine lives.")
     ] = False,
@@ -95,11 +112,11 @@ def worker(
     """Do jobs: build, evaluate and time networks, until interrupted.
 
     Finds the server's jobs by the environment: $NASBENCH_JOBS_DIR, $NASBENCH_JOBS_URL,
-    $NASBENCH_REDIS_URL. Data sets are the folders and .tar files of $NASBENCH_DATASETS_DIR.
+    $NASBENCH_REDIS_URL; with --server, over HTTP and without them. Data sets are the folders and
+    .tar files of $NASBENCH_DATASETS_DIR.
     """
     with needs("worker", "a worker"):
         from service.jobs import JobSettings, open_jobs
-        from service.jobs.errors import StoreUnavailableError
         from service.logs import configure_logs, logs_as_json
         from service.worker.equipment import (
             MissingDeviceError,
@@ -108,37 +125,74 @@ def worker(
             refuse_broken,
             refuse_incomplete,
         )
+        from service.worker.http_source import HttpSource
+        from service.worker.server_connection import AccessRefusedError
+        from service.worker.source import DatabaseSource, JobSource
         from service.worker.worker import Worker
     refuse_incomplete()
     os.environ.setdefault(_WAITING, "PASSIVE")
-    with open_jobs(JobSettings()) as jobs:
+    with ExitStack() as stack:
+        settings = JobSettings()
         if check:
-            try:
-                workers = jobs.workers.all()
-            except StoreUnavailableError as error:
-                sys.stderr.write(f"nbs: {error}\n")
-                raise typer.Exit(1) from None
-            here = [found for found in workers if found.host == platform.node()]
-            sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
-            raise typer.Exit(0 if any(found.alive for found in here) else 1)
+            raise typer.Exit(_check(stack.enter_context(open_jobs(settings))))
         try:
             refuse_broken()
         except UnusableLibraryError as error:
             sys.stderr.write(f"nbs: {error}\n")
             raise typer.Exit(1) from None
         write_logs = configure_logs(as_json=logs_as_json()).write_out
+        stack.callback(write_logs)
         try:
             devices = find_devices(device)
         except MissingDeviceError as error:
             raise typer.BadParameter(str(error), param_hint="--device") from None
+        if server is None:
+            source: JobSource = DatabaseSource(stack.enter_context(open_jobs(settings)))
+            place = str(settings.folder)
+        else:
+            connection = stack.enter_context(closing(_connected(server, key_file)))
+            source, place = HttpSource(connection, settings), connection.shown
         sys.stderr.write(
             f"working on {', '.join(found.name for found in devices)}; jobs are in "
-            f"{jobs.settings.folder}, data sets in {jobs.settings.datasets_dir.expanduser()}\n"
+            f"{place}, data sets in {settings.datasets_dir.expanduser()}\n"
         )
         try:
-            Worker(jobs, devices=devices, slots=slots, threads=threads).run()
-        finally:
-            write_logs()
+            Worker(source, devices=devices, slots=slots, threads=threads).run()
+        except AccessRefusedError as error:
+            sys.stderr.write(f"nbs: {error}\n")
+            raise typer.Exit(1) from None
+
+
+def _check(jobs: Jobs) -> int:
+    """Tell how many workers of this machine live; 0: some do."""
+    from service.jobs.errors import StoreUnavailableError
+
+    try:
+        workers = jobs.workers.all()
+    except StoreUnavailableError as error:
+        sys.stderr.write(f"nbs: {error}\n")
+        return 1
+    here = [found for found in workers if found.host == platform.node()]
+    sys.stdout.write(f"{sum(found.alive for found in here)} of {len(here)} workers live\n")
+    return 0 if any(found.alive for found in here) else 1
+
+
+def _connected(server: str, key_file: Path | None) -> ServerConnection:
+    """Return the connection of a worker to its server.
+
+    Raises:
+        typer.BadParameter: The address is none, or there is no key in the file.
+    """
+    from bench_client.errors import InvalidSettingError
+    from service.worker.server_connection import ServerConnection
+
+    try:
+        key = None if key_file is None else key_file.read_text().strip()
+        return ServerConnection(server, api_key=key)
+    except OSError as error:
+        raise typer.BadParameter(f"no key: {error.strerror}", param_hint="--key-file") from None
+    except InvalidSettingError as error:
+        raise typer.BadParameter(str(error), param_hint="--server") from None
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -28,7 +28,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.keys import Key, KeyRing, KeyScope
-from service.access.required_scopes import OPEN, required_scope
+from service.access.required_scopes import OPEN, WORKER_ROUTES, required_scope
 from service.http.admission import neighborhood
 from service.http.problems import problem
 
@@ -90,6 +90,7 @@ class Access:
             return True
         return (
             scope["method"] in self._free_methods
+            and not scope["path"].startswith(WORKER_ROUTES)
             and self._limits is None
             and b"authorization" not in scope["headers_by_name"]
             and self._is_called_rightly(scope)

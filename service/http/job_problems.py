@@ -16,7 +16,9 @@ from service.jobs.errors import (
     CheckpointsFullError,
     DiskFullError,
     IdempotencyConflictError,
+    LostLeaseError,
     QueueFullError,
+    RefusedResultError,
     StoreUnavailableError,
     UnknownArtifactError,
     UnknownCheckpointError,
@@ -33,7 +35,8 @@ _RETRY_AFTER: Final = "5"
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8, or broke off.",
     404: "There is no such job, artifact, data set or checkpoint; the detail says what there is.",
-    409: "The idempotency key was given with another request, or a job uses the checkpoint.",
+    409: "The idempotency key was given with another request, a job uses the checkpoint, or the "
+    "lease of a worker is lost.",
     413: "The body is too large.",
     416: "The range lies behind the end of the file.",
     422: "The request is malformed, or an architecture lies outside its space.",
@@ -56,7 +59,9 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         CheckpointsFullError: _checkpoints_full,
         DiskFullError: _disk_full,
         IdempotencyConflictError: _conflict,
+        LostLeaseError: _lost,
         QueueFullError: _queue_full,
+        RefusedResultError: _refused,
         StoreUnavailableError: _unavailable,
         UnusableStoreError: _unusable,
         UnknownArtifactError: _unknown("artifact"),
@@ -113,6 +118,21 @@ async def _conflict(request: Request, error: IdempotencyConflictError) -> Respon
         title="Idempotency key given before",
         detail=str(error),
         extensions={"job_id": error.job_id},
+    )
+
+
+async def _lost(request: Request, error: LostLeaseError) -> Response:
+    return problem(request, 409, kind="lease-lost", title="Lease lost", detail=str(error))
+
+
+async def _refused(request: Request, error: RefusedResultError) -> Response:
+    return problem(
+        request,
+        422,
+        kind="refused-result",
+        title="Refused result",
+        detail=str(error),
+        errors=[{"loc": ["body", error.place], "msg": error.reason}],
     )
 
 

@@ -48,9 +48,10 @@ _SCHEME: Final = {
         "A key that `nbs keys create` made. Its scope says what it allows: `read`: every GET and "
         "HEAD, and the questions that are asked by POST; `jobs`: that, and submitting and "
         "cancelling jobs; "
-        "`admin`: that, and uploading and deleting checkpoints. `x-scope` of an operation is the "
-        "least that it needs. Where its `security` has an empty alternative, this server asks for "
-        "none, but refuses a wrong one as soon as there are keys."
+        "`worker`: what `read` allows, and the routes of workers; "
+        "`admin`: all that, and uploading and deleting checkpoints. `x-scope` of an operation is "
+        "the least that it needs. Where its `security` has an empty alternative, this server asks "
+        "for none, but refuses a wrong one as soon as there are keys."
     ),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from service.jobs.blob_store import ArtifactCache, BlobStore
@@ -19,6 +20,7 @@ from service.jobs.ledger import Ledger
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobRetention, JobStore
 from service.jobs.training_folders import TrainingFolders
+from service.jobs.upkeep import Upkeep
 from service.jobs.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["JobSettings", "Jobs", "open_jobs"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Jobs:
     """Everything about jobs that server and workers share.
 
@@ -60,6 +62,11 @@ class Jobs:
     retention: JobRetention
     weights: BlobStore
     trainings: TrainingFolders
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """The clean-up that is done now and then."""
+        return Upkeep(self)
 
 
 @contextmanager

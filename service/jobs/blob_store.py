@@ -127,11 +127,12 @@ class IncomingFile:
         place: Returns where the file with a digest belongs.
 
     Attributes:
+        path: Where it is written.
         size: Bytes so far.
     """
 
     def __init__(self, path: Path, place: Callable[[str], Path]) -> None:
-        self._path = path
+        self.path = path
         self._place = place
         self._digest = hashlib.sha256()
         self._file: BinaryIO = path.open("xb")
@@ -147,7 +148,7 @@ class IncomingFile:
             # Writes what it still holds, for which there may be no room.
             self._file.close()
         finally:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
         """Write the next piece.
@@ -191,7 +192,7 @@ class IncomingFile:
         sha256 = self.sha256
         place = self._place(sha256)
         place.parent.mkdir(exist_ok=True)
-        self._path.replace(place)
+        self.path.replace(place)
         _sync_folders((place.parent, place.parent.parent))
         return sha256
 

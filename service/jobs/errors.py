@@ -11,6 +11,7 @@ JobError
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the lease of a worker expired; the job is another's
 ├── UnsoundResultError         a result that cannot be that of its request
+├── RefusedResultError         what a worker hands over is not what it should be
 └── StoreUnavailableError      the database does not answer, or is damaged
     ├── DiskFullError          there is no room for what it should keep
     ├── RowExistsError         a row that was to be made is there already
@@ -31,6 +32,7 @@ __all__ = [
     "JobError",
     "LostLeaseError",
     "QueueFullError",
+    "RefusedResultError",
     "RowExistsError",
     "StoreUnavailableError",
     "UnknownArtifactError",
@@ -140,6 +142,20 @@ class LostLeaseError(JobError):
 
     def __init__(self, job_id: str, token: int) -> None:
         super().__init__(f"lease {token} of job {job_id} is lost: another worker may have it")
+
+
+class RefusedResultError(JobError, ValueError):
+    """A result or a file of a worker that is not what it should be.
+
+    Args:
+        place: The member that is wrong, such as `result.metrics`.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 class StoreUnavailableError(JobError, ConnectionError):

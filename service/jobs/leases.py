@@ -52,7 +52,9 @@ class LeaseStore:
         self._lease_seconds = lease_seconds
         self._retry = retry_seconds
 
-    def acquire(self, worker: str, can: Capabilities) -> Lease | None:
+    def acquire(
+        self, worker: str, can: Capabilities, *, held: Collection[str] | None = None
+    ) -> Lease | None:
         """Lease the first job that a worker can do, by priority and then by age.
 
         None if there is none.
@@ -60,8 +62,33 @@ class LeaseStore:
         Args:
             worker: Its id.
             can: What it can do.
+            held: The jobs that the worker knows it has; None: it knows all. A lease that is its
+                own and that it does not know is returned again: the answer with it was lost.
         """
-        return self._database.write(lambda: self._acquire(worker, can))
+
+        def lease() -> Lease | None:
+            unknown = None if held is None else self._unknown(worker, held)
+            return unknown or self._acquire(worker, can)
+
+        return self._database.write(lease)
+
+    def count_work(self, can: Capabilities, most: int) -> int:
+        """Return how many jobs wait that one can do, counted up to some number."""
+        query = self._waiting_for(can).limit(most)
+        return self._database.read(lambda: len(self._database.rows(query)))
+
+    def current(self, job_id: str, token: int) -> Lease:
+        """Return a lease that holds.
+
+        Raises:
+            LostLeaseError: It holds no longer, or never did.
+        """
+        query = JobRow.select().where(
+            JobRow.id == job_id, JobRow.token == token, JobRow.state == JobState.RUNNING
+        )
+        for row in self._database.read(lambda: self._database.rows(query)):
+            return Lease(job=Job.from_row(row), token=token)
+        raise LostLeaseError(job_id, token)
 
     def renew(self, lease: Lease, progress: Progress | None = None) -> bool:
         """Renew a lease, record progress, and return whether the job is to be cancelled.
@@ -200,38 +227,48 @@ class LeaseStore:
         return self._database.write(change)
 
     def _acquire(self, worker: str, can: Capabilities) -> Lease | None:
-        query = self._first(can)
+        # One statement: what peewee takes to write each is most of the time of a claim.
+        first = self._first(can, JobRow.id)
         if not self._database.is_sqlite:
-            query = query.for_update("FOR UPDATE SKIP LOCKED")
-        for row in self._database.rows(query):
-            now = self._database.now()
-            taken = JobRow.update(
-                state=JobState.RUNNING,
-                worker=worker,
-                token=row["token"] + 1,
-                attempts=row["attempts"] + 1,
-                revision=row["revision"] + 1,
-                started_at=now,
-                lease_until=now + self._lease_seconds,
-                progress=None,
-            ).where(JobRow.id == row["id"])
-            self._database.change(taken)
-            (claimed,) = self._database.rows(JobRow.select().where(JobRow.id == row["id"]))
-            return Lease(job=Job.from_row(claimed), token=claimed["token"])
+            first = first.for_update("FOR UPDATE SKIP LOCKED")
+        now = self._database.now()
+        taken = JobRow.update(
+            state=JobState.RUNNING,
+            worker=worker,
+            token=JobRow.token + 1,
+            attempts=JobRow.attempts + 1,
+            revision=JobRow.revision + 1,
+            started_at=now,
+            lease_until=now + self._lease_seconds,
+            progress=None,
+        ).where(JobRow.id == first)
+        for row in self._database.rows(taken.returning(JobRow)):
+            return Lease(job=Job.from_row(row), token=row["token"])
         return None
 
-    def _first(self, can: Capabilities) -> Any:
-        """Return the query for the first job that one can do."""
-        return (
-            JobRow.select()
-            .where(
-                IS_WAITING,
-                JobRow.not_before <= self._database.now(),
-                JobRow.needs_device.in_(["any", can.device]),
-                JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
-            )
-            .order_by(JobRow.priority.desc(), JobRow.number)
-            .limit(1)
+    def _unknown(self, worker: str, held: Collection[str]) -> Lease | None:
+        """Return a lease of a worker for a job that it does not know it has."""
+        query = JobRow.select().where(
+            IS_RUNNING, JobRow.worker == worker, JobRow.id.not_in(list(held))
+        )
+        for row in self._database.rows(query.limit(1)):
+            lease = Lease(job=Job.from_row(row), token=row["token"])
+            self._change(lease, {"lease_until": self._database.now() + self._lease_seconds})
+            return lease
+        return None
+
+    def _first(self, can: Capabilities, *columns: Any) -> Any:
+        """Return the query for the first job that one can do; by default for its row."""
+        query = self._waiting_for(can, *(columns or (JobRow,)))
+        return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
+
+    def _waiting_for(self, can: Capabilities, *columns: Any) -> Any:
+        """Return the query for the jobs that one can do; by default for their ids."""
+        return JobRow.select(*(columns or (JobRow.id,))).where(
+            IS_WAITING,
+            JobRow.not_before <= self._database.now(),
+            JobRow.needs_device.in_(["any", can.device]),
+            JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
         )
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:

@@ -86,6 +86,14 @@ class JobSettings(SettingsWithSecretFiles):
             "on without what would be more.",
         ),
     ] = 20 * 2**30
+    checkpoint_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds between two checkpoints of a training that a worker over HTTP "
+            "hands to its server.",
+        ),
+    ] = 10.0
     artifact_days: Annotated[
         float, Field(gt=0, description="Days after its last use that an artifact is kept.")
     ] = 30.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,22 @@ class AttemptFolder:
                     left.rename(mine / left.name)
             shutil.rmtree(earlier, ignore_errors=True)
         return mine
+
+    def keep(self, unpack: Callable[[Path, Path], Path], file: Path) -> None:
+        """Put a checkpoint that came in a file into the folder, and remove all older ones there.
+
+        Args:
+            unpack: Puts a file into a folder and returns the folder of the checkpoint.
+            file: The file.
+
+        Raises:
+            RefusedResultError: It is no checkpoint.
+            OSError: It cannot be written.
+        """
+        kept = unpack(file, self.root / self.job_id / str(self.token))
+        for other in kept.parent.glob("step-*"):
+            if other.name < kept.name:
+                shutil.rmtree(other, ignore_errors=True)
 
     def room(self) -> int:
         """Return how many bytes may be added, which is negative where there are too many."""

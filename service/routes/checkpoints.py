@@ -20,6 +20,7 @@ from service.http.job_service import job_service_of
 from service.http.problems import problem
 from service.http.questions import answer_now, described, read_query
 from service.http.safetensors_header import NotSafetensorsError, SafetensorsCheck
+from service.http.uploads import pieces_of, swallow
 from service.jobs import Jobs, records
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.checkpoints import IncomingCheckpoint
@@ -33,11 +34,6 @@ CHECKPOINTS_PATH: Final = "/v1/checkpoints"
 router = APIRouter(tags=["jobs"])
 
 _OCTETS: Final = "application/octet-stream"
-_PIECE: Final = 2**20
-"""Bytes that are written at a time: less would change threads more often than it writes."""
-_SWALLOWED: Final = 64 * 2**20
-"""Bytes that are read of a body that is refused, because a sender that is cut off while it sends
-may never see the answer."""
 
 _Name = Annotated[
     str,
@@ -125,7 +121,7 @@ async def upload(request: Request, name: _Name) -> Response:
     """
     refuse_other_media(request, _OCTETS)
     try:
-        stored, added = await _receive(request, _pieces(request.stream()), name)
+        stored, added = await _receive(request, pieces_of(request.stream()), name)
     except ClientDisconnect:
         return problem(request, 400, kind="incomplete-body", detail="the body broke off")
     content = orjson.dumps(to_json(stored))
@@ -150,15 +146,15 @@ async def _receive(
         ) as incoming:
             return await _enlist(request, pieces, incoming, name)
     except NotSafetensorsError as error:
-        await _swallow(pieces)
+        await swallow(pieces)
         raise InvalidQuestionError("checkpoint", f"this is no safetensors file: {error}") from None
     except (CheckpointsFullError, DiskFullError):
-        await _swallow(pieces)
+        await swallow(pieces)
         raise
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        await _swallow(pieces)
+        await swallow(pieces)
         raise DiskFullError("the disk of the checkpoints is full") from error
 
 
@@ -185,22 +181,3 @@ async def _enlist(
         return jobs.checkpoints.add(incoming, name=name, tensors=check.tensors)
 
     return await service.change(enlist)
-
-
-async def _pieces(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    gathered = bytearray()
-    async for piece in stream:
-        gathered += piece
-        if len(gathered) >= _PIECE:
-            yield bytes(gathered)
-            gathered.clear()
-    if gathered:
-        yield bytes(gathered)
-
-
-async def _swallow(pieces: AsyncIterator[bytes]) -> None:
-    swallowed = 0
-    async for piece in pieces:
-        swallowed += len(piece)
-        if swallowed > _SWALLOWED:
-            return

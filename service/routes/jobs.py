@@ -129,6 +129,8 @@ async def _submit(
 
     with catalog.held():
         job, made = await service.change(submit)
+    if made:
+        request.app.state.claim_watch.ring()
     headers = {"Location": f"/v1/jobs/{job.id}"}
     return _job_response(job, service.settings, status=202 if made else 200, **headers)
 

@@ -18,12 +18,10 @@ from typing import Final
 
 import structlog
 
-from service.jobs import Jobs
-from service.jobs.errors import LostLeaseError, StoreUnavailableError
-from service.jobs.leases import LeaseStore
+from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.records import Capabilities, DeviceState, Failure, Lease, Progress
-from service.jobs.settings import JobSettings
 from service.worker.attempt import Attempt, Crashed, Event, Failed, Made, Payload
+from service.worker.source import AttemptPlaces, JobSource
 
 __all__ = ["Executor"]
 
@@ -33,8 +31,6 @@ _POLL_SECONDS: Final = 1.0
 
 _LISTEN_SECONDS: Final = 0.1
 _MEMORY_SECONDS: Final = 1.0
-_REPORT_SECONDS: Final = 0.2
-"""Progress is written down five times a second at most."""
 _RENEWALS: Final = 3
 """In the time of a lease; all but one of them may fail."""
 _NEVER: Final = float("-inf")
@@ -44,7 +40,7 @@ class Executor:
     """Runs jobs on a device, one at a time, until the worker shuts down.
 
     Args:
-        jobs: Where jobs come from.
+        source: Where jobs come from.
         worker_id: Its worker.
         device: Where jobs run.
         threads: Processor cores they may use.
@@ -56,7 +52,7 @@ class Executor:
     def __init__(
         self,
         *,
-        jobs: Jobs,
+        source: JobSource,
         worker_id: str,
         device: DeviceState,
         threads: int,
@@ -64,7 +60,7 @@ class Executor:
         datasets: Callable[[], dict[str, Path]],
         stop: threading.Event,
     ) -> None:
-        self._jobs = jobs
+        self._source = source
         self._worker_id = worker_id
         self._device = device
         self._threads = threads
@@ -79,14 +75,14 @@ class Executor:
         while not self._stop.is_set():
             lease = self._acquire()
             if lease is None:
-                self._jobs.notifier.wait(_POLL_SECONDS, self._stop.is_set)
+                self._source.wait(_POLL_SECONDS, self._stop.is_set)
             else:
                 self._do(lease)
 
     def _acquire(self) -> Lease | None:
         try:
             can = Capabilities(device=self._device.kind, datasets=frozenset(self._datasets()))
-            return self._jobs.leases.acquire(self._worker_id, can)
+            return self._source.acquire(self._worker_id, can, self._stop.is_set)
         except OSError as error:
             # A database that is damaged or away, or data sets that cannot be listed.
             self._log.warning("no jobs", reason=str(error))
@@ -101,25 +97,26 @@ class Executor:
         try:
             verdict = self._attempt(lease)
             self._deliver(verdict)
-            self._clean(job.id)
             log.info("job ended", outcome=verdict.outcome, seconds=time.monotonic() - started)
         except LostLeaseError as error:
             log.warning("lease lost", reason=str(error))
         finally:
+            self._source.clean(lease)
             self.running = None
 
     def _attempt(self, lease: Lease) -> Verdict:
         folder = self._scratch / f"{lease.job.id}-{lease.token}"
-        supervisor = Supervisor(
-            lease,
-            leases=self._jobs.leases,
-            settings=self._jobs.settings,
-            stopping=self._stop.is_set,
-        )
+        supervisor = Supervisor(lease, source=self._source, stopping=self._stop.is_set)
         try:
             folder.mkdir(parents=True)
-            with Attempt(self._payload(lease, folder)) as attempt:
+            places = self._source.prepare(lease, self._scratch)
+            with Attempt(self._payload(lease, folder, places)) as attempt:
                 return supervisor.supervise(attempt)
+        except StoreUnavailableError as error:
+            self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
+            return supervisor.released()
+        except RefusedResultError as error:
+            return supervisor.crashed(Failure(kind="refused-file", message=str(error)))
         except OSError as error:
             self._log.exception("job could not be begun", job_id=lease.job.id)
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
@@ -128,29 +125,22 @@ class Executor:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _payload(self, lease: Lease, folder: Path) -> Payload:
-        job, settings = lease.job, self._jobs.settings
+    def _payload(self, lease: Lease, folder: Path, places: AttemptPlaces) -> Payload:
+        job = lease.job
         return Payload(
             job_id=job.id,
             request_id=job.request_id,
             kind=job.kind,
             spec=job.spec,
             folder=folder,
-            kept=self._jobs.trainings.of_attempt(job.id, lease.token),
-            artifacts=settings.artifacts_dir,
-            checkpoints=settings.checkpoints_dir,
+            kept=places.kept,
+            artifacts=places.artifacts,
+            checkpoints=places.checkpoints,
             device=self._device.name,
             datasets=self._datasets(),
             threads=self._threads,
-            memory=settings.job_memory,
+            memory=self._source.settings.job_memory,
         )
-
-    def _clean(self, job_id: str) -> None:
-        """Remove what a training kept if the job has ended; what is left here is removed later."""
-        try:
-            self._jobs.trainings.clean(job_id)
-        except OSError as error:
-            self._log.warning("nothing cleaned", job_id=job_id, reason=str(error))
 
     def _deliver(self, verdict: Verdict) -> None:
         """Record how an attempt ended; retry while the store does not answer.
@@ -187,8 +177,7 @@ class Supervisor:
 
     Args:
         lease: That of its job.
-        leases: Where its outcome is recorded.
-        settings: Its limits.
+        source: Where its outcome is recorded, with its limits.
         stopping: Returns whether the worker shuts down.
     """
 
@@ -196,13 +185,11 @@ class Supervisor:
         self,
         lease: Lease,
         *,
-        leases: LeaseStore,
-        settings: JobSettings,
+        source: JobSource,
         stopping: Callable[[], bool],
     ) -> None:
         self._lease = lease
-        self._leases = leases
-        self._settings = settings
+        self._source = source
         self._stopping = stopping
         self._begun = time.monotonic()
         self._renewed_at = self._measured_at = _NEVER
@@ -224,18 +211,22 @@ class Supervisor:
         """Return the verdict on an attempt that went wrong."""
         return Verdict(
             outcome=f"crashed: {failure.kind}",
-            record=partial(self._leases.crash, self._lease, failure),
+            record=partial(self._source.crash, self._lease, failure),
         )
+
+    def released(self) -> Verdict:
+        """Return the verdict on an attempt that another worker is to make."""
+        return Verdict(outcome="released", record=partial(self._source.release, self._lease))
 
     def _renew_if_due(self) -> Verdict | None:
         """Renew the lease and record progress where that is due; the job may be cancelled."""
-        lease = self._settings.lease_seconds / _RENEWALS
-        due = lease if self._progress is None else min(lease, _REPORT_SECONDS)
+        lease = self._source.settings.lease_seconds / _RENEWALS
+        due = lease if self._progress is None else min(lease, self._source.report_seconds)
         if time.monotonic() - self._renewed_at < due:
             return None
         self._renewed_at = time.monotonic()
         try:
-            cancelled = self._leases.renew(self._lease, self._progress)
+            cancelled = self._source.renew(self._lease, self._progress)
         except StoreUnavailableError as error:
             # The lease may last until the store is back; if not, LostLeaseError follows.
             log = structlog.get_logger().bind(job_id=self._lease.job.id)
@@ -243,16 +234,16 @@ class Supervisor:
             return None
         self._progress = None
         if cancelled:
-            return Verdict(outcome="cancelled", record=partial(self._leases.cancel, self._lease))
+            return Verdict(outcome="cancelled", record=partial(self._source.cancel, self._lease))
         return None
 
     def _handle(self, event: Event | None) -> Verdict | None:
         match event:
             case Made():
-                record = partial(self._leases.succeed, self._lease, event.result, event.artifacts)
+                record = partial(self._source.succeed, self._lease, event.result, event.artifacts)
                 return Verdict(outcome="succeeded", record=record)
             case Failed():
-                record = partial(self._leases.fail, self._lease, event.failure)
+                record = partial(self._source.fail, self._lease, event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
             case Crashed():
                 return self.crashed(event.failure)
@@ -263,15 +254,14 @@ class Supervisor:
     def _interrupted(self, attempt: Attempt) -> Verdict | None:
         now = time.monotonic()
         if self._stopping():
-            release = partial(self._leases.release, self._lease)
-            return Verdict(outcome="released", record=release)
-        limit = min(self._lease.job.time_limit or float("inf"), self._settings.job_seconds)
+            return self.released()
+        limit = min(self._lease.job.time_limit or float("inf"), self._source.settings.job_seconds)
         if now - self._begun > limit:
             return self.crashed(_too_long(limit))
         if now - self._measured_at >= _MEMORY_SECONDS:
             self._measured_at = now
-            if attempt.takes_more_than(self._settings.job_memory):
-                return self.crashed(_too_much(self._settings.job_memory))
+            if attempt.takes_more_than(self._source.settings.job_memory):
+                return self.crashed(_too_much(self._source.settings.job_memory))
         return None
 
 

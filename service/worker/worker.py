@@ -17,26 +17,26 @@ from uuid import uuid4
 
 import structlog
 
-from service.jobs import Jobs
 from service.jobs.errors import StoreUnavailableError
 from service.jobs.records import DeviceState, WorkerState
 from service.worker.equipment import datasets_in, weights_here
 from service.worker.executor import Executor
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
+from service.worker.server_connection import AccessRefusedError
+from service.worker.source import JobSource
 
 __all__ = ["Worker"]
 
 _ROUND_SECONDS: Final = 1.0
 _HEARTBEATS: Final = 6
-"""Heartbeats, and checks for dead workers, in the time of a lease."""
-_EVICTION_SECONDS: Final = 60.0
+"""In the time of a lease."""
 
 
 class Worker:
     """Runs jobs until it is stopped, and then releases those it has begun.
 
     Args:
-        jobs: Where jobs come from.
+        source: Where jobs come from.
         devices: What it computes on.
         slots: Jobs at a time on each device.
         threads: Processor cores that a job may use; None: its share of all but one, which is left
@@ -45,27 +45,25 @@ class Worker:
 
     def __init__(
         self,
-        jobs: Jobs,
+        source: JobSource,
         *,
         devices: Sequence[DeviceState],
         slots: int = 1,
         threads: int | None = None,
     ) -> None:
         self.id = f"{platform.node()[:48]}-{uuid4().hex[:8]}"
-        self._jobs = jobs
+        self._source = source
         self._devices = tuple(devices)
         self._stop = threading.Event()
         self._log = structlog.get_logger().bind(worker=self.id)
-        self._heartbeat_seconds = jobs.settings.lease_seconds / _HEARTBEATS
-        self._last_heartbeat: tuple[float, WorkerState | None] = (-_EVICTION_SECONDS, None)
+        self._last_heartbeat: tuple[float, WorkerState | None] = (0.0, None)
         self._version = version("nas-bench-service")
-        self._evicted = self._recovered = -_EVICTION_SECONDS
         # A machine whose cores are all busy answers late, however readily a job gives way.
         others = len(os.sched_getaffinity(0)) - 1
         places = [device for device in self._devices for _ in range(slots)]
         self._executors = [
             Executor(
-                jobs=jobs,
+                source=source,
                 worker_id=self.id,
                 device=device,
                 threads=threads or max(1, others // len(places)),
@@ -79,7 +77,7 @@ class Worker:
     def run(self) -> None:
         """Do jobs until `stop`, or until the process is told to end by SIGTERM or SIGINT."""
         with ExitStack() as stack:
-            stack.enter_context(hold_lock(self._jobs.settings.workers_dir, self.id))
+            stack.enter_context(hold_lock(self._source.settings.workers_dir, self.id))
             stack.enter_context(_stop_at_signals(self.stop))
             self._round()
             threads = [
@@ -103,9 +101,13 @@ class Worker:
 
     def _round(self) -> None:
         """Do the regular tasks; one that fails is done in the next round."""
-        for task in (self._heartbeat, self._recover, self._evict):
+        for task in (self._heartbeat, self._look_after_others):
             try:
                 task()
+            except AccessRefusedError:
+                if self._last_heartbeat[1] is None:
+                    raise
+                self._log.exception("the server does not take the key any more")
             except OSError as error:
                 # Also that a file of another worker cannot be removed.
                 self._log.warning("the store does not answer", reason=str(error))
@@ -113,43 +115,24 @@ class Worker:
     def _heartbeat(self) -> None:
         at, last = self._last_heartbeat
         state = self._state()
-        if state != last or time.monotonic() - at >= self._heartbeat_seconds:
-            self._jobs.workers.heartbeat(state)
+        seconds = self._source.settings.lease_seconds / _HEARTBEATS
+        if state != last or time.monotonic() - at >= seconds:
+            self._source.heartbeat(state)
             self._last_heartbeat = (time.monotonic(), state)
 
-    def _recover(self) -> None:
-        """Free the jobs of dead workers: a free lock shows them at once, a lease later."""
-        folder = self._jobs.settings.workers_dir
+    def _look_after_others(self) -> None:
+        """Free what dead workers of this machine had: a free lock shows them at once."""
+        folder = self._source.settings.workers_dir
         dead = dead_workers(folder)
-        if not dead and time.monotonic() - self._recovered < self._heartbeat_seconds:
-            return
-        self._recovered = time.monotonic()
-        freed = self._jobs.leases.recover(dead)
+        self._source.upkeep(dead)
         for worker_id in dead:
-            self._jobs.workers.deregister(worker_id)
             shutil.rmtree(self._scratch(worker_id), ignore_errors=True)
             remove_lock(folder, worker_id)
-        if freed:
-            self._log.warning("jobs of lost workers freed", jobs=freed, workers=dead)
-
-    def _evict(self) -> None:
-        if time.monotonic() - self._evicted < _EVICTION_SECONDS:
-            return
-        self._evicted = time.monotonic()
-        forgotten = self._jobs.retention.forget()
-        if forgotten:
-            self._log.info("old jobs forgotten", jobs=forgotten)
-        cleaned = self._jobs.trainings.clean_all()
-        if cleaned:
-            self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
-        gone = self._jobs.artifact_cache.evict()
-        if gone:
-            self._log.info("artifacts thrown away", files=gone)
 
     def _deregister(self) -> None:
         shutil.rmtree(self._scratch(self.id), ignore_errors=True)
         try:
-            self._jobs.workers.deregister(self.id)
+            self._source.deregister(self.id)
         except StoreUnavailableError as error:
             self._log.warning("the store does not answer", reason=str(error))
 
@@ -166,10 +149,10 @@ class Worker:
         )
 
     def _datasets(self) -> dict[str, Path]:
-        return datasets_in(self._jobs.settings.datasets_dir.expanduser())
+        return datasets_in(self._source.settings.datasets_dir.expanduser())
 
     def _scratch(self, worker_id: str) -> Path:
-        return self._jobs.settings.scratch_dir / worker_id
+        return self._source.settings.scratch_dir / worker_id
 
 
 @contextmanager

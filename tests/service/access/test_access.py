@@ -121,6 +121,11 @@ class TestEveryRoute:
         assert required_scope(method, "/v1/something/new") == KeyScope.JOBS
         assert required_scope(method, "/livez") == KeyScope.JOBS
 
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+    def test_a_route_of_workers_needs_their_scope(self, method: str) -> None:
+        assert required_scope(method, "/v1/worker/claim") == KeyScope.WORKER
+        assert required_scope("GET", "/v1/workers") == KeyScope.READ
+
     def test_uploads_need_admin(self) -> None:
         assert required_scope("POST", "/v1/checkpoints") == KeyScope.ADMIN
         assert required_scope("DELETE", "/v1/checkpoints/abc") == KeyScope.ADMIN
@@ -129,7 +134,7 @@ class TestEveryRoute:
 
 _JOB_WORDS: Final = {
     *("models", "evaluations", "latency", "trainings", "supernets"),
-    *("jobs", "checkpoints"),
+    *("jobs", "checkpoints", "worker"),
 }
 """What the paths begin with that change something; another one is to be decided on here."""
 
@@ -140,6 +145,14 @@ class _Filled(dict[str, str]):
 
 
 class TestWhereReadingIsOpen:
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+    def test_workers_need_a_key_of_theirs_whatever_they_ask(
+        self, open_url: str, tokens: dict[str, str], method: str
+    ) -> None:
+        path = f"{open_url}/v1/worker/checkpoints/{'0' * 64}"
+        assert httpx.request(method, path).status_code == 401
+        assert httpx.request(method, path, headers=bearer(tokens["jobs"])).status_code == 403
+
     def test_reading_and_asking_need_no_key(self, open_url: str) -> None:
         assert httpx.get(open_url + STATS).status_code == 200
         for path in QUESTIONS:

@@ -34,9 +34,16 @@ def nbs_keys(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 class TestScopes:
     @pytest.mark.parametrize(
         ("scope", "allowed"),
-        [("read", ["read"]), ("jobs", ["read", "jobs"]), ("admin", ["read", "jobs", "admin"])],
+        [
+            ("read", ["read"]),
+            ("jobs", ["read", "jobs"]),
+            ("worker", ["read", "worker"]),
+            ("admin", ["read", "jobs", "worker", "admin"]),
+        ],
     )
-    def test_allow_what_the_ones_before_them_allow(self, scope: str, allowed: list[str]) -> None:
+    def test_allow_reading_and_their_own_and_the_last_one_all(
+        self, scope: str, allowed: list[str]
+    ) -> None:
         assert [needed for needed in KeyScope if KeyScope(scope).allows(needed)] == allowed
 
 

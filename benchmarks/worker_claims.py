@@ -1,0 +1,118 @@
+"""Measure claims over HTTP: how many jobs a second a server gives to workers.
+
+    python benchmarks/worker_claims.py [--postgresql postgresql://USER@HOST:PORT/NAME]
+
+A server with one process is started on loopback, `JOBS` jobs are put into its table, and threads
+claim them as workers do; each claim is a transaction that is on the disk when it is answered.
+SQLite is made in a temporary folder (TMPDIR says on which disk). The database of PostgreSQL must
+be empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import httpx
+
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.database import JobDatabase
+from service.jobs.kinds import spec_key
+from service.jobs.records import NewJob
+
+JOBS: Final = 1500
+THREADS: Final = 8
+PATIENCE: Final = 60.0
+
+
+def fill(jobs: Jobs, number: int) -> None:
+    """Let so many jobs wait."""
+    for rank in range(number):
+        spec = {"network": {"checkpoint": None}, "number": rank}
+        jobs.store.submit(NewJob(kind="model", spec=spec, key=spec_key("model", spec)))
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            httpx.get(f"{url}/livez").raise_for_status()
+            return
+        time.sleep(0.1)
+    raise SystemExit("the server does not answer")
+
+
+def measure(name: str, url: str | None) -> None:
+    """Print how many claims a second there are with one worker and with several."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = JobSettings(jobs_dir=Path(folder) / "jobs", jobs_url=url, queue_bound=10**6)
+        with open_jobs(settings) as jobs:
+            fill(jobs, 2 * JOBS)
+        with (
+            closing(JobDatabase(settings.database_url)) as database,
+            database.peewee.connection_context(),
+        ):
+            # PostgreSQL does it by itself within a minute or so.
+            database.peewee.execute_sql("ANALYZE" if url is None else "VACUUM ANALYZE job")
+        address = f"http://127.0.0.1:{(port := free_port())}"
+        told = {"NASBENCH_JOBS_DIR": str(settings.jobs_dir), "NASBENCH_LOG_JSON": "0"}
+        told |= {"NASBENCH_JOBS_URL": url} if url else {}
+        command = [sys.executable, "-m", "service.cli", "serve", "--data", folder, "--port"]
+        with subprocess.Popen(
+            [*command, str(port)], env={**os.environ, **told}, stderr=subprocess.DEVNULL
+        ) as server:
+            try:
+                wait_for(address)
+                rates = [rate(address, threads) for threads in (1, THREADS)]
+            finally:
+                server.terminate()
+    print(f"| {name} | " + " | ".join(f"{each:,.0f}" for each in rates) + " |", flush=True)
+
+
+def rate(address: str, threads: int) -> float:
+    """Return claims a second."""
+    with httpx.Client(base_url=address, timeout=30) as client:
+
+        def claim(_: int) -> None:
+            asked = {"worker": uuid4().hex, "device": "cpu"}
+            answer = client.post("/v1/worker/claim", json=asked)
+            assert answer.status_code == httpx.codes.OK, answer.text  # noqa: S101 - a check
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(claim, range(threads)))
+            began = time.perf_counter()
+            list(pool.map(claim, range(JOBS - threads)))
+            return (JOBS - threads) / (time.perf_counter() - began)
+
+
+def main() -> None:
+    """Measure SQLite and, where it is named, PostgreSQL."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgresql", help="the address of an empty database")
+    arguments = parser.parse_args()
+    print(f"| database | claims/s, one worker | {THREADS} workers |\n|---|---|---|")
+    measure("SQLite", None)
+    if arguments.postgresql:
+        measure("PostgreSQL", arguments.postgresql)
+
+
+if __name__ == "__main__":
+    main()

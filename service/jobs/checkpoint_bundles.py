@@ -1,0 +1,110 @@
+"""A checkpoint of a training as one file, in which it goes from one machine to another.
+
+It is a tar file without compression of the two files that a checkpoint is. What is read back may
+come from whoever has a key: names, number and kind of the members are checked, and nothing is
+written outside the folder that is given. Whether it is whole its reader checks by its digest, and
+whether it is a checkpoint of this training by what is written in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from service.jobs.errors import RefusedResultError
+
+__all__ = ["newest_checkpoint", "pack", "unpack"]
+
+_NAME: Final = re.compile(r"step-[0-9]{12}")
+_FILES: Final = frozenset({"weights.safetensors", "state.json"})
+_PIECE: Final = 2**20
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint below the folder of a training, whichever attempt wrote it.
+
+    Args:
+        folder: Has a folder for each attempt, named by its token.
+    """
+    found = [
+        path
+        for path in folder.glob("[0-9]*/step-*")
+        if _NAME.fullmatch(path.name) and path.parent.name.isdecimal()
+    ]
+    return max(found, key=lambda path: (path.name, int(path.parent.name)), default=None)
+
+
+def pack(checkpoint: Path, target: Path) -> None:
+    """Write a checkpoint into a file.
+
+    Args:
+        checkpoint: Its folder.
+        target: The file, which is made.
+
+    Raises:
+        OSError: It was deleted meanwhile, or the file cannot be written.
+    """
+    with target.open("xb") as file, tarfile.open(fileobj=file, mode="w") as bundle:
+        for name in sorted(_FILES):
+            member = tarfile.TarInfo(f"{checkpoint.name}/{name}")
+            with (checkpoint / name).open("rb") as content:
+                member.size = os.fstat(content.fileno()).st_size
+                bundle.addfile(member, content)
+
+
+def unpack(file: Path, attempt: Path) -> Path:
+    """Put the checkpoint of a file into the folder of an attempt, whole or not at all.
+
+    Args:
+        file: What `pack` wrote, or another pretends so.
+        attempt: The folder; it is made.
+
+    Returns:
+        The folder of the checkpoint.
+
+    Raises:
+        RefusedResultError: It is no checkpoint.
+        OSError: It cannot be written.
+    """
+    attempt.mkdir(parents=True, exist_ok=True)
+    beside = attempt / f".{uuid4().hex}"
+    beside.mkdir()
+    try:
+        name = _extract(file, beside)
+        target = attempt / name
+        shutil.rmtree(target, ignore_errors=True)
+        beside.replace(target)
+    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
+        if isinstance(error, RefusedResultError):
+            raise
+        raise RefusedResultError("checkpoint", "it is no tar file") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _extract(file: Path, into: Path) -> str:
+    """Write the members of a file into a folder and return the name of the checkpoint."""
+    names = set()
+    with tarfile.open(file, mode="r:") as bundle:
+        for rank, member in enumerate(bundle):
+            folder, _, name = member.name.partition("/")
+            known = _NAME.fullmatch(folder) and name in _FILES
+            if rank >= len(_FILES) or not (known and member.isreg()):
+                raise RefusedResultError("checkpoint", "it holds what no checkpoint has")
+            content = bundle.extractfile(member)
+            # A file twice, and files of two checkpoints, leave one out, which is told below.
+            names.add((folder, name))
+            with content or file.open("rb") as source, (into / name).open("wb") as target:
+                shutil.copyfileobj(source, target, _PIECE)
+                target.flush()
+                os.fsync(target.fileno())
+    folders = {folder for folder, _ in names}
+    if len(folders) != 1 or {name for _, name in names} != _FILES:
+        raise RefusedResultError("checkpoint", "it lacks a file that a checkpoint has")
+    return folders.pop()

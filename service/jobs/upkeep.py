@@ -1,0 +1,74 @@
+"""The clean-up of jobs that workers, and servers with workers over HTTP, do now and then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from service.jobs import Jobs
+
+__all__ = ["Upkeep"]
+
+_RECOVERIES: Final = 6
+"""Looks for expired leases in the time of a lease."""
+_EVICTION_SECONDS: Final = 60.0
+
+
+class Upkeep:
+    """Frees the jobs of lost workers and removes what is too old or too much, each when it is due.
+
+    Any number of processes may do it, each at its own pace: what one has done, the next one finds
+    done.
+
+    Args:
+        jobs: The jobs.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._log = structlog.get_logger()
+        self._lock = threading.Lock()
+        self._recovered = self._evicted = float("-inf")
+
+    def recover(self, dead: Collection[str] = ()) -> None:
+        """Free the jobs whose leases have expired, if that is due, and those of dead workers.
+
+        Args:
+            dead: Workers that are known to be dead; with them it is due at once.
+
+        Raises:
+            StoreUnavailableError: The database does not answer.
+        """
+        seconds = self._jobs.settings.lease_seconds / _RECOVERIES
+        with self._lock:
+            if not dead and time.monotonic() - self._recovered < seconds:
+                return
+            self._recovered = time.monotonic()
+        freed = self._jobs.leases.recover(dead)
+        if freed:
+            self._log.warning("jobs of lost workers freed", jobs=freed, workers=list(dead))
+
+    def evict(self) -> None:
+        """Remove old jobs, checkpoints of ended trainings and artifacts, if that is due.
+
+        Raises:
+            OSError: A file cannot be removed, or the database does not answer.
+        """
+        with self._lock:
+            if time.monotonic() - self._evicted < _EVICTION_SECONDS:
+                return
+            self._evicted = time.monotonic()
+        forgotten = self._jobs.retention.forget()
+        if forgotten:
+            self._log.info("old jobs forgotten", jobs=forgotten)
+        cleaned = self._jobs.trainings.clean_all()
+        if cleaned:
+            self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
+        gone = self._jobs.artifact_cache.evict()
+        if gone:
+            self._log.info("artifacts thrown away", files=gone)

@@ -1,0 +1,343 @@
+"""What servers and workers over HTTP say to each other, each strict about what the other says.
+
+A worker may lie to a server, and a server to a worker: ids name no paths, numbers are finite,
+everything has a bound, and an unknown member is an error. Files travel beside, as octets with their
+digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from bench_client.models import JobKind
+from bench_client.untrusted import finite
+from service.jobs import records
+from service.jobs.errors import RefusedResultError
+
+__all__ = [
+    "ARTIFACT_TYPES",
+    "MOST_HELD",
+    "Claim",
+    "ClaimedJob",
+    "ClaimedLease",
+    "Ending",
+    "Finish",
+    "Heartbeat",
+    "Leave",
+    "Renewal",
+    "RenewalAnswer",
+    "WorkerSettings",
+    "check_result",
+]
+
+MOST_HELD: Final = 1000
+"""Jobs that one worker runs."""
+_MOST_NAMES: Final = 1000
+_MOST_ARTIFACTS: Final = 32
+_LARGEST: Final = 2**53
+ARTIFACT_TYPES: Final = (
+    *("application/json", "application/octet-stream", "application/zip"),
+    "image/svg+xml",
+)
+"""What artifacts are."""
+
+JobIdText: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+WorkerIdText: TypeAlias = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
+Token: TypeAlias = Annotated[int, Field(ge=1, le=_LARGEST)]
+_Count: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST)]
+_Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_Text: TypeAlias = Annotated[str, Field(max_length=300)]
+_Message: TypeAlias = Annotated[str, Field(max_length=4000)]
+_Word: TypeAlias = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,63}$")]
+_Object: TypeAlias = Annotated[dict[str, Any], AfterValidator(finite)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Device(_Wire):
+    """A device of a worker."""
+
+    name: _Name
+    kind: Literal["cpu", "cuda"]
+    model: _Text
+    memory: _Count
+
+
+class Heartbeat(_Wire):
+    """A worker registers itself, or says that it is alive and what it does."""
+
+    id: WorkerIdText
+    host: Annotated[str, Field(max_length=255)]
+    pid: _Count
+    version: _Text
+    devices: Annotated[list[Device], Field(max_length=64)]
+    datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
+    models: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
+    running: Annotated[list[JobIdText], Field(max_length=MOST_HELD)]
+
+    def state(self) -> records.WorkerState:
+        """Return it as the record that is kept."""
+        return records.WorkerState(
+            id=self.id,
+            host=self.host,
+            pid=self.pid,
+            version=self.version,
+            devices=tuple(records.DeviceState(**dict(device)) for device in self.devices),
+            datasets=tuple(self.datasets),
+            models=tuple(self.models),
+            running=tuple(self.running),
+        )
+
+
+class WorkerSettings(_Wire):
+    """What a worker has to know of its server."""
+
+    lease_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        description="Seconds that a lease holds without a renewal."
+    )
+    job_seconds: Annotated[float, Field(gt=0, le=1e9)] = Field(
+        description="Seconds that an attempt may take."
+    )
+    upload_bytes: Annotated[int, Field(gt=0, le=_LARGEST)] = Field(
+        description="Bytes that a file may have which a worker hands over."
+    )
+
+
+class Leave(_Wire):
+    """A worker has stopped."""
+
+    id: WorkerIdText
+
+
+class Claim(_Wire):
+    """A worker asks for a job."""
+
+    worker: WorkerIdText
+    device: Literal["cpu", "cuda"]
+    datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)] = []
+    held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(
+        default=[],
+        description="The jobs that it has: a lease of its own that is none of them is answered "
+        "again.",
+    )
+    wait: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=0.0, description="Seconds that the answer is held back at most."
+    )
+
+    def capabilities(self) -> records.Capabilities:
+        """Return what the worker can do."""
+        return records.Capabilities(device=self.device, datasets=frozenset(self.datasets))
+
+
+class ClaimedJob(_Wire):
+    """What a worker has to know of a job."""
+
+    id: JobIdText
+    kind: JobKind
+    spec: _Object
+    attempts: Annotated[int, Field(ge=1, le=_LARGEST)]
+    time_limit: Annotated[float, Field(gt=0)] | None
+    request_id: Annotated[str, Field(max_length=128)] | None
+
+
+class ClaimedLease(_Wire):
+    """A job that is the worker's as long as its lease holds."""
+
+    token: Token
+    job: ClaimedJob
+
+    @classmethod
+    def of(cls, lease: records.Lease) -> Self:
+        """Return what a worker is told of a lease."""
+        job = lease.job
+        told = {name: getattr(job, name) for name in ClaimedJob.model_fields}
+        return cls(token=lease.token, job=ClaimedJob(**told))
+
+    def lease(self, worker_id: str) -> records.Lease:
+        """Return it as a worker keeps it; what only the server knows is left empty."""
+        now = datetime.now(UTC)
+        job = records.Job(
+            **{name: getattr(self.job, name) for name in ClaimedJob.model_fields},
+            key="",
+            state=records.JobState.RUNNING,
+            priority=0,
+            revision=0,
+            created_at=now,
+            started_at=now,
+            finished_at=None,
+            cancel_requested=False,
+            progress=None,
+            result=None,
+            artifacts=(),
+            error=None,
+            worker=worker_id,
+            crashes=0,
+            losses=0,
+            not_before=None,
+        )
+        return records.Lease(job=job, token=self.token)
+
+
+class ProgressBody(_Wire):
+    """How far an attempt is."""
+
+    stage: Annotated[str, Field(max_length=100)]
+    done: _Count
+    total: _Count | None
+    message: _Message
+    figures: (
+        Annotated[dict[Annotated[str, Field(max_length=64)], float], Field(max_length=64)] | None
+    )
+
+
+class Renewal(_Wire):
+    """A worker has a job still."""
+
+    token: Token
+    progress: ProgressBody | None = None
+
+    def record(self) -> records.Progress | None:
+        """Return the progress as the record that is kept."""
+        return None if self.progress is None else records.Progress(**dict(self.progress))
+
+
+class RenewalAnswer(_Wire):
+    """What is to become of the attempt."""
+
+    cancel: bool = Field(description="Whether the attempt is to be stopped.")
+
+
+class ArtifactBody(_Wire):
+    """A file that an attempt made and handed over before."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    media_type: Annotated[str, Field(max_length=64)]
+    size: _Count
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Finish(_Wire):
+    """An attempt has its result."""
+
+    token: Token
+    kind: JobKind
+    result: _Object
+    artifacts: Annotated[list[ArtifactBody], Field(max_length=_MOST_ARTIFACTS)]
+
+    def made(self) -> tuple[records.Artifact, ...]:
+        """Return the files as they are recorded.
+
+        Raises:
+            RefusedResultError: Two have one name, or one is of a media type that none has.
+        """
+        if len({artifact.name.lower() for artifact in self.artifacts}) < len(self.artifacts):
+            raise RefusedResultError("artifacts", "two artifacts have one name")
+        for artifact in self.artifacts:
+            if artifact.media_type not in ARTIFACT_TYPES:
+                raise RefusedResultError(
+                    "artifacts", f"an artifact is one of {', '.join(ARTIFACT_TYPES)}"
+                )
+        return tuple(records.Artifact(**dict(artifact)) for artifact in self.artifacts)
+
+
+class FailureBody(_Wire):
+    """Why an attempt ended without a result."""
+
+    kind: _Word
+    message: _Message
+
+
+class Ending(_Wire):
+    """An attempt ended without a result."""
+
+    token: Token
+    outcome: Literal["failed", "crashed", "released", "cancelled"] = Field(
+        description="failed: what was asked cannot be done; crashed: the next attempt may do it; "
+        "released: the worker hands it back; cancelled: as it was told to."
+    )
+    failure: FailureBody | None = Field(
+        default=None, description="Why; needed where it failed or crashed."
+    )
+
+
+class _Result(BaseModel):
+    """Members that a result has at least, whatever else it tells."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+
+
+_Figures: TypeAlias = dict[str, float]
+_Percent: TypeAlias = Annotated[float, Field(ge=0, le=100)]
+_Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+
+
+class _ModelResult(_Result):
+    parameters: _Count
+    macs: _Count
+    input_shape: list[_Count]
+    input_dtype: _Text
+
+
+class _EvaluationResult(_Result):
+    top1: _Percent
+    top5: _Percent | None
+    loss: float
+    count: _Count
+    classes: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+
+class _LatencyResult(_Result):
+    minimum: _Seconds
+    median: _Seconds
+    batch_size: _Count
+    repeats: _Count
+    device: _Text
+    input_shape: list[_Count]
+
+
+class _TrainingResult(_Result):
+    metrics: _Figures
+    seconds: _Seconds
+    peak_memory: _Count
+    curve: list[_Figures]
+    parameters: _Count
+    provenance: dict[str, Any]
+
+
+_RESULTS: Final[Mapping[JobKind, type[_Result]]] = MappingProxyType(
+    {
+        "model": _ModelResult,
+        "evaluation": _EvaluationResult,
+        "latency": _LatencyResult,
+        "training": _TrainingResult,
+        "supernet": _TrainingResult,
+    }
+)
+
+
+def check_result(kind: JobKind, finish: Finish) -> None:
+    """Refuse what is no result of a job.
+
+    Args:
+        kind: The kind of the job.
+        finish: What its worker says.
+
+    Raises:
+        RefusedResultError: It is of another kind, or lacks what results of this kind have.
+    """
+    if finish.kind != kind:
+        raise RefusedResultError("kind", f"the job is of kind {kind}")
+    try:
+        _RESULTS[kind].model_validate(finish.result)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(("result", *map(str, first["loc"])))
+        raise RefusedResultError(place[:200], first["msg"]) from None

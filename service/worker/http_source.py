@@ -1,0 +1,419 @@
+"""Jobs from a server over HTTP: the worker has neither the database nor the folder of artifacts.
+
+What an attempt needs is fetched into a folder of the worker, and what it made is handed over before
+its result. Checkpoints of trainings go to the server while the training runs, so that the next
+attempt goes on from them, wherever it is. Whether a worker still has a job, the lease decides: one
+that was cut off and comes back too late is told so.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from benchmark_db.catalog import Catalog
+from benchmark_db.errors import InvalidQuestionError
+from service.jobs import JobSettings
+from service.jobs.blob_store import BlobStore
+from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
+from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
+from service.jobs.kinds import KINDS, new_job
+from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
+from service.jobs.training_folders import AttemptFolder
+from service.jobs.worker_wire import (
+    ArtifactBody,
+    Claim,
+    ClaimedLease,
+    Ending,
+    FailureBody,
+    Finish,
+    Heartbeat,
+    Leave,
+    ProgressBody,
+    Renewal,
+    RenewalAnswer,
+    WorkerSettings,
+)
+from service.worker.server_connection import ServerConnection, file_digest
+from service.worker.source import AttemptPlaces
+
+__all__ = ["HttpSource"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_WAIT_SECONDS: Final = 5.0
+"""That a claim is held back by the server; a worker that is told to stop waits for it."""
+_LONGEST_PAUSE: Final = 30.0
+_RENEWALS: Final = 3
+_LOOK_SECONDS: Final = 0.5
+"""Between two looks for a new checkpoint of a training."""
+_LONGEST_MESSAGE: Final = 2000
+
+
+@dataclass
+class _Held:
+    """A job that this worker has, and its folders.
+
+    Attributes:
+        places: Where its attempt finds and leaves things; None before it was prepared.
+        renewed_at: When its lease was renewed last.
+        saver: Hands over its checkpoints.
+    """
+
+    lease: Lease
+    places: AttemptPlaces | None = None
+    renewed_at: float = field(default_factory=time.monotonic)
+    saver: _Saver | None = None
+
+
+class HttpSource:
+    """Jobs of a server.
+
+    Args:
+        server: The connection to it.
+        settings: Folders and limits of this worker; those of leases and attempts are the server's.
+    """
+
+    report_seconds: Final = 1.0
+
+    def __init__(self, server: ServerConnection, settings: JobSettings) -> None:
+        self._server = server
+        # A folder of its own: this machine may have a server, too, whose folder it must not be.
+        self.settings = settings.model_copy(update={"jobs_dir": settings.folder / "over-http"})
+        self._upload_bytes = 0
+        # Without benchmarks: a canonical request names none.
+        self._catalog = Catalog(self.settings.folder / "none")
+        self._claiming = threading.Lock()
+        self._held: dict[tuple[str, int], _Held] = {}
+        self._failures = 0
+        self._log = structlog.get_logger()
+
+    def heartbeat(self, state: WorkerState) -> None:
+        """Tell the server, and take over what it says of leases and attempts."""
+        told = asdict(state)
+        for unknown in ("started_at", "seen_at", "alive"):
+            del told[unknown]
+        lists = {name: list(told[name]) for name in ("devices", "datasets", "models", "running")}
+        said = self._server.post("/heartbeat", Heartbeat(**told | lists), WorkerSettings)
+        if said is None:
+            raise StoreUnavailableError(f"{self._server.shown} says nothing to a heartbeat")
+        self._upload_bytes = said.upload_bytes
+        self.settings = self.settings.model_copy(
+            update={"lease_seconds": said.lease_seconds, "job_seconds": said.job_seconds}
+        )
+
+    def deregister(self, worker_id: str) -> None:
+        """Tell the server."""
+        self._server.post("/leave", Leave(id=worker_id), Leave)
+
+    def upkeep(self, dead: Collection[str]) -> None:
+        """Nothing: the server frees the jobs of the lost, and has the files."""
+
+    def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
+        """Ask for a job, and wait for one at the server; one executor of the worker at a time."""
+        while not self._claiming.acquire(timeout=_LOOK_SECONDS):
+            if until():
+                return None
+        try:
+            return None if until() else self._claim(worker_id, can)
+        finally:
+            self._claiming.release()
+
+    def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Return at once, since a claim has waited; after failures, wait longer and longer."""
+        if not self._failures:
+            return
+        longest = min(_LONGEST_PAUSE, seconds * 2 ** min(self._failures, 10))
+        end = time.monotonic() + random.uniform(longest / 2, longest)  # noqa: S311 - spreads workers
+        while time.monotonic() < end and not until():
+            time.sleep(min(_LOOK_SECONDS, max(0.0, end - time.monotonic())))
+
+    def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
+        """Fetch the weights that the job names, and the checkpoint of an earlier attempt.
+
+        Raises:
+            OSError: The disk has no room for them.
+        """
+        held = self._held[_key(lease)]
+        folder = scratch / f"{lease.job.id}-{lease.token}.files"
+        folder.mkdir(parents=True)
+        held.places = places = AttemptPlaces(
+            kept=AttemptFolder(
+                root=folder / "trainings",
+                job_id=lease.job.id,
+                token=lease.token,
+                most_bytes=self.settings.trainings_bytes,
+            ),
+            artifacts=folder / "artifacts",
+            checkpoints=folder / "checkpoints",
+        )
+        self._fetch_weights(held, places, folder)
+        if "save_epochs" in lease.job.spec:
+            self._fetch_checkpoint(held, places, folder)
+            held.saver = _Saver(self, held, places, folder, self.settings.checkpoint_seconds)
+            held.saver.start()
+        return places
+
+    def renew(self, lease: Lease, progress: Progress | None) -> bool:
+        """Tell the server."""
+        told = None if progress is None else _told(progress)
+        body = Renewal(token=lease.token, progress=told)
+        said = self._post(lease, "renew", body, RenewalAnswer)
+        if held := self._held.get(_key(lease)):
+            held.renewed_at = time.monotonic()
+        return said is not None and said.cancel
+
+    def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
+        """Hand over the files and then the result; what the server refuses is a crash."""
+        held = self._held[_key(lease)]
+        try:
+            self._stop_saving(held)
+            for artifact in made:
+                self._hand_over(held, artifact)
+            body = Finish(
+                token=lease.token,
+                kind=lease.job.kind,
+                result=result,
+                artifacts=[ArtifactBody(**asdict(artifact)) for artifact in made],
+            )
+            self._post(lease, "finish", body, Finish)
+        except (RefusedResultError, ValidationError) as error:
+            self._log.warning("the server refuses a result", job_id=lease.job.id, reason=str(error))
+            message = f"the server refuses what the worker made: {error}"
+            self.crash(lease, Failure(kind="refused-result", message=message))
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """Tell the server."""
+        self._end(lease, "failed", failure)
+
+    def crash(self, lease: Lease, failure: Failure) -> None:
+        """Tell the server."""
+        self._end(lease, "crashed", failure)
+
+    def release(self, lease: Lease) -> None:
+        """Hand over the newest checkpoint, and then the job."""
+        held = self._held.get(_key(lease))
+        if held is not None and held.saver is not None:
+            held.saver.stop()
+            held.saver.save()
+        self._end(lease, "released", None)
+
+    def cancel(self, lease: Lease) -> None:
+        """Tell the server."""
+        self._end(lease, "cancelled", None)
+
+    def clean(self, lease: Lease) -> None:
+        """Remove the folder of the attempt."""
+        held = self._held.pop(_key(lease), None)
+        if held is not None:
+            self._stop_saving(held)
+            if held.places is not None:
+                shutil.rmtree(held.places.artifacts.parent, ignore_errors=True)
+
+    def renew_if_due(self, held: _Held) -> None:
+        """Renew the lease of a job while files of it are on their way, which may take long."""
+        if time.monotonic() - held.renewed_at > self.settings.lease_seconds / _RENEWALS:
+            held.renewed_at = time.monotonic()
+            with suppress(StoreUnavailableError):
+                self.renew(held.lease, None)
+
+    def upload(self, path: str, held: _Held, file: Path, sha256: str) -> None:
+        """Hand over a file of a job.
+
+        Raises:
+            RefusedResultError: It is larger than the server takes, or not taken.
+        """
+        if file.stat().st_size > self._upload_bytes:
+            raise RefusedResultError("file", f"it is larger than {self._upload_bytes} bytes")
+        tick = lambda: self.renew_if_due(held)  # noqa: E731 - told once
+        self._server.upload(path, held.lease, file, sha256=sha256, tick=tick)
+
+    def _claim(self, worker_id: str, can: Capabilities) -> Lease | None:
+        if not self._upload_bytes:
+            self._failures += 1
+            raise StoreUnavailableError(f"{self._server.shown} has not answered yet")
+        body = Claim(
+            worker=worker_id,
+            device=can.device,
+            datasets=sorted(can.datasets),
+            held=sorted({job_id for job_id, _ in self._held}),
+            wait=_WAIT_SECONDS,
+        )
+        try:
+            said = self._server.post("/claim", body, ClaimedLease)
+            if said is None:
+                self._failures = 0
+                return None
+            lease = said.lease(worker_id)
+            self._held[_key(lease)] = _Held(lease)
+            self._refuse_nonsense(lease)
+        except (StoreUnavailableError, RefusedResultError) as error:
+            self._failures += 1
+            raise StoreUnavailableError(str(error)) from error
+        self._failures = 0
+        return lease
+
+    def _refuse_nonsense(self, lease: Lease) -> None:
+        """Refuse a job that no server of this program would have taken.
+
+        Raises:
+            RefusedResultError: It is one; the server has been told.
+        """
+        kind = KINDS[lease.job.kind]
+        try:
+            request = kind.request.model_validate(lease.job.spec)
+            new = new_job(request, catalog=self._catalog, job_seconds=float("inf"))
+            if new.spec == lease.job.spec:
+                return
+            reason = "its request is not in canonical form"
+        except (ValidationError, InvalidQuestionError) as error:
+            reason = str(error)[:_LONGEST_MESSAGE]
+        message = f"the worker refuses the request: {reason}"
+        try:
+            self.crash(lease, Failure(kind="refused-request", message=message))
+        finally:
+            self.clean(lease)
+        raise RefusedResultError("request", reason)
+
+    def _fetch_weights(self, held: _Held, places: AttemptPlaces, folder: Path) -> None:
+        digest = held.lease.job.spec["network"].get("checkpoint")
+        if digest is None:
+            return
+        file = folder / "weights"
+        found = self._server.download(
+            f"/checkpoints/{digest}",
+            file,
+            most=self.settings.checkpoints_bytes,
+            sha256=digest,
+            tick=lambda: self.renew_if_due(held),
+        )
+        # Of weights that were deleted the attempt says that they are missing.
+        if found:
+            BlobStore(places.checkpoints).add(file)
+            file.unlink()
+
+    def _fetch_checkpoint(self, held: _Held, places: AttemptPlaces, folder: Path) -> None:
+        lease, file = held.lease, folder / "fetched.tar"
+        try:
+            found = self._server.download(
+                f"/saved?job_id={lease.job.id}&token={lease.token}",
+                file,
+                most=self.settings.trainings_bytes,
+                sha256=None,
+                tick=lambda: self.renew_if_due(held),
+            )
+            if found:
+                places.kept.keep(unpack, file)
+        except RefusedResultError as error:
+            # The training begins anew, which costs time and nothing else.
+            self._log.warning("no checkpoint fetched", job_id=lease.job.id, reason=str(error))
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _hand_over(self, held: _Held, artifact: Artifact) -> None:
+        assert held.places is not None  # noqa: S101 - an attempt was made there
+        file = BlobStore(held.places.artifacts).path(artifact.sha256)
+        self.upload("/artifacts", held, file, artifact.sha256)
+
+    def _stop_saving(self, held: _Held) -> None:
+        if held.saver is not None:
+            held.saver.stop()
+
+    def _end(self, lease: Lease, outcome: Any, failure: Failure | None) -> None:
+        told = None
+        if failure is not None:
+            told = FailureBody(kind=failure.kind, message=failure.message[:_LONGEST_MESSAGE])
+        self._post(lease, "end", Ending(token=lease.token, outcome=outcome, failure=told), Ending)
+
+    def _post(self, lease: Lease, what: str, body: BaseModel, answer: type[M]) -> M | None:
+        return self._server.post(f"/jobs/{lease.job.id}/{what}", body, answer, lease)
+
+
+class _Saver(threading.Thread):
+    """Hands the checkpoints of a training to the server while it runs.
+
+    Args:
+        source: What hands them over.
+        held: The job.
+        places: Where they are.
+        folder: For files on their way.
+        seconds: Between two of them, at least.
+    """
+
+    def __init__(
+        self,
+        source: HttpSource,
+        held: _Held,
+        places: AttemptPlaces,
+        folder: Path,
+        seconds: float,
+    ) -> None:
+        super().__init__(name=f"checkpoints of {held.lease.job.id}", daemon=True)
+        self._source = source
+        self._held = held
+        self._attempts = places.kept.root / held.lease.job.id
+        self._file = folder / "saved.tar"
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        found = newest_checkpoint(self._attempts)
+        self._saved = found and found.name
+        self._log = structlog.get_logger().bind(job_id=held.lease.job.id)
+
+    def run(self) -> None:
+        """Look for new checkpoints until `stop`."""
+        last = time.monotonic()
+        while not self._stopped.wait(_LOOK_SECONDS):
+            if time.monotonic() - last >= self._seconds and self.save():
+                last = time.monotonic()
+
+    def stop(self) -> None:
+        """Stop looking, and wait for what is on its way."""
+        self._stopped.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join()
+
+    def save(self) -> bool:
+        """Hand over the newest checkpoint if it is new, and tell whether it was."""
+        found = newest_checkpoint(self._attempts)
+        if found is None or found.name == self._saved:
+            return False
+        try:
+            pack(found, self._file)
+            self._source.upload("/saved", self._held, self._file, file_digest(self._file))
+        except (OSError, RefusedResultError) as error:
+            # Deleted meanwhile by the training, too large, or the server is away: the next one.
+            self._log.warning("a checkpoint was not handed over", reason=str(error))
+            return True
+        except LostLeaseError:
+            # Who follows the attempt learns it at the next renewal.
+            self._stopped.set()
+            return False
+        finally:
+            self._file.unlink(missing_ok=True)
+        self._saved = found.name
+        return True
+
+
+def _key(lease: Lease) -> tuple[str, int]:
+    return lease.job.id, lease.token
+
+
+def _told(progress: Progress) -> ProgressBody:
+    figures = progress.figures
+    return ProgressBody(
+        stage=progress.stage[:100],
+        done=progress.done,
+        total=progress.total,
+        message=progress.message[:_LONGEST_MESSAGE],
+        figures=None if figures is None else {k: float(v) for k, v in figures.items()},
+    )

@@ -1,0 +1,237 @@
+"""The connection of a worker to a server: what it sends, and what it believes of the answers.
+
+Redirects are followed nowhere and cookies kept none, an answer has a bound, and one that is not
+what a server of this program says is as good as none: the worker asks again later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import httpx
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from bench_client.connections import HttpSettings
+from bench_client.errors import UnexpectedAnswerError
+from bench_client.responses import Limits, Reply, read_reply
+from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
+from service.jobs.records import Lease
+
+__all__ = ["AccessRefusedError", "ServerConnection", "file_digest"]
+
+M = TypeVar("M", bound=BaseModel)
+
+_SECONDS: Final = 30.0
+"""For an answer; a claim is held back for less."""
+_MOST_ANSWER: Final = 4 * 2**20
+_PIECE: Final = 2**18
+_OCTETS: Final = "application/octet-stream"
+_TAG: Final = re.compile(r'"([0-9a-f]{64})"')
+_LONGEST_DETAIL: Final = 500
+_REFUSED: Final = frozenset({400, 413, 415, 422})
+_NO_ACCESS: Final = frozenset({401, 403})
+
+
+class AccessRefusedError(StoreUnavailableError):
+    """The server does not take the key, or not for this."""
+
+
+class ServerConnection:
+    """Requests to the routes of workers; threads may share it.
+
+    Args:
+        url: Of the server; by default `$NASBENCH_URL`.
+        api_key: By default `$NASBENCH_API_KEY`.
+
+    Raises:
+        InvalidSettingError: The address or the key is none.
+    """
+
+    def __init__(self, url: str | None, *, api_key: str | None = None) -> None:
+        self._settings = HttpSettings.of(
+            url, timeout=_SECONDS, retries=0, api_key=api_key, compress=False
+        )
+        self._base = self._settings.url.rstrip("/") + "/v1/worker"
+        self._limits = Limits(_MOST_ANSWER, packed=False, address=self._settings.shown)
+        self._pool = self._settings.open_pool()
+
+    @property
+    def shown(self) -> str:
+        """The address, without secrets."""
+        return self._settings.shown
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def post(
+        self, path: str, body: BaseModel, answer: type[M], lease: Lease | None = None
+    ) -> M | None:
+        """Ask for something and return the answer; None where it has no content.
+
+        Args:
+            path: Below `/v1/worker`.
+            body: What is asked.
+            answer: What is answered.
+            lease: What is spoken of.
+
+        Raises:
+            LostLeaseError: The lease is lost.
+            RefusedResultError: The server takes no such thing.
+            StoreUnavailableError: It does not answer, or says what no server of this program says.
+        """
+        request = self._pool.build_request(
+            "POST",
+            self._base + path,
+            content=orjson.dumps(body.model_dump()),
+            headers={"Content-Type": "application/json"},
+        )
+        reply = self._settled(request, lease)
+        if reply.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            return answer.model_validate(orjson.loads(reply.content))
+        except (ValidationError, orjson.JSONDecodeError) as error:
+            raise StoreUnavailableError(
+                f"{self.shown} says to {path} what no server of this program says: {error}"[
+                    :_LONGEST_DETAIL
+                ]
+            ) from None
+
+    def upload(
+        self, path: str, lease: Lease, file: Path, *, sha256: str, tick: Callable[[], object]
+    ) -> None:
+        """Hand over a file.
+
+        Args:
+            path: Below `/v1/worker`.
+            lease: That of the job whose file it is.
+            file: What is sent.
+            sha256: Its digest.
+            tick: Called between pieces.
+
+        Raises:
+            OSError: The file cannot be read.
+            LostLeaseError: As in `post`, and so are the others.
+        """
+        query = f"?job_id={lease.job.id}&token={lease.token}&sha256={sha256}"
+        request = self._pool.build_request(
+            "POST",
+            f"{self._base}{path}{query}",
+            content=_pieces(file, tick),
+            headers={"Content-Type": _OCTETS, "Content-Length": str(file.stat().st_size)},
+        )
+        self._settled(request, lease)
+
+    def download(
+        self, path: str, target: Path, *, most: int, sha256: str | None, tick: Callable[[], object]
+    ) -> bool:
+        """Fetch a file and return whether there is one.
+
+        Args:
+            path: Below `/v1/worker`, with its query.
+            target: Where it is written.
+            most: Bytes that it may have.
+            sha256: Its digest; None: what the server says it is.
+            tick: Called between pieces.
+
+        Raises:
+            OSError: It cannot be written.
+            RefusedResultError: It has another digest, or is longer.
+            StoreUnavailableError: As in `post`.
+        """
+        headers = {"Accept": _OCTETS}
+        request = self._pool.build_request("GET", self._base + path, headers=headers)
+        try:
+            response = self._pool.send(request)
+            if response.status_code != HTTPStatus.OK:
+                reply = read_reply(response, self._limits)
+                if reply.status_code == HTTPStatus.NOT_FOUND:
+                    return False
+                raise self._error(reply, None)
+            with closing(response), target.open("wb") as file:
+                found = _tag_of(response.headers)
+                digest, size = hashlib.sha256(), 0
+                for piece in response.iter_raw(_PIECE):
+                    size += len(piece)
+                    if size > most:
+                        raise RefusedResultError("file", f"it is longer than {most} bytes")
+                    digest.update(piece)
+                    file.write(piece)
+                    tick()
+        except httpx.RequestError as error:
+            raise self._away(error) from error
+        if digest.hexdigest() != (sha256 or found):
+            raise RefusedResultError("file", "it has not the digest that it should have")
+        return True
+
+    def _settled(self, request: httpx.Request, lease: Lease | None) -> Reply:
+        """Return a good answer.
+
+        Raises:
+            StoreUnavailableError: There is none; LostLeaseError and RefusedResultError say why.
+        """
+        try:
+            reply = read_reply(self._pool.send(request), self._limits)
+        except httpx.RequestError as error:
+            raise self._away(error) from error
+        except UnexpectedAnswerError as error:
+            raise StoreUnavailableError(str(error)) from error
+        if reply.status_code not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
+            raise self._error(reply, lease)
+        return reply
+
+    def _away(self, error: httpx.RequestError) -> StoreUnavailableError:
+        name = type(error).__name__
+        return StoreUnavailableError(f"{self.shown} does not answer: {name}: {error}")
+
+    def _error(self, reply: Reply, lease: Lease | None) -> Exception:
+        """Return what to raise of an answer that is none."""
+        kind, detail = _problem(reply.content)
+        told = f"{self.shown} answers {reply.status_code}: {detail}"
+        if lease is not None and kind in {"lease-lost", "unknown-job"}:
+            return LostLeaseError(lease.job.id, lease.token)
+        if reply.status_code in _REFUSED:
+            return RefusedResultError("server", detail)
+        if reply.status_code in _NO_ACCESS:
+            return AccessRefusedError(f"{told}; a worker needs a key of scope worker")
+        return StoreUnavailableError(told)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pieces(file: Path, tick: Callable[[], object]) -> Iterator[bytes]:
+    with file.open("rb") as content:
+        while piece := content.read(_PIECE):
+            yield piece
+            tick()
+
+
+def _tag_of(headers: Mapping[str, str]) -> str | None:
+    """Return the digest that a server says a file has."""
+    found = _TAG.fullmatch(headers.get("etag", ""))
+    return found and found[1]
+
+
+def _problem(content: bytes) -> tuple[str, str]:
+    """Return kind and detail of a problem, for people; whatever else came is none."""
+    try:
+        said: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict):
+        return "", "no problem of this service"
+    kind = str(said.get("type", "")).rpartition(":")[2]
+    detail = str(said.get("detail") or said.get("title") or "")[:_LONGEST_DETAIL]
+    return kind[:_LONGEST_DETAIL], "".join(c for c in detail if c.isprintable())

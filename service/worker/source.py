@@ -1,0 +1,173 @@
+"""Where a worker's jobs come from: the database itself, or a server over HTTP.
+
+Both are a `JobSource` to the worker and its executors. An attempt sees folders only; what a source
+has to fetch before it and to hand over after it is the source's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import structlog
+
+from service.jobs import Jobs, JobSettings
+from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
+from service.jobs.training_folders import AttemptFolder
+
+__all__ = ["AttemptPlaces", "DatabaseSource", "JobSource"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptPlaces:
+    """Where an attempt finds and leaves what outlives it.
+
+    Args:
+        kept: What it leaves to the next attempt of the job, and finds of the one before.
+        artifacts: The folder that keeps what it makes.
+        checkpoints: The folder of uploaded weights.
+    """
+
+    kept: AttemptFolder
+    artifacts: Path
+    checkpoints: Path
+
+
+class JobSource(Protocol):
+    """Where jobs come from, and where their results go.
+
+    All methods raise StoreUnavailableError where it does not answer, and those that take a lease
+    LostLeaseError where it holds no longer.
+    """
+
+    @property
+    def settings(self) -> JobSettings:
+        """Folders and limits of this worker."""
+
+    @property
+    def report_seconds(self) -> float:
+        """Seconds between two notes of how far an attempt is, at least."""
+
+    def heartbeat(self, state: WorkerState) -> None:
+        """Register the worker, or tell that it is alive and what it does."""
+
+    def deregister(self, worker_id: str) -> None:
+        """Tell that the worker has stopped."""
+
+    def upkeep(self, dead: Collection[str]) -> None:
+        """Do what is due now and then, where these workers of this machine are dead."""
+
+    def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
+        """Lease the first job that the worker can do; None: there is none, or `until` is true."""
+
+    def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Wait until there may be a job, `until` is true, or the seconds are over."""
+
+    def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
+        """Fetch what an attempt needs.
+
+        Args:
+            lease: Of its job.
+            scratch: The folder of the worker for files on their way.
+        """
+
+    def renew(self, lease: Lease, progress: Progress | None) -> bool:
+        """Renew a lease, note progress, and return whether the attempt is to be stopped."""
+
+    def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
+        """Give a job its result, and the files that lie where `prepare` said."""
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """End a job that cannot be done."""
+
+    def crash(self, lease: Lease, failure: Failure) -> None:
+        """End an attempt that the next one may do better."""
+
+    def release(self, lease: Lease) -> None:
+        """Hand a job back, with the checkpoint of its training; the attempt does not count."""
+
+    def cancel(self, lease: Lease) -> None:
+        """End a job that was cancelled."""
+
+    def clean(self, lease: Lease) -> None:
+        """Remove what an attempt left that is over; what cannot be removed is left to others."""
+
+
+class DatabaseSource:
+    """Jobs from the database, and files in the folder that server and workers share.
+
+    Args:
+        jobs: Both.
+    """
+
+    report_seconds: Final = 0.2
+    """The server beside it lacks the time of the transaction."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self.settings = jobs.settings
+
+    def heartbeat(self, state: WorkerState) -> None:
+        """Write it into the table of workers."""
+        self._jobs.workers.heartbeat(state)
+
+    def deregister(self, worker_id: str) -> None:
+        """Remove it from the table of workers."""
+        self._jobs.workers.deregister(worker_id)
+
+    def upkeep(self, dead: Collection[str]) -> None:
+        """Free the jobs of dead and lost workers, and remove what is too old or too much."""
+        self._jobs.upkeep.recover(dead)
+        for worker_id in dead:
+            self._jobs.workers.deregister(worker_id)
+        self._jobs.upkeep.evict()
+
+    def acquire(self, worker_id: str, can: Capabilities, until: Callable[[], bool]) -> Lease | None:
+        """Lease a job in the table; it does not wait."""
+        return None if until() else self._jobs.leases.acquire(worker_id, can)
+
+    def wait(self, seconds: float, until: Callable[[], bool]) -> None:
+        """Wait for a message of the server."""
+        self._jobs.notifier.wait(seconds, until)
+
+    def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:  # noqa: ARG002 - none needed
+        """Return the shared folders, in which everything is."""
+        return AttemptPlaces(
+            kept=self._jobs.trainings.of_attempt(lease.job.id, lease.token),
+            artifacts=self.settings.artifacts_dir,
+            checkpoints=self.settings.checkpoints_dir,
+        )
+
+    def renew(self, lease: Lease, progress: Progress | None) -> bool:
+        """Renew it in the table."""
+        return self._jobs.leases.renew(lease, progress)
+
+    def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
+        """Write the result into the table; the files are in their place."""
+        self._jobs.leases.succeed(lease, result, made)
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """Write it into the table."""
+        self._jobs.leases.fail(lease, failure)
+
+    def crash(self, lease: Lease, failure: Failure) -> None:
+        """Write it into the table."""
+        self._jobs.leases.crash(lease, failure)
+
+    def release(self, lease: Lease) -> None:
+        """Write it into the table; the next attempt finds the checkpoints in the folder."""
+        self._jobs.leases.release(lease)
+
+    def cancel(self, lease: Lease) -> None:
+        """Write it into the table."""
+        self._jobs.leases.cancel(lease)
+
+    def clean(self, lease: Lease) -> None:
+        """Remove what a training kept if the job has ended."""
+        try:
+            self._jobs.trainings.clean(lease.job.id)
+        except OSError as error:
+            log = structlog.get_logger().bind(job_id=lease.job.id)
+            log.warning("nothing cleaned", reason=str(error))

@@ -1,0 +1,153 @@
+"""Workers over HTTP: a real server with keys, real workers that have neither its files nor its
+database, and results as if they had.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from bench_server import BenchServer, ending_together
+from forked_nbs import ForkedProcess, nbs, start_nbs
+from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+
+from bench_client import BenchClient, Job
+from service.access.keys import KeyFile, KeyScope
+
+from .conftest import WORKER, Lab, open_lab
+
+
+class Cluster(NamedTuple):
+    """A server with keys, a client of it, and a place where workers start that share nothing."""
+
+    lab: Lab
+    server: BenchServer
+    bench: BenchClient
+    keys: dict[str, str]
+    folder: Path
+
+    def work(self, name: str, *arguments: str, scope: str = "worker") -> ForkedProcess:
+        """Start a worker of another machine, as far as its folders tell."""
+        own = self.folder / name
+        images = own / "datasets/tiny"
+        if not images.exists():
+            write_images(images)
+        environment = {
+            **{key: text for key, text in os.environ.items() if not key.startswith("NASBENCH_")},
+            "NASBENCH_JOBS_DIR": str(own / "jobs"),
+            "NASBENCH_DATASETS_DIR": str(own / "datasets"),
+            "NASBENCH_ZOO_DIR": str(own / "zoo"),
+            "NASBENCH_CHECKPOINT_SECONDS": "0",
+            "NASBENCH_API_KEY": self.keys[scope],
+            "OMP_NUM_THREADS": "1",
+        }
+        with (self.lab.jobs.settings.folder / f"worker-{len(self.lab.started)}.log").open(
+            "wb"
+        ) as log:
+            worker = start_nbs(
+                *WORKER, "--server", self.server.url, *arguments, env=environment, stderr=log
+            )
+        self.lab.started.append(worker)
+        return worker
+
+    def train(self, **options: Any) -> Job:
+        """Train a small network."""
+        asked = {"dataset": "tiny", "recipe": RECIPE, **options}
+        return self.bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
+
+    def epoch(self, job: Job, number: int) -> Job:
+        """Wait until so many epochs of a job are done."""
+
+        def far_enough() -> Job | None:
+            now = self.bench.job(job.id)
+            assert now.state in {"queued", "running"}, now
+            done = ((now.progress and now.progress.figures) or {}).get("epoch", 0)
+            return now if done >= number else None
+
+        found: Job = self.lab.until(far_enough)
+        return found
+
+
+@pytest.fixture(scope="module")
+def cluster(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    file = KeyFile(folder / "keys.json")
+    keys = {scope.value: file.create(scope.value, scope) for scope in KeyScope}
+    server = BenchServer(
+        folder,
+        directory,
+        NASBENCH_KEYS_FILE=str(file.path),
+        NASBENCH_LEASE_SECONDS="6",
+        NASBENCH_RETRY_SECONDS="0.1",
+    )
+    with ending_together() as start, open_lab(folder / "jobs") as lab:
+        start(server)
+        with BenchClient(server.url, api_key=keys["jobs"]) as bench:
+            yield Cluster(lab, server, bench, keys, folder)
+
+
+def test_a_job_is_done_without_the_servers_files(cluster: Cluster) -> None:
+    worker = cluster.work("one")
+    cluster.lab.until(cluster.bench.datasets)
+    job = cluster.train(weights=True, seed=1)
+    assert job.result is not None
+    out = cluster.folder / "out"
+    assert [path.name for path in cluster.bench.download(job, out).values()]
+    (artifact,) = job.artifacts
+    assert cluster.lab.jobs.artifacts.holds(artifact.sha256, artifact.size)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    own = cluster.folder / "one/jobs"
+    assert [path for path in own.rglob("*") if path.is_file()] == []
+    assert cluster.lab.jobs.workers.all() == []
+
+
+def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Cluster) -> None:
+    recipe = {**RECIPE, "epochs": 30}
+    first = cluster.work("one")
+    cluster.lab.until(cluster.bench.datasets)
+    job = cluster.train(recipe=recipe, seed=2, wait=False)
+    cluster.epoch(job, 4)
+    cluster.lab.until(lambda: list(cluster.lab.jobs.settings.trainings_dir.glob("*/*/step-*")))
+    first.kill()
+    first.wait()
+    cluster.work("two")
+    begun: list[int] = []
+
+    def note(now: Job) -> None:
+        if now.attempts > 1 and now.progress and now.progress.figures:
+            begun.append(int(now.progress.figures["epoch"]))
+
+    ended = cluster.bench.wait(job, progress=note)
+    assert ended.attempts == 2
+    assert begun[0] > 1
+    whole = cluster.train(recipe=recipe, seed=2, save_epochs=30)
+    assert ended.result is not None
+    assert whole.result is not None
+    assert figures(ended.result) == figures(whole.result)
+    cluster.lab.until(lambda: not list(cluster.lab.jobs.settings.trainings_dir.glob("*/*/step-*")))
+
+
+def test_a_worker_outlives_its_server_and_keeps_its_job(cluster: Cluster) -> None:
+    for worker in cluster.lab.started:
+        worker.kill()
+        worker.wait()
+    cluster.work("one")
+    job = cluster.train(seed=3, recipe={**RECIPE, "epochs": 12}, wait=False)
+    cluster.epoch(job, 1)
+    cluster.server.kill()
+    cluster.server.start()
+    ended = cluster.bench.wait(job)
+    assert (ended.state, ended.attempts) == ("succeeded", 1)
+
+
+def test_a_key_of_another_scope_is_told_at_once(cluster: Cluster) -> None:
+    worker = cluster.work("three", scope="jobs")
+    assert worker.wait(60) == 1
+    assert "key of scope worker" in cluster.lab.log(worker)
+    ended = nbs("worker", "--server", "ftp://x", **cluster.lab.environment)
+    assert ended.returncode == 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -63,45 +63,20 @@ def routers(declared: Iterable[BenchmarkSpec]) -> Iterator[APIRouter]:
 
 
 def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter:
-    name, space, own = spec.name, spec.space, _OWN.get(spec.name, OwnQuestions())
-    kind = BENCHMARKS.get(name)
+    name, own, kind = spec.name, _OWN.get(spec.name, OwnQuestions()), BENCHMARKS.get(spec.name)
     router = APIRouter(prefix=f"/v1/{name}", tags=[name], route_class=BodyRoute)
     wire = _models(spec)
     stats: Any = wire.stats
     curves: Any = wire.curves
-    title = stats.__name__.removesuffix("Stats")
-    parts: dict[str, Any] = {axis.name: (filter_of(axis), None) for axis in spec.axes}
-    parts |= own.parts
-    filters: dict[str, Any] = {
-        axis.name: parts[axis.name] for axis in spec.axes if not axis.implied
-    }
-    if spec.label is not None and (kind is None or spec.label.name in kind.filters):
-        filters[spec.label.name] = (_of_label(spec.label), None)
-    filters |= own.runs
-    texts = _texts(space.examples)
-    arch = (Annotated[str | None, Field(description=space.arch, examples=texts)], None)
-    asked: dict[str, Any] = {"arch": arch, **filters, **own.pages}
-    question = _question(f"{title}Question", PageParameters, **asked)
-    with_curves = curves is not None
-    batch = _question(
-        f"{title}BatchQuestion",
-        BatchParameters if with_curves else ReducedBatch,
-        archs=(Annotated[list[Any], _archs(space.examples)], ...),
-        **filters,
-    )
-    any_arch = Field(description=space.arch, examples=list(space.examples))
-    # Judged where all spellings are: a union would turn `true` into index 1.
-    about = _question(f"{title}ArchitectureQuestion", _About, arch=(Annotated[Any, any_arch], ...))
+    asked = _questions(spec, own, wire)
     router.routes.extend(own.router.routes)
     StatsRoutes(
         name=name,
-        stats_question=_question(f"{title}StatsQuestion", StatsParameters, **asked)
-        if with_curves
-        else question,
-        curves_question=question,
-        batch_question=batch,
+        stats_question=asked.stats,
+        curves_question=asked.page,
+        batch_question=asked.batch,
         stats=Page[stats],
-        curves=Page[curves] if with_curves else None,
+        curves=None if curves is None else Page[curves],
         batch=BatchAnswer[stats],
     ).add_to(router)
     several = [axis.name for axis in spec.axes if len(axis.values) > 1]
@@ -109,22 +84,70 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         name=name,
         metrics={**METRICS.get(name, metrics_of_spec(spec)), **joined_metrics(name, declared)},
         parts_by=tuple(axis for axis in several if kind is None or axis in kind.parts_by),
-        filters=_question(f"{title}Part", _Part, **parts),
+        filters=asked.part,
         config=wire.config,
-        arch=None if "rank" in spec.not_answered else space.arch,
-        example=texts[0],
+        arch=None if "rank" in spec.not_answered else spec.space.arch,
+        example=_texts(spec.space.examples)[0],
         distributions=wire.distribution is None,
     ).add_to(router)
+    listed = isinstance(spec.space, Listed)
     SpaceRoutes(
         name=name,
         architecture=wire.architecture,
-        question=about,
-        neighboring="neighbors" not in spec.not_answered and not isinstance(space, Listed),
+        question=asked.about,
+        neighboring="neighbors" not in spec.not_answered and not listed,
     ).add_to(router)
-    ExportRoute(name=name, paged=question).add_to(router)
+    ExportRoute(name=name, paged=asked.page).add_to(router)
     if kind is None or kind.numbered_space() is not None:
-        _add_architecture(router, name, wire.architecture, about)
+        _add_architecture(router, name, wire.architecture, asked.about)
     return router
+
+
+class _Questions(NamedTuple):
+    """What a benchmark is asked: for pages, statistics, batches, one architecture, a part."""
+
+    page: Any
+    stats: Any
+    batch: Any
+    about: Any
+    part: Any
+
+
+def _questions(spec: BenchmarkSpec, own: OwnQuestions, wire: TableModels) -> _Questions:
+    title = wire.stats.__name__.removesuffix("Stats")
+    with_curves = wire.curves is not None
+    parts: dict[str, Any] = {axis.name: (filter_of(axis), None) for axis in spec.axes}
+    parts |= own.parts
+    filters = {axis.name: parts[axis.name] for axis in spec.axes if not axis.implied}
+    kind = BENCHMARKS.get(spec.name)
+    if spec.label is not None and (kind is None or spec.label.name in kind.filters):
+        filters[spec.label.name] = (_of_label(spec.label), None)
+    filters |= own.runs
+    space = spec.space
+    arch = Field(description=space.arch, examples=_texts(space.examples))
+    paged = {"arch": (Annotated[str | None, arch], None), **filters, **own.pages}
+    archs = Field(
+        max_length=MAX_BATCH,
+        description="Architectures, each in any spelling.",
+        examples=[list(space.examples)],
+    )
+    any_arch = Field(description=space.arch, examples=list(space.examples))
+    page = _question(f"{title}Question", PageParameters, **paged)
+    return _Questions(
+        page=page,
+        stats=_question(f"{title}StatsQuestion", StatsParameters, **paged) if with_curves else page,
+        batch=_question(
+            f"{title}BatchQuestion",
+            BatchParameters if with_curves else ReducedBatch,
+            archs=(Annotated[list[Any], archs], ...),
+            **filters,
+        ),
+        # Judged where all spellings are: a union would turn `true` into index 1.
+        about=_question(
+            f"{title}ArchitectureQuestion", _About, arch=(Annotated[Any, any_arch], ...)
+        ),
+        part=_question(f"{title}Part", _Part, **parts),
+    )
 
 
 def _models(spec: BenchmarkSpec) -> TableModels:
@@ -171,14 +194,6 @@ def _texts(spellings: Iterable[Any]) -> list[str]:
     plain = [str(spelling) for spelling in spellings if not isinstance(spelling, list | dict)]
     # A name says more than a number.
     return sorted(plain, key=str.isdecimal) or list(map(json.dumps, spellings))
-
-
-def _archs(spellings: Iterable[Any]) -> Any:
-    return Field(
-        max_length=MAX_BATCH,
-        description="Architectures, each in any spelling.",
-        examples=[list(spellings)],
-    )
 
 
 def _of_label(label: Label) -> Any:

@@ -6,21 +6,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, plain, whole
+from bench_client.arguments import either, plain, plain_arch, whole
 from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
 from bench_client.models.answers import FieldError
 from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
 from bench_client.models.density import Density, DensityHeader
 from bench_client.models.oracle import Found
+from bench_client.models.pictures import Picture
 from bench_client.operations import Question, Raw, Steps, ask
 
-__all__ = ["COLUMN_HEADER", "DENSITY_HEADER", "column", "columns", "density", "spellings"]
+__all__ = [
+    "COLUMN_HEADER",
+    "DENSITY_HEADER",
+    "column",
+    "columns",
+    "density",
+    "picture",
+    "spellings",
+]
 
 COLUMN_HEADER: Final = "X-Column"
 """Header of a column over HTTP that says what its bytes are, as JSON."""
 
 DENSITY_HEADER: Final = "X-Density"
 """Likewise of a density."""
+
+_THEMES: Final = ("light", "dark")
+_MOST_PICTURE: Final = 2**20
+"""Bytes; cells of a hundred nodes have a tenth of it."""
 
 _AT_A_TIME: Final = 500
 """Architectures that are spelled in one answer: their numbers fit into an address."""
@@ -53,6 +66,19 @@ class _DensityQuestion(Raw[Density]):
             raise ValueError(f"it is of {said.bins} cells of {said.x.metric!r:.80}")
         fields = {name: getattr(said, name) for name in DensityHeader.model_fields}
         return Density(**fields, data=content)
+
+
+@dataclass(frozen=True, slots=True)
+class _PictureQuestion(Raw[Picture]):
+    @property
+    def media_type(self) -> str:
+        return "image/svg+xml"
+
+    def read(self, headers: Mapping[str, str], content: bytes) -> Picture:
+        del headers
+        if len(content) > _MOST_PICTURE:
+            raise ValueError(f"it has {len(content)} bytes; at most {_MOST_PICTURE}")
+        return Picture(svg=content.decode())
 
 
 def columns(
@@ -151,6 +177,32 @@ def density(
     ends = {name: filters.pop(name, None) for name in ("x_from", "x_to", "y_from", "y_to")}
     options = {"x": x, "y": y, "bins": whole("bins", bins), **sides, **ends}
     return (yield from ask(_DensityQuestion("density", Density, benchmark, filters, options)))
+
+
+def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[str]:
+    """Return a picture of an architecture as SVG: its cells, its choices, or its widths.
+
+        Path("cell.svg").write_text(bench.picture("nasbench201", 0))
+
+    Args:
+        benchmark: Name of the benchmark.
+        arch: The architecture in any of its spellings; of `nds` one that is recorded.
+        theme: `light` or `dark`.
+
+    Raises:
+        InvalidArchitectureError: The architecture is malformed, or nothing is known of it.
+        InvalidRequestError: There is no such theme.
+        UnsupportedQuestionError: The benchmark lists its architectures by name.
+        BenchmarkNotInstalledError: The benchmark is not there.
+    """
+    if theme not in _THEMES:
+        message = f"unknown theme {theme!r:.80}; known are {', '.join(_THEMES)}"
+        raise InvalidRequestError(
+            f"theme: {message}", errors=[FieldError(loc=["theme"], msg=message)]
+        )
+    options = {"arch": plain_arch(arch), "theme": theme}
+    found = yield from ask(_PictureQuestion("picture", Picture, benchmark, {}, options))
+    return found.svg
 
 
 def spellings(

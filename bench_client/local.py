@@ -247,6 +247,16 @@ def _density(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     return answers.density_answer(catalog, name, question.filters, **options)
 
 
+def _picture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    from bench_client.pictures import svg_of  # noqa: PLC0415 - loads the hub, which few need
+
+    drawing = answers.drawing_answer(catalog[str(question.benchmark)], question.options["arch"])
+    try:
+        return {"svg": svg_of(drawing, question.options["theme"])}
+    except ValueError as error:
+        raise InvalidSpellingError(str(error)) from error
+
+
 def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     options = {name: value for name, value in question.options.items() if value is not None}
     name = str(question.benchmark)
@@ -297,6 +307,7 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "intermediate_stats": _intermediate_stats,
         "neighbors": _neighbors,
         "pareto": _pareto,
+        "picture": _picture,
         "random": _random,
         "rank": _rank,
         "spellings": _spellings,

@@ -138,6 +138,7 @@ class Surface(WrittenQuestions):
     columns = Operation(lambda: explorer.columns)
     column = Operation(lambda: explorer.column)
     density = Operation(lambda: explorer.density)
+    picture = Operation(lambda: explorer.picture)
     spellings = Operation(lambda: explorer.spellings)
 
     export = Operation(lambda: export.export)

@@ -90,6 +90,7 @@ Topic: TypeAlias = Literal[
     "jobs",
     "neighbors",
     "pareto",
+    "picture",
     "random",
     "rank",
     "rest",

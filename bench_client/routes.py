@@ -62,6 +62,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "submit_training": Route("POST", "/v1/trainings"),
         "workers": Route("GET", "/v1/workers"),
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),
+        "picture": Route("GET", "/v1/{benchmark}/picture"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),
         "rank": Route("GET", "/v1/{benchmark}/rank"),
         "spellings": Route("GET", "/v1/{benchmark}/spellings"),

@@ -33,6 +33,7 @@ __all__ = [
     "correlation_answer",
     "density_answer",
     "distribution_answer",
+    "drawing_answer",
     "families_answer",
     "hardware_answer",
     "intermediate_stats_answer",
@@ -236,6 +237,13 @@ def spellings_answer(
     """Return how architectures are spelled; errors are those of `columns.spellings`."""
     found = columns.spellings(catalog, name, filters, numbers=numbers)
     return _items(catalog[name], found)
+
+
+def drawing_answer(benchmark: Benchmark, arch: Any) -> Answer:
+    """Return how an architecture is drawn; errors are those of `Benchmark.drawn`."""
+    drawing = benchmark.drawn(arch)
+    benchmark.database.check_unchanged()
+    return drawing
 
 
 def random_answer(benchmark: Benchmark, *, n: int = 1, seed: int = 0) -> Answer:

@@ -114,6 +114,24 @@ class Benchmark(InstalledDataset):
         space = self.numbered_space()
         return space.features() if isinstance(space, NumberedSpace) else ()
 
+    def drawn(self, arch: Any) -> Item:
+        """Return how an architecture is drawn.
+
+        Returns:
+            `title`, and one of: `row`, what a row of the benchmark says of its cells; `choices`,
+            in the order in which they follow each other; `bars`, a label and a width each.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+            UnsupportedQuestionError: Nothing is known of architectures but their names.
+        """
+        space = self.numbered_space()
+        if not isinstance(space, NumberedSpace):
+            raise UnsupportedQuestionError(
+                f"{self.spec.title} lists its architectures by name: there is nothing to draw"
+            )
+        return space.drawn(space.number(arch))
+
     def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
         """Return a spelling of the architectures with these numbers, as text; others are left out.
 

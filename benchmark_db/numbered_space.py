@@ -22,6 +22,7 @@ class NumberedSpace:
         neighbors: Gives the numbers one edit away.
         equals: Gives the smallest number of those whose networks compute the same.
         features: Gives the columns that follow from the architectures alone.
+        drawn: Says how an architecture is drawn, as `Benchmark.drawn` does.
     """
 
     size: int
@@ -30,6 +31,7 @@ class NumberedSpace:
     neighbors: Callable[[int], list[int] | None]
     equals: Callable[[int], int]
     features: Callable[[], tuple[Feature, ...]]
+    drawn: Callable[[int], dict[str, Any]]
 
     def names(self, number: int) -> dict[str, Any]:
         """Return string and index of an architecture."""

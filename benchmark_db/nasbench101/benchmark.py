@@ -229,6 +229,19 @@ class NasBench101(Benchmark):
             for cell_hash, other in near
         ]
 
+    def drawn(self, arch: Any) -> Item:
+        """Return how a cell is drawn: without what computes nothing.
+
+        Raises:
+            InvalidArchitectureError: It is malformed, outside the space, or a hash without runs.
+        """
+        described = self.describe(arch)
+        if described["arch"] is None:
+            raise InvalidArchitectureError(
+                f"no cell with the hash {described['hash']} is recorded: give the cell itself"
+            )
+        return {"title": described["hash"], "row": {"arch": described["arch"]}}
+
     def features(self) -> tuple[Feature, ...]:
         """Return the operations and edges of its cells."""
         return self._features

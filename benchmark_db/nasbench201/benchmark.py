@@ -102,6 +102,7 @@ class NasBench201(NatsBenchmark):
             neighbors=space.neighbor_indices,
             equals=lambda index: space.isomorphism_classes()[index],
             features=architecture_features,
+            drawn=_drawn,
         )
 
     def config(self, *columns: Any) -> Item:
@@ -142,6 +143,11 @@ class NasBench201(NatsBenchmark):
             InvalidArchitectureError: The spelling is malformed or outside the space.
         """
         return self.architectures(space.neighbor_indices(space.parse(arch)))
+
+
+def _drawn(index: int) -> Item:
+    text = space.arch_str(space.operations_at(index))
+    return {"title": text, "row": {"arch_str": text, "dataset": DATASETS[0]}}
 
 
 def describe_architecture(arch: space.Spelling) -> Item:

@@ -82,6 +82,7 @@ class NatsSss(NatsBenchmark):
             neighbors=space.neighbor_indices,
             equals=lambda index: index,
             features=_features,
+            drawn=_drawn,
         )
 
     def config(self, *columns: Any) -> Item:
@@ -128,6 +129,12 @@ def _features() -> tuple[Feature, ...]:
             product_features(Product(length=space.NUM_LAYERS, choices=tuple(counts))), 1
         )
     )
+
+
+def _drawn(index: int) -> Item:
+    channels = space.channels_at(index)
+    bars = [(f"layer {layer}", width) for layer, width in enumerate(channels, 1)]
+    return {"title": space.arch_str(channels), "bars": bars}
 
 
 def _spellings(index: int) -> Item:

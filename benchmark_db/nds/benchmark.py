@@ -24,6 +24,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.features import Feature
 from benchmark_db.items import Item, Row
+from benchmark_db.nds.drawing import drawing_of
 from benchmark_db.nds.features import network_features
 from benchmark_db.nds.specification import (
     architecture_key,
@@ -263,6 +264,14 @@ class Nds(Benchmark):
                 spec = {name: config[name] for name in ("model_spec", "cell_spec")}
                 found[each] = orjson.dumps(spec).decode()
         return found
+
+    def drawn(self, arch: Any) -> Item:
+        """Return how a network is drawn: its two cells, or the widths of its stages.
+
+        Raises:
+            InvalidArchitectureError: It is malformed, or neither cells nor stages.
+        """
+        return drawing_of(arch)
 
     def features(self) -> tuple[Feature, ...]:
         """Return family, proposer and generator of its networks, their depth and width."""

@@ -25,6 +25,7 @@ __all__ = [
     "parse_architecture",
     "spec_key",
     "spec_reader",
+    "specifications",
     "without_empty_lists",
 ]
 
@@ -138,6 +139,18 @@ def parse_architecture(arch: Any) -> str:
         f'{shown(arch)} is no architecture: give {{"model_spec": {{…}}, "cell_spec": {{…}}}}, the '
         "latter for cell networks"
     )
+
+
+def specifications(arch: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return both specifications of an architecture; without cells the second is empty.
+
+    Raises:
+        InvalidArchitectureError: As for `parse_architecture`.
+    """
+    parse_architecture(arch)
+    members = _mapping("arch", arch)
+    model, cell = (without_empty_lists(_mapping(n, members.get(n) or {})) for n in _MEMBERS)
+    return model, cell
 
 
 def _mapping(field: str, value: Any) -> Mapping[str, Any]:

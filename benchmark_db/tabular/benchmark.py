@@ -101,6 +101,21 @@ class Tabular(Benchmark):
             return product_features(self.arch_space)
         return self.arch_space.features() if isinstance(self.arch_space, NumberedSpace) else ()
 
+    def drawn(self, arch: Any) -> Item:
+        """Return how an architecture is drawn: its choices, or as its benchmark says.
+
+        Raises:
+            InvalidArchitectureError: It is malformed or outside the space.
+            UnsupportedQuestionError: The table lists its architectures.
+        """
+        number = self._read(arch)
+        if isinstance(self.arch_space, Product):
+            names = self.arch_space.names(number)
+            return {"title": names["arch_str"], "choices": names["arch"]}
+        if isinstance(self.arch_space, NumberedSpace):
+            return self.arch_space.drawn(number)
+        return super().drawn(arch)
+
     def joined_metrics(self) -> Mapping[str, Metric]:
         """Return its statistics as metrics of the benchmark whose architectures it measures."""
         return metrics_of_spec(self.spec, joined_to=self.joined_to)

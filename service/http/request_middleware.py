@@ -41,19 +41,22 @@ _NOTHING: Final[_Headers] = (
 )
 _TLS: Final = (b"strict-transport-security", b"max-age=31536000")
 _DATA: Final = "/v1/"
+_PICTURE: Final = re.compile(r"/v1/[a-z0-9-]+/picture")
 
 
 def security_headers(path: str, scheme: str, headers: _Headers) -> _Headers:
     """Return what to add to the headers of an answer.
 
-    A page brings a policy of its own; below `/v1/` there are none.
+    A page brings a policy of its own; below `/v1/` there are none, and pictures alone bring one,
+    for their style.
 
     Args:
         path: What was asked for.
         scheme: How the caller reached the service: `https` where a trusted proxy says so.
         headers: Those that the answer has.
     """
-    brought = not path.startswith(_DATA) and any(name == _POLICY for name, _ in headers)
+    may_bring = not path.startswith(_DATA) or _PICTURE.fullmatch(path) is not None
+    brought = may_bring and any(name == _POLICY for name, _ in headers)
     added = _ALWAYS if brought else _NOTHING
     return (*added, _TLS) if scheme == "https" else added
 

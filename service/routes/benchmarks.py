@@ -38,6 +38,7 @@ from service.routes.parameters import (
     StatsParameters,
     filter_of,
 )
+from service.routes.pictures import PictureRoute
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
@@ -97,6 +98,10 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         question=asked.about,
         neighboring="neighbors" not in spec.not_answered and not listed,
     ).add_to(router)
+    # Of a hash that is not recorded nothing is known; an object or a list can be drawn.
+    whole = (json.dumps(one) for one in spec.space.examples if isinstance(one, list | dict))
+    drawn = next(whole, str(spec.space.examples[0]))
+    PictureRoute(name=name, arch=spec.space.arch, example=drawn, drawable=not listed).add_to(router)
     ExportRoute(name=name, paged=asked.page).add_to(router)
     if kind is None or kind.numbered_space() is not None:
         _add_architecture(router, name, wire.architecture, asked.about)

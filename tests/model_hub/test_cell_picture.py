@@ -15,6 +15,7 @@ import model_hub
 from model_hub.cell_layout import Layout, arranged
 from model_hub.cell_picture import Arrow, CellDiagram, Vertex, cell_svg, diagrams
 from model_hub.cells import CellGenotype
+from model_hub.drawing import Bar, bars_svg, choices_svg
 from model_hub.errors import InvalidArgumentError, InvalidSampleError
 from model_hub.spaces.nasnet import NdsCells
 
@@ -135,3 +136,25 @@ def test_a_space_without_cells_is_refused() -> None:
 def test_a_sample_outside_the_space_is_refused() -> None:
     with pytest.raises(InvalidSampleError, match="cell/0_1: the sample lacks this label"):
         cell_svg(model_hub.space("NasBench201"), {})
+
+
+def test_choices_follow_each_other_and_bars_are_as_high_as_they_are_large() -> None:
+    chain = texts(choices_svg("a|b|a", ["a", "b", "a"]))
+    assert (chain["a"], chain["b"], chain["input"], chain["output"]) == (2, 1, 1, 1)
+    picture = ET.fromstring(bars_svg("8:64", [Bar("layer 1", 8), Bar("layer 2", 64)]))  # noqa: S314
+    _, *bars = picture.iter(f"{SVG}rect")
+    assert [float(bar.attrib["height"]) for bar in bars] == [20.0, 160.0]
+    assert texts(bars_svg("none", [Bar("layer 1", 0)]))["0"] == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_picture_is_styled_by_one_element_alone(theme: Any) -> None:
+    picture = ET.fromstring(cell_svg(ROW, theme=theme))  # noqa: S314 - our own
+    assert len(list(picture.iter(f"{SVG}style"))) == 1
+    assert not [element for element in picture.iter() if "style" in element.attrib]
+
+
+def test_themes_differ_and_others_are_refused() -> None:
+    assert cell_svg(ROW, theme="dark") != cell_svg(ROW) == cell_svg(ROW, theme="light")
+    with pytest.raises(InvalidArgumentError, match="theme"):
+        cell_svg(ROW, theme="sepia")  # type: ignore[arg-type]

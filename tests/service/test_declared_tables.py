@@ -175,7 +175,7 @@ def test_the_document_describes_it(url: str) -> None:
     assert sorted(topics) == [
         *("architecture", "architectures/neighbors", "architectures/random", "column", "columns"),
         *("computed-stats", "computed-stats/query", "correlation", "density", "distribution"),
-        *("export", "pareto", "rank", "spellings", "top"),
+        *("export", "pareto", "picture", "rank", "spellings", "top"),
     ]
     parameters = document["paths"][f"/v1/{NAME}/top"]["get"]["parameters"]
     named = {parameter["name"]: parameter for parameter in parameters}

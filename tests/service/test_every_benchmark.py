@@ -43,9 +43,11 @@ REFUSED: Final[Mapping[str, set[str]]] = {
     # cell (test_nds_api.py), so that one spelling alone is refused.
     "nds": {"query", "many", "rank", "neighbors"},
     # Its architectures are a list.
-    "transnasbench-macro": {"neighbors"},
+    "transnasbench-macro": {"neighbors", "picture"},
 }
 """Which questions have no answer."""
+
+SPECIFICATIONS: Final = ("model_spec", "cell_spec")
 
 Questions = dict[str, Callable[[Any], Any]]
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
@@ -105,6 +107,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
     part, arch = part_of(row, spec), arch_of(row)
     recorded = [stat.name for stat in spec.stats if getattr(row, stat.name, None) is not None]
     x, y = recorded[0], recorded[-1]
+    drawable = json.dumps(dict(zip(SPECIFICATIONS, arch, strict=True))) if name == "nds" else arch
     number = 0 if name == "hw-nas-bench" else local.column(name, "@number", **part).values[0]
     return {
         "info": lambda b: b.benchmark(name),
@@ -123,6 +126,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
         "numbers": lambda b: b.column(name, "@number", **part),
         "spellings": lambda b: b.spellings(name, [number, number], **part),
         "density": lambda b: b.density(name, x=x, y=y, bins=8, **part, **{f"max_{y}": 1e9}),
+        "picture": lambda b: b.picture(name, drawable, theme="dark"),
         "unknown column": lambda b: b.column(name, "@beauty", **part),
         "random": lambda b: b.random(name, n=5, seed=3),
         "neighbors": lambda b: b.neighbors(name, arch),

@@ -1,0 +1,114 @@
+"""The route of pictures of architectures."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from benchmark_db.answers import drawing_answer
+from benchmark_db.benchmark import Benchmark
+from benchmark_db.errors import InvalidArchitectureError
+from service.http.openapi import READ_PROBLEMS
+from service.http.questions import (
+    ResponseCache,
+    cache_headers,
+    described,
+    installed,
+    read_query,
+    scanned,
+)
+
+__all__ = ["PictureRoute"]
+
+_SVG: Final = "image/svg+xml"
+_LONGEST_ARCH: Final = 16_384
+_STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+_POLICY: Final = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'; sandbox"
+
+
+class _PictureQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    theme: Annotated[
+        Literal["light", "dark"], Field(description="Of the colours.", examples=["light"])
+    ] = "light"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRoute:
+    """The route of pictures of a benchmark's architectures.
+
+    Attributes:
+        name: The benchmark.
+        arch: What an architecture looks like in a query string.
+        example: One.
+        drawable: Whether anything is known of architectures but their names.
+    """
+
+    name: str
+    arch: str
+    example: str
+    drawable: bool = True
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the route to the benchmark's router."""
+        name, question_model = self.name, self._question()
+
+        async def picture(request: Request) -> Response:
+            """Return a picture of an architecture: its cells, its choices, or its widths."""
+            question: Any = read_query(request, question_model)
+            benchmark = installed(request, name)
+            headers = cache_headers(request, benchmark.provenance.content_digest)
+            cache: ResponseCache = request.app.state.response_cache
+            content = cache.get(headers["ETag"])
+            if content is None:
+                make = partial(_picture, benchmark, question.arch, question.theme)
+                content = await scanned(request, benchmark, make)
+                cache.keep(headers["ETag"], content)
+            headers["Content-Security-Policy"] = _policy(content)
+            return Response(content, headers=headers, media_type=_SVG)
+
+        router.get(
+            "/picture",
+            operation_id=f"{name.replace('-', '_')}_picture",
+            response_class=Response,
+            responses={
+                200: {"description": "The picture.", "content": {_SVG: {}}},
+                **READ_PROBLEMS,
+            },
+            openapi_extra=described(question_model),
+            # Asked where it has no meaning, it says why, but the document does not offer it.
+            include_in_schema=self.drawable,
+        )(picture)
+
+    def _question(self) -> type[BaseModel]:
+        arch = Field(max_length=_LONGEST_ARCH, description=self.arch, examples=[self.example])
+        title = self.name.title().replace("-", "")
+        fields: dict[str, Any] = {"arch": (Annotated[str, arch], ...)}
+        return create_model(f"{title}PictureQuestion", __base__=_PictureQuestion, **fields)
+
+
+def _picture(benchmark: Benchmark, arch: str, theme: Literal["light", "dark"]) -> bytes:
+    # Loads the hub, half a second of work, for the first picture that is asked for.
+    from bench_client.pictures import svg_of  # noqa: PLC0415
+
+    drawing = drawing_answer(benchmark, arch)
+    try:
+        return svg_of(drawing, theme).encode()
+    except ValueError as error:
+        raise InvalidArchitectureError(str(error)) from error
+
+
+def _policy(picture: bytes) -> str:
+    """Return the policy that lets a picture have its own style, and nothing else."""
+    style = _STYLE.search(picture)
+    digest = hashlib.sha256(b"" if style is None else style[1]).digest()
+    return _POLICY.format(b64encode(digest).decode())

@@ -240,7 +240,10 @@ class NasBench101(Benchmark):
             raise InvalidArchitectureError(
                 f"no cell with the hash {described['hash']} is recorded: give the cell itself"
             )
-        return {"title": described["hash"], "row": {"arch": described["arch"]}}
+        return {
+            "title": described["hash"],
+            "row": {"benchmark": self.spec.name, "arch": described["arch"]},
+        }
 
     def features(self) -> tuple[Feature, ...]:
         """Return the operations and edges of its cells."""

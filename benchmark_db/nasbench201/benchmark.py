@@ -147,7 +147,10 @@ class NasBench201(NatsBenchmark):
 
 def _drawn(index: int) -> Item:
     text = space.arch_str(space.operations_at(index))
-    return {"title": text, "row": {"arch_str": text, "dataset": DATASETS[0]}}
+    return {
+        "title": text,
+        "row": {"benchmark": NASBENCH201.name, "arch_str": text, "dataset": DATASETS[0]},
+    }
 
 
 def describe_architecture(arch: space.Spelling) -> Item:

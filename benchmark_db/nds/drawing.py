@@ -27,8 +27,9 @@ def drawing_of(arch: Any) -> Item:
         if not text.isprintable():
             raise InvalidArchitectureError(f"{shown(text)} is no name that can be written")
     if cells:
-        row = {"model_family": CELL_FAMILY, "dataset": DATASETS[0], "model_spec": model}
-        return {"title": "cells", "row": {**row, "cell_spec": cells}}
+        specs = {"model_spec": model, "cell_spec": cells}
+        row = {"benchmark": "nds", "model_family": CELL_FAMILY, "dataset": DATASETS[0], **specs}
+        return {"title": "cells", "row": row}
     depths, widths = _stages(model, "ds"), _stages(model, "ws")
     if len(depths) != len(widths):
         raise InvalidArchitectureError(f"{len(depths)} depths of {len(widths)} stages")

@@ -119,7 +119,7 @@ import service.app
 assert "model_hub" not in sys.modules, "a server would start slower"
 from bench_client.pictures import svg_of
 for drawing in (
-    {"title": "t", "row": {"arch": {"op1": "conv3x3", "input1": [0], "input2": [1]}}},
+    {"title": "t", "row": {"benchmark": "nasbench101", "arch": {"input1": [0]}}},
     {"title": "t", "choices": ["a", "b"]},
     {"title": "t", "bars": [("a", 1)]},
 ):

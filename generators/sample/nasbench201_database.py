@@ -30,7 +30,6 @@ from generators.sample.landscape import Landscape, landscape
 from generators.sample.nasbench201 import NUM_CELLS, NUM_CHANNELS
 from generators.sample.nats_runs import (
     DATASETS,
-    SYNTHETIC,
     epoch_seconds,
     expected_accuracy,
     loss_at,
@@ -89,7 +88,7 @@ def write_database(out: Path, *, seed: int = 0) -> Provenance:
         build.insert(
             Run, ((None if curve is None else next(numbers), *row) for *row, curve in rows)
         )
-        name = f"all architectures, seed {seed}: {SYNTHETIC}"
+        name = f"all architectures, seed {seed}"
         source = Source(name, 0, hashlib.sha256(name.encode()).hexdigest())
         return build.complete(source, _contents(names, rows), synthetic=True)
 

@@ -30,7 +30,7 @@ function told(info) {
     ["Data sets", info.datasets.join(", ")],
     ["Budgets", info.budgets.length ? `${info.budgets.join(", ")} epochs` : ""],
     ["Figures", info.fields.filter((/** @type {any} */ field) => field.unit).length],
-    ["Source", `${source}, ${bytes(size)}`],
+    ["Source", size ? `${source}, ${bytes(size)}` : source],
     ["Digest", h("code", {}, shortDigest(digest))],
     ["Licence", info.licence],
   ];
@@ -73,7 +73,7 @@ const MORE = h(
   {class: "card quiet", "aria-label": "More benchmarks"},
   h("h2", {}, "More benchmarks"),
   h("p", {}, "Further tables become available once they are installed:"),
-  h("pre", {tabindex: "0"}, "nbs fetch BENCHMARK\nnbs generate BENCHMARK --from ARCHIVE"),
+  h("pre", {tabindex: "0"}, "nbs fetch BENCHMARK\nnbs generate BENCHMARK ARCHIVE"),
   h("p", {}, "`nbs generate --help` lists them; a file can declare any other table."),
 );
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from difflib import get_close_matches
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
 from bench_client.arguments import plain, plain_arch, whole
+from bench_client.errors import InvalidRequestError
 from bench_client.frames import Items
+from bench_client.models.answers import FieldError
 from bench_client.models.oracle import (
     Correlation,
     Distribution,
@@ -21,9 +24,11 @@ from bench_client.models.oracle import (
 from bench_client.operations import Question, Steps, Topic, ask
 from bench_client.pages import item_model
 from bench_client.tables import known_table
-from bench_client.written import written
+from benchmark_spec import BenchmarkSpec
 
 __all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
+
+_BOUNDS: Final = ("min_", "max_")
 
 
 def top(
@@ -58,8 +63,8 @@ def top(
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
     options = {"metric": metric, "n": whole("n", n)}
-    filters = _filters(dataset, num_epochs, more)
     models = yield from known_table(benchmark)
+    filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(Ranked, models.config))
     return (yield from _items("top", answer, benchmark, filters, options))
 
@@ -87,8 +92,8 @@ def pareto(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
     models = yield from known_table(benchmark)
+    filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(TradeOff, models.config))
     return (yield from _items("pareto", answer, benchmark, filters, {"x": x, "y": y}))
 
@@ -118,9 +123,9 @@ def rank(
         UnsupportedQuestionError: The question has no meaning for the benchmark.
         BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
     options = {"arch": plain_arch(arch), "metric": metric}
     models = yield from known_table(benchmark)
+    filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(Standing, models.config))
     items = yield from _items("rank", answer, benchmark, filters, options)
     return items[0] if items else None
@@ -152,10 +157,10 @@ def distribution(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    models = yield from known_table(benchmark)
+    filters = _filters(models.spec, dataset, num_epochs, more)
     options = {"metric": metric, "points": whole("points", points)}
-    by_hand = written(benchmark)
-    answer = (by_hand and by_hand.models.distribution) or Found[Distribution]
+    answer = models.distribution or Found[Distribution]
     return (yield from _items("distribution", answer, benchmark, filters, options))
 
 
@@ -193,7 +198,8 @@ def correlation(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    spec = (yield from known_table(benchmark)).spec
+    filters = _filters(spec, dataset, num_epochs, more, another=True)
     counts = {"top_k": top_k, "resamples": resamples, "resample_seed": resample_seed}
     options = {"x": x, "y": y, **{name: whole(name, value) for name, value in counts.items()}}
     items = yield from _items("correlation", Found[Correlation], benchmark, filters, options)
@@ -263,8 +269,37 @@ def _items(
 
 
 def _filters(
-    dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
+    spec: BenchmarkSpec,
+    dataset: str | None,
+    num_epochs: int | None,
+    more: Mapping[str, Any],
+    *,
+    another: bool = False,
 ) -> dict[str, Any]:
+    """Return filters and bounds by name.
+
+    Which metrics can be bounded is known to whoever answers: joined tables have more.
+
+    Args:
+        spec: The description of the benchmark.
+        dataset: The data set.
+        num_epochs: The training budget.
+        more: All others.
+        another: Whether a second part may be named, `y_` before its axes.
+
+    Raises:
+        InvalidRequestError: A name means nothing; it says which are near.
+    """
+    axes = [axis.name for axis in spec.axes]
+    known = [*axes, *(f"y_{axis}" for axis in axes if another)]
+    for name in more:
+        if name not in known and not name.startswith(_BOUNDS):
+            bounds = (f"{side}{stat.name}" for side in _BOUNDS for stat in spec.stats)
+            near = get_close_matches(name, [*known, *bounds], n=3)
+            told = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
+            message = f"{spec.name} has no filter {name!r:.80}; {told}"
+            errors = [FieldError(loc=[name], msg=message)]
+            raise InvalidRequestError(f"{name}: {message}", errors=errors)
     named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
     return {**named, **{name: plain(value) for name, value in more.items()}}
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from bench_client.arguments import Reduction, plain, plain_arch, whole
-from bench_client.errors import InvalidRequestError
+from bench_client.errors import InvalidRequestError, UnsupportedQuestionError
 from bench_client.frames import Batch, Items
 from bench_client.models.answers import FieldError
 from bench_client.models.benchmarks import BenchmarkInfo
@@ -30,9 +30,15 @@ def known_table(name: str) -> Steps[TableModels]:
 
     Raises:
         BenchmarkNotInstalledError: There is no benchmark of this name.
+        UnsupportedQuestionError: It has no runs.
     """
     by_hand = written(name)
     if by_hand is not None:
+        if by_hand.query_many is None:
+            raise UnsupportedQuestionError(
+                f"{name} has no runs: `query` returns its rows, and its columns are metrics of "
+                "the benchmark whose architectures it is of"
+            )
         return by_hand.models
     models: TableModels = yield KnownTable("benchmark", BenchmarkInfo, name)
     return models

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from benchmark_db.errors import InvalidQuestionError, shown
-from benchmark_db.questions import number
+from benchmark_db.questions import near_and_known, number
 from benchmark_spec import BenchmarkSpec, Like
 from benchmark_spec.declaration import shipped_declarations
 
@@ -153,7 +153,7 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
             f"`nbs generate {table} RAW` (a server notices it within seconds)",
         )
     raise InvalidQuestionError(
-        field, f"unknown metric {shown(name)}; known are {', '.join(metrics)}"
+        field, f"unknown metric {shown(name)}; {near_and_known(name, metrics)}"
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -38,6 +39,7 @@ __all__ = [
     "integer",
     "known_filters",
     "listed",
+    "near_and_known",
     "number",
     "one_of",
 ]
@@ -54,6 +56,8 @@ MAX_CURVES: Final = 2000
 _MAX_INTEGER: Final = 2**63 - 1
 _BEFORE_POSITION: Final = 2
 """Parts of a cursor before its position: whose it is."""
+_LONGEST_NAME: Final = 100
+"""Characters of an unknown name that are compared with those there are."""
 _MOST_LISTED: Final = 20
 """What a message names of all that is known."""
 
@@ -110,7 +114,7 @@ def known_filters(
     for name, value in filters.items():
         if name not in known:
             raise InvalidQuestionError(
-                name, f"unknown filter {shown(name)}; known are {', '.join(known)}"
+                name, f"unknown filter {shown(name)}; {near_and_known(name, known)}"
             )
         if value is not None:
             values[known[name].column] = known[name].read(value)
@@ -145,6 +149,14 @@ def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
         return whole
 
     return read
+
+
+def near_and_known(name: Any, known: Iterable[str]) -> str:
+    """Return what a message tells of names where there is no such: those near it come first."""
+    names = list(known)
+    near = get_close_matches(str(name)[:_LONGEST_NAME], names, n=3)
+    meant = f"is it {', '.join(near)}? " if near else ""
+    return f"{meant}known are {', '.join(names)}"
 
 
 def listed(known: Sequence[object]) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ from bench_client import (
     BenchClient,
     BenchmarkNotInstalledError,
     InvalidArchitectureError,
+    InvalidRequestError,
     UnexpectedAnswerError,
+    UnsupportedQuestionError,
 )
 
 if TYPE_CHECKING:
@@ -182,6 +184,43 @@ def test_the_generic_query_lists_the_benchmarks_it_knows(
         BenchmarkNotInstalledError, match="'nasbench999'; known are nasbench101, nasbench201"
     ):
         asked(server.url, lambda bench: bench.query("nasbench999", 0))
+
+
+WHERE: Mapping[str, Any] = {"dataset": "cifar100", "num_epochs": 200}
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda b: b.top("nasbench201", metric="tst_acc", **WHERE), "'tst_acc'; is it test_acc"),
+        (lambda b: b.top("nasbench201", metric="flops", datset="x"), "did you mean dataset"),
+        (
+            lambda b: b.pareto("nasbench201", x="flops", y="latency", max_flps=1.0, **WHERE),
+            "unknown metric 'flps'; is it flops",
+        ),
+        (
+            lambda b: b.correlation("nasbench201", x="flops", y="latency", y_num_epoch=12, **WHERE),
+            "'y_num_epoch'; did you mean y_num_epochs",
+        ),
+        (
+            lambda b: b.rank("nasbench201", 0, metric="flops", task="x"),
+            "it has num_epochs, dataset",
+        ),
+        (lambda b: b.curves("nasbench201", 0, 13), "unknown num_epochs 13; known are 12, 200"),
+        (lambda b: b.query_many("nasbench201", [0], seed=5), "unknown seed 5; known are 111, 777"),
+    ],
+)
+def test_what_is_misspelt_or_not_there_is_told_with_what_there_is(
+    databases: Path, ask: Callable[[Any], Any], message: str
+) -> None:
+    with BenchClient.local(databases) as local, pytest.raises(InvalidRequestError, match=message):
+        ask(local)
+
+
+def test_a_table_without_runs_says_so(server: BenchmarkServer, asked: Callable[..., Any]) -> None:
+    with pytest.raises(UnsupportedQuestionError, match="hw-nas-bench has no runs"):
+        asked(server.url, lambda bench: bench.query_many("hw-nas-bench", [0]))
+    assert server.received == []
 
 
 def test_benchmarks_are_described_with_origin_and_fields(

@@ -43,7 +43,7 @@ def test_it_holds_every_architecture_and_says_that_it_is_made_up(
 ) -> None:
     about = bench.benchmark("nasbench201")
     assert about.provenance.synthetic
-    assert "made up" in about.provenance.source_name
+    assert about.provenance.source_name == "all architectures, seed 0"
     assert about.provenance.contents["architectures"] == NUM_ARCHITECTURES
     for dataset in ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"):
         for num_epochs in (12, 200):

@@ -116,11 +116,10 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time. Questions come first.
     routers = (
-        *benchmarks.routers(specs),
         *(server_state.router, openapi.router, pages.router, guide.router),
         *(jobs.router, artifacts.router, checkpoints.router, worker.router),
     )
-    return [route for router in routers for route in router.routes]
+    return [*benchmarks.routes(specs), *(route for router in routers for route in router.routes)]
 
 
 def _add_innermost(

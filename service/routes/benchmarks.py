@@ -8,13 +8,15 @@ starts as fast as one without.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, create_model
+from starlette.routing import BaseRoute
 
 from bench_client.models import BatchAnswer, Page
 from bench_client.models.described import TableModels, models_of
@@ -42,7 +44,7 @@ from service.routes.pictures import PictureRoute
 from service.routes.spaces import SpaceRoutes
 from service.routes.stats import StatsRoutes
 
-__all__ = ["routers"]
+__all__ = ["routes"]
 
 _MOST: Final = 2**63 - 1
 
@@ -51,16 +53,18 @@ _OWN: Final[Mapping[str, OwnQuestions]] = MappingProxyType(
 )
 
 
-def routers(declared: Iterable[BenchmarkSpec]) -> Iterator[APIRouter]:
-    """Yield the routers of the benchmarks that the program knows and of declared tables.
+def routes(declared: Iterable[BenchmarkSpec]) -> list[BaseRoute]:
+    """Return the routes of the benchmarks that the program knows and of declared tables.
 
     Args:
         declared: The descriptions of the declared tables that are installed.
     """
     declared = list(declared)
-    for spec in (*(kind.spec for kind in BENCHMARKS.values()), *declared):
-        yield _router(spec, declared)
-    yield hw_nas_bench.router
+    specs = (*(kind.spec for kind in BENCHMARKS.values()), *declared)
+    found = [route for spec in specs for route in _router(spec, declared).routes]
+    found += hw_nas_bench.router.routes
+    # Routes are searched in order, but the fast path answers GET before that.
+    return sorted(found, key=lambda route: isinstance(route, APIRoute) and route.methods == {"GET"})
 
 
 def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter:

@@ -36,7 +36,7 @@ def build(row: object, arch: object = None, *, dataset: str | None = None) -> nn
     parameters as are recorded, so they need the row and not its config alone.
 
         model_hub.build(bench.query_nb201(0, 200, "cifar100")[0])
-        model_hub.build("natssss", "8:8:8:16:32", dataset="cifar100")
+        model_hub.build("nasbench101", {"op1": "conv3x3", "input1": [0], "input2": [1]})
         model_hub.build("nasbench201", row.model_dump())
         model_hub.build(api.get_net_config(0, "cifar100"))
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
@@ -33,6 +34,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.installed_dataset import InstalledDataset
 
 __all__ = [
+    "LateModel",
     "PackedCache",
     "QueryParameters",
     "ResponseCache",
@@ -128,7 +130,27 @@ def _unquoted(text: str) -> str:
     return unquote_plus(text) if "%" in text or "+" in text else text
 
 
-def described(model: type[BaseModel], *, required: Iterable[str] = ()) -> dict[str, Any]:
+class LateModel:
+    """The model of a question, made when it is first asked or described.
+
+    A server has several for each benchmark, each takes milliseconds, and most are never asked.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], type[BaseModel]]) -> None:
+        self._make = make
+
+    @cached_property
+    def model(self) -> type[BaseModel]:
+        """The model."""
+        return self._make()
+
+
+def described(
+    model: type[BaseModel] | LateModel, *, required: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return what a route says of a question in the query string, as its `openapi_extra`.
 
     Args:
@@ -147,12 +169,13 @@ class QueryParameters:
         required: Parameters that it is refused without, whatever the model says.
     """
 
-    model: type[BaseModel]
+    model: type[BaseModel] | LateModel
     required: frozenset[str]
 
     def described(self) -> list[dict[str, Any]]:
         """Return the parameters."""
-        schema = self.model.model_json_schema()
+        model = self.model.model if isinstance(self.model, LateModel) else self.model
+        schema = model.model_json_schema()
         needed = {*schema.get("required", []), *self.required}
         return [
             {

@@ -37,6 +37,7 @@ from benchmark_db.metrics import BOUND_SIDES, Metric
 from benchmark_db.questions import MAX_LIMIT
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import (
+    LateModel,
     answer_scan,
     cache_headers,
     described,
@@ -87,15 +88,15 @@ class OracleRoutes:
         ColumnRoutes(
             name=self.name, filters=self.filters, required=self._required(), metric=self._column()
         ).add_to(router)
-        self._add(router, "top", self._top(), Found[Ranked[config]], top_answer)
-        self._add(router, "pareto", self._pareto(), Found[TradeOff[config]], pareto_answer)
-        self._add(router, "rank", self._rank(), Found[Standing[config]], rank_answer)
+        self._add(router, "top", self._top, Found[Ranked[config]], top_answer)
+        self._add(router, "pareto", self._pareto, Found[TradeOff[config]], pareto_answer)
+        self._add(router, "rank", self._rank, Found[Standing[config]], rank_answer)
         agreement = Found[Correlation]
-        self._add(router, "correlation", self._correlation(), agreement, correlation_answer)
+        self._add(router, "correlation", self._correlation, agreement, correlation_answer)
         self._add_density(router)
         if self.distributions:
             answer = Found[Distribution]
-            self._add(router, "distribution", self._distribution(), answer, distribution_answer)
+            self._add(router, "distribution", self._distribution, answer, distribution_answer)
 
     def _top(self) -> type[BaseModel]:
         """Ask for the best architectures by a metric within bounds, the best first."""
@@ -189,10 +190,10 @@ class OracleRoutes:
         return tuple(name for name in self.parts_by if name in self.filters.model_fields)
 
     def _add_density(self, router: APIRouter) -> None:
-        question_model, name = self._density(), self.name
+        asked, name = LateModel(self._density), self.name
 
         async def density(request: Request) -> Response:
-            given = read_query(request, question_model).model_dump(exclude_none=True)
+            given = read_query(request, asked.model).model_dump(exclude_none=True)
             options = {key: given.pop(key) for key in _OPTIONS & given.keys()}
             catalog = request.app.state.catalog
             compute = partial(density_answer, catalog, name, given, **options)
@@ -204,25 +205,25 @@ class OracleRoutes:
             description=_DESCRIPTIONS["density"],
             response_class=Response,
             responses=bytes_response(DENSITY_HEADER, _SAID_OF_DENSITY),
-            openapi_extra=described(question_model, required=self._required()),
+            openapi_extra=described(asked, required=self._required()),
         )(density)
 
     def _add(
         self,
         router: APIRouter,
         topic: str,
-        question_model: type[BaseModel],
+        make_question: Callable[[], type[BaseModel]],
         answer_model: Any,
         answer: Callable[..., Answer],
     ) -> None:
-        options = tuple(question_model.model_fields.keys() & _OPTIONS)
+        asked = LateModel(make_question)
         ranked = topic != "rank" or self.arch is not None
 
         async def ask(request: Request) -> Response:
             benchmark = installed(request, self.name)
-            question = read_query(request, question_model)
-            given = {name: getattr(question, name) for name in options}
-            filters = question.model_dump(exclude=set(options), exclude_none=True)
+            question = read_query(request, asked.model)
+            filters = question.model_dump(exclude_none=True)
+            given = {name: filters.pop(name) for name in _OPTIONS & filters.keys()}
             catalog = request.app.state.catalog
             compute = partial(answer, catalog, self.name, filters, **given)
             headers = cache_headers(request, *source_digests(request, self.name))
@@ -234,7 +235,7 @@ class OracleRoutes:
             description=_DESCRIPTIONS[topic],
             response_model=answer_model,
             responses=READ_PROBLEMS,
-            openapi_extra=described(question_model, required=self._required()),
+            openapi_extra=described(asked, required=self._required()),
             # Asked where it has no meaning, it says why, but the document does not offer it.
             include_in_schema=ranked,
         )(ask)

@@ -16,6 +16,10 @@ for:
 | `plot.js` | the one module that knows uPlot |
 | `table.js` | tables of any length |
 | `exports.js` | what is taken away: files, pictures, snippets |
+| `parts.js` | what a benchmark has, and which part of it is shown |
+| `architecture.js` | what is asked about one architecture |
+| `cells.js` | small pictures of cells, with edges marked |
+| `curves.js` | learning curves of one or several architectures |
 
 A page is a shell without data: everything shown is asked below `/v1/`, so that nothing about access
 is decided here. `service.routes.pages` sends them.
@@ -64,6 +68,11 @@ PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
     Page(name="key", path="/explore/key", title="Access key"),
     Page(name="benchmark", path="/explore/{benchmark}", title="Plot and table", plots=True),
+    Page(name="arch", path="/explore/{benchmark}/arch", title="One architecture", plots=True),
+    Page(name="compare", path="/explore/{benchmark}/compare", title="Compare", plots=True),
+    Page(
+        name="correlation", path="/explore/{benchmark}/correlation", title="Correlation", plots=True
+    ),
 )
 """All pages, in the order of the navigation."""
 

@@ -7,7 +7,7 @@
  * An attribute that is `false`, `null` or `undefined` is left out, `true` is an empty one.
  */
 
-/** @typedef {Node | string | number | null | undefined | false} Child */
+/** @typedef {Node | string | number | null | undefined | false} Child Lists of them may nest. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -33,7 +33,7 @@ function filled(element, attributes, children) {
 
 /** @param {Element} element @param {Array<Child | Child[]>} children */
 function append(element, children) {
-  for (const child of children.flat()) {
+  for (const child of /** @type {Child[]} */ (children.flat(Infinity))) {
     if (child === null || child === undefined || child === false) continue;
     element.append(child instanceof Node ? child : String(child));
   }

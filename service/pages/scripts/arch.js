@@ -1,0 +1,314 @@
+/**
+ * One architecture: cell, spellings, runs, learning curves, ranks, equals, neighbors, costs.
+ *
+ * The address: `arch` in any spelling, the axes of the part, `metric` that ranks and neighbors are
+ * about, `curve` that is drawn, `runs=1` for one line a run, `ys=log` or `ys=linear`.
+ */
+
+import {AddressState} from "./address.js";
+import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
+import {ask} from "./api.js";
+import {cellPicture, letters, operationsOf} from "./cells.js";
+import {curveSection} from "./curves.js";
+import {h, replace} from "./dom.js";
+import {copyButton, csv, curl, originOf, python, save, saveSvg} from "./exports.js";
+import {NONE, figure} from "./format.js";
+import {run, startPage} from "./page.js";
+import {choice, chooseMetric, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
+import {color} from "./plot.js";
+import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
+import {ROOT} from "./api.js";
+
+const state = new AddressState(["arch", "metric", "curve", "runs", "ys", "d"]);
+const page = startPage();
+/** What the present picture was made for; curves alone are drawn anew while it is the same. */
+let drawn = "";
+/** @type {(() => void) | null} */
+let redrawCurves = null;
+
+/** @typedef {import("./parts.js").Benchmark} Benchmark */
+/** @typedef {import("./architecture.js").Found} Found */
+
+/**
+ * Return a section that fills itself.
+ * @param {string} id
+ * @param {string} title
+ * @param {(body: any) => Promise<any>} fill Its result is shown; what it throws is told.
+ * @param {string} [size] "wide" for all of the width.
+ */
+function section(id, title, fill, size = "") {
+  const body = h("div", {class: "section-body"}, h("p", {class: "quiet"}, "Loading …"));
+  const element = h(
+    "section",
+    {class: `card ${size}`, id, "aria-labelledby": `${id}-title`},
+    h("h2", {id: `${id}-title`}, title),
+    body,
+  );
+  const work = fill(body).then(
+    (children) => children && replace(body, children),
+    (error) => replace(body, h("p", {class: "bad"}, `This did not work: ${error.message}`)),
+  );
+  return {element, work};
+}
+
+/** @param {Benchmark} bench @param {string} arch The form that opens an architecture. */
+function opener(bench, arch) {
+  const input = h("input", {id: "arch", name: "arch", value: arch, autocomplete: "off", spellcheck: "false"});
+  const random = async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const {items} = await ask(`${bench.path}/architectures/random`, {query: {n: 1, seed}});
+    state.set({arch: spelling(items[0])});
+  };
+  return h(
+    "form",
+    {
+      class: "bar",
+      role: "search",
+      on: {
+        submit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          if (input.value.trim()) state.set({arch: input.value.trim()});
+        },
+      },
+    },
+    h("label", {class: "choice wide"}, h("span", {}, "Architecture, in any spelling"), input),
+    h("button", {}, "Open"),
+    h("button", {type: "button", on: {click: () => run(page, random)}}, "Any"),
+  );
+}
+
+/** @param {Benchmark} bench @param {Found} found */
+function nameSection(bench, found) {
+  const picture = cellPicture(found.names.arch);
+  const origin = originOf(bench.info);
+  const savePicture = () => {
+    const parts = [.../** @type {any} */ (picture).cloneNode(true).childNodes];
+    for (const part of parts) plainly(part);
+    const colors = {text: color("--text"), back: color("--back"), mark: color("--mark")};
+    const title = shownName(found.names);
+    saveSvg("cell.svg", {width: 300, height: 150, parts, title, origin, colors});
+  };
+  const rows = Object.entries(found.names).filter(([name]) => name !== "isomorphic_indices");
+  return [
+    picture,
+    picture && legend(found.names.arch),
+    h(
+      "dl",
+      {class: "facts spellings"},
+      rows.map(([name, value]) => {
+        const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+        return h(
+          "div",
+          {},
+          h("dt", {}, name),
+          h("dd", {}, h("code", {}, text), " ", copyButton(`Copy ${name}`, () => text, page)),
+        );
+      }),
+    ),
+    picture && h("button", {type: "button", on: {click: savePicture}}, "Cell as SVG"),
+  ];
+}
+
+/** @param {any} arch Return what the letters stand for. */
+function legend(arch) {
+  const items = operationsOf(arch).map((op) => h("li", {}, h("b", {}, letters(op)), ` ${op}`));
+  return items.length ? h("ul", {class: "legend"}, items) : null;
+}
+
+/** @param {any} element Give it the colours of the page as attributes: a file has no styles. */
+function plainly(element) {
+  if (!(element instanceof Element)) return;
+  const tag = element.tagName;
+  const inNode = element.closest(".node");
+  if (tag === "path") {
+    element.setAttribute("fill", "none");
+    element.setAttribute("stroke", color("--line"));
+    element.setAttribute("stroke-width", "2");
+  } else if (tag === "rect" || tag === "circle") {
+    element.setAttribute("fill", inNode ? color("--text") : color("--back"));
+    element.setAttribute("stroke", color("--line"));
+  } else if (tag === "text") {
+    element.setAttribute("text-anchor", "middle");
+    element.setAttribute("font-size", "14");
+    element.setAttribute("fill", inNode ? color("--back") : color("--text"));
+  }
+  for (const child of element.children) plainly(child);
+}
+
+/** @param {Benchmark} bench @param {Found} found */
+function runSection(bench, found) {
+  const {runs, mean, spread} = figures(found, bench.part);
+  if (!runs.length) return h("p", {}, `Nothing is recorded for ${partText(bench.part) || "it"}.`);
+  const label = ["seed", "repeat", "run"].find((name) => name in runs[0]) ?? "";
+  const own = bench.metrics.filter(({source, name}) => source === bench.name && name in runs[0]);
+  const heads = runs.map((item, place) => `${label || "run"} ${item[label] ?? place}`);
+  const rows = own.map(({name}) => ({
+    name,
+    values: [mean?.[name] ?? null, runs.length > 1 ? (spread?.[name] ?? null) : null, ...runs.map((item) => item[name])],
+  }));
+  const columns = ["mean", "spread (std)", ...heads];
+  const table = () =>
+    save(
+      "runs.csv",
+      csv(
+        [
+          {name: "metric", values: rows.map(({name}) => metricLabel(bench, name))},
+          ...columns.map((name, place) => ({name, values: rows.map(({values}) => values[place])})),
+        ],
+        originOf(bench.info),
+        {question: `${shownName(found.names)} ${partText(bench.part)}`},
+      ),
+      "text/csv;charset=utf-8",
+    );
+  return [
+    h(
+      "div",
+      {class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs, as a table"},
+      h(
+        "table",
+        {id: "runs-table"},
+        h("thead", {}, h("tr", {}, ["figure", ...columns].map((text) => h("th", {scope: "col"}, text)))),
+        h(
+          "tbody",
+          {},
+          rows.map(({name, values}) =>
+            h(
+              "tr",
+              {"data-metric": name},
+              h("th", {scope: "row", title: bench.byName.get(name)?.description}, metricLabel(bench, name)),
+              values.map((value) =>
+                h("td", {class: "number", "data-value": value ?? ""}, figure(value, null, 5)),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+    h("button", {type: "button", on: {click: table}}, "Runs as CSV"),
+  ];
+}
+
+/** @param {Benchmark} bench @param {Found} found @param {string} arch */
+function takeAway(bench, found, arch) {
+  const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
+  const start = `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
+  const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelledForPython(found, arch);
+  const lines = `${start}runs = bench.query(${python(bench.name)}, ${asked}${where})\n`;
+  const build = `import model_hub\n${start}(row,) = bench.query(${python(bench.name)}, ${asked}${where}, reduction="mean")\nnetwork = model_hub.build(row)\n`;
+  const figured = figures(found, bench.part).runs.length > 0;
+  return [
+    h(
+      "p",
+      {class: "bar"},
+      copyButton("Copy link", () => location.href, page),
+      copyButton("Copy as Python", () => lines, page),
+      copyButton("Copy as curl", () => curl(`${bench.path}/computed-stats`, {arch, ...bench.part}), page),
+      h("a", {href: link("compare", bench, {arch})}, "Compare with others"),
+    ),
+    bench.has("build") && figured
+      ? h(
+          "details",
+          {},
+          h("summary", {}, "Build it as a PyTorch network"),
+          h("pre", {tabindex: "0", id: "build"}, build),
+          copyButton("Copy the lines that build it", () => build, page),
+        )
+      : null,
+  ];
+}
+
+/** @param {Found} found @param {string} arch */
+function spelledForPython(found, arch) {
+  return arch.startsWith("{") ? arch.replaceAll(/\btrue\b/g, "True").replaceAll(/\bfalse\b/g, "False").replaceAll(/\bnull\b/g, "None") : python(arch);
+}
+
+/** Restore the focus that new elements have taken away. @param {Element | null} before */
+function refocus(before) {
+  const name = before?.getAttribute("name");
+  if (name) page.content.querySelector(`[name="${CSS.escape(name)}"]`)?.focus();
+}
+
+async function draw() {
+  const bench = await openBenchmark(page, state);
+  const arch = state.get("arch") ?? "";
+  const metric = chooseMetric(bench.metrics.filter(({source}) => source === bench.name), state.get("metric"));
+  const signature = JSON.stringify([arch, bench.part, metric, bench.info.provenance.content_digest]);
+  if (signature === drawn && redrawCurves) {
+    redrawCurves();
+    page.ready();
+    return;
+  }
+  drawn = "";
+  redrawCurves = null;
+  const before = document.activeElement;
+  const form = opener(bench, arch);
+  replace(page.content, form);
+  page.title(arch ? `${bench.info.title}: one architecture` : `${bench.info.title}: open an architecture`);
+  if (!arch) {
+    page.say("Type an architecture in any spelling, or open any.");
+    page.ready();
+    return;
+  }
+  const found = await lookUp(bench, arch);
+  const short = Object.keys(found.names).length ? spelling(found.names) : arch;
+  const mean = figures(found, bench.part).mean;
+  const recorded = found.runs.length > 0;
+  const controls = h(
+    "form",
+    {class: "bar", "aria-label": "What is shown", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}},
+    partChoices(bench, state),
+    choice(state, "metric", "metric", bench.metrics.filter(({source}) => source === bench.name).map(({name}) => name), metric),
+  );
+  const shown = {bench, found, arch: short, metric, state, page};
+  const sections = [
+    section("cell", "Names", async () => nameSection(bench, found)),
+    section("runs", `Runs: ${partText(bench.part) || "all"}`, async () => runSection(bench, found)),
+    ...(recorded && bench.has("curves")
+      ? [
+          section("curves", "Learning curves", async (body) => {
+            const items = await curvesOf(bench, short, bench.part);
+            redrawCurves = () => curveSection(body, {...shown, items});
+            redrawCurves();
+            return null;
+          }),
+        ]
+      : []),
+    ...(recorded && bench.has("rank") ? [section("ranks", `Ranks by ${metric}`, () => rankSection(shown))] : []),
+    ...(bench.has("neighbors") ? [section("neighbors", "Neighbors: one edit away", () => neighborSection(shown), "wide")] : []),
+    ...(found.names.isomorphic_indices ? [section("equals", "Equals", () => equalSection(shown))] : []),
+    ...(recorded && bench.has("rank") ? [section("costs", "Costs", () => costSection(shown))] : []),
+    ...(recorded && bench.has("rank") && bench.metrics.some(({source}) => source !== bench.name)
+      ? [section("proxies", "Proxies and other tables", () => proxySection(shown))]
+      : []),
+  ];
+  replace(
+    page.content,
+    form,
+    h("p", {class: "arch-name"}, h("code", {}, shownName(found.names) || arch)),
+    takeAway(bench, found, short),
+    controls,
+    h("div", {class: "sections"}, sections.map(({element}) => element)),
+  );
+  refocus(before);
+  const unit = bench.byName.get(metric)?.unit;
+  const runs = figures(found, bench.part).runs.length;
+  page.say(
+    recorded
+      ? `${metric} is ${mean ? figure(mean[metric], unit) : NONE} for ${partText(bench.part) || "it"}, over ${runs === 1 ? "1 run" : `${runs} runs`}.`
+      : "This architecture is not recorded in the table. Its neighbors may be.",
+  );
+  await Promise.all(sections.map(({work}) => work));
+  drawn = signature;
+  page.ready();
+}
+
+/** The last question, so that an earlier one that comes late does not draw over it. */
+let turn = Promise.resolve();
+
+function show() {
+  page.busy();
+  turn = turn.then(() => run(page, draw));
+}
+
+state.onChange(show);
+show();

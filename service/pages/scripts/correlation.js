@@ -1,0 +1,283 @@
+/**
+ * How two metrics agree: Kendall, Spearman, Pearson, the overlap of the best, and the scatter.
+ *
+ * The address: `x` and `y` (metrics), the axes of the part of x, `y_AXIS` for those of y where they
+ * differ, `top_k`, `resamples` (bootstrap intervals), `xs` and `ys` (`log`), `min_*` and `max_*`.
+ */
+
+import {AddressState} from "./address.js";
+import {ROOT, ask, askColumn} from "./api.js";
+import {h, replace} from "./dom.js";
+import {copyButton, curl, originOf, python, savePng} from "./exports.js";
+import {NONE, count, figure} from "./format.js";
+import {run, startPage} from "./page.js";
+import {choice, chooseMetric, choosePart, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
+import {color, frame} from "./plot.js";
+
+const RESAMPLES = 200;
+const TOP = 100;
+const state = new AddressState(["x", "y", "top_k", "resamples", "xs", "ys", "d"], ["min_", "max_"]);
+const page = startPage();
+/** @type {{destroy: () => void} | null} */
+let plot = null;
+
+/** @typedef {import("./parts.js").Benchmark} Benchmark */
+/** @typedef {import("./parts.js").Part} Part */
+
+/** @param {string} name @param {number} least Return a whole number of the address, or null. */
+function whole(name, least) {
+  const given = state.get(name);
+  return given !== null && /^\d{1,6}$/.test(given) && Number(given) >= least ? Number(given) : null;
+}
+
+/** @param {Part} part @param {Part} other Return the parameters of another part for y. */
+function yAxes(part, other) {
+  return Object.fromEntries(
+    Object.entries(other).filter(([name, value]) => part[name] !== value).map(([name, value]) => [`y_${name}`, value]),
+  );
+}
+
+/** @param {any} response What `askColumn` returns. @returns {ArrayLike<number>} */
+function valuesIn(response) {
+  return response.said ? response.values : response;
+}
+
+/**
+ * Return the pairs of both metrics that are recorded.
+ * @param {Benchmark} bench
+ * @param {string} x
+ * @param {string} y
+ * @param {Part} other The part of y.
+ */
+async function pairs(bench, x, y, other) {
+  const column = async (/** @type {string} */ metric, /** @type {Part} */ part, /** @type {any} */ dtype) =>
+    valuesIn(await askColumn(`${bench.path}/column`, {query: {metric, ...part}, dtype}));
+  const same = samePart(bench.part, other);
+  const [xs, ys, left, right] = await Promise.all([
+    column(x, bench.part, "float32"),
+    column(y, other, "float32"),
+    same ? null : column("@number", bench.part, "int32"),
+    same ? null : column("@number", other, "int32"),
+  ]);
+  const found = {x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([])};
+  const add = (/** @type {number} */ first, /** @type {number} */ second) => {
+    if (Number.isNaN(first) || Number.isNaN(second)) return;
+    found.x.push(first);
+    found.y.push(second);
+  };
+  if (!left || !right) {
+    for (let row = 0; row < xs.length; row += 1) add(xs[row], ys[row]);
+    return found;
+  }
+  // Both ascend by number: walk them together.
+  for (let row = 0, place = 0; row < left.length && place < right.length; ) {
+    if (left[row] === right[place]) add(xs[row++], ys[place++]);
+    else if (left[row] < right[place]) row += 1;
+    else place += 1;
+  }
+  return found;
+}
+
+/** @param {number[]} values @param {boolean} log @returns {[number, number]} */
+function range(values, log) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (log && value <= 0) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return log ? [1, 10] : [0, 1];
+  if (log) return [low / 1.1, high * 1.1];
+  const room = (high - low) * 0.04 || Math.abs(high) * 0.04 || 1;
+  return [low - room, high + room];
+}
+
+/**
+ * Draw counts per pixel, darker where there are more.
+ * @param {CanvasRenderingContext2D} context
+ * @param {import("./plot.js").Box} box
+ * @param {import("./plot.js").Frame} at
+ * @param {{x: number[], y: number[]}} points
+ */
+function drawCounts(context, box, at, points) {
+  const size = Math.max(2, Math.round(devicePixelRatio * (points.x.length > 50_000 ? 1 : 2)));
+  const [wide, high] = [Math.ceil(box.width / size) + 1, Math.ceil(box.height / size) + 1];
+  const counts = new Uint32Array(wide * high);
+  let most = 1;
+  for (let place = 0; place < points.x.length; place += 1) {
+    const column = Math.floor((at.pixel(points.x[place], "x") - box.left) / size);
+    const row = Math.floor((at.pixel(points.y[place], "y") - box.top) / size);
+    if (!(column >= 0 && column < wide && row >= 0 && row < high)) continue;
+    const cell = row * wide + column;
+    counts[cell] += 1;
+    if (counts[cell] > most) most = counts[cell];
+  }
+  context.save();
+  context.fillStyle = color("--kept");
+  const scale = Math.log1p(most);
+  for (let cell = 0; cell < counts.length; cell += 1) {
+    if (!counts[cell]) continue;
+    context.globalAlpha = 0.45 + (0.55 * Math.log1p(counts[cell])) / scale;
+    context.fillRect(box.left + (cell % wide) * size, box.top + Math.floor(cell / wide) * size, size, size);
+  }
+  context.restore();
+}
+
+/** @param {any} item @param {string} name @param {string} label @param {string} meaning */
+function row(item, name, label, meaning) {
+  const interval = item.intervals?.[name];
+  return h(
+    "tr",
+    {"data-figure": name, "data-value": item[name] ?? ""},
+    h("th", {scope: "row", title: meaning}, label),
+    h("td", {class: "number"}, figure(item[name], null, 4)),
+    h("td", {class: "number"}, interval ? `${figure(interval[0], null, 3)} to ${figure(interval[1], null, 3)}` : NONE),
+  );
+}
+
+/** @param {any} item The answer as a table. */
+function results(item) {
+  return h(
+    "div",
+    {class: "scroll", tabindex: "0", role: "region", "aria-label": "Correlation"},
+    h(
+      "table",
+      {id: "correlation"},
+      h("thead", {}, h("tr", {}, ["", "value", "95 % interval"].map((text) => (text ? h("th", {scope: "col"}, text) : h("td", {}))))),
+      h(
+        "tbody",
+        {},
+        row(item, "kendall", "Kendall's tau-b", "Of all pairs, how many more agree in order than disagree."),
+        row(item, "spearman", "Spearman's rho", "The correlation of the ranks."),
+        row(item, "pearson", "Pearson's r", "How well a line fits."),
+        row(item, "top_k_overlap", `overlap of the best ${count(item.top_k)}`, "Share of the best by x that are among the best by y."),
+        h("tr", {"data-figure": "n", "data-value": item.n}, h("th", {scope: "row"}, "architectures"), h("td", {class: "number"}, count(item.n)), h("td", {})),
+      ),
+    ),
+  );
+}
+
+/** @param {Benchmark} bench @param {Record<string, any>} query */
+function pythonLines(bench, query) {
+  const given = Object.entries(query)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `, ${name}=${python(/^-?[\d.]+(e-?\d+)?$/i.test(String(value)) ? Number(value) : value)}`);
+  return (
+    `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n` +
+    `found = bench.correlation(${python(bench.name)}${given.join("")})\n`
+  );
+}
+
+async function draw() {
+  const bench = await openBenchmark(page, state);
+  page.title(`${bench.info.title}: correlation`);
+  const there = bench.metrics.filter(({missing}) => missing === null || missing < bench.rows);
+  const metrics = there.length ? there : bench.metrics;
+  const x = chooseMetric(metrics, state.get("x"), "smaller");
+  const y = chooseMetric(metrics, state.get("y"));
+  const asked = Object.fromEntries(bench.axes.map(({name}) => [name, state.get(`y_${name}`) ?? String(bench.part[name] ?? "")]));
+  const other = choosePart(bench.parts, bench.axes, asked);
+  const bounds = Object.fromEntries([...state.family("min_"), ...state.family("max_")]);
+  const topK = whole("top_k", 1) ?? TOP;
+  const resamples = whole("resamples", 1);
+  const query = {x, y, ...bench.part, ...yAxes(bench.part, other), ...bounds, top_k: topK, resamples};
+  const log = {x: state.get("xs") === "log", y: state.get("ys") === "log"};
+  const [answer, points] = await Promise.all([
+    ask(`${bench.path}/correlation`, {query}),
+    pairs(bench, x, y, other),
+  ]);
+  const [item] = answer.items;
+  const before = document.activeElement?.getAttribute("name");
+  const labels = {
+    x: `${metricLabel(bench, x)}${samePart(bench.part, other) ? "" : ` · ${partText(bench.part)}`}`,
+    y: `${metricLabel(bench, y)}${samePart(bench.part, other) ? "" : ` · ${partText(other)}`}`,
+  };
+  const box = h("div", {class: "plot", id: "scatter", role: "img", "aria-label": `${labels.y} against ${labels.x}, ${count(points.x.length)} architectures`});
+  const names = metrics.map(({name}) => name);
+  const check = (/** @type {"xs" | "ys"} */ name, /** @type {string} */ text, /** @type {boolean} */ on) => {
+    const input = h("input", {type: "checkbox", name, checked: on, on: {change: () => state.set({[name]: input.checked ? "log" : null})}});
+    return h("label", {class: "check"}, input, text);
+  };
+  const swap = () => {
+    const swapped = Object.fromEntries(
+      bench.axes.flatMap(({name}) => [[name, other[name] ?? null], [`y_${name}`, bench.part[name] ?? null]]),
+    );
+    state.set({x: y, y: x, ...swapped, xs: state.get("ys"), ys: state.get("xs")});
+  };
+  const top = h("input", {name: "top_k", type: "number", min: "1", max: "100000", value: topK, on: {change: () => top.value && state.set({top_k: top.value})}});
+  const png = () =>
+    savePng(`${x}-${y}.png`, {
+      width: shown.plot.width,
+      height: shown.plot.height,
+      scale: 2,
+      draw: (context) => context.drawImage(shown.plot.ctx.canvas, 0, 0, shown.plot.width, shown.plot.height),
+      title: `${labels.y} against ${labels.x}`,
+      origin: originOf(bench.info),
+      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
+    }).catch((error) => page.fail(error));
+  plot?.destroy();
+  replace(
+    page.content,
+    h(
+      "form",
+      {class: "bar", "aria-label": "What is correlated", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}},
+      h("fieldset", {}, h("legend", {}, "x"), choice(state, "x", "metric", names, x), partChoices(bench, state), check("xs", "logarithmic", log.x)),
+      h("fieldset", {}, h("legend", {}, "y"), choice(state, "y", "metric", names, y), partChoices(bench, state, other, "y_"), check("ys", "logarithmic", log.y)),
+      h("label", {class: "choice"}, h("span", {}, "how many best"), top),
+      h("button", {type: "button", on: {click: swap}}, "Swap x and y"),
+    ),
+    h(
+      "div",
+      {class: "split"},
+      box,
+      h(
+        "div",
+        {},
+        item ? results(item) : h("p", {}, "Nothing is recorded of both."),
+        h(
+          "p",
+          {class: "bar"},
+          resamples
+            ? h("button", {type: "button", on: {click: () => state.set({resamples: null})}}, "Without intervals")
+            : h("button", {type: "button", on: {click: () => state.set({resamples: RESAMPLES})}}, `Intervals from ${RESAMPLES} resamples`),
+          copyButton("Copy link", () => location.href, page),
+          copyButton("Copy as Python", () => pythonLines(bench, query), page),
+          copyButton("Copy as curl", () => curl(`${bench.path}/correlation`, query), page),
+          h("button", {type: "button", on: {click: png}}, "PNG"),
+        ),
+        Object.keys(bounds).length
+          ? h("p", {class: "quiet"}, `The figures are of architectures within ${Object.entries(bounds).map(([name, value]) => `${name}=${value}`).join(", ")}; the plot shows all.`)
+          : null,
+      ),
+    ),
+  );
+  const [x0, x1] = range(points.x, log.x);
+  const [y0, y1] = range(points.y, log.y);
+  const shown = frame(box, {
+    x: {label: labels.x, log: log.x},
+    y: {label: labels.y, log: log.y},
+    view: {x0, x1, y0, y1},
+    height: () => Math.min(480, Math.max(260, Math.round(innerHeight * 0.55))),
+    draw: (context, area, at) => drawCounts(context, area, at, points),
+  });
+  plot = shown;
+  if (before) page.content.querySelector(`[name="${CSS.escape(before)}"]`)?.focus();
+  page.say(
+    item
+      ? `Of ${count(item.n)} architectures: Kendall ${figure(item.kendall, null, 3)}, Spearman ${figure(item.spearman, null, 3)}; ` +
+          `${figure(100 * item.top_k_overlap, null, 3)} % of the best ${count(item.top_k)} are the same. ${count(points.x.length)} points drawn.`
+      : "Nothing is recorded of both.",
+  );
+  page.ready();
+}
+
+/** The last question, so that an earlier one that comes late does not draw over it. */
+let turn = Promise.resolve();
+
+function show() {
+  page.busy();
+  turn = turn.then(() => run(page, draw));
+}
+
+state.onChange(show);
+show();

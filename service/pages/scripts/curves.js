@@ -1,0 +1,151 @@
+/**
+ * The learning curves of one or several architectures: mean line, band from the smallest to the
+ * largest run, one line a run on demand, and the same as a table.
+ */
+
+import {band} from "./architecture.js";
+import {h, replace} from "./dom.js";
+import {originOf, savePng} from "./exports.js";
+import {axisLabel, figure} from "./format.js";
+import {choice, partText} from "./parts.js";
+import {color, curves} from "./plot.js";
+
+/** @type {WeakMap<Element, {destroy: () => void}>} */
+const plots = new WeakMap();
+
+/**
+ * Return which curve is meant: as asked, else the accuracy that is bought, else any that is there.
+ * @param {any[]} fields
+ * @param {any[]} items
+ * @param {string | null} asked
+ */
+export function chooseCurve(fields, items, asked) {
+  const there = fields.filter(({name}) =>
+    items.some((item) => item[name]?.some((/** @type {number | null} */ value) => value !== null)),
+  );
+  const found =
+    there.find(({name}) => name === asked) ?? there.find(({name}) => /test_acc/.test(name)) ?? there[0];
+  return {there, field: found ?? null};
+}
+
+/**
+ * Draw the curves into an element.
+ * @param {HTMLElement} body
+ * @param {{bench: import("./parts.js").Benchmark, state: import("./address.js").AddressState,
+ *   page: any, items: any[], groups?: {label: string, items: any[], color?: string}[]}} shown `groups`: several
+ *   architectures, each with its items; `items` are then those of all.
+ */
+export function curveSection(body, {bench, state, page, items, groups}) {
+  plots.get(body)?.destroy();
+  plots.delete(body);
+  const {there, field} = chooseCurve(bench.curves, items, state.get("curve"));
+  if (!field) {
+    replace(body, h("p", {}, `No learning curve is recorded for ${partText(bench.part) || "it"}.`));
+    return;
+  }
+  const name = field.name;
+  const single = state.get("runs") === "1" && !groups;
+  const log = state.get("ys") ? state.get("ys") === "log" : /loss|cross/.test(`${name} ${field.unit}`);
+  const all = band(items, name);
+  const drawn = (groups ?? [{label: "mean over runs", items, color: undefined}]).map(({label, items: own, color: of}) => ({
+    label,
+    color: of,
+    ...onEpochs(band(own, name), all.epochs),
+    runs: own.length,
+  }));
+  const series = single
+    ? all.each.map((values, place) => ({label: runLabel(items[place], place), values}))
+    : drawn.map(({label, color: of, mean, low, high, runs}) => ({label, color: of, values: mean, ...(runs > 1 ? {low, high} : {})}));
+  const label = axisLabel(name, field.unit);
+  const plot = h("div", {class: "plot", id: "curve-plot"});
+  const toggle = h("input", {type: "checkbox", name: "runs", checked: single, on: {change: () => state.set({runs: toggle.checked ? "1" : null})}});
+  const scale = h("input", {type: "checkbox", name: "ys", checked: log, on: {change: () => state.set({ys: scale.checked ? "log" : "linear"})}});
+  const focused = body.contains(document.activeElement) ? document.activeElement?.getAttribute("name") : null;
+  replace(
+    body,
+    h(
+      "div",
+      {class: "bar"},
+      choice(state, "curve", "curve", there.map((one) => one.name), name),
+      groups ? null : h("label", {class: "check"}, toggle, "one line a run"),
+      h("label", {class: "check"}, scale, "logarithmic"),
+      h("button", {type: "button", on: {click: () => png()}}, "PNG"),
+    ),
+    plot,
+    valueTable(label, all.epochs, single ? series : drawn.map((one) => ({label: one.label, values: one.mean, low: one.low, high: one.high}))),
+  );
+  const made = curves(plot, {
+    name: `${label} by epoch`,
+    x: {label: "epoch", values: all.epochs},
+    y: {label, log},
+    series,
+    points: all.epochs.length < 5,
+  });
+  plots.set(body, made);
+  if (focused) body.querySelector(`[name="${focused}"]`)?.focus();
+  const png = () => {
+    const {canvas} = made.plot.ctx;
+    return savePng(`${name}.png`, {
+      width: made.plot.width,
+      height: made.plot.height,
+      scale: 2,
+      draw: (context) => context.drawImage(canvas, 0, 0, made.plot.width, made.plot.height),
+      title: `${label} by epoch, ${partText(bench.part)}`,
+      origin: originOf(bench.info),
+      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
+    }).catch((error) => page.fail(error));
+  };
+}
+
+/** @param {any} item @param {number} place */
+function runLabel(item, place) {
+  for (const name of ["seed", "repeat", "run"]) {
+    if (item[name] !== undefined && item[name] !== null) return `${name} ${item[name]}`;
+  }
+  return `run ${place}`;
+}
+
+/** @param {any} found @param {number[]} epochs Put values at the epochs of all. */
+function onEpochs(found, epochs) {
+  const at = new Map(found.epochs.map((/** @type {number} */ epoch, /** @type {number} */ place) => [epoch, place]));
+  const moved = (/** @type {(number | null)[]} */ values) =>
+    epochs.map((epoch) => (at.has(epoch) ? values[/** @type {number} */ (at.get(epoch))] : null));
+  return {mean: moved(found.mean), low: moved(found.low), high: moved(found.high)};
+}
+
+/**
+ * @param {string} label
+ * @param {number[]} epochs
+ * @param {{label: string, values: (number | null)[], low?: (number | null)[], high?: (number | null)[]}[]} series
+ */
+function valueTable(label, epochs, series) {
+  const heads = series.flatMap((one) => (one.low ? [one.label, "smallest", "largest"] : [one.label]));
+  return h(
+    "details",
+    {},
+    h("summary", {}, "The same as a table"),
+    h(
+      "div",
+      {class: "scroll short", tabindex: "0", role: "region", "aria-label": `${label} by epoch`},
+      h(
+        "table",
+        {},
+        h("thead", {}, h("tr", {}, ["epoch", ...heads].map((text) => h("th", {scope: "col"}, text)))),
+        h(
+          "tbody",
+          {},
+          epochs.map((epoch, place) =>
+            h(
+              "tr",
+              {},
+              h("th", {scope: "row"}, epoch),
+              series
+                .flatMap((one) => (one.low ? [one.values, one.low, one.high] : [one.values]))
+                .map((values) => h("td", {class: "number"}, figure(values?.[place], null, 5))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}

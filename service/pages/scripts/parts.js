@@ -1,0 +1,184 @@
+/**
+ * What the pages about architectures know of a benchmark: its description, its columns, and which
+ * part of it is shown. A part is one value of each axis, such as a data set and a budget.
+ *
+ *   const bench = await openBenchmark(page, state);
+ *   bench.part, bench.metrics, bench.has("curves")
+ *   page.content.append(partForm(bench, state));
+ */
+
+import {ask} from "./api.js";
+import {h} from "./dom.js";
+import {axisLabel} from "./format.js";
+import {markOrigin, part as escaped} from "./page.js";
+
+/** @typedef {Record<string, string | number>} Part */
+/**
+ * @typedef {object} Metric
+ * @property {string} name
+ * @property {string} kind
+ * @property {string} description
+ * @property {string | null} unit
+ * @property {"larger" | "smaller" | null} better
+ * @property {string} source Name of the table that has it.
+ * @property {number | null} missing How many architectures have no value.
+ */
+/**
+ * @typedef {object} Benchmark
+ * @property {string} name
+ * @property {string} path
+ * @property {any} info
+ * @property {{name: string, values: (string | number)[], required: boolean}[]} axes
+ * @property {Part[]} parts
+ * @property {Part} part
+ * @property {number} rows
+ * @property {Metric[]} metrics
+ * @property {Map<string, Metric>} byName
+ * @property {any[]} curves Fields that are recorded epoch by epoch.
+ * @property {(question: string) => boolean} has
+ */
+
+/** What benchmarks without a description of their own do not answer. @type {Record<string, string[]>} */
+const LACKING = {nasbench101: ["architecture"], nds: ["architecture", "neighbors", "rank"]};
+const BUILT = ["nasbench101", "nasbench201", "natssss", "nds"];
+
+/**
+ * Ask what a benchmark has, and mark the page by its origin.
+ * @param {import("./page.js").ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ * @returns {Promise<Benchmark>}
+ */
+export async function openBenchmark(page, state) {
+  const name = page.benchmark;
+  const path = `v1/${escaped(name)}`;
+  const [info, first] = await Promise.all([
+    ask(`v1/benchmarks/${escaped(name)}`),
+    ask(`${path}/columns`),
+  ]);
+  const part = choosePart(first.parts, first.axes, Object.fromEntries(state.query));
+  const described = Object.keys(part).length ? await ask(`${path}/columns`, {query: part}) : first;
+  markOrigin(page, info.provenance);
+  const metrics = described.items.filter((/** @type {Metric} */ one) => one.kind === "metric");
+  const curves = info.fields.filter(
+    (/** @type {any} */ field) => field.kind === "intermediate" && field.name !== "current_epoch",
+  );
+  const axes = first.axes;
+  state.names.push(...axes.flatMap((/** @type {any} */ {name: axis}) => [axis, `y_${axis}`]));
+  tellProblems(page, state, axes, part);
+  return {
+    name,
+    path,
+    info,
+    axes,
+    parts: first.parts,
+    part,
+    rows: described.rows ?? 0,
+    metrics,
+    byName: new Map(metrics.map((/** @type {Metric} */ one) => [one.name, one])),
+    curves,
+    has: (question) => {
+      if (question === "curves") return curves.length > 0;
+      if (question === "build") return BUILT.includes(name);
+      return !(LACKING[name] ?? Object.keys(info.spec?.not_answered ?? {})).includes(question);
+    },
+  };
+}
+
+/**
+ * Say what of the address was not understood.
+ * @param {import("./page.js").ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ * @param {{name: string}[]} axes
+ * @param {Part} part
+ */
+function tellProblems(page, state, axes, part) {
+  const broken = axes
+    .map(({name}) => /** @type {const} */ ([name, state.get(name)]))
+    .filter(([name, given]) => given !== null && String(part[name]) !== given)
+    .map(([name, given]) => `${name}=${given}`);
+  const unknown = [...state.unknown, ...broken];
+  const text = unknown.length ? `not understood in the address: ${unknown.join(", ")}` : "";
+  page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
+}
+
+/**
+ * Return the part that is meant: as asked, else the one that was trained longest, the first of them.
+ * @param {Record<string, any>[]} parts
+ * @param {{name: string}[]} axes
+ * @param {Record<string, string>} asked
+ * @returns {Part}
+ */
+export function choosePart(parts, axes, asked) {
+  const names = axes.map((axis) => axis.name);
+  const fit = (/** @type {any} */ part) =>
+    names.filter((name) => name in asked && String(part[name]) === asked[name]).length;
+  const long = (/** @type {any} */ part) => Number(part.num_epochs ?? 0);
+  const [best = {}] = [...parts].sort((one, other) => fit(other) - fit(one) || long(other) - long(one));
+  return Object.fromEntries(
+    names.filter((name) => best[name] !== null && best[name] !== undefined).map((name) => [name, best[name]]),
+  );
+}
+
+/**
+ * Return the metric that is meant: as asked, else what is bought, else any.
+ * @param {Metric[]} metrics
+ * @param {string | null} asked
+ * @param {"larger" | "smaller"} better
+ */
+export function chooseMetric(metrics, asked, better = "larger") {
+  const recorded = metrics.filter((one) => one.missing === null || one.missing !== undefined);
+  const usual = better === "larger" ? /^(final_|best_)?test_acc/ : /^(flops|parameters)$/;
+  const found =
+    metrics.find((one) => one.name === asked) ??
+    recorded.find((one) => usual.test(one.name)) ??
+    recorded.find((one) => one.better === better) ??
+    metrics[0];
+  return found?.name ?? "";
+}
+
+/** @param {Part} part Return it as people read it. */
+export function partText(part) {
+  return Object.entries(part)
+    .map(([name, value]) => (name === "num_epochs" ? `${value} epochs` : String(value)))
+    .join(" · ");
+}
+
+/** @param {Benchmark} bench @param {string} name Return a metric's name with its unit. */
+export function metricLabel(bench, name) {
+  return axisLabel(name, bench.byName.get(name)?.unit);
+}
+
+/** @param {Part} one @param {Part} other */
+export function samePart(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/**
+ * Return a labelled choice that changes the address.
+ * @param {import("./address.js").AddressState} state
+ * @param {string} parameter
+ * @param {string} label
+ * @param {(string | number)[]} values
+ * @param {string | number} value
+ */
+export function choice(state, parameter, label, values, value) {
+  const select = h(
+    "select",
+    {name: parameter, on: {change: () => state.set({[parameter]: select.value})}},
+    values.map((one) => h("option", {value: one, selected: String(one) === String(value)}, one)),
+  );
+  return h("label", {class: "choice"}, h("span", {}, label), select);
+}
+
+/**
+ * Return the choices of a part: axes with more than one value.
+ * @param {Benchmark} bench
+ * @param {import("./address.js").AddressState} state
+ * @param {Part} [part] That of the page by default.
+ * @param {string} [before] What stands before the parameters.
+ */
+export function partChoices(bench, state, part = bench.part, before = "") {
+  return bench.axes
+    .filter(({name, values}) => values.length > 1 && name in part)
+    .map(({name, values}) => choice(state, before + name, name, values, part[name]));
+}

@@ -51,12 +51,14 @@ class Page:
         path: Its address, in which `{benchmark}` stands for the name of one.
         title: Its heading until the page has a better one, and its name in the navigation.
         plots: Whether it draws with uPlot, which is loaded before its script.
+        style: A style that it shares with other pages, beside the frame's and its own.
     """
 
     name: str
     path: str
     title: str
     plots: bool = False
+    style: str = ""
 
     @property
     def below_benchmark(self) -> bool:
@@ -68,10 +70,19 @@ PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
     Page(name="key", path="/explore/key", title="Access key"),
     Page(name="benchmark", path="/explore/{benchmark}", title="Plot and table", plots=True),
-    Page(name="arch", path="/explore/{benchmark}/arch", title="One architecture", plots=True),
-    Page(name="compare", path="/explore/{benchmark}/compare", title="Compare", plots=True),
-    Page(
-        name="correlation", path="/explore/{benchmark}/correlation", title="Correlation", plots=True
+    *(
+        Page(
+            name=name,
+            path=f"/explore/{{benchmark}}/{name}",
+            title=title,
+            plots=True,
+            style="architectures",
+        )
+        for name, title in (
+            ("arch", "One architecture"),
+            ("compare", "Compare"),
+            ("correlation", "Correlation"),
+        )
     ),
 )
 """All pages, in the order of the navigation."""
@@ -175,7 +186,7 @@ def shell(page: Page) -> bytes:
 def _loads(page: Page, folder: str) -> list[str]:
     """Return the elements that load a page's styles and scripts, everything at once."""
     files = assets()
-    styles = [*([_UPLOT] if page.plots else []), "frame", page.name]
+    styles = [*([_UPLOT] if page.plots else []), "frame", page.style, page.name]
     script = f"{page.name}.js"
     return [
         *(

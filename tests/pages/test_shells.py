@@ -118,7 +118,7 @@ class TestAssets:
     def test_of_a_page_are_small(self) -> None:
         files = assets()
         for page in PAGES:
-            loaded = {f"{page.name}.js", f"{page.name}.css", "frame.css"}
+            loaded = {f"{page.name}.js", f"{page.name}.css", f"{page.style}.css", "frame.css"}
             loaded |= {*files.loaded_by(f"{page.name}.js")}
             loaded |= {"uplot.js", "uplot.css"} if page.plots else set()
             packed = sum(len(files.files[name].packed) for name in loaded & files.files.keys())

@@ -7,15 +7,17 @@
 
 import {AddressState} from "./address.js";
 import {ROOT, ask, askColumn} from "./api.js";
+import {Painter, Places, cellSize, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {copyButton, curl, originOf, python, savePng} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {run, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
-import {color, frame} from "./plot.js";
+import {color, frame, isDark} from "./plot.js";
 
 const RESAMPLES = 200;
 const TOP = 100;
+const painter = new Painter();
 const state = new AddressState(["x", "y", "top_k", "resamples", "xs", "ys", "d"], ["min_", "max_"]);
 const page = startPage();
 /** @type {{destroy: () => void} | null} */
@@ -37,11 +39,6 @@ function yAxes(part, other) {
   );
 }
 
-/** @param {any} response What `askColumn` returns. @returns {ArrayLike<number>} */
-function valuesIn(response) {
-  return response.said ? response.values : response;
-}
-
 /**
  * Return the pairs of both metrics that are recorded.
  * @param {Benchmark} bench
@@ -50,14 +47,14 @@ function valuesIn(response) {
  * @param {Part} other The part of y.
  */
 async function pairs(bench, x, y, other) {
-  const column = async (/** @type {string} */ metric, /** @type {Part} */ part, /** @type {any} */ dtype) =>
-    valuesIn(await askColumn(`${bench.path}/column`, {query: {metric, ...part}, dtype}));
+  const column = async (/** @type {string} */ metric, /** @type {Part} */ part) =>
+    (await askColumn(`${bench.path}/column`, {query: {metric, ...part}})).values;
   const same = samePart(bench.part, other);
   const [xs, ys, left, right] = await Promise.all([
-    column(x, bench.part, "float32"),
-    column(y, other, "float32"),
-    same ? null : column("@number", bench.part, "int32"),
-    same ? null : column("@number", other, "int32"),
+    column(x, bench.part),
+    column(y, other),
+    same ? null : column("@number", bench.part),
+    same ? null : column("@number", other),
   ]);
   const found = {x: /** @type {number[]} */ ([]), y: /** @type {number[]} */ ([])};
   const add = (/** @type {number} */ first, /** @type {number} */ second) => {
@@ -93,34 +90,19 @@ function range(values, log) {
 }
 
 /**
- * Draw counts per pixel, darker where there are more.
+ * Draw counts per cell of some pixels, in colour by their logarithm.
  * @param {CanvasRenderingContext2D} context
  * @param {import("./plot.js").Box} box
  * @param {import("./plot.js").Frame} at
  * @param {{x: number[], y: number[]}} points
+ * @param {{x: boolean, y: boolean}} log
  */
-function drawCounts(context, box, at, points) {
-  const size = Math.max(2, Math.round(devicePixelRatio * (points.x.length > 50_000 ? 1 : 2)));
-  const [wide, high] = [Math.ceil(box.width / size) + 1, Math.ceil(box.height / size) + 1];
-  const counts = new Uint32Array(wide * high);
-  let most = 1;
-  for (let place = 0; place < points.x.length; place += 1) {
-    const column = Math.floor((at.pixel(points.x[place], "x") - box.left) / size);
-    const row = Math.floor((at.pixel(points.y[place], "y") - box.top) / size);
-    if (!(column >= 0 && column < wide && row >= 0 && row < high)) continue;
-    const cell = row * wide + column;
-    counts[cell] += 1;
-    if (counts[cell] > most) most = counts[cell];
-  }
-  context.save();
-  context.fillStyle = color("--kept");
-  const scale = Math.log1p(most);
-  for (let cell = 0; cell < counts.length; cell += 1) {
-    if (!counts[cell]) continue;
-    context.globalAlpha = 0.45 + (0.55 * Math.log1p(counts[cell])) / scale;
-    context.fillRect(box.left + (cell % wide) * size, box.top + Math.floor(cell / wide) * size, size, size);
-  }
-  context.restore();
+function drawCounts(context, box, at, points, log) {
+  const size = Math.round(devicePixelRatio * cellSize(points.x.length));
+  const [xs, ys] = [Float32Array.from(points.x), Float32Array.from(points.y)];
+  const places = new Places(xs, ys, at.view, log, {...box}, size);
+  const palette = {colors: ramp(isDark()), off: 0};
+  painter.counts(context, places, new Uint8Array(xs.length).fill(1), palette);
 }
 
 /** @param {any} item @param {string} name @param {string} label @param {string} meaning */
@@ -258,7 +240,7 @@ async function draw() {
     y: {label: labels.y, log: log.y},
     view: {x0, x1, y0, y1},
     height: () => Math.min(480, Math.max(260, Math.round(innerHeight * 0.55))),
-    draw: (context, area, at) => drawCounts(context, area, at, points),
+    draw: (context, area, at) => drawCounts(context, area, at, points, log),
   });
   plot = shown;
   if (before) page.content.querySelector(`[name="${CSS.escape(before)}"]`)?.focus();

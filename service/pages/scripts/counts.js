@@ -39,6 +39,12 @@ export function rgb(text) {
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
+/** @param {number} rows Return the side of a cell in CSS pixels: few candidates are seen as well. */
+export function cellSize(rows) {
+  if (rows <= 3_000) return 5;
+  return rows <= 50_000 ? 3 : 2;
+}
+
 /** Where candidates lie in a picture: their pixels and the cell that each is counted in. */
 export class Places {
   /**

@@ -3,10 +3,10 @@
  * gestures on it.
  */
 
-import {Painter, Places, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
+import {Painter, Places, cellSize, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
 import {h, onceAFrame, replace} from "./dom.js";
 import {axisLabel, count, figure} from "./format.js";
-import {color, frame} from "./plot.js";
+import {color, frame, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
 /** Candidates in view that can have colours of their own. */
@@ -367,15 +367,4 @@ export class Picture {
         : {min: rounded(x0 + 0.4 * width, width, "down"), max: rounded(x0 + 0.6 * width, width, "up")},
     );
   }
-}
-
-/** @param {number} rows Return the side of a cell in CSS pixels: few candidates are seen as well. */
-function cellSize(rows) {
-  if (rows <= 3_000) return 5;
-  return rows <= 50_000 ? 3 : 2;
-}
-
-export function isDark() {
-  const [r, g, b] = rgb(color("--back"));
-  return r + g + b < 384;
 }

@@ -15,6 +15,7 @@
  * Colours are those of the theme (`color(name)`, custom properties of frame.css) and follow it.
  */
 
+import {rgb} from "./counts.js";
 import {h} from "./dom.js";
 import {figure} from "./format.js";
 
@@ -28,6 +29,12 @@ const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 
 /** @param {string} name Of a custom property. Return the colour that it has now. */
 export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+}
+
+/** Whether the theme is dark now. */
+export function isDark() {
+  const [r, g, b] = rgb(color("--back"));
+  return r + g + b < 384;
 }
 
 /** @typedef {{label: string, log?: boolean}} AxisOf */

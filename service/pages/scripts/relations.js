@@ -284,7 +284,7 @@ function ring({bench, found, metric}, rows, better) {
     const y = height / 2 + Math.sin(angle) * (height / 2 - high / 2 - 4 - 62 * rings);
     const good = (row.change ?? 0) * better;
     const kind = row.change === null ? "unknown" : good >= 0 ? "better" : "worse";
-    const text = row.change === null ? "not recorded" : signed(row.change);
+    const text = signed(row.change);
     const picture = /** @type {SVGElement} */ (cellPicture(row.names.arch, {marked: row.marked, small: true}));
     for (const [name, value] of Object.entries({x: 2, y: 0, width: wide - 4, height: high - 14})) picture.setAttribute(name, String(value));
     picture.setAttribute("aria-hidden", "true");

@@ -6,6 +6,7 @@
 import {ask, askColumn} from "./api.js";
 import {count, shortDigest} from "./format.js";
 import {part as escaped} from "./page.js";
+import {choosePart} from "./parts.js";
 import * as selection from "./selection.js";
 
 /** @typedef {import("./selection.js").Values} Values */
@@ -337,29 +338,6 @@ export class Store {
     }
     return numbers[low] === this.selected ? low : -1;
   }
-}
-
-/**
- * Return the part that is meant: as asked, else the one that was trained longest, the first of them.
- * @param {Record<string, any>[]} parts
- * @param {{name: string, values: (string | number)[], required: boolean}[]} axes
- * @param {Record<string, any>} asked
- */
-export function choosePart(parts, axes, asked) {
-  const names = axes.map((axis) => axis.name);
-  const agreeing = (/** @type {any} */ part) =>
-    names.filter((name) => name in asked && String(part[name]) === asked[name]).length;
-  const longest = (/** @type {any} */ part) => Number(part.num_epochs ?? 0);
-  let best = parts[0] ?? {};
-  for (const part of parts) {
-    if (agreeing(part) - agreeing(best) || longest(part) - longest(best)) {
-      const better = agreeing(part) - agreeing(best) || longest(part) - longest(best);
-      if (better > 0) best = part;
-    }
-  }
-  return Object.fromEntries(
-    names.filter((name) => best[name] !== null && best[name] !== undefined).map((name) => [name, best[name]]),
-  );
 }
 
 /**

@@ -5,8 +5,7 @@ import {ramp} from "./counts.js";
 import {h, svg} from "./dom.js";
 import {copyButton, csv, curl, npy, originOf, python, save, savePng, saveSvg} from "./exports.js";
 import {axisLabel, count, figure} from "./format.js";
-import {isDark} from "./picture.js";
-import {color} from "./plot.js";
+import {color, isDark} from "./plot.js";
 import {keptRows} from "./selection.js";
 import {NUMBER} from "./store.js";
 

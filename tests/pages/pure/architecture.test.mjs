@@ -3,15 +3,9 @@ import {test} from "node:test";
 
 import {band, differences, isOf, quantile, spelling} from "../../../service/pages/scripts/architecture.js";
 import {letters} from "../../../service/pages/scripts/cells.js";
-import {chooseMetric, choosePart, partText} from "../../../service/pages/scripts/parts.js";
+import {chooseMetric, partText} from "../../../service/pages/scripts/parts.js";
 
-test("a part is chosen as asked, else the one that was trained longest", () => {
-  const axes = [{name: "num_epochs"}, {name: "dataset"}];
-  const parts = [12, 200].flatMap((num_epochs) => ["a", "b"].map((dataset) => ({num_epochs, dataset})));
-  assert.deepEqual(choosePart(parts, axes, {}), {num_epochs: 200, dataset: "a"});
-  assert.deepEqual(choosePart(parts, axes, {dataset: "b", num_epochs: "12"}), {num_epochs: 12, dataset: "b"});
-  assert.deepEqual(choosePart(parts, axes, {dataset: "none"}), {num_epochs: 200, dataset: "a"});
-  assert.deepEqual(choosePart([], axes, {}), {});
+test("a part is told in a line", () => {
   assert.equal(partText({num_epochs: 12, dataset: "a"}), "12 epochs · a");
 });
 

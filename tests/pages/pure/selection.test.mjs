@@ -4,7 +4,7 @@ import {test} from "node:test";
 
 import {Places} from "../../../service/pages/scripts/counts.js";
 import * as selection from "../../../service/pages/scripts/selection.js";
-import {choosePart} from "../../../service/pages/scripts/store.js";
+import {choosePart} from "../../../service/pages/scripts/parts.js";
 
 let seed = 7;
 const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;

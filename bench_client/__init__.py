@@ -9,11 +9,13 @@ for run in bench.query_nb201(arch, 200, "cifar100"):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench_client.late_imports import late_names
 
 if TYPE_CHECKING:
+    __version__: str
+
     from bench_client.clients import AsyncBenchClient, BenchClient
     from bench_client.errors import (
         BenchError,
@@ -168,7 +170,7 @@ __all__ = [
 ]
 
 # Services and commands that need the models alone do without httpx.
-__getattr__ = late_names(
+_late_name = late_names(
     __name__,
     __all__,
     (
@@ -181,3 +183,18 @@ __getattr__ = late_names(
         "simulation_settings",
     ),
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, whose module is imported on first use, or the version."""
+    if name == "__version__":
+        # Not at the top: it reads the metadata of the installed distribution.
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("nas-bench-service")
+    return _late_name(name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names: the modules behind them would hide them in a completion."""
+    return [*__all__, "__version__", *(name for name in globals() if name.startswith("__"))]

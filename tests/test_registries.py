@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
 
+import missing_extra
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE
 from missing_extra import PACKAGES
 from service.app import create_app
@@ -137,3 +140,35 @@ def test_every_benchmark_answers_the_questions_that_all_have(name: str) -> None:
         *("top", "pareto", "distribution", "architectures/random"),
     )
     assert {f"/v1/{name}/{topic}" for topic in topics} <= PATHS
+
+
+REGISTERED: Final = {
+    # One list a package, which its own modules are in.
+    "bench_client/models/__init__.py",
+    "bench_client/written.py",
+    "benchmark_db/registry.py",
+    "benchmark_spec/published/nats_bench.py",
+    "model_hub/rows/__init__.py",
+    "model_hub/spaces/__init__.py",
+    # Its documentation has the size space as an example.
+    "model_hub/benchmark_rows.py",
+}
+"""Files that name the size space beside those that are its own."""
+
+
+def test_a_benchmark_is_named_by_its_own_modules_and_where_it_is_registered() -> None:
+    root = Path(missing_extra.__file__).parents[1]
+    naming = {
+        str(path.relative_to(root))
+        for package in PACKAGES
+        for path in (root / package).rglob("*.py")
+        if re.search(r"\bnatssss\b", path.read_text(encoding="utf-8"))
+    }
+    others = {
+        path
+        for path in naming - REGISTERED
+        # An adapter has another project's names.
+        if "natssss" not in path and not path.startswith("bench_client/compat_nats_bench/")
+    }
+    assert naming
+    assert others == set()

@@ -8,6 +8,7 @@ import typing
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,3 +223,14 @@ def test_wrong_arguments_are_named_like_those_of_any_function() -> None:
         bench.query_many("nasbench201", [0], datset="cifar10", sed=777)
     with pytest.raises(TypeError, match=r"query_nb101\(\) .*did you mean num_epochs\?"):
         bench.query_nb101(num_epoch=108)
+
+
+def test_the_package_lists_what_it_offers_and_no_module_behind_it() -> None:
+    import bench_client.simulation_settings  # noqa: PLC0415 - a module that is no public name
+
+    listed = {name for name in dir(bench_client) if not name.startswith("__")}
+    assert listed == set(bench_client.__all__)
+    assert all(hasattr(bench_client, name) for name in dir(bench_client))
+    assert bench_client.__version__ == version("nas-bench-service")
+    with pytest.raises(AttributeError, match="has no attribute 'Simulations'"):
+        bench_client.Simulations  # noqa: B018 - the very question

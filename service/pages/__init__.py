@@ -15,6 +15,7 @@ for:
 | `format.js` | numbers and units for people |
 | `plot.js` | the one module that knows uPlot |
 | `table.js` | tables of any length |
+| `states.js` | states, moments, facts and short tables |
 | `exports.js` | what is taken away: files, pictures, snippets |
 | `parts.js` | what a benchmark has, and which part of it is shown |
 | `architecture.js` | what is asked about one architecture |
@@ -68,6 +69,8 @@ class Page:
 
 PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
+    Page(name="jobs", path="/explore/jobs", title="Jobs"),
+    Page(name="status", path="/explore/status", title="Status"),
     Page(name="key", path="/explore/key", title="Access key"),
     Page(name="benchmark", path="/explore/{benchmark}", title="Plot and table", plots=True),
     *(

@@ -143,8 +143,13 @@ async function refused(response) {
   return new ApiError(String(detail), response.status, problem);
 }
 
-/** @param {number} seconds @param {AbortSignal | undefined} signal @returns {Promise<void>} */
-function pause(seconds, signal) {
+/**
+ * Wait.
+ * @param {number} seconds
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
     signal?.addEventListener("abort", () => {

@@ -1,0 +1,166 @@
+/** Jobs with live progress: the list, or with `?id=` one of them. */
+
+import {AddressState} from "./address.js";
+import {ApiError, ask, pause} from "./api.js";
+import {h, replace} from "./dom.js";
+import {count} from "./format.js";
+import {drawJob} from "./job.js";
+import {part, run, startPage} from "./page.js";
+import {JOB_STATES, UNFINISHED, ago, plainTable, stateMark} from "./states.js";
+
+const KINDS = ["model", "evaluation", "latency", "training", "supernet"];
+const ROWS = 50;
+/** Jobs that are followed at a time: a browser has six connections to a service. */
+const FOLLOWED = 3;
+/** Seconds between looks for new jobs. */
+const LOOK = 5;
+/** Seconds that one question may be held: what the service allows at most. */
+const HELD = 10;
+
+const state = new AddressState(["id", "state", "kind", "cursor"]);
+const page = startPage({state});
+/** Ends what the view before has under way. */
+let leaving = new AbortController();
+
+/** @param {any} job Return how far a job is. */
+function progressOf(job) {
+  const {progress} = job;
+  if (!progress || job.state !== "running") return job.error ? job.error.kind : "";
+  const far = progress.total ? `${count(progress.done)} of ${count(progress.total)}` : count(progress.done);
+  return h(
+    "span",
+    {class: "nowrap"},
+    progress.total
+      ? h("progress", {max: progress.total, value: progress.done, "aria-label": progress.stage})
+      : null,
+    ` ${progress.stage} ${far}`,
+  );
+}
+
+/** @param {any} job Return what a job is about, in a few words. */
+function subject(job) {
+  const {network = {}, dataset} = job.request;
+  const named = network.model ?? network.benchmark ?? network.space ?? "a network";
+  const {arch} = network;
+  const choices = arch && typeof arch === "object" ? Object.values(arch).map(plain).join(" ") : (arch ?? "");
+  const told = `${named}${dataset ? ` on ${dataset}` : ""} ${choices}`.slice(0, 300);
+  return h("span", {class: "clip", title: told}, told);
+}
+
+/** @param {any} value */
+function plain(value) {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** @param {any} job */
+function cells(job) {
+  const query = new URLSearchParams(location.search);
+  query.set("id", job.id);
+  const open = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    state.set({id: job.id});
+  };
+  const link = h("a", {href: `?${query}`, "data-job": job.id, on: {click: open}}, job.id.slice(0, 12));
+  return [
+    link,
+    stateMark(job.state, job.cancel_requested && job.state === "running" ? "cancelling" : job.state),
+    job.kind,
+    subject(job),
+    progressOf(job),
+    ago(job.created_at),
+  ];
+}
+
+/** @param {string} name @param {string} label @param {string[]} values */
+function choice(name, label, values) {
+  const chosen = state.get(name) ?? "";
+  const options = ["", ...values].map((value) =>
+    h("option", {value, selected: value === chosen}, value || "all"),
+  );
+  const change = (/** @type {any} */ event) => state.set({[name]: event.target.value || null, cursor: null});
+  return h("label", {}, `${label} `, h("select", {name, on: {change}}, options));
+}
+
+/** @param {AbortSignal} signal */
+async function list(signal) {
+  const query = {
+    state: state.get("state"),
+    kind: state.get("kind"),
+    cursor: state.get("cursor"),
+    limit: ROWS,
+  };
+  /** @type {Map<string, any>} */
+  let known = new Map();
+  let following = null;
+  const shown = h("div", {});
+  const draw = () => {
+    const jobs = [...known.values()];
+    const focused = document.activeElement?.getAttribute("data-job");
+    const headings = ["Job", "State", "Kind", "What", "Progress", "Submitted"];
+    replace(
+      shown,
+      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells)) : h("p", {}, "No job matches."),
+      following
+        ? h("button", {type: "button", on: {click: () => state.set({cursor: following})}}, "Older jobs")
+        : null,
+    );
+    if (focused) shown.querySelector(`[data-job="${CSS.escape(focused)}"]`)?.focus();
+  };
+  const look = async () => {
+    const answer = await ask("v1/jobs", {query, signal});
+    known = new Map(answer.items.map((/** @type {any} */ job) => [job.id, job]));
+    following = answer.next_cursor;
+    draw();
+    const open = answer.items.filter((/** @type {any} */ job) => UNFINISHED.includes(job.state));
+    page.say(`${count(answer.items.length)} jobs, ${count(open.length)} of them on their way.`);
+    return open.slice(0, FOLLOWED);
+  };
+  page.title("Jobs");
+  replace(
+    page.content,
+    h("form", {class: "choices"}, choice("state", "State", JOB_STATES), choice("kind", "Kind", KINDS)),
+    shown,
+  );
+  let open = await look();
+  page.ready();
+  const follow = async (/** @type {any} */ job) => {
+    const held = {wait: HELD, revision: job.revision};
+    const now = await ask(`v1/jobs/${part(job.id)}`, {query: held, signal});
+    if (known.has(now.id)) known.set(now.id, now);
+    draw();
+  };
+  while (!signal.aborted) {
+    // New jobs are looked for now and then, changes of known ones are told at once.
+    const turn = pause(LOOK, signal);
+    try {
+      await Promise.race([Promise.all(open.map(follow)), turn]);
+      await turn;
+      open = await look();
+    } catch (error) {
+      if (!(error instanceof ApiError) || signal.aborted) throw error;
+      page.say(`${error.message}: asking again`);
+      await pause(LOOK, signal);
+    }
+  }
+}
+
+function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const {signal} = leaving;
+  page.busy();
+  const id = state.get("id");
+  run(page, async () => {
+    try {
+      await (id === null ? list(signal) : drawJob(page, state, id, signal));
+    } catch (error) {
+      // What belongs to a view that was left says nothing about this one.
+      if (!signal.aborted) throw error;
+      if (error instanceof ApiError || error instanceof DOMException) return;
+      throw error;
+    }
+  });
+}
+
+state.onChange(show);
+show();

@@ -1,0 +1,87 @@
+/**
+ * States of jobs, workers and databases: each a word and a shape, and a colour besides.
+ *
+ *   stateMark("running")      // ◐ running
+ *   ago("2026-01-01T00:00:00Z")   // "3 min ago", with the whole time where one points
+ */
+
+import {h} from "./dom.js";
+import {duration} from "./format.js";
+
+/** @type {Record<string, [shape: string, tone: string]>} */
+const STATES = {
+  queued: ["○", "quiet"],
+  running: ["◐", "busy"],
+  succeeded: ["✓", "good"],
+  failed: ["✕", "bad"],
+  parked: ["‖", "bad"],
+  cancelled: ["⊘", "quiet"],
+  expired: ["◌", "quiet"],
+  ready: ["✓", "good"],
+  alive: ["✓", "good"],
+  degraded: ["!", "bad"],
+  unusable: ["✕", "bad"],
+  silent: ["✕", "bad"],
+};
+
+/** States that a job leaves again. */
+export const UNFINISHED = ["queued", "running"];
+/** All states of jobs, in the order of their lives. */
+export const JOB_STATES = Object.keys(STATES).slice(0, 7);
+
+/** @param {string} state @param {string} [word] Instead of its name. */
+export function stateMark(state, word = state) {
+  const [shape, tone] = STATES[state] ?? ["?", "quiet"];
+  return h(
+    "span",
+    {class: `state ${tone}`, "data-state": state},
+    h("span", {class: "shape", "aria-hidden": "true"}, shape),
+    ` ${word}`,
+  );
+}
+
+/**
+ * Return a moment as people say it.
+ * @param {string | null} moment In ISO 8601.
+ */
+export function ago(moment) {
+  if (!moment) return "–";
+  const then = new Date(moment);
+  const seconds = Math.round((Date.now() - then.getTime()) / 1000);
+  const told = seconds < 1 ? "now" : `${duration(seconds)} ago`;
+  return h("time", {datetime: moment, title: then.toISOString()}, told);
+}
+
+/**
+ * Return facts as a list of names and values; those without a value are left out.
+ * @param {[string, import("./dom.js").Child | import("./dom.js").Child[]][]} facts
+ */
+export function factList(facts) {
+  return h(
+    "dl",
+    {class: "facts"},
+    facts
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+}
+
+/**
+ * Return a plain table; for one of any length take `table.js`.
+ * @param {string} label
+ * @param {string[]} headings
+ * @param {(import("./dom.js").Child | import("./dom.js").Child[])[][]} rows
+ */
+export function plainTable(label, headings, rows) {
+  return h(
+    "div",
+    {class: "scroll", tabindex: "0", role: "region", "aria-label": label},
+    h(
+      "table",
+      {},
+      h("caption", {class: "hidden-text"}, label),
+      h("thead", {}, h("tr", {}, headings.map((heading) => h("th", {scope: "col"}, heading)))),
+      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell))))),
+    ),
+  );
+}

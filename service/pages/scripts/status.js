@@ -1,0 +1,169 @@
+/** How the service is, for its users: what it has, who works for it, and what is degraded. */
+
+import {ApiError, address, ask, send} from "./api.js";
+import {h, replace} from "./dom.js";
+import {bytes, count, duration, shortDigest} from "./format.js";
+import {part, run, startPage} from "./page.js";
+import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
+
+/** Seconds between two looks. */
+const LOOK = 5;
+
+const page = startPage();
+
+/**
+ * Ask something that may be missing here.
+ * @param {string} path
+ * @returns {Promise<{answer: any, missing: string}>}
+ */
+async function tried(path) {
+  try {
+    return {answer: await ask(path), missing: ""};
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // A service that is not ready says in its problem what of it is.
+    return {answer: error.problem.benchmarks ? error.problem : null, missing: error.message};
+  }
+}
+
+/** @returns {Promise<Map<string, {labels: Record<string, string>, value: number}[]>>} */
+async function metrics() {
+  const found = new Map();
+  try {
+    const text = await (await send("metrics")).text();
+    for (const line of text.split("\n")) {
+      const read = /^(nasbench_\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+      if (!read) continue;
+      const labels = Object.fromEntries(
+        [...(read[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name, value]) => [name, value]),
+      );
+      if (!found.has(read[1])) found.set(read[1], []);
+      found.get(read[1]).push({labels, value: Number(read[3])});
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+  return found;
+}
+
+/** @param {any} ready @param {any} listed */
+function databases(ready, listed) {
+  const infos = new Map((listed?.items ?? []).map((/** @type {any} */ info) => [info.name, info]));
+  const rows = Object.entries(ready?.benchmarks ?? {}).map(([name, one]) => {
+    const info = infos.get(name);
+    const reason = one.reason ?? (one.replacement ? `a newer file is not served: ${one.replacement}` : "");
+    const checked = one.verifying ? "being checked" : one.verified_at ? ago(one.verified_at) : "not yet";
+    return [
+      info ? h("a", {href: address(`explore/${part(name)}`).href}, info.title) : name,
+      one.replacement ? stateMark("degraded") : stateMark(one.status),
+      [info?.provenance.synthetic ? h("span", {class: "mark made-up"}, "made-up data") : "", ` ${reason}`],
+      one.content_digest ? h("code", {}, shortDigest(one.content_digest)) : "–",
+      info ? info.provenance.generator_version : "–",
+      checked,
+    ];
+  });
+  if (!rows.length) return h("p", {}, "No database is installed.");
+  const headings = ["Benchmark", "State", "Notes", "Digest", "Made by version", "Checked"];
+  return plainTable("Databases", headings, rows);
+}
+
+/** @param {any} list */
+function workers(list) {
+  if (!list) return h("p", {}, "There are no jobs here.");
+  if (!list.items.length) return h("p", {}, "No worker was heard of in the last day.");
+  const rows = list.items.map((/** @type {any} */ worker) => [
+    worker.id,
+    stateMark(worker.alive ? "alive" : "silent"),
+    ago(worker.seen_at),
+    worker.devices
+      .map((/** @type {any} */ device) => `${device.name}: ${device.model}, ${bytes(device.memory)}`)
+      .join("; "),
+    worker.running.map((/** @type {string} */ id) => [
+      h("a", {href: address("explore/jobs", {id}).href}, id.slice(0, 12)),
+      " ",
+    ]).flat(),
+    worker.datasets.join(", "),
+    worker.version,
+  ]);
+  const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Version"];
+  return plainTable("Workers", headings, rows);
+}
+
+/** @param {Awaited<ReturnType<typeof metrics>>} told */
+function queue(told) {
+  const jobs = told.get("nasbench_jobs") ?? [];
+  if (!jobs.length) return h("p", {}, "How many jobs wait is told where a key allows `/metrics`.");
+  const by = new Map(jobs.map(({labels, value}) => [labels.state, value]));
+  return plainTable(
+    "Jobs by state",
+    JOB_STATES,
+    [JOB_STATES.map((state) => [stateMark(state, count(by.get(state) ?? 0))])],
+  );
+}
+
+/** @param {Awaited<ReturnType<typeof metrics>>} told @returns {[string, any][]} */
+function machine(told) {
+  const one = (/** @type {string} */ name) => told.get(name)?.[0];
+  const sizes = told.get("nasbench_database_bytes") ?? [];
+  const disk = sizes.reduce((sum, {value}) => sum + value, 0);
+  return [
+    ["Version", one("nasbench_server_info")?.labels.version ?? null],
+    ["Databases", sizes.length ? `${bytes(disk)} on the disk` : null],
+    ["Artifacts", size(one("nasbench_artifact_bytes"))],
+    ["Free disk", size(one("nasbench_disk_free_bytes"))],
+    ["Jobs", one("nasbench_jobs_available")?.value === 0 ? "their database does not answer" : null],
+  ];
+}
+
+/** @param {{value: number} | undefined} told */
+function size(told) {
+  return told ? bytes(told.value) : null;
+}
+
+async function look() {
+  const [ready, listed, working, data, told] = await Promise.all([
+    tried("readyz"),
+    tried("v1/benchmarks"),
+    tried("v1/workers"),
+    tried("v1/datasets"),
+    metrics(),
+  ]);
+  const poor = Object.values(ready.answer?.benchmarks ?? {}).filter(
+    (/** @type {any} */ one) => one.status !== "ready" || one.replacement,
+  );
+  const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
+  const whole = ready.missing || (poor.length ? `${count(poor.length)} of the databases: see below` : "all is well");
+  const living = alive.length === 1 ? "worker is" : "workers are";
+  page.say(`${whole}; ${count(alive.length)} ${living} alive.`);
+  replace(
+    page.content,
+    h("p", {id: "whole"}, stateMark(ready.missing || poor.length ? "degraded" : "ready", whole)),
+    factList(machine(told)),
+    h("h2", {}, "Databases"),
+    databases(ready.answer, listed.answer),
+    h("h2", {}, "Workers"),
+    working.missing ? h("p", {}, stateMark("degraded", working.missing)) : workers(working.answer),
+    h("h2", {}, "Data sets for jobs"),
+    h(
+      "p",
+      {id: "datasets"},
+      (data.answer?.items ?? []).map((/** @type {any} */ one) => one.name).join(", ") || "None: no living worker has any.",
+    ),
+    h("h2", {}, "Queue"),
+    queue(told),
+    h("p", {class: "quiet"}, `Looked at anew every ${duration(LOOK)}.`),
+  );
+}
+
+run(page, async () => {
+  await look();
+  page.ready();
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK * 1000));
+    if (document.hidden) continue;
+    const focused = document.activeElement;
+    const place = [...page.content.querySelectorAll("a, [tabindex]")].indexOf(focused);
+    await look();
+    if (place >= 0) page.content.querySelectorAll("a, [tabindex]")[place]?.focus();
+  }
+});

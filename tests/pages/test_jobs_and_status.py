@@ -1,0 +1,231 @@
+"""The pages of jobs and of the status of the service, in a browser, beside a server with jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from bench_server import BenchServer, ending_together
+from forked_nbs import start_nbs
+
+from bench_client import BenchClient
+from service.access.keys import KeyFile, KeyScope
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
+
+HOSTILE: Final = "<img src=x onerror=alert(1)>\u202e" + "w" * 300
+CAN: Final = Capabilities(device="cpu", datasets=frozenset({HOSTILE}))
+_seeds = count(1)
+
+
+@pytest.fixture(scope="module")
+def server(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchServer]:
+    folder = tmp_path_factory.mktemp("server")
+    with ending_together() as start:
+        yield start(BenchServer(folder, sample_folder))
+
+
+@pytest.fixture
+def jobs(server: BenchServer) -> Iterator[Jobs]:
+    """The jobs of that server, as a worker beside it sees them."""
+    with open_jobs(JobSettings(jobs_dir=server.jobs_folder)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bench(server: BenchServer) -> Iterator[BenchClient]:
+    with BenchClient(server.url) as client:
+        yield client
+
+
+def submitted(bench: BenchClient, **asked: Any) -> str:
+    """Return the id of a new job, which nobody does by itself."""
+    more = {"seed": next(_seeds), "wait": False, **asked}
+    return bench.build("nasbench201", 7, dataset="cifar10", **more).id
+
+
+def claimed(jobs: Jobs, job_id: str) -> Lease:
+    while (taken := jobs.leases.acquire("hand", CAN)) is not None:
+        if taken.job.id == job_id:
+            return taken
+        jobs.leases.fail(taken, Failure(kind="test", message="another test's"))
+    raise AssertionError("the job is not in the queue")
+
+
+def test_a_job_is_followed_from_the_list_to_its_files(
+    open_page: Callable[..., Any], server: BenchServer, jobs: Jobs, bench: BenchClient
+) -> None:
+    explorer = open_page(server, viewport={"width": 320, "height": 700})
+    job_id = submitted(bench)
+    explorer.open("explore/jobs")
+    row = explorer.find(f'tr:has([data-job="{job_id}"])')
+    row.locator('[data-state="queued"]').wait_for()
+    lease = claimed(jobs, job_id)
+    jobs.leases.renew(lease, Progress(stage="building", done=1, total=3))
+    row.get_by_text("building 1 of 3").wait_for()
+    assert row.locator(".state").inner_text() == "◐ running"  # a shape and a word
+    explorer.accessible()
+    row.locator("a").press("Enter")
+    explorer.wait()
+    assert explorer.query == f"id={job_id}"
+    for done in (2, 3):
+        note = Progress(stage="building", done=done, total=3, message=HOSTILE)
+        jobs.leases.renew(lease, note)
+        explorer.page.get_by_text(f"building {done} of 3").wait_for()
+    content = json.dumps({"made": HOSTILE}).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    path = server.jobs_folder / "made"
+    path.write_bytes(content)
+    assert jobs.artifacts.add(path)[0] == digest
+    made = Artifact(
+        name="made.json", media_type="application/json", size=len(content), sha256=digest
+    )
+    jobs.leases.succeed(lease, {"parameters": 1_234_567, "notes": [HOSTILE]}, [made])
+    explorer.page.get_by_text("1,234,567").wait_for()
+    assert explorer.status == "model: succeeded"
+    assert json.loads(explorer.find("#request").inner_text()) == bench.job(job_id).request
+    explorer.find("summary").click()
+    assert json.loads(explorer.find("#result").inner_text()) == bench.job(job_id).result
+    with explorer.page.expect_download() as download:
+        explorer.page.get_by_role("button", name="Save made.json").press("Enter")
+    assert Path(download.value.path()).read_bytes() == content
+    explorer.accessible()
+    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    explorer.page.get_by_role("button", name="Again").press("Enter")
+    explorer.page.get_by_text("The same job: its result is there.").wait_for()
+    explorer.page.go_back()
+    row.locator('[data-state="succeeded"]').wait_for()
+    explorer.find("select[name=state]").select_option("queued")
+    explorer.wait()
+    assert "state=queued" in explorer.query
+    assert row.count() == 0
+    explorer.page.reload()
+    explorer.wait()
+    assert explorer.find("select[name=state]").input_value() == "queued"
+
+
+def test_a_job_is_cancelled_and_asked_for_again(
+    explorer_of: Callable[[], Any], jobs: Jobs, bench: BenchClient
+) -> None:
+    explorer = explorer_of()
+    job_id = submitted(bench)
+    explorer.open(f"explore/jobs?id={job_id}")
+    explorer.page.get_by_role("button", name="Cancel").press("Enter")
+    explorer.page.get_by_role("button", name="Again").press("Enter")
+    explorer.page.wait_for_url("**/explore/jobs?id=*")
+    explorer.find("[data-state=queued]").wait_for()
+    other = explorer.query.removeprefix("id=")
+    assert other != job_id
+    assert bench.job(job_id).state == "cancelled"
+    jobs.leases.fail(claimed(jobs, other), Failure(kind=HOSTILE, message=HOSTILE))
+    explorer.find(".problem").wait_for()
+    assert HOSTILE[:28] in explorer.find(".problem").inner_text()
+    assert explorer.find("img").count() == 0
+    explorer.accessible()
+    explorer.open("explore/jobs?id=none-such", state="failed")
+    assert "This did not work" in explorer.status
+    explorer.complained("404")
+
+
+@pytest.fixture
+def explorer_of(open_page: Callable[..., Any], server: BenchServer) -> Callable[[], Any]:
+    return lambda: open_page(server, color_scheme="dark")
+
+
+def test_a_service_that_stops_is_waited_for(
+    open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
+) -> None:
+    with ending_together() as start:
+        server = start(BenchServer(tmp_path, sample_folder))
+        with BenchClient(server.url) as bench:
+            job_id = submitted(bench)
+        explorer = open_page(server)
+        explorer.open(f"explore/jobs?id={job_id}")
+        other = open_page(server)
+        other.open("explore/status")
+        server.stop()
+        explorer.page.get_by_text("asking again").wait_for()
+        other.page.get_by_text("the service does not answer;").wait_for()
+        server.start()
+        with open_jobs(JobSettings(jobs_dir=server.jobs_folder)) as jobs:
+            jobs.leases.fail(claimed(jobs, job_id), Failure(kind="test", message="over"))
+        explorer.find(".problem").wait_for()
+        other.page.get_by_text("all is well;").wait_for()
+        for one in (explorer, other):
+            one.complained("ERR_", "Failed to load", "500", "503")
+
+
+def test_a_key_that_may_only_read_is_told_its_scope(
+    open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    reader, worker = keys.create("one", KeyScope.READ), keys.create("two", KeyScope.JOBS)
+    told = {"NASBENCH_KEYS_FILE": str(tmp_path / "keys.json"), "NASBENCH_READ_ACCESS": "keyed"}
+    with ending_together() as start:
+        server = start(BenchServer(tmp_path, sample_folder, **told))
+        with BenchClient(server.url, api_key=worker) as bench:
+            job_id = submitted(bench)
+        explorer = open_page(server)
+        explorer.open("explore/key")
+        explorer.find("#key").fill(reader)
+        explorer.find("#key").press("Enter")
+        explorer.find("#held").wait_for()
+        explorer.open(f"explore/jobs?id={job_id}")
+        explorer.page.get_by_role("button", name="Cancel").click()
+        explorer.page.get_by_text("scope").wait_for()
+        explorer.complained("403")
+        explorer.open("explore/status")
+        keys.revoke("one")
+        # In the middle: the next look, within seconds, leads to where a key is entered.
+        explorer.page.wait_for_url("**/explore/key?back=**")
+        explorer.wait()
+        explorer.complained("401")
+
+
+def test_the_status_tells_what_the_client_says(
+    open_page: Callable[..., Any], server: BenchServer, jobs: Jobs, bench: BenchClient
+) -> None:
+    state = WorkerState(id=HOSTILE[:60], host="here", pid=1, version="7.8", datasets=(HOSTILE,))
+    jobs.workers.heartbeat(state)
+    submitted(bench)
+    explorer = open_page(server, viewport={"width": 320, "height": 700})
+    explorer.open("explore/status")
+    text = explorer.find("main").inner_text()
+    for info in bench.benchmarks():
+        assert info.title in text
+        assert info.provenance.content_digest.removeprefix("sha256:")[:12] in text
+    assert explorer.status == "all is well; 1 worker is alive."
+    assert "made-up data" in text
+    assert HOSTILE[:60] in text
+    assert "✓ alive" in text
+    assert HOSTILE[:28] in explorer.find("#datasets").inner_text()
+    assert explorer.find("img").count() == 0
+    queued = explorer.find('[data-state="queued"]').inner_text()
+    assert queued == f"○ {len(bench.jobs(state='queued'))}"
+    explorer.accessible()
+    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+
+
+def test_a_real_worker_is_watched(
+    open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
+) -> None:
+    with ending_together() as start:
+        server = start(BenchServer(tmp_path, sample_folder))
+        explorer = open_page(server)
+        with BenchClient(server.url) as bench:
+            job_id = submitted(bench, formats=["report"])
+            explorer.open(f"explore/jobs?id={job_id}")
+            worker = start_nbs("worker", env=server.options["env"], stdout=None, stderr=None)
+            try:
+                explorer.find('.facts [data-state="succeeded"]').wait_for(timeout=60_000)
+            finally:
+                worker.terminate()
+                worker.wait()
+            result = bench.job(job_id).result
+        assert result is not None
+        assert f"{result['parameters']:,}" in explorer.find("main").inner_text()

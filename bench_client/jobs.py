@@ -30,6 +30,7 @@ from bench_client.models.jobs import (
     RegisteredWorker,
     WorkerList,
 )
+from bench_client.models.zoo import ZooList, ZooModel
 from bench_client.operations import Held, Nothing, Question, Steps, ask, rest
 from bench_client.pages import check_progress
 from bench_client.untrusted import cleaned
@@ -45,6 +46,7 @@ __all__ = [
     "progress_line",
     "wait",
     "workers",
+    "zoo",
 ]
 
 _HOLD: Final = 10.0
@@ -154,6 +156,11 @@ def workers() -> Steps[list[RegisteredWorker]]:
 def datasets() -> Steps[list[RegisteredDataset]]:
     """Return the data sets that evaluations may ask for, by name."""
     return (yield from ask(Question("datasets", DatasetList))).items
+
+
+def zoo() -> Steps[list[ZooModel]]:
+    """Return the searched models that jobs may ask for, with their published accuracies."""
+    return (yield from ask(Question("zoo", ZooList))).items
 
 
 def checkpoints(*, limit: int | None = None) -> Steps[list[Checkpoint]]:

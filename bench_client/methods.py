@@ -155,6 +155,7 @@ class Surface(WrittenQuestions):
     train_supernet = Operation(lambda: submissions.train_supernet)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)
+    zoo = Operation(lambda: jobs.zoo)
     checkpoints = Operation(lambda: jobs.checkpoints)
     delete_checkpoint = Operation(lambda: jobs.delete_checkpoint)
     download = Operation(lambda: artifacts.download)

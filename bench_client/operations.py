@@ -102,6 +102,7 @@ Topic: TypeAlias = Literal[
     "submit_training",
     "top",
     "workers",
+    "zoo",
 ]
 """What can be asked; every transport knows how."""
 

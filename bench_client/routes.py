@@ -61,6 +61,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "submit_supernet": Route("POST", "/v1/supernets"),
         "submit_training": Route("POST", "/v1/trainings"),
         "workers": Route("GET", "/v1/workers"),
+        "zoo": Route("GET", "/v1/zoo"),
         "pareto": Route("GET", "/v1/{benchmark}/pareto"),
         "picture": Route("GET", "/v1/{benchmark}/picture"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),

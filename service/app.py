@@ -35,6 +35,7 @@ from service.routes import (
     pages,
     server_state,
     worker,
+    zoo,
 )
 from service.settings import Settings
 
@@ -117,7 +118,7 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     # query's time. Questions come first.
     routers = (
         *(server_state.router, openapi.router, pages.router, guide.router),
-        *(jobs.router, artifacts.router, checkpoints.router, worker.router),
+        *(jobs.router, artifacts.router, checkpoints.router, worker.router, zoo.router),
     )
     return [*benchmarks.routes(specs), *(route for router in routers for route in router.routes)]
 

@@ -107,6 +107,7 @@ if TYPE_CHECKING:
         UniformSampler,
         WholeSpace,
     )
+    from bench_client.models.zoo import PublishedAccuracy, ZooList, ZooModel
 
 __all__ = [
     "BatchAnswer",
@@ -173,6 +174,7 @@ __all__ = [
     "Problem",
     "ProvenanceInfo",
     "ProvenanceMark",
+    "PublishedAccuracy",
     "Ranked",
     "RegisteredDataset",
     "RegisteredWorker",
@@ -190,6 +192,8 @@ __all__ = [
     "WireModel",
     "WorkerDevice",
     "WorkerList",
+    "ZooList",
+    "ZooModel",
     "fields_of",
 ]
 
@@ -200,6 +204,7 @@ __getattr__ = late_names(
         "answers",
         "jobs",
         "submissions",
+        "zoo",
         "nasbench101",
         "nasbench201",
         "hw_nas_bench",

@@ -26,10 +26,12 @@ from model_hub.errors import (
 )
 from model_hub.zoo.models import build, convert, load, profile
 from model_hub.zoo.records import (
+    Counts,
     Figure,
     Record,
     WeightFile,
     all_records,
+    counts,
     names,
     record,
     records_folder,
@@ -39,6 +41,7 @@ from model_hub.zoo.records import (
 
 __all__ = [
     "CheckpointError",
+    "Counts",
     "DigestError",
     "DownloadError",
     "Figure",
@@ -51,6 +54,7 @@ __all__ = [
     "all_records",
     "build",
     "convert",
+    "counts",
     "load",
     "names",
     "profile",

@@ -30,11 +30,13 @@ from model_hub.protocols import EvaluationProtocol, protocol
 
 __all__ = [
     "NAMINGS",
+    "Counts",
     "Fields",
     "Figure",
     "Record",
     "WeightFile",
     "all_records",
+    "counts",
     "names",
     "record",
     "records_folder",
@@ -132,6 +134,29 @@ class Record:
             "weights": [asdict(file) for file in self.weights],
             "residual": dict(self.residual),
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """The size of a searched model.
+
+    Attributes:
+        parameters: How many.
+        macs: Multiply-adds of an image of its protocol.
+    """
+
+    parameters: int
+    macs: int
+
+
+@cache
+def counts() -> Mapping[str, Counts]:
+    """Return the sizes of the hub's own models by name, as `profile` counts them, from a file.
+
+    A server has no PyTorch to count with.
+    """
+    stated = json.loads(files("model_hub.zoo").joinpath("counts.json").read_text("utf-8"))
+    return MappingProxyType({name: Counts(**values) for name, values in stated.items()})
 
 
 def names() -> tuple[str, ...]:

@@ -70,6 +70,7 @@ class Page:
 PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
     Page(name="jobs", path="/explore/jobs", title="Jobs"),
+    Page(name="zoo", path="/explore/zoo", title="Searched models"),
     Page(name="status", path="/explore/status", title="Status"),
     Page(name="key", path="/explore/key", title="Access key"),
     Page(name="benchmark", path="/explore/{benchmark}", title="Plot and table", plots=True),

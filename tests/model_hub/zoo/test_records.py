@@ -54,6 +54,8 @@ def test_the_zoo_has_the_documented_models_autoformers_three_and_the_one_at_hand
 def test_every_model_has_its_parameters_and_multiply_adds(name: str) -> None:
     profile = zoo.profile(name)
     assert (profile.parameters, profile.macs) == COUNTS[name]
+    stated = zoo.counts()[name]
+    assert (stated.parameters, stated.macs) == COUNTS[name]
 
 
 def test_a_model_is_given_by_its_name_or_its_record() -> None:
@@ -67,7 +69,10 @@ def test_a_model_is_given_by_its_name_or_its_record() -> None:
 
 
 def test_the_narrow_model_has_its_parameters() -> None:
-    assert zoo.profile(NARROW).parameters == 754_280
+    profile = zoo.profile(NARROW)
+    assert profile.parameters == 754_280
+    assert zoo.counts()[NARROW] == zoo.Counts(parameters=profile.parameters, macs=profile.macs)
+    assert set(zoo.counts()) == {*COUNTS, NARROW}
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -18,8 +18,8 @@ from service.access.keys import KeyFile, KeyScope
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
 
-HOSTILE: Final = "<img src=x onerror=alert(1)>\u202e" + "w" * 300
-CAN: Final = Capabilities(device="cpu", datasets=frozenset({HOSTILE}))
+HOSTILE: Final = "<img src=x onerror=alert(1)>\u202e" + "w" * 170
+CAN: Final = Capabilities(device="cpu", datasets=frozenset({"tiny"}))
 _seeds = count(1)
 
 
@@ -229,3 +229,52 @@ def test_a_real_worker_is_watched(
             result = bench.job(job_id).result
         assert result is not None
         assert f"{result['parameters']:,}" in explorer.find("main").inner_text()
+
+
+def test_the_zoo_tells_what_was_published_and_what_was_measured(
+    open_page: Callable[..., Any], server: BenchServer, jobs: Jobs, bench: BenchClient
+) -> None:
+    name = "mobilenetv3-small-050"
+    state = WorkerState(
+        id="zoo", host="here", pid=2, version="7", datasets=("tiny",), models=(name,)
+    )
+    jobs.workers.heartbeat(state)
+    models = {model.name: model for model in bench.zoo()}
+    published = models[name].figures[0].top1
+    assert models[name].parameters == 1_593_224
+    for measured, images in ((published - 0.7, 50_000), (1.25, 10)):
+        job_id = bench.evaluate(model=name, dataset="tiny", batch_size=images % 7 + 1, wait=False)
+        lease = claimed(jobs, job_id.id)
+        jobs.leases.succeed(lease, {"top1": measured, "count": images, "num_classes": 1000}, [])
+        explorer = open_page(server, color_scheme="dark" if images < 50 else "light")
+        explorer.open("explore/zoo?sort=-macs")
+        row = explorer.find(f'tr:has(td:text-is("{name}"))')
+        cells = row.locator("td").all_inner_texts()
+        if images == 50_000:
+            assert cells[3] == f"{measured:.4g} %"
+            assert cells[4] == "! -0.70 more than 0.5"
+            assert "1 of them more than 0.5 points off" in explorer.status
+        else:
+            assert cells[3].startswith("1.25 % of 10 of tiny")
+            assert cells[4] == "\u2013"
+        assert cells[7] == "✓ there"
+        explorer.accessible()
+    assert explorer.find("img").count() == 0
+    shown = explorer.find("tbody tr td:first-child").all_inner_texts()
+    macs = [models[each].macs for each in shown if each]
+    assert macs == sorted(macs, reverse=True)
+    explorer.find("[data-sort=name]").press("Enter")
+    assert explorer.query == "sort=name"
+    row.locator("td").first.click()
+    explorer.page.keyboard.press("Enter")
+    assert explorer.query == f"sort=name&model={name}"
+    card = explorer.find("section.card").inner_text()
+    for figure in models[name].figures:
+        assert f"{figure.top1:.4g} %" in card
+        assert figure.source in card
+    explorer.accessible()
+    explorer.page.set_viewport_size({"width": 320, "height": 700})
+    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    explorer.page.go_back()
+    assert explorer.query == "sort=name"
+    assert explorer.find("section.card").count() == 0

@@ -1,0 +1,201 @@
+/** Searched models: what was published of them, and what was measured here. */
+
+import {AddressState} from "./address.js";
+import {ApiError, address, ask} from "./api.js";
+import {h, replace} from "./dom.js";
+import {NONE, count, figure} from "./format.js";
+import {run, startPage} from "./page.js";
+import {factList, stateMark} from "./states.js";
+import {VirtualTable} from "./table.js";
+
+/** Points by which a measured accuracy may differ before that is marked. */
+const MOST = 0.5;
+/** Evaluations that are looked through, the latest. */
+const EVALUATIONS = 1000;
+/** Images of what accuracies were published on: less of them cannot be compared. */
+const WHOLE = {"ImageNet-1k validation": 50_000, "CIFAR-10 test": 10_000};
+
+const state = new AddressState(["sort", "model"]);
+const page = startPage({state});
+
+/**
+ * Ask what a service without jobs has not.
+ * @param {string} path
+ * @param {import("./api.js").Options} [options]
+ */
+async function items(path, options) {
+  try {
+    return (await ask(path, options)).items;
+  } catch (error) {
+    if (error instanceof ApiError) return [];
+    throw error;
+  }
+}
+
+/** @param {any[]} jobs @returns {Map<string, any>} The latest evaluation of each model as published. */
+function measured(jobs) {
+  const found = new Map();
+  for (const job of jobs) {
+    const {model, checkpoint} = job.request.network ?? {};
+    if (model && !checkpoint && job.result && !found.has(model)) found.set(model, job);
+  }
+  return found;
+}
+
+/** @typedef {ReturnType<typeof rowOf>} Row */
+
+/** @param {any} model @param {Map<string, any>} jobs @param {any[]} workers */
+function rowOf(model, jobs, workers) {
+  const job = jobs.get(model.name) ?? null;
+  const published = model.figures[0] ?? null;
+  const whole = job !== null && job.result.count === WHOLE[model.dataset];
+  const there = workers.filter((worker) => worker.alive && worker.models.includes(model.name));
+  return {
+    model,
+    job,
+    whole,
+    name: model.name,
+    space: model.space,
+    published: published?.top1 ?? null,
+    measured: job?.result.top1 ?? null,
+    difference: whole && published ? job.result.top1 - published.top1 : null,
+    parameters: model.parameters,
+    macs: model.macs,
+    weights: there.length,
+    licence: model.licence,
+    origin: model.origin,
+  };
+}
+
+/** @param {number | null} value */
+function difference(value) {
+  if (value === null) return NONE;
+  const told = `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
+  return Math.abs(value) > MOST ? stateMark("degraded", `${told} more than ${MOST}`) : told;
+}
+
+/** @param {string} text Return a text whose addresses lead there. */
+function linked(text) {
+  return text.split(/(https:\/\/[^\s,;]+)/).map((part) =>
+    part.startsWith("https://") ? h("a", {href: part, rel: "noopener noreferrer"}, part) : part,
+  );
+}
+
+/** @param {Row} row */
+function measuredCell(row) {
+  if (!row.job) return NONE;
+  const {result, request, id} = row.job;
+  const on = row.whole ? "" : ` of ${count(result.count)} of ${request.dataset}`;
+  return h("a", {href: address("explore/jobs", {id}).href}, `${figure(result.top1, "percent")}${on}`);
+}
+
+/** @type {import("./table.js").Column<Row>[]} */
+const COLUMNS = [
+  {name: "name", label: "Model", cell: (row) => row.name},
+  {name: "space", label: "Space", cell: (row) => row.space},
+  {
+    name: "published",
+    label: "Published (%)",
+    numeric: true,
+    title: "Top 1, as it was published",
+    cell: (row) => figure(row.published),
+  },
+  {
+    name: "measured",
+    label: "Measured here",
+    numeric: true,
+    title: "Top 1 of the latest evaluation by a worker of this service",
+    cell: measuredCell,
+  },
+  {
+    name: "difference",
+    label: "Difference",
+    numeric: true,
+    title: `In points, of all images; marked beyond ${MOST}`,
+    cell: (row) => difference(row.difference),
+  },
+  {name: "parameters", label: "Parameters (M)", numeric: true, cell: (row) => millions(row.parameters)},
+  {name: "macs", label: "Multiply-adds (M)", numeric: true, cell: (row) => millions(row.macs)},
+  {
+    name: "weights",
+    label: "Weights",
+    title: "Whether a living worker has them",
+    cell: (row) => (row.weights ? stateMark("ready", "there") : stateMark("expired", "not here")),
+  },
+  {name: "licence", label: "Licence", cell: (row) => row.licence},
+  {name: "origin", label: "From", cell: (row) => row.origin},
+];
+
+/** @param {number | null} value */
+function millions(value) {
+  return value === null ? NONE : figure(value / 1e6);
+}
+
+/** @param {Row[]} rows @param {string} name @param {boolean} descending */
+function sorted(rows, name, descending) {
+  const sign = descending ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const [x, y] = [a[name], b[name]];
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    return sign * (typeof x === "string" ? x.localeCompare(y) : x - y) || a.name.localeCompare(b.name);
+  });
+}
+
+/** @param {Row | undefined} row Return all that is known of a model. */
+function told(row) {
+  if (!row) return null;
+  const {model} = row;
+  return h(
+    "section",
+    {class: "card", "aria-label": model.name},
+    h("h2", {}, model.name),
+    factList([
+      ["Space", model.space],
+      ["Measured on", `${model.dataset}, ${model.input_size} × ${model.input_size}`],
+      ...model.figures.map((/** @type {any} */ one) => [
+        "Published",
+        `${figure(one.top1, "percent")}${one.top5 === null ? "" : `, five guesses ${figure(one.top5, "percent")}`} by ${one.source}`,
+      ]),
+      ["Parameters", row.parameters === null ? null : count(row.parameters)],
+      ["Multiply-adds", row.macs === null ? null : count(row.macs)],
+      ["Licence", model.licence],
+      ["From", linked(model.origin)],
+      ["Files", model.weights.join(", ")],
+      ["Note", model.note],
+    ]),
+  );
+}
+
+run(page, async () => {
+  const [models, jobs, workers] = await Promise.all([
+    ask("v1/zoo").then((answer) => answer.items),
+    items("v1/jobs", {query: {kind: "evaluation", state: "succeeded", limit: EVALUATIONS}}),
+    items("v1/workers"),
+  ]);
+  const byModel = measured(jobs);
+  const rows = models.map((/** @type {any} */ model) => rowOf(model, byModel, workers));
+  const one = h("div", {});
+  const open = (/** @type {Row} */ row) => state.set({model: row.name});
+  const table = new VirtualTable({
+    label: "Searched models",
+    columns: COLUMNS,
+    onSort: (name, descending) => state.set({sort: `${descending ? "-" : ""}${name}`}),
+    onOpen: open,
+    isSelected: (row) => row.name === state.get("model"),
+  });
+  const draw = () => {
+    const [, minus, name] = /^(-?)(\w+)$/.exec(state.get("sort") ?? "") ?? ["", "", "name"];
+    const known = COLUMNS.some((column) => column.name === name) ? name : "name";
+    table.show(sorted(rows, known, minus === "-"), {name: known, descending: minus === "-"});
+    replace(one, told(rows.find((/** @type {Row} */ row) => row.name === state.get("model"))));
+  };
+  state.onChange(draw);
+  page.title("Searched models");
+  replace(page.content, table.element, h("p", {class: "quiet"}, "Enter or a double click on a row tells more."), one);
+  draw();
+  const far = rows.filter((/** @type {Row} */ row) => Math.abs(row.difference ?? 0) > MOST).length;
+  page.say(
+    `${count(rows.length)} models, ${count(byModel.size)} measured here, ${count(far)} of them more than ${MOST} points off.`,
+  );
+  page.ready();
+});

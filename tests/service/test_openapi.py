@@ -40,6 +40,7 @@ OPERATION_IDS = {
     "job_artifact",
     "workers",
     "datasets",
+    "zoo",
     "checkpoints",
     "upload_checkpoint",
     "delete_checkpoint",

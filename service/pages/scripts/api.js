@@ -132,10 +132,14 @@ async function answer(url, request) {
   }
 }
 
+/** Of several questions that are refused together, one leads away. */
+let leaving = false;
+
 /** @param {Response} response @returns {Promise<ApiError>} */
 async function refused(response) {
   const problem = await response.json().catch(() => ({}));
-  if (response.status === 401 && !location.pathname.endsWith("/explore/key")) {
+  if (response.status === 401 && !leaving && !location.pathname.endsWith("/explore/key")) {
+    leaving = true;
     const back = location.pathname.slice(ROOT.pathname.length) + location.search;
     location.assign(address("explore/key", {back}));
   }

@@ -12,7 +12,12 @@ from pydantic import BaseModel
 
 from bench_client.connections import HttpSettings
 from bench_client.downloads import Download
-from bench_client.errors import BenchError, SyntheticDataWarning, TableReplacedError
+from bench_client.errors import (
+    BenchError,
+    PartialDataWarning,
+    SyntheticDataWarning,
+    TableReplacedError,
+)
 from bench_client.known_tables import KnownTables
 from bench_client.late_imports import LateModule
 from bench_client.methods import Surface
@@ -59,29 +64,43 @@ class _AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-class _SyntheticNotice:
-    """Warns once about each benchmark whose numbers are made up; a copy knows what was said."""
+class _Notices:
+    """Warns once about each benchmark whose numbers are made up, and each table that grows.
+
+    A copy knows what was said.
+    """
 
     def __init__(self) -> None:
-        self._warned: dict[str, object] = {}
+        self._warned: dict[tuple[str, type[UserWarning]], object] = {}
 
     def look_at(self, answer: BaseModel) -> None:
         provenance = getattr(answer, "provenance", None)
-        if not isinstance(provenance, ProvenanceMark) or not provenance.synthetic:
+        if not isinstance(provenance, ProvenanceMark):
             return
-        name, mine = provenance.benchmark[:_LONGEST_NAME], object()
+        if provenance.synthetic:
+            self._warn(
+                provenance,
+                SyntheticDataWarning,
+                f"are made up ({provenance.source:.200}, `nbs sample`): good for trying things "
+                "out, not for results",
+            )
+        if provenance.complete is False and provenance.cells is not None:
+            cells = provenance.cells
+            self._warn(
+                provenance,
+                PartialDataWarning,
+                f"are {cells.there} of {cells.expected} cells: the table still grows, and what is "
+                "not there yet is in no ranking",
+            )
+
+    def _warn(self, mark: ProvenanceMark, kind: type[UserWarning], what: str) -> None:
+        name, mine = mark.benchmark[:_LONGEST_NAME], object()
         # One step, so that of several threads one warns, without a lock that a fork might keep.
-        if self._warned.setdefault(name, mine) is not mine:
+        if self._warned.setdefault((name, kind), mine) is not mine:
             return
         from bench_client.caller_warnings import warn_at_script  # noqa: PLC0415 - few are warned
 
-        warn_at_script(
-            cleaned(
-                f"the numbers of {name} are made up ({provenance.source:.200}, `nbs sample`): good "
-                "for trying things out, not for results"
-            ),
-            SyntheticDataWarning,
-        )
+        warn_at_script(cleaned(f"the numbers of {name} {what}"), kind)
 
 
 class _Pins:
@@ -259,7 +278,7 @@ class BenchClient(Surface, BlockingClient):
     def _use(self, transport: _Transport, *, pin: bool = False) -> None:
         self._transport = transport
         self._closed = False
-        self._notice = _SyntheticNotice()
+        self._notice = _Notices()
         self._tables = KnownTables()
         self._pins = _Pins() if pin else None
 
@@ -378,7 +397,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
     def _use(self, transport: _AsyncTransport, *, pin: bool = False) -> None:
         self._transport = transport
         self._closed = False
-        self._notice = _SyntheticNotice()
+        self._notice = _Notices()
         self._tables = KnownTables()
         self._pins = _Pins() if pin else None
 

@@ -17,6 +17,7 @@ BenchError
 │   ├── JobFailedError             it failed or was parked: `job.error` says why
 │   ├── JobCancelledError          someone cancelled it
 │   └── JobWaitError               it still goes on, and the time to wait is over: wait again
+├── PlanWaitError                  a plan still goes on, and the time to wait is over: wait again
 ├── BudgetExhausted                a simulated search is over: the evaluation would pass the budget
 ├── NotRecordedError               of a simulated search: the benchmark has no record of it
 ├── InvalidSettingError            a client cannot be made so: address, key, timeout, retries
@@ -25,6 +26,7 @@ BenchError
     └── TooLargeError              413: ask for less at a time
 
 SyntheticDataWarning               the numbers are made up
+PartialDataWarning                 a table is still growing: what is not there yet is in no ranking
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ __all__ = [
     "JobWaitError",
     "NotAuthorizedError",
     "NotRecordedError",
+    "PartialDataWarning",
+    "PlanWaitError",
     "RequestTimeoutError",
     "ServerFailedError",
     "ServerOverloadedError",
@@ -69,6 +73,10 @@ __all__ = [
 
 class SyntheticDataWarning(UserWarning):
     """The numbers of a benchmark are made up: good for trying things out, not for results."""
+
+
+class PartialDataWarning(UserWarning):
+    """A table is still growing: what is not there yet is in no ranking."""
 
 
 class BenchError(Exception):
@@ -241,6 +249,10 @@ class JobCancelledError(JobNotDoneError):
 
 class JobWaitError(JobNotDoneError, TimeoutError):
     """A job goes on longer than one wanted to wait for it."""
+
+
+class PlanWaitError(BenchError, TimeoutError):
+    """A plan goes on longer than one wanted to wait for it."""
 
 
 class BudgetExhausted(BenchError):  # noqa: N818 - an end, as StopIteration is, not a failure

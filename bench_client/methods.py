@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         jobs,
         models,
         oracle,
+        plans,
         submissions,
         tables,
     )
@@ -27,6 +28,7 @@ else:
     jobs = LateModule("bench_client.jobs")
     models = LateModule("bench_client.models")
     oracle = LateModule("bench_client.oracle")
+    plans = LateModule("bench_client.plans")
     submissions = LateModule("bench_client.submissions")
     tables = LateModule("bench_client.tables")
 
@@ -153,6 +155,20 @@ class Surface(WrittenQuestions):
     latency = Operation(lambda: submissions.latency)
     train = Operation(lambda: submissions.train)
     train_supernet = Operation(lambda: submissions.train_supernet)
+    check_plan = Operation(lambda: plans.check_plan)
+    plan = Operation(lambda: plans.plan)
+    plans = Operation(lambda: plans.plans)
+    plan_named = Operation(lambda: plans.plan_named)
+    plan_cells = Operation(lambda: plans.plan_cells)
+    start_plan = Operation(lambda: plans.start_plan)
+    pause_plan = Operation(lambda: plans.pause_plan)
+    resume_plan = Operation(lambda: plans.resume_plan)
+    stop_plan = Operation(lambda: plans.stop_plan)
+    retry_plan = Operation(lambda: plans.retry_plan)
+    seal_plan = Operation(lambda: plans.seal_plan)
+    version_plan = Operation(lambda: plans.version_plan)
+    wait_plan = Operation(lambda: plans.wait_plan)
+    withdraw_cell = Operation(lambda: plans.withdraw_cell)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)
     zoo = Operation(lambda: jobs.zoo)

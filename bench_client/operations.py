@@ -70,6 +70,8 @@ Topic: TypeAlias = Literal[
     "benchmark",
     "benchmarks",
     "cancel_job",
+    "change_plan",
+    "check_plan",
     "checkpoints",
     "column",
     "columns",
@@ -91,6 +93,9 @@ Topic: TypeAlias = Literal[
     "neighbors",
     "pareto",
     "picture",
+    "plan",
+    "plan_cells",
+    "plans",
     "random",
     "rank",
     "rest",
@@ -98,9 +103,11 @@ Topic: TypeAlias = Literal[
     "submit_evaluation",
     "submit_latency",
     "submit_model",
+    "submit_plan",
     "submit_supernet",
     "submit_training",
     "top",
+    "withdraw_cell",
     "workers",
     "zoo",
 ]
@@ -121,6 +128,8 @@ class Question(Generic[A]):
         artifact: About which file of it, if about one.
         checkpoint: About which uploaded weights, by their SHA-256, if about some.
         key: Of a submission that stands for one job, however often it is repeated.
+        plan: About which plan, if about one.
+        action: What to do with it.
     """
 
     topic: Topic
@@ -132,6 +141,8 @@ class Question(Generic[A]):
     artifact: str | None = None
     checkpoint: str | None = None
     key: str | None = None
+    plan: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ _GZIP: Final = zlib.MAX_WBITS | 16
 _PLAIN: Final = frozenset({"", "identity"})
 _PACKED: Final = frozenset({"gzip", "x-gzip"})
 _NO_CONTENT: Final = 204
-_OK: Final = frozenset({200, 202, _NO_CONTENT})
+_OK: Final = frozenset({200, 201, 202, _NO_CONTENT})
 """An answer; a job that was accepted."""
 _FIRST_SERVER_ERROR: Final = 500
 _SNIPPET: Final = 120
@@ -99,6 +99,8 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-checkpoint": InvalidRequestError,
     "checkpoint-in-use": InvalidRequestError,
     "table-replaced": TableReplacedError,
+    "unknown-plan": InvalidRequestError,
+    "plan-conflict": InvalidRequestError,
 }
 """By the end of the type of a problem that the status alone does not tell."""
 

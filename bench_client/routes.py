@@ -48,6 +48,13 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "hash": Route("POST", "/v1/{benchmark}/hash"),
         "hash_many": Route("POST", "/v1/{benchmark}/hash"),
         "neighbors": Route("POST", "/v1/{benchmark}/architectures/neighbors"),
+        "change_plan": Route("POST", "/v1/plans/{plan}/{action}"),
+        "check_plan": Route("POST", "/v1/plans?{action}"),
+        "plan": Route("GET", "/v1/plans/{plan}"),
+        "plan_cells": Route("GET", "/v1/plans/{plan}/cells"),
+        "plans": Route("GET", "/v1/plans"),
+        "submit_plan": Route("POST", "/v1/plans?{action}"),
+        "withdraw_cell": Route("POST", "/v1/plans/{plan}/withdraw"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
         "artifact": Route("GET", "/v1/jobs/{job}/artifacts/{artifact}"),
         "checkpoints": Route("GET", "/v1/checkpoints"),
@@ -118,6 +125,8 @@ def call_of(question: Question[Any]) -> Call:
         job=_checked_job(question.job),
         artifact=quote(question.artifact or "", safe=""),
         checkpoint=_checked_checkpoint(question.checkpoint),
+        plan=_checked_name(question.plan),
+        action=question.action,
     )
     arguments = {
         name: value

@@ -49,6 +49,9 @@ __all__ = [
 
 Answer: TypeAlias = dict[str, Any]
 
+_OF_A_PLAN: Final = ("version", "complete", "cells")
+"""What the contents of a table that was measured here say of its completeness."""
+
 _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
@@ -62,12 +65,15 @@ def provenance_mark(installed: InstalledDataset) -> Answer:
     """
     installed.database.check_unchanged()
     provenance = installed.provenance
-    return {
+    mark = {
         "benchmark": provenance.benchmark,
         "source": provenance.source_name,
         "synthetic": provenance.synthetic,
         "content_digest": provenance.content_digest,
     }
+    if "cells" in provenance.contents:
+        mark |= {name: provenance.contents[name] for name in _OF_A_PLAN}
+    return mark
 
 
 def computed_stats_answer(

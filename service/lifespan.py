@@ -19,6 +19,7 @@ from service.http.claims import ClaimWatch
 from service.http.connections import Connections
 from service.http.job_service import JobService
 from service.http.job_watch import JobWatch
+from service.http.plan_service import PlanService
 from service.http.questions import PackedCache, ResponseCache
 from service.http.request_middleware import RequestCounter
 from service.http.shutdown import Shutdown, when_told_to_stop
@@ -80,6 +81,9 @@ def lifespan_of(
         state.job_service = JobService(JobSettings())
         state.job_watch = JobWatch(state.job_service, most=settings.job_streams)
         state.claim_watch = ClaimWatch(state.job_service)
+        state.plan_service = PlanService(
+            state.job_service, state.catalog, settings.directory.expanduser()
+        )
         state.metrics = Metrics(counter)
         state.metrics.watch(lambda: database_families(state.catalog))
         state.metrics.watch(state.job_service.families)
@@ -90,6 +94,7 @@ def lifespan_of(
                 asyncio.create_task(note_regularly(state)),
                 asyncio.create_task(state.job_service.open_if_used()),
                 asyncio.create_task(state.job_service.sweep_regularly()),
+                asyncio.create_task(state.plan_service.go_on()),
                 asyncio.create_task(connections.watch()),
             )
             verifier = DatabaseVerifier(state, settings.verify_seconds)

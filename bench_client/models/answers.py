@@ -78,6 +78,16 @@ Members: TypeAlias = Annotated[dict[str, E], BeforeValidator(few_members)]
 """An object whose members have names of their own; it is refused whole where they are many."""
 
 
+class CellCounts(WireModel):
+    """How much of a table is there that is, or was, measured by a plan."""
+
+    expected: int = Field(description="Cells of the plan: an architecture, a seed, a budget each.")
+    there: int = Field(description="Cells in the table.")
+    diverged: int = Field(description="Of them, those whose loss was no finite number any more.")
+    failed: int = Field(description="Cells that have failed.")
+    withdrawn: int = Field(description="Results that were withdrawn.")
+
+
 class ProvenanceMark(WireModel):
     """Which database the numbers of an answer come from."""
 
@@ -86,6 +96,13 @@ class ProvenanceMark(WireModel):
     synthetic: bool = Field(description="Whether the numbers are made up, for trying things out.")
     content_digest: str = Field(
         description="SHA-256 of what the database answers, whatever archive it was made from."
+    )
+    version: int | None = Field(None, description="Of a table that a plan makes: which it is.")
+    complete: bool | None = Field(
+        None, description="Of a table that a plan makes: whether nothing more comes."
+    )
+    cells: CellCounts | None = Field(
+        None, description="Of a table that a plan makes: how many of how many are there."
     )
 
 

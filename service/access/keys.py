@@ -53,6 +53,7 @@ class KeyScope(StrEnum):
 
     READ = "read"
     JOBS = "jobs"
+    PLANS = "plans"
     WORKER = "worker"
     ADMIN = "admin"
 

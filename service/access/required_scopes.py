@@ -36,6 +36,7 @@ WORKER_ROUTES: Final = "/v1/worker/"
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS: Final = "/v1/checkpoints"
+_PLANS: Final = "/v1/plans"
 
 
 def is_question(path: str) -> bool:
@@ -60,4 +61,6 @@ def required_scope(method: str, path: str) -> KeyScope | None:
         return KeyScope.READ
     if path == _UPLOADS or path.startswith(f"{_UPLOADS}/"):
         return KeyScope.ADMIN
+    if path == _PLANS or path.startswith(f"{_PLANS}/"):
+        return KeyScope.PLANS
     return KeyScope.JOBS

@@ -94,7 +94,11 @@ def fetch(
 
 def generate(
     benchmark: Annotated[
-        str, typer.Argument(help=f"{_BENCHMARKS} With --table: the raw file, folder or zip.")
+        str,
+        typer.Argument(
+            help=f"{_BENCHMARKS} With --table: the raw file, folder or zip. Or a publication, "
+            "FILE.nbs."
+        ),
     ],
     raw: Annotated[
         Path | None, typer.Argument(help="The raw archive, a file or a folder.", exists=True)
@@ -130,7 +134,12 @@ def generate(
     The database is built beside its place and moved there once it is complete and checked; until
     then, and if anything fails, what was there stays. The smallest and the largest value of each
     column of a declared table are printed: look whether the units are right.
+
+    A file that `nbs plan publish` wrote is given alone: it holds a database, which is checked.
     """
+    if benchmark.endswith(".nbs"):
+        _generate_published(Path(benchmark), data_directory(out))
+        return
     source, declaration = _source(benchmark, raw, table)
     convert = _conversion(
         benchmark, declaration=declaration, skip_corrupt=skip_corrupt, partial=partial
@@ -146,6 +155,13 @@ def generate(
     )
     for name, value in _flat(provenance.contents).items():
         sys.stderr.write(f"  {name}: {value}\n")
+
+
+def _generate_published(publication: Path, directory: Path) -> None:
+    from service.plans.publication import read_publication
+
+    provenance = read_publication(publication, directory)
+    sys.stderr.write(f"{directory / provenance.benchmark}.db{_mark(provenance)}\n")
 
 
 def _source(benchmark: str, raw: Path | None, table: Path | None) -> tuple[Path, Path | None]:

@@ -24,7 +24,9 @@ def create_command(
     *,
     scope: Annotated[
         KeyScope,
-        typer.Option(help="What it allows: reading, jobs too, or uploads of checkpoints too."),
+        typer.Option(
+            help="What it allows: reading, jobs too, plans too, or uploads of checkpoints too."
+        ),
     ],
     data: DataDirectory = None,
 ) -> None:

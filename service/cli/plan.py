@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from missing_extra import needs
-from service.cli.options import AsJson
-from service.cli.output import print_fields, print_json, wants_json
+from service.cli.options import AsJson, DataDirectory, data_directory
+from service.cli.output import print_fields, print_items, print_json, wants_json
 
 if TYPE_CHECKING:
-    from nas_search.plans import Plan
+    from bench_client import BenchClient, Plan
 
 __all__ = ["app"]
 
@@ -23,19 +24,28 @@ app = typer.Typer(
 File = Annotated[
     Path, typer.Argument(metavar="FILE.toml", exists=True, dir_okay=False, help="The plan.")
 ]
+Name = Annotated[str, typer.Argument(help="Name of the plan.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NASBENCH_URL", help="Address of the service; http://127.0.0.1:8000 by default."
+    ),
+]
 YesReally = Annotated[
     bool, typer.Option("--yes-really", help="More than a million cells are meant.")
 ]
 
 
-@app.callback()
-def _commands() -> None:
-    # Typer would take the only command for the whole.
-    pass
-
-
 @app.command("check")
-def check_command(file: File, *, yes_really: YesReally = False, as_json: AsJson = False) -> None:
+def check_command(
+    file: File,
+    *,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a server, too: whether its workers could do it.")
+    ] = None,
+    yes_really: YesReally = False,
+    as_json: AsJson = False,
+) -> None:
     """Tell what a plan would be: architectures, cells, sizes of networks, disk. Nothing starts.
 
     Sizes are counted without PyTorch, where the space has a formula.
@@ -48,25 +58,197 @@ def check_command(file: File, *, yes_really: YesReally = False, as_json: AsJson 
     cells = Cells(selection, large=yes_really)
     selection.check_bounds()
     table_of(selection)
-    found = _checked(plan, selection, estimate(cells, None).as_dict())
+    if url is not None:
+        with _client(url) as bench:
+            bench.check_plan(file, large=yes_really)
+    cost = estimate(cells, None)
+    found = {
+        "name": plan.name,
+        "digest": plan.digest,
+        "protocol": plan.protocol_digest,
+        "architectures": len(selection),
+        "trained": len(selection.trained),
+        "cells": cost.cells,
+        "epochs": sum(plan.epochs) * len(plan.seeds) * len(selection.trained),
+        "most_parameters": cost.parameters,
+        "most_macs": cost.macs,
+        "disk_bytes": cost.disk_bytes,
+        "data": plan.data,
+        "data_sha256": plan.sha256,
+    }
     if wants_json(asked=as_json):
         print_json(found)
     else:
         print_fields(found)
 
 
-def _checked(plan: Plan, selection: Any, cost: dict[str, Any]) -> dict[str, Any]:
-    return {
+@app.command("start")
+def start_command(
+    file: File,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+    pilot: Annotated[
+        bool, typer.Option(help="Whether to estimate the cost by some short trainings first.")
+    ] = True,
+    url: Server = None,
+    yes_really: YesReally = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a plan, wait for its estimate, ask for a yes with it in front of you, and start."""
+    with _client(url) as bench:
+        plan = bench.plan(file, pilot=pilot, large=yes_really)
+        if plan.state == "pilot":
+            sys.stderr.write("the pilot trains a few networks to estimate the cost\n")
+            plan = bench.wait_plan(plan)
+        if plan.state == "ready":
+            if not yes:
+                _print(plan, as_json=False, stream_only=True)
+                typer.confirm("Start it?", abort=True, err=True)
+            plan = bench.start_plan(plan)
+    _print(plan, as_json=as_json)
+
+
+@app.command("show")
+def show_command(
+    name: Annotated[str | None, typer.Argument(help="Name of the plan; all by default.")] = None,
+    *,
+    url: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a plan is: cells, pace, cost, versions; or all plans."""
+    with _client(url) as bench:
+        found = bench.plans() if name is None else [bench.plan_named(name)]
+    if name is not None:
+        _print(found[0], as_json=as_json)
+    elif wants_json(asked=as_json):
+        print_json([plan.model_dump(mode="json", exclude={"plan"}) for plan in found])
+    else:
+        print_items([_row(plan) for plan in found], "Plans")
+
+
+@app.command("pause")
+def pause_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+    """Take the cells back that wait; those that run end."""
+    with _client(url) as bench:
+        _print(bench.pause_plan(name), as_json=as_json)
+
+
+@app.command("resume")
+def resume_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+    """Go on with a paused plan."""
+    with _client(url) as bench:
+        _print(bench.resume_plan(name), as_json=as_json)
+
+
+@app.command("stop")
+def stop_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+    """End a plan for good; what is there stays."""
+    with _client(url) as bench:
+        _print(bench.stop_plan(name), as_json=as_json)
+
+
+@app.command("retry")
+def retry_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+    """Try the cells again that failed."""
+    with _client(url) as bench:
+        _print(bench.retry_plan(name), as_json=as_json)
+
+
+@app.command("seal")
+def seal_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+    """Say that nothing more comes: the next version of the table is the last."""
+    with _client(url) as bench:
+        _print(bench.seal_plan(name), as_json=as_json)
+
+
+@app.command("extend")
+def extend_command(
+    name: Name,
+    *,
+    to: Annotated[str, typer.Option("--name", help="Name of the new plan.")],
+    seeds: Annotated[str, typer.Option(help="Further seeds, with commas.", metavar="N,N")] = "",
+    epochs: Annotated[str, typer.Option(help="Further budgets, with commas.", metavar="N,N")] = "",
+    n: Annotated[int | None, typer.Option(help="Size of the sample.", min=1)] = None,
+    url: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a plan with more seeds, budgets or architectures; what is finished is shared."""
+    with needs("hub", "a plan"):
+        from nas_search.plans import plan_of
+
+    with _client(url) as bench:
+        found = bench.plan_named(name)
+        plan = plan_of(found.plan or {}).extended(
+            to, seeds=_numbers(seeds, "--seeds"), epochs=_numbers(epochs, "--epochs"), n=n
+        )
+        _print(bench.plan(plan.content(), pilot=False), as_json=as_json)
+
+
+@app.command("publish")
+def publish_command(
+    name: Name,
+    *,
+    out: Annotated[Path, typer.Option(help="FILE.nbs, which must not be there.")],
+    data: DataDirectory = None,
+    url: Server = None,
+) -> None:
+    """Write a sealed table into one file: database, plan, card, licence, digests."""
+    from service.plans.publication import publish
+
+    with _client(url) as bench:
+        plan = bench.plan_named(name)
+    written = publish(plan.model_dump(mode="json"), data_directory(data), out)
+    sys.stderr.write(f"{out}: {written} bytes\n")
+
+
+def _client(url: str | None) -> BenchClient:
+    from bench_client import BenchClient
+
+    return BenchClient(url)
+
+
+def _print(plan: Plan, *, as_json: bool, stream_only: bool = False) -> None:
+    if not stream_only and wants_json(asked=as_json):
+        print_json(plan.model_dump(mode="json", exclude={"plan"}))
+        return
+    if not stream_only:
+        print_fields(_row(plan))
+        return
+    for key, value in _row(plan).items():
+        sys.stderr.write(f"  {key}: {value}\n")
+
+
+def _row(plan: Plan) -> dict[str, Any]:
+    counts, estimate = plan.counts, plan.estimate
+    row: dict[str, Any] = {
         "name": plan.name,
-        "digest": plan.digest,
-        "protocol": plan.protocol_digest,
-        "architectures": len(selection),
-        "trained": len(selection.trained),
-        "cells": cost["cells"],
-        "epochs": sum(plan.epochs) * len(plan.seeds) * len(selection.trained),
-        "most_parameters": cost["parameters"],
-        "most_macs": cost["macs"],
-        "disk_bytes": cost["disk_bytes"],
-        "data": plan.data,
-        "data_sha256": plan.sha256,
+        "state": plan.state,
+        "reason": plan.reason,
+        "cells": f"{counts.done + counts.diverged} of {plan.cells}",
+        "share": f"{plan.fraction:.0%}",
+        "diverged": counts.diverged,
+        "failed": counts.failed,
+        "worker hours": round(plan.worker_hours, 3),
+        "version": plan.versions[-1].version if plan.versions else None,
     }
+    if estimate is not None and estimate.hours is not None:
+        row["estimate"] = _hours(estimate.hours, estimate.low, estimate.high)
+        row["rests on"] = f"{estimate.timings} trainings"
+        if estimate.days is not None:
+            row["days"] = f"{estimate.days:.3g} with {estimate.workers} workers"
+    if plan.first_estimate is not None and plan.first_estimate.hours is not None:
+        row["first estimate"] = f"{plan.first_estimate.hours:.3g} worker hours"
+    if plan.hours_left is not None:
+        row["left"] = f"{plan.hours_left:.3g} worker hours"
+    return row
+
+
+def _hours(median: float, low: float | None, high: float | None) -> str:
+    return f"{median:.3g} worker hours ({low or 0:.3g} to {high or 0:.3g})"
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        return [int(one) for one in text.split(",") if one.strip()]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} are no whole numbers", param_hint=option) from None

@@ -26,6 +26,7 @@ from service.jobs.errors import (
     UnknownJobError,
     UnusableStoreError,
 )
+from service.plans.errors import PlanConflictError, UnknownPlanError
 
 __all__ = ["install_job_problem_handlers", "job_problems"]
 
@@ -34,9 +35,9 @@ _RETRY_AFTER: Final = "5"
 
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8, or broke off.",
-    404: "There is no such job, artifact, data set or checkpoint; the detail says what there is.",
-    409: "The idempotency key was given with another request, a job uses the checkpoint, or the "
-    "lease of a worker is lost.",
+    404: "There is no such job, artifact, data set, checkpoint or plan; the detail says more.",
+    409: "The idempotency key was given with another request, a job uses the checkpoint, the "
+    "lease of a worker is lost, or a plan is in another state or has the name.",
     413: "The body is too large.",
     416: "The range lies behind the end of the file.",
     422: "The request is malformed, or an architecture lies outside its space.",
@@ -68,13 +69,15 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         UnknownCheckpointError: _unknown("checkpoint"),
         UnknownJobError: _unknown("job"),
         UnknownDatasetError: _unknown_dataset,
+        PlanConflictError: _plan_conflict,
+        UnknownPlanError: _unknown("plan"),
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
 
 
 def _unknown(thing: str) -> Callable[[Request, Any], Awaitable[Response]]:
-    async def unknown(request: Request, error: LookupError) -> Response:
+    async def unknown(request: Request, error: Exception) -> Response:
         return problem(
             request,
             404,
@@ -101,6 +104,12 @@ async def _unknown_dataset(request: Request, error: UnknownDatasetError) -> Resp
 async def _in_use(request: Request, error: CheckpointInUseError) -> Response:
     return problem(
         request, 409, kind="checkpoint-in-use", title="Checkpoint in use", detail=str(error)
+    )
+
+
+async def _plan_conflict(request: Request, error: PlanConflictError) -> Response:
+    return problem(
+        request, 409, kind="plan-conflict", title="Plan in another state", detail=str(error)
     )
 
 

@@ -87,7 +87,7 @@ class JobService:
 
         One that cannot be opened now is opened, or complained of, at the first request.
         """
-        if not self._is_used():
+        if not self.is_used():
             return
         try:
             await self.ask(lambda jobs: jobs.store.counts())
@@ -114,7 +114,7 @@ class JobService:
 
         Called in a thread.
         """
-        if self._jobs is None and not self._is_used():
+        if self._jobs is None and not self.is_used():
             return
 
         def find(jobs: Jobs) -> list[Metric]:
@@ -130,7 +130,7 @@ class JobService:
         yield availability_family(available=bool(found))
         yield from found
 
-    def _is_used(self) -> bool:
+    def is_used(self) -> bool:
         """Tell whether there are jobs already."""
         settings = self.settings
         return settings.jobs_url is not None or (settings.folder / "jobs.db").exists()

@@ -11,7 +11,17 @@ from typing import Any, Final
 from bench_client.models import SpaceNetwork, TrainingRequest
 from benchmark_db.catalog import Catalog
 from benchmark_spec import BenchmarkSpec
-from nas_search.plans import Cell, Cells, Plan, Selection, pilot_positions, plan_of, table_of
+from nas_search.plans import (
+    Cell,
+    Cells,
+    Estimate,
+    Plan,
+    Selection,
+    estimate,
+    pilot_positions,
+    plan_of,
+    table_of,
+)
 from service.jobs.kinds import new_job, spec_key
 from service.jobs.networks import plain_json
 from service.jobs.records import NewJob
@@ -55,6 +65,11 @@ class OpenPlan:
     def table(self) -> BenchmarkSpec:
         """The description of the table."""
         return table_of(self.selection)
+
+    @cached_property
+    def first_estimate(self) -> Estimate:
+        """What is known of its cost before anything was timed."""
+        return estimate(self.cells, None)
 
     def job(self, cell: Cell) -> NewJob:
         """Return the job of a cell."""

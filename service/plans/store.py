@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from peewee import fn
 
-from nas_search.plans import CellMap, Estimate, estimate
+from nas_search.plans import CellMap, Estimate
 from service.jobs import Jobs
 from service.jobs.records import JobState
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
@@ -52,7 +52,7 @@ class PlanStore:
         """
         name = plan.plan.name
         size = len(plan.cells)
-        first = estimate(plan.cells, None)
+        first = plan.first_estimate
 
         def change() -> tuple[PlanRecord, bool]:
             for row in self._rows(name):
@@ -310,6 +310,58 @@ class PlanStore:
         cells = [number for number in numbers if number >= 0]
         return {"cursor": min([record.cursor, *cells])}
 
+    def cells(
+        self, name: str, *, state: str | None = None, start: int = 0, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return cells with what the ledger has of them, and where those begin that follow.
+
+        Args:
+            name: The plan.
+            state: `done`, `diverged`, `failed` or `left`; None: any.
+            start: The first number.
+            limit: How many at most.
+        """
+        record, _ = self.get(name)
+        opened = self.open(record)
+        numbers, following = _numbers(record, state, start, limit)
+        cells = [opened.cells[number] for number in numbers]
+        keys = [opened.job(cell).key for cell in cells]
+        entries = self._jobs.ledger.of(keys)
+        failures = self._failures([key for key in keys if key not in entries])
+        items = []
+        for cell, key in zip(cells, keys, strict=True):
+            entry = entries.get(key)
+            items.append(
+                {
+                    "cell": cell.number,
+                    "arch_str": opened.selection.name(cell.position),
+                    "seed": cell.seed,
+                    "num_epochs": cell.epochs,
+                    "state": _state_of(record, cell.number),
+                    "figures": None if entry is None else entry.figures,
+                    "provenance": None if entry is None else entry.provenance,
+                    "reason": failures.get(key) if cell.number in record.failed else None,
+                }
+            )
+        return items, following
+
+    def _failures(self, keys: list[str]) -> dict[str, str]:
+        """Return why the last job of a request failed, by key."""
+
+        def find() -> dict[str, str]:
+            found = {}
+            for some in _parts(keys):
+                query = (
+                    JobRow.select(JobRow.key, JobRow.error)
+                    .where(JobRow.key.in_(some), JobRow.error.is_null(is_null=False))
+                    .order_by(JobRow.number)
+                )
+                for row in self._database.rows(query):
+                    found[row["key"]] = str(json.loads(row["error"])["message"])
+            return found
+
+        return self._database.read(find)
+
     def set_estimate(self, name: str, found: Estimate, *, first: bool) -> None:
         """Keep an estimate with a plan.
 
@@ -365,3 +417,23 @@ def _refuse_unless(record: PlanRecord, *states: PlanState) -> None:
 
 def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE)]
+
+
+def _state_of(record: PlanRecord, number: int) -> str:
+    for state in ("done", "diverged", "failed"):
+        if number in getattr(record, state):
+            return state
+    return "left"
+
+
+def _numbers(
+    record: PlanRecord, state: str | None, start: int, limit: int
+) -> tuple[list[int], int | None]:
+    """Return the numbers of cells in a state, from one on, and the first that follows."""
+    found: list[int] = []
+    for number in range(start, record.cells):
+        if state is None or _state_of(record, number) == state:
+            if len(found) == limit:
+                return found, number
+            found.append(number)
+    return found, None

@@ -1,0 +1,205 @@
+"""Publication of a sealed table: one file that another lab can check and serve.
+
+A publication is a zip archive without compression of four members: the database, the plan as JSON,
+a card in Markdown for people, and the digests of the other three.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.provenance import Provenance
+from benchmark_db.verify import verify_database
+from generators.build import BuildError
+from service.plans.errors import PlanConflictError
+
+__all__ = ["PUBLISHED", "is_publication", "publish", "read_publication"]
+
+PUBLISHED: Final = ".nbs"
+_PLAN: Final = "plan.json"
+_CARD: Final = "README.md"
+_DIGESTS: Final = "SHA256SUMS"
+_DATABASE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.db")
+_CHUNK: Final = 2**20
+_MOST_BYTES: Final = 2**40
+_MOST_TEXT: Final = 2**24
+_WHEN: Final = (1980, 1, 1, 0, 0, 0)
+"""Of every member: equal publications are equal files."""
+
+
+def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
+    """Write a sealed table into a file, and return its bytes.
+
+    Args:
+        plan: As the service tells it.
+        folder: Of the databases.
+        out: The file, which must not be there.
+
+    Raises:
+        PlanConflictError: The plan is not sealed, its last version is not made yet, or nobody has
+            said by which licence its data may be used.
+        UnusableDatabaseError: The database fails its check.
+        OSError: The file is there, or cannot be written.
+    """
+    name, content = plan["name"], plan["plan"]
+    if plan["state"] != "sealed":
+        raise PlanConflictError(f"{name} is {plan['state']}: seal it before it leaves the lab")
+    complete = [one for one in plan["versions"] if one["complete"]]
+    if not complete:
+        raise PlanConflictError(f"the last version of {name} is not made yet")
+    if not content["data"].get("licence"):
+        raise PlanConflictError(
+            f"nobody has said the licence of the data set {content['data']['name']}: a plan says "
+            "it as `licence` in [data]"
+        )
+    database = folder / f"{name}.db"
+    provenance = verify_database(database)
+    if provenance.content_digest != complete[-1]["content_digest"]:
+        raise UnusableDatabaseError(f"{database.name} is not the sealed version of {name}")
+    texts = {
+        _PLAN: json.dumps(
+            {"plan": content, "digest": plan["digest"], "version": complete[-1]}, indent=2
+        ),
+        _CARD: _card(plan, provenance),
+    }
+    digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items()}
+    with database.open("rb") as file:
+        digests[database.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    texts[_DIGESTS] = "".join(f"{digest}  {key}\n" for key, digest in sorted(digests.items()))
+    with zipfile.ZipFile(out, "x", zipfile.ZIP_STORED) as archive:
+        for key, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(key, _WHEN), text)
+        with (
+            database.open("rb") as source,
+            archive.open(zipfile.ZipInfo(database.name, _WHEN), "w", force_zip64=True) as target,
+        ):
+            while piece := source.read(_CHUNK):
+                target.write(piece)
+    return out.stat().st_size
+
+
+def is_publication(path: Path) -> bool:
+    """Tell whether a path is that of a publication."""
+    return path.suffix == PUBLISHED and path.is_file()
+
+
+def read_publication(path: Path, folder: Path) -> Provenance:
+    """Put the database of a publication into a folder, checked, and return its provenance.
+
+    Args:
+        path: The publication.
+        folder: Of the databases.
+
+    Raises:
+        BuildError: It is none, its digests do not agree, or a database of another table is there.
+        UnusableDatabaseError: The database fails its check.
+        OSError: It cannot be read, or the database cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            digests = _digests(archive, path)
+            (name,) = digests.keys() - {_PLAN, _CARD}
+            _check_texts(archive, digests, path)
+            folder.mkdir(parents=True, exist_ok=True)
+            return _unpack(archive, name, digests[name], folder)
+    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+        raise BuildError(f"{path.name} is no publication: {error}") from error
+
+
+def _digests(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
+    """Return the digests by member, if the members are those of a publication."""
+    lines = _text(archive, _DIGESTS).splitlines()
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    databases = [name for name in digests if _DATABASE.fullmatch(name)]
+    wanted = {_PLAN, _CARD, *databases}
+    if len(databases) != 1 or set(digests) != wanted:
+        raise BuildError(f"{path.name} is no publication: it lists {', '.join(sorted(digests))}")
+    if {member.filename for member in archive.infolist()} != wanted | {_DIGESTS}:
+        raise BuildError(f"{path.name} is no publication: it holds other files")
+    return digests
+
+
+def _check_texts(archive: zipfile.ZipFile, digests: Mapping[str, str], path: Path) -> None:
+    for name in (_PLAN, _CARD):
+        if hashlib.sha256(_text(archive, name).encode()).hexdigest() != digests[name]:
+            raise BuildError(f"{path.name} is damaged: {name} has another digest")
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    with archive.open(name) as member:
+        data = member.read(_MOST_TEXT + 1)
+    if len(data) > _MOST_TEXT:
+        raise ValueError(f"{name} is too large")
+    return data.decode()
+
+
+def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> Provenance:
+    """Write the database beside its place, check it, and move it there."""
+    part = folder / f".{name}.{digest[:16]}"
+    found = hashlib.sha256()
+    written = 0
+    try:
+        with archive.open(name) as source, part.open("wb") as target:
+            while piece := source.read(_CHUNK):
+                written += len(piece)
+                if written > _MOST_BYTES:
+                    raise ValueError(f"{name} is too large")
+                found.update(piece)
+                target.write(piece)
+        if found.hexdigest() != digest:
+            raise BuildError(f"{name} in the publication has another digest than is stated")
+        checked = folder / f".{digest[:16]}"
+        checked.mkdir(exist_ok=True)
+        part.replace(checked / name)
+        try:
+            provenance = verify_database(checked / name)
+            if "cells" not in provenance.contents:
+                raise BuildError(f"{name} is not the table of a plan")
+            (checked / name).replace(folder / name)
+        finally:
+            (checked / name).unlink(missing_ok=True)
+            checked.rmdir()
+    finally:
+        part.unlink(missing_ok=True)
+    return provenance
+
+
+def _card(plan: Mapping[str, Any], provenance: Provenance) -> str:
+    content, cells = plan["plan"], provenance.contents["cells"]
+    protocol = content["protocol"]
+    lines = [
+        f"# {content['title']}",
+        "",
+        (
+            f"{cells['there']} of {cells['expected']} cells; {cells['diverged']} diverged, "
+            f"{cells['failed']} failed, {cells['withdrawn']} results were withdrawn."
+        ),
+        "",
+        f"- Space: {content['space']['name']}, `{json.dumps(content['space']['arguments'])}`",
+        (
+            f"- Data: {content['data']['name']}, SHA-256 `{plan['data_sha256']}`, licence "
+            f"{content['data']['licence']}"
+        ),
+        f"- Split: `{json.dumps(content['data']['split'])}`",
+        (
+            f"- Budgets: {', '.join(map(str, protocol['epochs']))} epochs; seeds "
+            f"{', '.join(map(str, protocol['seeds']))}"
+        ),
+        f"- Recipe: `{json.dumps(protocol['recipe'])}`",
+        f"- Devices: {', '.join(provenance.contents['devices'])}",
+        f"- Plan: `{plan['digest']}`",
+        f"- Content: `{provenance.content_digest}`",
+        f"- Licence: {content['licence']}",
+        f"- Citation: {content['citation']}",
+        "",
+        "Read it with `nbs generate FILE.nbs`, prove it with `nbs verify`.",
+    ]
+    lines += [f"- Warning: {one}" for one in provenance.contents["warnings"]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,306 @@
+"""Routes of plans: submitted, started, followed, paused, sealed; and their cells."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench_client import models
+from benchmark_db.errors import InvalidQuestionError
+from benchmark_spec import SpecError
+from service.http.body import JSON, BodyRoute, refuse_other_media
+from service.http.job_problems import job_problems
+from service.http.plan_service import PlanService, plan_service_of
+from service.http.questions import described, read_query
+from service.jobs import Jobs
+from service.jobs.errors import UnknownDatasetError
+from service.plans.errors import PlanConflictError
+
+if TYPE_CHECKING:
+    from service.plans.opened import OpenPlan
+    from service.plans.records import PlanRecord
+    from service.plans.store import PlanStore
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["plans"], route_class=BodyRoute)
+
+_NOT_KEPT: Final = {"Cache-Control": "no-store"}
+_LONGEST_WAIT: Final = 10.0
+_LOOK_SECONDS: Final = 0.25
+_MOST_WAITING: Final = 50
+"""Answers that are held back at a time; more come at once."""
+_BYTES_A_PARAMETER: Final = 16
+"""Weights, gradients, momentum, and a copy of the weights."""
+_waiting = 0
+
+_Name = Annotated[str, Path(max_length=100, description="Name of the plan.", examples=["digits"])]
+
+
+class _Submission(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dry_run: Annotated[
+        bool, Field(description="Tell what the plan would be, and keep nothing of it.")
+    ] = False
+    pilot: Annotated[
+        bool, Field(description="Whether its cost is estimated by some short trainings.")
+    ] = True
+    large: Annotated[bool, Field(description="Whether more than a million cells are meant.")] = (
+        False
+    )
+
+
+class _PlanQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=_LONGEST_WAIT,
+            description="Seconds that the answer is held back at most, until the plan has another "
+            "`revision` than the one that is given; it may come at once all the same.",
+        ),
+    ] = 0.0
+    revision: Annotated[
+        int | None, Field(ge=0, description="The `revision` that the caller knows.")
+    ] = None
+
+
+class _CellsQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Annotated[
+        models.PlanCellState | None, Field(description="Only those in this state.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="Cells in the page.")] = 100
+    cursor: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9]{1,12}$",
+            description="`next_cursor` of the page before; opaque.",
+        ),
+    ] = None
+
+
+@router.post(
+    "/plans",
+    operation_id="submit_plan",
+    status_code=201,
+    response_model=models.Plan,
+    responses={
+        200: {
+            "model": models.Plan | models.PlanCheck,
+            "description": "The same plan is there already; or, with `dry_run`, what it would be.",
+        },
+        201: {"description": "The plan that was made; it begins when it is started."},
+        **job_problems(400, 404, 409, 413, 422, 500, 503, 507),
+    },
+    openapi_extra=described(_Submission),
+)
+async def submit(request: Request, plan: models.PlanRequest) -> Response:
+    """Submit a plan of a benchmark; nothing is trained before it is started, but for its pilot."""
+    question = read_query(request, _Submission)
+    service = plan_service_of(request)
+    content = plan.model_dump(exclude_none=True)
+
+    def do(plans: PlanStore, jobs: Jobs) -> tuple[dict[str, Any], bool]:
+        opened = _opened(service, content, large=question.large)
+        _refuse_unknown(opened, jobs)
+        if question.dry_run:
+            return _checked(opened), False
+        _refuse_taken(service, plans, opened.plan.name)
+        record, made = plans.submit(opened, pilot=question.pilot, large=question.large)
+        return _told(plans, record), made
+
+    found, made = await service.change(do)
+    headers = {"Location": f"/v1/plans/{found['name']}"} if made else {}
+    return _sent(found, 201 if made else 200, headers)
+
+
+@router.get(
+    "/plans",
+    operation_id="plans",
+    response_model=models.PlanList,
+    responses=job_problems(500, 503),
+)
+async def all_plans(request: Request) -> Response:
+    """Return all plans, the latest first."""
+    found = await plan_service_of(request).ask(lambda plans, _: plans.all())
+    items = [record.answer(outstanding=number, whole=False) for record, number in found]
+    return _sent({"items": items})
+
+
+@router.get(
+    "/plans/{name}",
+    operation_id="plan",
+    response_model=models.Plan,
+    responses=job_problems(404, 422, 500, 503),
+    openapi_extra=described(_PlanQuestion),
+)
+async def one_plan(request: Request, name: _Name) -> Response:
+    """Return a plan: its state, counts, estimate and versions.
+
+    With `wait` and `revision`, as soon as there is something new to tell.
+    """
+    global _waiting  # noqa: PLW0603 - of this process, on its one event loop
+    question = read_query(request, _PlanQuestion)
+    service = plan_service_of(request)
+    found = await service.ask(lambda plans, _: plans.get(name))
+    end = asyncio.get_running_loop().time() + question.wait
+    if question.revision == found[0].revision and _waiting < _MOST_WAITING:
+        _waiting += 1
+        try:
+            while (
+                found[0].revision == question.revision
+                and asyncio.get_running_loop().time() < end
+                and not request.app.state.shutdown.begun
+            ):
+                await asyncio.sleep(_LOOK_SECONDS)
+                found = await service.ask(lambda plans, _: plans.get(name))
+        finally:
+            _waiting -= 1
+    return _sent(found[0].answer(outstanding=found[1]))
+
+
+@router.get(
+    "/plans/{name}/cells",
+    operation_id="plan_cells",
+    response_model=models.PlanCellPage,
+    responses=job_problems(404, 422, 500, 503),
+    openapi_extra=described(_CellsQuestion),
+)
+async def cells(request: Request, name: _Name) -> Response:
+    """Return cells of a plan in the order of work, each with the provenance of its figures."""
+    question = read_query(request, _CellsQuestion)
+    start = int(question.cursor or 0)
+    items, following = await plan_service_of(request).ask(
+        lambda plans, _: plans.cells(name, state=question.state, start=start, limit=question.limit)
+    )
+    return _sent({"items": items, "next_cursor": None if following is None else str(following)})
+
+
+@router.post(
+    "/plans/{name}/withdraw",
+    operation_id="withdraw_cell",
+    response_model=models.Plan,
+    responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
+)
+async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdrawal) -> Response:
+    """Withdraw the result of a cell, which then counts as failed until it is tried again."""
+
+    def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
+        return _told(plans, plans.withdraw(name, withdrawal.cell, withdrawal.reason))
+
+    return _sent(await plan_service_of(request).change(do))
+
+
+@router.post(
+    "/plans/{name}/{action}",
+    operation_id="change_plan",
+    response_model=models.Plan,
+    responses=job_problems(404, 409, 422, 500, 503, 507),
+)
+async def change(
+    request: Request,
+    name: _Name,
+    action: Annotated[models.PlanAction, Path(description="What to do with it.")],
+) -> Response:
+    """Start, pause, resume, stop, retry or seal a plan, or ask for a version of its table now."""
+    if "content-type" in request.headers:
+        refuse_other_media(request, JSON)
+
+    def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
+        acts = {
+            "start": plans.start,
+            "pause": plans.pause,
+            "resume": plans.resume,
+            "stop": plans.stop,
+            "retry": plans.retry,
+            "seal": plans.seal,
+            "version": plans.want_version,
+        }
+        return _told(plans, acts[action](name))
+
+    return _sent(await plan_service_of(request).change(do))
+
+
+def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> OpenPlan:
+    """Return the plan that a body states, ready to be fed.
+
+    Raises:
+        InvalidQuestionError: It is none; the error names the member.
+    """
+    try:
+        opened = service.opened.of_content(content, large=large)
+        opened.selection.check_bounds()
+        opened.table  # noqa: B018 - a property that checks texts
+    except SpecError as error:
+        raise InvalidQuestionError(".".join(error.path) or "plan", str(error)) from error
+    return opened
+
+
+def _refuse_unknown(opened: OpenPlan, jobs: Jobs) -> None:
+    """Refuse what no worker could do.
+
+    Raises:
+        UnknownDatasetError: No worker has the data set.
+        InvalidQuestionError: The largest network does not fit into the memory of any worker.
+    """
+    known = jobs.workers.datasets()
+    if opened.plan.data not in known:
+        raise UnknownDatasetError(opened.plan.data, known)
+    parameters = opened.first_estimate.parameters
+    memory = max(
+        (device.memory for one in jobs.workers.all() if one.alive for device in one.devices),
+        default=0,
+    )
+    if parameters is not None and parameters * _BYTES_A_PARAMETER > memory:
+        raise InvalidQuestionError(
+            "space.arguments",
+            f"the largest network has {parameters:,} parameters, which no worker's memory holds "
+            "in training",
+        )
+
+
+def _refuse_taken(service: PlanService, plans: PlanStore, name: str) -> None:
+    """Refuse a name that a table has which is not of a plan.
+
+    Raises:
+        PlanConflictError: It is taken.
+    """
+    planned = {record.name for record, _ in plans.all()}
+    if name not in planned and (service.folder / f"{name}.db").exists():
+        raise PlanConflictError(f"the name {name} is that of an installed table")
+
+
+def _checked(opened: OpenPlan) -> dict[str, Any]:
+    return {
+        "name": opened.plan.name,
+        "digest": opened.plan.digest,
+        "protocol": opened.plan.protocol_digest,
+        "architectures": len(opened.selection),
+        "trained": len(opened.selection.trained),
+        "estimate": opened.first_estimate.as_dict(),
+        "plan": opened.plan.content(),
+    }
+
+
+def _told(plans: PlanStore, record: PlanRecord) -> dict[str, Any]:
+    _, outstanding = plans.get(record.name)
+    return record.answer(outstanding=outstanding)
+
+
+def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        orjson.dumps(answer),
+        status,
+        {**_NOT_KEPT, **(headers or {})},
+        media_type="application/json",
+    )

@@ -61,6 +61,8 @@ def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
     if stated is not None and not isinstance(stated, str | dict):
         raise table.error(f"{shown(stated)} is neither the name of a recipe nor a table", "recipe")
     named = {} if stated is None else {"name": stated} if isinstance(stated, str) else dict(stated)
+    if not isinstance(named.get("name", ""), str):
+        raise table.error(f"{shown(named['name'])} is no name of a recipe", "recipe")
     if "epochs" in named:
         raise table.error("a recipe has the epochs of each budget", "recipe")
     changes = _changes(table)

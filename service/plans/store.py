@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from peewee import fn
 
+from bench_client.models import PlanAction
 from nas_search.plans import CellMap, Estimate
 from service.jobs import Jobs
 from service.jobs.records import JobState
@@ -111,6 +112,23 @@ class PlanStore:
     def open(self, record: PlanRecord) -> OpenPlan:
         """Return a plan ready to be fed."""
         return self._opened.of_content(record.content, large=record.large)
+
+    def act(self, name: str, action: PlanAction) -> PlanRecord:
+        """Do what an action says with a plan, and return it.
+
+        Raises:
+            PlanConflictError: The plan is in a state in which it cannot be done.
+        """
+        acts: dict[PlanAction, Callable[[str], PlanRecord]] = {
+            "start": self.start,
+            "pause": self.pause,
+            "resume": self.resume,
+            "stop": self.stop,
+            "retry": self.retry,
+            "seal": self.seal,
+            "version": self.want_version,
+        }
+        return acts[action](name)
 
     def start(self, name: str) -> PlanRecord:
         """Let a plan that is ready begin.

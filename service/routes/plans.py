@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -35,6 +37,8 @@ _LONGEST_WAIT: Final = 10.0
 _LOOK_SECONDS: Final = 0.25
 _MOST_WAITING: Final = 50
 """Answers that are held back at a time; more come at once."""
+_DEEPEST: Final = 8
+_LONGEST_TEXT: Final = 1_000
 _BYTES_A_PARAMETER: Final = 16
 """Weights, gradients, momentum, and a copy of the weights."""
 _waiting = 0
@@ -201,34 +205,45 @@ async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdra
     return _sent(await plan_service_of(request).change(do))
 
 
-@router.post(
-    "/plans/{name}/{action}",
-    operation_id="change_plan",
-    response_model=models.Plan,
-    responses=job_problems(404, 409, 422, 500, 503, 507),
+_ACTIONS: Final[Mapping[models.PlanAction, str]] = MappingProxyType(
+    {
+        "start": "Start a plan that is ready: its cells are fed to workers.",
+        "pause": "Take the cells back that wait; those that run end.",
+        "resume": "Go on with a paused plan, and count failures anew.",
+        "stop": "End a plan for good; what is there stays.",
+        "retry": "Try the cells again that failed.",
+        "seal": "Say that nothing more comes: the next version of the table is the last.",
+        "version": "Ask for a version of the table now, instead of within a quarter of an hour.",
+    }
 )
-async def change(
-    request: Request,
-    name: _Name,
-    action: Annotated[models.PlanAction, Path(description="What to do with it.")],
-) -> Response:
-    """Start, pause, resume, stop, retry or seal a plan, or ask for a version of its table now."""
-    if "content-type" in request.headers:
-        refuse_other_media(request, JSON)
 
-    def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
-        acts = {
-            "start": plans.start,
-            "pause": plans.pause,
-            "resume": plans.resume,
-            "stop": plans.stop,
-            "retry": plans.retry,
-            "seal": plans.seal,
-            "version": plans.want_version,
-        }
-        return _told(plans, acts[action](name))
 
-    return _sent(await plan_service_of(request).change(do))
+def _add_action(action: models.PlanAction, sentence: str) -> None:
+    """Add the route by which something is done with a plan."""
+
+    async def change(request: Request, name: _Name) -> Response:
+        if "content-type" in request.headers:
+            refuse_other_media(request, JSON)
+
+        def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
+            return _told(plans, plans.act(name, action))
+
+        return _sent(await plan_service_of(request).change(do))
+
+    router.add_api_route(
+        f"/plans/{{name}}/{action}",
+        change,
+        methods=["POST"],
+        name=f"{action}_plan",
+        operation_id=f"{action}_plan",
+        description=sentence,
+        response_model=models.Plan,
+        responses=job_problems(404, 409, 422, 500, 503, 507),
+    )
+
+
+for _action, _sentence in _ACTIONS.items():
+    _add_action(_action, _sentence)
 
 
 def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> OpenPlan:
@@ -237,6 +252,8 @@ def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> Op
     Raises:
         InvalidQuestionError: It is none; the error names the member.
     """
+    for member, value in content.items():
+        _refuse_unprintable(member, value, _DEEPEST)
     try:
         opened = service.opened.of_content(content, large=large)
         opened.selection.check_bounds()
@@ -244,6 +261,24 @@ def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> Op
     except SpecError as error:
         raise InvalidQuestionError(".".join(error.path) or "plan", str(error)) from error
     return opened
+
+
+def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
+    """Refuse what cannot be told again: deep values, and texts that are long or not printable.
+
+    Raises:
+        InvalidQuestionError: There is such a value.
+    """
+    if isinstance(value, str) and (len(value) > _LONGEST_TEXT or not value.isprintable()):
+        raise InvalidQuestionError(
+            place, f"a text in it is not one of at most {_LONGEST_TEXT} printable characters"
+        )
+    inside = [*value, *value.values()] if isinstance(value, dict) else value
+    if isinstance(inside, list):
+        if not depth:
+            raise InvalidQuestionError(place, f"it is more than {_DEEPEST} levels deep")
+        for one in inside:
+            _refuse_unprintable(place, one, depth - 1)
 
 
 def _refuse_unknown(opened: OpenPlan, jobs: Jobs) -> None:

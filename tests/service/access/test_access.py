@@ -134,7 +134,7 @@ class TestEveryRoute:
 
 _JOB_WORDS: Final = {
     *("models", "evaluations", "latency", "trainings", "supernets"),
-    *("jobs", "checkpoints", "worker"),
+    *("jobs", "checkpoints", "plans", "worker"),
 }
 """What the paths begin with that change something; another one is to be decided on here."""
 

@@ -37,8 +37,9 @@ class TestScopes:
         [
             ("read", ["read"]),
             ("jobs", ["read", "jobs"]),
+            ("plans", ["read", "plans"]),
             ("worker", ["read", "worker"]),
-            ("admin", ["read", "jobs", "worker", "admin"]),
+            ("admin", ["read", "jobs", "plans", "worker", "admin"]),
         ],
     )
     def test_allow_reading_and_their_own_and_the_last_one_all(

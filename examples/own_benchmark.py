@@ -1,0 +1,214 @@
+"""Make a benchmark of your own: networks trained on scikit-learn's digits, asked while it grows.
+
+    python examples/own_benchmark.py [FOLDER] [--tenth]
+
+No download and no GPU: 1,797 images of 8 x 8 pixels, of which 200 are trained on. A server and two
+workers measure 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings, some
+quarter of an hour on two cores, and a tenth of that with --tenth. On the way the table is asked,
+and a worker is killed and another one started. In the end the table is sealed, verified, searched
+and published.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, Self
+
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from bench_client import BenchClient, BenchmarkNotInstalledError, PartialDataWarning, Plan
+from nas_search import Budget, DeclaredProblem, Study
+from nas_search.strategies import LocalSearch
+
+PLAN: Final[dict[str, Any]] = {
+    "name": "digits",
+    "title": "NAS-Bench-201's cells on handwritten digits",
+    "licence": "CC0-1.0",
+    "space": {
+        "name": "NasBench201",
+        "arguments": {
+            "stem_out_channels": 8,
+            "num_modules_per_stack": 1,
+            "num_labels": 10,
+            "image_size": 8,
+        },
+        # Three edges are left: 125 architectures.
+        "restrict": {
+            "cell/0_3": ["none"],
+            "cell/1_3": ["none"],
+            "cell/2_3": ["conv_3x3"],
+        },
+    },
+    "select": {"kind": "sample", "n": 125, "seed": 0},
+    "data": {
+        "name": "digits",
+        "classes": 10,
+        "licence": "CC-BY-4.0",
+        "split": {"train": 200, "valid": 400, "test": 1197},
+    },
+    "protocol": {
+        "epochs": [6, 2],
+        "seeds": [0, 1, 2],
+        "batch_size": 64,
+        "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True},
+        "augment": ["crop:pad=1"],
+    },
+    "limits": {"hours": 5, "cell_seconds": 120},
+}
+QUESTIONS: Final = 12
+
+
+def main() -> None:
+    """Make the table, from the plan to its publication."""
+    arguments = [one for one in sys.argv[1:] if one != "--tenth"]
+    folder = Path(arguments[0] if arguments else "runs/own_benchmark").resolve()
+    plan = PLAN
+    if "--tenth" in sys.argv:
+        plan = {**PLAN, "select": {"kind": "sample", "n": 12, "seed": 0}}
+    write_digits(folder / "datasets" / "digits")
+    warnings.simplefilter("ignore", PartialDataWarning)
+    with ExitStack() as stack:
+        lab = stack.enter_context(Lab(folder))
+        bench = stack.enter_context(BenchClient(lab.url))
+        worker = lab.worker()
+        lab.worker()
+        while "digits" not in {dataset.name for dataset in bench.datasets()}:
+            time.sleep(0.2)
+        submitted = bench.wait_plan(bench.plan(plan))
+        print(f"the estimate: {told(submitted)}")
+        bench.start_plan(submitted)
+        for question in range(1, QUESTIONS + 1):
+            now = bench.wait_plan("digits", fraction=question / (QUESTIONS + 1))
+            bench.version_plan("digits")
+            print(f"{now.fraction:5.0%}  {best_of(bench)}")
+            if question == QUESTIONS // 2:
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()
+                print("       a worker was killed; another one is started")
+                lab.worker()
+        finished = bench.wait_plan("digits")
+        print(
+            f"{finished.state}: {finished.counts.done} of {finished.cells} cells, {told(finished)}"
+        )
+        bench.seal_plan("digits")
+        while not (sealed := bench.plan_named("digits")).versions[-1].complete:
+            time.sleep(0.2)
+        lab.nbs("verify", "digits", "--data", str(folder))
+        publication = folder / "digits.nbs"
+        publication.unlink(missing_ok=True)
+        lab.nbs("plan", "publish", "digits", "--out", str(publication), "--data", str(folder))
+        print(f"version {sealed.versions[-1].version} is sealed, verified and published")
+    with BenchClient.local(folder) as bench:
+        search(bench)
+
+
+def told(plan: Plan) -> str:
+    """Say what a plan costs, and what it was to cost."""
+    estimate = plan.estimate
+    if estimate is None or estimate.hours is None:
+        return "nobody knows"
+    return f"{60 * estimate.hours:.1f} minutes of a worker by {estimate.timings} trainings"
+
+
+def best_of(bench: BenchClient) -> str:
+    """Return the best architecture so far, and of how many it is that."""
+    try:
+        found = bench.top("digits", metric="valid_acc", num_epochs=2, n=1)
+    except BenchmarkNotInstalledError:
+        return "no version of the table is served yet"
+    return f"{found[0].value:.2f} % by {found[0].config.arch_str}"
+
+
+def search(bench: BenchClient) -> None:
+    """Search the table that was made."""
+    problem = DeclaredProblem(bench, "digits", num_epochs=6, objectives=["valid_acc"])
+    with Study(None, problem, LocalSearch(seed=0)) as study:
+        study.run(Budget(trials=20))
+        best = study.best
+    if best is not None:
+        print(f"a search of 20 trials finds {best.metrics['valid_acc']:.2f} %: {best.arch}")
+
+
+class Lab:
+    """A server and workers that share a folder; a context manager that ends them."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.folder = folder
+        self.port = port
+        self.environment = {
+            **os.environ,
+            "NASBENCH_JOBS_DIR": str(folder / "jobs"),
+            "NASBENCH_DATASETS_DIR": str(folder / "datasets"),
+            "NASBENCH_URL": self.url,
+            "NASBENCH_LEASE_SECONDS": "5",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self.folder / "jobs", ignore_errors=True)
+        for path in self.folder.glob("digits*.db"):
+            path.unlink()
+        self.start("serve", "--data", str(self.folder), "--port", str(self.port))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait()
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker with a thread a job."""
+        return self.start("worker", "--threads", "1")
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command that goes on; it logs into the folder."""
+        log = self.folder / f"{words[0]}-{len(self.processes)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", "service.cli", *words],
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+            )
+        self.processes.append(process)
+        return process
+
+    def nbs(self, *words: str) -> None:
+        """Run a command to its end."""
+        subprocess.run(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "service.cli", *words],
+            env=self.environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def write_digits(folder: Path) -> None:
+    """Write the digits as images in colour, a folder for each class."""
+    if folder.is_dir():
+        return
+    found = load_digits()
+    for number, (image, label) in enumerate(zip(found.images, found.target, strict=True)):
+        of_class = folder / str(label)
+        of_class.mkdir(parents=True, exist_ok=True)
+        pixels = (image * 255 / 16).astype("uint8")
+        Image.fromarray(pixels).convert("RGB").save(of_class / f"{number:04}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Plans over HTTP: submitted, refused by member, fed by the server, done by a worker, published."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from planned import content, result_of
+from typer.testing import CliRunner
+
+from bench_client import (
+    BenchClient,
+    InvalidRequestError,
+    PartialDataWarning,
+    PlanWaitError,
+    UnknownDatasetError,
+)
+from benchmark_db.errors import UnusableDatabaseError
+from generators.build import BuildError
+from service.access.keys import KeyFile, KeyScope
+from service.access.required_scopes import required_scope
+from service.cli.databases import generate
+from service.cli.plan import app
+from service.jobs import Jobs, JobSettings, open_jobs
+from service.jobs.records import Capabilities, DeviceState, WorkerState
+from service.plans.errors import PlanConflictError
+from service.plans.publication import publish, read_publication
+
+CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
+AS_JSON = {"Content-Type": "application/json"}
+WORKER = WorkerState(
+    id="w",
+    host="here",
+    pid=1,
+    version="0",
+    devices=(DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30),),
+    datasets=("patterns",),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the databases, empty."""
+    return tmp_path_factory.mktemp("planned")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, serving: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of a server whose jobs the tests do."""
+    with serving(folder, NASBENCH_JOBS_DIR=str(folder / "jobs")) as address:
+        yield address
+
+
+@pytest.fixture
+def jobs(url: str, folder: Path) -> Iterator[Jobs]:
+    """The jobs of that server, with a worker that has a data set."""
+    assert url
+    with open_jobs(JobSettings(jobs_dir=folder / "jobs")) as opened:
+        opened.workers.heartbeat(WORKER)
+        yield opened
+
+
+@pytest.fixture
+def bench(url: str) -> Iterator[BenchClient]:
+    with BenchClient(url) as client:
+        yield client
+
+
+def work(jobs: Jobs, bench: BenchClient, name: str, fraction: float | None = None) -> Any:
+    """Do jobs until a part of a plan is done, or it has ended; return the plan."""
+    while True:
+        while (lease := jobs.leases.acquire("w", CAN)) is not None:
+            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        try:
+            return bench.wait_plan(name, fraction=fraction, timeout=0.1)
+        except PlanWaitError:
+            continue
+
+
+def test_a_plan_from_its_file_to_a_publication(
+    jobs: Jobs, bench: BenchClient, folder: Path, tmp_path: Path, url: str
+) -> None:
+    file = content(name="whole", data__licence="CC0-1.0", title="A whole plan")
+    checked = bench.check_plan(file)
+    assert (checked.architectures, checked.estimate.cells) == (5, 20)
+    assert bench.plans() == []
+    plan = bench.plan(file)
+    assert (plan.state, plan.digest) == ("pilot", checked.digest)
+    assert bench.plan(file).digest == plan.digest
+    with pytest.raises(InvalidRequestError, match="the pilot of whole is under way"):
+        bench.start_plan(plan)
+    plan = work(jobs, bench, "whole")
+    assert plan.state == "ready"
+    assert plan.estimate is not None
+    assert plan.estimate.timings == 5
+    assert bench.start_plan(plan).state == "running"
+    plan = work(jobs, bench, "whole")
+    assert (plan.state, plan.counts.done, plan.fraction) == ("finished", 20, 1.0)
+    cells = bench.plan_cells("whole", state="done")
+    assert [cell.cell for cell in cells] == list(range(20))
+    assert cells[0].provenance["dataset_sha256"] == plan.data_sha256  # type: ignore[index]  # it has one
+    assert bench.plan_cells("whole", state="failed") == []
+    assert len(bench.plan_cells("whole", limit=3)) == 3
+    with pytest.raises(PlanConflictError, match="seal it"):
+        publish(plan.model_dump(mode="json"), folder, tmp_path / "early.nbs")
+    bench.seal_plan("whole")
+    while not (plan := bench.plan_named("whole")).versions or not plan.versions[-1].complete:
+        pass
+    runner = CliRunner()
+    out = tmp_path / "whole.nbs"
+    told = runner.invoke(
+        app,
+        ["publish", "whole", "--out", str(out), "--data", str(folder), "--url", url],
+        catch_exceptions=False,
+    )
+    assert told.exit_code == 0, told.output
+    generate(str(out), out=tmp_path / "elsewhere")
+    with BenchClient.local(tmp_path / "elsewhere") as read:
+        assert len(read.query("whole")) == 20
+        mark = read.top("whole", metric="valid_acc", num_epochs=2)
+        assert len(mark) == 5
+    with zipfile.ZipFile(out) as archive:
+        assert "A whole plan" in archive.read("README.md").decode()
+        assert json.loads(archive.read("plan.json"))["plan"]["name"] == "whole"
+
+
+def test_a_publication_that_was_changed_is_refused(
+    jobs: Jobs, bench: BenchClient, folder: Path, tmp_path: Path
+) -> None:
+    bench.plan(content(name="sealed", protocol__seeds=[3], data__licence="x"), pilot=False)
+    bench.start_plan("sealed")
+    work(jobs, bench, "sealed")
+    bench.seal_plan("sealed")
+    while not (plan := bench.plan_named("sealed")).versions or not plan.versions[-1].complete:
+        pass
+    sound = tmp_path / "sound.nbs"
+    told = plan.model_dump(mode="json")
+    publish(told, folder, sound)
+    with pytest.raises(FileExistsError):
+        publish(told, folder, sound)
+    unlicensed = {**told, "plan": {**told["plan"], "data": {"name": "patterns"}}}
+    with pytest.raises(PlanConflictError, match="licence of the data set"):
+        publish(unlicensed, folder, tmp_path / "x.nbs")
+    data = bytearray(sound.read_bytes())
+    for where in (b"CC0-1.0", b"SQLite format 3"):
+        changed = bytearray(data)
+        changed[data.index(where)] ^= 1
+        broken = tmp_path / "broken.nbs"
+        broken.write_bytes(changed)
+        with pytest.raises((BuildError, UnusableDatabaseError)):
+            read_publication(broken, tmp_path / "out")
+    other = tmp_path / "other.nbs"
+    with zipfile.ZipFile(sound) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+        target.writestr("../evil", "x")
+    for wrong in (other, folder / "sealed.db"):
+        with pytest.raises(BuildError, match="no publication"):
+            read_publication(wrong, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.usefixtures("jobs")
+def test_what_cannot_be_carried_out_is_refused_by_member(
+    bench: BenchClient, url: str, folder: Path
+) -> None:
+    with pytest.raises(UnknownDatasetError, match="patterns"):
+        bench.plan(content(name="no-data", data__name="cifar10"))
+    large = {"stem_out_channels": 4096, "num_modules_per_stack": 5, "num_labels": 3}
+    for changes, member in (
+        ({"protocol__epochs": [1, 1]}, ["body", "protocol", "epochs"]),
+        ({"space__name": "Nasbench201"}, ["body", "space", "name"]),
+        ({"select": {"kind": "sample", "n": 99}}, ["body", "select", "n"]),
+        ({"space__arguments": large}, ["body", "space", "arguments"]),
+        ({"surprise": 1}, ["body", "surprise"]),
+    ):
+        found = httpx.post(
+            f"{url}/v1/plans", params={"dry_run": True}, json=content(name="odd", **changes)
+        )
+        assert found.status_code == 422, found.text
+        assert found.json()["errors"][0]["loc"] == member
+    (folder / "taken.db").write_bytes(b"")
+    with pytest.raises(InvalidRequestError, match="an installed table"):
+        bench.plan(content(name="taken"))
+    for name, action in (("none", "start"), ("none", "seal")):
+        assert httpx.post(f"{url}/v1/plans/{name}/{action}").status_code == 404
+    assert httpx.post(f"{url}/v1/plans/none/cells").status_code == 405
+    deep: Any = "x"
+    for _ in range(20):
+        deep = [deep]
+    for odd in (deep, "\ud800", "x" * 2_000, {"\x00": 1}):
+        for member in ("title", "space", "data", "protocol"):
+            sent = json.dumps(content(name="odd", **{member: odd}))
+            answer = httpx.post(f"{url}/v1/plans", content=sent, headers=AS_JSON)
+            assert answer.status_code in {400, 422}, answer.text
+    assert httpx.get(f"{url}/v1/plans/none/cells").status_code == 404
+
+
+def test_commands_pause_resume_retry_extend_and_show(
+    jobs: Jobs, bench: BenchClient, url: str, tmp_path: Path
+) -> None:
+    runner = CliRunner(env={"NASBENCH_URL": url})
+
+    def told(*words: str) -> Any:
+        found = runner.invoke(app, list(words), catch_exceptions=False)
+        assert found.exit_code == 0, found.output
+        return json.loads(found.stdout)
+
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        """
+        name = "told"
+        title = "Told by commands"
+        licence = "CC0-1.0"
+        [space]
+        name = "NasBench201"
+        arguments = { stem_out_channels = 2, num_modules_per_stack = 1, image_size = 8 }
+        [select]
+        kind = "sample"
+        n = 4
+        [data]
+        name = "patterns"
+        split = { train = 24, valid = 12 }
+        [protocol]
+        epochs = [1]
+        seeds = [11]
+        """
+    )
+    assert told("check", str(file), "--url", url)["cells"] == 4
+    assert told("start", str(file), "--yes", "--no-pilot")["state"] == "running"
+    assert told("pause", "told")["state"] == "paused"
+    assert told("resume", "told")["state"] == "running"
+    assert told("retry", "told")["counts"]["failed"] == 0
+    assert work(jobs, bench, "told").state == "finished"
+    assert bench.withdraw_cell("told", 1, "a test").counts.withdrawn == 1
+    assert told("extend", "told", "--name", "told-2", "--seeds", "12,13")["cells"] == 12
+    assert told("stop", "told-2")["state"] == "stopped"
+    assert told("show", "told")["counts"]["done"] == 3
+    assert {plan["name"] for plan in told("show")} >= {"told", "told-2"}
+
+
+def test_a_plan_needs_a_key_of_its_scope(tmp_path: Path) -> None:
+    for path in ("/v1/plans", "/v1/plans/digits/start"):
+        assert required_scope("POST", path) == KeyScope.PLANS
+        assert required_scope("GET", path) == KeyScope.READ
+    assert not KeyScope.JOBS.allows(KeyScope.PLANS)
+    assert KeyFile(tmp_path / "keys.json").create("lab", KeyScope.PLANS)
+
+
+def test_a_partial_table_is_warned_of_once(
+    jobs: Jobs, bench: BenchClient, folder: Path, tmp_path: Path
+) -> None:
+    bench.plan(content(name="growing", protocol__seeds=[21, 22]), pilot=False)
+    bench.start_plan("growing")
+    lease = None
+    while lease is None:
+        lease = jobs.leases.acquire("w", CAN)
+    jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+    bench.wait_plan("growing", fraction=0.05, timeout=30)
+    bench.pause_plan("growing")
+    bench.version_plan("growing")
+    while not bench.plan_named("growing").versions:
+        pass
+    shutil.copy(folder / "growing.db", tmp_path)
+    with BenchClient.local(tmp_path) as local:
+        with pytest.warns(PartialDataWarning, match="1 of 20 cells"):
+            local.query("growing")
+        # Another warning would be an error.
+        assert len(local.top("growing", metric="valid_acc", num_epochs=1)) == 1

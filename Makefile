@@ -17,6 +17,7 @@ help:
 	@echo 'make test    run every check: lint, types, imports, tests with coverage'
 	@echo 'make guide   make the guide that the service shows at /guide'
 	@echo 'make format  let ruff arrange the code'
+	@echo 'make demo-plan   make a benchmark on digits: planned, measured, asked, published'
 	@echo 'make benchmarks  measure what docs/performance.md reports'
 
 # docs/ and the docstrings as pages, in build/guide; the service shows them at /guide.
@@ -99,3 +100,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing the server and the tools that check it …'
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.server
+
+# Some quarter of an hour on two free cores.
+demo-plan: $(VENV)/.dev
+	@$(BIN)/python examples/own_benchmark.py runs/own_benchmark

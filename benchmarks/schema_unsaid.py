@@ -26,6 +26,7 @@ SEEDS: Final = "a seed is one that runs in the database have"
 SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
 SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
+PLAN: Final = "a plan is one that workers could carry out, by the rules of its file"
 NAMED: Final = "a name is one of those that the description lists, in any case"
 
 _COMPARING: Final = ("top", "pareto", "rank", "correlation", "distribution")
@@ -121,6 +122,10 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
     },
+    "submit_plan": dict.fromkeys(
+        ("name", "order", "space", "select", "data", "protocol", "limits", "plan"), PLAN
+    )
+    | dict.fromkeys(("title", "licence", "citation"), "a text is printable, and not empty"),
     "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
 }
 """By operation, parameters and members of bodies, and why a value that fits may be refused."""

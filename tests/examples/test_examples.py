@@ -39,6 +39,9 @@ OF_JOBS: Final = "timed_networks"
 OF_TRAINING: Final = "train_on_digits"
 """The example that asks no benchmark."""
 
+OF_PLANS: Final = "own_benchmark"
+"""The example that has a server and workers of its own."""
+
 WITH_EXTRA: Final = {"optuna_study": "optuna"}
 
 STRICT: Final = ("-W", "error", "-W", "ignore:the numbers of")
@@ -126,7 +129,7 @@ def ran(name: str, *arguments: str, **environment: str) -> str:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SAYS, OF_JOBS, OF_TRAINING}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SAYS, OF_JOBS, OF_TRAINING, OF_PLANS}
 
 
 @pytest.mark.parametrize("name", SAYS)

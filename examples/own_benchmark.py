@@ -81,7 +81,8 @@ def main() -> None:
     folder = Path(arguments[0] if arguments else "runs/own_benchmark").resolve()
     plan = PLAN
     if "--tenth" in sys.argv:
-        plan = {**PLAN, "select": {"kind": "sample", "n": 12, "seed": 0}}
+        few = {"kind": "sample", "n": 12, "seed": 0}
+        plan = {**PLAN, "select": few, "protocol": {**PLAN["protocol"], "epochs": [2, 1]}}
     write_digits(folder / "datasets" / "digits")
     warnings.simplefilter("ignore", PartialDataWarning)
     with ExitStack() as stack:
@@ -146,7 +147,8 @@ def best_of(bench: BenchClient) -> str:
 
 def search(bench: BenchClient) -> None:
     """Search the table that was made."""
-    problem = DeclaredProblem(bench, "digits", num_epochs=6, objectives=["valid_acc"])
+    budget = max(bench.benchmark("digits").budgets)
+    problem = DeclaredProblem(bench, "digits", num_epochs=budget, objectives=["valid_acc"])
     with Study(None, problem, LocalSearch(seed=0)) as study:
         study.run(Budget(trials=20))
         best = study.best

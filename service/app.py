@@ -119,7 +119,14 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     # query's time. Questions come first.
     routers = (
         *(server_state.router, openapi.router, pages.router, guide.router),
-        *(jobs.router, artifacts.router, checkpoints.router, worker.router, plans.router, zoo.router),
+        *(
+            jobs.router,
+            artifacts.router,
+            checkpoints.router,
+            worker.router,
+            plans.router,
+            zoo.router,
+        ),
     )
     return [*benchmarks.routes(specs), *(route for router in routers for route in router.routes)]
 

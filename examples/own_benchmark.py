@@ -4,9 +4,9 @@
 
 No download and no GPU: 600 images of 8 x 8 pixels, of which 200 are trained on. A server and two
 workers measure 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings, some
-quarter of an hour on two free cores, and a tenth of that with --tenth. On the way the table is asked,
-and a worker is killed and another one started. In the end the table is sealed, verified, searched
-and published.
+quarter of an hour on two free cores, and a tenth of that with --tenth. On the way the table is
+asked, and a worker is killed and another one started. In the end the table is sealed, verified,
+searched and published.
 """
 
 from __future__ import annotations

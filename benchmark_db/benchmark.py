@@ -46,7 +46,7 @@ from benchmark_db.questions import (
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_db.sampling import sample_numbers
-from benchmark_spec import OpenSpace
+from benchmark_spec import BenchmarkSpec, OpenSpace
 
 __all__ = ["Benchmark"]
 
@@ -86,6 +86,15 @@ class Benchmark(InstalledDataset):
     """Which of an architecture's names is a text that stands for it alone."""
     kept_configs: int = 4_096
     """How many `config` objects are kept to be sent again."""
+
+    def __init_subclass__(cls) -> None:
+        """Take from the description of a class what it says already."""
+        super().__init_subclass__()
+        spec = vars(cls).get("spec")
+        if isinstance(spec, BenchmarkSpec) and spec.label is not None:
+            cls.stats = cls.compared = spec.stat_names
+            cls.curves = spec.curve_names
+            cls.label = spec.label.name
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

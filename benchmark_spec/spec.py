@@ -324,10 +324,24 @@ class BenchmarkSpec:
         return next((field.name for field in fields if field.kind == "text"), None)
 
     @property
+    def stat_names(self) -> tuple[str, ...]:
+        """The names of the statistics, in the order of items."""
+        return tuple(stat.name for stat in self.stats)
+
+    @property
+    def curve_names(self) -> tuple[str, ...]:
+        """The names of the learning curves."""
+        return tuple(curve.name for curve in self.curves)
+
+    def names_on(self, axis: str) -> tuple[str, ...]:
+        """Return the values of an axis as text; none where there is no such axis."""
+        found = self.axis(axis)
+        return () if found is None else tuple(map(str, found.values))
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets, where they are an axis."""
-        axis = self.axis("dataset")
-        return () if axis is None else tuple(map(str, axis.values))
+        return self.names_on("dataset")
 
     @property
     def budgets(self) -> tuple[int, ...]:

@@ -8,12 +8,13 @@ import peewee
 
 from benchmark_db.nats_bench.tables import Dataset
 from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec.published import HW_NAS_BENCH
 
 __all__ = ["DATASETS", "DEVICES", "KEY", "METRICS", "SCHEMA_VERSION", "TABLES", "VIEWS", "Cost"]
 
 SCHEMA_VERSION: Final = 3
 
-DATASETS: Final = ("cifar10", "cifar100", "imagenet16-120")
+DATASETS: Final = HW_NAS_BENCH.datasets
 """Data sets for whose images and classes costs were measured; the position is the code."""
 
 KEY: Final = ("arch_index", "dataset")
@@ -45,17 +46,12 @@ class Cost(peewee.Model):
         without_rowid = True
 
 
-METRICS: Final = (
-    *("edgegpu_latency", "edgegpu_energy"),
-    *("raspi4_latency", "edgetpu_latency", "pixel3_latency"),
-    *("eyeriss_latency", "eyeriss_energy", "eyeriss_arithmetic_intensity"),
-    *("fpga_latency", "fpga_energy"),
-)
+METRICS: Final = HW_NAS_BENCH.stat_names
 """The published names of the costs, in the order of the columns: device, then quantity."""
 
 DEVICES: Final = {
     device: tuple(name for name in METRICS if name.startswith(f"{device}_"))
-    for device in ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+    for device in dict.fromkeys(name.partition("_")[0] for name in METRICS)
 }
 """The costs of each device."""
 

@@ -31,7 +31,6 @@ from benchmark_db.nasbench101.space import neighboring_cells
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 from benchmark_db.nasbench101.tables import (
     BUDGETS,
-    CURVES,
     HALFWAY,
     MILLION,
     SCHEMA_VERSION,
@@ -71,12 +70,8 @@ class NasBench101(Benchmark):
     key_columns = ("cell", "num_epochs")
     numbered_by = "cell"
     parts_by = ("num_epochs",)
-    compared = STATS
     config_columns = (*key_columns, "hash", "code", "trainable_parameters")
-    label = "repeat"
-    stats = STATS
     filters = {"num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS))}  # noqa: RUF012 - read only; declared a Mapping by the base class
-    curves = CURVES
     # Of 1.7 million configurations hardly one is asked for twice soon, and each takes 2 kB: enough
     # for the runs of one configuration.
     kept_configs = 64

@@ -9,13 +9,14 @@ import peewee
 
 from benchmark_db.nasbench101.cell import EDGE_BITS, OPERATION_NAMES, VERTEX_COUNT_SHIFT
 from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec.published import NASBENCH101
 
 __all__ = ["BUDGETS", "CURVES", "HALFWAY", "MILLION", "REPEATS", "SCHEMA_VERSION", "STATS"]
 __all__ += ["TABLES", "VIEWS", "CellRow", "Run"]
 
 SCHEMA_VERSION: Final = 3
 
-BUDGETS: Final = (4, 12, 36, 108)
+BUDGETS: Final = NASBENCH101.budgets
 """Training budgets of the benchmark, in epochs."""
 
 REPEATS: Final = 3
@@ -65,10 +66,10 @@ class Run(peewee.Model):
         without_rowid = True
 
 
-STATS: Final = ("train_acc", "valid_acc", "test_acc", "parameters", "training_time")
+STATS: Final = NASBENCH101.stat_names
 """What an item carries of a run, in order; `parameters` are those of its cell, in millions."""
 
-CURVES: Final = ("train_acc", "valid_acc", "test_acc", "training_time")
+CURVES: Final = NASBENCH101.curve_names
 """What a run recorded half-way and at its end."""
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (ProvenanceRow, CellRow, Run)

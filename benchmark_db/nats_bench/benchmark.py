@@ -14,7 +14,7 @@ from benchmark_db.curves import Curve, Curves, every_epoch
 from benchmark_db.errors import InvalidArchitectureError, UnusableDatabaseError
 from benchmark_db.items import Item, Row
 from benchmark_db.nats_bench.network_size import Size
-from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, STATS, SeededRun
+from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, SeededRun
 from benchmark_db.questions import Filter, checked_batch, choice, integer, one_of
 from benchmark_db.run_source import RunSource
 
@@ -56,11 +56,7 @@ class NatsBenchmark(Benchmark):
     key_columns = KEY
     numbered_by = "arch_index"
     parts_by = ("num_epochs", "dataset")
-    compared = STATS
     config_columns: tuple[str, ...] = KEY
-    label = "seed"
-    stats = STATS
-    curves = CURVES
     may_be_counted = _COUNTED
 
     def __init__(self, path: Path) -> None:

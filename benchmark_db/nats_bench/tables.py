@@ -8,11 +8,12 @@ from typing import Final
 import peewee
 
 from benchmark_db.curves import CurvedRun
+from benchmark_spec.published import NASBENCH201
 
 __all__ = ["CURVES", "DATASETS", "KEY", "STATS"]
 __all__ += ["CountedSize", "Dataset", "NamedArchitecture", "SeededRun", "computed_stats_view"]
 
-DATASETS: Final = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
+DATASETS: Final = NASBENCH201.datasets
 """Data sets as served; the position is the code in the database."""
 
 
@@ -84,15 +85,10 @@ class CountedSize(peewee.Model):
         without_rowid = True
 
 
-STATS: Final = (
-    *("train_acc", "valid_acc", "test_acc", "ori_test_acc"),
-    *("train_loss", "valid_loss", "test_loss", "ori_test_loss"),
-    *("parameters", "flops", "latency", "training_time"),
-    *("valid_evaluation_time", "test_evaluation_time", "ori_test_evaluation_time"),
-)
-"""What a run records once, in the order of the columns."""
+STATS: Final = NASBENCH201.stat_names
+"""What a run of either space records once, in the order of the columns."""
 
-CURVES: Final = STATS[:8]
+CURVES: Final = NASBENCH201.curve_names
 """What a run records every epoch: the four accuracies and the four losses."""
 
 

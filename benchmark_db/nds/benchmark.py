@@ -37,14 +37,9 @@ from benchmark_db.nds.tables import (
     BUDGETS,
     CELL_FAMILY,
     CURVES,
-    DATASETS,
-    FAMILIES,
-    GENERATORS,
-    PROPOSERS,
     RANGED,
     SCHEMA_VERSION,
     SPACE_COLUMNS,
-    STATS,
     Run,
     Space,
 )
@@ -91,30 +86,27 @@ class Nds(Benchmark):
     key_columns = ("space", "configuration")
     numbered_by = "configuration"
     parts_by = ("space",)
-    compared = STATS
     config_columns = (
         *key_columns,
         *SPACE_COLUMNS,
         *("base_lr", "weight_decay", "model_spec", "genotype", "arch"),
     )
-    label = "seed"
     run_column = "run"
-    stats = STATS
-    curves = CURVES
     sortable = RANGED
     # Most configurations have one run, and sorting parts the runs of the others.
     kept_configs = 0
     # A sorted page lies all over the file: its inner pages are read again and again.
     cache_kib = 16_384
     filters = {  # noqa: RUF012 - read only; declared a Mapping by the base class
-        "model_family": Filter(
-            "model_family", choice("model_family", {name: name for name in FAMILIES})
-        ),
-        "proposer": Filter("proposer", choice("proposer", {name: name for name in PROPOSERS})),
-        "generator": Filter("generator", choice("generator", {name: name for name in GENERATORS})),
+        **{
+            axis.name: Filter(
+                axis.name, choice(axis.name, {name: name for name in NDS.names_on(axis.name)})
+            )
+            for axis in spec.axes
+            if axis.kind == "text"
+        },
         "model_spec": Filter("model_key", spec_reader("model_spec")),
         "cell_spec": Filter("cell_key", spec_reader("cell_spec")),
-        "dataset": Filter("dataset", choice("dataset", {name: name for name in DATASETS})),
         "num_epochs": Filter("num_epochs", one_of("num_epochs", BUDGETS)),
         "seed": Filter("seed", integer("seed")),
         "arch": Filter("arch", parse_architecture),

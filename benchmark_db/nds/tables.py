@@ -8,6 +8,7 @@ import peewee
 
 from benchmark_db.curves import Curve
 from benchmark_db.provenance import ProvenanceRow
+from benchmark_spec.published import NDS
 
 __all__ = ["BUDGETS", "CELL_FAMILY", "CURVES", "DATASETS", "FAMILIES", "GENERATORS", "PROPOSERS"]
 __all__ += ["RANGED", "SCHEMA_VERSION", "SPACE_COLUMNS", "STATS", "TABLES", "VIEWS"]
@@ -18,14 +19,11 @@ SCHEMA_VERSION: Final = 3
 CELL_FAMILY: Final = "nas_cell"
 """The model family of the cell networks; the others have no cells."""
 
-FAMILIES: Final = (CELL_FAMILY, "residual_basic", "residual_bottleneck", "vanilla")
-PROPOSERS: Final = (
-    *("amoeba", "darts", "enas", "nasnet", "pnas"),
-    *("resnet", "resnet-b", "resnext-a", "resnext-b", "vanilla"),
-)
-GENERATORS: Final = ("random", "fix_w_d", "tune_lr_wd")
-DATASETS: Final = ("cifar10", "imagenet")
-BUDGETS: Final = (50, 100)
+FAMILIES: Final = NDS.names_on("model_family")
+PROPOSERS: Final = NDS.names_on("proposer")
+GENERATORS: Final = NDS.names_on("generator")
+DATASETS: Final = NDS.datasets
+BUDGETS: Final = NDS.budgets
 """Training budgets of the published data, in epochs."""
 
 
@@ -120,17 +118,9 @@ class Run(peewee.Model):
         )
 
 
-SPACE_COLUMNS: Final = ("model_family", "proposer", "generator", "dataset", "num_epochs")
-
-STATS: Final = (
-    *("final_train_acc", "final_train_loss", "final_test_acc"),
-    *("best_train_acc", "best_train_loss", "best_test_acc"),
-    *("parameters", "flops", "iter_time", "prec_time"),
-)
-"""What a run records once, in the order of the columns."""
-
-CURVES: Final = ("train_loss", "train_acc", "test_acc")
-"""What a run records every epoch."""
+SPACE_COLUMNS: Final = tuple(axis.name for axis in NDS.axes)
+STATS: Final = NDS.stat_names
+CURVES: Final = NDS.curve_names
 
 TABLES: Final[tuple[type[peewee.Model], ...]] = (*(ProvenanceRow, SourceFile, Space, Run, Curve),)
 

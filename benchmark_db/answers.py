@@ -19,7 +19,7 @@ from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item
 from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
-from benchmark_db.nds.distribution import distributions, families
+from benchmark_db.nds.distribution import families
 
 __all__ = [
     "Answer",
@@ -156,7 +156,7 @@ def families_answer(catalog: Catalog) -> Answer:
     Raises:
         UnknownBenchmarkError: It is not installed.
     """
-    nds = _nds(catalog)
+    nds = cast("Nds", catalog[Nds.spec.name])
     return _items(nds, families(nds))
 
 
@@ -175,17 +175,15 @@ def density_answer(
 def distribution_answer(
     catalog: Catalog, name: str, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
-    """Return how a metric is distributed: over the architectures, for NDS in each design space.
+    """Return how a metric is distributed: over the architectures, unless a benchmark says how else.
 
-    Options and errors are those of `oracle.distribution`; for NDS of `nds.distribution`.
+    Options and errors are those of `oracle.distribution`, or of the benchmark's own.
     """
-    if name == Nds.spec.name:
-        nds = _nds(catalog)
-        return _items(nds, distributions(nds, filters=filters, **options))
+    benchmark = catalog[name]
+    if benchmark.own_distribution is not None:
+        return _items(benchmark, benchmark.own_distribution(filters=filters, **options))
     which, bounds = _split(filters)
-    return _items(
-        catalog[name], oracle.distribution(catalog, name, which, bounds=bounds, **options)
-    )
+    return _items(benchmark, oracle.distribution(catalog, name, which, bounds=bounds, **options))
 
 
 def correlation_answer(
@@ -308,10 +306,6 @@ def _split_twice(
     which, bounds = _split(filters)
     other = {key.removeprefix("y_"): which.pop(key) for key in list(which) if key.startswith("y_")}
     return which, bounds, other
-
-
-def _nds(catalog: Catalog) -> Nds:
-    return cast("Nds", catalog[Nds.spec.name])
 
 
 def _error_entry(error: InvalidArchitectureError) -> Answer:

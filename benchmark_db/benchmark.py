@@ -80,6 +80,8 @@ class Benchmark(InstalledDataset):
     is among `config_columns`."""
     sortable: tuple[str, ...] = ()
     """Columns, of the configuration or of a run, by which answers can be sorted."""
+    own_distribution: Callable[..., list[Item]] | None = None
+    """Says how a metric is distributed, where that is not asked of all architectures alike."""
     may_be_counted: tuple[str, ...] = ()
     """Statistics that follow from the configuration and are counted where its runs disagree."""
     spelled_by: str = "arch_str"

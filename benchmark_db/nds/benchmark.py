@@ -209,6 +209,12 @@ class Nds(Benchmark):
             f"no design space has {told}; known are ({'/'.join(SPACE_COLUMNS)}) {listed(known)}",
         )
 
+    def own_distribution(self, **asked: Any) -> list[Item]:
+        """Return how a metric is distributed in each design space; see `nds.distribution`."""
+        from benchmark_db.nds.distribution import distributions  # noqa: PLC0415 - it knows `Nds`
+
+        return distributions(self, **asked)
+
     def part_named(self, part: Part) -> Item:
         """Return what a design space is."""
         (number,) = part

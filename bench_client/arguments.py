@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError
 
 __all__ = ["Reduction", "either", "plain", "plain_arch", "whole"]
+
+_PLAIN: Final = frozenset({str, int})
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 """How several runs of one configuration become one item."""
@@ -30,7 +32,8 @@ def plain_arch(arch: Any) -> Any:
     if arch is None or isinstance(arch, str | int):
         return arch
     if isinstance(arch, list | tuple):
-        return [plain(number) for number in arch]
+        # Most are plain as they are, and a batch has thousands.
+        return list(arch) if {*map(type, arch)} <= _PLAIN else [plain(number) for number in arch]
     if isinstance(arch, Mapping):
         return {name: _listed(value) for name, value in arch.items()}
     return _listed(plain(arch))

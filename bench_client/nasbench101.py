@@ -66,7 +66,7 @@ def query_nb101(
         InvalidRequestError: Another filter is malformed.
         BenchmarkNotInstalledError: The server has no NAS-Bench-101.
     """
-    which = {"arch": arch, **_filters(num_epochs, isomorphism=isomorphism)}
+    which = {"arch": plain_arch(arch), **_filters(num_epochs, isomorphism=isomorphism)}
     whether = include_intermediates
     return runs(MODELS, which, reduction=reduction, include_intermediates=whether)
 
@@ -104,7 +104,7 @@ def curves_nb101(
 
     Arguments, order and errors are those of `query_nb101`.
     """
-    which = {"arch": arch, **_filters(num_epochs, isomorphism=isomorphism)}
+    which = {"arch": plain_arch(arch), **_filters(num_epochs, isomorphism=isomorphism)}
     return curves(MODELS, which, reduction=reduction)
 
 

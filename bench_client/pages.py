@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, TypeVar, cast, get_args
 
@@ -53,7 +54,13 @@ _SHOWN: Final = 3
 
 def page_of(model: type[T]) -> type[Page[T]]:
     """Return the class of a page of items of a class; made when it is first asked for."""
-    return Page[model]  # type: ignore[valid-type]  # pydantic's, made as the program runs
+    return cast("type[Page[T]]", _page_of(model))
+
+
+@lru_cache(maxsize=256)
+def _page_of(model: Any) -> Any:
+    # pydantic keeps them too, and takes as long to find one as a look into a table.
+    return Page[model]
 
 
 def batch_of(model: type[T]) -> type[BatchAnswer[T]]:

@@ -68,7 +68,7 @@ def query_table(
         BenchmarkNotInstalledError: There is no benchmark of this name.
     """
     models = yield from known_table(benchmark)
-    asked = {"arch": arch, **_filters(models, values, filters)}
+    asked = {"arch": plain_arch(arch), **_filters(models, values, filters)}
     return (
         yield from runs(
             models, asked, reduction=reduction, include_intermediates=include_intermediates
@@ -114,7 +114,7 @@ def curves_table(
     Arguments and errors are those of `query_table`.
     """
     models = yield from known_table(benchmark)
-    asked = {"arch": arch, **_filters(models, values, filters)}
+    asked = {"arch": plain_arch(arch), **_filters(models, values, filters)}
     return (yield from curves(models, asked, reduction=reduction))
 
 
@@ -137,13 +137,12 @@ def runs(
         sort: By what they are sorted.
         limit: How many items at most.
     """
-    options = {
-        **_options(models, reduction, include_intermediates=include_intermediates),
-        **_order(sort),
-        "limit": page_size(with_curves=include_intermediates),
-    }
-    page, asked = page_of(models.stats), _with_plain_arch(filters)
-    question = Question("computed_stats", page, models.spec.name, asked, options)
+    options = _options(models, reduction, include_intermediates=include_intermediates)
+    if sort is not None:
+        options["sort"] = sort
+    options["limit"] = page_size(with_curves=include_intermediates)
+    page = page_of(models.stats)
+    question = Question("computed_stats", page, models.spec.name, filters, options)
     return (yield from every_page(question, at_most=limit))
 
 
@@ -177,14 +176,11 @@ def curves(
     """Ask for curves in columns; arguments are those of `runs`."""
     if models.curves is None:
         _refuse("curves", f"{models.spec.name} records no learning curves")
-    options = {"reduction": reduction, **_order(sort), "limit": page_size(with_curves=True)}
-    page, asked = page_of(models.curves), _with_plain_arch(filters)
-    question = Question("intermediate_stats", page, models.spec.name, asked, options)
+    order = {} if sort is None else {"sort": sort}
+    options = {"reduction": reduction, "limit": page_size(with_curves=True), **order}
+    page = page_of(models.curves)
+    question = Question("intermediate_stats", page, models.spec.name, filters, options)
     return (yield from every_page(question, at_most=limit))
-
-
-def _with_plain_arch(filters: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**filters, "arch": plain_arch(filters["arch"])} if "arch" in filters else filters
 
 
 def _options(
@@ -195,11 +191,6 @@ def _options(
     if models.curves is None:
         _refuse("include_intermediates", f"{models.spec.name} records no learning curves")
     return {"reduction": reduction, "include_intermediates": True}
-
-
-def _order(sort: str | None) -> dict[str, Any]:
-    """Return the option of what is sorted by, which few benchmarks have."""
-    return {} if sort is None else {"sort": sort}
 
 
 def _filters(
@@ -220,10 +211,11 @@ def _filters(
         if name in given:
             _refuse(name, "given twice")
         given[name] = value
-    return {
-        name: whole(name, value) if kinds[name] == "integer" else plain(value)
-        for name, value in given.items()
-    }
+    for name, value in given.items():
+        # Most are as they should be, and an answer on local files takes few microseconds.
+        if value is not None and type(value) is not (int if kinds[name] == "integer" else str):
+            given[name] = whole(name, value) if kinds[name] == "integer" else plain(value)
+    return given
 
 
 def _refuse(name: str, message: str) -> NoReturn:

@@ -7,17 +7,15 @@
 
 import {AddressState} from "./address.js";
 import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
-import {ask} from "./api.js";
-import {cellPicture, letters, operationsOf} from "./cells.js";
+import {ROOT, ask, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
-import {h, replace} from "./dom.js";
+import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, curl, originOf, python, save, saveSvg} from "./exports.js";
 import {NONE, figure} from "./format.js";
 import {run, startPage} from "./page.js";
 import {choice, chooseMetric, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
-import {color} from "./plot.js";
+import {color, isDark} from "./plot.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
-import {ROOT} from "./api.js";
 
 const state = new AddressState(["arch", "metric", "curve", "runs", "ys", "d"]);
 const page = startPage();
@@ -77,21 +75,61 @@ function opener(bench, arch) {
   );
 }
 
-/** @param {Benchmark} bench @param {Found} found */
-function nameSection(bench, found) {
-  const picture = cellPicture(found.names.arch);
-  const origin = originOf(bench.info);
-  const savePicture = () => {
-    const parts = [.../** @type {any} */ (picture).cloneNode(true).childNodes];
-    for (const part of parts) plainly(part);
-    const colors = {text: color("--text"), back: color("--back"), mark: color("--mark")};
-    const title = shownName(found.names);
-    saveSvg("cell.svg", {width: 300, height: 150, parts, title, origin, colors});
+/**
+ * Return the picture that the service draws, in the colours of the theme, or null.
+ * @param {Benchmark} bench
+ * @param {Found} found
+ * @param {string} arch
+ */
+async function picture(bench, found, arch) {
+  // Of networks of NDS the service knows those that are recorded.
+  if (!bench.has("picture") || (bench.name === "nds" && !found.runs.length)) return null;
+  const path = `${bench.path}/picture`;
+  const query = () => ({arch, theme: isDark() ? "dark" : "light"});
+  const image = h("img", {id: "picture", alt: pictureText(found.names)});
+  const load = async () => {
+    const old = image.src;
+    image.src = await pictureAddress(path, {query: query()});
+    await image.decode();
+    if (old) URL.revokeObjectURL(old);
   };
-  const rows = Object.entries(found.names).filter(([name]) => name !== "isomorphic_indices");
+  await load();
+  // Of pages that were drawn before, the pictures are gone, and ask no more.
+  addEventListener("themechange", () => image.isConnected && run(page, load));
+  const file = async () => {
+    const drawn = await (await send(path, {query: query()})).text();
+    const href = `data:image/svg+xml;base64,${btoa(String.fromCharCode(...new TextEncoder().encode(drawn)))}`;
+    const [width, height] = [Math.max(image.naturalWidth, 320), image.naturalHeight];
+    saveSvg("architecture.svg", {
+      width,
+      height,
+      parts: [svg("image", {href, width: image.naturalWidth, height})],
+      title: shownName(found.names),
+      origin: originOf(bench.info),
+      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
+    });
+  };
   return [
-    picture,
-    picture && legend(found.names.arch),
+    h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Picture"}, image),
+    h("p", {}, h("button", {type: "button", on: {click: () => run(page, file)}}, "Picture as SVG")),
+  ];
+}
+
+/** @param {Record<string, any>} names Return a picture in words. */
+function pictureText({arch}) {
+  if (!arch || typeof arch !== "object") return "The architecture";
+  const parts = Object.entries(arch).map(([place, op]) => `${place.replace("_", " to ")}: ${op}`);
+  return `The architecture: ${parts.join(", ")}`;
+}
+
+/** @param {Benchmark} bench @param {Found} found @param {string} arch */
+async function nameSection(bench, found, arch) {
+  const rows = Object.entries(found.names).filter(([name]) => name !== "isomorphic_indices");
+  const drawn = await picture(bench, found, arch);
+  return h(
+    "div",
+    {class: drawn ? "split" : ""},
+    drawn && h("div", {}, drawn),
     h(
       "dl",
       {class: "facts spellings"},
@@ -105,34 +143,7 @@ function nameSection(bench, found) {
         );
       }),
     ),
-    picture && h("button", {type: "button", on: {click: savePicture}}, "Cell as SVG"),
-  ];
-}
-
-/** @param {any} arch Return what the letters stand for. */
-function legend(arch) {
-  const items = operationsOf(arch).map((op) => h("li", {}, h("b", {}, letters(op)), ` ${op}`));
-  return items.length ? h("ul", {class: "legend"}, items) : null;
-}
-
-/** @param {any} element Give it the colours of the page as attributes: a file has no styles. */
-function plainly(element) {
-  if (!(element instanceof Element)) return;
-  const tag = element.tagName;
-  const inNode = element.closest(".node");
-  if (tag === "path") {
-    element.setAttribute("fill", "none");
-    element.setAttribute("stroke", color("--line"));
-    element.setAttribute("stroke-width", "2");
-  } else if (tag === "rect" || tag === "circle") {
-    element.setAttribute("fill", inNode ? color("--text") : color("--back"));
-    element.setAttribute("stroke", color("--line"));
-  } else if (tag === "text") {
-    element.setAttribute("text-anchor", "middle");
-    element.setAttribute("font-size", "14");
-    element.setAttribute("fill", inNode ? color("--back") : color("--text"));
-  }
-  for (const child of element.children) plainly(child);
+  );
 }
 
 /** @param {Benchmark} bench @param {Found} found */
@@ -261,7 +272,7 @@ async function draw() {
   );
   const shown = {bench, found, arch: short, metric, state, page};
   const sections = [
-    section("cell", "Names", async () => nameSection(bench, found)),
+    section("cell", "Names", () => nameSection(bench, found, short), "wide"),
     section("runs", `Runs: ${partText(bench.part) || "all"}`, async () => runSection(bench, found)),
     ...(recorded && bench.has("curves")
       ? [
@@ -274,9 +285,9 @@ async function draw() {
         ]
       : []),
     ...(recorded && bench.has("rank") ? [section("ranks", `Ranks by ${metric}`, () => rankSection(shown))] : []),
+    ...(recorded && bench.has("rank") ? [section("costs", "Costs", () => costSection(shown))] : []),
     ...(bench.has("neighbors") ? [section("neighbors", "Neighbors: one edit away", () => neighborSection(shown), "wide")] : []),
     ...(found.names.isomorphic_indices ? [section("equals", "Equals", () => equalSection(shown))] : []),
-    ...(recorded && bench.has("rank") ? [section("costs", "Costs", () => costSection(shown))] : []),
     ...(recorded && bench.has("rank") && bench.metrics.some(({source}) => source !== bench.name)
       ? [section("proxies", "Proxies and other tables", () => proxySection(shown))]
       : []),
@@ -284,7 +295,7 @@ async function draw() {
   replace(
     page.content,
     form,
-    h("p", {class: "arch-name"}, h("code", {}, shownName(found.names) || arch)),
+    found.names.arch_str || found.names.hash ? h("p", {class: "arch-name"}, h("code", {}, shownName(found.names))) : null,
     takeAway(bench, found, short),
     controls,
     h("div", {class: "sections"}, sections.map(({element}) => element)),

@@ -8,7 +8,7 @@
  * or a list of choices, one after the other. Anything else has no picture: null.
  */
 
-import {svg} from "./dom.js";
+import {h, svg} from "./dom.js";
 
 /** @typedef {{from: number, to: number, op: string, name: string}} Edge */
 
@@ -154,9 +154,13 @@ function chain(choices, marked) {
   return frame(`Choices: ${choices.join(", ")}`, boxes);
 }
 
-/** @param {any} arch @returns {string[]} The operations of an architecture, each once. */
-export function operationsOf(arch) {
-  const values = Array.isArray(arch) ? arch : arch && typeof arch === "object" ? Object.values(arch) : [];
+/**
+ * Return what the letters stand for.
+ * @param {any[]} archs
+ */
+export function letterLegend(archs) {
+  const values = archs.flatMap((arch) => (arch && typeof arch === "object" ? Object.values(arch) : []));
   const named = values.filter((value) => typeof value === "string" && !/^\d+$/.test(value));
-  return [...new Set(named)].sort();
+  const items = [...new Set(named)].sort().map((op) => h("li", {}, h("b", {}, letters(op)), ` ${op}`));
+  return items.length ? h("ul", {class: "legend"}, items) : null;
 }

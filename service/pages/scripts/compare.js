@@ -8,7 +8,7 @@
 import {AddressState, TooLong} from "./address.js";
 import {ApiError, ROOT} from "./api.js";
 import {curvesOf, differences, figures, link, lookUp, quantile, rankOf, shownName, spelling} from "./architecture.js";
-import {cellPicture} from "./cells.js";
+import {cellPicture, letterLegend} from "./cells.js";
 import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, originOf, python, save} from "./exports.js";
@@ -145,7 +145,7 @@ function head(bench, columns, place) {
       ),
     ),
     found ? cellPicture(found.names.arch, {marked}) : null,
-    h("div", {class: "arch-name"}, h("a", {href: link("arch", bench, {arch: short})}, h("code", {}, name))),
+    h("div", {class: "arch-name"}, h("a", {href: link("arch", bench, {arch: short})}, h("code", {title: name}, name.length > 200 ? `${name.slice(0, 200)} …` : name))),
     problem ? h("p", {class: "bad"}, problem) : null,
     found && !found.runs.length ? h("p", {class: "quiet"}, "not recorded") : null,
     marked.size ? h("p", {class: "quiet"}, `differs in ${[...marked].join(", ")}`) : null,
@@ -211,6 +211,7 @@ function table(bench, columns) {
         ),
       ),
     ),
+    letterLegend(columns.map(({found}) => found?.names.arch)),
     h(
       "p",
       {class: "bar"},

@@ -63,6 +63,7 @@ export async function openBenchmark(page, state) {
     (/** @type {any} */ field) => field.kind === "intermediate" && field.name !== "current_epoch",
   );
   const axes = first.axes;
+  const listed = info.spec?.space.kind === "listed";
   state.names.push(...axes.flatMap((/** @type {any} */ {name: axis}) => [axis, `y_${axis}`]));
   tellProblems(page, state, axes, part);
   return {
@@ -79,6 +80,8 @@ export async function openBenchmark(page, state) {
     has: (question) => {
       if (question === "curves") return curves.length > 0;
       if (question === "build") return BUILT.includes(name);
+      // A list of names says nothing of what is behind them.
+      if (listed && ["neighbors", "picture"].includes(question)) return false;
       return !(LACKING[name] ?? Object.keys(info.spec?.not_answered ?? {})).includes(question);
     },
   };

@@ -6,7 +6,7 @@
 
 import {ask} from "./api.js";
 import {differences, link, meansOf, quantile, rankOf, shownName, spelling} from "./architecture.js";
-import {cellPicture} from "./cells.js";
+import {cellPicture, letterLegend} from "./cells.js";
 import {h, svg} from "./dom.js";
 import {csv, originOf, save} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
@@ -317,6 +317,7 @@ function ring({bench, found, metric}, rows, better) {
       h("li", {}, h("span", {class: "key better"}), " better"),
       h("li", {}, h("span", {class: "key worse"}), " worse: the stronger, the more it changes"),
     ),
+    letterLegend([found.names.arch]),
   ];
 }
 

@@ -40,7 +40,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   plots.delete(body);
   const {there, field} = chooseCurve(bench.curves, items, state.get("curve"));
   if (!field) {
-    replace(body, h("p", {}, `No learning curve is recorded for ${partText(bench.part) || "it"}.`));
+    replace(body, h("p", {}, `No learning curve is recorded for ${partText(bench.part) || "it"}; another part may have some.`));
     return;
   }
   const name = field.name;

@@ -142,7 +142,7 @@ export function chooseMetric(metrics, asked, better = "larger") {
 /** @param {Part} part Return it as people read it. */
 export function partText(part) {
   return Object.entries(part)
-    .map(([name, value]) => (name === "num_epochs" ? `${value} epochs` : String(value)))
+    .map(([name, value]) => (name === "num_epochs" ? `${value} ${value === 1 ? "epoch" : "epochs"}` : String(value)))
     .join(" · ");
 }
 

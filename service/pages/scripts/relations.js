@@ -27,9 +27,9 @@ const MOST_PARTS = 40;
 /** Units of what an architecture costs. */
 const COSTS = /^(milliseconds|millijoules|seconds|microseconds|FLOP\/byte)$/;
 
-/** @param {number} share */
+/** @param {number} share All but all is not rounded to all. */
 function percent(share) {
-  return `${figure(100 * share, null, 3)} %`;
+  return `${figure(100 * share, null, share > 0.99 ? 4 : 3)} %`;
 }
 
 /** @param {number} share @param {string} label A bar as long as a share. */

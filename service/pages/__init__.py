@@ -99,6 +99,8 @@ _MEDIA: Final = {
 _FOLDERS: Final = ("scripts", "styles", "vendored")
 _IMPORT: Final = re.compile(r'\bfrom "\./([a-z0-9_.-]+)"')
 _UPLOT: Final = "uplot"
+_COMMENT: Final = re.compile(rb"^[ \t]*/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
+"""A comment that stands alone: a third of what browsers would load, and of no use to them."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _folder() -> Traversable:
 def assets() -> Assets:
     """Return the files that pages load; they are read when first asked for, not at the start."""
     files = {
-        file.name: Asset(file.read_bytes(), _MEDIA[suffix])
+        file.name: Asset(_content(file, folder), _MEDIA[suffix])
         for folder in _FOLDERS
         for file in sorted((_folder() / folder).iterdir(), key=lambda file: file.name)
         if (suffix := file.name.rpartition(".")[2]) in _MEDIA
@@ -165,6 +167,14 @@ def assets() -> Assets:
     for name, file in files.items():
         digest.update(f"{name}\n{len(file.content)}\n".encode() + file.content)
     return Assets(digest.hexdigest(), MappingProxyType(files))
+
+
+def _content(file: Traversable, folder: str) -> bytes:
+    """Return what is sent of a file: scripts without comments, each line at its number."""
+    content = file.read_bytes()
+    if folder != "scripts":
+        return content
+    return _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), content)
 
 
 @cache

@@ -411,3 +411,32 @@ class TestLooks:
         explorer.wait()
         assert kept(explorer) > 3
         explorer.complained("429")
+
+
+class TestManyArchitectures:
+    def test_are_counts_of_the_service_until_their_columns_are_here(
+        self, explorer: Any, columns: Callable[[str], Any]
+    ) -> None:
+        def few(route: Any) -> None:
+            script = route.fetch().text()
+            assert "MOST_AT_ONCE = 50_000" in script
+            route.fulfill(
+                body=script.replace("MOST_AT_ONCE = 50_000", "MOST_AT_ONCE = 50"),
+                content_type="text/javascript",
+            )
+
+        held: list[Any] = []
+        explorer.page.route("**/benchmark.js", few)
+        explorer.page.route("**/column?**", lambda route: held.append(route))  # noqa: PLW0108
+        explorer.page.goto(f"{explorer.url}/{BOUNDED}&xs=log")
+        explorer.wait("approximate")
+        within = int(((columns("flops") <= 80) & (columns("test_acc") >= 30)).sum())
+        assert kept(explorer) == within
+        assert explorer.find('[data-mark="approximate"]').count() == 1
+        assert "approximate" in explorer.find("#summary").inner_text()
+        explorer.page.unroute("**/column?**")
+        for route in held:
+            route.continue_()
+        explorer.wait()
+        assert kept(explorer) == within
+        assert explorer.find('[data-mark="approximate"]').count() == 0

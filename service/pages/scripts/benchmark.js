@@ -16,6 +16,8 @@ import {takeAway} from "./takeaway.js";
 const state = new AddressState(NAMES, STARTS);
 const page = startPage();
 const store = new Store(page.benchmark);
+/** Candidates of which the columns come at once; of more, counts come first. */
+const MOST_AT_ONCE = 50_000;
 /** Architectures side by side, at most. */
 const MOST_COMPARED = 8;
 
@@ -169,8 +171,18 @@ async function update() {
     page.ready();
     return;
   }
+  const missing = [store.x, store.y].some((name) => !store.values.has(name));
+  if (missing && store.rows > MOST_AT_ONCE && !store.choices.size) {
+    const grid = await store.density();
+    if (mine !== turn) return;
+    picture.showGrid(grid);
+    byId("kept").textContent = `${count(grid.counted)} of ${count(store.rows)} kept`;
+    page.mark("approximate", "The picture is made of counts until all columns are here.", "approximate");
+    page.main.dataset.state = "approximate";
+  }
   await fetchNow(store.needed);
   if (mine !== turn) return;
+  page.mark("", "", "approximate");
   store.keep();
   picture.show();
   bounds.show();
@@ -217,7 +229,7 @@ async function start() {
   } catch (error) {
     if (!(error instanceof Replaced)) throw error;
     // The file of the database is another one now: everything is asked for anew, once.
-    store.info = null;
+    store.info = store.answer = null;
     store.rows = 0;
     page.mark("the data was replaced while this page was open", "It shows the new one.", "changed");
     await update();
@@ -227,8 +239,12 @@ async function start() {
 replace(
   page.content,
   sections.controls,
-  h("div", {class: "columns"}, sections.plot, sections.side),
-  sections.table,
+  h(
+    "div",
+    {class: "columns"},
+    h("div", {class: "middle"}, sections.plot, sections.table),
+    sections.side,
+  ),
   takeAway(store, picture, page),
 );
 

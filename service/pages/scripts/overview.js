@@ -1,9 +1,12 @@
 /** The installed benchmarks as cards, and how the service is. */
 
 import {ApiError, address, ask} from "./api.js";
+import {Painter, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {bytes, count, shortDigest} from "./format.js";
 import {part, run, startPage} from "./page.js";
+import {isDark} from "./plot.js";
+import {Store} from "./store.js";
 
 const page = startPage();
 const COUNTED = ["architectures", "cells", "configurations", "runs", "costs", "spaces"];
@@ -44,6 +47,7 @@ function card(info) {
     "article",
     {class: "card", "aria-labelledby": `card-${info.name}`},
     h("h2", {id: `card-${info.name}`}, h("a", {href: target}, info.title)),
+    joined ? null : thumbnail(info),
     h(
       "p",
       {class: "marks"},
@@ -61,6 +65,52 @@ function card(info) {
     ),
     h("details", {}, h("summary", {}, "Citation and notes"), h("p", {}, info.citation), notes(info)),
   );
+}
+
+/** Cells of a side of a thumbnail. */
+const BINS = 64;
+
+/** @param {any} info Return a small density, which is asked for once it is in view. */
+function thumbnail(info) {
+  const canvas = h("canvas", {class: "thumbnail", width: BINS, height: BINS, role: "img"});
+  canvas.setAttribute("aria-label", `All of ${info.title}`);
+  const caption = h("figcaption", {class: "quiet"}, "…");
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    waiting = waiting.then(() => fill(info, canvas, caption)).catch((error) => {
+      caption.textContent = error instanceof Error ? error.message : String(error);
+    });
+  });
+  observer.observe(canvas);
+  return h("figure", {}, canvas, caption);
+}
+
+/** One after the other: thirty tables ask for little at a time. */
+let waiting = Promise.resolve();
+
+/** @param {any} info @param {HTMLCanvasElement} canvas @param {Element} caption */
+async function fill(info, canvas, caption) {
+  const store = new Store(info.name);
+  store.info = info;
+  await store.describe(new URLSearchParams());
+  store.read(new URLSearchParams());
+  if (!store.rows || !store.x) {
+    caption.textContent = "Nothing is recorded.";
+    return;
+  }
+  const grid = await store.density(BINS);
+  const paint = () => {
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.clearRect(0, 0, BINS, BINS);
+    const box = {left: 0, top: 0, width: BINS, height: BINS};
+    new Painter().grid(context, {width: BINS, height: BINS, counts: grid.counts}, box, ramp(isDark()));
+  };
+  paint();
+  addEventListener("themechange", paint);
+  const where = Object.values(store.part).join(", ");
+  caption.textContent = `${store.y} by ${store.x}${where ? ` (${where})` : ""}`;
 }
 
 /** @param {any} info */

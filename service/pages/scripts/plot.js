@@ -226,7 +226,7 @@ export class Frame {
         axes: [axis(options.x), axis(options.y, true)],
         series: [{}, {show: true, paths: () => null, points: {show: false}}],
         hooks: {
-          drawClear: [() => this.draw()],
+          drawAxes: [() => this.draw()],
           setSelect: [() => this.selected()],
           setCursor: [() => this.moved()],
         },

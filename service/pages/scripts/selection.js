@@ -65,23 +65,34 @@ export function keptRows(mask, order = null) {
 
 /**
  * Return all rows sorted by a column: equal ones in ascending order, what is not recorded last.
+ *
+ * Values and rows are packed into one number each, which browsers sort ten times as fast as rows
+ * that a function compares.
  * @param {Values} values
  * @param {boolean} descending
  */
 export function sortedBy(values, descending) {
-  const recorded = [];
-  const others = [];
-  for (let row = 0; row < values.length; row += 1) {
-    (Number.isNaN(values[row]) ? others : recorded).push(row);
+  const rows = values.length;
+  const room = 2 ** Math.ceil(Math.log2(Math.max(rows, 2)));
+  const exact = Float32Array.from(values);
+  const bits = new Uint32Array(exact.buffer);
+  const keys = new Float64Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    let rank = 2 ** 32;
+    if (!Number.isNaN(exact[row])) {
+      // In this form, 32-bit floats are in the order of their bits. -0 is 0.
+      const plain = exact[row] === 0 ? 0 : bits[row];
+      rank = plain >>> 31 ? ~plain >>> 0 : (plain | 0x80000000) >>> 0;
+      if (descending) rank = 2 ** 32 - 1 - rank;
+    }
+    keys[row] = rank * room + row;
   }
-  const order = Int32Array.from(recorded);
-  const sign = descending ? -1 : 1;
-  order.sort((a, b) => sign * (values[a] - values[b]) || a - b);
-  const all = new Int32Array(values.length);
-  all.set(order);
-  all.set(others, order.length);
-  return all;
+  keys.sort();
+  return Int32Array.from(keys, (key) => key % room);
 }
+
+/** Parts of x in which the best y is looked for, before the few that remain are sorted. */
+const PARTS = 4096;
 
 /**
  * Return the kept rows that no other beats in one metric without losing in the other, the best by
@@ -94,7 +105,7 @@ export function sortedBy(values, descending) {
 export function pareto(xs, ys, larger, mask) {
   const sx = larger.x ? -1 : 1;
   const sy = larger.y ? -1 : 1;
-  const rows = keptRows(mask).filter((row) => !Number.isNaN(xs[row]) && !Number.isNaN(ys[row]));
+  const rows = hopeful(xs, ys, {x: sx, y: sy}, mask);
   rows.sort((a, b) => sx * (xs[a] - xs[b]) || sy * (ys[a] - ys[b]) || a - b);
   const front = [];
   let best = Infinity;
@@ -109,6 +120,36 @@ export function pareto(xs, ys, larger, mask) {
     }
   }
   return front;
+}
+
+/**
+ * Return the kept rows that none beats of those in another part of x.
+ * @param {Values} xs
+ * @param {Values} ys
+ * @param {{x: number, y: number}} sign
+ * @param {Uint8Array} mask
+ */
+function hopeful(xs, ys, sign, mask) {
+  const ends = extent(xs);
+  if (!ends) return [];
+  const [low, high] = sign.x > 0 ? ends : [-ends[1], -ends[0]];
+  const scale = PARTS / (high - low || 1);
+  const part = (/** @type {number} */ row) =>
+    Math.max(0, Math.min(PARTS - 1, Math.floor((sign.x * xs[row] - low) * scale)));
+  const best = new Float64Array(PARTS + 1).fill(Infinity);
+  const recorded = (/** @type {number} */ row) =>
+    mask[row] && !Number.isNaN(xs[row]) && !Number.isNaN(ys[row]);
+  for (let row = 0; row < xs.length; row += 1) {
+    if (!recorded(row)) continue;
+    const after = part(row) + 1;
+    best[after] = Math.min(best[after], sign.y * ys[row]);
+  }
+  for (let place = 1; place <= PARTS; place += 1) best[place] = Math.min(best[place], best[place - 1]);
+  const found = [];
+  for (let row = 0; row < xs.length; row += 1) {
+    if (recorded(row) && sign.y * ys[row] < best[part(row)]) found.push(row);
+  }
+  return found;
 }
 
 /**

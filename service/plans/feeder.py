@@ -232,11 +232,12 @@ class Feeder:
         """End the pilot once none of its jobs is left."""
         if self._outstanding(step.record.name):
             return
-        reason = None
-        if not step.timings:
-            reason = f"there is no estimate, as the pilot has failed: {step.reason}"
+        if step.timings:
+            # It is ready once its estimate is there, which is made after the transaction.
+            step.refit = True
+            return
+        reason = f"there is no estimate, as the pilot has failed: {step.reason}"
         step.changes |= {"state": PlanState.READY, "reason": reason}
-        step.refit = bool(step.timings)
 
     def _limit(self, step: _Step) -> None:
         hours = step.record.content["limits"].get("hours")
@@ -318,7 +319,7 @@ class Feeder:
             max(1, len(worker.devices)) for worker in self._jobs.workers.all() if worker.alive
         )
         found = estimate(opened.cells, model, workers=workers)
-        self._plans.set_estimate(name, found, first=record.first_estimate is None)
+        self._plans.set_estimate(record, found)
 
 
 def _timing(

@@ -380,21 +380,20 @@ class PlanStore:
 
         return self._database.read(find)
 
-    def set_estimate(self, name: str, found: Estimate, *, first: bool) -> None:
-        """Keep an estimate with a plan.
-
-        Args:
-            name: The plan.
-            found: The estimate.
-            first: Whether it is that of the pilot.
-        """
+    def set_estimate(self, record: PlanRecord, found: Estimate) -> None:
+        """Keep an estimate with a plan; with the first one, that of its pilot, it is ready."""
         text = json.dumps(found.as_dict())
-        changes = {"estimate": text, **({"first_estimate": text} if first else {})}
-        self._database.write(
-            lambda: self._database.change(
-                PlanRow.update(**changes, revision=PlanRow.revision + 1).where(PlanRow.name == name)
-            )
-        )
+        changes: dict[str, Any] = {"estimate": text, "revision": PlanRow.revision + 1}
+        if record.first_estimate is None:
+            changes["first_estimate"] = text
+        mine = PlanRow.name == record.name
+        ready = PlanRow.update(state=PlanState.READY).where(mine, PlanRow.state == PlanState.PILOT)
+
+        def change() -> None:
+            self._database.change(PlanRow.update(**changes).where(mine))
+            self._database.change(ready)
+
+        self._database.write(change)
 
     def _change(self, name: str, check: Any) -> PlanRecord:
         """Change a plan by what a check of it returns, and return it."""

@@ -191,7 +191,11 @@ class TestOneArchitecture:
         runs = lines_run(copied(explorer, "Copy as Python"))["runs"]
         assert list(runs) == list(bench.query_nb201(ARCH, 200, "cifar10-valid"))
         assert "/computed-stats?arch=80&num_epochs=200" in copied(explorer, "Copy as curl")
-        assert copied(explorer, "Copy link") == explorer.page.url
+        link = copied(explorer, "Copy link")
+        digest = bench.benchmark("nasbench201").provenance.content_digest
+        assert link == f"{explorer.page.url}&d={digest.removeprefix('sha256:')[:12]}"
+        explorer.open(f"{link.removeprefix(explorer.url + '/')}0")
+        assert "the data has changed since this link" in explorer.find("#marks").inner_text()
         assert "model_hub.build(row)" in explorer.find("#build").text_content()
         explorer.open(f"explore/nasbench201/{PAGES['compare']}")
         rows = lines_run(copied(explorer, "Copy as Python"))["rows"]

@@ -13,7 +13,7 @@ import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, curl, originOf, python, save, saveSvg} from "./exports.js";
 import {NONE, figure} from "./format.js";
 import {run, startPage} from "./page.js";
-import {choice, chooseMetric, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
+import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
 
@@ -211,7 +211,7 @@ function takeAway(bench, found, arch) {
     h(
       "p",
       {class: "bar"},
-      copyButton("Copy link", () => location.href, page),
+      copyButton("Copy link", () => linkHere(bench), page),
       copyButton("Copy as Python", () => lines, page),
       copyButton("Copy as curl", () => curl(`${bench.path}/computed-stats`, {arch, ...bench.part}), page),
       h("a", {href: link("compare", bench, {arch})}, "Compare with others"),

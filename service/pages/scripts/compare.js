@@ -14,7 +14,7 @@ import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, originOf, python, save} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {run, startPage} from "./page.js";
-import {choice, chooseMetric, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
+import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {SERIES} from "./plot.js";
 
 const MOST = 8;
@@ -215,7 +215,7 @@ function table(bench, columns) {
     h(
       "p",
       {class: "bar"},
-      copyButton("Copy link", () => location.href, page),
+      copyButton("Copy link", () => linkHere(bench), page),
       copyButton("Copy as Python", () => pythonLines(bench, columns), page),
       h("button", {type: "button", on: {click: file}}, "CSV"),
     ),

@@ -12,7 +12,7 @@ import {h, replace} from "./dom.js";
 import {copyButton, curl, originOf, python, savePng} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {run, startPage} from "./page.js";
-import {choice, chooseMetric, choosePart, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
+import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
 import {color, frame, isDark} from "./plot.js";
 
 const RESAMPLES = 200;
@@ -222,7 +222,7 @@ async function draw() {
           resamples
             ? h("button", {type: "button", on: {click: () => state.set({resamples: null})}}, "Without intervals")
             : h("button", {type: "button", on: {click: () => state.set({resamples: RESAMPLES})}}, `Intervals from ${RESAMPLES} resamples`),
-          copyButton("Copy link", () => location.href, page),
+          copyButton("Copy link", () => linkHere(bench), page),
           copyButton("Copy as Python", () => pythonLines(bench, query), page),
           copyButton("Copy as curl", () => curl(`${bench.path}/correlation`, query), page),
           h("button", {type: "button", on: {click: png}}, "PNG"),

@@ -9,7 +9,7 @@
 
 import {ask} from "./api.js";
 import {h} from "./dom.js";
-import {axisLabel} from "./format.js";
+import {axisLabel, shortDigest} from "./format.js";
 import {markOrigin, part as escaped} from "./page.js";
 
 /** @typedef {Record<string, string | number>} Part */
@@ -66,6 +66,7 @@ export async function openBenchmark(page, state) {
   const listed = info.spec?.space.kind === "listed";
   state.names.push(...axes.flatMap((/** @type {any} */ {name: axis}) => [axis, `y_${axis}`]));
   tellProblems(page, state, axes, part);
+  tellChanges(page, state, info);
   return {
     name,
     path,
@@ -102,6 +103,28 @@ function tellProblems(page, state, axes, part) {
   const unknown = [...state.unknown, ...broken];
   const text = unknown.length ? `not understood in the address: ${unknown.join(", ")}` : "";
   page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
+}
+
+/**
+ * Say whether the data are others than when the link was made.
+ * @param {import("./page.js").ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ * @param {any} info
+ */
+function tellChanges(page, state, info) {
+  const linked = state.get("d");
+  const digest = shortDigest(info.provenance.content_digest);
+  const changed = linked !== null && linked !== digest;
+  const text = changed ? "the data has changed since this link was made" : "";
+  page.mark(text, `The link is of ${linked}, the data is ${digest}.`, "changed");
+}
+
+/** @param {Benchmark} bench Return the address of what is seen, with the digest of the data. */
+export function linkHere(bench) {
+  const url = new URL(location.href);
+  for (const [name, value] of Object.entries(bench.part)) url.searchParams.set(name, String(value));
+  url.searchParams.set("d", shortDigest(bench.info.provenance.content_digest));
+  return url.href;
 }
 
 /**

@@ -16,9 +16,12 @@ from service.cli.options import (
     DataDirectory,
     Dataset,
     Epochs,
+    Least,
+    Most,
     Reduction,
     Seed,
     Url,
+    bounds,
     client,
     named_values,
 )
@@ -46,9 +49,11 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
         list[str] | None,
         typer.Option(
             help="Any other filter or option of the benchmark's query, such as isomorphism=false, "
-            "proposer=amoeba, min_best_test_acc=94, sort=-base_lr, device=edgegpu; may come again."
+            "proposer=amoeba, sort=-base_lr, limit=10, device=edgegpu; may come again."
         ),
     ] = None,
+    least: Least = None,
+    most: Most = None,
     reduction: Reduction = None,
     intermediates: Annotated[
         bool,
@@ -73,8 +78,12 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
         "include_intermediates": intermediates or None,
     }
     asked = {name: value for name, value in given.items() if value is not None}
+    asked |= {**named_values(where), **bounds(least, most)}
     with client(url, data) as bench:
-        items = bench.query(benchmark, **(asked | named_values(where)))
+        try:
+            items = bench.query(benchmark, **asked)
+        except TypeError as error:  # a method of the client has no such argument
+            raise typer.BadParameter(f"{benchmark} is not asked so: {error}") from error
     spec = PUBLISHED.get(benchmark)
     _print(items, spec.title if spec else benchmark, as_json=as_json or intermediates)
 

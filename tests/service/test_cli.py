@@ -168,6 +168,8 @@ class TestFailures:
             (("query", "nasbench201", "0", "--num-epochs", "many"), 2),
             (("query", "nasbench201", "nonsense"), 1),
             (("query", "nasbench201", "0", "--dataset", "mnist"), 1),
+            (("query", "nasbench201", "0", "--where", "colour=1"), 2),
+            (("query", "nasbench201", "0", "--min", "flops=1"), 2),
             (("query", "nasbench201", "0", "--reduction", "median"), 1),
             (("query", "nasbench201", "0", "--url", "http://127.0.0.1:9"), 1),
             (("verify", "/nowhere.db"), 1),

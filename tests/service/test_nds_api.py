@@ -276,9 +276,10 @@ class TestOverHttp:
 class TestCommandLine:
     def test_asks(self, nds_folder: Path) -> None:
         asked = nbs(
-            *("query", "nds", "--data", nds_folder, "--model-family", "residual_basic"),
-            *("--model-spec", json.dumps(RESNET), "--min", "flops=100", "--max", "flops=200"),
-            *("--sort=-best_test_acc", "--limit", "1"),
+            *("query", "nds", "--data", nds_folder, "--where", "model_family=residual_basic"),
+            *("--where", f"model_spec={json.dumps(RESNET)}"),
+            *("--min", "flops=100", "--max", "flops=200"),
+            *("--where", "sort=-best_test_acc", "--where", "limit=1"),
         )
         (run,) = json.loads(asked.stdout)
         assert run["best_test_acc"] == 93.58

@@ -77,8 +77,8 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
         "reduction": reduction,
         "include_intermediates": intermediates or None,
     }
-    asked = {name: value for name, value in given.items() if value is not None}
-    asked |= {**named_values(where), **bounds(least, most)}
+    asked: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    asked |= named_values(where) | bounds(least, most)
     with client(url, data) as bench:
         try:
             items = bench.query(benchmark, **asked)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bench_client.columns import columns_of
 from bench_client.models.quantities import UNIT
 
-__all__ = ["html_of_fields", "html_of_items", "shortened"]
+__all__ = ["html_of_fields", "html_of_items", "shortened", "units_of"]
 
 _MOST_ROWS: Final = 20
 _MOST_COLUMNS: Final = 40
@@ -60,7 +60,7 @@ def html_of_items(
     columns = columns_of(
         model, first, positions=None if positions is None else positions[:_MOST_ROWS]
     )
-    units = dict(_units(model))
+    units = dict(units_of(model))
     rows = max(len(column.values) for column in columns)
     alike = {
         column.name: column.values[0]
@@ -128,7 +128,7 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     yield model
 
 
-def _units(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+def units_of(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
     """Yield the units of the fields of a model and of the models inside."""
     for part in _models(model):
         for name, field in part.model_fields.items():

@@ -133,6 +133,7 @@ EXTRAS: Final = {
     "generate": NBS.format(["verify", "data/nasbench201.db"]),
     "hub": f"{SPACE}space.freeze(space.choices.default)",
     "local": READ,
+    "mcp": NBS.format(["mcp", "--help"]) + "; import mcp.server.stdio",
     "optuna": f"{READ}; import bench_client.compat_optuna, optuna",
     "pandas": "from bench_client.frames import Items; from bench_client.models import "
     "Nb201Stats; Items([], Nb201Stats).to_pandas()",

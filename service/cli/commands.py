@@ -156,6 +156,12 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "Benchmarks of one's own: planned, measured by workers, published.",
         ),
         "zoo": Command("zoo", "app", "Searched models: their weights and accuracy."),
+        "mcp": Command(
+            "mcp_tools",
+            "mcp",
+            "Offer the questions to an agent, as tools of the Model Context Protocol on standard "
+            "input.",
+        ),
         "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
         "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),
     }

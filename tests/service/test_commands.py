@@ -36,6 +36,7 @@ def test_every_module_of_commands_is_in_the_list() -> None:
         "export",
         "jobs",
         "keys",
+        "mcp_tools",
         "oracle",
         "plan",
         "query",

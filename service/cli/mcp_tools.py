@@ -1,0 +1,222 @@
+"""`nbs mcp`: the questions of the client as tools of the Model Context Protocol, for agents.
+
+A tool is a method of `BenchClient` that only reads: its name, its parameters with their types, and
+its documentation are those of the method, so that a question is said once. An answer has the units
+of its figures, and says when they are made up.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError
+
+from missing_extra import needs
+from service.cli.options import DataDirectory, Url, client
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel.server import Server
+
+    from bench_client import BenchClient
+
+__all__ = ["TOOLS", "mcp"]
+
+TOOLS: Final = (
+    "benchmarks",
+    "benchmark",
+    "query",
+    "top",
+    "pareto",
+    "rank",
+    "correlation",
+    "distribution",
+    "random",
+    "neighbors",
+)
+"""Methods of the client that are tools. None of them changes anything, or makes a job."""
+
+_MORE: Final = "more"
+"""The parameter that holds what a method takes by further names, such as bounds."""
+_MOST_ITEMS: Final = 50
+_MOST_CHARACTERS: Final = 100_000
+_INSTRUCTIONS: Final = (
+    "Published results of neural architecture search. Ask `benchmarks` first for what is there, "
+    "and `benchmark` for the fields of one, with units. An answer that says so is made up."
+)
+
+
+def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
+    """Offer the questions to an agent, as tools of the Model Context Protocol on standard input.
+
+    An agent starts this command itself, such as `nbs mcp --url http://127.0.0.1:8000`. It offers
+    questions alone: nothing is changed, and no job is made.
+    """
+    with needs("mcp", "tools for agents"):
+        import anyio
+        from mcp.server.stdio import stdio_server
+
+    async def run(server: Server[Any]) -> None:
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+
+    with client(url, data) as bench:
+        anyio.run(run, _server(bench))
+
+
+def _server(bench: BenchClient) -> Server[Any]:
+    """Return a server of the tools that asks by a client."""
+    import anyio
+    import mcp_types as types
+    from mcp.server.lowlevel.server import Server
+
+    from bench_client.errors import BenchError
+
+    async def listed(*_: Any) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[types.Tool(**_tool(bench, name)) for name in TOOLS])
+
+    async def called(_: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
+        try:
+            text = await anyio.to_thread.run_sync(
+                partial(_answer, bench, asked.name, dict(asked.arguments or {}))
+            )
+        except (BenchError, _WrongCallError) as error:
+            content = [types.TextContent(type="text", text=str(error)[:_MOST_CHARACTERS])]
+            return types.CallToolResult(content=content, is_error=True)
+        return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
+
+    return Server(
+        "nas-bench-service",
+        instructions=_INSTRUCTIONS,
+        on_list_tools=listed,
+        on_call_tool=called,
+    )
+
+
+class _WrongCallError(ValueError):
+    """A tool is not there, or not called as it says."""
+
+
+def _tool(bench: BenchClient, name: str) -> dict[str, Any]:
+    """Return the name, the documentation and the parameters of a tool."""
+    method = getattr(bench, name)
+    text, told = _documented(inspect.getdoc(method) or "")
+    properties: dict[str, Any] = {}
+    required = []
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            schema: dict[str, Any] = {"type": "object"}
+            properties[_MORE] = schema | {"description": told.get(parameter.name, "")}
+            continue
+        schema = _schema(parameter.annotation)
+        if parameter.default is parameter.empty:
+            required.append(parameter.name)
+        elif parameter.default is not None:
+            schema["default"] = parameter.default
+        properties[parameter.name] = schema | {"description": told.get(parameter.name, "")}
+    return {
+        "name": name,
+        "description": text,
+        "input_schema": {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        },
+        "annotations": {"read_only_hint": True, "open_world_hint": False},
+    }
+
+
+def _schema(annotation: Any) -> dict[str, Any]:
+    """Return the JSON schema of a parameter; anything where its type has none."""
+    if annotation is Any:
+        return {}
+    try:
+        return TypeAdapter(annotation).json_schema()
+    except PydanticSchemaGenerationError:
+        return {}
+
+
+def _documented(text: str) -> tuple[str, dict[str, str]]:
+    """Return what a docstring says before its sections, and what it says of each argument."""
+    before, _, sections = text.partition("\nArgs:\n")
+    told: dict[str, str] = {}
+    for name, said in re.findall(
+        r"^    (\w+): ((?:.+\n?)(?:^     +.+\n?)*)", sections.partition("\n\n")[0], re.MULTILINE
+    ):
+        told[name] = " ".join(said.split())
+    return before.partition("\nRaises:\n")[0].strip(), told
+
+
+def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
+    """Return the answer of a tool as JSON text.
+
+    Raises:
+        BenchError: The question has none.
+        _WrongCallError: There is no such tool, or it takes no such argument.
+    """
+    if name not in TOOLS:
+        raise _WrongCallError(f"there is no tool {name!r:.80}; there are {', '.join(TOOLS)}")
+    known = _tool(bench, name)["input_schema"]
+    unknown = arguments.keys() - known["properties"].keys()
+    missing = set(known["required"]) - arguments.keys()
+    if unknown or missing:
+        raise _WrongCallError(
+            f"{name} takes {', '.join(known['properties']) or 'nothing'}"
+            + "".join(f"; {one!r:.80} is none of them" for one in sorted(unknown))
+            + "".join(f"; {one} is missing" for one in sorted(missing))
+        )
+    more = arguments.pop(_MORE, None) or {}
+    if not isinstance(more, dict) or not all(isinstance(one, str) for one in more):
+        raise _WrongCallError(f"{_MORE} is an object of names and values")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            found = getattr(bench, name)(**arguments, **more)
+        except TypeError as error:
+            raise _WrongCallError(str(error)) from None
+    notes = sorted({str(one.message) for one in heard})
+    return next(text for text in _texts(found, notes) if len(text) <= _MOST_CHARACTERS)
+
+
+def _texts(found: Any, notes: list[str]) -> Iterator[str]:
+    """Yield an answer as JSON with fewer and fewer of its items."""
+    import orjson
+
+    many = isinstance(found, list)
+    items = found if many else [found]
+    shown = min(len(items), _MOST_ITEMS)
+    while True:
+        dumped = [_dumped(item) for item in items[:shown]]
+        answer: dict[str, Any] = {"notes": notes} if notes else {}
+        answer |= {"units": units} if (units := _units(items)) else {}
+        if many:
+            answer |= {"count": len(items), "items": dumped}
+            if shown < len(items):
+                answer["left_out"] = len(items) - shown
+        else:
+            answer["answer"] = dumped[0] if dumped else None
+        yield orjson.dumps(answer).decode()
+        if not shown:
+            raise _WrongCallError("the answer is too long: ask for less")
+        shown //= 2
+
+
+def _dumped(item: Any) -> Any:
+    if isinstance(item, BaseModel):
+        return item.model_dump(mode="json", exclude_none=True)
+    return item
+
+
+def _units(items: list[Any]) -> dict[str, str]:
+    from bench_client.notebooks import units_of
+
+    first = next((item for item in items if isinstance(item, BaseModel)), None)
+    return {} if first is None else dict(units_of(type(first)))

@@ -1,0 +1,137 @@
+"""`nbs mcp`, asked by the protocol's own client over standard input and output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import StdioServerParameters, stdio_client
+from mcp.client.session import ClientSession
+
+from bench_client import BenchClient
+from service.cli.mcp_tools import TOOLS
+
+pytestmark = [
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.filterwarnings("ignore::bench_client.errors.SyntheticDataWarning"),
+]
+
+Asked = dict[str, tuple[bool, Any]]
+WHERE = {"dataset": "cifar100", "num_epochs": 200}
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "all": ("benchmarks", {}),
+    "one": ("benchmark", {"name": "nasbench201"}),
+    "runs": ("query", {"benchmark": "nasbench201", "more": {"arch": 0, **WHERE}}),
+    "top": (
+        "top",
+        {"benchmark": "nasbench201", "metric": "test_acc", **WHERE, "more": {"max_flops": 100}},
+    ),
+    "long": ("query", {"benchmark": "nasbench201"}),
+    "misspelt": ("top", {"benchmark": "nasbench201", "metric": "tst_acc", **WHERE}),
+    "missing": ("top", {"benchmark": "nasbench201"}),
+    "surplus": ("rank", {"benchmark": "nasbench201", "arch": 0, "metric": "test_acc", "x": 1}),
+    "no tool": ("evaluate", {"model": "proxyless-mobile"}),
+    "private": ("__init__", {}),
+    "bounds": ("top", {"benchmark": "nasbench201", "metric": "test_acc", "more": [1]}),
+    "bound": ("top", {"benchmark": "nasbench201", "metric": "test_acc", **WHERE, "more": {"x": 1}}),
+}
+
+
+@pytest.fixture(scope="module")
+def told(directory: Path) -> tuple[list[Any], Asked]:
+    """The tools, and what each of the calls is answered: whether it is an error, and the text."""
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "service.cli", "mcp", "--data", str(directory)],
+    )
+
+    async def ask() -> tuple[list[Any], Asked]:
+        async with (
+            stdio_client(parameters) as (reading, writing),
+            ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            tools = (await session.list_tools()).tools
+            answers = {}
+            for name, (tool, arguments) in CALLS.items():
+                answer = await session.call_tool(tool, arguments)
+                (content,) = answer.content
+                answers[name] = (bool(answer.is_error), content.text)
+            return tools, answers
+
+    return anyio.run(ask)
+
+
+def test_every_tool_says_what_it_takes(told: tuple[list[Any], Asked]) -> None:
+    tools, _ = told
+    assert [tool.name for tool in tools] == list(TOOLS)
+    for tool in tools:
+        assert tool.description
+        assert "Args:" not in tool.description
+        assert tool.annotations.read_only_hint
+        for name, schema in tool.input_schema["properties"].items():
+            assert schema["description"], (tool.name, name)
+    (top,) = [tool for tool in tools if tool.name == "top"]
+    assert top.input_schema["required"] == ["benchmark", "metric"]
+    assert top.input_schema["properties"]["n"]["default"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("runs", lambda bench: bench.query_nb201(0, 200, "cifar100")),
+        (
+            "top",
+            lambda bench: bench.top("nasbench201", metric="test_acc", max_flops=100, **WHERE),
+        ),
+    ],
+)
+def test_answers_are_those_of_the_client(
+    name: str,
+    ask: Callable[[BenchClient], Any],
+    told: tuple[list[Any], Asked],
+    directory: Path,
+) -> None:
+    failed, text = told[1][name]
+    answer = json.loads(text)
+    with BenchClient.local(directory) as bench:
+        expected = ask(bench)
+    assert not failed
+    assert answer["count"] == len(expected)
+    assert answer["items"] == [item.model_dump(mode="json", exclude_none=True) for item in expected]
+    assert answer["units"]["test_acc" if name == "runs" else "num_epochs"] in {"percent", "epochs"}
+
+
+def test_what_is_made_up_says_so_and_what_is_long_is_cut(told: tuple[list[Any], Asked]) -> None:
+    first = json.loads(told[1]["runs"][1])
+    assert "made up" in first["notes"][0]
+    _, text = told[1]["one"]
+    assert len(text) < 100_000
+    failed, text = told[1]["long"]
+    runs = json.loads(text)
+    assert not failed
+    assert len(runs["items"]) == 50
+    assert runs["count"] == 50 + runs["left_out"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("misspelt", "test_acc"),
+        ("missing", "metric is missing"),
+        ("surplus", "'x' is none of them"),
+        ("no tool", "there is no tool 'evaluate'"),
+        ("private", "there is no tool '__init__'"),
+        ("bounds", "more is an object"),
+        ("bound", "x"),
+    ],
+)
+def test_a_wrong_call_is_told(name: str, says: str, told: tuple[list[Any], Asked]) -> None:
+    failed, text = told[1][name]
+    assert failed
+    assert says in text

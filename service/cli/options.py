@@ -68,7 +68,8 @@ def client(url: str | None, data: Path | None) -> BenchClient:
     """Return a client of the server, or of the database files where no address is given."""
     from bench_client import BenchClient
 
-    return BenchClient(url) if url else BenchClient.local(data)
+    # One command sees one version of each table.
+    return BenchClient(url, pin=True) if url else BenchClient.local(data)
 
 
 def bounds(least: Sequence[str] | None, most: Sequence[str] | None) -> dict[str, float]:

@@ -119,6 +119,7 @@ def test_what_is_no_column_is_told(
         ("-1", "not the number"),
         ("\u0661", "not the number"),
         ("9" * 19, "not the number"),
+        ("0" * 5000, "not the number"),
         ("2147483648", "not the number"),
         (",".join(["0"] * 1001), "1001 numbers"),
         ("1" * 11_001, "11000"),

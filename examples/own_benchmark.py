@@ -111,7 +111,7 @@ def main() -> None:
         bench.seal_plan("digits")
         while not (sealed := bench.plan_named("digits")).versions[-1].complete:
             time.sleep(0.2)
-        lab.nbs("verify", "digits", "--data", str(folder))
+        lab.nbs("verify", str(folder / "digits.db"))
         publication = folder / "digits.nbs"
         publication.unlink(missing_ok=True)
         lab.nbs("plan", "publish", "digits", "--out", str(publication), "--data", str(folder))

@@ -5,10 +5,12 @@ No list of cells is ever made: a number says which one it is. What became of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
+from model_hub.network_counts import NetworkCounts
 from nas_search.plans.file import PlanError
 from nas_search.plans.selection import Selection
 
@@ -16,6 +18,7 @@ __all__ = ["MOST_CELLS", "Cell", "CellMap", "Cells"]
 
 MOST_CELLS: Final = 1_000_000
 """That a plan has unless it says that it is meant to have more."""
+_MOST_COUNTED: Final = 2_000
 _MOST_ANYWAY: Final = 100_000_000
 
 
@@ -66,6 +69,12 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self._trained) * len(self.rounds)
+
+    @cached_property
+    def some_counts(self) -> Mapping[int, NetworkCounts | None]:
+        """What some networks cost, by position: all of 2,000 at most, else evenly spread ones."""
+        step = max(1, -(-len(self._trained) // _MOST_COUNTED))
+        return {place: self.selection.counts(place) for place in self._trained[::step]}
 
     def __getitem__(self, number: int) -> Cell:
         if not 0 <= number < len(self):

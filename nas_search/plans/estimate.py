@@ -3,7 +3,7 @@
 Seconds of an epoch are modelled as a + b · multiply-adds + c · activations, none of the three
 negative. The fit is on the logarithm, so that an error of a tenth counts the same for small and
 large networks: least squares of (model - seconds) / model, weighted anew until it settles. The
-error is that of leaving one timing out, or a tenth of many, and predicting it from the others.
+error is that of leaving one timing out, or a fifth of many, and predicting it from the others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from nas_search.plans.cells import Cells
 __all__ = ["CostModel", "Estimate", "Timing", "estimate", "fit_seconds", "pilot_positions"]
 
 _TERMS: Final = 3
-_ROUNDS: Final = 12
+_ROUNDS: Final = 6
 _EIGHTY_PERCENT: Final = 1.2816
 """Standard deviations around the median that hold 80 % of a normal distribution."""
-_MOST_COUNTED: Final = 2_000
-"""Architectures that are counted; of more, as many evenly spread ones stand for all."""
 _ROW_BYTES: Final = 600
 """Of a cell in the ledger, its provenance packed, beside its curves."""
 _VALUE_BYTES: Final = 8
 _PILOT: Final = 8
-_FOLDS: Final = 10
-"""Of more timings, a tenth at a time is left out."""
+_FEW: Final = 16
+_FOLDS: Final = 5
+"""Of more timings, a fifth at a time is left out."""
 _UNKNOWN_ERROR: Final = 0.5
 """Of the logarithm, where too few timings are there to tell."""
 
@@ -126,7 +125,7 @@ def fit_seconds(timings: Sequence[Timing]) -> CostModel:
     found = _fit(timings)
     error = _UNKNOWN_ERROR
     if len(timings) > _TERMS:
-        folds = min(len(timings), _FOLDS)
+        folds = len(timings) if len(timings) <= _FEW else _FOLDS
         errors = []
         for fold in range(folds):
             without = _fit([one for n, one in enumerate(timings) if n % folds != fold])
@@ -155,9 +154,7 @@ def estimate(
     """
     selection, plan = cells.selection, cells.selection.plan
     trained = selection.trained
-    step = max(1, -(-len(trained) // _MOST_COUNTED))
-    counted = [selection.counts(place) for place in trained[::step]]
-    known = [one for one in counted if one is not None]
+    known = [one for one in cells.some_counts.values() if one is not None]
     epochs = sum(epochs for _, epochs in cells.rounds)
     hours = None
     if model is not None:
@@ -189,12 +186,8 @@ def estimate(
 
 def pilot_positions(cells: Cells, count: int = _PILOT) -> list[int]:
     """Return positions of architectures spread over the quantiles of multiply-adds."""
-    selection = cells.selection
-    trained = selection.trained
-    step = max(1, -(-len(trained) // _MOST_COUNTED))
-    some = list(trained[::step])
-    counted = {place: selection.counts(place) for place in some}
-    some.sort(key=lambda place: (one.macs if (one := counted[place]) else 0, place))
+    counted = cells.some_counts
+    some = sorted(counted, key=lambda place: (one.macs if (one := counted[place]) else 0, place))
     last = len(some) - 1
     places = [some[round(last * n / max(1, count - 1))] for n in range(count)]
     return list(dict.fromkeys(places))

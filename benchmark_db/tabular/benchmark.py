@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from benchmark_db.features import Feature, product_features
 from benchmark_db.items import Item, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.questions import Filter, Page, checked_batch, choice, integer, one_of
+from benchmark_db.questions import Filter, Page, checked_batch, choice, one_of
 from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
 from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
@@ -261,8 +261,18 @@ class Tabular(Benchmark):
         filters = {"arch": Filter(NUMBER, self._read)}
         filters |= {axis.name: _axis_filter(axis) for axis in self.spec.axes}
         if self.labelled:
-            filters[self.label] = Filter(self.label, integer(self.label))
+            filters[self.label] = Filter(self.label, self._read_label)
         return filters
+
+    def _read_label(self, value: Any) -> int:
+        return self._one_of_labels(value)
+
+    @cached_property
+    def _one_of_labels(self) -> Callable[[Any], int]:
+        # Looked up when a question names one: it goes through all runs, which a start should not.
+        name = self.label
+        rows = self.database.rows(f'SELECT DISTINCT "{name}" FROM run ORDER BY 1')  # noqa: S608 - checked
+        return one_of(name, (label for (label,) in rows))
 
     def _read(self, arch: Any) -> int:
         try:

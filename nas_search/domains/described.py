@@ -68,7 +68,7 @@ def _no_domain(benchmark: str) -> ProblemError:
     ]
     return ProblemError(
         f"the architectures of {benchmark!r:.80} cannot be searched; those of {', '.join(known)} "
-        "can, and a design space of nds by nds_problem"
+        "can, a design space of nds by nds_problem, and a declared table by DeclaredProblem"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
 from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec
+from benchmark_spec.published import PUBLISHED
 from benchmark_spec.spec import AxisValue
 from nas_search.contract import Domain
 from nas_search.domains import described_domain
@@ -105,6 +106,8 @@ class DeclaredProblem(FiguresProblem):
 
 
 def _description(info: BenchmarkInfo) -> BenchmarkSpec:
+    if info.name in PUBLISHED:
+        raise ProblemError(f"{info.name} is searched by TableProblem, and nds by nds_problem")
     if info.spec is None:
         raise ProblemError(f"{info.name} is no table that can be searched: it records no runs")
     return BenchmarkSpec.of_json(info.spec)

@@ -145,6 +145,13 @@ def test_every_question_is_answered(bench: BenchClient) -> None:
         (lambda b: b.query(NAME, datset="one"), InvalidRequestError, "did you mean dataset"),
         (lambda b: b.query(NAME, dataset="three"), InvalidRequestError, "known are one, two"),
         (lambda b: b.query(NAME, num_epochs="12"), InvalidRequestError, "whole number"),
+        (
+            lambda b: b.query(NAME, 0, seed=7),
+            InvalidRequestError,
+            "unknown seed 7; known are 0, 1$",
+        ),
+        (lambda b: b.query_many(NAME, [0], seed=2), InvalidRequestError, "known are 0, 1$"),
+        (lambda b: b.curves(NAME, 0), InvalidRequestError, "records no learning curves"),
         (lambda b: b.query(NAME, "skip"), InvalidArchitectureError, "choices|no architecture"),
         (lambda b: b.query_many(NAME, [1, True, 27]), InvalidArchitectureError, "2 of 3"),
         (lambda b: b.top(NAME, metric="test_acc"), InvalidRequestError, "which dataset"),

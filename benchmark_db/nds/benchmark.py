@@ -24,6 +24,7 @@ from benchmark_db.errors import (
 )
 from benchmark_db.features import Feature
 from benchmark_db.items import Item, Row
+from benchmark_db.nds.distribution import distributions
 from benchmark_db.nds.drawing import drawing_of
 from benchmark_db.nds.features import network_features
 from benchmark_db.nds.specification import (
@@ -211,8 +212,6 @@ class Nds(Benchmark):
 
     def own_distribution(self, **asked: Any) -> list[Item]:
         """Return how a metric is distributed in each design space; see `nds.distribution`."""
-        from benchmark_db.nds.distribution import distributions  # noqa: PLC0415 - it knows `Nds`
-
         return distributions(self, **asked)
 
     def part_named(self, part: Part) -> Item:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
@@ -19,10 +19,12 @@ from peewee import SQL
 from benchmark_db.distribution import checked_points, described
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import Item, reduce_values
-from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import SPACE_COLUMNS, STATS, Run
 from benchmark_db.questions import known_filters
+
+if TYPE_CHECKING:
+    from benchmark_db.nds.benchmark import Nds
 
 __all__ = ["DISTRIBUTION_FILTERS", "ERRORS", "METRICS", "distributions", "families"]
 

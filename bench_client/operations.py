@@ -90,6 +90,7 @@ Topic: TypeAlias = Literal[
     "intermediate_stats",
     "job",
     "jobs",
+    "measure_cells",
     "neighbors",
     "pareto",
     "picture",

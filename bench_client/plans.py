@@ -35,6 +35,7 @@ __all__ = [
     "PlanFile",
     "change_plan",
     "check_plan",
+    "measure_cells",
     "pause_plan",
     "plan",
     "plan_cells",
@@ -201,6 +202,46 @@ def plan_cells(
             break
         check_progress(cursor, seen, len(found))
     return found[:limit]
+
+
+def measure_cells(
+    name: Plan | str, arch: Any, num_epochs: int, *, timeout: float | None = None
+) -> Steps[list[PlanCell]]:
+    """Have an architecture measured before all else, and wait until it is in the table.
+
+    Args:
+        name: A plan that runs.
+        arch: The architecture, in any spelling of the table.
+        num_epochs: The budget.
+        timeout: Seconds; None: no end.
+
+    Returns:
+        Its cells, a seed each: done, diverged or failed.
+
+    Raises:
+        PlanWaitError: It takes longer than `timeout`.
+        InvalidRequestError: The plan does not run, or selects no such architecture or budget.
+    """
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    options = {"arch": arch, "num_epochs": num_epochs}
+    question = Question("measure_cells", PlanCellPage, plan=_name(name), options=options)
+    while True:
+        cells = (yield from ask(question)).items
+        if all(cell.state != "left" for cell in cells):
+            break
+        yield from _pause(name, until)
+    told = yield from version_plan(name)
+    last = told.versions[-1].version if told.versions else 0
+    while not told.versions or told.versions[-1].version == last:
+        yield from _pause(name, until)
+        told = yield from plan_named(name)
+    return cells
+
+
+def _pause(name: Plan | str, until: float) -> Steps[None]:
+    if time.monotonic() >= until:
+        raise PlanWaitError(f"plan {_name(name)} takes longer: wait again")
+    yield from rest(min(_PAUSE, max(0.0, until - time.monotonic())))
 
 
 def wait_plan(

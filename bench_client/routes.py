@@ -53,6 +53,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "plan": Route("GET", "/v1/plans/{plan}"),
         "plan_cells": Route("GET", "/v1/plans/{plan}/cells"),
         "plans": Route("GET", "/v1/plans"),
+        "measure_cells": Route("POST", "/v1/plans/{plan}/cells"),
         "submit_plan": Route("POST", "/v1/plans?{action}"),
         "withdraw_cell": Route("POST", "/v1/plans/{plan}/withdraw"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),

@@ -149,7 +149,7 @@ def search(bench: BenchClient) -> None:
     """Search the table that was made."""
     budget = max(bench.benchmark("digits").budgets)
     problem = DeclaredProblem(bench, "digits", num_epochs=budget, objectives=["valid_acc"])
-    with Study(None, problem, LocalSearch(seed=0)) as study:
+    with Study(None, problem, LocalSearch(num_init=2, seed=0)) as study:
         study.run(Budget(trials=20))
         best = study.best
     if best is not None:

@@ -14,6 +14,7 @@ __all__ = [
     "PlanAction",
     "PlanCell",
     "PlanCellPage",
+    "PlanCellRequest",
     "PlanCellState",
     "PlanCheck",
     "PlanCounts",
@@ -85,6 +86,17 @@ class PlanRequest(BaseModel):
         description="`hours` of workers in all, `cell_seconds` of an attempt, cells `running`.",
         examples=[{"hours": 40}],
     )
+
+
+class PlanCellRequest(BaseModel):
+    """Which cells of a plan somebody waits for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arch: Any = Field(
+        description="The architecture, in any spelling of the table.", examples=[0, "none|none"]
+    )
+    num_epochs: int = Field(ge=1, le=10_000, description="The budget.", examples=[6])
 
 
 class PlanWithdrawal(BaseModel):

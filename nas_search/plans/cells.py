@@ -5,6 +5,7 @@ No list of cells is ever made: a number says which one it is. What became of the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,6 +86,14 @@ class Cells:
             turn, place = divmod(number, len(self._trained))
         seed, epochs = self.rounds[turn]
         return Cell(number, self._trained[place], seed, epochs)
+
+    def of(self, position: int, epochs: int) -> list[Cell]:
+        """Return the cells by which an architecture is measured at a budget, a seed each."""
+        place = bisect_left(self._trained, self.selection.stands_for[position])
+        turns = [turn for turn, (_, budget) in enumerate(self.rounds) if budget == epochs]
+        if self._deep:
+            return [self[place * len(self.rounds) + turn] for turn in turns]
+        return [self[turn * len(self._trained) + place] for turn in turns]
 
     def __iter__(self) -> Iterator[Cell]:
         return map(self.__getitem__, range(len(self)))

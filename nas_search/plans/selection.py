@@ -100,6 +100,22 @@ class Selection:
             return _name_of(self._samples[position])
         return str(self._product.names(self.numbers[position])["arch_str"])
 
+    def position(self, spelled: Any) -> int:
+        """Return the position of an architecture, in any spelling of the table.
+
+        Raises:
+            SpellingError: It is malformed, outside the space, or not selected.
+        """
+        space = self.table_space
+        number = (space.opened(self.names) if isinstance(space, Listed) else space).number(spelled)
+        if number not in self._positions:
+            raise SpellingError(f"{shown(spelled)} is not among the selected architectures")
+        return self._positions[number]
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {number: position for position, number in enumerate(self.numbers)}
+
     def counts(self, position: int) -> NetworkCounts | None:
         """Return what the network at a position costs; None where no formula tells."""
         return self._space.counts(self.sample(position))

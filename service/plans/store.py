@@ -17,7 +17,7 @@ from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.opened import OpenPlan, OpenPlans
 from service.plans.records import PlanRecord, PlanState
 
-__all__ = ["PlanStore"]
+__all__ = ["PlanStore", "refuse_unless"]
 
 _MOST_PLANS: Final = 1_000
 _WITHDRAWABLE: Final = frozenset({PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED})
@@ -152,7 +152,7 @@ class PlanStore:
                 )
             return {"state": PlanState.RUNNING, "reason": None}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def pause(self, name: str, reason: str | None = None) -> PlanRecord:
         """Feed no more cells; those that wait are taken back, those that run end.
@@ -164,10 +164,10 @@ class PlanStore:
         def check(record: PlanRecord) -> dict[str, Any]:
             if record.state is PlanState.PAUSED:
                 return {}
-            _refuse_unless(record, PlanState.RUNNING)
+            refuse_unless(record, PlanState.RUNNING)
             return {"state": PlanState.PAUSED, "reason": reason, **self.take_back(record)}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def resume(self, name: str) -> PlanRecord:
         """Go on with a paused plan, and count failures anew.
@@ -179,10 +179,10 @@ class PlanStore:
         def check(record: PlanRecord) -> dict[str, Any]:
             if record.state is PlanState.RUNNING:
                 return {}
-            _refuse_unless(record, PlanState.PAUSED)
+            refuse_unless(record, PlanState.PAUSED)
             return {"state": PlanState.RUNNING, "reason": None, "recent": ""}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def stop(self, name: str) -> PlanRecord:
         """End a plan for good; what is there stays.
@@ -194,12 +194,12 @@ class PlanStore:
         def check(record: PlanRecord) -> dict[str, Any]:
             if record.state is PlanState.STOPPED:
                 return {}
-            _refuse_unless(
+            refuse_unless(
                 record, PlanState.PILOT, PlanState.READY, PlanState.RUNNING, PlanState.PAUSED
             )
             return {"state": PlanState.STOPPED, "reason": None, **self.take_back(record)}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def retry(self, name: str) -> PlanRecord:
         """Try the cells again that failed.
@@ -209,7 +209,7 @@ class PlanStore:
         """
 
         def check(record: PlanRecord) -> dict[str, Any]:
-            _refuse_unless(record, PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED)
+            refuse_unless(record, PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED)
             first = next(iter(record.failed), None)
             if first is None:
                 return {}
@@ -221,7 +221,7 @@ class PlanStore:
                 "cursor": min(first, record.cursor),
             }
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def seal(self, name: str) -> PlanRecord:
         """Say that nothing more comes, and ask for the last version.
@@ -233,14 +233,14 @@ class PlanStore:
         def check(record: PlanRecord) -> dict[str, Any]:
             if record.state is PlanState.SEALED:
                 return {}
-            _refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
+            refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
             if self._outstanding(name):
                 raise PlanConflictError(f"cells of {name} still run: wait for them")
             if not record.there:
                 raise PlanConflictError(f"nothing of {name} is there to seal")
             return {"state": PlanState.SEALED, "reason": None, "version_wanted": True}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def want_version(self, name: str) -> PlanRecord:
         """Ask for a version now.
@@ -254,7 +254,7 @@ class PlanStore:
                 raise PlanConflictError(f"nothing of {name} is there yet")
             return {"version_wanted": True}
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def withdraw(self, name: str, number: int, reason: str) -> PlanRecord:
         """Withdraw the result of a cell: its entry in the ledger counts no more.
@@ -267,7 +267,7 @@ class PlanStore:
         """
 
         def check(record: PlanRecord) -> dict[str, Any]:
-            _refuse_unless(record, *_WITHDRAWABLE)
+            refuse_unless(record, *_WITHDRAWABLE)
             if not 0 <= number < record.cells:
                 raise UnknownPlanError(f"{name} has no cell {number}; it has {record.cells}")
             if number not in record.done and number not in record.diverged:
@@ -293,7 +293,7 @@ class PlanStore:
                 "failed": bytes(record.failed),
             }
 
-        return self._change(name, check)
+        return self.change(name, check)
 
     def take_back(self, record: PlanRecord) -> dict[str, Any]:
         """Take the cells back that wait, within `write`; return what changes in the plan by it."""
@@ -328,58 +328,6 @@ class PlanStore:
         cells = [number for number in numbers if number >= 0]
         return {"cursor": min([record.cursor, *cells])}
 
-    def cells(
-        self, name: str, *, state: str | None = None, start: int = 0, limit: int = 100
-    ) -> tuple[list[dict[str, Any]], int | None]:
-        """Return cells with what the ledger has of them, and where those begin that follow.
-
-        Args:
-            name: The plan.
-            state: `done`, `diverged`, `failed` or `left`; None: any.
-            start: The first number.
-            limit: How many at most.
-        """
-        record, _ = self.get(name)
-        opened = self.open(record)
-        numbers, following = _numbers(record, state, start, limit)
-        cells = [opened.cells[number] for number in numbers]
-        keys = [opened.job(cell).key for cell in cells]
-        entries = self._jobs.ledger.of(keys)
-        failures = self._failures([key for key in keys if key not in entries])
-        items = []
-        for cell, key in zip(cells, keys, strict=True):
-            entry = entries.get(key)
-            items.append(
-                {
-                    "cell": cell.number,
-                    "arch_str": opened.selection.name(cell.position),
-                    "seed": cell.seed,
-                    "num_epochs": cell.epochs,
-                    "state": _state_of(record, cell.number),
-                    "figures": None if entry is None else entry.figures,
-                    "provenance": None if entry is None else entry.provenance,
-                    "reason": failures.get(key) if cell.number in record.failed else None,
-                }
-            )
-        return items, following
-
-    def _failures(self, keys: list[str]) -> dict[str, str]:
-        """Return why the last job of a request failed, by key."""
-
-        def find() -> dict[str, str]:
-            found = {}
-            for some in _parts(keys):
-                query = (
-                    JobRow.select(JobRow.key, JobRow.error)
-                    .where(JobRow.key.in_(some), JobRow.error.is_null(is_null=False))
-                    .order_by(JobRow.number)
-                )
-                for row in self._database.rows(query):
-                    found[row["key"]] = str(json.loads(row["error"])["message"])
-            return found
-
-        return self._database.read(find)
-
     def set_estimate(self, record: PlanRecord, found: Estimate) -> None:
         """Keep an estimate with a plan; with the first one, that of its pilot, it is ready."""
         text = json.dumps(found.as_dict())
@@ -395,8 +343,8 @@ class PlanStore:
 
         self._database.write(change)
 
-    def _change(self, name: str, check: Any) -> PlanRecord:
-        """Change a plan by what a check of it returns, and return it."""
+    def change(self, name: str, check: Callable[[PlanRecord], dict[str, Any]]) -> PlanRecord:
+        """Change a plan by what a check of it returns, in one transaction, and return it."""
 
         def change() -> PlanRecord:
             query = self._database.for_update(PlanRow.select().where(PlanRow.name == name))
@@ -427,30 +375,15 @@ class PlanStore:
         return int(self._database.rows(query)[0]["n"])
 
 
-def _refuse_unless(record: PlanRecord, *states: PlanState) -> None:
+def refuse_unless(record: PlanRecord, *states: PlanState) -> None:
+    """Refuse what can be done in some states only.
+
+    Raises:
+        PlanConflictError: A plan is in another one.
+    """
     if record.state not in states:
         raise PlanConflictError(f"{record.name} is {record.state}, not {' or '.join(states)}")
 
 
 def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE)]
-
-
-def _state_of(record: PlanRecord, number: int) -> str:
-    for state in ("done", "diverged", "failed"):
-        if number in getattr(record, state):
-            return state
-    return "left"
-
-
-def _numbers(
-    record: PlanRecord, state: str | None, start: int, limit: int
-) -> tuple[list[int], int | None]:
-    """Return the numbers of cells in a state, from one on, and the first that follows."""
-    found: list[int] = []
-    for number in range(start, record.cells):
-        if state is None or _state_of(record, number) == state:
-            if len(found) == limit:
-                return found, number
-            found.append(number)
-    return found, None

@@ -24,6 +24,7 @@ from service.jobs.errors import UnknownDatasetError
 from service.plans.errors import PlanConflictError
 
 if TYPE_CHECKING:
+    from service.plans.cells import PlanCells
     from service.plans.opened import OpenPlan
     from service.plans.records import PlanRecord
     from service.plans.store import PlanStore
@@ -184,10 +185,31 @@ async def cells(request: Request, name: _Name) -> Response:
     """Return cells of a plan in the order of work, each with the provenance of its figures."""
     question = read_query(request, _CellsQuestion)
     start = int(question.cursor or 0)
-    items, following = await plan_service_of(request).ask(
-        lambda plans, _: plans.cells(name, state=question.state, start=start, limit=question.limit)
-    )
+
+    def find(plans: PlanStore, jobs: Jobs) -> tuple[list[dict[str, Any]], int | None]:
+        return _cells(plans, jobs).page(
+            name, state=question.state, start=start, limit=question.limit
+        )
+
+    items, following = await plan_service_of(request).ask(find)
     return _sent({"items": items, "next_cursor": None if following is None else str(following)})
+
+
+@router.post(
+    "/plans/{name}/cells",
+    operation_id="measure_cells",
+    response_model=models.PlanCellPage,
+    responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
+)
+async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest) -> Response:
+    """Put the cells of an architecture at the head of the queue, and return them as they are."""
+    _refuse_unprintable("arch", wanted.arch, _DEEPEST)
+
+    def do(plans: PlanStore, jobs: Jobs) -> list[dict[str, Any]]:
+        return _cells(plans, jobs).put_first(name, wanted.arch, wanted.num_epochs)
+
+    items = await plan_service_of(request).change(do)
+    return _sent({"items": items, "next_cursor": None})
 
 
 @router.post(
@@ -244,6 +266,12 @@ def _add_action(action: models.PlanAction, sentence: str) -> None:
 
 for _action, _sentence in _ACTIONS.items():
     _add_action(_action, _sentence)
+
+
+def _cells(plans: PlanStore, jobs: Jobs) -> PlanCells:
+    from service.plans.cells import PlanCells  # noqa: PLC0415 - not before there are plans
+
+    return PlanCells(jobs, plans)
 
 
 def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> OpenPlan:

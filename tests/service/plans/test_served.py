@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ def test_what_cannot_be_carried_out_is_refused_by_member(
         bench.plan(content(name="taken"))
     for name, action in (("none", "start"), ("none", "seal")):
         assert httpx.post(f"{url}/v1/plans/{name}/{action}").status_code == 404
-    assert httpx.post(f"{url}/v1/plans/none/cells").status_code == 405
+    assert httpx.post(f"{url}/v1/plans/none/dance").status_code == 404
     deep: Any = "x"
     for _ in range(20):
         deep = [deep]
@@ -274,3 +275,30 @@ def test_a_partial_table_is_warned_of_once(
             local.query("growing")
         # Another warning would be an error.
         assert len(local.top("growing", metric="valid_acc", num_epochs=1)) == 1
+
+
+def test_what_somebody_waits_for_is_measured_first(
+    jobs: Jobs, bench: BenchClient, folder: Path, tmp_path: Path
+) -> None:
+    bench.plan(content(name="urgent", protocol__seeds=[31, 32], limits={"running": 2}), pilot=False)
+    bench.start_plan("urgent")
+    arch = bench.plan_cells("urgent")[4].arch_str
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: bench.measure_cells("urgent", arch, 2, timeout=60))
+        seen = []
+        while not asked.done():
+            if (lease := jobs.leases.acquire("w", CAN)) is not None:
+                seen.append((lease.job.priority, lease.job.spec["epochs"]))
+                jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        cells = asked.result()
+    assert [(cell.state, cell.num_epochs, cell.arch_str) for cell in cells] == [
+        ("done", 2, arch)
+    ] * 2
+    assert seen.count((10, 2)) == 2
+    shutil.copy(folder / "urgent.db", tmp_path)
+    with BenchClient.local(tmp_path) as local, pytest.warns(PartialDataWarning):
+        assert len(local.query("urgent", arch, 2)) == 2
+    for wrong in (("x|y", 2), (arch, 7)):
+        with pytest.raises(InvalidRequestError):
+            bench.measure_cells("urgent", *wrong)
+    bench.stop_plan("urgent")

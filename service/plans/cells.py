@@ -1,0 +1,169 @@
+"""The cells of plans, for callers: told with their provenance, and put first where one waits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+from benchmark_db.errors import InvalidQuestionError
+from benchmark_spec import SpellingError
+from nas_search.plans import Cell
+from service.jobs import Jobs
+from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow
+from service.plans.errors import PlanConflictError
+from service.plans.opened import OpenPlan
+from service.plans.records import PlanRecord, PlanState
+from service.plans.store import PlanStore, refuse_unless
+
+__all__ = ["PlanCells"]
+
+_FIRST: Final = 10
+"""Priority of cells that somebody waits for."""
+_AT_ONCE: Final = 400
+
+
+class PlanCells:
+    """The cells of the plans in the database of the jobs.
+
+    Args:
+        jobs: The jobs, with the ledger.
+        plans: The plans.
+    """
+
+    def __init__(self, jobs: Jobs, plans: PlanStore) -> None:
+        self._jobs = jobs
+        self._database = jobs.database
+        self._plans = plans
+
+    def page(
+        self, name: str, *, state: str | None = None, start: int = 0, limit: int = 100
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return cells with what the ledger has of them, and where those begin that follow.
+
+        Args:
+            name: The plan.
+            state: `done`, `diverged`, `failed` or `left`; None: any.
+            start: The first number.
+            limit: How many at most.
+        """
+        record, _ = self._plans.get(name)
+        opened = self._plans.open(record)
+        numbers, following = _numbers(record, state, start, limit)
+        cells = [opened.cells[number] for number in numbers]
+        return self._told(record, opened, cells), following
+
+    def _told(
+        self, record: PlanRecord, opened: OpenPlan, cells: list[Cell]
+    ) -> list[dict[str, Any]]:
+        keys = [opened.job(cell).key for cell in cells]
+        entries = self._jobs.ledger.of(keys)
+        failures = self._failures([key for key in keys if key not in entries])
+        items = []
+        for cell, key in zip(cells, keys, strict=True):
+            entry = entries.get(key)
+            items.append(
+                {
+                    "cell": cell.number,
+                    "arch_str": opened.selection.name(cell.position),
+                    "seed": cell.seed,
+                    "num_epochs": cell.epochs,
+                    "state": _state_of(record, cell.number),
+                    "figures": None if entry is None else entry.figures,
+                    "provenance": None if entry is None else entry.provenance,
+                    "reason": failures.get(key) if cell.number in record.failed else None,
+                }
+            )
+        return items
+
+    def _failures(self, keys: list[str]) -> dict[str, str]:
+        """Return why the last job of a request failed, by key."""
+
+        def find() -> dict[str, str]:
+            found = {}
+            for some in _parts(keys):
+                query = (
+                    JobRow.select(JobRow.key, JobRow.error)
+                    .where(JobRow.key.in_(some), JobRow.error.is_null(is_null=False))
+                    .order_by(JobRow.number)
+                )
+                for row in self._database.rows(query):
+                    found[row["key"]] = str(json.loads(row["error"])["message"])
+            return found
+
+        return self._database.read(find)
+
+    def put_first(self, name: str, arch: Any, epochs: int) -> list[dict[str, Any]]:
+        """Put the cells of an architecture at the head of the queue, and return them.
+
+        Args:
+            name: The plan.
+            arch: The architecture, in any spelling of the table.
+            epochs: The budget.
+
+        Raises:
+            InvalidQuestionError: It is none of the plan, or the plan has no such budget.
+            PlanConflictError: The plan does not run, or the queue is full.
+        """
+        record, _ = self._plans.get(name)
+        opened = self._plans.open(record)
+        if epochs not in opened.plan.epochs:
+            known = ", ".join(map(str, opened.plan.epochs))
+            raise InvalidQuestionError("num_epochs", f"{name} has {known}, not {epochs}")
+        try:
+            cells = opened.cells.of(opened.selection.position(arch), epochs)
+        except SpellingError as error:
+            raise InvalidQuestionError("arch", str(error)) from error
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            left = [cell for cell in cells if _state_of(record, cell.number) == "left"]
+            if left:
+                refuse_unless(record, PlanState.RUNNING)
+                self._put_first(opened, left)
+            return {}
+
+        record = self._plans.change(name, check)
+        return self._told(record, opened, cells)
+
+    def _put_first(self, opened: OpenPlan, cells: list[Cell]) -> None:
+        name = opened.plan.name
+        query = PlanCellRow.select(PlanCellRow.cell, PlanCellRow.job_id).where(
+            PlanCellRow.plan == name, PlanCellRow.cell.in_([cell.number for cell in cells])
+        )
+        jobs = {row["cell"]: row["job_id"] for row in self._database.rows(query)}
+        self._database.change(
+            JobRow.update(priority=_FIRST, revision=JobRow.revision + 1).where(
+                JobRow.id.in_(list(jobs.values())), IS_WAITING, JobRow.priority < _FIRST
+            )
+        )
+        new = [cell for cell in cells if cell.number not in jobs]
+        made = self._jobs.store.enlist([replace(opened.job(cell), priority=_FIRST) for cell in new])
+        if len(made) < len(new):
+            raise PlanConflictError("as many jobs wait as may: ask again later")
+        for cell, (job_id, is_new) in zip(new, made, strict=True):
+            row = PlanCellRow.insert(plan=name, cell=cell.number, job_id=job_id, made=is_new)
+            self._database.insert(row)
+
+
+def _state_of(record: PlanRecord, number: int) -> str:
+    for state in ("done", "diverged", "failed"):
+        if number in getattr(record, state):
+            return state
+    return "left"
+
+
+def _numbers(
+    record: PlanRecord, state: str | None, start: int, limit: int
+) -> tuple[list[int], int | None]:
+    """Return the numbers of cells in a state, from one on, and the first that follows."""
+    found: list[int] = []
+    for number in range(start, record.cells):
+        if state is None or _state_of(record, number) == state:
+            if len(found) == limit:
+                return found, number
+            found.append(number)
+    return found, None
+
+
+def _parts(keys: list[str]) -> list[list[str]]:
+    return [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]

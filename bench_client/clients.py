@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -206,6 +206,7 @@ class BenchClient(Surface, BlockingClient):
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
+        on_missing: Literal["raise", "train"] = "raise",
         **part: Any,
     ) -> simulation.Simulation:
         """Return a clock that adds up the recorded training times of what a search evaluates.
@@ -235,6 +236,8 @@ class BenchClient(Surface, BlockingClient):
                 is charged again, as programs on NATS-Bench's interface know it.
             evaluation_time: Charge also one pass over the split that the metric is of, where the
                 benchmark records its time, which NAS-Bench-101 does not.
+            on_missing: `raise` a NotRecordedError where nothing is recorded; or `train`: of a table
+                that a running plan makes, have it measured before all else, and wait.
             part: Values of other axes of a declared table, by name.
 
         Raises:
@@ -249,6 +252,7 @@ class BenchClient(Surface, BlockingClient):
             "continue_training": continue_training,
             "free_repeats": free_repeats,
             "evaluation_time": evaluation_time,
+            "on_missing": on_missing,
         }
         chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
         return simulation.Simulation(self._ask, benchmark, chosen, options)
@@ -358,6 +362,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
         continue_training: bool = False,
         free_repeats: bool = False,
         evaluation_time: bool = False,
+        on_missing: Literal["raise", "train"] = "raise",
         **part: Any,
     ) -> simulation.AsyncSimulation:
         """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
@@ -368,6 +373,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
             "continue_training": continue_training,
             "free_repeats": free_repeats,
             "evaluation_time": evaluation_time,
+            "on_missing": on_missing,
         }
         chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
         return simulation.AsyncSimulation(self._ask, benchmark, chosen, options)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from bench_client.errors import BudgetExhausted, InvalidArchitectureError, NotRecordedError
 from bench_client.models.answers import FieldError
-from bench_client.operations import Steps
+from bench_client.operations import Steps, rest
 from bench_client.run_choice import chosen_run
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import query_table, query_table_many
@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 _CHARGED: Final = "training_time"
+_TRAIN: Final = "train"
+_LOOKS: Final = 60
+_LOOK_SECONDS: Final = 0.5
+"""Between two looks whether a server has gone over to the version that has an architecture."""
 """The statistic that the clock charges."""
 
 
@@ -237,8 +241,17 @@ class Records:
         if arch is None or arch == "":
             message = f"{arch!r} is no architecture"
             raise InvalidArchitectureError(message, errors=[FieldError(loc=["arch"], msg=message)])
-        runs = yield from query_table(self._spec.name, arch, **self._filters(fidelity))
+        filters = self._filters(fidelity)
+        runs = yield from query_table(self._spec.name, arch, **filters)
         seen = self._observed(runs, fidelity)
+        if seen is None and (yield from self._measured(arch, fidelity)):
+            # Servers notice the new version within seconds.
+            for _ in range(_LOOKS):
+                runs = yield from query_table(self._spec.name, arch, **filters)
+                seen = self._observed(runs, fidelity)
+                if seen is not None:
+                    break
+                yield from rest(_LOOK_SECONDS)
         if seen is None:
             raise NotRecordedError(f"{arch!r:.200} has {self._lacking(fidelity)}")
         return seen
@@ -251,9 +264,14 @@ class Records:
             NotRecordedError: There is no record of some.
         """
         filters = self._filters(fidelity)
+        trains = self._settings.on_missing == _TRAIN and not isinstance(archs, str)
+        # They are asked for again one by one.
+        archs = list(archs) if trains else archs
         results = yield from query_table_many(self._spec.name, archs, **filters)
         found = [self._observed(runs, fidelity) for runs in results]
         lacking = [position for position, seen in enumerate(found) if seen is None]
+        if lacking and trains:
+            return (yield from self._one_by_one(archs, fidelity))
         if lacking:
             error = NotRecordedError(
                 f"{len(lacking)} of {len(found)} architectures, the first of them "
@@ -262,6 +280,21 @@ class Records:
             error.positions = tuple(lacking)
             raise error
         return [seen for seen in found if seen is not None]
+
+    def _one_by_one(self, archs: Iterable[Any], fidelity: Fidelity) -> Steps[list[Observation]]:
+        found = []
+        for arch in archs:
+            found.append((yield from self.one(arch, fidelity)))  # noqa: PERF401 - it yields
+        return found
+
+    def _measured(self, arch: Any, fidelity: Fidelity) -> Steps[bool]:
+        """Have a plan measure an architecture, if that is wanted, and tell whether it is done."""
+        if self._settings.on_missing != _TRAIN:
+            return False
+        from bench_client.plans import measure_cells  # noqa: PLC0415 - few have plans
+
+        cells = yield from measure_cells(self._spec.name, arch, fidelity.num_epochs)
+        return any(cell.state == "done" for cell in cells)
 
     def _filters(self, fidelity: Fidelity) -> dict[str, Any]:
         mean = self._settings.seed is None and self._spec.label is not None

@@ -21,6 +21,7 @@ __all__ = ["SimulationSettings", "refused"]
 _DEFAULT_METRIC: Final = "valid_acc"
 _CHARGED: Final = "training_time"
 """The statistic that a simulated clock charges."""
+_ON_MISSING: Final = ("raise", "train")
 _EVALUATED: Final = "_evaluation_time"
 
 
@@ -32,6 +33,7 @@ class SimulationSettings:
         num_epochs: Training budget of an evaluation; 0 where the benchmark has no such axis.
         part: The value of each axis, those above among them.
         larger_is_better: Which way the metric is better.
+        on_missing: `raise`, or `train` for what a plan has not measured yet.
     """
 
     benchmark: str
@@ -45,6 +47,7 @@ class SimulationSettings:
     continue_training: bool
     free_repeats: bool
     evaluation_time: bool
+    on_missing: str = "raise"
 
     @classmethod
     def of(
@@ -55,6 +58,7 @@ class SimulationSettings:
         budget: float,
         metric: str | None,
         seed: int | None,
+        on_missing: str = "raise",
         **options: bool,
     ) -> SimulationSettings:
         """Return the settings that arguments make.
@@ -65,6 +69,7 @@ class SimulationSettings:
             budget: As for `BenchClient.simulate`, like all that follow.
             metric: What is sought.
             seed: Which run counts.
+            on_missing: What to do where nothing is recorded.
             options: The switches.
 
         Raises:
@@ -78,6 +83,8 @@ class SimulationSettings:
         evaluated = any(stat.name.endswith(_EVALUATED) for stat in spec.stats)
         if switches["evaluation_time"] and not evaluated:
             raise refused("evaluation_time", f"{spec.name} records no time of an evaluation")
+        if on_missing not in _ON_MISSING:
+            raise refused("on_missing", f"{on_missing!r:.80} is none of {', '.join(_ON_MISSING)}")
         dataset, epochs = chosen.get("dataset"), chosen.get("num_epochs", 0)
         return cls(
             benchmark=spec.name,
@@ -88,6 +95,7 @@ class SimulationSettings:
             metric=objective.name,
             larger_is_better=objective.better_within(chosen) == "larger",
             seed=whole("seed", seed),
+            on_missing=on_missing,
             **switches,
         )
 

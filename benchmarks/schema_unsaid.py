@@ -122,6 +122,7 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
     },
+    "measure_cells": {"arch": NETWORK, "num_epochs": PLAN},
     "submit_plan": dict.fromkeys(
         ("name", "order", "space", "select", "data", "protocol", "limits", "plan"), PLAN
     )

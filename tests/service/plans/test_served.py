@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from bench_client import (
     BenchClient,
     InvalidRequestError,
+    NotRecordedError,
     PartialDataWarning,
     PlanWaitError,
     UnknownDatasetError,
@@ -302,3 +303,35 @@ def test_what_somebody_waits_for_is_measured_first(
         with pytest.raises(InvalidRequestError):
             bench.measure_cells("urgent", *wrong)
     bench.stop_plan("urgent")
+
+
+def test_a_clock_has_measured_what_is_missing(jobs: Jobs, bench: BenchClient, folder: Path) -> None:
+    bench.plan(content(name="clock", protocol__seeds=[41], limits={"running": 1}), pilot=False)
+    bench.start_plan("clock")
+    archs = [cell.arch_str for cell in bench.plan_cells("clock")]
+    lease = None
+    while lease is None:
+        lease = jobs.leases.acquire("w", CAN)
+    jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+    bench.wait_plan("clock", fraction=0.05, timeout=30)
+    bench.version_plan("clock")
+    while "clock" not in {one.name for one in bench.benchmarks()}:
+        pass
+    assert (folder / "clock.db").exists()
+
+    def evaluate(**options: Any) -> Any:
+        clock = bench.simulate("clock", num_epochs=2, budget=100.0, **options)
+        return clock.evaluate(archs[3]), clock.time
+
+    with pytest.warns(PartialDataWarning), pytest.raises(NotRecordedError):
+        evaluate()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: evaluate(on_missing="train"))
+        while not asked.done():
+            if (lease := jobs.leases.acquire("w", CAN)) is not None:
+                jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        evaluation, charged = asked.result()
+    assert 0 < charged == evaluation.cost
+    with pytest.raises(InvalidRequestError, match="on_missing"):
+        evaluate(on_missing="guess")
+    bench.stop_plan("clock")

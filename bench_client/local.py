@@ -83,8 +83,8 @@ class LocalTransport:
         """
         if question.topic not in _ANSWERERS:
             raise UnsupportedQuestionError(
-                "jobs need a service, with a worker beside it: BenchClient(URL), `nbs serve` and "
-                "`nbs worker`"
+                "jobs and studies need a service, jobs with a worker beside it: BenchClient(URL), "
+                "`nbs serve` and `nbs worker`"
             )
         try:
             answer = _ANSWERERS[question.topic](self._catalog, question)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         models,
         oracle,
         plans,
+        studies,
         submissions,
         tables,
     )
@@ -29,6 +30,7 @@ else:
     models = LateModule("bench_client.models")
     oracle = LateModule("bench_client.oracle")
     plans = LateModule("bench_client.plans")
+    studies = LateModule("bench_client.studies")
     submissions = LateModule("bench_client.submissions")
     tables = LateModule("bench_client.tables")
 
@@ -142,6 +144,8 @@ class Surface(WrittenQuestions):
     density = Operation(lambda: explorer.density)
     picture = Operation(lambda: explorer.picture)
     spellings = Operation(lambda: explorer.spellings)
+    studies = Operation(lambda: studies.studies)
+    study = Operation(lambda: studies.study)
 
     export = Operation(lambda: export.export)
     export_to = Operation(lambda: export.export_to)

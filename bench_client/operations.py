@@ -101,6 +101,8 @@ Topic: TypeAlias = Literal[
     "rank",
     "rest",
     "spellings",
+    "studies",
+    "study",
     "submit_evaluation",
     "submit_latency",
     "submit_model",
@@ -128,6 +130,7 @@ class Question(Generic[A]):
         job: About which job, if about one.
         artifact: About which file of it, if about one.
         checkpoint: About which uploaded weights, by their SHA-256, if about some.
+        study: About which study, if about one.
         key: Of a submission that stands for one job, however often it is repeated.
         plan: About which plan, if about one.
         action: What to do with it.
@@ -141,6 +144,7 @@ class Question(Generic[A]):
     job: str | None = None
     artifact: str | None = None
     checkpoint: str | None = None
+    study: str | None = None
     key: str | None = None
     plan: str | None = None
     action: str | None = None

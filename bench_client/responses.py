@@ -97,6 +97,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-artifact": UnknownJobError,
     "unknown-dataset": UnknownDatasetError,
     "unknown-checkpoint": InvalidRequestError,
+    "unknown-study": InvalidRequestError,
     "checkpoint-in-use": InvalidRequestError,
     "table-replaced": TableReplacedError,
     "unknown-plan": InvalidRequestError,

@@ -63,6 +63,8 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "delete_checkpoint": Route("DELETE", "/v1/checkpoints/{checkpoint}"),
         "job": Route("GET", "/v1/jobs/{job}"),
         "jobs": Route("GET", "/v1/jobs"),
+        "studies": Route("GET", "/v1/studies"),
+        "study": Route("GET", "/v1/studies/{study}"),
         "submit_evaluation": Route("POST", "/v1/evaluations"),
         "submit_latency": Route("POST", "/v1/latency"),
         "submit_model": Route("POST", "/v1/models"),
@@ -81,6 +83,8 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """What a benchmark may be called: other text in a path would ask for something else."""
+
+_STUDY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -128,6 +132,7 @@ def call_of(question: Question[Any]) -> Call:
         checkpoint=_checked_checkpoint(question.checkpoint),
         plan=_checked_name(question.plan),
         action=question.action,
+        study=_checked_study(question.study),
     )
     arguments = {
         name: value
@@ -162,6 +167,15 @@ def _checked_job(job: str | None) -> str | None:
     if job is not None and not _NAME.fullmatch(job):
         raise UnknownJobError(f"there is no job {job!r:.80}")
     return job
+
+
+def _checked_study(study: str | None) -> str | None:
+    if study is not None and not _STUDY.fullmatch(study):
+        message = f"there is no study {study!r:.80}"
+        raise InvalidRequestError(
+            f"study: {message}", errors=[FieldError(loc=["study"], msg=message)]
+        )
+    return study
 
 
 def _checked_checkpoint(digest: str | None) -> str | None:

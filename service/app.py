@@ -35,6 +35,7 @@ from service.routes import (
     pages,
     plans,
     server_state,
+    studies,
     worker,
     zoo,
 )
@@ -118,7 +119,7 @@ def _routes(specs: Sequence[BenchmarkSpec]) -> list[BaseRoute]:
     # Included routers are searched twice for each request, and routes in order: a quarter of a
     # query's time. Questions come first.
     routers = (
-        *(server_state.router, openapi.router, pages.router, guide.router),
+        *(server_state.router, studies.router, openapi.router, pages.router, guide.router),
         *(
             jobs.router,
             artifacts.router,

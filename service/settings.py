@@ -219,6 +219,13 @@ class Settings(SettingsWithSecretFiles):
         float,
         Field(ge=0, description="Seconds between SIGTERM, which `/readyz` tells, and the end."),
     ] = 1.0
+    studies_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder of recorded searches that `/v1/studies` shows, whoever may read; "
+            "none by default."
+        ),
+    ] = None
     metrics_dir: Annotated[
         Path | None,
         Field(

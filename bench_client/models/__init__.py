@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         PlanVersion,
         PlanWithdrawal,
     )
+    from bench_client.models.studies import StudyDetails, StudyInfo, StudyList
     from bench_client.models.submissions import (
         BenchmarkNetwork,
         Device,
@@ -215,6 +216,9 @@ __all__ = [
     "SearchedNetwork",
     "SpaceNetwork",
     "Standing",
+    "StudyDetails",
+    "StudyInfo",
+    "StudyList",
     "Submission",
     "SupernetRequest",
     "TradeOff",
@@ -244,6 +248,7 @@ __getattr__ = late_names(
         "natssss",
         "nds",
         "oracle",
+        "studies",
         "benchmarks",
         "columns",
         "density",

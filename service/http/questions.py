@@ -369,11 +369,18 @@ async def answer_cached(
     return await answer_scan(request, installed, compute, headers)
 
 
-def cache_headers(request: Request, *content_digests: str) -> dict[str, str]:
+def cache_headers(
+    request: Request, *content_digests: str, cache_control: str | None = None
+) -> dict[str, str]:
     """Return the headers by which an answer may be kept and checked again.
 
     The entity tag is a digest of all an answer depends on: the content of the databases, the
     question, and the version of this program. It is weak because compression changes the bytes.
+
+    Args:
+        request: The question.
+        content_digests: Of all that the answer rests on.
+        cache_control: Instead of what the settings say.
 
     Raises:
         _NotModifiedError: The caller has this answer already; it becomes a 304.
@@ -383,7 +390,8 @@ def cache_headers(request: Request, *content_digests: str) -> dict[str, str]:
     digest = hashlib.blake2b(
         parts + b"?" + scope["query_string"], digest_size=_ETAG_BYTES
     ).hexdigest()
-    headers = {"ETag": f'W/"{digest}"', "Cache-Control": request.app.state.settings.cache_control}
+    kept = cache_control or request.app.state.settings.cache_control
+    headers = {"ETag": f'W/"{digest}"', "Cache-Control": kept}
     held = scope["headers_by_name"].get(b"if-none-match")
     if held is not None and (held.strip() == b"*" or f'"{digest}"'.encode() in held):
         raise _NotModifiedError(headers)

@@ -75,6 +75,7 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
     precision: Precision = "float32",
     device: Device = "any",
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
     wait: bool = True,
     timeout: float | None = None,
@@ -96,6 +97,7 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.
+        label: Only workers that were started with it do the job.
         time_limit: Seconds that one attempt may take.
         wait: Whether to wait for the result; if not, the job is returned as it was submitted.
         timeout: As for `wait`.
@@ -127,6 +129,7 @@ def evaluate(  # noqa: PLR0913 - the choices of an evaluation
         precision=precision,
         device=device,
         priority=priority,
+        label=label,
         time_limit=time_limit,
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
@@ -147,6 +150,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
     precision: Precision = "float32",
     device: Device = "any",
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
     wait: bool = True,
     timeout: float | None = None,
@@ -169,6 +173,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
         precision: What it computes in.
         device: Where.
         priority: -10 to 10; higher first.
+        label: Only workers that were started with it do the job.
         time_limit: Seconds that one attempt may take.
         wait: As for `evaluate`.
         timeout: As for `wait`.
@@ -195,6 +200,7 @@ def latency(  # noqa: PLR0913 - the choices of a measurement
         precision=precision,
         device=device,
         priority=priority,
+        label=label,
         time_limit=time_limit,
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
@@ -220,6 +226,7 @@ def train(  # noqa: PLR0913 - the choices of a training
     weights: bool = False,
     device: Device = "any",
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
     idempotency_key: str | None = None,
     wait: bool = True,
@@ -248,6 +255,7 @@ def train(  # noqa: PLR0913 - the choices of a training
         weights: Whether to keep the trained weights as the artifact `network.safetensors`.
         device: Where.
         priority: -10 to 10; higher first.
+        label: Only workers that were started with it do the job.
         time_limit: Seconds that one attempt may take.
         idempotency_key: Stands for this one submission: repeated, it gives the same job, whatever
             became of it; 1 to 128 printable characters.
@@ -288,6 +296,7 @@ def train(  # noqa: PLR0913 - the choices of a training
         weights=weights,
         device=device,
         priority=priority,
+        label=label,
         time_limit=time_limit,
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
@@ -309,6 +318,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
     weights: bool = True,
     device: Device = "any",
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
     idempotency_key: str | None = None,
     wait: bool = True,
@@ -334,6 +344,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         weights: Whether to keep the trained weights as the artifact `supernet.safetensors`.
         device: Where.
         priority: -10 to 10; higher first.
+        label: Only workers that were started with it do the job.
         time_limit: Seconds that one attempt may take.
         idempotency_key: As for `train`.
         wait: As for `evaluate`.
@@ -364,6 +375,7 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         weights=weights,
         device=device,
         priority=priority,
+        label=label,
         time_limit=time_limit,
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
@@ -382,6 +394,7 @@ def build(  # noqa: PLR0913 - the choices of a build
     input_shape: Sequence[int] | None = None,
     formats: Sequence[ModelFormat] = ("safetensors", "report"),
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
     wait: bool = True,
     timeout: float | None = None,
@@ -401,6 +414,7 @@ def build(  # noqa: PLR0913 - the choices of a build
         input_shape: As for `latency`; what is exported, counted and reported is for such inputs.
         formats: What to write; docs/api.md lists them.
         priority: -10 to 10; higher first.
+        label: Only workers that were started with it do the job.
         time_limit: Seconds that one attempt may take.
         wait: As for `evaluate`.
         timeout: As for `wait`.
@@ -420,7 +434,7 @@ def build(  # noqa: PLR0913 - the choices of a build
         seed=seed,
     )
     job = yield from submit_model(
-        network, formats, input_shape, priority=priority, time_limit=time_limit
+        network, formats, input_shape, priority=priority, label=label, time_limit=time_limit
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
 
@@ -431,6 +445,7 @@ def submit_model(
     input_shape: Sequence[int] | None,
     *,
     priority: int = 0,
+    label: str | None = None,
     time_limit: float | None = None,
 ) -> Steps[Job]:
     """Submit the job that builds a network, and return it at once; the arguments of `build`."""
@@ -441,6 +456,7 @@ def submit_model(
             formats=list(formats),
             input_shape=None if input_shape is None else list(input_shape),
             priority=priority,
+            label=label,
             time_limit=time_limit,
         )
     )

@@ -153,11 +153,18 @@ Network: TypeAlias = Annotated[
 
 
 class Submission(_Strict):
-    """What every request has: a network, and how urgent it is."""
+    """What every request has: a network, how urgent it is, and who may do it."""
 
     network: Network = Field(description="The network: a searched model, or an architecture.")
     priority: int = Field(
         0, ge=-10, le=10, description="Higher first; does not make it another request."
+    )
+    label: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Only workers that were started with this label do it; null: any. Does not "
+        "make it another request.",
+        examples=["a100"],
     )
     time_limit: float | None = Field(
         None,

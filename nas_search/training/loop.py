@@ -83,7 +83,8 @@ class Trainer:
         seed: Of the order of images and of all that is drawn.
         device: Where; the network is moved there.
         checkpoints: Where to go on from, and to save; None: nowhere.
-        save_epochs: After how many epochs each to save; after the last one in any case.
+        save_epochs: After how many epochs each to save; after the last one in any case, whether
+            it is that of the recipe or the report ended the training.
         save_steps: Save also after so many steps each.
 
     Raises:
@@ -185,13 +186,16 @@ class Trainer:
                 self._share_statistics()
                 self.curve.append(self._figures(time.perf_counter() - started))
                 self._meters.zero_()
-                if len(self.curve) % self._save_epochs == 0 or len(self.curve) == wanted:
+                is_saved = len(self.curve) % self._save_epochs == 0 or len(self.curve) == wanted
+                if is_saved:
                     self._save()
                 reports = report is not None and not self._group.rank
                 stopped = self._group.agreed(
                     answer=reports and report is not None and report(self.curve[-1]) is True,
                     device=self._device,
                 )
+                if stopped and not is_saved:
+                    self._save()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
         if self._device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self._device)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -35,6 +37,9 @@ _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
 _FILES_BESIDE: Final = 512
 """Open files that are no connections: databases, artifacts, the job database."""
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd]?)")
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WAITING: Final = "OMP_WAIT_POLICY"
 """Threads of a network that count while they wait for each other make everything slow on a machine
 that has other work. Read when a job's process starts."""
@@ -82,7 +87,7 @@ def serve(
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def worker(
+def worker(  # noqa: PLR0913 - the options of a command
     *,
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
@@ -93,6 +98,32 @@ def worker(
         int | None,
         typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
     ] = None,
+    share: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Jobs at a time on each device, with a part of its memory each; their results "
+            "are marked `shared`, since what they time is no time of their own.",
+        ),
+    ] = 1,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Also do jobs that demand this label; may be given several times."),
+    ] = None,
+    idle_exit: Annotated[
+        str | None, typer.Option(help="End after so long without a job: 90s, 10m, 2h.")
+    ] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="How long whoever starts the worker lets it run: 24h.")
+    ] = None,
+    drain_before_limit: Annotated[
+        str,
+        typer.Option(
+            help="So long before the limit, or at SIGUSR1, no further job is begun, trainings "
+            "hand themselves back with a checkpoint, and the worker ends within this time."
+        ),
+    ] = "5m",
     server: Annotated[
         str | None,
         typer.Option(
@@ -130,7 +161,13 @@ def worker(
         from service.worker.source import DatabaseSource, JobSource
         from service.worker.worker import Worker
     refuse_incomplete()
+    # Slurm may send it to all processes; those that attempts are forked from would end by it.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.environ.setdefault(_WAITING, "PASSIVE")
+    times = _times(idle_exit, time_limit, drain_before_limit)
+    for each in label or ():
+        if not _LABEL.fullmatch(each):
+            raise typer.BadParameter("letters, digits and ._- name a label", param_hint="--label")
     with ExitStack() as stack:
         settings = JobSettings()
         if check:
@@ -157,10 +194,47 @@ def worker(
             f"{place}, data sets in {settings.datasets_dir.expanduser()}\n"
         )
         try:
-            Worker(source, devices=devices, slots=slots, threads=threads).run()
+            Worker(
+                source,
+                devices=devices,
+                slots=slots,
+                threads=threads,
+                labels=label or (),
+                share=share,
+                **times,
+            ).run()
         except AccessRefusedError as error:
             sys.stderr.write(f"nbs: {error}\n")
             raise typer.Exit(1) from None
+
+
+def _times(idle_exit: str | None, time_limit: str | None, drain: str) -> dict[str, Any]:
+    """Return the times of a worker, in seconds.
+
+    Raises:
+        typer.BadParameter: One is none, or there is no time before it drains.
+    """
+    limit = None if time_limit is None else _seconds(time_limit, "--time-limit")
+    found = _seconds(drain, "--drain-before-limit")
+    if limit is not None and limit <= found:
+        raise typer.BadParameter(
+            f"{time_limit} are not more than the {drain} in which the worker drains",
+            param_hint="--time-limit",
+        )
+    idle = None if idle_exit is None else _seconds(idle_exit, "--idle-exit")
+    return {"idle_exit": idle, "time_limit": limit, "drain_seconds": found}
+
+
+def _seconds(text: str, option: str) -> float:
+    """Return how many seconds a text such as `90s`, `10m` or `2h` says.
+
+    Raises:
+        typer.BadParameter: It says none.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None or not int(found[1]):
+        raise typer.BadParameter("write 90s, 10m or 2h", param_hint=option)
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def _check(jobs: Jobs) -> int:

@@ -101,6 +101,7 @@ def new_job(
         key=spec_key(kind, spec),
         needs_device=members.get("device", "any"),
         needs_dataset=members.get("dataset"),
+        needs_label=request.label,
         priority=request.priority,
         time_limit=request.time_limit,
         request_id=request_id,

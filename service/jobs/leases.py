@@ -269,6 +269,7 @@ class LeaseStore:
             JobRow.not_before <= self._database.now(),
             JobRow.needs_device.in_(["any", can.device]),
             JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
+            JobRow.needs_label.is_null() | JobRow.needs_label.in_(list(can.labels)),
         )
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:

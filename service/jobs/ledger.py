@@ -151,6 +151,7 @@ def entry_row(
         }
         provenance |= {name: found.get(name) for name in ("train_images", "valid_images")}
         provenance["peak_memory"] = result.get("peak_memory")
+        provenance["shared"] = result.get("shared", 1)
         # On a processor, one thread has one order of all sums.
         provenance["deterministic"] = str(found.get("device")).endswith(", 1 threads") or None
     elif progress is not None and progress.figures:

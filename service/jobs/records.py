@@ -128,6 +128,7 @@ class NewJob:
         spec: The canonical request: plain JSON, all defaults stated.
         needs_device: Where it can run.
         needs_dataset: The data set that the worker must have.
+        needs_label: The label that the worker must have.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
         request_id: The HTTP request that submitted it.
@@ -139,6 +140,7 @@ class NewJob:
     key: str
     needs_device: DeviceNeed = "any"
     needs_dataset: str | None = None
+    needs_label: str | None = None
     priority: int = 0
     time_limit: float | None = None
     request_id: str | None = None
@@ -227,10 +229,12 @@ class Capabilities:
     Args:
         device: Where it runs jobs.
         datasets: The data sets it has.
+        labels: The labels it was started with.
     """
 
     device: DeviceKind
     datasets: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,6 +81,7 @@ class JobRow(Model):
     priority = IntegerField()
     needs_device = CharField(8)
     needs_dataset = CharField(128, null=True)
+    needs_label = CharField(64, null=True)
     time_limit = DoubleField(null=True)
     request_id = CharField(128, null=True)
     created_at = DoubleField()

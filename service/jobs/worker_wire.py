@@ -122,6 +122,7 @@ class Claim(_Wire):
     worker: WorkerIdText
     device: Literal["cpu", "cuda"]
     datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)] = []
+    labels: Annotated[list[_Name], Field(max_length=64)] = []
     held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(
         default=[],
         description="The jobs that it has: a lease of its own that is none of them is answered "
@@ -133,7 +134,11 @@ class Claim(_Wire):
 
     def capabilities(self) -> records.Capabilities:
         """Return what the worker can do."""
-        return records.Capabilities(device=self.device, datasets=frozenset(self.datasets))
+        return records.Capabilities(
+            device=self.device,
+            datasets=frozenset(self.datasets),
+            labels=frozenset(self.labels),
+        )
 
 
 class ClaimedJob(_Wire):

@@ -30,13 +30,14 @@ from service.jobs.records import Artifact, Failure, Progress
 from service.jobs.training_folders import AttemptFolder
 from service.logs import configure_logs, logs_as_json
 from service.worker.os_process import group_takes_more_than, lower_priority
-from service.worker.work import Done, WorkError, Workplace, perform
+from service.worker.work import Done, HandedBackError, WorkError, Workplace, perform
 
-__all__ = ["Attempt", "Crashed", "Event", "Failed", "Made", "Payload", "context"]
+__all__ = ["Attempt", "Crashed", "Event", "Failed", "HandedBack", "Made", "Payload", "context"]
 
 _PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all attempts are forked from: PyTorch takes two seconds."""
 
+_HAND_BACK: Final = b"hand back"
 _SECONDS_BETWEEN_REPORTS: Final = 1.0
 """Each is a transaction of the worker, whose time the server beside it lacks."""
 
@@ -66,6 +67,7 @@ class Payload:
         datasets: The data sets of the worker, by name.
         threads: Processor cores it may use.
         memory: Bytes it may take.
+        share: How many attempts have the device at a time.
     """
 
     job_id: str
@@ -80,6 +82,7 @@ class Payload:
     datasets: dict[str, Path]
     threads: int
     memory: int
+    share: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,12 +102,23 @@ class Failed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crashed:
-    """The attempt failed for a reason that the next one may not meet."""
+    """The attempt failed for a reason that the next one may not meet.
+
+    Args:
+        failure: Why.
+        sudden: Whether its process ended without a last word.
+    """
 
     failure: Failure
+    sudden: bool = False
 
 
-Event: TypeAlias = Progress | Made | Failed | Crashed
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandedBack:
+    """It stopped as it was asked to, where another attempt goes on."""
+
+
+Event: TypeAlias = Progress | Made | Failed | Crashed | HandedBack
 
 
 def context() -> multiprocessing.context.ForkServerContext:
@@ -162,7 +176,12 @@ class Attempt:
         except (EOFError, OSError):
             pass
         self._process.join()
-        return Crashed(failure=_sudden_end(self._process.exitcode))
+        return Crashed(failure=_sudden_end(self._process.exitcode), sudden=True)
+
+    def hand_back(self) -> None:
+        """Ask it to stop where another attempt can go on; it may end before."""
+        with suppress(OSError):
+            self._lifeline.send_bytes(_HAND_BACK)
 
     def takes_more_than(self, memory: int) -> bool:
         """Tell whether its processes take more than so many bytes together."""
@@ -201,19 +220,25 @@ def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
     # A group of its own: it ends with all processes that the work may start. No session, which
     # Linux would give as much time as all of those it is to let go first.
     os.setpgid(0, 0)
+    # Slurm and others send it to all processes of a job, of which the worker alone handles it.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     lower_priority()
-    threading.Thread(target=_die_with_worker, args=(lifeline,), daemon=True).start()
+    asked = threading.Event()
+    threading.Thread(target=_follow_worker, args=(lifeline, asked), daemon=True).start()
     write_logs = configure_logs(as_json=logs_as_json()).write_out
     log = structlog.get_logger().bind(job_id=payload.job_id, request_id=payload.request_id)
     try:
-        _write_event(events, _outcome(payload, _reporter(events), log))
+        _write_event(events, _outcome(payload, _reporter(events), asked.is_set, log))
     finally:
         write_logs()
         events.close()
 
 
 def _outcome(
-    payload: Payload, report: Callable[[Progress], None], log: structlog.BoundLogger
+    payload: Payload,
+    report: Callable[[Progress], None],
+    handing_back: Callable[[], bool],
+    log: structlog.BoundLogger,
 ) -> Event:
     try:
         weights = BlobStore(payload.checkpoints)
@@ -226,10 +251,14 @@ def _outcome(
             threads=payload.threads,
             kept=payload.kept,
             memory=payload.memory,
+            share=payload.share,
+            handing_back=handing_back,
         )
         done = perform(payload.kind, payload.spec, workplace)
         report(Progress(stage="keeping"))
         return Made(result=done.result, artifacts=_keep(payload, done))
+    except HandedBackError:
+        return HandedBack()
     except WorkError as error:
         log.info("job cannot be done", kind=error.kind, reason=error.message)
         return Failed(failure=Failure(kind=error.kind, message=error.message))
@@ -285,10 +314,16 @@ def _reporter(events: Connection) -> Callable[[Progress], None]:
     return report
 
 
-def _die_with_worker(lifeline: Connection) -> None:
-    """Wait for the worker's end, which may be a sudden one, and follow it."""
+def _follow_worker(lifeline: Connection, asked: threading.Event) -> None:
+    """Wait for the worker's end, which may be a sudden one, and follow it.
+
+    Args:
+        lifeline: Open as long as it lives; a message asks to hand the job back.
+        asked: Set then.
+    """
     try:
-        lifeline.recv_bytes()
+        while lifeline.recv_bytes():
+            asked.set()
     except (EOFError, OSError):
         os.killpg(0, signal.SIGKILL)
 
@@ -313,6 +348,8 @@ def _read_event(connection: Connection) -> Event:
         case "Made":
             artifacts = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
             return Made(result=fields["result"], artifacts=artifacts)
+        case "HandedBack":
+            return HandedBack()
         case "Failed":
             return Failed(failure=Failure(**fields["failure"]))
         case _:

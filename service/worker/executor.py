@@ -20,7 +20,7 @@ import structlog
 
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.records import Capabilities, DeviceState, Failure, Lease, Progress
-from service.worker.attempt import Attempt, Crashed, Event, Failed, Made, Payload
+from service.worker.attempt import Attempt, Crashed, Event, Failed, HandedBack, Made, Payload
 from service.worker.source import AttemptPlaces, JobSource
 
 __all__ = ["Executor"]
@@ -30,6 +30,8 @@ _POLL_SECONDS: Final = 1.0
 
 
 _LISTEN_SECONDS: Final = 0.1
+_SIGNALS_APART: Final = 1.0
+"""Seconds in which a signal comes to all processes that it is sent to."""
 _MEMORY_SECONDS: Final = 1.0
 _RENEWALS: Final = 3
 """In the time of a lease; all but one of them may fail."""
@@ -47,9 +49,13 @@ class Executor:
         scratch: A folder for the files of attempts.
         datasets: Returns the data sets at hand, by name.
         stop: Set when it is to stop: the job that runs is released.
+        drain: Set when it is to begin no further job: a training that runs is asked to hand itself
+            back, other jobs run to their end.
+        labels: Jobs that demand one of them may be begun here.
+        share: How many executors have the device.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all keyword-only
         self,
         *,
         source: JobSource,
@@ -59,6 +65,9 @@ class Executor:
         scratch: Path,
         datasets: Callable[[], dict[str, Path]],
         stop: threading.Event,
+        drain: threading.Event,
+        labels: frozenset[str] = frozenset(),
+        share: int = 1,
     ) -> None:
         self._source = source
         self._worker_id = worker_id
@@ -67,22 +76,32 @@ class Executor:
         self._scratch = scratch
         self._datasets = datasets
         self._stop = stop
+        self._drain = drain
+        self._labels = labels
+        self._share = share
         self._log = structlog.get_logger().bind(worker=worker_id, device=device.name)
         self.running: str | None = None
 
     def run(self) -> None:
-        """Run jobs until `stop` is set."""
-        while not self._stop.is_set():
+        """Run jobs until `stop` or `drain` is set."""
+        while not self._is_closing():
             lease = self._acquire()
             if lease is None:
-                self._source.wait(_POLL_SECONDS, self._stop.is_set)
+                self._source.wait(_POLL_SECONDS, self._is_closing)
             else:
                 self._do(lease)
 
+    def _is_closing(self) -> bool:
+        return self._stop.is_set() or self._drain.is_set()
+
     def _acquire(self) -> Lease | None:
         try:
-            can = Capabilities(device=self._device.kind, datasets=frozenset(self._datasets()))
-            return self._source.acquire(self._worker_id, can, self._stop.is_set)
+            can = Capabilities(
+                device=self._device.kind,
+                datasets=frozenset(self._datasets()),
+                labels=self._labels,
+            )
+            return self._source.acquire(self._worker_id, can, self._is_closing)
         except OSError as error:
             # A database that is damaged or away, or data sets that cannot be listed.
             self._log.warning("no jobs", reason=str(error))
@@ -106,7 +125,9 @@ class Executor:
 
     def _attempt(self, lease: Lease) -> Verdict:
         folder = self._scratch / f"{lease.job.id}-{lease.token}"
-        supervisor = Supervisor(lease, source=self._source, stopping=self._stop.is_set)
+        supervisor = Supervisor(
+            lease, source=self._source, stopping=self._stop.is_set, draining=self._drain.is_set
+        )
         try:
             folder.mkdir(parents=True)
             places = self._source.prepare(lease, self._scratch)
@@ -139,7 +160,8 @@ class Executor:
             device=self._device.name,
             datasets=self._datasets(),
             threads=self._threads,
-            memory=self._source.settings.job_memory,
+            memory=self._source.settings.job_memory // self._share,
+            share=self._share,
         )
 
     def _deliver(self, verdict: Verdict) -> None:
@@ -179,6 +201,7 @@ class Supervisor:
         lease: That of its job.
         source: Where its outcome is recorded, with its limits.
         stopping: Returns whether the worker shuts down.
+        draining: Returns whether a training is to hand itself back.
     """
 
     def __init__(
@@ -187,10 +210,13 @@ class Supervisor:
         *,
         source: JobSource,
         stopping: Callable[[], bool],
+        draining: Callable[[], bool],
     ) -> None:
         self._lease = lease
         self._source = source
         self._stopping = stopping
+        self._draining = draining
+        self._asked = False
         self._begun = time.monotonic()
         self._renewed_at = self._measured_at = _NEVER
         self._progress: Progress | None = Progress(stage="starting")
@@ -245,14 +271,29 @@ class Supervisor:
             case Failed():
                 record = partial(self._source.fail, self._lease, event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
+            case HandedBack():
+                return self.released()
+            case Crashed(sudden=True) if self._is_about_to_stop():
+                # Who ends all processes of a job ends those of attempts first, it may be.
+                return self.released()
             case Crashed():
                 return self.crashed(event.failure)
             case Progress():
                 self._progress = event
         return None
 
+    def _is_about_to_stop(self) -> bool:
+        """Tell whether the worker is told to stop now or within a moment."""
+        end = time.monotonic() + _SIGNALS_APART
+        while not self._stopping() and time.monotonic() < end:
+            time.sleep(_LISTEN_SECONDS)
+        return self._stopping()
+
     def _interrupted(self, attempt: Attempt) -> Verdict | None:
         now = time.monotonic()
+        if self._draining() and not self._asked:
+            self._asked = True
+            attempt.hand_back()
         if self._stopping():
             return self.released()
         limit = min(self._lease.job.time_limit or float("inf"), self._source.settings.job_seconds)

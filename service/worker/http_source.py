@@ -246,6 +246,7 @@ class HttpSource:
             worker=worker_id,
             device=can.device,
             datasets=sorted(can.datasets),
+            labels=sorted(can.labels),
             held=sorted({job_id for job_id, _ in self._held}),
             wait=_WAIT_SECONDS,
         )

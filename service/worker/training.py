@@ -48,7 +48,7 @@ from service.worker.measuring import (
     failure_kind,
     within_dataset,
 )
-from service.worker.work import Done, MadeFile, WorkError, Workplace
+from service.worker.work import Done, HandedBackError, MadeFile, WorkError, Workplace
 
 __all__ = ["train_network", "train_space"]
 
@@ -254,7 +254,7 @@ def _kept(
 
 
 def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
-    def tell(figures: Epoch) -> None:
+    def tell(figures: Epoch) -> bool:
         measured = "" if "accuracy" in figures else "train_"
         accuracy, loss = figures[f"{measured}accuracy"], figures[f"{measured}loss"]
         workplace.report(
@@ -266,12 +266,16 @@ def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
                 figures=dict(figures),
             )
         )
+        return figures["epoch"] < epochs and workplace.handing_back()
 
     if trainer.curve:
         tell(trainer.curve[-1])
     else:
         workplace.report(Progress(stage="training", total=epochs))
-    return trainer.run(epochs=epochs, report=tell)
+    training = trainer.run(epochs=epochs, report=tell)
+    if training.stopped:
+        raise HandedBackError
+    return training
 
 
 def _figures(training: Training) -> dict[str, Any]:

@@ -7,7 +7,7 @@ device, reports how far it is, and returns a result and files. So it can be trie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,16 @@ from bench_client.models import JobKind
 from service.jobs.records import Progress
 from service.jobs.training_folders import AttemptFolder
 
-__all__ = ["Done", "Handler", "MadeFile", "WorkError", "Workplace", "handlers", "perform"]
+__all__ = [
+    "Done",
+    "HandedBackError",
+    "Handler",
+    "MadeFile",
+    "WorkError",
+    "Workplace",
+    "handlers",
+    "perform",
+]
 
 _NO_MEMORY: Final = "DefaultCPUAllocator"
 """Names itself in the error, which has no class of its own."""
@@ -38,6 +47,9 @@ class Workplace:
         threads: Processor cores it may use.
         kept: What it leaves to the next attempt of the job; None: there is no other attempt.
         memory: Bytes it may take.
+        share: How many attempts have the device at a time.
+        handing_back: Tells whether to stop where another attempt can go on, and to raise
+            `HandedBackError` then.
     """
 
     folder: Path
@@ -48,6 +60,8 @@ class Workplace:
     threads: int = 1
     kept: AttemptFolder | None = None
     memory: int = 1 << 40
+    share: int = 1
+    handing_back: Callable[[], bool] = bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +106,10 @@ class WorkError(Exception):
         self.message = message
 
 
+class HandedBackError(Exception):
+    """The work stopped as it was asked to, where another attempt goes on."""
+
+
 Handler: TypeAlias = Callable[[Mapping[str, Any], Workplace], Done]
 
 
@@ -113,6 +131,7 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
 
     Raises:
         WorkError: It cannot be done, however often it is retried.
+        HandedBackError: It was asked to stop, and did.
     """
     # Loaded already in the process that this one was forked from, and by no worker itself.
     import torch  # noqa: PLC0415
@@ -121,8 +140,12 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
 
     torch.set_num_threads(workplace.threads)
     keep_freed_memory()
+    if workplace.share > 1 and workplace.device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(1 / workplace.share, workplace.device)
     try:
-        return handlers()[kind](spec, workplace)
+        done = handlers()[kind](spec, workplace)
+        # What was timed beside others is no time of its own.
+        return done if workplace.share == 1 else replace(done, result=_shared(done, workplace))
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY in str(error):
             raise WorkError(
@@ -137,6 +160,10 @@ def perform(kind: JobKind, spec: Mapping[str, Any], workplace: Workplace) -> Don
                 "compiler; `compile` false does without",
             ) from error
         raise
+
+
+def _shared(done: Done, workplace: Workplace) -> dict[str, Any]:
+    return {**done.result, "shared": workplace.share}
 
 
 def _loaded(handler: str) -> Handler:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +28,8 @@ from service.worker.source import JobSource
 __all__ = ["Worker"]
 
 _ROUND_SECONDS: Final = 1.0
+_RELEASE_SECONDS: Final = 30.0
+"""That are left at the end of draining to hand back what has not handed itself back."""
 _HEARTBEATS: Final = 6
 """In the time of a lease."""
 
@@ -41,26 +43,42 @@ class Worker:
         slots: Jobs at a time on each device.
         threads: Processor cores that a job may use; None: its share of all but one, which is left
             to whatever answers beside it.
+        labels: Jobs that demand one of them may be done here.
+        share: Attempts at a time on each device, with a part of its memory each; their results say
+            so. More than 1 stands in place of `slots`.
+        idle_exit: Seconds without a job after which it ends; None: never.
+        time_limit: Seconds after which whoever started it ends it; None: never.
+        drain_seconds: So long before that it begins to drain, and as long after SIGUSR1 it ends.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the options of a worker
         self,
         source: JobSource,
         *,
         devices: Sequence[DeviceState],
         slots: int = 1,
         threads: int | None = None,
+        labels: Iterable[str] = (),
+        share: int = 1,
+        idle_exit: float | None = None,
+        time_limit: float | None = None,
+        drain_seconds: float = 300.0,
     ) -> None:
         self.id = f"{platform.node()[:48]}-{uuid4().hex[:8]}"
         self._source = source
         self._devices = tuple(devices)
         self._stop = threading.Event()
+        self._drain = threading.Event()
+        self._idle_exit = idle_exit
+        self._drain_seconds = drain_seconds
+        self._begun = self._busy_at = time.monotonic()
+        self._drains_at = float("inf") if time_limit is None else time_limit - drain_seconds
         self._log = structlog.get_logger().bind(worker=self.id)
         self._last_heartbeat: tuple[float, WorkerState | None] = (0.0, None)
         self._version = version("nas-bench-service")
         # A machine whose cores are all busy answers late, however readily a job gives way.
         others = len(os.sched_getaffinity(0)) - 1
-        places = [device for device in self._devices for _ in range(slots)]
+        places = [device for device in self._devices for _ in range(slots if share == 1 else share)]
         self._executors = [
             Executor(
                 source=source,
@@ -70,15 +88,18 @@ class Worker:
                 scratch=self._scratch(self.id),
                 datasets=self._datasets,
                 stop=self._stop,
+                drain=self._drain,
+                labels=frozenset(labels),
+                share=share,
             )
             for device in places
         ]
 
     def run(self) -> None:
-        """Do jobs until `stop`, or until the process is told to end by SIGTERM or SIGINT."""
+        """Do jobs until `stop` or `drain`; SIGTERM and SIGINT stop, SIGUSR1 drains."""
         with ExitStack() as stack:
             stack.enter_context(hold_lock(self._source.settings.workers_dir, self.id))
-            stack.enter_context(_stop_at_signals(self.stop))
+            stack.enter_context(_at_signals(stop=self.stop, drain=self.drain))
             self._round()
             threads = [
                 threading.Thread(target=executor.run, daemon=True) for executor in self._executors
@@ -88,7 +109,11 @@ class Worker:
             self._log.info("worker ready", devices=[device.name for device in self._devices])
             while not self._stop.wait(_ROUND_SECONDS):
                 self._round()
-                if not all(thread.is_alive() for thread in threads):
+                self._end_in_time()
+                if self._drain.is_set():
+                    if not any(thread.is_alive() for thread in threads):
+                        break
+                elif not all(thread.is_alive() for thread in threads):
                     # Its error is in the log; a worker that does half of its work helps nobody.
                     raise RuntimeError("an executor of the worker has ended by an error")
             for thread in threads:
@@ -98,6 +123,28 @@ class Worker:
     def stop(self) -> None:
         """Make `run` release the jobs it has begun, and return."""
         self._stop.set()
+
+    def drain(self) -> None:
+        """Make `run` begin no further job, have trainings hand themselves back, and return."""
+        if not self._drain.is_set():
+            self._drains_at = time.monotonic() - self._begun
+            self._log.info("worker drains", seconds=self._drain_seconds)
+            self._drain.set()
+
+    def _end_in_time(self) -> None:
+        """Drain where the time is over or nothing has come for long; stop what drains too long."""
+        now = time.monotonic()
+        if any(executor.running for executor in self._executors):
+            self._busy_at = now
+        idle = self._idle_exit is not None and now - self._busy_at >= self._idle_exit
+        if idle or now - self._begun >= self._drains_at:
+            self.drain()
+        rest = min(_RELEASE_SECONDS, self._drain_seconds / 4)
+        if (
+            self._drain.is_set()
+            and now - self._begun > self._drains_at + self._drain_seconds - rest
+        ):
+            self._stop.set()
 
     def _round(self) -> None:
         """Do the regular tasks; one that fails is done in the next round."""
@@ -156,9 +203,9 @@ class Worker:
 
 
 @contextmanager
-def _stop_at_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Stop at the first signal; a second one ends the process as it does by default."""
-    kinds = (signal.SIGTERM, signal.SIGINT)
+def _at_signals(*, stop: Callable[[], None], drain: Callable[[], None]) -> Iterator[None]:
+    """Stop at SIGTERM and SIGINT, of which a second one ends the process; drain at SIGUSR1."""
+    kinds = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -170,6 +217,7 @@ def _stop_at_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     for kind in kinds:
         signal.signal(kind, handle)
+    signal.signal(signal.SIGUSR1, lambda *_: drain())
     try:
         yield
     finally:

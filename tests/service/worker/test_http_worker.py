@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
 from bench_client import BenchClient, Job
 from service.access.keys import KeyFile, KeyScope
 
-from .conftest import WORKER, Lab, open_lab
+from .conftest import REPOSITORY, WORKER, Lab, open_lab
 
 
 class Cluster(NamedTuple):
@@ -151,3 +153,32 @@ def test_a_key_of_another_scope_is_told_at_once(cluster: Cluster) -> None:
     assert "key of scope worker" in cluster.lab.log(worker)
     ended = nbs("worker", "--server", "ftp://x", **cluster.lab.environment)
     assert ended.returncode == 2
+
+
+def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
+    for worker in cluster.lab.started:
+        worker.kill()
+        worker.wait()
+    key = cluster.folder / "key"
+    key.write_text(cluster.keys["worker"] + "\n")
+    write_images(cluster.folder / "node/tiny")
+    told = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SLURM_JOB_ID": "1",
+        "TMPDIR": str(cluster.folder),
+        "NASBENCH_SERVER": cluster.server.url,
+        "NASBENCH_KEY": str(key),
+        "NASBENCH_DATASETS_DIR": str(cluster.folder / "node"),
+        "OMP_NUM_THREADS": "1",
+    }
+    script = [REPOSITORY / "docker/slurm-worker.sh", "--threads", "1"]
+    with subprocess.Popen(script, env=told, cwd=REPOSITORY) as pilot:
+        job = cluster.train(seed=4, recipe={**RECIPE, "epochs": 2000}, wait=False)
+        cluster.epoch(job, 1)
+        pilot.send_signal(signal.SIGUSR1)
+        assert pilot.wait(60) == 0
+    now = cluster.bench.job(job.id)
+    assert (now.state, now.attempts) == ("queued", 0)
+    assert list(cluster.lab.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*"))
+    assert not (cluster.folder / "nbs-1").exists()
+    cluster.bench.cancel(job)

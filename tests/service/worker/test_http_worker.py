@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -172,7 +173,9 @@ def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
         "OMP_NUM_THREADS": "1",
     }
     script = [REPOSITORY / "docker/slurm-worker.sh", "--threads", "1"]
-    with subprocess.Popen(script, env=told, cwd=REPOSITORY) as pilot:
+    with subprocess.Popen(script, env=told, cwd=REPOSITORY) as pilot, ExitStack() as stack:
+        stack.callback(pilot.terminate)
+        cluster.lab.until(cluster.bench.datasets)
         job = cluster.train(seed=4, recipe={**RECIPE, "epochs": 2000}, wait=False)
         cluster.epoch(job, 1)
         pilot.send_signal(signal.SIGUSR1)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["Reduction", "either", "plain", "plain_arch", "whole"]
+__all__ = ["Reduction", "either", "plain", "plain_arch", "refused", "whole"]
 
 _PLAIN: Final = frozenset({str, int})
 
@@ -51,8 +51,7 @@ def either(name: str, value: Any) -> bool:
     """
     if isinstance(value, bool):
         return value
-    message = f"{value!r:.80} is not true or false"
-    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])
+    raise refused(name, f"{value!r:.80} is not true or false")
 
 
 def whole(name: str, value: Any) -> int | None:
@@ -66,5 +65,9 @@ def whole(name: str, value: Any) -> int | None:
     number = plain(value)
     if number is None or (isinstance(number, int) and not isinstance(number, bool)):
         return number
-    message = f"{value!r:.80} is not a whole number"
-    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])
+    raise refused(name, f"{value!r:.80} is not a whole number")
+
+
+def refused(field: str, message: str) -> InvalidRequestError:
+    """Return the error of an argument that cannot mean anything."""
+    return InvalidRequestError(f"{field}: {message}", errors=[FieldError(loc=[field], msg=message)])

@@ -8,10 +8,8 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
-from bench_client.arguments import plain, plain_arch, whole
-from bench_client.errors import InvalidRequestError
+from bench_client.arguments import plain, plain_arch, refused, whole
 from bench_client.frames import Items
-from bench_client.models.answers import FieldError
 from bench_client.models.oracle import (
     Correlation,
     Distribution,
@@ -297,9 +295,7 @@ def _filters(
             bounds = (f"{side}{stat.name}" for side in _BOUNDS for stat in spec.stats)
             near = get_close_matches(name, [*known, *bounds], n=3)
             told = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
-            message = f"{spec.name} has no filter {name!r:.80}; {told}"
-            errors = [FieldError(loc=[name], msg=message)]
-            raise InvalidRequestError(f"{name}: {message}", errors=errors)
+            raise refused(name, f"{spec.name} has no filter {name!r:.80}; {told}")
     named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
     return {**named, **{name: plain(value) for name, value in more.items()}}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
-from bench_client.errors import InvalidRequestError
-from bench_client.models.answers import FieldError
+from bench_client.arguments import refused
 from benchmark_spec import Axis, BenchmarkSpec
 from benchmark_spec.spec import AxisValue
 
@@ -29,7 +28,7 @@ def part_named(spec: BenchmarkSpec, given: Mapping[str, Any]) -> dict[str, AxisV
         if name not in axes:
             near = get_close_matches(name, axes, n=1) or list(axes)
             known = f"did you mean {near[0]}?" if len(near) == 1 else f"it has {', '.join(near)}"
-            _refuse(name, f"{spec.name} has no axis {name!r:.80}; {known}")
+            raise refused(name, f"{spec.name} has no axis {name!r:.80}; {known}")
     return {name: _value(spec.name, axis, given.get(name)) for name, axis in axes.items()}
 
 
@@ -37,13 +36,9 @@ def _value(table: str, axis: Axis, given: Any) -> AxisValue:
     told = ", ".join(map(str, axis.values))
     if given is None:
         if len(axis.values) > 1:
-            _refuse(axis.name, f"say which {axis.name} of {table}: {told}")
+            raise refused(axis.name, f"say which {axis.name} of {table}: {told}")
         return axis.values[0]
     meant = axis.same_as.get(given.lower(), given.lower()) if isinstance(given, str) else given
     if type(meant) is not type(axis.values[0]) or meant not in axis.values:
-        _refuse(axis.name, f"{table} has no {axis.name} {given!r:.80}; it has {told}")
+        raise refused(axis.name, f"{table} has no {axis.name} {given!r:.80}; it has {told}")
     return meant
-
-
-def _refuse(name: str, message: str) -> NoReturn:
-    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])

@@ -20,10 +20,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeAlias
 
-from bench_client.arguments import whole
+from bench_client.arguments import refused, whole
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records, TrajectoryPoint
-from bench_client.simulation_settings import SimulationSettings, refused
+from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import known_table
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.published import PUBLISHED

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, plain, whole
-from bench_client.errors import InvalidRequestError
-from bench_client.models.answers import FieldError
+from bench_client.arguments import either, plain, refused, whole
 from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec, Stat
 from benchmark_spec.published import PUBLISHED
 from benchmark_spec.spec import AxisValue
 
-__all__ = ["SimulationSettings", "refused"]
+__all__ = ["SimulationSettings"]
 
 _DEFAULT_METRIC: Final = "valid_acc"
 _CHARGED: Final = "training_time"
@@ -98,11 +96,6 @@ class SimulationSettings:
             on_missing=on_missing,
             **switches,
         )
-
-
-def refused(field: str, message: str) -> InvalidRequestError:
-    """Return the error of an argument that cannot mean anything."""
-    return InvalidRequestError(f"{field}: {message}", errors=[FieldError(loc=[field], msg=message)])
 
 
 def _check_times(spec: BenchmarkSpec) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
-from bench_client.arguments import Reduction, plain, plain_arch, whole
-from bench_client.errors import InvalidRequestError, UnsupportedQuestionError
+from bench_client.arguments import Reduction, plain, plain_arch, refused, whole
+from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
-from bench_client.models.answers import FieldError
 from bench_client.models.benchmarks import BenchmarkInfo
 from bench_client.models.described import TableModels
 from bench_client.operations import KnownTable, Question, Steps
@@ -175,7 +174,7 @@ def curves(
 ) -> Steps[Items[Any]]:
     """Ask for curves in columns; arguments are those of `runs`."""
     if models.curves is None:
-        _refuse("curves", f"{models.spec.name} records no learning curves")
+        raise refused("curves", f"{models.spec.name} records no learning curves")
     order = {} if sort is None else {"sort": sort}
     options = {"reduction": reduction, "limit": page_size(with_curves=True), **order}
     page = page_of(models.curves)
@@ -189,7 +188,7 @@ def _options(
     if not include_intermediates:
         return {"reduction": reduction}
     if models.curves is None:
-        _refuse("include_intermediates", f"{models.spec.name} records no learning curves")
+        raise refused("include_intermediates", f"{models.spec.name} records no learning curves")
     return {"reduction": reduction, "include_intermediates": True}
 
 
@@ -199,7 +198,7 @@ def _filters(
     """Return filters by name, the numbers among them checked."""
     kinds, table = models.filters, models.spec.name
     if len(values) > len(kinds):
-        _refuse("filters", f"{len(values) + 1} filters; {table} has arch, {', '.join(kinds)}")
+        raise refused("filters", f"{len(values) + 1} filters; {table} has arch, {', '.join(kinds)}")
     given = dict(zip(kinds, values, strict=False))
     for name, value in named.items():
         if name not in kinds:
@@ -207,16 +206,12 @@ def _filters(
             meant = (
                 f"; did you mean {near[0]}?" if near else f"; known are arch, {', '.join(kinds)}"
             )
-            _refuse(name, f"{table} has no filter {name!r:.80}{meant}")
+            raise refused(name, f"{table} has no filter {name!r:.80}{meant}")
         if name in given:
-            _refuse(name, "given twice")
+            raise refused(name, "given twice")
         given[name] = value
     for name, value in given.items():
         # Most are as they should be, and an answer on local files takes few microseconds.
         if value is not None and type(value) is not (int if kinds[name] == "integer" else str):
             given[name] = whole(name, value) if kinds[name] == "integer" else plain(value)
     return given
-
-
-def _refuse(name: str, message: str) -> NoReturn:
-    raise InvalidRequestError(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)])

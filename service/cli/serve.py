@@ -361,7 +361,8 @@ def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
         write(f"no database in {directory}: make one with `nbs generate`\n")
     catalog.close()
     write(
-        f"serving on http://{address} (documentation: http://{address}/docs); try\n"
+        f"serving on http://{address} (pages: http://{address}/explore, questions: "
+        f"http://{address}/docs); try\n"
         f"  curl 'http://{address}/v1/nasbench201/computed-stats"
         "?arch=0&num_epochs=200&dataset=cifar100&reduction=mean'\n"
     )

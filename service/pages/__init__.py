@@ -15,6 +15,7 @@ for:
 | `format.js` | numbers and units for people |
 | `plot.js` | the one module that knows uPlot |
 | `table.js` | tables of any length |
+| `steps.js` | values that hold until the next one, on a common axis |
 | `states.js` | states, moments, facts and short tables |
 | `exports.js` | what is taken away: files, pictures, snippets |
 | `parts.js` | what a benchmark has, and which part of it is shown |
@@ -70,6 +71,7 @@ class Page:
 PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
     Page(name="jobs", path="/explore/jobs", title="Jobs"),
+    Page(name="studies", path="/explore/studies", title="Studies", plots=True),
     Page(name="zoo", path="/explore/zoo", title="Searched models"),
     Page(name="status", path="/explore/status", title="Status"),
     Page(name="key", path="/explore/key", title="Access key"),

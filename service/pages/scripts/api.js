@@ -134,6 +134,10 @@ async function answer(url, request) {
 
 /** Of several questions that are refused together, one leads away. */
 let leaving = false;
+// The browser may keep the page, and come back to it.
+globalThis.addEventListener?.("pageshow", () => {
+  leaving = false;
+});
 
 /** @param {Response} response @returns {Promise<ApiError>} */
 async function refused(response) {

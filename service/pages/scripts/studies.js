@@ -1,0 +1,259 @@
+/** Recorded searches: how strategies compare over time, at the end, and what they traded off. */
+
+import {AddressState} from "./address.js";
+import {ApiError, ask, pause} from "./api.js";
+import {h, replace} from "./dom.js";
+import {count, figure} from "./format.js";
+import {markOrigin, part, run, startPage} from "./page.js";
+import {curves} from "./plot.js";
+import {plainTable, stateMark} from "./states.js";
+import {stepped, united} from "./steps.js";
+
+/** Seconds between two looks, while searches go on and when none does. */
+const LOOK = 5;
+const LOOK_SELDOM = 30;
+const OVER = {seconds: "simulated seconds", evaluations: "evaluations"};
+
+const state = new AddressState(["name", "over", "ys"]);
+const page = startPage({state});
+/** Ends what the view before has under way. */
+let leaving = new AbortController();
+/** @type {{destroy: () => void}[]} */
+let plots = [];
+
+/** @param {AbortSignal} signal */
+async function list(signal) {
+  const {items} = await ask("v1/studies", {signal});
+  page.title("Studies");
+  const rows = items.map((/** @type {any} */ study) => {
+    const query = new URLSearchParams(location.search);
+    query.set("name", study.name);
+    const click = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      state.set({name: study.name});
+    };
+    return [h("a", {href: `?${query}`, on: {click}}, study.name), count(study.files)];
+  });
+  const none = "There are no studies here: `nbs search` writes them, and the setting NASBENCH_STUDIES_DIR names their folder.";
+  replace(page.content, rows.length ? plainTable("Studies", ["Study", "Files"], rows) : h("p", {}, none));
+  page.say(rows.length === 1 ? "1 study." : `${count(rows.length)} studies.`);
+  page.ready();
+}
+
+/** @param {AbortSignal} signal @returns {Promise<Set<string>>} The benchmarks whose numbers are made up. */
+async function synthetic(signal) {
+  const {items} = await ask("v1/benchmarks", {signal});
+  const made = items.filter((/** @type {any} */ info) => info.provenance.synthetic);
+  return new Set(made.map((/** @type {any} */ info) => info.name));
+}
+
+/** @param {string} name @param {AbortSignal} signal */
+async function one(name, signal) {
+  page.title(name);
+  const made = await synthetic(signal);
+  let before = "";
+  while (!signal.aborted) {
+    const over = state.get("over") ?? "seconds";
+    let growing = 0;
+    try {
+      const study = await ask(`v1/studies/${part(name)}`, {query: {over}, signal});
+      growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
+      const text = JSON.stringify(study);
+      if (text !== before) draw(study);
+      markOrigin(page, {synthetic: study.searches.some((/** @type {any} */ each) => made.has(each.benchmark))});
+      before = text;
+      page.ready();
+    } catch (error) {
+      if (!before || !(error instanceof ApiError) || signal.aborted) throw error;
+      page.say(`${error.message}: asking again`);
+      before = " ";
+    }
+    await pause(growing ? LOOK : LOOK_SELDOM, signal);
+  }
+}
+
+/** @param {any} study */
+function draw(study) {
+  for (const plot of plots.splice(0)) plot.destroy();
+  const growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
+  const back = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    state.set({name: null});
+  };
+  const later = [];
+  replace(
+    page.content,
+    h("p", {}, h("a", {href: "?", on: {click: back}}, "All studies")),
+    h("form", {class: "choices"}, overChoice(study.over), logChoice()),
+    study.comparisons.map((/** @type {any} */ each) => comparison(each, study.over, later)),
+    fronts(study.fronts, later),
+    h("h2", {}, "Searches"),
+    searches(study.searches),
+    study.skipped.length
+      ? [
+          h("h2", {}, "Left out"),
+          plainTable("Files left out", ["File", "Why"], study.skipped.map((/** @type {any} */ file) => [file.file, file.reason])),
+        ]
+      : null,
+  );
+  // A plot is as wide as its element, which must be in the page before.
+  for (const plot of later) plots.push(plot());
+  page.say(
+    `${count(study.searches.length)} ${study.searches.length === 1 ? "search" : "searches"}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
+      `${count(study.skipped.length)} files left out.`,
+  );
+}
+
+/** @param {string} over */
+function overChoice(over) {
+  const change = (/** @type {any} */ event) => state.set({over: event.target.value});
+  const options = Object.entries(OVER).map(([value, text]) => h("option", {value, selected: value === over}, text));
+  return h("label", {}, "Over ", h("select", {name: "over", on: {change}}, options));
+}
+
+function logChoice() {
+  const change = (/** @type {any} */ event) => state.set({ys: event.target.checked ? null : "linear"});
+  const checked = state.get("ys") !== "linear";
+  return h("label", {}, h("input", {type: "checkbox", name: "ys", checked, on: {change}}), " Logarithmic");
+}
+
+/** @param {any} of */
+function told(of) {
+  return [of.benchmark, of.dataset, of.num_epochs ? `${of.num_epochs} epochs` : null].filter(Boolean).join(", ");
+}
+
+/** @param {any} each @param {string} over @param {(() => {destroy: () => void})[]} later */
+function comparison(each, over, later) {
+  const regret = each.oracle !== null;
+  const what = regret ? `regret of ${each.metric}` : each.metric;
+  const title = `${what}: ${told(each)}`;
+  const chart = h("div", {class: "chart"});
+  const log = regret && state.get("ys") !== "linear";
+  if (each.bands.length) {
+    later.push(() => {
+      const at = united(each.bands.map((/** @type {any} */ band) => band.at));
+      return curves(chart, {
+        name: `${title}, median and quartiles over ${OVER[over]}${log ? ", logarithmic" : ""}`,
+        x: {label: OVER[over], values: at},
+        y: {label: what, log},
+        series: each.bands.map((/** @type {any} */ band) => ({
+          label: `${band.strategy}, ${band.searches} ${band.searches === 1 ? "seed" : "seeds"}`,
+          values: stepped(band.at, band.median, at),
+          low: stepped(band.at, band.lower, at),
+          high: stepped(band.at, band.upper, at),
+        })),
+      });
+    });
+  }
+  const end = each.end === null ? "the end" : `${figure(each.end)} ${OVER[over]}`;
+  return h(
+    "section",
+    {"aria-label": title},
+    h("h2", {}, title),
+    regret
+      ? h("p", {}, `The best there is: ${figure(each.oracle)}. Lines are medians over seeds, bands the quartiles.`)
+      : h("p", {}, "The best there is is not known: values are those of the metric."),
+    chart,
+    each.final.length
+      ? plainTable(
+          `${what} at ${end}`,
+          ["Strategy", "Seeds", "First quartile", `Median at ${end}`, "Third quartile"],
+          each.final.map(finalRow),
+        )
+      : h("p", {}, "The searches have nothing in common yet."),
+    each.tests.length
+      ? [
+          h("h3", {}, "Differences at the end (Mann and Whitney)"),
+          plainTable("Tests of the differences", ["First", "Second", "First is larger", "p, two-sided"], each.tests.map(testRow)),
+        ]
+      : null,
+  );
+}
+
+/** @param {{strategy: string, values: number[]}} final */
+function finalRow({strategy, values}) {
+  const at = (/** @type {number} */ share) => figure(quantile(values, share));
+  return [strategy, count(values.length), at(0.25), at(0.5), at(0.75)];
+}
+
+/** @param {number[]} values Ascending. @param {number} share */
+function quantile(values, share) {
+  const place = share * (values.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, values.length - 1);
+  return values[low] + (place - low) * (values[high] - values[low]);
+}
+
+/** @param {any} test */
+function testRow(test) {
+  const chance = `${figure(100 * test.superiority, "percent", 3)} of pairs`;
+  const p = test.p_two_sided < 0.001 ? "< 0.001" : figure(test.p_two_sided, null, 3);
+  return [test.first, test.second, chance, p];
+}
+
+/** @param {any[]} found @param {(() => {destroy: () => void})[]} later */
+function fronts(found, later) {
+  if (!found.length) return null;
+  const parts = found.map((front) => {
+    const chart = h("div", {class: "chart"});
+    const [x, y] = front.metrics;
+    const name = `Front of ${front.file}: ${front.metrics.join(" and ")}`;
+    if (front.metrics.length === 2 && front.values.length) {
+      later.push(() => {
+        const points = [...front.values].sort((a, b) => a[0] - b[0]);
+        return curves(chart, {
+          name,
+          x: {label: x, values: points.map((/** @type {number[]} */ point) => point[0])},
+          y: {label: y},
+          series: [{label: front.file, values: points.map((/** @type {number[]} */ point) => point[1])}],
+          points: true,
+        });
+      });
+    }
+    const headings = front.metrics.map(
+      (/** @type {string} */ metric, /** @type {number} */ rank) =>
+        `${metric} (${front.larger_is_better[rank] ? "larger" : "smaller"} is better)`,
+    );
+    const rows = front.values.map((/** @type {number[]} */ values, /** @type {number} */ rank) => [
+      ...values.map((value) => figure(value)),
+      h("span", {class: "clip", title: front.archs[rank]}, front.archs[rank]),
+    ]);
+    return [h("h3", {}, name), chart, plainTable(name, [...headings, "Architecture"], rows)];
+  });
+  return [h("h2", {}, "Trade-offs"), ...parts.flat()];
+}
+
+/** @param {any[]} found */
+function searches(found) {
+  const rows = found.map((search) => [
+    search.file,
+    search.strategy,
+    String(search.seed),
+    told(search),
+    count(search.trials),
+    search.seconds === null ? "–" : figure(search.seconds),
+    `${search.metric} ${figure(search.best)}`,
+    search.growing ? stateMark("running", "goes on") : stateMark("succeeded", "ended"),
+  ]);
+  const headings = ["File", "Strategy", "Seed", "What", "Evaluations", "Seconds", "Best", "State"];
+  return plainTable("Searches", headings, rows);
+}
+
+function show() {
+  leaving.abort();
+  leaving = new AbortController();
+  const {signal} = leaving;
+  page.busy();
+  const name = state.get("name");
+  run(page, async () => {
+    try {
+      await (name === null ? list(signal) : one(name, signal));
+    } catch (error) {
+      // What belongs to a view that was left says nothing about this one.
+      if (!signal.aborted) throw error;
+    }
+  });
+}
+
+state.onChange(show);
+show();

@@ -1,0 +1,115 @@
+"""The page of recorded searches, in a browser, beside a server that reads them while they grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from bench_server import BenchServer, ending_together
+
+from bench_client import BenchClient
+from nas_search.problems import TableProblem
+from nas_search.strategies import RandomSearch
+from nas_search.study import Budget, Study, StudyFile
+
+pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
+
+HOSTILE: Final = "<img src=x onerror=alert(1)>"
+
+
+def searched(path: Path, bench: BenchClient, *, seed: int, trials: int, **options: Any) -> None:
+    problem = TableProblem(bench, "nasbench201", "cifar10-valid", num_epochs=200, **options)
+    with Study(path, problem, RandomSearch(seed=seed)) as study:
+        study.run(Budget(trials=trials))
+
+
+@pytest.fixture(scope="module")
+def studies(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Searches of two strategies, one of two goals, and a file that is none."""
+    folder = tmp_path_factory.mktemp("studies")
+    with BenchClient.local(sample_folder) as bench:
+        for seed in range(3):
+            searched(folder / f"random-{seed}.study", bench, seed=seed, trials=8)
+            # Recorded under another name, as if another strategy had made it.
+            path = folder.parent / f"{folder.name}-{seed}.study"
+            searched(path, bench, seed=10 + seed, trials=8 + seed)
+            StudyFile(path).to_run(name=HOSTILE).write(folder / f"other-{seed}.json")
+        (folder / "two").mkdir()
+        goals = ["valid_acc", "-flops"]
+        searched(folder / "two/goals.study", bench, seed=0, trials=10, objectives=goals)
+    (folder / "damaged.study").write_bytes(b"SQLite format 3\0" + bytes(200))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(
+    sample_folder: Path, studies: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BenchServer]:
+    with ending_together() as start:
+        folder = tmp_path_factory.mktemp("server")
+        yield start(BenchServer(folder, sample_folder, NASBENCH_STUDIES_DIR=str(studies)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_strategies_are_compared_as_the_client_compares_them(
+    open_page: Callable[..., Any], server: BenchServer, scheme: str
+) -> None:
+    explorer = open_page(server, color_scheme=scheme, viewport={"width": 320, "height": 900})
+    explorer.open("explore/studies")
+    explorer.accessible()
+    explorer.page.get_by_role("link", name="main").press("Enter")
+    explorer.find(".chart canvas").first.wait_for()
+    assert explorer.query == "name=main"
+    with BenchClient(server.url) as bench:
+        study = bench.study("main")
+    (comparison,) = study.comparisons
+    explorer.find(".mark.made-up").wait_for()
+    legend = explorer.find(".legend li").all_inner_texts()
+    assert [text.strip() for text in legend] == [
+        f"{band.strategy}, {band.searches} seeds" for band in comparison.bands
+    ]
+    rows = explorer.find('[aria-label^="regret of valid_acc at"] tbody tr')
+    for rank, final in enumerate(comparison.final):
+        cells = rows.nth(rank).locator("td").all_inner_texts()
+        assert cells[:2] == [final.strategy, "3"]
+        assert float(cells[3]) == pytest.approx(final.values[1], rel=1e-3, abs=1e-4)
+    (test,) = comparison.tests
+    cells = explorer.find('[aria-label="Tests of the differences"] td').all_inner_texts()
+    assert cells[:2] == [test.first, test.second]
+    assert float(cells[3]) == pytest.approx(test.p_two_sided, rel=1e-2)
+    assert "damaged.study" in explorer.find('[aria-label="Files left out"]').inner_text()
+    assert explorer.find("img").count() == 0
+    explorer.accessible()
+    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    explorer.find("select[name=over]").select_option("evaluations")
+    explorer.page.get_by_role("img", name="over evaluations, logarithmic").wait_for()
+    explorer.find("input[name=ys]").press("Space")
+    explorer.page.get_by_role("img", name="quartiles over evaluations").wait_for()
+    assert explorer.query == "name=main&over=evaluations&ys=linear"
+    explorer.page.reload()
+    explorer.find(".chart canvas").first.wait_for()
+    assert not explorer.find("input[name=ys]").is_checked()
+
+
+def test_fronts_are_shown_and_what_grows_is_read_anew(
+    open_page: Callable[..., Any], server: BenchServer, studies: Path, sample_folder: Path
+) -> None:
+    explorer = open_page(server)
+    explorer.open("explore/studies?name=two")
+    explorer.find(".chart canvas").first.wait_for()
+    with BenchClient(server.url) as bench:
+        (front,) = bench.study("two").fronts
+    rows = explorer.find('[aria-label^="Front of goals.study"] tbody tr')
+    assert rows.count() == len(front.values)
+    assert rows.first.locator("td").first.inner_text() == f"{front.values[0][0]:.4g}"
+    explorer.accessible()
+    searches = explorer.find('[aria-label="Searches"] tbody tr')
+    assert "◐ goes on" in searches.first.inner_text()
+    with BenchClient.local(sample_folder) as bench:
+        goals = ["valid_acc", "-flops"]
+        searched(studies / "two/goals.study", bench, seed=0, trials=14, objectives=goals)
+    explorer.find('[aria-label="Searches"] td:text-is("14")').wait_for()
+    explorer.open("explore/studies?name=none-such", state="failed")
+    explorer.complained("404")

@@ -79,7 +79,7 @@ WHOLLY: Final[dict[str, Damage]] = {
         path, lambda one: with_sql(one, "CREATE TABLE job (name TEXT)")
     ),
     "a table is missing": lambda path: with_sql(path, "DROP TABLE worker"),
-    "another version": lambda path: with_sql(path, "UPDATE jobs_schema SET version = 2"),
+    "another version": lambda path: with_sql(path, "UPDATE jobs_schema SET version = 99"),
     "no version": lambda path: with_sql(path, "DELETE FROM jobs_schema"),
     "-wal is a folder": lambda path: path.with_name("jobs.db-wal").mkdir(),
 }

@@ -159,10 +159,22 @@ class OpenPlans:
                 self._opened.popitem(last=False)
             return found
 
-    def of_content(self, content: Mapping[str, Any], *, large: bool = False) -> OpenPlan:
+    def of_content(
+        self, content: Mapping[str, Any], *, digest: str | None = None, large: bool = False
+    ) -> OpenPlan:
         """Return the plan that JSON states, ready to be fed.
+
+        Args:
+            content: The plan.
+            digest: Its digest, where it is known: then it need not be read again.
+            large: Whether more than a million cells are meant.
 
         Raises:
             PlanError: As for `of`.
         """
+        if digest is not None:
+            with self._lock:
+                found = self._opened.get((digest, large))
+            if found is not None:
+                return found
         return self.of(plan_of(content), large=large)

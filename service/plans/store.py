@@ -111,7 +111,7 @@ class PlanStore:
 
     def open(self, record: PlanRecord) -> OpenPlan:
         """Return a plan ready to be fed."""
-        return self._opened.of_content(record.content, large=record.large)
+        return self._opened.of_content(record.content, digest=record.digest, large=record.large)
 
     def act(self, name: str, action: PlanAction) -> PlanRecord:
         """Do what an action says with a plan, and return it.

@@ -149,8 +149,13 @@ class Benchmark(InstalledDataset):
         Args:
             filters: Which part they are of, where a benchmark's numbers are those of a part.
             numbers: Whole numbers.
+
+        Raises:
+            InvalidQuestionError: A filter is malformed.
         """
-        del filters
+        # Numbers are those of all parts: a value is judged, and has no other meaning.
+        judged = {name: value for name, value in filters.items() if name in self.filters}
+        known_filters(judged, self.filters)
         recorded = self.recorded()
         known = [number for number in dict.fromkeys(numbers) if _is_among(number, recorded)]
         named = zip(known, self.architectures(known), strict=True)

@@ -22,6 +22,8 @@ INSTALLED: Final = "at most as many are drawn as are installed"
 CELL: Final = "the input of a cell reaches its output, over nine edges at most; a hash is recorded"
 JSON: Final = "a text is JSON"
 RECORDED: Final = "what is compared or bounded is recorded, on this data set at this budget"
+RANGE: Final = "a range begins before it ends, above zero where it is logarithmic"
+NUMBERED: Final = "a number is one of a candidate that there is"
 SEEDS: Final = "a seed is one that runs in the database have"
 SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
@@ -80,7 +82,11 @@ def _asked(name: str) -> dict[str, dict[str, str]]:
         "random": {"n": INSTALLED},
         "neighbors": arch,
     }
-    refused |= dict.fromkeys(_COMPARING, _compared(name) | arch)
+    compared = _compared(name)
+    refused |= dict.fromkeys((*_COMPARING, "column", "columns"), compared | arch)
+    refused["density"] = compared | dict.fromkeys(("x_from", "x_to", "y_from", "y_to"), RANGE)
+    refused["picture"] = arch
+    refused["spellings"] = compared | {"numbers": NUMBERED}
     if kind.numbered_space() is not None:
         refused["architecture"] = arch
     return {

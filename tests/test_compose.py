@@ -18,7 +18,7 @@ from service.settings import Settings
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 OF_THE_CONTAINER: Final = {
     *("directory", "keys_file", "log_json", "jobs_dir", "jobs_url", "redis_url"),
-    *("datasets_dir", "guide_dir", "metrics_dir"),
+    *("datasets_dir", "guide_dir", "metrics_dir", "studies_dir"),
 }
 """What the images and the compose file decide: folders, logs and addresses inside."""
 OTHERWISE: Final = {"drain_seconds": "3", "trusted_hosts": "*", "write_access": "keyed"}

@@ -41,7 +41,10 @@ def check_command(
     file: File,
     *,
     url: Annotated[
-        str | None, typer.Option(help="Ask a server, too: whether its workers could do it.")
+        str | None,
+        typer.Option(
+            envvar="NASBENCH_URL", help="Ask a server, too: whether its workers could do it."
+        ),
     ] = None,
     yes_really: YesReally = False,
     as_json: AsJson = False,

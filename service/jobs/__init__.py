@@ -20,11 +20,11 @@ from service.jobs.ledger import Ledger
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobRetention, JobStore
 from service.jobs.training_folders import TrainingFolders
-from service.jobs.upkeep import Upkeep
 from service.jobs.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
     from service.jobs.notifier import Notifier
+    from service.jobs.upkeep import Upkeep
 
 __all__ = ["JobSettings", "Jobs", "open_jobs"]
 
@@ -66,6 +66,9 @@ class Jobs:
     @cached_property
     def upkeep(self) -> Upkeep:
         """The clean-up that is done now and then."""
+        # Settings of jobs are read where no log is written.
+        from service.jobs.upkeep import Upkeep  # noqa: PLC0415
+
         return Upkeep(self)
 
 

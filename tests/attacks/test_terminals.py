@@ -212,6 +212,16 @@ COMMANDS: Final = [
     "mcp",
     "neighbors nasbench201 0",
     "pareto nasbench201 --x flops --y test_acc",
+    "plan check plan.toml",
+    "plan extend p --name q",
+    "plan pause p",
+    "plan publish p --out p.nbs",
+    "plan resume p",
+    "plan retry p",
+    "plan seal p",
+    "plan show",
+    "plan start plan.toml",
+    "plan stop p",
     "query nasbench201 0",
     "random nasbench201",
     "rank nasbench201 0 --metric test_acc",
@@ -234,11 +244,33 @@ trials = 2
 """
 
 
+PLAN: Final = """
+name = "p"
+title = "A plan"
+licence = "CC0-1.0"
+[space]
+name = "NasBench201"
+arguments = { stem_out_channels = 2, num_modules_per_stack = 1, num_labels = 3, image_size = 8 }
+[select]
+kind = "sample"
+n = 5
+seed = 1
+[data]
+name = "patterns"
+split = { train = 24, valid = 12 }
+[protocol]
+epochs = [1]
+seeds = [0]
+batch_size = 8
+"""
+
+
 @pytest.fixture(scope="module")
 def searched(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a search and its study, for commands that need some."""
     folder = tmp_path_factory.mktemp("searched")
     (folder / "search.toml").write_text(SEARCH)
+    (folder / "plan.toml").write_text(PLAN)
     arguments = ["run", str(folder / "search.toml"), "--data", str(directory)]
     with pytest.warns(SyntheticDataWarning):
         assert CliRunner().invoke(search, arguments, catch_exceptions=False).exit_code == 0

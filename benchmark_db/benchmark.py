@@ -7,7 +7,6 @@ and how an architecture is spelled. What all benchmarks answer alike is here, on
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -45,7 +44,7 @@ from benchmark_db.questions import (
     known_filters,
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
-from benchmark_db.sampling import sample_numbers
+from benchmark_db.sampling import is_among, sample_numbers
 from benchmark_spec import BenchmarkSpec, OpenSpace
 
 __all__ = ["Benchmark"]
@@ -147,17 +146,15 @@ class Benchmark(InstalledDataset):
         """Return a spelling of the architectures with these numbers, as text; others are left out.
 
         Args:
-            filters: Which part they are of, where a benchmark's numbers are those of a part.
+            filters: Which part they are of, where numbers are those of a part.
             numbers: Whole numbers.
 
         Raises:
             InvalidQuestionError: A filter is malformed.
         """
-        # Numbers are those of all parts: a value is judged, and has no other meaning.
-        judged = {name: value for name, value in filters.items() if name in self.filters}
-        known_filters(judged, self.filters)
-        recorded = self.recorded()
-        known = [number for number in dict.fromkeys(numbers) if _is_among(number, recorded)]
+        # Numbers are those of all parts: values are judged, and mean nothing else.
+        known_filters({one: filters[one] for one in filters if one in self.filters}, self.filters)
+        known = [one for one in dict.fromkeys(numbers) if is_among(one, self.recorded())]
         named = zip(known, self.architectures(known), strict=True)
         return {number: str(names[self.spelled_by]) for number, names in named}
 
@@ -487,12 +484,6 @@ class Benchmark(InstalledDataset):
         selection = Selection(given, among, after, with_curves)
         query = self.source.query(self._columns, order or self._order, selection)
         return self.database.compile(query)
-
-
-def _is_among(number: int, ascending: Sequence[int]) -> bool:
-    """Tell whether a number is one of ascending ones."""
-    place = bisect_left(ascending, number)
-    return place < len(ascending) and ascending[place] == number
 
 
 def _bounded(rows: Iterator[Row], times: Callable[[Row], int]) -> Iterator[Row]:

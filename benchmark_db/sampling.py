@@ -7,10 +7,11 @@ members of a Fisher-Yates shuffle whose random words are BLAKE2b digests of the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-__all__ = ["sample_numbers"]
+__all__ = ["is_among", "sample_numbers"]
 
 _PURPOSE: Final = b"NAS sample"
 """Keeps these words apart from other uses of the same seed."""
@@ -56,3 +57,9 @@ def _words(seed: int) -> Iterator[int]:
         for start in range(0, _BLOCK_BYTES, _WORD_BYTES):
             yield int.from_bytes(block[start : start + _WORD_BYTES], "little")
         counter += 1
+
+
+def is_among(number: int, ascending: Sequence[int]) -> bool:
+    """Tell whether a number is one of ascending ones."""
+    place = bisect_left(ascending, number)
+    return place < len(ascending) and ascending[place] == number

@@ -12,7 +12,7 @@ import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, curl, originOf, python, save, saveSvg} from "./exports.js";
 import {NONE, figure} from "./format.js";
-import {run, startPage} from "./page.js";
+import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
@@ -313,13 +313,4 @@ async function draw() {
   page.ready();
 }
 
-/** The last question, so that an earlier one that comes late does not draw over it. */
-let turn = Promise.resolve();
-
-function show() {
-  page.busy();
-  turn = turn.then(() => run(page, draw));
-}
-
-state.onChange(show);
-show();
+followState(page, state, draw);

@@ -13,7 +13,7 @@ import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
 import {copyButton, csv, originOf, python, save} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
-import {run, startPage} from "./page.js";
+import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {SERIES} from "./plot.js";
 
@@ -438,13 +438,4 @@ async function draw() {
   page.ready();
 }
 
-/** The last question, so that an earlier one that comes late does not draw over it. */
-let turn = Promise.resolve();
-
-function show() {
-  page.busy();
-  turn = turn.then(() => run(page, draw));
-}
-
-state.onChange(show);
-show();
+followState(page, state, draw);

@@ -11,7 +11,7 @@ import {Painter, Places, cellSize, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {copyButton, curl, originOf, python, savePng} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
-import {run, startPage} from "./page.js";
+import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
 import {color, frame, isDark} from "./plot.js";
 
@@ -253,13 +253,4 @@ async function draw() {
   page.ready();
 }
 
-/** The last question, so that an earlier one that comes late does not draw over it. */
-let turn = Promise.resolve();
-
-function show() {
-  page.busy();
-  turn = turn.then(() => run(page, draw));
-}
-
-state.onChange(show);
-show();
+followState(page, state, draw);

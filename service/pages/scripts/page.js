@@ -129,6 +129,23 @@ export async function run(page, work) {
 }
 
 /**
+ * Draw a page, now and whenever the state in its address changes; one drawing after the other, so
+ * that the answer to an earlier state, coming late, does not draw over a later one.
+ * @param {ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ * @param {() => Promise<void>} draw
+ */
+export function followState(page, state, draw) {
+  let turn = Promise.resolve();
+  const show = () => {
+    page.busy();
+    turn = turn.then(() => run(page, draw));
+  };
+  state.onChange(show);
+  show();
+}
+
+/**
  * Mark a page by the origin of its numbers, as every answer carries it.
  * @param {ExplorerPage} page
  * @param {{synthetic: boolean}} provenance

@@ -16,7 +16,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_db.items import Item
 from benchmark_db.metrics import Bound, Metric
-from benchmark_db.questions import Filter, choice, known_filters, listed
+from benchmark_db.questions import listed
 
 __all__ = ["Candidates"]
 
@@ -38,11 +38,7 @@ class Candidates:
         self.benchmark: Benchmark = catalog[name]
         self._catalog = catalog
         self._filters = filters
-        if "dataset" not in self.benchmark.filters:
-            # With one data set there is nothing to choose, but a wrong name stays wrong.
-            only = dict.fromkeys(self.benchmark.spec.datasets, 0)
-            given = {"dataset": filters.get("dataset")}
-            known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
+        self.benchmark.refuse_wrong_dataset(filters)
         aggregates = self.benchmark.aggregates
         self.parts: list[Part] = self.benchmark.parts(filters)
         self._numbers = [aggregates.numbers(part) for part in self.parts]

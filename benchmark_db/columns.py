@@ -77,6 +77,7 @@ def columns(catalog: Catalog, benchmark: str, filters: Mapping[str, Any]) -> Ite
     named = all(filters.get(axis) is not None for axis in required)
     given = {name: value for name, value in filters.items() if value is not None}
     candidates = _candidates(catalog, benchmark, filters) if named else None
+    installed.refuse_wrong_dataset(filters)
     if not named:
         installed.parts({**_first_part(installed), **given})  # refuses what is malformed
     items = [
@@ -154,7 +155,9 @@ def spellings(
         raise InvalidQuestionError(
             "numbers", f"{len(numbers)} numbers; 1 to {MAX_NUMBERS} in one answer"
         )
-    texts = catalog[benchmark].spelled(filters, numbers)
+    installed = catalog[benchmark]
+    installed.refuse_wrong_dataset(filters)
+    texts = installed.spelled(filters, numbers)
     return [{"number": number, "arch": texts.get(number)} for number in numbers]
 
 

@@ -18,7 +18,7 @@ from benchmark_db.errors import InvalidQuestionError, UnusableDatabaseError
 from benchmark_db.items import Row
 from benchmark_db.metrics import Metric
 from benchmark_db.provenance import read_provenance
-from benchmark_db.questions import Filter, known_filters
+from benchmark_db.questions import Filter, choice, known_filters
 from benchmark_db.run_source import RunSource
 from benchmark_spec import BenchmarkSpec
 
@@ -100,6 +100,17 @@ class InstalledDataset(ABC):
         This is what the data answers, whatever the archive it was made from: the content digest
         is taken over it.
         """
+
+    def refuse_wrong_dataset(self, filters: Mapping[str, Any]) -> None:
+        """Judge the data set where there is one alone: a wrong name stays wrong.
+
+        Raises:
+            InvalidQuestionError: It is none of the benchmark.
+        """
+        if "dataset" not in self.filters:
+            only = dict.fromkeys(self.spec.datasets, 0)
+            given = {"dataset": filters.get("dataset")}
+            known_filters(given, {"dataset": Filter("dataset", choice("dataset", only))})
 
     def parts(self, filters: Mapping[str, Any]) -> list[Part]:
         """Return the parts within which the filters of a question compare figures.

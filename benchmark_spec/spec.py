@@ -389,6 +389,10 @@ class BenchmarkSpec:
         """SHA-256 of the description: equal ones describe the same."""
         return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only mappings cannot be pickled; simulations hold descriptions, and are.
+        return type(self).of_text, (self.text,)
+
     def _check_fields(self) -> None:
         label = () if self.label is None else (self.label.name,)
         filters = [*(axis.name for axis in self.axes), *label]

@@ -47,7 +47,7 @@ _SCHEME: Final = {
     "description": (
         "A key that `nbs keys create` made. Its scope says what it allows: `read`: every GET and "
         "HEAD, and the questions that are asked by POST; `jobs`: that, and submitting and "
-        "cancelling jobs; "
+        "cancelling jobs; `plans`: that, and plans of benchmarks to be made; "
         "`worker`: what `read` allows, and the routes of workers; "
         "`admin`: all that, and uploading and deleting checkpoints. `x-scope` of an operation is "
         "the least that it needs. Where its `security` has an empty alternative, this server asks "

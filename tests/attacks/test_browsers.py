@@ -217,7 +217,7 @@ def test_no_answer_names_the_host_that_was_called(keyed: httpx.Client) -> None:
             assert "called.example" not in str(answer.headers) + answer.text, path
             if path != "/":
                 assert answer.status_code not in REDIRECTS, path
-    assert keyed.get("/", headers=headers).headers["location"] == "docs"
+    assert keyed.get("/", headers=headers).headers["location"] == "explore"
     made = keyed.post("/v1/models", json=SUBMISSION, headers=headers)
     assert made.headers["location"].startswith("/v1/jobs/")
 

@@ -113,6 +113,7 @@ class TestEveryRoute:
             if required_scope("GET", getattr(route, "path", "")) is None
         }
         documentation = {"/", "/docs", "/openapi.json", "/swagger/{name}"}
+        documentation |= {"/guide", "/guide/{name:path}"}
         pages = {"/assets/{digest}/{name}", *(page.path for page in PAGES)}
         assert free == {"/livez", "/readyz", *documentation, *pages}
 

@@ -16,6 +16,9 @@ from service.jobs.records import JobState
 from service.plans.errors import PlanConflictError, VersionError
 from service.plans.versions import VersionMaker
 
+# Told once a process, in whichever of these tests comes first.
+pytestmark = pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
+
 
 @pytest.fixture
 def jobs_url() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 """A network in each form, of which one field is then replaced; the first has weights, too."""
 
 _JSON: Final = "application/json"
+_BENCHMARK: Final = re.compile(r"^/v1/(nasbench101|nasbench201|natssss|nds|hw-nas-bench)/")
 _ONLY_TOLD: Final = {"description", "examples", "title"}
 """Members of a schema by which nothing is judged."""
 _NETWORK: Final = "network"
@@ -70,9 +72,10 @@ class HostileRequests:
                         yield Place(method, path, "body", f"{form}.{inner}")
 
     def read_alike(self, place: Place) -> tuple[str, ...]:
-        """Return what places of one operation have in common that are read by the same code.
+        """Return what places have in common that are read by the same code.
 
-        That is the kind and the declared type: the bounds of a question on each metric, say.
+        That is the question, whichever benchmark is asked, the kind and the declared type: the
+        bounds on each metric, say.
         """
         operation = self._operations[place.method, place.path]
         if place.kind == "body":
@@ -86,7 +89,8 @@ class HostileRequests:
                 if (parameter["in"], parameter["name"]) == (place.kind, place.name)
             )
         declared = {name: said for name, said in schema.items() if name not in _ONLY_TOLD}
-        return place.method, place.path, place.kind, json.dumps(declared, sort_keys=True)
+        question = _BENCHMARK.sub("/v1/*/", place.path)
+        return place.method, question, place.kind, json.dumps(declared, sort_keys=True)
 
     def request(self, place: Place, value: str) -> bytes:
         """Return the request that has a string at a place."""

@@ -191,8 +191,9 @@ def _memory(url: str) -> int:
 def _assert_harmless(url: str, requests: HostileRequests, values: list[str]) -> None:
     """Send every value as every parameter and in every field of every body.
 
-    Of the places of an operation that the same code reads, such as hundreds of bounds, the first
-    takes all values; every other takes some, so that ten of them take all again.
+    Of the places that the same code reads, such as hundreds of bounds, or a question to each of
+    the benchmarks, the first takes all values; every other takes some, so that ten of them take
+    all again.
     """
     alike: Counter[tuple[str, ...]] = Counter()
     tried: list[tuple[Place, str]] = []

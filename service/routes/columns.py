@@ -111,7 +111,8 @@ class ColumnRoutes:
         name = self.name
         numbers = Field(
             max_length=_LONGEST_NUMBERS,
-            pattern=_NUMBERS,
+            # Told by the document alone: what breaks it is named by a message of ours.
+            json_schema_extra={"pattern": _NUMBERS},
             description=f"Numbers, at most {MAX_NUMBERS}, with commas between them, as the column "
             "`@number` has them.",
             examples=["0,1,2"],

@@ -122,7 +122,7 @@ def test_what_is_no_column_is_told(
         ("0" * 5000, "not the number"),
         ("2147483648", "not the number"),
         (",".join(["0"] * 1001), "1001 numbers"),
-        ("1" * 11_001, "11000"),
+        ("1" * 11_001, "10000"),
     ],
 )
 def test_what_is_no_number_of_an_architecture_is_told(

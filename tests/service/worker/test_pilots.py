@@ -126,7 +126,7 @@ def test_jobs_with_a_label_are_for_workers_that_have_it(pilots: Lab) -> None:
 def test_attempts_that_share_a_device_are_marked(pilots: Lab) -> None:
     jobs = [train(pilots, epochs=8, seed=30 + number) for number in range(2)]
     worker = pilots.work("--share", "2", "--idle-exit", "2s")
-    pilots.until(lambda: len(pilots.jobs.workers.all()[0].running) == 2)
+    pilots.until(lambda: [len(one.running) for one in pilots.jobs.workers.all()] == [2])
     assert [(pilots.end_of(job).result or {}).get("shared") for job in jobs] == [2, 2]
     assert worker.wait(30) == 0
 

@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from time import gmtime, strftime
@@ -69,26 +69,42 @@ def backup(
     settings, jobs = Settings(), JobSettings()
     directory = data_directory(data)
     keys = settings.keys_file or directory / "keys.json"
-    partial = out.with_name(f"{out.name}.partial")
     digests: dict[str, str] = {}
-    try:
-        with partial.open("xb") as file, tempfile.TemporaryDirectory() as scratch:
-            partial.chmod(_PRIVATE)
-            with tarfile.open(fileobj=file, mode="w") as container:
-                for name, path in _saved(Path(scratch), keys.expanduser(), jobs.folder):
-                    _add(container, name, path, digests)
-                for path in sorted(directory.glob("*.db")) if databases else ():
-                    _add(container, f"{_DATABASES}/{path.name}", path, digests)
-                _add_manifest(container, digests)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        _beside(out, _PRIVATE) as file,
+        tempfile.TemporaryDirectory() as scratch,
+        tarfile.open(fileobj=file, mode="w") as container,
+    ):
+        for name, path in _saved(Path(scratch), keys.expanduser(), jobs.folder):
+            _add(container, name, path, digests)
+        for path in sorted(directory.glob("*.db")) if databases else ():
+            _add(container, f"{_DATABASES}/{path.name}", path, digests)
+        _add_manifest(container, digests)
     if jobs.jobs_url is not None and not jobs.jobs_url.startswith("sqlite"):
         sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
     size = out.stat().st_size / 1e6
     sys.stderr.write(f"{out}: {len(digests)} files, {size:.1f} MB; readable by you alone\n")
+
+
+@contextmanager
+def _beside(target: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Give a file that gets its place when it is whole, and only where nothing has that place.
+
+    What a process that was killed has left has a name of its own, and is in nobody's way.
+
+    Raises:
+        _BackupError: Something has the place.
+    """
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as file:
+        yield file
+        file.flush()
+        Path(file.name).chmod(mode)
+        os.fsync(file.fileno())
+        try:
+            # A link, because to rename would replace what came there meanwhile.
+            os.link(file.name, target)
+        except FileExistsError:
+            raise _BackupError(f"{target} is there already") from None
 
 
 def _saved(scratch: Path, keys: Path, jobs: Path) -> Iterator[tuple[str, Path]]:
@@ -151,7 +167,7 @@ def restore(
     """Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.
 
     Nothing that is there is replaced: what is in the way is named, and nothing is written. All is
-    read and compared with its digest first.
+    read and compared with its digest first. One that was interrupted goes on when it is run again.
     """
     from service.jobs.settings import JobSettings
     from service.settings import Settings
@@ -165,41 +181,35 @@ def restore(
         name: keys if name == _KEYS else places[name.partition("/")[0]] / name.partition("/")[2]
         for name in manifest["sha256"]
     }
-    taken = [str(path) for path in targets.values() if path.exists()]
+    # What an earlier try has put in place stays: this one goes on from there.
+    missing = {name: path for name, path in targets.items() if not path.exists()}
+    digests = manifest["sha256"]
+    taken = [
+        str(path)
+        for name, path in targets.items()
+        if name not in missing and _digest_of(path) != digests[name]
+    ]
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise _BackupError(f"{taken[0]}{more} would be replaced; nothing was written")
-    written: list[Path] = []
-    try:
-        with tarfile.open(file, "r:") as container:
-            for name, target in targets.items():
-                written.append(target)
-                mode = _PUBLIC if name.startswith(_DATABASES) else _PRIVATE
-                _write(container.extractfile(name), target, mode)
-    except BaseException:
-        # All or nothing: else what was written would be in the way of the next try.
-        for target in written:
-            target.unlink(missing_ok=True)
-        raise
+    with tarfile.open(file, "r:") as container:
+        for name, target in missing.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            mode = _PUBLIC if name.startswith(_DATABASES) else _PRIVATE
+            with _beside(target, mode) as written:
+                shutil.copyfileobj(container.extractfile(name) or io.BytesIO(), written, _PIECE)
     sys.stderr.write(
         f"{len(targets)} files of {manifest['created']}, version {manifest['version']}, are in "
         "place; `nbs doctor` looks at them\n"
     )
 
 
-def _write(source: IO[bytes] | None, target: Path, mode: int) -> None:
-    """Write a file beside its place, and move it there when it is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.restoring")
-    try:
-        with partial.open("xb") as file:
-            partial.chmod(mode)
-            shutil.copyfileobj(source or io.BytesIO(), file, _PIECE)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(target)
-    finally:
-        partial.unlink(missing_ok=True)
+def _digest_of(path: Path) -> str | None:
+    """Return the SHA-256 of a file; None of what is no file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return _digest(file)
 
 
 def _checked(file: Path) -> dict[str, Any]:

@@ -176,6 +176,9 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
     more = arguments.pop(_MORE, None) or {}
     if not isinstance(more, dict) or not all(isinstance(one, str) for one in more):
         raise _WrongCallError(f"{_MORE} is an object of names and values")
+    if name == "query" and more.get("arch") is None:
+        # All runs of a table are hundreds of thousands, which no agent reads.
+        raise _WrongCallError(f"{_MORE} needs an arch; `top`, `random` and `neighbors` find some")
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:

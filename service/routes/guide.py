@@ -11,6 +11,7 @@ import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -55,8 +56,8 @@ def _files(folder: Path) -> Mapping[str, _File]:
     """Return the files of the guide by their names below its folder; none where it is not made."""
     found: dict[str, _File] = {}
     room = _MOST_BYTES
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file() or len(found) == _MOST_FILES:
+    for path in sorted(islice(folder.rglob("*"), _MOST_FILES)):
+        if path.is_symlink() or not path.is_file():
             continue
         content = path.read_bytes()
         room -= len(content)

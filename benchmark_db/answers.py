@@ -20,6 +20,7 @@ from benchmark_db.items import Item
 from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import families
+from benchmark_db.provenance import COMPLETENESS
 
 __all__ = [
     "Answer",
@@ -49,9 +50,6 @@ __all__ = [
 
 Answer: TypeAlias = dict[str, Any]
 
-_OF_A_PLAN: Final = ("version", "complete", "cells")
-"""What the contents of a table that was measured here say of its completeness."""
-
 _INVALID_ARCHITECTURE: Final = "Invalid architecture"
 
 
@@ -71,9 +69,8 @@ def provenance_mark(installed: InstalledDataset) -> Answer:
         "synthetic": provenance.synthetic,
         "content_digest": provenance.content_digest,
     }
-    # Others count cells, too, such as NAS-Bench-101.
-    if set(_OF_A_PLAN) <= provenance.contents.keys():
-        mark |= {name: provenance.contents[name] for name in _OF_A_PLAN}
+    if provenance.is_of_a_plan:
+        mark |= {name: provenance.contents[name] for name in COMPLETENESS}
     return mark
 
 

@@ -13,6 +13,7 @@ from benchmark_db.database import ReadOnlyDatabase
 from benchmark_db.errors import UnusableDatabaseError, shown
 
 __all__ = [
+    "COMPLETENESS",
     "Contents",
     "Provenance",
     "ProvenanceRow",
@@ -22,6 +23,9 @@ __all__ = [
 
 Contents: TypeAlias = Mapping[str, Any]
 """Counts of what the database holds: rows by table, budgets, data sets, what is missing."""
+
+COMPLETENESS: Final = ("version", "complete", "cells")
+"""What the contents of a table that a plan made say of how complete it is."""
 
 _KINDS: Final = {"str": str, "int": int, "bool": bool, "Contents": dict}
 """What JSON gives for a field, by its annotation."""
@@ -54,6 +58,12 @@ class Provenance:
     created: str
     content_digest: str
     contents: Contents
+
+    @property
+    def is_of_a_plan(self) -> bool:
+        """Whether a plan made the table, so that its contents say how complete it is."""
+        # One of the three is too little: NAS-Bench-101 counts cells, too.
+        return self.contents.keys() >= {"plan", *COMPLETENESS}
 
     def rows(self) -> list[dict[str, str]]:
         """Return the rows of the provenance table: one a field, its value as JSON."""

@@ -1,7 +1,8 @@
 """Publication of a sealed table: one file that another lab can check and serve.
 
 A publication is a zip archive without compression of four members: the database, the plan as JSON,
-a card in Markdown for people, and the digests of the other three.
+a card in Markdown for people, and the digests of the other three. What is compressed is refused, so
+that a publication never unpacks to more than its own size.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.errors import UnusableDatabaseError, shown
 from benchmark_db.provenance import Provenance
 from benchmark_db.verify import verify_database
 from generators.build import BuildError
 from service.plans.errors import PlanConflictError
+from service.plans.served import is_of_another_plan
 
-__all__ = ["PUBLISHED", "is_publication", "publish", "read_publication"]
+__all__ = ["publish", "read_publication"]
 
-PUBLISHED: Final = ".nbs"
 _PLAN: Final = "plan.json"
 _CARD: Final = "README.md"
 _DIGESTS: Final = "SHA256SUMS"
 _DATABASE: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\.db")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK: Final = 2**20
-_MOST_BYTES: Final = 2**40
 _MOST_TEXT: Final = 2**24
 _WHEN: Final = (1980, 1, 1, 0, 0, 0)
 """Of every member: equal publications are equal files."""
@@ -85,11 +86,6 @@ def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
     return out.stat().st_size
 
 
-def is_publication(path: Path) -> bool:
-    """Tell whether a path is that of a publication."""
-    return path.suffix == PUBLISHED and path.is_file()
-
-
 def read_publication(path: Path, folder: Path) -> Provenance:
     """Put the database of a publication into a folder, checked, and return its provenance.
 
@@ -104,13 +100,22 @@ def read_publication(path: Path, folder: Path) -> Provenance:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_members(archive, path)
             digests = _digests(archive, path)
             (name,) = digests.keys() - {_PLAN, _CARD}
             _check_texts(archive, digests, path)
             folder.mkdir(parents=True, exist_ok=True)
             return _unpack(archive, name, digests[name], folder)
-    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
         raise BuildError(f"{path.name} is no publication: {error}") from error
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Refuse what is compressed, encrypted, or states more bytes than the archive has."""
+    members = archive.infolist()
+    packed = any(one.compress_type != zipfile.ZIP_STORED or one.flag_bits & 1 for one in members)
+    if packed or sum(one.file_size for one in members) > path.stat().st_size:
+        raise BuildError(f"{path.name} is no publication: its members are packed")
 
 
 def _digests(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
@@ -120,7 +125,9 @@ def _digests(archive: zipfile.ZipFile, path: Path) -> dict[str, str]:
     databases = [name for name in digests if _DATABASE.fullmatch(name)]
     wanted = {_PLAN, _CARD, *databases}
     if len(databases) != 1 or set(digests) != wanted:
-        raise BuildError(f"{path.name} is no publication: it lists {', '.join(sorted(digests))}")
+        raise BuildError(f"{path.name} is no publication: it lists {shown(sorted(digests))}")
+    if not all(map(_DIGEST.fullmatch, digests.values())):  # one becomes the name of a file
+        raise BuildError(f"{path.name} is no publication: its digests are none")
     if {member.filename for member in archive.infolist()} != wanted | {_DIGESTS}:
         raise BuildError(f"{path.name} is no publication: it holds other files")
     return digests
@@ -144,13 +151,9 @@ def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> P
     """Write the database beside its place, check it, and move it there."""
     part = folder / f".{name}.{digest[:16]}"
     found = hashlib.sha256()
-    written = 0
     try:
         with archive.open(name) as source, part.open("wb") as target:
             while piece := source.read(_CHUNK):
-                written += len(piece)
-                if written > _MOST_BYTES:
-                    raise ValueError(f"{name} is too large")
                 found.update(piece)
                 target.write(piece)
         if found.hexdigest() != digest:
@@ -160,8 +163,10 @@ def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> P
         part.replace(checked / name)
         try:
             provenance = verify_database(checked / name)
-            if "cells" not in provenance.contents:
-                raise BuildError(f"{name} is not the table of a plan")
+            if not provenance.is_of_a_plan or name != f"{provenance.benchmark}.db":
+                raise BuildError(f"{name} is not the table of a plan of this name")
+            if is_of_another_plan(folder / name, provenance.contents["plan"]):
+                raise BuildError(f"{folder / name} is another table: read this one elsewhere")
             (checked / name).replace(folder / name)
         finally:
             (checked / name).unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError, VersionError
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
+from service.plans.served import is_of_another_plan
 from service.plans.store import PlanStore
 
 __all__ = ["VersionMaker"]
@@ -124,7 +125,7 @@ class VersionMaker:
         self, record: PlanRecord, opened: OpenPlan, number: int
     ) -> tuple[Provenance, dict[str, Any]]:
         spec = opened.table
-        if self._is_foreign(record):
+        if is_of_another_plan(self._folder / f"{record.name}.db", record.digest):
             raise PlanConflictError(f"{record.name}.db is the database of something else")
         tables = DeclaredTables(spec)
         target = self._path(record.name, number)
@@ -185,14 +186,6 @@ class VersionMaker:
             if number.isdecimal() and int(number) not in kept:
                 with suppress(OSError):
                     path.unlink()
-
-    def _is_foreign(self, record: PlanRecord) -> bool:
-        """Tell whether the name that would be served is that of another database."""
-        served = self._folder / f"{record.name}.db"
-        if not served.exists():
-            return False
-        mine = (self._path(record.name, one["version"]) for one in record.versions)
-        return not any(path.exists() and path.samefile(served) for path in mine)
 
     def _path(self, name: str, number: int) -> Path:
         return self._folder / f"{name}@{number}.db"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -163,10 +164,30 @@ def test_a_publication_that_was_changed_is_refused(
         for name in source.namelist():
             target.writestr(name, source.read(name))
         target.writestr("../evil", "x")
-    for wrong in (other, folder / "sealed.db"):
+    packed, lying = tmp_path / "packed.nbs", tmp_path / "lying.nbs"
+    with (
+        zipfile.ZipFile(sound) as source,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as small,
+        zipfile.ZipFile(lying, "w") as target,
+    ):
+        for name in source.namelist():
+            text = source.read(name)
+            small.writestr(name, text)
+            if name == "SHA256SUMS":  # a digest that would be a path
+                text = re.sub(rb"[0-9a-f]{64}  sealed.db", b"/../../evil  sealed.db", text)
+            target.writestr(name, text)
+    for wrong in (other, packed, lying, folder / "sealed.db"):
         with pytest.raises(BuildError, match="no publication"):
             read_publication(wrong, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*"))
+    assert read_publication(sound, tmp_path / "out").benchmark == "sealed"
+    # Once more is no matter; over another table of the name nothing is written.
+    assert read_publication(sound, tmp_path / "out").benchmark == "sealed"
+    (tmp_path / "out" / "sealed.db").write_text("mine")
+    with pytest.raises(BuildError, match="another table"):
+        read_publication(sound, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sealed.db"]
+    assert (tmp_path / "out" / "sealed.db").read_text() == "mine"
 
 
 @pytest.mark.usefixtures("jobs")

@@ -168,6 +168,30 @@ def test_what_cannot_be_made_leaves_everything_as_it_was(
     assert lab.jobs.store.counts()[JobState.SUCCEEDED] == 3
 
 
+def test_a_kill_between_a_version_and_its_note_is_made_up_for(
+    lab: Any, maker: VersionMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lab.work(3)
+    lab.feed(name)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("_kept", "_publish"):  # after the exchange, and before it
+        with monkeypatch.context() as patch:
+            patch.setattr(VersionMaker, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                maker.make(name)
+        assert lab.record(name).versions == []
+        assert (tmp_path / "tiny.db").exists()
+    version = maker.make(name)
+    assert version is not None
+    assert (version["version"], version["there"]) == (1, 3)
+    assert (tmp_path / "tiny@1.db").samefile(tmp_path / "tiny.db")
+
+
 def test_one_version_is_made_at_a_time(
     lab: Any, maker: VersionMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -269,17 +269,19 @@ def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> S
     """Return what a generator function returns for arguments.
 
     Raises:
-        TypeError: It has no such argument; those with a similar name are told.
+        TypeError: It has no such argument; those with a similar name are told, else all.
     """
     try:
         return steps(*args, **kwargs)
     except TypeError as error:
         known = inspect.signature(steps).parameters
-        near = [get_close_matches(name, known, n=1) for name in kwargs if name not in known]
-        meant = ", ".join(names[0] for names in near if names)
-        if not meant:
+        unknown = [name for name in kwargs if name not in known]
+        if not unknown:
             raise
-        raise TypeError(f"{error}; did you mean {meant}?") from None
+        near = [get_close_matches(name, known, n=1) for name in unknown]
+        meant = ", ".join(names[0] for names in near if names)
+        told = f"did you mean {meant}?" if meant else f"it takes {', '.join(known)}"
+        raise TypeError(f"{error}; {told}") from None
 
 
 class Operation(Generic[P, R]):

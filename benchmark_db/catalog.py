@@ -26,6 +26,7 @@ from benchmark_db.errors import (
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.metrics import Metric
+from benchmark_db.questions import near_and_known
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE, METRICS
 from benchmark_db.tabular.benchmark import Tabular
 from benchmark_db.tabular.stored_spec import database_files, is_declared_table
@@ -276,7 +277,7 @@ class Catalog:
         known = dict.fromkeys((*known, *self._opened, *self._refused))
         if name not in known and name not in shipped_declarations():
             return UnknownBenchmarkError(
-                f"there is no benchmark {name!r:.80}; known are {', '.join(known)}"
+                f"there is no benchmark {name!r:.80}; {near_and_known(name, known)}"
             )
         if name in self._opened:
             return UnusableDatabaseError(

@@ -191,7 +191,10 @@ def restore(
     ]
     if taken:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise _BackupError(f"{taken[0]}{more} would be replaced; nothing was written")
+        raise _BackupError(
+            f"{taken[0]}{more} would be replaced; nothing was written (--data names another folder "
+            "for keys and databases, $NASBENCH_JOBS_DIR one for jobs)"
+        )
     with tarfile.open(file, "r:") as container:
         for name, target in missing.items():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -33,13 +33,14 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _known_benchmark(name: str) -> str:
+    from benchmark_db.questions import near_and_known
     from benchmark_spec.declaration import shipped_declarations
     from generators.registry import GENERATORS
 
     known = (*GENERATORS, *shipped_declarations())
     if name not in known:
         raise typer.BadParameter(
-            f"{name!r:.80} is unknown; known are {', '.join(known)}, and with --table any table "
+            f"{name!r:.80} is unknown; {near_and_known(name, known)}, and with --table any table "
             "that a file declares"
         )
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -169,13 +170,24 @@ async def _invalid_request(request: Request, error: RequestValidationError) -> R
 async def _http_exception(request: Request, error: HTTPException) -> Response:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; /docs lists what there is"
+        detail = _nothing_at(request)
     headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router knows only the first route of several at one address.
         headers = {**(headers or {}), "Allow": ", ".join(_methods_at(request))}
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem(request, error.status_code, kind=kind, detail=detail, headers=headers)
+
+
+def _nothing_at(request: Request) -> str:
+    """Return what is told of an address without a route, a benchmark of a near name included."""
+    version, _, below = request.scope["path"].removeprefix("/").partition("/")
+    name = below.partition("/")[0][:_LONGEST_INPUT]
+    installed = request.app.state.catalog.installed
+    near = get_close_matches(name, installed, n=1) if version == "v1" else []
+    if near and name not in installed:
+        return f"there is no benchmark {name!r}; is it {near[0]}? /docs lists what there is"
+    return "there is nothing at this address; /docs lists what there is"
 
 
 def _methods_at(request: Request) -> list[str]:

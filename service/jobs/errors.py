@@ -21,6 +21,7 @@ JobError
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from benchmark_db.errors import shown
 
@@ -42,6 +43,11 @@ __all__ = [
     "UnsoundResultError",
     "UnusableStoreError",
 ]
+
+_NO_DATASETS: Final = (
+    "no worker has any: `nbs worker` offers those in its folder, ~/.nasbenchmark/datasets or where "
+    "$NASBENCH_DATASETS_DIR says"
+)
 
 
 class JobError(Exception):
@@ -132,7 +138,7 @@ class UnknownDatasetError(JobError, LookupError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.known = tuple(sorted(known))
-        there_are = f"there are {', '.join(self.known)}" if self.known else "no worker has any"
+        there_are = f"there are {', '.join(self.known)}" if self.known else _NO_DATASETS
         super().__init__(f"there is no data set {shown(name)}; {there_are}")
         self.name = name
 

@@ -217,6 +217,10 @@ def test_wrong_arguments_are_named_like_those_of_any_function() -> None:
     bench: Any = BenchClient()
     with bench, pytest.raises(TypeError, match=r"query_nb201\(\) .*'epochs'"):
         bench.query_nb201(0, epochs=200)
+    with pytest.raises(
+        TypeError, match=r"query_natssss\(\) .*'colour'; it takes arch, num_epochs,"
+    ):
+        bench.query("natssss", 0, colour="red")
     with pytest.raises(TypeError, match="query_nb201"):
         bench.query("nasbench201", 0, epochs=200)
     with pytest.raises(TypeError, match=r"query_nb201_many\(\) .*did you mean dataset, seed\?"):

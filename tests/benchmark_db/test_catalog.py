@@ -33,9 +33,14 @@ def test_a_database_in_the_folder_is_installed(catalog: Catalog) -> None:
 
 
 def test_an_unknown_benchmark_is_told_the_known_ones(catalog: Catalog) -> None:
-    with pytest.raises(UnknownBenchmarkError, match="no benchmark 'nasbench301'; known are") as e:
-        catalog["nasbench301"]
+    with pytest.raises(UnknownBenchmarkError, match="no benchmark 'mine'; known are") as e:
+        catalog["mine"]
     assert all(name in str(e.value) for name in BENCHMARKS)
+
+
+def test_an_unknown_benchmark_is_told_those_with_a_near_name_first(catalog: Catalog) -> None:
+    with pytest.raises(UnknownBenchmarkError, match=r"'nb201'; is it nasbench201\? known are"):
+        catalog["nb201"]
 
 
 @pytest.mark.parametrize("name", ["nasbench201", "nasbenchmacro"])

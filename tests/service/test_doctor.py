@@ -181,6 +181,7 @@ def test_what_was_saved_comes_back(place: dict[str, str], tmp_path: Path) -> Non
         1,
         True,
     )
+    assert "$NASBENCH_JOBS_DIR one for jobs" in refused.stderr
     new = place | {
         "NASBENCHMARK_DIR": str(tmp_path / "new/data"),
         "NASBENCH_JOBS_DIR": str(tmp_path / "new/jobs"),

@@ -245,6 +245,14 @@ class TestRefusals:
     def test_an_unknown_address_is_a_problem(self, http: httpx.Client) -> None:
         assert_problem(http.get("/v1/nasbench201/nothing"), 404)
 
+    def test_an_address_of_a_misspelt_benchmark_names_the_one_that_is_near(
+        self, http: httpx.Client
+    ) -> None:
+        problem = assert_problem(http.get("/v1/nb201/computed-stats"), 404)
+        assert problem["detail"].startswith("there is no benchmark 'nb201'; is it nasbench201?")
+        for path in ("/v1/nasbench201/nothing", "/v1/zzz/computed-stats", "/nb201"):
+            assert "nothing at this address" in assert_problem(http.get(path), 404)["detail"]
+
     def test_another_method_is_a_problem(self, http: httpx.Client) -> None:
         response = http.delete(STATS)
         assert_problem(response, 405)

@@ -289,9 +289,13 @@ def _sample_size(plan: Plan, size: int) -> int:
 
 
 def _each_once(numbers: list[int]) -> list[int]:
-    if len(set(numbers)) < len(numbers):
-        twice = next(one for place, one in enumerate(numbers) if one in numbers[:place])
-        raise PlanError(f"architecture {shown(twice)} is there twice", path=("select", "archs"))
+    seen = set[int]()
+    for number in numbers:
+        if number in seen:
+            raise PlanError(
+                f"architecture {shown(number)} is there twice", path=("select", "archs")
+            )
+        seen.add(number)
     return numbers
 
 

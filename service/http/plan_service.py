@@ -51,6 +51,7 @@ class PlanService:
         self.folder = folder
         self._woken = asyncio.Event()
         self._version_wanted = False
+        self._told: dict[tuple[str, str], str] = {}
 
     @cached_property
     def opened(self) -> OpenPlans:
@@ -118,21 +119,42 @@ class PlanService:
         from service.plans.feeder import Feeder  # noqa: PLC0415 - as above
 
         feeder = Feeder(jobs, self.store(jobs))
-        return any([feeder.step(name) for name in feeder.names()])  # noqa: C419 - each is fed
+        return any(self._of_each(feeder.names(), feeder.step, "a plan cannot be fed"))
 
     def _make_versions(self, jobs: Jobs) -> None:
         from service.plans.versions import VersionMaker  # noqa: PLC0415 - as above
 
         maker = VersionMaker(jobs, self.store(jobs), self.folder)
-        log = structlog.get_logger()
-        for name in maker.due():
+
+        def make(name: str) -> None:
+            version = maker.make(name)
+            if version is not None:
+                structlog.get_logger().info(
+                    "version of a plan", plan=name, version=version["version"]
+                )
+
+        self._of_each(maker.due(), make, "no version of a plan")
+
+    def _of_each(self, names: list[str], act: Callable[[str], R], failed: str) -> list[R]:
+        """Do something with each plan; what is wrong with one is logged once, and ends no other.
+
+        Raises:
+            JobError: The database of the jobs has no room or does not answer.
+        """
+        found = []
+        for name in names:
             try:
-                version = maker.make(name)
-            except PlanServiceError as error:
-                log.warning("no version of a plan", plan=name, reason=str(error))
+                found.append(act(name))
+            except Exception as error:
+                if isinstance(error, JobError) and not isinstance(error, PlanServiceError):
+                    raise
+                reason = str(error) or type(error).__name__
+                if self._told.get((failed, name)) != reason:
+                    self._told[failed, name] = reason
+                    structlog.get_logger().warning(failed, plan=name, reason=reason)
             else:
-                if version is not None:
-                    log.info("version of a plan", plan=name, version=version["version"])
+                self._told.pop((failed, name), None)
+        return found
 
 
 def _there_are_plans(jobs: Jobs) -> bool:

@@ -22,7 +22,7 @@ from service.jobs.records import FINISHED, JobState
 from service.jobs.tables import JobRow, PlanCellRow, PlanRow
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
-from service.plans.store import PlanStore
+from service.plans.store import PlanStore, is_free
 
 __all__ = ["WINDOW", "Feeder"]
 
@@ -37,11 +37,14 @@ _MOST_FAILURES: Final = 10
 """Of the recent ones: 5 %."""
 _MOST_TIMINGS: Final = 200
 _LEASE_SECONDS: Final = 0.8
+_LONGEST_LEASE: Final = 60.0
 _LEAST_OFTEN: Final = 8
 _MOST_OFTEN: Final = 100
 """Cells between two fits of the cost: a fiftieth of all, within these."""
 _BELLS: Final = 32
 """Workers that are woken for new cells; the others look by themselves."""
+_CREDIBLE: Final = (1e-9, 1e9)
+"""Seconds of an epoch, least and most; a fit to what else workers say would have no bounds."""
 _HOUR: Final = 3600.0
 _FEEDING: Final = (PlanState.PILOT, PlanState.RUNNING)
 
@@ -127,7 +130,10 @@ class Feeder:
 
     def _step(self, name: str, opened: OpenPlan, lease_seconds: float) -> _Step | None:
         query = self._database.for_update(
-            PlanRow.select().where(PlanRow.name == name, PlanRow.fed_until <= self._database.now())
+            PlanRow.select().where(
+                PlanRow.name == name,
+                is_free(PlanRow.fed_until, self._database.now(), _LONGEST_LEASE),
+            )
         )
         rows = self._database.rows(query)
         if not rows:
@@ -197,7 +203,8 @@ class Feeder:
             step.cursor = min(step.cursor, max(0, number))
             return
         if row["started_at"] is not None and row["finished_at"] is not None:
-            step.seconds += row["finished_at"] - row["started_at"]
+            # The clock may have been put back in between.
+            step.seconds += max(0.0, row["finished_at"] - row["started_at"])
         wrong = self._wrong(step, entry, row)
         if number >= 0:
             step.recent = f"{step.recent}{int(wrong is not None)}"[-_RECENT:]
@@ -236,7 +243,8 @@ class Feeder:
             # It is ready once its estimate is there, which is made after the transaction.
             step.refit = True
             return
-        reason = f"there is no estimate, as the pilot has failed: {step.reason}"
+        why = step.reason or "none of its trainings tells how long it took"
+        reason = f"there is no estimate, as the pilot has failed: {why}"
         step.changes |= {"state": PlanState.READY, "reason": reason}
 
     def _limit(self, step: _Step) -> None:
@@ -327,7 +335,8 @@ def _timing(
 ) -> list[float] | None:
     """Return what a cell took, as arguments of `Timing`; None where it says nothing."""
     seconds: Sequence[float | None] = entry.curves.get("seconds") or []
-    told = [one for one in (seconds[1:] or seconds) if one]
+    shortest, longest = _CREDIBLE
+    told = [one for one in (seconds[1:] or seconds) if one and shortest <= one <= longest]
     if entry.status is not EntryStatus.DONE or not told or row["attempts"] != 1:
         return None
     counts = opened.selection.counts(opened.cell(number).position)

@@ -149,12 +149,15 @@ class OpenPlans:
         """
         key = (plan.digest, large)
         with self._lock:
-            found = self._opened.pop(key, None)
-            if found is None:
-                found = OpenPlan(
-                    plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
-                )
-            self._opened[key] = found
+            found = self._opened.get(key)
+        if found is None:
+            # Beside the lock: a large plan takes long, and others are asked for meanwhile.
+            found = OpenPlan(
+                plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
+            )
+        with self._lock:
+            found = self._opened.setdefault(key, found)
+            self._opened.move_to_end(key)
             if len(self._opened) > _KEPT:
                 self._opened.popitem(last=False)
             return found

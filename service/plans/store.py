@@ -17,7 +17,7 @@ from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.opened import OpenPlan, OpenPlans
 from service.plans.records import PlanRecord, PlanState
 
-__all__ = ["PlanStore", "refuse_unless"]
+__all__ = ["PlanStore", "is_free", "refuse_unless"]
 
 _MOST_PLANS: Final = 1_000
 _WITHDRAWABLE: Final = frozenset({PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED})
@@ -383,6 +383,19 @@ def refuse_unless(record: PlanRecord, *states: PlanState) -> None:
     """
     if record.state not in states:
         raise PlanConflictError(f"{record.name} is {record.state}, not {' or '.join(states)}")
+
+
+def is_free(until: Any, now: Any, longest: float) -> Any:
+    """Return the condition that nobody has a lease which ends at a time in a column.
+
+    One that ends later than any may was taken before the clock was put back.
+
+    Args:
+        until: The column.
+        now: This moment.
+        longest: Seconds of the longest lease.
+    """
+    return (until <= now) | (until > now + longest)
 
 
 def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:

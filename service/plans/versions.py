@@ -33,12 +33,15 @@ from service.plans.errors import PlanConflictError, VersionError
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
 from service.plans.served import is_of_another_plan
-from service.plans.store import PlanStore
+from service.plans.store import PlanStore, is_free
 
 __all__ = ["VersionMaker"]
 
 _KEPT: Final = 3
 _LEASE_SECONDS: Final = 600.0
+_LONGEST_LEASE: Final = 660.0
+_AGAIN_SECONDS: Final = 60.0
+"""After a version that could not be written, as on a full disk."""
 _BETWEEN_SECONDS: Final = 900.0
 _NEW_SHARE: Final = 0.01
 """Of the cells: with fewer new ones, a version is not worth making by itself."""
@@ -79,16 +82,22 @@ class VersionMaker:
     def make(self, name: str) -> dict[str, Any] | None:
         """Make a version of a plan and return what is known of it; None: somebody else makes one.
 
+        After one that could not be written, none is tried for a minute.
+
         Raises:
             VersionError: It cannot be written.
             PlanConflictError: Another table has the name, or nothing is there.
         """
         if not self._leased(name):
             return None
+        wait = 0.0
         try:
             return self._make(name)
+        except VersionError:
+            wait = _AGAIN_SECONDS
+            raise
         finally:
-            self._release(name)
+            self._release(name, wait)
 
     def _make(self, name: str) -> dict[str, Any]:
         record, _ = self._plans.get(name)
@@ -193,12 +202,13 @@ class VersionMaker:
     def _leased(self, name: str) -> bool:
         now = self._database.now()
         query = PlanRow.update(built_until=now + _LEASE_SECONDS).where(
-            PlanRow.name == name, PlanRow.built_until <= now
+            PlanRow.name == name, is_free(PlanRow.built_until, now, _LONGEST_LEASE)
         )
         return bool(self._database.write(lambda: self._database.change(query)))
 
-    def _release(self, name: str) -> None:
-        query = PlanRow.update(built_until=0.0).where(PlanRow.name == name)
+    def _release(self, name: str, wait: float) -> None:
+        until = self._database.now() + wait
+        query = PlanRow.update(built_until=until).where(PlanRow.name == name)
         self._database.write(lambda: self._database.change(query))
 
     def _now(self) -> float:
@@ -214,7 +224,9 @@ def _is_due(record: PlanRecord, now: float) -> bool:
         return False
     last = record.versions[-1] if record.versions else {"at": 0.0, "there": 0}
     new = record.there - int(last["there"])
-    return new >= max(1, _NEW_SHARE * record.cells) and now - last["at"] >= _BETWEEN_SECONDS
+    # A last one in the future was made before the clock was put back.
+    is_recent = 0 <= now - last["at"] < _BETWEEN_SECONDS
+    return new >= max(1, _NEW_SHARE * record.cells) and not is_recent
 
 
 class _Rows:

@@ -21,7 +21,7 @@ from service.http.plan_service import PlanService, plan_service_of
 from service.http.questions import described, read_query
 from service.jobs import Jobs
 from service.jobs.errors import UnknownDatasetError
-from service.plans.errors import PlanConflictError
+from service.plans.errors import PlanConflictError, UnknownPlanError
 
 if TYPE_CHECKING:
     from service.plans.cells import PlanCells
@@ -338,9 +338,12 @@ def _refuse_taken(service: PlanService, plans: PlanStore, name: str) -> None:
     Raises:
         PlanConflictError: It is taken.
     """
-    planned = {record.name for record, _ in plans.all()}
-    if name not in planned and (service.folder / f"{name}.db").exists():
-        raise PlanConflictError(f"the name {name} is that of an installed table")
+    if not (service.folder / f"{name}.db").exists():
+        return
+    try:
+        plans.get(name)
+    except UnknownPlanError:
+        raise PlanConflictError(f"the name {name} is that of an installed table") from None
 
 
 def _checked(opened: OpenPlan) -> dict[str, Any]:

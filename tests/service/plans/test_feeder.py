@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from planned import DATA, a_plan, result_of
 
-from service.jobs.ledger import EntryStatus
+from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import Failure, JobState
 from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.feeder import Feeder
@@ -198,6 +198,17 @@ def test_a_plan_is_estimated_by_a_pilot_and_does_not_start_beyond_its_hours(lab:
     lab.feed(dear)
     with pytest.raises(PlanConflictError, match=r"worker hours, and its limit is 0\.001"):
         lab.plans.start(dear)
+
+
+@pytest.mark.parametrize("seconds", [1e300, 1e-300])
+def test_seconds_that_nobody_believes_are_not_fitted(lab: Any, seconds: float) -> None:
+    name = lab.submit(pilot=True)
+    lab.feed(name)
+    epoch = {**dict.fromkeys(CURVES, 50.0), "seconds": seconds}
+    lab.work(curve=[epoch, epoch])
+    record = lab.feed(name)
+    assert (record.state, record.timings) == (PlanState.READY, [])
+    assert "none of its trainings tells how long" in record.reason  # type: ignore[operator]  # there is one
 
 
 def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:

@@ -33,6 +33,7 @@ from service.cli.databases import generate
 from service.cli.plan import app
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import Capabilities, DeviceState, WorkerState
+from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError
 from service.plans.publication import publish, read_publication
 
@@ -188,6 +189,17 @@ def test_a_publication_that_was_changed_is_refused(
         read_publication(sound, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sealed.db"]
     assert (tmp_path / "out" / "sealed.db").read_text() == "mine"
+
+
+def test_a_plan_that_cannot_be_read_ends_no_other(jobs: Jobs, bench: BenchClient) -> None:
+    for name, seed in (("broken", 70), ("sound", 71)):
+        bench.plan(content(name=name, protocol__seeds=[seed]), pilot=False)
+    # As after an update that no longer has its space.
+    damaged = PlanRow.update(content='{"limits": {}}', digest="sha256:0", state="running")
+    jobs.database.write(lambda: jobs.database.change(damaged.where(PlanRow.name == "broken")))
+    bench.start_plan("sound")
+    assert work(jobs, bench, "sound").state == "finished"
+    bench.stop_plan("broken")
 
 
 @pytest.mark.usefixtures("jobs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.tabular.benchmark import Tabular
 from benchmark_db.verify import verify_database
 from service.jobs.records import JobState
+from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError, VersionError
 from service.plans.versions import VersionMaker
 
@@ -166,6 +169,10 @@ def test_what_cannot_be_made_leaves_everything_as_it_was(
         nowhere.make(name)
     assert lab.record(name).versions == []
     assert lab.jobs.store.counts()[JobState.SUCCEEDED] == 3
+    (tmp_path / "tiny.db").unlink()
+    assert maker.make(name) is None  # a disk that is full is not filled again each second
+    _put_back(lab, "built_until", 3600)
+    assert maker.make(name) is not None
 
 
 def test_a_kill_between_a_version_and_its_note_is_made_up_for(
@@ -190,6 +197,29 @@ def test_a_kill_between_a_version_and_its_note_is_made_up_for(
     assert version is not None
     assert (version["version"], version["there"]) == (1, 3)
     assert (tmp_path / "tiny@1.db").samefile(tmp_path / "tiny.db")
+
+
+def _put_back(lab: Any, column: str, seconds: float) -> None:
+    """Let a lease end as far in the future as if the clock had been put back."""
+    query = PlanRow.update({column: time.time() + seconds})
+    lab.jobs.database.write(lambda: lab.jobs.database.change(query))
+
+
+def test_a_clock_that_is_put_back_stops_neither_feeder_nor_versions(
+    lab: Any, maker: VersionMaker
+) -> None:
+    name = lab.started()
+    _put_back(lab, "fed_until", 3600)
+    lab.feed(name)
+    lab.work(3)
+    lab.feed(name)
+    assert lab.record(name).settled == 3
+    maker.make(name)
+    lab.until_finished(name)
+    assert maker.due() == []
+    versions = [{**one, "at": one["at"] + 3600} for one in lab.record(name).versions]
+    lab.plans.change(name, lambda _: {"versions": json.dumps(versions)})
+    assert maker.due() == [name]
 
 
 def test_one_version_is_made_at_a_time(

@@ -13,7 +13,7 @@ import re
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from service.jobs.errors import RefusedResultError
@@ -49,7 +49,11 @@ def pack(checkpoint: Path, target: Path) -> None:
     Raises:
         OSError: It was deleted meanwhile, or the file cannot be written.
     """
-    with target.open("xb") as file, tarfile.open(fileobj=file, mode="w") as bundle:
+    # In this format a header is one block, whatever the size of its file.
+    with (
+        target.open("xb") as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as bundle,
+    ):
         for name in sorted(_FILES):
             member = tarfile.TarInfo(f"{checkpoint.name}/{name}")
             with (checkpoint / name).open("rb") as content:
@@ -89,22 +93,41 @@ def unpack(file: Path, attempt: Path) -> Path:
 
 
 def _extract(file: Path, into: Path) -> str:
-    """Write the members of a file into a folder and return the name of the checkpoint."""
+    """Write the members of a file into a folder and return the name of the checkpoint.
+
+    Its headers are read here, one block each: `tarfile` would read those of its extensions into
+    memory, however long they say that they are.
+    """
     names = set()
-    with tarfile.open(file, mode="r:") as bundle:
-        for rank, member in enumerate(bundle):
+    with file.open("rb") as bundle:
+        while any(block := bundle.read(tarfile.BLOCKSIZE)):
+            member = tarfile.TarInfo.frombuf(block, "ascii", "strict")
             folder, _, name = member.name.partition("/")
-            known = _NAME.fullmatch(folder) and name in _FILES
-            if rank >= len(_FILES) or not (known and member.isreg()):
+            known = _NAME.fullmatch(folder) and name in _FILES and (folder, name) not in names
+            if not known or member.type != tarfile.REGTYPE or member.size < 0:
                 raise RefusedResultError("checkpoint", "it holds what no checkpoint has")
-            content = bundle.extractfile(member)
-            # A file twice, and files of two checkpoints, leave one out, which is told below.
+            # Files of two checkpoints leave one out, which is told below.
             names.add((folder, name))
-            with content or file.open("rb") as source, (into / name).open("wb") as target:
-                shutil.copyfileobj(source, target, _PIECE)
+            with (into / name).open("wb") as target:
+                _copy(bundle, target, member.size)
                 target.flush()
                 os.fsync(target.fileno())
+            bundle.seek(-member.size % tarfile.BLOCKSIZE, os.SEEK_CUR)
     folders = {folder for folder, _ in names}
     if len(folders) != 1 or {name for _, name in names} != _FILES:
         raise RefusedResultError("checkpoint", "it lacks a file that a checkpoint has")
     return folders.pop()
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    """Copy so many bytes.
+
+    Raises:
+        EOFError: There are fewer.
+    """
+    while size:
+        piece = source.read(min(size, _PIECE))
+        if not piece:
+            raise EOFError
+        target.write(piece)
+        size -= len(piece)

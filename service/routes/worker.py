@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Final, TypeAlias
-from uuid import uuid4
 
 import orjson
 from anyio import to_thread
@@ -29,7 +28,7 @@ from service.http.job_problems import job_problems
 from service.http.job_service import JobService, job_service_of
 from service.http.problems import problem
 from service.http.uploads import pieces_of, swallow
-from service.jobs import Jobs, JobSettings
+from service.jobs import Jobs
 from service.jobs.blob_store import NO_ROOM, IncomingFile
 from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
 from service.jobs.errors import DiskFullError, RefusedResultError, UnknownCheckpointError
@@ -56,6 +55,7 @@ SAVED_PATH: Final = "/v1/worker/saved"
 router = APIRouter(prefix="/v1/worker", route_class=BodyRoute, include_in_schema=False)
 
 _OCTETS: Final = "application/octet-stream"
+_NO_ROOM_FOR_TRAININGS: Final = "trainings keep as much as they may: NASBENCH_TRAININGS_BYTES"
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
 _JobId: TypeAlias = Annotated[
@@ -254,11 +254,15 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
     def begin(jobs: Jobs) -> IncomingFile:
         jobs.leases.current(job_id, token)
         if folder.room() < stated:
-            raise DiskFullError("trainings keep as much as they may: NASBENCH_TRAININGS_BYTES")
-        path = _scratch(settings)
+            raise DiskFullError(_NO_ROOM_FOR_TRAININGS)
+        # Among artifacts on their way, which the clean-up removes where a server was killed.
+        path = jobs.artifacts.fresh()
         return IncomingFile(path, lambda _: path)
 
     def keep(incoming: IncomingFile) -> None:
+        # It may have come without a length, or others beside it.
+        if folder.room() < incoming.size:
+            raise DiskFullError(_NO_ROOM_FOR_TRAININGS)
         incoming.finish()
         folder.keep(unpack, incoming.path)
 
@@ -271,23 +275,32 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
     response_class=Response,
     responses={
         200: {"description": "The newest checkpoint.", "content": {_OCTETS: {}}},
-        **job_problems(404, 409, 416, 422, 500, 503),
+        **job_problems(404, 409, 416, 422, 500, 503, 507),
     },
 )
 async def saved(request: Request, job_id: _AskedJob, token: _Token) -> Response:
     """Send the newest checkpoint of a training as it was kept; 404 where there is none."""
     service = job_service_of(request)
 
-    def find(jobs: Jobs) -> FilePath:
+    def find(jobs: Jobs) -> tuple[FilePath, FilePath]:
         jobs.leases.current(job_id, token)
         found = newest_checkpoint(jobs.settings.trainings_dir / job_id)
         if found is None:
             raise UnknownCheckpointError(job_id)
-        return found
+        return found, jobs.artifacts.fresh()
 
-    found = await service.ask(find)
-    path = _scratch(service.settings)
-    file, sha256, size = await to_thread.run_sync(_bundled, found, path, limiter=service.limiter)
+    found, path = await service.ask(find)
+    try:
+        file, sha256, size = await to_thread.run_sync(
+            _bundled, found, path, limiter=service.limiter
+        )
+    except FileNotFoundError:
+        # Removed meanwhile, or damaged: the training begins anew rather than never.
+        raise UnknownCheckpointError(job_id) from None
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFullError("the disk of the jobs is full") from error
     return _file(request, service, file, sha256=sha256, size=size, name=f"{job_id}.tar")
 
 
@@ -327,13 +340,6 @@ def _refuse_missing(jobs: Jobs, made: tuple[Artifact, ...]) -> None:
             raise RefusedResultError(
                 "artifacts", f"{one.name} was not handed over with this digest and size"
             )
-
-
-def _scratch(settings: JobSettings) -> FilePath:
-    """Return where a file may be that is on its way."""
-    folder = settings.scratch_dir / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / uuid4().hex
 
 
 def _bundled(found: FilePath, path: FilePath) -> tuple[BinaryIO, str, int]:

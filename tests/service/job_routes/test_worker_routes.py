@@ -6,6 +6,7 @@ import hashlib
 import io
 import tarfile
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -71,9 +72,10 @@ def finish(asking: httpx.Client, lease: dict[str, Any], **members: Any) -> httpx
     return asking.post(f"/v1/worker/jobs/{lease['job']['id']}/finish", json=body)
 
 
-def bundle(*members: tuple[str, bytes], link: bool = False) -> bytes:
+def bundle(*members: tuple[str, bytes], link: bool = False, comment: str = "") -> bytes:
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
+    extended = {"comment": comment} if comment else {}
+    with tarfile.open(fileobj=file, mode="w", pax_headers=extended) as tar:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -233,6 +235,41 @@ def test_a_checkpoint_is_kept_for_the_next_attempt(
     assert not folder.exists()
 
 
+def test_a_checkpoint_whose_files_are_lost_is_none(
+    asking: httpx.Client, jobs: Jobs, lease: dict[str, Any]
+) -> None:
+    assert upload(asking, lease, CHECKPOINT, "saved").status_code == 204
+    folder = jobs.settings.trainings_dir / lease["job"]["id"] / str(lease["token"])
+    (folder / STEP / "weights.safetensors").unlink()
+    asked = {"job_id": lease["job"]["id"], "token": lease["token"]}
+    assert asking.get("/v1/worker/saved", params=asked).status_code == 404
+    assert list(jobs.artifacts.begun()) == []
+
+
+def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
+    asking: httpx.Client, jobs: Jobs, lease: dict[str, Any]
+) -> None:
+    seen: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield CHECKPOINT[:512]
+        end = time.monotonic() + 10
+        while not list(jobs.artifacts.begun()) and time.monotonic() < end:
+            time.sleep(0.01)
+        seen.append(len(list(jobs.artifacts.begun())))
+        yield CHECKPOINT[512:]
+
+    told = {
+        "job_id": lease["job"]["id"],
+        "token": lease["token"],
+        "sha256": hashlib.sha256(CHECKPOINT).hexdigest(),
+    }
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = asking.post("/v1/worker/saved", params=told, content=pieces(), headers=headers)
+    assert (answer.status_code, seen) == (204, [1])
+    assert list(jobs.artifacts.begun()) == []
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -244,8 +281,14 @@ def test_a_checkpoint_is_kept_for_the_next_attempt(
         bundle((f"{STEP}/state.json", b""), (f"{STEP}/weights.safetensors", b""), link=True),
         bundle((f"{STEP}/state.json", b"{}"), ("step-000000000005/weights.safetensors", b"w")),
         bundle(*[(f"{STEP}/state.json", b"{}")] * 3),
+        bundle(*[(f"{STEP}/{name}", b"{}") for name in ("state.json", "weights.safetensors")] * 2),
+        bundle((f"{STEP}/state.json", b"{}"), comment="x" * 1000),
+        CHECKPOINT[:1024] + b"x" * 512 + CHECKPOINT[1536:],
     ],
-    ids=["none", "cut", "half", "above", "absolute", "links", "two", "thrice"],
+    ids=[
+        *("none", "cut", "half", "above", "absolute", "links", "two", "thrice", "twice"),
+        *("extended", "damaged"),
+    ],
 )
 def test_a_checkpoint_that_is_none_is_refused(
     asking: httpx.Client, jobs: Jobs, lease: dict[str, Any], content: bytes

@@ -64,7 +64,7 @@ class _Wire(BaseModel):
 class Device(_Wire):
     """A device of a worker."""
 
-    name: _Name
+    name: Annotated[str, Field(pattern="^(cpu|cuda:[0-9]{1,3})$")]
     kind: Literal["cpu", "cuda"]
     model: _Text
     memory: _Count

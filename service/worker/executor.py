@@ -128,6 +128,9 @@ class Executor:
         supervisor = Supervisor(
             lease, source=self._source, stopping=self._stop.is_set, draining=self._drain.is_set
         )
+        if self._is_closing():
+            # Told to stop or to drain while it was asking for the job.
+            return supervisor.released()
         try:
             folder.mkdir(parents=True)
             places = self._source.prepare(lease, self._scratch)
@@ -135,6 +138,8 @@ class Executor:
                 return supervisor.supervise(attempt)
         except StoreUnavailableError as error:
             self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
+            # Who takes it again at once, it may be this one, would ask without a pause.
+            self._stop.wait(_POLL_SECONDS)
             return supervisor.released()
         except RefusedResultError as error:
             return supervisor.crashed(Failure(kind="refused-file", message=str(error)))
@@ -167,12 +172,18 @@ class Executor:
     def _deliver(self, verdict: Verdict) -> None:
         """Record how an attempt ended; retry while the store does not answer.
 
+        What a server refuses is left to the end of the lease.
+
         Raises:
             LostLeaseError: The lease expired meanwhile.
         """
         while True:
             try:
                 verdict.record()
+            except RefusedResultError as error:
+                self._log.warning("the server refuses an outcome", reason=str(error))
+                self._stop.wait(_POLL_SECONDS)
+                return
             except StoreUnavailableError as error:
                 self._log.warning("the store does not answer", reason=str(error))
                 if self._stop.wait(_POLL_SECONDS):

@@ -256,13 +256,23 @@ class HttpSource:
                 self._failures = 0
                 return None
             lease = said.lease(worker_id)
-            self._held[_key(lease)] = _Held(lease)
-            self._refuse_nonsense(lease)
-        except (StoreUnavailableError, RefusedResultError) as error:
+            self._hold(lease)
+        except (LostLeaseError, StoreUnavailableError, RefusedResultError) as error:
             self._failures += 1
             raise StoreUnavailableError(str(error)) from error
         self._failures = 0
         return lease
+
+    def _hold(self, lease: Lease) -> None:
+        """Note that this worker has a job.
+
+        Raises:
+            RefusedResultError: It has it already, or no server of this program would have taken it.
+        """
+        if _key(lease) in self._held:
+            raise RefusedResultError("job", "it is being done here already")
+        self._held[_key(lease)] = _Held(lease)
+        self._refuse_nonsense(lease)
 
     def _refuse_nonsense(self, lease: Lease) -> None:
         """Refuse a job that no server of this program would have taken.
@@ -391,8 +401,11 @@ class _Saver(threading.Thread):
         try:
             pack(found, self._file)
             self._source.upload("/saved", self._held, self._file, file_digest(self._file))
-        except (OSError, RefusedResultError) as error:
-            # Deleted meanwhile by the training, too large, or the server is away: the next one.
+        except RefusedResultError as error:
+            # Too large, for one: the next time it would be, too.
+            self._log.warning("the server refuses a checkpoint", reason=str(error))
+        except OSError as error:
+            # Deleted meanwhile by the training, or the server is away: the next one.
             self._log.warning("a checkpoint was not handed over", reason=str(error))
             return True
         except LostLeaseError:

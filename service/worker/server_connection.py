@@ -168,6 +168,8 @@ class ServerConnection:
                     tick()
         except httpx.RequestError as error:
             raise self._away(error) from error
+        except UnexpectedAnswerError as error:
+            raise StoreUnavailableError(str(error)) from error
         if digest.hexdigest() != (sha256 or found):
             raise RefusedResultError("file", "it has not the digest that it should have")
         return True

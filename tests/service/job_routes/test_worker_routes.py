@@ -24,7 +24,10 @@ WORKER = {
     "host": "far",
     "pid": 1,
     "version": "0",
-    "devices": [{"name": "cpu", "kind": "cpu", "model": "x", "memory": 1}],
+    "devices": [
+        {"name": "cpu", "kind": "cpu", "model": "x", "memory": 1},
+        {"name": "cuda:0", "kind": "cuda", "model": "NVIDIA H200", "memory": 1},
+    ],
     "datasets": ["tiny"],
     "models": [],
     "running": [],

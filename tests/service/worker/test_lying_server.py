@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from benchmark_db.catalog import Catalog
 from service.jobs import JobSettings
 from service.jobs.errors import RefusedResultError, StoreUnavailableError
 from service.jobs.kinds import new_job
-from service.jobs.records import Capabilities, WorkerState
+from service.jobs.records import Capabilities, DeviceState, Lease, WorkerState
+from service.worker.executor import Executor
 from service.worker.http_source import HttpSource
 from service.worker.server_connection import AccessRefusedError, ServerConnection
 
@@ -37,6 +40,7 @@ JOB: dict[str, Any] = {
     "time_limit": None,
     "request_id": None,
 }
+LOST = b'{"type": "urn:x:lease-lost", "title": "x", "status": 409}'
 
 
 @pytest.fixture
@@ -50,6 +54,13 @@ def source(liar: LyingServer, tmp_path: Path) -> Iterator[HttpSource]:
     connection = ServerConnection(liar.url)
     yield HttpSource(connection, JobSettings(jobs_dir=tmp_path))
     connection.close()
+
+
+def test_a_worker_tells_of_its_gpus(liar: LyingServer, source: HttpSource) -> None:
+    liar.say = lambda _: [answer(json.dumps(SETTINGS).encode())]
+    gpu = DeviceState(name="cuda:0", kind="cuda", model="NVIDIA H200", memory=1)
+    source.heartbeat(replace(STATE, devices=(gpu,)))
+    assert liar.asked == ["POST /v1/worker/heartbeat"]
 
 
 def test_redirects_lead_nowhere(liar: LyingServer, source: HttpSource) -> None:
@@ -119,22 +130,88 @@ def test_a_request_that_no_server_takes_is_handed_back(
 def test_weights_with_another_digest_are_not_taken(
     liar: LyingServer, source: HttpSource, tmp_path: Path
 ) -> None:
-    digest = "a" * 64
-    network = {**SPEC["network"], "checkpoint": digest}
-    _claims(liar, {**JOB, "spec": {**SPEC, "network": network}})
-    source.heartbeat(STATE)
-    lease = source.acquire("w", CAN, lambda: False)
-    assert lease is not None
+    lease = _leased(liar, source)
     with pytest.raises(RefusedResultError):
         source.prepare(lease, tmp_path / "scratch")
     source.clean(lease)
     assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 
-def _claims(liar: LyingServer, job: dict[str, Any]) -> None:
+def test_an_endless_redirect_in_place_of_weights_is_no_answer(
+    liar: LyingServer, source: HttpSource, tmp_path: Path
+) -> None:
+    lease = _leased(liar, source)
+    endless = answer(b"", ("Transfer-Encoding", "chunked"), status=302)
+    liar.say = lambda _: [endless, *endless_chunks()]
+    with pytest.raises(StoreUnavailableError):
+        source.prepare(lease, tmp_path / "scratch")
+    assert liar.sent < 2**28
+
+
+def test_a_job_is_not_begun_twice(liar: LyingServer, source: HttpSource) -> None:
+    _leased(liar, source)
+    with pytest.raises(StoreUnavailableError, match="already"):
+        source.acquire("w", CAN, lambda: False)
+
+
+def test_a_lost_lease_of_a_refused_request_ends_no_worker(
+    liar: LyingServer, source: HttpSource
+) -> None:
+    _claims(liar, {**JOB, "spec": {}}, end=answer(LOST, status=409))
+    source.heartbeat(STATE)
+    with pytest.raises(StoreUnavailableError):
+        source.acquire("w", CAN, lambda: False)
+
+
+@pytest.mark.parametrize("status", [204, 422])
+def test_a_job_that_comes_while_draining_is_handed_back_unbegun(
+    liar: LyingServer, source: HttpSource, tmp_path: Path, status: int
+) -> None:
+    """Whether the server takes it back or refuses: neither ends the worker by an error."""
+    drain = threading.Event()
+    _claims(liar, JOB, end=answer(b"", status=status))
+    source.heartbeat(STATE)
+    lies = liar.say
+
+    def say(target: str) -> Iterable[bytes]:
+        if target.endswith("/claim"):
+            drain.set()
+        return lies(target)
+
+    liar.say = say
+    executor = Executor(
+        source=source,
+        worker_id="w",
+        device=DeviceState(name="cpu", kind="cpu", model="x", memory=1),
+        threads=1,
+        scratch=tmp_path / "scratch",
+        datasets=dict,
+        stop=threading.Event(),
+        drain=drain,
+    )
+    executor.run()
+    assert liar.asked[1:] == ["POST /v1/worker/claim", f"POST /v1/worker/jobs/{'0' * 32}/end"]
+    assert not (tmp_path / "scratch").exists()
+
+
+def _leased(liar: LyingServer, source: HttpSource) -> Lease:
+    """Return the lease of a job that needs weights."""
+    network = {**SPEC["network"], "checkpoint": "a" * 64}
+    _claims(liar, {**JOB, "spec": {**SPEC, "network": network}})
+    source.heartbeat(STATE)
+    lease = source.acquire("w", CAN, lambda: False)
+    assert lease is not None
+    return lease
+
+
+def _claims(liar: LyingServer, job: dict[str, Any], *, end: bytes = answer(b"{}")) -> None:
     said = {"heartbeat": SETTINGS, "claim": {"token": 1, "job": job}}
-    liar.say = lambda target: [
-        answer(json.dumps(said.get(target.rpartition("/")[2], {})).encode())
-        if target.startswith("POST")
-        else answer(b"other bytes", ("ETag", f'"{"0" * 64}"'))
-    ]
+
+    def say(target: str) -> Iterable[bytes]:
+        if target.endswith("/end"):
+            return [end]
+        if target.startswith("POST"):
+            return [answer(json.dumps(said[target.rpartition("/")[2]]).encode())]
+        return [answer(b"other bytes", ("ETag", f'"{"0" * 64}"'))]
+
+    liar.say = say

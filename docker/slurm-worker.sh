@@ -16,6 +16,7 @@ worker=$!
 # The shell gets the signals and hands them on; `wait` ends at each of them.
 trap 'kill -USR1 "$worker"' USR1
 trap 'kill -TERM "$worker"' TERM
+wait "$worker"; status=$?
 while kill -0 "$worker" 2>/dev/null; do wait "$worker"; status=$?; done
 rm -rf "$NASBENCH_JOBS_DIR"
 exit "$status"

@@ -261,7 +261,9 @@ def _connected(server: str, key_file: Path | None) -> ServerConnection:
     from service.worker.server_connection import ServerConnection
 
     try:
-        key = None if key_file is None else key_file.read_text().strip()
+        key = None if key_file is None else key_file.read_text(errors="replace").strip()
+        if key == "":
+            raise typer.BadParameter("it is empty", param_hint="--key-file")
         return ServerConnection(server, api_key=key)
     except OSError as error:
         raise typer.BadParameter(f"no key: {error.strerror}", param_hint="--key-file") from None

@@ -102,8 +102,9 @@ class ClaimWatch:
         finally:
             with suppress(ValueError):
                 waiting.remove(event)
-            if not waiting:
-                self._waiting.pop(can, None)
+            # Another queue may have its place: that of those who came after it was empty.
+            if not waiting and self._waiting.get(can) is waiting:
+                del self._waiting[can]
         return not self._ended
 
     async def _look_regularly(self) -> None:

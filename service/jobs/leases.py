@@ -126,7 +126,7 @@ class LeaseStore:
         except LostLeaseError:
             if lease.job.kind == _TRAINING:
                 with suppress(UnsoundResultError):
-                    self._database.write(lambda: self._note(lease, EntryStatus.DROPPED, result))
+                    self._database.write(lambda: self._note_dropped(lease, result))
             raise
 
     def _succeed(
@@ -292,6 +292,17 @@ class LeaseStore:
     def _note(self, lease: Lease, status: EntryStatus, result: Mapping[str, Any]) -> None:
         row = entry_row(lease, status, now=self._database.now(), result=result)
         self._database.insert(LedgerRow.insert(row))
+
+    def _note_dropped(self, lease: Lease, result: Mapping[str, Any]) -> None:
+        """Note a result for comparison: once, and only of a lease that there was."""
+        was = JobRow.select(JobRow.id).where(JobRow.id == lease.job.id, JobRow.token >= lease.token)
+        noted = LedgerRow.select(LedgerRow.number).where(
+            LedgerRow.key == lease.job.key,
+            LedgerRow.job_id == lease.job.id,
+            LedgerRow.token == lease.token,
+        )
+        if self._database.rows(was) and not self._database.rows(noted):
+            self._note(lease, EntryStatus.DROPPED, result)
 
     def _is_done(self, lease: Lease) -> bool:
         query = JobRow.select(JobRow.id).where(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from planned import DATA, a_plan, result_of
 
+from service.jobs.errors import LostLeaseError
 from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import Failure, JobState
 from service.plans.errors import PlanConflictError, UnknownPlanError
@@ -249,8 +251,10 @@ def test_a_result_of_a_lost_lease_is_dropped_and_kept_for_comparison(lab: Any) -
     slow = lab.lease()
     lab.jobs.leases.recover({"w"})
     assert len(lab.until_finished(name).done) == 20
-    with pytest.raises(Exception, match="lease"):
-        lab.jobs.leases.succeed(slow, result_of(slow.job.spec, metrics__accuracy=1.0), [])
+    # Repeated after an answer that was lost, and under a lease that never was.
+    for lease in (slow, slow, replace(slow, token=slow.token + 100)):
+        with pytest.raises(LostLeaseError):
+            lab.jobs.leases.succeed(lease, result_of(slow.job.spec, metrics__accuracy=1.0), [])
     dropped = lab.jobs.ledger.dropped([slow.job.key])[slow.job.key]
     assert [entry.figures["accuracy"] for entry in dropped] == [1.0]
     assert lab.jobs.ledger.of([slow.job.key])[slow.job.key].figures["accuracy"] != 1.0

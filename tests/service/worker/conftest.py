@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +67,12 @@ class Lab:
         """Return what a worker has logged."""
         number = self.started.index(process)
         return (self.jobs.settings.folder / f"worker-{number}.log").read_text()
+
+    def end_workers(self) -> None:
+        """Kill all workers."""
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def build(self, seed: int = 0, **options: Any) -> Job:
         """Submit the building of a small network; each seed is a job of its own."""
@@ -150,9 +155,7 @@ def open_lab(folder: Path, **environment: str) -> Iterator[Lab]:
         try:
             yield lab
         finally:
-            for process in lab.started:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+            lab.end_workers()
 
 
 @pytest.fixture

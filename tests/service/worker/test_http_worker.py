@@ -62,6 +62,11 @@ class Cluster(NamedTuple):
         asked = {"dataset": "tiny", "recipe": RECIPE, **options}
         return self.bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
 
+    def saved(self, job: Job) -> list[str]:
+        """Return the names of the checkpoints of a job that the server has, in their order."""
+        folder = self.lab.jobs.settings.trainings_dir / job.id
+        return sorted(path.name for path in folder.glob("*/step-*"))
+
     def epoch(self, job: Job, number: int) -> Job:
         """Wait until so many epochs of a job are done."""
 
@@ -110,12 +115,12 @@ def test_a_job_is_done_without_the_servers_files(cluster: Cluster) -> None:
 
 
 def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Cluster) -> None:
-    recipe = {**RECIPE, "epochs": 30}
+    recipe = {**RECIPE, "epochs": 24}
     first = cluster.work("one")
     cluster.lab.until(cluster.bench.datasets)
     job = cluster.train(recipe=recipe, seed=2, wait=False)
-    cluster.epoch(job, 4)
-    cluster.lab.until(lambda: list(cluster.lab.jobs.settings.trainings_dir.glob("*/*/step-*")))
+    saved = cluster.lab.until(lambda: cluster.saved(job))
+    cluster.lab.until(lambda: cluster.saved(job) > saved)
     first.kill()
     first.wait()
     cluster.work("two")
@@ -125,20 +130,20 @@ def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Clus
         if now.attempts > 1 and now.progress and now.progress.figures:
             begun.append(int(now.progress.figures["epoch"]))
 
+    # Done while the lease of the other one expires.
+    whole = cluster.train(recipe=recipe, seed=2, save_epochs=24, wait=False)
     ended = cluster.bench.wait(job, progress=note)
+    whole = cluster.bench.wait(whole)
     assert ended.attempts == 2
     assert begun[0] > 1
-    whole = cluster.train(recipe=recipe, seed=2, save_epochs=30)
     assert ended.result is not None
     assert whole.result is not None
     assert figures(ended.result) == figures(whole.result)
-    cluster.lab.until(lambda: not list(cluster.lab.jobs.settings.trainings_dir.glob("*/*/step-*")))
+    cluster.lab.until(lambda: not cluster.saved(job) + cluster.saved(whole))
 
 
 def test_a_worker_outlives_its_server_and_keeps_its_job(cluster: Cluster) -> None:
-    for worker in cluster.lab.started:
-        worker.kill()
-        worker.wait()
+    cluster.lab.end_workers()
     cluster.work("one")
     job = cluster.train(seed=3, recipe={**RECIPE, "epochs": 12}, wait=False)
     cluster.epoch(job, 1)
@@ -154,12 +159,14 @@ def test_a_key_of_another_scope_is_told_at_once(cluster: Cluster) -> None:
     assert "key of scope worker" in cluster.lab.log(worker)
     ended = nbs("worker", "--server", "ftp://x", **cluster.lab.environment)
     assert ended.returncode == 2
+    empty = cluster.folder / "empty"
+    empty.touch()
+    ended = nbs("worker", "--key-file", str(empty), "--server", "http://x")
+    assert (ended.returncode, "it is empty" in ended.stderr) == (2, True)
 
 
 def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
-    for worker in cluster.lab.started:
-        worker.kill()
-        worker.wait()
+    cluster.lab.end_workers()
     key = cluster.folder / "key"
     key.write_text(cluster.keys["worker"] + "\n")
     write_images(cluster.folder / "node/tiny")
@@ -182,6 +189,6 @@ def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
         assert pilot.wait(60) == 0
     now = cluster.bench.job(job.id)
     assert (now.state, now.attempts) == ("queued", 0)
-    assert list(cluster.lab.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*"))
+    assert cluster.saved(job)
     assert not (cluster.folder / "nbs-1").exists()
     cluster.bench.cancel(job)

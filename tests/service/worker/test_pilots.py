@@ -30,6 +30,13 @@ def pilots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(autouse=True)
+def _alone(pilots: Lab) -> Iterator[None]:
+    """End the workers of a test, which would take the jobs of the next one."""
+    yield
+    pilots.end_workers()
+
+
 def train(lab: Lab, *, epochs: int = 4, seed: int = 0, **options: Any) -> Job:
     """Submit a training whose checkpoints are further apart than it is long."""
     request = TrainingRequest.model_validate(
@@ -60,11 +67,11 @@ def epoch(lab: Lab, job: Job, number: int) -> None:
 
 
 def test_what_is_told_to_drain_hands_a_training_back_with_a_checkpoint(pilots: Lab) -> None:
-    job = train(pilots, epochs=24)
+    job = train(pilots, epochs=12)
     worker = pilots.work()
     epoch(pilots, job, 2)
     worker.send_signal(signal.SIGUSR1)
-    other = train(pilots, seed=10)
+    other = train(pilots, epochs=1, seed=10)
     assert worker.wait(60) == 0
     now = pilots.jobs.store.get(job.id)
     assert (now.state, now.attempts) == (JobState.QUEUED, 0), now
@@ -73,8 +80,8 @@ def test_what_is_told_to_drain_hands_a_training_back_with_a_checkpoint(pilots: L
     # None is due before the last epoch: it was saved to be handed back.
     kept = list(pilots.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*"))
     assert len(kept) == 1
-    pilots.work("--idle-exit", "2s")
-    whole = train(pilots, epochs=24, save_epochs=999)
+    pilots.work("--slots", "2")
+    whole = train(pilots, epochs=12, save_epochs=999)
     ended = [pilots.end_of(one).result or {} for one in (job, whole)]
     assert figures(ended[0]) == figures(ended[1])
     pilots.end_of(other)
@@ -112,20 +119,19 @@ def test_all_processes_of_a_job_of_slurm_are_told(pilots: Lab) -> None:
 
 
 def test_jobs_with_a_label_are_for_workers_that_have_it(pilots: Lab) -> None:
-    plain = pilots.work("--label", "other")
-    marked = train(pilots, seed=20, label="big")
-    unmarked = train(pilots, seed=21)
+    pilots.work("--label", "other")
+    marked = train(pilots, epochs=1, seed=20, label="big")
+    unmarked = train(pilots, epochs=1, seed=21)
     assert pilots.end_of(unmarked).state is JobState.SUCCEEDED
     assert pilots.jobs.store.get(marked.id).state is JobState.QUEUED
-    plain.kill()
-    plain.wait()
-    pilots.work("--label", "small", "--label", "big", "--idle-exit", "2s")
+    pilots.end_workers()
+    pilots.work("--label", "small", "--label", "big")
     assert pilots.end_of(marked).state is JobState.SUCCEEDED
 
 
 def test_attempts_that_share_a_device_are_marked(pilots: Lab) -> None:
     jobs = [train(pilots, epochs=8, seed=30 + number) for number in range(2)]
-    worker = pilots.work("--share", "2", "--idle-exit", "2s")
+    worker = pilots.work("--share", "2", "--idle-exit", "1s")
     pilots.until(lambda: [len(one.running) for one in pilots.jobs.workers.all()] == [2])
     assert [(pilots.end_of(job).result or {}).get("shared") for job in jobs] == [2, 2]
     assert worker.wait(30) == 0

@@ -21,7 +21,7 @@ help:
 	@echo 'make benchmarks  measure what docs/performance.md reports'
 
 # docs/ and the docstrings as pages, in build/guide; the service shows them at /guide.
-guide: $(VENV)/.dev
+guide: $(VENV)/.guide
 	@$(BIN)/mkdocs build --quiet --clean
 	@echo 'build/guide/index.html; a server shows it at /guide'
 
@@ -100,6 +100,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing the server and the tools that check it …'
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.server
+
+# Two of the tools alone: all of them, PyTorch among them, take minutes and 2.5 GB.
+$(VENV)/.guide: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo 'Installing what makes the guide …'
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt mkdocs 'mkdocstrings[python]'
+	@touch $@
 
 # Some quarter of an hour on two free cores.
 demo-plan: $(VENV)/.dev

@@ -82,6 +82,7 @@ async def file_of_guide(request: Request, name: str) -> Response:
     given = request.app.state.settings.guide_dir
     files = _files(_made_beside() if given is None else given.expanduser())
     if not files:
+        _files.cache_clear()  # It may be made while this server runs.
         return Response(_NOT_MADE, 404, media_type="text/plain")
     file = files.get(name)
     if file is None:

@@ -121,7 +121,11 @@ def test_where_it_is_not_made_the_service_says_how(
 ) -> None:
     with serving(directory, NASBENCH_GUIDE_DIR=str(tmp_path / "none")) as url:
         answer = httpx.get(f"{url}/guide/index.html")
+        (tmp_path / "none").mkdir()
+        (tmp_path / "none/index.html").write_text("made meanwhile")
+        made = httpx.get(f"{url}/guide/index.html")
     assert (answer.status_code, "make guide" in answer.text) == (404, True)
+    assert (made.status_code, made.text) == (200, "made meanwhile")
 
 
 @pytest.mark.parametrize("page", ["tables.md", "coming-from.md"])

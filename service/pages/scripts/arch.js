@@ -10,7 +10,7 @@ import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architectu
 import {ROOT, ask, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
-import {copyButton, csv, curl, originOf, python, save, saveSvg} from "./exports.js";
+import {copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
 import {NONE, figure} from "./format.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
@@ -203,7 +203,7 @@ function runSection(bench, found) {
 function takeAway(bench, found, arch) {
   const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
   const start = `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
-  const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelledForPython(found, arch);
+  const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelled(arch);
   const lines = `${start}runs = bench.query(${python(bench.name)}, ${asked}${where})\n`;
   const build = `import model_hub\n${start}(row,) = bench.query(${python(bench.name)}, ${asked}${where}, reduction="mean")\nnetwork = model_hub.build(row)\n`;
   const figured = figures(found, bench.part).runs.length > 0;
@@ -226,11 +226,6 @@ function takeAway(bench, found, arch) {
         )
       : null,
   ];
-}
-
-/** @param {Found} found @param {string} arch */
-function spelledForPython(found, arch) {
-  return arch.startsWith("{") ? arch.replaceAll(/\btrue\b/g, "True").replaceAll(/\bfalse\b/g, "False").replaceAll(/\bnull\b/g, "None") : python(arch);
 }
 
 /** Restore the focus that new elements have taken away. @param {Element | null} before */

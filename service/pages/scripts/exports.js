@@ -109,6 +109,24 @@ export function python(value) {
   return JSON.stringify(String(value));
 }
 
+/** @type {Record<string, string>} */
+const WORDS = {true: "True", false: "False", null: "None"};
+
+/**
+ * Return an architecture, written as JSON or by a name, as Python writes it.
+ * @param {string} arch
+ */
+export function spelled(arch) {
+  try {
+    const read = JSON.parse(arch);
+    if (read === null || typeof read !== "object") return python(arch);
+  } catch {
+    return python(arch); // no JSON: whatever an address says is copied as text, never as code
+  }
+  // The numbers stay as they are written; words within strings are no words.
+  return arch.replaceAll(/"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b/g, (found) => WORDS[found] ?? found);
+}
+
 /**
  * Save a file.
  * @param {string} name

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 
-import {csv, npy, originLine, python} from "../../../service/pages/scripts/exports.js";
+import {csv, npy, originLine, python, spelled} from "../../../service/pages/scripts/exports.js";
 
 const origin = {title: "T", source: "a.pth", digest: `sha256:${"ab".repeat(32)}`, synthetic: true};
 
@@ -29,6 +29,12 @@ test("npy begins as NumPy's format says and is aligned", () => {
 
 test("python writes values as Python reads them", () => {
   assert.equal(python(["a\"b", 1.5, null, true]), '["a\\"b", 1.5, None, True]');
+});
+
+test("an architecture becomes Python without its strings being changed or its text being run", () => {
+  assert.equal(spelled('{"a": true, "true \\" null": [null, 1.0]}'), '{"a": True, "true \\" null": [None, 1.0]}');
+  assert.equal(spelled('{"a": exit()}'), JSON.stringify('{"a": exit()}'));
+  assert.equal(spelled("null"), '"null"');
 });
 
 test("made-up data is marked and real data is not", () => {

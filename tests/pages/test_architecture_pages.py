@@ -72,6 +72,14 @@ def test_a_page_is_ready_and_accessible_in_both_themes(
     assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_without_a_canvas_has_its_tables(explorer: Any, name: str) -> None:
+    explorer.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    explorer.open(f"explore/nasbench201/{PAGES[name]}")
+    explorer.page.get_by_text("This browser draws no pictures").first.wait_for()
+    assert explorer.find("main table").count() > 0
+
+
 class TestOneArchitecture:
     def test_shows_the_figures_of_the_client(self, explorer: Any, bench: BenchClient) -> None:
         explorer.open(f"explore/nasbench201/{PAGES['arch']}")

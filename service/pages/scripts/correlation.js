@@ -13,7 +13,7 @@ import {copyButton, curl, originOf, python, savePng} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
-import {color, frame, isDark} from "./plot.js";
+import {canDraw, color, frame, isDark} from "./plot.js";
 
 const RESAMPLES = 200;
 const TOP = 100;
@@ -187,17 +187,21 @@ async function draw() {
     state.set({x: y, y: x, ...swapped, xs: state.get("ys"), ys: state.get("xs")});
   };
   const top = h("input", {name: "top_k", type: "number", min: "1", max: "100000", value: topK, on: {change: () => top.value && state.set({top_k: top.value})}});
-  const png = () =>
-    savePng(`${x}-${y}.png`, {
-      width: shown.plot.width,
-      height: shown.plot.height,
+  const png = () => {
+    const shown = plot?.plot;
+    if (!shown) return null;
+    return savePng(`${x}-${y}.png`, {
+      width: shown.width,
+      height: shown.height,
       scale: 2,
-      draw: (context) => context.drawImage(shown.plot.ctx.canvas, 0, 0, shown.plot.width, shown.plot.height),
+      draw: (context) => context.drawImage(shown.ctx.canvas, 0, 0, shown.width, shown.height),
       title: `${labels.y} against ${labels.x}`,
       origin: originOf(bench.info),
       colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
     }).catch((error) => page.fail(error));
+  };
   plot?.destroy();
+  plot = null;
   replace(
     page.content,
     h(
@@ -235,14 +239,15 @@ async function draw() {
   );
   const [x0, x1] = range(points.x, log.x);
   const [y0, y1] = range(points.y, log.y);
-  const shown = frame(box, {
-    x: {label: labels.x, log: log.x},
-    y: {label: labels.y, log: log.y},
-    view: {x0, x1, y0, y1},
-    height: () => Math.min(480, Math.max(260, Math.round(innerHeight * 0.55))),
-    draw: (context, area, at) => drawCounts(context, area, at, points, log),
-  });
-  plot = shown;
+  if (canDraw(box)) {
+    plot = frame(box, {
+      x: {label: labels.x, log: log.x},
+      y: {label: labels.y, log: log.y},
+      view: {x0, x1, y0, y1},
+      height: () => Math.min(480, Math.max(260, Math.round(innerHeight * 0.55))),
+      draw: (context, area, at) => drawCounts(context, area, at, points, log),
+    });
+  }
   if (before) page.content.querySelector(`[name="${CSS.escape(before)}"]`)?.focus();
   page.say(
     item

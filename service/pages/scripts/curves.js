@@ -84,6 +84,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   plots.set(body, made);
   if (focused) body.querySelector(`[name="${focused}"]`)?.focus();
   const png = () => {
+    if (!made.plot) return null;
     const {canvas} = made.plot.ctx;
     return savePng(`${name}.png`, {
       width: made.plot.width,

@@ -6,7 +6,7 @@
 import {Painter, Places, cellSize, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
 import {h, onceAFrame, replace} from "./dom.js";
 import {axisLabel, count, figure} from "./format.js";
-import {color, frame, isDark} from "./plot.js";
+import {canDraw, color, frame, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
 /** Candidates in view that can have colours of their own. */
@@ -77,8 +77,7 @@ export class Picture {
     this.plot.setAttribute("aria-label", name);
     const wanted = JSON.stringify([store.part, store.x, store.y, store.log]);
     this.places = null;
-    if (!h("canvas").getContext("2d")) {
-      replace(this.canvasBox, h("p", {}, "This browser draws no pictures: the table has the same content."));
+    if (!canDraw(this.canvasBox)) {
       this.summarize();
       return;
     }

@@ -15,7 +15,6 @@
  * Colours are those of the theme (`color(name)`, custom properties of frame.css) and follow it.
  */
 
-import {rgb} from "./counts.js";
 import {h} from "./dom.js";
 import {figure} from "./format.js";
 
@@ -28,13 +27,27 @@ const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 
 
 /** @param {string} name Of a custom property. Return the colour that it has now. */
 export function color(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+  const value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const both = /^light-dark\((.+), (.+)\)$/.exec(value);
+  return (both ? both[isDark() ? 2 : 1] : value) || "#888";
 }
 
-/** Whether the theme is dark now. */
+const systemIsDark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+
+/** Whether the theme is dark now: as it was chosen, else as the system has it. */
 export function isDark() {
-  const [r, g, b] = rgb(color("--back"));
-  return r + g + b < 384;
+  const {theme} = document.documentElement.dataset;
+  return theme ? theme === "dark" : Boolean(systemIsDark?.matches);
+}
+
+/**
+ * Whether pictures can be drawn; where the browser has no canvas, an element says so instead.
+ * @param {HTMLElement} element
+ */
+export function canDraw(element) {
+  if (h("canvas").getContext("2d")) return true;
+  element.replaceChildren(h("p", {}, "This browser draws no pictures: the table has the same content."));
+  return false;
 }
 
 /** @typedef {{label: string, log?: boolean}} AxisOf */
@@ -93,12 +106,13 @@ function follow(plot, element, height) {
 
 /**
  * Draw lines over a common x, with bands and a legend; a table with the same content is the
- * caller's.
+ * caller's. Without a canvas the `plot` is null.
  * @param {HTMLElement} element What it is drawn in; its content is replaced.
  * @param {{name: string, x: AxisOf & {values: ArrayLike<number>}, y: AxisOf, series: Series[],
  *   height?: number, points?: boolean}} options
  */
 export function curves(element, {name, x, y, series, height = 260, points = false}) {
+  if (!canDraw(element)) return {destroy: () => {}, plot: null};
   element.replaceChildren();
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", name);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -395,7 +396,8 @@ class TestLooks:
         assert "draws no pictures" in explorer.find("#plot").inner_text()
         assert explorer.find(".virtual tbody tr").count() > 3
 
-    def test_wait_for_a_busy_service(self, explorer: Any) -> None:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_wait_for_a_busy_service(self, explorer: Any, status: int) -> None:
         refused: list[str] = []
 
         def once(route: Any) -> None:
@@ -403,14 +405,29 @@ class TestLooks:
                 route.continue_()
             else:
                 refused.append(route.request.url)
-                route.fulfill(status=429, headers={"Retry-After": "1"}, body="{}")
+                route.fulfill(status=status, headers={"Retry-After": "1"}, body="{}")
 
         explorer.page.route("**/column?metric=flops**", once)
         explorer.page.goto(f"{explorer.url}/{BOUNDED}")
         explorer.page.get_by_text("the service is busy: asking again in 1 s").wait_for()
         explorer.wait()
         assert kept(explorer) > 3
-        explorer.complained("429")
+        explorer.complained(str(status))
+
+    def test_tell_a_refusal_and_go_on_after_it(self, explorer: Any) -> None:
+        told = json.dumps({"detail": "a key with the scope 'other' is needed"})
+        explorer.open(BOUNDED)
+        explorer.page.route(
+            "**/column?metric=train_loss**",
+            lambda route: route.fulfill(status=403, body=told, content_type="application/json"),
+        )
+        explorer.find("#choose-y").select_option("train_loss")
+        explorer.wait("failed")
+        assert "the scope 'other'" in explorer.status
+        explorer.find("#choose-y").select_option("valid_acc")
+        explorer.wait()
+        assert kept(explorer) > 3
+        explorer.complained("403")
 
 
 class TestManyArchitectures:

@@ -14,7 +14,7 @@ from playwright.sync_api import Error
 from bench_client import BenchClient
 from service.access.keys import KeyFile, KeyScope
 
-OPEN = ["explore", "explore/key"]
+OPEN = ["explore", "explore/key", "explore/status"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -28,6 +28,9 @@ def test_is_ready_and_accessible_in_both_themes(
     # Nothing is wider than the narrowest screen.
     width = explorer.page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= 320
+    # A table is scrolled before its headings fall apart into single signs.
+    heads = explorer.find("thead th").evaluate_all("all => all.map((head) => head.clientHeight)")
+    assert max(heads, default=0) < 100
     assert explorer.find("main").evaluate("element => getComputedStyle(element).color") == (
         "rgb(22, 32, 44)" if scheme == "light" else "rgb(231, 236, 242)"
     )
@@ -144,7 +147,9 @@ class TestTheKey:
         explorer.page.get_by_role("button", name="Forget").click()
         assert explorer.page.evaluate("() => sessionStorage.length") == 0
 
-    @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "javascript:1"])
+    @pytest.mark.parametrize(
+        "back", ["https://evil.example/", "//evil.example", "javascript:1", "http://["]
+    )
     def test_leads_nowhere_else(
         self, open_page: Callable[..., Any], keyed: tuple[BenchServer, str], back: str
     ) -> None:

@@ -200,6 +200,10 @@ def test_the_status_tells_what_the_client_says(
         assert info.title in text
         assert info.provenance.content_digest.removeprefix("sha256:")[:12] in text
     assert explorer.status == "all is well; 1 worker is alive."
+    targets = explorer.find("table a").evaluate_all("all => all.map((a) => a.pathname)")
+    # What adds columns to another benchmark is shown there.
+    assert targets.count("/explore/nasbench201") == 2
+    assert "/explore/hw-nas-bench" not in targets
     assert "made-up data" in text
     assert HOSTILE[:60] in text
     assert "✓ alive" in text

@@ -81,7 +81,7 @@ export function address(path, query = {}) {
 const waiting = new Set();
 
 /**
- * Be told whenever a question has to wait: with the seconds, and with 0 once it is answered.
+ * Be told whenever a question has to wait: with the seconds, and with 0 once it no longer does.
  * @param {(seconds: number) => void} listener
  */
 export function onWaiting(listener) {
@@ -107,18 +107,22 @@ export async function send(path, options = {}) {
     signal: options.signal,
   };
   let waited = 0;
-  for (;;) {
-    const response = await answer(address(path, options.query), request);
-    const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-    const later = response.status === 429 || response.status === 503;
-    if (!later || Number.isNaN(seconds) || waited + seconds > PATIENCE) {
-      if (waited) for (const tell of waiting) tell(0);
-      if (response.ok) return response;
-      throw await refused(response);
+  try {
+    for (;;) {
+      const response = await answer(address(path, options.query), request);
+      const seconds = Math.max(Number(response.headers.get("Retry-After") ?? NaN), 1);
+      const later = response.status === 429 || response.status === 503;
+      if (!later || Number.isNaN(seconds) || waited + seconds > PATIENCE) {
+        if (response.ok) return response;
+        throw await refused(response);
+      }
+      waited += seconds;
+      for (const tell of waiting) tell(seconds);
+      await pause(seconds, options.signal);
     }
-    waited += Math.max(seconds, 1);
-    for (const tell of waiting) tell(seconds);
-    await pause(Math.max(seconds, 1), options.signal);
+  } finally {
+    // Also when nobody wants the answer any more: else the page would say for ever that it waits.
+    if (waited) for (const tell of waiting) tell(0);
   }
 }
 

@@ -208,7 +208,7 @@ function describePage() {
   const whole = info.num_architectures;
   if (whole && store.rows < whole) {
     const share = Math.floor((100 * store.rows) / whole);
-    const text = `partial, ${share} % of ${count(whole)}`;
+    const text = `partial, ${share || "less than 1"} % of ${count(whole)}`;
     page.mark(text, `${count(store.rows)} of ${count(whole)} are recorded here.`, "partial");
   } else page.mark("", "", "partial");
   state.names = ["theme", ...NAMES, ...store.axes];

@@ -15,7 +15,7 @@ function shown(token) {
 /** The page that needed the key: an address of this service, whatever the parameter says. */
 function back() {
   const asked = new URLSearchParams(location.search).get("back");
-  if (!asked) return null;
+  if (!asked || !URL.canParse(asked, ROOT)) return null;
   const url = new URL(asked, ROOT);
   const inside = url.origin === ROOT.origin && url.pathname.startsWith(`${ROOT.pathname}explore`);
   return inside ? url : null;

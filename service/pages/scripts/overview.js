@@ -1,23 +1,15 @@
 /** The installed benchmarks as cards, and how the service is. */
 
-import {ApiError, address, ask} from "./api.js";
+import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {bytes, count, shortDigest} from "./format.js";
-import {part, run, startPage} from "./page.js";
+import {joinedTo, pageOf, run, startPage} from "./page.js";
 import {isDark} from "./plot.js";
 import {Store} from "./store.js";
 
 const page = startPage();
 const COUNTED = ["architectures", "cells", "configurations", "runs", "costs", "spaces"];
-/** The one table that this program knows and that has no architectures of its own. */
-const COSTS = {"hw-nas-bench": "nasbench201"};
-
-/** @param {any} info Return the benchmark whose columns a table adds to, or null. */
-function joinedTo(info) {
-  return info.spec ? (info.spec.space?.like ?? null) : (COSTS[info.name] ?? null);
-}
-
 /** @param {any} info @returns {[string, any][]} What is told of a benchmark, by name. */
 function told(info) {
   const contents = info.provenance.contents ?? {};
@@ -42,11 +34,10 @@ function told(info) {
 /** @param {any} info */
 function card(info) {
   const joined = joinedTo(info);
-  const target = address(`explore/${part(joined ?? info.name)}`).href;
   return h(
     "article",
     {class: "card", "aria-labelledby": `card-${info.name}`},
-    h("h2", {id: `card-${info.name}`}, h("a", {href: target}, info.title)),
+    h("h2", {id: `card-${info.name}`}, h("a", {href: pageOf(info)}, info.title)),
     joined ? null : thumbnail(info),
     h(
       "p",

@@ -25,6 +25,19 @@ export function part(name) {
   return encodeURIComponent(name);
 }
 
+/** The one table that this program knows and that has no architectures of its own. */
+const COSTS = {"hw-nas-bench": "nasbench201"};
+
+/** @param {any} info Return the benchmark whose columns a table adds to, or null. */
+export function joinedTo(info) {
+  return info.spec ? (info.spec.space?.like ?? null) : (COSTS[info.name] ?? null);
+}
+
+/** @param {any} info Return the address of the page that shows a benchmark. */
+export function pageOf(info) {
+  return address(`explore/${part(joinedTo(info) ?? info.name)}`).href;
+}
+
 /** Return the name of the benchmark in the address, or "". */
 function benchmarkName() {
   const [, name = ""] = location.pathname.slice(ROOT.pathname.length).split("/");
@@ -139,7 +152,8 @@ export function followState(page, state, draw) {
   let turn = Promise.resolve();
   const show = () => {
     page.busy();
-    turn = turn.then(() => run(page, draw));
+    // A drawing that has failed by our own mistake was told, and forbids no later one.
+    turn = turn.catch(() => {}).then(() => run(page, draw));
   };
   state.onChange(show);
   show();

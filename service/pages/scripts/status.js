@@ -3,7 +3,7 @@
 import {ApiError, address, ask, send} from "./api.js";
 import {h, replace} from "./dom.js";
 import {bytes, count, duration, shortDigest} from "./format.js";
-import {part, run, startPage} from "./page.js";
+import {pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
 
 /** Seconds between two looks. */
@@ -54,7 +54,7 @@ function databases(ready, listed) {
     const reason = one.reason ?? (one.replacement ? `a newer file is not served: ${one.replacement}` : "");
     const checked = one.verifying ? "being checked" : one.verified_at ? ago(one.verified_at) : "not yet";
     return [
-      info ? h("a", {href: address(`explore/${part(name)}`).href}, info.title) : name,
+      info ? h("a", {href: pageOf(info)}, info.title) : name,
       one.replacement ? stateMark("degraded") : stateMark(one.status),
       [info?.provenance.synthetic ? h("span", {class: "mark made-up"}, "made-up data") : "", ` ${reason}`],
       one.content_digest ? h("code", {}, shortDigest(one.content_digest)) : "–",

@@ -48,9 +48,10 @@ class _Connection(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-def get(path: str) -> bytes:
-    """Return a GET request as bytes."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+def get(path: str, *, packed: bool = False) -> bytes:
+    """Return a GET request as bytes; `packed` asks for gzip, as browsers do."""
+    accepts = "Accept-Encoding: gzip\r\n" if packed else ""
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{accepts}\r\n".encode()
 
 
 def throughput(
@@ -79,7 +80,13 @@ def throughput(
 
 
 def paced(
-    port: int, paths: Sequence[str], *, clients: int, rate: float, seconds: float
+    port: int,
+    paths: Sequence[str],
+    *,
+    clients: int,
+    rate: float,
+    seconds: float,
+    packed: bool = False,
 ) -> tuple[list[float], int]:
     """Let clients ask and think; return the latencies in seconds, and the number of errors.
 
@@ -91,6 +98,7 @@ def paced(
         clients: How many.
         rate: Questions a second of each, at most; 0 for no pause between them.
         seconds: For how long.
+        packed: Whether answers may come in gzip.
     """
 
     async def client(rank: int, end: float) -> tuple[list[float], int]:
@@ -103,7 +111,7 @@ def paced(
             started = time.perf_counter()
             if started > end:
                 break
-            writer.write(get(paths[turn % len(paths)]))
+            writer.write(get(paths[turn % len(paths)], packed=packed))
             head = await reader.readuntil(b"\r\n\r\n")
             length = _LENGTH.search(head)
             assert length is not None  # noqa: S101 - none of these is a stream

@@ -7,10 +7,10 @@
 
 import {AddressState} from "./address.js";
 import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
-import {ROOT, ask, pictureAddress, send} from "./api.js";
+import {ask, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
-import {copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
+import {clientLines, copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
 import {NONE, figure} from "./format.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
@@ -202,7 +202,7 @@ function runSection(bench, found) {
 /** @param {Benchmark} bench @param {Found} found @param {string} arch */
 function takeAway(bench, found, arch) {
   const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
-  const start = `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
+  const start = clientLines();
   const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelled(arch);
   const lines = `${start}runs = bench.query(${python(bench.name)}, ${asked}${where})\n`;
   const build = `import model_hub\n${start}(row,) = bench.query(${python(bench.name)}, ${asked}${where}, reduction="mean")\nnetwork = model_hub.build(row)\n`;

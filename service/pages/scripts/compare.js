@@ -6,12 +6,12 @@
  */
 
 import {AddressState, TooLong} from "./address.js";
-import {ApiError, ROOT} from "./api.js";
+import {ApiError} from "./api.js";
 import {curvesOf, differences, figures, link, lookUp, quantile, rankOf, shownName, spelling} from "./architecture.js";
 import {cellPicture, letterLegend} from "./cells.js";
 import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
-import {copyButton, csv, originOf, python, save} from "./exports.js";
+import {clientLines, copyButton, csv, originOf, python, save, spelled} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
@@ -225,10 +225,11 @@ function table(bench, columns) {
 /** @param {Benchmark} bench @param {Compared[]} columns */
 function pythonLines(bench, columns) {
   const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
-  const archs = columns.filter(({found}) => found).map(({short}) => short);
+  const spell = bench.has("architecture") ? python : spelled;
+  const archs = columns.filter(({found}) => found).map(({short}) => spell(short));
   return (
-    `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n` +
-    `rows = bench.query_many(${python(bench.name)}, ${python(archs)}${where}, reduction="mean")\n`
+    clientLines() +
+    `rows = bench.query_many(${python(bench.name)}, [${archs.join(", ")}]${where}, reduction="mean")\n`
   );
 }
 

@@ -6,10 +6,10 @@
  */
 
 import {AddressState} from "./address.js";
-import {ROOT, ask, askColumn} from "./api.js";
+import {ask, askColumn} from "./api.js";
 import {Painter, Places, cellSize, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
-import {copyButton, curl, originOf, python, savePng} from "./exports.js";
+import {clientLines, copyButton, curl, originOf, python, savePng} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
@@ -145,7 +145,7 @@ function pythonLines(bench, query) {
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => `, ${name}=${python(/^-?[\d.]+(e-?\d+)?$/i.test(String(value)) ? Number(value) : value)}`);
   return (
-    `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n` +
+    clientLines() +
     `found = bench.correlation(${python(bench.name)}${given.join("")})\n`
   );
 }

@@ -9,7 +9,7 @@
  * An `Origin` is `{title, source, digest, synthetic}` of a benchmark: `originOf(info)`.
  */
 
-import {address} from "./api.js";
+import {ROOT, address} from "./api.js";
 import {h, svg} from "./dom.js";
 import {axisLabel, shortDigest} from "./format.js";
 
@@ -107,6 +107,11 @@ export function python(value) {
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
   // JSON's escapes are Python's, for what lies in the basic plane and for surrogates written out.
   return JSON.stringify(String(value));
+}
+
+/** Return the lines with which a snippet of Python begins: `bench` is a client of this service. */
+export function clientLines() {
+  return `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
 }
 
 /** @type {Record<string, string>} */

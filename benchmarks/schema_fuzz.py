@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from schema_unsaid import UNSAID, configuration
+from schema_unsaid import UNSAID, configuration, sampled_operations
 from schemathesis.checks import CHECKS, load_all_checks
 
 from generators.registry import GENERATORS, SAMPLES
@@ -78,11 +78,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000, help="at least so many")
     parser.add_argument("--examples", type=int, default=10, help="of each operation a round")
+    parser.add_argument(
+        "--sample-alike",
+        action="store_true",
+        help="try a question that several benchmarks are asked systematically on two of them only",
+    )
     arguments = parser.parse_args()
+    sampled = sampled_operations() if arguments.sample_alike else []
     found = Found()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "schemathesis.toml").write_text(configuration())
+        (folder / "schemathesis.toml").write_text(configuration(sampled=sampled))
         with _serving(folder) as (url, token):
             seed = 0
             while found.cases < arguments.cases:

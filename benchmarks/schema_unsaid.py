@@ -7,7 +7,7 @@ and members listed here, and for nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import schemathesis
@@ -15,7 +15,7 @@ import schemathesis
 from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.registry import BENCHMARKS, METRICS
 
-__all__ = ["UNSAID", "configuration"]
+__all__ = ["UNSAID", "configuration", "sampled_operations"]
 
 CURSOR: Final = "a cursor belongs to the question and the data that it came with"
 INSTALLED: Final = "at most as many are drawn as are installed"
@@ -146,15 +146,48 @@ _ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "5xx"]
 """What schemathesis takes for accepted, unless it is told otherwise."""
 
 
-def configuration() -> str:
-    """Return the configuration of schemathesis: where 422 may answer what fits the document."""
+_SYSTEMATIC_BENCHMARKS: Final = 2
+"""Of how many benchmarks a question that all are asked is tried at the bounds of everything."""
+
+
+def sampled_operations() -> list[str]:
+    """Return operations that ask a benchmark what two others are asked in every variant.
+
+    The same code reads these questions. Which two benchmarks those are changes from question to
+    question, so that every benchmark is asked some questions in every variant.
+    """
+    by_topic: dict[str, list[str]] = {}
+    for name in METRICS:
+        for operation in _asked(name):
+            by_topic.setdefault(operation.removeprefix(f"{name}_"), []).append(operation)
+    sampled: list[str] = []
+    for place, topic in enumerate(sorted(by_topic)):
+        alike = by_topic[topic]
+        first = place % len(alike)
+        sampled += [*alike[first:], *alike[:first]][_SYSTEMATIC_BENCHMARKS:]
+    return sorted(sampled)
+
+
+def configuration(*, sampled: Sequence[str] = ()) -> str:
+    """Return the configuration of schemathesis: where 422 may answer what fits the document.
+
+    Args:
+        sampled: Operations of which only random requests are made, and none for each bound and type
+            of each parameter.
+    """
     statuses = [*_ACCEPTED, str(_UNPROCESSABLE)]
-    operations = [
+    lines = [
         "[[operations]]",
         f"include-operation-id = {sorted(UNSAID)}",
         f"checks.positive_data_acceptance.expected-statuses = {statuses}",
     ]
-    return "\n".join(operations).replace("'", '"')
+    if sampled:
+        lines += [
+            "[[operations]]",
+            f"include-operation-id = {list(sampled)}",
+            "phases.coverage.enabled = false",
+        ]
+    return "\n".join(lines).replace("'", '"')
 
 
 @schemathesis.check

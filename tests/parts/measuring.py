@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
-__all__ = ["MEASURED", "measured_environment", "unmeasured"]
+__all__ = ["MEASURED", "first_measured", "measured_environment", "unmeasured"]
+
+_Item = TypeVar("_Item")
 
 MEASURED: Final = "COVERAGE_PROCESS_CONFIG"
 """The variable by which coverage has a process measured that this one starts."""
@@ -38,6 +40,14 @@ def unmeasured() -> Iterator[None]:
     finally:
         os.environ[MEASURED] = _withheld.pop(MEASURED)
         current._collector.start()
+
+
+def first_measured(items: Iterable[_Item]) -> Iterator[_Item]:
+    """Yield all items; measure no coverage of what a loop does with the second and later ones."""
+    rest = iter(items)
+    yield next(rest)
+    with unmeasured():
+        yield from rest
 
 
 def measured_environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from measuring import first_measured
 from torch import Tensor, nn
 
 from model_hub.memory import META
@@ -91,7 +92,7 @@ def test_an_activated_supernet_evaluates_as_the_frozen_network(
     space, side = narrowed
     supernet, x = prepared(space).eval(), inputs(space, side)
     outputs = set()
-    for seed in range(NUM_SAMPLES):
+    for seed in first_measured(range(NUM_SAMPLES)):
         sample = space.choices.sample(seed)
         network = supernet.extract(sample)
         supernet.activate(sample)
@@ -108,17 +109,19 @@ def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothin
 ) -> None:
     space, side = narrowed
     supernet, x = prepared(space), inputs(space, side)
-    for seed in range(NUM_STEPS):
+    for seed in first_measured(range(NUM_STEPS)):
         sample = without_repetition(space, 100 * seed)
         network = supernet.extract(sample)
         without_dropout(network)
-        expected = copy.deepcopy(supernet)
+        before = copy.deepcopy(supernet.state_dict())
         step(network, x)
-        expected.absorb(sample, network.state_dict())
+        supernet.absorb(sample, network.state_dict())
+        expected = copy.deepcopy(supernet.state_dict())
+        supernet.load_state_dict(before)
         supernet.activate(sample)
         step(supernet, x)
         state = supernet.state_dict()
-        for name, tensor in expected.state_dict().items():
+        for name, tensor in expected.items():
             assert torch.equal(state[name], tensor), name
         values = space.choices.resolve(sample)
         assert moved(supernet.network) == {space.placed(values, name)[0] for name in moved(network)}
@@ -129,7 +132,7 @@ def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothin
 def test_every_tensor_of_every_network_is_stored(narrowed: tuple[ModelSpace, int]) -> None:
     space, _ = narrowed
     stored = Supernet(space).state_of_network()
-    for seed in range(NUM_PLACED):
+    for seed in first_measured(range(NUM_PLACED)):
         sample = without_repetition(space, 100 * seed)
         values = space.choices.resolve(sample)
         with META:
@@ -147,7 +150,7 @@ def test_samples_that_agree_on_a_choice_share_the_module_there(
     supernet = Supernet(space)
     slots = space.sharing.slots
     seen: dict[tuple[str, str], set[int]] = {}
-    for seed in range(20):
+    for seed in first_measured(range(20)):
         sample = space.choices.sample(seed)
         supernet.activate(sample)
         for path, label in slots.items():

@@ -8,6 +8,7 @@ table, also of those that are joined to another.
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -78,7 +79,8 @@ class Catalog:
             rest: Seconds of rest for each second of reading.
             going_on: Called again and again; once it returns False, the look is given up.
         """
-        if not self._directory.is_dir():
+        # A folder that cannot be listed or searched would look empty.
+        if not os.access(self._directory, os.R_OK | os.X_OK) or not self._directory.is_dir():
             return None
         found = _files_of(self._directory)
         missing = self._seen.keys() - found.keys()
@@ -90,8 +92,12 @@ class Catalog:
         }
         if not gone and not changed:
             return None
-        new = copy.copy(self)
-        new._renew(gone, changed, partial(ReadOnlyDatabase.verify, rest=rest, going_on=going_on))  # noqa: SLF001 - a constructor
+        new, check = copy.copy(self), partial(ReadOnlyDatabase.verify, rest=rest, going_on=going_on)
+        try:
+            new._renew(gone, changed, check)  # noqa: SLF001 - a constructor
+        except BaseException:
+            new.close(keeping=(self,))
+            raise
         if going_on():
             return new
         new.close(keeping=(self,))

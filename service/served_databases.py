@@ -10,6 +10,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -18,6 +19,7 @@ from starlette.datastructures import State
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
+from benchmark_db.installed_dataset import InstalledDataset
 from service.http.served_routes import ServedRoutes
 
 __all__ = ["DatabaseVerifier", "FolderWatch"]
@@ -86,14 +88,18 @@ class DatabaseVerifier(_Beside):
 
     def _verify(self, catalog: Catalog) -> None:
         for name, installed in catalog.installed.items():
-            # One that has been replaced meanwhile was checked before it was served.
-            if self._state.catalog.opened.get(name) is not installed:
+            # One that is replaced meanwhile was checked before it was served, and is to be closed.
+            served = partial(self._is_served, name, installed)
+            if not served():
                 continue
             try:
-                installed.database.verify(rest=_REST, going_on=self._goes_on)
+                installed.database.verify(rest=_REST, going_on=served)
             except UnusableDatabaseError as error:
                 log = structlog.get_logger()
                 log.error("database failed its check", benchmark=name, reason=str(error))  # noqa: TRY400
+
+    def _is_served(self, name: str, installed: InstalledDataset) -> bool:
+        return self._goes_on() and self._state.catalog.opened.get(name) is installed
 
 
 class FolderWatch(_Beside):
@@ -126,13 +132,18 @@ class FolderWatch(_Beside):
                 self._log.exception("databases could not be looked at")
 
     def _look(self) -> None:
+        # At each look, also where files are replaced faster than it looks.
+        if self._replaced:
+            self._on_the_loop(self._close_unused)
         served: Catalog = self._state.catalog
         new = served.renewed(rest=_REST, going_on=self._goes_on)
         if new is None:
-            if self._replaced:
-                self._on_the_loop(self._close_unused)
             return
-        exchange = self._routes.exchange_for(new.declared)
+        try:
+            exchange = self._routes.exchange_for(new.declared)
+        except BaseException:
+            new.close(keeping=(served,))
+            raise
 
         def go_over() -> None:
             self._state.catalog = new

@@ -102,7 +102,10 @@ async def study(
     cache: ResponseCache = request.app.state.response_cache
     content = cache.get(headers["ETag"])
     if content is None:
-        content = await _in_thread(request, lambda: _details(_folder(request), name, over, catalog))
+        with catalog.held():
+            content = await _in_thread(
+                request, lambda: _details(_folder(request), name, over, catalog)
+            )
         cache.keep(headers["ETag"], content)
     return Response(content, headers=headers, media_type="application/json")
 

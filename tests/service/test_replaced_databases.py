@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import shutil
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,13 +19,19 @@ import httpx
 import pytest
 from bench_server import BenchServer, ending_together
 from declared_tables import DECLARATION, RAW, rows
+from fastapi import FastAPI
 from real_servers import RealServer
+from starlette.datastructures import State
 
 from bench_client import BenchClient, TableReplacedError
+from benchmark_db.catalog import Catalog
 from benchmark_db.digests import seal
 from generators.declared import generate_table
 from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
+from service import served_databases
+from service.http.served_routes import ServedRoutes
+from service.served_databases import FolderWatch
 
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")
 
@@ -150,10 +157,10 @@ def asked_until(served: Served, done: Callable[[int], bool]) -> list[tuple[str, 
     return found
 
 
-def open_files(server: BenchServer) -> list[str]:
-    """Return the databases that a server has open, replaced ones as `… (deleted)`."""
+def open_files(process: object) -> list[str]:
+    """Return the databases that a process has open, replaced ones as `… (deleted)`."""
     found = []
-    for link in Path(f"/proc/{server.pid}/fd").iterdir():
+    for link in Path(f"/proc/{process}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
             found.append(str(link.readlink()))
     return [path for path in found if ".db" in path]
@@ -174,7 +181,7 @@ def test_a_database_replaced_under_64_clients_fails_none_and_mixes_no_answer(
     met = [{path for path, _, body in found if body == answers[path]} for answers in expected]
     assert met == [set(ASKED)] * 2  # both versions were met by every question
     assert all(body in (expected[0][path], expected[1][path]) for path, _, body in found)
-    until(lambda: not [path for path in open_files(served.server) if "deleted" in path])
+    until(lambda: not [path for path in open_files(served.server.pid) if "deleted" in path])
 
 
 def test_what_is_being_read_is_answered_from_the_version_it_began_with(
@@ -307,6 +314,43 @@ def test_declared_tables_come_change_and_go_with_their_routes(
     until(lambda: not served.state(TINY))
     assert served.http.get(ask).status_code == 404
     assert {*served.http.get("/openapi.json").json()["paths"]} == paths
+
+
+class Replacing(State):
+    """The state of an application; each time it has gone over, a file is replaced again."""
+
+    def __init__(self, folder: Path, versions: list[Path], times: int) -> None:
+        super().__init__({"catalog": Catalog(folder)})
+        self.done = asyncio.Event()
+        self._replace = (
+            Path(shutil.copyfile(new, folder / "part")).replace(folder / f"{NAME}.db")
+            for new in islice(cycle(versions), times)
+        )
+        next(self._replace)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "catalog" and next(self._replace, None) is None:
+            self.done.set()
+
+
+def test_a_file_replaced_before_every_look_leaves_no_more_than_two_versions_open(
+    first: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_databases, "_SECONDS_BETWEEN_LOOKS", 0.05)
+    shutil.copy(first, tmp_path)
+
+    async def replaced() -> int:
+        state = Replacing(tmp_path, [other, first], times=8)
+        with FolderWatch(state, ServedRoutes(FastAPI(), lambda _: [], ())) as watch:
+            await asyncio.wait_for(state.done.wait(), SECONDS)
+            links = open_files("self")
+        watch.close()
+        state.catalog.close()
+        return sum(str(tmp_path) in link for link in links)
+
+    each = 5  # a descriptor and four connections
+    assert asyncio.run(replaced()) <= 2 * each
 
 
 def test_each_of_several_processes_goes_over(first: Path, other: Path, tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ COMPLETENESS: Final = ("version", "complete", "cells")
 _KINDS: Final = {"str": str, "int": int, "bool": bool, "Contents": dict}
 """What JSON gives for a field, by its annotation."""
 
+_LONGEST: Final = 1_000
+"""Characters of a field that is text: headers of answers have several of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -101,7 +104,8 @@ def read_provenance(database: ReadOnlyDatabase, benchmark: str) -> Provenance:
             values[field.name] = orjson.loads(rows[field.name])
         except orjson.JSONDecodeError as error:
             raise UnusableDatabaseError(f"{name} is damaged: its {field.name}: {error}") from error
-        if type(values[field.name]) is not _KINDS[str(field.type)]:
+        text = values[field.name] if isinstance(values[field.name], str) else ""
+        if type(values[field.name]) is not _KINDS[str(field.type)] or len(text) > _LONGEST:
             value = shown(values[field.name])
             raise UnusableDatabaseError(f"{name} is damaged: {value} is no {field.name}")
     if values["benchmark"] != benchmark:

@@ -35,6 +35,8 @@ _FIELD: Final = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME: Final = 60
 _LONGEST_TEXT: Final = 4_000
 _MOST_STATS: Final = 200
+_MOST_AXES: Final = 20
+"""Headers name a part by all of them, twice at most: clients read some 64 KB of a header."""
 _MOST_VALUES: Final = 1_000
 _MOST_JSON: Final = 2**20
 _BUDGET: Final = "num_epochs"
@@ -278,6 +280,8 @@ class BenchmarkSpec:
             raise SpecError(f"name {self.name} means something else in addresses")
         if not self.stats or len(self.stats) > _MOST_STATS:
             raise SpecError(f"{len(self.stats)} statistics, which are 1 to {_MOST_STATS}")
+        if len(self.axes) > _MOST_AXES:
+            raise SpecError(f"{len(self.axes)} axes, which are at most {_MOST_AXES}")
         self._check_fields()
         self._check_texts()
         for stat in self.stats:

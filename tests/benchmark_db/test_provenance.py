@@ -99,6 +99,14 @@ def test_a_malformed_field_is_named(altered: Altered, field: str, value: str) ->
         NasBench201(altered(update))
 
 
+def test_a_text_that_would_not_fit_a_header_is_refused(altered: Altered) -> None:
+    update = (
+        "UPDATE provenance SET value = json_quote(hex(zeroblob(600))) WHERE key = 'source_name'"
+    )
+    with pytest.raises(UnusableDatabaseError, match=r"'000.*is no source_name"):
+        NasBench201(altered(update))
+
+
 def test_text_that_is_not_utf_8_is_damage(altered: Altered) -> None:
     update = "UPDATE provenance SET value = CAST(x'22ff22' AS TEXT) WHERE key = 'created'"
     with pytest.raises(UnusableDatabaseError, match=r"nasbench201\.db"):

@@ -72,6 +72,7 @@ def test_what_a_reader_sees_is_in_the_digest() -> None:
         ({"stats": (replace(ACC, name="acc); DROP TABLE run"),)}, "no name of a field"),
         ({"axes": (Axis(name="min_x", values=(1,), description="x"),)}, "something else"),
         ({"axes": (Axis(name="num_epochs", values=("x",), description="x"),)}, "whole numbers"),
+        ({"axes": (SPEC.axes[0],) * 21}, "at most 20"),
         ({"title": " "}, "empty"),
         ({"title": "a\x1b[31m"}, "printable"),
         ({"curves": (replace(SPEC.curves[0], of="other"),)}, "no statistic"),

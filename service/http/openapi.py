@@ -20,6 +20,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from fastapi.utils import create_model_field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -28,7 +29,7 @@ from bench_client.models import Problem
 from service.access.keys import KeyRing, KeyScope
 from service.access.required_scopes import OPEN, required_scope
 from service.http.problems import PROBLEM_JSON
-from service.http.questions import QueryParameters
+from service.http.questions import ANSWER, QueryParameters
 
 __all__ = [
     "NOT_MODIFIED",
@@ -182,9 +183,7 @@ def install_openapi(app: FastAPI, *, keys: KeyRing, reading_open: bool) -> None:
 def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
     for route in app.routes:
         if isinstance(route, APIRoute) and route.openapi_extra:
-            question = route.openapi_extra.get("parameters")
-            if isinstance(question, QueryParameters):
-                route.openapi_extra = {"parameters": question.described()}
+            _describe_late(route)
     schema = get_openapi(
         title=app.title,
         version=app.version,
@@ -200,6 +199,21 @@ def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
     _describe_access(schema, unkeyed=unkeyed)
     _mend_bounds(schema)
     return schema
+
+
+def _describe_late(route: APIRoute) -> None:
+    """Give a route the models that only the document needs, as FastAPI would have at its making."""
+    said = dict(route.openapi_extra or {})
+    answer = said.pop(ANSWER, None)
+    if answer is not None:
+        route.response_model = answer()
+        route.response_field = create_model_field(
+            f"Response_{route.unique_id}", type_=route.response_model, mode="serialization"
+        )
+    question = said.get("parameters")
+    if isinstance(question, QueryParameters):
+        said["parameters"] = question.described()
+    route.openapi_extra = said
 
 
 def _problem_schemas() -> dict[str, Any]:

@@ -34,6 +34,7 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.installed_dataset import InstalledDataset
 
 __all__ = [
+    "ANSWER",
     "LateModel",
     "PackedCache",
     "QueryParameters",
@@ -148,16 +149,26 @@ class LateModel:
         return self._make()
 
 
+ANSWER: Final = "answer"
+"""In the `openapi_extra` of a route: what makes the model of its answer, for the document alone."""
+
+
 def described(
-    model: type[BaseModel] | LateModel, *, required: Iterable[str] = ()
+    model: type[BaseModel] | LateModel,
+    *,
+    required: Iterable[str] = (),
+    answer: Callable[[], Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a route says of a question in the query string, as its `openapi_extra`.
 
     Args:
         model: The question.
         required: Parameters that it is refused without, whatever the model says.
+        answer: Makes the model of the answer when the document is asked for, instead of
+            `response_model`.
     """
-    return {"parameters": QueryParameters(model, frozenset(required))}
+    asked = {"parameters": QueryParameters(model, frozenset(required))}
+    return asked if answer is None else {**asked, ANSWER: answer}
 
 
 @dataclass(frozen=True, slots=True)

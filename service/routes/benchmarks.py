@@ -8,7 +8,8 @@ starts as fast as one without.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.routing import BaseRoute
 
 from bench_client.models import BatchAnswer, Page
-from bench_client.models.described import TableModels, models_of
+from bench_client.models.described import TableModels, camel_case, models_of
 from bench_client.written import written
 from benchmark_db.answers import architecture_answer
 from benchmark_db.metrics import joined_metrics, metrics_of_spec
@@ -28,7 +29,7 @@ from benchmark_db.registry import BENCHMARKS, METRICS
 from benchmark_spec import BenchmarkSpec, Label, Listed
 from service.http.body import BodyRoute
 from service.http.openapi import problems
-from service.http.questions import answer_now, installed
+from service.http.questions import ANSWER, LateModel, answer_now, installed
 from service.routes import hw_nas_bench, nasbench101, nds
 from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
@@ -70,19 +71,17 @@ def routes(declared: Iterable[BenchmarkSpec]) -> list[BaseRoute]:
 def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter:
     name, own, kind = spec.name, _OWN.get(spec.name, OwnQuestions()), BENCHMARKS.get(spec.name)
     router = APIRouter(prefix=f"/v1/{name}", tags=[name], route_class=BodyRoute)
-    wire = _models(spec)
-    stats: Any = wire.stats
-    curves: Any = wire.curves
-    asked = _questions(spec, own, wire)
+    wire = cache(partial(_models, spec))
+    asked = _questions(spec, own)
     router.routes.extend(own.router.routes)
     StatsRoutes(
         name=name,
         stats_question=asked.stats,
         curves_question=asked.page,
         batch_question=asked.batch,
-        stats=Page[stats],
-        curves=None if curves is None else Page[curves],
-        batch=BatchAnswer[stats],
+        stats=lambda: _page_of(wire().stats),
+        curves=(lambda: _page_of(wire().curves)) if spec.curves else None,
+        batch=lambda: _batch_of(wire().stats),
     ).add_to(router)
     several = [axis.name for axis in spec.axes if len(axis.values) > 1]
     OracleRoutes(
@@ -90,15 +89,19 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         metrics={**METRICS.get(name, metrics_of_spec(spec)), **joined_metrics(name, declared)},
         parts_by=tuple(axis for axis in several if kind is None or axis in kind.parts_by),
         filters=asked.part,
-        config=wire.config,
+        config=lambda: wire().config,
         arch=None if "rank" in spec.not_answered else spec.space.arch,
         example=_texts(spec.space.examples)[0],
-        distributions=wire.distribution is None,
+        distributions=kind is None or kind.own_distribution is None,
     ).add_to(router)
     listed = isinstance(spec.space, Listed)
+
+    def architecture() -> type[BaseModel]:
+        return wire().architecture
+
     SpaceRoutes(
         name=name,
-        architecture=wire.architecture,
+        architecture=architecture,
         question=asked.about,
         neighboring="neighbors" not in spec.not_answered and not listed,
     ).add_to(router)
@@ -108,23 +111,30 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
     PictureRoute(name=name, arch=spec.space.arch, example=drawn, drawable=not listed).add_to(router)
     ExportRoute(name=name, paged=asked.page).add_to(router)
     if kind is None or kind.numbered_space() is not None:
-        _add_architecture(router, name, wire.architecture, asked.about)
+        _add_architecture(router, name, architecture, asked.about)
     return router
+
+
+def _page_of(item: Any) -> Any:
+    return Page[item]
+
+
+def _batch_of(item: Any) -> Any:
+    return BatchAnswer[item]
 
 
 class _Questions(NamedTuple):
     """What a benchmark is asked: for pages, statistics, batches, one architecture, a part."""
 
-    page: Any
-    stats: Any
+    page: LateModel
+    stats: LateModel
     batch: Any
     about: Any
     part: Any
 
 
-def _questions(spec: BenchmarkSpec, own: OwnQuestions, wire: TableModels) -> _Questions:
-    title = wire.stats.__name__.removesuffix("Stats")
-    with_curves = wire.curves is not None
+def _questions(spec: BenchmarkSpec, own: OwnQuestions) -> _Questions:
+    title, with_curves = _title(spec), bool(spec.curves)
     parts: dict[str, Any] = {axis.name: (filter_of(axis), None) for axis in spec.axes}
     parts |= own.parts
     filters = {axis.name: parts[axis.name] for axis in spec.axes if not axis.implied}
@@ -141,10 +151,11 @@ def _questions(spec: BenchmarkSpec, own: OwnQuestions, wire: TableModels) -> _Qu
         examples=[list(space.examples)],
     )
     any_arch = Field(description=space.arch, examples=list(space.examples))
-    page = _question(f"{title}Question", PageParameters, **paged)
+    page = LateModel(partial(_question, f"{title}Question", PageParameters, **paged))
+    whole = LateModel(partial(_question, f"{title}StatsQuestion", StatsParameters, **paged))
     return _Questions(
         page=page,
-        stats=_question(f"{title}StatsQuestion", StatsParameters, **paged) if with_curves else page,
+        stats=whole if with_curves else page,
         batch=_question(
             f"{title}BatchQuestion",
             BatchParameters if with_curves else ReducedBatch,
@@ -157,6 +168,14 @@ def _questions(spec: BenchmarkSpec, own: OwnQuestions, wire: TableModels) -> _Qu
         ),
         part=_question(f"{title}Part", _Part, **parts),
     )
+
+
+def _title(spec: BenchmarkSpec) -> str:
+    """Return the beginning of the names of a benchmark's models."""
+    by_hand = written(spec.name)
+    if by_hand is None:
+        return camel_case(spec.name)
+    return by_hand.models.stats.__name__.removesuffix("Stats")
 
 
 def _models(spec: BenchmarkSpec) -> TableModels:
@@ -178,7 +197,7 @@ class _Part(BaseModel):
 
 
 def _add_architecture(
-    router: APIRouter, name: str, architecture: type[BaseModel], about: type[BaseModel]
+    router: APIRouter, name: str, architecture: Callable[[], Any], about: type[BaseModel]
 ) -> None:
     async def names(request: Request, question: Any) -> Response:
         """Return every name of an architecture, and which others are equal to it, if known."""
@@ -189,8 +208,9 @@ def _add_architecture(
     router.post(
         "/architecture",
         operation_id=f"{name.replace('-', '_')}_architecture",
-        response_model=architecture,
+        response_model=None,
         responses=problems(400, 404, 413, 422),
+        openapi_extra={ANSWER: architecture},
     )(names)
 
 

@@ -21,6 +21,7 @@ from benchmark_db.columns import MAX_NUMBERS
 from benchmark_db.errors import InvalidQuestionError, shown
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import (
+    LateModel,
     PackedCache,
     answer_scan,
     cache_headers,
@@ -51,13 +52,13 @@ class ColumnRoutes:
         name: The benchmark.
         filters: A model of the fields that say which part of the benchmark is meant.
         required: Those of them without which the part is not known.
-        metric: The annotation of the parameter that names a column.
+        metric: Makes the annotation of the parameter that names a column.
     """
 
     name: str
     filters: type[BaseModel]
     required: Sequence[str]
-    metric: Any
+    metric: Callable[[], Any]
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
@@ -66,7 +67,7 @@ class ColumnRoutes:
         self._add_spellings(router)
 
     def _add_columns(self, router: APIRouter) -> None:
-        name, question_model = self.name, self._question("Columns")
+        name, asked = self.name, LateModel(partial(self._question, "Columns"))
 
         async def columns(request: Request) -> Response:
             """Return the columns that there are: metrics, and what follows from architectures.
@@ -74,16 +75,16 @@ class ColumnRoutes:
             Where the part is named whose figures are compared, each column says how many values
             are missing, the smallest, the largest, and how many differ; otherwise these are null.
             """
-            filters = read_query(request, question_model).model_dump(exclude_none=True)
+            filters = read_query(request, asked.model).model_dump(exclude_none=True)
             compute = partial(columns_answer, request.app.state.catalog, name, filters)
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
-        self._get(router, "columns", question_model, Columns)(columns)
+        self._get(router, "columns", asked, lambda: Columns)(columns)
 
     def _add_column(self, router: APIRouter) -> None:
         name = self.name
-        question_model = self._question("Column", metric=(self.metric, ...))
+        asked = LateModel(lambda: self._question("Column", metric=(self.metric(), ...)))
 
         async def column(request: Request) -> Response:
             """Return the values of one column, one after the other, little-endian.
@@ -92,11 +93,11 @@ class ColumnRoutes:
             means over runs, NaN where nothing is recorded. The header `X-Column` says as JSON of
             which type and how many they are, their unit, and where they come from.
             """
-            question = read_query(request, question_model)
+            question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"metric"}, exclude_none=True)
-            asked = getattr(question, "metric")  # noqa: B009 - of a model that is made
+            metric = getattr(question, "metric")  # noqa: B009 - of a model that is made
             catalog = request.app.state.catalog
-            compute = partial(column_answer, catalog, name, filters, metric=asked)
+            compute = partial(column_answer, catalog, name, filters, metric=metric)
             return await answer_bytes(request, name, compute, COLUMN_HEADER)
 
         router.get(
@@ -104,7 +105,7 @@ class ColumnRoutes:
             operation_id=self._operation("column"),
             response_class=Response,
             responses=bytes_response(COLUMN_HEADER, _SAID_OF_COLUMN),
-            openapi_extra=described(question_model, required=self.required),
+            openapi_extra=described(asked, required=self.required),
         )(column)
 
     def _add_spellings(self, router: APIRouter) -> None:
@@ -117,31 +118,32 @@ class ColumnRoutes:
             "`@number` has them.",
             examples=["0,1,2"],
         )
-        question_model = self._question("Spellings", numbers=(Annotated[str, numbers], ...))
+        asked = LateModel(
+            lambda: self._question("Spellings", numbers=(Annotated[str, numbers], ...))
+        )
 
         async def spellings(request: Request) -> Response:
             """Return how the architectures with some numbers are spelled, in the order asked."""
-            question = read_query(request, question_model)
+            question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"numbers"}, exclude_none=True)
-            asked = _numbers(getattr(question, "numbers"))  # noqa: B009 - as above
+            wanted = _numbers(getattr(question, "numbers"))  # noqa: B009 - as above
             compute = partial(
-                spellings_answer, request.app.state.catalog, name, filters, numbers=asked
+                spellings_answer, request.app.state.catalog, name, filters, numbers=wanted
             )
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
-        answer = Found[SpelledArchitecture]
-        self._get(router, "spellings", question_model, answer)(spellings)
+        self._get(router, "spellings", asked, lambda: Found[SpelledArchitecture])(spellings)
 
     def _get(
-        self, router: APIRouter, topic: str, question_model: type[BaseModel], answer: Any
+        self, router: APIRouter, topic: str, asked: LateModel, answer: Callable[[], Any]
     ) -> Callable[..., Any]:
         return router.get(
             f"/{topic}",
             operation_id=self._operation(topic),
-            response_model=answer,
+            response_model=None,
             responses=READ_PROBLEMS,
-            openapi_extra=described(question_model),
+            openapi_extra=described(asked, answer=answer),
         )
 
     def _operation(self, topic: str) -> str:

@@ -19,7 +19,7 @@ from benchmark_db.export import export_table
 from benchmark_db.export_formats import FORMATS
 from benchmark_db.installed_dataset import InstalledDataset
 from service.http.openapi import READ_PROBLEMS
-from service.http.questions import cache_headers, described, read_query
+from service.http.questions import LateModel, cache_headers, described, read_query
 from service.http.streams import FileStream
 
 __all__ = ["ExportRoute"]
@@ -53,11 +53,11 @@ class ExportRoute:
     """
 
     name: str
-    paged: type[BaseModel]
+    paged: LateModel
 
     def add_to(self, router: APIRouter) -> None:
         """Add the route to the benchmark's router."""
-        name, question = self.name, self._question()
+        name, asked = self.name, LateModel(self._question)
 
         async def export(request: Request) -> Response:
             """Send everything that matches, as one file that is made while it is read.
@@ -68,7 +68,7 @@ class ExportRoute:
             that ends before the body does leaves no complete file: the server failed, its log says
             why.
             """
-            return _export(request, name, read_query(request, question).model_dump())
+            return _export(request, name, read_query(request, asked.model).model_dump())
 
         # A router of its own, because the document lists exports together.
         exports = APIRouter(prefix="/v1", tags=["export"])
@@ -83,7 +83,7 @@ class ExportRoute:
                 },
                 **READ_PROBLEMS,
             },
-            openapi_extra=described(question),
+            openapi_extra=described(asked),
         )(export)
         router.routes.extend(exports.routes)
 
@@ -91,7 +91,7 @@ class ExportRoute:
         """Return the question whose answer is all that the pages of another hold."""
         fields: dict[str, Any] = {
             field_name: (field.annotation, field)
-            for field_name, field in self.paged.model_fields.items()
+            for field_name, field in self.paged.model.model_fields.items()
             if field_name not in _OF_PAGES
         }
         title = "".join(map(str.capitalize, self.name.split("-")))

@@ -14,7 +14,7 @@ from benchmark_db.answers import hardware_answer
 from benchmark_db.catalog import Catalog
 from benchmark_db.hw_nas_bench.tables import DEVICES
 from service.http.openapi import PAGE_PROBLEMS
-from service.http.questions import answer_cached, described, read_query
+from service.http.questions import LateModel, answer_cached, described, read_query
 from service.routes.export import ExportRoute
 from service.routes.parameters import Nb201Arch, Paging
 
@@ -65,4 +65,4 @@ async def hardware(request: Request) -> Response:
     return await answer_cached(request, costs, compute, at_once=question.arch is not None)
 
 
-ExportRoute(name="hw-nas-bench", paged=HardwareQuestion).add_to(router)
+ExportRoute(name="hw-nas-bench", paged=LateModel(lambda: HardwareQuestion)).add_to(router)

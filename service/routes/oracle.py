@@ -19,7 +19,6 @@ from bench_client.models import (
     Ranked,
     Standing,
     TradeOff,
-    WireModel,
 )
 from benchmark_db.answers import (
     Answer,
@@ -66,7 +65,7 @@ class OracleRoutes:
         metrics: What it can be compared by, by name.
         parts_by: Which filters tell parts apart, so that one must be named.
         filters: A model of the fields that say which part of the benchmark is compared.
-        config: The `config` object of its items.
+        config: Makes the model of the `config` object of its items.
         arch: What an architecture looks like in a query string; None where it has no rank.
         example: One.
         distributions: Whether this says how metrics are distributed, and not the benchmark's own
@@ -77,26 +76,40 @@ class OracleRoutes:
     metrics: Mapping[str, Metric]
     parts_by: tuple[str, ...]
     filters: type[BaseModel]
-    config: type[WireModel]
+    config: Callable[[], Any]
     arch: str | None = None
     example: str = ""
     distributions: bool = True
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
-        config: Any = self.config
         ColumnRoutes(
-            name=self.name, filters=self.filters, required=self._required(), metric=self._column()
+            name=self.name, filters=self.filters, required=self._required(), metric=self._column
         ).add_to(router)
-        self._add(router, "top", self._top, Found[Ranked[config]], top_answer)
-        self._add(router, "pareto", self._pareto, Found[TradeOff[config]], pareto_answer)
-        self._add(router, "rank", self._rank, Found[Standing[config]], rank_answer)
-        agreement = Found[Correlation]
-        self._add(router, "correlation", self._correlation, agreement, correlation_answer)
+        self._add(router, "top", self._top, self._items_of(Ranked), top_answer)
+        self._add(router, "pareto", self._pareto, self._items_of(TradeOff), pareto_answer)
+        self._add(router, "rank", self._rank, self._items_of(Standing), rank_answer)
+        self._add(
+            router, "correlation", self._correlation, lambda: Found[Correlation], correlation_answer
+        )
         self._add_density(router)
         if self.distributions:
-            answer = Found[Distribution]
-            self._add(router, "distribution", self._distribution, answer, distribution_answer)
+            self._add(
+                router,
+                "distribution",
+                self._distribution,
+                lambda: Found[Distribution],
+                distribution_answer,
+            )
+
+    def _items_of(self, item: Any) -> Callable[[], Any]:
+        """Return what makes the model of an answer whose items have a configuration."""
+
+        def made() -> Any:
+            of_config: Any = item[self.config()]
+            return Found[of_config]
+
+        return made
 
     def _top(self) -> type[BaseModel]:
         """Ask for the best architectures by a metric within bounds, the best first."""
@@ -213,7 +226,7 @@ class OracleRoutes:
         router: APIRouter,
         topic: str,
         make_question: Callable[[], type[BaseModel]],
-        answer_model: Any,
+        answer_model: Callable[[], Any],
         answer: Callable[..., Answer],
     ) -> None:
         asked = LateModel(make_question)
@@ -233,9 +246,9 @@ class OracleRoutes:
             f"/{topic}",
             operation_id=f"{self.name.replace('-', '_')}_{topic}",
             description=_DESCRIPTIONS[topic],
-            response_model=answer_model,
+            response_model=None,
             responses=READ_PROBLEMS,
-            openapi_extra=described(asked, required=self._required()),
+            openapi_extra=described(asked, required=self._required(), answer=answer_model),
             # Asked where it has no meaning, it says why, but the document does not offer it.
             include_in_schema=ranked,
         )(ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
@@ -10,11 +11,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench_client.models import Found, Sampled, WireModel
+from bench_client.models import Found, Sampled
 from benchmark_db.answers import neighbors_answer, random_answer
 from benchmark_db.questions import MAX_BATCH
 from service.http.openapi import READ_PROBLEMS, problems
-from service.http.questions import answer_cached, answer_scan, described, installed, read_query
+from service.http.questions import (
+    ANSWER,
+    answer_cached,
+    answer_scan,
+    described,
+    installed,
+    read_query,
+)
 
 __all__ = ["SpaceRoutes"]
 
@@ -45,20 +53,19 @@ class SpaceRoutes:
 
     Attributes:
         name: The benchmark.
-        architecture: The names of an architecture.
+        architecture: Makes the model of the names of an architecture.
         question: Asks about one architecture, in a body.
         neighboring: Whether they have neighbors.
     """
 
     name: str
-    architecture: type[WireModel]
+    architecture: Callable[[], Any]
     question: type[BaseModel]
     neighboring: bool = True
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
         name = self.name
-        architecture: Any = self.architecture
 
         async def random(request: Request) -> Response:
             """Return architectures drawn uniformly, without repeats, from those with runs."""
@@ -74,20 +81,29 @@ class SpaceRoutes:
             compute = partial(neighbors_answer, benchmark, question.arch)
             return await answer_scan(request, benchmark, compute)
 
+        def sampled() -> Any:
+            architecture: Any = self.architecture()
+            return Sampled[architecture]
+
+        def found() -> Any:
+            architecture: Any = self.architecture()
+            return Found[architecture]
+
         # FastAPI learns the model of a body from the annotation.
         neighbors.__annotations__["question"] = self.question
         router.get(
             "/architectures/random",
             operation_id=f"{name.replace('-', '_')}_random",
-            response_model=Sampled[architecture],
+            response_model=None,
             responses=READ_PROBLEMS,
-            openapi_extra=described(SampleQuestion),
+            openapi_extra=described(SampleQuestion, answer=sampled),
         )(random)
         router.post(
             "/architectures/neighbors",
             operation_id=f"{name.replace('-', '_')}_neighbors",
-            response_model=Found[architecture],
+            response_model=None,
             responses=problems(400, 404, 413, 422, 500, 503),
+            openapi_extra={ANSWER: found},
             # Asked where it has no meaning, it says why, but the document does not offer it.
             include_in_schema=self.neighboring,
         )(neighbors)

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from bench_client.models import WireModel
 from benchmark_db.answers import (
     Answer,
     computed_stats_answer,
@@ -21,8 +20,16 @@ from benchmark_db.answers import (
 )
 from benchmark_db.items import Item
 from service.http.openapi import PAGE_PROBLEMS, problems
-from service.http.questions import answer_cached, answer_scan, described, installed, read_query
-from service.routes.parameters import PageParameters, Reducing
+from service.http.questions import (
+    ANSWER,
+    LateModel,
+    answer_cached,
+    answer_scan,
+    described,
+    installed,
+    read_query,
+)
+from service.routes.parameters import Reducing
 
 __all__ = ["StatsRoutes"]
 
@@ -39,18 +46,18 @@ class StatsRoutes:
         stats_question: Asks for statistics, in the query string.
         curves_question: Asks for curves, in the query string.
         batch_question: Asks for the statistics of `archs`, in a body.
-        stats: The page of statistics.
-        curves: The page of curves; None where there are none.
-        batch: The statistics of many.
+        stats: Makes the model of a page of statistics.
+        curves: Makes that of a page of curves; None where there are none.
+        batch: Makes that of the statistics of many.
     """
 
     name: str
-    stats_question: type[PageParameters]
-    curves_question: type[PageParameters]
+    stats_question: LateModel
+    curves_question: LateModel
     batch_question: type[Reducing]
-    stats: type[WireModel]
-    curves: type[WireModel] | None
-    batch: type[WireModel]
+    stats: Callable[[], Any]
+    curves: Callable[[], Any] | None
+    batch: Callable[[], Any]
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to the benchmark's router."""
@@ -83,31 +90,32 @@ class StatsRoutes:
         router.get(
             "/computed-stats",
             operation_id=f"{name.replace('-', '_')}_computed_stats",
-            response_model=self.stats,
+            response_model=None,
             responses=PAGE_PROBLEMS,
-            openapi_extra=described(self.stats_question),
+            openapi_extra=described(self.stats_question, answer=self.stats),
         )(computed_stats)
         router.post(
             "/computed-stats/query",
             operation_id=f"{name.replace('-', '_')}_computed_stats_query",
-            response_model=self.batch,
+            response_model=None,
             responses=problems(400, 404, 413, 422, 500, 503),
+            openapi_extra={ANSWER: self.batch},
         )(computed_stats_query)
         if self.curves is None:
             return
         router.get(
             "/intermediate-stats",
             operation_id=f"{name.replace('-', '_')}_intermediate_stats",
-            response_model=self.curves,
+            response_model=None,
             responses=PAGE_PROBLEMS,
-            openapi_extra=described(self.curves_question),
+            openapi_extra=described(self.curves_question, answer=self.curves),
         )(intermediate_stats)
 
     async def _page(
-        self, request: Request, model: type[BaseModel], answer: Callable[..., Answer]
+        self, request: Request, asked: LateModel, answer: Callable[..., Answer]
     ) -> Response:
         """Answer with a page: of one architecture at once, of many rows from a thread."""
-        question = read_query(request, model)
+        question = read_query(request, asked.model)
         benchmark = installed(request, self.name)
         filters, options = _split(question)
         compute = partial(answer, benchmark, filters, **options)

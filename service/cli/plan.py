@@ -11,9 +11,11 @@ import typer
 from missing_extra import needs
 from service.cli.options import AsJson, DataDirectory, data_directory
 from service.cli.output import print_fields, print_items, print_json, wants_json
+from service.plans.actions import PLAN_ACTIONS
 
 if TYPE_CHECKING:
     from bench_client import BenchClient, Plan
+    from bench_client.models import PlanAction
 
 __all__ = ["app"]
 
@@ -129,39 +131,18 @@ def show_command(
         print_items([_row(plan) for plan in found], "Plans")
 
 
-@app.command("pause")
-def pause_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
-    """Take the cells back that wait; those that run end."""
-    with _client(url) as bench:
-        _print(bench.pause_plan(name), as_json=as_json)
+def _add_action(action: PlanAction, sentence: str) -> None:
+    """Add the command by which something is done with a plan."""
+
+    @app.command(action, help=sentence)
+    def command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
+        with _client(url) as bench:
+            _print(getattr(bench, f"{action}_plan")(name), as_json=as_json)
 
 
-@app.command("resume")
-def resume_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
-    """Go on with a paused plan."""
-    with _client(url) as bench:
-        _print(bench.resume_plan(name), as_json=as_json)
-
-
-@app.command("stop")
-def stop_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
-    """End a plan for good; what is there stays."""
-    with _client(url) as bench:
-        _print(bench.stop_plan(name), as_json=as_json)
-
-
-@app.command("retry")
-def retry_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
-    """Try the cells again that failed."""
-    with _client(url) as bench:
-        _print(bench.retry_plan(name), as_json=as_json)
-
-
-@app.command("seal")
-def seal_command(name: Name, *, url: Server = None, as_json: AsJson = False) -> None:
-    """Say that nothing more comes: the next version of the table is the last."""
-    with _client(url) as bench:
-        _print(bench.seal_plan(name), as_json=as_json)
+for _action, _sentence in PLAN_ACTIONS.items():
+    if _action not in {"start", "version"}:  # one takes a file, the other is for programs
+        _add_action(_action, _sentence)
 
 
 @app.command("extend")

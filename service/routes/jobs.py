@@ -15,12 +15,13 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from service.http.body import JSON, BodyRoute, refuse_other_media
 from service.http.job_problems import job_problems
+from service.http.job_response import job_response
 from service.http.job_service import job_service_of
 from service.http.job_watch import EVENT_STREAM, JobStream, JobWatch, LongPoll, TooManyStreamsError
 from service.http.problems import problem
-from service.http.questions import answer_now, described, read_query
+from service.http.questions import described, read_query
 from service.jobs import Jobs, JobSettings
-from service.jobs.errors import StoreUnavailableError, UnknownDatasetError, UnknownJobError
+from service.jobs.errors import UnknownDatasetError, UnknownJobError
 from service.jobs.kinds import KINDS, Kind, new_job
 from service.jobs.records import Job, JobState, NewJob, to_json
 from service.routes.parameters import JobId
@@ -29,8 +30,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=BodyRoute)
 
-_NOT_KEPT: Final = {"Cache-Control": "no-store"}
-"""What a job is changes at any moment."""
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
 _RETRY_AFTER: Final = "5"
@@ -177,7 +176,7 @@ async def jobs(request: Request) -> Response:
     except UnknownJobError:
         raise InvalidQuestionError("cursor", "it is none that this service gave out") from None
     items = [_job_answer(job, service.settings) for job in found]
-    return _sent({"items": items, "next_cursor": following})
+    return job_response({"items": items, "next_cursor": following})
 
 
 @router.get(
@@ -268,7 +267,7 @@ async def events(request: Request, job_id: JobId) -> Response:
 async def workers(request: Request) -> Response:
     """Return the workers of the last day; those whose heartbeats stopped are not alive."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.all())
-    return answer_now({"items": to_json(tuple(found))}, _NOT_KEPT)
+    return job_response({"items": to_json(tuple(found))})
 
 
 @router.get(
@@ -281,7 +280,7 @@ async def datasets(request: Request) -> Response:
     """Return the data sets that living workers have, by name."""
     found = await job_service_of(request).ask(lambda jobs: jobs.workers.datasets())
     items = [{"name": name, "workers": workers} for name, workers in found.items()]
-    return answer_now({"items": items}, _NOT_KEPT)
+    return job_response({"items": items})
 
 
 def _job_answer(job: Job, settings: JobSettings) -> dict[str, Any]:
@@ -296,21 +295,7 @@ def _job_response(
     job: Job, settings: JobSettings, *, status: int = 200, **headers: str
 ) -> Response:
     """Return the response that is a job."""
-    return _sent(_job_answer(job, settings), status, headers)
-
-
-def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    try:
-        content = orjson.dumps(answer)
-    except orjson.JSONEncodeError as error:
-        # Whatever was submitted can be sent.
-        raise StoreUnavailableError("the database of the jobs is damaged: not JSON") from error
-    return Response(
-        content,
-        status,
-        {**_NOT_KEPT, **(headers or {})},
-        media_type="application/json",
-    )
+    return job_response(_job_answer(job, settings), status, headers)
 
 
 def _add_submission(name: models.JobKind, kind: Kind) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,10 +14,12 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_spec import SpecError
 from service.http.body import JSON, BodyRoute, refuse_other_media
 from service.http.job_problems import job_problems
+from service.http.job_response import job_response
 from service.http.plan_service import PlanService, plan_service_of
 from service.http.questions import described, read_query
 from service.jobs import Jobs
 from service.jobs.errors import UnknownDatasetError
+from service.plans.actions import PLAN_ACTIONS
 from service.plans.errors import PlanConflictError, UnknownPlanError
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["plans"], route_class=BodyRoute)
 
-_NOT_KEPT: Final = {"Cache-Control": "no-store"}
 _LONGEST_WAIT: Final = 10.0
 _LOOK_SECONDS: Final = 0.25
 _MOST_WAITING: Final = 50
@@ -126,7 +124,7 @@ async def submit(request: Request, plan: models.PlanRequest) -> Response:
 
     found, made = await service.change(do)
     headers = {"Location": f"/v1/plans/{found['name']}"} if made else {}
-    return _sent(found, 201 if made else 200, headers)
+    return job_response(found, 201 if made else 200, headers)
 
 
 @router.get(
@@ -139,7 +137,7 @@ async def all_plans(request: Request) -> Response:
     """Return all plans, the latest first."""
     found = await plan_service_of(request).ask(lambda plans, _: plans.all())
     items = [record.answer(outstanding=number, whole=False) for record, number in found]
-    return _sent({"items": items})
+    return job_response({"items": items})
 
 
 @router.get(
@@ -171,7 +169,7 @@ async def one_plan(request: Request, name: _Name) -> Response:
                 found = await service.ask(lambda plans, _: plans.get(name))
         finally:
             _waiting -= 1
-    return _sent(found[0].answer(outstanding=found[1]))
+    return job_response(found[0].answer(outstanding=found[1]))
 
 
 @router.get(
@@ -192,7 +190,9 @@ async def cells(request: Request, name: _Name) -> Response:
         )
 
     items, following = await plan_service_of(request).ask(find)
-    return _sent({"items": items, "next_cursor": None if following is None else str(following)})
+    return job_response(
+        {"items": items, "next_cursor": None if following is None else str(following)}
+    )
 
 
 @router.post(
@@ -209,7 +209,7 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
         return _cells(plans, jobs).put_first(name, wanted.arch, wanted.num_epochs)
 
     items = await plan_service_of(request).change(do)
-    return _sent({"items": items, "next_cursor": None})
+    return job_response({"items": items, "next_cursor": None})
 
 
 @router.post(
@@ -224,20 +224,7 @@ async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdra
     def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
         return _told(plans, plans.withdraw(name, withdrawal.cell, withdrawal.reason))
 
-    return _sent(await plan_service_of(request).change(do))
-
-
-_ACTIONS: Final[Mapping[models.PlanAction, str]] = MappingProxyType(
-    {
-        "start": "Start a plan that is ready: its cells are fed to workers.",
-        "pause": "Take the cells back that wait; those that run end.",
-        "resume": "Go on with a paused plan, and count failures anew.",
-        "stop": "End a plan for good; what is there stays.",
-        "retry": "Try the cells again that failed.",
-        "seal": "Say that nothing more comes: the next version of the table is the last.",
-        "version": "Ask for a version of the table now, instead of within a quarter of an hour.",
-    }
-)
+    return job_response(await plan_service_of(request).change(do))
 
 
 def _add_action(action: models.PlanAction, sentence: str) -> None:
@@ -250,7 +237,7 @@ def _add_action(action: models.PlanAction, sentence: str) -> None:
         def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
             return _told(plans, plans.act(name, action))
 
-        return _sent(await plan_service_of(request).change(do))
+        return job_response(await plan_service_of(request).change(do))
 
     router.add_api_route(
         f"/plans/{{name}}/{action}",
@@ -264,7 +251,7 @@ def _add_action(action: models.PlanAction, sentence: str) -> None:
     )
 
 
-for _action, _sentence in _ACTIONS.items():
+for _action, _sentence in PLAN_ACTIONS.items():
     _add_action(_action, _sentence)
 
 
@@ -361,12 +348,3 @@ def _checked(opened: OpenPlan) -> dict[str, Any]:
 def _told(plans: PlanStore, record: PlanRecord) -> dict[str, Any]:
     _, outstanding = plans.get(record.name)
     return record.answer(outstanding=outstanding)
-
-
-def _sent(answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        orjson.dumps(answer),
-        status,
-        {**_NOT_KEPT, **(headers or {})},
-        media_type="application/json",
-    )

@@ -1,0 +1,158 @@
+"""A server with declared tables: how much later it starts with each, and what memory they take.
+
+Servers of one process with the sample of NAS-Bench-201 and 0, 1 and 30 small declared tables start
+in turn. Printed are medians of the time to the first answer, of the processor time until then, and
+of the resident memory: after the start, and after the document was asked for and each table once,
+when every model there is has been made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Final
+from urllib.request import urlopen
+
+from processes import cpu_seconds, service
+
+from generators.declared import generate_table
+from generators.registry import GENERATORS, SAMPLES
+
+_NUMBERS: Final = (0, 1, 30)
+_TABLE: Final = """
+name = "NAME"
+title = "A table"
+citation = "Nobody. Nothing. 2026."
+licence = "MIT"
+notes = []
+
+[space]
+kind = "product"
+length = 6
+choices = ["a", "b", "c"]
+
+[parts]
+dataset = ["cifar10", "cifar100"]
+num_epochs = [12, 200]
+
+[label]
+name = "seed"
+path = "seed"
+
+[rows]
+reader = "json-lines"
+arch = "arch"
+parts = { dataset = "data", num_epochs = "epochs" }
+
+METRICS
+[check]
+range = { RANGES }
+golden = [{ arch = "a|a|a|a|a|a", dataset = "cifar10", num_epochs = 12, train_acc_mean = 50.0 }]
+"""
+_METRIC: Final = """
+[metrics.STAT]
+path = "STAT"
+unit = "UNIT"
+better = "BETTER"
+example = 50.0
+"""
+_STATS: Final = {
+    **dict.fromkeys(("train_acc", "valid_acc", "test_acc"), ("percent", "larger")),
+    **dict.fromkeys(("train_loss", "valid_loss", "test_loss"), ("cross-entropy", "smaller")),
+    **dict.fromkeys(("training_time", "latency"), ("seconds", "smaller")),
+    **dict.fromkeys(("parameters", "flops"), ("millions", "smaller")),
+}
+"""As many as NAS-Bench-201 has."""
+
+
+def main() -> None:
+    """Print a line for each number of tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rounds", nargs="?", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as name:
+        folders = {number: _made(Path(name), number) for number in _NUMBERS}
+        found: dict[int, list[tuple[float, ...]]] = {number: [] for number in _NUMBERS}
+        for _ in range(rounds):
+            for number, folder in folders.items():
+                found[number].append(_measured(folder))
+    none = _medians(found[0])
+    for number in _NUMBERS:
+        seconds, processor, resident, asked = _medians(found[number])
+        print(
+            f"{number:3} tables: first answer after {seconds:.2f} s, {processor:.2f} s of "
+            f"processor time, {resident:.0f} MB; everything asked once, {asked:.0f} MB"
+        )
+        if number:
+            later, work, more, most = (
+                now - then for now, then in zip(_medians(found[number]), none, strict=True)
+            )
+            print(
+                f"     a table {1e3 * later / number:.1f} ms later, {1e3 * work / number:.1f} ms "
+                f"of processor time; in all {more:.0f} MB more, {most:.0f} MB when asked"
+            )
+
+
+def _medians(rounds: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(map(median, zip(*rounds, strict=True)))
+
+
+def _made(folder: Path, number: int) -> Path:
+    """Return a folder of databases with a number of declared tables."""
+    data = folder / f"{number}-tables"
+    raw = SAMPLES["nasbench201"](folder / f"{number}-raw", architectures=20, seed=0)
+    GENERATORS["nasbench201"](raw, data, progress=lambda *_: None)
+    for at in range(number):
+        _make_table(folder / f"{number}-{at}", f"table-{at}", data)
+    return data
+
+
+def _make_table(folder: Path, name: str, data: Path) -> None:
+    folder.mkdir()
+    run = {"arch": "a|a|a|a|a|a", "seed": 0, **dict.fromkeys(_STATS, 50.0)}
+    (folder / "runs.jsonl").write_text(
+        "".join(
+            json.dumps({**run, "data": dataset, "epochs": epochs}) + "\n"
+            for dataset in ("cifar10", "cifar100")
+            for epochs in (12, 200)
+        )
+    )
+    metrics = "".join(
+        _METRIC.replace("STAT", stat).replace("UNIT", unit).replace("BETTER", better)
+        for stat, (unit, better) in _STATS.items()
+    )
+    ranges = ", ".join(f"{stat} = [0, 1000]" for stat in _STATS)
+    text = _TABLE.replace("NAME", name).replace("METRICS", metrics).replace("RANGES", ranges)
+    (folder / "table.toml").write_text(text)
+    generate_table(folder / "table.toml", folder / "runs.jsonl", data)
+    shutil.rmtree(folder)
+
+
+def _measured(data: Path) -> tuple[float, ...]:
+    """Return seconds to the first answer, those of the processor, and resident MB before, after."""
+    with service(data) as server:
+        processor, resident = cpu_seconds(server.pid), server.resident_mb
+        address = f"http://127.0.0.1:{server.port}"
+        _ask(f"{address}/openapi.json")
+        for path in sorted(data.glob("table-*.db")):
+            where = f"{address}/v1/{path.stem}"
+            _ask(f"{where}/computed-stats?arch=0")
+            for question in ("top?n=3&metric=test_acc", "pareto?x=test_acc&y=parameters"):
+                _ask(f"{where}/{question}&dataset=cifar10&num_epochs=12")
+            _ask(f"{where}/density?x=test_acc&y=parameters&dataset=cifar10&num_epochs=12")
+            _ask(f"{where}/columns?dataset=cifar10&num_epochs=12")
+        return server.start_seconds, processor, resident, server.resident_mb
+
+
+def _ask(address: str) -> None:
+    with urlopen(address) as answer:  # noqa: S310 - our own server
+        answer.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -164,6 +164,7 @@ class Surface(WrittenQuestions):
     plans = Operation(lambda: plans.plans)
     plan_named = Operation(lambda: plans.plan_named)
     plan_cells = Operation(lambda: plans.plan_cells)
+    plan_map = Operation(lambda: plans.plan_map)
     measure_cells = Operation(lambda: plans.measure_cells)
     start_plan = Operation(lambda: plans.start_plan)
     pause_plan = Operation(lambda: plans.pause_plan)

@@ -96,6 +96,7 @@ Topic: TypeAlias = Literal[
     "picture",
     "plan",
     "plan_cells",
+    "plan_map",
     "plans",
     "random",
     "rank",

@@ -27,6 +27,7 @@ from bench_client.models.plans import (
     PlanCellState,
     PlanCheck,
     PlanList,
+    PlanMap,
 )
 from bench_client.operations import Held, Question, Steps, ask, rest
 from bench_client.pages import check_progress
@@ -39,6 +40,7 @@ __all__ = [
     "pause_plan",
     "plan",
     "plan_cells",
+    "plan_map",
     "plan_named",
     "plans",
     "resume_plan",
@@ -202,6 +204,20 @@ def plan_cells(
             break
         check_progress(cursor, seen, len(found))
     return found[:limit]
+
+
+def plan_map(name: Plan | str, *, bins: int = 256) -> Steps[PlanMap]:
+    """Return how many cells of each state there are, by round and by run of architectures.
+
+    Args:
+        name: The plan.
+        bins: Into how many runs the architectures are divided, 1 to 2,048 at most.
+
+    Raises:
+        InvalidRequestError: There is no such plan.
+    """
+    options = {"bins": bins}
+    return (yield from ask(Question("plan_map", PlanMap, plan=_name(name), options=options)))
 
 
 def measure_cells(

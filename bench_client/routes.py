@@ -52,6 +52,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "check_plan": Route("POST", "/v1/plans?{action}"),
         "plan": Route("GET", "/v1/plans/{plan}"),
         "plan_cells": Route("GET", "/v1/plans/{plan}/cells"),
+        "plan_map": Route("GET", "/v1/plans/{plan}/map"),
         "plans": Route("GET", "/v1/plans"),
         "measure_cells": Route("POST", "/v1/plans/{plan}/cells"),
         "submit_plan": Route("POST", "/v1/plans?{action}"),

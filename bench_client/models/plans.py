@@ -20,7 +20,9 @@ __all__ = [
     "PlanCounts",
     "PlanEstimate",
     "PlanList",
+    "PlanMap",
     "PlanRequest",
+    "PlanRound",
     "PlanState",
     "PlanVersion",
     "PlanWithdrawal",
@@ -216,3 +218,30 @@ class PlanCellPage(WireModel):
 
     items: Listed[PlanCell] = Field(description="The cells, in the order of work.")
     next_cursor: str | None = Field(description="For those that follow; null: no more.")
+
+
+class PlanRound(WireModel):
+    """A seed and a budget, by which every trained architecture is measured."""
+
+    seed: int = Field(description="The seed.")
+    num_epochs: int = Field(description="The budget.")
+
+
+class PlanMap(WireModel):
+    """Where a plan stands, as counts of cells: a list a round, a count a run of architectures.
+
+    What is in none of the counts is to come.
+    """
+
+    revision: int = Field(description="Of the plan.")
+    order: str = Field(
+        description="`breadth`: a round has all architectures before the next begins; `depth`: an "
+        "architecture has all rounds."
+    )
+    architectures: int = Field(description="How many are trained.")
+    size: int = Field(ge=1, description="Architectures in a run; the last one may have fewer.")
+    rounds: Listed[PlanRound] = Field(description="The rounds, in the order of work.")
+    done: Listed[Listed[int]] = Field(description="Cells with figures.")
+    diverged: Listed[Listed[int]] = Field(description="Cells whose loss was no finite number.")
+    failed: Listed[Listed[int]] = Field(description="Cells that failed for good.")
+    outstanding: Listed[Listed[int]] = Field(description="Cells whose jobs wait or run.")

@@ -9,11 +9,15 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from model_hub.network_counts import NetworkCounts
 from nas_search.plans.file import PlanError
 from nas_search.plans.selection import Selection
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["MOST_CELLS", "Cell", "CellMap", "Cells"]
 
@@ -21,6 +25,8 @@ MOST_CELLS: Final = 1_000_000
 """That a plan has unless it says that it is meant to have more."""
 _MOST_COUNTED: Final = 2_000
 _MOST_ANYWAY: Final = 100_000_000
+
+N = TypeVar("N", int, "npt.NDArray[np.int64]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,23 @@ class Cells:
     def __getitem__(self, number: int) -> Cell:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        if self._deep:
-            place, turn = divmod(number, len(self.rounds))
-        else:
-            turn, place = divmod(number, len(self._trained))
+        turn, place = self.located(number)
         seed, epochs = self.rounds[turn]
         return Cell(number, self._trained[place], seed, epochs)
+
+    @property
+    def trained(self) -> int:
+        """How many architectures are trained."""
+        return len(self._trained)
+
+    def located(self, number: N) -> tuple[N, N]:
+        """Return the round of a cell and the place of its architecture among those trained.
+
+        Of many cells at once, where their numbers are an array.
+        """
+        if self._deep:
+            return number % len(self.rounds), number // len(self.rounds)
+        return number // len(self._trained), number % len(self._trained)
 
     def of(self, position: int, epochs: int) -> list[Cell]:
         """Return the cells by which an architecture is measured at a budget, a seed each."""

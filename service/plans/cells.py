@@ -13,6 +13,7 @@ from service.jobs import Jobs
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow
 from service.plans.errors import PlanConflictError
 from service.plans.opened import OpenPlan
+from service.plans.progress_map import progress_map
 from service.plans.records import PlanRecord, PlanState
 from service.plans.store import PlanStore, refuse_unless
 
@@ -52,6 +53,22 @@ class PlanCells:
         numbers, following = _numbers(record, state, start, limit)
         cells = [opened.cells[number] for number in numbers]
         return self._told(record, opened, cells), following
+
+    def map(self, name: str, *, bins: int) -> dict[str, Any]:
+        """Return how many cells of each state there are, by round and by run of architectures.
+
+        Args:
+            name: The plan.
+            bins: Into how many runs the architectures are divided, at most.
+        """
+        query = PlanCellRow.select(PlanCellRow.cell).where(
+            PlanCellRow.plan == name, PlanCellRow.cell >= 0
+        )
+        rows = self._database.read(lambda: self._database.rows(query))
+        record, _ = self._plans.get(name)
+        # What has ended between the two is not counted twice.
+        open_ones = [row["cell"] for row in rows if _state_of(record, row["cell"]) == "left"]
+        return progress_map(record, self._plans.open(record).cells, open_ones, bins=bins)
 
     def _told(
         self, record: PlanRecord, opened: OpenPlan, cells: list[Cell]

@@ -92,6 +92,20 @@ class _CellsQuestion(BaseModel):
     ] = None
 
 
+class _MapQuestion(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bins: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=2048,
+            description="Into how many runs the architectures are divided, at most; there are "
+            "fewer where there are many rounds.",
+        ),
+    ] = 256
+
+
 @router.post(
     "/plans",
     operation_id="submit_plan",
@@ -193,6 +207,24 @@ async def cells(request: Request, name: _Name) -> Response:
     return job_response(
         {"items": items, "next_cursor": None if following is None else str(following)}
     )
+
+
+@router.get(
+    "/plans/{name}/map",
+    operation_id="plan_map",
+    response_model=models.PlanMap,
+    responses=job_problems(404, 422, 500, 503),
+    openapi_extra=described(_MapQuestion),
+)
+async def cell_map(request: Request, name: _Name) -> Response:
+    """Return how many cells of each state there are, by round and by run of architectures.
+
+    This is what a picture of the whole plan is made of, however many cells it has.
+    """
+    question = read_query(request, _MapQuestion)
+    service = plan_service_of(request)
+    found = await service.ask(lambda plans, jobs: _cells(plans, jobs).map(name, bins=question.bins))
+    return job_response(found)
 
 
 @router.post(

@@ -32,7 +32,7 @@ from service.access.required_scopes import required_scope
 from service.cli.databases import generate
 from service.cli.plan import app
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, DeviceState, WorkerState
+from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
 from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError
 from service.plans.publication import publish, read_publication
@@ -279,6 +279,47 @@ def test_commands_pause_resume_retry_extend_and_show(
     assert told("stop", "told-2")["state"] == "stopped"
     assert told("show", "told")["counts"]["done"] == 3
     assert {plan["name"] for plan in told("show")} >= {"told", "told-2"}
+
+
+@pytest.mark.parametrize("order", ["breadth", "depth"])
+def test_a_map_counts_the_cells_of_each_round(jobs: Jobs, bench: BenchClient, order: str) -> None:
+    seeds = [51, 52] if order == "breadth" else [53, 54]
+    name = f"mapped-{order}"
+    bench.plan(content(name=name, order=order, protocol__seeds=seeds), pilot=False)
+    assert sum(map(sum, bench.plan_map(name).outstanding)) == 0
+    bench.start_plan(name)
+    ended = 0
+    while ended < 7:
+        if (lease := jobs.leases.acquire("w", CAN)) is None:
+            continue
+        if ended % 3 == 2:
+            jobs.leases.fail(lease, Failure(kind="test", message="<b>no</b>"))
+        else:
+            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        ended += 1
+    while bench.plan_named(name).counts.left != 13:
+        pass
+    cells = bench.plan_cells(name)
+    archs = list(dict.fromkeys(cell.arch_str for cell in cells))
+    for bins, size in ((100, 1), (3, 2), (1, 5)):
+        found = bench.plan_map(name, bins=bins)
+        assert (found.order, found.architectures, found.size) == (order, 5, size)
+        rounds = [(each.seed, each.num_epochs) for each in found.rounds]
+        assert sorted(rounds) == [(seed, epochs) for seed in seeds for epochs in (1, 2)]
+        for state, counts in (("done", found.done), ("failed", found.failed)):
+            expected = [[0] * -(-5 // size) for _ in rounds]
+            for cell in cells:
+                if cell.state == state:
+                    turn = rounds.index((cell.seed, cell.num_epochs))
+                    expected[turn][archs.index(cell.arch_str) // size] += 1
+            assert counts == expected
+        assert sum(map(sum, found.diverged)) == 0
+        assert sum(map(sum, found.outstanding)) == bench.plan_named(name).counts.outstanding == 13
+    with pytest.raises(InvalidRequestError):
+        bench.plan_map("none")
+    with pytest.raises(InvalidRequestError, match="bins"):
+        bench.plan_map(name, bins=0)
+    bench.stop_plan(name)
 
 
 def test_a_plan_needs_a_key_of_its_scope(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Executor:
             back, other jobs run to their end.
         labels: Jobs that demand one of them may be begun here.
         share: How many executors have the device.
+
+    Attributes:
+        running: The job that runs.
+        busy_at: When, on the monotonic clock, it last had a job or first found none; None: it has
+            not been answered yet.
     """
 
     def __init__(  # noqa: PLR0913 - all keyword-only
@@ -81,12 +86,14 @@ class Executor:
         self._share = share
         self._log = structlog.get_logger().bind(worker=worker_id, device=device.name)
         self.running: str | None = None
+        self.busy_at: float | None = None
 
     def run(self) -> None:
         """Run jobs until `stop` or `drain` is set."""
         while not self._is_closing():
             lease = self._acquire()
             if lease is None:
+                self.busy_at = self.busy_at or time.monotonic()
                 self._source.wait(_POLL_SECONDS, self._is_closing)
             else:
                 self._do(lease)
@@ -121,6 +128,7 @@ class Executor:
             log.warning("lease lost", reason=str(error))
         finally:
             self._source.clean(lease)
+            self.busy_at = time.monotonic()
             self.running = None
 
     def _attempt(self, lease: Lease) -> Verdict:

@@ -134,8 +134,11 @@ class Worker:
     def _end_in_time(self) -> None:
         """Drain where the time is over or nothing has come for long; stop what drains too long."""
         now = time.monotonic()
-        if any(executor.running for executor in self._executors):
+        ended = [executor.busy_at for executor in self._executors if executor.busy_at is not None]
+        if any(executor.running for executor in self._executors) or not ended:
             self._busy_at = now
+        else:
+            self._busy_at = max(self._busy_at, *ended)
         idle = self._idle_exit is not None and now - self._busy_at >= self._idle_exit
         if idle or now - self._begun >= self._drains_at:
             self.drain()

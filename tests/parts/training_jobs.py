@@ -10,7 +10,7 @@ from PIL import Image
 
 import model_hub
 
-__all__ = ["ARGUMENTS", "RECIPE", "SAMPLE", "figures", "write_images"]
+__all__ = ["ARGUMENTS", "LONG", "RECIPE", "SAMPLE", "figures", "last_epoch", "write_images"]
 
 ARGUMENTS: Final = {
     "stem_out_channels": 4,
@@ -22,6 +22,8 @@ SAMPLE: Final = dict.fromkeys(
     model_hub.space("NasBench201", **ARGUMENTS).choices.default, "conv_1x1"
 )
 RECIPE: Final = {"epochs": 4, "batch_size": 16, "lr": 0.05, "flip": True}
+LONG: Final = {**RECIPE, "epochs": 10_000}
+"""Minutes of processor time: what a test ends, and what cannot end before."""
 
 
 def write_images(folder: Path, *, count: int = 160, classes: int = 4) -> Path:
@@ -37,6 +39,12 @@ def write_images(folder: Path, *, count: int = 160, classes: int = 4) -> Path:
         lines.append(f"{place}.png,{label}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def last_epoch(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of an epoch, or those of a result's last one, without times."""
+    figures = told["curve"][-1] if "curve" in told else told
+    return {name: value for name, value in figures.items() if name != "seconds"}
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:

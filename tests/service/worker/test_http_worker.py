@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import pytest
 from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, nbs, start_nbs
-from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
 
 from bench_client import BenchClient, Job
 from service.access.keys import KeyFile, KeyScope
 
-from .conftest import REPOSITORY, WORKER, Lab, open_lab
+from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
 
 
 class Cluster(NamedTuple):
@@ -67,16 +67,16 @@ class Cluster(NamedTuple):
         folder = self.lab.jobs.settings.trainings_dir / job.id
         return sorted(path.name for path in folder.glob("*/step-*"))
 
-    def epoch(self, job: Job, number: int) -> Job:
-        """Wait until so many epochs of a job are done."""
+    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, float]:
+        """Wait until so many epochs of a job are done; return the figures of the last."""
 
-        def far_enough() -> Job | None:
+        def far_enough() -> dict[str, float] | None:
             now = self.bench.job(job.id)
             assert now.state in {"queued", "running"}, now
-            done = ((now.progress and now.progress.figures) or {}).get("epoch", 0)
-            return now if done >= number else None
+            told = (now.progress and now.progress.figures) or {}
+            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
 
-        found: Job = self.lab.until(far_enough)
+        found: dict[str, float] = self.lab.until(far_enough)
         return found
 
 
@@ -108,54 +108,51 @@ def test_a_job_is_done_without_the_servers_files(cluster: Cluster) -> None:
     (artifact,) = job.artifacts
     assert cluster.lab.jobs.artifacts.holds(artifact.sha256, artifact.size)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(PATIENCE) == 0
     own = cluster.folder / "one/jobs"
     assert [path for path in own.rglob("*") if path.is_file()] == []
     assert cluster.lab.jobs.workers.all() == []
 
 
 def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Cluster) -> None:
-    recipe = {**RECIPE, "epochs": 24}
     first = cluster.work("one")
     cluster.lab.until(cluster.bench.datasets)
-    job = cluster.train(recipe=recipe, seed=2, wait=False)
+    job = cluster.train(recipe=LONG, seed=2, wait=False)
     saved = cluster.lab.until(lambda: cluster.saved(job))
     cluster.lab.until(lambda: cluster.saved(job) > saved)
     first.kill()
     first.wait()
     cluster.work("two")
-    begun: list[int] = []
-
-    def note(now: Job) -> None:
-        if now.attempts > 1 and now.progress and now.progress.figures:
-            begun.append(int(now.progress.figures["epoch"]))
-
-    # Done while the lease of the other one expires.
-    whole = cluster.train(recipe=recipe, seed=2, save_epochs=24, wait=False)
-    ended = cluster.bench.wait(job, progress=note)
-    whole = cluster.bench.wait(whole)
-    assert ended.attempts == 2
-    assert begun[0] > 1
-    assert ended.result is not None
+    again = cluster.epoch(job, 1, attempts=2)
+    assert again["epoch"] > 1
+    later = cluster.epoch(job, int(again["epoch"]) + 1, attempts=2)
+    cluster.bench.cancel(job)
+    whole = cluster.train(recipe=LONG, seed=2, epochs=int(later["epoch"]))
     assert whole.result is not None
-    assert figures(ended.result) == figures(whole.result)
+    assert last_epoch(whole.result) == last_epoch(later)
     cluster.lab.until(lambda: not cluster.saved(job) + cluster.saved(whole))
 
 
 def test_a_worker_outlives_its_server_and_keeps_its_job(cluster: Cluster) -> None:
     cluster.lab.end_workers()
-    cluster.work("one")
-    job = cluster.train(seed=3, recipe={**RECIPE, "epochs": 12}, wait=False)
-    cluster.epoch(job, 1)
+    # Longer than any server takes to come back.
+    cluster.server.options["env"]["NASBENCH_LEASE_SECONDS"] = "600"
     cluster.server.kill()
     cluster.server.start()
-    ended = cluster.bench.wait(job)
-    assert (ended.state, ended.attempts) == ("succeeded", 1)
+    cluster.work("one")
+    job = cluster.train(seed=3, recipe=LONG, wait=False)
+    before = cluster.epoch(job, 1)
+    cluster.server.kill()
+    cluster.server.start()
+    cluster.epoch(job, int(before["epoch"]) + 1)
+    cluster.bench.cancel(job)
+    assert cluster.train(seed=3).attempts == 1
+    assert cluster.bench.job(job.id).attempts == 1
 
 
 def test_a_key_of_another_scope_is_told_at_once(cluster: Cluster) -> None:
     worker = cluster.work("three", scope="jobs")
-    assert worker.wait(60) == 1
+    assert worker.wait(PATIENCE) == 1
     assert "key of scope worker" in cluster.lab.log(worker)
     ended = nbs("worker", "--server", "ftp://x", **cluster.lab.environment)
     assert ended.returncode == 2
@@ -183,10 +180,10 @@ def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
     with subprocess.Popen(script, env=told, cwd=REPOSITORY) as pilot, ExitStack() as stack:
         stack.callback(pilot.terminate)
         cluster.lab.until(cluster.bench.datasets)
-        job = cluster.train(seed=4, recipe={**RECIPE, "epochs": 2000}, wait=False)
+        job = cluster.train(seed=4, recipe=LONG, wait=False)
         cluster.epoch(job, 1)
         pilot.send_signal(signal.SIGUSR1)
-        assert pilot.wait(60) == 0
+        assert pilot.wait(PATIENCE) == 0
     now = cluster.bench.job(job.id)
     assert (now.state, now.attempts) == ("queued", 0)
     assert cluster.saved(job)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,14 +11,17 @@ from typing import Any
 
 import pytest
 from forked_nbs import nbs
-from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
 
 from bench_client.models import TrainingRequest
 from benchmark_db.catalog import Catalog
 from service.jobs.kinds import new_job
 from service.jobs.records import Job, JobState
 
-from .conftest import Lab, open_lab
+from .conftest import PATIENCE, Lab, open_lab
+
+BATCHES = 5
+"""Of an epoch: half of the images."""
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +39,15 @@ def _alone(pilots: Lab) -> Iterator[None]:
     pilots.end_workers()
 
 
-def train(lab: Lab, *, epochs: int = 4, seed: int = 0, **options: Any) -> Job:
+def train(lab: Lab, **options: Any) -> Job:
     """Submit a training whose checkpoints are further apart than it is long."""
     request = TrainingRequest.model_validate(
         {
             "network": {"space": "NasBench201", "arguments": ARGUMENTS, "arch": SAMPLE},
             "dataset": "tiny",
-            "recipe": {**RECIPE, "epochs": epochs},
+            "recipe": RECIPE,
             "fractions": [0.5, 0.5],
-            "seed": seed,
-            "save_epochs": 1000,
+            "save_epochs": 10_000,
             **options,
         }
     )
@@ -55,51 +56,51 @@ def train(lab: Lab, *, epochs: int = 4, seed: int = 0, **options: Any) -> Job:
     return job
 
 
-def epoch(lab: Lab, job: Job, number: int) -> None:
-    """Wait until so many epochs are done."""
-
-    def done() -> bool:
-        now = lab.jobs.store.get(job.id)
-        assert not now.is_finished, now
-        return ((now.progress and now.progress.figures) or {}).get("epoch", 0) >= number
-
-    lab.until(done)
+def epoch(lab: Lab, job: Job) -> dict[str, Any] | None:
+    """Return the figures of the last epoch of a training that runs; None: it has none yet."""
+    now = lab.jobs.store.get(job.id)
+    assert not now.is_finished, now
+    running = now.state is JobState.RUNNING and now.progress is not None
+    return now.progress.figures if running else None
 
 
 def test_what_is_told_to_drain_hands_a_training_back_with_a_checkpoint(pilots: Lab) -> None:
-    job = train(pilots, epochs=12)
+    job = train(pilots, recipe=LONG)
     worker = pilots.work()
-    epoch(pilots, job, 2)
+    pilots.until(lambda: epoch(pilots, job))
     worker.send_signal(signal.SIGUSR1)
     other = train(pilots, epochs=1, seed=10)
-    assert worker.wait(60) == 0
+    assert worker.wait(PATIENCE) == 0
     now = pilots.jobs.store.get(job.id)
     assert (now.state, now.attempts) == (JobState.QUEUED, 0), now
     assert pilots.jobs.store.get(other.id).attempts == 0
     assert pilots.jobs.workers.all() == []
     # None is due before the last epoch: it was saved to be handed back.
-    kept = list(pilots.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*"))
-    assert len(kept) == 1
+    (kept,) = pilots.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*")
+    handed_back = int(kept.name.removeprefix("step-")) // BATCHES
     pilots.work("--slots", "2")
-    whole = train(pilots, epochs=12, save_epochs=999)
-    ended = [pilots.end_of(one).result or {} for one in (job, whole)]
-    assert figures(ended[0]) == figures(ended[1])
+    again = pilots.until(lambda: epoch(pilots, job))
+    assert again["epoch"] >= handed_back
+    later = pilots.until(lambda: one if (one := epoch(pilots, job)) != again else None)
+    pilots.jobs.store.cancel(job.id)
+    whole = pilots.end_of(train(pilots, recipe=LONG, epochs=int(later["epoch"])))
+    assert last_epoch(whole.result or {}) == last_epoch(later)
     pilots.end_of(other)
 
 
 def test_one_drains_before_its_limit(pilots: Lab) -> None:
-    job = train(pilots, epochs=2000, seed=1)
+    job = train(pilots, recipe=LONG, seed=1)
     worker = pilots.work("--time-limit", "64s", "--drain-before-limit", "1m")
-    assert worker.wait(60) == 0
+    assert worker.wait(PATIENCE) == 0
     assert pilots.jobs.store.get(job.id).state is JobState.QUEUED
     pilots.jobs.store.cancel(job.id)
 
 
 def test_one_that_has_nothing_to_do_ends(pilots: Lab) -> None:
+    job = pilots.build(seed=5)
     worker = pilots.work("--idle-exit", "1s")
-    job = pilots.end_of(pilots.build(seed=5))
-    assert job.state is JobState.SUCCEEDED
-    assert worker.wait(30) == 0
+    assert pilots.end_of(job).state is JobState.SUCCEEDED
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_all_processes_of_a_job_of_slurm_are_told(pilots: Lab) -> None:
@@ -107,12 +108,14 @@ def test_all_processes_of_a_job_of_slurm_are_told(pilots: Lab) -> None:
     for kind in (signal.SIGUSR1, signal.SIGTERM):
         worker = pilots.work()
         job = pilots.begun(pilots.time(repeats=900_000 + kind))
+        # It learns of the end of its attempt and that it is to stop at once, in whatever order.
+        worker.send_signal(signal.SIGSTOP)
         for pid in _tree(worker.pid):
             if kind == signal.SIGUSR1 or pid != worker.pid:
                 _send(pid, kind)
-        time.sleep(0.3)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(30) == 0
+        worker.send_signal(signal.SIGCONT)
+        assert worker.wait(PATIENCE) == 0
         now = pilots.jobs.store.get(job.id)
         assert (now.state, now.attempts, now.crashes) == (JobState.QUEUED, 0, 0), kind
         pilots.jobs.store.cancel(job.id)
@@ -130,11 +133,14 @@ def test_jobs_with_a_label_are_for_workers_that_have_it(pilots: Lab) -> None:
 
 
 def test_attempts_that_share_a_device_are_marked(pilots: Lab) -> None:
-    jobs = [train(pilots, epochs=8, seed=30 + number) for number in range(2)]
+    jobs = [train(pilots, recipe=LONG, seed=30 + number) for number in range(2)]
     worker = pilots.work("--share", "2", "--idle-exit", "1s")
     pilots.until(lambda: [len(one.running) for one in pilots.jobs.workers.all()] == [2])
-    assert [(pilots.end_of(job).result or {}).get("shared") for job in jobs] == [2, 2]
-    assert worker.wait(30) == 0
+    marked = train(pilots, epochs=1, seed=32)
+    pilots.jobs.store.cancel(jobs[0].id)
+    assert (pilots.end_of(marked).result or {}).get("shared") == 2
+    pilots.jobs.store.cancel(jobs[1].id)
+    assert worker.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

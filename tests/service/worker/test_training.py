@@ -17,9 +17,17 @@ import httpx
 import pytest
 import torch
 from bench_server import BenchServer, ending_together
-from forked_nbs import ForkedProcess, nbs
+from forked_nbs import nbs
 from safetensors.torch import load_file
-from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+from training_jobs import (
+    ARGUMENTS,
+    LONG,
+    RECIPE,
+    SAMPLE,
+    figures,
+    last_epoch,
+    write_images,
+)
 
 import model_hub
 from bench_client import (
@@ -31,20 +39,20 @@ from bench_client import (
     JobFailedError,
     UnknownDatasetError,
 )
+from bench_client.models import TrainingRequest
+from benchmark_db.catalog import Catalog
 from nas_search.errors import ProblemError
 from nas_search.oneshot import FairPaths, Supernet, train_supernet
 from nas_search.oneshot.written import WrittenSupernet
 from nas_search.recipe import Recipe
 from nas_search.training import Classification, images_of, split
 from nas_search.training.checkpoint import Saved
+from service.jobs.kinds import new_job
 from service.jobs.training_folders import AttemptFolder
-from service.worker.training import _KeptCheckpoints
+from service.worker.training import _KeptCheckpoints, train_network
+from service.worker.work import HandedBackError, Workplace
 
-from .conftest import Lab, open_lab
-
-LONG = {**RECIPE, "epochs": 200}
-"""Longer than any test waits."""
-
+from .conftest import PATIENCE, Lab, open_lab
 
 TOML_ARGUMENTS = ", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
 SEARCH = """
@@ -69,7 +77,6 @@ class Site(NamedTuple):
     """A server, the worker beside it, and a client."""
 
     lab: Lab
-    worker: ForkedProcess
     bench: BenchClient
     server: BenchServer
 
@@ -83,20 +90,24 @@ class Site(NamedTuple):
         asked = {"space": "NasBench201", "arguments": ARGUMENTS, "dataset": "tiny"}
         return self.bench.train_supernet(**{**asked, "recipe": RECIPE, **options})
 
-    def epoch(self, job: Job, number: int) -> Job:
-        """Wait until so many epochs of a job are done."""
+    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, Any]:
+        """Wait until so many epochs of a job are done; return the figures of the last."""
 
-        def far_enough() -> Job | None:
+        def far_enough() -> dict[str, Any] | None:
             now = self.bench.job(job.id)
             assert now.state in {"queued", "running"}, now
-            return (
-                now
-                if now.progress and (now.progress.figures or {}).get("epoch", 0) >= number
-                else None
-            )
+            told = (now.progress and now.progress.figures) or {}
+            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
 
-        found: Job = self.lab.until(far_enough)
+        found: dict[str, Any] = self.lab.until(far_enough)
         return found
+
+    def end(self, job: Job) -> None:
+        """Cancel a job and wait until nothing of it is left."""
+        self.bench.cancel(job)
+        with pytest.raises(JobCancelledError):
+            self.bench.wait(job)
+        self.lab.until(lambda: job.id not in self.kept)
 
     @property
     def kept(self) -> list[str]:
@@ -115,9 +126,9 @@ def site(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with ending_together() as start, open_lab(folder / "jobs") as lab:
         start(server)
         with BenchClient(server.url) as bench:
-            worker = lab.work()
+            lab.work()
             lab.until(lambda: len(bench.datasets()) == 3)
-            yield Site(lab, worker, bench, server)
+            yield Site(lab, bench, server)
 
 
 def test_a_training_has_the_figures_of_the_same_training_here(site: Site) -> None:
@@ -159,58 +170,76 @@ def test_a_training_may_end_after_some_epochs_of_its_recipe(site: Site) -> None:
 
 
 @pytest.mark.parametrize("victim", ["the attempt", "the worker"])
-def test_a_killed_training_goes_on_and_ends_with_the_same_figures(site: Site, victim: str) -> None:
+def test_a_killed_training_goes_on_with_the_same_figures(site: Site, victim: str) -> None:
     # Another interval of checkpoints makes it another request, and nothing else.
     number = ["the attempt", "the worker"].index(victim)
-    recipe = {**RECIPE, "epochs": 12}
-    whole = site.train(recipe=recipe, seed=7)
-    job = site.train(recipe=recipe, seed=7, save_epochs=2 + number, wait=False)
-    site.epoch(job, 4)
+    job = site.train(recipe=LONG, seed=7, save_epochs=2 + number, wait=False)
+    before = site.epoch(job, 4)
     if victim == "the attempt":
-        os.kill(attempt_of(site.worker.pid), signal.SIGKILL)
+        os.kill(attempt_of(site.lab.started[-1].pid), signal.SIGKILL)
     else:
-        site.worker.kill()
-        site.worker.wait()
-        site = site._replace(worker=site.lab.work())
-    stages = []
-
-    def note(job: Job) -> None:
-        if job.attempts > 1 and epoch_of(job):
-            stages.append(epoch_of(job))
-
-    ended = site.bench.wait(job, progress=note)
-    assert ended.attempts == 2
+        site.lab.end_workers()
+        site.lab.work()
+    again = site.epoch(job, 1, attempts=2)
+    # It went on: what the second attempt told first is none of the first epochs.
+    assert again["epoch"] >= 3
+    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    site.end(job)
+    whole = site.train(recipe=LONG, seed=7, epochs=int(later["epoch"]))
     assert whole.result is not None
-    assert ended.result is not None
-    assert figures(ended.result) == figures(whole.result)
-    # It went on: the first that the second attempt told is none of the first epochs.
-    assert stages[0] >= 3
-    site.lab.until(lambda: site.kept == [])
+    assert last_epoch(whole.result) == last_epoch(later)
+
+
+def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path) -> None:
+    request = TrainingRequest.model_validate(
+        {
+            "network": {"space": "NasBench201", "arguments": ARGUMENTS, "arch": SAMPLE},
+            "dataset": "tiny",
+            "recipe": RECIPE,
+        }
+    )
+    spec = new_job(request, catalog=Catalog(tmp_path), job_seconds=60.0).spec
+    images = write_images(tmp_path / "tiny")
+
+    def attempt(token: int, *, handing_back: bool, kept: str) -> dict[str, Any]:
+        workplace = Workplace(
+            folder=tmp_path,
+            device="cpu",
+            report=lambda _: None,
+            datasets={"tiny": images},
+            kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
+            handing_back=lambda: handing_back,
+        )
+        return train_network(spec, workplace).result
+
+    with one_thread():
+        for token in (1, 2):
+            with pytest.raises(HandedBackError):
+                attempt(token, handing_back=True, kept="one")
+        ended = attempt(3, handing_back=False, kept="one")
+        assert figures(ended) == figures(attempt(1, handing_back=False, kept="other"))
 
 
 def test_a_training_outlives_its_server(site: Site) -> None:
-    job = site.train(seed=8, recipe={**RECIPE, "epochs": 6}, wait=False)
-    site.epoch(job, 1)
+    job = site.train(seed=8, recipe=LONG, wait=False)
+    before = site.epoch(job, 1)
     site.server.kill()
     site.server.start()
-    ended = site.bench.wait(job)
-    assert ended.attempts == 1
-    assert ended.result is not None
-    assert ended.result["metrics"]["epochs"] == 6
+    site.epoch(job, int(before["epoch"]) + 1)
+    assert site.bench.job(job.id).attempts == 1
+    site.end(job)
 
 
 def test_a_cancelled_training_leaves_nothing(site: Site) -> None:
     job = site.train(recipe=LONG, seed=1, wait=False)
     site.epoch(job, 2)
     assert site.kept == [job.id]
-    site.bench.cancel(job)
-    with pytest.raises(JobCancelledError):
-        site.bench.wait(job)
-    site.lab.until(lambda: site.kept == [])
+    site.end(job)
+    assert site.kept == []
 
 
 def test_a_training_has_a_time_limit_and_is_parked(site: Site) -> None:
-    job = site.train(recipe={**LONG, "epochs": 10_000}, seed=2, time_limit=0.7, wait=False)
+    job = site.train(recipe=LONG, seed=2, time_limit=0.7, wait=False)
     with pytest.raises(JobFailedError) as caught:
         site.bench.wait(job)
     assert (caught.value.job.state, caught.value.job.attempts) == ("parked", 3)
@@ -282,28 +311,18 @@ def test_a_supernet_has_the_weights_of_the_same_training_here_and_is_searched(
         WrittenSupernet.read(file).train()
 
 
-def test_a_killed_supernet_goes_on_and_ends_with_the_same_weights(site: Site) -> None:
-    recipe = {**RECIPE, "epochs": 60}
-    whole = site.train_supernet(recipe=recipe)
-    job = site.train_supernet(recipe=recipe, save_epochs=2, wait=False)
-    site.epoch(job, 4)
+def test_a_killed_supernet_goes_on_with_the_same_figures(site: Site) -> None:
+    job = site.train_supernet(recipe=LONG, save_epochs=2, wait=False)
+    before = site.epoch(job, 4)
     os.kill(attempt_of(site.lab.started[-1].pid), signal.SIGKILL)
-    ended = site.bench.wait(job)
-    assert ended.attempts == 2
-    assert whole.result is not None
-    assert ended.result is not None
-    assert figures(ended.result) == figures(whole.result)
-    site.lab.until(lambda: site.kept == [])
-
-
-def test_a_cancelled_supernet_leaves_nothing(site: Site) -> None:
-    job = site.train_supernet(recipe=LONG, wait=False)
-    site.epoch(job, 2)
+    again = site.epoch(job, 1, attempts=2)
+    assert again["epoch"] >= 3
+    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
     assert site.kept == [job.id]
-    site.bench.cancel(job)
-    with pytest.raises(JobCancelledError):
-        site.bench.wait(job)
-    site.lab.until(lambda: site.kept == [])
+    site.end(job)
+    whole = site.train_supernet(recipe=LONG, epochs=int(later["epoch"]))
+    assert whole.result is not None
+    assert last_epoch(whole.result) == last_epoch(later)
 
 
 @pytest.mark.parametrize(
@@ -450,12 +469,6 @@ def test_an_attempt_takes_what_earlier_ones_left(tmp_path: Path) -> None:
     assert [path.name for path in third.parent.iterdir()] == ["3"]
 
 
-def epoch_of(job: Job) -> int:
-    """Return the latest epoch that a job has told of; 0: none."""
-    figures = job.progress.figures if job.progress else None
-    return 0 if figures is None else int(figures["epoch"])
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute as the worker does."""
@@ -469,7 +482,7 @@ def one_thread() -> Iterator[None]:
 
 def attempt_of(worker: int) -> int:
     """Return the process of the attempt that a worker has begun: a group of its own."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         parents = {}
         for path in Path("/proc").iterdir():

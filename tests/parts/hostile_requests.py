@@ -21,7 +21,11 @@ _JSON: Final = "application/json"
 _BENCHMARK: Final = re.compile(r"^/v1/(nasbench101|nasbench201|natssss|nds|hw-nas-bench)/")
 _ONLY_TOLD: Final = {"description", "examples", "title"}
 """Members of a schema by which nothing is judged."""
+_JUDGED: Final = {"enum", "pattern"}
+_NO_TEXT: Final = {"array", "boolean", "integer", "null", "number", "object"}
 _NETWORK: Final = "network"
+_SMALL: Final = {"select": {"kind": "list", "archs": [0]}}
+"""Fields without which a question that is right otherwise would be about thousands of networks."""
 _WHOLE: Final = NETWORKS["SearchedNetwork"]
 _EMPTY_SAFETENSORS: Final = b"\x02\0\0\0\0\0\0\0{}"
 
@@ -71,11 +75,19 @@ class HostileRequests:
                     for inner in self._schemas[form]["properties"]:
                         yield Place(method, path, "body", f"{form}.{inner}")
 
-    def read_alike(self, place: Place) -> tuple[str, ...]:
-        """Return what places have in common that are read by the same code.
+    def question(self, place: Place) -> tuple[str, ...]:
+        """Return what places have in common that belong to one question and are read alike.
 
-        That is the question, whichever benchmark is asked, the kind and the declared type: the
-        bounds on each metric, say.
+        It is the same question whichever benchmark is asked. The bounds on each metric are read
+        alike in it, say.
+        """
+        return place.method, _BENCHMARK.sub("/v1/*/", place.path), *self.reader(place)
+
+    def reader(self, place: Place) -> tuple[str, ...]:
+        """Return what places have in common that the same code judges, in whichever question.
+
+        That is the kind and the declared type; if any text fits that, the name decides what is
+        made of it.
         """
         operation = self._operations[place.method, place.path]
         if place.kind == "body":
@@ -89,8 +101,8 @@ class HostileRequests:
                 if (parameter["in"], parameter["name"]) == (place.kind, place.name)
             )
         declared = {name: said for name, said in schema.items() if name not in _ONLY_TOLD}
-        question = _BENCHMARK.sub("/v1/*/", place.path)
-        return place.method, question, place.kind, json.dumps(declared, sort_keys=True)
+        name = "" if declared.keys() & _JUDGED or declared.get("type") in _NO_TEXT else place.name
+        return place.kind, name, json.dumps(declared, sort_keys=True)
 
     def request(self, place: Place, value: str) -> bytes:
         """Return the request that has a string at a place."""
@@ -122,6 +134,7 @@ class HostileRequests:
         body = {
             name: _WHOLE if name == _NETWORK else fields[name]["examples"][0] for name in required
         }
+        body |= {name: said for name, said in _SMALL.items() if name in fields}
         if place.kind == "body":
             form, _, inner = place.name.rpartition(".")
             if form:

@@ -189,19 +189,23 @@ def _memory(url: str) -> int:
 
 
 def _assert_harmless(url: str, requests: HostileRequests, values: list[str]) -> None:
-    """Send every value as every parameter and in every field of every body.
+    """Send values as every parameter and in every field of every body.
 
-    Of the places that the same code reads, such as hundreds of bounds, or a question to each of
-    the benchmarks, the first takes all values; every other takes some, so that ten of them take
-    all again.
+    Of the places that the same code judges, such as the `limit` of many questions or hundreds of
+    bounds, the first takes all values. The first in each question takes a tenth of them, and every
+    other one, such as the same question to another benchmark, a twentieth. Each takes others than
+    the one before it, so that twenty places take all again.
     """
-    alike: Counter[tuple[str, ...]] = Counter()
+    readers: Counter[tuple[str, ...]] = Counter()
+    questions: set[tuple[str, ...]] = set()
     tried: list[tuple[Place, str]] = []
     for place in requests.places():
-        shared = requests.read_alike(place)
-        earlier = alike[shared]
-        tried += ((place, value) for value in (values[earlier % 10 :: 10] if earlier else values))
-        alike[shared] += 1
+        reader, question = requests.reader(place), requests.question(place)
+        earlier = readers[reader]
+        part = 1 if not earlier else 20 if question in questions else 10
+        tried += ((place, value) for value in values[earlier % part :: part])
+        readers[reader] += 1
+        questions.add(question)
     sent = (((place, value), requests.request(place, value)) for place, value in tried)
     assert ask_all(url, sent, _assert_nothing_found) == len(tried)
 

@@ -154,9 +154,16 @@ def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
 def near_and_known(name: Any, known: Iterable[str]) -> str:
     """Return what a message tells of names where there is no such: those near it come first."""
     names = list(known)
-    near = get_close_matches(str(name)[:_LONGEST_NAME], names, n=3)
+    # NAS-Bench-201 is as near to nasbench201 as a name can be.
+    spelled = {_without_spelling(each): each for each in names}
+    written = _without_spelling(str(name)[:_LONGEST_NAME])
+    near = [spelled[each] for each in get_close_matches(written, spelled, n=3)]
     meant = f"is it {', '.join(near)}? " if near else ""
     return f"{meant}known are {', '.join(names)}"
+
+
+def _without_spelling(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def listed(known: Sequence[object]) -> str:

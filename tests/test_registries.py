@@ -32,8 +32,6 @@ ONLY_SOME: Final = {
     "PARTIAL_GENERATORS": {"nds"},
     # Samples of all architectures, made without an archive.
     "WHOLE_SAMPLES": {"nasbench201"},
-    # Archives that a program can fetch; people fetch the others.
-    "_FOLDERS": {"nasbench101", "nds"},
 }
 """Lists that are meant to name only some, by their names."""
 EVERYTHING: Final = {

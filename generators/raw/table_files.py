@@ -46,8 +46,8 @@ def raw_tables(path: Path) -> Iterator[RawTable]:
     """Yield the files of a table, by name.
 
     Args:
-        path: A file, a folder (files whose names begin with a dot are left out), or a zip file. A
-            file that `torch.save` wrote is a zip file, too, but one file.
+        path: A file, a folder (what begins with a dot or ends in .sha256 is left out), or a zip
+            file. A file that `torch.save` wrote is a zip file, too, but one file.
 
     Raises:
         WrongFormatError: A file is too large, or a zip file holds what one of data never does:
@@ -58,6 +58,8 @@ def raw_tables(path: Path) -> Iterator[RawTable]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
         files = [file for file in files if not file.name.startswith(".")]
+        # `nbs fetch` writes the digest of a file beside it.
+        files = [file for file in files if file.suffix != ".sha256"]
         _check_total(path.name, [file.stat().st_size for file in files])
         for file in files:
             yield from raw_tables(file)

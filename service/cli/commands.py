@@ -43,10 +43,13 @@ class Command(NamedTuple):
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
+        "start": Command(
+            "start", "start", "Ask what one wants, and do it or say the one command that would."
+        ),
         "fetch": Command(
             "databases",
             "fetch",
-            "Download a raw archive, going on where a download broke off.",
+            "Download a raw archive, going on where a download broke off; list all without a name.",
         ),
         "generate": Command("databases", "generate", "Convert a raw archive into a database."),
         "sample": Command(
@@ -172,7 +175,7 @@ _FAILURES: Final = (
     ("benchmark_db.errors", "BenchmarkDataError"),
     ("benchmark_spec.errors", "SpecError"),
     ("generators.build", "BuildError"),
-    ("generators.fetch", "FetchError"),
+    ("generators.downloading", "FetchError"),
     ("safe_pickle", "ArchiveError"),
     ("missing_extra", "MissingExtraError"),
     ("model_hub.errors", "ModelHubError"),
@@ -184,6 +187,8 @@ _FAILURES: Final = (
 """Modules and names of errors that are told in a line, without a traceback; OSError is another."""
 
 _INTERRUPTED: Final = 130
+_WrongUsage: Final[Any] = typer.BadParameter.__base__
+"""What typer raises where a command line is wrong; it has no public name of its own."""
 
 
 class _LateCommands(TyperGroup):
@@ -248,9 +253,11 @@ def run() -> int:
     """Run the command line and return its exit status."""
     warnings.showwarning = _tell_warning
     try:
-        _run_app()
-    except KeyboardInterrupt:
+        return _run_app()
+    except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
+    except _WrongUsage as error:
+        return _tell_usage(error)
     except Exception as error:
         if not isinstance(error, _failures()):
             raise
@@ -258,18 +265,28 @@ def run() -> int:
             traceback.print_exc()
         sys.stderr.write(f"nbs: {_shown(error)}\n")
         return 1
-    return 0
 
 
-def _run_app() -> None:
+def _run_app() -> int:
     """Run the command that the arguments name; where a library is missing, name its extra."""
     try:
-        app(prog_name="nbs", standalone_mode=True)
+        ended = app(prog_name="nbs", standalone_mode=False)
+        return ended if isinstance(ended, int) else 0
     except MissingExtraError:
         raise
     except ModuleNotFoundError:
         with needs("cli", "the command line"):
             raise
+
+
+def _tell_usage(error: Any) -> int:
+    """Tell what is wrong with a command line, in a line that can be copied from."""
+    if type(error).__name__ != "NoArgsIsHelpError":  # whose help has been shown
+        message = " ".join(error.format_message().split())
+        command = "nbs" if error.ctx is None else error.ctx.command_path
+        told = _shown(f"{message[:1].lower()}{message[1:]}").rstrip(".")
+        sys.stderr.write(f"nbs: {told}; see {command} --help\n")
+    return int(error.exit_code)
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,6 +19,7 @@ from service.cli.output import print_fields, print_json, progress_bar, wants_jso
 
 if TYPE_CHECKING:
     from benchmark_db.provenance import Provenance
+    from generators.fetch import PublishedFiles
     from generators.registry import Generate
 
 __all__ = ["fetch", "generate", "info", "sample", "verify"]
@@ -46,6 +47,10 @@ def _known_benchmark(name: str) -> str:
     return name
 
 
+def _known_or_none(name: str | None) -> str | None:
+    return None if name is None else _known_benchmark(name)
+
+
 def _digest(text: str | None) -> str | None:
     if text is None or _SHA256.fullmatch(text.lower()):
         return text and text.lower()
@@ -53,14 +58,17 @@ def _digest(text: str | None) -> str | None:
 
 
 def fetch(
-    benchmark: Annotated[str, typer.Argument(callback=_known_benchmark, help=_BENCHMARKS)],
+    benchmark: Annotated[
+        str | None, typer.Argument(callback=_known_or_none, help=f"{_BENCHMARKS} All if none.")
+    ] = None,
     *,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the archive; raw/ in that of the databases by default."),
     ] = None,
     file: Annotated[
-        str | None, typer.Option(help="Which of its files, by name; the largest by default.")
+        str | None,
+        typer.Option(help="Which of its files, by name; by default the usual one, or all."),
     ] = None,
     mirror: Annotated[
         str | None,
@@ -72,25 +80,61 @@ def fetch(
     sha256: Annotated[
         str | None, typer.Option(callback=_digest, help="Digest to compare the file with.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Download a raw archive, going on where a download broke off.
+    """Download a raw archive, going on where a download broke off; list all without a name.
 
     The file is in place only when it is complete. Its digest is written beside it, and compared
-    with --sha256 if given, or with that of the declaration of a table that comes with the program;
-    no digest is published for the others.
+    with --sha256 if given, or with the one that its authors or its declaration state. Of what no
+    program can fetch, the list and the error say where a person can.
     """
     from generators import fetch as fetching
 
+    published = fetching.published_files()
+    if benchmark is None:
+        _list_published(published.values(), as_json=wants_json(asked=as_json))
+        return
     folder = (out or data_directory(None) / _RAW_FOLDER).expanduser()
-    with progress_bar(benchmark) as progress:
-        fetched = fetching.fetch(
-            benchmark, folder, name=file, mirror=mirror, sha256=sha256, progress=progress
-        )
+    chosen = published[benchmark]
+    names = [file]
+    if chosen.together:
+        folder /= benchmark
+        if file is None:
+            names = [each.name for each in chosen.files]
+    if sha256 is not None and len(names) > 1:
+        raise typer.BadParameter("say which --file it is of", param_hint="--sha256")
     write = sys.stderr.write
-    checked = "as expected" if fetched.compared else "compare it with one you trust"
-    write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
-    write(f"  sha256: {fetched.sha256} ({checked})\n")
-    write(f"  convert it with `nbs generate {benchmark} {fetched.path}`\n")
+    write(f"{chosen.title}, licence of the data: {chosen.licence}\n")
+    for name in names:
+        with progress_bar(name or benchmark) as progress:
+            fetched = fetching.fetch(
+                benchmark, folder, name=name, mirror=mirror, sha256=sha256, progress=progress
+            )
+        checked = "as expected" if fetched.compared else "none is published to compare it with"
+        write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
+        write(f"  sha256: {fetched.sha256} ({checked})\n")
+    raw = folder if chosen.together else fetched.path
+    write(f"  convert it with `nbs generate {benchmark} {raw}`\n")
+
+
+def _list_published(published: Iterable[PublishedFiles], *, as_json: bool) -> None:
+    """Print every raw file: its licence, its digest, and how it is had."""
+    if as_json:
+        print_json([asdict(each) for each in published])
+        return
+    write = sys.stdout.write
+    for each in published:
+        how = "all of" if each.together and len(each.files) > 1 else "one of"
+        several = f", {how} {len(each.files)} files" if len(each.files) > 1 else ""
+        write(f"{each.benchmark}: {each.title}, licence {each.licence}{several}\n")
+        for file in each.files:
+            write(f"  {file.name}{'' if file.size is None else f', {file.size}'}\n")
+            write(f"    {'from' if file.url else 'by hand from'} {file.url or file.page}\n")
+            write(f"    sha256 {file.sha256 or 'not known'}\n")
+        if any(file.url for file in each.files):
+            write(f"  nbs fetch {each.benchmark}\n")
+        else:
+            write(f"  then: nbs generate {each.benchmark} {each.files[0].name}\n")
 
 
 def generate(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import re
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lying_server import answer, lying
+from forked_nbs import nbs
+from lying_server import ENDLESS, answer, lying
 
 from benchmark_spec.declaration import read_declaration, shipped_declarations
 from benchmark_spec.published import PUBLISHED
-from generators.fetch import FetchError, fetch
+from generators.downloading import Resuming
+from generators.fetch import FetchError, fetch, published_files
 from generators.registry import GENERATORS
+from generators.source import silent
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CONTENT = bytes(range(256)) * 20_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 NAME = "data.zip"
@@ -194,11 +201,14 @@ def test_without_a_network_it_says_what_to_do(tmp_path: Path, address: str) -> N
     assert names(tmp_path) == set()
 
 
-@pytest.mark.parametrize("benchmark", ["nasbench201", "natssss", "hw-nas-bench"])
+@pytest.mark.parametrize("benchmark", ["nasbench201", "natssss"])
 def test_what_has_no_address_is_fetched_by_hand(benchmark: str, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"by hand from https://github.com") as caught:
+    with pytest.raises(
+        FetchError, match=r"by hand from https://drive\.google\.com/\S+ and"
+    ) as caught:
         fetch(benchmark, tmp_path)
-    assert f"nbs generate {benchmark}" in str(caught.value)
+    first = published_files()[benchmark].files[0].name
+    assert f"`nbs generate {benchmark} {first}`" in str(caught.value)
 
 
 def test_a_file_is_chosen_by_its_name(mirror: Mirror, tmp_path: Path) -> None:
@@ -211,14 +221,27 @@ def test_a_file_is_chosen_by_its_name(mirror: Mirror, tmp_path: Path) -> None:
 def test_files_of_declared_tables_have_the_digests_of_their_declarations(
     mirror: Mirror, tmp_path: Path
 ) -> None:
-    with pytest.raises(FetchError, match=r"by hand from https://github\.com/xiusu") as caught:
-        fetch("nasbenchmacro", tmp_path)
-    assert "nbs generate nasbenchmacro" in str(caught.value)
     (named,) = read_declaration(shipped_declarations()["nasbenchmacro"]).spec.raw_files
     mirror.name = named.name
     with pytest.raises(FetchError, match=f"has another digest than {named.sha256}"):
         fetch("nasbenchmacro", tmp_path, mirror=mirror.url)
     assert not (tmp_path / named.name).exists()
+
+
+def test_every_file_has_an_address_or_a_page_of_its_authors_and_a_licence() -> None:
+    written = tomllib.loads((REPOSITORY / "generators/raw_files.toml").read_text())
+    published = published_files()
+    assert set(published) == {*GENERATORS, *shipped_declarations()} == set(written)
+    for name, each in published.items():
+        assert each.licence
+        assert each.together == (len(each.files) > 1 and "folder" in written[name])
+        # What is written of a file that there is not would never be looked at.
+        assert set(written[name].get("files", {})) <= {file.name for file in each.files}
+        for file in each.files:
+            assert file.page.startswith("https://")
+            assert file.url is None or file.url.startswith("https://")
+            assert file.url is None or file.url.endswith(f"/{file.name}")
+            assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256)
 
 
 def test_everything_that_is_generated_has_its_raw_files() -> None:
@@ -263,3 +286,138 @@ def test_a_file_that_comes_packed_is_not_unpacked(tmp_path: Path) -> None:
         with pytest.raises(FetchError, match="packed as 'gzip'"):
             fetch("nds", tmp_path, mirror=server.url)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+
+
+def _more_than_said(_: str) -> list[bytes]:
+    return [answer(CONTENT + b"more", length=len(CONTENT))]
+
+
+def _fewer_than_said(_: str) -> list[bytes]:
+    return [answer(CONTENT, length=len(CONTENT) + 1)]
+
+
+def _more_than_any(_: str) -> list[bytes]:
+    return [answer(CONTENT, length=10**17)]
+
+
+def _packed_in_two(_: str) -> list[bytes]:
+    return [answer(CONTENT, ("Content-Length", "5"), ("Content-Length", "6"))]
+
+
+@pytest.mark.parametrize(
+    ("say", "says"),
+    [
+        (_fewer_than_said, "go on where it stopped"),
+        (_more_than_any, "no raw archive is so large"),
+        (_packed_in_two, "cannot fetch"),
+    ],
+)
+def test_a_server_that_lies_about_the_size_gives_no_file(
+    say: Callable[[str], list[bytes]], says: str, tmp_path: Path
+) -> None:
+    with lying() as server:
+        server.say = say
+        with pytest.raises(FetchError, match=says) as caught:
+            fetch("nds", tmp_path, mirror=server.url)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / NAME).exists()
+
+
+def test_what_comes_after_the_announced_bytes_is_not_taken(tmp_path: Path) -> None:
+    with lying() as server:
+        server.say = _more_than_said
+        assert fetch("nds", tmp_path, mirror=server.url).sha256 == DIGEST
+
+
+def test_what_never_ends_is_given_up(tmp_path: Path) -> None:
+    part = tmp_path / ".part"
+    with lying() as server:
+        server.say = lambda _: _endless()
+        with pytest.raises(FetchError, match=r"sends more than 3\.0 MB"):
+            Resuming(part, silent, 3_000_000)(server.url, str(tmp_path / NAME), None)
+    assert names(tmp_path) == set()
+
+
+def _endless() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    while True:
+        yield ENDLESS
+
+
+@pytest.mark.parametrize(
+    "range_", ["bytes 2560000-9999999/5120000", "bytes 2560000-2560009/5120000"]
+)
+def test_a_rest_that_is_not_what_it_says_is_given_up(broken_off: Path, range_: str) -> None:
+    with lying() as server:
+        head = ("Content-Range", range_), ("ETag", '"one"')
+        server.say = lambda _: [answer(CONTENT[2560000:2560010], *head, status=206)]
+        with pytest.raises(FetchError, match="another number of bytes than it announced"):
+            fetch("nds", broken_off, mirror=server.url)
+    assert names(broken_off) == set()
+
+
+def _moved(to: str) -> bytes:
+    return answer(b"", ("Location", to), status=302)
+
+
+def test_a_server_may_send_on_to_another_host_but_not_for_ever(tmp_path: Path) -> None:
+    with lying() as first, lying() as second:
+        second.say = lambda _: [answer(CONTENT)]
+        first.say = lambda _: [_moved(f"{second.url}/elsewhere")]
+        assert fetch("nds", tmp_path / "one", mirror=first.url).sha256 == DIGEST
+        assert second.asked == ["GET /elsewhere"]
+        first.say = lambda _: [_moved(f"{second.url}/a")]
+        second.say = lambda _: [_moved(f"{first.url}/b")]
+        first.asked.clear()
+        with pytest.raises(FetchError, match="sends on to more than 5 other addresses"):
+            fetch("nds", tmp_path / "two", mirror=first.url)
+        assert len(first.asked) == 3
+    assert names(tmp_path / "two") == set()
+
+
+@pytest.mark.parametrize(
+    "to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[", "gopher://x"]
+)
+def test_a_server_sends_on_to_web_addresses_only(to: str, tmp_path: Path) -> None:
+    with lying() as server:
+        server.say = lambda _: [_moved(to)]
+        with pytest.raises(FetchError):
+            fetch("nds", tmp_path, mirror=server.url)
+    assert names(tmp_path) == set()
+
+
+class TestTheCommand:
+    def test_lists_every_file_with_licence_and_digest_and_what_to_run(self) -> None:
+        listed = json.loads(nbs("fetch").stdout)
+        assert {each["benchmark"] for each in listed} == set(published_files())
+        (first,) = [each for each in listed if each["benchmark"] == "nasbench101"]
+        assert first["licence"] == "Apache-2.0"
+        assert first["files"][0]["sha256"].startswith("3d64db81")
+
+    def test_fetches_all_files_of_a_table_and_says_what_converts_them(
+        self, shared: Path, tmp_path: Path
+    ) -> None:
+        files = shared / "data/tables/help-latency"
+
+        def say(target: str) -> list[bytes]:
+            return [answer((files / target.rpartition("/")[2]).read_bytes())]
+
+        with lying() as server:
+            server.say = say
+            told = nbs("fetch", "help-latency-201", "--out", tmp_path, "--mirror", server.url)
+        assert told.returncode == 0, told.stderr
+        assert told.stderr.count("(as expected)") == 9
+        assert "licence of the data: MIT" in told.stderr
+        command = told.stderr.rpartition("`nbs ")[2].partition("`")[0].split()
+        assert command == ["generate", "help-latency-201", str(tmp_path / "help-latency-201")]
+        made = nbs(*command, "--out", tmp_path / "data")
+        assert made.returncode == 0, made.stderr
+
+    def test_what_no_program_can_fetch_is_one_line_with_place_file_and_next_command(
+        self, tmp_path: Path
+    ) -> None:
+        told = nbs("fetch", "nasbench201", "--out", tmp_path)
+        assert (told.returncode, told.stdout) == (1, "")
+        (_, line) = told.stderr.splitlines()
+        assert line.startswith("nbs: NAS-Bench-201-v1_1-096897.pth has no address")
+        assert "`nbs generate nasbench201 NAS-Bench-201-v1_1-096897.pth`" in line

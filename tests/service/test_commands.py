@@ -42,6 +42,7 @@ def test_every_module_of_commands_is_in_the_list() -> None:
         "query",
         "search",
         "serve",
+        "start",
         "study",
         "supernet",
         "zoo",

@@ -227,6 +227,7 @@ COMMANDS: Final = [
     "rank nasbench201 0 --metric test_acc",
     "search resume search.study",
     "search run search.toml",
+    "start look",
     "top nasbench201 --metric test_acc",
 ]
 

@@ -104,7 +104,6 @@ def fetch(
     if sha256 is not None and len(names) > 1:
         raise typer.BadParameter("say which --file it is of", param_hint="--sha256")
     write = sys.stderr.write
-    write(f"{chosen.title}, licence of the data: {chosen.licence}\n")
     for name in names:
         with progress_bar(name or benchmark) as progress:
             fetched = fetching.fetch(
@@ -114,6 +113,7 @@ def fetch(
         write(f"{fetched.path}: {fetched.path.stat().st_size / 1e6:.1f} MB\n")
         write(f"  sha256: {fetched.sha256} ({checked})\n")
     raw = folder if chosen.together else fetched.path
+    write(f"  licence of the data: {chosen.licence}\n")
     write(f"  convert it with `nbs generate {benchmark} {raw}`\n")
 
 

@@ -418,6 +418,6 @@ class TestTheCommand:
     ) -> None:
         told = nbs("fetch", "nasbench201", "--out", tmp_path)
         assert (told.returncode, told.stdout) == (1, "")
-        (_, line) = told.stderr.splitlines()
+        (line,) = told.stderr.splitlines()
         assert line.startswith("nbs: NAS-Bench-201-v1_1-096897.pth has no address")
         assert "`nbs generate nasbench201 NAS-Bench-201-v1_1-096897.pth`" in line

@@ -29,13 +29,11 @@ SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
 SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
 PLAN: Final = "a plan is one that workers could carry out, by the rules of its file"
-NAMED: Final = "a name is one of those that the description lists, in any case"
 
 _COMPARING: Final = ("top", "pareto", "rank", "correlation", "distribution")
 _CELL: Final = {"arch": CELL}
 _PAGE: Final = {"cursor": CURSOR}
 _ARCH: Final = {"arch": SPELLED}
-_DATASET: Final = {"dataset": NAMED}
 _SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
 _SEED: Final = {"seed": SEEDS}
 _BUDGET: Final = {"num_epochs": "a budget is one that runs in the database have"}
@@ -72,7 +70,7 @@ def _asked(name: str) -> dict[str, dict[str, str]]:
     Bodies refuse a whole number that is written as a fraction, too, see `_NO_INTEGER`.
     """
     kind = BENCHMARKS[name]
-    selected = _SELECTED.get(name, {**_SEED, **_ARCH, **_DATASET})
+    selected = _SELECTED.get(name, {**_SEED, **_ARCH})
     arch = {"arch": selected["arch"]}
     refused = {
         "computed_stats": {**_PAGE, **selected},
@@ -106,8 +104,8 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "jobs": _PAGE,
     **{operation: why for name in METRICS for operation, why in _asked(name).items()},
     "nasbench101_hash": _CELL,
-    "nasbench201_hardware": {**_PAGE, **_ARCH, **_DATASET, "device": NAMED},
-    "hw_nas_bench_export": {**_ARCH, **_DATASET, "device": NAMED},
+    "nasbench201_hardware": {**_PAGE, **_ARCH},
+    "hw_nas_bench_export": _ARCH,
     "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
     "submit_evaluation": {
         **_SUBMITTED,

@@ -231,9 +231,15 @@ def _problem_schemas() -> dict[str, Any]:
 
 
 def _mend_bounds(part: Any) -> None:
-    """Write the bounds of integers as integers: FastAPI makes floats of them, and 2^63 - 1 more."""
+    """Write the bounds of integers as integers: FastAPI makes floats of them, and 2^63 - 1 more.
+
+    Where the values there are stand beside them, they say nothing and are left out.
+    """
     if isinstance(part, dict):
-        if part.get("type") == "integer":
+        if part.get("type") == "integer" and isinstance(part.get("enum"), list):
+            for bound in _BOUNDS & part.keys():
+                del part[bound]
+        elif part.get("type") == "integer":
             for bound in _BOUNDS & part.keys():
                 part[bound] = min(int(part[bound]), _MOST_INTEGER)
         for inner in part.values():

@@ -51,7 +51,8 @@ class Kind:
     Args:
         request: What callers submit; its fields have the limits of each member.
         path: Where they submit it, below `/v1`.
-        sentence: What the documents say that this does.
+        summary: What submitting one is called in the documents.
+        sentence: What they say that this does.
         members: Checks a request as far as a server can, and returns the members of its canonical
             form beside the network.
         handler: The function of `service.worker` that does it, as `module:name`. Workers load it,
@@ -60,6 +61,7 @@ class Kind:
 
     request: type[Submission]
     path: str
+    summary: str
     sentence: str
     members: Callable[[Any, ChosenNetwork], dict[str, Any]]
     handler: str
@@ -296,6 +298,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "model": Kind(
             request=ModelRequest,
             path="/models",
+            summary="Submit a network to be built",
             sentence="Submit the job that builds a network and writes it in the formats that are "
             "asked for.",
             members=_model_members,
@@ -304,6 +307,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "evaluation": Kind(
             request=EvaluationRequest,
             path="/evaluations",
+            summary="Submit a network to be evaluated",
             sentence="Submit the job that measures the accuracy of a network on a data set of a "
             "worker.",
             members=_evaluation_members,
@@ -312,6 +316,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "latency": Kind(
             request=LatencyRequest,
             path="/latency",
+            summary="Submit a network to be timed",
             sentence="Submit the job that measures how long a pass through a network takes.",
             members=_latency_members,
             handler="service.worker.measuring:time_network",
@@ -319,6 +324,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "training": Kind(
             request=TrainingRequest,
             path="/trainings",
+            summary="Submit a network to be trained",
             sentence="Submit the job that trains a network on a part of a data set of a worker, "
             "and evaluates it on another.",
             members=_training_members,
@@ -327,6 +333,7 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
         "supernet": Kind(
             request=SupernetRequest,
             path="/supernets",
+            summary="Submit a supernet to be trained",
             sentence="Submit the job that trains the supernet of a model space by paths on a part "
             "of a data set of a worker.",
             members=_supernet_members,

@@ -31,6 +31,7 @@ _ArtifactName = Annotated[str, Path(description="Name of the artifact.", max_len
 @router.get(
     "/jobs/{job_id}/artifacts/{name}",
     operation_id="job_artifact",
+    summary="Download a file that a job made",
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"application/octet-stream": {}}},

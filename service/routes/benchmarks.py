@@ -208,6 +208,7 @@ def _add_architecture(
     router.post(
         "/architecture",
         operation_id=f"{name.replace('-', '_')}_architecture",
+        summary="Get every spelling of an architecture",
         response_model=None,
         responses=problems(400, 404, 413, 422),
         openapi_extra={ANSWER: architecture},

@@ -65,6 +65,7 @@ class _CheckpointsQuestion(BaseModel):
 @router.get(
     CHECKPOINTS_PATH,
     operation_id="checkpoints",
+    summary="List the uploaded weights",
     response_model=CheckpointList,
     responses=job_problems(422, 500, 503),
     openapi_extra=described(_CheckpointsQuestion),
@@ -87,6 +88,7 @@ async def checkpoints(request: Request) -> Response:
     f"{CHECKPOINTS_PATH}/{{digest}}",
     status_code=204,
     operation_id="delete_checkpoint",
+    summary="Delete uploaded weights",
     response_class=Response,
     responses={204: {"description": "It is deleted."}, **job_problems(404, 409, 422, 500, 503)},
 )
@@ -100,6 +102,7 @@ async def delete(request: Request, digest: _Digest) -> Response:
     CHECKPOINTS_PATH,
     status_code=201,
     operation_id="upload_checkpoint",
+    summary="Upload weights",
     response_model=Checkpoint,
     responses={
         200: {"model": Checkpoint, "description": "The same file is there already."},

@@ -80,7 +80,7 @@ class ColumnRoutes:
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
-        self._get(router, "columns", asked, lambda: Columns)(columns)
+        self._get(router, "columns", "List the columns", asked, lambda: Columns)(columns)
 
     def _add_column(self, router: APIRouter) -> None:
         name = self.name
@@ -103,6 +103,7 @@ class ColumnRoutes:
         router.get(
             "/column",
             operation_id=self._operation("column"),
+            summary="Get a column as binary numbers",
             response_class=Response,
             responses=bytes_response(COLUMN_HEADER, _SAID_OF_COLUMN),
             openapi_extra=described(asked, required=self.required),
@@ -133,14 +134,23 @@ class ColumnRoutes:
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
-        self._get(router, "spellings", asked, lambda: Found[SpelledArchitecture])(spellings)
+        summary = "Spell architectures by their numbers"
+        self._get(router, "spellings", summary, asked, lambda: Found[SpelledArchitecture])(
+            spellings
+        )
 
     def _get(
-        self, router: APIRouter, topic: str, asked: LateModel, answer: Callable[[], Any]
+        self,
+        router: APIRouter,
+        topic: str,
+        summary: str,
+        asked: LateModel,
+        answer: Callable[[], Any],
     ) -> Callable[..., Any]:
         return router.get(
             f"/{topic}",
             operation_id=self._operation(topic),
+            summary=summary,
             response_model=None,
             responses=READ_PROBLEMS,
             openapi_extra=described(asked, answer=answer),

@@ -75,6 +75,7 @@ class ExportRoute:
         exports.get(
             f"/{name}/export",
             operation_id=f"{name.replace('-', '_')}_export",
+            summary=f"Download all results of {name} as a file",
             response_class=Response,
             responses={
                 200: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -12,7 +12,7 @@ from pydantic import Field
 from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
 from benchmark_db.catalog import Catalog
-from benchmark_db.hw_nas_bench.tables import DEVICES
+from benchmark_db.hw_nas_bench.tables import DATASETS, DEVICES
 from service.http.openapi import PAGE_PROBLEMS
 from service.http.questions import LateModel, answer_cached, described, read_query
 from service.routes.export import ExportRoute
@@ -22,13 +22,16 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/nasbench201", tags=["nasbench201"])
 
+_DATASETS: Final[dict[str, Any]] = {"enum": [*DATASETS, "cifar10-valid"]}
+_DEVICES: Final[dict[str, Any]] = {"enum": list(DEVICES)}
+
 
 class HardwareQuestion(Paging):
     """Filters and page; an omitted filter is a wildcard."""
 
     arch: Nb201Arch = None
     dataset: Annotated[
-        str | None,
+        Annotated[str, Field(json_schema_extra=_DATASETS)] | None,
         Field(
             description="cifar10, cifar100 or imagenet16-120, in any case. For cifar10-valid the "
             "costs of cifar10 are given: the networks are the same.",
@@ -36,7 +39,7 @@ class HardwareQuestion(Paging):
         ),
     ] = None
     device: Annotated[
-        str | None,
+        Annotated[str, Field(json_schema_extra=_DEVICES)] | None,
         Field(
             description=f"{', '.join(DEVICES)}: items carry the costs on it alone.",
             examples=["edgegpu"],
@@ -47,6 +50,7 @@ class HardwareQuestion(Paging):
 @router.get(
     "/hardware",
     operation_id="nasbench201_hardware",
+    summary="Get latencies and energies on devices",
     response_model=Page[Nb201Hardware],
     responses=PAGE_PROBLEMS,
     openapi_extra=described(HardwareQuestion),

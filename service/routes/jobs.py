@@ -154,6 +154,7 @@ def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
 @router.get(
     "/jobs",
     operation_id="jobs",
+    summary="List jobs",
     response_model=models.JobPage,
     responses=job_problems(422, 500, 503),
     openapi_extra=described(_JobsQuestion),
@@ -182,6 +183,7 @@ async def jobs(request: Request) -> Response:
 @router.get(
     "/jobs/{job_id}",
     operation_id="job",
+    summary="Get a job",
     response_model=models.Job,
     responses=job_problems(404, 422, 500, 503),
     openapi_extra=described(_JobQuestion),
@@ -206,6 +208,7 @@ async def job(request: Request, job_id: JobId) -> Response:
 @router.post(
     "/jobs/{job_id}/cancel",
     operation_id="cancel_job",
+    summary="Cancel a job",
     response_model=models.Job,
     responses=job_problems(404, 422, 500, 503, 507),
 )
@@ -226,6 +229,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
 @router.get(
     "/jobs/{job_id}/events",
     operation_id="job_events",
+    summary="Follow a job by server-sent events",
     response_class=Response,
     responses={
         200: {
@@ -261,6 +265,7 @@ async def events(request: Request, job_id: JobId) -> Response:
 @router.get(
     "/workers",
     operation_id="workers",
+    summary="List workers",
     response_model=models.WorkerList,
     responses=job_problems(500, 503),
 )
@@ -273,6 +278,7 @@ async def workers(request: Request) -> Response:
 @router.get(
     "/datasets",
     operation_id="datasets",
+    summary="List the data sets that workers have",
     response_model=models.DatasetList,
     responses=job_problems(500, 503),
 )
@@ -314,6 +320,7 @@ def _add_submission(name: models.JobKind, kind: Kind) -> None:
         methods=["POST"],
         name=f"submit_{name}",
         operation_id=f"submit_{name}",
+        summary=kind.summary,
         description=kind.sentence,
         **_SUBMITTED,
     )

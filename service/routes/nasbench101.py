@@ -71,6 +71,7 @@ class Nb101HashQuestion(BaseModel):
 @router.post(
     "/hash",
     operation_id="nasbench101_hash",
+    summary="Look up the hashes of cells",
     response_model=Nb101Hash | Nb101Hashes,
     responses=problems(400, 404, 413, 422, 500, 503),
 )

@@ -97,7 +97,11 @@ class NdsDistributionQuestion(_Selection):
 
 
 @router.get(
-    "/families", operation_id="nds_families", response_model=NdsFamilies, responses=READ_PROBLEMS
+    "/families",
+    operation_id="nds_families",
+    summary="List the design spaces",
+    response_model=NdsFamilies,
+    responses=READ_PROBLEMS,
 )
 async def families(request: Request) -> Response:
     """List the design spaces as sampled and trained, with how many runs and networks each has."""
@@ -109,6 +113,7 @@ async def families(request: Request) -> Response:
 @router.get(
     "/distribution",
     operation_id="nds_distribution",
+    summary="Get the distribution of a metric in each design space",
     response_model=NdsDistributions,
     responses=READ_PROBLEMS,
     openapi_extra=described(NdsDistributionQuestion),

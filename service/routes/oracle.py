@@ -215,6 +215,7 @@ class OracleRoutes:
         router.get(
             "/density",
             operation_id=f"{name.replace('-', '_')}_density",
+            summary="Count architectures on a grid of two metrics",
             description=_DESCRIPTIONS["density"],
             response_class=Response,
             responses=bytes_response(DENSITY_HEADER, _SAID_OF_DENSITY),
@@ -245,6 +246,7 @@ class OracleRoutes:
         router.get(
             f"/{topic}",
             operation_id=f"{self.name.replace('-', '_')}_{topic}",
+            summary=_SUMMARIES[topic],
             description=_DESCRIPTIONS[topic],
             response_model=None,
             responses=READ_PROBLEMS,
@@ -272,6 +274,13 @@ _SAID_OF_DENSITY: Final = (
     "`high`) and `provenance`."
 )
 
+_SUMMARIES: Final = {
+    "top": "Find the best architectures by a metric",
+    "pareto": "Find the best trade-offs between two metrics",
+    "rank": "Rank an architecture by a metric",
+    "correlation": "Compare two metrics by their correlation",
+    "distribution": "Get the distribution of a metric",
+}
 _DESCRIPTIONS: Final = {
     "top": "Return the best architectures by a metric within bounds, the best first.",
     "pareto": "Return the architectures that none beats in one metric without losing in the other.",

@@ -120,11 +120,13 @@ def filter_of(axis: Axis) -> Any:
     told = axis.description
     if not all(value in told for value in values):
         told += f" One of {', '.join(values)}."
-    if axis.kind == "text":
-        # An enumeration could not say this.
-        said = f"{told} In any case."
-        return Annotated[str | None, Field(description=said, examples=[axis.values[0]])]
+    # Choices for the document; the benchmark judges values, reads names in any case, and says which
+    # there are.
     extra: dict[str, Any] = {"enum": list(axis.values)}
+    if axis.kind == "text":
+        name = Annotated[str, Field(json_schema_extra=extra)]
+        said = f"{told} In any case."
+        return Annotated[name | None, Field(description=said, examples=[axis.values[0]])]
     least = min(1, *map(int, axis.values))
     number = Annotated[int, Field(ge=least, le=_MAX_INTEGER, json_schema_extra=extra)]
     return Annotated[number | None, Field(description=told, examples=[axis.values[-1]])]

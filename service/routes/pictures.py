@@ -79,6 +79,7 @@ class PictureRoute:
         router.get(
             "/picture",
             operation_id=f"{name.replace('-', '_')}_picture",
+            summary="Draw an architecture",
             response_class=Response,
             responses={
                 200: {"description": "The picture.", "content": {_SVG: {}}},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
@@ -109,6 +111,7 @@ class _MapQuestion(BaseModel):
 @router.post(
     "/plans",
     operation_id="submit_plan",
+    summary="Submit a plan of a benchmark",
     status_code=201,
     response_model=models.Plan,
     responses={
@@ -144,6 +147,7 @@ async def submit(request: Request, plan: models.PlanRequest) -> Response:
 @router.get(
     "/plans",
     operation_id="plans",
+    summary="List plans",
     response_model=models.PlanList,
     responses=job_problems(500, 503),
 )
@@ -157,6 +161,7 @@ async def all_plans(request: Request) -> Response:
 @router.get(
     "/plans/{name}",
     operation_id="plan",
+    summary="Get a plan",
     response_model=models.Plan,
     responses=job_problems(404, 422, 500, 503),
     openapi_extra=described(_PlanQuestion),
@@ -189,6 +194,7 @@ async def one_plan(request: Request, name: _Name) -> Response:
 @router.get(
     "/plans/{name}/cells",
     operation_id="plan_cells",
+    summary="List the cells of a plan",
     response_model=models.PlanCellPage,
     responses=job_problems(404, 422, 500, 503),
     openapi_extra=described(_CellsQuestion),
@@ -230,6 +236,7 @@ async def cell_map(request: Request, name: _Name) -> Response:
 @router.post(
     "/plans/{name}/cells",
     operation_id="measure_cells",
+    summary="Measure an architecture next",
     response_model=models.PlanCellPage,
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )
@@ -247,6 +254,7 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
 @router.post(
     "/plans/{name}/withdraw",
     operation_id="withdraw_cell",
+    summary="Withdraw the result of a cell",
     response_model=models.Plan,
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )
@@ -259,7 +267,20 @@ async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdra
     return job_response(await plan_service_of(request).change(do))
 
 
-def _add_action(action: models.PlanAction, sentence: str) -> None:
+_TITLES: Final[Mapping[models.PlanAction, str]] = MappingProxyType(
+    {
+        "start": "Start a plan",
+        "pause": "Pause a plan",
+        "resume": "Resume a plan",
+        "stop": "Stop a plan",
+        "retry": "Retry the failed cells of a plan",
+        "seal": "Seal a plan",
+        "version": "Publish a version of the table now",
+    }
+)
+
+
+def _add_action(action: models.PlanAction, summary: str, description: str) -> None:
     """Add the route by which something is done with a plan."""
 
     async def change(request: Request, name: _Name) -> Response:
@@ -277,14 +298,15 @@ def _add_action(action: models.PlanAction, sentence: str) -> None:
         methods=["POST"],
         name=f"{action}_plan",
         operation_id=f"{action}_plan",
-        description=sentence,
+        summary=summary,
+        description=description,
         response_model=models.Plan,
         responses=job_problems(404, 409, 422, 500, 503, 507),
     )
 
 
 for _action, _sentence in PLAN_ACTIONS.items():
-    _add_action(_action, _sentence)
+    _add_action(_action, _TITLES[_action], _sentence)
 
 
 def _cells(plans: PlanStore, jobs: Jobs) -> PlanCells:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
@@ -30,6 +30,9 @@ router = APIRouter()
 
 _BENCHMARKS: Final[list[str | Enum]] = ["benchmarks"]
 _HEALTH: Final[list[str | Enum]] = ["health"]
+_BenchmarkName = Annotated[
+    str, Path(description="Name of the benchmark.", examples=["nasbench201"])
+]
 _SECONDS_BETWEEN_NOTES: Final = 1.0
 
 
@@ -37,6 +40,7 @@ _SECONDS_BETWEEN_NOTES: Final = 1.0
     "/v1/benchmarks",
     tags=_BENCHMARKS,
     operation_id="benchmarks",
+    summary="List the installed benchmarks",
     response_model=BenchmarkList,
     responses=READ_PROBLEMS,
 )
@@ -52,10 +56,11 @@ async def benchmarks(request: Request) -> Response:
     "/v1/benchmarks/{name}",
     tags=_BENCHMARKS,
     operation_id="benchmark",
+    summary="Describe one benchmark",
     response_model=BenchmarkInfo,
     responses=READ_PROBLEMS,
 )
-async def benchmark(request: Request, name: str) -> Response:
+async def benchmark(request: Request, name: _BenchmarkName) -> Response:
     """Describe one installed benchmark."""
     catalog: Catalog = request.app.state.catalog
     headers = cache_headers(request, _file_digest(catalog.entry(name)))
@@ -103,7 +108,13 @@ class Readiness(BaseModel):
     benchmarks: dict[str, DatabaseState]
 
 
-@router.get("/livez", tags=_HEALTH, operation_id="livez", response_model=Liveness)
+@router.get(
+    "/livez",
+    tags=_HEALTH,
+    operation_id="livez",
+    summary="Check that the server is alive",
+    response_model=Liveness,
+)
 async def livez() -> Response:
     """Tell that the process answers."""
     return answer_now({"status": "alive"})
@@ -113,6 +124,7 @@ async def livez() -> Response:
     "/readyz",
     tags=_HEALTH,
     operation_id="readyz",
+    summary="Check which databases can be asked",
     response_model=Readiness,
     responses=problems(503),
 )
@@ -181,6 +193,7 @@ def _state(installed: InstalledDataset) -> dict[str, Any]:
     "/metrics",
     tags=_HEALTH,
     operation_id="metrics",
+    summary="Get the metrics for Prometheus",
     response_class=Response,
     responses={200: {"description": "All metrics.", "content": {"text/plain": {}}}},
 )

@@ -94,6 +94,7 @@ class SpaceRoutes:
         router.get(
             "/architectures/random",
             operation_id=f"{name.replace('-', '_')}_random",
+            summary="Draw random architectures",
             response_model=None,
             responses=READ_PROBLEMS,
             openapi_extra=described(SampleQuestion, answer=sampled),
@@ -101,6 +102,7 @@ class SpaceRoutes:
         router.post(
             "/architectures/neighbors",
             operation_id=f"{name.replace('-', '_')}_neighbors",
+            summary="List the architectures one edit away",
             response_model=None,
             responses=problems(400, 404, 413, 422, 500, 503),
             openapi_extra={ANSWER: found},

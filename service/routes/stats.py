@@ -90,6 +90,7 @@ class StatsRoutes:
         router.get(
             "/computed-stats",
             operation_id=f"{name.replace('-', '_')}_computed_stats",
+            summary="Get the final results of runs",
             response_model=None,
             responses=PAGE_PROBLEMS,
             openapi_extra=described(self.stats_question, answer=self.stats),
@@ -97,6 +98,7 @@ class StatsRoutes:
         router.post(
             "/computed-stats/query",
             operation_id=f"{name.replace('-', '_')}_computed_stats_query",
+            summary="Get the final results of many architectures",
             response_model=None,
             responses=problems(400, 404, 413, 422, 500, 503),
             openapi_extra={ANSWER: self.batch},
@@ -106,6 +108,7 @@ class StatsRoutes:
         router.get(
             "/intermediate-stats",
             operation_id=f"{name.replace('-', '_')}_intermediate_stats",
+            summary="Get the learning curves of runs",
             response_model=None,
             responses=PAGE_PROBLEMS,
             openapi_extra=described(self.curves_question, answer=self.curves),

@@ -52,6 +52,7 @@ class _StudyQuestion(BaseModel):
 @router.get(
     "",
     operation_id="studies",
+    summary="List the recorded studies",
     response_model=StudyList,
     responses=described_problems(_MEANINGS, [500]),
 )
@@ -74,6 +75,7 @@ async def studies(request: Request) -> Response:
 @router.get(
     "/{name}",
     operation_id="study",
+    summary="Get a study with its regret bands and tests",
     response_model=StudyDetails,
     responses={**NOT_MODIFIED, **described_problems(_MEANINGS, [404, 422, 500])},
     openapi_extra=described(_StudyQuestion),

@@ -22,7 +22,13 @@ __all__ = ["router"]
 router = APIRouter(tags=["jobs"])
 
 
-@router.get("/v1/zoo", operation_id="zoo", response_model=ZooList, responses=problems(500, 503))
+@router.get(
+    "/v1/zoo",
+    operation_id="zoo",
+    summary="List the searched models",
+    response_model=ZooList,
+    responses=problems(500, 503),
+)
 async def zoo(request: Request) -> Response:
     """Return the searched models that jobs may ask for, with their published accuracies."""
     from model_hub.errors import RecordError  # noqa: PLC0415 - not before somebody asks

@@ -69,6 +69,41 @@ def test_every_operation_and_parameter_is_described(document: dict[str, Any]) ->
             assert parameter.get("description") or parameter["in"] == "path", parameter
 
 
+def test_every_operation_has_a_title_that_says_what_it_asks(document: dict[str, Any]) -> None:
+    titles = [(operation["tags"][0], operation["summary"]) for operation in operations(document)]
+    assert len(titles) == 104
+    assert len(set(titles)) == len(titles)
+    for operation in operations(document):
+        title = operation["summary"]
+        assert 6 < len(title) <= 60, title
+        # One made of the name of a function has capitals and no preposition or article.
+        assert title not in {title.title(), operation["operationId"].replace("_", " ").title()}
+        assert title[0].isupper()
+        assert not title.endswith(".")
+
+
+def test_values_that_are_known_are_choices(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        benchmark = operation["operationId"].split("_")[0]
+        for parameter in operation.get("parameters", []):
+            name, schema = parameter["name"].removeprefix("y_"), parameter["schema"]
+            if name in {"dataset", "device", "model_family", "proposer", "generator"} or (
+                (name, parameter["in"]) == ("num_epochs", "query") and benchmark != "nds"
+            ):
+                assert set(schema["examples"]) <= set(schema["enum"]), (operation, name)
+    batch = document["components"]["schemas"]["Nb201BatchQuestion"]["properties"]
+    assert {part.get("type"): part.get("enum") for part in batch["dataset"]["anyOf"]} == {
+        "string": ["cifar10-valid", "cifar10", "cifar100", "imagenet16-120"],
+        "null": None,
+    }
+
+
+def test_a_choice_has_no_bounds_beside_it(document: dict[str, Any]) -> None:
+    chosen = [part for part in _parts(document) if isinstance(part.get("enum"), list)]
+    assert len(chosen) > 100
+    assert not any("inimum" in name or "aximum" in name for part in chosen for name in part)
+
+
 def test_every_statistic_has_its_unit(document: dict[str, Any]) -> None:
     properties = document["components"]["schemas"]["Nb201Stats"]["properties"]
     for name, field in properties.items():

@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.required_scopes import OPEN
 from service.http.problems import problem
 from service.http.shutdown import Shutdown
 
@@ -67,6 +68,9 @@ _GZIP_LEVEL: Final = 1
 _AS_THEY_ARE: Final = "/artifacts/"
 _HEADER: Final = b"x-request-id"
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_PROBES: Final = OPEN | {"/metrics"}
+"""Asked every few seconds by what watches the server: lines of it would bury all others."""
+_FIRST_ERROR: Final = 400
 _NO_ROUTE: Final = "(none)"
 """What stands in metrics for addresses at which there is nothing, of which callers make up many."""
 
@@ -136,8 +140,9 @@ class RequestMiddleware:
     """ASGI middleware around the whole application.
 
     It gives the request an id (the caller's `X-Request-ID` where it is a sane one) and echoes it,
-    makes a GET of a HEAD, compresses what the caller wants compressed, counts and logs every
-    request, and answers unforeseen errors with a problem that tells nothing of the inside.
+    makes a GET of a HEAD, compresses what the caller wants compressed, counts every request, logs
+    every one but health checks that went well, and answers unforeseen errors with a problem that
+    tells nothing of the inside.
 
     Args:
         app: What answers.
@@ -223,6 +228,8 @@ class RequestMiddleware:
         """Count a request and write its line."""
         template = str(scope.get("direct") or getattr(scope.get("route"), "path", _NO_ROUTE))
         self._counter.add(method, template, status, seconds)
+        if scope["path"] in _PROBES and status < _FIRST_ERROR:
+            return
         client, key = scope.get("client"), scope.get("key_name")
         fields = {
             "method": method,

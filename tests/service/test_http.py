@@ -323,8 +323,13 @@ class TestTimeBudget:
 
 
 class TestLogs:
-    def test_every_request_is_one_json_line(self, serve: Serve, directory: Path) -> None:
+    def test_every_request_is_one_json_line_but_health_checks_that_went_well(
+        self, serve: Serve, directory: Path
+    ) -> None:
         url = serve(directory)
+        for probe in ("/livez", "/readyz", "/metrics"):
+            assert httpx.get(url + probe, headers={"X-Request-ID": "probe"}).is_success
+            assert httpx.delete(url + probe).status_code == 405
         httpx.get(url + STATS, params=ONE, headers={"X-Request-ID": "find-me"})
         port = url.rpartition(":")[2]
         log = directory / f"server-{port}.log"
@@ -335,6 +340,9 @@ class TestLogs:
         (event,) = [json.loads(line) for line in lines if "find-me" in line]
         assert (event["method"], event["path"], event["status"]) == ("GET", STATS, 200)
         assert event["ms"] > 0
+        assert not [line for line in lines if "probe" in line]
+        refused = [json.loads(line)["path"] for line in lines if '"status":405' in line]
+        assert refused == ["/livez", "/readyz", "/metrics"]
 
 
 class TestUnforeseenErrors:

@@ -1,8 +1,7 @@
 #!/bin/bash
-# Makes up the passwords of the profiles `cluster` and `observe` and writes them as files, which are
-# mounted where they are needed and are in no environment and no image. Files that are there stay,
-# so that it can be run again; docs/operations.md says how to replace one. It mends what a start of
-# the profiles before it leaves behind: docker-compose 1.29 makes empty directories of missing files.
+# Makes up the passwords of the profiles `cluster` and `observe` and writes them as files, in a folder
+# for each service that is mounted there alone; they are in no environment and no image. Files that
+# are there stay, so that it can be run again; docs/operations.md says how to replace one.
 #
 #   docker/make-secrets.sh [FOLDER]     docker/secrets by default, NASBENCH_SECRETS of .env otherwise
 set -euo pipefail
@@ -17,19 +16,17 @@ fail() {
 # The folder is closed to other users of this machine; the files are open, because the users inside
 # of the containers are others than the one who runs this.
 umask 022
-mkdir -p "$folder/nbs" || fail "cannot make $folder/nbs"
-chmod 700 "$folder" && chmod 755 "$folder/nbs" || fail "$folder is another user's"
+for service in nbs postgres redis grafana; do
+  mkdir -p "$folder/$service" || fail "cannot make $folder/$service"
+  chmod 700 "$folder" && chmod 755 "$folder/$service" || fail "$folder is another user's"
+done
 
 password() { python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")'; }
 
-# Where a secret belongs: nothing, or a file that is not empty.
-make_room() {
+# Where a secret belongs: nothing, or a file that can be read.
+check_place() {
   local path=$folder/$1
-  if [ -d "$path" ]; then
-    rmdir "$path" 2>/dev/null ||
-      fail "$path is a directory that cannot be removed; remove it and run this again"
-    echo "make-secrets: $path was an empty directory and becomes a file: start anew what has it mounted" >&2
-  elif [ -e "$path" ] && [ ! -f "$path" ]; then
+  if [ -e "$path" ] && [ ! -f "$path" ]; then
     fail "$path is no file; remove it and run this again"
   elif [ -f "$path" ] && [ ! -r "$path" ]; then
     fail "$path cannot be read"
@@ -47,16 +44,16 @@ put() {
 }
 
 keep() {
-  make_room "$1"
+  check_place "$1"
   [ -s "$folder/$1" ] || put "$1" "$2"
 }
 
 new=$(password) && [ ${#new} -ge 32 ] || fail 'cannot make up a password: is python3 there?'
-keep postgres_password "$new"
+keep postgres/password "$new"
 new=$(password)
-keep grafana_password "$new"
+keep grafana/password "$new"
 new=$(password)
-keep redis_conf "bind * -::*
+keep redis/redis.conf "bind * -::*
 protected-mode yes
 save \"\"
 appendonly no
@@ -66,15 +63,15 @@ dir /data
 requirepass $new
 "
 
-postgres=$(cat "$folder/postgres_password")
-redis=$(sed -n 's/^requirepass //p' "$folder/redis_conf")
-[ -n "$postgres" ] || fail "$folder/postgres_password holds no password"
-[ -n "$redis" ] || fail "$folder/redis_conf has no line \`requirepass PASSWORD\`"
+postgres=$(cat "$folder/postgres/password")
+redis=$(sed -n 's/^requirepass //p' "$folder/redis/redis.conf")
+[ -n "$postgres" ] || fail "$folder/postgres/password holds no password"
+[ -n "$redis" ] || fail "$folder/redis/redis.conf has no line \`requirepass PASSWORD\`"
 
 # An address that this made must have the password beside it; one of another server is its owner's.
 address() {
   local path=$folder/$1 start=$2 password=$3 end=$4
-  make_room "$1"
+  check_place "$1"
   if [ -s "$path" ]; then
     case $(cat "$path") in
       "$start$password$end") return ;;

@@ -33,10 +33,15 @@ T = TypeVar("T")
 
 def run(*command: str, env: Mapping[str, str] | None = None) -> str:
     """Run a command and return what it writes; fail with all it wrote if it fails."""
+    return run_telling(*command, env=env)[0]
+
+
+def run_telling(*command: str, env: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Do the same, and return what it writes to standard output and standard error."""
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if ended.returncode:
         pytest.fail(f"{' '.join(command)}\n{ended.stdout[-4000:]}{ended.stderr[-8000:]}")
-    return ended.stdout
+    return ended.stdout, ended.stderr
 
 
 def until(found: Callable[[], T | None], what: str, patience: float = _PATIENCE) -> T:
@@ -79,7 +84,14 @@ class Stack:
         return f"http://127.0.0.1:{self.port}"
 
     def compose(self, *arguments: str, **settings: str) -> str:
-        """Run docker-compose as an operator does."""
+        """Run docker-compose as an operator does, and return what it writes."""
+        return self._compose(*arguments, **settings)[0]
+
+    def warnings(self, *arguments: str) -> str:
+        """Run docker-compose, and return what it writes to standard error."""
+        return self._compose(*arguments)[1]
+
+    def _compose(self, *arguments: str, **settings: str) -> tuple[str, str]:
         files = ["docker-compose.yml"]
         if STAND_INS:
             files.append("tests/containers/stand-ins.yml")
@@ -96,7 +108,8 @@ class Stack:
             **settings,
         }
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
-        return run(*program, *named, "--project-directory", str(REPOSITORY), *arguments, env=env)
+        placed = (*named, "--project-directory", str(REPOSITORY))
+        return run_telling(*program, *placed, *arguments, env=env)
 
     def container(self, service: str) -> str:
         """Return the id of the container of a service."""

@@ -79,6 +79,10 @@ class TestImages:
 
 
 class TestTheServerAlone:
+    def test_compose_warns_of_nothing_before_there_are_secrets(self, stack: Stack) -> None:
+        assert list((stack.folder / "secrets").iterdir()) == [stack.folder / "secrets/nbs"]
+        assert stack.warnings("--profile", "observe", "--profile", "cluster", "ps") == ""
+
     def test_an_empty_volume_serves_the_sample_and_says_that_it_is_made_up(
         self, stack: Stack
     ) -> None:
@@ -357,7 +361,7 @@ class TestTheCluster:
         assert not any((bound or {}).values())
 
     def test_its_secrets_are_in_no_environment(self, stack: Stack) -> None:
-        secret = (stack.folder / "secrets/postgres_password").read_text()
+        secret = (stack.folder / "secrets/postgres/password").read_text()
         for service in ("server", "worker", "postgres"):
             assert secret not in json.dumps(stack.inspect(service))
 

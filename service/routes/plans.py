@@ -218,6 +218,7 @@ async def cells(request: Request, name: _Name) -> Response:
 @router.get(
     "/plans/{name}/map",
     operation_id="plan_map",
+    summary="Count the cells of a plan by round and by run",
     response_model=models.PlanMap,
     responses=job_problems(404, 422, 500, 503),
     openapi_extra=described(_MapQuestion),

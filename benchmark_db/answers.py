@@ -275,6 +275,8 @@ def benchmark_answer(catalog: Catalog, name: str) -> Answer:
         "budgets": spec.budgets,
         "num_architectures": installed.num_architectures,
         "notes": spec.notes,
+        "joined_to": installed.joined_to,
+        "questions": installed.questions(spec),
         "provenance": asdict(installed.provenance),
         **({"spec": spec.json()} if installed.is_declared else {}),
     }

@@ -45,7 +45,7 @@ from benchmark_db.questions import (
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
 from benchmark_db.sampling import is_among, sample_numbers
-from benchmark_spec import BenchmarkSpec, OpenSpace
+from benchmark_spec import BenchmarkSpec, Listed, OpenSpace
 
 __all__ = ["Benchmark"]
 
@@ -113,6 +113,20 @@ class Benchmark(InstalledDataset):
             may_be_counted=bool(self.may_be_counted),
             counted=self.counted_statistics,
         )
+
+    @classmethod
+    def questions(cls, spec: BenchmarkSpec) -> tuple[str, ...]:
+        """Return which questions are answered that not every benchmark answers, by name."""
+        listed = isinstance(spec.space, Listed)  # A list of names says nothing of what they name.
+        answered = {
+            "architecture": cls.is_declared or cls.numbered_space() is not None,
+            "curves": bool(spec.curves),
+            "neighbors": "neighbors" not in spec.not_answered and not listed,
+            "network": not cls.is_declared,
+            "picture": not listed,
+            "rank": "rank" not in spec.not_answered,
+        }
+        return tuple(name for name, answers in answered.items() if answers)
 
     @classmethod
     def numbered_space(cls) -> OpenSpace | None:

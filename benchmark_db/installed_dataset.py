@@ -68,6 +68,16 @@ class InstalledDataset(ABC):
     cache_kib: int = 1024
     """Page cache of each connection, in KiB."""
 
+    @classmethod
+    def questions(cls, spec: BenchmarkSpec) -> tuple[str, ...]:
+        """Return which questions are answered that not every benchmark answers, by name.
+
+        Args:
+            spec: The description: that of the class, or of a declared table.
+        """
+        del spec
+        return ()
+
     def __init__(self, path: Path) -> None:
         self.database = ReadOnlyDatabase(path, self.schema_version, cache_kib=self.cache_kib)
         try:

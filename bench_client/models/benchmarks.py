@@ -75,6 +75,15 @@ class BenchmarkInfo(WireModel):
     notes: Listed[str] = Field(
         description="Peculiarities of the data that change how an answer must be read."
     )
+    joined_to: str | None = Field(
+        description="The benchmark whose architectures it measures: its columns are metrics of that"
+        " one, too; null for most."
+    )
+    questions: Listed[str] = Field(
+        description="What is answered that not every benchmark answers: `architecture` (its names"
+        " and equals), `curves`, `neighbors`, `network` (building it), `picture`, `rank`.",
+        examples=[["architecture", "curves", "neighbors", "network", "picture", "rank"]],
+    )
     provenance: ProvenanceInfo = Field(description="Where the database comes from.")
     fields: Listed[FieldDescription] = Field(description="The fields of its items, with units.")
     spec: dict[str, Any] | None = Field(

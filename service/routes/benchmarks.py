@@ -26,7 +26,8 @@ from benchmark_db.answers import architecture_answer
 from benchmark_db.metrics import joined_metrics, metrics_of_spec
 from benchmark_db.questions import MAX_BATCH
 from benchmark_db.registry import BENCHMARKS, METRICS
-from benchmark_spec import BenchmarkSpec, Label, Listed
+from benchmark_db.tabular.benchmark import Tabular
+from benchmark_spec import BenchmarkSpec, Label
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import ANSWER, LateModel, answer_now, installed
@@ -70,6 +71,7 @@ def routes(declared: Iterable[BenchmarkSpec]) -> list[BaseRoute]:
 
 def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter:
     name, own, kind = spec.name, _OWN.get(spec.name, OwnQuestions()), BENCHMARKS.get(spec.name)
+    answered = (kind or Tabular).questions(spec)
     router = APIRouter(prefix=f"/v1/{name}", tags=[name], route_class=BodyRoute)
     wire = cache(partial(_models, spec))
     asked = _questions(spec, own)
@@ -80,7 +82,7 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         curves_question=asked.page,
         batch_question=asked.batch,
         stats=lambda: _page_of(wire().stats),
-        curves=(lambda: _page_of(wire().curves)) if spec.curves else None,
+        curves=(lambda: _page_of(wire().curves)) if "curves" in answered else None,
         batch=lambda: _batch_of(wire().stats),
     ).add_to(router)
     several = [axis.name for axis in spec.axes if len(axis.values) > 1]
@@ -90,11 +92,10 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         parts_by=tuple(axis for axis in several if kind is None or axis in kind.parts_by),
         filters=asked.part,
         config=lambda: wire().config,
-        arch=None if "rank" in spec.not_answered else spec.space.arch,
+        arch=spec.space.arch if "rank" in answered else None,
         example=_texts(spec.space.examples)[0],
         distributions=kind is None or kind.own_distribution is None,
     ).add_to(router)
-    listed = isinstance(spec.space, Listed)
 
     def architecture() -> type[BaseModel]:
         return wire().architecture
@@ -103,14 +104,16 @@ def _router(spec: BenchmarkSpec, declared: Iterable[BenchmarkSpec]) -> APIRouter
         name=name,
         architecture=architecture,
         question=asked.about,
-        neighboring="neighbors" not in spec.not_answered and not listed,
+        neighboring="neighbors" in answered,
     ).add_to(router)
     # Of a hash that is not recorded nothing is known; an object or a list can be drawn.
     whole = (json.dumps(one) for one in spec.space.examples if isinstance(one, list | dict))
     drawn = next(whole, str(spec.space.examples[0]))
-    PictureRoute(name=name, arch=spec.space.arch, example=drawn, drawable=not listed).add_to(router)
+    PictureRoute(
+        name=name, arch=spec.space.arch, example=drawn, drawable="picture" in answered
+    ).add_to(router)
     ExportRoute(name=name, paged=asked.page).add_to(router)
-    if kind is None or kind.numbered_space() is not None:
+    if "architecture" in answered:
         _add_architecture(router, name, architecture, asked.about)
     return router
 

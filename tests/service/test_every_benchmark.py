@@ -188,6 +188,8 @@ class TestEveryBenchmark:
         refused = {topic for topic, answer in answers.items() if isinstance(answer, type)}
         wanted = REFUSED.get(name, set()) | {"malformed", "unknown", "unknown column"}
         assert refused == wanted & questions.keys()
+        some = {"neighbors", "picture", "rank"} & questions.keys()
+        assert some & set(answers["info"]["questions"]) == some - refused
         with BenchClient(url) as client:
             over_http = {topic: outcome(lambda q=q: q(client)) for topic, q in questions.items()}
         assert over_http == answers
@@ -200,6 +202,10 @@ class TestEveryBenchmark:
         for stat in spec.stats:
             assert fields[stat.name].unit == stat.unit
         assert info.provenance.synthetic
+        assert ("curves" in info.questions) == bool(spec.curves)
+        assert info.joined_to == ("nasbench201" if spec.space.kind == "like" else None) or (
+            name == "hw-nas-bench"
+        )
 
     def test_what_is_exported_is_what_is_answered(self, name: str, local: BenchClient) -> None:
         file = io.BytesIO()

@@ -82,8 +82,9 @@ function opener(bench, arch) {
  * @param {string} arch
  */
 async function picture(bench, found, arch) {
-  // Of networks of NDS the service knows those that are recorded.
-  if (!bench.has("picture") || (bench.name === "nds" && !found.runs.length)) return null;
+  // Of a space that is too large to list, the service knows the networks that are recorded.
+  const known = found.runs.length || bench.info.num_architectures !== null;
+  if (!bench.has("picture") || !known) return null;
   const path = `${bench.path}/picture`;
   const query = () => ({arch, theme: isDark() ? "dark" : "light"});
   const image = h("img", {id: "picture", alt: pictureText(found.names)});
@@ -216,7 +217,7 @@ function takeAway(bench, found, arch) {
       copyButton("Copy as curl", () => curl(`${bench.path}/computed-stats`, {arch, ...bench.part}), page),
       h("a", {href: link("compare", bench, {arch})}, "Compare with others"),
     ),
-    bench.has("build") && figured
+    bench.has("network") && figured
       ? h(
           "details",
           {},

@@ -4,7 +4,7 @@ import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {bytes, count, shortDigest} from "./format.js";
-import {joinedTo, pageOf, run, startPage} from "./page.js";
+import {pageOf, run, startPage} from "./page.js";
 import {isDark} from "./plot.js";
 import {Store} from "./store.js";
 
@@ -33,7 +33,7 @@ function told(info) {
 
 /** @param {any} info */
 function card(info) {
-  const joined = joinedTo(info);
+  const joined = info.joined_to;
   return h(
     "article",
     {class: "card", "aria-labelledby": `card-${info.name}`},

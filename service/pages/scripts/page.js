@@ -25,17 +25,9 @@ export function part(name) {
   return encodeURIComponent(name);
 }
 
-/** The one table that this program knows and that has no architectures of its own. */
-const COSTS = {"hw-nas-bench": "nasbench201"};
-
-/** @param {any} info Return the benchmark whose columns a table adds to, or null. */
-export function joinedTo(info) {
-  return info.spec ? (info.spec.space?.like ?? null) : (COSTS[info.name] ?? null);
-}
-
 /** @param {any} info Return the address of the page that shows a benchmark. */
 export function pageOf(info) {
-  return address(`explore/${part(joinedTo(info) ?? info.name)}`).href;
+  return address(`explore/${part(info.joined_to ?? info.name)}`).href;
 }
 
 /** Return the name of the benchmark in the address, or "". */

@@ -38,10 +38,6 @@ import {markOrigin, part as escaped} from "./page.js";
  * @property {(question: string) => boolean} has
  */
 
-/** What benchmarks without a description of their own do not answer. @type {Record<string, string[]>} */
-const LACKING = {nasbench101: ["architecture"], nds: ["architecture", "neighbors", "rank"]};
-const BUILT = ["nasbench101", "nasbench201", "natssss", "nds"];
-
 /**
  * Ask what a benchmark has, and mark the page by its origin.
  * @param {import("./page.js").ExplorerPage} page
@@ -63,7 +59,6 @@ export async function openBenchmark(page, state) {
     (/** @type {any} */ field) => field.kind === "intermediate" && field.name !== "current_epoch",
   );
   const axes = first.axes;
-  const listed = info.spec?.space.kind === "listed";
   state.names.push(...axes.flatMap((/** @type {any} */ {name: axis}) => [axis, `y_${axis}`]));
   tellProblems(page, state, axes, part);
   tellChanges(page, state, info);
@@ -78,13 +73,7 @@ export async function openBenchmark(page, state) {
     metrics,
     byName: new Map(metrics.map((/** @type {Metric} */ one) => [one.name, one])),
     curves,
-    has: (question) => {
-      if (question === "curves") return curves.length > 0;
-      if (question === "build") return BUILT.includes(name);
-      // A list of names says nothing of what is behind them.
-      if (listed && ["neighbors", "picture"].includes(question)) return false;
-      return !(LACKING[name] ?? Object.keys(info.spec?.not_answered ?? {})).includes(question);
-    },
+    has: (question) => info.questions.includes(question),
   };
 }
 

@@ -21,6 +21,7 @@ for:
 | `parts.js` | what a benchmark has, and which part of it is shown |
 | `architecture.js` | what is asked about one architecture |
 | `cells.js` | small pictures of cells, with edges marked |
+| `plan_map.js` | the map of a plan's cells |
 | `curves.js` | learning curves of one or several architectures |
 
 A page is a shell without data: everything shown is asked below `/v1/`, so that nothing about access
@@ -71,6 +72,7 @@ class Page:
 PAGES: Final = (
     Page(name="overview", path="/explore", title="Benchmarks"),
     Page(name="jobs", path="/explore/jobs", title="Jobs"),
+    Page(name="plans", path="/explore/plans", title="Plans"),
     Page(name="studies", path="/explore/studies", title="Studies", plots=True),
     Page(name="zoo", path="/explore/zoo", title="Searched models"),
     Page(name="status", path="/explore/status", title="Status"),

@@ -1,5 +1,5 @@
 /**
- * States of jobs, workers and databases: each a word and a shape, and a colour besides.
+ * States of jobs, workers, databases, plans and their cells: each a word and a shape, and a colour besides.
  *
  *   stateMark("running")      // ◐ running
  *   ago("2026-01-01T00:00:00Z")   // "3 min ago", with the whole time where one points
@@ -22,6 +22,16 @@ const STATES = {
   degraded: ["!", "bad"],
   unusable: ["✕", "bad"],
   silent: ["✕", "bad"],
+  pilot: ["◔", "busy"],
+  paused: ["‖", "bad"],
+  finished: ["✓", "good"],
+  stopped: ["⊘", "quiet"],
+  sealed: ["■", "good"],
+  growing: ["◐", "busy"],
+  done: ["✓", "good"],
+  diverged: ["≈", "bad"],
+  outstanding: ["◐", "busy"],
+  left: ["○", "quiet"],
 };
 
 /** States that a job leaves again. */

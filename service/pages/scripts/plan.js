@@ -1,0 +1,365 @@
+/**
+ * One plan: how far it is, the map of its cells, what it costs, what failed, and its versions;
+ * followed by held answers.
+ */
+
+import {ApiError, address, ask, pause} from "./api.js";
+import {h, replace} from "./dom.js";
+import {clientLines, copyButton, curl, python} from "./exports.js";
+import {NONE, bytes, count, duration, figure, shortDigest} from "./format.js";
+import {part} from "./page.js";
+import {PlanMap} from "./plan_map.js";
+import {ago, factList, plainTable, stateMark} from "./states.js";
+
+/** Seconds that one question may be held: what the service allows at most. */
+const HELD = 10;
+/** Seconds between two looks at a plan that changes all the time. */
+const REST = 1;
+const AGAIN = 2;
+/** Failed cells that are listed. */
+const LISTED = 50;
+/** Seconds that the pace is taken over. */
+const PACE = 600;
+
+/** What may be done in a state, and undone again; what is final is for a shell. */
+const ACTIONS = /** @type {Record<string, string[]>} */ ({
+  ready: ["start"],
+  running: ["pause", "version"],
+  paused: ["resume", "retry", "version"],
+  finished: ["retry", "version"],
+});
+const WORDS = /** @type {Record<string, string>} */ ({
+  start: "Start",
+  pause: "Pause",
+  resume: "Resume",
+  retry: "Try failed cells again",
+  version: "Make a version now",
+});
+
+/** @typedef {import("./page.js").ExplorerPage} ExplorerPage */
+
+/** @param {any} plan */
+export function progressBar(plan) {
+  return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: cells that ended`});
+}
+
+/** @param {any} estimate Return worker hours with the interval they lie in. */
+export function hours(estimate) {
+  if (!estimate || estimate.hours === null) return NONE;
+  const between = estimate.low === null ? "" : ` (${figure(estimate.low, null, 3)} to ${figure(estimate.high, null, 3)})`;
+  return h("span", {class: "nowrap"}, `${figure(estimate.hours, null, 3)} h${between}`);
+}
+
+/** @param {any} plan */
+function tablePage(plan) {
+  return address(`explore/${part(plan.name)}`).href;
+}
+
+/** @param {any} plan Return a link to the table that is served of it; null: there is none yet. */
+export function tableLink(plan) {
+  const last = plan.versions.at(-1);
+  if (!last) return null;
+  const told = `version ${last.version}, ${count(last.there)} of ${count(last.expected)} cells`;
+  return h("a", {href: tablePage(plan)}, told);
+}
+
+/**
+ * Draw a plan and follow it.
+ * @param {ExplorerPage} page
+ * @param {import("./address.js").AddressState} state
+ * @param {string} name
+ * @param {AbortSignal} signal
+ */
+export async function drawPlan(page, state, name, signal) {
+  const path = `v1/plans/${part(name)}`;
+  let plan = await ask(path, {signal});
+  /** @type {{at: number, ended: number}[]} */
+  let seen = [];
+  let failuresOf = -1;
+  const parts = {
+    how: h("div", {}),
+    act: h("p", {class: "actions"}),
+    map: h("section", {"aria-label": "Cells"}),
+    cell: h("section", {"aria-label": "Chosen cells", id: "cell"}),
+    cost: h("section", {"aria-label": "Cost"}),
+    failures: h("section", {"aria-label": "Failures", id: "failures"}),
+    versions: h("section", {"aria-label": "Versions of its table"}),
+  };
+  const map = new PlanMap(parts.map, {
+    onOpen: (first) => state.set({cell: first}),
+    origin: () => ({title: plan.plan.title, source: `plan ${plan.name}`, digest: plan.digest, synthetic: false}),
+    page,
+  });
+  const back = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    state.set({name: null, cell: null});
+  };
+  const act = async (/** @type {string} */ action) => {
+    try {
+      await take(await ask(`${path}/${action}`, {method: "POST"}));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      page.say(error.message);
+    }
+  };
+  const show = () => {
+    const {counts} = plan;
+    const ended = plan.cells - counts.left;
+    const now = performance.now() / 1000;
+    seen = [...seen.filter(({at}) => now - at <= PACE), {at: now, ended}];
+    page.say(
+      `${plan.state}: ${count(ended)} of ${count(plan.cells)} cells have ended, ` +
+        `${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`,
+    );
+    replace(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
+    const focused = document.activeElement?.getAttribute("data-action");
+    replace(
+      parts.act,
+      (ACTIONS[plan.state] ?? []).map((action) =>
+        h("button", {type: "button", "data-action": action, on: {click: () => act(action)}}, WORDS[action]),
+      ),
+    );
+    if (focused) parts.act.querySelector(`[data-action="${focused}"]`)?.focus();
+    replace(parts.cost, h("h2", {}, "Cost"), cost(plan));
+    replace(parts.versions, h("h2", {}, "Versions of its table"), versions(plan));
+  };
+  const follow = async () => {
+    map.show(await ask(`${path}/map`, {query: {bins: map.bins}, signal}));
+    if (plan.counts.failed !== failuresOf) await listFailures();
+  };
+  const listFailures = async () => {
+    const {failed} = plan.counts;
+    const {items} = failed
+      ? await ask(`${path}/cells`, {query: {state: "failed", limit: LISTED}, signal})
+      : {items: []};
+    failuresOf = failed;
+    replace(parts.failures, h("h2", {}, "Failures"), failures(items, failed));
+  };
+  /** @param {any} now */
+  async function take(now) {
+    if (now.revision < plan.revision) return;
+    plan = now;
+    show();
+    await follow();
+  }
+  let opened = "";
+  const openCell = async () => {
+    const asked = state.get("cell") ?? "";
+    if (asked === opened || signal.aborted) return;
+    opened = asked;
+    try {
+      const found = asked === "" ? null : await cellsFrom(path, map, asked, signal);
+      if (asked === opened) replace(parts.cell, found);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      replace(parts.cell, h("p", {}, `This cell cannot be shown: ${error.message}`));
+    }
+  };
+  const changed = () => {
+    if (!signal.aborted) openCell().catch((error) => signal.aborted || page.fail(error));
+  };
+  state.onChange(changed);
+  signal.addEventListener("abort", () => {
+    state.listeners.delete(changed);
+    map.destroy();
+  });
+  page.title(plan.plan.title);
+  const lines = () =>
+    `${clientLines()}plan = bench.plan_named(${python(name)})\ncells = bench.plan_cells(${python(name)})\n` +
+    `counts = bench.plan_map(${python(name)})\n`;
+  replace(
+    page.content,
+    h("p", {}, h("a", {href: "?", on: {click: back}}, "All plans")),
+    parts.how,
+    parts.act,
+    parts.map,
+    parts.cell,
+    parts.failures,
+    parts.cost,
+    parts.versions,
+    h("h2", {}, "The plan"),
+    h(
+      "p",
+      {class: "actions"},
+      copyButton("Copy as Python", lines, page),
+      copyButton("Copy as curl", () => curl(path, {}), page),
+      copyButton("Copy as JSON", () => JSON.stringify(plan.plan), page),
+    ),
+    h(
+      "details",
+      {},
+      h("summary", {}, "All of it, as JSON"),
+      h("pre", {tabindex: "0", id: "plan"}, JSON.stringify(plan.plan, null, 2)),
+    ),
+  );
+  show();
+  await follow();
+  await openCell();
+  page.ready();
+  while (!signal.aborted) {
+    try {
+      const now = await ask(path, {query: {wait: HELD, revision: plan.revision}, signal});
+      // As many may wait already as may: the answer came at once, and says nothing new.
+      if (now.revision !== plan.revision) await take(now);
+      await pause(REST, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || signal.aborted) throw error;
+      page.say(`${error.message}: asking again`);
+      await pause(AGAIN, signal);
+    }
+  }
+}
+
+/** @param {any} plan @param {{at: number, ended: number}[]} seen @returns {[string, any][]} */
+function facts(plan, seen) {
+  const {counts} = plan;
+  const ended = plan.cells - counts.left;
+  const data = plan.plan.data;
+  return [
+    ["Name", plan.name],
+    ["State", [stateMark(plan.state), plan.reason ? ` ${plan.reason}` : ""]],
+    [
+      "Cells",
+      `${count(plan.cells)}: ${count(counts.done)} done, ${count(counts.diverged)} diverged, ` +
+        `${count(counts.failed)} failed, ${count(counts.outstanding)} with workers or waiting for them`,
+    ],
+    ["Withdrawn", counts.withdrawn ? count(counts.withdrawn) : null],
+    ["Pace", pace(seen)],
+    ["A cell took", ended && plan.worker_hours ? `${duration((3600 * plan.worker_hours) / ended)} of a worker` : null],
+    ["Left", remaining(plan)],
+    ["Table", tableLink(plan) ?? "no version is made yet"],
+    ["Data", `${data.name}${plan.data_sha256 ? `, ${shortDigest(plan.data_sha256)}` : ""}`],
+    ["Licence", plan.plan.licence],
+    ["Submitted", ago(plan.created_at)],
+    ["Digest", h("code", {title: plan.digest}, shortDigest(plan.digest))],
+  ];
+}
+
+/** @param {{at: number, ended: number}[]} seen Return how fast cells have ended since the page is open. */
+function pace(seen) {
+  const first = seen[0];
+  const last = seen[seen.length - 1];
+  const ended = last.ended - first.ended;
+  if (ended <= 0 || last.at <= first.at) return null;
+  return `${figure((60 * ended) / (last.at - first.at), null, 3)} cells a minute, seen from here`;
+}
+
+/** @param {any} plan */
+function remaining(plan) {
+  if (plan.hours_left === null || !plan.counts.left) return null;
+  const {days, workers} = plan.estimate ?? {};
+  const share = plan.counts.left / plan.cells;
+  const when = days && workers ? `, ${duration(86_400 * days * share)} with ${count(workers)} ${workers === 1 ? "worker" : "workers"}` : "";
+  return `${figure(plan.hours_left, null, 3)} worker hours${when}`;
+}
+
+/** @param {any} plan Return what was estimated, beside what happened. */
+function cost(plan) {
+  const {first_estimate: first, estimate: now, worker_hours: used, counts} = plan;
+  const ended = plan.cells - counts.left;
+  const each = (/** @type {any} */ one) =>
+    one && one.hours !== null ? duration((3600 * one.hours) / one.cells) : NONE;
+  const rows = [
+    ["After the pilot", hours(first), each(first), told(first?.timings), percent(first?.error)],
+    ["By what is known now", hours(now), each(now), told(now?.timings), percent(now?.error)],
+    [
+      "What happened, with the pilot",
+      `${figure(used, null, 3)} h`,
+      ended ? duration((3600 * used) / ended) : NONE,
+      `${count(ended)} of ${count(plan.cells)} cells`,
+      "",
+    ],
+  ];
+  const limit = plan.plan.limits?.hours;
+  const disk = now ? `About ${bytes(now.disk_bytes)} on the disk in the end.` : "";
+  return [
+    plainTable("Cost in worker hours", ["When", "Worker hours (80 %)", "A cell", "Rests on", "Error of a prediction"], rows),
+    h("p", {class: "quiet"}, `${disk}${limit ? ` It pauses after ${figure(limit)} worker hours.` : ""}`),
+  ];
+}
+
+/** @param {number | undefined} timings */
+function told(timings) {
+  return timings === undefined ? NONE : `${count(timings)} trainings`;
+}
+
+/** @param {number | null | undefined} error */
+function percent(error) {
+  return error === null || error === undefined ? NONE : figure(100 * error, "percent", 2);
+}
+
+/** @param {any[]} items @param {number} failed */
+function failures(items, failed) {
+  if (!failed) return h("p", {}, "No cell has failed.");
+  const rows = items.map((cell) => [...cellNames(cell), h("div", {class: "long"}, cell.reason ?? NONE)]);
+  return [
+    plainTable("Failed cells", ["Cell", "Architecture", "Seed", "Epochs", "Why"], rows),
+    items.length < failed ? h("p", {}, `${count(items.length)} of ${count(failed)} are shown.`) : null,
+  ];
+}
+
+/** @param {any} cell */
+function cellNames(cell) {
+  return [
+    count(cell.cell),
+    h("span", {class: "clip", title: cell.arch_str}, cell.arch_str),
+    String(cell.seed),
+    count(cell.num_epochs),
+  ];
+}
+
+/** @param {any} plan */
+function versions(plan) {
+  if (!plan.versions.length) {
+    return h("p", {}, "None yet: one is made every quarter of an hour while cells come, and when one asks for it.");
+  }
+  const rows = plan.versions.toReversed().map((/** @type {any} */ one) => [
+    count(one.version),
+    one.complete ? stateMark("sealed") : stateMark("growing"),
+    `${count(one.there)} of ${count(one.expected)}`,
+    h("span", {class: "nowrap"}, `${count(one.diverged)} diverged, ${count(one.failed)} failed, ${count(one.withdrawn)} withdrawn`),
+    h("code", {title: one.content_digest}, shortDigest(one.content_digest)),
+    ago(one.created_at),
+  ]);
+  const headings = ["Version", "State", "Cells", "Without figures", "Digest", "Made"];
+  return [plainTable("Versions, the latest first", headings, rows), h("p", {}, h("a", {href: tablePage(plan)}, "Open the table"))];
+}
+
+/**
+ * Return what became of the cells of a place of the map.
+ * @param {string} path
+ * @param {PlanMap} map
+ * @param {string} asked The number of the first of them.
+ * @param {AbortSignal} signal
+ */
+async function cellsFrom(path, map, asked, signal) {
+  const place = map.placeOf(Number(asked));
+  if (!/^\d{1,12}$/.test(asked) || !place) return h("p", {}, `There is no cell ${asked.slice(0, 40)}.`);
+  const query = {cursor: map.first(place), limit: map.cellsToAsk()};
+  const {items} = await ask(`${path}/cells`, {query, signal});
+  const {seed, num_epochs: epochs} = place;
+  const own = items.filter((/** @type {any} */ cell) => cell.seed === seed && cell.num_epochs === epochs).slice(0, map.most);
+  map.pointTo(place.turn, place.bin);
+  const names = [...new Set(own.flatMap((/** @type {any} */ cell) => Object.keys(cell.figures ?? {})))].slice(0, 12);
+  const rows = own.map((/** @type {any} */ cell) => [
+    ...cellNames(cell),
+    stateMark(cell.state),
+    ...names.map((name) => figure(cell.figures?.[name])),
+    cell.provenance?.worker ?? (cell.reason ? h("div", {class: "long"}, cell.reason) : NONE),
+  ]);
+  const headings = ["Cell", "Architecture", "Seed", "Epochs", "State", ...names, "By, or why not"];
+  const first = own.length === 1 ? own[0].provenance : null;
+  return [
+    h("h2", {}, own.length === 1 ? `Cell ${count(own[0].cell)}` : "Cells of this place"),
+    plainTable("Chosen cells", headings, rows),
+    own.length < place.size ? h("p", {}, `${count(own.length)} of ${count(place.size)} are shown.`) : null,
+    first
+      ? h(
+          "details",
+          {},
+          h("summary", {}, "Where its figures come from"),
+          h("pre", {tabindex: "0", id: "provenance"}, JSON.stringify(first, null, 2)),
+        )
+      : null,
+  ];
+}

@@ -1,0 +1,368 @@
+/**
+ * The map of a plan: a line a seed and budget, a place a run of architectures, and in each place how
+ * many of its cells are done, diverged, failed or on their way.
+ *
+ * A place of several architectures is filled from below by what has figures and from above by what
+ * failed, so that no state is told by its colour alone; where places are large, signs stand in them.
+ * The same numbers are in a table below.
+ */
+
+import {h, onceAFrame, replace} from "./dom.js";
+import {savePng} from "./exports.js";
+import {count} from "./format.js";
+import {canDraw, color} from "./plot.js";
+import {plainTable, stateMark} from "./states.js";
+
+/** Pixels of a place, at least; and of a line, at least and at most. */
+const NARROW = 4;
+const LOW = 3;
+const HIGH = 26;
+/** Pixels of a place that has room for a sign. */
+const SIGNED = 7;
+/** Pixels of all lines, about. */
+const HEIGHT = 320;
+const GUTTER = 76;
+
+/** What is drawn from below, in this order; failures hang from above, what is left is the ground. */
+const STATES = /** @type {const} */ (["done", "diverged", "outstanding", "failed"]);
+/** @type {Record<string, string>} */
+const COLORS = {done: "--good", diverged: "--mark", outstanding: "--accent", failed: "--bad", left: "--faint"};
+
+/** @typedef {(typeof STATES)[number] | "left"} CellState */
+/** @typedef {{turn: number, bin: number, seed: number, num_epochs: number, size: number}} Place */
+
+/**
+ * Return how many cells of each state there are in a place.
+ * @param {any} counts The answer of the service.
+ * @param {number} turn
+ * @param {number} bin
+ * @returns {Record<CellState, number>}
+ */
+export function placeCounts(counts, turn, bin) {
+  const whole = Math.min(counts.size, counts.architectures - bin * counts.size);
+  const found = {done: 0, diverged: 0, outstanding: 0, failed: 0, left: whole};
+  for (const state of STATES) {
+    found[state] = counts[state][turn][bin];
+    found.left -= found[state];
+  }
+  return found;
+}
+
+/**
+ * Return the number of the first cell of a place.
+ * @param {any} counts
+ * @param {number} turn
+ * @param {number} bin
+ */
+export function firstCell(counts, turn, bin) {
+  const place = bin * counts.size;
+  return counts.order === "depth" ? place * counts.rounds.length + turn : turn * counts.architectures + place;
+}
+
+/**
+ * Return where a cell is; null: the plan has no such cell.
+ * @param {any} counts
+ * @param {number} number
+ * @returns {Place | null}
+ */
+export function placeOf(counts, number) {
+  const {rounds, architectures, size} = counts;
+  if (!Number.isSafeInteger(number) || number < 0 || number >= rounds.length * architectures) return null;
+  const deep = counts.order === "depth";
+  const turn = deep ? number % rounds.length : Math.floor(number / architectures);
+  const at = deep ? Math.floor(number / rounds.length) : number % architectures;
+  const bin = Math.floor(at / size);
+  return {turn, bin, ...rounds[turn], size: Math.min(size, architectures - bin * size)};
+}
+
+export class PlanMap {
+  /**
+   * @param {HTMLElement} element
+   * @param {{onOpen: (first: number) => void, origin: () => import("./exports.js").Origin,
+   *   page: import("./page.js").ExplorerPage}} told
+   */
+  constructor(element, told) {
+    this.told = told;
+    /** Cells of a place that are listed at most. */
+    this.most = 20;
+    /** @type {any} */
+    this.counts = null;
+    this.at = {turn: -1, bin: -1};
+    this.canvas = h("canvas", {});
+    this.readout = h("p", {class: "readout", "aria-live": "polite", id: "map-readout"});
+    this.box = h("div", {
+      class: "map",
+      id: "map",
+      tabindex: "0",
+      role: "application",
+      "aria-roledescription": "map of cells",
+      "aria-label": "Cells by architecture, seed and epochs",
+      "aria-describedby": "map-summary",
+    });
+    this.summary = h("p", {id: "map-summary", class: "quiet"});
+    this.table = h("details", {});
+    this.rows = h("div", {});
+    this.table.append(h("summary", {}, "The same as a table"), this.rows);
+    const png = () => this.png().catch((error) => told.page.fail(error));
+    element.append(
+      h("h2", {}, "Cells"),
+      this.summary,
+      this.box,
+      this.readout,
+      legend(),
+      h("p", {class: "actions"}, h("button", {type: "button", on: {click: png}}, "PNG")),
+      this.table,
+    );
+    this.draws = canDraw(this.box);
+    if (this.draws) this.box.append(this.canvas);
+    this.box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
+    this.canvas.addEventListener("pointermove", onceAFrame((/** @type {PointerEvent} */ event) => this.pointAt(event)));
+    this.canvas.addEventListener("click", (/** @type {PointerEvent} */ event) => {
+      this.pointAt(event);
+      this.open();
+    });
+    this.again = onceAFrame(() => this.draw());
+    this.sizes = new ResizeObserver(() => this.again());
+    this.sizes.observe(this.box);
+    addEventListener("themechange", this.again);
+  }
+
+  destroy() {
+    this.sizes.disconnect();
+    removeEventListener("themechange", this.again);
+  }
+
+  /** Pixels that a picture may be wide: those of the element without its padding. */
+  get width() {
+    return Math.max(0, this.box.clientWidth - 8);
+  }
+
+  /** Places that there is room for. */
+  get bins() {
+    return Math.min(512, Math.max(16, Math.floor((this.width - GUTTER) / NARROW)));
+  }
+
+  /** Cells to ask for, so that those of one place are among them. */
+  cellsToAsk() {
+    const own = Math.min(this.most, this.counts.size);
+    return Math.min(1000, this.counts.order === "depth" ? own * this.counts.rounds.length : own);
+  }
+
+  /** @param {number} number */
+  placeOf(number) {
+    return placeOf(this.counts, number);
+  }
+
+  /** @param {Place} place Return the number of its first cell. */
+  first({turn, bin}) {
+    return firstCell(this.counts, turn, bin);
+  }
+
+  /** @param {any} counts The answer of the service. */
+  show(counts) {
+    this.counts = counts;
+    const {size, architectures, rounds} = counts;
+    const run = size === 1 ? "" : `, ${count(size)} in a place`;
+    this.summary.textContent =
+      `${count(architectures)} architectures${run}, by ${count(rounds.length)} ` +
+      `${rounds.length === 1 ? "pair" : "pairs"} of seed and epochs, a line each. Arrow keys walk, Enter opens.`;
+    const total = (/** @type {number[]} */ line) => line.reduce((sum, value) => sum + value, 0);
+    const rows = rounds.map((/** @type {any} */ round, /** @type {number} */ turn) => {
+      const found = STATES.map((state) => total(counts[state][turn]));
+      return [String(round.seed), count(round.num_epochs), ...[...found, architectures - total(found)].map(count)];
+    });
+    const headings = ["Seed", "Epochs", "Done", "Diverged", "On their way", "Failed", "To come"];
+    replace(this.rows, plainTable("Cells by seed and epochs", headings, rows));
+    if (this.at.turn >= 0) this.tell();
+    this.draw();
+  }
+
+  get bars() {
+    const {counts} = this;
+    return counts.done[0].length;
+  }
+
+  /** @param {number} width @returns {{left: number, width: number, height: number}} Of places, in CSS pixels. */
+  layout(width) {
+    const lines = this.counts.rounds.length;
+    const height = Math.min(HIGH, Math.max(LOW, Math.floor(HEIGHT / lines)));
+    const left = height >= 10 ? GUTTER : 0;
+    return {left, width: Math.min(HIGH * 2, (width - left) / this.bars), height};
+  }
+
+  draw() {
+    if (!this.draws || !this.counts) return;
+    const width = this.width;
+    const scale = window.devicePixelRatio || 1;
+    const height = this.layout(width).height * this.counts.rounds.length;
+    this.canvas.width = Math.round(width * scale);
+    this.canvas.height = Math.round(height * scale);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+    const context = this.canvas.getContext("2d");
+    if (!context) return;
+    context.scale(scale, scale);
+    this.paint(context, width);
+    const {turn, bin} = this.at;
+    if (turn < 0) return;
+    const place = this.layout(width);
+    context.strokeStyle = color("--text");
+    context.lineWidth = 2;
+    context.strokeRect(place.left + bin * place.width, turn * place.height + 1, Math.max(3, place.width), place.height - 2);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width */
+  paint(context, width) {
+    const {left, width: across, height} = this.layout(width);
+    const colors = Object.fromEntries(Object.entries(COLORS).map(([state, name]) => [state, color(name)]));
+    const back = color("--back");
+    const gap = across >= 6 && height >= 6 ? 1 : 0;
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    this.counts.rounds.forEach((/** @type {any} */ round, /** @type {number} */ turn) => {
+      const top = turn * height;
+      if (left) {
+        context.fillStyle = color("--text");
+        context.fillText(`${String(round.seed).slice(0, 9)} · ${round.num_epochs}`, 2, top + height / 2, left - 6);
+      }
+      for (let bin = 0; bin < this.bars; bin += 1) {
+        const found = placeCounts(this.counts, turn, bin);
+        const x = left + bin * across;
+        const wide = across - gap;
+        const high = height - gap;
+        const whole = Math.min(this.counts.size, this.counts.architectures - bin * this.counts.size);
+        context.fillStyle = colors.left;
+        context.fillRect(x, top, wide, high);
+        let bottom = top + high;
+        for (const state of STATES) {
+          if (!found[state]) continue;
+          const part = (high * found[state]) / whole;
+          context.fillStyle = colors[state];
+          if (state === "failed") context.fillRect(x, top, wide, part);
+          else context.fillRect(x, (bottom -= part), wide, part);
+        }
+        if (whole === 1 && Math.min(wide, high) >= SIGNED) sign(context, found, {x, y: top, wide, high}, back);
+      }
+    });
+  }
+
+  /** @param {PointerEvent} event */
+  pointAt(event) {
+    if (!this.counts) return;
+    const {left, width, height} = this.layout(this.width);
+    const bin = Math.floor((event.offsetX - left) / width);
+    const turn = Math.floor(event.offsetY / height);
+    if (bin >= 0 && bin < this.bars && turn >= 0 && turn < this.counts.rounds.length) this.pointTo(turn, bin);
+  }
+
+  /** @param {number} turn @param {number} bin */
+  pointTo(turn, bin) {
+    if (turn === this.at.turn && bin === this.at.bin) return;
+    this.at = {turn, bin};
+    this.tell();
+    this.draw();
+  }
+
+  /** Say what is in the place that is pointed at. */
+  tell() {
+    const {turn, bin} = this.at;
+    const {rounds, size} = this.counts;
+    if (turn >= rounds.length || bin >= this.bars) return;
+    const found = placeCounts(this.counts, turn, bin);
+    const first = bin * size;
+    const which = size === 1 ? `Architecture ${count(first)}` : `Architectures ${count(first)} and following`;
+    const names = {...found, "on their way": found.outstanding, "to come": found.left, outstanding: 0, left: 0};
+    const told = Object.entries(names).filter(([, value]) => value);
+    const what = size === 1 ? told.map(([name]) => name) : told.map(([name, value]) => `${count(value)} ${name}`);
+    this.readout.textContent =
+      `${which} in the order of the plan, seed ${rounds[turn].seed}, ${count(rounds[turn].num_epochs)} epochs: ${what.join(", ")}`;
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.counts) return;
+    const {turn, bin} = this.at;
+    const walk = (/** @type {number} */ down, /** @type {number} */ along) => () => {
+      const within = (/** @type {number} */ value, /** @type {number} */ many) => Math.min(Math.max(value, 0), many - 1);
+      if (turn < 0) this.pointTo(0, 0);
+      else this.pointTo(within(turn + down, this.counts.rounds.length), within(bin + along, this.bars));
+    };
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowRight: walk(0, 1),
+      ArrowLeft: walk(0, -1),
+      ArrowUp: walk(-1, 0),
+      ArrowDown: walk(1, 0),
+      Home: walk(0, -this.bars),
+      End: walk(0, this.bars),
+      Enter: () => this.open(),
+    };
+    if (!(event.key in keys)) return;
+    event.preventDefault();
+    keys[event.key]();
+  }
+
+  open() {
+    const {turn, bin} = this.at;
+    if (turn >= 0) this.told.onOpen(firstCell(this.counts, turn, bin));
+  }
+
+  async png() {
+    if (!this.draws || !this.counts) return;
+    const width = this.width;
+    const origin = this.told.origin();
+    await savePng(`${origin.source.replace(" ", "-")}.png`, {
+      width,
+      height: this.layout(width).height * this.counts.rounds.length,
+      scale: 2,
+      draw: (context) => this.paint(context, width),
+      title: "Cells by architecture; a line a seed and epochs",
+      origin,
+      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
+    });
+  }
+}
+
+/**
+ * Draw a sign into a place of one cell.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Record<CellState, number>} found
+ * @param {{x: number, y: number, wide: number, high: number}} box
+ * @param {string} back
+ */
+function sign(context, found, {x, y, wide, high}, back) {
+  const side = Math.min(wide, high, 14) * 0.5;
+  const [left, top] = [x + (wide - side) / 2, y + (high - side) / 2];
+  context.strokeStyle = back;
+  context.fillStyle = back;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  if (found.failed || found.diverged) {
+    context.moveTo(left, top + side);
+    context.lineTo(left + side, top);
+  }
+  if (found.failed) {
+    context.moveTo(left, top);
+    context.lineTo(left + side, top + side);
+  }
+  context.stroke();
+  if (found.outstanding) context.fillRect(left, top, side / 2, side);
+}
+
+function legend() {
+  /** @type {[CellState, string][]} */
+  const states = [
+    ["done", "done"],
+    ["diverged", "diverged"],
+    ["outstanding", "on their way"],
+    ["failed", "failed"],
+    ["left", "to come"],
+  ];
+  return h(
+    "ul",
+    {class: "legend", "aria-label": "States of cells"},
+    states.map(([state, word]) =>
+      h("li", {}, h("span", {class: `cell-key ${state}`, "aria-hidden": "true"}), " ", stateMark(state, word)),
+    ),
+  );
+}

@@ -1,0 +1,95 @@
+/** Plans of benchmarks that are being made: the list, or with `?name=` one of them. */
+
+import {AddressState} from "./address.js";
+import {ApiError, ask, pause} from "./api.js";
+import {h, replace} from "./dom.js";
+import {NONE, count, figure} from "./format.js";
+import {run, startPage} from "./page.js";
+import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
+import {ago, plainTable, stateMark} from "./states.js";
+
+/** Seconds between two looks at the list. */
+const LOOK = 5;
+
+const state = new AddressState(["name", "cell"]);
+const page = startPage({state});
+/** Ends what the view before has under way. */
+let leaving = new AbortController();
+/** The plan that is shown: its own parameters are followed by `plan.js`. @type {string | null} */
+let shown = "";
+
+/** @param {any} plan Return the cells of a row. */
+function row(plan) {
+  const query = new URLSearchParams(location.search);
+  query.set("name", plan.name);
+  const open = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    state.set({name: plan.name});
+  };
+  const {done, diverged, failed} = plan.counts;
+  const ended = `${count(done + diverged + failed)} of ${count(plan.cells)}`;
+  return [
+    h("a", {href: `?${query}`, "data-plan": plan.name, on: {click: open}}, plan.name),
+    stateMark(plan.state),
+    h("span", {class: "nowrap"}, progressBar(plan), ` ${ended}`),
+    failed + diverged ? h("span", {class: "nowrap"}, `${count(failed)} failed, ${count(diverged)} diverged`) : NONE,
+    h("span", {class: "nowrap"}, `${figure(plan.worker_hours, null, 3)} h`),
+    plan.hours_left === null ? NONE : h("span", {class: "nowrap"}, `${figure(plan.hours_left, null, 3)} h`),
+    hours(plan.first_estimate ?? plan.estimate),
+    tableLink(plan) ?? NONE,
+    ago(plan.created_at),
+  ];
+}
+
+/** @param {AbortSignal} signal */
+async function list(signal) {
+  page.title("Plans");
+  const headings = [
+    ...["Plan", "State", "Cells that ended", "Without figures", "Worker hours", "Hours left"],
+    ...["First estimate", "Table", "Submitted"],
+  ];
+  const none =
+    "There are no plans here: `nbs plan start FILE` submits one, and its table is served while it grows.";
+  const look = async () => {
+    const {items} = await ask("v1/plans", {signal});
+    const focused = document.activeElement?.getAttribute("data-plan");
+    replace(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row)) : h("p", {}, none));
+    if (focused) page.content.querySelector(`[data-plan="${CSS.escape(focused)}"]`)?.focus();
+    const running = items.filter((/** @type {any} */ plan) => plan.state === "running").length;
+    page.say(`${count(items.length)} ${items.length === 1 ? "plan" : "plans"}, ${count(running)} running.`);
+  };
+  await look();
+  page.ready();
+  while (!signal.aborted) {
+    await pause(LOOK, signal);
+    try {
+      if (!document.hidden) await look();
+    } catch (error) {
+      if (!(error instanceof ApiError) || signal.aborted) throw error;
+      page.say(`${error.message}: asking again`);
+    }
+  }
+}
+
+function show() {
+  const name = state.get("name");
+  if (name === shown && name !== null) return;
+  shown = name;
+  leaving.abort();
+  leaving = new AbortController();
+  const {signal} = leaving;
+  page.busy();
+  run(page, async () => {
+    try {
+      await (name === null ? list(signal) : drawPlan(page, state, name, signal));
+    } catch (error) {
+      // What belongs to a view that was left says nothing about this one.
+      if (!signal.aborted) throw error;
+      if (error instanceof ApiError || error instanceof DOMException) return;
+      throw error;
+    }
+  });
+}
+
+state.onChange(show);
+show();

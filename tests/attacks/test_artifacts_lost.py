@@ -20,7 +20,7 @@ from bench_server import BenchServer
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities, Job
 
-NETWORK: Final = {"benchmark": "nasbench201", "arch": 1, "dataset": "cifar10"}
+NETWORK: Final = {"benchmark": "nasbench201", "dataset": "cifar10"}
 SIZE: Final = 24 * 2**20
 """More than sockets hold: whoever reads a part of it keeps the server sending."""
 HOURS_AGO: Final = 3 * 3600.0
@@ -52,8 +52,9 @@ def made(server: BenchServer, jobs: Jobs, content: bytes, tmp_path: Path) -> Job
     return make(server, jobs, content, tmp_path)
 
 
-def make(server: BenchServer, jobs: Jobs, content: bytes, folder: Path) -> Job:
-    answer = httpx.post(f"{server.url}/v1/models", json={"network": NETWORK})
+def make(server: BenchServer, jobs: Jobs, content: bytes, folder: Path, *, arch: int = 1) -> Job:
+    network = NETWORK | {"arch": arch}
+    answer = httpx.post(f"{server.url}/v1/models", json={"network": network})
     assert answer.status_code == 202, answer.text
     claim = jobs.leases.acquire("hand", CAN)
     assert claim is not None
@@ -216,8 +217,8 @@ def test_evictions_at_once_and_readers_beside_them_never_meet_half_a_file(
     for thread in threads:
         thread.start()
     try:
-        for _ in range(10):
-            make(server, jobs, os.urandom(2**18), tmp_path)
+        for arch in range(10):  # what the last one made may not have been thrown away yet
+            make(server, jobs, os.urandom(2**18), tmp_path, arch=arch)
     finally:
         stop.set()
         for thread in threads:

@@ -9,9 +9,14 @@ from typing import Any, Final, Literal, TypeAlias
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["Reduction", "either", "plain", "plain_arch", "refused", "whole"]
+__all__ = ["Reduction", "either", "plain", "plain_arch"]
+__all__ += ["plain_filter", "refused", "whole"]
 
 _PLAIN: Final = frozenset({str, int})
+
+_WHOLE: Final = frozenset({"num_epochs", "seed"})
+_EITHER: Final = frozenset({"isomorphism"})
+"""Filters that are whole numbers, and that are true or false, in every benchmark."""
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 """How several runs of one configuration become one item."""
@@ -66,6 +71,19 @@ def whole(name: str, value: Any) -> int | None:
     if number is None or (isinstance(number, int) and not isinstance(number, bool)):
         return number
     raise refused(name, f"{value!r:.80} is not a whole number")
+
+
+def plain_filter(name: str, value: Any) -> Any:
+    """Return a filter, by its name, as every transport can pass it on.
+
+    Text in an address has no types.
+
+    Raises:
+        InvalidRequestError: It is no whole number, or neither true nor false, where it must be.
+    """
+    if name in _WHOLE:
+        return whole(name, value)
+    return either(name, value) if name in _EITHER and value is not None else plain(value)
 
 
 def refused(field: str, message: str) -> InvalidRequestError:

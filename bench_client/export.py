@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench_client.arguments import Reduction, either, plain, whole
+from bench_client.arguments import Reduction, plain_filter
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError, ProvenanceMark, WireModel
@@ -32,10 +32,6 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "parquet": "application/vnd.apache.parquet",
 }
 """Media types by format; the suffix of a file is the name of its format."""
-
-_WHOLE: Final = frozenset({"num_epochs", "seed"})
-_EITHER: Final = frozenset({"isomorphism"})
-"""Filters that are whole numbers, and that are true or false, in every benchmark."""
 
 
 class Exported(WireModel):
@@ -143,16 +139,9 @@ def _question(
     filters: Mapping[str, Any],
     opened: Callable[[], AbstractContextManager[BinaryIO]],
 ) -> ExportDownload:
-    checked = {name: _filter(name, value) for name, value in filters.items()}
+    checked = {name: plain_filter(name, value) for name, value in filters.items()}
     options = {"format": chosen, "reduction": reduction}
     return ExportDownload("export", Exported, benchmark, checked, options, opened=opened)
-
-
-def _filter(name: str, value: Any) -> Any:
-    """Return a filter as every transport can pass it on: text in an address has no types."""
-    if name in _WHOLE:
-        return whole(name, value)
-    return either(name, value) if name in _EITHER and value is not None else plain(value)
 
 
 def _format(given: str, path: Path | None) -> str:

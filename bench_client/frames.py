@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["Batch", "Items"]
+__all__ = ["PANDAS_TYPES", "Batch", "Items", "Tabular", "library"]
 
 T = TypeVar("T", bound=BaseModel)
 
-_PANDAS: Final[Mapping[tuple[Kind, bool], str]] = MappingProxyType(
+PANDAS_TYPES: Final[Mapping[tuple[Kind, bool], str]] = MappingProxyType(
     {
         ("whole", False): "int64",
         ("whole", True): "Int64",
@@ -44,7 +44,7 @@ _MOST_SHOWN: Final = 6
 """Items that a Python session shows."""
 
 
-class _Tabular:
+class Tabular:
     """Something that can be laid out in columns."""
 
     @abstractmethod
@@ -68,10 +68,10 @@ class _Tabular:
             ImportError: pandas is not installed.
             ValueError: Intermediates are wanted, and were not asked for.
         """
-        pandas = _library("pandas")
+        pandas = library("pandas")
         series = {
             column.name: pandas.Series(
-                column.values, dtype=_PANDAS[column.kind, column.nullable], name=column.name
+                column.values, dtype=PANDAS_TYPES[column.kind, column.nullable], name=column.name
             )
             for column in self._columns(intermediates=intermediates)
         }
@@ -90,7 +90,7 @@ class _Tabular:
             ImportError: polars is not installed.
             ValueError: Intermediates are wanted, and were not asked for.
         """
-        polars = _library("polars")
+        polars = library("polars")
         series = [
             polars.Series(column.name, column.values, getattr(polars, _POLARS[column.kind]))
             for column in self._columns(intermediates=intermediates)
@@ -99,7 +99,7 @@ class _Tabular:
         return frame
 
 
-class Items(_Tabular, list[T], Generic[T]):
+class Items(Tabular, list[T], Generic[T]):
     """The items of an answer: a list that can become a data frame.
 
     A part of one, made by slicing, is one again; of a selection make one by naming the model:
@@ -144,7 +144,7 @@ class Items(_Tabular, list[T], Generic[T]):
         return html
 
 
-class Batch(_Tabular, list[Items[T]], Generic[T]):
+class Batch(Tabular, list[Items[T]], Generic[T]):
     """What was found for many architectures, one list for each, in the order they were given.
 
     As a data frame all items are below each other, and the first column, `position`, says for which
@@ -185,7 +185,12 @@ def _notebooks() -> Any:
     return import_module("bench_client.notebooks")
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Return pandas or polars.
+
+    Raises:
+        ImportError: It is not installed.
+    """
     with needs(name, "a data frame"):
         # Not at the top: few need it, and it takes longer to load than all else.
         return import_module(name)

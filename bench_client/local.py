@@ -197,6 +197,13 @@ def _computed_stats_many(catalog: Catalog, question: Question[Any]) -> answers.A
     return answers.many_computed_stats_answer(benchmark, archs, question.filters, **options)
 
 
+def _run_columns(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+    options = dict(question.options)
+    archs = options.pop("archs")
+    benchmark = catalog[str(question.benchmark)]
+    return answers.run_columns_answer(benchmark, archs, question.filters, **options)
+
+
 def _intermediate_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     benchmark = catalog[str(question.benchmark)]
     return answers.intermediate_stats_answer(benchmark, question.filters, **question.options)
@@ -310,6 +317,7 @@ _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
         "picture": _picture,
         "random": _random,
         "rank": _rank,
+        "run_columns": _run_columns,
         "spellings": _spellings,
         "top": _top,
     }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         models,
         oracle,
         plans,
+        run_columns,
         studies,
         submissions,
         tables,
@@ -30,6 +31,7 @@ else:
     models = LateModule("bench_client.models")
     oracle = LateModule("bench_client.oracle")
     plans = LateModule("bench_client.plans")
+    run_columns = LateModule("bench_client.run_columns")
     studies = LateModule("bench_client.studies")
     submissions = LateModule("bench_client.submissions")
     tables = LateModule("bench_client.tables")
@@ -129,6 +131,7 @@ class Surface(WrittenQuestions):
     benchmark = Operation(lambda: benchmark)
     query = Operation(lambda: query)
     query_many = Operation(lambda: query_many)
+    run_columns = Operation(lambda: run_columns.run_columns)
     curves = Operation(lambda: curves)
 
     top = Operation(lambda: oracle.top)

@@ -101,6 +101,7 @@ Topic: TypeAlias = Literal[
     "random",
     "rank",
     "rest",
+    "run_columns",
     "spellings",
     "studies",
     "study",

@@ -21,12 +21,15 @@ from bench_client.models.answers import BatchAnswer, BatchError, FieldError, Pag
 from bench_client.operations import Question, Steps, ask
 
 __all__ = [
+    "BATCH",
     "batch_of",
+    "batches",
     "check_progress",
     "every_batch",
     "every_page",
     "every_result",
     "item_model",
+    "malformed_error",
     "page_of",
     "page_size",
 ]
@@ -37,7 +40,7 @@ _PAGE: Final = 1000
 _PAGE_WITH_CURVES: Final = 200
 """Items in a page: the most the service gives, and fewer where each holds hundreds of epochs."""
 
-_BATCH: Final = 10_000
+BATCH: Final = 10_000
 _BATCH_WITH_CURVES: Final = 64
 """Architectures in a request: the most the service takes, and so few that an answer stays within
 its 2,000 learning curves at up to 31 runs an architecture (NAS-Bench-201 has 20)."""
@@ -143,10 +146,8 @@ def every_result(
         TypeError: `archs` is a single architecture.
         UnexpectedAnswerError: The answer is not aligned with the question.
     """
-    if isinstance(archs, str | Mapping):
-        raise TypeError(f"archs is one architecture, {archs!r:.80}: put it into a list")
     results: list[Any] = []
-    for batch in _batches(map(sendable, archs), _BATCH_WITH_CURVES if with_curves else _BATCH):
+    for batch in batches(archs, _BATCH_WITH_CURVES if with_curves else BATCH, sendable=sendable):
         options = {**question.options, "archs": batch}
         answer = yield from ask(replace(question, options=options))
         if len(answer.results) != len(batch):
@@ -180,8 +181,22 @@ def item_model(question: Question[Any]) -> type[Any]:
     return cast("type[Any]", model)
 
 
-def _batches(archs: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(archs)
+def batches(
+    archs: Iterable[Any], size: int, *, sendable: Callable[[Any], Any]
+) -> Iterator[list[Any]]:
+    """Yield architectures, so many at a time.
+
+    Args:
+        archs: The architectures.
+        size: How many.
+        sendable: Makes an architecture one that every transport can pass on.
+
+    Raises:
+        TypeError: `archs` is a single architecture.
+    """
+    if isinstance(archs, str | Mapping):
+        raise TypeError(f"archs is one architecture, {archs!r:.80}: put it into a list")
+    rest = iter(map(sendable, archs))
     while batch := list(islice(rest, size)):
         yield batch
 
@@ -196,12 +211,23 @@ def _without_errors(results: list[Any]) -> list[Any]:
         for position, result in enumerate(results)
         if isinstance(result, BatchError)
     }
+    error = malformed_error(bad, len(results))
+    error.results = found
+    raise error
+
+
+def malformed_error(bad: Mapping[int, str], asked: int) -> InvalidArchitectureError:
+    """Return the error of architectures that are malformed.
+
+    Args:
+        bad: What is wrong, by their places.
+        asked: How many were asked about.
+    """
     shown = "; ".join(f"archs[{position}]: {bad[position]}" for position in list(bad)[:_SHOWN])
     error = InvalidArchitectureError(
-        f"{len(bad)} of {len(results)} architectures are malformed: {shown}"
+        f"{len(bad)} of {asked} architectures are malformed: {shown}"
         + ("; …" if len(bad) > _SHOWN else ""),
         errors=[FieldError(loc=["archs", position], msg=text) for position, text in bad.items()],
     )
     error.positions = tuple(bad)
-    error.results = found
-    raise error
+    return error

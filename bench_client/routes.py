@@ -77,6 +77,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "picture": Route("GET", "/v1/{benchmark}/picture"),
         "random": Route("GET", "/v1/{benchmark}/architectures/random"),
         "rank": Route("GET", "/v1/{benchmark}/rank"),
+        "run_columns": Route("POST", "/v1/{benchmark}/computed-stats/query"),
         "spellings": Route("GET", "/v1/{benchmark}/spellings"),
         "top": Route("GET", "/v1/{benchmark}/top"),
     }

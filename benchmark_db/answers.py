@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, cast
 from benchmark_db import columns, oracle
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.catalog import Catalog
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item
@@ -21,6 +21,7 @@ from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import families
 from benchmark_db.provenance import COMPLETENESS
+from benchmark_db.run_columns import run_columns
 
 __all__ = [
     "Answer",
@@ -44,6 +45,7 @@ __all__ = [
     "provenance_mark",
     "random_answer",
     "rank_answer",
+    "run_columns_answer",
     "spellings_answer",
     "top_answer",
 ]
@@ -113,6 +115,27 @@ def many_computed_stats_answer(
         ],
         "provenance": provenance_mark(benchmark),
     }
+
+
+def run_columns_answer(
+    benchmark: Benchmark,
+    archs: Sequence[Any],
+    filters: Mapping[str, Any],
+    *,
+    reduction: str | None = None,
+    include_intermediates: bool = False,
+) -> Answer:
+    """Return the statistics of many architectures in columns; errors are those of `run_columns`.
+
+    Raises:
+        InvalidQuestionError: Curves are wanted, too.
+    """
+    if include_intermediates:
+        raise InvalidQuestionError(
+            "include_intermediates", "columns hold no learning curves: ask for them as JSON"
+        )
+    found = run_columns(benchmark, archs, filters, reduction=reduction)
+    return {**found, "provenance": provenance_mark(benchmark)}
 
 
 def architecture_answer(benchmark: Benchmark, arch: Any) -> Answer:

@@ -33,13 +33,13 @@ from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.questions import (
     MAX_BATCH,
-    MAX_CURVES,
     Filter,
     Page,
     Paging,
     checked_batch,
     checked_limit,
     checked_reduction,
+    few_curves,
     integer,
     known_filters,
 )
@@ -103,7 +103,7 @@ class Benchmark(InstalledDataset):
         counted = () if self.run_column is None else (self.run_column,)
         self._columns = (*self.config_columns, self.label, *self.stats, *counted)
         self._order = Order((*self.key_columns, self.run_column or self.label))
-        self._maker = ItemMaker(
+        self.maker = ItemMaker(
             config=lru_cache(maxsize=self.kept_configs)(self.config),
             config_width=len(self.config_columns),
             label=self.label if self.labelled else None,
@@ -411,25 +411,35 @@ class Benchmark(InstalledDataset):
         """
         how = checked_reduction(reduction)
         shape: CurveShape | None = "epochs" if include_intermediates else None
+        keys, groups = self.runs_of_many(archs, filters, with_curves=include_intermediates)
+        found: dict[Any, list[Any]] = {}
+        for key, runs in groups:
+            found.setdefault(key, []).extend(
+                made_into(item) for _, item in self.maker.items(runs, how, shape)
+            )
+        return [
+            key if isinstance(key, InvalidArchitectureError) else found.get(key, []) for key in keys
+        ]
+
+    def runs_of_many(
+        self, archs: Sequence[Any], filters: Mapping[str, Any], *, with_curves: bool = False
+    ) -> tuple[list[Any], Iterator[tuple[Any, Iterator[Row]]]]:
+        """Return a key for each architecture, or its error, and the matching runs by key.
+
+        Where the order of runs does not begin with the architecture, a key comes back.
+        Arguments and errors are those of `computed_stats_many`.
+        """
         known, selecting = self.understood(filters)
         arch = known["arch"]
         keys = arch.read_each(checked_batch(archs))
         where = known_filters(selecting, known)
         times = Counter(key for key in keys if not isinstance(key, InvalidArchitectureError))
         where[KEYS_PARAMETER] = orjson.dumps(list(times)).decode()
-        rows = self._rows(where, among=arch.column, with_curves=include_intermediates)
+        rows = self._rows(where, among=arch.column, with_curves=with_curves)
         key_of = itemgetter(self.config_columns.index(arch.column))
-        if include_intermediates:
-            rows = _bounded(rows, lambda row: times[key_of(row)])
-        found: dict[Any, list[Any]] = {}
-        for key, runs in groupby(rows, key=key_of):
-            # The same architecture comes back where the order of runs does not start with it.
-            found.setdefault(key, []).extend(
-                made_into(item) for _, item in self._maker.items(runs, how, shape)
-            )
-        return [
-            key if isinstance(key, InvalidArchitectureError) else found.get(key, []) for key in keys
-        ]
+        if with_curves:
+            rows = few_curves(rows, lambda row: times[key_of(row)])
+        return keys, groupby(rows, key=key_of)
 
     def all_rows(self) -> Iterator[Row]:
         """Yield every run in key order: configuration, label, statistics, packed curves.
@@ -465,7 +475,7 @@ class Benchmark(InstalledDataset):
         )
         position = paging.position(cursor)
         rows = self._rows(where, position, with_curves=shape is not None, order=order)
-        return paging.page(self._maker.items(rows, how, shape))
+        return paging.page(self.maker.items(rows, how, shape))
 
     def _sorted(self, sort: str, *, reduced: bool) -> Order:
         """Return the order that a caller asks for."""
@@ -498,17 +508,3 @@ class Benchmark(InstalledDataset):
         selection = Selection(given, among, after, with_curves)
         query = self.source.query(self._columns, order or self._order, selection)
         return self.database.compile(query)
-
-
-def _bounded(rows: Iterator[Row], times: Callable[[Row], int]) -> Iterator[Row]:
-    """Yield rows with curves as long as one answer can hold them, each as often as asked for."""
-    count = 0
-    for row in rows:
-        count += times(row)
-        if count > MAX_CURVES:
-            raise InvalidQuestionError(
-                "archs",
-                f"the learning curves of more than {MAX_CURVES} runs in one answer; "
-                "ask for fewer architectures at a time",
-            )
-        yield row

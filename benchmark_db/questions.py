@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -35,6 +35,7 @@ __all__ = [
     "choice",
     "decode_cursor",
     "encode_cursor",
+    "few_curves",
     "fingerprint",
     "integer",
     "known_filters",
@@ -211,6 +212,28 @@ def checked_batch(archs: Sequence[Any]) -> Sequence[Any]:
             "archs", f"{len(archs)} architectures in one batch; at most {MAX_BATCH}"
         )
     return archs
+
+
+def few_curves(rows: Iterable[Row], times: Callable[[Row], int]) -> Iterator[Row]:
+    """Yield rows with curves as long as one answer can hold them.
+
+    Args:
+        rows: The rows.
+        times: Says how often the answer has a row.
+
+    Raises:
+        InvalidQuestionError: They are more than `MAX_CURVES`.
+    """
+    count = 0
+    for row in rows:
+        count += times(row)
+        if count > MAX_CURVES:
+            raise InvalidQuestionError(
+                "archs",
+                f"the learning curves of more than {MAX_CURVES} runs in one answer; "
+                "ask for fewer architectures at a time",
+            )
+        yield row
 
 
 def checked_limit(limit: Any) -> int:

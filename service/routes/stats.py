@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -12,12 +12,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from bench_client.models.run_columns import RUN_COLUMNS
 from benchmark_db.answers import (
     Answer,
     computed_stats_answer,
     intermediate_stats_answer,
     many_computed_stats_answer,
+    run_columns_answer,
 )
+from benchmark_db.benchmark import Benchmark
 from benchmark_db.items import Item
 from service.http.openapi import PAGE_PROBLEMS, problems
 from service.http.questions import (
@@ -28,11 +31,19 @@ from service.http.questions import (
     described,
     installed,
     read_query,
+    scanned,
 )
 from service.routes.parameters import Reducing
 
 __all__ = ["StatsRoutes"]
 
+
+_COLUMNS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The statistics.",
+        "content": {RUN_COLUMNS: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 _OPTIONS: Final = ("reduction", "include_intermediates", "limit", "cursor", "sort")
 
@@ -75,11 +86,16 @@ class StatsRoutes:
             """Answer one question for up to 10,000 architectures, aligned with them.
 
             An architecture without matching runs gives an empty list, a malformed one an error
-            entry.
+            entry. Who accepts `application/vnd.nas-bench.columns` gets runs without curves in
+            columns instead: a line of JSON, and behind it their values.
             """
             benchmark = installed(request, name)
             filters, options = _split(question)
             archs = filters.pop("archs")
+            if RUN_COLUMNS.encode() in request.scope["headers_by_name"].get(b"accept", b""):
+                made = partial(_columns, benchmark, archs, filters, options)
+                content = await scanned(request, benchmark, made)
+                return Response(content, media_type=RUN_COLUMNS)
             compute = partial(
                 many_computed_stats_answer, benchmark, archs, filters, **options, made_into=_in_json
             )
@@ -100,7 +116,7 @@ class StatsRoutes:
             operation_id=f"{name.replace('-', '_')}_computed_stats_query",
             summary="Get the final results of many architectures",
             response_model=None,
-            responses=problems(400, 404, 413, 422, 500, 503),
+            responses={**_COLUMNS, **problems(400, 404, 413, 422, 500, 503)},
             openapi_extra={ANSWER: self.batch},
         )(computed_stats_query)
         if self.curves is None:
@@ -130,6 +146,18 @@ def _split(question: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields of a question that select runs, and those that say how they come."""
     filters = dict(question)
     return filters, {name: filters.pop(name) for name in _OPTIONS if name in filters}
+
+
+def _columns(
+    benchmark: Benchmark,
+    archs: Sequence[Any],
+    filters: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> bytes:
+    """Return the runs of many architectures in columns, as they are sent."""
+    answer = run_columns_answer(benchmark, archs, filters, **options)
+    data: bytes = answer.pop("data")
+    return orjson.dumps(answer) + b"\n" + data
 
 
 def _in_json(item: Item) -> orjson.Fragment:

@@ -11,6 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
+from bench_client.models.run_columns import RUN_COLUMNS
+
 PART = {"dataset": "cifar100", "num_epochs": "200"}
 PATH = "/v1/nasbench201/column"
 
@@ -196,3 +198,45 @@ def test_a_density_takes_bounds_logarithms_and_another_part(http: httpx.Client) 
 def test_what_is_no_density_is_told(http: httpx.Client, query: dict[str, str], field: str) -> None:
     found = problem(http, "/v1/nasbench201/density", {**DENSITY, **query})
     assert found["errors"][0]["loc"] == ["query", field]
+
+
+def test_runs_in_columns_are_read_with_numpy_alone(http: httpx.Client) -> None:
+    path = "/v1/nasbench201/computed-stats/query"
+    asked = {"archs": [3, "nonsense", 15_000, 1], "dataset": "cifar100", "num_epochs": 200}
+    answer = http.post(path, json=asked, headers={"Accept": RUN_COLUMNS})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, RUN_COLUMNS)
+    line, _, data = answer.content.partition(b"\n")
+    said = json.loads(line)
+    sizes = {"int32": "<i4", "text": "<i4", "int64": "<i8", "float64": "<f8", "bool": "u1"}
+    columns, begin = {}, 0
+    for column in said["columns"]:
+        if column["type"] != "none":
+            values = np.frombuffer(data, sizes[column["type"]], said["rows"], begin)
+            columns[column["name"]] = values
+            begin += values.nbytes + said["rows"] * column.get("missing", False)
+    assert begin == len(data)
+    results = http.post(path, json=asked).json()["results"]
+    runs = [
+        (position, run)
+        for position, found in enumerate(results)
+        if isinstance(found, list)
+        for run in found
+    ]
+    assert columns["position"].tolist() == [position for position, _ in runs]
+    assert [said["configs"][place] for place in columns["config"]] == [
+        run["config"] for _, run in runs
+    ]
+    assert columns["test_acc"].tolist() == [run["test_acc"] for _, run in runs]
+    assert said["errors"] == [{"position": 1, "detail": results[1]["error"]["detail"]}]
+    assert said["provenance"]["benchmark"] == "nasbench201"
+
+
+def test_columns_hold_no_curves(http: httpx.Client) -> None:
+    answer = http.post(
+        "/v1/nasbench201/computed-stats/query",
+        json={"archs": [0], "include_intermediates": True},
+        headers={"Accept": RUN_COLUMNS},
+    )
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "columns hold no learning curves" in answer.json()["detail"]

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 
 from bench_client import AsyncBenchClient, BenchClient
 from bench_client.errors import BenchError
+from bench_client.run_columns import RunTable
 from benchmark_db.verify import verify_database
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.declaration import read_declaration, shipped_declarations
@@ -100,6 +101,13 @@ def arch_of(row: Any) -> Any:
     return [names["model_spec"], names["cell_spec"]] if found is None else found
 
 
+def networked(row: Any) -> Any:
+    """Return the network of a row as batches take it."""
+    if "model_spec" not in type(row.config).model_fields:
+        return arch_of(row)
+    return {"model_spec": row.config.model_spec, "cell_spec": row.config.cell_spec}
+
+
 def questions_about(name: str, local: BenchClient) -> Questions:
     """Return every question that all benchmarks have, of a part that is recorded."""
     spec = SPECS[name]
@@ -114,6 +122,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
         "query": lambda b: b.query(name, arch),
         "reduced": lambda b: b.query(name, reduction="mean", **part),
         "many": lambda b: b.query_many(name, [arch], **part),
+        "runs in columns": lambda b: b.run_columns(name, [networked(row)] * 2, **part),
         "top": lambda b: b.top(name, metric=x, n=3, **part),
         "bounded": lambda b: b.top(name, metric=x, n=3, **part, **{f"max_{y}": 1e9}),
         "pareto": lambda b: b.pareto(name, x=x, y=y, **part),
@@ -151,6 +160,8 @@ def sent(pair: tuple[Any, float | None]) -> tuple[Any, float | None]:
 
 
 def plain(answer: Any) -> Any:
+    if isinstance(answer, RunTable):
+        return answer.to_dict()
     if isinstance(answer, BaseModel):
         return answer.model_dump()
     return [plain(one) for one in answer] if isinstance(answer, list) else answer
@@ -242,6 +253,24 @@ class TestEveryBenchmark:
             )
             assert said.distinct == len({sent((None, value)) for value in given})
             assert said.type == column.type == "float32"
+
+    def test_a_frame_of_columns_is_that_of_items(
+        self, name: str, url: str, local: BenchClient
+    ) -> None:
+        if name == "hw-nas-bench":
+            return
+        pandas = pytest.importorskip("pandas")
+        pytest.importorskip("polars")
+        rows = rows_of(local, name)
+        archs = [networked(row) for row in (*rows[:30], rows[0])]
+        with BenchClient(url) as client:
+            for reduction in (None, "mean", "std"):
+                items = client.query_many(name, archs, reduction=reduction)
+                columns = client.run_columns(name, archs, reduction=reduction)
+                pandas.testing.assert_frame_equal(columns.to_pandas(), items.to_pandas())
+                assert columns.to_polars().equals(items.to_polars())
+                assert columns.to_polars().schema == items.to_polars().schema
+                assert len(columns) == len(items.to_pandas()) > 0
 
     def test_its_database_passes_every_check(self, name: str, folder: Path) -> None:
         assert verify_database(folder / f"{name}.db").benchmark == name

@@ -1,0 +1,148 @@
+"""Runs of 10,000 architectures as a data frame: as columns against as items, side by side.
+
+A service of one process answers for a declared table of 10,000 architectures with three runs each,
+and for the made-up NAS-Bench-201 of all architectures. Printed are medians of the seconds until the
+frame is there, of the processor time of the client and of the server, and the bytes of the answer.
+Both frames are compared first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from itertools import islice, product
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+from urllib.request import Request, urlopen
+
+from pandas.testing import assert_frame_equal
+from processes import Server, cpu_seconds, service
+
+from bench_client import BenchClient
+from bench_client.models.run_columns import RUN_COLUMNS
+from generators.declared import generate_table
+from generators.registry import WHOLE_SAMPLES
+
+_ARCHITECTURES: Final = 10_000
+_STATS: Final = ("train_acc", "valid_acc", "test_acc", "train_loss", "valid_loss", "test_loss")
+_METRIC: Final = """
+[metrics.STAT]
+path = "STAT"
+unit = "percent"
+better = "larger"
+example = 50.0
+"""
+_TABLE: Final = """
+name = "three-runs"
+title = "A table"
+citation = "Nobody. Nothing. 2026."
+licence = "MIT"
+notes = []
+
+[space]
+kind = "product"
+length = 6
+choices = ["a", "b", "c", "d", "e"]
+
+[parts]
+dataset = ["cifar10"]
+
+[label]
+name = "seed"
+path = "seed"
+
+[rows]
+reader = "json-lines"
+arch = "arch"
+parts = { dataset = "data" }
+
+METRICS
+[check]
+range = { RANGES }
+golden = [{ arch = "a|a|a|a|a|a", dataset = "cifar10", train_acc_mean = 50.0 }]
+"""
+
+
+def main() -> None:
+    """Print a line for each table and way."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rounds", nargs="?", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name) / "data"
+        archs = _make_table(Path(name), data)
+        WHOLE_SAMPLES["nasbench201"](data, seed=0)
+        with service(data) as server:
+            _compare(server, "three-runs", archs, {}, rounds)
+            part = {"num_epochs": 200, "dataset": "cifar100"}
+            _compare(server, "nasbench201", list(range(_ARCHITECTURES)), part, rounds)
+
+
+def _make_table(folder: Path, data: Path) -> list[str]:
+    draw = random.Random(0)  # noqa: S311 - figures of a measurement
+    archs = ["|".join(arch) for arch in islice(product("abcde", repeat=6), _ARCHITECTURES)]
+    with (folder / "runs.jsonl").open("w") as file:
+        for arch in archs:
+            for seed in range(3):
+                figures = {stat: round(draw.uniform(10, 95), 3) for stat in _STATS}
+                if arch == archs[0]:
+                    figures["train_acc"] = 50.0
+                run = {"arch": arch, "data": "cifar10", "seed": seed, **figures}
+                file.write(json.dumps(run) + "\n")
+    metrics = "".join(_METRIC.replace("STAT", stat) for stat in _STATS)
+    ranges = ", ".join(f"{stat} = [0, 1000]" for stat in _STATS)
+    text = _TABLE.replace("METRICS", metrics).replace("RANGES", ranges)
+    (folder / "table.toml").write_text(text)
+    generate_table(folder / "table.toml", folder / "runs.jsonl", data)
+    return archs
+
+
+def _compare(
+    server: Server, name: str, archs: list[Any], part: dict[str, Any], rounds: int
+) -> None:
+    address = f"http://127.0.0.1:{server.port}"
+    with BenchClient(address) as bench:
+        ways: dict[str, Callable[[], Any]] = {
+            "items": lambda: bench.query_many(name, archs, **part).to_pandas(),
+            "columns": lambda: bench.run_columns(name, archs, **part).to_pandas(),
+        }
+        items, columns = (way() for way in ways.values())
+        assert_frame_equal(items, columns)
+        print(
+            f"{name}: {len(archs):,} architectures, {len(items):,} rows, {items.shape[1]} columns"
+        )
+        found: dict[str, list[tuple[float, ...]]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, make in ways.items():
+                began = time.perf_counter(), time.process_time(), cpu_seconds(server.pid)
+                make()
+                ended = time.perf_counter(), time.process_time(), cpu_seconds(server.pid)
+                found[way].append(tuple(now - then for now, then in zip(ended, began, strict=True)))
+    sizes = [_bytes(address, name, archs, part, media) for media in ("*/*", RUN_COLUMNS)]
+    for (way, times), size in zip(found.items(), sizes, strict=True):
+        seconds, client, served = map(median, zip(*times, strict=True))
+        print(
+            f"  {way:8} {seconds:6.3f} s; processor: client {client:.3f} s, server {served:.3f} s; "
+            f"{size / 1e6:.1f} MB"
+        )
+
+
+def _bytes(address: str, name: str, archs: list[Any], part: dict[str, Any], media: str) -> int:
+    request = Request(  # noqa: S310 - our own server
+        f"{address}/v1/{name}/computed-stats/query",
+        data=json.dumps({"archs": archs, **part}).encode(),
+        headers={"Content-Type": "application/json", "Accept": media},
+    )
+    with urlopen(request) as answer:  # noqa: S310 - our own server
+        return len(answer.read())
+
+
+if __name__ == "__main__":
+    main()

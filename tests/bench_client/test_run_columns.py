@@ -1,0 +1,188 @@
+"""Runs of many architectures in columns, and what a server may not make of them."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+from lying_server import LyingServer, answer, lying
+
+from bench_client import (
+    BenchClient,
+    InvalidArchitectureError,
+    InvalidRequestError,
+    UnexpectedAnswerError,
+)
+from bench_client.models.nasbench201 import Nb201Stats
+from bench_client.models.run_columns import RUN_COLUMNS
+
+Said: TypeAlias = dict[str, Any]
+
+CONFIG: Final = {
+    "arch": dict.fromkeys(("0_1", "0_2", "1_2", "0_3", "1_3", "2_3"), "none"),
+    "arch_str": "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+    "index": 5,
+    "num_epochs": 200,
+    "dataset": "cifar10",
+    "num_channels": 16,
+    "num_cells": 5,
+}
+OWN: Final = {"config", "seed", "num_runs", "size_source", "intermediates"}
+FIGURES: Final = [name for name in Nb201Stats.model_fields if name not in OWN]
+COLUMNS: Final = [
+    {"name": "position", "type": "int32"},
+    {"name": "config", "type": "int32"},
+    {"name": "seed", "type": "int64", "missing": True},
+    {"name": "num_runs", "type": "int64"},
+    *({"name": name, "type": "none"} for name in FIGURES if name != "test_acc"),
+    {"name": "test_acc", "type": "float64"},
+]
+MARK: Final = {"benchmark": "nasbench201", "source": "x", "synthetic": False, "content_digest": "x"}
+SAID: Final[Said] = {
+    "rows": 2,
+    "configs": [CONFIG],
+    "columns": COLUMNS,
+    "errors": [],
+    "provenance": MARK,
+}
+DATA: Final = (
+    array("i", [0, 1]).tobytes()  # of which architecture
+    + array("i", [0, 0]).tobytes()  # of which configuration
+    + array("q", [777, 0]).tobytes()
+    + bytes([0, 1])  # the second has no seed
+    + array("q", [1, 3]).tobytes()
+    + array("d", [float("nan"), 91.5]).tobytes()
+)
+NUMBERS_END: Final = 16
+"""Where the places end in the data."""
+
+
+def with_column(name: str, **members: Any) -> Said:
+    return {"columns": [{**one, **members} if one["name"] == name else one for one in COLUMNS]}
+
+
+def places(of_architectures: list[int], of_configs: list[int]) -> bytes:
+    told = array("i", of_architectures).tobytes() + array("i", of_configs).tobytes()
+    return told + DATA[NUMBERS_END:]
+
+
+def told(said: Said, data: bytes = DATA) -> bytes:
+    body = json.dumps({**SAID, **said}).encode() + b"\n" + data
+    return answer(body, ("Content-Type", RUN_COLUMNS))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LyingServer]:
+    with lying() as server:
+        yield server
+
+
+def asked_of(server: LyingServer, reply: bytes) -> Any:
+    server.say = lambda _: [reply]
+    with BenchClient(server.url) as bench:
+        return bench.run_columns("nasbench201", [5, 5])
+
+
+def test_values_come_as_they_were_sent(server: LyingServer) -> None:
+    table = asked_of(server, told({}))
+    values = table.to_dict()
+    assert values["position"] == [0, 1]
+    assert values["arch_str"] == [CONFIG["arch_str"]] * 2
+    assert values["seed"] == [777, None]
+    assert values["num_runs"] == [1, 3]
+    assert values["test_acc"] == [None, 91.5]
+    assert values["train_acc"] == [None, None]
+    assert values["size_source"] == ["recorded"] * 2  # what no column says is as in an item
+    assert table.provenance.benchmark == "nasbench201"
+    assert repr(table) == "<2 rows of Nb201Stats>"
+    frame = pytest.importorskip("pandas") and table.to_pandas()
+    assert frame.seed.tolist()[0] == 777
+    assert frame.seed.isna().tolist() == frame.test_acc.isna().tolist()[::-1] == [False, True]
+
+
+LIES: Final[dict[str, bytes]] = {
+    "no line of JSON": answer(DATA, ("Content-Type", RUN_COLUMNS)),
+    "a list": answer(b"[]\n" + DATA, ("Content-Type", RUN_COLUMNS)),
+    "JSON in its place": answer(json.dumps(SAID).encode()),
+    "a pickle": answer(b"\x80\x04N.", ("Content-Type", RUN_COLUMNS)),
+    "too few bytes": told({}, DATA[:-1]),
+    "too many bytes": told({}, DATA + b"\0"),
+    "rows that nobody has": told({"rows": 2**60}),
+    "a negative number of rows": told({"rows": -1}),
+    "no places": told({"columns": COLUMNS[2:]}, DATA[NUMBERS_END:]),
+    "places that are no numbers": told(with_column("config", type="text")),
+    "a column twice": told(
+        {"columns": [*COLUMNS, {"name": "seed", "type": "none"}]},
+    ),
+    "a column that is not there": told(
+        {"columns": COLUMNS[:3] + COLUMNS[4:]}, DATA[:34] + DATA[50:]
+    ),
+    "a type that there is not": told(with_column("seed", type="object")),
+    "text for a figure": told(with_column("test_acc", type="text", legend=["x"]), DATA[:-8]),
+    "figures for a whole number": told(with_column("num_runs", type="float64")),
+    "a number of runs that is missing": told(
+        with_column("num_runs", missing=True), DATA[:50] + b"\0\1" + DATA[50:]
+    ),
+    "a configuration that is not there": told({}, places([0, 1], [0, 1])),
+    "a configuration before the first": told({}, places([0, 1], [-1, 0])),
+    "architectures out of order": told({}, places([1, 0], [0, 0])),
+    "an architecture that was not asked about": told({}, places([0, 2], [0, 0])),
+    "an architecture before the first": told({}, places([-1, 0], [0, 0])),
+    "a configuration that is none": told({"configs": [{**CONFIG, "index": "?"}]}),
+    "an error of what was not asked": told({"errors": [{"position": 2, "detail": "x"}]}),
+    "a place beyond the legend": told(
+        {"columns": [*COLUMNS, {"name": "size_source", "type": "text", "legend": ["recorded"]}]},
+        DATA + array("i", [0, 1]).tobytes(),
+    ),
+    "millions of values": told({"more": [0] * (2**24 + 1)}),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_contradicts_itself_is_refused(server: LyingServer, lie: str) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        asked_of(server, LIES[lie])
+
+
+def test_batches_of_ten_thousand_become_one_table(databases: Path) -> None:
+    with BenchClient.local(databases) as bench:
+        archs = [*range(10_000), 3, 15_000, 4]
+        items = bench.query_nb201_many(archs, 200, "cifar100")
+        table = bench.run_columns("nasbench201", iter(archs), num_epochs=200, dataset="cifar100")
+    values = table.to_dict()
+    assert values["position"][-6:] == [10_000] * 3 + [10_002] * 3
+    assert values["index"] == [run.config.index for runs in items for run in runs]
+    assert values["test_acc"] == [run.test_acc for runs in items for run in runs]
+    pandas = pytest.importorskip("pandas")
+    pandas.testing.assert_frame_equal(table.to_pandas(), items.to_pandas())
+
+
+def test_nothing_asked_has_the_columns_of_any_answer(databases: Path) -> None:
+    with BenchClient.local(databases) as bench:
+        nothing = bench.run_columns("nasbench201", [])
+        unrecorded = bench.run_columns("nasbench201", [15_000])
+        some = bench.run_columns("nasbench201", [0])
+    assert [*nothing.to_dict()] == [*unrecorded.to_dict()] == [*some.to_dict()]
+    assert len(nothing) == len(unrecorded) == 0 < len(some)
+    pytest.importorskip("pandas")
+    types = [table.to_pandas().dtypes.to_dict() for table in (nothing, unrecorded, some)]
+    assert types[0] == types[1] == types[2]
+
+
+def test_what_is_wrong_is_told_as_by_the_other_questions(databases: Path) -> None:
+    with BenchClient.local(databases) as bench:
+        with pytest.raises(InvalidArchitectureError, match=r"2 of 4 .*archs\[1\]: .*x") as caught:
+            bench.run_columns("nasbench201", [0, "x", 1, -1])
+        assert caught.value.positions == (1, 3)
+        with pytest.raises(InvalidRequestError, match="num_epochs"):
+            bench.run_columns("nasbench201", [0], num_epochs="200")
+        with pytest.raises(InvalidRequestError, match="datasets"):
+            bench.run_columns("nasbench201", [0], datasets="cifar10")
+        with pytest.raises(TypeError, match="put it into a list"):
+            bench.run_columns("nasbench201", "|none~0|")
+        with pytest.raises(ValueError, match="query_many"):
+            bench.run_columns("nasbench201", [0]).to_pandas(intermediates=True)

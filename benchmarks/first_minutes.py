@@ -350,8 +350,8 @@ What the [README](../README.md) says, done by four new users in a new clone with
 `python benchmarks/first_minutes.py` runs its blocks as they stand and writes this page. A test runs
 them, too, without cloning and installing.
 
-Measured on {os.cpu_count()} cores, Python {platform.python_version()}, packages at hand on the
-disk, load averages at the end {load}. {total:.0f} s in all.
+Measured on {os.cpu_count()} cores that had other work, too (load averages at the end: {load}),
+with Python {platform.python_version()} and the packages at hand on the disk. {total:.0f} s in all.
 
 | who | what | time |
 |---|---|---|

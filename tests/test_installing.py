@@ -139,6 +139,7 @@ EXTRAS: Final = {
     "Nb201Stats; Items([], Nb201Stats).to_pandas()",
     "polars": "from bench_client.frames import Items; from bench_client.models import "
     "Nb201Stats; Items([], Nb201Stats).to_polars()",
+    "ray": "import service.worker.ray_cluster",
     "s3": f"{CLIENT}; import obstore",
     "server": "from service.app import create_app; create_app()",
     "study": "import nas_search.study; import matplotlib.figure",

@@ -86,6 +86,7 @@ def test_a_module_that_is_missing_is_named_with_its_extra(
         ("['worker']", "onnxruntime", "worker"),
         ("['worker']", "huey", "worker"),
         ("['worker']", "structlog", "worker"),
+        ("['worker', '--ray', 'auto']", "ray", "ray"),
         ("['serve']", "uvicorn", "server"),
         ("['zoo', 'info', 'spos']", "torch", "hub"),
         ("['info']", "peewee", "cli"),

@@ -27,6 +27,7 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.jobs import Jobs
+    from service.worker.ray_cluster import RayCluster
     from service.worker.server_connection import ServerConnection
 
 __all__ = ["serve", "worker"]
@@ -93,7 +94,9 @@ def worker(  # noqa: PLR0913 - the options of a command
         Literal["auto", "cpu", "cuda"],
         typer.Option(help="All GPUs and else the processor, or one kind alone."),
     ] = "auto",
-    slots: Annotated[int, typer.Option(min=1, help="Jobs at a time on each device.")] = 1,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at a time on each device; by default one.")
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="Cores that a job may use; by default its share of all but one."),
@@ -124,6 +127,14 @@ def worker(  # noqa: PLR0913 - the options of a command
             "hand themselves back with a checkpoint, and the worker ends within this time."
         ),
     ] = "5m",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run each attempt as a task of this Ray cluster, host:port or `auto`, of which "
+            "this machine is a node; --slots is then how many there are at a time.",
+        ),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +168,7 @@ def worker(  # noqa: PLR0913 - the options of a command
             refuse_incomplete,
         )
         from service.worker.http_source import HttpSource
+        from service.worker.places import Places
         from service.worker.server_connection import AccessRefusedError
         from service.worker.source import DatabaseSource, JobSource
         from service.worker.worker import Worker
@@ -172,15 +184,20 @@ def worker(  # noqa: PLR0913 - the options of a command
         settings = JobSettings()
         if check:
             raise typer.Exit(_check(stack.enter_context(open_jobs(settings))))
-        try:
-            refuse_broken()
-        except UnusableLibraryError as error:
-            sys.stderr.write(f"nbs: {error}\n")
-            raise typer.Exit(1) from None
         write_logs = configure_logs(as_json=logs_as_json()).write_out
         stack.callback(write_logs)
         try:
-            devices = find_devices(device)
+            if ray is None:
+                refuse_broken()
+                # Those that share a device stand in place of those that have it beside each other.
+                at_a_time = share if share > 1 else slots or 1
+                places = Places(devices=find_devices(device), slots=at_a_time, cores=threads)
+            else:
+                cluster = stack.enter_context(_cluster(ray, settings))
+                places = cluster.places(device, slots=slots, threads=threads, share=share)
+        except UnusableLibraryError as error:
+            sys.stderr.write(f"nbs: {error}\n")
+            raise typer.Exit(1) from None
         except MissingDeviceError as error:
             raise typer.BadParameter(str(error), param_hint="--device") from None
         if server is None:
@@ -190,15 +207,13 @@ def worker(  # noqa: PLR0913 - the options of a command
             connection = stack.enter_context(closing(_connected(server, key_file)))
             source, place = HttpSource(connection, settings), connection.shown
         sys.stderr.write(
-            f"working on {', '.join(found.name for found in devices)}; jobs are in "
+            f"working on {', '.join(found.name for found in places.devices)}; jobs are in "
             f"{place}, data sets in {settings.datasets_dir.expanduser()}\n"
         )
         try:
             Worker(
                 source,
-                devices=devices,
-                slots=slots,
-                threads=threads,
+                places=places,
                 labels=label or (),
                 share=share,
                 **times,
@@ -269,6 +284,25 @@ def _connected(server: str, key_file: Path | None) -> ServerConnection:
         raise typer.BadParameter(f"no key: {error.strerror}", param_hint="--key-file") from None
     except InvalidSettingError as error:
         raise typer.BadParameter(str(error), param_hint="--server") from None
+
+
+@contextmanager
+def _cluster(address: str, settings: JobSettings) -> Iterator[RayCluster]:
+    """Connect with a Ray cluster.
+
+    Raises:
+        typer.Exit: There is none; the reason has been told.
+    """
+    with needs("ray", "a worker on a Ray cluster"):
+        from service.worker.ray_cluster import NoClusterError, RayCluster
+
+    try:
+        cluster = RayCluster(address, checkpoint_seconds=settings.checkpoint_seconds)
+    except NoClusterError as error:
+        sys.stderr.write(f"nbs: {error}\n")
+        raise typer.Exit(1) from None
+    with closing(cluster):
+        yield cluster
 
 
 def _listener(host: str, port: int) -> socket.socket:

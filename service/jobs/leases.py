@@ -186,6 +186,19 @@ class LeaseStore:
         changes |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
         return self._database.write(lambda: self._requeue(lease, changes))
 
+    def lose(self, lease: Lease) -> None:
+        """Free a job whose attempt was lost with the machine that it ran on.
+
+        Raises:
+            LostLeaseError: The lease expired and the job was freed, or ended.
+        """
+
+        def change() -> None:
+            if not self._free_all(_is_current(lease)):
+                raise LostLeaseError(lease.job.id, lease.token)
+
+        self._database.write(change)
+
     def release(self, lease: Lease) -> None:
         """Requeue a job because its worker shuts down: the attempt does not count.
 
@@ -213,18 +226,9 @@ class LeaseStore:
         """
         gone = (JobRow.lease_until < self._database.now()) | JobRow.worker.in_(list(dead))
         lost = IS_RUNNING & gone
-        poison = JobRow.losses + 1 >= MAX_LOSSES
-
-        def change() -> int:
-            return (
-                self._free(lost & JobRow.cancel_requested, JobState.CANCELLED)
-                + self._free(lost & poison, JobState.PARKED)
-                + self._free(lost, JobState.QUEUED)
-            )
-
         if not self._database.read(lambda: self._database.rows(JobRow.select().where(lost))):
             return 0
-        return self._database.write(change)
+        return self._database.write(lambda: self._free_all(lost))
 
     def _acquire(self, worker: str, can: Capabilities) -> Lease | None:
         # One statement: what peewee takes to write each is most of the time of a claim.
@@ -311,6 +315,14 @@ class LeaseStore:
             JobRow.state == JobState.SUCCEEDED,
         )
         return bool(self._database.rows(query))
+
+    def _free_all(self, lost: Expression) -> int:
+        """Requeue lost jobs, or end those that were to be cancelled or were lost too often."""
+        return (
+            self._free(lost & JobRow.cancel_requested, JobState.CANCELLED)
+            + self._free(lost & (JobRow.losses + 1 >= MAX_LOSSES), JobState.PARKED)
+            + self._free(lost, JobState.QUEUED)
+        )
 
     def _free(self, lost: Expression, state: JobState) -> int:
         changes: dict[str, Any] = {

@@ -263,8 +263,9 @@ class Ending(_Wire):
     """An attempt ended without a result."""
 
     token: Token
-    outcome: Literal["failed", "crashed", "released", "cancelled"] = Field(
+    outcome: Literal["failed", "crashed", "lost", "released", "cancelled"] = Field(
         description="failed: what was asked cannot be done; crashed: the next attempt may do it; "
+        "lost: the machine it ran on is gone; "
         "released: the worker hands it back; cancelled: as it was told to."
     )
     failure: FailureBody | None = Field(

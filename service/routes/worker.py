@@ -198,6 +198,8 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
                 jobs.leases.fail(lease, failure)
             case "crashed" if failure is not None:
                 jobs.leases.crash(lease, failure)
+            case "lost":
+                jobs.leases.lose(lease)
             case "cancelled" if not lease.job.cancel_requested:
                 raise RefusedResultError("outcome", "nobody asked to cancel the job")
             case "cancelled":

@@ -7,32 +7,38 @@ because it watches a second pipe that the worker holds open.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from shutil import disk_usage
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Final, Self
 
 import structlog
 
-from bench_client.models import JobKind
 from service.jobs.blob_store import NO_ROOM, BlobStore
 from service.jobs.records import Artifact, Failure, Progress
-from service.jobs.training_folders import AttemptFolder
 from service.logs import configure_logs, logs_as_json
+from service.worker.attempt_events import (
+    Crashed,
+    Event,
+    Failed,
+    HandedBack,
+    Made,
+    Payload,
+    read_event,
+    written_event,
+)
 from service.worker.os_process import group_takes_more_than, lower_priority
 from service.worker.work import Done, HandedBackError, WorkError, Workplace, perform
 
-__all__ = ["Attempt", "Crashed", "Event", "Failed", "HandedBack", "Made", "Payload", "context"]
+__all__ = ["Attempt", "context"]
 
 _PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all attempts are forked from: PyTorch takes two seconds."""
@@ -48,77 +54,6 @@ _DISK_FULL: Final = Failure(
     message="the worker's disk is full: make room in the folder of the jobs, or lower "
     "NASBENCH_ARTIFACT_BYTES",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Payload:
-    """What an attempt is to do, and where.
-
-    Args:
-        job_id: The job it is for.
-        request_id: The HTTP request that submitted it.
-        kind: What to do.
-        spec: The canonical request.
-        folder: An empty folder for its files.
-        kept: What it leaves to the next attempt of the job, and finds of the one before.
-        artifacts: The folder that keeps what it makes.
-        checkpoints: The folder of uploaded weights.
-        device: Where it computes, as PyTorch names it.
-        datasets: The data sets of the worker, by name.
-        threads: Processor cores it may use.
-        memory: Bytes it may take.
-        share: How many attempts have the device at a time.
-    """
-
-    job_id: str
-    request_id: str | None
-    kind: JobKind
-    spec: dict[str, Any]
-    folder: Path
-    kept: AttemptFolder
-    artifacts: Path
-    checkpoints: Path
-    device: str
-    datasets: dict[str, Path]
-    threads: int
-    memory: int
-    share: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """It is done: what was found, and the files, which are kept already."""
-
-    result: dict[str, Any]
-    artifacts: tuple[Artifact, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
-    """What was asked cannot be done."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Crashed:
-    """The attempt failed for a reason that the next one may not meet.
-
-    Args:
-        failure: Why.
-        sudden: Whether its process ended without a last word.
-    """
-
-    failure: Failure
-    sudden: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HandedBack:
-    """It stopped as it was asked to, where another attempt goes on."""
-
-
-Event: TypeAlias = Progress | Made | Failed | Crashed | HandedBack
 
 
 def context() -> multiprocessing.context.ForkServerContext:
@@ -172,7 +107,7 @@ class Attempt:
             return None
         try:
             if self._events.poll():
-                return _read_event(self._events)
+                return read_event(self._events.recv_bytes())
         except (EOFError, OSError):
             pass
         self._process.join()
@@ -223,6 +158,9 @@ def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
     # Slurm and others send it to all processes of a job, of which the worker alone handles it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     lower_priority()
+    if payload.visible_gpus is not None:
+        # Read when PyTorch touches the first GPU, which no process that was forked from has done.
+        os.environ["CUDA_VISIBLE_DEVICES"] = payload.visible_gpus
     asked = threading.Event()
     threading.Thread(target=_follow_worker, args=(lifeline, asked), daemon=True).start()
     write_logs = configure_logs(as_json=logs_as_json()).write_out
@@ -330,27 +268,4 @@ def _follow_worker(lifeline: Connection, asked: threading.Event) -> None:
 
 def _write_event(connection: Connection, event: Event) -> None:
     """Send an event."""
-    named = {"event": type(event).__name__, "fields": asdict(event)}
-    connection.send_bytes(json.dumps(named).encode())
-
-
-def _read_event(connection: Connection) -> Event:
-    """Receive an event.
-
-    Raises:
-        EOFError: There will be no more.
-    """
-    named: Mapping[str, Any] = json.loads(connection.recv_bytes())
-    fields = named["fields"]
-    match named["event"]:
-        case "Progress":
-            return Progress(**fields)
-        case "Made":
-            artifacts = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
-            return Made(result=fields["result"], artifacts=artifacts)
-        case "HandedBack":
-            return HandedBack()
-        case "Failed":
-            return Failed(failure=Failure(**fields["failure"]))
-        case _:
-            return Crashed(failure=Failure(**fields["failure"]))
+    connection.send_bytes(written_event(event))

@@ -1,7 +1,8 @@
 """Executors: each runs one job at a time on a device, from its lease to its recorded outcome.
 
-An executor polls for a job, starts an attempt in a process of its own, and supervises it: it renews
-the lease, records progress, and ends the attempt at a limit, on cancellation or at shutdown.
+An executor polls for a job, starts an attempt, in a process of its own or wherever it is told to,
+and supervises it: it renews the lease, records progress, and ends the attempt at a limit, on
+cancellation or at shutdown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ import structlog
 
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.records import Capabilities, DeviceState, Failure, Lease, Progress
-from service.worker.attempt import Attempt, Crashed, Event, Failed, HandedBack, Made, Payload
+from service.worker.attempt import Attempt
+from service.worker.attempt_events import (
+    Crashed,
+    Event,
+    Failed,
+    HandedBack,
+    Lost,
+    Made,
+    Payload,
+    RunningAttempt,
+    Started,
+    too_much_memory,
+)
 from service.worker.source import AttemptPlaces, JobSource
 
 __all__ = ["Executor"]
@@ -53,6 +66,7 @@ class Executor:
             back, other jobs run to their end.
         labels: Jobs that demand one of them may be begun here.
         share: How many executors have the device.
+        start: Makes an attempt of what it is to do.
 
     Attributes:
         running: The job that runs.
@@ -73,6 +87,7 @@ class Executor:
         drain: threading.Event,
         labels: frozenset[str] = frozenset(),
         share: int = 1,
+        start: Callable[[Payload], RunningAttempt] = Attempt,
     ) -> None:
         self._source = source
         self._worker_id = worker_id
@@ -84,6 +99,7 @@ class Executor:
         self._drain = drain
         self._labels = labels
         self._share = share
+        self._start = start
         self._log = structlog.get_logger().bind(worker=worker_id, device=device.name)
         self.running: str | None = None
         self.busy_at: float | None = None
@@ -142,7 +158,7 @@ class Executor:
         try:
             folder.mkdir(parents=True)
             places = self._source.prepare(lease, self._scratch)
-            with Attempt(self._payload(lease, folder, places)) as attempt:
+            with self._start(self._payload(lease, folder, places)) as attempt:
                 return supervisor.supervise(attempt)
         except StoreUnavailableError as error:
             self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
@@ -240,7 +256,7 @@ class Supervisor:
         self._renewed_at = self._measured_at = _NEVER
         self._progress: Progress | None = Progress(stage="starting")
 
-    def supervise(self, attempt: Attempt) -> Verdict:
+    def supervise(self, attempt: RunningAttempt) -> Verdict:
         """Follow it to its end: renew its lease, and end it at a limit, cancellation or shutdown.
 
         Raises:
@@ -290,13 +306,21 @@ class Supervisor:
             case Failed():
                 record = partial(self._source.fail, self._lease, event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
-            case HandedBack():
-                return self.released()
-            case Crashed(sudden=True) if self._is_about_to_stop():
-                # Who ends all processes of a job ends those of attempts first, it may be.
+            # Who ends all processes of a job ends those of attempts first, it may be.
+            case HandedBack() | Crashed(sudden=True) if (
+                isinstance(event, HandedBack) or self._is_about_to_stop()
+            ):
                 return self.released()
             case Crashed():
                 return self.crashed(event.failure)
+            case Lost():
+                log = structlog.get_logger().bind(job_id=self._lease.job.id)
+                log.warning("the place of an attempt is lost", reason=event.reason)
+                return Verdict(outcome="lost", record=partial(self._source.lose, self._lease))
+            case Started():
+                self._begun = time.monotonic()
+                log = structlog.get_logger().bind(job_id=self._lease.job.id)
+                log.info("attempt has a place", place=event.place)
             case Progress():
                 self._progress = event
         return None
@@ -308,7 +332,7 @@ class Supervisor:
             time.sleep(_LISTEN_SECONDS)
         return self._stopping()
 
-    def _interrupted(self, attempt: Attempt) -> Verdict | None:
+    def _interrupted(self, attempt: RunningAttempt) -> Verdict | None:
         now = time.monotonic()
         if self._draining() and not self._asked:
             self._asked = True
@@ -321,19 +345,11 @@ class Supervisor:
         if now - self._measured_at >= _MEMORY_SECONDS:
             self._measured_at = now
             if attempt.takes_more_than(self._source.settings.job_memory):
-                return self.crashed(_too_much(self._source.settings.job_memory))
+                return self.crashed(too_much_memory(self._source.settings.job_memory))
         return None
 
 
 def _too_long(seconds: float) -> Failure:
     return Failure(
         kind="time-limit", message=f"the attempt took longer than its {seconds:g} s and was ended"
-    )
-
-
-def _too_much(limit: int) -> Failure:
-    return Failure(
-        kind="memory-limit",
-        message=f"the attempt took more than the {limit / 2**20:.0f} MiB of NASBENCH_JOB_MEMORY "
-        "and was ended",
     )

@@ -200,6 +200,10 @@ class HttpSource:
         """Tell the server."""
         self._end(lease, "crashed", failure)
 
+    def lose(self, lease: Lease) -> None:
+        """Tell the server."""
+        self._end(lease, "lost", None)
+
     def release(self, lease: Lease) -> None:
         """Hand over the newest checkpoint, and then the job."""
         held = self._held.get(_key(lease))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +39,14 @@ def hold_lock(folder: Path, worker_id: str) -> Iterator[None]:
     """Hold the lock of a worker."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / worker_id
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        while True:
+            file = stack.enter_context(path.open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Another one may have found it free just before, and removed it.
+            with suppress(FileNotFoundError):
+                if path.samefile(f"/proc/self/fd/{file.fileno()}"):
+                    break
         yield
         path.unlink(missing_ok=True)
 

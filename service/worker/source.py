@@ -85,6 +85,9 @@ class JobSource(Protocol):
     def crash(self, lease: Lease, failure: Failure) -> None:
         """End an attempt that the next one may do better."""
 
+    def lose(self, lease: Lease) -> None:
+        """Free a job whose attempt was lost with the machine that it ran on."""
+
     def release(self, lease: Lease) -> None:
         """Hand a job back, with the checkpoint of its training; the attempt does not count."""
 
@@ -155,6 +158,10 @@ class DatabaseSource:
     def crash(self, lease: Lease, failure: Failure) -> None:
         """Write it into the table."""
         self._jobs.leases.crash(lease, failure)
+
+    def lose(self, lease: Lease) -> None:
+        """Write it into the table."""
+        self._jobs.leases.lose(lease)
 
     def release(self, lease: Lease) -> None:
         """Write it into the table; the next attempt finds the checkpoints in the folder."""

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +18,11 @@ from uuid import uuid4
 import structlog
 
 from service.jobs.errors import StoreUnavailableError
-from service.jobs.records import DeviceState, WorkerState
+from service.jobs.records import WorkerState
 from service.worker.equipment import datasets_in, weights_here
 from service.worker.executor import Executor
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
+from service.worker.places import Places
 from service.worker.server_connection import AccessRefusedError
 from service.worker.source import JobSource
 
@@ -39,25 +40,20 @@ class Worker:
 
     Args:
         source: Where jobs come from.
-        devices: What it computes on.
-        slots: Jobs at a time on each device.
-        threads: Processor cores that a job may use; None: its share of all but one, which is left
-            to whatever answers beside it.
+        places: Where attempts run, and how many at a time.
         labels: Jobs that demand one of them may be done here.
-        share: Attempts at a time on each device, with a part of its memory each; their results say
-            so. More than 1 stands in place of `slots`.
+        share: How many attempts have a device at a time, with a part of its memory each; their
+            results say so.
         idle_exit: Seconds without a job after which it ends; None: never.
         time_limit: Seconds after which whoever started it ends it; None: never.
         drain_seconds: So long before that it begins to drain, and as long after SIGUSR1 it ends.
     """
 
-    def __init__(  # noqa: PLR0913 - the options of a worker
+    def __init__(
         self,
         source: JobSource,
         *,
-        devices: Sequence[DeviceState],
-        slots: int = 1,
-        threads: int | None = None,
+        places: Places,
         labels: Iterable[str] = (),
         share: int = 1,
         idle_exit: float | None = None,
@@ -66,7 +62,7 @@ class Worker:
     ) -> None:
         self.id = f"{platform.node()[:48]}-{uuid4().hex[:8]}"
         self._source = source
-        self._devices = tuple(devices)
+        self._devices = tuple(places.devices)
         self._stop = threading.Event()
         self._drain = threading.Event()
         self._idle_exit = idle_exit
@@ -76,23 +72,22 @@ class Worker:
         self._log = structlog.get_logger().bind(worker=self.id)
         self._last_heartbeat: tuple[float, WorkerState | None] = (0.0, None)
         self._version = version("nas-bench-service")
-        # A machine whose cores are all busy answers late, however readily a job gives way.
-        others = len(os.sched_getaffinity(0)) - 1
-        places = [device for device in self._devices for _ in range(slots if share == 1 else share)]
         self._executors = [
             Executor(
                 source=source,
                 worker_id=self.id,
                 device=device,
-                threads=threads or max(1, others // len(places)),
+                threads=places.threads,
                 scratch=self._scratch(self.id),
                 datasets=self._datasets,
                 stop=self._stop,
                 drain=self._drain,
                 labels=frozenset(labels),
                 share=share,
+                start=places.start,
             )
-            for device in places
+            for device in self._devices
+            for _ in range(places.slots)
         ]
 
     def run(self) -> None:

@@ -25,6 +25,7 @@ from service.jobs.records import (
     NewJob,
 )
 from service.jobs.tables import ArtifactRow, ContentRow, GivenKeyRow, JobRow
+from service.worker.places import Places
 from service.worker.source import DatabaseSource
 from service.worker.worker import Worker
 
@@ -188,7 +189,7 @@ def test_a_job_that_ends_with_content_that_is_being_removed_has_it_or_is_expired
 
 def test_a_worker_forgets_them_on_its_rounds(jobs: Jobs) -> None:
     ended(jobs, 0, days=DAYS + 1)
-    worker = Worker(DatabaseSource(jobs), devices=[])
+    worker = Worker(DatabaseSource(jobs), places=Places(devices=[]))
     # Its first round comes before anything else.
     stopping = threading.Timer(0.1, worker.stop)
     stopping.start()

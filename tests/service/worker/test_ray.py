@@ -1,0 +1,192 @@
+"""Attempts as tasks of a Ray cluster: a head and nodes on loopback addresses of this machine."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from forked_nbs import nbs
+from ray.cluster_utils import Cluster
+from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
+
+from bench_client.models import TrainingRequest
+from benchmark_db.catalog import Catalog
+from service.jobs.kinds import new_job
+from service.jobs.records import Job, JobState
+
+from .conftest import PATIENCE, Lab, open_lab
+
+OBJECTS = 80 * 2**20
+"""Bytes that each node keeps for others."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+}
+
+
+class Site(NamedTuple):
+    """A lab and a cluster of a head, which runs nothing, and a node of one core."""
+
+    lab: Lab
+    cluster: Cluster
+    nodes: list[Any]
+
+    def add_node(self) -> None:
+        """Add a node with an address of its own, which only this machine reaches."""
+        number = 3 + len(self.nodes)
+        self.nodes.append(self.cluster.add_node(num_cpus=1, **node_arguments(number)))
+
+    def train(self, **options: Any) -> Job:
+        """Submit a training."""
+        asked = {
+            "network": {"space": "NasBench201", "arguments": ARGUMENTS, "arch": SAMPLE},
+            "dataset": "tiny",
+            "recipe": RECIPE,
+            **options,
+        }
+        request = TrainingRequest.model_validate(asked)
+        new = new_job(request, catalog=Catalog(Path("nowhere")), job_seconds=3600.0)
+        job, _ = self.lab.jobs.store.submit(new)
+        return job
+
+    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, Any]:
+        """Wait until so many epochs of a job are done; return the figures of the last."""
+
+        def far_enough() -> dict[str, Any] | None:
+            now = self.lab.jobs.store.get(job.id)
+            assert not now.is_finished, now
+            told = (now.progress and now.progress.figures) or {}
+            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
+
+        found: dict[str, Any] = self.lab.until(far_enough)
+        return found
+
+    def saved(self, job: Job) -> list[str]:
+        """Return the names of the checkpoints that came from nodes, in their order."""
+        return sorted(
+            path.name for path in self.lab.jobs.settings.trainings_dir.glob(f"{job.id}/*/step-*")
+        )
+
+
+def node_arguments(number: int) -> dict[str, Any]:
+    return {
+        "node_ip_address": f"127.0.0.{number}",
+        "object_store_memory": OBJECTS,
+        "include_dashboard": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("ray")
+    write_images(folder / "datasets/tiny")
+    # Paths of sockets are short.
+    sockets = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    told = {
+        **QUIET,
+        "NASBENCH_JOBS_DIR": str(folder / "nodes"),
+        "NASBENCH_DATASETS_DIR": str(folder / "datasets"),
+        "NASBENCH_ZOO_DIR": str(folder / "zoo"),
+        "OMP_NUM_THREADS": "1",
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in told.items():
+            environment.setenv(name, value)
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 0, "temp_dir": sockets, **node_arguments(2)},
+        )
+        try:
+            with open_lab(
+                folder / "jobs",
+                NASBENCH_DATASETS_DIR=str(folder / "datasets"),
+                NASBENCH_CHECKPOINT_SECONDS="0",
+                NASBENCH_LEASE_SECONDS="600",
+            ) as lab:
+                site = Site(lab, cluster, [])
+                site.add_node()
+                yield site
+        finally:
+            cluster.shutdown()
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
+    lab = site.lab
+    worker = lab.work("--ray", site.cluster.address)
+    done = lab.end_of(site.train(weights=True, seed=1))
+    assert done.state is JobState.SUCCEEDED, (done, lab.log(worker))
+    (artifact,) = done.artifacts
+    assert lab.jobs.artifacts.holds(artifact.sha256, artifact.size)
+    assert "attempt has a place" in lab.log(worker)
+
+    # The node has one core, which the next job needs.
+    cancelled = lab.begun(lab.time())
+    lab.jobs.store.cancel(cancelled.id)
+    assert lab.end_of(cancelled).state is JobState.CANCELLED
+    assert lab.end_of(lab.build(seed=1)).state is JobState.SUCCEEDED
+
+    job = site.train(recipe=LONG, save_epochs=10_000)
+    site.epoch(job, 1)
+    worker.send_signal(signal.SIGUSR1)
+    assert worker.wait(PATIENCE) == 0, lab.log(worker)
+    now = lab.jobs.store.get(job.id)
+    assert (now.state, now.attempts) == (JobState.QUEUED, 0)
+    # None was due: it was saved to be handed back, and came from the node.
+    assert len(site.saved(job)) == 1
+    lab.jobs.store.cancel(job.id)
+
+
+def test_a_lost_node_is_a_lost_attempt_and_another_goes_on(site: Site) -> None:
+    lab = site.lab
+    job = site.train(recipe=LONG, seed=2)
+    worker = lab.work("--ray", site.cluster.address)
+    lab.until(lambda: len(site.saved(job)) > 0)
+    before = site.epoch(job, 2)
+    site.add_node()
+    site.cluster.remove_node(site.nodes[0], allow_graceful=False)
+    again = site.epoch(job, 2, attempts=2)
+    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    now = lab.jobs.store.get(job.id)
+    assert (now.losses, now.crashes) == (1, 0)
+    lab.jobs.store.cancel(job.id)
+    whole = lab.end_of(site.train(recipe=LONG, seed=2, epochs=int(later["epoch"])))
+    assert last_epoch(whole.result or {}) == last_epoch(later)
+
+    # What was left where tasks were ended the next ones remove.
+    seeds = count(10)
+    scratch = lab.jobs.settings.folder.parent / "nodes/on-ray/scratch"
+    lab.until(lambda: lab.end_of(lab.build(seed=next(seeds))) and not list(scratch.iterdir()))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(PATIENCE) == 0
+
+
+def test_where_no_ray_is_one_line_says_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_answer, args=(server,), daemon=True).start()
+        other = f"127.0.0.1:{server.getsockname()[1]}"
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+        for address in (nobody, other, "ray", "ray://127.0.0.1:10001"):
+            ended = nbs("worker", "--ray", address, NASBENCH_JOBS_DIR=str(tmp_path))
+            (line,) = ended.stderr.splitlines()
+            assert ended.returncode == 1
+            assert line.startswith(f"nbs: no Ray cluster at {address} (")
+            assert "ray start --head" in line
+
+
+def _answer(server: socket.socket) -> None:
+    """Answer whoever comes as a server of another protocol would."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")

@@ -25,6 +25,7 @@ from bench_client.models.answers import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, KnownTable, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
 from bench_client.responses import MOST_ANSWER
+from bench_client.table_version import names_version
 from bench_client.untrusted import cleaned
 from missing_extra import needs
 
@@ -294,7 +295,7 @@ class BenchClient(Surface, BlockingClient):
         if isinstance(question, KnownTable):
             known = self._tables.of(question)
             if known is None:
-                known = self._tables.keep(self._transport.ask(question))
+                known = self._tables.keep(question, self._transport.ask(question))
             return cast("A", known)
         try:
             if isinstance(question, Download):
@@ -305,7 +306,7 @@ class BenchClient(Surface, BlockingClient):
             self._tables.forget(question.benchmark)
             raise
         self._notice.look_at(answer)
-        if self._pins is not None:
+        if self._pins is not None and not names_version(question.benchmark):
             self._pins.look_at(answer)
         return answer
 
@@ -415,7 +416,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
         if isinstance(question, KnownTable):
             known = self._tables.of(question)
             if known is None:
-                known = self._tables.keep(await self._transport.ask(question))
+                known = self._tables.keep(question, await self._transport.ask(question))
             return cast("A", known)
         try:
             if isinstance(question, Download):
@@ -426,7 +427,7 @@ class AsyncBenchClient(Surface, AwaitedClient):
             self._tables.forget(question.benchmark)
             raise
         self._notice.look_at(answer)
-        if self._pins is not None:
+        if self._pins is not None and not names_version(question.benchmark):
             self._pins.look_at(answer)
         return answer
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench_client.errors import BenchmarkNotInstalledError, UnexpectedAnswerError
 from bench_client.operations import Question
+from bench_client.table_version import table_version
 from benchmark_spec import BenchmarkSpec, SpecError
 
 if TYPE_CHECKING:
@@ -31,8 +33,12 @@ class KnownTables:
         """Return the models of the table that a question is about, if they are known."""
         return self._known.get(str(question.benchmark))
 
-    def keep(self, info: Any) -> TableModels:
+    def keep(self, question: Question[Any], info: Any) -> TableModels:
         """Make the models of a table of what a server says of it, and return them.
+
+        Args:
+            question: What was asked; it may name a version of the table.
+            info: The answer.
 
         Raises:
             BenchmarkNotInstalledError: It is no declared table, and none that this client knows.
@@ -46,10 +52,11 @@ class KnownTables:
                 "the client is older than the server"
             )
         try:
-            models = models_of(BenchmarkSpec.of_json(info.spec))
+            _, version = table_version(str(question.benchmark))
+            models = replace(models_of(BenchmarkSpec.of_json(info.spec)), version=version)
         except SpecError as error:
             raise UnexpectedAnswerError(f"the description of {info.name!r:.80}: {error}") from error
-        self._known[info.name] = models
+        self._known[models.name] = models
         return models
 
     def forget(self, benchmark: str | None) -> None:

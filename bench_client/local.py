@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -28,6 +29,7 @@ from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models.answers import FieldError, ProvenanceMark
 from bench_client.models.benchmarks import FieldDescription, fields_of
 from bench_client.operations import Question, Topic
+from bench_client.table_version import names_version, table_version
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import (
@@ -87,7 +89,10 @@ class LocalTransport:
                 "`nbs serve` and `nbs worker`"
             )
         try:
-            answer = _ANSWERERS[question.topic](self._catalog, question)
+            catalog, name = self._at(question)
+            if name != question.benchmark:
+                question = replace(question, benchmark=name)
+            answer = _ANSWERERS[question.topic](catalog, question)
         except BenchmarkDataError as error:
             raise _translated(error) from error
         return question.answer.model_validate(answer)
@@ -102,16 +107,24 @@ class LocalTransport:
             raise UnsupportedQuestionError("jobs need a service: pass its address to BenchClient")
         return cast("A", self._export(question))
 
+    def _at(self, question: Question[Any]) -> tuple[Catalog, str | None]:
+        """Return the catalog that answers a question, and the name of the table in it."""
+        if not names_version(question.benchmark):
+            return self._catalog, question.benchmark
+        name, version = table_version(str(question.benchmark))
+        return self._catalog.at_version(name, version or 0), name
+
     def _export(self, question: ExportDownload) -> Exported:
-        name = str(question.benchmark)
         try:
-            self._catalog.entry(name)
+            catalog, asked = self._at(question)
+            name = str(asked)
+            catalog.entry(name)
             table = export_table(
-                self._catalog,
+                catalog,
                 name,
                 question.filters,
                 reduction=question.options["reduction"],
-                fields=columns_of(_fields(self._catalog.entry(name))),
+                fields=columns_of(_fields(catalog.entry(name))),
             )
             with question.opened() as file:
                 format_named(question.form).write(table, file)

@@ -177,6 +177,7 @@ class Surface(WrittenQuestions):
     seal_plan = Operation(lambda: plans.seal_plan)
     version_plan = Operation(lambda: plans.version_plan)
     wait_plan = Operation(lambda: plans.wait_plan)
+    keep_version = Operation(lambda: plans.keep_version)
     withdraw_cell = Operation(lambda: plans.withdraw_cell)
     workers = Operation(lambda: jobs.workers)
     datasets = Operation(lambda: jobs.datasets)

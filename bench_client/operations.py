@@ -90,6 +90,7 @@ Topic: TypeAlias = Literal[
     "intermediate_stats",
     "job",
     "jobs",
+    "keep_version",
     "measure_cells",
     "neighbors",
     "pareto",

@@ -36,6 +36,7 @@ __all__ = [
     "PlanFile",
     "change_plan",
     "check_plan",
+    "keep_version",
     "measure_cells",
     "pause_plan",
     "plan",
@@ -160,6 +161,23 @@ def seal_plan(name: Plan | str) -> Steps[Plan]:
 def version_plan(name: Plan | str) -> Steps[Plan]:
     """Ask for a version of its table now, instead of within a quarter of an hour."""
     return (yield from change_plan(name, "version"))
+
+
+def keep_version(name: Plan | str, version: int, *, kept: bool = True) -> Steps[Plan]:
+    """Keep a version of its table for good, for questions about `digits@3`.
+
+    The last three and the sealed one are kept anyway.
+
+    Args:
+        name: The plan.
+        version: Its number.
+        kept: False: it goes once three later ones are there.
+
+    Raises:
+        InvalidRequestError: There is no such plan, or the version is not kept any more.
+    """
+    options = {"version": version, "kept": kept}
+    return (yield from ask(Question("keep_version", Plan, plan=_name(name), options=options)))
 
 
 def withdraw_cell(name: Plan | str, cell: int, reason: str) -> Steps[Plan]:

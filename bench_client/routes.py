@@ -18,6 +18,7 @@ from bench_client.errors import (
 )
 from bench_client.models.answers import FieldError
 from bench_client.operations import Question, Topic
+from bench_client.table_version import table_version
 
 __all__ = ["ROUTES", "Call", "Route", "call_of"]
 
@@ -56,6 +57,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "plans": Route("GET", "/v1/plans"),
         "measure_cells": Route("POST", "/v1/plans/{plan}/cells"),
         "submit_plan": Route("POST", "/v1/plans?{action}"),
+        "keep_version": Route("POST", "/v1/plans/{plan}/keep"),
         "withdraw_cell": Route("POST", "/v1/plans/{plan}/withdraw"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
         "artifact": Route("GET", "/v1/jobs/{job}/artifacts/{artifact}"),
@@ -127,8 +129,11 @@ def call_of(question: Question[Any]) -> Call:
         TooLargeError: The arguments do not fit into an address.
     """
     route = ROUTES[question.topic]
+    benchmark, version = question.benchmark, None
+    if benchmark is not None:
+        benchmark, version = table_version(benchmark)
     path = route.path.format(
-        benchmark=_checked_name(question.benchmark),
+        benchmark=_checked_name(benchmark),
         job=_checked_job(question.job),
         artifact=quote(question.artifact or "", safe=""),
         checkpoint=_checked_checkpoint(question.checkpoint),
@@ -142,6 +147,8 @@ def call_of(question: Question[Any]) -> Call:
         if value is not None
     }
     if route.method == "POST":
+        if version is not None:
+            path = f"{path}?version={version}"
         members = (f"{json.dumps(name)}:{_json(name, value)}" for name, value in arguments.items())
         body = f"{{{','.join(members)}}}".encode()
         return Call(route.method, path, body, _key_header(question.key))
@@ -149,6 +156,8 @@ def call_of(question: Question[Any]) -> Call:
         name: value if isinstance(value, str) else _json(name, value)
         for name, value in arguments.items()
     }
+    if version is not None:
+        pairs["version"] = str(version)
     # A lone surrogate is the server's to refuse, like any other malformed text.
     query = urlencode(pairs, errors="surrogatepass")
     if len(query) > _LONGEST_QUERY:

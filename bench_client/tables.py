@@ -54,7 +54,7 @@ def query_table(
     """Return the runs of a benchmark that match, or one item a configuration when reduced.
 
     Args:
-        benchmark: Its name.
+        benchmark: Its name; `digits@3` is the third version of a table that a plan made.
         arch: The architecture in any of its spellings; None is a wildcard.
         values: Values of its axes, in order, and the label of a run.
         reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
@@ -141,7 +141,7 @@ def runs(
         options["sort"] = sort
     options["limit"] = page_size(with_curves=include_intermediates)
     page = page_of(models.stats)
-    question = Question("computed_stats", page, models.spec.name, filters, options)
+    question = Question("computed_stats", page, models.name, filters, options)
     return (yield from every_page(question, at_most=limit))
 
 
@@ -156,7 +156,7 @@ def runs_of_many(
     """Ask for the runs of many architectures; arguments are those of `runs`."""
     options = _options(models, reduction, include_intermediates=include_intermediates)
     answer = batch_of(models.stats)
-    question = Question("computed_stats_many", answer, models.spec.name, filters, options)
+    question = Question("computed_stats_many", answer, models.name, filters, options)
     return (
         yield from every_batch(
             question, archs, with_curves=include_intermediates, sendable=plain_arch
@@ -178,7 +178,7 @@ def curves(
     order = {} if sort is None else {"sort": sort}
     options = {"reduction": reduction, "limit": page_size(with_curves=True), **order}
     page = page_of(models.curves)
-    question = Question("intermediate_stats", page, models.spec.name, filters, options)
+    question = Question("intermediate_stats", page, models.name, filters, options)
     return (yield from every_page(question, at_most=limit))
 
 

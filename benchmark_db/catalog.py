@@ -30,7 +30,7 @@ from benchmark_db.metrics import Metric
 from benchmark_db.questions import near_and_known
 from benchmark_db.registry import BENCHMARKS, INSTALLABLE, METRICS
 from benchmark_db.tabular.benchmark import Tabular
-from benchmark_db.tabular.stored_spec import database_files, is_declared_table
+from benchmark_db.tabular.stored_spec import database_files, is_declared_table, version_of
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.declaration import shipped_declarations
 
@@ -47,7 +47,8 @@ class Catalog:
     A database that fails a check while it is open belongs to the unusable ones from then on.
 
     Args:
-        directory: The folder; `NAME.db` is the database of NAME.
+        directory: The folder; `NAME.db` is the database of NAME, and `NAME@3.db` its version 3,
+            where that is kept.
         connections: To each database; as many threads can always ask at a time.
     """
 
@@ -121,7 +122,7 @@ class Catalog:
 
     @property
     def opened(self) -> Mapping[str, InstalledDataset]:
-        """All whose databases are open, also those that have failed a check, by name."""
+        """All whose databases are open, by name: also what failed a check, and kept versions."""
         return self._opened
 
     @property
@@ -130,7 +131,7 @@ class Catalog:
         return {
             name: installed
             for name, installed in self._opened.items()
-            if installed.database.failure is None
+            if installed.database.failure is None and not version_of(name)
         }
 
     @property
@@ -145,7 +146,46 @@ class Catalog:
     @property
     def declared(self) -> list[BenchmarkSpec]:
         """The descriptions of the declared tables among it, also of one that failed a check."""
-        return [installed.spec for installed in self._opened.values() if installed.is_declared]
+        return [
+            installed.spec
+            for name, installed in self._opened.items()
+            if installed.is_declared and not version_of(name)
+        ]
+
+    def versions(self, name: str) -> dict[int, InstalledDataset]:
+        """Return the versions of a table that can be asked for, by number, ascending.
+
+        They are those of the plan that made the table which is served, that one among them. A
+        benchmark that no plan made has none.
+        """
+        served = self._opened.get(name)
+        if served is None or not served.provenance.is_of_a_plan:
+            return {}
+        stated = served.provenance.contents
+        found = {int(stated["version"]): served}
+        for other, installed in self._opened.items():
+            table, number = version_of(other) or ("", 0)
+            if table == name and installed.provenance.contents["plan"] == stated["plan"]:
+                found.setdefault(number, installed)
+        return dict(sorted(found.items()))
+
+    def at_version(self, name: str, version: int) -> Catalog:
+        """Return this catalog with one version of a table in the place of the one served.
+
+        It is a view: held, changed and closed as this one is.
+
+        Raises:
+            UnknownBenchmarkError: That version is not kept.
+        """
+        kept = self.versions(name)
+        if version not in kept:
+            known = ", ".join(map(str, kept)) or "none"
+            raise UnknownBenchmarkError(
+                f"version {version} of {name!r:.80} is not kept; kept are: {known}"
+            )
+        view = copy.copy(self)
+        view._opened = {**self._opened, name: kept[version]}  # noqa: SLF001 - a constructor
+        return view
 
     @property
     def unusable(self) -> dict[str, str]:
@@ -211,17 +251,17 @@ class Catalog:
     def held(self) -> Iterator[None]:
         """Keep the databases open in the block: `in_use` says that they are asked."""
         with self._lock:
-            self._holders += 1
+            self._holders[0] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._holders -= 1
+                self._holders[0] -= 1
 
     @property
     def in_use(self) -> bool:
         """Whether anybody holds it."""
-        return self._holders > 0
+        return self._holders[0] > 0
 
     def close(self, *, keeping: Iterable[Catalog] = ()) -> None:
         """Close every database.
@@ -235,7 +275,7 @@ class Catalog:
                 installed.close()
 
     def _begin(self) -> None:
-        self._holders = 0
+        self._holders = [0]  # one number, which the views of versions share
         self._lock = threading.Lock()
 
     def _kinds(self, names: Iterable[str]) -> dict[str, _Opener]:
@@ -246,7 +286,7 @@ class Catalog:
             if known is not None:
                 kinds[name] = known
             elif name in self._opened or is_declared_table(self._directory / f"{name}.db"):
-                kinds[name] = Tabular
+                kinds[name] = Tabular if version_of(name) is None else _opened_version
         return kinds
 
     def _take(
@@ -270,7 +310,8 @@ class Catalog:
             self._seen[name] = opened.database.identity
 
     def _name_metrics(self) -> None:
-        self._metrics = {name: self._metrics_of(name) for name in (*BENCHMARKS, *self._opened)}
+        named = (name for name in self._opened if not version_of(name))
+        self._metrics = {name: self._metrics_of(name) for name in (*BENCHMARKS, *named)}
 
     def _metrics_of(self, name: str) -> Mapping[str, Metric]:
         opened = self._opened.get(name)
@@ -306,7 +347,7 @@ def _files_of(directory: Path) -> dict[str, _Identity]:
     changed: a file that could not be opened may be allowed to everybody meanwhile.
     """
     found: dict[str, _Identity] = {}
-    for path in database_files(directory):
+    for path in database_files(directory, versions=True):
         with suppress(OSError):
             is_now = path.stat()
             found[path.stem] = (*file_identity(is_now), is_now.st_ctime_ns)
@@ -327,9 +368,20 @@ def _opened_as(
 ) -> InstalledDataset:
     """Return what is installed in a file, which must be named after it."""
     found = installed(path)
-    if found.spec.name != name:
+    if found.spec.name != name.partition("@")[0]:
         found.close()
         raise UnusableDatabaseError(
             f"{path.name} holds {found.spec.name}: call it {found.spec.name}.db"
         )
+    return found
+
+
+def _opened_version(path: Path) -> InstalledDataset:
+    """Return the version of a plan's table that is kept in a file."""
+    found = Tabular(path)
+    name, number = version_of(path.stem) or ("", 0)
+    contents = found.provenance.contents
+    if not found.provenance.is_of_a_plan or contents["version"] != number:
+        found.close()
+        raise UnusableDatabaseError(f"{path.name} does not hold version {number} of {name}")
     return found

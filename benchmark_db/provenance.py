@@ -64,9 +64,12 @@ class Provenance:
 
     @property
     def is_of_a_plan(self) -> bool:
-        """Whether a plan made the table, so that its contents say how complete it is."""
-        # One of the three is too little: NAS-Bench-101 counts cells, too.
-        return self.contents.keys() >= {"plan", *COMPLETENESS}
+        """Whether a plan made the table, so that its contents say how complete it is.
+
+        The mark is `plan`, the digest of the plan; NAS-Bench-101 counts cells, too.
+        """
+        plan, *told = (self.contents.get(name) for name in ("plan", *COMPLETENESS))
+        return isinstance(plan, str) and list(map(type, told)) == [int, bool, dict]
 
     def rows(self) -> list[dict[str, str]]:
         """Return the rows of the provenance table: one a field, its value as JSON."""

@@ -24,6 +24,7 @@ from service.http.questions import install_not_modified_handler
 from service.http.request_middleware import RequestCounter, RequestMiddleware
 from service.http.served_routes import ServedRoutes
 from service.http.shutdown import Shutdown
+from service.http.table_versions import TableVersions
 from service.lifespan import lifespan_of
 from service.logs import configure_logs
 from service.routes import (
@@ -141,6 +142,7 @@ def _add_innermost(
         reads=reads,
         handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
     )
+    app.add_middleware(TableVersions)
     app.add_middleware(
         Admission,
         requests=requests,

@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         PlanRound,
         PlanState,
         PlanVersion,
+        PlanVersionKeeping,
         PlanWithdrawal,
     )
     from bench_client.models.studies import StudyDetails, StudyInfo, StudyList
@@ -206,6 +207,7 @@ __all__ = [
     "PlanRound",
     "PlanState",
     "PlanVersion",
+    "PlanVersionKeeping",
     "PlanWithdrawal",
     "Precision",
     "Problem",

@@ -41,6 +41,7 @@ class TableModels:
         epoch: What a run recorded at an epoch; None where it has no curves.
         curves: The curves of a run in columns; None likewise.
         distribution: The answer about distributions, of a benchmark that has one of its own.
+        version: The one that is asked; None: that which is served.
     """
 
     spec: BenchmarkSpec
@@ -50,11 +51,17 @@ class TableModels:
     epoch: type[WireModel] | None = None
     curves: type[WireModel] | None = None
     distribution: type[WireModel] | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         space = self.spec.space
         name = space.benchmark if isinstance(space, Like) else self.spec.name
         self.config.benchmark = self.architecture.benchmark = name
+
+    @property
+    def name(self) -> str:
+        """How questions name the table: `digits`, or `digits@3`."""
+        return self.spec.name if self.version is None else f"{self.spec.name}@{self.version}"
 
     @cached_property
     def filters(self) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ __all__ = [
     "PlanRound",
     "PlanState",
     "PlanVersion",
+    "PlanVersionKeeping",
     "PlanWithdrawal",
 ]
 
@@ -115,6 +116,15 @@ class PlanWithdrawal(BaseModel):
     )
 
 
+class PlanVersionKeeping(BaseModel):
+    """Which version of a plan's table is kept for good, or no longer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = Field(ge=1, le=10**9 - 1, description="Its number.", examples=[1])
+    kept: bool = Field(default=True, description="False: it goes when three later ones are there.")
+
+
 class PlanCounts(WireModel):
     """Cells by what became of them."""
 
@@ -152,6 +162,7 @@ class PlanVersion(WireModel):
     content_digest: str = Field(description="SHA-256 of what it answers.")
     created_at: str = Field(description="When, ISO 8601.")
     complete: bool = Field(description="Whether it was sealed.")
+    kept: bool = Field(description="Whether somebody asked to keep it.")
     expected: int = Field(description="Cells of the plan.")
     there: int = Field(description="Cells in it.")
     diverged: int = Field(description="Of them, those that diverged.")

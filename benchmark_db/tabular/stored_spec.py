@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +17,12 @@ from benchmark_db.registry import INSTALLABLE
 from benchmark_spec import BenchmarkSpec, SpecError
 
 __all__ = ["DIGEST_KEY", "SPEC_KEY", "database_files", "installed_specs", "is_declared_table"]
-__all__ += ["spec_rows", "stored_spec", "stored_text"]
+__all__ += ["spec_rows", "stored_spec", "stored_text", "version_of"]
 
 SPEC_KEY: Final = "spec"
 DIGEST_KEY: Final = "spec_digest"
 
-_VERSION: Final = "@"
+_VERSION: Final = re.compile(r"([a-z0-9-]+)@([1-9][0-9]{0,8})", re.ASCII)
 _MOST_TABLES: Final = 1_000
 _MOST_CHARACTERS: Final = 2**20
 _QUESTION: Final = "SELECT substr(value, 1, ?) FROM provenance WHERE key = ?"
@@ -64,13 +65,24 @@ def stored_spec(path: Path) -> BenchmarkSpec:
         raise UnusableDatabaseError(f"{path.name}: its description: {error}") from error
 
 
-def database_files(directory: Path) -> list[Path]:
+def database_files(directory: Path, *, versions: bool = False) -> list[Path]:
     """Return the files of a folder that may be databases, in order of their names.
 
-    `digits@3.db` is a version that is kept: what is served lies at `digits.db`.
+    Args:
+        directory: The folder.
+        versions: Whether to return kept versions as well: `digits@3.db` is one of `digits.db`.
     """
     found = sorted(directory.glob("*.db")) if directory.is_dir() else []
-    return [path for path in found if _VERSION not in path.stem][:_MOST_TABLES]
+    named = [path for path in found if "@" not in path.stem][:_MOST_TABLES]
+    if not versions:
+        return named
+    return named + [path for path in found if version_of(path.stem)][:_MOST_TABLES]
+
+
+def version_of(stem: str) -> tuple[str, int] | None:
+    """Return the table and the number that the file name of a kept version states, else None."""
+    found = _VERSION.fullmatch(stem)
+    return (found[1], int(found[2])) if found else None
 
 
 def is_declared_table(path: Path) -> bool:

@@ -145,6 +145,20 @@ for _action, _sentence in PLAN_ACTIONS.items():
         _add_action(_action, _sentence)
 
 
+@app.command("keep")
+def keep_command(
+    name: Name,
+    version: Annotated[int, typer.Argument(help="Its number.", min=1)],
+    *,
+    forget: Annotated[bool, typer.Option("--forget", help="Keep it no longer.")] = False,
+    url: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a version of the table for good: `nbs query NAME@VERSION` answers from it."""
+    with _client(url) as bench:
+        _print(bench.keep_version(name, version, kept=not forget), as_json=as_json)
+
+
 @app.command("extend")
 def extend_command(
     name: Name,

@@ -26,10 +26,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from bench_client.models import Problem
+from benchmark_db.catalog import Catalog
 from service.access.keys import KeyRing, KeyScope
 from service.access.required_scopes import OPEN, required_scope
 from service.http.problems import PROBLEM_JSON
 from service.http.questions import ANSWER, QueryParameters
+from service.http.table_versions import VERSION_PARAMETER, table_of
 
 __all__ = [
     "NOT_MODIFIED",
@@ -196,9 +198,21 @@ def _document(app: FastAPI, *, unkeyed: set[KeyScope]) -> dict[str, Any]:
             if "requestBody" in operation:
                 operation["responses"].update(_OTHER_MEDIA)
     schema["components"]["schemas"] |= _problem_schemas()
+    _describe_versions(schema, app)
     _describe_access(schema, unkeyed=unkeyed)
     _mend_bounds(schema)
     return schema
+
+
+def _describe_versions(schema: dict[str, Any], app: FastAPI) -> None:
+    """Add the version of a table to each question about one that has versions."""
+    # There is no catalog before the server has started.
+    catalog: Catalog | None = getattr(app.state, "catalog", None)
+    for path, methods in schema["paths"].items():
+        table = table_of(path)
+        if catalog is not None and table is not None and catalog.versions(table):
+            for operation in methods.values():
+                operation.setdefault("parameters", []).append(VERSION_PARAMETER)
 
 
 def _describe_late(route: APIRoute) -> None:

@@ -30,8 +30,8 @@ from pydantic_core import ErrorDetails
 
 from benchmark_db.answers import Answer
 from benchmark_db.benchmark import Benchmark
-from benchmark_db.catalog import Catalog
 from benchmark_db.installed_dataset import InstalledDataset
+from service.http.table_versions import catalog_of, version_asked
 
 __all__ = [
     "ANSWER",
@@ -100,7 +100,7 @@ def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, 
 
 def source_digests(request: Request, name: str) -> list[str]:
     """Return the digests of all that an answer about a benchmark may rest on, costs included."""
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     installed = catalog.installed
     sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
     return [installed[source].provenance.content_digest for source in sorted(sources)]
@@ -112,8 +112,7 @@ def installed(request: Request, name: str) -> Benchmark:
     Raises:
         UnknownBenchmarkError: It is not installed.
     """
-    benchmark: Benchmark = request.app.state.catalog[name]
-    return benchmark
+    return catalog_of(request)[name]
 
 
 def _read(query: bytes) -> list[tuple[str, str]]:
@@ -351,7 +350,7 @@ async def scanned(
             return compute()
 
     # The question may be answered from a table joined to that one, too.
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     with catalog.held():
         return await anyio.to_thread.run_sync(bounded, limiter=limiter)
 
@@ -397,7 +396,7 @@ def cache_headers(
         _NotModifiedError: The caller has this answer already; it becomes a 304.
     """
     scope = request.scope
-    parts = "\n".join((_VERSION, *content_digests, scope["path"])).encode()
+    parts = "\n".join((_VERSION, *content_digests, scope["path"])).encode() + version_asked(scope)
     digest = hashlib.blake2b(
         parts + b"?" + scope["query_string"], digest_size=_ETAG_BYTES
     ).hexdigest()

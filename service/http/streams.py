@@ -21,11 +21,11 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from benchmark_db.catalog import Catalog
 from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
 from service.http.admission import NoPlaceError, Shares, caller_of
 from service.http.problems import problem
+from service.http.table_versions import catalog_of
 from service.settings import Settings
 
 __all__ = ["ClientConnection", "ClientDisconnectedError", "Exports", "FileStream"]
@@ -152,7 +152,7 @@ class FileStream(Response):
         self._request = request
         self._write = write
         self._exports = exports
-        self._catalog: Catalog = request.app.state.catalog
+        self._catalog = catalog_of(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""

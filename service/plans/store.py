@@ -256,6 +256,24 @@ class PlanStore:
 
         return self.change(name, check)
 
+    def keep(self, name: str, number: int, *, kept: bool = True) -> PlanRecord:
+        """Keep a version for good, or no longer; those that are sealed are kept anyway.
+
+        Raises:
+            UnknownPlanError: There is no such version, or it went already.
+        """
+
+        def check(record: PlanRecord) -> dict[str, Any]:
+            versions = [dict(one) for one in record.versions]
+            one = next((one for one in versions if one["version"] == number), None)
+            if one is None:
+                known = ", ".join(str(one["version"]) for one in versions) or "none"
+                raise UnknownPlanError(f"version {number} of {name} is not kept; kept are: {known}")
+            one["kept"] = kept
+            return {} if versions == record.versions else {"versions": json.dumps(versions)}
+
+        return self.change(name, check)
+
     def withdraw(self, name: str, number: int, reason: str) -> PlanRecord:
         """Withdraw the result of a cell: its entry in the ledger counts no more.
 

@@ -1,7 +1,8 @@
 """Versions: immutable databases made of the ledger, by the writer of every database.
 
 `digits@3.db` is the third of a plan, and `digits.db` the same file under the name that is served,
-exchanged in one step. Old ones go, but for the last three and those of sealed plans.
+exchanged in one step. Old ones go, but for the last three, those of sealed plans, and those that
+somebody asked to keep.
 """
 
 from __future__ import annotations
@@ -113,21 +114,20 @@ class VersionMaker:
             "created_at": provenance.created,
             "at": self._database.read(self._now),
             "complete": record.state is PlanState.SEALED,
+            "kept": False,
             **counts,
         }
         self._publish(name, number)
-        kept = self._kept([*record.versions, version])
-        self._database.write(
-            lambda: self._database.change(
-                PlanRow.update(
-                    versions=json.dumps(kept),
-                    # One that was asked for meanwhile may have been sealed since.
-                    version_wanted=PlanRow.version_wanted & (PlanRow.state != record.state.value),
-                    revision=PlanRow.revision + 1,
-                ).where(PlanRow.name == name)
-            )
-        )
-        self._remove(name, {one["version"] for one in kept})
+
+        def note(now: PlanRecord) -> dict[str, Any]:
+            return {
+                "versions": json.dumps(_kept([*now.versions, version])),
+                # One that was asked for meanwhile may have been sealed since.
+                "version_wanted": now.version_wanted and now.state is not record.state,
+            }
+
+        noted = self._plans.change(name, note)
+        self._remove(name, {one["version"] for one in noted.versions})
         return version
 
     def _build(
@@ -186,9 +186,6 @@ class VersionMaker:
                 link.unlink()
             raise VersionError(f"{served.name} cannot be exchanged: {error.strerror}") from error
 
-    def _kept(self, versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [one for one in versions if one["complete"] or one in versions[-_KEPT:]]
-
     def _remove(self, name: str, kept: set[int]) -> None:
         for path in self._folder.glob(f"{name}@*.db"):
             number = path.stem.rpartition("@")[2]
@@ -215,6 +212,11 @@ class VersionMaker:
         query = PlanRow.select(fn.COALESCE(self._database.now(), 0.0).alias("now")).limit(1)
         rows = self._database.rows(query)
         return float(rows[0]["now"]) if rows else 0.0
+
+
+def _kept(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    last = versions[-_KEPT:]
+    return [one for one in versions if one["complete"] or one["kept"] or one in last]
 
 
 def _is_due(record: PlanRecord, now: float) -> bool:

@@ -31,6 +31,7 @@ from service.http.questions import (
     scanned,
     source_digests,
 )
+from service.http.table_versions import catalog_of
 
 __all__ = ["ColumnRoutes", "answer_bytes", "bytes_response"]
 
@@ -76,7 +77,7 @@ class ColumnRoutes:
             are missing, the smallest, the largest, and how many differ; otherwise these are null.
             """
             filters = read_query(request, asked.model).model_dump(exclude_none=True)
-            compute = partial(columns_answer, request.app.state.catalog, name, filters)
+            compute = partial(columns_answer, catalog_of(request), name, filters)
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
@@ -96,7 +97,7 @@ class ColumnRoutes:
             question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"metric"}, exclude_none=True)
             metric = getattr(question, "metric")  # noqa: B009 - of a model that is made
-            catalog = request.app.state.catalog
+            catalog = catalog_of(request)
             compute = partial(column_answer, catalog, name, filters, metric=metric)
             return await answer_bytes(request, name, compute, COLUMN_HEADER)
 
@@ -128,9 +129,7 @@ class ColumnRoutes:
             question = read_query(request, asked.model)
             filters = question.model_dump(exclude={"numbers"}, exclude_none=True)
             wanted = _numbers(getattr(question, "numbers"))  # noqa: B009 - as above
-            compute = partial(
-                spellings_answer, request.app.state.catalog, name, filters, numbers=wanted
-            )
+            compute = partial(spellings_answer, catalog_of(request), name, filters, numbers=wanted)
             headers = cache_headers(request, *source_digests(request, name))
             return await answer_scan(request, installed(request, name), compute, headers)
 
@@ -216,7 +215,7 @@ async def answer_bytes(
         return said + b"\n" + (gzip.compress(data, _LEVEL, mtime=0) if packed else data)
 
     tag = f"{headers['ETag']}{'packed' if packed else ''}"
-    benchmark, catalog = installed(request, name), request.app.state.catalog
+    benchmark, catalog = installed(request, name), catalog_of(request)
     # Held while others make it, too: what is served may be another version by then.
     with catalog.held():
         content = await cache.get_or_make(tag, lambda: scanned(request, benchmark, made))

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from bench_client.export import PROVENANCE_HEADER, columns_of
 from bench_client.models import fields_of
 from benchmark_db.answers import provenance_mark
-from benchmark_db.catalog import Catalog
 from benchmark_db.export import export_table
 from benchmark_db.export_formats import FORMATS
 from benchmark_db.installed_dataset import InstalledDataset
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import LateModel, cache_headers, described, read_query
 from service.http.streams import FileStream
+from service.http.table_versions import catalog_of
 
 __all__ = ["ExportRoute"]
 
@@ -101,7 +101,7 @@ class ExportRoute:
 
 def _export(request: Request, name: str, question: dict[str, Any]) -> Response:
     form, reduction = question.pop(_FORMAT), question.pop(_REDUCTION, None)
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     table = export_table(
         catalog,
         name,

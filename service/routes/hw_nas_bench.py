@@ -11,10 +11,10 @@ from pydantic import Field
 
 from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
-from benchmark_db.catalog import Catalog
 from benchmark_db.hw_nas_bench.tables import DATASETS, DEVICES
 from service.http.openapi import PAGE_PROBLEMS
 from service.http.questions import LateModel, answer_cached, described, read_query
+from service.http.table_versions import catalog_of
 from service.routes.export import ExportRoute
 from service.routes.parameters import Nb201Arch, Paging
 
@@ -61,7 +61,7 @@ async def hardware(request: Request) -> Response:
     Latencies in milliseconds, energies in millijoules. NAS-Bench-201 itself need not be installed.
     """
     question = read_query(request, HardwareQuestion)
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     costs = catalog.hardware()
     filters = question.model_dump()
     options = {name: filters.pop(name) for name in Paging.model_fields}

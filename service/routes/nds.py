@@ -18,6 +18,7 @@ from benchmark_db.nds.tables import RANGED
 from benchmark_spec.published import NDS
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import answer_cached, described, installed, read_query
+from service.http.table_versions import catalog_of
 from service.routes.parameters import Epochs, OwnQuestions, filter_of
 
 __all__ = ["OWN"]
@@ -106,7 +107,7 @@ class NdsDistributionQuestion(_Selection):
 async def families(request: Request) -> Response:
     """List the design spaces as sampled and trained, with how many runs and networks each has."""
     benchmark = installed(request, _NAME)
-    catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     return await answer_cached(request, benchmark, partial(families_answer, catalog))
 
 
@@ -128,7 +129,7 @@ async def distribution(request: Request) -> Response:
     benchmark = installed(request, _NAME)
     compute = partial(
         distribution_answer,
-        request.app.state.catalog,
+        catalog_of(request),
         _NAME,
         question.model_dump(include=set(DISTRIBUTION_FILTERS)),
         metric=question.metric,

@@ -44,6 +44,7 @@ from service.http.questions import (
     read_query,
     source_digests,
 )
+from service.http.table_versions import catalog_of
 from service.routes.columns import ColumnRoutes, answer_bytes, bytes_response
 
 __all__ = ["OracleRoutes"]
@@ -208,7 +209,7 @@ class OracleRoutes:
         async def density(request: Request) -> Response:
             given = read_query(request, asked.model).model_dump(exclude_none=True)
             options = {key: given.pop(key) for key in _OPTIONS & given.keys()}
-            catalog = request.app.state.catalog
+            catalog = catalog_of(request)
             compute = partial(density_answer, catalog, name, given, **options)
             return await answer_bytes(request, name, compute, DENSITY_HEADER)
 
@@ -238,7 +239,7 @@ class OracleRoutes:
             question = read_query(request, asked.model)
             filters = question.model_dump(exclude_none=True)
             given = {name: filters.pop(name) for name in _OPTIONS & filters.keys()}
-            catalog = request.app.state.catalog
+            catalog = catalog_of(request)
             compute = partial(answer, catalog, self.name, filters, **given)
             headers = cache_headers(request, *source_digests(request, self.name))
             return await answer_scan(request, benchmark, compute, headers)

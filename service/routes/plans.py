@@ -253,6 +253,21 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
 
 
 @router.post(
+    "/plans/{name}/keep",
+    operation_id="keep_version",
+    response_model=models.Plan,
+    responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
+)
+async def keep(request: Request, name: _Name, wanted: models.PlanVersionKeeping) -> Response:
+    """Keep a version of the table for good, or no longer; the last three are kept anyway."""
+
+    def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
+        return _told(plans, plans.keep(name, wanted.version, kept=wanted.kept))
+
+    return job_response(await plan_service_of(request).change(do))
+
+
+@router.post(
     "/plans/{name}/withdraw",
     operation_id="withdraw_cell",
     summary="Withdraw the result of a cell",

@@ -22,6 +22,7 @@ from service.http.admission import Shares
 from service.http.openapi import READ_PROBLEMS, problems
 from service.http.problems import problem
 from service.http.questions import ResponseCache, answer_now, cache_headers
+from service.http.table_versions import catalog_of
 from service.observability.metrics import Metrics
 
 __all__ = ["note_regularly", "router"]
@@ -46,7 +47,7 @@ _SECONDS_BETWEEN_NOTES: Final = 1.0
 )
 async def benchmarks(request: Request) -> Response:
     """List the installed benchmarks: counts, budgets, fields with units, origin and digest."""
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     headers = cache_headers(request, *map(_file_digest, catalog.installed.values()))
     answer = benchmarks_answer(catalog)
     return answer_now({"items": [_with_fields(catalog, info) for info in answer["items"]]}, headers)
@@ -62,7 +63,7 @@ async def benchmarks(request: Request) -> Response:
 )
 async def benchmark(request: Request, name: _BenchmarkName) -> Response:
     """Describe one installed benchmark."""
-    catalog: Catalog = request.app.state.catalog
+    catalog = catalog_of(request)
     headers = cache_headers(request, _file_digest(catalog.entry(name)))
     return answer_now(_with_fields(catalog, benchmark_answer(catalog, name)), headers)
 

@@ -214,6 +214,7 @@ COMMANDS: Final = [
     "pareto nasbench201 --x flops --y test_acc",
     "plan check plan.toml",
     "plan extend p --name q",
+    "plan keep p 1",
     "plan pause p",
     "plan publish p --out p.nbs",
     "plan resume p",

@@ -110,7 +110,7 @@ class TestWithoutAKey:
                 "cancel_job",
             ),
             *("submit_plan", "start_plan", "pause_plan", "resume_plan", "stop_plan", "retry_plan"),
-            *("seal_plan", "version_plan", "withdraw_cell", "measure_cells"),
+            *("seal_plan", "version_plan", "withdraw_cell", "measure_cells", "keep_version"),
             "upload_checkpoint",
             "delete_checkpoint",
         }
@@ -121,7 +121,7 @@ class TestWithoutAKey:
         self, reading_open: httpx.Client, reading_keyed: httpx.Client, http: httpx.Client
     ) -> None:
         every = len(operations(http)) - len(WATCHED)
-        for asking, demanding in ((http, 0), (reading_open, 18), (reading_keyed, every)):
+        for asking, demanding in ((http, 0), (reading_open, 19), (reading_keyed, every)):
             found = operations(asking)
             assert sum(each.demands_key for each in found) == demanding
             for each in found:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from bench_client import (
     BenchClient,
+    BenchmarkNotInstalledError,
     InvalidRequestError,
     NotRecordedError,
     PartialDataWarning,
@@ -133,6 +134,72 @@ def test_a_plan_from_its_file_to_a_publication(
     with zipfile.ZipFile(out) as archive:
         assert "A whole plan" in archive.read("README.md").decode()
         assert json.loads(archive.read("plan.json"))["plan"]["name"] == "whole"
+
+
+def grow(jobs: Jobs, bench: BenchClient, name: str, number: int) -> None:
+    """Do cells of a plan, more with each version, and wait until a version has them."""
+    left = number**2 - bench.plan_named(name).counts.done
+    while left:
+        lease = jobs.leases.acquire("w", CAN)
+        if lease is not None:
+            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+            left -= 1
+    while bench.plan_named(name).counts.done < number**2:
+        pass
+    bench.version_plan(name)
+    while [one.version for one in bench.plan_named(name).versions][-1:] != [number]:
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
+def test_a_question_names_the_version_that_it_is_about(
+    jobs: Jobs, bench: BenchClient, url: str
+) -> None:
+    bench.plan(content(name="grown", protocol__seeds=[81, 82]), pilot=False)
+    bench.start_plan("grown")
+    for number in (1, 2, 3):
+        grow(jobs, bench, "grown", number)
+
+    def told(path: str, **options: Any) -> httpx.Response:
+        return httpx.request(options.pop("method", "GET"), f"{url}/v1/{path}", **options)
+
+    # A server goes over to new files within seconds.
+    while told("grown/computed-stats", params={"version": 3}).status_code != 200:
+        pass
+    archs = sorted({cell.arch_str for cell in bench.plan_cells("grown")})
+    for number, versioned in enumerate(("grown@1", "grown@2", "grown@3"), 1):
+        there = bench.plan_named("grown").versions[number - 1].there
+        assert len(bench.query(versioned)) == there
+        batch = bench.query_many(versioned, archs)
+        assert sum(map(len, batch)) == there
+        assert bench.benchmark(versioned).provenance.contents["version"] == number
+        answer = told(f"grown/top?metric=valid_acc&version={number}&num_epochs=1")
+        assert answer.json()["provenance"]["version"] == number
+    unpinned = told("grown/top?metric=valid_acc&num_epochs=1")
+    assert unpinned.headers["etag"] != answer.headers["etag"]  # of the same rows
+    assert unpinned.json() == answer.json()
+    with pytest.raises(BenchmarkNotInstalledError, match="version 9 of 'grown' is not kept; kept"):
+        bench.query("grown@9")
+    for stated in ("x", "0", "-1", "1&version=2", "1e0", "%31", "../grown", "1000000000", ""):
+        for address in ("benchmarks/grown", "grown/computed-stats", "grown/columns"):
+            refused = told(f"{address}?version={stated}")
+            assert refused.status_code == 422, refused.text
+            assert refused.json()["errors"][0]["loc"] == ["query", "version"]
+    assert told("grown/architecture?version=9", method="POST", json={"arch": 0}).status_code == 404
+    assert told("grown@3/computed-stats").status_code == 404
+    assert told("nasbench201/computed-stats?version=1").status_code in {404, 422}
+    document = httpx.get(f"{url}/openapi.json").json()["paths"]
+    for path, method in (("/v1/grown/top", "get"), ("/v1/grown/architecture", "post")):
+        assert "version" in [one["name"] for one in document[path][method]["parameters"]]
+    named = document["/v1/nasbench201/top"]["get"]["parameters"]
+    assert "version" not in [one["name"] for one in named]
+    assert bench.keep_version("grown", 1).versions[0].kept
+    runner = CliRunner()
+    forgotten = ["keep", "grown", "1", "--forget", "--url", url, "--json"]
+    kept = runner.invoke(app, forgotten, catch_exceptions=False)
+    assert json.loads(kept.stdout)["versions"][0]["kept"] is False
+    with pytest.raises(InvalidRequestError, match="version 9 of grown is not kept"):
+        bench.keep_version("grown", 9)
 
 
 def test_a_publication_that_was_changed_is_refused(

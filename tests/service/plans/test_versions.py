@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from planned import result_of
 
-from bench_client import BenchClient
+from bench_client import BenchClient, BenchmarkNotInstalledError
 from benchmark_db.catalog import Catalog
 from benchmark_db.tabular.benchmark import Tabular
 from benchmark_db.verify import verify_database
 from service.jobs.records import JobState
 from service.jobs.tables import PlanRow
-from service.plans.errors import PlanConflictError, VersionError
+from service.plans import versions
+from service.plans.errors import PlanConflictError, UnknownPlanError, VersionError
 from service.plans.versions import VersionMaker
 
 # Told once a process, in whichever of these tests comes first.
@@ -151,6 +152,60 @@ def test_the_last_three_versions_are_kept_and_the_sealed_one(
     assert [one["version"] for one in lab.record(name).versions] == [3, 4, 5]
 
 
+def test_a_version_that_somebody_wants_to_keep_stays_and_is_answered_from(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started()
+    lab.feed(name)
+
+    def another() -> None:
+        lab.work(1)
+        lab.feed(name)
+        maker.make(name)
+
+    for _ in range(3):
+        another()
+    with pytest.raises(UnknownPlanError, match="version 4 of tiny is not kept; kept are: 1, 2, 3"):
+        lab.plans.keep(name, 4)
+    lab.plans.keep(name, 1)
+    with BenchClient.local(tmp_path) as bench:
+        assert len(bench.query("tiny")) == 3
+        for _ in range(3):
+            another()
+        # What was opened is served on, whatever became of its file.
+        assert [len(bench.query(f"tiny@{number}")) for number in (1, 2, 3)] == [1, 2, 3]
+    assert [one["version"] for one in lab.record(name).versions] == [1, 4, 5, 6]
+    with BenchClient.local(tmp_path) as bench:
+        assert [len(bench.query(f"tiny@{number}")) for number in (1, 4, 6)] == [1, 4, 6]
+        assert len(bench.top("tiny@1", metric="valid_acc", num_epochs=1)) == 1
+        assert bench.benchmark("tiny@1").provenance.contents["cells"]["there"] == 1
+        bench.export("tiny@4", tmp_path / "four.csv")
+        assert len((tmp_path / "four.csv").read_text().splitlines()) == 5
+        for wrong in ("tiny@2", "tiny@07", "tiny@", "tiny@1@1", "@1", "tiny@../tiny@1"):
+            with pytest.raises(BenchmarkNotInstalledError):
+                bench.query(wrong)
+        assert [one.name for one in bench.benchmarks()] == ["tiny"]
+    lab.plans.keep(name, 1, kept=False)
+    another()
+    assert [one["version"] for one in lab.record(name).versions] == [5, 6, 7]
+    # Neither what says another number nor what another plan made is a version of this table.
+    (tmp_path / "tiny@9.db").write_bytes((tmp_path / "tiny@5.db").read_bytes())
+    lab.started(name="other", protocol__seeds=[9])
+    lab.until_finished("other")
+    maker.make("other")
+    (tmp_path / "other@1.db").rename(tmp_path / "tiny@1.db")
+    catalog = Catalog(tmp_path)
+    assert list(catalog.versions("tiny")) == [5, 6, 7]
+    assert catalog.versions("nasbench201") == {}
+    assert set(catalog.unusable) == {"tiny@1", "tiny@9"}
+    assert list(catalog.installed) == ["other", "tiny"]
+    view = catalog.at_version("tiny", 5)
+    with view.held():
+        assert catalog.in_use
+    assert not view.in_use
+    catalog.close()
+
+
 def test_what_cannot_be_made_leaves_everything_as_it_was(
     lab: Any, maker: VersionMaker, tmp_path: Path
 ) -> None:
@@ -186,9 +241,9 @@ def test_a_kill_between_a_version_and_its_note_is_made_up_for(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for step in ("_kept", "_publish"):  # after the exchange, and before it
+    for owner, step in ((versions, "_kept"), (VersionMaker, "_publish")):  # after and before
         with monkeypatch.context() as patch:
-            patch.setattr(VersionMaker, step, killed)
+            patch.setattr(owner, step, killed)
             with pytest.raises(KeyboardInterrupt):
                 maker.make(name)
         assert lab.record(name).versions == []
@@ -217,8 +272,8 @@ def test_a_clock_that_is_put_back_stops_neither_feeder_nor_versions(
     maker.make(name)
     lab.until_finished(name)
     assert maker.due() == []
-    versions = [{**one, "at": one["at"] + 3600} for one in lab.record(name).versions]
-    lab.plans.change(name, lambda _: {"versions": json.dumps(versions)})
+    later = [{**one, "at": one["at"] + 3600} for one in lab.record(name).versions]
+    lab.plans.change(name, lambda _: {"versions": json.dumps(later)})
     assert maker.due() == [name]
 
 

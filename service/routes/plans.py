@@ -255,6 +255,7 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
 @router.post(
     "/plans/{name}/keep",
     operation_id="keep_version",
+    summary="Keep a version of a table",
     response_model=models.Plan,
     responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
 )

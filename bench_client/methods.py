@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bench_client.errors import UnsupportedQuestionError
 from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Question, Steps, ask, called
 from bench_client.written import WrittenQuestions, written
@@ -124,6 +125,31 @@ def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
     return (yield from called(by_hand.curves(), *filters, **options))
 
 
+def describe(benchmark: str, arch: Any) -> Steps[Any]:
+    """Return every name of an architecture, and its equals where a benchmark knows them.
+
+    `describe("nasbench201", arch)` is `describe_nb201(arch)`; of `nasbench101` it is
+    `hash_nb101(arch)`.
+
+    Args:
+        benchmark: Name of the benchmark, or of a declared table.
+        arch: The architecture in any of its spellings.
+
+    Raises:
+        InvalidArchitectureError: It is malformed.
+        BenchmarkNotInstalledError: There is no such benchmark.
+        UnsupportedQuestionError: Nothing is known of its architectures but what was trained: NDS.
+    """
+    by_hand = written(benchmark)
+    if by_hand is None:
+        return (yield from tables.describe_table(benchmark, arch))
+    if by_hand.describe is None:
+        raise UnsupportedQuestionError(
+            f"{benchmark} knows no other name of an architecture than the one it is asked by"
+        )
+    return (yield from by_hand.describe()(arch))
+
+
 class Surface(WrittenQuestions):
     """The methods that every client has."""
 
@@ -133,6 +159,7 @@ class Surface(WrittenQuestions):
     query_many = Operation(lambda: query_many)
     run_columns = Operation(lambda: run_columns.run_columns)
     curves = Operation(lambda: curves)
+    describe = Operation(lambda: describe)
 
     top = Operation(lambda: oracle.top)
     pareto = Operation(lambda: oracle.pareto)

@@ -16,12 +16,12 @@ from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
 from bench_client.models.benchmarks import BenchmarkInfo
 from bench_client.models.described import TableModels
-from bench_client.operations import KnownTable, Question, Steps
+from bench_client.operations import KnownTable, Question, Steps, ask
 from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
 from bench_client.written import written
 
-__all__ = ["curves", "curves_table", "known_table", "query_table", "query_table_many", "runs"]
-__all__ += ["runs_of_many"]
+__all__ = ["curves", "curves_table", "describe_table", "known_table", "query_table"]
+__all__ += ["query_table_many", "runs", "runs_of_many"]
 
 
 def known_table(name: str) -> Steps[TableModels]:
@@ -115,6 +115,13 @@ def curves_table(
     models = yield from known_table(benchmark)
     asked = {"arch": plain_arch(arch), **_filters(models, values, filters)}
     return (yield from curves(models, asked, reduction=reduction))
+
+
+def describe_table(benchmark: str, arch: Any) -> Steps[Any]:
+    """Return every name of an architecture of a benchmark; errors are those of `query_table`."""
+    models = yield from known_table(benchmark)
+    options = {"arch": plain_arch(arch)}
+    return (yield from ask(Question("architecture", models.architecture, benchmark, {}, options)))
 
 
 def runs(

@@ -36,12 +36,15 @@ class Written:
         query: Finds its question about runs.
         query_many: Finds that about the runs of many architectures; None where it has no runs.
         curves: Finds that about learning curves; None likewise.
+        describe: Finds that about the names of an architecture; None where nothing more is known
+            than what it is asked by.
     """
 
     _models: Any
     query: Callable[[], Callable[..., Steps[list[Any]]]]
     query_many: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
     curves: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
+    describe: Callable[[], Callable[..., Steps[Any]]] | None = None
 
     @property
     def models(self) -> TableModels:
@@ -57,18 +60,21 @@ _WRITTEN: Final[Mapping[str, Written]] = MappingProxyType(
             lambda: nasbench101.query_nb101,
             lambda: nasbench101.query_nb101_many,
             lambda: nasbench101.curves_nb101,
+            lambda: nasbench101.hash_nb101,
         ),
         "nasbench201": Written(
             LateModule("bench_client.models.nasbench201"),
             lambda: nasbench201.query_nb201,
             lambda: nasbench201.query_nb201_many,
             lambda: nasbench201.curves_nb201,
+            lambda: nasbench201.describe_nb201,
         ),
         "natssss": Written(
             LateModule("bench_client.models.natssss"),
             lambda: natssss.query_natssss,
             lambda: natssss.query_natssss_many,
             lambda: natssss.curves_natssss,
+            lambda: natssss.describe_natssss,
         ),
         "nds": Written(
             LateModule("bench_client.models.nds"),

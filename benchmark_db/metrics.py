@@ -21,6 +21,9 @@ from benchmark_spec.declaration import shipped_declarations
 __all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "metric_named"]
 __all__ += ["metrics_of_spec"]
 
+_LISTED_BY: Final = "`columns` (bench.columns, GET /v1/BENCHMARK/columns)"
+"""Where all metrics of a benchmark are told."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -152,9 +155,8 @@ def metric_named(metrics: Mapping[str, Metric], name: Any, *, field: str = "metr
             f"metric {shown(name)} is of {table}, which is not installed: make its database with "
             f"`nbs generate {table} RAW` (a server notices it within seconds)",
         )
-    raise InvalidQuestionError(
-        field, f"unknown metric {shown(name)}; {near_and_known(name, metrics)}"
-    )
+    told = near_and_known(name, metrics, listed_by=_LISTED_BY)
+    raise InvalidQuestionError(field, f"unknown metric {shown(name)}; {told}")
 
 
 def bounds_named(metrics: Mapping[str, Metric], given: Mapping[str, Any]) -> list[Bound]:

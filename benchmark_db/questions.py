@@ -57,6 +57,8 @@ MAX_CURVES: Final = 2000
 _MAX_INTEGER: Final = 2**63 - 1
 _BEFORE_POSITION: Final = 2
 """Parts of a cursor before its position: whose it is."""
+_FEW: Final = 8
+"""Names that a message lists where something else does, too."""
 _LONGEST_NAME: Final = 100
 """Characters of an unknown name that are compared with those there are."""
 _MOST_LISTED: Final = 20
@@ -152,14 +154,22 @@ def one_of(field: str, known: Iterable[int]) -> Callable[[Any], int]:
     return read
 
 
-def near_and_known(name: Any, known: Iterable[str]) -> str:
-    """Return what a message tells of names where there is no such: those near it come first."""
+def near_and_known(name: Any, known: Iterable[str], *, listed_by: str | None = None) -> str:
+    """Return what a message tells of names where there is no such: those near it come first.
+
+    Args:
+        name: What was given.
+        known: The names that there are.
+        listed_by: What lists them, where a message that did would be too long.
+    """
     names = list(known)
     # NAS-Bench-201 is as near to nasbench201 as a name can be.
     spelled = {_without_spelling(each): each for each in names}
     written = _without_spelling(str(name)[:_LONGEST_NAME])
     near = [spelled[each] for each in get_close_matches(written, spelled, n=3)]
     meant = f"is it {', '.join(near)}? " if near else ""
+    if listed_by is not None and len(names) > _FEW:
+        return f"{meant}there are {len(names)}: {listed_by} lists them"
     return f"{meant}known are {', '.join(names)}"
 
 

@@ -1,20 +1,21 @@
 """Registry of the generators and of the writers of samples, by the name of their benchmark.
 
 A benchmark NAME has a module of this package with `generate` and one of `sample` with
-`write_sample`, both called as it is, hyphens as underscores.
+`write_sample`, both called as it is, hyphens as underscores. Where a sample of all architectures is
+made without an archive, a module NAME_database beside that has `write_database`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from benchmark_db.provenance import Provenance
 from benchmark_db.registry import INSTALLABLE
-from generators.sample import nasbench201_database
 from generators.source import Progress
 
 __all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
@@ -78,6 +79,8 @@ SAMPLES: Final[Mapping[str, WriteSample]] = {
     name: _made_by("generators.sample", name, "write_sample") for name in INSTALLABLE
 }
 WHOLE_SAMPLES: Final[Mapping[str, WriteWhole]] = {
-    "nasbench201": nasbench201_database.write_database,
+    name: _made_by("generators.sample", f"{name}-database", "write_database")
+    for name in INSTALLABLE
+    if find_spec(f"generators.sample.{name.replace('-', '_')}_database")
 }
 """Made-up databases that are written at once, where an archive of all would take too long."""

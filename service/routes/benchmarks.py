@@ -1,6 +1,6 @@
 """The routes of every benchmark and declared table, made from its description.
 
-What one benchmark alone is asked stands in a module of its own, listed in `_OWN`. Models are made,
+What one benchmark alone is asked stands in a module called as it is, as `OWN`. Models are made,
 and validators built, when a question or the document first needs them: a server with many tables
 starts as fast as one without.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -31,7 +33,7 @@ from benchmark_spec import BenchmarkSpec, Label
 from service.http.body import BodyRoute
 from service.http.openapi import problems
 from service.http.questions import ANSWER, LateModel, answer_now, installed
-from service.routes import hw_nas_bench, nasbench101, nds
+from service.routes import hw_nas_bench
 from service.routes.export import ExportRoute
 from service.routes.oracle import OracleRoutes
 from service.routes.parameters import (
@@ -51,7 +53,11 @@ __all__ = ["routes"]
 _MOST: Final = 2**63 - 1
 
 _OWN: Final[Mapping[str, OwnQuestions]] = MappingProxyType(
-    {"nasbench101": nasbench101.OWN, "nds": nds.OWN}
+    {
+        name: import_module(f"{__package__}.{name}").OWN
+        for name in BENCHMARKS
+        if find_spec(f"{__package__}.{name}")
+    }
 )
 
 

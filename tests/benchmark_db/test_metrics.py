@@ -31,6 +31,10 @@ def test_hardware_costs_are_metrics_as_parameters_and_flops_are() -> None:
     ]
 
 
-def test_an_unknown_metric_is_told_the_known_ones() -> None:
-    with pytest.raises(InvalidQuestionError, match=r"known are .*fpga_energy"):
-        metric_named(METRICS["nasbench201"], "beauty")
+def test_an_unknown_metric_is_told_the_nearest_how_many_there_are_and_where() -> None:
+    metrics = METRICS["nasbench201"]
+    told = rf"there are {len(metrics)}: `columns`"
+    with pytest.raises(InvalidQuestionError, match=rf"is it test_acc, ori_test_acc\? {told}"):
+        metric_named(metrics, "tset_acc")
+    with pytest.raises(InvalidQuestionError, match=rf"'beauty'; {told}"):
+        metric_named(metrics, "beauty")

@@ -42,7 +42,7 @@ REFUSED: Final[Mapping[str, set[str]]] = {
     "hw-nas-bench": {"neighbors"},
     # Its networks were trained in several ways, and are a sample; its query names them by model and
     # cell (test_nds_api.py), so that one spelling alone is refused.
-    "nds": {"query", "many", "rank", "neighbors"},
+    "nds": {"query", "many", "rank", "neighbors", "described"},
     # Its architectures are a list.
     "transnasbench-macro": {"neighbors", "picture"},
 }
@@ -119,6 +119,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
     number = 0 if name == "hw-nas-bench" else local.column(name, "@number", **part).values[0]
     return {
         "info": lambda b: b.benchmark(name),
+        "described": lambda b: b.describe(name, arch),
         "query": lambda b: b.query(name, arch),
         "reduced": lambda b: b.query(name, reduction="mean", **part),
         "many": lambda b: b.query_many(name, [arch], **part),

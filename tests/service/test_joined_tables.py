@@ -102,7 +102,10 @@ class TestMetrics:
     @pytest.mark.parametrize(
         ("ask", "told"),
         [
-            (lambda b: b.top("nasbench201", metric="my-scores.x", **PART), "known are .*my-scores"),
+            (
+                lambda b: b.top("nasbench201", metric="my-scores.scor", **PART),
+                r"is it my-scores.score.*\? there are \d+: `columns`",
+            ),
             (
                 lambda b: b.top("nasbench201", metric="zero-cost-201.synflow", **PART),
                 "of zero-cost-201, which is not installed: .*`nbs generate zero-cost-201 RAW`",

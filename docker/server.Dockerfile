@@ -10,7 +10,7 @@ ARG PIP_FIND_LINKS
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
 WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
-RUN ./install.sh libraries server,cluster,tracing
+RUN ./install.sh libraries server,cluster,s3,tracing
 COPY . .
 RUN ./docker/install.sh project service.cli.commands service.cli.databases service.cli.keys service.cli.serve service.app service.jobs \
       uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on uvicorn.loops.uvloop

@@ -13,7 +13,7 @@ ARG PIP_FIND_LINKS
 ARG DEVICE=cpu
 WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
-RUN ./install.sh libraries worker,cluster
+RUN ./install.sh libraries worker,cluster,s3
 # A CPU image with five gigabytes of CUDA, or a GPU image without any, would be found out too late.
 RUN built=$(/opt/nbs/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")'); \
     [ "$built" = "${DEVICE}" ] || { echo "pip found PyTorch for $built, not for ${DEVICE}: see PIP_EXTRA_INDEX_URL" >&2; exit 1; }

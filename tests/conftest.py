@@ -37,7 +37,7 @@ from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample
 from generators.sample.nds import write_sample as write_nds_sample
 
-pytest_plugins = ["processor_time", "real_servers", "skips_in_ci"]
+pytest_plugins = ["bucket_server", "processor_time", "real_servers", "skips_in_ci"]
 
 # Nothing that importing and collecting make is garbage; nobody looks for it there, then or later.
 gc.disable()

@@ -61,6 +61,7 @@ def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedPro
         ("from benchmark_db.export_formats import _arrow; _arrow()", "arro3", "export"),
         (f"{JOBS}(jobs_url='postgresql://x/y')).__enter__()", "psycopg", "cluster"),
         (f"{JOBS}(redis_url='redis://127.0.0.1:9')).__enter__()", "redis", "cluster"),
+        (f"{JOBS}(artifacts_url='s3://lab/x')).__enter__()", "obstore", "s3"),
         ("import runpy; runpy.run_path('examples/optuna_study.py')", "optuna", "optuna"),
         ("import runpy; runpy.run_path('examples/nasbench_style.py')", "numpy", "local"),
     ],
@@ -88,6 +89,8 @@ def test_a_module_that_is_missing_is_named_with_its_extra(
         ("['worker']", "structlog", "worker"),
         ("['worker', '--ray', 'auto']", "ray", "ray"),
         ("['serve']", "uvicorn", "server"),
+        (f"['serve', '--data', '{REPOSITORY}', '--port', '0']", "obstore", "s3"),
+        ("['worker', '--device', 'cpu']", "obstore", "s3"),
         ("['zoo', 'info', 'spos']", "torch", "hub"),
         ("['info']", "peewee", "cli"),
         ("['top', 'nasbench201', '--metric', 'test_acc']", "numpy", "local"),
@@ -98,6 +101,8 @@ def test_a_command_says_so_in_a_line_and_does_not_begin(
     tmp_path: Path, arguments: str, missing: str, extra: str
 ) -> None:
     code = f"sys.argv = ['nbs', *{arguments}]; from service.cli import main; main()"
+    if missing == "obstore":
+        code = f"import os; os.environ['NASBENCH_ARTIFACTS_URL'] = 's3://lab/x'; {code}"
     ended = ran(code, missing, HOME=str(tmp_path), NASBENCH_JOBS_DIR=str(tmp_path / "jobs"))
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()

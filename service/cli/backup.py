@@ -80,6 +80,10 @@ def backup(
         for path in sorted(directory.glob("*.db")) if databases else ():
             _add(container, f"{_DATABASES}/{path.name}", path, digests)
         _add_manifest(container, digests)
+    if jobs.artifacts_url is not None:
+        sys.stderr.write(
+            f"  artifacts are in {jobs.artifacts_url}: save that bucket by its own means, too\n"
+        )
     if jobs.jobs_url is not None and not jobs.jobs_url.startswith("sqlite"):
         sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
     size = out.stat().st_size / 1e6

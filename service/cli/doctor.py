@@ -82,7 +82,7 @@ def doctor(
     """Look at this installation and say what to do about what is not right.
 
     Looked at are versions, extras, settings, folders, disk, databases, keys, port, jobs, workers,
-    GPUs and, with --url, a server. Exits with 1 if there is a problem. Nothing is changed.
+    artifacts, GPUs and, with --url, a server. Exits with 1 if there is a problem. Changes nothing.
     """
     directory = data_directory(data) if _readable_settings() else (data or Path("~/.nasbenchmark"))
     directory = directory.expanduser()
@@ -95,6 +95,7 @@ def doctor(
         "keys": _keys,
         "port": partial(_port, host, port),
         "jobs": _jobs,
+        "artifacts": _artifacts,
         "devices": _devices,
     }
     if url is not None:
@@ -382,6 +383,37 @@ def _jobs() -> Iterator[Finding]:
             )
         else:
             yield _ok(about=f"worker {worker.id}", says=said)
+
+
+def _artifacts() -> Iterator[Finding]:
+    """Yield which store has the artifacts, and whether it answers."""
+    from missing_extra import MissingExtraError
+    from service.jobs.artifact_store import open_artifact_store
+    from service.jobs.errors import ArtifactsUnavailableError
+    from service.jobs.settings import JobSettings
+
+    try:
+        store = open_artifact_store(JobSettings())
+        there = store.is_there()
+    except MissingExtraError as error:
+        yield _problem(
+            about="artifacts",
+            says="the library that speaks with a bucket is not installed",
+            remedy=str(error).rpartition(": ")[2],
+        )
+        return
+    except ArtifactsUnavailableError as error:
+        remedy = "are $AWS_ENDPOINT_URL, $AWS_REGION and the credentials right, and is it up?"
+        yield _problem(about="artifacts", says=str(error), remedy=remedy)
+        return
+    if store.is_remote and not there:
+        yield _problem(
+            about="artifacts",
+            says=f"{store.where}: there is no such bucket",
+            remedy="make it, or correct $NASBENCH_ARTIFACTS_URL",
+        )
+        return
+    yield _ok(about="artifacts", says=f"in {store.where}{', which answers' * store.is_remote}")
 
 
 def _devices() -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from missing_extra import needs
 from service.access.keys import KeyFile
 from service.cli.options import DataDirectory, existing_directory
 from service.jobs import JobSettings
+from service.jobs.artifact_store import refuse_missing_store
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def serve(
     os.environ.setdefault("NASBENCH_LOG_JSON", "0" if sys.stderr.isatty() else "1")
     _decide_on_writing(host)
     settings = Settings()
-    JobSettings()  # read now, so that a wrong one is told here and not by every worker
+    # Read now, so that a wrong one is told here and not by every worker.
+    refuse_missing_store(JobSettings())
     listener = _listener(host, port)
     _tell_of_keys(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))
@@ -201,8 +203,9 @@ def worker(  # noqa: PLR0913 - the options of a command
         except MissingDeviceError as error:
             raise typer.BadParameter(str(error), param_hint="--device") from None
         if server is None:
-            source: JobSource = DatabaseSource(stack.enter_context(open_jobs(settings)))
-            place = str(settings.folder)
+            jobs = stack.enter_context(open_jobs(settings))
+            source: JobSource = DatabaseSource(jobs)
+            place = f"{settings.folder}, artifacts in {jobs.artifacts.where}"
         else:
             connection = stack.enter_context(closing(_connected(server, key_file)))
             source, place = HttpSource(connection, settings), connection.shown

@@ -5,13 +5,11 @@ The Range and If-None-Match headers are read as RFC 9110 says.
 
 from __future__ import annotations
 
-import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 from urllib.parse import quote
 
 import structlog
@@ -22,15 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from service.http.problems import problem
 from service.http.streams import ClientConnection, ClientDisconnectedError
+from service.jobs.artifact_store import OpenArtifact
+from service.jobs.errors import DamagedFileError, StoreUnavailableError
 
-__all__ = [
-    "DamagedFileError",
-    "DigestedFile",
-    "UnsatisfiableRangeError",
-    "holds",
-    "open_file",
-    "part_of",
-]
+__all__ = ["DigestedFile", "UnsatisfiableRangeError", "holds", "part_of"]
 
 _ONE_RANGE: Final = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 
@@ -84,38 +77,11 @@ _PIECE: Final = 256 * 1024
 _FOR_EVER: Final = "private, max-age=31536000, immutable"
 
 
-class DamagedFileError(Exception):
-    """A file that has not the bytes that it should have."""
-
-
-async def open_file(path: Path, size: int, limiter: CapacityLimiter) -> BinaryIO:
-    """Open a file for reading, so that it stays readable even if it is deleted meanwhile.
-
-    Args:
-        path: The file.
-        size: Bytes that it should have.
-        limiter: For the thread that opens it.
-
-    Raises:
-        DamagedFileError: It has more or less.
-        OSError: It is not there, or cannot be read.
-    """
-
-    def open_checked() -> BinaryIO:
-        file = path.open("rb")
-        if os.fstat(file.fileno()).st_size != size:
-            file.close()
-            raise DamagedFileError
-        return file
-
-    return await to_thread.run_sync(open_checked, limiter=limiter)
-
-
 class DigestedFile(Response):
     """A file that is known by the SHA-256 of its content, which is its entity tag.
 
     It answers If-None-Match, Range and If-Range. The file is closed when it has been sent. Where
-    it ends too soon or cannot be read, the connection is broken off.
+    it ends too soon, is another or cannot be read on, the connection is broken off.
 
     Args:
         request: What it answers.
@@ -125,18 +91,20 @@ class DigestedFile(Response):
         name: What to call it where it is saved.
         media_type: Its media type.
         limiter: For the threads that read it.
+        on_damage: Awaited where it turns out not to be the file of the digest.
     """
 
     def __init__(
         self,
         request: Request,
-        file: BinaryIO,
+        file: OpenArtifact,
         *,
         size: int,
         sha256: str,
         name: str,
         media_type: str,
         limiter: CapacityLimiter,
+        on_damage: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         tag = f'"{sha256}"'
         digest = b64encode(bytes.fromhex(sha256)).decode()
@@ -157,6 +125,7 @@ class DigestedFile(Response):
         self._size = size
         self._tag = tag
         self._limiter = limiter
+        self._on_damage = on_damage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what is asked for of the file."""
@@ -178,31 +147,57 @@ class DigestedFile(Response):
         except UnsatisfiableRangeError:
             await self._unsatisfiable()(scope, receive, send)
             return
+        pieces = self._read_part(range(self._size) if part is None else part)
+        # Before the answer begins, which is another one where nothing can be read.
+        first = await self._next(pieces)
+        log = structlog.get_logger().bind(request_id=scope.get("request_id"), path=scope["path"])
         async with ClientConnection(receive, send) as client:
             try:
-                await self._send_part(client, part)
+                await self._begin(client, part)
+                while first is not None:
+                    await client.give(first)
+                    first = await self._next(pieces)
+                await client.give(b"", last=True)
             except ClientDisconnectedError as left:
-                log = structlog.get_logger().bind(request_id=scope.get("request_id"))
-                log.info("download broken off", reason=str(left), path=scope["path"])
+                log.info("download broken off", reason=str(left))
+            except (DamagedFileError, StoreUnavailableError) as error:
+                # The connection ends, because the answer is not complete.
+                log.warning("download cannot go on", reason=str(error))
 
-    async def _send_part(self, client: ClientConnection, part: range | None) -> None:
+    async def _begin(self, client: ClientConnection, part: range | None) -> None:
         headers = dict(self.headers)
         status = HTTPStatus.OK
         if part is not None:
             status = HTTPStatus.PARTIAL_CONTENT
             headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{self._size}"
-        part = range(self._size) if part is None else part
-        await client.begin(status, {**headers, "content-length": str(len(part))})
+        length = self._size if part is None else len(part)
+        await client.begin(status, {**headers, "content-length": str(length)})
+
+    def _read_part(self, part: range) -> Iterator[bytes]:
+        """Yield the pieces of a part of the file; none where the headers alone are wanted.
+
+        Raises:
+            DamagedFileError: It ends too soon, or is another.
+        """
         for start, length in () if self._request.scope.get("head_only") else _pieces(part):
-            piece = await to_thread.run_sync(self._read, start, length, limiter=self._limiter)
+            self._file.seek(start)
+            piece = self._file.read(length)
             if len(piece) < length:
                 raise DamagedFileError("a file ended too soon while it was sent")
-            await client.give(piece)
-        await client.give(b"", last=True)
+            yield piece
 
-    def _read(self, start: int, length: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(length)
+    async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
+        """Return the next piece, read in a thread; None after the last.
+
+        Raises:
+            DamagedFileError: There is none, because the file is not what it was.
+        """
+        try:
+            return await to_thread.run_sync(next, pieces, None, limiter=self._limiter)
+        except DamagedFileError:
+            if self._on_damage is not None:
+                await self._on_damage()
+            raise
 
     def _unsatisfiable(self) -> Response:
         return problem(

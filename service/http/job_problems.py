@@ -12,8 +12,10 @@ from fastapi.responses import Response
 from service.http.openapi import described_problems
 from service.http.problems import problem
 from service.jobs.errors import (
+    ArtifactsUnavailableError,
     CheckpointInUseError,
     CheckpointsFullError,
+    DamagedFileError,
     DiskFullError,
     IdempotencyConflictError,
     LostLeaseError,
@@ -43,7 +45,8 @@ _MEANINGS: Final = {
     422: "The request is malformed, or an architecture lies outside its space.",
     429: "As many jobs wait as may: try again after `Retry-After`.",
     500: "The server failed; the request id leads to its log.",
-    503: "The database of the jobs does not answer or is damaged, or too many streams are open.",
+    503: "The database of the jobs or the store of the artifacts does not answer or is damaged, or "
+    "too many streams are open.",
     507: "The disk of the server is full, or uploaded checkpoints take as much as they may.",
 }
 
@@ -56,8 +59,10 @@ def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install_job_problem_handlers(app: FastAPI) -> None:
     """Make every error of jobs a problem."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+        ArtifactsUnavailableError: _artifacts_unavailable,
         CheckpointInUseError: _in_use,
         CheckpointsFullError: _checkpoints_full,
+        DamagedFileError: _unknown("artifact"),
         DiskFullError: _disk_full,
         IdempotencyConflictError: _conflict,
         LostLeaseError: _lost,
@@ -173,6 +178,19 @@ async def _unavailable(request: Request, error: StoreUnavailableError) -> Respon
         kind="jobs-unavailable",
         title="Jobs unavailable",
         detail="the database of the jobs does not answer; what was asked may be asked again",
+        headers={"Retry-After": _RETRY_AFTER},
+    )
+
+
+async def _artifacts_unavailable(request: Request, error: ArtifactsUnavailableError) -> Response:
+    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
+    log.warning("the store of the artifacts does not answer", reason=str(error))
+    return problem(
+        request,
+        503,
+        kind="artifacts-unavailable",
+        title="Artifacts unavailable",
+        detail="the store of the artifacts does not answer; what was asked may be asked again",
         headers={"Retry-After": _RETRY_AFTER},
     )
 

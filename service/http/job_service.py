@@ -31,6 +31,8 @@ _READERS: Final = 4
 _WRITERS: Final = 4
 """The store takes one writer at a time; more threads would only wait for it."""
 _FILES: Final = 4
+_REMOTE_FILES: Final = 16
+"""Threads that wait for a bucket, which answers late or not at all: others do not wait for them."""
 _SWEEP_SECONDS: Final = 600.0
 _METRICS_SECONDS: Final = 2.0
 """That the metrics wait for those of jobs; whoever collects them gives up after ten."""
@@ -49,11 +51,15 @@ class JobService:
     Attributes:
         settings: The same.
         limiter: For the threads that wait for files.
+        artifact_limiter: For those that wait for the store of the artifacts.
     """
 
     def __init__(self, settings: JobSettings) -> None:
         self.settings = settings
         self.limiter = CapacityLimiter(_FILES)
+        self.artifact_limiter = CapacityLimiter(
+            _FILES if settings.artifacts_url is None else _REMOTE_FILES
+        )
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="jobs-read")
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="jobs-write")
         self._opening = threading.Lock()

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from service.jobs.blob_store import ArtifactCache, BlobStore
+from service.jobs.artifact_cache import ArtifactCache
+from service.jobs.artifact_store import ArtifactStore, open_artifact_store
+from service.jobs.blob_store import BlobStore
 from service.jobs.checkpoints import CheckpointStore
 from service.jobs.database import JobDatabase
 from service.jobs.leases import LeaseStore
@@ -43,6 +45,8 @@ class Jobs:
         checkpoints: The checkpoints that were uploaded.
         notifier: What wakes workers.
         artifacts: The files that jobs made, by digest.
+        artifact_folder: The folder of the artifacts and of files on their way; of these alone where
+            a bucket has the artifacts.
         artifact_cache: What is kept of them.
         retention: How long jobs are remembered.
         weights: The files of the checkpoints, by digest.
@@ -57,7 +61,8 @@ class Jobs:
     workers: WorkerRegistry
     checkpoints: CheckpointStore
     notifier: Notifier
-    artifacts: BlobStore
+    artifacts: ArtifactStore
+    artifact_folder: BlobStore
     artifact_cache: ArtifactCache
     retention: JobRetention
     weights: BlobStore
@@ -80,13 +85,15 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
 
     Raises:
         OSError: The folder of the jobs cannot be made.
+        MissingExtraError: A library for what the settings name is not installed.
     """
     # huey loads Redis's library where it is there, and that one half of OpenTelemetry: not before
     # there are jobs.
     from service.jobs.notifier import Notifier  # noqa: PLC0415
 
     settings.folder.mkdir(parents=True, exist_ok=True)
-    artifacts = BlobStore(settings.artifacts_dir)
+    artifacts = open_artifact_store(settings)
+    artifact_folder = BlobStore(settings.artifacts_dir)
     weights = BlobStore(settings.checkpoints_dir)
     with (
         closing(JobDatabase(settings.database_url)) as database,
@@ -112,9 +119,11 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
             ),
             notifier=notifier,
             artifacts=artifacts,
+            artifact_folder=artifact_folder,
             artifact_cache=ArtifactCache(
                 database,
                 artifacts,
+                incoming=artifact_folder,
                 most_bytes=settings.artifact_bytes,
                 most_days=settings.artifact_days,
             ),

@@ -1,7 +1,6 @@
-"""Files that are named by the SHA-256 of their content, and the eviction of old artifacts.
+"""A folder of files that are named by the SHA-256 of their content.
 
-`BlobStore` is a folder of such files, for artifacts and uploaded checkpoints alike; `ArtifactCache`
-bounds what artifacts take: those that were used longest ago go first.
+Artifacts lie in one, unless they are in a bucket, and uploaded checkpoints in another.
 """
 
 from __future__ import annotations
@@ -14,20 +13,13 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 from uuid import uuid4
 
-from peewee import fn
+from service.jobs.errors import DamagedFileError, UnknownArtifactError
 
-from service.jobs.database import AdvisoryLock, JobDatabase
-from service.jobs.errors import UnknownArtifactError
-from service.jobs.records import Artifact, JobState
-from service.jobs.tables import ArtifactRow, ContentRow, JobRow
-
-__all__ = ["NO_ROOM", "ArtifactCache", "BlobStore", "IncomingFile"]
+__all__ = ["NO_ROOM", "BlobStore", "IncomingFile", "refuse_no_digest"]
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Numbers of the errors that say that a disk, a quota or a file may take no more."""
@@ -36,11 +28,15 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE: Final = 2**20
 _INCOMING: Final = "incoming"
 
-_DAY: Final = 24 * 3600.0
-_YOUNG: Final = 3600.0
-"""Seconds within which a file may be on its way: being written, or complete and not yet listed,
-because the job that made it has not ended."""
-_AT_ONCE: Final = 100
+
+def refuse_no_digest(sha256: str) -> None:
+    """Refuse what is to become a part of a path or a key and is no digest.
+
+    Raises:
+        UnknownArtifactError: It is none.
+    """
+    if not _DIGEST.fullmatch(sha256):
+        raise UnknownArtifactError("that is no SHA-256 in hexadecimal digits")
 
 
 class BlobStore:
@@ -48,10 +44,17 @@ class BlobStore:
 
     Args:
         folder: Where they lie; made when the first one comes.
+
+    Attributes:
+        is_remote: False: what is asked of it is answered at once.
+        where: The folder, for people.
     """
+
+    is_remote: Final = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.where = str(folder)
 
     def is_there(self) -> bool:
         """Tell whether the folder is there at all."""
@@ -70,12 +73,27 @@ class BlobStore:
         Raises:
             UnknownArtifactError: That is no digest.
         """
-        if not _DIGEST.fullmatch(sha256):
-            raise UnknownArtifactError("that is no SHA-256 in hexadecimal digits")
+        refuse_no_digest(sha256)
         return self._folder / sha256[:2] / sha256
 
-    def receive(self) -> IncomingFile:
+    def open(self, sha256: str, size: int) -> BinaryIO:
+        """Open a file, which stays readable even if it is removed meanwhile.
+
+        Raises:
+            DamagedFileError: It has not so many bytes.
+            OSError: It is not there, or cannot be read.
+        """
+        file = self.path(sha256).open("rb")
+        if os.fstat(file.fileno()).st_size != size:
+            file.close()
+            raise DamagedFileError("a file has not the size that it should have")
+        return file
+
+    def receive(self, sha256: str | None = None) -> IncomingFile:  # noqa: ARG002 - of buckets
         """Return a file to write to, which gets its place when it is complete.
+
+        Args:
+            sha256: The digest that it is said to have; whoever writes it compares.
 
         Raises:
             OSError: It cannot be made.
@@ -108,9 +126,20 @@ class BlobStore:
         with suppress(FileNotFoundError):
             self.path(sha256).unlink()
 
+    def remove_older(self, sha256: str, seconds: float) -> None:
+        """Remove a file that was put in its place longer ago than so many seconds."""
+        if _age(self.path(sha256)) > seconds:
+            self.remove(sha256)
+
     def begun(self) -> Iterator[Path]:
         """Yield the files that were begun and never completed, or still are being written."""
         yield from (self._folder / _INCOMING).glob("*")
+
+    def remove_begun(self, seconds: float) -> None:
+        """Remove what was begun, by a process that was killed, longer ago than so many seconds."""
+        for path in self.begun():
+            if _age(path) > seconds:
+                path.unlink(missing_ok=True)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every file that is there."""
@@ -195,111 +224,6 @@ class IncomingFile:
         self.path.replace(place)
         _sync_folders((place.parent, place.parent.parent))
         return sha256
-
-
-class ArtifactCache:
-    """The artifacts that are kept, within bounds of size and age.
-
-    Args:
-        database: Where they are listed.
-        folder: Where they lie.
-        most_bytes: How much of them is kept.
-        most_days: How long after its last use one is kept.
-    """
-
-    def __init__(
-        self, database: JobDatabase, folder: BlobStore, *, most_bytes: int, most_days: float
-    ) -> None:
-        self._database = database
-        self._folder = folder
-        self._most_bytes = most_bytes
-        self._most_seconds = most_days * _DAY
-
-    def touch(self, sha256: str) -> None:
-        """Note that an artifact was used now."""
-        query = ContentRow.update(used_at=self._database.now()).where(ContentRow.sha256 == sha256)
-        self._database.write(lambda: self._database.change(query))
-
-    def lose(self, artifact: Artifact) -> None:
-        """Note that the file of an artifact is gone or damaged: jobs that list it are expired.
-
-        Nothing is noted where the file has been made anew meanwhile, or the whole folder is away
-        and may come back.
-        """
-        if not self._folder.is_there():
-            return
-
-        def forget() -> None:
-            self._database.lock(AdvisoryLock.REMOVE)
-            if not self._folder.holds(artifact.sha256, artifact.size):
-                self._forget([artifact.sha256])
-
-        self._database.write(forget)
-
-    def evict(self) -> int:
-        """Throw away what is too old or too much, and return how many files went.
-
-        A job whose artifact goes is expired. It is so before the file is removed: whoever is told
-        of an artifact can have it, but for those who were told just before. A file that was made
-        lately may be that of a job about to end, and is removed an hour later.
-        """
-        gone = 0
-        while batch := self._database.write(self._forget_some):
-            for sha256 in batch:
-                self._remove(sha256)
-            gone += len(batch)
-        self._sweep()
-        return gone
-
-    def _forget_some(self) -> list[str]:
-        """Forget the artifacts that go next; return the digests of their files."""
-        # Two that evict at once would each make all the room.
-        self._database.lock(AdvisoryLock.REMOVE)
-        total = ContentRow.select(fn.COALESCE(fn.SUM(ContentRow.size), 0).alias("bytes"))
-        (row,) = self._database.rows(total)
-        surplus = row["bytes"] - self._most_bytes
-        chosen = []
-        query = ContentRow.select(
-            ContentRow.sha256,
-            ContentRow.size,
-            (ContentRow.used_at < self._database.now() - self._most_seconds).alias("old"),
-        )
-        oldest = query.order_by(ContentRow.used_at).limit(_AT_ONCE)
-        # A job that ends now with the same content has listed it before this, or makes it anew.
-        for row in self._database.rows(self._database.for_update(oldest)):
-            if surplus <= 0 and not row["old"]:
-                break
-            surplus -= row["size"]
-            chosen.append(row["sha256"])
-        if chosen:
-            self._forget(chosen)
-        return chosen
-
-    def _forget(self, digests: list[str]) -> None:
-        affected = ArtifactRow.select(ArtifactRow.job_id).where(ArtifactRow.sha256.in_(digests))
-        job_ids = sorted({row["job_id"] for row in self._database.rows(affected)})
-        expired = JobRow.update(state=JobState.EXPIRED, revision=JobRow.revision + 1).where(
-            JobRow.id.in_(job_ids), JobRow.state == JobState.SUCCEEDED
-        )
-        self._database.change(expired)
-        self._database.change(ArtifactRow.delete().where(ArtifactRow.job_id.in_(job_ids)))
-        self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(digests)))
-
-    def _sweep(self) -> None:
-        """Remove files that a killed process began, and those of attempts that came to nothing."""
-        for path in self._folder.begun():
-            if _age(path) > _YOUNG:
-                path.unlink(missing_ok=True)
-        found = self._folder.digests()
-        while digests := list(islice(found, _AT_ONCE)):
-            query = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(digests))
-            rows = self._database.read(partial(self._database.rows, query))
-            for sha256 in set(digests) - {row["sha256"] for row in rows}:
-                self._remove(sha256)
-
-    def _remove(self, sha256: str) -> None:
-        if _age(self._folder.path(sha256)) > _YOUNG:
-            self._folder.remove(sha256)
 
 
 def _sync_folders(folders: Iterable[Path]) -> None:

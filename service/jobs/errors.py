@@ -12,7 +12,9 @@ JobError
 ├── LostLeaseError             the lease of a worker expired; the job is another's
 ├── UnsoundResultError         a result that cannot be that of its request
 ├── RefusedResultError         what a worker hands over is not what it should be
+├── DamagedFileError           a file is not what it was
 └── StoreUnavailableError      the database does not answer, or is damaged
+    ├── ArtifactsUnavailableError  the bucket of the artifacts does not answer
     ├── DiskFullError          there is no room for what it should keep
     ├── RowExistsError         a row that was to be made is there already
     └── UnusableStoreError     a database that is none of this schema
@@ -26,8 +28,10 @@ from typing import Final
 from benchmark_db.errors import shown
 
 __all__ = [
+    "ArtifactsUnavailableError",
     "CheckpointInUseError",
     "CheckpointsFullError",
+    "DamagedFileError",
     "DiskFullError",
     "IdempotencyConflictError",
     "JobError",
@@ -88,6 +92,10 @@ class UnknownJobError(JobError, LookupError):
 
 class UnknownArtifactError(JobError, LookupError):
     """An artifact that does not exist or was evicted."""
+
+
+class DamagedFileError(JobError, LookupError):
+    """A file that has not the bytes that it should have: what it should be is not there."""
 
 
 class UnknownCheckpointError(JobError, LookupError):
@@ -166,6 +174,10 @@ class RefusedResultError(JobError, ValueError):
 
 class StoreUnavailableError(JobError, ConnectionError):
     """The database of the jobs does not answer or is damaged; what was asked may be asked again."""
+
+
+class ArtifactsUnavailableError(StoreUnavailableError):
+    """The bucket of the artifacts does not answer, or refuses; only what needs it is concerned."""
 
 
 class DiskFullError(StoreUnavailableError):

@@ -37,6 +37,14 @@ class JobSettings(SettingsWithSecretFiles):
             description="Database of the jobs, `postgresql://…`; by default SQLite in that folder.",
         ),
     ] = None
+    artifacts_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8}$",
+            description="Bucket of the artifacts, `s3://BUCKET/PREFIX`; by default they are in "
+            "that folder.",
+        ),
+    ] = None
     redis_url: Annotated[
         str | None,
         Field(

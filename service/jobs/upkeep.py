@@ -34,6 +34,7 @@ class Upkeep:
         self._log = structlog.get_logger()
         self._lock = threading.Lock()
         self._recovered = self._evicted = float("-inf")
+        self._evicting: threading.Thread | None = None
 
     def recover(self, dead: Collection[str] = ()) -> None:
         """Free the jobs whose leases have expired, if that is due, and those of dead workers.
@@ -69,6 +70,23 @@ class Upkeep:
         cleaned = self._jobs.trainings.clean_all()
         if cleaned:
             self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
+        if not self._jobs.artifacts.is_remote:
+            self._evict_artifacts()
+        elif self._evicting is None or not self._evicting.is_alive():
+            # Whoever calls has heartbeats to send or to answer, and does not wait for a bucket.
+            self._evicting = threading.Thread(
+                target=self._evict_from_bucket, name="eviction of artifacts", daemon=True
+            )
+            self._evicting.start()
+
+    def _evict_artifacts(self) -> None:
         gone = self._jobs.artifact_cache.evict()
         if gone:
             self._log.info("artifacts thrown away", files=gone)
+
+    def _evict_from_bucket(self) -> None:
+        try:
+            self._evict_artifacts()
+        except OSError as error:
+            # What the table lists no more is found when next the bucket is looked through.
+            self._log.warning("no artifacts thrown away", reason=str(error))

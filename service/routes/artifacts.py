@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path as FilePath
-from typing import Annotated, BinaryIO, Final
+from functools import partial
+from typing import Annotated, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from service.http.file_response import DamagedFileError, DigestedFile, open_file
+from service.http.file_response import DigestedFile
 from service.http.job_problems import job_problems
 from service.http.job_service import JobService, job_service_of
 from service.http.openapi import NOT_MODIFIED
 from service.jobs import Jobs
-from service.jobs.errors import StoreUnavailableError, UnknownArtifactError
+from service.jobs.artifact_store import OpenArtifact
+from service.jobs.errors import DamagedFileError, StoreUnavailableError, UnknownArtifactError
 from service.jobs.records import Artifact
 from service.routes.parameters import JobId
 
@@ -48,16 +50,16 @@ async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Resp
     """
     service = job_service_of(request)
 
-    def find(jobs: Jobs) -> tuple[Artifact, FilePath]:
+    def find(jobs: Jobs) -> tuple[Artifact, Jobs]:
         found = jobs.store.get(job_id).artifact(name)
         if found is None:
             raise UnknownArtifactError(
                 "the job has no artifact of this name; `artifacts` of the job lists those it has"
             )
-        return found, jobs.artifacts.path(found.sha256)
+        return found, jobs
 
-    found, path = await service.ask(find)
-    file = await _opened(service, found, path)
+    found, jobs = await service.ask(find)
+    file = await _opened(service, jobs, found)
     # A database that is locked, or whose disk is full, keeps nobody from reading what is there.
     with suppress(StoreUnavailableError):
         await service.change(
@@ -70,12 +72,13 @@ async def artifact(request: Request, job_id: JobId, name: _ArtifactName) -> Resp
         sha256=found.sha256,
         name=found.name,
         media_type=found.media_type,
-        limiter=service.limiter,
+        limiter=service.artifact_limiter,
+        on_damage=partial(_lose, service, jobs, found, damaged=True),
     )
 
 
-async def _opened(service: JobService, artifact: Artifact, path: FilePath) -> BinaryIO:
-    """Return the file of an artifact, open: it can be read to its end whatever happens to its name.
+async def _opened(service: JobService, jobs: Jobs, artifact: Artifact) -> OpenArtifact:
+    """Return the file of an artifact, open.
 
     Raises:
         UnknownArtifactError: It is gone, or is not what it was. The jobs that list it expire, so
@@ -83,15 +86,25 @@ async def _opened(service: JobService, artifact: Artifact, path: FilePath) -> Bi
         StoreUnavailableError: It cannot be read.
     """
     try:
-        return await open_file(path, artifact.size, service.limiter)
+        return await to_thread.run_sync(
+            jobs.artifacts.open, artifact.sha256, artifact.size, limiter=service.artifact_limiter
+        )
     except DamagedFileError:
         reason = "the file of the artifact is damaged: submit the job again"
     except FileNotFoundError:
         reason = "the artifact was thrown away: submit the job again"
+    except StoreUnavailableError:
+        raise
     except OSError as error:
         raise StoreUnavailableError(
             f"the file of an artifact cannot be read: {error.strerror}"
         ) from error
-    with suppress(StoreUnavailableError):
-        await service.change(lambda jobs: jobs.artifact_cache.lose(artifact))
+    await _lose(service, jobs, artifact, damaged=False)
     raise UnknownArtifactError(reason)
+
+
+async def _lose(service: JobService, jobs: Jobs, artifact: Artifact, *, damaged: bool) -> None:
+    """Note that the file of an artifact is gone or damaged, if that can be noted now."""
+    lose = partial(jobs.artifact_cache.lose, artifact, damaged=damaged)
+    with suppress(StoreUnavailableError):
+        await to_thread.run_sync(lose, limiter=service.artifact_limiter)

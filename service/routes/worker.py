@@ -13,25 +13,31 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path as FilePath
-from typing import Annotated, Any, BinaryIO, Final, TypeAlias
+from typing import Annotated, Any, BinaryIO, Final, TypeAlias, TypeVar
 
 import orjson
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
 from service.http.body import BodyRoute, refuse_other_media
 from service.http.claims import ClaimResponse, ClaimWatch
-from service.http.file_response import DamagedFileError, DigestedFile, open_file
+from service.http.file_response import DigestedFile
 from service.http.job_problems import job_problems
 from service.http.job_service import JobService, job_service_of
 from service.http.problems import problem
 from service.http.uploads import pieces_of, swallow
 from service.jobs import Jobs
-from service.jobs.blob_store import NO_ROOM, IncomingFile
+from service.jobs.artifact_store import IncomingArtifact
+from service.jobs.blob_store import NO_ROOM, BlobStore, IncomingFile
 from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
-from service.jobs.errors import DiskFullError, RefusedResultError, UnknownCheckpointError
+from service.jobs.errors import (
+    DamagedFileError,
+    DiskFullError,
+    RefusedResultError,
+    UnknownCheckpointError,
+)
 from service.jobs.records import Artifact, Failure, Lease
 from service.jobs.training_folders import AttemptFolder
 from service.jobs.worker_wire import (
@@ -48,6 +54,8 @@ from service.jobs.worker_wire import (
 )
 
 __all__ = ["ARTIFACTS_PATH", "SAVED_PATH", "router"]
+
+Incoming = TypeVar("Incoming", bound=IncomingArtifact)
 
 ARTIFACTS_PATH: Final = "/v1/worker/artifacts"
 SAVED_PATH: Final = "/v1/worker/saved"
@@ -165,17 +173,24 @@ async def renew(request: Request, job_id: _JobId, renewal: Renewal) -> Response:
 )
 async def finish(request: Request, job_id: _JobId, finished: Finish) -> Response:
     """Give a job its result; its files were handed over before. Repeated, it changes nothing."""
+    service = job_service_of(request)
+    made = finished.made()
 
-    def change(jobs: Jobs) -> None:
+    def find(jobs: Jobs) -> tuple[Jobs, Lease]:
         # Its own repetition finds that the job has ended: the token decides in the store.
         lease = Lease(job=jobs.store.get(job_id), token=finished.token)
         check_result(lease.job.kind, finished)
-        made = finished.made()
-        _refuse_missing(jobs, made)
+        return jobs, lease
+
+    jobs, lease = await service.ask(find)
+    # By no thread that has the database: where the files are in a bucket, it takes its time.
+    await to_thread.run_sync(_refuse_missing, jobs, made, limiter=service.artifact_limiter)
+
+    def change(jobs: Jobs) -> None:
         jobs.leases.succeed(lease, finished.result, made)
         jobs.trainings.clean(job_id)
 
-    await job_service_of(request).change(change)
+    await service.change(change)
     return Response(status_code=204)
 
 
@@ -223,11 +238,12 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
 async def artifact(request: Request, job_id: _AskedJob, token: _Token, sha256: _Digest) -> Response:
     """Keep a file that an attempt made, which its result will list."""
 
-    def begin(jobs: Jobs) -> IncomingFile:
+    def begin(jobs: Jobs) -> IncomingArtifact:
         jobs.leases.current(job_id, token)
-        return jobs.artifacts.receive()
+        return jobs.artifacts.receive(sha256)
 
-    return await _upload(request, sha256, begin=begin, keep=IncomingFile.keep)
+    limiter = job_service_of(request).artifact_limiter
+    return await _upload(request, sha256, limiter=limiter, begin=begin, keep=_kept)
 
 
 @router.post(
@@ -258,7 +274,7 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
         if folder.room() < stated:
             raise DiskFullError(_NO_ROOM_FOR_TRAININGS)
         # Among artifacts on their way, which the clean-up removes where a server was killed.
-        path = jobs.artifacts.fresh()
+        path = jobs.artifact_folder.fresh()
         return IncomingFile(path, lambda _: path)
 
     def keep(incoming: IncomingFile) -> None:
@@ -268,7 +284,7 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
         incoming.finish()
         folder.keep(unpack, incoming.path)
 
-    return await _upload(request, sha256, begin=begin, keep=keep)
+    return await _upload(request, sha256, limiter=service.limiter, begin=begin, keep=keep)
 
 
 @router.get(
@@ -289,7 +305,7 @@ async def saved(request: Request, job_id: _AskedJob, token: _Token) -> Response:
         found = newest_checkpoint(jobs.settings.trainings_dir / job_id)
         if found is None:
             raise UnknownCheckpointError(job_id)
-        return found, jobs.artifacts.fresh()
+        return found, jobs.artifact_folder.fresh()
 
     found, path = await service.ask(find)
     try:
@@ -325,15 +341,19 @@ async def checkpoint(
     """Send uploaded weights that a job names."""
     service = job_service_of(request)
 
-    def find(jobs: Jobs) -> tuple[FilePath, int]:
-        return jobs.weights.path(sha256), jobs.checkpoints.get(sha256).size
+    def find(jobs: Jobs) -> tuple[BlobStore, int]:
+        return jobs.weights, jobs.checkpoints.get(sha256).size
 
-    path, size = await service.ask(find)
+    weights, size = await service.ask(find)
     try:
-        file = await open_file(path, size, service.limiter)
+        file = await to_thread.run_sync(weights.open, sha256, size, limiter=service.limiter)
     except (DamagedFileError, FileNotFoundError):
         raise UnknownCheckpointError(sha256) from None
     return _file(request, service, file, sha256=sha256, size=size, name=f"{sha256}.safetensors")
+
+
+def _kept(incoming: IncomingArtifact) -> None:
+    incoming.keep()
 
 
 def _refuse_missing(jobs: Jobs, made: tuple[Artifact, ...]) -> None:
@@ -373,8 +393,9 @@ async def _upload(
     request: Request,
     sha256: str,
     *,
-    begin: Callable[[Jobs], IncomingFile],
-    keep: Callable[[IncomingFile], object],
+    limiter: CapacityLimiter,
+    begin: Callable[[Jobs], Incoming],
+    keep: Callable[[Incoming], object],
 ) -> Response:
     """Write a body into a file, compare its digest, and keep it.
 
@@ -388,10 +409,10 @@ async def _upload(
     try:
         with await service.change(begin) as incoming:
             async for piece in pieces:
-                await to_thread.run_sync(incoming.write, piece, limiter=service.limiter)
+                await to_thread.run_sync(incoming.write, piece, limiter=limiter)
             if incoming.sha256 != sha256:
                 raise RefusedResultError("sha256", "the body has another digest")
-            await to_thread.run_sync(keep, incoming, limiter=service.limiter)
+            await to_thread.run_sync(keep, incoming, limiter=limiter)
     except ClientDisconnect:
         return problem(request, 400, kind="incomplete-body", detail="the body broke off")
     except OSError as error:

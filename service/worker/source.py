@@ -6,7 +6,10 @@ has to fetch before it and to hand over after it is the source's matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import shutil
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -14,10 +17,15 @@ from typing import Any, Final, Protocol
 import structlog
 
 from service.jobs import Jobs, JobSettings
+from service.jobs.blob_store import BlobStore
+from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
 from service.jobs.training_folders import AttemptFolder
 
 __all__ = ["AttemptPlaces", "DatabaseSource", "JobSource"]
+
+_RENEWALS: Final = 3
+"""In the time of a lease; all but one of them may fail."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +109,10 @@ class JobSource(Protocol):
 class DatabaseSource:
     """Jobs from the database, and files in the folder that server and workers share.
 
+    Where a bucket has the artifacts, an attempt leaves them in a folder of its worker, from which
+    they are put into the bucket before the result is recorded: what happens to the bucket meanwhile
+    costs no attempt.
+
     Args:
         jobs: Both.
     """
@@ -111,6 +123,8 @@ class DatabaseSource:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self.settings = jobs.settings
+        # What attempts made, by job and token, until it is in the bucket.
+        self._made: dict[tuple[str, int], Path] = {}
 
     def heartbeat(self, state: WorkerState) -> None:
         """Write it into the table of workers."""
@@ -135,11 +149,15 @@ class DatabaseSource:
         """Wait for a message of the server."""
         self._jobs.notifier.wait(seconds, until)
 
-    def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:  # noqa: ARG002 - none needed
-        """Return the shared folders, in which everything is."""
+    def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
+        """Return the shared folders, in which everything is but artifacts for a bucket."""
+        artifacts = self.settings.artifacts_dir
+        if self._jobs.artifacts.is_remote:
+            artifacts = scratch / f"{lease.job.id}-{lease.token}.files"
+            self._made[lease.job.id, lease.token] = artifacts
         return AttemptPlaces(
             kept=self._jobs.trainings.of_attempt(lease.job.id, lease.token),
-            artifacts=self.settings.artifacts_dir,
+            artifacts=artifacts,
             checkpoints=self.settings.checkpoints_dir,
         )
 
@@ -148,7 +166,18 @@ class DatabaseSource:
         return self._jobs.leases.renew(lease, progress)
 
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
-        """Write the result into the table; the files are in their place."""
+        """Write the result into the table; the files are in their place, or are put there first.
+
+        Raises:
+            RefusedResultError: A file is not what it was.
+        """
+        folder = self._made.get((lease.job.id, lease.token))
+        if folder is not None and made:
+            if self._jobs.leases.renew(lease):
+                self._jobs.leases.cancel(lease)
+                return
+            with self._renewed(lease):
+                self._put(BlobStore(folder), made)
         self._jobs.leases.succeed(lease, result, made)
 
     def fail(self, lease: Lease, failure: Failure) -> None:
@@ -172,9 +201,42 @@ class DatabaseSource:
         self._jobs.leases.cancel(lease)
 
     def clean(self, lease: Lease) -> None:
-        """Remove what a training kept if the job has ended."""
+        """Remove what a training kept if the job has ended, and what has been put into a bucket."""
+        folder = self._made.pop((lease.job.id, lease.token), None)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         try:
             self._jobs.trainings.clean(lease.job.id)
         except OSError as error:
             log = structlog.get_logger().bind(job_id=lease.job.id)
             log.warning("nothing cleaned", reason=str(error))
+
+    def _put(self, folder: BlobStore, made: Sequence[Artifact]) -> None:
+        """Put files into the store, those of an earlier try again: it may have thrown them away."""
+        for artifact in made:
+            found = self._jobs.artifacts.add(folder.path(artifact.sha256))
+            if found != (artifact.sha256, artifact.size):
+                raise RefusedResultError("artifacts", f"{artifact.name} was changed meanwhile")
+
+    @contextmanager
+    def _renewed(self, lease: Lease) -> Iterator[None]:
+        """Keep a lease while files are on their way, which may take long."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self.settings.lease_seconds / _RENEWALS):
+                try:
+                    self._jobs.leases.renew(lease)
+                except StoreUnavailableError:
+                    continue
+                except LostLeaseError:
+                    # Whoever records the result is told.
+                    return
+
+        renewing = threading.Thread(target=renew, name=f"lease of {lease.job.id}", daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewing.join()

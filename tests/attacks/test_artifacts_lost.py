@@ -64,12 +64,12 @@ def make(server: BenchServer, jobs: Jobs, content: bytes, folder: Path, *, arch:
     artifact = Artifact(name="report.json", media_type="text/json", size=size, sha256=sha256)
     jobs.leases.succeed(claim, {}, [artifact])
     then = time.time() - HOURS_AGO
-    os.utime(jobs.artifacts.path(sha256), (then, then))
+    os.utime(jobs.artifact_folder.path(sha256), (then, then))
     return jobs.store.get(claim.job.id)
 
 
 def file_of(jobs: Jobs, job: Job) -> Path:
-    return jobs.artifacts.path(job.artifacts[0].sha256)
+    return jobs.artifact_folder.path(job.artifacts[0].sha256)
 
 
 def address(server: BenchServer, job: Job) -> str:
@@ -226,5 +226,5 @@ def test_evictions_at_once_and_readers_beside_them_never_meet_half_a_file(
     evict_all(server)
     assert wrong == []
     assert {job.state for job in jobs.store.page()[0]} == {"expired"}
-    assert list(jobs.artifacts.begun()) == []
+    assert list(jobs.artifact_folder.begun()) == []
     assert list(jobs.artifacts.digests()) == []

@@ -103,6 +103,17 @@ FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
         "is http://localhost:8000 meant?",
     ),
     (
+        "artifacts",
+        lambda place: place.update(
+            NASBENCH_ARTIFACTS_URL="s3://lab/artifacts",
+            AWS_ENDPOINT_URL="http://127.0.0.1:1",
+            AWS_ACCESS_KEY_ID="x",
+            AWS_SECRET_ACCESS_KEY="y",  # noqa: S106 - opens nothing
+        ),
+        "s3://lab/artifacts did not list the bucket: no connection",
+        "are $AWS_ENDPOINT_URL,",
+    ),
+    (
         "folder of jobs",
         lambda place: (
             shutil.rmtree(place["NASBENCH_JOBS_DIR"]),
@@ -171,7 +182,9 @@ def _contents(place: dict[str, str]) -> dict[str, bytes]:
 def test_what_was_saved_comes_back(place: dict[str, str], tmp_path: Path) -> None:
     saved = tmp_path / "saved.tar"
     before = _contents(place)
-    assert nbs("backup", saved, "--databases", **place).returncode == 0
+    told = nbs("backup", saved, "--databases", **place, NASBENCH_ARTIFACTS_URL="s3://lab/x")
+    assert told.returncode == 0
+    assert "artifacts are in s3://lab/x: save that bucket" in told.stderr
     assert saved.stat().st_mode & 0o777 == 0o600
     # What is there is never replaced, on either side, and what is the same is not in the way.
     assert "is there already" in nbs("backup", saved, **place).stderr

@@ -48,7 +48,7 @@ def test_a_file_that_was_changed_on_the_way_is_refused(
 ) -> None:
     with BenchClient(job_server.url) as bench:
         job = bench.job(made)
-        path = jobs.artifacts.path(job.artifacts[0].sha256)
+        path = jobs.artifact_folder.path(job.artifacts[0].sha256)
         path.write_bytes(b"x" * 17_000)
         with pytest.raises(UnexpectedAnswerError, match="not the file of that digest"):
             bench.download(job, tmp_path / "out")

@@ -219,7 +219,7 @@ def test_a_file_with_another_digest_leaves_nothing(
     other = uuid4().bytes
     assert upload(asking, lease, other, sha256="0" * 64).status_code == 422
     assert not jobs.artifacts.holds(hashlib.sha256(other).hexdigest(), len(other))
-    assert list(jobs.artifacts.begun()) == []
+    assert list(jobs.artifact_folder.begun()) == []
 
 
 def test_a_checkpoint_is_kept_for_the_next_attempt(
@@ -246,7 +246,7 @@ def test_a_checkpoint_whose_files_are_lost_is_none(
     (folder / STEP / "weights.safetensors").unlink()
     asked = {"job_id": lease["job"]["id"], "token": lease["token"]}
     assert asking.get("/v1/worker/saved", params=asked).status_code == 404
-    assert list(jobs.artifacts.begun()) == []
+    assert list(jobs.artifact_folder.begun()) == []
 
 
 def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
@@ -257,9 +257,9 @@ def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
     def pieces() -> Iterator[bytes]:
         yield CHECKPOINT[:512]
         end = time.monotonic() + 10
-        while not list(jobs.artifacts.begun()) and time.monotonic() < end:
+        while not list(jobs.artifact_folder.begun()) and time.monotonic() < end:
             time.sleep(0.01)
-        seen.append(len(list(jobs.artifacts.begun())))
+        seen.append(len(list(jobs.artifact_folder.begun())))
         yield CHECKPOINT[512:]
 
     told = {
@@ -270,7 +270,7 @@ def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
     headers = {"Content-Type": "application/octet-stream"}
     answer = asking.post("/v1/worker/saved", params=told, content=pieces(), headers=headers)
     assert (answer.status_code, seen) == (204, [1])
-    assert list(jobs.artifacts.begun()) == []
+    assert list(jobs.artifact_folder.begun()) == []
 
 
 @pytest.mark.parametrize(

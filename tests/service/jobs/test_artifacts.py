@@ -52,7 +52,7 @@ def made(jobs: Jobs, number: int, content: bytes, tmp_path: Path, *, old: bool =
     file.write_bytes(content)
     sha256, size = jobs.artifacts.add(file)
     if old:
-        aged(jobs.artifacts.path(sha256))
+        aged(jobs.artifact_folder.path(sha256))
     artifact = Artifact(name="f", media_type="text/plain", size=size, sha256=sha256)
     jobs.leases.succeed(claim, {}, [artifact])
     return jobs.store.get(job.id)
@@ -111,7 +111,7 @@ def test_a_file_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_process_began_is_swept_after_an_hour(jobs: Jobs) -> None:
     folder = jobs.settings.artifacts_dir
     subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
-    (begun,) = jobs.artifacts.begun()
+    (begun,) = jobs.artifact_folder.begun()
     jobs.artifact_cache.evict()
     assert begun.exists()
     aged(begun)
@@ -126,8 +126,8 @@ def test_a_file_of_a_try_that_came_to_nothing_is_swept_after_an_hour(
     sha256, _ = jobs.artifacts.add(tmp_path / "file")
     kept = made(jobs, 0, b"of a job", tmp_path)
     jobs.artifact_cache.evict()
-    assert jobs.artifacts.path(sha256).exists()
-    aged(jobs.artifacts.path(sha256))
+    assert jobs.artifact_folder.path(sha256).exists()
+    aged(jobs.artifact_folder.path(sha256))
     jobs.artifact_cache.evict()
     assert list(jobs.artifacts.digests()) == [kept.artifacts[0].sha256]
 
@@ -141,7 +141,7 @@ def test_too_much_makes_the_files_go_that_were_used_longest_ago(
         assert jobs.artifact_cache.evict() == 1
         states = [jobs.store.get(job.id).state for job in ended]
         assert states == [JobState.SUCCEEDED, JobState.EXPIRED, JobState.SUCCEEDED]
-        there = [jobs.artifacts.path(job.artifacts[0].sha256).exists() for job in ended]
+        there = [jobs.artifact_folder.path(job.artifacts[0].sha256).exists() for job in ended]
         assert there == [True, False, True]
         assert jobs.store.get(ended[1].id).artifacts == ()
         assert jobs.artifact_cache.evict() == 0
@@ -191,4 +191,4 @@ def test_a_file_that_a_job_is_about_to_list_outlives_the_eviction_of_its_content
         sha256, _ = jobs.artifacts.add(tmp_path / "file")
         assert jobs.artifact_cache.evict() == 1
         assert jobs.store.get(old.id).state is JobState.EXPIRED
-        assert jobs.artifacts.path(sha256).read_bytes() == b"0123456789"
+        assert jobs.artifact_folder.path(sha256).read_bytes() == b"0123456789"

@@ -58,7 +58,7 @@ def ended(
         file.write_bytes(content)
         sha256, size = jobs.artifacts.add(file)
         then = time.time() - 2 * 3600
-        os.utime(jobs.artifacts.path(sha256), (then, then))
+        os.utime(jobs.artifact_folder.path(sha256), (then, then))
         artifacts = [Artifact(name="f", media_type="text/plain", size=size, sha256=sha256)]
     jobs.leases.succeed(claim, {}, artifacts)
     ago(jobs, claim.job.id, days)
@@ -131,8 +131,8 @@ def test_with_a_job_go_its_keys_and_its_files(jobs: Jobs) -> None:
     assert [rows(jobs, table) for table in (JobRow, GivenKeyRow, ArtifactRow, ContentRow)] == [
         1
     ] * 4
-    assert not jobs.artifacts.path(old.artifacts[0].sha256).exists()
-    assert jobs.artifacts.path(young.artifacts[0].sha256).exists()
+    assert not jobs.artifact_folder.path(old.artifacts[0].sha256).exists()
+    assert jobs.artifact_folder.path(young.artifacts[0].sha256).exists()
     # The key stands for nothing any more, so it may be given for another request.
     assert jobs.store.submit(new(2), given_key="old")[1]
     assert jobs.store.submit(new(1), given_key="young")[0].id == young.id
@@ -144,7 +144,7 @@ def test_a_file_that_another_job_has_too_stays(jobs: Jobs) -> None:
     assert jobs.retention.forget() == 1
     jobs.artifact_cache.evict()
     assert jobs.store.get(young.id) == young
-    assert jobs.artifacts.path(young.artifacts[0].sha256).read_bytes() == b"same"
+    assert jobs.artifact_folder.path(young.artifacts[0].sha256).read_bytes() == b"same"
 
 
 @pytest.mark.usefixtures("unmeasured")

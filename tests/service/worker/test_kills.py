@@ -54,7 +54,7 @@ def test_fifty_kills_lose_nothing_and_double_nothing(lab: Lab) -> None:
     for job in ended:
         assert job.attempts == job.losses + job.crashes + 1
         for artifact in job.artifacts:
-            assert lab.jobs.artifacts.path(artifact.sha256).stat().st_size == artifact.size
+            assert lab.jobs.artifact_folder.path(artifact.sha256).stat().st_size == artifact.size
 
 
 def _die_again_and_again(lab: Lab, watch: _Watch, seed: int) -> int:

@@ -37,7 +37,7 @@ def test_a_job_becomes_a_result_and_files(lab: Lab) -> None:
     assert job.error is None
     assert {artifact.name for artifact in job.artifacts} == {"network.safetensors", "report.json"}
     for artifact in job.artifacts:
-        assert lab.jobs.artifacts.path(artifact.sha256).stat().st_size == artifact.size
+        assert lab.jobs.artifact_folder.path(artifact.sha256).stat().st_size == artifact.size
 
 
 def test_nothing_is_left_in_the_scratch_folder(lab: Lab) -> None:

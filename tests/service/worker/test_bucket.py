@@ -1,0 +1,201 @@
+"""Servers and workers that share a database and a bucket, and no folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from bench_server import BenchServer, ending_together
+from bucket_server import SECRET, BucketServer
+from forked_nbs import start_nbs
+from real_servers import PostgresServer
+
+from service.jobs.records import Artifact, Job, JobState
+from service.jobs.tables import ContentRow, JobRow
+
+from .conftest import NETWORK, WORKER, Lab, open_lab
+
+LEASE: Final = 3.0
+HOURS: Final = 3 * 3600.0
+
+
+@dataclass
+class Shared:
+    """Two servers and a lab on one database and one bucket, each with a folder of its own."""
+
+    lab: Lab
+    servers: tuple[BenchServer, BenchServer]
+    bucket: BucketServer
+    url: str
+
+    def file(self, job: Job, server: int = 0, **headers: str) -> httpx.Response:
+        """Ask a server for the weights that a job made."""
+        address = f"{self.servers[server].url}/v1/jobs/{job.id}/artifacts/network.safetensors"
+        return httpx.get(address, headers=headers, timeout=30)
+
+    def ask_for(self, seed: int) -> Job:
+        """Ask the first server for a network; each seed is a job of its own."""
+        network = {"space": "NasBench201", "arch": NETWORK["arch"], "seed": seed}
+        body = {"network": network, "formats": ["safetensors", "report"]}
+        answer = httpx.post(f"{self.servers[0].url}/v1/models", json=body)
+        assert answer.status_code == 202, answer.text
+        return self.lab.jobs.store.get(answer.json()["id"])
+
+    def built(self, seed: int) -> Job:
+        """Have a network built by whoever works."""
+        job = self.lab.end_of(self.ask_for(seed))
+        assert job.state is JobState.SUCCEEDED, job
+        return job
+
+
+@pytest.fixture
+def shared(
+    directory: Path, tmp_path: Path, bucket_server: BucketServer, postgres_server: PostgresServer
+) -> Iterator[Shared]:
+    url = bucket_server.fresh_url()
+    told = {
+        "NASBENCH_JOBS_URL": postgres_server.url,
+        "NASBENCH_ARTIFACTS_URL": url,
+        "NASBENCH_LEASE_SECONDS": str(LEASE),
+    }
+    with (
+        bucket_server.told(),
+        open_lab(tmp_path / "lab", **told) as lab,
+        ending_together() as start,
+    ):
+        servers = [BenchServer(tmp_path / name, directory, **told) for name in ("one", "two")]
+        for server in servers:
+            server.folder.mkdir()
+            start(server)
+        yield Shared(lab, (servers[0], servers[1]), bucket_server, url)
+        bucket_server.gate.reopen()
+
+
+def weights(job: Job) -> Artifact:
+    found = job.artifact("network.safetensors")
+    assert found is not None
+    return found
+
+
+def test_what_any_worker_made_any_server_sends(shared: Shared, tmp_path: Path) -> None:
+    worker = shared.lab.work()
+    mine = shared.built(1)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert shared.url in shared.lab.log(worker)
+    over_http = start_nbs(
+        *WORKER,
+        "--server",
+        shared.servers[1].url,
+        env={"NASBENCH_JOBS_DIR": str(tmp_path / "far"), "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        theirs = shared.built(2)
+    finally:
+        over_http.send_signal(signal.SIGTERM)
+        over_http.wait(60)
+    for job in (mine, theirs):
+        sent = [shared.file(job, server) for server in (0, 1)]
+        assert [answer.status_code for answer in sent] == [200, 200]
+        assert {hashlib.sha256(answer.content).hexdigest() for answer in sent} == {
+            weights(job).sha256
+        }
+        part = shared.file(job, 1, Range="bytes=5-104")
+        assert (part.status_code, part.content) == (206, sent[0].content[5:105])
+    assert len(shared.bucket.keys(shared.url)) == len(
+        {artifact.sha256 for job in (mine, theirs) for artifact in job.artifacts}
+    )
+    # Nothing is left where it was made.
+    assert not [path for path in tmp_path.rglob("*") if re.fullmatch("[0-9a-f]{64}", path.name)]
+    assert not list(tmp_path.glob("*/**/incoming/*"))
+
+
+def test_a_bucket_that_is_away_costs_downloads_and_nothing_else(shared: Shared) -> None:
+    shared.lab.work()
+    first = shared.built(1)
+    shared.bucket.gate.shut()
+    answer = shared.file(first)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    problem = answer.json()
+    assert problem["type"].endswith(":artifacts-unavailable")
+    assert not {"AWS", SECRET, "http:", "s3:"} & set(problem["detail"].split())
+    ask = shared.servers[0].url
+    assert httpx.get(f"{ask}/v1/nasbench201/computed-stats?arch=0").status_code == 200
+    assert httpx.get(f"{ask}/v1/jobs/{first.id}").json()["state"] == "succeeded"
+    waiting = shared.ask_for(2)
+    worker = shared.lab.started[0]
+    shared.lab.until(lambda: "did not put a file" in shared.lab.log(worker))
+    # Longer than a lease, which is renewed while what was made waits for the bucket.
+    started = shared.lab.jobs.store.get(waiting.id)
+    over = _lease_end(shared.lab, started)
+    shared.lab.until(lambda: _lease_end(shared.lab, started) > over + LEASE)
+    assert shared.lab.jobs.store.get(waiting.id).state is JobState.RUNNING
+    shared.bucket.gate.reopen()
+    ended = shared.lab.end_of(waiting)
+    assert (ended.state, ended.attempts) == (JobState.SUCCEEDED, 1)
+    assert hashlib.sha256(shared.file(ended).content).hexdigest() == weights(ended).sha256
+    assert shared.file(first).status_code == 200
+    assert shared.lab.jobs.store.get(first.id).state is JobState.SUCCEEDED
+
+
+def test_a_bucket_that_stalls_is_503_in_time(shared: Shared) -> None:
+    shared.lab.work()
+    job = shared.built(1)
+    shared.bucket.gate.stalled = True
+    ask = shared.servers[0].url
+    with httpx.Client(timeout=30) as client:
+        answer = client.get(f"{ask}/v1/jobs/{job.id}/artifacts/network.safetensors")
+        assert answer.status_code == 503
+        assert answer.elapsed.total_seconds() < 20
+        assert client.get(f"{ask}/v1/jobs/{job.id}").status_code == 200
+
+
+def cut(shared: Shared, sha256: str, content: bytes) -> None:
+    shared.bucket.change(shared.url, sha256, content[:-1])
+
+
+def spoil(shared: Shared, sha256: str, content: bytes) -> None:
+    shared.bucket.change(shared.url, sha256, content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def evict(shared: Shared, sha256: str, content: bytes) -> None:
+    shared.bucket.age(shared.url, sha256, HOURS)
+    database = shared.lab.jobs.database
+    database.write(lambda: database.change(ContentRow.update(used_at=0.0)))
+    assert shared.lab.jobs.artifact_cache.evict() > 0
+    assert not [key for key in shared.bucket.keys(shared.url) if key.endswith(sha256)]
+    assert content
+
+
+@pytest.mark.parametrize("happen", [cut, spoil, evict])
+def test_what_is_changed_or_gone_is_never_sent_whole_and_made_anew(
+    shared: Shared, happen: Callable[[Shared, str, bytes], Any]
+) -> None:
+    shared.lab.work()
+    job = shared.built(1)
+    file, content = weights(job), shared.file(job).content
+    happen(shared, file.sha256, content)
+    if happen is spoil:
+        # Of the right size: found when all of it has been read, before the last piece is sent.
+        assert len(content) > 2**18
+        with pytest.raises(httpx.RemoteProtocolError):
+            shared.file(job)
+    assert shared.file(job).status_code == 404
+    shared.lab.until(lambda: shared.lab.jobs.store.get(job.id).state is JobState.EXPIRED)
+    again = shared.built(1)
+    assert again.id != job.id
+    assert shared.file(again, 1).content == content
+
+
+def _lease_end(lab: Lab, job: Job) -> float:
+    query = JobRow.select(JobRow.lease_until).where(JobRow.id == job.id)
+    (row,) = lab.jobs.database.read(lambda: lab.jobs.database.rows(query))
+    return float(row["lease_until"] or 0)

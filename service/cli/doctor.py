@@ -392,8 +392,9 @@ def _artifacts() -> Iterator[Finding]:
     from service.jobs.errors import ArtifactsUnavailableError
     from service.jobs.settings import JobSettings
 
+    settings = JobSettings()
     try:
-        store = open_artifact_store(JobSettings())
+        store = open_artifact_store(settings)
         there = store.is_there()
     except MissingExtraError as error:
         yield _problem(
@@ -413,6 +414,19 @@ def _artifacts() -> Iterator[Finding]:
             remedy="make it, or correct $NASBENCH_ARTIFACTS_URL",
         )
         return
+    whose = store.owner()
+    if whose is not None and (settings.jobs_url or (settings.folder / "jobs.db").exists()):
+        from service.jobs import open_jobs
+
+        with open_jobs(settings) as jobs:
+            mine = jobs.database.identity()
+        if mine != whose:
+            yield _problem(
+                about="artifacts",
+                says=f"{store.where} is another database's, and nothing there is thrown away",
+                remedy="give each database of jobs a prefix of its own",
+            )
+            return
     yield _ok(about="artifacts", says=f"in {store.where}{', which answers' * store.is_remote}")
 
 

@@ -15,6 +15,7 @@ from peewee import fn
 from service.jobs.artifact_store import ArtifactStore
 from service.jobs.blob_store import BlobStore
 from service.jobs.database import AdvisoryLock, JobDatabase
+from service.jobs.errors import ArtifactsUnavailableError
 from service.jobs.records import Artifact, JobState
 from service.jobs.tables import ArtifactRow, ContentRow, JobRow
 
@@ -99,7 +100,15 @@ class ArtifactCache:
         A job whose artifact goes is expired. It is so before the file is removed: whoever is told
         of an artifact can have it, but for those who were told just before. A file that was made
         lately may be that of a job about to end, and is removed an hour later.
+
+        Raises:
+            ArtifactsUnavailableError: The store does not answer, or holds the artifacts of another
+                database, which this one takes for what nobody needs.
         """
+        if not self._store.claim(self._database.identity()):
+            raise ArtifactsUnavailableError(
+                f"{self._store.where} has the artifacts of another database of jobs"
+            )
         gone = 0
         while batch := self._database.write(self._forget_some):
             for sha256 in batch:

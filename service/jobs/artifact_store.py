@@ -132,6 +132,12 @@ class ArtifactStore(Protocol):
     def digests(self) -> Iterator[str]:
         """Yield the digest of every file that is there."""
 
+    def owner(self) -> str | None:
+        """Return the identity of the database that lists what is there; None where none is told."""
+
+    def claim(self, identity: str) -> bool:
+        """Tell whether that is a database; the first that asks becomes it."""
+
 
 def open_artifact_store(settings: JobSettings) -> ArtifactStore:
     """Return the store that the settings name; nothing is asked of it yet.

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from service.jobs.blob_store import refuse_no_digest
@@ -53,6 +53,10 @@ _HTTP: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _PIECE: Final = 2**20
 _PAGE: Final = 1000
 
+_OWNER: Final = "owner"
+"""The object that says whose artifacts these are: another database lists none of them, and would
+take them for what nobody needs."""
+_IDENTITY: Final = 32
 _KEY: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
 _CODE: Final = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _STATUS: Final = re.compile(r"status code: ([0-9]{3})")
@@ -169,6 +173,27 @@ class Bucket:
                 if found is not None:
                     yield found[1]
 
+    def owner(self) -> str | None:
+        """Return the identity of the database that lists what is there; None where none is told."""
+        try:
+            with self._explained("tell whose it is"):
+                found = bytes(self._asked.get_range(_OWNER, start=0, length=_IDENTITY))
+        except FileNotFoundError:
+            return None
+        return found.decode("ascii", "replace")
+
+    def claim(self, identity: str) -> bool:
+        """Tell whether that is a database; the first that asks becomes it."""
+        found = self.owner()
+        if found is None:
+            with (
+                suppress(AlreadyExistsError),
+                self._explained("become somebody's", missing_is_away=True),
+            ):
+                self._asked.put(_OWNER, identity.encode(), mode="create")
+            found = self.owner()
+        return found == identity
+
     def fetch(self, sha256: str, part: range) -> bytes:
         """Return some bytes of a file.
 
@@ -213,10 +238,13 @@ class Bucket:
 
         Raises:
             FileNotFoundError: The file is not there; where it is to be told, the bucket.
+            AlreadyExistsError: It is there, and was to be made.
             ArtifactsUnavailableError: Whatever else went wrong.
         """
         try:
             yield
+        except AlreadyExistsError:
+            raise
         except (BaseError, OSError) as error:
             text = str(error)
             missing = isinstance(error, FileNotFoundError) or "NoSuchBucket" in text

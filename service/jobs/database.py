@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from enum import IntEnum
 from itertools import count
 from typing import Any, Final, TypeVar
+from uuid import uuid4
 
 import peewee
 from peewee import SQL
@@ -32,7 +33,7 @@ from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["AdvisoryLock", "JobDatabase"]
 
-_SCHEMA: Final = 2
+_SCHEMA: Final = 3
 _RETRIES: Final = 2
 """Of an operation that fails over a broken connection. Retries are safe: every operation on jobs is
 idempotent."""
@@ -95,6 +96,15 @@ class JobDatabase:
         The clocks of machines differ: where there may be several, the database's counts.
         """
         return time.time() if self.is_sqlite else SQL(_SQL_NOW)
+
+    def identity(self) -> str:
+        """Return what no other database has.
+
+        Raises:
+            StoreUnavailableError: As for `read`.
+        """
+        query = SchemaRow.select(SchemaRow.identity)
+        return str(self.read(lambda: self.rows(query))[0]["identity"])
 
     def read(self, operation: Callable[[], R]) -> R:
         """Return what an operation returns that only reads.
@@ -236,7 +246,8 @@ class JobDatabase:
         # databases are opened at once, one of them would stay bound.
         for table in TABLES:
             peewee.SchemaManager(table, self.peewee).create_all(safe=True)
-        self.insert(SchemaRow.insert(id=1, version=_SCHEMA).on_conflict_ignore())
+        row = SchemaRow.insert(id=1, version=_SCHEMA, identity=uuid4().hex)
+        self.insert(row.on_conflict_ignore())
 
     def _tables(self) -> frozenset[str]:
         query = _SQLITE_TABLES if self.is_sqlite else _POSTGRES_TABLES

@@ -56,10 +56,11 @@ which a value that is bound later does not tell."""
 
 
 class SchemaRow(Model):
-    """The version of the tables; one row."""
+    """The version of the tables, and what no other database has; one row."""
 
     id = IntegerField(primary_key=True)
     version = IntegerField()
+    identity = CharField(32)
 
     class Meta:
         table_name = "jobs_schema"

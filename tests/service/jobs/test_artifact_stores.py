@@ -237,10 +237,27 @@ def test_what_else_is_in_the_bucket_is_left_alone(
     there = bucket_server.keys(url)
     assert len(there) == 4
     assert list(bucket.digests()) == []
-    with open_jobs(JobSettings(jobs_dir=tmp_path)) as jobs:
-        jobs.artifact_cache._store = bucket
-        jobs.artifact_cache.evict()
-    assert bucket_server.keys(url) == there
+    (tmp_path / "made").write_bytes(SMALL)
+    sha256, size = bucket.add(tmp_path / "made")
+    bucket_server.age(url, sha256, HOURS)
+
+    def evict(name: str) -> None:
+        with (
+            bucket_server.told(),
+            open_jobs(JobSettings(jobs_dir=tmp_path / name, artifacts_url=url)) as jobs,
+        ):
+            jobs.artifact_cache.evict()
+
+    # The first database that comes owns the place; no job of the second lists what is there.
+    assert bucket.claim("0" * 32)
+    with pytest.raises(ArtifactsUnavailableError, match="of another database of jobs"):
+        evict("second")
+    assert bucket.holds(sha256, size)
+    bucket._moved.delete("owner")
+    evict("first")
+    assert not bucket.holds(sha256, size)
+    assert bucket.owner() not in {None, "0" * 32}
+    assert set(bucket_server.keys(url)) == {*there, f"{url.removeprefix('s3://laboratory/')}/owner"}
 
 
 def test_a_store_that_dies_in_the_middle_of_an_upload_shows_nothing_of_it(

@@ -19,7 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from service.jobs.bucket import Bucket
 
-__all__ = ["BucketServer", "Gate", "bucket_server"]
+__all__ = ["BucketServer", "Gate", "bucket_server", "running_bucket"]
 
 BUCKET: Final = "laboratory"
 KEY_ID: Final = "THEKEYOFTHETESTS"
@@ -185,7 +185,8 @@ class BucketServer:
 
 
 @pytest.fixture(scope="session")
-def _running_bucket() -> Iterator[BucketServer]:
+def running_bucket() -> Iterator[BucketServer]:
+    """The bucket of the session; a test leaves its gate open."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes long to load
 
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
@@ -201,10 +202,10 @@ def _running_bucket() -> Iterator[BucketServer]:
 
 
 @pytest.fixture
-def bucket_server(_running_bucket: BucketServer) -> BucketServer:
+def bucket_server(running_bucket: BucketServer) -> BucketServer:
     """The session's bucket, with its gate open."""
-    _running_bucket.gate.reopen()
-    return _running_bucket
+    running_bucket.gate.reopen()
+    return running_bucket
 
 
 def _prefix(url: str) -> str:

@@ -1,13 +1,15 @@
-"""Attempts as tasks of a Ray cluster: a head and nodes on loopback addresses of this machine."""
+"""Attempts as tasks of a Ray cluster: a head and nodes that only this machine reaches."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +26,21 @@ from service.jobs.records import Job, JobState
 
 from .conftest import PATIENCE, Lab, open_lab
 
-OBJECTS = 80 * 2**20
-"""Bytes that each node keeps for others."""
+NODE: dict[str, Any] = {
+    # At another address, 127.0.0.2 too, Ray listens on every interface.
+    "node_ip_address": "127.0.0.1",
+    "object_store_memory": 80 * 2**20,
+    "include_dashboard": False,
+}
+LISTENING = "0A"
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+"""As Linux writes them."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    # Else it takes 127.0.0.1 for the address that others reach this machine by.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 
@@ -41,9 +52,8 @@ class Site(NamedTuple):
     nodes: list[Any]
 
     def add_node(self) -> None:
-        """Add a node with an address of its own, which only this machine reaches."""
-        number = 3 + len(self.nodes)
-        self.nodes.append(self.cluster.add_node(num_cpus=1, **node_arguments(number)))
+        """Add a node of one core."""
+        self.nodes.append(self.cluster.add_node(num_cpus=1, **NODE))
 
     def train(self, **options: Any) -> Job:
         """Submit a training."""
@@ -77,14 +87,6 @@ class Site(NamedTuple):
         )
 
 
-def node_arguments(number: int) -> dict[str, Any]:
-    return {
-        "node_ip_address": f"127.0.0.{number}",
-        "object_store_memory": OBJECTS,
-        "include_dashboard": False,
-    }
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("ray")
@@ -103,7 +105,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             environment.setenv(name, value)
         cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "temp_dir": sockets, **node_arguments(2)},
+            head_node_args={"num_cpus": 0, "temp_dir": sockets, **NODE},
         )
         try:
             with open_lab(
@@ -128,6 +130,9 @@ def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     (artifact,) = done.artifacts
     assert lab.jobs.artifacts.holds(artifact.sha256, artifact.size)
     assert "attempt has a place" in lab.log(worker)
+    heard = [one for pid in (os.getpid(), worker.pid) for one in listening(pid)]
+    assert len(heard) > 5
+    assert set(heard) <= LOOPBACK
 
     # The node has one core, which the next job needs.
     cancelled = lab.begun(lab.time())
@@ -182,6 +187,34 @@ def test_where_no_ray_is_one_line_says_what_to_do(tmp_path: Path) -> None:
             assert ended.returncode == 1
             assert line.startswith(f"nbs: no Ray cluster at {address} (")
             assert "ray start --head" in line
+
+
+def listening(pid: int) -> list[str]:
+    """Return the addresses, as Linux writes them, where a process and those below it listen."""
+    sockets = set()
+    for each in tree(pid):
+        for file in Path(f"/proc/{each}/fd").iterdir():
+            with suppress(OSError):
+                sockets.add(str(file.readlink()))
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [
+        line[1].partition(":")[0]
+        for line in lines
+        if line[3] == LISTENING and f"socket:[{line[9]}]" in sockets
+    ]
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    below = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            below += [int(child) for child in (task / "children").read_text().split()]
+    return [pid, *(each for child in below for each in tree(child))]
 
 
 def _answer(server: socket.socket) -> None:

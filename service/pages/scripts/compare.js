@@ -363,7 +363,7 @@ function slopes(lines, names, metric) {
         "g",
         {class: `slope series-${place + 1}`},
         svg("path", {d: path}),
-        points.map(({x, y}) => [svg("circle", {cx: x, cy: y, r: 9}), svg("text", {x, y: y + 4}, letter)]),
+        points.flatMap(({x, y}) => [svg("circle", {cx: x, cy: y, r: 9}), svg("text", {x, y: y + 4}, letter)]),
       );
     }),
   );

@@ -20,7 +20,7 @@ const TOP = 100;
 const painter = new Painter();
 const state = new AddressState(["x", "y", "top_k", "resamples", "xs", "ys", "d"], ["min_", "max_"]);
 const page = startPage();
-/** @type {{destroy: () => void} | null} */
+/** @type {import("./plot.js").Frame | null} */
 let plot = null;
 
 /** @typedef {import("./parts.js").Benchmark} Benchmark */

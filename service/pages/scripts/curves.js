@@ -82,7 +82,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
     points: all.epochs.length < 5,
   });
   plots.set(body, made);
-  if (focused) body.querySelector(`[name="${focused}"]`)?.focus();
+  if (focused) /** @type {any} */ (body.querySelector(`[name="${focused}"]`))?.focus();
   const png = () => {
     if (!made.plot) return null;
     const {canvas} = made.plot.ctx;

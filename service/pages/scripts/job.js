@@ -7,7 +7,7 @@ import {bytes, count, duration, figure} from "./format.js";
 import {part} from "./page.js";
 import {UNFINISHED, ago, factList, plainTable, stateMark} from "./states.js";
 
-/** Where a job of a kind is submitted. */
+/** Where a job of a kind is submitted. @type {Record<string, string>} */
 const PATHS = {
   model: "v1/models",
   evaluation: "v1/evaluations",

@@ -91,6 +91,7 @@ async function list(signal) {
   };
   /** @type {Map<string, any>} */
   let known = new Map();
+  /** @type {string | null} */
   let following = null;
   const shown = h("div", {});
   const draw = () => {

@@ -68,6 +68,8 @@ export class Picture {
     this.point = onceAFrame((/** @type {number} */ x, /** @type {number} */ y) => this.pointAt(x, y));
     this.drag = onceAFrame((/** @type {Bounds} */ bounds) => told.onDrag(bounds));
     this.wheeled = 0;
+    /** What the legend says. */
+    this.legended = "";
   }
 
   /** Draw anew: other axes, another view, or other data. */

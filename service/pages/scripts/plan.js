@@ -313,7 +313,7 @@ function versions(plan) {
   if (!plan.versions.length) {
     return h("p", {}, "None yet: one is made every quarter of an hour while cells come, and when one asks for it.");
   }
-  const rows = plan.versions.toReversed().map((/** @type {any} */ one) => [
+  const rows = [...plan.versions].reverse().map((/** @type {any} */ one) => [
     count(one.version),
     one.complete ? stateMark("sealed") : stateMark("growing"),
     `${count(one.there)} of ${count(one.expected)}`,

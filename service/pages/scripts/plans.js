@@ -15,8 +15,8 @@ const state = new AddressState(["name", "cell"]);
 const page = startPage({state});
 /** Ends what the view before has under way. */
 let leaving = new AbortController();
-/** The plan that is shown: its own parameters are followed by `plan.js`. @type {string | null} */
-let shown = "";
+/** The plan that is shown, whose own parameters `plan.js` follows. @type {string | null | undefined} */
+let shown;
 
 /** @param {any} plan Return the cells of a row. */
 function row(plan) {

@@ -116,6 +116,7 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
   element.replaceChildren();
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", name);
+  /** @type {(number | null)[][]} */
   const data = [Array.from(x.values)];
   /** @type {any[]} */
   const drawn = [{label: x.label}];

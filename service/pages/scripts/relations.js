@@ -155,6 +155,7 @@ function archTable({bench, metric}, label, rows, edits) {
       const order = typeof first === "number" ? first - second : String(first).localeCompare(String(second));
       return descending ? -order : order;
     });
+  /** @type {VirtualTable<any>} */
   const table = new VirtualTable({
     label: `${label}, as a table`,
     columns: own,

@@ -141,7 +141,10 @@ export class Store {
     const known = this.answer ?? (await this.first());
     this.answer = known;
     const asked = Object.fromEntries(
-      this.axes.flatMap((name) => (query.get(name) === null ? [] : [[name, query.get(name)]])),
+      this.axes.flatMap((name) => {
+        const value = query.get(name);
+        return value === null ? [] : [[name, value]];
+      }),
     );
     const part = choosePart(known.parts, known.axes, asked);
     if (JSON.stringify(part) === JSON.stringify(this.part) && this.rows) return;

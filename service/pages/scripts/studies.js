@@ -12,6 +12,7 @@ import {stepped, united} from "./steps.js";
 /** Seconds between two looks, while searches go on and when none does. */
 const LOOK = 5;
 const LOOK_SELDOM = 30;
+/** @type {Record<string, string>} */
 const OVER = {seconds: "simulated seconds", evaluations: "evaluations"};
 
 const state = new AddressState(["name", "over", "ys"]);
@@ -80,6 +81,7 @@ function draw(study) {
     event.preventDefault();
     state.set({name: null});
   };
+  /** @type {(() => {destroy: () => void})[]} */
   const later = [];
   replace(
     page.content,

@@ -12,7 +12,7 @@ import {VirtualTable} from "./table.js";
 const MOST = 0.5;
 /** Evaluations that are looked through, the latest. */
 const EVALUATIONS = 1000;
-/** Images of what accuracies were published on: less of them cannot be compared. */
+/** Images of what accuracies were published on: less of them cannot be compared. @type {Record<string, number>} */
 const WHOLE = {"ImageNet-1k validation": 50_000, "CIFAR-10 test": 10_000};
 
 const state = new AddressState(["sort", "model"]);
@@ -135,7 +135,7 @@ function millions(value) {
 function sorted(rows, name, descending) {
   const sign = descending ? -1 : 1;
   return [...rows].sort((a, b) => {
-    const [x, y] = [a[name], b[name]];
+    const [x, y] = [/** @type {any} */ (a)[name], /** @type {any} */ (b)[name]];
     if (x === null || y === null) return Number(x === null) - Number(y === null);
     return sign * (typeof x === "string" ? x.localeCompare(y) : x - y) || a.name.localeCompare(b.name);
   });

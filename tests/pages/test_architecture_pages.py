@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from bench_server import BenchServer, ending_together
@@ -247,6 +247,18 @@ class TestCompare:
         explorer.page.go_back()
         explorer.wait()
         assert parse_qs(explorer.query)["arch"][0] == "7"
+
+    def test_is_put_in_order_by_dragging(self, explorer: Any) -> None:
+        explorer.open(f"explore/nasbench201/{PAGES['compare']}")
+        assert parse_qs(explorer.query)["arch"] == [str(ARCH), "7", "2"]
+        explorer.page.drag_and_drop('[data-move="0"]', "#compared thead th:nth-of-type(3)")
+        explorer.page.wait_for_url(lambda url: parse_qs(urlsplit(url).query)["arch"][0] == "7")
+        explorer.wait()
+        first, *_ = explorer.find("#compared thead th").all_inner_texts()
+        explorer.page.go_back()
+        explorer.wait()
+        assert parse_qs(explorer.query)["arch"] == [str(ARCH), "7", "2"]
+        assert explorer.find("#compared thead th").first.inner_text() != first
 
     def test_keeps_what_is_none_apart(self, explorer: Any) -> None:
         explorer.open(f"explore/nasbench201/compare?arch=7&arch={quote(HOSTILE[0])}")

@@ -60,6 +60,7 @@ export function setKey(value) {
  * @property {unknown} [body] Sent as JSON.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
+ * @property {boolean} [fresh] Ask whether what the browser keeps is still so.
  */
 
 /**
@@ -105,6 +106,7 @@ export async function send(path, options = {}) {
     headers,
     body: options.body === undefined ? undefined : JSON.stringify(options.body),
     signal: options.signal,
+    cache: /** @type {RequestCache} */ (options.fresh ? "no-cache" : "default"),
   };
   let waited = 0;
   try {

@@ -228,10 +228,8 @@ async function start() {
     await update();
   } catch (error) {
     if (!(error instanceof Replaced)) throw error;
-    // The file of the database is another one now: everything is asked for anew, once.
-    store.info = store.answer = null;
-    store.rows = 0;
-    page.mark("the data was replaced while this page was open", "It shows the new one.", "changed");
+    store.forget();
+    page.mark("the data was replaced while this page was open", "It shows the new one.", "replaced");
     await update();
   }
 }

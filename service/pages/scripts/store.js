@@ -70,6 +70,8 @@ export class Store {
     this.described = new Map();
     /** @type {Record<string, string | number>} */
     this.part = {};
+    /** Whether what the browser keeps may be of another file. */
+    this.fresh = false;
     /** @type {Map<string, Values>} */
     this.values = new Map();
     /** @type {Map<string, Promise<Values>>} */
@@ -148,7 +150,8 @@ export class Store {
     );
     const part = choosePart(known.parts, known.axes, asked);
     if (JSON.stringify(part) === JSON.stringify(this.part) && this.rows) return;
-    const answer = await ask(`${this.path}/columns`, {query: part});
+    const answer = await ask(`${this.path}/columns`, {query: part, fresh: this.fresh});
+    this.checkSame(answer.provenance, known.provenance.content_digest);
     this.part = part;
     this.answer = answer;
     this.rows = answer.rows ?? 0;
@@ -161,11 +164,26 @@ export class Store {
   /** @returns {Promise<any>} */
   async first() {
     const [info, answer] = await Promise.all([
-      this.info ?? ask(`v1/benchmarks/${escaped(this.benchmark)}`),
-      ask(`${this.path}/columns`),
+      this.info ?? ask(`v1/benchmarks/${escaped(this.benchmark)}`, {fresh: this.fresh}),
+      ask(`${this.path}/columns`, {fresh: this.fresh}),
     ]);
     this.info = info;
     return answer;
+  }
+
+  /** The file of the database is another one now: everything is asked for anew. */
+  forget() {
+    this.info = this.answer = null;
+    this.rows = 0;
+    this.fresh = true;
+  }
+
+  /**
+   * @param {{content_digest: string} | undefined} provenance Of an answer.
+   * @param {string} expected
+   */
+  checkSame(provenance, expected) {
+    if (provenance && provenance.content_digest !== expected) throw new Replaced("the data were replaced meanwhile");
   }
 
   /**
@@ -294,11 +312,8 @@ export class Store {
   async load(name) {
     const {part} = this;
     const query = {metric: name, ...part};
-    const {values, said} = await askColumn(`${this.path}/column`, {query});
-    const expected = this.answer.provenance.content_digest;
-    if (said.provenance && said.provenance.content_digest !== expected) {
-      throw new Replaced("the data were replaced meanwhile");
-    }
+    const {values, said} = await askColumn(`${this.path}/column`, {query, fresh: this.fresh});
+    this.checkSame(said.provenance, this.answer.provenance.content_digest);
     if (values.length !== this.rows) {
       throw new Error(`${count(values.length)} values of ${name}, ${count(this.rows)} architectures`);
     }

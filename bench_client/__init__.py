@@ -93,8 +93,9 @@ if TYPE_CHECKING:
         TradeOff,
     )
     from bench_client.simulation import AsyncSimulation, Simulation
-    from bench_client.simulation_ledger import Evaluation, TrajectoryPoint
+    from bench_client.simulation_ledger import Evaluation
     from bench_client.simulation_settings import SimulationSettings
+    from bench_client.trajectory import Trajectory, TrajectoryPoint
 
 __all__ = [
     "AsyncBenchClient",
@@ -171,6 +172,7 @@ __all__ = [
     "TableReplacedError",
     "TooLargeError",
     "TradeOff",
+    "Trajectory",
     "TrajectoryPoint",
     "UnavailableError",
     "UnexpectedAnswerError",
@@ -191,6 +193,7 @@ _late_name = late_names(
         "simulation",
         "simulation_ledger",
         "simulation_settings",
+        "trajectory",
     ),
 )
 

@@ -66,6 +66,8 @@ WatchJob: TypeAlias = Callable[[Job], object]
 """Told of a job whenever it has changed."""
 
 _BAR: Final = 24
+_NOTEBOOK: Final = "ipykernel."
+"""Beginning of the module that what a notebook shows is written to."""
 _WIDEST: Final = 200
 
 
@@ -188,17 +190,26 @@ def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
 def progress_line(stream: TextIO | None = None) -> WatchJob:
     """Return what draws a job as one line, over and over; nothing where no person watches.
 
+    People watch terminals, and notebooks, which take a line back as terminals do.
+
     Args:
         stream: Where; standard error by default.
     """
     out = stream or sys.stderr
-    if not out.isatty():
+    # Standard error of a notebook says that it is no terminal, and is shown all the same.
+    in_notebook = type(out).__module__.startswith(_NOTEBOOK)
+    if not out.isatty() and not in_notebook:
         return lambda _: None
+    drawn = 0
 
     def draw(job: Job) -> None:
+        nonlocal drawn
         end = "" if job.state in _GOING_ON else "\n"
-        # The rest of a longer line before it is erased.
-        out.write(f"\r{cleaned(_described(job))[:_WIDEST]}\x1b[K{end}")
+        line = cleaned(_described(job))[:_WIDEST]
+        # The rest of a longer line before it is erased; notebooks know no such code.
+        rest = " " * (drawn - len(line)) if in_notebook else "\x1b[K"
+        drawn = len(line)
+        out.write(f"\r{line}{rest}{end}")
         out.flush()
 
     return draw

@@ -22,9 +22,10 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from bench_client.arguments import refused, whole
 from bench_client.operations import Question, drive, drive_awaiting
-from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records, TrajectoryPoint
+from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import known_table
+from bench_client.trajectory import Trajectory
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.published import PUBLISHED
 
@@ -109,9 +110,11 @@ class _Clock:
         return () if self._known is None else tuple(self._ledger.evaluations)
 
     @property
-    def trajectory(self) -> tuple[TrajectoryPoint, ...]:
+    def trajectory(self) -> Trajectory:
         """The clock, the value and the best value so far after each evaluation."""
-        return () if self._known is None else tuple(self._ledger.trajectory)
+        if self._known is None:
+            return Trajectory()
+        return Trajectory(self._ledger.trajectory, metric=self.settings.metric)
 
     def __repr__(self) -> str:
         if self._known is None:

@@ -17,6 +17,7 @@ from bench_client.operations import Steps, rest
 from bench_client.run_choice import chosen_run
 from bench_client.simulation_settings import SimulationSettings
 from bench_client.tables import query_table, query_table_many
+from bench_client.trajectory import TrajectoryPoint
 from benchmark_spec import BenchmarkSpec
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "Ledger",
     "Observation",
     "Records",
-    "TrajectoryPoint",
 ]
 
 _CHARGED: Final = "training_time"
@@ -101,20 +101,6 @@ class Evaluation:
     num_epochs: int
     epoch: int
     item: Any
-
-
-class TrajectoryPoint(NamedTuple):
-    """A point on the way of a search.
-
-    Attributes:
-        time: What the clock showed after an evaluation, in seconds.
-        value: Its value.
-        best: The best value so far at the simulation's own budget; None before the first.
-    """
-
-    time: float
-    value: float
-    best: float | None
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""Pictures of studies, PNG or SVG: regret over simulated time, and the front of two objectives."""
+"""Pictures of studies: regret over simulated time, and the front of two objectives."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bench_client.trajectory import new_axes
 from missing_extra import MissingExtraError, needs
 from nas_search.errors import PlotError
 from nas_search.study.history import History
 from nas_search.study.regret import RegretBand
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["plot_front", "plot_regret"]
 
@@ -24,31 +28,57 @@ _SALT: Final = "nas-bench-service"
 """Of the names in an SVG: a fixed one gives the same picture the same bytes."""
 
 
-def plot_regret(bands: Sequence[RegretBand], path: str | os.PathLike[str]) -> None:
-    """Draw regret over time, both axes linear, into a PNG or SVG file.
+def plot_regret(
+    bands: Sequence[RegretBand],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    ax: Axes | None = None,
+    log_time: bool = False,
+    log_regret: bool = False,
+) -> Axes:
+    """Draw regret over time, for a notebook, into axes of one's own, or into a PNG or SVG file.
 
     Args:
         bands: One a strategy, as `regret_bands` returns them.
-        path: Where to; its ending says which format.
+        path: A file; its ending says which format.
+        ax: Where to draw; without it and without a file, axes of a new figure of pyplot.
+        log_time: Whether the axis of time is logarithmic.
+        log_regret: Likewise that of regret; a regret of 0 is below it.
+
+    Returns:
+        The axes.
 
     Raises:
         PlotError: The ending is another, or matplotlib is not installed.
+        ValueError: Both a file and axes are given.
         OSError: The file cannot be written.
     """
-    with _axes(path) as axes:
+    with _axes(path, ax) as axes:
         _draw(axes, bands)
+        if log_time:
+            axes.set_xscale("log")
+        if log_regret:
+            axes.set_yscale("log")
+    return axes
 
 
-def plot_front(study: History, path: str | os.PathLike[str]) -> None:
-    """Draw the trials of a study with two objectives, and their front as a line, into a file.
+def plot_front(
+    study: History, path: str | os.PathLike[str] | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the trials of a study with two objectives, and their front as a line.
 
     The first objective is upwards, the second to the right; trials beyond a bound are left out.
 
     Args:
         study: A study, or a `StudyFile`.
-        path: Where to; its ending, `.png` or `.svg`, says which format.
+        path: A file; its ending, `.png` or `.svg`, says which format.
+        ax: As for `plot_regret`.
+
+    Returns:
+        The axes.
 
     Raises:
+        ValueError: Both a file and axes are given.
         PlotError: There are not two objectives, no trial is within the bounds, the ending is
             another, or matplotlib is not installed.
         OSError: The file cannot be written.
@@ -60,7 +90,7 @@ def plot_front(study: History, path: str | os.PathLike[str]) -> None:
         raise PlotError("no trial is within the bounds, so there is no front to draw")
     upwards, rightwards = metrics
     feasible = [one for one in study.trials if one.scores and not one.violation]
-    with _axes(path) as axes:
+    with _axes(path, ax) as axes:
         axes.scatter(
             [one.metrics[rightwards] for one in feasible],
             [one.metrics[upwards] for one in feasible],
@@ -76,11 +106,17 @@ def plot_front(study: History, path: str | os.PathLike[str]) -> None:
         axes.set_xlabel(rightwards)
         axes.set_ylabel(upwards)
         axes.legend()
+    return axes
 
 
 @contextmanager
-def _axes(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Give axes to draw into; what was drawn is then written to the file."""
+def _axes(path: str | os.PathLike[str] | None, ax: Axes | None) -> Iterator[Axes]:
+    """Give axes to draw into; what was drawn is then written to the file, if there is one."""
+    if path is None:
+        yield _new_axes() if ax is None else ax
+        return
+    if ax is not None:
+        raise ValueError("both a file and axes to draw into: give one of them")
     target = Path(path)
     if target.suffix.lower() not in _FORMATS:
         raise PlotError(f"{target}: plots are drawn as {' or '.join(_FORMATS)}")
@@ -96,6 +132,13 @@ def _axes(path: str | os.PathLike[str]) -> Iterator[Any]:
         yield figure.add_subplot()
         metadata = {"Date": None} if target.suffix.lower() == ".svg" else {}
         figure.savefig(target, metadata=metadata)
+
+
+def _new_axes() -> Any:
+    try:
+        return new_axes()
+    except MissingExtraError as error:
+        raise PlotError(str(error)) from error
 
 
 def _draw(axes: Any, bands: Sequence[RegretBand]) -> None:

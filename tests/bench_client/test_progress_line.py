@@ -58,3 +58,16 @@ def test_a_stage_of_unknown_length_has_no_bar() -> None:
     progress_line(out)(job("running", JobProgress(stage="building", done=0, total=None)))
     assert "building" in out.getvalue()
     assert "█" not in out.getvalue()
+
+
+def test_a_line_is_drawn_in_a_notebook_without_codes_of_terminals() -> None:
+    # What ipykernel has as standard error is told by its module, and is no terminal.
+    shown = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    draw = progress_line(shown)
+    draw(job("running", JobProgress(stage="evaluating", done=50, total=100)))
+    draw(job("succeeded"))
+    running, succeeded = shown.getvalue().split("\r")[1:]
+    assert "50/100" in running
+    assert "\x1b" not in shown.getvalue()
+    assert succeeded.endswith("\n")
+    assert len(succeeded) == len(running) + 1  # blanks over the rest of the longer line

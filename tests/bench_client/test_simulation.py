@@ -22,6 +22,7 @@ from bench_client import (
     NotRecordedError,
     Simulation,
     SyntheticDataWarning,
+    Trajectory,
 )
 
 if TYPE_CHECKING:
@@ -136,6 +137,27 @@ def test_a_loss_is_best_when_small(simulate: Callable[..., Simulation]) -> None:
     found = simulation.evaluate_many(range(12))
     assert not simulation.settings.larger_is_better
     assert simulation.best == min(found, key=lambda one: one.value)
+
+
+def test_a_trajectory_is_a_frame_and_a_plot(simulate: Callable[..., Simulation]) -> None:
+    simulation = simulate()
+    simulation.evaluate(0, num_epochs=12)
+    simulation.evaluate_many(range(3))
+    trajectory = simulation.trajectory
+    assert trajectory == tuple(trajectory)
+    copied = pickle.loads(pickle.dumps(trajectory))
+    assert (copied, copied.metric) == (trajectory, "valid_acc")
+    frame = pytest.importorskip("pandas") and trajectory.to_pandas()
+    assert frame.dtypes.astype(str).to_dict() == dict.fromkeys(("time", "value", "best"), "float64")
+    assert frame.time.tolist() == [point.time for point in trajectory]
+    assert frame.best.isna().tolist() == [True, False, False, False]
+    assert [*Trajectory().to_pandas().columns] == [*frame.columns]
+    axes = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    assert trajectory.plot(ax=axes, log_time=True, label="mine") is axes
+    (line,) = axes.get_lines()
+    assert (axes.get_xscale(), axes.get_yscale(), line.get_label()) == ("log", "linear", "mine")
+    assert axes.get_ylabel() == "best valid_acc so far"
+    assert line.get_ydata()[-1] == trajectory[-1].best
 
 
 def test_values_at_another_budget_are_in_the_trajectory_but_never_the_best(

@@ -59,6 +59,33 @@ def test_times_without_values_are_left_open(run_of: RunOf, tmp_path: Path) -> No
     assert (tmp_path / "r.png").stat().st_size > 0
 
 
+def test_axes_of_ones_own_are_drawn_into_with_logarithmic_scales(
+    bands: list[RegretBand], tmp_path: Path
+) -> None:
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    left, right = figure.subplots(1, 2)
+    assert plot_regret(bands, ax=left, log_time=True, log_regret=True) is left
+    assert (left.get_xscale(), left.get_yscale()) == ("log", "log")
+    assert len(left.get_lines()) == len(bands) == 2
+    assert plot_regret(bands, ax=right) is right
+    assert (right.get_xscale(), right.get_yscale()) == ("linear", "linear")
+    with pytest.raises(ValueError, match="give one of them"):
+        plot_regret(bands, tmp_path / "r.png", ax=left)
+    axes = figure.add_subplot()
+    with searched(["gain", "-size"]) as study:
+        assert plot_front(study, ax=axes) is axes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_file_a_new_figure_is_drawn_for_the_notebook(bands: list[RegretBand]) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    try:
+        assert plot_regret(bands).figure is pyplot.gcf()
+    finally:
+        pyplot.close("all")
+
+
 @pytest.mark.parametrize("name", ["regret.pdf", "regret", "regret.png.txt"])
 def test_another_format_is_refused(bands: list[RegretBand], tmp_path: Path, name: str) -> None:
     with pytest.raises(PlotError, match=r"drawn as \.png or \.svg"):

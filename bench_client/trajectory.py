@@ -1,0 +1,107 @@
+"""The way of a search on a simulated clock: as points, as a data frame, as a plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from bench_client.columns import Column
+from bench_client.frames import Tabular
+from missing_extra import needs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Trajectory", "TrajectoryPoint", "new_axes"]
+
+
+class TrajectoryPoint(NamedTuple):
+    """A point on the way of a search.
+
+    Attributes:
+        time: What the clock showed after an evaluation, in seconds.
+        value: Its value.
+        best: The best value so far at the simulation's own budget; None before the first.
+    """
+
+    time: float
+    value: float
+    best: float | None
+
+
+class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it has a metric
+    """The points of a search, in order: a tuple that can become a data frame or a plot.
+
+        simulation.trajectory.plot(log_time=True)
+
+    Args:
+        points: The points.
+        metric: What their values are of.
+    """
+
+    metric: str
+
+    def __new__(cls, points: Iterable[TrajectoryPoint] = (), *, metric: str = "value") -> Self:
+        """Make one of points."""
+        made = super().__new__(cls, points)
+        made.metric = metric
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, str]]:
+        """Arrive in another process as it is."""
+        return (tuple(self),), {"metric": self.metric}
+
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        label: str | None = None,
+        log_time: bool = False,
+        log_value: bool = False,
+    ) -> Axes:
+        """Draw the best value so far over simulated time, as steps; return the axes.
+
+        Args:
+            ax: Where to draw; None: axes of a new figure of pyplot, which notebooks show.
+            label: Of the line, for a legend.
+            log_time: Whether the axis of time is logarithmic.
+            log_value: Likewise that of the value.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        axes: Axes = new_axes() if ax is None else ax
+        best = [math.nan if point.best is None else point.best for point in self]
+        axes.step([point.time for point in self], best, where="post", label=label)
+        axes.set_xlabel("simulated time, seconds")
+        axes.set_ylabel(f"best {self.metric} so far")
+        if log_time:
+            axes.set_xscale("log")
+        if log_value:
+            axes.set_yscale("log")
+        return axes
+
+    def _columns(self, *, intermediates: bool) -> list[Column]:
+        if intermediates:
+            raise ValueError("a trajectory has no intermediates")
+        times, values, best = zip(*self, strict=True) if self else ((), (), ())
+        return [
+            Column("time", "real", nullable=False, values=list(times)),
+            Column("value", "real", nullable=False, values=list(values)),
+            Column("best", "real", nullable=True, values=list(best)),
+        ]
+
+
+def new_axes() -> Any:
+    """Return the axes of a new figure of pyplot.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    with needs("study", "drawing"):
+        # Not at the top: few draw, and it takes longer to load than all else.
+        from matplotlib import pyplot  # noqa: ICN001, PLC0415
+
+    _, axes = pyplot.subplots(layout="constrained")
+    return axes

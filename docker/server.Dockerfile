@@ -18,6 +18,13 @@ RUN ./docker/install.sh project service.cli.commands service.cli.databases servi
 # hardware costs are left out: they are 8 of its 11 MB, because their sample is as long as the table.
 RUN /opt/nbs/bin/nbs sample /tmp/raw --architectures 50 --convert /opt/sample && rm -r /tmp/raw /opt/sample/hw-nas-bench.db
 
+# What is shown at /guide. Its generator reads the docstrings, and nothing of it is in the image; of
+# the libraries it needs all, the languages of Pygments among them.
+FROM build AS guide
+RUN python3 -m pip --python /opt/nbs/bin/python3 --no-cache-dir --disable-pip-version-check install \
+      --quiet --force-reinstall --constraint constraints.txt mkdocs 'mkdocstrings[python]' \
+ && /opt/nbs/bin/python -m mkdocs build --quiet --site-dir /opt/guide
+
 FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -32,11 +39,13 @@ RUN groupadd --gid 10001 nbs \
 COPY docker/serve.sh /usr/local/bin/nbs-serve
 COPY docker/healthy.py /usr/local/lib/nbs/healthy.py
 COPY --from=build /opt/sample /opt/sample
+COPY --from=guide /opt/guide /opt/guide
 COPY --from=build /opt/nbs /opt/nbs
 ENV PATH=/opt/nbs/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     NASBENCHMARK_DIR=/data \
     NASBENCH_JOBS_DIR=/jobs \
+    NASBENCH_GUIDE_DIR=/opt/guide \
     NASBENCH_LOG_JSON=1
 USER 10001:10001
 EXPOSE 8000

@@ -92,6 +92,12 @@ class TestTheServerAlone:
             assert bench.query_nb201(0, 200, "cifar100")
         assert httpx.get(stack.url + RUN).json()["provenance"]["synthetic"]
 
+    def test_it_shows_the_guide(self, stack: Stack) -> None:
+        start = httpx.get(f"{stack.url}/guide", follow_redirects=True)
+        assert "Coming from another package" in start.text
+        reference = httpx.get(f"{stack.url}/guide/reference/bench_client.html")
+        assert "query_nb201" in reference.text
+
     def test_it_has_neither_rights_nor_a_place_to_write(self, stack: Stack) -> None:
         said = stack.execute("server", "cat", "/proc/1/status")
         status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)

@@ -22,7 +22,7 @@ RUN /opt/nbs/bin/nbs sample /tmp/raw --architectures 50 --convert /opt/sample &&
 # the libraries it needs all, the languages of Pygments among them.
 FROM build AS guide
 RUN python3 -m pip --python /opt/nbs/bin/python3 --no-cache-dir --disable-pip-version-check install \
-      --quiet --force-reinstall --constraint constraints.txt mkdocs 'mkdocstrings[python]' \
+      --quiet --force-reinstall --constraint constraints.txt mkdocs 'mkdocstrings[python]' pygments \
  && /opt/nbs/bin/python -m mkdocs build --quiet --site-dir /opt/guide
 
 FROM ${BASE_IMAGE}

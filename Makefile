@@ -12,7 +12,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 TOLD_FLAGS := --disable-pip-version-check --no-color --progress-bar off --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help guide serve test client check lint types imports coverage format benchmarks lock clean
+.PHONY: help guide typescript serve test client check lint types imports coverage format benchmarks lock clean
 
 help:
 	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
@@ -114,6 +114,14 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 $(VENV)/.guide: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing what makes the guide …'
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt mkdocs 'mkdocstrings[python]'
+	@touch $@
+
+# Without a lock file: it would name the registry that it was made with.
+typescript: build/typescript/.done
+
+build/typescript/.done: tests/service/typescript/package.json
+	@mkdir -p build/typescript && cp $< build/typescript/
+	@npm install --silent --no-fund --no-audit --no-package-lock --prefix build/typescript
 	@touch $@
 
 # Some quarter of an hour on two free cores.

@@ -26,14 +26,16 @@ case $step in
     # numpy.testing stays: libraries import it.
     find "$environment" -type d \( -name tests -o -name include -o -name sboms \
       -o -path '*/numpy/f2py' -o -path '*/numpy/distutils' \) -prune -exec rm -rf {} +
-    find "$environment" -type f \( -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.[ach]' \) -delete
+    find "$environment" -type f \( -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.[ach]' \
+      -o -name '*.proto' \) -delete
     # Parts of numpy that its own tests alone load.
     find "$environment" -path '*/numpy/_core/*.so' \( -name '_simd.*' -o -name '*_tests.*' \) -delete
     # rich loads Pygments, which loads a language when a text in it is to be coloured: never here.
     find "$environment" -path '*/pygments/lexers/*.py' ! -name '_*' -delete
-    # Two wheels come with the symbols of a debugger, 13 MB.
+    # Some wheels come with the symbols of a debugger, 14 MB.
     if command -v strip >/dev/null; then
-      find "$environment" \( -path '*/uvloop/*.so' -o -path '*/httptools/*.so' \) -exec strip --strip-unneeded {} +
+      find "$environment" \( -path '*/uvloop/*.so' -o -path '*/httptools/*.so' -o -path '*/wrapt/*.so' \
+        -o -path '*/safetensors/*.so' \) -exec strip --strip-unneeded {} +
     fi
     ;;
   project)

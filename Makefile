@@ -18,6 +18,7 @@ help:
 	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
 	@echo 'make test    run every check: lint, types, imports, tests with coverage'
 	@echo 'make guide   make the guide that the service shows at /guide'
+	@echo 'make typescript   install what the test of a TypeScript client needs (npm)'
 	@echo 'make format  let ruff arrange the code'
 	@echo 'make demo-plan   make a benchmark on digits: planned, measured, asked, published'
 	@echo 'make benchmarks  measure what docs/performance.md reports'

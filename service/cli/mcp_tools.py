@@ -1,8 +1,12 @@
 """`nbs mcp`: the questions of the client as tools of the Model Context Protocol, for agents.
 
 A tool is a method of `BenchClient` that only reads: its name, its parameters with their types, and
-its documentation are those of the method, so that a question is said once. An answer has the units
-of its figures, and says when they are made up.
+its documentation are those of the method, so that a question is said once. Each answer has the
+units of its figures, and says when they are made up.
+
+Each call has a client of its own. One that is kept warns of made-up figures once, and an agent
+that is asked again later has forgotten it; and it keeps to the first version of a table that it
+sees, while an agent may run for days.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,8 +51,19 @@ _MOST_ITEMS: Final = 50
 _MOST_CHARACTERS: Final = 100_000
 _INSTRUCTIONS: Final = (
     "Published results of neural architecture search. Ask `benchmarks` first for what is there, "
-    "and `benchmark` for the fields of one, with units. An answer that says so is made up."
+    "and `benchmark` for the fields of one, with units. `units` of an answer are those of its "
+    "figures, by name; null means not recorded. Where `notes` say that numbers are made up, they "
+    "are no results: say so to whoever asked. An answer has at most "
+    f"{_MOST_ITEMS} items and {_MOST_CHARACTERS:,} characters; `count` says how many items there "
+    "are and `left_out` how many of them did not come: ask for fewer, or set bounds."
 )
+_ADDED: Final = {
+    ("query", _MORE): " `arch` is needed; there are `dataset`, `num_epochs`, `reduction` (mean, "
+    "std, min or max over runs) and others, by benchmark.",
+}
+"""What an agent has to be told of a parameter beside what the method says of it."""
+_METRICS: Final = ("metric", "x", "y")
+"""Arguments that name one."""
 
 
 def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
@@ -65,28 +80,38 @@ def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
         async with stdio_server() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
 
-    with client(url, data) as bench:
-        anyio.run(run, _server(bench))
+    connect = partial(client, url, data)
+    # What is wrong with the address or the folder is told at the start.
+    connect().close()
+    anyio.run(run, _server(connect))
 
 
-def _server(bench: BenchClient) -> Server[Any]:
-    """Return a server of the tools that asks by a client."""
+def _server(connect: Callable[[], BenchClient]) -> Server[Any]:
+    """Return a server of the tools that asks by clients, one for each call."""
     import anyio
     import mcp_types as types
     from mcp.server.lowlevel.server import Server
 
     from bench_client.errors import BenchError
 
+    # What is warned of while a tool is called is heard by the whole process.
+    one_at_a_time = anyio.CapacityLimiter(1)
+
+    def asked_anew(name: str, arguments: dict[str, Any]) -> str:
+        with connect() as bench:
+            return _answer(bench, name, arguments)
+
     async def listed(*_: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[types.Tool(**_tool(bench, name)) for name in TOOLS])
+        return types.ListToolsResult(tools=[types.Tool(**_tool(name)) for name in TOOLS])
 
     async def called(_: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
         try:
             text = await anyio.to_thread.run_sync(
-                partial(_answer, bench, asked.name, dict(asked.arguments or {}))
+                partial(asked_anew, asked.name, dict(asked.arguments or {})),
+                limiter=one_at_a_time,
             )
         except (BenchError, _WrongCallError) as error:
-            content = [types.TextContent(type="text", text=str(error)[:_MOST_CHARACTERS])]
+            content = [types.TextContent(type="text", text=_told(error)[:_MOST_CHARACTERS])]
             return types.CallToolResult(content=content, is_error=True)
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
@@ -102,20 +127,30 @@ class _WrongCallError(ValueError):
     """A tool is not there, or not called as it says."""
 
 
-def _tool(bench: BenchClient, name: str) -> dict[str, Any]:
+def _told(error: Exception) -> str:
+    """Return what an error says, with the name of the parameter that it is about."""
+    said = str(error)
+    first = next(iter(getattr(error, "errors", ())), None)
+    name = str(first.loc[-1]) if first is not None and first.loc else ""
+    return f"{name}: {said}" if name and not re.search(rf"\b{re.escape(name)}\b", said) else said
+
+
+def _tool(name: str) -> dict[str, Any]:
     """Return the name, the documentation and the parameters of a tool."""
-    method = getattr(bench, name)
+    from bench_client import BenchClient
+
+    method = getattr(BenchClient, name)
     text, told = _documented(inspect.getdoc(method) or "")
     properties: dict[str, Any] = {}
     required = []
     for parameter in inspect.signature(method).parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
+        if parameter.kind is parameter.VAR_POSITIONAL or parameter.name == "self":
             continue
         if parameter.kind is parameter.VAR_KEYWORD:
-            schema: dict[str, Any] = {"type": "object"}
-            properties[_MORE] = schema | {"description": told.get(parameter.name, "")}
+            said = told.get(parameter.name, "") + _ADDED.get((name, _MORE), "")
+            properties[_MORE] = {"type": "object", "description": said}
             continue
-        schema = _schema(parameter.annotation)
+        schema: dict[str, Any] = _schema(parameter.annotation)
         if parameter.default is parameter.empty:
             required.append(parameter.name)
         elif parameter.default is not None:
@@ -164,13 +199,15 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
     """
     if name not in TOOLS:
         raise _WrongCallError(f"there is no tool {name!r:.80}; there are {', '.join(TOOLS)}")
-    known = _tool(bench, name)["input_schema"]
+    known = _tool(name)["input_schema"]
     unknown = arguments.keys() - known["properties"].keys()
     missing = set(known["required"]) - arguments.keys()
+    takes_more = _MORE in known["properties"]
     if unknown or missing:
         raise _WrongCallError(
             f"{name} takes {', '.join(known['properties']) or 'nothing'}"
             + "".join(f"; {one!r:.80} is none of them" for one in sorted(unknown))
+            + ("; filters and bounds are members of `more`" if unknown and takes_more else "")
             + "".join(f"; {one} is missing" for one in sorted(missing))
         )
     more = arguments.pop(_MORE, None) or {}
@@ -185,21 +222,41 @@ def _answer(bench: BenchClient, name: str, arguments: dict[str, Any]) -> str:
             found = getattr(bench, name)(**arguments, **more)
         except TypeError as error:
             raise _WrongCallError(str(error)) from None
+        units = _units_of_metrics(bench, arguments)
     notes = sorted({str(one.message) for one in heard})
-    return next(text for text in _texts(found, notes) if len(text) <= _MOST_CHARACTERS)
+    texts = _texts(found, notes, units, brief=name == "benchmarks")
+    return next(text for text in texts if len(text) <= _MOST_CHARACTERS)
 
 
-def _texts(found: Any, notes: list[str]) -> Iterator[str]:
-    """Yield an answer as JSON with fewer and fewer of its items."""
+def _units_of_metrics(bench: BenchClient, arguments: dict[str, Any]) -> dict[str, str]:
+    """Return the units of the metrics that a question names, by name."""
+    asked = {arguments[name] for name in _METRICS if isinstance(arguments.get(name), str)}
+    if not asked:
+        return {}
+    columns = bench.columns(arguments["benchmark"]).items
+    return {one.name: one.unit for one in columns if one.name in asked and one.unit is not None}
+
+
+def _texts(
+    found: Any, notes: list[str], of_metrics: dict[str, str], *, brief: bool = False
+) -> Iterator[str]:
+    """Yield an answer as JSON with fewer and fewer of its items.
+
+    Args:
+        found: The answer.
+        notes: What was warned of.
+        of_metrics: Units of the metrics that were asked for.
+        brief: Whether to leave out the fields of each benchmark, which `benchmark` tells.
+    """
     import orjson
 
     many = isinstance(found, list)
     items = found if many else [found]
     shown = min(len(items), _MOST_ITEMS)
     while True:
-        dumped = [_dumped(item) for item in items[:shown]]
+        dumped = [_dumped(item, {"fields"} if brief else set()) for item in items[:shown]]
         answer: dict[str, Any] = {"notes": notes} if notes else {}
-        answer |= {"units": units} if (units := _units(items)) else {}
+        answer |= {"units": units} if (units := _units(items) | of_metrics) else {}
         if many:
             answer |= {"count": len(items), "items": dumped}
             if shown < len(items):
@@ -212,9 +269,9 @@ def _texts(found: Any, notes: list[str]) -> Iterator[str]:
         shown //= 2
 
 
-def _dumped(item: Any) -> Any:
+def _dumped(item: Any, left_out: set[str]) -> Any:
     if isinstance(item, BaseModel):
-        return item.model_dump(mode="json", exclude_none=True)
+        return item.model_dump(mode="json", exclude_none=True, exclude=left_out)
     return item
 
 

@@ -31,6 +31,9 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         "top",
         {"benchmark": "nasbench201", "metric": "test_acc", **WHERE, "more": {"max_flops": 100}},
     ),
+    "rank": ("rank", {"benchmark": "nasbench201", "arch": 3, "metric": "edgegpu_latency", **WHERE}),
+    "too many": ("random", {"benchmark": "nasbench201", "n": 20_000}),
+    "outside": ("query", {"benchmark": "nasbench201", "arch": 3}),
     "all runs": ("query", {"benchmark": "nasbench201", "more": {"num_epochs": 200}}),
     "misspelt": ("top", {"benchmark": "nasbench201", "metric": "tst_acc", **WHERE}),
     "missing": ("top", {"benchmark": "nasbench201"}),
@@ -107,12 +110,22 @@ def test_answers_are_those_of_the_client(
     assert answer["units"]["test_acc" if name == "runs" else "num_epochs"] in {"percent", "epochs"}
 
 
-def test_what_is_made_up_says_so_and_what_is_long_is_cut(told: tuple[list[Any], Asked]) -> None:
-    first = json.loads(told[1]["runs"][1])
-    assert "made up" in first["notes"][0]
+def test_metrics_that_are_asked_for_have_their_units(told: tuple[list[Any], Asked]) -> None:
+    assert json.loads(told[1]["top"][1])["units"]["test_acc"] == "percent"
+    assert json.loads(told[1]["rank"][1])["units"]["edgegpu_latency"] == "milliseconds"
+
+
+def test_what_is_made_up_says_so_each_time_and_what_is_long_is_cut(
+    told: tuple[list[Any], Asked],
+) -> None:
+    for name in ("runs", "top", "rank"):
+        assert "made up" in json.loads(told[1][name][1])["notes"][0]
+    every = json.loads(told[1]["all"][1])["items"]
+    assert not any("fields" in one for one in every)
+    assert json.loads(told[1]["one"][1])["answer"]["fields"]
     _, text = told[1]["one"]
     assert len(text) < 100_000
-    many = json.loads(next(_texts(list(range(1000)), [])))
+    many = json.loads(next(_texts(list(range(1000)), [], {})))
     assert (many["items"], many["count"], many["left_out"]) == ([*range(50)], 1000, 950)
 
 
@@ -123,6 +136,8 @@ def test_what_is_made_up_says_so_and_what_is_long_is_cut(told: tuple[list[Any], 
         ("missing", "metric is missing"),
         ("surplus", "'x' is none of them"),
         ("no tool", "there is no tool 'evaluate'"),
+        ("too many", "n: 20000 is not in 1 to 12"),
+        ("outside", "'arch' is none of them; filters and bounds are members of `more`"),
         ("private", "there is no tool '__init__'"),
         ("bounds", "more is an object"),
         ("all runs", "more needs an arch"),

@@ -1,4 +1,4 @@
-"""A TypeScript client, generated from `/openapi.json`, compiled strictly and run against a server."""
+"""A TypeScript client, generated from `/openapi.json`, is compiled strictly and run."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ for:
 | `steps.js` | values that hold until the next one, on a common axis |
 | `states.js` | states, moments, facts and short tables |
 | `exports.js` | what is taken away: files, pictures, snippets |
+| `vectors.js` | axes and curves as SVG |
 | `parts.js` | what a benchmark has, and which part of it is shown |
 | `architecture.js` | what is asked about one architecture |
 | `cells.js` | small pictures of cells, with edges marked |

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
 from bench_server import BenchServer, ending_together
@@ -153,9 +155,11 @@ class TestOneArchitecture:
             )
             explorer.page.reload()
             explorer.wait()
+        assert drawing(explorer) == {"curve": len(curves)}
         explorer.page.go_back()
         explorer.wait()
         assert not explorer.page.get_by_label("one line a run").is_checked()
+        assert drawing(explorer) == {"curve": 1, "band": 1}
         drawn = explorer.find("#curve-plot canvas").first.evaluate(
             "canvas => new Set(new Uint32Array(canvas.getContext('2d')"
             ".getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
@@ -210,6 +214,26 @@ class TestOneArchitecture:
         assert [of[0].config.index for of in rows] == [ARCH, 7, 2]
         explorer.open(f"explore/nasbench201/{PAGES['correlation']}")
         assert lines_run(copied(explorer, "Copy as Python"))["found"].x == "flops"
+
+
+def drawing(explorer: Any) -> dict[str, int]:
+    """Take the curves away as SVG, and return how many lines and bands it has."""
+    with explorer.page.expect_download() as download:
+        explorer.find("#curves").get_by_role("button", name="SVG").press("Enter")
+    assert download.value.suggested_filename == "train_loss.svg"
+    root = ET.parse(download.value.path()).getroot()  # noqa: S314 - what our own page has made
+    texts = "".join(root.itertext())
+    assert "MADE-UP DATA" in texts
+    assert "epoch" in texts
+    found: Counter[str] = Counter()
+    height = float(root.attrib["height"])
+    for path in root.iter("{http://www.w3.org/2000/svg}path"):
+        if kind := path.get("class"):
+            found[kind] += 1
+            points = [point.split() for point in path.attrib["d"].strip("MZ").split("L")]
+            assert len(points) in {200, 400}
+            assert all(0 < float(y) < height for _, y in points)
+    return dict(found)
 
 
 class TestCompare:

@@ -5,10 +5,11 @@
 
 import {band} from "./architecture.js";
 import {h, replace} from "./dom.js";
-import {originOf, savePng} from "./exports.js";
+import {originOf, savePng, saveSvg} from "./exports.js";
 import {axisLabel, figure} from "./format.js";
 import {choice, partText} from "./parts.js";
 import {color, curves} from "./plot.js";
+import {axisParts, curveParts, legendHeight} from "./vectors.js";
 
 /** @type {WeakMap<Element, {destroy: () => void}>} */
 const plots = new WeakMap();
@@ -70,6 +71,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
       groups ? null : h("label", {class: "check"}, toggle, "one line a run"),
       h("label", {class: "check"}, scale, "logarithmic"),
       h("button", {type: "button", on: {click: () => png()}}, "PNG"),
+      h("button", {type: "button", on: {click: () => vector()}}, "SVG"),
     ),
     plot,
     valueTable(label, all.epochs, single ? series : drawn.map((one) => ({label: one.label, values: one.mean, low: one.low, high: one.high}))),
@@ -83,18 +85,26 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   });
   plots.set(body, made);
   if (focused) /** @type {any} */ (body.querySelector(`[name="${focused}"]`))?.focus();
+  const told = () => ({
+    title: `${label} by epoch, ${partText(bench.part)}`,
+    origin: originOf(bench.info),
+    colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
+  });
   const png = () => {
     if (!made.plot) return null;
-    const {canvas} = made.plot.ctx;
-    return savePng(`${name}.png`, {
-      width: made.plot.width,
-      height: made.plot.height,
-      scale: 2,
-      draw: (context) => context.drawImage(canvas, 0, 0, made.plot.width, made.plot.height),
-      title: `${label} by epoch, ${partText(bench.part)}`,
-      origin: originOf(bench.info),
-      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
-    }).catch((error) => page.fail(error));
+    const {width, height, ctx} = made.plot;
+    const draw = (/** @type {CanvasRenderingContext2D} */ context) => context.drawImage(ctx.canvas, 0, 0, width, height);
+    return savePng(`${name}.png`, {width, height, scale: 2, draw, ...told()}).catch((error) => page.fail(error));
+  };
+  const vector = () => {
+    const geometry = made.geometry();
+    if (!geometry) return;
+    const {width, height} = made.plot;
+    const parts = [
+      ...axisParts(geometry, {x: "epoch", y: label}),
+      ...curveParts(geometry, all.epochs, series, {log, height}),
+    ];
+    saveSvg(`${name}.svg`, {width, height: height + legendHeight(series), parts, ...told()});
   };
 }
 

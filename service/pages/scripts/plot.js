@@ -23,7 +23,8 @@ const uPlot = /** @type {any} */ (globalThis).uPlot;
 
 /** Colours of series, told apart with colour blindness (Okabe and Ito), as custom properties. */
 export const SERIES = [1, 2, 3, 4, 5, 6, 7, 8].map((rank) => `--series-${rank}`);
-const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 2, 2, 2]];
+/** Dashes of series, by which they are told apart without colours. */
+export const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5], [14, 4], [3, 6], [8, 2, 2, 2]];
 
 /** @param {string} name Of a custom property. Return the colour that it has now. */
 export function color(name) {
@@ -112,7 +113,7 @@ function follow(plot, element, height) {
  *   height?: number, points?: boolean}} options
  */
 export function curves(element, {name, x, y, series, height = 260, points = false}) {
-  if (!canDraw(element)) return {destroy: () => {}, plot: null};
+  if (!canDraw(element)) return {destroy: () => {}, plot: null, geometry: () => null};
   element.replaceChildren();
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", name);
@@ -152,7 +153,33 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
     element,
   );
   element.append(legend(series));
-  return {destroy: follow(plot, element, () => height), plot};
+  return {destroy: follow(plot, element, () => height), plot, geometry: () => geometryOf(plot)};
+}
+
+/** @typedef {{value: number, place: number}} Tick */
+/**
+ * @typedef {object} Geometry Where things are, in CSS pixels.
+ * @property {Box} box Of the axes.
+ * @property {{x: Tick[], y: Tick[]}} ticks
+ * @property {(value: number, axis: "x" | "y") => number} at
+ */
+
+/** @param {any} plot @returns {Geometry} */
+function geometryOf(plot) {
+  const scale = window.devicePixelRatio || 1;
+  const {left, top, width, height} = plot.bbox;
+  const at = (/** @type {number} */ value, /** @type {"x" | "y"} */ axis) => plot.valToPos(value, axis, true) / scale;
+  const ticks = (/** @type {"x" | "y"} */ axis, /** @type {number} */ rank) => {
+    const {min, max} = plot.scales[axis];
+    /** @type {(number | null)[]} */
+    const values = plot.axes[rank]._splits ?? [];
+    return values.flatMap((value) => (value === null || value < min || value > max ? [] : [{value, place: at(value, axis)}]));
+  };
+  return {
+    box: {left: left / scale, top: top / scale, width: width / scale, height: height / scale},
+    ticks: {x: ticks("x", 0), y: ticks("y", 1)},
+    at,
+  };
 }
 
 /** @param {AxisOf} axis */
@@ -266,19 +293,8 @@ export class Frame {
     return this.plot.valToPos(value, name, true);
   }
 
-  /** Return the ticks of both axes: their values and their places in CSS pixels. */
-  ticks() {
-    const of = (/** @type {"x" | "y"} */ name, /** @type {number} */ rank) => {
-      /** @type {(number | null)[]} */
-      const values = this.plot.axes[rank]._splits ?? [];
-      return values
-        .filter((value) => value !== null && value >= this.view[`${name}0`] && value <= this.view[`${name}1`])
-        .map((value) => ({
-          value: /** @type {number} */ (value),
-          place: this.plot.valToPos(value, name, true) / (window.devicePixelRatio || 1),
-        }));
-    };
-    return {x: of("x", 0), y: of("y", 1)};
+  geometry() {
+    return geometryOf(this.plot);
   }
 
   draw() {

@@ -4,10 +4,11 @@ import {address} from "./api.js";
 import {ramp} from "./counts.js";
 import {h, svg} from "./dom.js";
 import {copyButton, csv, curl, npy, originOf, python, save, savePng, saveSvg} from "./exports.js";
-import {axisLabel, count, figure} from "./format.js";
+import {axisLabel, count} from "./format.js";
 import {color, isDark} from "./plot.js";
 import {keptRows} from "./selection.js";
 import {NUMBER} from "./store.js";
+import {axisParts} from "./vectors.js";
 
 /** Points that an SVG has one by one; more are an image in it. */
 const MOST_VECTORS = 20_000;
@@ -163,39 +164,11 @@ async function png(store, picture, file, scale) {
 function toSvg(store, picture, file) {
   const {frame, places} = picture;
   if (!frame || !places) return;
-  const {scale} = picture;
-  const box = {
-    left: frame.box.left / scale,
-    top: frame.box.top / scale,
-    width: frame.box.width / scale,
-    height: frame.box.height / scale,
-  };
-  const parts = [...axes(store, frame, box), ...marks(store, picture, box)];
+  const geometry = frame.geometry();
+  const names = {x: axisLabel(store.x, store.unit(store.x)), y: axisLabel(store.y, store.unit(store.y))};
+  const parts = [...axisParts(geometry, names), ...marks(store, picture, geometry.box)];
   const {width, height} = frame.plot;
   saveSvg(file, {width, height, parts, title: title(store), origin: originOf(store.info), colors: colors()});
-}
-
-/** @param {Store} store @param {import("./plot.js").Frame} frame @param {import("./plot.js").Box} box */
-function axes(store, frame, box) {
-  const text = color("--text");
-  const bottom = box.top + box.height;
-  const label = (/** @type {number} */ x, /** @type {number} */ y, /** @type {string} */ said, /** @type {string} */ anchor, more = {}) =>
-    svg("text", {x, y, "font-size": 12, "text-anchor": anchor, fill: text, ...more}, said);
-  const ticks = frame.ticks();
-  const middle = box.top + box.height / 2;
-  return [
-    svg("rect", {x: box.left, y: box.top, width: box.width, height: box.height, fill: "none", stroke: color("--line")}),
-    ...ticks.x.flatMap(({value, place}) => [
-      svg("path", {d: `M${place} ${bottom}v5`, stroke: text}),
-      label(place, bottom + 18, figure(value), "middle"),
-    ]),
-    ...ticks.y.flatMap(({value, place}) => [
-      svg("path", {d: `M${box.left} ${place}h-5`, stroke: text}),
-      label(box.left - 8, place + 4, figure(value), "end"),
-    ]),
-    label(box.left + box.width / 2, bottom + 38, axisLabel(store.x, store.unit(store.x)), "middle"),
-    label(14, middle, axisLabel(store.y, store.unit(store.y)), "middle", {transform: `rotate(-90 14 ${middle})`}),
-  ];
 }
 
 /** @param {Store} store @param {import("./picture.js").Picture} picture @param {import("./plot.js").Box} box */

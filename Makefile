@@ -16,7 +16,8 @@ TOLD_FLAGS := --disable-pip-version-check --no-color --progress-bar off --no-com
 
 help:
 	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
-	@echo 'make test    run every check: lint, types, imports, tests with coverage'
+	@echo 'make test    run every check: lint, types, imports, tests'
+	@echo 'make coverage    run the tests once more, and say what none of them reaches'
 	@echo 'make guide   make the guide that the service shows at /guide'
 	@echo 'make typescript   install what the test of a TypeScript client needs (npm)'
 	@echo 'make format  let ruff arrange the code'
@@ -35,7 +36,7 @@ serve: $(VENV)/.server
 	fi
 	@exec $(BIN)/nbs serve --data $(DATA) --host $(HOST) --port $(PORT)
 
-test: lint types imports coverage
+test: lint types imports pytest
 	@echo 'All checks passed.'
 
 # The tests of the client alone, with another Python: make client PYTHON=python3.13
@@ -59,10 +60,16 @@ imports: $(VENV)/.dev
 
 # Tests start many processes: none compiles what another one has, whatever the environment says.
 # One process more than cores: some of them wait for a server or a lease at any time.
+TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+PYTEST := pytest --numprocesses $(shell expr $(CORES) + 1) --dist worksteal --durations 25
+
+pytest: $(VENV)/.dev
+	@echo '== pytest'; $(TESTING) $(BIN)/python -m $(PYTEST)
+
+# Measuring takes a third more processor time, and so is no part of `make test`.
 coverage: $(VENV)/.dev
-	@echo '== pytest'; rm -f .coverage .coverage.*
-	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run -m pytest \
-	  --numprocesses $$(($(CORES) + 1)) --dist worksteal --durations 25
+	@echo '== pytest, measured'; rm -f .coverage .coverage.*
+	@$(TESTING) $(BIN)/coverage run -m $(PYTEST)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 format: $(VENV)/.dev

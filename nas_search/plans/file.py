@@ -27,6 +27,7 @@ from benchmark_spec.published import PUBLISHED
 from benchmark_spec.toml_table import TomlFile, TomlTable
 from model_hub.errors import ModelHubError
 from model_hub.model_space import ModelSpace, TokenSpace
+from nas_search.plans.limits import read_daily, read_label, time_of_day
 from nas_search.plans.protocol import read_recipe
 from nas_search.recipe import Recipe
 
@@ -87,6 +88,9 @@ class Plan:
         hours: Of workers, in all; reaching them pauses the plan. None: no end.
         cell_seconds: Longest attempt at a cell; None: the setting of the server.
         running: Most cells that wait or run at a time; None: as many as the server feeds.
+        label: Only workers with this label get its cells; None: all.
+        daily: Minutes of the day, UTC, from and until which cells are begun; None: always. The
+            second may be less than the first: over midnight.
 
     Raises:
         PlanError: Something contradicts itself.
@@ -119,6 +123,8 @@ class Plan:
     hours: float | None
     cell_seconds: float | None
     running: int | None
+    label: str | None
+    daily: tuple[int, int] | None
 
     @cached_property
     def model_space(self) -> ModelSpace:
@@ -183,6 +189,8 @@ class Plan:
                     ("hours", self.hours),
                     ("cell_seconds", self.cell_seconds),
                     ("running", self.running),
+                    ("label", self.label),
+                    ("daily", None if self.daily is None else list(map(time_of_day, self.daily))),
                 )
                 if value is not None
             },
@@ -278,6 +286,8 @@ def _read(root: TomlTable) -> Plan:
         hours=_positive(limits, "hours", _MOST_HOURS),
         cell_seconds=_positive(limits, "cell_seconds", _MOST_SECONDS),
         running=_count(limits, "running", 1, _RUNNING),
+        label=read_label(limits),
+        daily=read_daily(limits),
     )
     for table in (root, space, select, data, protocol, limits):
         table.finish()

@@ -13,14 +13,31 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
-from peewee import Expression
+from peewee import SQL, Expression, fn
 
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError, UnsoundResultError
 from service.jobs.ledger import EntryStatus, entry_row
-from service.jobs.records import Artifact, Capabilities, Failure, Job, JobState, Lease, Progress
+from service.jobs.records import (
+    OTHER_DATA,
+    Artifact,
+    Capabilities,
+    Failure,
+    Job,
+    JobState,
+    Lease,
+    Progress,
+)
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
-from service.jobs.tables import IS_RUNNING, IS_WAITING, ArtifactRow, ContentRow, JobRow, LedgerRow
+from service.jobs.tables import (
+    IS_RUNNING,
+    IS_WAITING,
+    ArtifactRow,
+    ContentRow,
+    JobRow,
+    LedgerRow,
+    OtherDataRow,
+)
 
 __all__ = ["LeaseStore"]
 
@@ -154,11 +171,17 @@ class LeaseStore:
     def fail(self, lease: Lease, failure: Failure) -> None:
         """End a job whose request cannot be done; a training that diverged is in the ledger before.
 
+        Where the data set of the worker alone is to blame, the job is requeued, and the worker gets
+        none that needs the same.
+
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
         """
 
         def change() -> None:
+            if failure.kind == OTHER_DATA and self._note_other_data(lease):
+                self._requeue(lease, {"attempts": lease.job.attempts - 1})
+                return
             if lease.job.kind == _TRAINING and failure.kind == _DIVERGED:
                 query = JobRow.select(JobRow.progress).where(JobRow.id == lease.job.id)
                 told = [row["progress"] for row in self._database.rows(query)]
@@ -232,7 +255,7 @@ class LeaseStore:
 
     def _acquire(self, worker: str, can: Capabilities) -> Lease | None:
         # One statement: what peewee takes to write each is most of the time of a claim.
-        first = self._first(can, JobRow.id)
+        first = self._first(worker, can)
         if not self._database.is_sqlite:
             first = first.for_update("FOR UPDATE SKIP LOCKED")
         now = self._database.now()
@@ -261,14 +284,19 @@ class LeaseStore:
             return lease
         return None
 
-    def _first(self, can: Capabilities, *columns: Any) -> Any:
-        """Return the query for the first job that one can do; by default for its row."""
-        query = self._waiting_for(can, *(columns or (JobRow,)))
+    def _first(self, worker: str, can: Capabilities) -> Any:
+        """Return the query for the id of the first job that a worker can do."""
+        other = OtherDataRow.select(SQL("1")).where(
+            OtherDataRow.worker == worker,
+            OtherDataRow.dataset == JobRow.needs_dataset,
+            OtherDataRow.sha256 == JobRow.needs_sha256,
+        )
+        query = self._waiting_for(can).where(JobRow.needs_sha256.is_null() | ~fn.EXISTS(other))
         return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
 
-    def _waiting_for(self, can: Capabilities, *columns: Any) -> Any:
-        """Return the query for the jobs that one can do; by default for their ids."""
-        return JobRow.select(*(columns or (JobRow.id,))).where(
+    def _waiting_for(self, can: Capabilities) -> Any:
+        """Return the query for the ids of the jobs that one can do."""
+        return JobRow.select(JobRow.id).where(
             IS_WAITING,
             JobRow.not_before <= self._database.now(),
             JobRow.needs_device.in_(["any", can.device]),
@@ -307,6 +335,22 @@ class LeaseStore:
         )
         if self._database.rows(was) and not self._database.rows(noted):
             self._note(lease, EntryStatus.DROPPED, result)
+
+    def _note_other_data(self, lease: Lease) -> bool:
+        """Note that a worker has other data than a job needs; False: the job needs none."""
+        query = JobRow.select(JobRow.worker, JobRow.needs_dataset, JobRow.needs_sha256).where(
+            _is_current(lease), JobRow.needs_sha256.is_null(is_null=False)
+        )
+        for row in self._database.rows(query):
+            found = OtherDataRow.insert(
+                worker=row["worker"],
+                dataset=row["needs_dataset"],
+                sha256=row["needs_sha256"],
+                noted_at=self._database.now(),
+            )
+            self._database.insert(found.on_conflict_ignore())
+            return True
+        return False
 
     def _is_done(self, lease: Lease) -> bool:
         query = JobRow.select(JobRow.id).where(

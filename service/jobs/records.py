@@ -27,6 +27,7 @@ from bench_client.models import JobKind
 __all__ = [
     "ANSWERING",
     "FINISHED",
+    "OTHER_DATA",
     "Artifact",
     "Capabilities",
     "Checkpoint",
@@ -43,6 +44,9 @@ __all__ = [
     "to_json",
     "utc_time",
 ]
+
+OTHER_DATA: Final = "other-data"
+"""Kind of the failure of a worker whose data set is not the one that a job needs."""
 
 DeviceKind: TypeAlias = Literal["cpu", "cuda"]
 DeviceNeed: TypeAlias = Literal["any", "cpu", "cuda"]
@@ -128,6 +132,7 @@ class NewJob:
         spec: The canonical request: plain JSON, all defaults stated.
         needs_device: Where it can run.
         needs_dataset: The data set that the worker must have.
+        needs_sha256: The digest that this data set must have.
         needs_label: The label that the worker must have.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
@@ -140,6 +145,7 @@ class NewJob:
     key: str
     needs_device: DeviceNeed = "any"
     needs_dataset: str | None = None
+    needs_sha256: str | None = None
     needs_label: str | None = None
     priority: int = 0
     time_limit: float | None = None
@@ -155,6 +161,7 @@ class Job:
         time_limit: Seconds an attempt may take; None for the setting.
         crashes: Attempts that crashed, met a limit or found the disk full. Not sent.
         losses: Attempts whose lease ran out or whose worker died. Not sent.
+        needs_sha256: The digest that its data set must have. Not sent.
         not_before: When its next attempt may begin; None unless it is queued. Not sent.
     """
 
@@ -179,6 +186,7 @@ class Job:
     request_id: str | None
     crashes: int = field(metadata={_SENT: None})
     losses: int = field(metadata={_SENT: None})
+    needs_sha256: str | None = field(metadata={_SENT: None})
     not_before: datetime | None = field(metadata={_SENT: None})
 
     @classmethod

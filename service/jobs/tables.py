@@ -37,6 +37,7 @@ __all__ = [
     "GivenKeyRow",
     "JobRow",
     "LedgerRow",
+    "OtherDataRow",
     "PlanCellRow",
     "PlanRow",
     "SchemaRow",
@@ -82,6 +83,7 @@ class JobRow(Model):
     priority = IntegerField()
     needs_device = CharField(8)
     needs_dataset = CharField(128, null=True)
+    needs_sha256 = CharField(64, null=True)
     needs_label = CharField(64, null=True)
     time_limit = DoubleField(null=True)
     request_id = CharField(128, null=True)
@@ -161,6 +163,22 @@ class WorkerRow(Model):
 
     class Meta:
         table_name = "worker"
+
+
+class OtherDataRow(Model):
+    """A worker whose data set is not the one of a digest: it gets none of the jobs that need that.
+
+    Only who reads a data set knows its digest, so a worker is found out by the first such job.
+    """
+
+    worker = CharField(64)
+    dataset = CharField(128)
+    sha256 = CharField(64)
+    noted_at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "other_data"
+        primary_key = CompositeKey("worker", "dataset", "sha256")
 
 
 class CheckpointRow(Model):
@@ -258,6 +276,7 @@ TABLES: Final = (
     ArtifactRow,
     ContentRow,
     WorkerRow,
+    OtherDataRow,
     CheckpointRow,
     LedgerRow,
     PlanRow,

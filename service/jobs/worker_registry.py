@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from service.jobs.database import JobDatabase
 from service.jobs.records import DeviceState, WorkerState, utc_time
-from service.jobs.tables import WorkerRow
+from service.jobs.tables import OtherDataRow, WorkerRow
 
 __all__ = ["WorkerRegistry"]
 
@@ -47,6 +47,9 @@ class WorkerRegistry:
             )
             old = WorkerRow.delete().where(WorkerRow.seen_at < now - _REMEMBERED)
             self._database.change(old)
+            # Its data set may be another one by now.
+            stale = OtherDataRow.delete().where(OtherDataRow.noted_at < now - _REMEMBERED)
+            self._database.change(stale)
 
         self._database.write(change)
 

@@ -150,6 +150,7 @@ class ClaimedJob(_Wire):
     attempts: Annotated[int, Field(ge=1, le=_LARGEST)]
     time_limit: Annotated[float, Field(gt=0)] | None
     request_id: Annotated[str, Field(max_length=128)] | None
+    needs_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
 
 
 class ClaimedLease(_Wire):

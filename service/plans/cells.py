@@ -136,13 +136,13 @@ class PlanCells:
             left = [cell for cell in cells if _state_of(record, cell.number) == "left"]
             if left:
                 refuse_unless(record, PlanState.RUNNING)
-                self._put_first(opened, left)
+                self._put_first(opened, left, record.data_sha256)
             return {}
 
         record = self._plans.change(name, check)
         return self._told(record, opened, cells)
 
-    def _put_first(self, opened: OpenPlan, cells: list[Cell]) -> None:
+    def _put_first(self, opened: OpenPlan, cells: list[Cell], data_sha256: str | None) -> None:
         name = opened.plan.name
         query = PlanCellRow.select(PlanCellRow.cell, PlanCellRow.job_id).where(
             PlanCellRow.plan == name, PlanCellRow.cell.in_([cell.number for cell in cells])
@@ -154,7 +154,9 @@ class PlanCells:
             )
         )
         new = [cell for cell in cells if cell.number not in jobs]
-        made = self._jobs.store.enlist([replace(opened.job(cell), priority=_FIRST) for cell in new])
+        made = self._jobs.store.enlist(
+            [replace(opened.job(cell, data_sha256=data_sha256), priority=_FIRST) for cell in new]
+        )
         if len(made) < len(new):
             raise PlanConflictError("as many jobs wait as may: ask again later")
         for cell, (job_id, is_new) in zip(new, made, strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from nas_search.plans import Timing, estimate, fit_seconds
 from service.jobs import Jobs
 from service.jobs.ledger import Entry, EntryStatus
 from service.jobs.records import FINISHED, JobState
-from service.jobs.tables import JobRow, PlanCellRow, PlanRow
+from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
 from service.plans.store import PlanStore, is_free
@@ -150,12 +151,17 @@ class Feeder:
         )
         before = record.settled
         self._settle(step)
+        if record.data_sha256 is None and step.data_sha256 is not None:
+            self._demand_data(record.name, step.data_sha256)
         if record.state is PlanState.PILOT:
             self._end_pilot(step)
         elif record.state is PlanState.RUNNING:
             self._limit(step)
             if "state" not in step.changes:
-                self._feed(step)
+                if _rests(step.opened.plan.daily) and record.settled < record.cells:
+                    self._rest(step)
+                else:
+                    self._feed(step)
         often = max(_LEAST_OFTEN, min(_MOST_OFTEN, record.cells // 50))
         step.refit = step.refit or before // often != record.settled // often
         # With more to do, this feeder goes on at once; so may another.
@@ -214,6 +220,17 @@ class Feeder:
         if timing is not None:
             step.timings = [*step.timings[1 - _MOST_TIMINGS :], timing]
 
+    def _demand_data(self, name: str, sha256: str) -> None:
+        """Let the cells that wait demand the data that the first one was trained on."""
+        mine = PlanCellRow.select(PlanCellRow.job_id).where(
+            PlanCellRow.plan == name, PlanCellRow.made
+        )
+        self._database.change(
+            JobRow.update(needs_sha256=sha256).where(
+                JobRow.id.in_(mine), IS_WAITING, JobRow.needs_sha256.is_null()
+            )
+        )
+
     def _wrong(self, step: _Step, entry: Entry | None, row: Mapping[str, Any]) -> str | None:
         """Return what is wrong with a cell that has ended; None: it has its figures."""
         if entry is None:
@@ -257,6 +274,12 @@ class Feeder:
         step.changes |= {"state": PlanState.PAUSED, "reason": reason}
         step.more = False
 
+    def _rest(self, step: _Step) -> None:
+        """Take the cells back that wait, outside the hours of the plan; those that run end."""
+        if self._outstanding(step.record.name):
+            back = self._plans.take_back(step.record, urgent=False)
+            step.cursor = min(step.cursor, back["cursor"])
+
     def _feed(self, step: _Step) -> None:
         """Let more cells wait, from the cursor on, and settle those that are in the ledger."""
         record, opened = step.record, step.opened
@@ -264,7 +287,7 @@ class Feeder:
         outstanding = self._outstanding(record.name)
         room = min(_AT_ONCE, window - outstanding)
         wanted, end = self._next_cells(record, step.cursor, room)
-        jobs = [opened.job(opened.cells[number]) for number in wanted]
+        jobs = [opened.job(opened.cells[number], data_sha256=step.data_sha256) for number in wanted]
         entries = self._jobs.ledger.within([job.key for job in jobs])
         new = []
         for number, job in zip(wanted, jobs, strict=True):
@@ -328,6 +351,16 @@ class Feeder:
         )
         found = estimate(opened.cells, model, workers=workers)
         self._plans.set_estimate(record, found)
+
+
+def _rests(daily: tuple[int, int] | None) -> bool:
+    """Return whether it is outside the hours in which a plan begins cells."""
+    if daily is None:
+        return False
+    now = datetime.now(UTC)
+    minute, (begin, end) = 60 * now.hour + now.minute, daily
+    within = begin <= minute < end if begin < end else minute >= begin or minute < end
+    return not within
 
 
 def _timing(

@@ -71,8 +71,13 @@ class OpenPlan:
         """What is known of its cost before anything was timed."""
         return estimate(self.cells, None)
 
-    def job(self, cell: Cell) -> NewJob:
-        """Return the job of a cell."""
+    def job(self, cell: Cell, *, data_sha256: str | None = None) -> NewJob:
+        """Return the job of a cell.
+
+        Args:
+            cell: The cell.
+            data_sha256: The digest that the data set must have; None: nobody knows it yet.
+        """
         template = self._specs[cell.epochs]
         sample = self.plan.model_space.canonical(self.selection.sample(cell.position))
         network = {
@@ -87,6 +92,8 @@ class OpenPlan:
             key=spec_key("training", spec),
             needs_device=template.needs_device,
             needs_dataset=template.needs_dataset,
+            needs_sha256=data_sha256,
+            needs_label=template.needs_label,
             priority=PRIORITY,
             time_limit=template.time_limit,
         )
@@ -123,6 +130,7 @@ class OpenPlan:
             seed=plan.seeds[0],
             weights=plan.keep_weights == "all",
             time_limit=plan.cell_seconds,
+            label=plan.label,
         )
         return new_job(request, catalog=catalog, job_seconds=job_seconds)
 

@@ -14,7 +14,7 @@ from service.jobs import Jobs
 from service.jobs.records import JobState
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.errors import PlanConflictError, UnknownPlanError
-from service.plans.opened import OpenPlan, OpenPlans
+from service.plans.opened import PRIORITY, OpenPlan, OpenPlans
 from service.plans.records import PlanRecord, PlanState
 
 __all__ = ["PlanStore", "is_free", "refuse_unless"]
@@ -87,7 +87,9 @@ class PlanStore:
             self._database.insert(PlanRow.insert(values))
             if pilot:
                 cells = plan.pilot()
-                made = self._jobs.store.enlist([plan.job(cell) for cell in cells])
+                made = self._jobs.store.enlist(
+                    [plan.job(cell, data_sha256=plan.plan.sha256) for cell in cells]
+                )
                 for cell, (job_id, new) in zip(cells, made, strict=False):
                     self._database.insert(
                         PlanCellRow.insert(plan=name, cell=cell.number, job_id=job_id, made=new)
@@ -313,13 +315,20 @@ class PlanStore:
 
         return self.change(name, check)
 
-    def take_back(self, record: PlanRecord) -> dict[str, Any]:
-        """Take the cells back that wait, within `write`; return what changes in the plan by it."""
+    def take_back(self, record: PlanRecord, *, urgent: bool = True) -> dict[str, Any]:
+        """Take the cells back that wait, within `write`; return what changes in the plan by it.
+
+        Args:
+            record: The plan.
+            urgent: Whether to take back those as well that somebody waits for.
+        """
         mine = (
             PlanCellRow.select(PlanCellRow.cell, PlanCellRow.job_id, PlanCellRow.made)
             .join(JobRow, on=(PlanCellRow.job_id == JobRow.id))
             .where(PlanCellRow.plan == record.name, IS_WAITING)
         )
+        if not urgent:
+            mine = mine.where(JobRow.priority <= PRIORITY)
         rows = self._database.rows(mine)
         numbers = [row["cell"] for row in rows]
         jobs = [row["job_id"] for row in rows if row["made"]]

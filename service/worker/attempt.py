@@ -185,6 +185,7 @@ def _outcome(
             device=payload.device,
             report=report,
             datasets=payload.datasets,
+            dataset_sha256=payload.dataset_sha256,
             checkpoint=weights.path,
             threads=payload.threads,
             kept=payload.kept,

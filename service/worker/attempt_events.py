@@ -51,6 +51,7 @@ class Payload:
         datasets: The data sets of the worker, by name.
         threads: Processor cores it may use.
         memory: Bytes it may take.
+        dataset_sha256: The digest that its data set must have; None: any.
         share: How many attempts have the device at a time.
         visible_gpus: The GPUs it may see, as CUDA_VISIBLE_DEVICES has them; None: all of them.
     """
@@ -67,6 +68,7 @@ class Payload:
     datasets: dict[str, Path]
     threads: int
     memory: int
+    dataset_sha256: str | None
     share: int = 1
     visible_gpus: str | None = None
 

@@ -190,6 +190,7 @@ class Executor:
             datasets=self._datasets(),
             threads=self._threads,
             memory=self._source.settings.job_memory // self._share,
+            dataset_sha256=job.needs_sha256,
             share=self._share,
         )
 

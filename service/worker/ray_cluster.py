@@ -322,6 +322,7 @@ class RayAttempt:
             request_id=payload.request_id,
             kind=payload.kind,
             spec=payload.spec,
+            dataset_sha256=payload.dataset_sha256,
             token=payload.kept.token,
             device=payload.device,
             threads=payload.threads,

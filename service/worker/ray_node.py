@@ -77,6 +77,7 @@ class Task:
     request_id: str | None
     kind: JobKind
     spec: dict[str, Any]
+    dataset_sha256: str | None
     token: int
     device: str
     threads: int
@@ -249,6 +250,7 @@ def _payload(task: Task, folder: Path, datasets: dict[str, Path]) -> Payload:
         request_id=task.request_id,
         kind=task.kind,
         spec=task.spec,
+        dataset_sha256=task.dataset_sha256,
         folder=folder / "files",
         kept=AttemptFolder(
             root=folder / "trainings",

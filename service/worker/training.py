@@ -38,7 +38,7 @@ from nas_search.training.checkpoint import Saved
 from nas_search.training.classification import refuse_unfit, refuse_untrainable
 from nas_search.training.loop import Epoch
 from service.jobs.blob_store import NO_ROOM
-from service.jobs.records import Progress
+from service.jobs.records import OTHER_DATA, Progress
 from service.jobs.training_folders import AttemptFolder
 from service.worker.building import build_network
 from service.worker.measuring import (
@@ -212,8 +212,16 @@ def _parts(
         DatasetError: They cannot be read.
         InvalidArgumentError: They are too few, of several sizes, or none that the space takes.
         LabelError: A label has no output.
+        WorkError: They are not those that are wanted.
     """
     images = _images(path, spec, workplace)
+    wanted = workplace.dataset_sha256
+    if wanted is not None and images.digest != wanted:
+        raise WorkError(
+            OTHER_DATA,
+            f"the data set {spec['dataset']} of this worker is another one: {images.digest[:12]}, "
+            f"not {wanted[:12]}",
+        )
     train, valid = split(images, spec["fractions"], spec["split_seed"])
     refuse_unfit(train, valid, recipe)
     refuse_untrainable(space, train, valid)

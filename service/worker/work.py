@@ -43,6 +43,7 @@ class Workplace:
         device: Where it computes, as PyTorch names it: `cpu`, `cuda:0`.
         report: Told how far it is; may be called often.
         datasets: Folder or archive of each data set of the worker, by name.
+        dataset_sha256: The digest that the data set of a training must have; None: any.
         checkpoint: Returns the file of uploaded weights by their digest.
         threads: Processor cores it may use.
         kept: What it leaves to the next attempt of the job; None: there is no other attempt.
@@ -56,6 +57,7 @@ class Workplace:
     device: str
     report: Callable[[Progress], None]
     datasets: Mapping[str, Path] = field(default_factory=dict)
+    dataset_sha256: str | None = None
     checkpoint: Callable[[str], Path] = field(default=Path)
     threads: int = 1
     kept: AttemptFolder | None = None

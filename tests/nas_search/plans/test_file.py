@@ -68,6 +68,13 @@ def test_the_canonical_form_is_the_same_plan(file: Path) -> None:
     assert again.content() == plan.content()
 
 
+def test_limits_are_part_of_a_plan() -> None:
+    plan = a_plan(limits={"label": "a100", "daily": ["20:05", "06:00"], "running": 3})
+    assert (plan.label, plan.daily, plan.running) == ("a100", (1205, 360), 3)
+    assert plan.content()["limits"]["daily"] == ["20:05", "06:00"]
+    assert plan_of(plan.content()) == plan
+
+
 def test_the_protocol_is_told_apart_from_what_is_measured_by_it(file: Path) -> None:
     plan = read_plan(file)
     other = plan_of({**plan.content(), "name": "more", "select": {"kind": "sample", "n": 3}})
@@ -126,6 +133,11 @@ def test_what_is_wrong_is_told_with_its_line(
         ({"data__sha256": "12"}, "no SHA-256"),
         ({"data__split": {"train": 1}}, "no `valid`"),
         ({"limits": {"hours": 0}}, "not above 0"),
+        ({"limits": {"label": "a b"}}, "no label"),
+        ({"limits": {"daily": ["20:00"]}}, "no two times of the day"),
+        ({"limits": {"daily": ["06:00", "06:00"]}}, "no two times of the day"),
+        ({"limits": {"daily": ["24:00", "06:00"]}}, "no two times of the day"),
+        ({"limits": {"daily": ["20:00", "06:00", 5]}}, "no two times of the day"),
         ({"select": {"kind": "sample"}}, "a sample has a size"),
         ({"select": {"kind": "some"}}, "none of all, sample, list"),
         ({"order": "width"}, "none of breadth, depth"),

@@ -25,7 +25,7 @@ from service.jobs.records import (
 )
 from service.jobs.tables import CheckpointRow, JobRow
 
-INSIDE = {"crashes", "losses", "not_before"}
+INSIDE = {"crashes", "losses", "not_before", "needs_sha256"}
 NOT_READ = {"number", "needs_device", "needs_dataset", "needs_label", "token", "lease_until"}
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1500, UTC)
 
@@ -51,6 +51,7 @@ JOB = Job(
     request_id=None,
     crashes=1,
     losses=0,
+    needs_sha256=None,
     not_before=None,
 )
 WORKER = WorkerState(

@@ -60,6 +60,10 @@ class Lab:
         """Return a plan."""
         return self.plans.get(name)[0]
 
+    def outstanding(self, name: str) -> int:
+        """Return how many cells of a plan wait or run."""
+        return self.plans.get(name)[1]
+
     def lease(self) -> Lease | None:
         """Lease a job as a worker."""
         return self.jobs.leases.acquire("w", CAN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,10 +13,30 @@ from planned import DATA, a_plan, result_of
 
 from service.jobs.errors import LostLeaseError
 from service.jobs.ledger import CURVES, EntryStatus
-from service.jobs.records import Failure, JobState
+from service.jobs.records import (
+    OTHER_DATA,
+    Capabilities,
+    DeviceState,
+    Failure,
+    JobState,
+    WorkerState,
+)
+from service.jobs.tables import OtherDataRow
+from service.jobs.worker_wire import ClaimedLease
+from service.plans import feeder
+from service.plans.cells import PlanCells
 from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.feeder import Feeder
 from service.plans.records import PlanState
+
+CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
+WORKER = WorkerState(
+    id="w",
+    host="here",
+    pid=1,
+    version="0",
+    devices=(DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30),),
+)
 
 
 def test_a_plan_is_fed_and_finished(lab: Any) -> None:
@@ -219,6 +240,68 @@ def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:
     lab.work(1, provenance__dataset_sha256="e" * 64)
     record = lab.until_finished(name)
     assert (len(record.failed), len(record.done)) == (1, 19)
+
+
+def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
+    name = lab.started()  # whose data is that of the first cell
+    lab.feed(name)
+    assert lab.lease().job.needs_sha256 is None
+    lab.work(1)
+    lab.feed(name)
+    lease = lab.lease()
+    assert lease.job.needs_sha256 == DATA
+    assert ClaimedLease.of(lease).lease("w").job.needs_sha256 == DATA
+    lab.fail(lease, OTHER_DATA)
+    lab.fail(lab.jobs.leases.acquire("v", CAN), OTHER_DATA)
+    assert lab.lease() is None
+    assert lab.jobs.leases.acquire("v", CAN) is None
+    freed = lab.jobs.leases.acquire("other", CAN)
+    assert (freed.job.id, freed.job.attempts, freed.token) == (lease.job.id, 1, 3)
+    lab.jobs.leases.release(freed)
+    record = lab.feed(name)
+    assert (len(record.failed), record.settled) == (0, 1)
+    # Jobs that need other data, or any, are done here as before.
+    urgent = lab.started(name="any", protocol__seeds=[7])
+    lab.feed(urgent)
+    assert lab.lease().job.needs_sha256 is None
+    assert lab.lease().job.needs_sha256 is None
+    # Who needs no digest fails as ever, whatever a worker says.
+    lab.fail(lab.lease(), OTHER_DATA)
+    assert len(lab.feed(urgent).failed) == 1
+    # By the next day the data of a worker may be another.
+    day_old = OtherDataRow.update(noted_at=OtherDataRow.noted_at - 2 * 86_400)
+    lab.jobs.database.write(lambda: lab.jobs.database.change(day_old))
+    lab.jobs.workers.heartbeat(WORKER)
+    assert lab.lease().job.needs_sha256 == DATA
+
+
+def test_a_plan_keeps_to_its_workers_and_its_hours(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        hour_now = 12
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2026, 1, 1, cls.hour_now, 30, tzinfo=tz)
+
+    monkeypatch.setattr(feeder, "datetime", Clock)
+    name = lab.started(limits={"label": "night", "daily": ["20:00", "06:00"]})
+    assert (lab.feed(name).settled, lab.outstanding(name)) == (0, 0)
+    Clock.hour_now = 23
+    lab.feed(name)
+    assert lab.outstanding(name) == 20
+    assert lab.lease() is None
+    assert lab.jobs.leases.acquire("w", replace(CAN, labels=frozenset({"night"}))) is not None
+    arch = lab.plans.open(lab.record(name)).selection.name(4)
+    assert len(PlanCells(lab.jobs, lab.plans).put_first(name, arch, 2)) == 2
+    Clock.hour_now = 6
+    record = lab.feed(name)
+    # What runs, and what somebody waits for.
+    assert (record.state, lab.outstanding(name)) == (PlanState.RUNNING, 3)
+    Clock.hour_now = 5
+    lab.feed(name)
+    assert lab.outstanding(name) == 20
 
 
 @pytest.mark.parametrize(

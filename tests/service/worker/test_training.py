@@ -50,7 +50,7 @@ from nas_search.training.checkpoint import Saved
 from service.jobs.kinds import new_job
 from service.jobs.training_folders import AttemptFolder
 from service.worker.training import _KeptCheckpoints, train_network
-from service.worker.work import HandedBackError, Workplace
+from service.worker.work import HandedBackError, WorkError, Workplace
 
 from .conftest import PATIENCE, Lab, open_lab
 
@@ -201,7 +201,9 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
     spec = new_job(request, catalog=Catalog(tmp_path), job_seconds=60.0).spec
     images = write_images(tmp_path / "tiny")
 
-    def attempt(token: int, *, handing_back: bool, kept: str) -> dict[str, Any]:
+    def attempt(
+        token: int, *, handing_back: bool, kept: str, wanted: str | None = None
+    ) -> dict[str, Any]:
         workplace = Workplace(
             folder=tmp_path,
             device="cpu",
@@ -209,6 +211,7 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
             datasets={"tiny": images},
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
             handing_back=lambda: handing_back,
+            dataset_sha256=wanted,
         )
         return train_network(spec, workplace).result
 
@@ -217,7 +220,12 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
             with pytest.raises(HandedBackError):
                 attempt(token, handing_back=True, kept="one")
         ended = attempt(3, handing_back=False, kept="one")
-        assert figures(ended) == figures(attempt(1, handing_back=False, kept="other"))
+        mine = ended["provenance"]["dataset_sha256"]
+        again = attempt(1, handing_back=False, kept="other", wanted=mine)
+        assert figures(ended) == figures(again)
+        with pytest.raises(WorkError, match="tiny of this worker is another one") as refused:
+            attempt(1, handing_back=False, kept="third", wanted="0" * 64)
+        assert refused.value.kind == "other-data"
 
 
 def test_a_training_outlives_its_server(site: Site) -> None:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+from weakref import WeakSet
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -39,10 +40,12 @@ _PART: Final = 8 * 2**20
 _PARTS_AT_ONCE: Final = 2
 _MOST_INCOMING: Final = 16
 """Uploads that a process has under way, each with up to three parts in memory."""
-_FIRST_WINDOW: Final = 2**20
+_SMALLEST_WINDOW: Final = 2**18
 _LARGEST_WINDOW: Final = 4 * 2**20
 """Bytes that are asked for at a time. One request for a whole file would have to last as long as
 the slowest client takes; one of a window is answered in seconds, or asked again."""
+_WINDOWS: Final = 128 * 2**20
+"""Bytes of the windows of all files that a process has open, about."""
 
 _CONNECT: Final = timedelta(seconds=3)
 _ASK: Final = timedelta(seconds=4)
@@ -83,6 +86,7 @@ class Bucket:
         self._asked = _store(bucket, prefix, timeout=_ASK, retries=1)
         self._moved = _store(bucket, prefix, timeout=_MOVE, retries=2)
         self._incoming = threading.BoundedSemaphore(_MOST_INCOMING)
+        self._opened: WeakSet[OpenObject] = WeakSet()
 
     def is_there(self) -> bool:
         """Tell whether the bucket is there and can be listed.
@@ -114,7 +118,14 @@ class Bucket:
         """
         if self._size(sha256) != size:
             raise DamagedFileError("a file has not the size that it should have")
-        return OpenObject(self, sha256, size)
+        found = OpenObject(self, sha256, size)
+        self._opened.add(found)
+        return found
+
+    def window(self) -> int:
+        """Return how many bytes of a file may be fetched at a time: fewer where many are open."""
+        share = _WINDOWS // max(1, len(self._opened))
+        return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, share))
 
     def receive(self, sha256: str | None = None) -> IncomingObject:
         """Return a file to write to, which is there when it is kept and has the digest.
@@ -271,7 +282,7 @@ class OpenObject:
         self._size = size
         self._at = 0
         self._window, self._begin = b"", 0
-        self._next = _FIRST_WINDOW
+        self._next = _SMALLEST_WINDOW
         self._digest, self._digested = hashlib.sha256(), 0
 
     def seek(self, offset: int, /) -> int:
@@ -305,7 +316,8 @@ class OpenObject:
     def _fetch(self, at: int) -> None:
         part = range(at, min(at + self._next, self._size))
         self._window, self._begin = self._bucket.fetch(self._sha256, part), at
-        self._next = min(2 * self._next, _LARGEST_WINDOW)
+        # Who reads on is given more at a time; who wants a part is not.
+        self._next = min(2 * self._next, self._bucket.window())
 
     def _compare(self, piece: bytearray) -> None:
         if self._digested != self._at:
@@ -337,11 +349,15 @@ class IncomingObject:
         self._place = place
         self._digest = hashlib.sha256()
         self._writer = bucket.writer(key)
-        self._kept = False
+        self._kept = self._ended = False
         self.size = 0
 
     def __enter__(self) -> Self:
         return self
+
+    def __del__(self) -> None:
+        # Whoever asked for it may have gone before it had it.
+        self._give_place_back()
 
     def __exit__(
         self,
@@ -350,7 +366,7 @@ class IncomingObject:
         trace: TracebackType | None,
         /,
     ) -> None:
-        self._place.release()
+        self._give_place_back()
         # Nothing has been sent of what is shorter than a part.
         if not self._kept and self.size >= _PART:
             # Whoever leaves may be the event loop; what cannot be ended, a rule of the bucket ends.
@@ -385,6 +401,11 @@ class IncomingObject:
             self._writer.close()
         self._kept = True
         return self.sha256
+
+    def _give_place_back(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._place.release()
 
     def _abort(self) -> None:
         with suppress(BaseError, OSError):

@@ -6,6 +6,7 @@ import hashlib
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from service.jobs.tables import ContentRow, JobRow
 
 from .conftest import NETWORK, WORKER, Lab, open_lab
 
-LEASE: Final = 3.0
+LEASE: Final = 8.0
 HOURS: Final = 3 * 3600.0
 
 
@@ -44,6 +45,41 @@ class Shared:
         """Return the worker, which has the database and the bucket; a new one where none lives."""
         alive = [process for process in self.lab.started if process.poll() is None]
         return alive[0] if alive else self.lab.work()
+
+    def end_worker(self) -> ForkedProcess | None:
+        """Tell the worker to stop, and return it when it has; None where none lives."""
+        for process in self.lab.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0
+                return process
+        return None
+
+    @contextmanager
+    def working_over_http(self, folder: Path) -> Iterator[Path]:
+        """Have a worker of the second server alone, and tell its log."""
+        self.end_worker()
+        told = {"NASBENCH_JOBS_DIR": str(folder / "far"), "OMP_NUM_THREADS": "1"}
+        log = folder / "worker.log"
+        with log.open("wb") as output:
+            process = start_nbs(*WORKER, "--server", self.servers[1].url, env=told, stderr=output)
+        try:
+            yield log
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+    def wait_for_the_bucket(self, job: Job, log: Path, says: str) -> None:
+        """Wait until what was made has waited for longer than a lease, which is renewed."""
+        self.lab.until(lambda: says in log.read_text())
+        over = self._lease_end(job)
+        self.lab.until(lambda: self._lease_end(job) > over + LEASE)
+        assert self.lab.jobs.store.get(job.id).state is JobState.RUNNING
+
+    def _lease_end(self, job: Job) -> float:
+        query = JobRow.select(JobRow.lease_until).where(JobRow.id == job.id)
+        (row,) = self.lab.jobs.database.read(lambda: self.lab.jobs.database.rows(query))
+        return float(row["lease_until"] or 0)
 
     def ask_for(self, seed: int) -> Job:
         """Ask the first server for a network; each seed is a job of its own."""
@@ -98,20 +134,15 @@ def weights(job: Job) -> Artifact:
 def test_what_any_worker_made_any_server_sends(shared: Shared, tmp_path: Path) -> None:
     worker = shared.worker()
     mine = shared.built(1)
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    assert shared.end_worker() is worker
     assert shared.url in shared.lab.log(worker)
-    over_http = start_nbs(
-        *WORKER,
-        "--server",
-        shared.servers[1].url,
-        env={"NASBENCH_JOBS_DIR": str(tmp_path / "far"), "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        theirs = shared.built(2)
-    finally:
-        over_http.send_signal(signal.SIGTERM)
-        over_http.wait(60)
+    with shared.working_over_http(tmp_path) as log:
+        shared.bucket.gate.shut()
+        waiting = shared.ask_for(2)
+        shared.wait_for_the_bucket(waiting, log, "the store of the artifacts does not answer")
+        shared.bucket.gate.reopen()
+        theirs = shared.lab.end_of(waiting)
+    assert (theirs.state, theirs.attempts) == (JobState.SUCCEEDED, 1)
     for job in (mine, theirs):
         sent = [shared.file(job, server) for server in (0, 1)]
         assert [answer.status_code for answer in sent] == [200, 200]
@@ -142,12 +173,9 @@ def test_a_bucket_that_is_away_costs_downloads_and_nothing_else(shared: Shared) 
     assert httpx.get(f"{ask}/v1/nasbench201/computed-stats?arch=0").status_code == 200
     assert httpx.get(f"{ask}/v1/jobs/{first.id}").json()["state"] == "succeeded"
     waiting = shared.ask_for(4)
-    shared.lab.until(lambda: "did not put a file" in shared.lab.log(worker))
-    # Longer than a lease, which is renewed while what was made waits for the bucket.
-    started = shared.lab.jobs.store.get(waiting.id)
-    over = _lease_end(shared.lab, started)
-    shared.lab.until(lambda: _lease_end(shared.lab, started) > over + LEASE)
-    assert shared.lab.jobs.store.get(waiting.id).state is JobState.RUNNING
+    number = shared.lab.started.index(worker)
+    log = shared.lab.jobs.settings.folder / f"worker-{number}.log"
+    shared.wait_for_the_bucket(waiting, log, "did not put a file")
     shared.bucket.gate.reopen()
     ended = shared.lab.end_of(waiting)
     assert (ended.state, ended.attempts) == (JobState.SUCCEEDED, 1)
@@ -203,9 +231,3 @@ def test_what_is_changed_or_gone_is_never_sent_whole_and_made_anew(
     again = shared.built(seed)
     assert again.id != job.id
     assert shared.file(again, 1).content == content
-
-
-def _lease_end(lab: Lab, job: Job) -> float:
-    query = JobRow.select(JobRow.lease_until).where(JobRow.id == job.id)
-    (row,) = lab.jobs.database.read(lambda: lab.jobs.database.rows(query))
-    return float(row["lease_until"] or 0)

@@ -118,10 +118,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.server
 
-# Two of the tools alone: all of them, PyTorch among them, take minutes and 2.5 GB.
+# Two of the tools and the client, which is looked at: all of them, PyTorch among them, take minutes and 2.5 GB.
 $(VENV)/.guide: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing what makes the guide …'
-	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt mkdocs 'mkdocstrings[python]'
+	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable . mkdocs 'mkdocstrings[python]'
 	@touch $@
 
 # Without a lock file: it would name the registry that it was made with.

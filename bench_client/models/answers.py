@@ -14,6 +14,7 @@ from bench_client.untrusted import few_members
 __all__ = [
     "BatchAnswer",
     "BatchError",
+    "CellCounts",
     "FieldError",
     "Listed",
     "Members",

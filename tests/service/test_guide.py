@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urljoin
@@ -97,6 +98,36 @@ def test_the_reference_has_every_method_of_the_client(folder: Path) -> None:
     public = {name for name in dir(BenchClient) if not name.startswith("_")}
     listed = set(re.findall(r'id="bench_client\.clients\.BenchClient\.(\w+)"', page))
     assert public - listed <= {"drive", "ask", "download_to"}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("bench_client", "benchmark_spec", "model_hub", "model_hub.evaluation", "model_hub.zoo"),
+        *("nas_search", "nas_search.contract", "nas_search.oneshot", "nas_search.problems"),
+        *("nas_search.proxies", "nas_search.strategies"),
+    ],
+)
+def test_the_reference_has_every_public_name(package: str, folder: Path) -> None:
+    pages = [path.read_text() for path in (folder / "reference").glob("*.html")]
+    listed = {
+        anchor.rpartition(".")[2] for page in pages for anchor in re.findall(r'id="([\w.]+)"', page)
+    }
+    # The same methods as `BenchClient`, which the page says; a sentinel; an alias of types.
+    told_otherwise = {"AsyncBenchClient", "WAIT", "Space"}
+    assert set(import_module(package).__all__) - listed <= told_otherwise
+
+
+def test_the_reference_has_the_units_of_what_is_answered(folder: Path) -> None:
+    page = (folder / "reference/bench_client.html").read_text()
+    section = page.partition('id="bench_client.Nb201Stats"')[2].partition("<h3")[0]
+    rows = re.findall(r"<td><code>(\w+)</code></td>\s*<td>([^<]*)</td>", section)
+    told = dict(rows)
+    assert (told["test_acc"], told["training_time"], told["flops"]) == (
+        "percent",
+        "seconds",
+        "millions",
+    )
 
 
 @pytest.mark.parametrize(

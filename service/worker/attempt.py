@@ -194,7 +194,8 @@ def _outcome(
             handing_back=handing_back,
         )
         done = perform(payload.kind, payload.spec, workplace)
-        report(Progress(stage="keeping"))
+        if done.files:
+            report(Progress(stage="keeping"))
         return Made(result=done.result, artifacts=_keep(payload, done))
     except HandedBackError:
         return HandedBack()

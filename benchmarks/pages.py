@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import shutil
 import statistics
@@ -106,6 +107,10 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
+        empty = browser.new_page()
+        empty.goto("about:blank")
+        print(f"| memory of the process of an empty page | {page_memory(browser) / 1e6:.0f} MB |")
+        empty.close()
         measure(browser, f"http://127.0.0.1:{server.port}", "nasbench201", "15,625")
         measure(browser, f"http://127.0.0.1:{server.port}", LARGE, "423,624")
         browser.close()
@@ -137,6 +142,7 @@ def measure(browser: Browser, url: str, name: str, rows: str) -> None:
     row("first plot", lambda one: one["plot"] / 1000, "s")
     row("all is there", lambda one: one["ready"] / 1000, "s")
     row("script heap", lambda one: one["heap"] / 1e6, "MB")
+    row("memory of the page's process", lambda one: one["resident"] / 1e6, "MB")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
     page.wait_for_selector('main[data-state="ready"]')
@@ -170,8 +176,19 @@ def load(browser: Browser, address: str) -> dict[str, float]:
     )
     session.send("HeapProfiler.collectGarbage")
     heap = session.send("Runtime.getHeapUsage")["usedSize"]
+    resident = page_memory(browser)
     context.close()
-    return {**told, "heap": heap}
+    return {**told, "heap": heap, "resident": resident}
+
+
+def page_memory(browser: Browser) -> int:
+    """Return the resident bytes of the largest process that shows a page."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    pids = [one["id"] for one in processes if one["type"] == "renderer"]
+    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
+    return max(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def drag(page: Page) -> list[float]:

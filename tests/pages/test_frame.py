@@ -148,7 +148,14 @@ class TestTheKey:
         assert explorer.page.evaluate("() => sessionStorage.length") == 0
 
     @pytest.mark.parametrize(
-        "back", ["https://evil.example/", "//evil.example", "javascript:1", "http://["]
+        "back",
+        [
+            "https://evil.example/",
+            "//evil.example",
+            "javascript:1",
+            "http://[",
+            "/\\\\evil.example",
+        ],
     )
     def test_leads_nowhere_else(
         self, open_page: Callable[..., Any], keyed: tuple[BenchServer, str], back: str

@@ -141,7 +141,7 @@ file is converted once:
 
 ```console
 nbs zoo convert mobilenetv3_large_100_ra-f55367f5.pth --model mobilenetv3-large-100
-nbs zoo evaluate mobilenetv3-large-100 --data imagenet/val
+nbs zoo evaluate mobilenetv3-large-100 --images imagenet/val
 ```
 
 It is read without running anything it may carry, and there is no option to do otherwise; its

@@ -70,7 +70,9 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
         for name in names
         if all(item.get(name) == items[0].get(name) for item in items)
     }
-    print_fields({name: value for name, value in shared.items() if value is not None})
+    # What is long comes last: its end may be in the next line of the terminal.
+    known = {name: value for name, value in shared.items() if value is not None}
+    print_fields(dict(sorted(known.items(), key=lambda one: len(_cell(one[1])) > _LONG_TEXT)))
     columns = {
         name: [_cell(item.get(name)) for item in items] for name in names if name not in shared
     }
@@ -86,7 +88,23 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     console.print(_table({name: columns[name] for name in fitting}))
     left_out = [name for name in columns if name not in fitting]
     if left_out:
-        sys.stdout.write(f"  not shown here, but by --json: {', '.join(left_out)}\n")
+        told = f"not shown here, but by --json: {', '.join(left_out)}"
+        sys.stdout.write(f"{_wrapped(told, console.width)}\n")
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Return a text in lines that a terminal need not break."""
+    from textwrap import fill
+
+    indent = "  "
+    return fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _fitting(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:

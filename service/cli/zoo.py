@@ -91,7 +91,7 @@ def convert_command(
 def evaluate_command(  # noqa: PLR0913 - options of a command
     name: Model,
     *,
-    data: Annotated[
+    images: Annotated[
         Path,
         typer.Option(
             help="Images: a folder a class (classes.txt states their order), a folder with "
@@ -132,7 +132,7 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     network = zoo.load(name, download=download, checkpoint=checkpoint)
     result = evaluation.evaluate(
         network,
-        evaluation.read_images(data),
+        evaluation.read_images(images),
         zoo.record(name).protocol,
         batch_size=batch_size,
         device=device,
@@ -155,9 +155,9 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
 def _row(record: zoo.Record) -> dict[str, Any]:
     return {
         "model": record.name,
-        "space": record.space,
-        "dataset": record.protocol.dataset.partition(" ")[0],
-        "input": record.protocol.input_size,
         "top1": record.figures[0].top1 if record.figures else None,
+        "input": record.protocol.input_size,
+        "dataset": record.protocol.dataset.partition(" ")[0],
+        "space": record.space,
         "weights": "here" if zoo.weights_path(record.name).is_file() else None,
     }

@@ -69,7 +69,7 @@ def test_convert_and_evaluate_work_together(
     converted = run("convert", saved, "--model", "small")
     assert converted.exit_code == 0
     assert str(zoo.weights_path("small")) in converted.stderr
-    found: dict[str, Any] = json.loads(run("evaluate", "small", "--data", images).stdout)
+    found: dict[str, Any] = json.loads(run("evaluate", "small", "--images", images).stdout)
     assert (found["model"], found["count"], found["right_in_five"]) == ("small", 6, 6)
     assert [score["name"] for score in found["classes"]] == ["class0", "class1", "class2"]
     assert found["top1"] == pytest.approx(100 * found["right"] / 6)
@@ -85,8 +85,8 @@ def test_evaluate_takes_an_archive_and_goes_past_damaged_images_when_asked(
     with tarfile.open(packed, "w") as archive:
         archive.add(images, arcname=".")
     with pytest.raises(DamagedImageError, match=r"class1/4\.png"):
-        run("evaluate", "small", "--data", packed)
-    arguments = ("--data", packed, "--skip-damaged", "--precision", "mixed-bfloat16")
+        run("evaluate", "small", "--images", packed)
+    arguments = ("--images", packed, "--skip-damaged", "--precision", "mixed-bfloat16")
     evaluated = run("evaluate", "small", *arguments)
     assert json.loads(evaluated.stdout)["count"] == 5
     assert "nbs: left out, damaged: class1/4.png" in evaluated.stderr
@@ -104,7 +104,7 @@ def test_convert_takes_an_unlisted_file_on_demand(
 
 def test_evaluate_without_weights_says_where_to_get_them(images: Path) -> None:
     with pytest.raises(zoo.MissingWeightsError, match="nbs zoo convert FILE --model spos"):
-        run("evaluate", "spos", "--data", images)
+        run("evaluate", "spos", "--images", images)
 
 
 def on_terminal(*arguments: str | Path) -> str:
@@ -137,7 +137,7 @@ def test_people_get_text(add_small: Callable[..., zoo.Record], saved: Path, imag
     told = on_terminal("info", "small")
     assert "made up: 32 px" in told
     assert str(zoo.weights_path("small"))[:40] in told
-    evaluated = on_terminal("evaluate", "small", "--data", images, "--per-class")
+    evaluated = on_terminal("evaluate", "small", "--images", images, "--per-class")
     assert "of 6), top 5 100.000 % (6)" in evaluated
     assert "2 class2" in evaluated
 

@@ -166,7 +166,8 @@ def near_and_known(name: Any, known: Iterable[str], *, listed_by: str | None = N
     # NAS-Bench-201 is as near to nasbench201 as a name can be.
     spelled = {_without_spelling(each): each for each in names}
     written = _without_spelling(str(name)[:_LONGEST_NAME])
-    near = [spelled[each] for each in get_close_matches(written, spelled, n=3)]
+    close = [written] if written in spelled else get_close_matches(written, spelled, n=3)
+    near = [spelled[each] for each in close]
     meant = f"is it {', '.join(near)}? " if near else ""
     if listed_by is not None and len(names) > _FEW:
         return f"{meant}there are {len(names)}: {listed_by} lists them"

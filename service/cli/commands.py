@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -263,7 +264,7 @@ def run() -> int:
             raise
         if os.environ.get("NASBENCH_DEBUG"):
             traceback.print_exc()
-        sys.stderr.write(f"nbs: {_shown(error)}\n")
+        sys.stderr.write(f"nbs: {_shown(_without_number(error))}\n")
         return 1
 
 
@@ -293,6 +294,16 @@ def _failures() -> tuple[type[Exception], ...]:
     """Return the classes of expected errors; one whose module is not loaded was not raised."""
     known = (getattr(sys.modules.get(module), name, None) for module, name in _FAILURES)
     return (OSError, *(kind for kind in known if kind is not None))
+
+
+def _without_number(error: Exception) -> object:
+    """Return what an error says, of one of the system what is to be done where that is known."""
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return error
+    folder = Path(error.filename).absolute().parent
+    if isinstance(error, FileNotFoundError) and not folder.is_dir():
+        return f"there is no folder {folder}: make it first, or name another one"
+    return f"{error.filename}: {(error.strerror or str(error)).lower()}"
 
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from service.access.keys import Key, KeyFile, KeyScope
-from service.cli.options import AsJson, DataDirectory
+from service.cli.options import AsJson, DataDirectory, existing_directory
 from service.cli.output import print_items, print_json, wants_json
 from service.settings import Settings
 
@@ -40,7 +40,7 @@ def create_command(
 @app.command("list")
 def list_command(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
     """List the keys: name, scope, when they were made and revoked."""
-    file = _file(data)
+    file = _file(data if data is None else existing_directory(data))
     rows = [_row(key) for key in file.read() or ()]
     if wants_json(asked=as_json):
         print_json(rows)
@@ -55,7 +55,7 @@ def revoke_command(
     data: DataDirectory = None,
 ) -> None:
     """Take a key no more; running servers notice within two seconds."""
-    _file(data).revoke(name)
+    _file(data if data is None else existing_directory(data)).revoke(name)
     sys.stderr.write(f"{name} is revoked\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -35,6 +36,7 @@ __all__ = ["serve", "worker"]
 
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_LAST_PORT: Final = 65_535
 _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
 _FILES_BESIDE: Final = 512
@@ -319,7 +321,11 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}\n")
+        remedy = ""
+        if error.errno == errno.EADDRINUSE:
+            other = port + 1 if port < _LAST_PORT else port - 1
+            remedy = f"; a server runs there already, or take another port: --port {other}"
+        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}{remedy}\n")
         raise typer.Exit(1) from None
     listener.set_inheritable(True)
     return listener

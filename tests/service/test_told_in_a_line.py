@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
@@ -67,15 +66,3 @@ def test_a_folder_or_an_option_that_is_not_there_is_a_line_with_the_remedy(
     assert told.returncode in {1, 2}
     assert told.stderr.count("\n") == 1
     assert re.match(says.replace("{none}", re.escape(none)), told.stderr), told.stderr
-
-
-def test_a_port_that_is_taken_is_a_line_with_another_one(directory: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        told = nbs("serve", "--data", directory, "--port", str(port))
-    assert told.returncode == 1
-    other = port + 1 if port < 65_535 else port - 1
-    assert told.stderr == (
-        f"nbs: cannot listen on 127.0.0.1:{port}: address already in use; a server runs there "
-        f"already, or take another port: --port {other}\n"
-    )

@@ -45,11 +45,12 @@ class TestImages:
         for name in OURS:
             assert image(name)["Size"] > MEGABYTE
 
-    def test_the_server_adds_less_than_150_megabytes_to_its_base(self) -> None:
+    def test_the_server_adds_less_than_167_megabytes_to_its_base(self) -> None:
+        # Of which the client of buckets is 15, and the guide 2.
         base = json.loads(run("docker", "inspect", "docker.io/library/python:3.11-slim"))[0]
         added = (image("nas-bench-server")["Size"] - base["Size"]) / MEGABYTE
         sys.stdout.write(f"the server adds {added:.0f} MB\n")
-        assert added < 150
+        assert added < 167
 
     @pytest.mark.parametrize("name", OURS)
     def test_none_runs_as_root(self, name: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -129,6 +131,18 @@ class TestWithoutAKey:
                 assert (answer.status_code == 401) == each.demands_key, each.name
                 if each.demands_key:
                     assert answer.headers["www-authenticate"].startswith("Bearer")
+
+    def test_the_page_of_the_status_needs_none_where_reading_is_open(
+        self, reading_open: httpx.Client, reading_keyed: httpx.Client
+    ) -> None:
+        script = (resources.files("service.pages") / "scripts/status.js").read_text()
+        asked = re.findall(r'(?:tried|send)\("([a-z0-9/]+)"', script)
+        assert {"readyz", "v1/workers", "metrics"} <= set(asked)
+        for http, answered in ((reading_open, 200), (reading_keyed, 401)):
+            assert http.get("/explore/status").status_code == 200
+            for path in asked:
+                expected = 200 if path == "readyz" else answered
+                assert http.get(f"/{path}").status_code == expected, path
 
 
 class TestWithAKey:

@@ -64,7 +64,7 @@ frame.groupby(frame.flops.round(-1)).test_acc.max().tail()
 ```
 
 ```python
-frame.plot.scatter("flops", "test_acc", s=3, figsize=(6, 3.5));
+_ = frame.plot.scatter("flops", "test_acc", s=3, figsize=(6, 3.5))
 ```
 
 ## A search of your own
@@ -85,7 +85,7 @@ simulation.trajectory.to_pandas().tail(3)
 ```
 
 ```python
-simulation.trajectory.plot(log_time=True);
+_ = simulation.trajectory.plot(log_time=True)
 ```
 
 ## Two strategies compared
@@ -115,8 +115,8 @@ bands = regret_bands(runs)
 from matplotlib import pyplot as plt
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
-plot_regret(bands, ax=axes[0])
-plot_regret(bands, ax=axes[1], log_time=True, log_regret=True);
+for ax, log in zip(axes, (False, True), strict=True):
+    plot_regret(bands, ax=ax, log_time=log, log_regret=log)
 ```
 """
 
@@ -154,11 +154,10 @@ def run(notebook: list[Cell]) -> None:
 def _given_out(source: str, names: dict[str, Any], count: int) -> list[dict[str, Any]]:
     tree = ast.parse(source)
     last = tree.body[-1]
-    shown = isinstance(last, ast.Expr) and not source.rstrip().endswith(";")
     said = io.StringIO()
     value = None
     with contextlib.redirect_stdout(said):
-        if shown and isinstance(last, ast.Expr):
+        if isinstance(last, ast.Expr):
             before = ast.Module(tree.body[:-1], type_ignores=[])
             exec(compile(before, "cell", "exec"), names)  # noqa: S102 - the cells above
             value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)  # noqa: S307

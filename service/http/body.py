@@ -30,6 +30,8 @@ _SMALL: Final = 4096
 _BATCH: Final = "archs"
 _MOST_OF_ONE: Final = 20_000
 """Members, values, lists and objects of a body that asks about one architecture."""
+_MOST: Final = "most_values"
+"""A model's own bound, in place of that."""
 _MOST_MEMBERS: Final = 15 * MAX_BATCH
 _MOST_VALUES: Final = 64 * MAX_BATCH
 _MOST_CONTAINERS: Final = 12 * MAX_BATCH
@@ -106,7 +108,7 @@ def _question(content: bytes, model: type[BaseModel]) -> BaseModel:
         RequestValidationError: It is no JSON, too much of it, or not what the model wants.
     """
     is_batch = _BATCH in model.model_fields
-    _refuse_many(content, is_batch=is_batch)
+    _refuse_many(content, is_batch=is_batch, most=getattr(model, _MOST, _MOST_OF_ONE))
     value = _parsed(content)
     _refuse_large(value, is_batch=is_batch)
     try:
@@ -118,15 +120,15 @@ def _question(content: bytes, model: type[BaseModel]) -> BaseModel:
         ) from None
 
 
-def _refuse_many(content: bytes, *, is_batch: bool) -> None:
+def _refuse_many(content: bytes, *, is_batch: bool, most: int) -> None:
     """Refuse what holds too much, told by its punctuation, that in texts included."""
     bounds = (
         ("members", _MOST_MEMBERS, content.count(b":")),
         ("values", _MOST_VALUES, content.count(b",")),
         ("lists and objects", _MOST_CONTAINERS, content.count(b"[") + content.count(b"{")),
     )
-    for what, most, found in bounds:
-        bound = most if is_batch else _MOST_OF_ONE
+    for what, most_of_batch, found in bounds:
+        bound = most_of_batch if is_batch else most
         if found > bound:
             raise _refusal(f"it has about {found} {what}; {bound} are allowed")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -230,7 +230,14 @@ class ArtifactBody(_Wire):
 
 
 class Finish(_Wire):
-    """An attempt has its result."""
+    """An attempt has its result.
+
+    Attributes:
+        most_values: Members, values, lists and objects of it all: ten thousand epochs of a
+            training have nine figures each, or an evaluation as many classes as images have.
+    """
+
+    most_values: ClassVar[int] = 120_000
 
     token: Token
     kind: JobKind

@@ -71,6 +71,8 @@ class Worker:
         self._drains_at = float("inf") if time_limit is None else time_limit - drain_seconds
         self._log = structlog.get_logger().bind(worker=self.id)
         self._last_heartbeat: tuple[float, WorkerState | None] = (0.0, None)
+        self._refused_at: float | None = None
+        self._refusal: AccessRefusedError | None = None
         self._version = version("nas-bench-service")
         self._executors = [
             Executor(
@@ -91,7 +93,12 @@ class Worker:
         ]
 
     def run(self) -> None:
-        """Do jobs until `stop` or `drain`; SIGTERM and SIGINT stop, SIGUSR1 drains."""
+        """Do jobs until `stop` or `drain`; SIGTERM and SIGINT stop, SIGUSR1 drains.
+
+        Raises:
+            AccessRefusedError: The server does not take the key, or not any more: for as long as a
+                lease holds, so that its jobs are others' by now.
+        """
         with ExitStack() as stack:
             stack.enter_context(hold_lock(self._source.settings.workers_dir, self.id))
             stack.enter_context(_at_signals(stop=self.stop, drain=self.drain))
@@ -114,6 +121,8 @@ class Worker:
             for thread in threads:
                 thread.join()
             self._deregister()
+            if self._refusal is not None:
+                raise self._refusal
 
     def stop(self) -> None:
         """Make `run` release the jobs it has begun, and return."""
@@ -149,13 +158,27 @@ class Worker:
         for task in (self._heartbeat, self._look_after_others):
             try:
                 task()
-            except AccessRefusedError:
-                if self._last_heartbeat[1] is None:
-                    raise
-                self._log.exception("the server does not take the key any more")
+            except AccessRefusedError as error:
+                self._end_if_refused(error)
             except OSError as error:
                 # Also that a file of another worker cannot be removed.
                 self._log.warning("the store does not answer", reason=str(error))
+
+    def _end_if_refused(self, error: AccessRefusedError) -> None:
+        """Stop where the key has been refused for the time of a lease.
+
+        Raises:
+            AccessRefusedError: It was never taken.
+        """
+        if self._last_heartbeat[1] is None:
+            raise error
+        now = time.monotonic()
+        if self._refused_at is None:
+            self._refused_at = now
+            self._log.error("the server does not take the key any more", reason=str(error))
+        elif now - self._refused_at >= self._source.settings.lease_seconds:
+            self._refusal = error
+            self._stop.set()
 
     def _heartbeat(self) -> None:
         at, last = self._last_heartbeat
@@ -164,6 +187,7 @@ class Worker:
         if state != last or time.monotonic() - at >= seconds:
             self._source.heartbeat(state)
             self._last_heartbeat = (time.monotonic(), state)
+            self._refused_at = None
 
     def _look_after_others(self) -> None:
         """Free what dead workers of this machine had: a free lock shows them at once."""

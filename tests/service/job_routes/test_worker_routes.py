@@ -175,6 +175,17 @@ def test_a_result_that_is_none_is_refused(
     assert asking.get(f"/v1/jobs/{lease['job']['id']}").json()["state"] == "running"
 
 
+def test_the_result_of_the_longest_training_is_taken_and_no_longer_one(
+    asking: httpx.Client, lease: dict[str, Any]
+) -> None:
+    epoch = dict.fromkeys(("epoch", "lr", "loss", "accuracy", "top5", "seconds"), 1.5)
+    epoch |= dict.fromkeys(("train_loss", "train_accuracy", "other"), 2.5)
+    curve = [epoch] * 10_000
+    longer = finish(asking, lease, result={**RESULT, "curve": [*curve, *curve]})
+    assert longer.status_code == 422, longer.text
+    assert finish(asking, lease, result={**RESULT, "curve": curve}).status_code == 204
+
+
 def test_no_figure_is_nan(asking: httpx.Client, lease: dict[str, Any]) -> None:
     path = f"/v1/worker/jobs/{lease['job']['id']}"
     for value in ("NaN", "1e999", "Infinity"):

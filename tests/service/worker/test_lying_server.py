@@ -20,7 +20,9 @@ from service.jobs.kinds import new_job
 from service.jobs.records import Capabilities, DeviceState, Lease, WorkerState
 from service.worker.executor import Executor
 from service.worker.http_source import HttpSource
+from service.worker.places import Places
 from service.worker.server_connection import AccessRefusedError, ServerConnection
+from service.worker.worker import Worker
 
 from .conftest import NETWORK
 
@@ -39,6 +41,7 @@ JOB: dict[str, Any] = {
     "attempts": 1,
     "time_limit": None,
     "request_id": None,
+    "needs_sha256": None,
 }
 LOST = b'{"type": "urn:x:lease-lost", "title": "x", "status": 409}'
 
@@ -74,6 +77,17 @@ def test_no_access_is_told_as_such(liar: LyingServer, source: HttpSource) -> Non
     liar.say = lambda _: [answer(b"{}", status=403)]
     with pytest.raises(AccessRefusedError, match="scope worker"):
         source.heartbeat(STATE)
+
+
+def test_a_key_that_is_revoked_ends_the_worker_when_its_leases_are_over(
+    liar: LyingServer, source: HttpSource
+) -> None:
+    told = [answer(json.dumps({**SETTINGS, "lease_seconds": 0.5}).encode())]
+    liar.say = lambda _: [told.pop() if told else answer(b"{}", status=401)]
+    with pytest.raises(AccessRefusedError, match="scope worker"):
+        Worker(source, places=Places(devices=[])).run()
+    assert liar.asked[-1] == "POST /v1/worker/leave"
+    assert liar.asked.count("POST /v1/worker/heartbeat") > 1
 
 
 def test_an_endless_answer_is_not_read_to_its_end(liar: LyingServer, source: HttpSource) -> None:

@@ -23,9 +23,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
-from PIL import Image
-from sklearn.datasets import load_digits
-
 from bench_client import (
     BenchClient,
     BenchmarkNotInstalledError,
@@ -33,8 +30,13 @@ from bench_client import (
     Plan,
     UnavailableError,
 )
+from missing_extra import needs
 from nas_search import Budget, DeclaredProblem, Study
 from nas_search.strategies import LocalSearch
+
+with needs("dev", "this example"):  # scikit-learn is in no extra that an installation needs
+    from PIL import Image
+    from sklearn.datasets import load_digits
 
 PLAN: Final[dict[str, Any]] = {
     "name": "digits",

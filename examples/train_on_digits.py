@@ -13,14 +13,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import torch
-from sklearn.datasets import load_digits
+from missing_extra import needs
 
-import model_hub
-from nas_search import Budget, SpaceProblem, Study
-from nas_search.strategies import NSGA2
-from nas_search.study import plot_front
-from nas_search.training import Classification, Images, Recipe, split
+with needs("dev", "this example"):  # scikit-learn is in no extra that an installation needs
+    import torch
+    from sklearn.datasets import load_digits
+
+    import model_hub
+    from nas_search import Budget, SpaceProblem, Study
+    from nas_search.strategies import NSGA2
+    from nas_search.study import plot_front
+    from nas_search.training import Classification, Images, Recipe, split
 
 TRIALS = 12
 MOST_MACS = 500e3

@@ -64,6 +64,8 @@ def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedPro
         (f"{JOBS}(artifacts_url='s3://lab/x')).__enter__()", "obstore", "s3"),
         ("import runpy; runpy.run_path('examples/optuna_study.py')", "optuna", "optuna"),
         ("import runpy; runpy.run_path('examples/nasbench_style.py')", "numpy", "local"),
+        ("import runpy; runpy.run_path('examples/train_on_digits.py')", "torch", "dev"),
+        ("import runpy; runpy.run_path('examples/own_benchmark.py')", "sklearn", "dev"),
     ],
 )
 def test_a_module_that_is_missing_is_named_with_its_extra(

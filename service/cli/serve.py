@@ -36,6 +36,7 @@ __all__ = ["serve", "worker"]
 
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_ASKED_BY_DEFAULT: Final = "127.0.0.1:8000"
 _LAST_PORT: Final = 65_535
 _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -411,3 +412,5 @@ def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
         f"  curl 'http://{address}/v1/nasbench201/computed-stats"
         "?arch=0&num_epochs=200&dataset=cifar100&reduction=mean'\n"
     )
+    if address != _ASKED_BY_DEFAULT:
+        write(f"clients and `nbs` ask it with\n  export NASBENCH_URL=http://{address}\n")

@@ -24,7 +24,7 @@ from missing_extra import needs
 from service.access.keys import KeyFile
 from service.cli.options import DataDirectory, existing_directory
 from service.jobs import JobSettings
-from service.jobs.artifact_store import refuse_missing_store
+from service.jobs.artifact_store import open_artifact_store
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def serve(
     _decide_on_writing(host)
     settings = Settings()
     # Read now, so that a wrong one is told here and not by every worker.
-    refuse_missing_store(JobSettings())
+    open_artifact_store(JobSettings())
     listener = _listener(host, port)
     _tell_of_keys(settings, host)
     _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from missing_extra import needs, refuse_missing
+from missing_extra import needs
 from service.jobs.blob_store import BlobStore
 from service.jobs.settings import JobSettings
 
@@ -20,7 +20,6 @@ __all__ = [
     "IncomingArtifact",
     "OpenArtifact",
     "open_artifact_store",
-    "refuse_missing_store",
 ]
 
 _EXTRA: Final = "s3"
@@ -144,6 +143,7 @@ def open_artifact_store(settings: JobSettings) -> ArtifactStore:
 
     Raises:
         MissingExtraError: It is a bucket, and the library that speaks with it is not installed.
+        WrongSettingError: A variable of the bucket names a file that cannot be read.
     """
     if settings.artifacts_url is None:
         return BlobStore(settings.artifacts_dir)
@@ -152,13 +152,3 @@ def open_artifact_store(settings: JobSettings) -> ArtifactStore:
         from service.jobs.bucket import Bucket  # noqa: PLC0415
 
         return Bucket(settings.artifacts_url)
-
-
-def refuse_missing_store(settings: JobSettings) -> None:
-    """Refuse to begin without the library for the store that the settings name.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    if settings.artifacts_url is not None:
-        refuse_missing(_EXTRA, _PURPOSE, "obstore")

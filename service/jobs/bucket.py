@@ -29,9 +29,11 @@ from obstore.store import S3Store
 
 from service.jobs.blob_store import refuse_no_digest
 from service.jobs.errors import ArtifactsUnavailableError, DamagedFileError, UnknownArtifactError
+from service.secret_files import WrongSettingError
 
 if TYPE_CHECKING:
     from obstore import WritableFile
+    from obstore.store import ClientConfig
 
 __all__ = ["Bucket", "IncomingObject", "OpenObject"]
 
@@ -53,7 +55,8 @@ _ASK: Final = timedelta(seconds=4)
 _MOVE: Final = timedelta(seconds=20)
 """For a part or a window: a worker over HTTP waits for 30 s."""
 _HTTP: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_PIECE: Final = 2**20
+_AUTHORITIES: Final = "AWS_CA_BUNDLE"
+"""Names a file of certificate authorities beside the system's, such as a laboratory's own."""
 _PAGE: Final = 1000
 
 _OWNER: Final = "owner"
@@ -76,6 +79,9 @@ class Bucket:
     Attributes:
         is_remote: True.
         where: The address.
+
+    Raises:
+        WrongSettingError: A variable names certificates that cannot be read.
     """
 
     is_remote: Final = True
@@ -414,15 +420,18 @@ class IncomingObject:
 
 def _store(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3Store:
     endpoint = next((text for name in _HTTP if (text := os.environ.get(name))), "")
+    options: ClientConfig = {
+        "connect_timeout": _CONNECT,
+        "timeout": timeout,
+        # Who names an endpoint without TLS means it: a server on the same machine or network.
+        "allow_http": endpoint.startswith("http://"),
+    }
+    if authorities := os.environ.get(_AUTHORITIES):
+        options["root_certificate"] = _read(authorities)
     return S3Store(
         bucket,
         prefix=prefix or None,
-        client_options={
-            "connect_timeout": _CONNECT,
-            "timeout": timeout,
-            # Who names an endpoint without TLS means it: a server on the same machine or network.
-            "allow_http": endpoint.startswith("http://"),
-        },
+        client_options=options,
         retry_config={
             "max_retries": retries,
             "retry_timeout": timeout,
@@ -433,6 +442,13 @@ def _store(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3S
             },
         },
     )
+
+
+def _read(authorities: str) -> bytes:
+    try:
+        return Path(authorities).read_bytes()
+    except OSError as error:
+        raise WrongSettingError(f"{_AUTHORITIES}: {authorities}: {error.strerror}") from None
 
 
 def _key(sha256: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import certifi
 import pytest
 from bucket_server import KEY_ID, SECRET, BucketServer
 
@@ -345,6 +346,14 @@ def test_wrong_credentials_and_buckets_are_named_and_no_secret_is(
         AWS_METADATA_ENDPOINT="http://127.0.0.1:1",
     )
     assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in str(refused(strangers.is_there))
+
+
+def test_an_authority_that_cannot_be_read_is_a_wrong_setting(
+    bucket_server: BucketServer, url: str
+) -> None:
+    with pytest.raises(WrongSettingError, match="AWS_CA_BUNDLE: /none: No such file"):
+        bucket_server.open(url, AWS_CA_BUNDLE="/none")
+    assert bucket_server.open(url, AWS_CA_BUNDLE=certifi.where()).is_there()
 
 
 def refused(use: Callable[[], object]) -> ArtifactsUnavailableError:

@@ -182,6 +182,13 @@ def test_a_bucket_that_is_away_costs_downloads_and_nothing_else(shared: Shared) 
     assert hashlib.sha256(shared.file(ended).content).hexdigest() == weights(ended).sha256
     assert shared.file(first).status_code == 200
     assert shared.lab.jobs.store.get(first.id).state is JobState.SUCCEEDED
+    # What waits for the bucket may be cancelled.
+    shared.bucket.gate.shut()
+    before = log.read_text().count("did not put a file")
+    unwanted = shared.ask_for(9)
+    shared.lab.until(lambda: log.read_text().count("did not put a file") > before)
+    assert httpx.post(f"{ask}/v1/jobs/{unwanted.id}/cancel").is_success
+    assert shared.lab.end_of(unwanted).state is JobState.CANCELLED
 
 
 def test_a_bucket_that_stalls_is_503_in_time(shared: Shared) -> None:

@@ -2,7 +2,8 @@
 
 The key of a file is `PREFIX/ab/abcd…`, made of its digest as the path in a folder is: a folder can
 be copied into a bucket as it is. Endpoint, region and credentials are those of the standard
-variables (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …), which obstore reads.
+variables (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …), which obstore reads; the two
+keys may be files of the folder of secrets instead.
 
 S3 shows an object when all of it has come and not before. A file that is there is put again rather
 than left alone: the new one is whole where the old one was damaged, and it is young, so that it
@@ -20,7 +21,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 from weakref import WeakSet
 
 import obstore
@@ -29,11 +30,11 @@ from obstore.store import S3Store
 
 from service.jobs.blob_store import refuse_no_digest
 from service.jobs.errors import ArtifactsUnavailableError, DamagedFileError, UnknownArtifactError
-from service.secret_files import WrongSettingError
+from service.secret_files import SECRETS_DIR, WrongSettingError
 
 if TYPE_CHECKING:
     from obstore import WritableFile
-    from obstore.store import ClientConfig
+    from obstore.store import ClientConfig, S3Config
 
 __all__ = ["Bucket", "IncomingObject", "OpenObject"]
 
@@ -57,6 +58,10 @@ _MOVE: Final = timedelta(seconds=20)
 _HTTP: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _AUTHORITIES: Final = "AWS_CA_BUNDLE"
 """Names a file of certificate authorities beside the system's, such as a laboratory's own."""
+_CREDENTIALS: Final[tuple[Literal["access_key_id", "secret_access_key"], ...]] = (
+    "access_key_id",
+    "secret_access_key",
+)
 _PAGE: Final = 1000
 
 _OWNER: Final = "owner"
@@ -427,10 +432,11 @@ def _store(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3S
         "allow_http": endpoint.startswith("http://"),
     }
     if authorities := os.environ.get(_AUTHORITIES):
-        options["root_certificate"] = _read(authorities)
+        options["root_certificate"] = _read(Path(authorities), _AUTHORITIES)
     return S3Store(
         bucket,
         prefix=prefix or None,
+        config=_credentials(),
         client_options=options,
         retry_config={
             "max_retries": retries,
@@ -444,11 +450,26 @@ def _store(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3S
     )
 
 
-def _read(authorities: str) -> bytes:
+def _credentials() -> S3Config:
+    """Return those that are files of the folder of secrets; variables come before files.
+
+    Raises:
+        WrongSettingError: One cannot be read.
+    """
+    found: S3Config = {}
+    folder = os.environ.get(SECRETS_DIR)
+    for name in _CREDENTIALS:
+        path = Path(folder or "", f"aws_{name}")
+        if folder and not os.environ.get(f"AWS_{name.upper()}") and path.exists():
+            found[name] = _read(path, path.name).decode().strip()
+    return found
+
+
+def _read(path: Path, setting: str) -> bytes:
     try:
-        return Path(authorities).read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise WrongSettingError(f"{_AUTHORITIES}: {authorities}: {error.strerror}") from None
+        raise WrongSettingError(f"{setting}: {path}: {error.strerror}") from None
 
 
 def _key(sha256: str) -> str:

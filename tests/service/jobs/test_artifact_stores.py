@@ -348,6 +348,25 @@ def test_wrong_credentials_and_buckets_are_named_and_no_secret_is(
     assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in str(refused(strangers.is_there))
 
 
+def test_keys_may_be_files_of_the_folder_of_secrets(
+    bucket_server: BucketServer, url: str, tmp_path: Path
+) -> None:
+    told = {
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "AWS_METADATA_ENDPOINT": "http://127.0.0.1:1",
+        "NASBENCH_SECRETS_DIR": str(tmp_path),
+    }
+    assert "no credentials" in str(refused(bucket_server.open(url, **told).is_there))
+    (tmp_path / "aws_access_key_id").write_text(f"{KEY_ID}\n")
+    (tmp_path / "aws_secret_access_key").write_text(f"{SECRET}\n")
+    assert bucket_server.open(url, **told).is_there()
+    (tmp_path / "aws_access_key_id").unlink()
+    (tmp_path / "aws_access_key_id").mkdir()
+    with pytest.raises(WrongSettingError, match=r"aws_access_key_id: .*Is a directory"):
+        bucket_server.open(url, **told)
+
+
 def test_an_authority_that_cannot_be_read_is_a_wrong_setting(
     bucket_server: BucketServer, url: str
 ) -> None:

@@ -9,8 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Final, TextIO, TypeAlias
+from typing import Final, TextIO, TypeAlias
 
 from bench_client.errors import (
     JobCancelledError,
@@ -32,7 +31,7 @@ from bench_client.models.jobs import (
 )
 from bench_client.models.zoo import ZooList, ZooModel
 from bench_client.operations import Held, Nothing, Question, Steps, ask, rest
-from bench_client.pages import check_progress
+from bench_client.pages import listed_items
 from bench_client.untrusted import cleaned
 
 __all__ = [
@@ -51,8 +50,6 @@ __all__ = [
 
 _HOLD: Final = 10.0
 """Seconds that the server may hold back how a job is, until something happens to it."""
-_PAGE: Final = 1000
-"""Items in a page; servers give no more."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks at a job where the server does not hold its answer back; each pause is
@@ -94,7 +91,7 @@ def jobs(
         limit: How many at most; None: all.
     """
     filters = {"state": state, "kind": kind}
-    return (yield from _latest(Question("jobs", JobPage, options=filters), limit))
+    return (yield from listed_items(Question("jobs", JobPage, options=filters), limit))
 
 
 def cancel(job: Job | str) -> Steps[Job]:
@@ -171,7 +168,7 @@ def checkpoints(*, limit: int | None = None) -> Steps[list[Checkpoint]]:
     Args:
         limit: How many at most; None: all.
     """
-    return (yield from _latest(Question("checkpoints", CheckpointList), limit))
+    return (yield from listed_items(Question("checkpoints", CheckpointList), limit))
 
 
 def delete_checkpoint(checkpoint: Checkpoint | str) -> Steps[None]:
@@ -224,28 +221,6 @@ def _described(job: Job) -> str:
     full = max(0, min(_BAR, _BAR * progress.done // progress.total))
     bar = "█" * full + "·" * (_BAR - full)
     return f"{job.kind} {job.id[:8]} {progress.stage} {bar} {progress.done}/{progress.total}"
-
-
-def _latest(question: Question[Any], limit: int | None) -> Steps[list[Any]]:
-    """Return the items of a list that comes in pages, the latest first.
-
-    Args:
-        question: Asks for a page, but for its size and place.
-        limit: How many items at most; None: all.
-    """
-    found: list[Any] = []
-    cursor = None
-    seen: set[str] = set()
-    while limit is None or len(found) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
-        options = {**question.options, "limit": size, "cursor": cursor}
-        page = yield from ask(replace(question, options=options))
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-        check_progress(cursor, seen, len(found))
-    return found[:limit]
 
 
 def _held(question: Question[Job], revision: int, seconds: float) -> Held[Job]:

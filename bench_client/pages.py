@@ -29,6 +29,7 @@ __all__ = [
     "every_page",
     "every_result",
     "item_model",
+    "listed_items",
     "malformed_error",
     "page_of",
     "page_size",
@@ -124,6 +125,33 @@ def check_progress(cursor: str, seen: set[str], items: int) -> None:
     seen.add(cursor)
     if items > _MOST_ITEMS or len(seen) > items + _EMPTY_PAGES:
         raise UnexpectedAnswerError(f"after {items} items in {len(seen)} pages there is no end")
+
+
+def listed_items(question: Question[Any], limit: int | None) -> Steps[list[Any]]:
+    """Return the items of a list of the service's own that comes in pages, in its order.
+
+    What is added or removed meanwhile is no error, as it is in a table.
+
+    Args:
+        question: Asks for a page, but for its size and place.
+        limit: How many items at most; None: all.
+
+    Raises:
+        UnexpectedAnswerError: The server turns in circles.
+    """
+    found: list[Any] = []
+    cursor = None
+    seen: set[str] = set()
+    while limit is None or len(found) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        options = {**question.options, "limit": size, "cursor": cursor}
+        page = yield from ask(replace(question, options=options))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        check_progress(cursor, seen, len(found))
+    return found[:limit]
 
 
 def every_result(

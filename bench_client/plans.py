@@ -30,7 +30,7 @@ from bench_client.models.plans import (
     PlanMap,
 )
 from bench_client.operations import Held, Question, Steps, ask, rest
-from bench_client.pages import check_progress
+from bench_client.pages import listed_items
 
 __all__ = [
     "PlanFile",
@@ -60,7 +60,6 @@ PlanFile: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 _MOST_BYTES: Final = 2**20
 _HOLD: Final = 10.0
 _PAUSE: Final = 0.5
-_PAGE: Final = 1000
 _ENDED: Final = frozenset({"paused", "finished", "stopped", "sealed"})
 
 
@@ -208,20 +207,8 @@ def plan_cells(
     Raises:
         InvalidRequestError: There is no such plan.
     """
-    found: list[PlanCell] = []
-    cursor, seen = None, set[str]()
-    while limit is None or len(found) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
-        options = {"state": state, "limit": size, "cursor": cursor}
-        page = yield from ask(
-            Question("plan_cells", PlanCellPage, plan=_name(name), options=options)
-        )
-        found += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-        check_progress(cursor, seen, len(found))
-    return found[:limit]
+    question = Question("plan_cells", PlanCellPage, plan=_name(name), options={"state": state})
+    return (yield from listed_items(question, limit))
 
 
 def plan_map(name: Plan | str, *, bins: int = 256) -> Steps[PlanMap]:

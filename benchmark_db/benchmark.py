@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from benchmark_db.aggregates import Part
-from benchmark_db.config_columns import ConfigColumn
+from benchmark_db.config_columns import ConfigColumn, columns_of_spec
 from benchmark_db.curves import Curves
 from benchmark_db.errors import (
     InvalidArchitectureError,
@@ -211,22 +211,7 @@ class Benchmark(InstalledDataset):
         space = self.arch_space
         if space is None:
             raise NotImplementedError
-
-        def text(number: int) -> str:
-            return str(space.names(number)["arch_str"])
-
-        return (
-            ConfigColumn("index", "integer", self.numbered_by),
-            ConfigColumn("arch_str", "text", self.numbered_by, text),
-            *(
-                # Names are stored as their places.
-                ConfigColumn(axis.name, axis.kind, "", axis.values.__getitem__)
-                if axis.kind == "text"
-                else ConfigColumn(axis.name, axis.kind)
-                for axis in self.spec.axes
-            ),
-            *(ConfigColumn(column.name, column.kind) for column in self.spec.described_by),
-        )
+        return columns_of_spec(self.spec, space, self.numbered_by)
 
     @abstractmethod
     def config(self, *columns: Any) -> Item:

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-__all__ = ["Column", "ConfigColumn", "Kind", "json_text"]
+from benchmark_spec import BenchmarkSpec, OpenSpace
+
+__all__ = ["Column", "ConfigColumn", "Kind", "columns_of_spec", "json_text"]
 
 Kind: TypeAlias = Literal["integer", "number", "text", "boolean"]
 """What values of a column are: 64-bit integers, doubles, UTF-8; each may be null."""
@@ -49,6 +51,32 @@ class ConfigColumn(Column):
         if self.convert is None:
             return found
         return list(map(lru_cache(_KEPT)(self.convert), found))
+
+
+def columns_of_spec(spec: BenchmarkSpec, space: OpenSpace, numbered_by: str) -> list[ConfigColumn]:
+    """Return the columns that a description says a configuration has.
+
+    Args:
+        spec: The description.
+        space: Its architectures.
+        numbered_by: The column of the database's rows that has their numbers.
+    """
+
+    def text(number: int) -> str:
+        return str(space.names(number)["arch_str"])
+
+    return [
+        ConfigColumn("index", "integer", numbered_by),
+        ConfigColumn("arch_str", "text", numbered_by, text),
+        *(
+            # Names are stored as their places.
+            ConfigColumn(axis.name, axis.kind, "", axis.values.__getitem__)
+            if axis.kind == "text"
+            else ConfigColumn(axis.name, axis.kind)
+            for axis in spec.axes
+        ),
+        *(ConfigColumn(column.name, column.kind) for column in spec.described_by),
+    ]
 
 
 def json_text(value: Any) -> str:

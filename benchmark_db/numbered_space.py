@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.features import Feature
 
-__all__ = ["NumberedSpace"]
+__all__ = ["NumberedSpace", "decoded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +38,15 @@ class NumberedSpace:
     def names(self, number: int) -> dict[str, Any]:
         """Return string and index of an architecture."""
         return {"arch_str": self.text(number), "index": number}
+
+
+def decoded(text: str) -> Any:
+    """Return an architecture that is spelled as JSON.
+
+    Raises:
+        InvalidArchitectureError: It is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArchitectureError(f"the architecture is not valid JSON: {error}") from error

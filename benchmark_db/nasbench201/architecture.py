@@ -10,7 +10,6 @@ Every cell has four spellings, all of which `parse` accepts:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -19,6 +18,7 @@ from random import Random
 from typing import Final, TypeAlias, cast
 
 from benchmark_db.errors import InvalidArchitectureError, shown
+from benchmark_db.numbered_space import decoded
 
 __all__ = [
     "EDGES",
@@ -184,13 +184,7 @@ def _parse_text(text: str) -> int:
     if text.startswith("|"):
         return _index_of(_from_string(text))
     if text.startswith(("{", "[")):
-        try:
-            decoded = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidArchitectureError(
-                f"the architecture is not valid JSON: {error}"
-            ) from error
-        return parse(decoded)
+        return parse(decoded(text))
     if text.isascii() and text.isdecimal():
         return _checked_index(int(text))
     raise InvalidArchitectureError(

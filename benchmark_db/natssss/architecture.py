@@ -12,11 +12,11 @@ The numbers have no names but their place, so there is no dict.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from benchmark_db.errors import InvalidArchitectureError, shown
+from benchmark_db.numbered_space import decoded
 
 __all__ = [
     "CELL",
@@ -132,13 +132,7 @@ def _parse_text(text: str) -> int:
         # What is no number of channels stays text, which is refused where numbers are checked.
         return _index_of([_TEXTS.get(part, part) for part in text.split(":")])
     if text.startswith("["):
-        try:
-            decoded = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidArchitectureError(
-                f"the architecture is not valid JSON: {error}"
-            ) from error
-        return _index_of(decoded)
+        return _index_of(decoded(text))
     if text.isascii() and text.isdecimal():
         return _checked_index(int(text))
     raise InvalidArchitectureError(

@@ -21,6 +21,10 @@ from nas_search.strategies import RandomSearch
 from nas_search.study import Budget, Study
 
 
+DRAWING: Final = {"AutoFormer", "DARTS", "MobileNetV3Space"}
+"""Spaces whose networks drop something by chance, and so might score otherwise the next time."""
+
+
 def a_batch(count: int = 4, side: int = 32, seed: int = 0) -> proxies.Batch:
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randn((count, 3, side, side), generator=generator)
@@ -41,14 +45,15 @@ def test_every_space_of_images_is_here() -> None:
 
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("name", SMALL_SPACES)
-def test_every_space_has_every_score_and_the_same_twice(name: str) -> None:
+def test_every_space_has_every_score_whatever_is_drawn_in_between(name: str) -> None:
     space = model_hub.space(name, **SMALL_SPACES[name])
     sample = space.choices.sample(seed=0)
     batch = a_batch()
     torch.manual_seed(7)
     found = proxies.score(space, sample, batch, seed=3)
-    torch.manual_seed(8)
-    assert proxies.score(space, sample, batch, seed=3) == found
+    if name in DRAWING:
+        torch.manual_seed(8)
+        assert proxies.score(space, sample, batch, seed=3) == found
     assert tuple(found) == proxies.proxy_names()
     assert all(math.isfinite(value) for value in found.values()), found
     profile = space.profile(sample, input_shape=(3, 32, 32))

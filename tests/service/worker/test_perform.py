@@ -113,13 +113,16 @@ def small(space: str, **arguments: Any) -> dict[str, Any]:
 def test_programs_of_every_space_give_the_outputs_of_the_network(work: Perform, space: str) -> None:
     arguments = SMALL_SPACES.get(space, {})
     network = small(space, **arguments)
-    may_be_left_out = [
-        choice.label
-        for choice in model_hub.space(space, **arguments).choices.choices
-        if "skip" in choice.candidates
-    ]
-    # More of the same layers would show nothing more.
-    network["arch"] |= dict.fromkeys(may_be_left_out[4:], "skip")
+    choices = model_hub.space(space, **arguments).choices.choices
+    # More of the same layers would show nothing more. Where a cell halves the sides, a pool is less
+    # than a connection that skips.
+    for cell, least in (("", "skip"), ("normal/", "skip_connect"), ("reduce/", "max_pool_3x3")):
+        may_be_least = [
+            choice.label
+            for choice in choices
+            if choice.label.startswith(cell) and least in choice.candidates
+        ]
+        network["arch"] |= dict.fromkeys(may_be_least[4:], least)
     spec: dict[str, Any] = {"network": network, "formats": ["export", "onnx"]}
     if space in SMALL_SPACES and "img_size" not in arguments:
         spec["input_shape"] = [3, 64, 64]

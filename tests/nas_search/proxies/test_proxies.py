@@ -20,7 +20,6 @@ from nas_search.problems import SpaceProblem
 from nas_search.strategies import RandomSearch
 from nas_search.study import Budget, Study
 
-
 DRAWING: Final = {"AutoFormer", "DARTS", "MobileNetV3Space"}
 """Spaces whose networks drop something by chance, and so might score otherwise the next time."""
 

@@ -72,7 +72,7 @@ def mcp(*, url: Url = None, data: DataDirectory = None) -> None:
     An agent starts this command itself, such as `nbs mcp --url http://127.0.0.1:8000`. It offers
     questions alone: nothing is changed, and no job is made.
     """
-    with needs("mcp", "tools for agents"):
+    with needs("mcp", "the server of tools"):
         import anyio
         from mcp.server.stdio import stdio_server
 

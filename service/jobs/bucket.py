@@ -1,9 +1,7 @@
 """Artifacts in a bucket of S3, or of what speaks its protocol: MinIO, Ceph, Cloudflare R2.
 
 The key of a file is `PREFIX/ab/abcd…`, made of its digest as the path in a folder is: a folder can
-be copied into a bucket as it is. Endpoint, region and credentials are those of the standard
-variables (`AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, …), which obstore reads; the two
-keys may be files of the folder of secrets instead.
+be copied into a bucket as it is.
 
 S3 shows an object when all of it has come and not before. A file that is there is put again rather
 than left alone: the new one is whole where the old one was damaged, and it is young, so that it
@@ -13,7 +11,6 @@ stays until the job that made it has listed it.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,20 +18,18 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 from weakref import WeakSet
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import S3Store
 
 from service.jobs.blob_store import refuse_no_digest
+from service.jobs.bucket_connection import open_bucket, reason_of
 from service.jobs.errors import ArtifactsUnavailableError, DamagedFileError, UnknownArtifactError
-from service.secret_files import SECRETS_DIR, WrongSettingError
 
 if TYPE_CHECKING:
     from obstore import WritableFile
-    from obstore.store import ClientConfig, S3Config
 
 __all__ = ["Bucket", "IncomingObject", "OpenObject"]
 
@@ -50,18 +45,10 @@ the slowest client takes; one of a window is answered in seconds, or asked again
 _WINDOWS: Final = 128 * 2**20
 """Bytes of the windows of all files that a process has open, about."""
 
-_CONNECT: Final = timedelta(seconds=3)
 _ASK: Final = timedelta(seconds=4)
 """For an answer without content: a request has its own within ten seconds."""
 _MOVE: Final = timedelta(seconds=20)
 """For a part or a window: a worker over HTTP waits for 30 s."""
-_HTTP: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_AUTHORITIES: Final = "AWS_CA_BUNDLE"
-"""Names a file of certificate authorities beside the system's, such as a laboratory's own."""
-_CREDENTIALS: Final[tuple[Literal["access_key_id", "secret_access_key"], ...]] = (
-    "access_key_id",
-    "secret_access_key",
-)
 _PAGE: Final = 1000
 
 _OWNER: Final = "owner"
@@ -69,10 +56,6 @@ _OWNER: Final = "owner"
 take them for what nobody needs."""
 _IDENTITY: Final = 32
 _KEY: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
-_CODE: Final = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
-_STATUS: Final = re.compile(r"status code: ([0-9]{3})")
-_METADATA_SERVICE: Final = "/latest/api/token"
-"""What is asked of the machine of a cloud that has the credentials, where no variable has them."""
 
 
 class Bucket:
@@ -94,8 +77,8 @@ class Bucket:
     def __init__(self, url: str) -> None:
         self.where = url
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        self._asked = _store(bucket, prefix, timeout=_ASK, retries=1)
-        self._moved = _store(bucket, prefix, timeout=_MOVE, retries=2)
+        self._asked = open_bucket(bucket, prefix, timeout=_ASK, retries=1)
+        self._moved = open_bucket(bucket, prefix, timeout=_MOVE, retries=2)
         self._incoming = threading.BoundedSemaphore(_MOST_INCOMING)
         self._opened: WeakSet[OpenObject] = WeakSet()
 
@@ -274,7 +257,7 @@ class Bucket:
                 raise FileNotFoundError("there is no such object") from None
             # The message of the library has the request, and the answer that names the key.
             raise ArtifactsUnavailableError(
-                f"{self.where} did not {doing}: {_reason(text)}"
+                f"{self.where} did not {doing}: {reason_of(text)}"
             ) from None
 
 
@@ -423,68 +406,6 @@ class IncomingObject:
             self._writer.__exit__(ConnectionError, ConnectionError("broken off"), None)
 
 
-def _store(bucket: str, prefix: str, *, timeout: timedelta, retries: int) -> S3Store:
-    endpoint = next((text for name in _HTTP if (text := os.environ.get(name))), "")
-    options: ClientConfig = {
-        "connect_timeout": _CONNECT,
-        "timeout": timeout,
-        # Who names an endpoint without TLS means it: a server on the same machine or network.
-        "allow_http": endpoint.startswith("http://"),
-    }
-    if authorities := os.environ.get(_AUTHORITIES):
-        options["root_certificate"] = _read(Path(authorities), _AUTHORITIES)
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        config=_credentials(),
-        client_options=options,
-        retry_config={
-            "max_retries": retries,
-            "retry_timeout": timeout,
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=100),
-                "max_backoff": timedelta(seconds=1),
-                "base": 2,
-            },
-        },
-    )
-
-
-def _credentials() -> S3Config:
-    """Return those that are files of the folder of secrets; variables come before files.
-
-    Raises:
-        WrongSettingError: One cannot be read.
-    """
-    found: S3Config = {}
-    folder = os.environ.get(SECRETS_DIR)
-    for name in _CREDENTIALS:
-        path = Path(folder or "", f"aws_{name}")
-        if folder and not os.environ.get(f"AWS_{name.upper()}") and path.exists():
-            found[name] = _read(path, path.name).decode().strip()
-    return found
-
-
-def _read(path: Path, setting: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WrongSettingError(f"{setting}: {path}: {error.strerror}") from None
-
-
 def _key(sha256: str) -> str:
     refuse_no_digest(sha256)
     return f"{sha256[:2]}/{sha256}"
-
-
-def _reason(text: str) -> str:
-    """Return what went wrong, of the long message of the library."""
-    if _METADATA_SERVICE in text:
-        return "no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"
-    if found := _CODE.search(text):
-        return found[1]
-    if found := _STATUS.search(text):
-        return f"HTTP {found[1]}"
-    if "TimedOut" in text or "Timeout" in text:
-        return "no answer in time"
-    return "no connection"

@@ -219,7 +219,7 @@ def test_bytes_that_were_changed_in_the_bucket_are_noticed_before_the_last_of_th
 ) -> None:
     (tmp_path / "made").write_bytes(LARGE)
     sha256, size = bucket.add(tmp_path / "made")
-    bucket_server.change(url, sha256, LARGE[:-1] + b"x")
+    bucket_server.change(url, sha256, LARGE[:-1] + bytes([LARGE[-1] ^ 1]))
     with pytest.raises(DamagedFileError, match="digest"):
         whole(bucket, LARGE)
     file = bucket.open(sha256, size)

@@ -139,7 +139,7 @@ def test_a_loss_is_best_when_small(simulate: Callable[..., Simulation]) -> None:
     assert simulation.best == min(found, key=lambda one: one.value)
 
 
-def test_a_trajectory_is_a_frame_and_a_plot(simulate: Callable[..., Simulation]) -> None:
+def test_a_trajectory_is_a_frame(simulate: Callable[..., Simulation]) -> None:
     simulation = simulate()
     simulation.evaluate(0, num_epochs=12)
     simulation.evaluate_many(range(3))
@@ -152,12 +152,6 @@ def test_a_trajectory_is_a_frame_and_a_plot(simulate: Callable[..., Simulation])
     assert frame.time.tolist() == [point.time for point in trajectory]
     assert frame.best.isna().tolist() == [True, False, False, False]
     assert [*Trajectory().to_pandas().columns] == [*frame.columns]
-    axes = pytest.importorskip("matplotlib.figure").Figure().subplots()
-    assert trajectory.plot(ax=axes, log_time=True, label="mine") is axes
-    (line,) = axes.get_lines()
-    assert (axes.get_xscale(), axes.get_yscale(), line.get_label()) == ("log", "linear", "mine")
-    assert axes.get_ylabel() == "best valid_acc so far"
-    assert line.get_ydata()[-1] == trajectory[-1].best
 
 
 def test_values_at_another_budget_are_in_the_trajectory_but_never_the_best(

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench_client import Trajectory, TrajectoryPoint
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.strategies import GridSearch
 from nas_search.study import (
@@ -75,6 +76,18 @@ def test_axes_of_ones_own_are_drawn_into_with_logarithmic_scales(
     with searched(["gain", "-size"]) as study:
         assert plot_front(study, ax=axes) is axes
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trajectory_is_drawn_as_the_best_so_far() -> None:
+    axes = pytest.importorskip("matplotlib.figure").Figure().subplots()
+    points = [TrajectoryPoint(1.0, 70.0, None), TrajectoryPoint(10.0, 90.0, 90.0)]
+    drawn = Trajectory(points, metric="valid_acc").plot(ax=axes, log_time=True, label="mine")
+    assert drawn is axes
+    (line,) = axes.get_lines()
+    assert (axes.get_xscale(), axes.get_yscale(), line.get_label()) == ("log", "linear", "mine")
+    assert axes.get_ylabel() == "best valid_acc so far"
+    assert str(line.get_ydata()[0]) == "nan"
+    assert line.get_ydata()[1] == 90.0
 
 
 def test_without_a_file_a_new_figure_is_drawn_for_the_notebook(bands: list[RegretBand]) -> None:

@@ -95,6 +95,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     sockets = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     told = {
         **QUIET,
+        "RAY_TMPDIR": sockets,
         "NASBENCH_JOBS_DIR": str(folder / "nodes"),
         "NASBENCH_DATASETS_DIR": str(folder / "datasets"),
         "NASBENCH_ZOO_DIR": str(folder / "zoo"),
@@ -105,7 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             environment.setenv(name, value)
         cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "temp_dir": sockets, **NODE},
+            head_node_args={"num_cpus": 0, **NODE},
         )
         try:
             with open_lab(

@@ -15,6 +15,7 @@ import argparse
 import multiprocessing
 import random
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,14 +23,16 @@ from typing import Final
 import httpx
 import numpy as np
 from load import paced
-from processes import service
+from processes import Server, cpu_seconds, service
 
 from service.pages import assets
 
 CLIENTS: Final = 64
 VISITORS: Final = 20
-ROUNDS: Final = 80
+ROUNDS: Final = 60
 SECONDS: Final = 2.0
+SETTLING: Final = 0.5
+"""Seconds before and after the queries: the process of the visitors starts and ends in them."""
 BETWEEN: Final = 1.0
 """Seconds between two requests of a visitor, on average: eight make a page."""
 DRAWS: Final = 1_000
@@ -49,27 +52,31 @@ PAGE: Final = (
 
 def visit(port: int) -> None:
     """Open pages, again and again, as a process of its own."""
-    paced(port, PAGE, clients=VISITORS, rate=1 / BETWEEN, seconds=SECONDS, packed=True)
+    seconds = SETTLING + SECONDS + SETTLING
+    paced(port, PAGE, clients=VISITORS, rate=1 / BETWEEN, seconds=seconds, packed=True)
 
 
-def latencies(port: int, *, visited: bool) -> list[float]:
-    """Return what the queries of a round took, in milliseconds."""
+def latencies(server: Server, *, visited: bool) -> tuple[list[float], float]:
+    """Return what the queries of a round took in milliseconds, and the server's busy seconds."""
     rng = random.Random(0)  # noqa: S311 - a load to repeat
     paths = [
         f"{NAME}/computed-stats?arch={rng.randrange(15_625)}&num_epochs=200&dataset=cifar10-valid"
         for _ in range(2_000)
     ]
-    visitors = multiprocessing.Process(target=visit, args=(port,))
+    visitors = multiprocessing.Process(target=visit, args=(server.port,))
     if visited:
         visitors.start()
-    taken, errors = paced(port, paths, clients=CLIENTS, rate=5, seconds=SECONDS)
+    time.sleep(SETTLING)
+    busy = cpu_seconds(server.pid)
+    taken, errors = paced(server.port, paths, clients=CLIENTS, rate=5, seconds=SECONDS)
+    busy = cpu_seconds(server.pid) - busy
     if visited:
         visitors.join()
         if visitors.exitcode:
             raise RuntimeError("the visitors failed")
     if errors:
         raise RuntimeError(f"{errors} queries failed")
-    return [1000 * seconds for seconds in taken]
+    return [1000 * seconds for seconds in taken], busy
 
 
 def p99(taken: Sequence[float]) -> float:
@@ -94,17 +101,18 @@ def main() -> None:
     with service(given.data.resolve()) as server:
         for path in PAGE:
             httpx.get(f"http://127.0.0.1:{server.port}{path}").raise_for_status()
-        latencies(server.port, visited=False)
+        latencies(server, visited=False)
         pairs = [
-            (latencies(server.port, visited=False), latencies(server.port, visited=True))
+            (latencies(server, visited=False), latencies(server, visited=True))
             for _ in range(given.rounds)
         ]
-    alone, beside = zip(*pairs, strict=True)
-    for name, rounds in (("alone", alone), ("beside visitors", beside)):
-        whole = [one for taken in rounds for one in taken]
+    for name, rounds in zip(("alone", "beside visitors"), zip(*pairs, strict=True), strict=True):
+        whole = [one for taken, _ in rounds for one in taken]
         print(f"p99 of {len(whole)} queries {name}: {p99(whole):.1f} ms, ", end="")
-        print(f"median of the rounds {statistics.median(map(p99, rounds)):.1f} ms")
-    ratios = [p99(second) / p99(first) for first, second in pairs]
+        print(f"median of the rounds {statistics.median(p99(taken) for taken, _ in rounds):.1f} ms")
+        busy = sum(seconds for _, seconds in rounds) / SECONDS / len(rounds)
+        print(f"the server is busy {100 * busy:.1f} % of a core {name}")
+    ratios = [p99(second) / p99(first) for (first, _), (second, _) in pairs]
     told("ratio of a pair of rounds, median", ratios, statistics.median)
     told("ratio of a pair of rounds, geometric mean", ratios, statistics.geometric_mean)
 

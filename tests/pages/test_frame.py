@@ -14,7 +14,7 @@ from playwright.sync_api import Error
 from bench_client import BenchClient
 from service.access.keys import KeyFile, KeyScope
 
-OPEN = ["explore", "explore/key", "explore/status"]
+OPEN = ["explore", "explore/key", "explore/plans", "explore/status"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

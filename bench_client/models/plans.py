@@ -21,6 +21,7 @@ __all__ = [
     "PlanEstimate",
     "PlanList",
     "PlanMap",
+    "PlanNoise",
     "PlanRequest",
     "PlanRound",
     "PlanState",
@@ -156,6 +157,20 @@ class PlanEstimate(WireModel):
     )
 
 
+class PlanNoise(WireModel):
+    """How far cells that were trained twice are apart."""
+
+    cells: int = Field(description="How many cells were trained twice.")
+    other_worker: int = Field(description="Of them, those that another worker trained again.")
+    largest: float = Field(
+        description="The largest difference of validation accuracy, in percentage points."
+    )
+    std: float = Field(
+        description="Standard deviation of one training: the root of half the mean squared "
+        "difference, in percentage points."
+    )
+
+
 class PlanVersion(WireModel):
     """A database that was made of a plan."""
 
@@ -164,6 +179,9 @@ class PlanVersion(WireModel):
     created_at: str = Field(description="When, ISO 8601.")
     complete: bool = Field(description="Whether it was sealed.")
     kept: bool = Field(description="Whether somebody asked to keep it.")
+    noise: PlanNoise | None = Field(
+        None, description="The noise floor; null: no cell was trained twice yet."
+    )
     expected: int = Field(description="Cells of the plan.")
     there: int = Field(description="Cells in it.")
     diverged: int = Field(description="Of them, those that diverged.")

@@ -229,6 +229,8 @@ def _row(plan: Plan) -> dict[str, Any]:
         "worker hours": round(plan.worker_hours, 3),
         "version": plan.versions[-1].version if plan.versions else None,
     }
+    if plan.versions and (noise := plan.versions[-1].noise) is not None:
+        row["noise floor"] = f"{noise.std:.3g} points, by {noise.cells} cells trained twice"
     if estimate is not None and estimate.hours is not None:
         row["estimate"] = _hours(estimate.hours, estimate.low, estimate.high)
         row["rests on"] = f"{estimate.timings} trainings"

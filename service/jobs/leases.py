@@ -49,6 +49,8 @@ _LOST: Final = Failure(
 
 _TRAINING: Final = "training"
 _DIVERGED: Final = "diverged"
+_AVOIDED_SECONDS: Final = 600.0
+"""After which a job goes to the worker that it avoids: others may be gone, or unable to do it."""
 
 
 class LeaseStore:
@@ -291,7 +293,12 @@ class LeaseStore:
             OtherDataRow.dataset == JobRow.needs_dataset,
             OtherDataRow.sha256 == JobRow.needs_sha256,
         )
-        query = self._waiting_for(can).where(JobRow.needs_sha256.is_null() | ~fn.EXISTS(other))
+        query = self._waiting_for(can).where(
+            JobRow.needs_sha256.is_null() | ~fn.EXISTS(other),
+            JobRow.avoids_worker.is_null()
+            | (JobRow.avoids_worker != worker)
+            | (JobRow.created_at < self._database.now() - _AVOIDED_SECONDS),
+        )
         return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
 
     def _waiting_for(self, can: Capabilities) -> Any:

@@ -134,6 +134,7 @@ class NewJob:
         needs_dataset: The data set that the worker must have.
         needs_sha256: The digest that this data set must have.
         needs_label: The label that the worker must have.
+        avoids_worker: The worker that gets it only when no other has taken it for ten minutes.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
         request_id: The HTTP request that submitted it.
@@ -147,6 +148,7 @@ class NewJob:
     needs_dataset: str | None = None
     needs_sha256: str | None = None
     needs_label: str | None = None
+    avoids_worker: str | None = None
     priority: int = 0
     time_limit: float | None = None
     request_id: str | None = None

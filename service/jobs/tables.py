@@ -85,6 +85,7 @@ class JobRow(Model):
     needs_dataset = CharField(128, null=True)
     needs_sha256 = CharField(64, null=True)
     needs_label = CharField(64, null=True)
+    avoids_worker = CharField(64, null=True)
     time_limit = DoubleField(null=True)
     request_id = CharField(128, null=True)
     created_at = DoubleField()

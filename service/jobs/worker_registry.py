@@ -60,9 +60,13 @@ class WorkerRegistry:
 
     def all(self) -> list[WorkerState]:
         """Return the workers, by id; those without a recent heartbeat are not alive."""
+        return self._database.read(self.within)
+
+    def within(self) -> list[WorkerState]:
+        """Do what `all` does; within an operation on the database."""
         alive = WorkerRow.seen_at >= self._database.now() - self._lease
         query = WorkerRow.select(WorkerRow, alive.alias("alive")).order_by(WorkerRow.id)
-        return self._database.read(lambda: [_worker(row) for row in self._database.rows(query)])
+        return [_worker(row) for row in self._database.rows(query)]
 
     def datasets(self) -> dict[str, list[str]]:
         """Return the data sets of the workers that live, each with the ids of those."""

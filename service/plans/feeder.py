@@ -8,7 +8,7 @@ bounded, and the caller repeats it while there is more to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import fmean
@@ -23,6 +23,7 @@ from service.jobs.records import FINISHED, JobState
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
+from service.plans.repeats import FIRST_REPEAT, repeat_of, repeated_key
 from service.plans.store import PlanStore, is_free
 
 __all__ = ["WINDOW", "Feeder"]
@@ -64,6 +65,7 @@ class _Step:
     reason: str | None = None
     settled: int = 0
     fed: list[str] = field(default_factory=list)
+    new: list[int] = field(default_factory=list)
     more: bool = False
     refit: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Feeder:
         """
         # Opened before the transaction, which others wait for.
         opened = self._plans.open(self._plans.get(name)[0])
+        _ = opened.repeated  # drawn here, and kept
         step = self._database.write(lambda: self._step(name, opened, lease_seconds))
         if step is None:
             return False
@@ -206,7 +209,7 @@ class Feeder:
         number = row["cell"]
         if entry is None and row["state"] in {None, JobState.EXPIRED}:
             # Forgotten or thrown away before anybody looked: it is fed again.
-            step.cursor = min(step.cursor, max(0, number))
+            step.cursor = min(step.cursor, number) if number >= 0 else step.cursor
             return
         if row["started_at"] is not None and row["finished_at"] is not None:
             # The clock may have been put back in between.
@@ -251,6 +254,8 @@ class Feeder:
             record.diverged.add(number)
         else:
             record.done.add(number)
+            if number in step.opened.repeated:
+                step.new.append(number)
 
     def _end_pilot(self, step: _Step) -> None:
         """End the pilot once none of its jobs is left."""
@@ -307,15 +312,56 @@ class Feeder:
             end = new[len(made)][0]
         step.cursor = end
         outstanding += len(made)
+        if step.new and len(made) == len(new):
+            outstanding += self._repeat(step, step.new)
         step.more = step.more or (
             end < record.cells and outstanding < window and len(made) == len(new)
         )
         if end >= record.cells and not outstanding:
-            if record.settled == record.cells:
+            missing = record.settled == record.cells and self._repeat(step, opened.repeated)
+            if missing:
+                step.more = False
+            elif record.settled == record.cells:
                 step.changes |= {"state": PlanState.FINISHED, "reason": None}
                 step.refit = True
             else:  # a cell was passed over that is not there: begin anew
                 step.cursor = 0
+
+    def _repeat(self, step: _Step, numbers: Iterable[int]) -> int:
+        """Let cells be trained a second time which are to be, and return how many are."""
+        record, opened = step.record, step.opened
+        jobs = {
+            number: opened.job(opened.cells[number], data_sha256=step.data_sha256)
+            for number in sorted(numbers)
+            if number in record.done
+        }
+        firsts = self._jobs.ledger.within([job.key for job in jobs.values()])
+        keys = {number: repeated_key(job.key) for number, job in jobs.items()}
+        settled = {*self._jobs.ledger.within(list(keys.values())), *self._given_up(keys.values())}
+        workers = {one.id for one in self._jobs.workers.within() if one.alive}
+        wanted, news = [], []
+        for number, job in jobs.items():
+            first = firsts.get(job.key)
+            if first is None or keys[number] in settled:
+                continue
+            by = first.provenance.get("worker")
+            wanted.append(number)
+            news.append(repeat_of(job, avoids_worker=by if workers - {by} else None))
+        made = self._jobs.store.enlist(news) if news else []
+        for number, (job_id, is_new) in zip(wanted, made, strict=False):
+            row = PlanCellRow.insert(
+                plan=record.name, cell=FIRST_REPEAT - number, job_id=job_id, made=is_new
+            )
+            self._database.insert(row.on_conflict_ignore())
+            step.fed += [job_id] * is_new
+        return len(wanted)
+
+    def _given_up(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys among some whose jobs failed: a second training is not tried again."""
+        query = JobRow.select(JobRow.key).where(
+            JobRow.key.in_(list(keys)), JobRow.state.in_([JobState.FAILED, JobState.PARKED])
+        )
+        return [row["key"] for row in self._database.rows(query)]
 
     def _next_cells(self, record: PlanRecord, cursor: int, count: int) -> tuple[list[int], int]:
         """Return the next cells that have to be trained, and where to go on after them."""

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 from bench_client.models import SpaceNetwork, TrainingRequest
@@ -25,6 +26,7 @@ from nas_search.plans import (
 from service.jobs.kinds import new_job, spec_key
 from service.jobs.networks import plain_json
 from service.jobs.records import NewJob
+from service.plans.repeats import FIRST_REPEAT, drawn
 
 __all__ = ["PRIORITY", "OpenPlan", "OpenPlans"]
 
@@ -33,6 +35,8 @@ PRIORITY: Final = -5
 _PILOT_EPOCHS: Final = 2
 """The first of them is discarded."""
 _KEPT: Final = 8
+_MOST_DRAWN: Final = 1_000_000
+"""Cells of which some are drawn: that takes seconds."""
 
 
 class OpenPlan:
@@ -98,6 +102,16 @@ class OpenPlan:
             time_limit=template.time_limit,
         )
 
+    @cached_property
+    def repeated(self) -> frozenset[int]:
+        """The numbers of the cells that are trained twice; of the first million cells."""
+        protocol, numbers = self.plan.protocol_digest, self.selection.numbers
+        return frozenset(
+            cell.number
+            for cell in islice(self.cells, _MOST_DRAWN)
+            if drawn(protocol, numbers[cell.position], cell)
+        )
+
     def pilot(self) -> list[Cell]:
         """Return the trainings by which the cost is estimated, numbered below zero."""
         return [
@@ -106,7 +120,9 @@ class OpenPlan:
         ]
 
     def cell(self, number: int) -> Cell:
-        """Return a cell, or a training of the pilot."""
+        """Return a cell, also of a repeat, or a training of the pilot."""
+        if number <= FIRST_REPEAT:
+            return self.cells[FIRST_REPEAT - number]
         return self.cells[number] if number >= 0 else self.pilot()[-1 - number]
 
     def _checked(self, epochs: int, catalog: Catalog, job_seconds: float) -> NewJob:

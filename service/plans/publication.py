@@ -206,5 +206,13 @@ def _card(plan: Mapping[str, Any], provenance: Provenance) -> str:
         "",
         "Read it with `nbs generate FILE.nbs`, prove it with `nbs verify`.",
     ]
+    noise = provenance.contents.get("noise")
+    if noise is not None:
+        lines.append(
+            f"- Noise: {noise['cells']} cells were trained twice, {noise['other_worker']} of them "
+            f"by another worker; one training has a standard deviation of {noise['std']:.3g} "
+            f"percentage points of validation accuracy, the largest difference is "
+            f"{noise['largest']:.3g}"
+        )
     lines += [f"- Warning: {one}" for one in provenance.contents["warnings"]]
     return "\n".join(lines) + "\n"

@@ -33,6 +33,7 @@ from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError, VersionError
 from service.plans.opened import OpenPlan
 from service.plans.records import PlanRecord, PlanState
+from service.plans.repeats import noise_of, repeated_key
 from service.plans.served import is_of_another_plan
 from service.plans.store import PlanStore, is_free
 
@@ -115,6 +116,7 @@ class VersionMaker:
             "at": self._database.read(self._now),
             "complete": record.state is PlanState.SEALED,
             "kept": False,
+            "noise": provenance.contents["noise"],
             **counts,
         }
         self._publish(name, number)
@@ -159,10 +161,23 @@ class VersionMaker:
                 "cells": counts,
                 "warnings": self._differing(rows.keys),
                 "devices": sorted(rows.devices),
+                "noise": self._noise(record, opened),
                 "data_sha256": record.data_sha256,
             }
             source = Source(f"plan {record.name}", rows.entries, rows.digest)
             return build.complete(source, contents, synthetic=False), counts
+
+    def _noise(self, record: PlanRecord, opened: OpenPlan) -> dict[str, Any] | None:
+        """Return how far the cells that were trained twice are apart."""
+        numbers = sorted(number for number in opened.repeated if number in record.done)
+        keys = [opened.job(opened.cells[number]).key for number in numbers]
+        firsts = self._jobs.ledger.of(keys)
+        again = self._jobs.ledger.of([repeated_key(key) for key in keys])
+        return noise_of(
+            (firsts[key], again[repeated_key(key)])
+            for key in keys
+            if key in firsts and repeated_key(key) in again
+        )
 
     def _differing(self, keys: Mapping[str, float]) -> list[str]:
         """Return a warning for each cell that was trained twice with different outcomes."""

@@ -88,7 +88,7 @@ def test_the_tables_of_another_version_are_refused_and_left_alone(
                 ask()
         database = jobs.store._database.peewee
         with database.connection_context():
-            back = "UPDATE jobs_schema SET version = 3 WHERE version = 99"
+            back = "UPDATE jobs_schema SET version = 4 WHERE version = 99"
             assert database.execute_sql(back).rowcount == 1
         assert jobs.store.get(job.id) == job
 

@@ -26,7 +26,15 @@ from service.jobs.records import (
 from service.jobs.tables import CheckpointRow, JobRow
 
 INSIDE = {"crashes", "losses", "not_before", "needs_sha256"}
-NOT_READ = {"number", "needs_device", "needs_dataset", "needs_label", "token", "lease_until"}
+NOT_READ = {
+    "number",
+    "needs_device",
+    "needs_dataset",
+    "needs_label",
+    "avoids_worker",
+    "token",
+    "lease_until",
+}
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1500, UTC)
 
 JOB = Job(

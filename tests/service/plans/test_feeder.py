@@ -6,11 +6,14 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from planned import DATA, a_plan, result_of
 
+from benchmark_db.verify import verify_database
+from nas_search.plans import Cell
 from service.jobs.errors import LostLeaseError
 from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import (
@@ -21,13 +24,14 @@ from service.jobs.records import (
     JobState,
     WorkerState,
 )
-from service.jobs.tables import OtherDataRow
+from service.jobs.tables import JobRow, OtherDataRow
 from service.jobs.worker_wire import ClaimedLease
 from service.plans import feeder
 from service.plans.cells import PlanCells
 from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.feeder import Feeder
 from service.plans.records import PlanState
+from service.plans.versions import VersionMaker
 
 CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 WORKER = WorkerState(
@@ -100,7 +104,8 @@ def test_a_full_queue_is_waited_for(lab: Any) -> None:
     assert lab.jobs.store.counts()[JobState.QUEUED] == 100
     assert record.cells == 320
     assert lab.until_finished(name).state is PlanState.FINISHED
-    assert len({str(spec) for spec in lab.trained}) == len(lab.trained) == 320
+    assert len({str(spec) for spec in lab.trained}) == 320
+    assert len(lab.trained) == 320 + len(lab.plans.open(record).repeated)
 
 
 def test_two_feeders_at_once_feed_no_cell_twice(lab: Any) -> None:
@@ -117,7 +122,7 @@ def test_two_feeders_at_once_feed_no_cell_twice(lab: Any) -> None:
             lab.work(40)
     record = lab.feed(name)
     assert record.state is PlanState.FINISHED
-    assert len(lab.trained) == 160
+    assert len(lab.trained) == 160 + len(lab.plans.open(record).repeated)
 
 
 def test_one_feeder_looks_at_a_plan_at_a_time(lab: Any) -> None:
@@ -273,6 +278,57 @@ def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
     lab.jobs.database.write(lambda: lab.jobs.database.change(day_old))
     lab.jobs.workers.heartbeat(WORKER)
     assert lab.lease().job.needs_sha256 == DATA
+
+
+def test_a_cell_in_a_hundred_is_trained_twice_by_another_worker_and_counts_once(
+    lab: Any, tmp_path: Path
+) -> None:
+    for worker in ("w", "v"):
+        lab.jobs.workers.heartbeat(replace(WORKER, id=worker))
+    name = lab.started(select__n=40, protocol__seeds=list(range(32, 40)), protocol__epochs=[1])
+    drawn = lab.plans.open(lab.record(name)).repeated
+    assert len(drawn) == 7  # of 320, where 3 are to be expected
+    record = lab.until_finished(name)
+    assert (record.settled, record.state) == (320, PlanState.RUNNING)
+    assert (lab.outstanding(name), len(lab.trained)) == (len(drawn), 320)
+    lab.plans.pause(name)  # what waits is taken back, and fed again
+    lab.plans.resume(name)
+    lab.feed(name)
+    again = [lab.jobs.leases.acquire("v", CAN) for _ in drawn]
+    assert all(lease.job.spec in lab.trained for lease in again)
+    lab.fail(again[0])  # one that cannot be done is not tried again
+    for gap, lease in enumerate(again[1:], 1):
+        first = result_of(lease.job.spec)["metrics"]["accuracy"]
+        result = result_of(lease.job.spec, metrics__accuracy=first - gap)
+        lab.jobs.leases.succeed(lease, result, [])
+    record = lab.feed(name)
+    assert (record.state, len(record.done), len(record.failed)) == (PlanState.FINISHED, 320, 0)
+    version = VersionMaker(lab.jobs, lab.plans, tmp_path).make(name)
+    pairs = len(drawn) - 1
+    mean_square = sum(gap * gap for gap in range(1, pairs + 1)) / pairs
+    assert version["noise"] == {
+        "cells": pairs,
+        "other_worker": pairs,
+        "largest": pytest.approx(pairs),
+        "std": pytest.approx(math.sqrt(mean_square / 2)),
+    }
+    found = verify_database(tmp_path / "tiny.db")
+    assert (found.contents["runs"], found.contents["noise"]["cells"]) == (320, pairs)
+
+
+def test_the_same_worker_trains_a_cell_twice_where_there_is_no_other(lab: Any) -> None:
+    lab.jobs.workers.heartbeat(WORKER)
+    alone = lab.started(select__n=40, protocol__seeds=list(range(32, 40)), protocol__epochs=[1])
+    drawn = lab.plans.open(lab.record(alone)).repeated
+    assert lab.until_finished(alone).state is PlanState.FINISHED
+    assert len(lab.trained) == 320 + len(drawn) > 320
+    # Nor does it wait for ever for others that cannot do it.
+    job = lab.opened.of(a_plan(name="by-hand")).job(Cell(0, 0, 0, 1))
+    lab.jobs.store.submit(replace(job, avoids_worker="w", key="0" * 64))
+    assert lab.lease() is None
+    old = JobRow.update(created_at=JobRow.created_at - 601)
+    lab.jobs.database.write(lambda: lab.jobs.database.change(old))
+    assert lab.lease() is not None
 
 
 def test_a_plan_keeps_to_its_workers_and_its_hours(

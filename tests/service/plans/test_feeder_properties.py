@@ -151,6 +151,9 @@ class Plans(RuleBasedStateMachine):
             self.jobs.leases.release(lease)
         for name in self.keys:
             self.resume(name)
+            # What has failed and is not settled yet cannot be tried again.
+            while self.feeders[0].step(name, lease_seconds=0):
+                pass
             self.retry(name)
             for _ in range(60):
                 while self.feeders[0].step(name, lease_seconds=0):

@@ -317,15 +317,19 @@ class Feeder:
         step.more = step.more or (
             end < record.cells and outstanding < window and len(made) == len(new)
         )
-        if end >= record.cells and not outstanding:
-            missing = record.settled == record.cells and self._repeat(step, opened.repeated)
-            if missing:
-                step.more = False
-            elif record.settled == record.cells:
+        if end >= record.cells:
+            self._end(step, outstanding)
+
+    def _end(self, step: _Step, outstanding: int) -> None:
+        """End a plan of which every cell was fed, or find out what is missing."""
+        record = step.record
+        if record.settled == record.cells:
+            # Also those that were taken back, or for which there was no room.
+            if not self._repeat(step, step.opened.repeated) and not outstanding:
                 step.changes |= {"state": PlanState.FINISHED, "reason": None}
                 step.refit = True
-            else:  # a cell was passed over that is not there: begin anew
-                step.cursor = 0
+        elif not outstanding:  # a cell was passed over that is not there: begin anew
+            step.cursor = 0
 
     def _repeat(self, step: _Step, numbers: Iterable[int]) -> int:
         """Let cells be trained a second time which are to be, and return how many are."""

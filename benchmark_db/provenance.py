@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -70,6 +71,16 @@ class Provenance:
         """
         plan, *told = (self.contents.get(name) for name in ("plan", *COMPLETENESS))
         return isinstance(plan, str) and list(map(type, told)) == [int, bool, dict]
+
+    @cached_property
+    def identity(self) -> str:
+        """What answers depend on: the content digest, and of a plan's table its version.
+
+        Two versions may have equal rows: the last one says that the table is complete.
+        """
+        if not self.is_of_a_plan:
+            return self.content_digest
+        return f"{self.content_digest}@{self.contents['version']}"
 
     def rows(self) -> list[dict[str, str]]:
         """Return the rows of the provenance table: one a field, its value as JSON."""

@@ -103,7 +103,7 @@ def source_digests(request: Request, name: str) -> list[str]:
     catalog = catalog_of(request)
     installed = catalog.installed
     sources = {metric.lies_in for metric in catalog.metrics(name).values()} & installed.keys()
-    return [installed[source].provenance.content_digest for source in sorted(sources)]
+    return [installed[source].provenance.identity for source in sorted(sources)]
 
 
 def installed(request: Request, name: str) -> Benchmark:
@@ -373,14 +373,14 @@ async def answer_cached(
     Raises:
         TimeBudgetExceededError: It took too long.
     """
-    headers = cache_headers(request, installed.provenance.content_digest)
+    headers = cache_headers(request, installed.provenance.identity)
     if at_once:
         return answer_now(compute(), headers)
     return await answer_scan(request, installed, compute, headers)
 
 
 def cache_headers(
-    request: Request, *content_digests: str, cache_control: str | None = None
+    request: Request, *identities: str, cache_control: str | None = None
 ) -> dict[str, str]:
     """Return the headers by which an answer may be kept and checked again.
 
@@ -389,14 +389,14 @@ def cache_headers(
 
     Args:
         request: The question.
-        content_digests: Of all that the answer rests on.
+        identities: Of all databases that the answer rests on.
         cache_control: Instead of what the settings say.
 
     Raises:
         _NotModifiedError: The caller has this answer already; it becomes a 304.
     """
     scope = request.scope
-    parts = "\n".join((_VERSION, *content_digests, scope["path"])).encode() + version_asked(scope)
+    parts = "\n".join((_VERSION, *identities, scope["path"])).encode() + version_asked(scope)
     digest = hashlib.blake2b(
         parts + b"?" + scope["query_string"], digest_size=_ETAG_BYTES
     ).hexdigest()

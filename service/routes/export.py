@@ -112,7 +112,7 @@ def _export(request: Request, name: str, question: dict[str, Any]) -> Response:
     )
     installed = table.installed
     headers = {
-        **cache_headers(request, installed.provenance.content_digest),
+        **cache_headers(request, installed.provenance.identity),
         **_file_headers(installed, form, reduction),
     }
     write = partial(FORMATS[form].write, table)

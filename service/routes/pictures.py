@@ -66,7 +66,7 @@ class PictureRoute:
             """Return a picture of an architecture: its cells, its choices, or its widths."""
             question: Any = read_query(request, question_model)
             benchmark = installed(request, name)
-            headers = cache_headers(request, benchmark.provenance.content_digest)
+            headers = cache_headers(request, benchmark.provenance.identity)
             cache: ResponseCache = request.app.state.response_cache
             content = cache.get(headers["ETag"])
             if content is None:

@@ -99,7 +99,7 @@ async def study(
             detail="there is no study of this name; GET /v1/studies lists them",
         )
     catalog: Catalog = request.app.state.catalog
-    digests = (one.provenance.content_digest for one in catalog.benchmarks.values())
+    digests = (one.provenance.identity for one in catalog.benchmarks.values())
     headers = cache_headers(request, known, *digests, cache_control=_ANEW)
     cache: ResponseCache = request.app.state.response_cache
     content = cache.get(headers["ETag"])

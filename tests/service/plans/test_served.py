@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,34 @@ def test_a_question_names_the_version_that_it_is_about(
     assert json.loads(kept.stdout)["versions"][0]["kept"] is False
     with pytest.raises(InvalidRequestError, match="version 9 of grown is not kept"):
         bench.keep_version("grown", 9)
+
+
+def test_the_last_version_is_told_though_its_rows_are_those_before(
+    jobs: Jobs, bench: BenchClient, url: str
+) -> None:
+    bench.plan(content(name="ended", protocol__seeds=[91]), pilot=False)
+    bench.start_plan("ended")
+    work(jobs, bench, "ended")
+
+    def asked(**headers: str) -> httpx.Response:
+        return httpx.get(f"{url}/v1/ended/top?metric=valid_acc&num_epochs=1", headers=headers)
+
+    def answered(version: int, **headers: str) -> httpx.Response:
+        """Wait for a version, which a server goes over to within seconds."""
+        end = time.monotonic() + 60
+        while (answer := asked(**headers)).status_code != 200:
+            assert time.monotonic() < end, answer
+        assert answer.json()["provenance"]["version"] == version
+        return answer
+
+    bench.version_plan("ended")
+    first = answered(1)
+    bench.seal_plan("ended")
+    last = answered(2, **{"If-None-Match": first.headers["etag"]})
+    marks = [one.json()["provenance"] for one in (first, last)]
+    assert marks[0]["content_digest"] == marks[1]["content_digest"]
+    assert [mark["complete"] for mark in marks] == [False, True]
+    assert first.json()["items"] == last.json()["items"]
 
 
 def test_a_publication_that_was_changed_is_refused(

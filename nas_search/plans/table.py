@@ -63,6 +63,14 @@ _STATS: Final = (
         example=0.5,
     ),
 )
+_SEEDS: Final = Stat(
+    name="seeds",
+    unit="count",
+    better="larger",
+    description="Runs of this architecture and budget that are there and did not diverge: over so "
+    "many a mean is taken, and `min_seeds` in a question demands some.",
+    example=3.0,
+)
 _DIVERGED: Final = Stat(
     name=DIVERGED_AT,
     unit="count",
@@ -112,5 +120,5 @@ def table_of(selection: Selection) -> BenchmarkSpec:
             ),
         ),
         label=Label(name="seed", description="What weights, order and augmentation are drawn by."),
-        stats=(*_STATS, _DIVERGED, *((_TRAINED_AS,) if plan.unique else ())),
+        stats=(*_STATS, _SEEDS, _DIVERGED, *((_TRAINED_AS,) if plan.unique else ())),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -338,6 +339,7 @@ class _Rows:
         selection = self._opened.selection
         trained = selection.stands_for[place]
         counts = selection.counts(place)
+        seeds = Counter(cell.epochs for cell, one in entries if one.status is EntryStatus.DONE)
         rows = []
         for cell, entry in entries:
             figures = entry.figures
@@ -351,7 +353,7 @@ class _Rows:
                 values["flops"] = size["macs"] / _MILLION
             row: list[Any] = [selection.numbers[place], cell.epochs, cell.seed]
             row += [values.get(name) for name in FIGURES]
-            row.append(figures.get("diverged_at"))
+            row += [seeds[cell.epochs], figures.get("diverged_at")]
             if self._unique:
                 row.append(None if place == trained else selection.numbers[trained])
             rows.append(tuple(row))

@@ -102,6 +102,20 @@ def test_what_diverged_is_served_and_in_no_ranking(
         assert len(ranked) == 4
 
 
+def test_a_question_demands_so_many_seeds(lab: Any, maker: VersionMaker, tmp_path: Path) -> None:
+    name = lab.started(protocol__seeds=[0, 1], protocol__epochs=[1])
+    lab.feed(name)
+    lab.fail(lab.lease(), "diverged", epoch=1)
+    lab.work(6)  # one architecture has two of them, one two of which a run diverged
+    maker.make(name)
+    with BenchClient.local(tmp_path) as bench:
+        seeds = [run.seeds for run in bench.query("tiny")]
+        ranked = bench.top("tiny", metric="valid_acc", n=10)
+        sure = bench.top("tiny", metric="valid_acc", n=10, min_seeds=2)
+    assert sorted(seeds) == [1] * 5 + [2] * 2
+    assert (len(ranked), len(sure)) == (5, 1)
+
+
 def test_those_that_compute_the_same_are_answered_and_marked(
     lab: Any, maker: VersionMaker, tmp_path: Path
 ) -> None:

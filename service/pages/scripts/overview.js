@@ -115,7 +115,7 @@ const MORE = h(
   h("h2", {}, "More benchmarks"),
   h("p", {}, "Further tables become available once they are installed:"),
   h("pre", {tabindex: "0"}, "nbs fetch BENCHMARK\nnbs generate BENCHMARK ARCHIVE"),
-  h("p", {}, "`nbs generate --help` lists them; a file can declare any other table."),
+  h("p", {}, h("code", {}, "nbs generate --help"), " lists them; a file can declare any other table."),
 );
 
 /** @returns {Promise<string>} How the service is, in a line. */

@@ -62,6 +62,15 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Return a paragraph of our own words, in which `code` stands between backticks.
+ * @param {string} text
+ * @returns {HTMLParagraphElement}
+ */
+export function prose(text) {
+  return h("p", {}, text.split("`").map((part, place) => (place % 2 ? h("code", {}, part) : part)));
+}
+
+/**
  * Put other children into an element.
  * @param {Element} element
  * @param {...(Child | Child[])} children

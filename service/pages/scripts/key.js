@@ -1,7 +1,7 @@
 /** Enter, test and forget the key of this tab. */
 
 import {ApiError, ROOT, address, ask, key, setKey} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, prose, replace} from "./dom.js";
 import {run, startPage} from "./page.js";
 
 const page = startPage();
@@ -78,9 +78,7 @@ function draw() {
   ];
   replace(
     page.content,
-    h(
-      "p",
-      {},
+    prose(
       "A key is kept in this tab alone and is gone when it closes. It is sent with every question, " +
         "and never stands in an address. `nbs keys create` makes one.",
     ),

@@ -2,7 +2,7 @@
 
 import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
-import {h, replace} from "./dom.js";
+import {h, prose, replace} from "./dom.js";
 import {bytes, count, shortDigest} from "./format.js";
 import {pageOf, run, startPage} from "./page.js";
 import {isDark} from "./plot.js";
@@ -115,7 +115,7 @@ const MORE = h(
   h("h2", {}, "More benchmarks"),
   h("p", {}, "Further tables become available once they are installed:"),
   h("pre", {tabindex: "0"}, "nbs fetch BENCHMARK\nnbs generate BENCHMARK ARCHIVE"),
-  h("p", {}, h("code", {}, "nbs generate --help"), " lists them; a file can declare any other table."),
+  prose("`nbs generate --help` lists them; a file can declare any other table."),
 );
 
 /** @returns {Promise<string>} How the service is, in a line. */

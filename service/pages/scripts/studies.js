@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, prose, replace} from "./dom.js";
 import {count, figure} from "./format.js";
 import {markOrigin, part, run, startPage} from "./page.js";
 import {curves} from "./plot.js";
@@ -36,7 +36,7 @@ async function list(signal) {
     return [h("a", {href: `?${query}`, on: {click}}, study.name), count(study.files)];
   });
   const none = "There are no studies here: `nbs search` writes them, and the setting NASBENCH_STUDIES_DIR names their folder.";
-  replace(page.content, rows.length ? plainTable("Studies", ["Study", "Files"], rows) : h("p", {}, none));
+  replace(page.content, rows.length ? plainTable("Studies", ["Study", "Files"], rows) : prose(none));
   page.say(rows.length === 1 ? "1 study." : `${count(rows.length)} studies.`);
   page.ready();
 }

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark_db.errors import InvalidArchitectureError
-from benchmark_db.features import Feature
+
+if TYPE_CHECKING:
+    # Spellings are read without NumPy, too.
+    from benchmark_db.features import Feature
 
 __all__ = ["NumberedSpace", "decoded"]
 

@@ -46,7 +46,7 @@ def cell(value: Any) -> str:
 
 def left_out(text: str) -> set[str]:
     """Return the fields that a table has no column for."""
-    found = re.search(r"by --json: (.*)", text, re.DOTALL)
+    found = re.search(r"by --json:\s(.*)", text, re.DOTALL)
     return set(found[1].replace(",", " ").split()) if found else set()
 
 

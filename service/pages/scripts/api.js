@@ -196,6 +196,19 @@ const ARRAYS = {
 /** @typedef {Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array} Values */
 
 /**
+ * Await several answers. Of several failures that of the first in order is thrown, whichever came
+ * first: an unknown benchmark is told as that, not as an address below it where there is nothing.
+ * @template {readonly unknown[]} T
+ * @param {T} asked
+ * @returns {Promise<{-readonly [K in keyof T]: Awaited<T[K]>}>}
+ */
+export async function allOf(asked) {
+  const settled = await Promise.allSettled(asked);
+  for (const one of settled) if (one.status === "rejected") throw one.reason;
+  return /** @type {any} */ (settled.map((one) => /** @type {any} */ (one).value));
+}
+
+/**
  * Return the values of a binary answer, and what its header says of them.
  *
  * They are little-endian, as every browser's arrays are.

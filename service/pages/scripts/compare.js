@@ -6,7 +6,7 @@
  */
 
 import {AddressState, TooLong} from "./address.js";
-import {ApiError} from "./api.js";
+import {ApiError, allOf} from "./api.js";
 import {curvesOf, differences, figures, link, lookUp, quantile, rankOf, shownName, spelling} from "./architecture.js";
 import {cellPicture, letterLegend} from "./cells.js";
 import {curveSection} from "./curves.js";
@@ -399,7 +399,7 @@ async function draw() {
   );
   const body = h("div", {class: "section-body"});
   const recorded = columns.filter(({found}) => found?.runs.length);
-  const [costTable, rankTable, items] = await Promise.all([
+  const [costTable, rankTable, items] = await allOf([
     recorded.length && bench.has("rank") ? costs(bench, columns) : null,
     recorded.length && bench.has("rank") ? ranks(bench, columns, metric) : null,
     bench.has("curves") ? Promise.all(recorded.map(({short}) => curvesOf(bench, short, bench.part))) : [],

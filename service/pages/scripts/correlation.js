@@ -6,7 +6,7 @@
  */
 
 import {AddressState} from "./address.js";
-import {ask, askColumn} from "./api.js";
+import {allOf, ask, askColumn} from "./api.js";
 import {Painter, Places, cellSize, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
 import {clientLines, copyButton, curl, originOf, python, savePng} from "./exports.js";
@@ -50,7 +50,7 @@ async function pairs(bench, x, y, other) {
   const column = async (/** @type {string} */ metric, /** @type {Part} */ part) =>
     (await askColumn(`${bench.path}/column`, {query: {metric, ...part}})).values;
   const same = samePart(bench.part, other);
-  const [xs, ys, left, right] = await Promise.all([
+  const [xs, ys, left, right] = await allOf([
     column(x, bench.part),
     column(y, other),
     same ? null : column("@number", bench.part),
@@ -164,7 +164,7 @@ async function draw() {
   const resamples = whole("resamples", 1);
   const query = {x, y, ...bench.part, ...yAxes(bench.part, other), ...bounds, top_k: topK, resamples};
   const log = {x: state.get("xs") === "log", y: state.get("ys") === "log"};
-  const [answer, points] = await Promise.all([
+  const [answer, points] = await allOf([
     ask(`${bench.path}/correlation`, {query}),
     pairs(bench, x, y, other),
   ]);

@@ -7,7 +7,7 @@
  *   page.content.append(partForm(bench, state));
  */
 
-import {ask} from "./api.js";
+import {allOf, ask} from "./api.js";
 import {h} from "./dom.js";
 import {axisLabel, shortDigest} from "./format.js";
 import {markOrigin, part as escaped} from "./page.js";
@@ -47,7 +47,7 @@ import {markOrigin, part as escaped} from "./page.js";
 export async function openBenchmark(page, state) {
   const name = page.benchmark;
   const path = `v1/${escaped(name)}`;
-  const [info, first] = await Promise.all([
+  const [info, first] = await allOf([
     ask(`v1/benchmarks/${escaped(name)}`),
     ask(`${path}/columns`),
   ]);

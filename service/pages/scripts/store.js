@@ -3,7 +3,7 @@
  * the address says is kept. Every view draws from this one store; none has a selection of its own.
  */
 
-import {ask, askColumn} from "./api.js";
+import {allOf, ask, askColumn} from "./api.js";
 import {count, shortDigest} from "./format.js";
 import {part as escaped} from "./page.js";
 import {choosePart} from "./parts.js";
@@ -163,7 +163,7 @@ export class Store {
 
   /** @returns {Promise<any>} */
   async first() {
-    const [info, answer] = await Promise.all([
+    const [info, answer] = await allOf([
       this.info ?? ask(`v1/benchmarks/${escaped(this.benchmark)}`, {fresh: this.fresh}),
       ask(`${this.path}/columns`, {fresh: this.fresh}),
     ]);

@@ -132,6 +132,6 @@ build/typescript/.done: tests/service/typescript/package.json
 	@npm install --silent --no-fund --no-audit --no-package-lock --prefix build/typescript
 	@touch $@
 
-# Some quarter of an hour on two free cores.
+# Some eleven minutes on two free cores.
 demo-plan: $(VENV)/.dev
 	@$(BIN)/python examples/own_benchmark.py runs/own_benchmark

@@ -4,7 +4,7 @@
 
 No download and no GPU: 600 images of 8 x 8 pixels, of which 200 are trained on. A server and two
 workers measure 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings, some
-quarter of an hour on two free cores, a tenth of that with --tenth, and 8 trainings on 60 images
+eleven minutes on two free cores, a tenth of that with --tenth, and 8 trainings on 60 images
 with --few. On the way the table is asked, and a worker is killed and another one started. In the
 end the table is sealed, verified, searched and published.
 """

@@ -59,7 +59,7 @@ def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install_job_problem_handlers(app: FastAPI) -> None:
     """Make every error of jobs a problem."""
     handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
-        ArtifactsUnavailableError: _artifacts_unavailable,
+        ArtifactsUnavailableError: _unavailable,
         CheckpointInUseError: _in_use,
         CheckpointsFullError: _checkpoints_full,
         DamagedFileError: _unknown("artifact"),
@@ -169,28 +169,20 @@ async def _disk_full(request: Request, error: DiskFullError) -> Response:
     )
 
 
-async def _unavailable(request: Request, error: StoreUnavailableError) -> Response:
+async def _unavailable(
+    request: Request, error: StoreUnavailableError | ArtifactsUnavailableError
+) -> Response:
+    artifacts = isinstance(error, ArtifactsUnavailableError)
+    what = "store of the artifacts" if artifacts else "database of the jobs"
+    told = f"the {what} does not answer"
     log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
-    log.warning("the database of the jobs does not answer", reason=str(error))
+    log.warning(told, reason=str(error))
     return problem(
         request,
         503,
-        kind="jobs-unavailable",
-        title="Jobs unavailable",
-        detail="the database of the jobs does not answer; what was asked may be asked again",
-        headers={"Retry-After": _RETRY_AFTER},
-    )
-
-
-async def _artifacts_unavailable(request: Request, error: ArtifactsUnavailableError) -> Response:
-    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
-    log.warning("the store of the artifacts does not answer", reason=str(error))
-    return problem(
-        request,
-        503,
-        kind="artifacts-unavailable",
-        title="Artifacts unavailable",
-        detail="the store of the artifacts does not answer; what was asked may be asked again",
+        kind="artifacts-unavailable" if artifacts else "jobs-unavailable",
+        title="Artifacts unavailable" if artifacts else "Jobs unavailable",
+        detail=f"{told}; what was asked may be asked again",
         headers={"Retry-After": _RETRY_AFTER},
     )
 

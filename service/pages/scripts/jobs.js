@@ -5,7 +5,7 @@ import {ApiError, ask, pause} from "./api.js";
 import {h, replace} from "./dom.js";
 import {count} from "./format.js";
 import {drawJob} from "./job.js";
-import {part, run, startPage} from "./page.js";
+import {part, startPage, viewsOf} from "./page.js";
 import {JOB_STATES, UNFINISHED, ago, plainTable, stateMark} from "./states.js";
 
 const KINDS = ["model", "evaluation", "latency", "training", "supernet"];
@@ -19,8 +19,7 @@ const HELD = 10;
 
 const state = new AddressState(["id", "state", "kind", "cursor"]);
 const page = startPage({state});
-/** Ends what the view before has under way. */
-let leaving = new AbortController();
+const view = viewsOf(page);
 
 /** @param {any} job Return how far a job is. */
 function progressOf(job) {
@@ -146,21 +145,8 @@ async function list(signal) {
 }
 
 function show() {
-  leaving.abort();
-  leaving = new AbortController();
-  const {signal} = leaving;
-  page.busy();
   const id = state.get("id");
-  run(page, async () => {
-    try {
-      await (id === null ? list(signal) : drawJob(page, state, id, signal));
-    } catch (error) {
-      // What belongs to a view that was left says nothing about this one.
-      if (!signal.aborted) throw error;
-      if (error instanceof ApiError || error instanceof DOMException) return;
-      throw error;
-    }
-  });
+  view((signal) => (id === null ? list(signal) : drawJob(page, state, id, signal)));
 }
 
 state.onChange(show);

@@ -134,6 +134,31 @@ export async function run(page, work) {
 }
 
 /**
+ * Return what shows one view of a page after the other. A new one ends what that before has under
+ * way, by the signal that its drawing was given.
+ * @param {ExplorerPage} page
+ * @returns {(draw: (signal: AbortSignal) => Promise<void>) => void}
+ */
+export function viewsOf(page) {
+  let leaving = new AbortController();
+  return (draw) => {
+    leaving.abort();
+    leaving = new AbortController();
+    const {signal} = leaving;
+    page.busy();
+    run(page, async () => {
+      try {
+        await draw(signal);
+      } catch (error) {
+        // What belongs to a view that was left says nothing about this one; our mistakes are told.
+        const expected = error instanceof ApiError || error instanceof DOMException;
+        if (!signal.aborted || !expected) throw error;
+      }
+    });
+  };
+}
+
+/**
  * Draw a page, now and whenever the state in its address changes; one drawing after the other, so
  * that the answer to an earlier state, coming late, does not draw over a later one.
  * @param {ExplorerPage} page

@@ -4,7 +4,7 @@ import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
 import {h, prose, replace} from "./dom.js";
 import {NONE, count, figure} from "./format.js";
-import {run, startPage} from "./page.js";
+import {startPage, viewsOf} from "./page.js";
 import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
 import {ago, plainTable, stateMark} from "./states.js";
 
@@ -13,8 +13,7 @@ const LOOK = 5;
 
 const state = new AddressState(["name", "cell"]);
 const page = startPage({state});
-/** Ends what the view before has under way. */
-let leaving = new AbortController();
+const view = viewsOf(page);
 /** The plan that is shown, whose own parameters `plan.js` follows. @type {string | null | undefined} */
 let shown;
 
@@ -75,20 +74,7 @@ function show() {
   const name = state.get("name");
   if (name === shown && name !== null) return;
   shown = name;
-  leaving.abort();
-  leaving = new AbortController();
-  const {signal} = leaving;
-  page.busy();
-  run(page, async () => {
-    try {
-      await (name === null ? list(signal) : drawPlan(page, state, name, signal));
-    } catch (error) {
-      // What belongs to a view that was left says nothing about this one.
-      if (!signal.aborted) throw error;
-      if (error instanceof ApiError || error instanceof DOMException) return;
-      throw error;
-    }
-  });
+  view((signal) => (name === null ? list(signal) : drawPlan(page, state, name, signal)));
 }
 
 state.onChange(show);

@@ -4,7 +4,7 @@ import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
 import {h, prose, replace} from "./dom.js";
 import {count, figure} from "./format.js";
-import {markOrigin, part, run, startPage} from "./page.js";
+import {markOrigin, part, startPage, viewsOf} from "./page.js";
 import {curves} from "./plot.js";
 import {plainTable, stateMark} from "./states.js";
 import {stepped, united} from "./steps.js";
@@ -17,8 +17,7 @@ const OVER = {seconds: "simulated seconds", evaluations: "evaluations"};
 
 const state = new AddressState(["name", "over", "ys"]);
 const page = startPage({state});
-/** Ends what the view before has under way. */
-let leaving = new AbortController();
+const view = viewsOf(page);
 /** @type {{destroy: () => void}[]} */
 let plots = [];
 
@@ -242,19 +241,8 @@ function searches(found) {
 }
 
 function show() {
-  leaving.abort();
-  leaving = new AbortController();
-  const {signal} = leaving;
-  page.busy();
   const name = state.get("name");
-  run(page, async () => {
-    try {
-      await (name === null ? list(signal) : one(name, signal));
-    } catch (error) {
-      // What belongs to a view that was left says nothing about this one.
-      if (!signal.aborted) throw error;
-    }
-  });
+  view((signal) => (name === null ? list(signal) : one(name, signal)));
 }
 
 state.onChange(show);

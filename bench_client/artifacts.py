@@ -120,7 +120,7 @@ def materialize(  # noqa: PLR0913 - the choices of a build
         seed: What weights are drawn by where there are none.
         input_shape: As for `build`.
         folder: Where its files go. None: they become a network, which needs PyTorch and
-            `model_hub` here: `pip install 'nas-bench-service[hub]'`.
+            `model_hub` here, the extra `hub`.
         formats: Which files; docs/api.md lists them. `safetensors` is what becomes a network.
         timeout: As for `wait`.
         progress: As for `wait`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from missing_extra import MissingExtraError, needs, refuse_missing
+from missing_extra import MissingExtraError, install_command, needs, refuse_missing
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 JOBS = "from service.jobs import JobSettings, open_jobs; open_jobs(JobSettings"
@@ -21,7 +23,7 @@ def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedPro
     blocked = f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n"
     return subprocess.run(
         [sys.executable, "-c", blocked + code],
-        env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "ignore", **environment},
+        env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -74,7 +76,7 @@ def test_a_module_that_is_missing_is_named_with_its_extra(
     ended = ran(code, missing)
     assert ended.returncode == 1
     last = ended.stderr.strip().splitlines()[-1]
-    assert f"needs {missing}: pip install 'nas-bench-service[{extra}]'" in last
+    assert f"needs {missing}: {install_command(extra)}" in last
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_a_command_says_so_in_a_line_and_does_not_begin(
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert line.startswith("nbs: ")
-    assert line.endswith(f" needs {missing}: pip install 'nas-bench-service[{extra}]'")
+    assert line.endswith(f" needs {missing}: {install_command(extra)}")
     assert ended.stdout == ""
 
 
@@ -127,7 +129,7 @@ def test_a_worker_whose_libraries_cannot_be_loaded_does_not_begin(tmp_path: Path
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert line.startswith("nbs: a worker cannot load what jobs need (OSError: libtorch.so: cannot")
-    assert "nas-bench-service[worker]" in line
+    assert install_command("worker") in line
 
 
 def test_a_part_of_ours_is_not_blamed_on_an_extra() -> None:
@@ -148,11 +150,62 @@ def test_the_outermost_need_is_told() -> None:
 
 def test_what_is_loaded_later_is_looked_for_at_once() -> None:
     refuse_missing("hub", "a test", "json", "sys")
-    with pytest.raises(MissingExtraError, match="a test needs no_such_module: pip install"):
+    with pytest.raises(MissingExtraError, match=r"a test needs no_such_module: .*pip install"):
         refuse_missing("hub", "a test", "json", "no_such_module")
 
 
 def test_the_error_reaches_other_processes() -> None:
     error = pickle.loads(pickle.dumps(MissingExtraError("hub", "a test", "torch")))
     assert isinstance(error, ModuleNotFoundError)
-    assert "nas-bench-service[hub]" in str(error)
+    assert install_command("hub") in str(error)
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'nas-bench-service[hub]'"),
+        (
+            {"url": "file://{folder}", "dir_info": {"editable": True}},
+            "pip install --editable '{folder}[hub]'",
+        ),
+        ({"url": "file://{folder}", "dir_info": {}}, "pip install '{folder}[hub]'"),
+        (
+            {"url": "file://{folder}/a%20lab", "dir_info": {}},
+            "pip install '{folder}/a lab[hub]'",
+        ),
+        (
+            {"url": "file:///no/such/place", "dir_info": {"editable": True}},
+            "pip install '.[hub]' in a clone of nas-bench-service",
+        ),
+        (
+            {
+                "url": "https://lab.example/nas.git",
+                "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "ab12"},
+            },
+            "pip install 'nas-bench-service[hub] @ git+https://lab.example/nas.git@ab12'",
+        ),
+        (
+            {"url": "https://lab.example/nas_bench_service.whl", "archive_info": {}},
+            "pip install 'nas-bench-service[hub] @ https://lab.example/nas_bench_service.whl'",
+        ),
+    ],
+    ids=["index", "editable", "clone", "spaces", "gone", "git", "wheel"],
+)
+def test_the_command_installs_from_where_this_installation_came(
+    tmp_path: Path, origin: dict[str, object] | None, command: str
+) -> None:
+    """An installation of its own, in front of this one: pip's note beside empty metadata."""
+    (tmp_path / "a lab").mkdir()
+    note = tmp_path / "nas_bench_service-9.dist-info"
+    note.mkdir()
+    (note / "METADATA").write_text("Metadata-Version: 2.1\nName: nas-bench-service\nVersion: 9\n")
+    if origin is not None:
+        told = json.dumps(origin).replace("{folder}", str(tmp_path))
+        (note / "direct_url.json").write_text(told)
+    path = f"{Path(sys.executable).parent}:/usr/bin"
+    code = "from missing_extra import install_command; print(install_command('hub'))"
+    ended = ran(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH=path)
+    assert ended.stdout == command.replace("{folder}", str(tmp_path)) + "\n"
+    # Where the environment is not activated, another `pip` would answer.
+    ended = ran(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH="/usr/bin:/bin")
+    assert ended.stdout.startswith(f"{sys.executable} -m pip install ")

@@ -25,6 +25,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from bench_client.untrusted import cleaned
+from missing_extra import MissingExtraError, install_command
 from service.cli.options import AsJson, DataDirectory, data_directory
 from service.cli.output import print_json, wants_json
 
@@ -151,7 +152,7 @@ def _extras() -> Iterator[Finding]:
             yield _note(
                 about=f"extra {extra}",
                 says=f"not installed: {', '.join(names)}",
-                remedy=f"if you want it: pip install '{_DISTRIBUTION}[{extra}]'",
+                remedy=f"if you want it: {install_command(extra)}",
             )
 
 
@@ -387,7 +388,6 @@ def _jobs() -> Iterator[Finding]:
 
 def _artifacts() -> Iterator[Finding]:
     """Yield which store has the artifacts, and whether it answers."""
-    from missing_extra import MissingExtraError
     from service.jobs.artifact_store import open_artifact_store
     from service.jobs.errors import ArtifactsUnavailableError
     from service.jobs.settings import JobSettings
@@ -400,7 +400,7 @@ def _artifacts() -> Iterator[Finding]:
         yield _problem(
             about="artifacts",
             says="the library that speaks with a bucket is not installed",
-            remedy=str(error).rpartition(": ")[2],
+            remedy=install_command(error.extra),
         )
         return
     except ArtifactsUnavailableError as error:
@@ -435,7 +435,7 @@ def _devices() -> Iterator[Finding]:
         yield _note(
             about="devices",
             says="PyTorch is not installed: no networks, no worker",
-            remedy=f"if you want them: pip install '{_DISTRIBUTION}[worker]'",
+            remedy=f"if you want them: {install_command('worker')}",
         )
         return
     import torch

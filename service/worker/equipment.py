@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from missing_extra import refuse_missing
+from missing_extra import install_command, refuse_missing
 from model_hub import zoo
 from service.jobs.records import DeviceState
 from service.worker.attempt import context
@@ -70,7 +70,7 @@ def refuse_broken() -> None:
         raise UnusableLibraryError(
             "a worker cannot load what jobs need "
             f"({reason or 'the process that tried has ended'}); "
-            "pip install --force-reinstall 'nas-bench-service[worker]'"
+            f"install it anew, with --force-reinstall: {install_command('worker')}"
         )
 
 

@@ -32,6 +32,7 @@ from bench_client import (
 from bench_client.models import Ranked, WireModel
 from generators.natssss import generate as generate_natssss
 from generators.sample.natssss import write_sample as write_natssss_sample
+from missing_extra import install_command
 
 if TYPE_CHECKING:
     from tests.bench_client.conftest import BenchmarkServer
@@ -412,6 +413,4 @@ except ImportError as error:
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout == (
-        f"a data frame needs {library}: pip install 'nas-bench-service[{library}]'\n"
-    )
+    assert run.stdout == f"a data frame needs {library}: {install_command(library)}\n"

@@ -11,6 +11,7 @@ import pytest
 from nds_networks import CELLS, RESIDUAL
 
 import model_hub
+from missing_extra import install_command
 from model_hub.blocks.cell_operations import CELL_OPERATIONS
 from model_hub.cells import OPERATIONS as CELL_NAMES
 from model_hub.spaces import (
@@ -130,7 +131,7 @@ try:
 except ImportError as error:
     print(json.dumps([error.name, str(error)]))
 """
-    wanted = "a network needs torch: pip install 'nas-bench-service[hub]'"
+    wanted = f"a network needs torch: {install_command('hub')}"
     assert printed(code) == ["torch", wanted]
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench_client import Trajectory, TrajectoryPoint
+from missing_extra import install_command
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.strategies import GridSearch
 from nas_search.study import (
@@ -123,7 +124,7 @@ except study.PlotError as error:
         check=True,
         cwd=Path(__file__).resolve().parents[2],
     )
-    assert "pip install 'nas-bench-service[study]'" in run.stdout
+    assert install_command("study") in run.stdout
 
 
 def searched(objectives: list[str], path: Path | None = None, least: float = 0) -> Study:

@@ -18,6 +18,7 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+from missing_extra import install_command
 from model_hub import zoo
 from model_hub.errors import UnknownNameError
 from model_hub.evaluation import DamagedImageError
@@ -151,7 +152,7 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
     )
     assert ended.returncode == 1
-    wanted = "counting a network needs torch: pip install 'nas-bench-service[hub]'"
+    wanted = f"counting a network needs torch: {install_command('hub')}"
     assert ended.stderr == f"nbs: {wanted}\n"
 
 

@@ -443,9 +443,9 @@ class Benchmark(InstalledDataset):
         limit: int,
         cursor: str | None,
     ) -> Page:
+        known, selecting = self.understood(filters)
         how = checked_reduction(reduction)
         limit = checked_limit(limit)
-        known, selecting = self.understood(filters)
         where = known_filters(selecting, known)
         order = None if sort is None else self._sorted(sort, reduced=how is not None)
         place = (order or self._order).columns
@@ -458,7 +458,7 @@ class Benchmark(InstalledDataset):
             by_number=order is not None,
             limit=limit,
         )
-        position = paging.position(cursor)
+        position = () if cursor is None else paging.position(cursor)
         rows = self._rows(where, position, with_curves=shape is not None, order=order)
         return paging.page(self.maker.items(rows, how, shape))
 

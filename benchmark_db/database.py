@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -277,15 +278,13 @@ def _until(deadline: float, found: Iterable[Any]) -> Iterator[Any]:
         yield row
 
 
+@dataclass(slots=True)
 class Lease:
     """A connection that one thread uses until its last read has ended."""
 
-    __slots__ = ("connection", "readers", "thread")
-
-    def __init__(self, connection: sqlite3.Connection, thread: int) -> None:
-        self.connection = connection
-        self.thread = thread
-        self.readers = 1
+    connection: sqlite3.Connection
+    thread: int
+    readers: int = 1
 
 
 class ConnectionPool:

@@ -80,7 +80,7 @@ class ItemMaker:
     ) -> Iterator[tuple[Row, Item]]:
         """Yield each item with its first row; the runs of a configuration are neighbours."""
         if how is None:
-            return (self._of_run(row, shape) for row in rows)
+            return map(self._of_run, rows, repeat(shape))
         groups = groupby(rows, key=itemgetter(slice(self.config_width)))
         return (self._of_runs(list(runs), how, shape) for _, runs in groups)
 

@@ -63,7 +63,7 @@ class Provenance:
     content_digest: str
     contents: Contents
 
-    @property
+    @cached_property
     def is_of_a_plan(self) -> bool:
         """Whether a plan made the table, so that its contents say how complete it is.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
@@ -354,14 +355,12 @@ class Paging:
     limit: int
 
     def position(self, cursor: Any) -> list[float | str]:
-        """Return the place after which a page starts; empty for the first one.
+        """Return the place after which a page starts.
 
         Raises:
             InvalidQuestionError: It is no cursor, or one of another question.
             TableReplacedError: It is of another version of the table.
         """
-        if cursor is None:
-            return []
         return decode_cursor(
             cursor, self._mark(), self.table, len(self.place), by_number=self.by_number
         )
@@ -370,7 +369,7 @@ class Paging:
         """Return the page that starts with the first of some items, each behind its first row."""
         # One more than asked for tells whether there is a next page.
         found = list(islice(items, self.limit + 1))
-        shown = [item for _, item in found[: self.limit]]
+        shown = list(map(itemgetter(1), found[: self.limit]))
         if len(found) <= self.limit:
             return Page(shown, None)
         last, _ = found[self.limit - 1]

@@ -17,14 +17,12 @@ from service.access.keys import KeyFile, KeyRing
 from service.http import openapi
 from service.http.access import Access, RateLimits, TrustedHosts
 from service.http.admission import Admission, Shares
-from service.http.fast_path import ErrorHandler, FastPath, Read
+from service.http.fast_path import ErrorHandler, FastPath, Read, ServedRoutes
 from service.http.job_problems import install_job_problem_handlers
 from service.http.problems import install_problem_handlers
 from service.http.questions import install_not_modified_handler
 from service.http.request_middleware import RequestCounter, RequestMiddleware
-from service.http.served_routes import ServedRoutes
 from service.http.shutdown import Shutdown
-from service.http.table_versions import TableVersions
 from service.lifespan import lifespan_of
 from service.logs import configure_logs
 from service.routes import (
@@ -142,7 +140,6 @@ def _add_innermost(
         reads=reads,
         handlers=cast("dict[type[Exception], ErrorHandler]", app.exception_handlers),
     )
-    app.add_middleware(TableVersions)
     app.add_middleware(
         Admission,
         requests=requests,

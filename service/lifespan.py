@@ -20,8 +20,8 @@ from service.http.connections import Connections
 from service.http.job_service import JobService
 from service.http.job_watch import JobWatch
 from service.http.plan_service import PlanService
-from service.http.questions import PackedCache, ResponseCache
 from service.http.request_middleware import RequestCounter
+from service.http.response_cache import PackedCache, ResponseCache
 from service.http.shutdown import Shutdown, when_told_to_stop
 from service.http.streams import Exports
 from service.jobs import JobSettings

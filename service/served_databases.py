@@ -20,7 +20,7 @@ from starlette.datastructures import State
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.installed_dataset import InstalledDataset
-from service.http.served_routes import ServedRoutes
+from service.http.fast_path import ServedRoutes
 
 __all__ = ["DatabaseVerifier", "FolderWatch"]
 

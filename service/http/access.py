@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -100,7 +100,7 @@ class Access:
         """Tell whether the service may be called by the name that a request has for it."""
         address, _ = scope.get("server") or (None, None)
         called = [value for name, value in scope["headers"] if name == b"host"]
-        return self._hosts.trusts(called, address=address, keyed=self._keys.configured())
+        return self._hosts.trusts(called, address=address, keyed=self._keys.configured)
 
     async def _refusal(self, scope: Scope) -> Response | None:
         """Return what to answer to a request that is refused."""
@@ -225,24 +225,29 @@ class TrustedHosts:
         self._exact = frozenset(name for name in listed if not name.startswith("*."))
         self._endings = tuple(name[1:] for name in listed if name.startswith("*."))
 
-    def trusts(self, called: list[bytes], *, address: str | None, keyed: bool) -> bool:
+    def trusts(
+        self, called: list[bytes], *, address: str | None, keyed: Callable[[], bool]
+    ) -> bool:
         """Tell whether a request may call the service as it does, whatever the port.
 
         Args:
             called: Its Host headers; more than one is never right.
             address: The address of this machine that the request came to; None if there is none.
-            keyed: Whether changes need a key.
+            keyed: Tells whether changes need a key; asked where it matters.
         """
         if len(called) > 1:
             return False
-        exposed = not keyed and _is_loopback(address)
-        if self._all_trusted or not (self._stated or exposed):
+        local = _is_loopback(address)
+        if self._all_trusted or not (self._stated or local):
             return True
         authority = _authority(called[0]) if called else None
+        own = local and authority is not None and is_local(authority.host)
+        if not self._stated:
+            return own or keyed()
+        if own and not keyed():
+            return True
         if authority is None:
             return False
-        if exposed and is_local(authority.host):
-            return True
         return authority.host in self._exact or authority.host.endswith(self._endings)
 
 

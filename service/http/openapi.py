@@ -30,8 +30,7 @@ from benchmark_db.catalog import Catalog
 from service.access.keys import KeyRing, KeyScope
 from service.access.required_scopes import OPEN, required_scope
 from service.http.problems import PROBLEM_JSON
-from service.http.questions import ANSWER, QueryParameters
-from service.http.table_versions import VERSION_PARAMETER, table_of
+from service.http.questions import ANSWER, VERSION_PARAMETER, QueryParameters, table_of
 
 __all__ = [
     "NOT_MODIFIED",

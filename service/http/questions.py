@@ -4,13 +4,18 @@
 annotation anew in each request, which takes longer than finding the answer. `answer_now` sends what
 takes microseconds, `answer_scan` computes in a thread, within the time budget. `answer_cached` does
 either for the questions about one benchmark, with the headers by which clients may keep an answer.
+
+`?version=3` asks a version of a plan's table that is kept instead of the one that is served.
+`take_version` takes it off the query string before any route sees it, and `catalog_of` gives a
+catalog in which that version stands in the place of the table: routes know nothing of versions. A
+version is looked up among those that are open, never in the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -18,7 +23,6 @@ from importlib.metadata import version
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote_plus
 
-import anyio
 import anyio.to_thread
 import orjson
 from anyio import CapacityLimiter
@@ -27,28 +31,34 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.types import Scope
 
 from benchmark_db.answers import Answer
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.catalog import Catalog
 from benchmark_db.installed_dataset import InstalledDataset
-from service.http.table_versions import catalog_of, version_asked
+from service.http.response_cache import ResponseCache
 
 __all__ = [
     "ANSWER",
+    "VERSION_NAME",
+    "VERSION_PARAMETER",
     "LateModel",
-    "PackedCache",
     "QueryParameters",
-    "ResponseCache",
     "answer_cached",
     "answer_now",
     "answer_scan",
     "cache_headers",
+    "catalog_of",
     "described",
+    "filters_and_options",
     "install_not_modified_handler",
     "installed",
     "read_query",
     "scanned",
     "source_digests",
+    "table_of",
+    "take_version",
 ]
 
 _JSON_PUNCTUATION: Final = tuple(
@@ -87,6 +97,21 @@ def read_query(request: Request, model: type[Question]) -> Question:
         ) from error
 
 
+def filters_and_options(
+    question: BaseModel, options: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of a question that select, and those that say how the answer comes.
+
+    Fields that are None are left out: they select everything, or leave an option as it is.
+
+    Args:
+        question: The question.
+        options: Names of the fields that are options.
+    """
+    filters = {name: value for name, value in question if value is not None}
+    return filters, {name: filters.pop(name) for name in options if name in filters}
+
+
 def _told(errors: list[ErrorDetails], model: type[BaseModel]) -> list[dict[str, Any]]:
     """Return the errors of a question; an unknown parameter with the names that are near it."""
     first, *others = [dict[str, Any](entry) for entry in errors]
@@ -113,6 +138,70 @@ def installed(request: Request, name: str) -> Benchmark:
         UnknownBenchmarkError: It is not installed.
     """
     return catalog_of(request)[name]
+
+
+VERSION_NAME: Final = b"version"
+_VERSION_ASKED: Final = "table_version"
+_VERSION_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_PREFIX: Final = "/v1/"
+
+VERSION_PARAMETER: Final[dict[str, Any]] = {
+    "name": VERSION_NAME.decode(),
+    "in": "query",
+    "required": False,
+    "description": "One of the versions that are kept, instead of the one that is served.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+}
+"""As the OpenAPI document has it, for every question about a table that a plan made."""
+
+
+def take_version(scope: Scope) -> None:
+    """Move the version that a query string states from there to a place of its own.
+
+    Only query strings that hold the word can do so.
+    """
+    name = table_of(scope["path"])
+    if name is None or not scope["app"].state.catalog.versions(name):
+        return
+    pairs = scope["query_string"].split(b"&")
+    stated = [
+        value for key, _, value in (pair.partition(b"=") for pair in pairs) if key == VERSION_NAME
+    ]
+    if stated:
+        scope[_VERSION_ASKED] = name, [value.decode("latin-1") for value in stated]
+        scope["query_string"] = b"&".join(
+            pair for pair in pairs if pair.partition(b"=")[0] != VERSION_NAME
+        )
+
+
+def table_of(path: str) -> str | None:
+    """Return the table that an address is about."""
+    parts = path.removeprefix(_PREFIX).split("/")
+    return parts[parts[0] == "benchmarks"] if path.startswith(_PREFIX) and parts[1:] else None
+
+
+def catalog_of(request: Request) -> Catalog:
+    """Return the catalog that a question is asked of, with the version in it that it names.
+
+    Raises:
+        RequestValidationError: What it names is no version.
+        UnknownBenchmarkError: That version is not kept.
+    """
+    catalog: Catalog = request.app.state.catalog
+    asked = request.scope.get(_VERSION_ASKED)
+    if asked is None:
+        return catalog
+    name, stated = asked
+    if len(stated) > 1 or not _VERSION_NUMBER.fullmatch(stated[0]):
+        told = "a version is one whole number of 1 to 999999999"
+        raise RequestValidationError([{"loc": ("query", VERSION_NAME.decode()), "msg": told}])
+    return catalog.at_version(name, int(stated[0]))
+
+
+def _version_asked(scope: Scope) -> bytes:
+    """Return what an entity tag says of the version: versions may have equal rows."""
+    asked = scope.get(_VERSION_ASKED)
+    return b"" if asked is None else f"@{asked[1]}".encode()
 
 
 def _read(query: bytes) -> list[tuple[str, str]]:
@@ -215,88 +304,6 @@ def _repeated(items: list[tuple[str, str]]) -> dict[str, Any]:
     return {"loc": ("query", twice), "msg": "given more than once; ask for many in one batch"}
 
 
-_LARGEST_SHARE: Final = 8
-"""One answer takes at most this part of the room, lest it drive out all others."""
-
-
-class ResponseCache:
-    """The latest answers, by entity tag: the digest of all that an answer depends on.
-
-    A tag covers the content of the databases, so that nothing ever has to be thrown away because it
-    is no longer true. Belongs to one event loop.
-
-    Args:
-        room: How many bytes of answers are kept; 0 keeps none.
-
-    Attributes:
-        hits: How often an answer was there.
-        misses: How often it was not.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._taken = 0
-        self.hits = 0
-        self.misses = 0
-        self._answers: OrderedDict[str, bytes] = OrderedDict()
-
-    def get(self, tag: str) -> bytes | None:
-        """Return the answer with a tag, if it is kept."""
-        answer = self._answers.get(tag)
-        if answer is None:
-            self.misses += 1
-        else:
-            self.hits += 1
-            self._answers.move_to_end(tag)
-        return answer
-
-    def keep(self, tag: str, answer: bytes) -> None:
-        """Keep an answer; those that nobody has asked for longest make room for it."""
-        if tag in self._answers or len(answer) > self._room // _LARGEST_SHARE:
-            return
-        self._answers[tag] = answer
-        self._taken += len(answer)
-        while self._taken > self._room:
-            _, oldest = self._answers.popitem(last=False)
-            self._taken -= len(oldest)
-
-
-class PackedCache:
-    """Bodies that take long to make, by entity tag; each is made once, however many wait for it.
-
-    Belongs to one event loop.
-
-    Args:
-        room: How many bytes are kept; 0 keeps none.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._kept = ResponseCache(room)
-        self._making: dict[str, anyio.Lock] = {}
-
-    async def get_or_make(self, tag: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Return the body with a tag, made now unless it is kept.
-
-        Args:
-            tag: A digest of all that the body depends on.
-            make: Makes it; its errors are raised here.
-        """
-        kept = self._kept.get(tag)
-        if kept is not None:
-            return kept
-        lock = self._making.setdefault(tag, anyio.Lock())
-        try:
-            async with lock:
-                made = self._kept.get(tag)
-                if made is None:
-                    made = await make()
-                    self._kept.keep(tag, made)
-                return made
-        finally:
-            if not lock.locked():
-                self._making.pop(tag, None)
-
-
 _JSON: Final = "application/json"
 _ETAG_BYTES: Final = 12
 _VERSION: Final = version("nas-bench-service")
@@ -396,7 +403,7 @@ def cache_headers(
         _NotModifiedError: The caller has this answer already; it becomes a 304.
     """
     scope = request.scope
-    parts = "\n".join((_VERSION, *identities, scope["path"])).encode() + version_asked(scope)
+    parts = "\n".join((_VERSION, *identities, scope["path"])).encode() + _version_asked(scope)
     digest = hashlib.blake2b(
         parts + b"?" + scope["query_string"], digest_size=_ETAG_BYTES
     ).hexdigest()

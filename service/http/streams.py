@@ -25,7 +25,7 @@ from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.export import Sink
 from service.http.admission import NoPlaceError, Shares, caller_of
 from service.http.problems import problem
-from service.http.table_versions import catalog_of
+from service.http.questions import catalog_of
 from service.settings import Settings
 
 __all__ = ["ClientConnection", "ClientDisconnectedError", "Exports", "FileStream"]

@@ -22,16 +22,16 @@ from benchmark_db.errors import InvalidQuestionError, shown
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import (
     LateModel,
-    PackedCache,
     answer_scan,
     cache_headers,
+    catalog_of,
     described,
     installed,
     read_query,
     scanned,
     source_digests,
 )
-from service.http.table_versions import catalog_of
+from service.http.response_cache import PackedCache
 
 __all__ = ["ColumnRoutes", "answer_bytes", "bytes_response"]
 

@@ -18,9 +18,8 @@ from benchmark_db.export import export_table
 from benchmark_db.export_formats import FORMATS
 from benchmark_db.installed_dataset import InstalledDataset
 from service.http.openapi import READ_PROBLEMS
-from service.http.questions import LateModel, cache_headers, described, read_query
+from service.http.questions import LateModel, cache_headers, catalog_of, described, read_query
 from service.http.streams import FileStream
-from service.http.table_versions import catalog_of
 
 __all__ = ["ExportRoute"]
 

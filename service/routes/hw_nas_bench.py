@@ -13,8 +13,14 @@ from bench_client.models import Nb201Hardware, Page
 from benchmark_db.answers import hardware_answer
 from benchmark_db.hw_nas_bench.tables import DATASETS, DEVICES
 from service.http.openapi import PAGE_PROBLEMS
-from service.http.questions import LateModel, answer_cached, described, read_query
-from service.http.table_versions import catalog_of
+from service.http.questions import (
+    LateModel,
+    answer_cached,
+    catalog_of,
+    described,
+    filters_and_options,
+    read_query,
+)
 from service.routes.export import ExportRoute
 from service.routes.parameters import Nb201Arch, Paging
 
@@ -63,8 +69,7 @@ async def hardware(request: Request) -> Response:
     question = read_query(request, HardwareQuestion)
     catalog = catalog_of(request)
     costs = catalog.hardware()
-    filters = question.model_dump()
-    options = {name: filters.pop(name) for name in Paging.model_fields}
+    filters, options = filters_and_options(question, Paging.model_fields)
     compute = partial(hardware_answer, costs, filters, **options)
     return await answer_cached(request, costs, compute, at_once=question.arch is not None)
 

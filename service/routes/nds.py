@@ -17,8 +17,7 @@ from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import RANGED
 from benchmark_spec.published import NDS
 from service.http.openapi import READ_PROBLEMS
-from service.http.questions import answer_cached, described, installed, read_query
-from service.http.table_versions import catalog_of
+from service.http.questions import answer_cached, catalog_of, described, installed, read_query
 from service.routes.parameters import Epochs, OwnQuestions, filter_of
 
 __all__ = ["OWN"]

@@ -39,12 +39,13 @@ from service.http.questions import (
     LateModel,
     answer_scan,
     cache_headers,
+    catalog_of,
     described,
+    filters_and_options,
     installed,
     read_query,
     source_digests,
 )
-from service.http.table_versions import catalog_of
 from service.routes.columns import ColumnRoutes, answer_bytes, bytes_response
 
 __all__ = ["OracleRoutes"]
@@ -207,10 +208,10 @@ class OracleRoutes:
         asked, name = LateModel(self._density), self.name
 
         async def density(request: Request) -> Response:
-            given = read_query(request, asked.model).model_dump(exclude_none=True)
-            options = {key: given.pop(key) for key in _OPTIONS & given.keys()}
+            question = read_query(request, asked.model)
+            filters, options = filters_and_options(question, _OPTIONS)
             catalog = catalog_of(request)
-            compute = partial(density_answer, catalog, name, given, **options)
+            compute = partial(density_answer, catalog, name, filters, **options)
             return await answer_bytes(request, name, compute, DENSITY_HEADER)
 
         router.get(
@@ -237,10 +238,9 @@ class OracleRoutes:
         async def ask(request: Request) -> Response:
             benchmark = installed(request, self.name)
             question = read_query(request, asked.model)
-            filters = question.model_dump(exclude_none=True)
-            given = {name: filters.pop(name) for name in _OPTIONS & filters.keys()}
+            filters, options = filters_and_options(question, _OPTIONS)
             catalog = catalog_of(request)
-            compute = partial(answer, catalog, self.name, filters, **given)
+            compute = partial(answer, catalog, self.name, filters, **options)
             headers = cache_headers(request, *source_digests(request, self.name))
             return await answer_scan(request, benchmark, compute, headers)
 

@@ -18,13 +18,13 @@ from benchmark_db.benchmark import Benchmark
 from benchmark_db.errors import InvalidArchitectureError
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import (
-    ResponseCache,
     cache_headers,
     described,
     installed,
     read_query,
     scanned,
 )
+from service.http.response_cache import ResponseCache
 
 __all__ = ["PictureRoute"]
 

@@ -21,8 +21,8 @@ from benchmark_db.installed_dataset import InstalledDataset
 from service.http.admission import Shares
 from service.http.openapi import READ_PROBLEMS, problems
 from service.http.problems import problem
-from service.http.questions import ResponseCache, answer_now, cache_headers
-from service.http.table_versions import catalog_of
+from service.http.questions import answer_now, cache_headers, catalog_of
+from service.http.response_cache import ResponseCache
 from service.observability.metrics import Metrics
 
 __all__ = ["note_regularly", "router"]

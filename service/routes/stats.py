@@ -10,7 +10,6 @@ from typing import Any, Final
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
 
 from bench_client.models.run_columns import RUN_COLUMNS
 from benchmark_db.answers import (
@@ -29,6 +28,7 @@ from service.http.questions import (
     answer_cached,
     answer_scan,
     described,
+    filters_and_options,
     installed,
     read_query,
     scanned,
@@ -90,7 +90,7 @@ class StatsRoutes:
             columns instead: a line of JSON, and behind it their values.
             """
             benchmark = installed(request, name)
-            filters, options = _split(question)
+            filters, options = filters_and_options(question, _OPTIONS)
             archs = filters.pop("archs")
             if RUN_COLUMNS.encode() in request.scope["headers_by_name"].get(b"accept", b""):
                 made = partial(_columns, benchmark, archs, filters, options)
@@ -136,16 +136,10 @@ class StatsRoutes:
         """Answer with a page: of one architecture at once, of many rows from a thread."""
         question = read_query(request, asked.model)
         benchmark = installed(request, self.name)
-        filters, options = _split(question)
+        filters, options = filters_and_options(question, _OPTIONS)
         compute = partial(answer, benchmark, filters, **options)
         at_once = filters.get("arch") is not None
         return await answer_cached(request, benchmark, compute, at_once=at_once)
-
-
-def _split(question: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields of a question that select runs, and those that say how they come."""
-    filters = dict(question)
-    return filters, {name: filters.pop(name) for name in _OPTIONS if name in filters}
 
 
 def _columns(

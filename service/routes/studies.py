@@ -17,7 +17,8 @@ from benchmark_db.errors import BenchmarkDataError
 from benchmark_db.oracle import top
 from service.http.openapi import NOT_MODIFIED, described_problems
 from service.http.problems import problem
-from service.http.questions import ResponseCache, cache_headers, described, read_query
+from service.http.questions import cache_headers, described, read_query
+from service.http.response_cache import ResponseCache
 
 if TYPE_CHECKING:
     from nas_search.study.comparison import Comparison

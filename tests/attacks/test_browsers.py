@@ -198,7 +198,7 @@ def test_with_keys_any_name_is_taken_that_nobody_restricts(keyed: httpx.Client) 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", None, "/run/nbs.sock"])
 def test_away_from_loopback_any_name_is_taken_that_nobody_restricts(address: str | None) -> None:
-    assert TrustedHosts(None).trusts([b"bench.example"], address=address, keyed=False)
+    assert TrustedHosts(None).trusts([b"bench.example"], address=address, keyed=lambda: False)
 
 
 def test_no_answer_names_the_host_that_was_called(keyed: httpx.Client) -> None:

@@ -40,10 +40,6 @@ def test_a_page_holds_the_first_items_and_a_cursor_if_there_are_more(
         assert cut.position(page.next_cursor) == [(limit - 1) / 2, limit - 1]
 
 
-def test_the_first_page_starts_at_no_place() -> None:
-    assert paging("question").position(None) == []
-
-
 def test_no_more_items_are_taken_than_tell_whether_there_is_another_page() -> None:
     source = iter(items(10))
     paging("question", limit=3).page(source)

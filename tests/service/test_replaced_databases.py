@@ -30,7 +30,7 @@ from generators.declared import generate_table
 from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
 from service import served_databases
-from service.http.served_routes import ServedRoutes
+from service.http.fast_path import ServedRoutes
 from service.served_databases import FolderWatch
 
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.SyntheticDataWarning")

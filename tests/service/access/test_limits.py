@@ -161,7 +161,27 @@ class TestHosts:
     )
     def test_are_trusted_by_name(self, names: str, host: str, *, trusted: bool) -> None:
         hosts = TrustedHosts(names)
-        assert hosts.trusts([host.encode()], address="192.0.2.7", keyed=False) == trusted
+        assert hosts.trusts([host.encode()], address="192.0.2.7", keyed=lambda: False) == trusted
+
+    @pytest.mark.parametrize("keyed", [True, False])
+    @pytest.mark.parametrize(
+        ("names", "host", "with_keys", "without"),
+        [
+            (None, "bench.example", True, False),
+            (None, "localhost:8000", True, True),
+            (None, "", True, False),
+            ("bench.example", "bench.example", True, True),
+            ("bench.example", "localhost", False, True),
+            ("bench.example", "evil.example", False, False),
+            ("*", "evil.example", True, True),
+        ],
+    )
+    def test_on_loopback_follow_the_keys(
+        self, names: str | None, host: str, *, with_keys: bool, without: bool, keyed: bool
+    ) -> None:
+        called = [host.encode()] if host else []
+        trusted = TrustedHosts(names).trusts(called, address="127.0.0.1", keyed=lambda: keyed)
+        assert trusted == (with_keys if keyed else without)
 
     def test_that_are_unknown_get_a_problem(self, serve: Serve, folder: Path) -> None:
         KeyFile(folder / "keys.json").create("first", KeyScope.ADMIN)

@@ -11,7 +11,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
@@ -45,12 +44,7 @@ class _Beside(ABC):
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # Whatever is under way ends within some milliseconds.
         self._stopped.set()
         self._thread.join()

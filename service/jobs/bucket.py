@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 from weakref import WeakSet
 
@@ -353,13 +352,7 @@ class IncomingObject:
         # Whoever asked for it may have gone before it had it.
         self._give_place_back()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._give_place_back()
         # Nothing has been sent of what is shorter than a part.
         if not self._kept and self.size >= _PART:

@@ -17,7 +17,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from shutil import disk_usage
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -86,12 +85,7 @@ class Attempt:
             end.close()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
         self._events.close()
         self._lifeline.close()

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
 from bench_client.models import JobKind
@@ -140,13 +139,7 @@ class RunningAttempt(Protocol):
     def __enter__(self) -> Self:
         """Begin it."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End it with all that it started, unless it has ended."""
 
     def next_event(self, seconds: float) -> Event | None:

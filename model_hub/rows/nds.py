@@ -1,22 +1,22 @@
-"""Rows of NDS."""
+"""Rows of NDS.
+
+Rows for ImageNet do not say which of two stems their network has. The stems differ in the size of
+their kernel, so the recorded number of parameters fits one of them at most: that one is taken.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from model_hub.arguments import a_count
+from model_hub.arguments import a_count, a_number
 from model_hub.cells import NORMAL, REDUCE, CellGenotype
 from model_hub.errors import InvalidArgumentError, listed, shown
 from model_hub.rows.reading import Asked, Located, RowReader, field, needed, refuse_unread, whole
 from model_hub.spaces.nasnet import NdsCells
-from model_hub.spaces.nds_stages import (
-    ResidualBasic,
-    ResidualBottleneck,
-    StageSpace,
-    Vanilla,
-    with_recorded_stem,
-)
+from model_hub.spaces.nds_stage_sizes import STEMS
+from model_hub.spaces.nds_stages import ResidualBasic, ResidualBottleneck, StageSpace, Vanilla
 
 if TYPE_CHECKING:
     from model_hub.spaces.nasnet_network import Stem
@@ -29,6 +29,11 @@ _CELL_STEMS: Final[Mapping[str, Stem]] = {"cifar10": "cifar", "imagenet": "image
 _STAGE_SPACES: Final[Mapping[str, type[StageSpace]]] = {
     space.family: space for space in (Vanilla, ResidualBasic, ResidualBottleneck)
 }
+_IMAGENET_STEMS: Final = ("resnet", "simple")
+_MILLION: Final = 1e6
+_MOST_MILLIONS: Final = 1e6
+_UNSTATED_STRIDE: Final = 1
+"""The stride that rows for CIFAR have; for ImageNet it leaves the stem open."""
 _SIDES: Final = "xy"
 """The two inputs of a node."""
 _PARTS: Final = ("op", "input")
@@ -79,7 +84,48 @@ def _nds_stages(kind: type[StageSpace], spec: Mapping[str, Any], asked: Asked) -
         arguments["multipliers"] = _stages(spec, "bot_muls")[1:]
         arguments["groups"] = _stages(ungrouped | dict(spec), "num_gs")[1:]
     space = kind(**arguments)
-    return space if is_small else with_recorded_stem(space, asked.parameters, strides[0]), {}
+    return space if is_small else _with_recorded_stem(space, asked.parameters, strides[0]), {}
+
+
+def _with_recorded_stem(space: StageSpace, parameters: object, stride: object) -> StageSpace:
+    """Return a space of one network with the stem that makes it the network that was recorded.
+
+    Args:
+        space: The space, with any stem.
+        parameters: How many the network has, in millions; None if that is not recorded.
+        stride: Of the stem, as recorded; 1 leaves it open.
+
+    Raises:
+        InvalidArgumentError: Neither stem gives as many parameters, or the one that does has
+            another stride; the message says how many they give, and how to choose a stem.
+    """
+    candidates = {name: replace(space, stem=name) for name in _IMAGENET_STEMS}
+    counts = {name: candidate.num_parameters({}) for name, candidate in candidates.items()}
+    found = ", ".join(f"{count:,} with stem={name!r}" for name, count in counts.items())
+    way_out = f"whoever knows the stem names it: {candidates['resnet']}.freeze({{}})"
+    if parameters is None:
+        raise InvalidArgumentError(
+            "parameters",
+            "the row lacks them, and for imagenet they alone tell which stem the network has: "
+            f"it has {found}. Give the whole row, not its config; {way_out}",
+        )
+    recorded = round(a_number("parameters", parameters, least=0, most=_MOST_MILLIONS) * _MILLION)
+    matching = [name for name, count in counts.items() if count == recorded]
+    if not matching:
+        raise InvalidArgumentError(
+            "parameters",
+            f"{recorded:,} are recorded, but the network has {found}. Made-up rows, as in a sample "
+            f"database, fit no network; {way_out}",
+        )
+    (name,) = matching
+    strides = (_UNSTATED_STRIDE, STEMS[name].stride)
+    if stride not in strides:
+        raise InvalidArgumentError(
+            "model_spec",
+            f"ss begins with {shown(stride)}, but the parameters are those of stem={name!r}, where "
+            f"it is one of {listed(strides)}; {way_out}",
+        )
+    return candidates[name]
 
 
 def _stages(spec: Mapping[str, Any], name: str) -> list[Any]:

@@ -3,42 +3,28 @@
 "On Network Design Spaces for Visual Recognition" (Radosavovic et al. 2019, arXiv:1905.13214)
 samples them by the depth and width of each stage; the stems are those of its code. The numbers of
 parameters follow from formulas, without PyTorch.
-
-Rows of the table for ImageNet do not say which of two stems their network has. The stems differ in
-the size of their kernel, so the recorded number of parameters fits one of them at most:
-`with_recorded_stem` finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from model_hub.arguments import a_count, a_number, counts, one_of
 from model_hub.choices import Categorical, Choice, Derived, Sample
 from model_hub.data_sets import DATA_SETS
-from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, shown
+from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
 from model_hub.sharing import SLICED, Sharing, Told
+from model_hub.spaces.nds_stage_sizes import STEMS, Stage, num_parameters
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = [
-    "FAMILIES",
-    "STEMS",
-    "ResidualBasic",
-    "ResidualBottleneck",
-    "Stage",
-    "StageSpace",
-    "Stem",
-    "Vanilla",
-    "with_recorded_stem",
-]
+__all__ = ["ResidualBasic", "ResidualBottleneck", "StageSpace", "Vanilla"]
 
 _MOST_DEPTH: Final = 1000
 _MOST_STAGES: Final = 20
@@ -47,63 +33,6 @@ _MOST_MULTIPLIER: Final = 16
 
 _DEPTHS: Final = ((1, 2, 4, 8, 12, 16),) * 3
 _WIDTHS: Final = ((16, 24, 32, 40, 64, 128),) * 3
-
-_IMAGENET_STEMS: Final = ("resnet", "simple")
-_MILLION: Final = 1e6
-_MOST_MILLIONS: Final = 1e6
-_UNSTATED_STRIDE: Final = 1
-"""The stride that rows for CIFAR have; for ImageNet it leaves the stem open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stem:
-    """What comes before the stages: a convolution, a norm, a ReLU, and a pooling if wanted.
-
-    Args:
-        kernel_size: Of the convolution.
-        conv_stride: Of the convolution.
-        pools: Whether a 3x3 max pooling of stride 2 follows.
-        dataset: What it is for, by its name among `DATA_SETS`.
-    """
-
-    kernel_size: int
-    conv_stride: int
-    pools: bool
-    dataset: str
-
-    @property
-    def stride(self) -> int:
-        """By how much the stages see less than the image."""
-        return self.conv_stride * (2 if self.pools else 1)
-
-
-STEMS: Final[Mapping[str, Stem]] = MappingProxyType(
-    {
-        "cifar": Stem(kernel_size=3, conv_stride=1, pools=False, dataset="cifar10"),
-        "resnet": Stem(kernel_size=7, conv_stride=2, pools=True, dataset="imagenet"),
-        "simple": Stem(kernel_size=3, conv_stride=2, pools=False, dataset="imagenet"),
-    }
-)
-"""The stems of the authors' code: that for CIFAR, ResNet's, and a single convolution."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Blocks of one width; the first one changes resolution and width.
-
-    Args:
-        depth: Blocks.
-        width: Output channels.
-        stride: Of the first block.
-        inner_width: Channels between the convolutions of a bottleneck block.
-        groups: Of the 3x3 convolution of a bottleneck block.
-    """
-
-    depth: int
-    width: int
-    stride: int
-    inner_width: int = 0
-    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +167,7 @@ class StageSpace(ModelSpace):
             InvalidSampleError: The sample is not in the space.
         """
         values = self._arguments() | self.choices.resolve(sample)
-        return _num_parameters(
+        return num_parameters(
             self.family,
             values["s0_width"],
             self._stages(values),
@@ -393,105 +322,3 @@ def _check_length(space: StageSpace, argument: str) -> None:
 
 def _alternatives(entry: Any) -> tuple[Any, ...]:
     return entry if isinstance(entry, tuple) else (entry,)
-
-
-def _num_parameters(
-    family: str, stem_width: int, stages: Sequence[Stage], *, num_labels: int, stem: Stem
-) -> int:
-    """Return how many parameters the network has, without making it.
-
-    Args:
-        family: Of its blocks, one of `FAMILIES`.
-        stem_width: Channels of the stem.
-        stages: The stages after the stem.
-        num_labels: Classes.
-        stem: What comes before the stages.
-    """
-    block = FAMILIES[family]
-    count = _conv_bn(3, stem_width, stem.kernel_size)
-    before = stem_width
-    for stage in stages:
-        count += block(before, stage.stride, stage)
-        count += (stage.depth - 1) * block(stage.width, 1, stage)
-        before = stage.width
-    return count + (before + 1) * num_labels
-
-
-def _plain_block(in_channels: int, _: int, stage: Stage) -> int:
-    return _conv_bn(in_channels, stage.width, 3) + _conv_bn(stage.width, stage.width, 3)
-
-
-def _basic_block(in_channels: int, stride: int, stage: Stage) -> int:
-    return _plain_block(in_channels, stride, stage) + _shortcut(in_channels, stride, stage)
-
-
-def _bottleneck_block(in_channels: int, stride: int, stage: Stage) -> int:
-    inner = stage.inner_width
-    layers = (
-        _conv_bn(in_channels, inner, 1)
-        + _conv_bn(inner // stage.groups, inner, 3)
-        + _conv_bn(inner, stage.width, 1)
-    )
-    return layers + _shortcut(in_channels, stride, stage)
-
-
-def _shortcut(in_channels: int, stride: int, stage: Stage) -> int:
-    projects = stride != 1 or in_channels != stage.width
-    return _conv_bn(in_channels, stage.width, 1) if projects else 0
-
-
-def _conv_bn(in_channels: int, out_channels: int, kernel_size: int) -> int:
-    """Return the weights of a convolution, of so many input channels a group, and of its norm."""
-    return out_channels * (in_channels * kernel_size**2 + 2)
-
-
-FAMILIES: Final[Mapping[str, Callable[[int, int, Stage], int]]] = MappingProxyType(
-    {
-        "vanilla": _plain_block,
-        "residual_basic": _basic_block,
-        "residual_bottleneck": _bottleneck_block,
-    }
-)
-"""How many parameters a block of so many input channels with this stride has, by the names that NDS
-gives the families."""
-
-
-def with_recorded_stem(space: StageSpace, parameters: object, stride: object) -> StageSpace:
-    """Return a space of one network with the stem that makes it the network that was recorded.
-
-    Args:
-        space: The space, with any stem.
-        parameters: How many the network has, in millions; None if that is not recorded.
-        stride: Of the stem, as recorded; 1 leaves it open.
-
-    Raises:
-        InvalidArgumentError: Neither stem gives as many parameters, or the one that does has
-            another stride; the message says how many they give, and how to choose a stem.
-    """
-    candidates = {name: replace(space, stem=name) for name in _IMAGENET_STEMS}
-    counts = {name: candidate.num_parameters({}) for name, candidate in candidates.items()}
-    found = ", ".join(f"{count:,} with stem={name!r}" for name, count in counts.items())
-    way_out = f"whoever knows the stem names it: {candidates['resnet']}.freeze({{}})"
-    if parameters is None:
-        raise InvalidArgumentError(
-            "parameters",
-            "the row lacks them, and for imagenet they alone tell which stem the network has: "
-            f"it has {found}. Give the whole row, not its config; {way_out}",
-        )
-    recorded = round(a_number("parameters", parameters, least=0, most=_MOST_MILLIONS) * _MILLION)
-    matching = [name for name, count in counts.items() if count == recorded]
-    if not matching:
-        raise InvalidArgumentError(
-            "parameters",
-            f"{recorded:,} are recorded, but the network has {found}. Made-up rows, as in a sample "
-            f"database, fit no network; {way_out}",
-        )
-    (name,) = matching
-    strides = (_UNSTATED_STRIDE, STEMS[name].stride)
-    if stride not in strides:
-        raise InvalidArgumentError(
-            "model_spec",
-            f"ss begins with {shown(stride)}, but the parameters are those of stem={name!r}, where "
-            f"it is one of {listed(strides)}; {way_out}",
-        )
-    return candidates[name]

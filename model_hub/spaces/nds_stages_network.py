@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from model_hub.spaces.nds_stages import Stage, Stem
+    from model_hub.spaces.nds_stage_sizes import Stage, Stem
 
 __all__ = [
     "BLOCKS",

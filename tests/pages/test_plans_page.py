@@ -9,22 +9,13 @@ from typing import Any, Final
 
 import pytest
 from bench_server import BenchServer, ending_together
-from planned import content, result_of
+from planned import CAN, WORKER, content, result_of
 
 from bench_client import BenchClient
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
+from service.jobs.records import Failure
 
 HOSTILE: Final = "<img src=x onerror=document.title='run'> \N{HEBREW LETTER ALEF} (1) " + "w" * 400
-CAN: Final = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
-WORKER: Final = WorkerState(
-    id="w",
-    host="here",
-    pid=1,
-    version="0",
-    devices=(DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30),),
-    datasets=("patterns",),
-)
 
 
 @pytest.fixture(scope="module")

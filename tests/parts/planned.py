@@ -7,12 +7,28 @@ import hashlib
 import json
 from typing import Any, Final
 
+from bench_client import BenchClient, PlanWaitError
 from nas_search.plans import Plan, plan_of
+from service.jobs import Jobs
+from service.jobs.records import Capabilities, DeviceState, WorkerState
 
-__all__ = ["CONTENT", "DATA", "a_plan", "content", "result_of"]
+__all__ = ["CAN", "CONTENT", "DATA", "WORKER", "a_plan", "content", "result_of", "work"]
 
 DATA: Final = "d" * 64
 """The digest of the data set of `result_of`."""
+
+CAN: Final = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
+"""What a worker can do that trains the cells of these plans."""
+
+WORKER: Final = WorkerState(
+    id="w",
+    host="here",
+    pid=1,
+    version="0",
+    devices=(DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30),),
+    datasets=("patterns",),
+)
+"""Such a worker."""
 
 CONTENT: Final[dict[str, Any]] = {
     "name": "tiny",
@@ -104,3 +120,14 @@ def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
             place = place[name]
         place[key] = value
     return result
+
+
+def work(jobs: Jobs, bench: BenchClient, name: str, fraction: float | None = None) -> Any:
+    """Do jobs until a part of a plan is done, or it has ended; return the plan."""
+    while True:
+        while (lease := jobs.leases.acquire("w", CAN)) is not None:
+            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        try:
+            return bench.wait_plan(name, fraction=fraction, timeout=0.1)
+        except PlanWaitError:
+            continue

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_hub.spaces import ResidualBasic, ResidualBottleneck, Vanilla
-from model_hub.spaces.nds_stages import FAMILIES, STEMS, StageSpace
+from model_hub.spaces.nds_stage_sizes import FAMILIES, STEMS
+from model_hub.spaces.nds_stages import StageSpace
 from model_hub.spaces.nds_stages_network import BLOCKS
 
 SPACES = (Vanilla, ResidualBasic, ResidualBottleneck)

@@ -1,24 +1,24 @@
-"""Plans in the table of jobs, in each database there may be, and workers that make results up."""
+"""Plans in the table of jobs or behind a server, and workers that make results up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import a_plan, result_of
+from planned import CAN, WORKER, a_plan, result_of
 
+from bench_client import BenchClient
 from benchmark_db.catalog import Catalog
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, Failure, Lease, Progress
+from service.jobs.records import Failure, Lease, Progress
 from service.plans.feeder import Feeder
 from service.plans.opened import OpenPlans
 from service.plans.records import PlanRecord
 from service.plans.store import PlanStore
-
-CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 
 
 @dataclass
@@ -115,3 +115,31 @@ def lab(tmp_path: Path, jobs_url: str | None, new_lab: Callable[[Jobs], Lab]) ->
     )
     with open_jobs(settings) as opened:
         yield new_lab(opened)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the databases, empty."""
+    return tmp_path_factory.mktemp("planned")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, serving: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of a server whose jobs the tests do."""
+    with serving(folder, NASBENCH_JOBS_DIR=str(folder / "jobs")) as address:
+        yield address
+
+
+@pytest.fixture
+def jobs(url: str, folder: Path) -> Iterator[Jobs]:
+    """The jobs of that server, with a worker that has a data set."""
+    assert url
+    with open_jobs(JobSettings(jobs_dir=folder / "jobs")) as opened:
+        opened.workers.heartbeat(WORKER)
+        yield opened
+
+
+@pytest.fixture
+def bench(url: str) -> Iterator[BenchClient]:
+    with BenchClient(url) as client:
+        yield client

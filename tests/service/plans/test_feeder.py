@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import DATA, a_plan, result_of
+from planned import CAN, DATA, a_plan, result_of
 
 from benchmark_db.verify import verify_database
 from nas_search.plans import Cell
@@ -18,7 +18,6 @@ from service.jobs.errors import LostLeaseError
 from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import (
     OTHER_DATA,
-    Capabilities,
     DeviceState,
     Failure,
     JobState,
@@ -33,7 +32,6 @@ from service.plans.feeder import Feeder
 from service.plans.records import PlanState
 from service.plans.versions import VersionMaker
 
-CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 WORKER = WorkerState(
     id="w",
     host="here",

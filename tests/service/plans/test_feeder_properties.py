@@ -18,18 +18,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from peewee import fn
-from planned import a_plan, result_of
+from planned import CAN, a_plan, result_of
 
 from benchmark_db.catalog import Catalog
 from service.jobs import JobSettings, open_jobs
-from service.jobs.records import Capabilities, Failure, Lease, Progress
+from service.jobs.records import Failure, Lease, Progress
 from service.jobs.tables import LedgerRow, PlanCellRow
 from service.plans.feeder import Feeder
 from service.plans.opened import OpenPlans
 from service.plans.records import PlanState
 from service.plans.store import PlanStore
 
-CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 WINDOW = 4
 
 

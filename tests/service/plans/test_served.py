@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 import zipfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from planned import content, result_of
+from planned import CAN, content, result_of, work
 from typer.testing import CliRunner
 
 from bench_client import (
     BenchClient,
-    BenchmarkNotInstalledError,
     InvalidRequestError,
     NotRecordedError,
     PartialDataWarning,
-    PlanWaitError,
     UnknownDatasetError,
 )
 from benchmark_db.errors import UnusableDatabaseError
@@ -33,61 +28,13 @@ from service.access.keys import KeyFile, KeyScope
 from service.access.required_scopes import required_scope
 from service.cli.databases import generate
 from service.cli.plan import app
-from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
+from service.jobs import Jobs
+from service.jobs.records import Failure
 from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError
 from service.plans.publication import publish, read_publication
 
-CAN = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 AS_JSON = {"Content-Type": "application/json"}
-WORKER = WorkerState(
-    id="w",
-    host="here",
-    pid=1,
-    version="0",
-    devices=(DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30),),
-    datasets=("patterns",),
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the databases, empty."""
-    return tmp_path_factory.mktemp("planned")
-
-
-@pytest.fixture(scope="module")
-def url(folder: Path, serving: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
-    """The address of a server whose jobs the tests do."""
-    with serving(folder, NASBENCH_JOBS_DIR=str(folder / "jobs")) as address:
-        yield address
-
-
-@pytest.fixture
-def jobs(url: str, folder: Path) -> Iterator[Jobs]:
-    """The jobs of that server, with a worker that has a data set."""
-    assert url
-    with open_jobs(JobSettings(jobs_dir=folder / "jobs")) as opened:
-        opened.workers.heartbeat(WORKER)
-        yield opened
-
-
-@pytest.fixture
-def bench(url: str) -> Iterator[BenchClient]:
-    with BenchClient(url) as client:
-        yield client
-
-
-def work(jobs: Jobs, bench: BenchClient, name: str, fraction: float | None = None) -> Any:
-    """Do jobs until a part of a plan is done, or it has ended; return the plan."""
-    while True:
-        while (lease := jobs.leases.acquire("w", CAN)) is not None:
-            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-        try:
-            return bench.wait_plan(name, fraction=fraction, timeout=0.1)
-        except PlanWaitError:
-            continue
 
 
 def test_a_plan_from_its_file_to_a_publication(
@@ -135,100 +82,6 @@ def test_a_plan_from_its_file_to_a_publication(
     with zipfile.ZipFile(out) as archive:
         assert "A whole plan" in archive.read("README.md").decode()
         assert json.loads(archive.read("plan.json"))["plan"]["name"] == "whole"
-
-
-def grow(jobs: Jobs, bench: BenchClient, name: str, number: int) -> None:
-    """Do cells of a plan, more with each version, and wait until a version has them."""
-    left = number**2 - bench.plan_named(name).counts.done
-    while left:
-        lease = jobs.leases.acquire("w", CAN)
-        if lease is not None:
-            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-            left -= 1
-    while bench.plan_named(name).counts.done < number**2:
-        pass
-    bench.version_plan(name)
-    while [one.version for one in bench.plan_named(name).versions][-1:] != [number]:
-        pass
-
-
-@pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
-def test_a_question_names_the_version_that_it_is_about(
-    jobs: Jobs, bench: BenchClient, url: str
-) -> None:
-    bench.plan(content(name="grown", protocol__seeds=[81, 82]), pilot=False)
-    bench.start_plan("grown")
-    for number in (1, 2, 3):
-        grow(jobs, bench, "grown", number)
-
-    def told(path: str, **options: Any) -> httpx.Response:
-        return httpx.request(options.pop("method", "GET"), f"{url}/v1/{path}", **options)
-
-    # A server goes over to new files within seconds.
-    while told("grown/computed-stats", params={"version": 3}).status_code != 200:
-        pass
-    archs = sorted({cell.arch_str for cell in bench.plan_cells("grown")})
-    for number, versioned in enumerate(("grown@1", "grown@2", "grown@3"), 1):
-        there = bench.plan_named("grown").versions[number - 1].there
-        assert len(bench.query(versioned)) == there
-        batch = bench.query_many(versioned, archs)
-        assert sum(map(len, batch)) == there
-        assert bench.benchmark(versioned).provenance.contents["version"] == number
-        answer = told(f"grown/top?metric=valid_acc&version={number}&num_epochs=1")
-        assert answer.json()["provenance"]["version"] == number
-    unpinned = told("grown/top?metric=valid_acc&num_epochs=1")
-    assert unpinned.headers["etag"] != answer.headers["etag"]  # of the same rows
-    assert unpinned.json() == answer.json()
-    with pytest.raises(BenchmarkNotInstalledError, match="version 9 of 'grown' is not kept; kept"):
-        bench.query("grown@9")
-    for stated in ("x", "0", "-1", "1&version=2", "1e0", "%31", "../grown", "1000000000", ""):
-        for address in ("benchmarks/grown", "grown/computed-stats", "grown/columns"):
-            refused = told(f"{address}?version={stated}")
-            assert refused.status_code == 422, refused.text
-            assert refused.json()["errors"][0]["loc"] == ["query", "version"]
-    assert told("grown/architecture?version=9", method="POST", json={"arch": 0}).status_code == 404
-    assert told("grown@3/computed-stats").status_code == 404
-    assert told("nasbench201/computed-stats?version=1").status_code in {404, 422}
-    document = httpx.get(f"{url}/openapi.json").json()["paths"]
-    for path, method in (("/v1/grown/top", "get"), ("/v1/grown/architecture", "post")):
-        assert "version" in [one["name"] for one in document[path][method]["parameters"]]
-    named = document["/v1/nasbench201/top"]["get"]["parameters"]
-    assert "version" not in [one["name"] for one in named]
-    assert bench.keep_version("grown", 1).versions[0].kept
-    runner = CliRunner()
-    forgotten = ["keep", "grown", "1", "--forget", "--url", url, "--json"]
-    kept = runner.invoke(app, forgotten, catch_exceptions=False)
-    assert json.loads(kept.stdout)["versions"][0]["kept"] is False
-    with pytest.raises(InvalidRequestError, match="version 9 of grown is not kept"):
-        bench.keep_version("grown", 9)
-
-
-def test_the_last_version_is_told_though_its_rows_are_those_before(
-    jobs: Jobs, bench: BenchClient, url: str
-) -> None:
-    bench.plan(content(name="ended", protocol__seeds=[91]), pilot=False)
-    bench.start_plan("ended")
-    work(jobs, bench, "ended")
-
-    def asked(**headers: str) -> httpx.Response:
-        return httpx.get(f"{url}/v1/ended/top?metric=valid_acc&num_epochs=1", headers=headers)
-
-    def answered(version: int, **headers: str) -> httpx.Response:
-        """Wait for a version, which a server goes over to within seconds."""
-        end = time.monotonic() + 60
-        while (answer := asked(**headers)).status_code != 200:
-            assert time.monotonic() < end, answer
-        assert answer.json()["provenance"]["version"] == version
-        return answer
-
-    bench.version_plan("ended")
-    first = answered(1)
-    bench.seal_plan("ended")
-    last = answered(2, **{"If-None-Match": first.headers["etag"]})
-    marks = [one.json()["provenance"] for one in (first, last)]
-    assert marks[0]["content_digest"] == marks[1]["content_digest"]
-    assert [mark["complete"] for mark in marks] == [False, True]
-    assert first.json()["items"] == last.json()["items"]
 
 
 def test_a_publication_that_was_changed_is_refused(

@@ -18,21 +18,14 @@ from typing import Any
 import orjson
 
 from benchmark_db.aggregates import Part
-from benchmark_db.config_columns import ConfigColumn, columns_of_spec
+from benchmark_db.architectures import Architectures
 from benchmark_db.curves import Curves
 from benchmark_db.errors import (
     InvalidArchitectureError,
-    InvalidQuestionError,
-    UnsupportedQuestionError,
-    shown,
 )
-from benchmark_db.features import Feature
-from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
-from benchmark_db.numbered_space import NumberedSpace
 from benchmark_db.questions import (
-    MAX_BATCH,
     Filter,
     Page,
     Paging,
@@ -40,17 +33,15 @@ from benchmark_db.questions import (
     checked_limit,
     checked_reduction,
     few_curves,
-    integer,
     known_filters,
 )
 from benchmark_db.run_source import KEYS_PARAMETER, Order, Selection, sorted_by
-from benchmark_db.sampling import is_among, sample_numbers
-from benchmark_spec import BenchmarkSpec, Listed, OpenSpace
+from benchmark_spec import BenchmarkSpec, Listed
 
 __all__ = ["Benchmark"]
 
 
-class Benchmark(InstalledDataset):
+class Benchmark(Architectures):
     """An installed benchmark and the questions it answers.
 
     Args:
@@ -83,8 +74,6 @@ class Benchmark(InstalledDataset):
     """Says how a metric is distributed, where that is not asked of all architectures alike."""
     may_be_counted: tuple[str, ...] = ()
     """Statistics that follow from the configuration and are counted where its runs disagree."""
-    spelled_by: str = "arch_str"
-    """Which of an architecture's names is a text that stands for it alone."""
     kept_configs: int = 4_096
     """How many `config` objects are kept to be sent again."""
 
@@ -128,67 +117,6 @@ class Benchmark(InstalledDataset):
         }
         return tuple(name for name, answers in answered.items() if answers)
 
-    @classmethod
-    def numbered_space(cls) -> OpenSpace | None:
-        """Return the space of its architectures; None where they have no numbers of their own."""
-        return None
-
-    def features(self) -> tuple[Feature, ...]:
-        """Return the columns that follow from its architectures alone."""
-        space = self.numbered_space()
-        return space.features() if isinstance(space, NumberedSpace) else ()
-
-    def drawn(self, arch: Any) -> Item:
-        """Return how an architecture is drawn.
-
-        Returns:
-            `title`, and one of: `row`, what a row of the benchmark says of its cells; `choices`,
-            in the order in which they follow each other; `bars`, a label and a width each.
-
-        Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: Nothing is known of architectures but their names.
-        """
-        space = self.numbered_space()
-        if not isinstance(space, NumberedSpace):
-            raise UnsupportedQuestionError(
-                f"{self.spec.title} lists its architectures by name: there is nothing to draw"
-            )
-        return space.drawn(space.number(arch))
-
-    def spelled(self, filters: Mapping[str, Any], numbers: Sequence[int]) -> dict[int, str]:
-        """Return a spelling of the architectures with these numbers, as text; others are left out.
-
-        Args:
-            filters: Which part they are of, where numbers are those of a part.
-            numbers: Whole numbers.
-
-        Raises:
-            InvalidQuestionError: A filter is malformed.
-        """
-        # Numbers are those of all parts: values are judged, and mean nothing else.
-        known_filters({one: filters[one] for one in filters if one in self.filters}, self.filters)
-        known = [one for one in dict.fromkeys(numbers) if is_among(one, self.recorded())]
-        named = zip(known, self.architectures(known), strict=True)
-        return {number: str(names[self.spelled_by]) for number, names in named}
-
-    @classmethod
-    def network_arch(cls, arch: Any, opened: Callable[[], Benchmark]) -> Any:
-        """Return an architecture in the spelling by which networks are built: its string.
-
-        Args:
-            arch: In any spelling, as JSON has it.
-            opened: Gives the benchmark's database, where a spelling needs that.
-
-        Raises:
-            InvalidArchitectureError: It is malformed, outside the space or not known.
-        """
-        del opened
-        space = cls.numbered_space()
-        if space is None:
-            raise NotImplementedError
-        return space.names(space.number(arch))["arch_str"]
-
     def metrics(self) -> Mapping[str, Metric]:
         """Return its own metrics, those of its runs, by name."""
         return metrics_of_spec(self.spec)
@@ -197,21 +125,6 @@ class Benchmark(InstalledDataset):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of `all_rows`, without the packed curves."""
         return self._columns
-
-    @property
-    def arch_space(self) -> OpenSpace | None:
-        """The space of its architectures; None where they have no numbers of their own."""
-        return self.numbered_space()
-
-    def exported(self) -> Sequence[ConfigColumn]:
-        """Return the columns of a configuration in exports: by default what its description says.
-
-        Where architectures have no numbers, a benchmark says it itself.
-        """
-        space = self.arch_space
-        if space is None:
-            raise NotImplementedError
-        return columns_of_spec(self.spec, space, self.numbered_by)
 
     @abstractmethod
     def config(self, *columns: Any) -> Item:
@@ -228,75 +141,6 @@ class Benchmark(InstalledDataset):
         Raises:
             MalformedCurvesError: They are not as the generator packs them.
         """
-
-    @abstractmethod
-    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return the names of architectures and what follows from each alone, in order.
-
-        A malformed one gives the error that says why.
-
-        Raises:
-            InvalidQuestionError: They are too many.
-        """
-
-    def describe(self, arch: Any) -> Item:
-        """Return the names of an architecture and what follows from it alone.
-
-        Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-        """
-        (described,) = self.describe_many([arch])
-        if isinstance(described, InvalidArchitectureError):
-            raise described
-        return described
-
-    def number_of(self, arch: Any) -> int | None:
-        """Return the number of an architecture among the candidates; None if it has no runs.
-
-        Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: An architecture may have several candidates.
-        """
-        number: int = self.filters["arch"].read(arch)  # type: ignore[assignment]  # of numbered ones
-        return number
-
-    @abstractmethod
-    def recorded(self) -> Sequence[int]:
-        """Return the numbers of all architectures that have runs, ascending."""
-
-    @abstractmethod
-    def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return the names of the architectures with these numbers, as `describe` does."""
-
-    def sample(self, n: int, seed: int) -> list[Item]:
-        """Return the names of architectures drawn uniformly from those that have runs.
-
-        Args:
-            n: How many, 1 to `MAX_BATCH`, each once.
-            seed: Any integer from 0 to 2^63 - 1; the sample depends on nothing else.
-
-        Raises:
-            InvalidQuestionError: A number is malformed, or there are fewer architectures.
-        """
-        recorded = self.recorded()
-        if type(n) is not int or not 1 <= n <= min(MAX_BATCH, len(recorded)):
-            raise InvalidQuestionError(
-                "n", f"{shown(n)} is not in 1 to {min(MAX_BATCH, len(recorded))}"
-            )
-        drawn = sample_numbers(len(recorded), n, integer("seed")(seed))
-        return self.architectures([recorded[place] for place in drawn])
-
-    def neighbors(self, arch: Any) -> list[Item]:
-        """Return the names of all architectures that one edit makes of one, in a fixed order.
-
-        Raises:
-            InvalidArchitectureError: It is malformed or outside the space.
-            UnsupportedQuestionError: The benchmark's architectures have no edits.
-        """
-        raise UnsupportedQuestionError(
-            f"{self.spec.title} is a sample of spaces too large to list: what is one edit "
-            f"away from {shown(arch)} has hardly ever been trained"
-        )
 
     def configs_of(self, part: Part, numbers: Sequence[int]) -> dict[int, Item]:
         """Return the `config` objects of candidates of a part, by number.

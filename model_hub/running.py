@@ -60,7 +60,7 @@ class Running:
         """Return what runs a copy of a network, in evaluation mode, on inputs from anywhere."""
         copied = copy.deepcopy(network).to(device=self.device, dtype=self._dtype).eval()
         if self._by_pixel:
-            copied = copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            copied = copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # it does
         run: Callable[[Tensor], Any] = torch.compile(copied) if self.compiled else copied
 
         def answer(inputs: Tensor) -> Any:

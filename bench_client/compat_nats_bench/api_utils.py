@@ -88,7 +88,7 @@ class NASBenchMetaAPI(ABC):
         self.verbose = verbose
         self.used_time = 0.0
         folder = isinstance(where, str | os.PathLike) and "://" not in str(where)
-        self.archive_dir = os.fspath(where) if folder else None  # type: ignore[arg-type]
+        self.archive_dir = os.fspath(where) if folder else None  # type: ignore[arg-type]  # a path then
         self.filename = None if self.archive_dir is None else Path(self.archive_dir).name
         self._bench = client_for(where)
         self._choice = RunChoice(seed)

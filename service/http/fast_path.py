@@ -70,7 +70,7 @@ class FastPath:
         request = Request(scope, receive)
         try:
             response = await read(request)
-        except Exception as error:
+        except Exception as error:  # raised again where no handler is for it
             handler = self._handler(type(error))
             if handler is None:
                 raise

@@ -145,7 +145,7 @@ class PlanService:
         for name in names:
             try:
                 found.append(act(name))
-            except Exception as error:
+            except Exception as error:  # whatever a plan is damaged by: the others go on
                 if isinstance(error, JobError) and not isinstance(error, PlanServiceError):
                     raise
                 reason = str(error) or type(error).__name__

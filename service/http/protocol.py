@@ -192,6 +192,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # What the event loop tells.
 
+    # A socket's transport is one that can be written to, which asyncio's base class leaves open.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         super().connection_made(transport)

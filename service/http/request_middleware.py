@@ -207,7 +207,7 @@ class RequestMiddleware:
         self._counter.in_progress += 1
         try:
             await self._compressed(scope, headers, receive, send_with_id)
-        except Exception:
+        except Exception:  # the last place at which it can be answered and logged
             self._log.exception("unforeseen error", path=scope["path"], request_id=request_id)
             if status:
                 raise

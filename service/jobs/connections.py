@@ -163,7 +163,7 @@ def postgresql_pool(url: str) -> tuple[Any, type[Exception]]:
             conninfo = db.database.replace("postgres://", "postgresql://", 1)
             return Connection.connect(conninfo, connect_timeout=math.ceil(left), **params)
 
-    class Pool(PooledPsycopg3Database):  # type: ignore[misc]
+    class Pool(PooledPsycopg3Database):  # type: ignore[misc]  # Any: it has no types
         psycopg3_adapter = Adapter
 
     seconds = int(ANSWER_SECONDS)

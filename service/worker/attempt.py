@@ -199,7 +199,7 @@ def _outcome(
     except OSError as error:
         log.exception("attempt ended by the system")
         return Crashed(failure=_system_failure(error))
-    except Exception as error:
+    except Exception as error:  # whatever the code of a network or a library raises
         log.exception("attempt crashed")
         if _is_for_want_of_room(error, payload.folder):
             return Crashed(failure=_DISK_FULL)

@@ -21,6 +21,7 @@ from benchmark_db.metrics import BOUND_SIDES
 from benchmark_db.nds.benchmark import Nds
 from benchmark_db.nds.distribution import families
 from benchmark_db.provenance import COMPLETENESS
+from benchmark_db.questions import Page
 from benchmark_db.run_columns import run_columns
 
 __all__ = [
@@ -80,23 +81,21 @@ def computed_stats_answer(
     benchmark: Benchmark, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
     """Return a page of computed statistics; options and errors are `Benchmark.computed_stats`'s."""
-    page = benchmark.computed_stats(filters, **options)
-    return {
-        "items": page.items,
-        "next_cursor": page.next_cursor,
-        "provenance": provenance_mark(benchmark),
-    }
+    return _page_of(benchmark, benchmark.computed_stats(filters, **options))
 
 
 def intermediate_stats_answer(
     benchmark: Benchmark, filters: Mapping[str, Any], **options: Any
 ) -> Answer:
     """Return a page of curves; options and errors are those of `Benchmark.intermediate_stats`."""
-    page = benchmark.intermediate_stats(filters, **options)
+    return _page_of(benchmark, benchmark.intermediate_stats(filters, **options))
+
+
+def _page_of(asked: InstalledDataset, page: Page) -> Answer:
     return {
         "items": page.items,
         "next_cursor": page.next_cursor,
-        "provenance": provenance_mark(benchmark),
+        "provenance": provenance_mark(asked),
     }
 
 
@@ -163,12 +162,7 @@ def architectures_answer(benchmark: Benchmark, archs: Sequence[Any]) -> Answer:
 
 def hardware_answer(costs: HwNasBench, filters: Mapping[str, Any], **options: Any) -> Answer:
     """Return a page of hardware costs; options and errors are those of `HwNasBench.costs`."""
-    page = costs.costs(filters, **options)
-    return {
-        "items": page.items,
-        "next_cursor": page.next_cursor,
-        "provenance": provenance_mark(costs),
-    }
+    return _page_of(costs, costs.costs(filters, **options))
 
 
 def families_answer(catalog: Catalog) -> Answer:

@@ -20,7 +20,7 @@ from benchmark_db.features import Feature
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item
 from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.questions import MAX_BATCH, integer, known_filters
+from benchmark_db.questions import MAX_BATCH, checked_batch, integer, known_filters, result_or_error
 from benchmark_db.sampling import is_among, sample_numbers
 from benchmark_spec import OpenSpace
 
@@ -50,7 +50,7 @@ class Architectures(InstalledDataset):
 
     def features(self) -> tuple[Feature, ...]:
         """Return the columns that follow from its architectures alone."""
-        space = self.numbered_space()
+        space = self.arch_space
         return space.features() if isinstance(space, NumberedSpace) else ()
 
     def drawn(self, arch: Any) -> Item:
@@ -64,7 +64,7 @@ class Architectures(InstalledDataset):
             InvalidArchitectureError: It is malformed or outside the space.
             UnsupportedQuestionError: Nothing is known of architectures but their names.
         """
-        space = self.numbered_space()
+        space = self.arch_space
         if not isinstance(space, NumberedSpace):
             raise UnsupportedQuestionError(
                 f"{self.spec.title} lists its architectures by name: there is nothing to draw"
@@ -119,18 +119,18 @@ class Architectures(InstalledDataset):
             raise NotImplementedError
         return columns_of_spec(self.spec, space, self.numbered_by)
 
-    @abstractmethod
     def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return the names of architectures and what follows from each alone, in order.
-
-        A malformed one gives the error that says why.
+        """Return `describe` of each architecture, in order, or the error that says why not.
 
         Raises:
             InvalidQuestionError: They are too many.
         """
+        return [result_or_error(self.describe, arch) for arch in checked_batch(archs)]
 
     def describe(self, arch: Any) -> Item:
         """Return the names of an architecture and what follows from it alone.
+
+        A subclass redefines this or `describe_many`, each of which is made of the other.
 
         Raises:
             InvalidArchitectureError: It is malformed or outside the space.

@@ -44,6 +44,7 @@ __all__ = [
     "near_and_known",
     "number",
     "one_of",
+    "result_or_error",
 ]
 
 MAX_LIMIT: Final = 1000
@@ -65,6 +66,7 @@ _LONGEST_NAME: Final = 100
 _MOST_LISTED: Final = 20
 """What a message names of all that is known."""
 
+T = TypeVar("T")
 Code = TypeVar("Code", int, str)
 
 
@@ -89,13 +91,15 @@ class Filter(NamedTuple):
         """Return the column value of each architecture, or the error of a malformed one."""
         if self.read_many is not None:
             return self.read_many(archs)
-        return [self._value_or_error(arch) for arch in archs]
+        return [result_or_error(self.read, arch) for arch in archs]
 
-    def _value_or_error(self, arch: Any) -> Any:
-        try:
-            return self.read(arch)
-        except InvalidArchitectureError as error:
-            return error
+
+def result_or_error(read: Callable[[Any], T], arch: Any) -> T | InvalidArchitectureError:
+    """Return what a function makes of an architecture, or the error of a malformed one."""
+    try:
+        return read(arch)
+    except InvalidArchitectureError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

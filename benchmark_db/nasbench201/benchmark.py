@@ -126,23 +126,13 @@ class NasBench201(NatsBenchmark):
         operations = space.operations_at(index)
         return size_of_topology(operations, dataset, num_channels=num_channels, num_cells=num_cells)
 
-    def names(self, arch: space.Spelling) -> Item:
+    def describe(self, arch: space.Spelling) -> Item:
         """Return every name of an architecture, and its equals.
 
         Raises:
             InvalidArchitectureError: The spelling is malformed or outside the space.
         """
         return describe_architecture(arch)
-
-    def neighbors(self, arch: space.Spelling) -> list[Item]:
-        """Return the names of the 24 architectures that differ in one operation.
-
-        They come edge by edge, in the order of `EDGES` and `OPERATIONS`.
-
-        Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
-        """
-        return self.architectures(space.neighbor_indices(space.parse(arch)))
 
 
 def _drawn(index: int) -> Item:

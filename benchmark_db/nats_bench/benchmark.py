@@ -11,11 +11,12 @@ from typing import Any, Final
 from benchmark_db.aggregates import Part
 from benchmark_db.benchmark import Benchmark
 from benchmark_db.curves import Curve, Curves, every_epoch
-from benchmark_db.errors import InvalidArchitectureError, UnusableDatabaseError
+from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.items import Item, Row
 from benchmark_db.nats_bench.network_size import Size
 from benchmark_db.nats_bench.tables import CURVES, DATASETS, KEY, SeededRun
-from benchmark_db.questions import Filter, checked_batch, choice, integer, one_of
+from benchmark_db.numbered_space import NumberedSpace
+from benchmark_db.questions import Filter, choice, integer, one_of
 from benchmark_db.run_source import RunSource
 
 __all__ = [
@@ -63,6 +64,11 @@ class NatsBenchmark(Benchmark):
         super().__init__(path)
         seed = Filter("seed", one_of("seed", self.recorded_seeds()))
         self.filters = {**self.filters, "seed": seed}
+
+    @classmethod
+    @abstractmethod
+    def numbered_space(cls) -> NumberedSpace:
+        """Return the space of its architectures."""
 
     @classmethod
     @abstractmethod
@@ -119,7 +125,7 @@ class NatsBenchmark(Benchmark):
             )
 
     @abstractmethod
-    def names(self, arch: Any) -> Item:
+    def describe(self, arch: Any) -> Item:
         """Return every name of an architecture, and what follows from it alone.
 
         Raises:
@@ -135,21 +141,24 @@ class NatsBenchmark(Benchmark):
         """Return the curves of a run, one value an epoch; none where the archive has none."""
         return every_epoch(row[-1], len(CURVES))
 
-    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return `names` of each architecture, or the error that says why not.
-
-        Raises:
-            InvalidQuestionError: They are too many.
-        """
-        return [self._names_or_error(arch) for arch in checked_batch(archs)]
-
     def recorded(self) -> Sequence[int]:
         """Return the indices of all architectures that have runs, ascending."""
         return self._recorded
 
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
-        """Return `names` of the architectures with these indices."""
-        return list(map(self.names, numbers))
+        """Return `describe` of the architectures with these indices."""
+        return list(map(self.describe, numbers))
+
+    def neighbors(self, arch: Any) -> list[Item]:
+        """Return the names of all architectures that one edit makes of one, in a fixed order.
+
+        An edit is another operation on an edge, or other channels of a layer.
+
+        Raises:
+            InvalidArchitectureError: The spelling is malformed or outside the space.
+        """
+        space = self.numbered_space()
+        return self.architectures(space.neighbors(space.number(arch)) or ())
 
     @cached_property
     def _counted(self) -> dict[Row, dict[str, float]]:
@@ -169,12 +178,6 @@ class NatsBenchmark(Benchmark):
         # All of them, as a rule: a range takes no memory.
         whole = range(len(indices))
         return whole if indices == list(whole) else indices
-
-    def _names_or_error(self, arch: Any) -> Item | InvalidArchitectureError:
-        try:
-            return self.names(arch)
-        except InvalidArchitectureError as error:
-            return error
 
 
 def _where(differing: Sequence[Any], size: Size) -> tuple[float | None, ...]:

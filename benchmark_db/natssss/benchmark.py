@@ -96,23 +96,13 @@ class NatsSss(NatsBenchmark):
         del described
         return size_of_widths(space.channels_at(index), dataset)
 
-    def names(self, arch: space.Spelling) -> Item:
+    def describe(self, arch: space.Spelling) -> Item:
         """Return every name of an architecture.
 
         Raises:
             InvalidArchitectureError: The spelling is malformed or outside the space.
         """
         return _spellings(space.parse(arch))
-
-    def neighbors(self, arch: space.Spelling) -> list[Item]:
-        """Return the names of the 35 architectures that differ in the channels of one layer.
-
-        They come layer by layer, by ascending channels.
-
-        Raises:
-            InvalidArchitectureError: The spelling is malformed or outside the space.
-        """
-        return self.architectures(space.neighbor_indices(space.parse(arch)))
 
 
 @cache

@@ -20,8 +20,7 @@ from benchmark_db.errors import (
 from benchmark_db.features import Feature, product_features
 from benchmark_db.items import Item, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
-from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.questions import Filter, Page, checked_batch, choice, one_of
+from benchmark_db.questions import Filter, Page, choice, one_of
 from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
 from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
@@ -99,7 +98,7 @@ class Tabular(Benchmark):
         """Return the columns that follow from its architectures alone; of a list, none do."""
         if isinstance(self.arch_space, Product):
             return product_features(self.arch_space)
-        return self.arch_space.features() if isinstance(self.arch_space, NumberedSpace) else ()
+        return super().features()
 
     def drawn(self, arch: Any) -> Item:
         """Return how an architecture is drawn: its choices, or as its benchmark says.
@@ -108,12 +107,9 @@ class Tabular(Benchmark):
             InvalidArchitectureError: It is malformed or outside the space.
             UnsupportedQuestionError: The table lists its architectures.
         """
-        number = self._read(arch)
+        names = self.describe(arch)
         if isinstance(self.arch_space, Product):
-            names = self.arch_space.names(number)
             return {"title": names["arch_str"], "choices": names["arch"]}
-        if isinstance(self.arch_space, NumberedSpace):
-            return self.arch_space.drawn(number)
         return super().drawn(arch)
 
     def joined_metrics(self) -> Mapping[str, Metric]:
@@ -155,21 +151,13 @@ class Tabular(Benchmark):
         del filters, options
         raise UnsupportedQuestionError(f"{self.spec.title} records no learning curves")
 
-    def names(self, arch: Any) -> Item:
+    def describe(self, arch: Any) -> Item:
         """Return every name of an architecture.
 
         Raises:
             InvalidArchitectureError: It is malformed or outside the space.
         """
         return self._space.names(self._read(arch))
-
-    def describe_many(self, archs: Sequence[Any]) -> list[Item | InvalidArchitectureError]:
-        """Return `names` of each architecture, or the error that says why not.
-
-        Raises:
-            InvalidQuestionError: They are too many.
-        """
-        return [self._names_or_error(arch) for arch in checked_batch(archs)]
 
     def recorded(self) -> Sequence[int]:
         """Return the numbers of all architectures of the file, ascending."""
@@ -279,12 +267,6 @@ class Tabular(Benchmark):
             return self._space.number(arch)
         except SpellingError as error:
             raise InvalidArchitectureError(str(error)) from error
-
-    def _names_or_error(self, arch: Any) -> Item | InvalidArchitectureError:
-        try:
-            return self.names(arch)
-        except InvalidArchitectureError as error:
-            return error
 
 
 class DeclaredTables(Tables):

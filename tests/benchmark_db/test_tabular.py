@@ -77,7 +77,7 @@ def test_what_it_does_not_have_is_refused(database: Path) -> None:
         with pytest.raises(UnsupportedQuestionError, match="no learning curves"):
             table.intermediate_stats({})
         with pytest.raises(InvalidArchitectureError):
-            table.names("skip")
+            table.describe("skip")
 
 
 SPEC = "UPDATE provenance SET value = ? WHERE key = 'spec'"

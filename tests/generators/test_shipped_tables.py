@@ -58,8 +58,8 @@ def test_graph_networks_are_what_their_authors_published(shared: Path, tmp_path:
         archs = [[int(digit) for digit in f"{number:05}"] for number in published]
         assert_same(benchmark, archs, rows, dataset=dataset)
     # As the authors write it in their README: Arch([0, 1, 1, 2], ['gcn', 'cheb', 'gin', 'fc']).
-    names = benchmark.names(["0-1-1-2", "gcn", "cheb", "gin", "fc"])
-    assert benchmark.names([6, 1, 3, 2, 7]) == names
+    names = benchmark.describe(["0-1-1-2", "gcn", "cheb", "gin", "fc"])
+    assert benchmark.describe([6, 1, 3, 2, 7]) == names
     assert len(benchmark.neighbors(names["index"])) == 5 * 8
     catalog.close()
 

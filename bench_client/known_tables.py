@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from bench_client.errors import BenchmarkNotInstalledError, UnexpectedAnswerError
 from bench_client.operations import Question
 from bench_client.table_version import table_version
-from benchmark_spec import BenchmarkSpec, SpecError
 
 if TYPE_CHECKING:
     from bench_client.models.described import TableModels
@@ -44,7 +43,9 @@ class KnownTables:
             BenchmarkNotInstalledError: It is no declared table, and none that this client knows.
             UnexpectedAnswerError: Its description contradicts itself.
         """
-        from bench_client.models.described import models_of  # noqa: PLC0415 - few ask about tables
+        # Few ask about tables, and descriptions are a sixth of what the client would load.
+        from bench_client.models.described import models_of  # noqa: PLC0415
+        from benchmark_spec import BenchmarkSpec, SpecError  # noqa: PLC0415
 
         if info.spec is None:
             raise BenchmarkNotInstalledError(

@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from bench_client.simulation import AsyncSimulation, Simulation
     from bench_client.simulation_ledger import Evaluation
     from bench_client.simulation_settings import SimulationSettings
+    from bench_client.table_version import TableName
     from bench_client.trajectory import Trajectory, TrajectoryPoint
 
 __all__ = [
@@ -169,6 +170,7 @@ __all__ = [
     "SimulationSettings",
     "Standing",
     "SyntheticDataWarning",
+    "TableName",
     "TableReplacedError",
     "TooLargeError",
     "TradeOff",
@@ -193,6 +195,7 @@ _late_name = late_names(
         "simulation",
         "simulation_ledger",
         "simulation_settings",
+        "table_version",
         "trajectory",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -23,6 +23,7 @@ from bench_client.methods import Surface
 from bench_client.models.answers import ProvenanceMark
 from bench_client.operations import AwaitedClient, BlockingClient, KnownTable, Question, Rest
 from bench_client.over_http import AsyncHttpTransport, HttpTransport
+from bench_client.questions import AwaitedQuestions, BlockingQuestions
 from bench_client.responses import MOST_ANSWER
 from bench_client.table_version import names_version
 from bench_client.untrusted import cleaned
@@ -30,11 +31,8 @@ from missing_extra import needs
 
 if TYPE_CHECKING:
     import asyncio
-
-    from bench_client import simulation
 else:
     asyncio = LateModule("asyncio")
-    simulation = LateModule("bench_client.simulation")
 
 __all__ = ["AsyncBenchClient", "BenchClient"]
 
@@ -124,7 +122,7 @@ class _Pins:
             )
 
 
-class BenchClient(Surface, BlockingClient):
+class BenchClient(Surface, BlockingQuestions, BlockingClient):
     """Asks a benchmark service; may be shared by threads and processes.
 
     Connections belong to a process: after a fork the child makes its own, and a copy or a pickle of
@@ -194,69 +192,6 @@ class BenchClient(Surface, BlockingClient):
         client._use(_local_transports().LocalTransport(directory))  # noqa: SLF001 - a constructor
         return client
 
-    def simulate(  # noqa: PLR0913 - the choices of an experiment
-        self,
-        benchmark: str,
-        dataset: str | None = None,
-        num_epochs: int | None = None,
-        *,
-        budget: float,
-        metric: str | None = None,
-        seed: int | None = None,
-        continue_training: bool = False,
-        free_repeats: bool = False,
-        evaluation_time: bool = False,
-        on_missing: Literal["raise", "train"] = "raise",
-        **part: Any,
-    ) -> simulation.Simulation:
-        """Return a clock that adds up the recorded training times of what a search evaluates.
-
-        The server keeps no state of it, and is asked nothing before something is evaluated, except
-        what a declared table is. The same evaluations in the same order give the same values and
-        times, everywhere.
-
-        Args:
-            benchmark: A benchmark or a declared table that records `training_time` in seconds.
-            dataset: What networks are trained on; None where there is one data set or no such axis.
-            num_epochs: Training budget of an evaluation, in epochs, unless it says otherwise; None
-                likewise.
-            budget: When the clock stops, in seconds: no evaluation passes it.
-            metric: What is sought, any number that a run records; which way it is better is in the
-                description of the benchmark. None: `valid_acc`; where that is not recorded, as for
-                `cifar10` of NATS-Bench, which has no validation split, it must be said.
-            seed: Which of the recorded runs of an architecture counts. None: the mean over them,
-                in value and time. An integer: one of them, chosen by a digest of seed and
-                architecture, the same everywhere; then a value may be above the best mean.
-            continue_training: Charge only what lies beyond the longest shorter training of the
-                same architecture that was charged before. Between epochs of one run that is exact.
-                Between budgets it assumes that a finished training could go on to the next
-                budget, although the recorded ones began anew, each with a learning-rate schedule
-                of its own. Where the shorter one took no less time, the full price is charged.
-            free_repeats: Charge nothing for an evaluation that was charged before; by default it
-                is charged again, as programs on NATS-Bench's interface know it.
-            evaluation_time: Charge also one pass over the split that the metric is of, where the
-                benchmark records its time, which NAS-Bench-101 does not.
-            on_missing: `raise` a NotRecordedError where nothing is recorded; or `train`: of a table
-                that a running plan makes, have it measured before all else, and wait.
-            part: Values of other axes of a declared table, by name.
-
-        Raises:
-            BenchmarkNotInstalledError: There is no benchmark of this name.
-            InvalidRequestError: An argument is malformed, or the benchmark records no training
-                times, such as NDS; the message says what it records.
-        """
-        options = {
-            "budget": budget,
-            "metric": metric,
-            "seed": seed,
-            "continue_training": continue_training,
-            "free_repeats": free_repeats,
-            "evaluation_time": evaluation_time,
-            "on_missing": on_missing,
-        }
-        chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
-        return simulation.Simulation(self._ask, benchmark, chosen, options)
-
     def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
         self._closed = True
@@ -305,7 +240,7 @@ class BenchClient(Surface, BlockingClient):
         return answer
 
 
-class AsyncBenchClient(Surface, AwaitedClient):
+class AsyncBenchClient(Surface, AwaitedQuestions, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
@@ -344,34 +279,6 @@ class AsyncBenchClient(Surface, AwaitedClient):
         client = cls.__new__(cls)
         client._use(_local_transports().AsyncLocalTransport(directory))  # noqa: SLF001 - a constructor
         return client
-
-    def simulate(  # noqa: PLR0913 - the choices of an experiment
-        self,
-        benchmark: str,
-        dataset: str | None = None,
-        num_epochs: int | None = None,
-        *,
-        budget: float,
-        metric: str | None = None,
-        seed: int | None = None,
-        continue_training: bool = False,
-        free_repeats: bool = False,
-        evaluation_time: bool = False,
-        on_missing: Literal["raise", "train"] = "raise",
-        **part: Any,
-    ) -> simulation.AsyncSimulation:
-        """Return a clock whose evaluations are awaited; as `BenchClient.simulate`."""
-        options = {
-            "budget": budget,
-            "metric": metric,
-            "seed": seed,
-            "continue_training": continue_training,
-            "free_repeats": free_repeats,
-            "evaluation_time": evaluation_time,
-            "on_missing": on_missing,
-        }
-        chosen = {"dataset": dataset, "num_epochs": num_epochs, **part}
-        return simulation.AsyncSimulation(self._ask, benchmark, chosen, options)
 
     async def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""

@@ -27,6 +27,7 @@ from bench_client.clients import BenchClient
 from bench_client.compat import Where, client_for
 from bench_client.errors import InvalidRequestError
 from bench_client.parts import part_named
+from bench_client.table_version import TableName
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import MAX_VERTICES
 from benchmark_db.nasbench101.spelling import parse_cell
@@ -109,7 +110,7 @@ class Objective:
         """
         arch = self._suggested(trial)
         reduced: Any = {} if self._spec.label is None else {"reduction": "mean"}
-        found = self._bench.query(self.benchmark, arch, **self._part, **reduced)
+        found = self._bench.query(TableName(self.benchmark), arch, **self._part, **reduced)
         if not found:
             raise self._given_up(trial, "the installed data has no runs of it")
         (mean,) = found
@@ -140,7 +141,9 @@ class Objective:
     def _tell(self, trial: Trial, arch: Any, mean: Any) -> None:
         """Report the learning curve, as far as the pruner wants to see it."""
         (metric,) = self.metrics
-        (curves,) = self._bench.curves(self.benchmark, arch, **self._part, reduction="mean")
+        (curves,) = self._bench.curves(
+            TableName(self.benchmark), arch, **self._part, reduction="mean"
+        )
         for place, (epoch, value) in enumerate(
             zip(curves.current_epoch, getattr(curves, metric), strict=True)
         ):

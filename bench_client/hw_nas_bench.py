@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from bench_client.arguments import plain_arch
+from bench_client.choices import HwNasBenchDataset
 from bench_client.frames import Items
 from bench_client.models.hw_nas_bench import Nb201Hardware
 from bench_client.nasbench201 import Architecture
 from bench_client.operations import Question, Steps
 from bench_client.pages import every_page, page_of, page_size
 
-__all__ = ["hardware_nb201"]
+__all__ = ["CostDevice", "hardware_nb201"]
+
+CostDevice: TypeAlias = Literal["edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga"]
+"""What costs were measured on."""
 
 
 def hardware_nb201(
-    arch: Architecture | None = None, dataset: str | None = None, device: str | None = None
+    arch: Architecture | None = None,
+    dataset: HwNasBenchDataset | None = None,
+    device: CostDevice | None = None,
 ) -> Steps[Items[Nb201Hardware]]:
     """Return what architectures of NAS-Bench-201 cost on devices: HW-NAS-Bench.
 

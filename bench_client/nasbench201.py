@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from bench_client.arguments import Reduction, plain_arch
+from bench_client.choices import Nb201Dataset
 from bench_client.frames import Batch, Items
 from bench_client.models.nasbench201 import MODELS, Nb201Architecture, Nb201Curves, Nb201Stats
 from bench_client.operations import Question, Steps, ask
@@ -22,7 +23,7 @@ _NAME = MODELS.spec.name
 def query_nb201(
     arch: Architecture | None = None,
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: Nb201Dataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
@@ -61,7 +62,7 @@ def query_nb201(
 def query_nb201_many(
     archs: Iterable[Architecture],
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: Nb201Dataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
@@ -84,7 +85,7 @@ def query_nb201_many(
 def curves_nb201(
     arch: Architecture | None = None,
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: Nb201Dataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,

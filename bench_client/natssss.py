@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from bench_client.arguments import Reduction, plain_arch
+from bench_client.choices import NatsSssDataset
 from bench_client.frames import Batch, Items
 from bench_client.models.natssss import MODELS, NatsSssArchitecture, NatsSssCurves, NatsSssStats
 from bench_client.operations import Question, Steps, ask
@@ -28,7 +29,7 @@ _NAME = MODELS.spec.name
 def query_natssss(
     arch: Channels | None = None,
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: NatsSssDataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
@@ -66,7 +67,7 @@ def query_natssss(
 def query_natssss_many(
     archs: Iterable[Channels],
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: NatsSssDataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,
@@ -89,7 +90,7 @@ def query_natssss_many(
 def curves_natssss(
     arch: Channels | None = None,
     num_epochs: int | None = None,
-    dataset: str | None = None,
+    dataset: NatsSssDataset | None = None,
     seed: int | None = None,
     *,
     reduction: Reduction | None = None,

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from bench_client.arguments import Reduction, whole
+from bench_client.choices import (
+    NdsDataset,
+    NdsGenerator,
+    NdsMetric,
+    NdsModelFamily,
+    NdsProposer,
+)
 from bench_client.frames import Batch, Items
 from bench_client.models.nds import (
     MODELS,
@@ -19,13 +26,38 @@ from bench_client.models.nds import (
 from bench_client.operations import Question, Steps, ask
 from bench_client.tables import curves, runs, runs_of_many
 
-__all__ = ["NdsBounds", "Specification", "curves_nds", "distribution_nds"]
+__all__ = ["NdsBounds", "NdsError", "NdsSort", "Specification", "curves_nds", "distribution_nds"]
 __all__ += ["families_nds", "query_nds", "query_nds_many"]
 
 Specification: TypeAlias = str | Mapping[str, Any]
 """A model or cell specification: a dict with its keys in any order, or its JSON."""
 
 _NAME = MODELS.spec.name
+
+NdsError: TypeAlias = Literal[
+    "final_train_error", "best_train_error", "final_test_error", "best_test_error"
+]
+"""What a distribution may be of beside statistics: 100 minus an accuracy, in percent."""
+
+NdsSort: TypeAlias = Literal[
+    "parameters",
+    "-parameters",
+    "flops",
+    "-flops",
+    "base_lr",
+    "-base_lr",
+    "weight_decay",
+    "-weight_decay",
+    "final_train_acc",
+    "-final_train_acc",
+    "best_train_acc",
+    "-best_train_acc",
+    "final_test_acc",
+    "-final_test_acc",
+    "best_test_acc",
+    "-best_test_acc",
+]
+"""What runs are sorted by; with a minus the largest comes first."""
 
 
 class NdsBounds(TypedDict, total=False):
@@ -53,16 +85,16 @@ class NdsBounds(TypedDict, total=False):
 
 
 def query_nds(  # noqa: PLR0913 - the filters of the benchmark
-    model_family: str | None = None,
-    proposer: str | None = None,
-    generator: str | None = None,
+    model_family: NdsModelFamily | None = None,
+    proposer: NdsProposer | None = None,
+    generator: NdsGenerator | None = None,
     model_spec: Specification | None = None,
     cell_spec: Specification | None = None,
-    dataset: str | None = None,
+    dataset: NdsDataset | None = None,
     num_epochs: int | None = None,
     *,
     seed: int | None = None,
-    sort: str | None = None,
+    sort: NdsSort | None = None,
     limit: int | None = None,
     reduction: Reduction | None = None,
     include_intermediates: bool = False,
@@ -118,10 +150,10 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
 
 def query_nds_many(
     archs: Iterable[Mapping[str, Any]],
-    model_family: str | None = None,
-    proposer: str | None = None,
-    generator: str | None = None,
-    dataset: str | None = None,
+    model_family: NdsModelFamily | None = None,
+    proposer: NdsProposer | None = None,
+    generator: NdsGenerator | None = None,
+    dataset: NdsDataset | None = None,
     num_epochs: int | None = None,
     *,
     reduction: Reduction | None = None,
@@ -154,16 +186,16 @@ def query_nds_many(
 
 
 def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
-    model_family: str | None = None,
-    proposer: str | None = None,
-    generator: str | None = None,
+    model_family: NdsModelFamily | None = None,
+    proposer: NdsProposer | None = None,
+    generator: NdsGenerator | None = None,
     model_spec: Specification | None = None,
     cell_spec: Specification | None = None,
-    dataset: str | None = None,
+    dataset: NdsDataset | None = None,
     num_epochs: int | None = None,
     *,
     seed: int | None = None,
-    sort: str | None = None,
+    sort: NdsSort | None = None,
     limit: int | None = None,
     reduction: Reduction | None = None,
     **bounds: Unpack[NdsBounds],
@@ -193,11 +225,11 @@ def families_nds() -> Steps[Items[NdsFamily]]:
 
 
 def distribution_nds(
-    metric: str = "best_test_error",
-    model_family: str | None = None,
-    proposer: str | None = None,
-    generator: str | None = None,
-    dataset: str | None = None,
+    metric: NdsMetric | NdsError = "best_test_error",
+    model_family: NdsModelFamily | None = None,
+    proposer: NdsProposer | None = None,
+    generator: NdsGenerator | None = None,
+    dataset: NdsDataset | None = None,
     num_epochs: int | None = None,
     *,
     points: int | None = None,
@@ -230,10 +262,10 @@ def distribution_nds(
 
 
 def _space(
-    model_family: str | None,
-    proposer: str | None,
-    generator: str | None,
-    dataset: str | None,
+    model_family: NdsModelFamily | None,
+    proposer: NdsProposer | None,
+    generator: NdsGenerator | None,
+    dataset: NdsDataset | None,
     num_epochs: int | None,
 ) -> dict[str, Any]:
     return {

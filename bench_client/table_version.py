@@ -1,11 +1,16 @@
-"""Names of tables that say which version is meant: `digits@3` is the third of `digits`."""
+"""Names of tables, also such as say which version is meant: `digits@3`, the third of `digits`."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NewType
 
-__all__ = ["names_version", "table_version"]
+__all__ = ["TableName", "names_version", "table_version"]
+
+TableName = NewType("TableName", str)
+"""Name of a benchmark that a type checker cannot know: a table of one's own, or a choice made as
+the program runs. With it, methods take any filter; of a benchmark that is named in the program,
+those alone that it has."""
 
 _VERSIONED: Final = re.compile(r"([^@]*)@([1-9][0-9]{0,8})", re.ASCII)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from bench_client.compat_nats_bench.api_utils import NASBenchMetaAPI
 from bench_client.compat_nats_bench.genotype_utils import Node, nodes_of
+from bench_client.table_version import TableName
 from benchmark_db.nasbench201 import architecture as topologies
 from missing_extra import needs
 
@@ -23,7 +24,7 @@ class NATStopology(NASBenchMetaAPI):
     is_size = False
     is_topology = True
     full_train_epochs = full_epochs_in_paper = 200
-    _benchmark = "nasbench201"
+    _benchmark = TableName("nasbench201")
     _budgets: ClassVar = {"12": 12, "200": 200}
 
     def get_unique_str(self, arch: Any) -> str:
@@ -72,7 +73,7 @@ class NATStopology(NASBenchMetaAPI):
     def _names(self) -> list[str]:
         return [topologies.arch_str(operations) for operations in topologies.published_order()]
 
-    def _curves(self, index: int, epochs: int, dataset: str) -> Sequence[Any]:
+    def _curves(self, index: int, epochs: int, dataset: Any) -> Sequence[Any]:
         return self._bench.curves_nb201(index, epochs, dataset)
 
     def _arch_config(self, arch_str: str) -> dict[str, Any]:

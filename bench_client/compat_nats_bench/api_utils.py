@@ -29,6 +29,7 @@ from bench_client.compat_nats_bench.run_results import (
     network_of,
     refusing,
 )
+from bench_client.table_version import TableName
 
 __all__ = [
     "ArchResults",
@@ -73,7 +74,7 @@ class NASBenchMetaAPI(ABC):
     is_topology: ClassVar[bool]
     full_train_epochs: ClassVar[int]
     full_epochs_in_paper: ClassVar[int]
-    _benchmark: ClassVar[str]
+    _benchmark: ClassVar[TableName]
     _budgets: ClassVar[Mapping[str, int]]
 
     def __init__(
@@ -416,7 +417,7 @@ class NASBenchMetaAPI(ABC):
         """Return the published strings of all architectures, by index."""
 
     @abstractmethod
-    def _curves(self, index: int, epochs: int, dataset: str) -> Sequence[Any]:
+    def _curves(self, index: int, epochs: int, dataset: Any) -> Sequence[Any]:
         """Return the learning curves of the runs of an architecture on a data set."""
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bench_client.choices import Nb201Dataset
 from bench_client.compat import Where
 from bench_client.compat_nni.answers import NniReduction, answers
 from bench_client.nasbench201 import Architecture
@@ -30,7 +31,7 @@ NONE, SKIP_CONNECT, CONV_1X1, CONV_3X3, AVG_POOL_3X3 = PRIMITIVES
 def query_nb201_trial_stats(
     arch: Architecture | None,
     num_epochs: int | None,
-    dataset: str | None,
+    dataset: Nb201Dataset | None,
     reduction: NniReduction = None,
     include_intermediates: bool = False,  # noqa: FBT001, FBT002 - the signature that users know
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bench_client.choices import NdsDataset, NdsGenerator, NdsModelFamily, NdsProposer
 from bench_client.compat import Where
 from bench_client.compat_nni.answers import NniReduction, answers
 from bench_client.nds import Specification
@@ -49,12 +50,12 @@ DIL_SEP_CONV_3X3: Final = "dil_sep_conv_3x3"
 
 
 def query_nds_trial_stats(  # noqa: PLR0913, PLR0917 - the signature that users know
-    model_family: str | None,
-    proposer: str | None,
-    generator: str | None,
+    model_family: NdsModelFamily | None,
+    proposer: NdsProposer | None,
+    generator: NdsGenerator | None,
     model_spec: Specification | None,
     cell_spec: Specification | None,
-    dataset: str | None,
+    dataset: NdsDataset | None,
     num_epochs: int | None = None,
     reduction: NniReduction = None,
     include_intermediates: bool = False,  # noqa: FBT001, FBT002 - the signature that users know

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
+from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError, TableName
 from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.published import PUBLISHED
@@ -119,7 +119,7 @@ def _figures(
     """Return what is recorded of every architecture, by its string."""
     reduction: Any = {} if table.label is None else {"reduction": "mean"}
     figures = {}
-    for item in bench.query(table.name, **part, **reduction):
+    for item in bench.query(TableName(table.name), **part, **reduction):
         row = {
             stat.name: float(value)
             for stat in table.stats

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bench_client import BenchClient
+from bench_client import BenchClient, TableName
 from benchmark_spec.published import NDS
 from nas_search.errors import ProblemError
 from nas_search.problems.figures import FiguresProblem
@@ -47,8 +47,9 @@ def nds_problem(
     families = bench.families_nds()
     spaces = [one for one in families if one.dataset == dataset and one.generator == generator]
     check_known(f"proposer on {dataset}", [proposer], sorted({one.proposer for one in spaces}))
-    rows = bench.query_nds(
-        proposer=proposer, generator=generator, dataset=dataset, reduction="mean"
+    named = TableName("nds")  # what the arguments name was checked just above
+    rows = bench.query(
+        named, proposer=proposer, generator=generator, dataset=dataset, reduction="mean"
     )
     longest = max(row.config.num_epochs for row in rows)
     figures = {

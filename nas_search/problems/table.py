@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError
+from bench_client import BenchClient, BenchmarkInfo, InvalidRequestError, TableName
 from bench_client.run_choice import chosen_run
 from benchmark_spec import Coded
 from benchmark_spec.published import PUBLISHED, compared_by
@@ -250,14 +250,16 @@ class TableProblem:
         return row
 
     def _look_up_many(self, archs: Sequence[str]) -> None:
-        found = self._bench.query_many(self.benchmark, archs, **self._filters(self.num_epochs))
+        found = self._bench.query_many(
+            TableName(self.benchmark), archs, **self._filters(self.num_epochs)
+        )
         costs = self._costs_on_devices(None) if len(archs) > 1 and self._hardware else {}
         for arch, runs in zip(archs, found, strict=True):
             extra = costs.get(arch)
             self._rows[arch, self.num_epochs] = self._row(runs, self.num_epochs, extra)
 
     def _query(self, arch: str | None, epoch: int) -> Sequence[Any]:
-        return self._bench.query(self.benchmark, arch, **self._filters(epoch))
+        return self._bench.query(TableName(self.benchmark), arch, **self._filters(epoch))
 
     def _filters(self, epoch: int) -> dict[str, Any]:
         return {
@@ -313,7 +315,7 @@ class TableProblem:
         return {"training_time": share, **sizes, **curve}
 
     def _costs_on_devices(self, arch: str | None) -> dict[str, dict[str, float]]:
-        items = self._bench.hardware_nb201(arch, self.dataset)
+        items = self._bench.query(TableName("hw-nas-bench"), arch, dataset=self.dataset)
         return {
             item.config.arch_str: {
                 name: float(value)
@@ -338,7 +340,7 @@ class TableProblem:
         for metric in self.goals.metrics:
             try:
                 self._bench.top(
-                    self.benchmark,
+                    TableName(self.benchmark),
                     metric=metric,
                     num_epochs=self.num_epochs,
                     **self._where,

@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from bench_client import BenchClient, InvalidRequestError, SimulationSettings
+from bench_client import BenchClient, InvalidRequestError, SimulationSettings, TableName
 from nas_search.errors import IncomparableRunsError
 from nas_search.study.runs import RecordedRun
 
@@ -261,7 +261,7 @@ def oracle_value(bench: BenchClient, settings: SimulationSettings) -> float:
     """
     part: Mapping[str, Any] = settings.part
     try:
-        (best,) = bench.top(settings.benchmark, metric=settings.metric, n=1, **part)
+        (best,) = bench.top(TableName(settings.benchmark), metric=settings.metric, n=1, **part)
     except InvalidRequestError as error:
         raise IncomparableRunsError(
             f"{settings.benchmark} has no {settings.metric} of "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, cast
 
 import typer
 
+from bench_client.table_version import TableName
 from service.cli.options import (
     Benchmark,
     DataDirectory,
@@ -75,7 +76,7 @@ def export(  # noqa: PLR0913 - the filters that most benchmarks have
             _to_stdout(bench, benchmark, form or "ndjson", reduction=reduction, **filters)
             return
         path = bench.export(
-            benchmark,
+            TableName(benchmark),
             Path(out),
             format=form,  # type: ignore[arg-type]  # checked where it is used
             reduction=reduction,  # type: ignore[arg-type]  # checked where it is used
@@ -90,8 +91,8 @@ def _to_stdout(bench: BenchClient, benchmark: str, form: str, **question: Any) -
     try:
         bench.export_to(
             cast("BinaryIO", _Shown()) if sys.stdout.isatty() else sys.stdout.buffer,
-            benchmark,
-            format=form,  # type: ignore[arg-type]  # checked where it is used
+            TableName(benchmark),
+            format=cast("Any", form),  # checked where it is used
             **question,
         )
         sys.stdout.buffer.flush()

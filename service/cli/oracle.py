@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from bench_client.table_version import TableName
 from service.cli.options import (
     AsJson,
     Benchmark,
@@ -51,7 +52,7 @@ def top(  # noqa: PLR0913 - the options of the question
     """Show the best architectures by a metric, the mean over their runs, within bounds."""
     with client(url, data) as bench:
         items = bench.top(
-            benchmark,
+            TableName(benchmark),
             metric=metric,
             dataset=dataset,
             num_epochs=num_epochs,
@@ -79,7 +80,7 @@ def pareto(  # noqa: PLR0913 - the options of the question
     """Show the architectures that none beats in one metric without losing in the other."""
     with client(url, data) as bench:
         items = bench.pareto(
-            benchmark,
+            TableName(benchmark),
             x=x,
             y=y,
             dataset=dataset,
@@ -105,7 +106,7 @@ def rank(  # noqa: PLR0913 - the options of the question
     """Show where an architecture stands among all by a metric, and its regret."""
     with client(url, data) as bench:
         standing = bench.rank(
-            benchmark,
+            TableName(benchmark),
             arch,
             metric=metric,
             dataset=dataset,
@@ -132,7 +133,7 @@ def distribution(  # noqa: PLR0913 - the options of the question
     """Show how a metric is distributed over all architectures; its points as JSON only."""
     with client(url, data) as bench:
         items = bench.distribution(
-            benchmark,
+            TableName(benchmark),
             metric=metric,
             dataset=dataset,
             num_epochs=num_epochs,
@@ -170,7 +171,7 @@ def correlation(  # noqa: PLR0913 - the options of the question
     """Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best."""
     with client(url, data) as bench:
         found = bench.correlation(
-            benchmark,
+            TableName(benchmark),
             x=x,
             y=y,
             dataset=dataset,
@@ -197,7 +198,7 @@ def random(
 ) -> None:
     """Show architectures drawn uniformly from those that have runs."""
     with client(url, data) as bench:
-        items = bench.random(benchmark, n=n, seed=seed)
+        items = bench.random(TableName(benchmark), n=n, seed=seed)
     _print(items, f"{benchmark}: {len(items)} of seed {seed}", as_json=as_json)
 
 
@@ -211,7 +212,7 @@ def neighbors(
 ) -> None:
     """Show all architectures one edit away from one."""
     with client(url, data) as bench:
-        items = bench.neighbors(benchmark, arch)
+        items = bench.neighbors(TableName(benchmark), arch)
     _print(items, f"{benchmark}: {len(items)} neighbors", as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench_client.table_version import TableName
 from benchmark_spec.published import PUBLISHED
 from service.cli.options import (
     AsJson,
@@ -81,7 +82,7 @@ def query(  # noqa: PLR0913 - the filters that most benchmarks have
     asked |= named_values(where) | bounds(least, most)
     with client(url, data) as bench:
         try:
-            items = bench.query(benchmark, **asked)
+            items = bench.query(TableName(benchmark), **asked)
         except TypeError as error:  # a method of the client has no such argument
             raise typer.BadParameter(f"{benchmark} is not asked so: {error}") from error
     spec = PUBLISHED.get(benchmark)
@@ -110,7 +111,7 @@ def batch(
     if dataset is not None:
         options["dataset"] = dataset
     with client(url, data) as bench:
-        found = bench.query_many(benchmark, _architectures(text), **options)
+        found = bench.query_many(TableName(benchmark), _architectures(text), **options)
     print_json([[item.model_dump() for item in items] for items in found])
 
 

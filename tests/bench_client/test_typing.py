@@ -15,6 +15,7 @@ from typing import Any, assert_type
 
 from bench_client import (
     AsyncBenchClient,
+    AsyncSimulation,
     Batch,
     BenchClient,
     BenchmarkInfo,
@@ -26,12 +27,23 @@ from bench_client import (
     Nb101Curves,
     Nb101Hash,
     Nb101Stats,
+    Nb101Config,
     Nb201Architecture,
+    Nb201Config,
     Nb201Curves,
+    Nb201Hardware,
     Nb201Stats,
+    NdsConfig,
+    NdsDistribution,
+    Ranked,
     RegisteredDataset,
     RegisteredWorker,
+    Simulation,
+    Standing,
+    TableName,
+    TradeOff,
 )
+from bench_client.choices import Nb201Dataset
 
 
 def blocking(bench: BenchClient) -> float | None:
@@ -55,7 +67,7 @@ def blocking(bench: BenchClient) -> float | None:
     assert_type(bench.hash_nb101_many([{}]), Items[Nb101Hash])
     assert_type(bench.benchmarks(), list[BenchmarkInfo])
     assert_type(bench.benchmark("nasbench201"), BenchmarkInfo)
-    assert_type(bench.query("nasbench201", 0, 200), list[Any])
+    assert_type(bench.query("nasbench201", 0, 200), Items[Nb201Stats])
     assert_type(BenchClient.query_nb201(bench, 0), Items[Nb201Stats])
     assert_type(BenchClient.local("x"), BenchClient)
     with BenchClient("http://lab:8000", timeout=1, retries=0, compress=True) as opened:
@@ -111,6 +123,71 @@ async def jobs_awaited(bench: AsyncBenchClient) -> None:
     assert_type(await bench.datasets(), list[RegisteredDataset])
     assert_type(await bench.materialize(model="proxyless-mobile"), Any)
     assert_type(await bench.download(job, Path("out")), dict[str, Path])
+
+
+def named(bench: BenchClient, name: str, datasets: list[Nb201Dataset]) -> None:
+    part = {"dataset": "cifar100", "num_epochs": 200}
+    best = bench.top("nasbench201", metric="test_acc", dataset="cifar100", max_flops=100, n=3)
+    assert_type(best, Items[Ranked[Nb201Config]])
+    assert_type(best[0].config.index, int)
+    # Tables that are joined to a benchmark have metrics of its architectures.
+    bench.top("nasbench201", metric="edgegpu_latency", min_edgegpu_energy=1.5)
+    bench.top("nasbench201", metric="zero-cost-201.synflow", dataset="cifar10")
+    assert_type(bench.top("nds", metric="flops", proposer="darts"), Items[Ranked[NdsConfig]])
+    trade = bench.pareto("nasbench101", x="training_time", y="test_acc", max_training_time=1e4)
+    assert_type(trade, Items[TradeOff[Nb101Config]])
+    ranks = [bench.rank("nasbench201", 0, metric="test_acc", dataset=one) for one in datasets]
+    assert_type(ranks, list[Standing[Nb201Config] | None])
+    bench.correlation("nasbench201", x="test_acc", y="valid_acc", y_dataset="cifar100")
+    bench.density("natssss", x="flops", y="test_acc", x_from=1, max_parameters=2)
+    bench.distribution("transnasbench-micro", metric="zen", task="jigsaw")
+    assert_type(bench.distribution("nds", metric="best_test_error"), Items[NdsDistribution])
+    assert_type(bench.query("hw-nas-bench", 0, device="pixel3"), Items[Nb201Hardware])
+    assert_type(bench.query_many("nasbench201", [0], 200), Batch[Nb201Stats])
+    assert_type(bench.curves("nasbench201", 0), Items[Nb201Curves])
+    assert_type(bench.describe("nasbench101", {}), Nb101Hash)
+    assert_type(bench.random("nasbench201", n=3), Items[Nb201Architecture])
+    bench.column("nasbench201", "@op.0_1", dataset="cifar10")
+    bench.export("nasbench201", "x.csv", arch=0, seed=777)
+    assert_type(bench.simulate("nasbench201", "cifar100", budget=1.0), Simulation)
+    # What only the running program knows is asked with any filter.
+    assert_type(bench.top(TableName(name), metric="acc", colour="x"), Items[Ranked[Any]])
+    assert_type(bench.query(TableName("digits@3"), 0, **part), list[Any])
+
+
+async def named_awaited(bench: AsyncBenchClient, name: str) -> None:
+    best = await bench.top("nasbench201", metric="test_acc", max_flops=100)
+    assert_type(best, Items[Ranked[Nb201Config]])
+    assert_type(await bench.query("nasbench201", 0, 200), Items[Nb201Stats])
+    assert_type(bench.simulate("nasbench201", budget=1.0), AsyncSimulation)
+    await bench.random(TableName(name))
+    await bench.top("nasbench201", metric="test_acc", max_flps=1)  # type: ignore[call-overload]
+
+
+def misspelt(bench: BenchClient, name: str, where: dict[str, str]) -> None:
+    bench.top("nasbench201", metric="test_acc", max_flps=1)  # type: ignore[call-overload]
+    bench.top("nasbench201", metric="test_acc", max_flops="1")  # type: ignore[call-overload]
+    bench.top("nasbench101", metric="test_acc", max_latency=1)  # type: ignore[call-overload]
+    bench.top("nasbench101", metric="test_acc", dataset="cifar10")  # type: ignore[call-overload]
+    bench.top("nasbench201", metric="tst_acc")  # type: ignore[call-overload]
+    bench.top("nasbench201", metric="test_acc", dataset="cifar")  # type: ignore[call-overload]
+    bench.top("nasbench2001", metric="test_acc")  # type: ignore[call-overload]
+    bench.top(name, metric="test_acc")  # type: ignore[call-overload]
+    bench.rank("nds", {}, metric="flops")  # type: ignore[call-overload]
+    bench.rank("nasbench201", 0, metric="flops", max_flops=1)  # type: ignore[call-overload]
+    bench.neighbors("transnasbench-macro", "x")  # type: ignore[call-overload]
+    bench.correlation("natssss", x="flops", y="flops", y_task="x")  # type: ignore[call-overload]
+    bench.query("nasbench201", 0, 200, "cifar")  # type: ignore[call-overload]
+    bench.query("hw-nas-bench", 0, device="tpu")  # type: ignore[call-overload]
+    bench.query_many("nds", [], seed=1)  # type: ignore[call-overload]
+    bench.curves("nasbenchmacro", 0)  # type: ignore[call-overload]
+    bench.simulate("nds", budget=1.0)  # type: ignore[call-overload]
+    bench.simulate("nasbench201", metric="fpga_energy", budget=1)  # type: ignore[call-overload]
+    bench.export("nasbench201", "x.csv", sed=1)  # type: ignore[call-overload]
+    bench.query_nb201(0, 200, "cifar")  # type: ignore[arg-type]
+    bench.query_nds(proposer="dart")  # type: ignore[arg-type]
+    bench.query_nds(sort="test_acc")  # type: ignore[arg-type]
+    bench.query_nds(max_flps=1)  # type: ignore[call-arg]
 
 
 def mistakes(bench: BenchClient, error: InvalidArchitectureError) -> None:

@@ -59,9 +59,9 @@ imports: $(VENV)/.dev
 	@echo '== import-linter'; $(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
 
 # Tests start many processes: none compiles what another one has, whatever the environment says.
-# One process more than cores: some of them wait for a server or a lease at any time.
+# Two processes more than cores: some of them wait for a server or a lease at any time.
 TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
-PYTEST := pytest --numprocesses $(shell expr $(CORES) + 1) --dist worksteal --durations 25
+PYTEST := pytest --numprocesses $(shell expr $(CORES) + 2) --dist worksteal --durations 25
 
 pytest: $(VENV)/.dev
 	@echo '== pytest'; $(TESTING) $(BIN)/python -m $(PYTEST)

@@ -123,21 +123,24 @@ def test_what_names_more_than_the_benchmarks_with_runs_is_meant_to(
         assert name in EVERYTHING or name in ONLY_SOME, title(owner, name)
 
 
-PATHS: Final = set(create_app().openapi()["paths"])
+@pytest.fixture(scope="module")
+def paths() -> set[str]:
+    """The addresses of the service."""
+    return set(create_app().openapi()["paths"])
 
 
 @pytest.mark.parametrize("name", INSTALLABLE)
-def test_everything_that_can_be_installed_is_exported(name: str) -> None:
-    assert f"/v1/{name}/export" in PATHS
+def test_everything_that_can_be_installed_is_exported(name: str, paths: set[str]) -> None:
+    assert f"/v1/{name}/export" in paths
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_every_benchmark_answers_the_questions_that_all_have(name: str) -> None:
+def test_every_benchmark_answers_the_questions_that_all_have(name: str, paths: set[str]) -> None:
     topics = (
         *("computed-stats", "computed-stats/query", "intermediate-stats"),
         *("top", "pareto", "distribution", "architectures/random"),
     )
-    assert {f"/v1/{name}/{topic}" for topic in topics} <= PATHS
+    assert {f"/v1/{name}/{topic}" for topic in topics} <= paths
 
 
 REGISTERED: Final = {

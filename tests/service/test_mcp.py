@@ -10,8 +10,6 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import StdioServerParameters, stdio_client
-from mcp.client.session import ClientSession
 
 from bench_client import BenchClient
 from service.cli.mcp_tools import TOOLS, _texts
@@ -48,6 +46,10 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def told(directory: Path) -> tuple[list[Any], Asked]:
     """The tools, and what each of the calls is answered: whether it is an error, and the text."""
+    # Every process that collects the tests would load it, most of a second each.
+    from mcp import StdioServerParameters, stdio_client  # noqa: PLC0415
+    from mcp.client.session import ClientSession  # noqa: PLC0415
+
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "service.cli", "mcp", "--data", str(directory)],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import fmean
 
 import torch
-from sklearn.datasets import load_digits
 
 import model_hub
 from nas_search.oneshot import FairPaths, Inherited, Supernet, train_supernet
@@ -21,6 +20,9 @@ BROKEN = (
 
 
 def test_recalibration_makes_inherited_weights_worth_something() -> None:
+    # Every process that collects the tests would load it, a second each.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
     bunch = load_digits()
     pixels = torch.tensor(bunch.images * (255 / 16)).to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
     images = Images(pixels, torch.tensor(bunch.target), mean=(0.5,), std=(0.5,))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmark_db.benchmark import Benchmark
+from benchmark_db.errors import UnusableDatabaseError
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.metrics import Metric, metrics_of_spec
@@ -16,8 +17,9 @@ from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench201.benchmark import NasBench201
 from benchmark_db.natssss.benchmark import NatsSss
 from benchmark_db.nds.benchmark import Nds
+from benchmark_spec import Like, OpenSpace
 
-__all__ = ["BENCHMARKS", "INSTALLABLE", "METRICS"]
+__all__ = ["BENCHMARKS", "INSTALLABLE", "METRICS", "space_like"]
 
 BENCHMARKS: Final[Mapping[str, type[Benchmark]]] = {
     benchmark.spec.name: benchmark for benchmark in (NasBench101, NasBench201, NatsSss, Nds)
@@ -42,3 +44,19 @@ METRICS: Final[Mapping[str, Mapping[str, Metric]]] = {
     for name, benchmark in BENCHMARKS.items()
 }
 """The metrics of each benchmark, by name: of its runs, and of costs on devices."""
+
+
+def space_like(space: Like) -> OpenSpace:
+    """Return the space of the benchmark that a table is like.
+
+    Raises:
+        UnusableDatabaseError: There is no such benchmark, or its architectures have no numbers.
+    """
+    benchmark = BENCHMARKS.get(space.benchmark)
+    found = None if benchmark is None else benchmark.numbered_space()
+    if found is None:
+        having = [name for name, other in BENCHMARKS.items() if other.numbered_space() is not None]
+        raise UnusableDatabaseError(
+            f"no table can be like {space.benchmark}; it can be like {', '.join(having)}"
+        )
+    return found

@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from benchmark_db.items import reduce_values
 from benchmark_db.provenance import Provenance, ProvenanceRow
-from benchmark_db.registry import INSTALLABLE
+from benchmark_db.registry import INSTALLABLE, space_like
 from benchmark_db.tabular.benchmark import DeclaredTables
-from benchmark_db.tabular.spaces import space_like
 from benchmark_db.tabular.stored_spec import spec_rows
 from benchmark_db.tabular.tables import Architecture, AxisName, codes_of
 from benchmark_spec import Like, Listed, OpenSpace, SpecError, SpellingError, check_listed_name

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 from made_once import made_once
 from measuring import unmeasured
+from nasbench101_cells import ARCH as GOLDEN_CELL
 
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.graph_hash import hash_cell
@@ -160,19 +161,6 @@ def real(real_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     benchmark.close()
 
 
-GOLDEN_CELL: Final = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
 GOLDEN_RUNS: Final = [
     # Half-way, then final: train, validation and test accuracy, seconds (raw-formats.md, section 1;
     # the halves' train and test accuracy as the archive of the shared samples has them).

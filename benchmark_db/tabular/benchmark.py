@@ -21,7 +21,7 @@ from benchmark_db.features import Feature, product_features
 from benchmark_db.items import Item, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.questions import Filter, Page, choice, one_of
-from benchmark_db.tabular.spaces import space_like
+from benchmark_db.registry import space_like
 from benchmark_db.tabular.stored_spec import DIGEST_KEY, SPEC_KEY, spec_rows, stored_spec
 from benchmark_db.tabular.tables import NUMBER, SCHEMA_VERSION, Tables, codes_of, joined_benchmark
 from benchmark_spec import Axis, Coded, Listed, OpenSpace, Product, SpellingError

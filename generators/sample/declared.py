@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from benchmark_db.registry import space_like
 from benchmark_db.sampling import sample_numbers
-from benchmark_db.tabular.spaces import space_like
 from benchmark_spec import BenchmarkSpec, Like, Listed
 from benchmark_spec.declaration import Declaration
 from benchmark_spec.errors import shown

@@ -1,4 +1,4 @@
-"""JSON bodies: media type, size and depth are checked before a model validates them.
+"""Bodies: JSON whose media type, size and depth are checked, and files that come in pieces.
 
 Parsed JSON takes many times the memory of its bytes, and parsing and validating hold Python's lock.
 So punctuation is counted first, in the bytes; then the parsed value is measured; only then does a
@@ -7,7 +7,7 @@ model validate it. Bodies above a few KiB go through this in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, cast
 
 import orjson
@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from benchmark_db.questions import MAX_BATCH
 
-__all__ = ["JSON", "BodyRoute", "refuse_other_media"]
+__all__ = ["JSON", "BodyRoute", "pieces_of", "refuse_other_media", "swallow"]
 
 JSON: Final = "application/json"
 _SMALL: Final = 4096
@@ -41,6 +41,12 @@ _MOST_OF_ITEM: Final = 2000
 _LONGEST_OBJECT: Final = 5000
 _LONGEST_TEXT: Final = 16_384
 _DEEPEST: Final = 32
+
+_PIECE: Final = 2**20
+"""Bytes that are written at a time: less would change threads more often than it writes."""
+_SWALLOWED: Final = 64 * 2**20
+"""Bytes that are read of a body that is refused, because a sender that is cut off while it sends
+may never see the answer."""
 
 
 class BodyRoute(APIRoute):
@@ -184,3 +190,24 @@ def _weight(value: Any, depth: int, place: tuple[str | int, ...]) -> int:
 
 def _refusal(message: str, *place: str | int) -> RequestValidationError:
     return RequestValidationError([{"loc": ("body", *place), "msg": message}])
+
+
+async def pieces_of(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a body in pieces of a MiB or more, the last one shorter."""
+    gathered = bytearray()
+    async for piece in stream:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+async def swallow(pieces: AsyncIterator[bytes]) -> None:
+    """Read what is left of a body that is refused, up to a bound."""
+    swallowed = 0
+    async for piece in pieces:
+        swallowed += len(piece)
+        if swallowed > _SWALLOWED:
+            return

@@ -1,10 +1,11 @@
-"""The errors of jobs as callers see them, and what the document says of them."""
+"""Answers of the routes of jobs and plans: responses that nobody keeps, and errors as problems."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -30,7 +31,7 @@ from service.jobs.errors import (
 )
 from service.plans.errors import PlanConflictError, UnknownPlanError
 
-__all__ = ["install_job_problem_handlers", "job_problems"]
+__all__ = ["install_job_problem_handlers", "job_problems", "job_response"]
 
 _RETRY_AFTER: Final = "5"
 """Seconds in which a database is started anew, about."""
@@ -198,4 +199,25 @@ async def _unusable(request: Request, error: UnusableStoreError) -> Response:
         detail="the database of the jobs is of another version or not one of jobs; the log of the "
         "server says more",
         headers={"Retry-After": _RETRY_AFTER},
+    )
+
+
+def job_response(
+    answer: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the response that an answer is, in JSON; it changes at any moment and is not kept.
+
+    Raises:
+        StoreUnavailableError: It is not JSON. Whatever was submitted is, so that the database of
+            the jobs is damaged.
+    """
+    try:
+        content = orjson.dumps(answer)
+    except orjson.JSONEncodeError as error:
+        raise StoreUnavailableError("the database of the jobs is damaged: not JSON") from error
+    return Response(
+        content,
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        media_type="application/json",
     )

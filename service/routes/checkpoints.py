@@ -14,13 +14,12 @@ from starlette.requests import ClientDisconnect
 
 from bench_client.models import Checkpoint, CheckpointList
 from benchmark_db.errors import InvalidQuestionError
-from service.http.body import refuse_other_media
+from service.http.body import pieces_of, refuse_other_media, swallow
 from service.http.job_problems import job_problems
 from service.http.job_service import job_service_of
 from service.http.problems import problem
 from service.http.questions import answer_now, described, read_query
 from service.http.safetensors_header import NotSafetensorsError, SafetensorsCheck
-from service.http.uploads import pieces_of, swallow
 from service.jobs import Jobs, records
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.checkpoints import IncomingCheckpoint

@@ -14,8 +14,7 @@ from bench_client import models
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from service.http.body import JSON, BodyRoute, refuse_other_media
-from service.http.job_problems import job_problems
-from service.http.job_response import job_response
+from service.http.job_problems import job_problems, job_response
 from service.http.job_service import job_service_of
 from service.http.job_watch import EVENT_STREAM, JobStream, JobWatch, LongPoll, TooManyStreamsError
 from service.http.problems import problem

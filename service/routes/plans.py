@@ -15,8 +15,7 @@ from bench_client import models
 from benchmark_db.errors import InvalidQuestionError
 from benchmark_spec import SpecError
 from service.http.body import JSON, BodyRoute, refuse_other_media
-from service.http.job_problems import job_problems
-from service.http.job_response import job_response
+from service.http.job_problems import job_problems, job_response
 from service.http.plan_service import PlanService, plan_service_of
 from service.http.questions import described, read_query
 from service.jobs import Jobs

@@ -21,13 +21,12 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
-from service.http.body import BodyRoute, refuse_other_media
+from service.http.body import BodyRoute, pieces_of, refuse_other_media, swallow
 from service.http.claims import ClaimResponse, ClaimWatch
 from service.http.file_response import DigestedFile
 from service.http.job_problems import job_problems
 from service.http.job_service import JobService, job_service_of
 from service.http.problems import problem
-from service.http.uploads import pieces_of, swallow
 from service.jobs import Jobs
 from service.jobs.artifact_store import IncomingArtifact
 from service.jobs.blob_store import NO_ROOM, BlobStore, IncomingFile

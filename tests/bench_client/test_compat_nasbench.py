@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nasbench101_cells import HASH, MATRIX
+from nasbench101_cells import NAMES as OPS
 
 from bench_client import (
     BenchClient,
@@ -30,18 +32,7 @@ from benchmark_db.nasbench101.spelling import parse_cell
 from generators.nasbench101 import generate
 from missing_extra import install_command
 
-HASH: Final = "00005c142e6f48ac74fdcf73e3439874"
-MATRIX: Final = [
-    [0, 1, 0, 0, 1, 1, 0],
-    [0, 0, 1, 0, 0, 0, 0],
-    [0, 0, 0, 1, 0, 0, 1],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 0, 1],
-    [0, 0, 0, 0, 0, 0, 0],
-]
 CONV3X3, CONV1X1, MAXPOOL3X3 = "conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"
-OPS: Final = ["input", CONV3X3, MAXPOOL3X3, CONV3X3, CONV3X3, CONV1X1, "output"]
 REPEATS: Final = [
     # Seconds, then training, validation and test accuracy, as the archive records them of this
     # cell at 108 epochs (the specification of raw formats, section 1, and the shared samples).

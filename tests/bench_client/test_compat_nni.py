@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from nasbench101_cells import HASH, MATRIX
 
 from bench_client import BenchClient, InvalidRequestError, compat_nni
 from bench_client.compat_nni import nasbench101, nasbench201, nds
 from benchmark_db.errors import InvalidArchitectureError
 
-HASH = "00005c142e6f48ac74fdcf73e3439874"
 ARCH = {
     "op1": "conv3x3-bn-relu",
     "op2": "maxpool3x3",
@@ -30,15 +30,6 @@ ARCH = {
     "input5": [0, 3, 4],
     "input6": [2, 5],
 }
-MATRIX = [
-    [0, 1, 0, 0, 1, 1, 0],
-    [0, 0, 1, 0, 0, 0, 0],
-    [0, 0, 0, 1, 0, 0, 1],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 0, 1],
-    [0, 0, 0, 0, 0, 0, 0],
-]
 LABELS = [
     compat_nni.INPUT,
     compat_nni.CONV3X3,

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nasbench101_cells import HASH
 
 from benchmark_db.nasbench101.graph_hash import hash_cell
 from generators.raw.nasbench101_archive import decode_chunk
 from generators.raw.nasbench101_record import Nasbench101Record, decode_record
 from generators.raw.tfrecord import RecordError
 
-HASH = "00005c142e6f48ac74fdcf73e3439874"
 ADJACENCY = "0100110001000000010010000010000001000000010000000"
 OPERATIONS = (
     "input,conv3x3-bn-relu,maxpool3x3,conv3x3-bn-relu,conv3x3-bn-relu,conv1x1-bn-relu,output"

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from nasbench101_cells import ARCH, HASH, MATRIX, MODULE, NAMES
 from one_question import TWO_MODES, Ask, asking
 
 from bench_client import (
@@ -24,39 +25,6 @@ BATCH = "/v1/nasbench101/computed-stats/query"
 CURVES = "/v1/nasbench101/intermediate-stats"
 HASHES = "/v1/nasbench101/hash"
 
-HASH = "00005c142e6f48ac74fdcf73e3439874"
-ARCH = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
-MATRIX = [
-    [0, 1, 0, 0, 1, 1, 0],
-    [0, 0, 1, 0, 0, 0, 0],
-    [0, 0, 0, 1, 0, 0, 1],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 1, 0],
-    [0, 0, 0, 0, 0, 0, 1],
-    [0, 0, 0, 0, 0, 0, 0],
-]
-NAMES = [
-    "input",
-    "conv3x3-bn-relu",
-    "maxpool3x3",
-    "conv3x3-bn-relu",
-    "conv3x3-bn-relu",
-    "conv1x1-bn-relu",
-    "output",
-]
-MODULE = {"module_adjacency": MATRIX, "module_operations": NAMES}
 STRANDED = {"op1": "conv3x3", "op2": "maxpool", "input1": [0], "input2": [1], "input3": [1]}
 CHAIN = {"op1": "conv3x3", "input1": [0], "input2": [1]}
 OUTSIDE = {"op1": "conv3x3", "input1": [0], "input2": []}

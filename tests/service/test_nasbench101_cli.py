@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from forked_nbs import nbs
+from nasbench101_cells import HASH
 
 Write: TypeAlias = Callable[[Path, Iterable[bytes]], Path]
 
-HASH = "00005c142e6f48ac74fdcf73e3439874"
 CHAIN = '{"op1": "conv3x3", "input1": [0], "input2": [1]}'
 STRANDED = '{"op1": "conv3x3", "op2": "maxpool", "input1": [0], "input2": [1], "input3": [1]}'
 CHAIN_HASH = "b49ac8c578b4561d79ac7087988f1c61"

@@ -3,47 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nasbench101_cells import ARCH as GOLDEN
+from nasbench101_cells import INCEPTION
 
 from benchmark_db.nasbench101.parameters import Network, trainable_parameters, vertex_channels
 from benchmark_db.nasbench101.spelling import parse_cell
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "nasbench101"
-
-# specs/raw-formats.md section 1
-GOLDEN = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
-# The Inception-like cell of the README of google-research/nasbench
-INCEPTION: dict[str, Any] = {
-    "module_adjacency": [
-        [0, 1, 1, 1, 0, 1, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 1, 0, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 0],
-    ],
-    "module_operations": [
-        "input",
-        "conv1x1-bn-relu",
-        "conv3x3-bn-relu",
-        "conv3x3-bn-relu",
-        "conv3x3-bn-relu",
-        "maxpool3x3",
-        "output",
-    ],
-}
 
 
 @pytest.mark.parametrize(("spelled", "count"), [(GOLDEN, 8_555_530), (INCEPTION, 2_694_282)])

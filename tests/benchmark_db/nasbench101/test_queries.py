@@ -7,26 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nasbench101_cells import ARCH, HASH
 
 from benchmark_db.errors import InvalidArchitectureError, InvalidQuestionError
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.spelling import parse_cell
 
-HASH = "00005c142e6f48ac74fdcf73e3439874"
-ARCH = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
 MODULE = parse_cell(ARCH).to_module()
 # The golden cell with its vertices 3 and 4 in the other order.
 ISOMORPH = parse_cell(ARCH).reordered([0, 1, 2, 4, 3, 5, 6]).to_dict()

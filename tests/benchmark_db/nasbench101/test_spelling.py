@@ -5,45 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nasbench101_cells import ARCH as GOLDEN
+from nasbench101_cells import MODULE as GOLDEN_MODULE
 
 from benchmark_db.errors import InvalidArchitectureError
 from benchmark_db.nasbench101.cell import Cell
 from benchmark_db.nasbench101.spelling import parse_cell, parse_hash
 
-# specs/raw-formats.md section 1, golden cell 00005c142e6f48ac74fdcf73e3439874
-GOLDEN: dict[str, Any] = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
-GOLDEN_MODULE: dict[str, Any] = {
-    "module_adjacency": [
-        [0, 1, 0, 0, 1, 1, 0],
-        [0, 0, 1, 0, 0, 0, 0],
-        [0, 0, 0, 1, 0, 0, 1],
-        [0, 0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 0],
-    ],
-    "module_operations": [
-        "input",
-        "conv3x3-bn-relu",
-        "maxpool3x3",
-        "conv3x3-bn-relu",
-        "conv3x3-bn-relu",
-        "conv1x1-bn-relu",
-        "output",
-    ],
-}
 LONE_EDGE = {"input1": [0]}
 
 

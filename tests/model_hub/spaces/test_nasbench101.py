@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 from measuring import unmeasured
+from nasbench101_cells import ARCH as GOLDEN
+from nasbench101_cells import INCEPTION
 from torch import nn
 
 from model_hub.choices import random_source
@@ -19,42 +21,6 @@ from model_hub.errors import InvalidArgumentError, InvalidSampleError
 from model_hub.spaces import NasBench101
 
 NAMES = {"conv3x3": "conv3x3-bn-relu", "conv1x1": "conv1x1-bn-relu", "maxpool": "maxpool3x3"}
-
-# The README's cell of google-research/nasbench (the specification, section 7.1).
-INCEPTION = {
-    "module_adjacency": [
-        [0, 1, 1, 1, 0, 1, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 1, 0, 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 1],
-        [0, 0, 0, 0, 0, 0, 0],
-    ],
-    "module_operations": [
-        "input",
-        "conv1x1-bn-relu",
-        "conv3x3-bn-relu",
-        "conv3x3-bn-relu",
-        "conv3x3-bn-relu",
-        "maxpool3x3",
-        "output",
-    ],
-}
-# raw-formats.md, section 1
-GOLDEN = {
-    "op1": "conv3x3",
-    "op2": "maxpool",
-    "op3": "conv3x3",
-    "op4": "conv3x3",
-    "op5": "conv1x1",
-    "input1": [0],
-    "input2": [1],
-    "input3": [2],
-    "input4": [0],
-    "input5": [0, 3, 4],
-    "input6": [2, 5],
-}
 
 
 def from_module(module: dict[str, Any]) -> dict[str, Any]:

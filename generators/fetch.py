@@ -7,7 +7,6 @@ complete, and its digest is compared with a known one wherever there is one.
 from __future__ import annotations
 
 import functools
-import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import httpx
 from benchmark_spec.declaration import read_declaration, shipped_declarations
 from benchmark_spec.published import PUBLISHED
 from generators.downloading import FetchError, Resuming
-from generators.source import Progress, silent
+from generators.source import Progress, file_sha256, silent
 from missing_extra import MissingExtraError, needs
 
 __all__ = ["FetchError", "Fetched", "PublishedFiles", "RawFile", "fetch", "published_files"]
@@ -177,7 +176,7 @@ def fetch(
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _unreachable(published, file, url, error) from error
-    digest = _digest(target)
+    digest = file_sha256(target)
     record.write_text(f"{digest}  {file.name}\n")
     return Fetched(path=target, sha256=digest, compared=known is not None, file=file)
 
@@ -230,8 +229,3 @@ def _recorded(record: Path) -> str | None:
         return record.read_text().split()[0]
     except (FileNotFoundError, IndexError):
         return None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from typing import Protocol
 __all__ = [
     "Progress",
     "Source",
+    "file_sha256",
     "identified",
     "identify",
     "silent",
@@ -50,9 +51,9 @@ def identify(path: Path) -> Source:
         OSError: It cannot be read.
     """
     if not path.is_dir():
-        return Source(path.name, path.stat().st_size, _digest(path))
+        return Source(path.name, path.stat().st_size, file_sha256(path))
     files = sorted(file for file in path.iterdir() if file.is_file())
-    listing = "".join(f"{_digest(file)}  {file.name}\n" for file in files)
+    listing = "".join(f"{file_sha256(file)}  {file.name}\n" for file in files)
     size = sum(file.stat().st_size for file in files)
     return Source(path.name, size, hashlib.sha256(listing.encode()).hexdigest())
 
@@ -67,6 +68,7 @@ def identified(path: Path) -> Iterator[Future[Source]]:
         yield pool.submit(identify, path)
 
 
-def _digest(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.filefile_sha256(file, "sha256").hexdigest()

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
+from forked_nbs import on_terminal
 from typer.testing import CliRunner
 
 from nas_search.study import IncomparableRunsError, RecordedRun
@@ -51,33 +48,11 @@ def test_json_has_a_strategy_an_object(app: typer.Typer, folder: Path) -> None:
 
 
 def test_a_terminal_gets_a_table_with_shares_of_the_budget(folder: Path) -> None:
-    printed = on_terminal(folder)
+    printed = on_terminal("study", folder, columns=80, term="dumb")
     assert "Simple regret in valid_acc: nasbench201, cifar10-valid, 200 epochs" in printed
     rows = [line.split() for line in printed.splitlines() if line.split()[:1] == ["random"]]
     assert [row[3] for row in rows] == ["10", "25", "50", "100"]
     assert {tuple(row[4:]) for row in rows} == {("3", "2", "to", "4")}
-
-
-def on_terminal(*arguments: Path) -> str:
-    """Return what the command prints on a terminal of 80 columns."""
-    program = "import typer; from service.cli.study import study; typer.run(study)"
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdout=follower, stderr=follower, env=environment, cwd=REPOSITORY
-    ) as process:
-        os.close(follower)
-        output = b""
-        while True:
-            try:
-                part = os.read(leader, 65_536)
-            except OSError:  # how a terminal says that nobody holds its other end any more
-                break
-            output += part
-        process.wait(60)
-    os.close(leader)
-    return output.decode()
 
 
 def test_another_oracle_may_be_given(app: typer.Typer, folder: Path) -> None:

@@ -15,6 +15,7 @@ import multiprocessing.forkserver
 import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
+import pty
 import select
 import signal
 import socket
@@ -30,7 +31,7 @@ from typing import IO, Any, Final, Never, Self
 
 from measuring import MEASURED, measured_environment
 
-__all__ = ["ForkedProcess", "nbs", "start_nbs"]
+__all__ = ["ForkedProcess", "nbs", "on_terminal", "start_nbs"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 IMPORTED: Final = (
@@ -334,3 +335,21 @@ def _fork_instead(_path: object, arguments: list[str], kept: list[int]) -> int:
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def on_terminal(*arguments: str | Path, columns: int = 100, term: str = "xterm") -> str:
+    """Return what `nbs` prints on a terminal."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": term, "NO_COLOR": "1"}
+    with start_nbs(*arguments, stdout=follower, stderr=follower, env=environment) as process:
+        os.close(follower)
+        output = b""
+        while True:
+            try:
+                part = os.read(leader, 65_536)
+            except OSError:  # how a terminal says that nobody holds its other end any more
+                break
+            output += part
+        process.wait(60)
+    os.close(leader)
+    return output.decode()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import shutil
 import sqlite3
 import subprocess
@@ -12,29 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from forked_nbs import nbs, start_nbs
+from forked_nbs import nbs, on_terminal
 
 from benchmark_db.catalog import Catalog
 from generators.registry import SAMPLES
 from service.cli.commands import COMMANDS
-
-
-def on_terminal(*arguments: str | Path) -> str:
-    """Return what a command prints on a terminal of 100 columns."""
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
-    with start_nbs(*arguments, stdout=follower, stderr=follower, env=environment) as process:
-        os.close(follower)
-        output = b""
-        while True:
-            try:
-                part = os.read(leader, 65_536)
-            except OSError:  # how a terminal says that nobody holds its other end any more
-                break
-            output += part
-        process.wait(60)
-    os.close(leader)
-    return output.decode()
 
 
 class TestProcesses:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 import sys
 import tarfile
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from forked_nbs import on_terminal
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -108,37 +107,16 @@ def test_evaluate_without_weights_says_where_to_get_them(images: Path) -> None:
         run("evaluate", "spos", "--images", images)
 
 
-def on_terminal(*arguments: str | Path) -> str:
-    """Return what a command prints on a terminal of 100 columns."""
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", "from service.cli.zoo import app; app()"]
-    with subprocess.Popen(
-        [*command, *map(str, arguments)], stdout=follower, stderr=follower, env=environment
-    ) as process:
-        os.close(follower)
-        output = b""
-        while True:
-            try:
-                part = os.read(leader, 65_536)
-            except OSError:  # how a terminal says that nobody holds its other end any more
-                break
-            output += part
-        process.wait(60)
-    os.close(leader)
-    return output.decode()
-
-
 def test_people_get_text(add_small: Callable[..., zoo.Record], saved: Path, images: Path) -> None:
     add_small(weights=[{"file": saved.name}], note="made up")
     zoo.convert(saved, "small")
-    listed = on_terminal("list")
+    listed = on_terminal("zoo", "list")
     assert "Searched models; weights in" in listed
     assert len([line for line in listed.splitlines() if "ProxylessNAS" in line]) == 8
-    told = on_terminal("info", "small")
+    told = on_terminal("zoo", "info", "small")
     assert "made up: 32 px" in told
     assert str(zoo.weights_path("small"))[:40] in told
-    evaluated = on_terminal("evaluate", "small", "--images", images, "--per-class")
+    evaluated = on_terminal("zoo", "evaluate", "small", "--images", images, "--per-class")
     assert "of 6), top 5 100.000 % (6)" in evaluated
     assert "2 class2" in evaluated
 

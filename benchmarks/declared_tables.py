@@ -9,8 +9,6 @@ when every model there is has been made.
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,49 +16,12 @@ from statistics import median
 from typing import Final
 from urllib.request import urlopen
 
+from made_tables import make_table
 from processes import cpu_seconds, service
 
-from generators.declared import generate_table
 from generators.registry import GENERATORS, SAMPLES
 
 _NUMBERS: Final = (0, 1, 30)
-_TABLE: Final = """
-name = "NAME"
-title = "A table"
-citation = "Nobody. Nothing. 2026."
-licence = "MIT"
-notes = []
-
-[space]
-kind = "product"
-length = 6
-choices = ["a", "b", "c"]
-
-[parts]
-dataset = ["cifar10", "cifar100"]
-num_epochs = [12, 200]
-
-[label]
-name = "seed"
-path = "seed"
-
-[rows]
-reader = "json-lines"
-arch = "arch"
-parts = { dataset = "data", num_epochs = "epochs" }
-
-METRICS
-[check]
-range = { RANGES }
-golden = [{ arch = "a|a|a|a|a|a", dataset = "cifar10", num_epochs = 12, train_acc_mean = 50.0 }]
-"""
-_METRIC: Final = """
-[metrics.STAT]
-path = "STAT"
-unit = "UNIT"
-better = "BETTER"
-example = 50.0
-"""
 _STATS: Final = {
     **dict.fromkeys(("train_acc", "valid_acc", "test_acc"), ("percent", "larger")),
     **dict.fromkeys(("train_loss", "valid_loss", "test_loss"), ("cross-entropy", "smaller")),
@@ -107,30 +68,15 @@ def _made(folder: Path, number: int) -> Path:
     data = folder / f"{number}-tables"
     raw = SAMPLES["nasbench201"](folder / f"{number}-raw", architectures=20, seed=0)
     GENERATORS["nasbench201"](raw, data, progress=lambda *_: None)
+    runs = [
+        {"arch": "a|a|a|a|a|a", "dataset": dataset, "num_epochs": budget, "seed": 0}
+        | dict.fromkeys(_STATS, 50.0)
+        for dataset in ("cifar10", "cifar100")
+        for budget in (12, 200)
+    ]
     for at in range(number):
-        _make_table(folder / f"{number}-{at}", f"table-{at}", data)
+        make_table(data, f"table-{at}", choices="abc", stats=_STATS, runs=runs)
     return data
-
-
-def _make_table(folder: Path, name: str, data: Path) -> None:
-    folder.mkdir()
-    run = {"arch": "a|a|a|a|a|a", "seed": 0, **dict.fromkeys(_STATS, 50.0)}
-    (folder / "runs.jsonl").write_text(
-        "".join(
-            json.dumps({**run, "data": dataset, "epochs": epochs}) + "\n"
-            for dataset in ("cifar10", "cifar100")
-            for epochs in (12, 200)
-        )
-    )
-    metrics = "".join(
-        _METRIC.replace("STAT", stat).replace("UNIT", unit).replace("BETTER", better)
-        for stat, (unit, better) in _STATS.items()
-    )
-    ranges = ", ".join(f"{stat} = [0, 1000]" for stat in _STATS)
-    text = _TABLE.replace("NAME", name).replace("METRICS", metrics).replace("RANGES", ranges)
-    (folder / "table.toml").write_text(text)
-    generate_table(folder / "table.toml", folder / "runs.jsonl", data)
-    shutil.rmtree(folder)
 
 
 def _measured(data: Path) -> tuple[float, ...]:

@@ -21,52 +21,19 @@ from statistics import median
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
+from made_tables import make_table
 from pandas.testing import assert_frame_equal
 from processes import Server, cpu_seconds, service
 
 from bench_client import BenchClient
 from bench_client.models.run_columns import RUN_COLUMNS
-from generators.declared import generate_table
 from generators.registry import WHOLE_SAMPLES
 
 _ARCHITECTURES: Final = 10_000
-_STATS: Final = ("train_acc", "valid_acc", "test_acc", "train_loss", "valid_loss", "test_loss")
-_METRIC: Final = """
-[metrics.STAT]
-path = "STAT"
-unit = "percent"
-better = "larger"
-example = 50.0
-"""
-_TABLE: Final = """
-name = "three-runs"
-title = "A table"
-citation = "Nobody. Nothing. 2026."
-licence = "MIT"
-notes = []
-
-[space]
-kind = "product"
-length = 6
-choices = ["a", "b", "c", "d", "e"]
-
-[parts]
-dataset = ["cifar10"]
-
-[label]
-name = "seed"
-path = "seed"
-
-[rows]
-reader = "json-lines"
-arch = "arch"
-parts = { dataset = "data" }
-
-METRICS
-[check]
-range = { RANGES }
-golden = [{ arch = "a|a|a|a|a|a", dataset = "cifar10", train_acc_mean = 50.0 }]
-"""
+_STATS: Final = dict.fromkeys(
+    ("train_acc", "valid_acc", "test_acc", "train_loss", "valid_loss", "test_loss"),
+    ("percent", "larger"),
+)
 
 
 def main() -> None:
@@ -77,7 +44,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
-        archs = _make_table(Path(name), data)
+        archs = _make_table(data)
         WHOLE_SAMPLES["nasbench201"](data, seed=0)
         with service(data) as server:
             _compare(server, "three-runs", archs, {}, rounds)
@@ -85,22 +52,16 @@ def main() -> None:
             _compare(server, "nasbench201", list(range(_ARCHITECTURES)), part, rounds)
 
 
-def _make_table(folder: Path, data: Path) -> list[str]:
+def _make_table(data: Path) -> list[str]:
     draw = random.Random(0)  # noqa: S311 - figures of a measurement
     archs = ["|".join(arch) for arch in islice(product("abcde", repeat=6), _ARCHITECTURES)]
-    with (folder / "runs.jsonl").open("w") as file:
-        for arch in archs:
-            for seed in range(3):
-                figures = {stat: round(draw.uniform(10, 95), 3) for stat in _STATS}
-                if arch == archs[0]:
-                    figures["train_acc"] = 50.0
-                run = {"arch": arch, "data": "cifar10", "seed": seed, **figures}
-                file.write(json.dumps(run) + "\n")
-    metrics = "".join(_METRIC.replace("STAT", stat) for stat in _STATS)
-    ranges = ", ".join(f"{stat} = [0, 1000]" for stat in _STATS)
-    text = _TABLE.replace("METRICS", metrics).replace("RANGES", ranges)
-    (folder / "table.toml").write_text(text)
-    generate_table(folder / "table.toml", folder / "runs.jsonl", data)
+    runs = (
+        {"arch": arch, "dataset": "cifar10", "num_epochs": 200, "seed": seed}
+        | {stat: round(draw.uniform(10, 95), 3) for stat in _STATS}
+        for arch in archs
+        for seed in range(3)
+    )
+    make_table(data, "three-runs", choices="abcde", stats=_STATS, runs=runs)
     return archs
 
 

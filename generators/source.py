@@ -71,4 +71,4 @@ def identified(path: Path) -> Iterator[Future[Source]]:
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.filefile_sha256(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

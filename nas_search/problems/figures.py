@@ -8,17 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from nas_search.contract import Ask, Candidate, Domain, Proposal
+from nas_search.contract import Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, ListedDomain, Refusal, choice_domain, walk
-from nas_search.domains.walk import nobody
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import Bounds, Goals, check_known
-from nas_search.problems.problem import Order, Outcome, Report, silent
+from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, silent
 
 __all__ = ["FiguresProblem"]
 
 
-class FiguresProblem:
+class FiguresProblem(LocalProblem):
     """Searches independent choices whose figures are all known, such as another benchmark.
 
     Args:
@@ -37,7 +36,6 @@ class FiguresProblem:
     """
 
     looks_up = True
-    continues = False
 
     def __init__(
         self,
@@ -86,14 +84,6 @@ class FiguresProblem:
         if not early and len(self._rows) == plain.size:
             return plain
         return AdmittedDomain(plain, self._screen)
-
-    def answer(self, ask: Ask) -> Any:
-        """Refuse: there is nobody to ask.
-
-        Raises:
-            ProblemError: Always.
-        """
-        return nobody(ask)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
         """Look up a candidate; what has no figures has failed."""

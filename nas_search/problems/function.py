@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from nas_search.contract import Ask, Candidate, Domain, Proposal
-from nas_search.domains import AdmittedDomain, HubDomain, Refusal, choice_domain
+from nas_search.contract import Candidate, Domain
+from nas_search.domains import HubDomain, choice_domain
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import Bounds, Goals
-from nas_search.problems.problem import Order, Outcome, Report, silent
+from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, silent, within_known
 
 if TYPE_CHECKING:
     from model_hub import SearchSpace
@@ -22,7 +22,7 @@ _LONGEST_ERROR = 500
 """Characters of a message that are kept."""
 
 
-class FunctionProblem:
+class FunctionProblem(LocalProblem):
     """Searches choices by a function of them.
 
     Args:
@@ -41,10 +41,6 @@ class FunctionProblem:
     Raises:
         ProblemError: An argument means nothing.
     """
-
-    looks_up = False
-    continues = False
-    free_repeats = False
 
     def __init__(
         self,
@@ -78,26 +74,11 @@ class FunctionProblem:
 
     def domain(self) -> Domain:
         """Return what a new search draws from."""
-        plain = self._plain_domain()
-        early = [one for one in self.goals.bounds if one.metric in self._known]
-        if not early:
-            return plain
 
-        def screen(archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
-            yield from ()
-            return [self._refusal(json.loads(arch)) for arch in archs]
+        def known(arch: str, metric: str) -> float:
+            return float(self._known[metric](json.loads(arch)))
 
-        return AdmittedDomain(plain, screen)
-
-    def answer(self, ask: Ask) -> NoReturn:
-        """Refuse: there is nobody to ask.
-
-        Raises:
-            ProblemError: Always.
-        """
-        raise ProblemError(
-            f"the strategy asks a benchmark, but this problem has none ({ask!r:.80})"
-        )
+        return within_known(self._plain_domain(), self.goals, self._known, known)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:  # noqa: ARG002 - for evaluators
         """Evaluate a candidate by the function; what it raises is in the outcome."""
@@ -120,15 +101,6 @@ class FunctionProblem:
 
     def _known_metrics(self, sample: dict[str, Any]) -> dict[str, float]:
         return {name: float(function(sample)) for name, function in self._known.items()}
-
-    def _refusal(self, sample: dict[str, Any]) -> Refusal | None:
-        for bound in self.goals.bounds:
-            if bound.metric in self._known:
-                value = float(self._known[bound.metric](sample))
-                side = bound.broken_by(value)
-                if side is not None:
-                    return Refusal(bound.metric, value, side)
-        return None
 
 
 def evaluated(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias
 
-from nas_search.contract import Ask, Candidate, Domain
+from nas_search.contract import Ask, Candidate, Domain, Proposal
+from nas_search.domains import AdmittedDomain, Refusal
+from nas_search.errors import ProblemError
 from nas_search.problems.goals import Goals
 
-__all__ = ["Evaluator", "Order", "Outcome", "Problem", "Report", "silent"]
+__all__ = [
+    "Evaluator",
+    "LocalProblem",
+    "Order",
+    "Outcome",
+    "Problem",
+    "Report",
+    "silent",
+    "within_known",
+]
 
 Order: TypeAlias = Literal["numbered", "arrival"]
 """Whether results are told in the order of their trials, or as they come."""
@@ -75,6 +86,52 @@ class Problem(Protocol):
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
         """Evaluate a candidate; what goes wrong is in the outcome."""
         ...
+
+
+class LocalProblem:
+    """Base of problems that ask no benchmark."""
+
+    looks_up = False
+    continues = False
+    free_repeats = False
+
+    def answer(self, ask: Ask) -> NoReturn:
+        """Refuse: there is nobody to ask.
+
+        Raises:
+            ProblemError: Always.
+        """
+        raise ProblemError(
+            f"the strategy asks a benchmark, but this problem has none ({ask!r:.80})"
+        )
+
+
+def within_known(
+    domain: Domain, goals: Goals, known: Collection[str], value: Callable[[str, str], float]
+) -> Domain:
+    """Return a domain without what is out of the bounds of metrics that are known beforehand.
+
+    Args:
+        domain: All architectures.
+        goals: What is sought.
+        known: Names of the metrics that are known of an architecture before it is evaluated.
+        value: Returns such a metric of an architecture.
+    """
+    early = [bound for bound in goals.bounds if bound.metric in known]
+
+    def refusal(arch: str) -> Refusal | None:
+        for bound in early:
+            found = value(arch, bound.metric)
+            side = bound.broken_by(found)
+            if side is not None:
+                return Refusal(bound.metric, found, side)
+        return None
+
+    def screen(archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
+        yield from ()
+        return list(map(refusal, archs))
+
+    return AdmittedDomain(domain, screen) if early else domain
 
 
 class Evaluator(Protocol):

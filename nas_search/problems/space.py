@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from nas_search.contract import Ask, Candidate, Domain, Proposal
-from nas_search.domains import AdmittedDomain, HubDomain, Refusal
+from nas_search.contract import Candidate, Domain
+from nas_search.domains import HubDomain
 from nas_search.errors import ProblemError
 from nas_search.problems.function import checked_fidelities, evaluated
 from nas_search.problems.goals import Bounds, Goals, check_known
-from nas_search.problems.problem import Evaluator, Order, Outcome, Report, silent
+from nas_search.problems.problem import (
+    Evaluator,
+    LocalProblem,
+    Order,
+    Outcome,
+    Report,
+    silent,
+    within_known,
+)
 
 if TYPE_CHECKING:
     from model_hub.model_space import ModelSpace
@@ -25,7 +33,7 @@ _KNOWN: Final = ("parameters", "macs")
 _REMEMBERED: Final = 1 << 16
 
 
-class SpaceProblem:
+class SpaceProblem(LocalProblem):
     """Searches a space of the model hub.
 
     Args:
@@ -41,10 +49,6 @@ class SpaceProblem:
     Raises:
         ProblemError: An argument means nothing.
     """
-
-    looks_up = False
-    continues = False
-    free_repeats = False
 
     def __init__(
         self,
@@ -91,26 +95,7 @@ class SpaceProblem:
 
     def domain(self) -> Domain:
         """Return what a new search draws from."""
-        plain = HubDomain(self.space.choices)
-        early = [one for one in self.goals.bounds if one.metric in _KNOWN]
-        if not early:
-            return plain
-
-        def screen(archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
-            yield from ()
-            return list(map(self._refusal, archs))
-
-        return AdmittedDomain(plain, screen)
-
-    def answer(self, ask: Ask) -> NoReturn:
-        """Refuse: there is nobody to ask.
-
-        Raises:
-            ProblemError: Always.
-        """
-        raise ProblemError(
-            f"the strategy asks a benchmark, but this problem has none ({ask!r:.80})"
-        )
+        return within_known(HubDomain(self.space.choices), self.goals, _KNOWN, self._counted)
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
         """Evaluate a candidate; what goes wrong is in the outcome."""
@@ -147,12 +132,3 @@ class SpaceProblem:
             if by_formula is not None:
                 return float(by_formula)
         return float(getattr(self.space.profile(sample), metric))
-
-    def _refusal(self, arch: str) -> Refusal | None:
-        for bound in self.goals.bounds:
-            if bound.metric in _KNOWN:
-                value = self._counted(arch, bound.metric)
-                side = bound.broken_by(value)
-                if side is not None:
-                    return Refusal(bound.metric, value, side)
-        return None

@@ -25,6 +25,7 @@ from generators.downloading import Resuming
 from generators.fetch import FetchError, fetch, published_files
 from generators.registry import GENERATORS
 from generators.source import silent
+from missing_extra import install_command
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTENT = bytes(range(256)) * 20_000
@@ -250,7 +251,7 @@ def test_everything_that_is_generated_has_its_raw_files() -> None:
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(FetchError, match=r"nas-bench-service\[generate\]"):
+    with pytest.raises(FetchError, match=re.escape(install_command("generate"))):
         fetch("nds", tmp_path)
 
 

@@ -10,6 +10,8 @@ for:
 |---|---|
 | `page.js` | the head of a page, its status line, its marks, and `data-state="ready"` |
 | `api.js` | asks the service, with the key of this tab |
+| `identity.js` | the version that questions name, and whether data was replaced meanwhile |
+| `versions.js` | the head of pages about a table: origin, completeness, versions, noise |
 | `address.js` | the state of a page as the query of its address |
 | `dom.js` | elements, whose text is never read as markup |
 | `format.js` | numbers and units for people |

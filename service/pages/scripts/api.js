@@ -6,7 +6,9 @@
  *   const {values} = await askColumn("v1/nasbench201/column", {query: {metric: "flops"}});
  *
  * Addresses are relative to the root of the service, so that they work below a prefix of a proxy.
- * Bytes are kept by the browser under their entity tag, as the service says.
+ * Bytes are kept by the browser under their entity tag, as the service says. A question about a table
+ * names the version that the page is pinned to, and its answer is compared with earlier ones: where
+ * the data was replaced meanwhile, `Replaced` of `identity.js` is thrown.
  *
  * - 429, 503: waited for as `Retry-After` says (at most `PATIENCE` seconds in all) and told to
  *   `onWaiting`, which the status line of `page.js` listens to; a 503 without it fails at once.
@@ -14,6 +16,8 @@
  * - other statuses: `ApiError`, whose message is the `detail` of the problem. That of a 403 names
  *   the scope that is needed.
  */
+
+import {compare, isRenewed, pinnedTo, tableOf} from "./identity.js";
 
 /** The address of the service; this file lies at `assets/DIGEST/api.js` below it. */
 export const ROOT = new URL("../../", import.meta.url);
@@ -61,15 +65,18 @@ export function setKey(value) {
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  * @property {boolean} [fresh] Ask whether what the browser keeps is still so.
+ * @property {boolean} [apart] Do not compare the answer with earlier ones.
  */
 
 /**
- * Return an address below the root.
+ * Return an address below the root, with the version of the table that the page is pinned to.
  * @param {string} path `v1/…` or `explore/…`, its parts escaped.
- * @param {Record<string, Value | Value[]>} [query]
+ * @param {Record<string, Value | Value[]>} [query] `version: null`: of the one that is served.
  */
 export function address(path, query = {}) {
   const url = new URL(path, ROOT);
+  const version = pinnedTo(tableOf(path));
+  if (version !== null && !("version" in query)) url.searchParams.set("version", String(version));
   for (const [name, value] of Object.entries(query)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== null && one !== undefined) url.searchParams.append(name, String(one));
@@ -106,7 +113,7 @@ export async function send(path, options = {}) {
     headers,
     body: options.body === undefined ? undefined : JSON.stringify(options.body),
     signal: options.signal,
-    cache: /** @type {RequestCache} */ (options.fresh ? "no-cache" : "default"),
+    cache: /** @type {RequestCache} */ (options.fresh || isRenewed() ? "no-cache" : "default"),
   };
   let waited = 0;
   try {
@@ -180,7 +187,15 @@ export function pause(seconds, signal) {
  * @returns {Promise<any>}
  */
 export async function ask(path, options = {}) {
-  return (await send(path, options)).json();
+  const version = versionOf(path, options);
+  const found = await (await send(path, options)).json();
+  if (!options.apart) compare(version, found?.provenance);
+  return found;
+}
+
+/** @param {string} path @param {Options} options Return the version that a question names now. */
+function versionOf(path, {query}) {
+  return address(path, query).searchParams.get("version");
 }
 
 const ARRAYS = {
@@ -217,8 +232,10 @@ export async function allOf(asked) {
  * @returns {Promise<{values: Values, said: Record<string, any>}>}
  */
 export async function askColumn(path, {header = "X-Column", dtype = "float32", ...options} = {}) {
+  const version = versionOf(path, options);
   const response = await send(path, options);
   const said = JSON.parse(response.headers.get(header) ?? "{}");
+  compare(version, said.provenance);
   const named = /** @type {Dtype} */ (said.type ?? dtype);
   return {values: new ARRAYS[named](await response.arrayBuffer()), said};
 }

@@ -12,9 +12,11 @@ import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
 import {clientLines, copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
 import {NONE, figure} from "./format.js";
+import {Replaced} from "./identity.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
+import {lookAgain} from "./versions.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
 
 const state = new AddressState(["arch", "metric", "curve", "runs", "ys", "d"]);
@@ -44,7 +46,10 @@ function section(id, title, fill, size = "") {
   );
   const work = fill(body).then(
     (children) => children && replace(body, children),
-    (error) => replace(body, h("p", {class: "bad"}, `This did not work: ${error.message}`)),
+    (error) => {
+      if (error instanceof Replaced) throw error;
+      replace(body, h("p", {class: "bad"}, `This did not work: ${error.message}`));
+    },
   );
   return {element, work};
 }
@@ -205,8 +210,8 @@ function takeAway(bench, found, arch) {
   const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
   const start = clientLines();
   const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelled(arch);
-  const lines = `${start}runs = bench.query(${python(bench.name)}, ${asked}${where})\n`;
-  const build = `import model_hub\n${start}(row,) = bench.query(${python(bench.name)}, ${asked}${where}, reduction="mean")\nnetwork = model_hub.build(row)\n`;
+  const lines = `${start}runs = bench.query(${python(bench.table)}, ${asked}${where})\n`;
+  const build = `import model_hub\n${start}(row,) = bench.query(${python(bench.table)}, ${asked}${where}, reduction="mean")\nnetwork = model_hub.build(row)\n`;
   const figured = figures(found, bench.part).runs.length > 0;
   return [
     h(
@@ -239,7 +244,7 @@ async function draw() {
   const bench = await openBenchmark(page, state);
   const arch = state.get("arch") ?? "";
   const metric = chooseMetric(bench.metrics.filter(({source}) => source === bench.name), state.get("metric"));
-  const signature = JSON.stringify([arch, bench.part, metric, bench.info.provenance.content_digest]);
+  const signature = JSON.stringify([arch, bench.part, metric, bench.table, bench.info.provenance.content_digest]);
   if (signature === drawn && redrawCurves) {
     redrawCurves();
     page.ready();
@@ -310,3 +315,4 @@ async function draw() {
 }
 
 followState(page, state, draw);
+lookAgain(page);

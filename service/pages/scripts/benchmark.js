@@ -8,10 +8,11 @@ import {byId, h, replace} from "./dom.js";
 import {FacetsPanel} from "./facets.js";
 import {count} from "./format.js";
 import {KeptTable} from "./kept_table.js";
-import {markOrigin, part, run, startPage, tellUnknown} from "./page.js";
+import {part, run, startPage, tell, tellUnknown} from "./page.js";
 import {Picture} from "./picture.js";
-import {NAMES, NUMBER, Replaced, STARTS, Store} from "./store.js";
+import {NAMES, NUMBER, STARTS, Store} from "./store.js";
 import {takeAway} from "./takeaway.js";
+import {lookAgain, markRows, openTable} from "./versions.js";
 
 const state = new AddressState(NAMES, STARTS);
 const page = startPage();
@@ -93,6 +94,7 @@ const table = new KeptTable(sections.table, store, {
   onSelect: (row) => change({sel: store.number(row)}, {replace: true}),
   onOpen: (row) => run(page, () => open(row)),
   onCompare: () => controls.compareChanged(),
+  onFail: (error) => tell(page, error),
 });
 const controls = new Controls(sections.controls, store, {
   compared,
@@ -150,11 +152,21 @@ async function fetchNow(names) {
 }
 
 let turn = 0;
+/** The version that the store is of, as the address names it; undefined: none is yet. @type {string | null | undefined} */
+let shown;
+const look = lookAgain(page);
 /** Show what the address says. */
 async function update() {
   const mine = ++turn;
   const query = state.query;
   page.busy();
+  if (shown === state.get("version")) look();
+  else {
+    const info = await openTable(page, state);
+    if (mine !== turn) return;
+    store.take(info);
+    shown = state.get("version");
+  }
   await store.describe(query);
   if (mine !== turn) return;
   describePage();
@@ -204,15 +216,9 @@ async function sortColumn() {
 function describePage() {
   const {info} = store;
   page.title(info.title);
-  markOrigin(page, info.provenance);
-  const whole = info.num_architectures;
-  if (whole && store.rows < whole) {
-    const share = Math.floor((100 * store.rows) / whole);
-    const text = `partial, ${share || "less than 1"} % of ${count(whole)}`;
-    page.mark(text, `${count(store.rows)} of ${count(whole)} are recorded here.`, "partial");
-  } else page.mark("", "", "partial");
+  markRows(page, store.rows, info.num_architectures);
   state.names = ["theme", ...NAMES, ...store.axes];
-  state.known = new Set(store.features.map((one) => store.parameter(one.name)));
+  for (const one of store.features) state.known.add(store.parameter(one.name));
   tellUnknown(page, state);
   const linked = state.get("d");
   const changed = linked !== null && linked !== store.digest;
@@ -221,17 +227,6 @@ function describePage() {
     `The link is of ${linked ?? ""}, the data is ${store.digest}.`,
     "changed",
   );
-}
-
-async function start() {
-  try {
-    await update();
-  } catch (error) {
-    if (!(error instanceof Replaced)) throw error;
-    store.forget();
-    page.mark("the data was replaced while this page was open", "It shows the new one.", "replaced");
-    await update();
-  }
 }
 
 replace(
@@ -260,6 +255,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   keys[event.key]();
 });
-state.onChange(() => run(page, start));
+const draw = () => run(page, update);
+state.onChange(draw);
+page.again = () => {
+  shown = undefined;
+  return draw();
+};
 addEventListener("themechange", () => store.kept && bounds.keptChanged());
-run(page, start);
+draw();

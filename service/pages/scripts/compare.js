@@ -16,6 +16,7 @@ import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {SERIES} from "./plot.js";
+import {isNoise, lookAgain} from "./versions.js";
 
 const MOST = 8;
 const LETTERS = "ABCDEFGH";
@@ -155,7 +156,7 @@ function head(bench, columns, place) {
 /** @param {import("./parts.js").Metric} metric @param {(number | null)[]} values Return the best, or null. */
 function bestOf({better}, values) {
   const known = values.filter((value) => value !== null);
-  if (!better || known.length < 2) return null;
+  if (!better || known.length < 2 || known.every((value) => value === known[0])) return null;
   return better === "larger" ? Math.max(...known) : Math.min(...known);
 }
 
@@ -203,7 +204,7 @@ function table(bench, columns) {
                   "td",
                   {class: "number", "data-value": value ?? ""},
                   value !== null && value === best ? h("strong", {title: "the best"}, text) : text,
-                  change === null ? null : h("span", {class: "change"}, ` ${change > 0 ? "+" : ""}${figure(change, null, 3)}`.replace("-", "−")),
+                  change === null ? null : difference(change, isNoise(bench.info, metric.name, change)),
                 );
               }),
             );
@@ -222,6 +223,12 @@ function table(bench, columns) {
   ];
 }
 
+/** @param {number} change From the first. @param {boolean} noise Whether two trainings differ as much. */
+function difference(change, noise) {
+  const text = ` ${noise ? "≈ " : ""}${change > 0 ? "+" : ""}${figure(change, null, 3)}`.replace("-", "−");
+  return h("span", {class: "change", title: noise ? "within the noise of two trainings" : null}, text);
+}
+
 /** @param {Benchmark} bench @param {Compared[]} columns */
 function pythonLines(bench, columns) {
   const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
@@ -229,7 +236,7 @@ function pythonLines(bench, columns) {
   const archs = columns.filter(({found}) => found).map(({short}) => spell(short));
   return (
     clientLines() +
-    `rows = bench.query_many(${python(bench.name)}, [${archs.join(", ")}]${where}, reduction="mean")\n`
+    `rows = bench.query_many(${python(bench.table)}, [${archs.join(", ")}]${where}, reduction="mean")\n`
   );
 }
 
@@ -380,7 +387,7 @@ async function draw() {
   const archs = state.all("arch").slice(0, MOST);
   const own = bench.metrics.filter(({source}) => source === bench.name);
   const metric = chooseMetric(own, state.get("metric"));
-  const signature = JSON.stringify([archs, bench.part, metric, bench.info.provenance.content_digest]);
+  const signature = JSON.stringify([archs, bench.part, metric, bench.table, bench.info.provenance.content_digest]);
   if (signature === drawn && redrawCurves) {
     redrawCurves();
     page.ready();
@@ -440,3 +447,4 @@ async function draw() {
 }
 
 followState(page, state, draw);
+lookAgain(page);

@@ -14,6 +14,7 @@ import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
 import {canDraw, color, frame, isDark} from "./plot.js";
+import {lookAgain} from "./versions.js";
 
 const RESAMPLES = 200;
 const TOP = 100;
@@ -146,7 +147,7 @@ function pythonLines(bench, query) {
     .map(([name, value]) => `, ${name}=${python(/^-?[\d.]+(e-?\d+)?$/i.test(String(value)) ? Number(value) : value)}`);
   return (
     clientLines() +
-    `found = bench.correlation(${python(bench.name)}${given.join("")})\n`
+    `found = bench.correlation(${python(bench.table)}${given.join("")})\n`
   );
 }
 
@@ -259,3 +260,4 @@ async function draw() {
 }
 
 followState(page, state, draw);
+lookAgain(page);

@@ -6,20 +6,24 @@
  *   await savePng("plot.png", {width, height, scale: 2, draw, title, origin});
  *   copyButton("Copy as curl", () => curl("v1/nasbench201/top", {metric: "test_acc"}), page)
  *
- * An `Origin` is `{title, source, digest, synthetic}` of a benchmark: `originOf(info)`.
+ * An `Origin` says of which benchmark the numbers are, and how much of it: `originOf(info)`.
  */
 
 import {ROOT, address} from "./api.js";
 import {h, svg} from "./dom.js";
-import {axisLabel, shortDigest} from "./format.js";
+import {axisLabel, count, shortDigest} from "./format.js";
+import {planOf} from "./identity.js";
 
 /** @typedef {{title: string, source: string, digest: string, synthetic: boolean}} Origin */
 
 /** @param {any} info A benchmark of `/v1/benchmarks`. @returns {Origin} */
 export function originOf(info) {
+  const plan = planOf(info.provenance);
+  const source = info.provenance.source_name;
+  const cells = plan ? `, version ${plan.version}, ${count(plan.cells.there)} of ${count(plan.cells.expected)} cells` : "";
   return {
     title: info.title,
-    source: info.provenance.source_name,
+    source: source + cells,
     digest: info.provenance.content_digest,
     synthetic: info.provenance.synthetic,
   };

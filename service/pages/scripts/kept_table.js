@@ -17,6 +17,7 @@ const PAUSE = 80;
  * @property {(row: number) => void} onSelect
  * @property {(row: number) => void} onOpen
  * @property {() => void} onCompare
+ * @property {(error: unknown) => void} onFail
  */
 
 export class KeptTable {
@@ -48,7 +49,7 @@ export class KeptTable {
   /** Show what is kept. */
   show() {
     const {store} = this;
-    const part = JSON.stringify(store.part);
+    const part = JSON.stringify([store.part, store.info.provenance.content_digest]);
     if (part !== this.part) {
       this.spellings.clear();
       this.told.compared.clear();
@@ -144,7 +145,7 @@ export class KeptTable {
     const missing = rows.map((row) => this.store.number(row)).filter((number) => !this.spellings.has(number));
     clearTimeout(this.timer);
     if (!missing.length || !this.store.values.has(NUMBER)) return;
-    this.timer = setTimeout(() => this.ask(missing.slice(0, AT_A_TIME)).catch(() => {}), PAUSE);
+    this.timer = setTimeout(() => this.ask(missing.slice(0, AT_A_TIME)).catch(this.told.onFail), PAUSE);
   }
 
   /** @param {number[]} numbers */

@@ -4,8 +4,10 @@ import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
 import {h, prose, replace} from "./dom.js";
 import {bytes, count, shortDigest} from "./format.js";
-import {pageOf, run, startPage} from "./page.js";
+import {originMarks, pageOf, run, startPage, tell} from "./page.js";
+import {Replaced, identityOf, planOf} from "./identity.js";
 import {isDark} from "./plot.js";
+import {partText} from "./parts.js";
 import {Store} from "./store.js";
 
 const page = startPage();
@@ -23,9 +25,9 @@ function told(info) {
   return [
     ["Holds", counted.join(" · ")],
     ["Data sets", info.datasets.join(", ")],
-    ["Budgets", info.budgets.length ? `${info.budgets.join(", ")} epochs` : ""],
+    ["Budgets", info.budgets.length ? `${info.budgets.join(", ")} ${info.budgets.join() === "1" ? "epoch" : "epochs"}` : ""],
     ["Figures", info.fields.filter((/** @type {any} */ field) => field.unit).length],
-    ["Source", size ? `${source}, ${bytes(size)}` : source],
+    ["Source", size && !planOf(info.provenance) ? `${source}, ${bytes(size)}` : source],
     ["Digest", h("code", {}, shortDigest(digest))],
     ["Licence", info.licence],
   ];
@@ -42,9 +44,7 @@ function card(info) {
     h(
       "p",
       {class: "marks"},
-      info.provenance.synthetic
-        ? h("span", {class: "mark made-up", title: "These numbers are made up."}, "made-up data")
-        : null,
+      originMarks(info.provenance).map(({name, text, meaning}) => h("span", {class: `mark ${name}`, title: meaning}, text)),
       joined ? h("span", {class: "mark plain"}, `columns of ${joined}`) : null,
     ),
     h(
@@ -71,6 +71,7 @@ function thumbnail(info) {
     observer.disconnect();
     waiting = waiting.then(() => fill(info, canvas, caption)).catch((error) => {
       caption.textContent = error instanceof Error ? error.message : String(error);
+      if (error instanceof Replaced) tell(page, error);
     });
   });
   observer.observe(canvas);
@@ -100,7 +101,7 @@ async function fill(info, canvas, caption) {
   };
   paint();
   addEventListener("themechange", paint);
-  const where = Object.values(store.part).join(", ");
+  const where = partText(store.part);
   caption.textContent = `${store.y} by ${store.x}${where ? ` (${where})` : ""}`;
 }
 
@@ -131,8 +132,15 @@ async function health() {
   }
 }
 
-run(page, async () => {
-  const [list, state] = await Promise.all([ask("v1/benchmarks"), health()]);
+/** @param {any[]} items Return what the figures of all cards depend on. */
+function statesOf(items) {
+  return items.map(({name, provenance}) => `${name} ${identityOf(provenance)}`).join("\n");
+}
+
+let drawn = "";
+const draw = () => run(page, async () => {
+  const [list, state] = await Promise.all([ask("v1/benchmarks", {fresh: true}), health()]);
+  drawn = statesOf(list.items);
   replace(page.content, h("div", {class: "cards"}, list.items.map(card), MORE));
   const installed = list.items.length;
   page.say(
@@ -142,3 +150,12 @@ run(page, async () => {
   );
   page.ready();
 });
+page.again = draw;
+draw();
+document.addEventListener("visibilitychange", () =>
+  run(page, async () => {
+    if (document.hidden || !drawn) return;
+    const {items} = await ask("v1/benchmarks", {fresh: true});
+    if (statesOf(items) !== drawn) throw new Replaced();
+  }),
+);

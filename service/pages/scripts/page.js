@@ -14,6 +14,8 @@
 
 import {ApiError, ROOT, address, onWaiting} from "./api.js";
 import {byId, h, replace} from "./dom.js";
+import {count} from "./format.js";
+import {Replaced, forget, planOf} from "./identity.js";
 
 const THEME = "nasbench-theme";
 const THEMES = ["auto", "light", "dark"];
@@ -48,9 +50,8 @@ export function startPage({state} = {}) {
   const parts = byId("parts");
   const benchmark = parts.childElementCount ? benchmarkName() : "";
   theming();
-  for (const link of parts.querySelectorAll("a")) {
-    link.href = address(`explore/${part(benchmark)}${link.dataset.below}`).href;
-  }
+  const versions = h("form", {id: "versions", class: "bar", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}});
+  marks.after(versions);
   parts.hidden = !benchmark;
   let said = "";
   let busy = 0;
@@ -63,6 +64,16 @@ export function startPage({state} = {}) {
     main,
     content: byId("content"),
     benchmark,
+    /** Which version of a table is shown; filled by `versions.js`. */
+    versions,
+    /** Draw all of the page once more: its data was replaced. */
+    again: () => location.reload(),
+    /** Link the pages about the same benchmark, in the version that is shown. */
+    linkParts() {
+      for (const link of parts.querySelectorAll("a")) {
+        link.href = address(`explore/${part(benchmark)}${link.dataset.below}`).href;
+      }
+    },
     /** @param {string} text */
     title(text) {
       byId("title").textContent = text;
@@ -103,6 +114,7 @@ export function startPage({state} = {}) {
       main.removeAttribute("aria-busy");
     },
   };
+  page.linkParts();
   if (state) tellUnknown(page, state);
   return page;
 }
@@ -127,10 +139,36 @@ export async function run(page, work) {
   try {
     await work();
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") return;
-    page.fail(error);
-    if (!(error instanceof ApiError)) throw error;
+    tell(page, error);
   }
+}
+
+/** Milliseconds until a page asks anew: replicas of a service go over one after the other. */
+const RENEWED = 500;
+/** Whether a page is about to be drawn anew: several answers may have told. */
+let renewing = false;
+
+/**
+ * Show what was thrown. Where the data of a table was replaced, the page is drawn anew and says so.
+ * @param {ExplorerPage} page
+ * @param {unknown} error
+ */
+export function tell(page, error) {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  if (error instanceof Replaced) {
+    if (renewing) return;
+    renewing = true;
+    page.busy();
+    page.mark("the data was replaced while this page was open", "It shows the new one.", "replaced");
+    setTimeout(() => {
+      renewing = false;
+      forget();
+      page.again();
+    }, RENEWED);
+    return;
+  }
+  page.fail(error);
+  if (!(error instanceof ApiError)) throw error;
 }
 
 /**
@@ -151,7 +189,7 @@ export function viewsOf(page) {
         await draw(signal);
       } catch (error) {
         // What belongs to a view that was left says nothing about this one; our mistakes are told.
-        const expected = error instanceof ApiError || error instanceof DOMException;
+        const expected = error instanceof ApiError || error instanceof DOMException || error instanceof Replaced;
         if (!signal.aborted || !expected) throw error;
       }
     });
@@ -173,17 +211,50 @@ export function followState(page, state, draw) {
     turn = turn.catch(() => {}).then(() => run(page, draw));
   };
   state.onChange(show);
+  page.again = show;
   show();
+}
+
+/**
+ * Return the marks of where numbers come from: of a class, with a text and a sentence.
+ * @param {any} provenance Of a benchmark.
+ * @param {boolean} [here] Whether the plan that made the table is one of this service.
+ * @returns {{name: string, text: string, meaning: string}[]}
+ */
+export function originMarks(provenance, here = true) {
+  const made = {name: "made-up", text: "made-up data", meaning: "These numbers are made up: they show how the service works."};
+  const plan = planOf(provenance);
+  if (!plan) return provenance.synthetic ? [made] : [];
+  const {there, expected, diverged, failed, withdrawn} = plan.cells;
+  const lost = Object.entries({diverged, failed, withdrawn})
+    .filter(([, many]) => many)
+    .map(([what, many]) => ` ${count(many)} ${what}.`);
+  const some = `${plan.complete ? "sealed with" : "partial:"} ${count(there)} of ${count(expected)} cells`;
+  return [
+    ...(provenance.synthetic ? [made] : []),
+    here
+      ? {name: "measured", text: "measured here", meaning: "By a plan of this service: nothing of it is published."}
+      : {name: "measured", text: "measured by a plan", meaning: "Of another laboratory, not of a publication."},
+    {
+      name: "cells",
+      text: there === expected ? `all ${count(there)} cells` : some,
+      meaning: `A cell is an architecture, a seed and a budget.${lost.join("")}`,
+    },
+  ];
 }
 
 /**
  * Mark a page by the origin of its numbers, as every answer carries it.
  * @param {ExplorerPage} page
- * @param {{synthetic: boolean}} provenance
+ * @param {any} provenance
+ * @param {boolean} [here] Whether the plan that made the table is one of this service.
  */
-export function markOrigin(page, provenance) {
-  const text = provenance.synthetic ? "made-up data" : "";
-  page.mark(text, "These numbers are made up: they show how the service works.", "made-up");
+export function markOrigin(page, provenance, here) {
+  const marks = originMarks(provenance, here);
+  for (const name of ["made-up", "measured", "cells"]) {
+    const {text = "", meaning = ""} = marks.find((mark) => mark.name === name) ?? {};
+    page.mark(text, meaning, name);
+  }
 }
 
 /** Take the theme from the address, then from this browser, and offer the choice. */

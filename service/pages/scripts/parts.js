@@ -7,10 +7,12 @@
  *   page.content.append(partForm(bench, state));
  */
 
-import {allOf, ask} from "./api.js";
+import {ask} from "./api.js";
 import {h} from "./dom.js";
 import {axisLabel, shortDigest} from "./format.js";
-import {markOrigin, part as escaped} from "./page.js";
+import {tableName} from "./identity.js";
+import {part as escaped} from "./page.js";
+import {markRows, openTable} from "./versions.js";
 
 /** @typedef {Record<string, string | number>} Part */
 /**
@@ -26,6 +28,7 @@ import {markOrigin, part as escaped} from "./page.js";
 /**
  * @typedef {object} Benchmark
  * @property {string} name
+ * @property {string} table Its name as clients take it, with the version where one is shown: `digits@3`.
  * @property {string} path
  * @property {any} info
  * @property {{name: string, values: (string | number)[], required: boolean}[]} axes
@@ -39,7 +42,7 @@ import {markOrigin, part as escaped} from "./page.js";
  */
 
 /**
- * Ask what a benchmark has, and mark the page by its origin.
+ * Ask what a benchmark has, in the version that the address names, and tell where it comes from.
  * @param {import("./page.js").ExplorerPage} page
  * @param {import("./address.js").AddressState} state
  * @returns {Promise<Benchmark>}
@@ -47,13 +50,11 @@ import {markOrigin, part as escaped} from "./page.js";
 export async function openBenchmark(page, state) {
   const name = page.benchmark;
   const path = `v1/${escaped(name)}`;
-  const [info, first] = await allOf([
-    ask(`v1/benchmarks/${escaped(name)}`),
-    ask(`${path}/columns`),
-  ]);
+  const info = await openTable(page, state);
+  const first = await ask(`${path}/columns`);
   const part = choosePart(first.parts, first.axes, Object.fromEntries(state.query));
   const described = Object.keys(part).length ? await ask(`${path}/columns`, {query: part}) : first;
-  markOrigin(page, info.provenance);
+  markRows(page, described.rows ?? 0, info.num_architectures);
   const metrics = described.items.filter((/** @type {Metric} */ one) => one.kind === "metric");
   const curves = info.fields.filter(
     (/** @type {any} */ field) => field.kind === "intermediate" && field.name !== "current_epoch",
@@ -64,6 +65,7 @@ export async function openBenchmark(page, state) {
   tellChanges(page, state, info);
   return {
     name,
+    table: tableName(name),
     path,
     info,
     axes,

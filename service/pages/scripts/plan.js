@@ -10,6 +10,7 @@ import {NONE, bytes, count, duration, figure, shortDigest} from "./format.js";
 import {part} from "./page.js";
 import {PlanMap} from "./plan_map.js";
 import {ago, factList, plainTable, stateMark} from "./states.js";
+import {noiseText} from "./versions.js";
 
 /** Seconds that one question may be held: what the service allows at most. */
 const HELD = 10;
@@ -228,11 +229,18 @@ function facts(plan, seen) {
     ["A cell took", ended && plan.worker_hours ? `${duration((3600 * plan.worker_hours) / ended)} of a worker` : null],
     ["Left", remaining(plan)],
     ["Table", tableLink(plan) ?? "no version is made yet"],
+    ["Noise", noise(plan)],
     ["Data", `${data.name}${plan.data_sha256 ? `, ${shortDigest(plan.data_sha256)}` : ""}`],
     ["Licence", plan.plan.licence],
     ["Submitted", ago(plan.created_at)],
     ["Digest", h("code", {title: plan.digest}, shortDigest(plan.digest))],
   ];
+}
+
+/** @param {any} plan Return how far the cells that were trained twice are apart, by its last version. */
+function noise(plan) {
+  const told = plan.versions.at(-1)?.noise;
+  return told ? h("span", {id: "noise"}, noiseText(told)) : null;
 }
 
 /** @param {{at: number, ended: number}[]} seen Return how fast cells have ended since the page is open. */

@@ -5,6 +5,7 @@
 
 import {allOf, ask, askColumn} from "./api.js";
 import {count, shortDigest} from "./format.js";
+import {identityOf, tableName} from "./identity.js";
 import {part as escaped} from "./page.js";
 import {choosePart} from "./parts.js";
 import * as selection from "./selection.js";
@@ -54,9 +55,6 @@ export function readGrid(values, said) {
   return {bins: said.bins, counts, counted: said.counted, x: said.x, y: said.y};
 }
 
-/** The data were replaced while the page was open. */
-export class Replaced extends Error {}
-
 export class Store {
   /** @param {string} benchmark */
   constructor(benchmark) {
@@ -70,8 +68,6 @@ export class Store {
     this.described = new Map();
     /** @type {Record<string, string | number>} */
     this.part = {};
-    /** Whether what the browser keeps may be of another file. */
-    this.fresh = false;
     /** @type {Map<string, Values>} */
     this.values = new Map();
     /** @type {Map<string, Promise<Values>>} */
@@ -150,8 +146,7 @@ export class Store {
     );
     const part = choosePart(known.parts, known.axes, asked);
     if (JSON.stringify(part) === JSON.stringify(this.part) && this.rows) return;
-    const answer = await ask(`${this.path}/columns`, {query: part, fresh: this.fresh});
-    this.checkSame(answer.provenance, known.provenance.content_digest);
+    const answer = await ask(`${this.path}/columns`, {query: part});
     this.part = part;
     this.answer = answer;
     this.rows = answer.rows ?? 0;
@@ -164,26 +159,26 @@ export class Store {
   /** @returns {Promise<any>} */
   async first() {
     const [info, answer] = await allOf([
-      this.info ?? ask(`v1/benchmarks/${escaped(this.benchmark)}`, {fresh: this.fresh}),
-      ask(`${this.path}/columns`, {fresh: this.fresh}),
+      this.info ?? ask(`v1/benchmarks/${escaped(this.benchmark)}`),
+      ask(`${this.path}/columns`),
     ]);
     this.info = info;
     return answer;
   }
 
-  /** The file of the database is another one now: everything is asked for anew. */
-  forget() {
-    this.info = this.answer = null;
-    this.rows = 0;
-    this.fresh = true;
+  /** @param {any} info Of the benchmark: where it is of other data, all is asked for anew. */
+  take(info) {
+    if (!this.info || identityOf(info.provenance) !== identityOf(this.info.provenance)) {
+      this.answer = null;
+      this.part = {};
+      this.rows = 0;
+    }
+    this.info = info;
   }
 
-  /**
-   * @param {{content_digest: string} | undefined} provenance Of an answer.
-   * @param {string} expected
-   */
-  checkSame(provenance, expected) {
-    if (provenance && provenance.content_digest !== expected) throw new Replaced("the data were replaced meanwhile");
+  /** How clients name the table. */
+  get table() {
+    return tableName(this.benchmark);
   }
 
   /**
@@ -312,12 +307,12 @@ export class Store {
   async load(name) {
     const {part} = this;
     const query = {metric: name, ...part};
-    const {values, said} = await askColumn(`${this.path}/column`, {query, fresh: this.fresh});
-    this.checkSame(said.provenance, this.answer.provenance.content_digest);
+    const {values} = await askColumn(`${this.path}/column`, {query});
+    if (part !== this.part) return values;
     if (values.length !== this.rows) {
       throw new Error(`${count(values.length)} values of ${name}, ${count(this.rows)} architectures`);
     }
-    if (part === this.part) this.values.set(name, values);
+    this.values.set(name, values);
     return values;
   }
 

@@ -55,7 +55,7 @@ export function pythonLines(store) {
     `with BenchClient(${python(root)}) as bench:`,
     ...names.map(
       (name) =>
-        `    ${variable(name)} = bench.column(${python(store.benchmark)}, ${python(name)}${part}).to_numpy()`,
+        `    ${variable(name)} = bench.column(${python(store.table)}, ${python(name)}${part}).to_numpy()`,
     ),
     `numbers = ${variable(NUMBER)}${kept}`,
     "print(len(numbers))",

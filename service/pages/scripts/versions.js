@@ -1,0 +1,188 @@
+/**
+ * The head of every page about a table: where its figures come from, how complete it is, which of
+ * its versions is shown, and how far two trainings of a cell are apart.
+ *
+ *   const info = await openTable(page, state);   // of the version that the address names
+ *
+ * A version stands in the address (`version=3`). One that is not kept any more is told, with links to
+ * those that are.
+ */
+
+import {ApiError, ask} from "./api.js";
+import {changed} from "./address.js";
+import {h, replace} from "./dom.js";
+import {count, figure} from "./format.js";
+import {identityOf, pin, pinnedTo, planOf} from "./identity.js";
+import {markOrigin, part as escaped, tell} from "./page.js";
+
+/** @typedef {import("./page.js").ExplorerPage} ExplorerPage */
+/** @typedef {import("./address.js").AddressState} AddressState */
+
+/**
+ * Ask what is known of the benchmark of a page, in the version that the address names, and tell it.
+ * @param {ExplorerPage} page
+ * @param {AddressState} state
+ * @returns {Promise<any>}
+ */
+export async function openTable(page, state) {
+  const name = page.benchmark;
+  const path = `v1/benchmarks/${escaped(name)}`;
+  const asked = state.get("version");
+  const served = asked === null ? null : await ask(path, {query: {version: null}, fresh: true, apart: true});
+  const versioned = served !== null && planOf(served.provenance) !== null;
+  const version = versioned && /^[1-9]\d{0,8}$/.test(asked ?? "") ? Number(asked) : null;
+  pin(name, version);
+  page.linkParts();
+  if (versioned) {
+    state.known.add("version");
+    page.mark(version === null ? `not understood in the address: version=${asked}`.slice(0, 200) : "", "The newest is shown.", "version");
+  }
+  const info = version === null && served ? served : await pinnedInfo(page, path, served);
+  const plan = await planOfTable(info);
+  if (planOf(info.provenance)) state.known.add("version");
+  markOrigin(page, info.provenance, plan !== null);
+  head(page, state, {info, plan, newest: planOf((served ?? info).provenance)?.version ?? 0});
+  page.content.hidden = false;
+  return info;
+}
+
+/** @param {ExplorerPage} page @param {string} path @param {any} served */
+async function pinnedInfo(page, path, served) {
+  try {
+    return await ask(path, {fresh: true});
+  } catch (error) {
+    const gone = error instanceof ApiError && error.status === 404 && pinnedTo(page.benchmark) !== null;
+    if (!gone) throw error;
+    page.title(served.title);
+    markOrigin(page, served.provenance, true);
+    const plan = await planOfTable(served);
+    const version = pinnedTo(page.benchmark);
+    const kept = plan ? keptOf(plan) : [planOf(served.provenance)];
+    replace(
+      page.versions,
+      h("span", {}, "Versions that are kept:"),
+      kept.map((one) => h("a", {href: linkTo(one.version)}, `${one.version}, ${shareOf(one)}`)),
+      h("a", {href: linkTo(null)}, "the newest"),
+    );
+    // What was drawn of it before says nothing any more.
+    page.content.hidden = true;
+    throw new ApiError(`version ${version} of this table is not kept any more. Choose another one above.`, 404, {});
+  }
+}
+
+/** @param {any} info Return the plan that makes a table, where it is one of this service, or null. */
+async function planOfTable({name, provenance}) {
+  const stated = planOf(provenance);
+  if (!stated) return null;
+  try {
+    const plan = await ask(`v1/plans/${escaped(name)}`);
+    return plan.digest === stated.plan ? plan : null;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return null; // It was made elsewhere, or plans cannot be asked here.
+  }
+}
+
+/** @param {any} plan Return its versions, the latest first. */
+function keptOf(plan) {
+  return [...plan.versions].reverse();
+}
+
+/** @param {any} version Of a plan, or what a database says of itself. Return how much of it is there. */
+export function shareOf(version) {
+  const {there, expected} = version.cells ?? version;
+  if (there === expected) return "all cells";
+  const share = Math.floor((100 * there) / expected);
+  return `${there && !share ? "less than 1" : share} % of cells`;
+}
+
+/** @param {number | null} version */
+function linkTo(version) {
+  return `?${changed(location.search, {version, d: null})}`;
+}
+
+/**
+ * Show which version it is and what it rests on.
+ * @param {ExplorerPage} page
+ * @param {AddressState} state
+ * @param {{info: any, plan: any, newest: number}} told
+ */
+function head(page, state, {info, plan, newest}) {
+  const stated = planOf(info.provenance);
+  if (!stated) {
+    replace(page.versions);
+    return;
+  }
+  const last = Math.max(newest, stated.version, plan?.versions.at(-1)?.version ?? 0);
+  const pinned = pinnedTo(info.name);
+  const kept = plan ? keptOf(plan) : [];
+  const set = (/** @type {string | null} */ version) => state.set({version, d: null});
+  const select = h(
+    "select",
+    {name: "version", on: {change: () => set(select.value || null)}},
+    h("option", {value: ""}, `the newest (${last})`),
+    kept.map((one) => h("option", {value: one.version}, `${one.version}: ${shareOf(one)}`)),
+  );
+  if (pinned !== null && !kept.some((one) => one.version === pinned)) select.append(h("option", {value: pinned}, pinned));
+  select.value = pinned ?? "";
+  const newer = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    set(null);
+  };
+  const focused = document.activeElement?.getAttribute("name") === "version";
+  replace(
+    page.versions,
+    kept.length ? h("label", {}, "Version ", select) : null,
+    h("span", {id: "version"}, `version ${count(stated.version)} of ${count(last)}, ${shareOf(stated)}`),
+    stated.version < last ? h("a", {href: linkTo(null), on: {click: newer}}, `Show the newest, ${count(last)}`) : null,
+    stated.noise ? h("span", {id: "noise"}, noiseText(stated.noise)) : null,
+  );
+  if (focused) select.focus();
+}
+
+/**
+ * Return what the cells that were trained twice say of differences.
+ * @param {{cells: number, other_worker: number, largest: number, std: number}} noise In points of accuracy.
+ */
+export function noiseText({cells, other_worker: other, largest, std}) {
+  const twice = `${count(cells)} ${cells === 1 ? "cell was" : "cells were"} trained twice, ${count(other)} of them by another worker`;
+  if (!largest) return `Noise of valid_acc: none seen. ${twice}, with the same figures.`;
+  return (
+    `Differences of valid_acc under ±${figure(largest, null, 2)} points are within the noise of two trainings: ` +
+    `${twice}; standard deviation of one training ${figure(std, null, 2)} points.`
+  );
+}
+
+/** @param {any} info @param {string} metric @param {number | null} change Whether a difference is noise. */
+export function isNoise(info, metric, change) {
+  const noise = planOf(info.provenance)?.noise;
+  return Boolean(noise && metric === "valid_acc" && change && Math.abs(change) <= noise.largest);
+}
+
+/** @param {ExplorerPage} page @param {number} rows That are recorded here. @param {number | null} whole */
+export function markRows(page, rows, whole) {
+  const some = whole !== null && rows > 0 && rows < whole;
+  const share = some ? Math.floor((100 * rows) / whole) : 0;
+  page.mark(
+    some ? `partial, ${share || "less than 1"} % of ${count(whole)}` : "",
+    `${count(rows)} of ${count(whole ?? 0)} architectures are recorded here.`,
+    "partial",
+  );
+}
+
+/**
+ * Look whether the table was replaced whenever somebody comes back to the page, and tell it.
+ * @param {ExplorerPage} page
+ * @returns {() => Promise<void>} What looks at once.
+ */
+export function lookAgain(page) {
+  const look = async () => {
+    try {
+      await ask(`v1/benchmarks/${escaped(page.benchmark)}`, {fresh: true});
+    } catch (error) {
+      tell(page, error);
+    }
+  };
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  return look;
+}

@@ -25,6 +25,8 @@ MOST_CELLS: Final = 1_000_000
 """That a plan has unless it says that it is meant to have more."""
 _MOST_COUNTED: Final = 2_000
 _MOST_ANYWAY: Final = 100_000_000
+_BYTES_AT_ONCE: Final = 2**12
+"""Of a map of cells that is looked for members."""
 
 N = TypeVar("N", int, "npt.NDArray[np.int64]")
 
@@ -146,6 +148,30 @@ class CellMap:
         for place, byte in enumerate(self._bits):
             if byte:
                 yield from (8 * place + bit for bit in range(8) if byte >> bit & 1)
+
+    def first(self, count: int, *, start: int = 0) -> list[int]:
+        """Return the first cells of the set from a number on, that many at most.
+
+        The map is read in parts, and no further than to the last of them.
+        """
+        import numpy as np  # noqa: PLC0415 - most that read a plan list no cells
+
+        found: list[int] = []
+        place = start // 8
+        while len(found) < count and place < len(self._bits):
+            part = np.frombuffer(self._bits, np.uint8, offset=place)[:_BYTES_AT_ONCE]
+            numbers = np.flatnonzero(np.unpackbits(part, bitorder="little")) + 8 * place
+            found += numbers[numbers >= start][: count - len(found)].tolist()
+            place += len(part)
+        return found
+
+    def none_of(self, *others: CellMap) -> CellMap:
+        """Return the cells that are neither in this set nor in others of the same plan."""
+        together = 0
+        for one in (self, *others):
+            together |= int.from_bytes(one._bits, "little")  # noqa: SLF001 - another of this class
+        left = ~together & (1 << self._size) - 1
+        return CellMap(self._size, left.to_bytes(len(self._bits), "little"))
 
     def add(self, number: int) -> None:
         """Add a cell."""

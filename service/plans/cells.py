@@ -175,13 +175,14 @@ def _numbers(
     record: PlanRecord, state: str | None, start: int, limit: int
 ) -> tuple[list[int], int | None]:
     """Return the numbers of cells in a state, from one on, and the first that follows."""
-    found: list[int] = []
-    for number in range(start, record.cells):
-        if state is None or _state_of(record, number) == state:
-            if len(found) == limit:
-                return found, number
-            found.append(number)
-    return found, None
+    if state is None:
+        found = list(range(start, min(start + limit + 1, record.cells)))
+    else:
+        states = {"done": record.done, "diverged": record.diverged, "failed": record.failed}
+        if state not in states:
+            states[state] = record.done.none_of(record.diverged, record.failed)
+        found = states[state].first(limit + 1, start=start)
+    return found[:limit], found[limit] if len(found) > limit else None
 
 
 def _parts(keys: list[str]) -> list[list[str]]:

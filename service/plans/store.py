@@ -9,7 +9,7 @@ from typing import Any, Final
 from peewee import fn
 
 from bench_client.models import PlanAction
-from nas_search.plans import CellMap, Estimate
+from nas_search.plans import CellMap, Estimate, Plan
 from service.jobs import Jobs
 from service.jobs.records import JobState
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
@@ -56,13 +56,9 @@ class PlanStore:
         first = plan.first_estimate
 
         def change() -> tuple[PlanRecord, bool]:
-            for row in self._rows(name):
-                if row["digest"] == plan.plan.digest:
-                    return PlanRecord.from_row(row), False
-                raise PlanConflictError(
-                    f"there is another plan {name} ({row['digest'][:19]}): plans never change, "
-                    "call the new one something else"
-                )
+            same = self._same(plan.plan)
+            if same is not None:
+                return same, False
             if self._database.rows(PlanRow.select(fn.COUNT(1).alias("n")))[0]["n"] >= _MOST_PLANS:
                 raise PlanConflictError(f"there are {_MOST_PLANS} plans, as many as may be")
             empty = bytes(CellMap(size))
@@ -97,6 +93,14 @@ class PlanStore:
             return self._record(name), True
 
         return self._database.write(change)
+
+    def same(self, plan: Plan) -> PlanRecord | None:
+        """Return the plan that is there already; None: there is none of this name.
+
+        Raises:
+            PlanConflictError: There is another plan of this name.
+        """
+        return self._database.read(lambda: self._same(plan))
 
     def get(self, name: str) -> tuple[PlanRecord, int]:
         """Return a plan, and how many of its cells wait or run."""
@@ -388,6 +392,16 @@ class PlanStore:
             return self._record(name)
 
         return self._database.write(change)
+
+    def _same(self, plan: Plan) -> PlanRecord | None:
+        for row in self._rows(plan.name):
+            if row["digest"] == plan.digest:
+                return PlanRecord.from_row(row)
+            raise PlanConflictError(
+                f"there is another plan {plan.name} ({row['digest'][:19]}): plans never change, "
+                "call the new one something else"
+            )
+        return None
 
     def _record(self, name: str) -> PlanRecord:
         for row in self._rows(name):

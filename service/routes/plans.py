@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -24,6 +25,7 @@ from service.plans.actions import PLAN_ACTIONS
 from service.plans.errors import PlanConflictError, UnknownPlanError
 
 if TYPE_CHECKING:
+    from nas_search.plans import Plan
     from service.plans.cells import PlanCells
     from service.plans.opened import OpenPlan
     from service.plans.records import PlanRecord
@@ -130,11 +132,18 @@ async def submit(request: Request, plan: models.PlanRequest) -> Response:
     content = plan.model_dump(exclude_none=True)
 
     def do(plans: PlanStore, jobs: Jobs) -> tuple[dict[str, Any], bool]:
-        opened = _opened(service, content, large=question.large)
-        _refuse_unknown(opened, jobs)
+        # What takes long, the selection, comes last: most of what is refused is refused before.
+        stated = _stated(content)
+        _refuse_unknown(stated, jobs)
+        if not question.dry_run:
+            _refuse_taken(service, plans, stated.name)
+            same = plans.same(stated)
+            if same is not None:
+                return _told(plans, same), False
+        opened = _opened(service, stated, large=question.large)
+        _refuse_too_large(opened, jobs)
         if question.dry_run:
             return _checked(opened), False
-        _refuse_taken(service, plans, opened.plan.name)
         record, made = plans.submit(opened, pilot=question.pilot, large=question.large)
         return _told(plans, record), made
 
@@ -331,21 +340,39 @@ def _cells(plans: PlanStore, jobs: Jobs) -> PlanCells:
     return PlanCells(jobs, plans)
 
 
-def _opened(service: PlanService, content: dict[str, Any], *, large: bool) -> OpenPlan:
-    """Return the plan that a body states, ready to be fed.
+def _stated(content: dict[str, Any]) -> Plan:
+    """Return the plan that a body states; its architectures are not looked at.
 
     Raises:
         InvalidQuestionError: It is none; the error names the member.
     """
+    from nas_search.plans import plan_of  # noqa: PLC0415 - not before there are plans
+
     for member, value in content.items():
         _refuse_unprintable(member, value, _DEEPEST)
-    try:
-        opened = service.opened.of_content(content, large=large)
+    with _naming_the_member():
+        return plan_of(content)
+
+
+def _opened(service: PlanService, plan: Plan, *, large: bool) -> OpenPlan:
+    """Return a plan ready to be fed.
+
+    Raises:
+        InvalidQuestionError: It selects what cannot be trained; the error names the member.
+    """
+    with _naming_the_member():
+        opened = service.opened.of(plan, large=large)
         opened.selection.check_bounds()
         opened.table  # noqa: B018 - a property that checks texts
+    return opened
+
+
+@contextmanager
+def _naming_the_member() -> Iterator[None]:
+    try:
+        yield
     except SpecError as error:
         raise InvalidQuestionError(".".join(error.path) or "plan", str(error)) from error
-    return opened
 
 
 def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
@@ -366,16 +393,23 @@ def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
             _refuse_unprintable(place, one, depth - 1)
 
 
-def _refuse_unknown(opened: OpenPlan, jobs: Jobs) -> None:
-    """Refuse what no worker could do.
+def _refuse_unknown(plan: Plan, jobs: Jobs) -> None:
+    """Refuse a data set that no worker has.
 
     Raises:
-        UnknownDatasetError: No worker has the data set.
-        InvalidQuestionError: The largest network does not fit into the memory of any worker.
+        UnknownDatasetError: It is one.
     """
     known = jobs.workers.datasets()
-    if opened.plan.data not in known:
-        raise UnknownDatasetError(opened.plan.data, known)
+    if plan.data not in known:
+        raise UnknownDatasetError(plan.data, known)
+
+
+def _refuse_too_large(opened: OpenPlan, jobs: Jobs) -> None:
+    """Refuse networks that no worker can train.
+
+    Raises:
+        InvalidQuestionError: The largest does not fit into the memory of any worker.
+    """
     parameters = opened.first_estimate.parameters
     memory = max(
         (device.memory for one in jobs.workers.all() if one.alive for device in one.devices),

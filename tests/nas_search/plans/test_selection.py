@@ -92,3 +92,16 @@ def test_a_map_of_cells_is_a_set(size: int, data: st.DataObject) -> None:
     assert all((number in again) == (number in there - gone) for number in range(size))
     with pytest.raises(ValueError, match="no map of"):
         CellMap(size + 8, bytes(found))
+    start, count = data.draw(st.integers(0, size + 20)), data.draw(st.integers(0, size + 1))
+    assert again.first(count, start=start) == [n for n in sorted(again) if n >= start][:count]
+    left = again.none_of(CellMap(size), again)
+    assert set(left) == set(range(size)) - set(again)
+
+
+def test_a_long_map_is_read_in_parts() -> None:
+    found = CellMap(2_000_003)
+    for number in (0, 32_767, 32_768, 1_000_000, 2_000_002):
+        found.add(number)
+    assert found.first(10) == list(found)
+    assert found.first(2, start=32_768) == [32_768, 1_000_000]
+    assert found.first(1, start=2_000_003) == []

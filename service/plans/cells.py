@@ -154,6 +154,10 @@ class PlanCells:
             )
         )
         new = [cell for cell in cells if cell.number not in jobs]
+        if data_sha256 is None:
+            # As the feeder does: one cell tells which data the plan is of.
+            outstanding = PlanCellRow.select(PlanCellRow.cell).where(PlanCellRow.plan == name)
+            new = [] if self._database.rows(outstanding.limit(1)) else new[:1]
         made = self._jobs.store.enlist(
             [replace(opened.job(cell, data_sha256=data_sha256), priority=_FIRST) for cell in new]
         )

@@ -12,7 +12,17 @@ from nas_search.plans import Plan, plan_of
 from service.jobs import Jobs
 from service.jobs.records import Capabilities, DeviceState, WorkerState
 
-__all__ = ["CAN", "CONTENT", "DATA", "WORKER", "a_plan", "content", "result_of", "work"]
+__all__ = [
+    "ANY_DATA",
+    "CAN",
+    "CONTENT",
+    "DATA",
+    "WORKER",
+    "a_plan",
+    "content",
+    "result_of",
+    "work",
+]
 
 DATA: Final = "d" * 64
 """The digest of the data set of `result_of`."""
@@ -29,6 +39,9 @@ WORKER: Final = WorkerState(
     datasets=("patterns",),
 )
 """Such a worker."""
+
+ANY_DATA: Final = {"name": "patterns", "split": {"train": 24, "valid": 12}}
+"""The data of a plan that states no digest."""
 
 CONTENT: Final[dict[str, Any]] = {
     "name": "tiny",
@@ -51,7 +64,7 @@ CONTENT: Final[dict[str, Any]] = {
         },
     },
     "select": {"kind": "sample", "n": 5, "seed": 1},
-    "data": {"name": "patterns", "split": {"train": 24, "valid": 12}},
+    "data": {"name": "patterns", "sha256": DATA, "split": {"train": 24, "valid": 12}},
     "protocol": {"epochs": [2, 1], "seeds": [0, 1], "batch_size": 8},
 }
 """Forty architectures, of which five are drawn: twenty cells."""

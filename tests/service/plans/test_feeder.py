@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import CAN, DATA, a_plan, result_of
+from planned import ANY_DATA, CAN, DATA, a_plan, result_of
 
 from benchmark_db.verify import verify_database
 from nas_search.plans import Cell
 from service.jobs.errors import LostLeaseError
+from service.jobs.lease_tokens import leases_of
 from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import (
     OTHER_DATA,
@@ -246,9 +247,8 @@ def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:
 
 
 def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
-    name = lab.started()  # whose data is that of the first cell
+    name = lab.started(data=ANY_DATA)  # which is that of the first cell
     lab.feed(name)
-    assert lab.lease().job.needs_sha256 is None
     lab.work(1)
     lab.feed(name)
     lease = lab.lease()
@@ -259,23 +259,66 @@ def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
     assert lab.lease() is None
     assert lab.jobs.leases.acquire("v", CAN) is None
     freed = lab.jobs.leases.acquire("other", CAN)
-    assert (freed.job.id, freed.job.attempts, freed.token) == (lease.job.id, 1, 3)
+    assert (freed.job.id, freed.job.attempts, leases_of(freed.token)) == (lease.job.id, 1, 3)
     lab.jobs.leases.release(freed)
     record = lab.feed(name)
     assert (len(record.failed), record.settled) == (0, 1)
     # Jobs that need other data, or any, are done here as before.
-    urgent = lab.started(name="any", protocol__seeds=[7])
+    urgent = lab.started(name="any", data=ANY_DATA, protocol__seeds=[7])
     lab.feed(urgent)
-    assert lab.lease().job.needs_sha256 is None
-    assert lab.lease().job.needs_sha256 is None
     # Who needs no digest fails as ever, whatever a worker says.
-    lab.fail(lab.lease(), OTHER_DATA)
-    assert len(lab.feed(urgent).failed) == 1
+    for failed in (1, 2):
+        lease = lab.lease()
+        assert lease.job.needs_sha256 is None
+        lab.fail(lease, OTHER_DATA)
+        assert len(lab.feed(urgent).failed) == failed
     # By the next day the data of a worker may be another.
     day_old = OtherDataRow.update(noted_at=OtherDataRow.noted_at - 2 * 86_400)
     lab.jobs.database.write(lambda: lab.jobs.database.change(day_old))
     lab.jobs.workers.heartbeat(WORKER)
     assert lab.lease().job.needs_sha256 == DATA
+
+
+def test_no_second_cell_is_begun_before_the_first_tells_the_data(lab: Any) -> None:
+    name = lab.started(data=ANY_DATA)
+    record = lab.feed(name)
+    assert (record.data_sha256, lab.outstanding(name)) == (None, 1)
+    # Neither what somebody waits for, nor other feeders, begin another.
+    cells = PlanCells(lab.jobs, lab.plans)
+    arch = lab.plans.open(record).selection.name(3)
+    for _ in range(2):
+        assert {one["state"] for one in cells.put_first(name, arch, 2)} == {"left"}
+        lab.feed(name)
+        assert lab.outstanding(name) == 1
+    first = lab.lease()
+    assert lab.lease() is None
+    # What ends without telling the data is followed by another, and again by one.
+    lab.fail(first, "diverged", epoch=1)
+    lab.feed(name)
+    assert lab.outstanding(name) == 1
+    lab.fail(lab.lease())
+    lab.feed(name)
+    assert lab.outstanding(name) == 1
+    other = lab.lease()
+    lab.jobs.leases.succeed(
+        other, result_of(other.job.spec, provenance__dataset_sha256="e" * 64), []
+    )
+    record = lab.feed(name)
+    assert (record.data_sha256, lab.outstanding(name)) == ("e" * 64, 17)
+    assert lab.lease().job.needs_sha256 == "e" * 64
+    assert {one["state"] for one in cells.put_first(name, arch, 2)} == {"left"}
+
+
+def test_a_pilot_on_different_data_is_of_the_first(lab: Any) -> None:
+    name = lab.submit(pilot=True, data=ANY_DATA, select__n=40, protocol__epochs=[5])
+    leases = [lab.lease(), lab.lease()]
+    for lease, digest in zip(leases, ("d" * 64, "e" * 64), strict=True):
+        result = result_of(lease.job.spec, provenance__dataset_sha256=digest)
+        lab.jobs.leases.succeed(lease, result, [])
+        lab.feed(name)
+    record = lab.record(name)
+    assert (record.data_sha256, len(record.timings)) == ("d" * 64, 1)
+    assert lab.lease().job.needs_sha256 == "d" * 64
 
 
 def test_a_cell_in_a_hundred_is_trained_twice_by_another_worker_and_counts_once(
@@ -388,8 +431,9 @@ def test_a_result_of_a_lost_lease_is_dropped_and_kept_for_comparison(lab: Any) -
     slow = lab.lease()
     lab.jobs.leases.recover({"w"})
     assert len(lab.until_finished(name).done) == 20
-    # Repeated after an answer that was lost, and under a lease that never was.
-    for lease in (slow, slow, replace(slow, token=slow.token + 100)):
+    # Repeated after an answer that was lost, and under leases that never were.
+    others = [replace(slow, token=slow.token + step) for step in (-1, 100)]
+    for lease in (slow, slow, *others):
         with pytest.raises(LostLeaseError):
             lab.jobs.leases.succeed(lease, result_of(slow.job.spec, metrics__accuracy=1.0), [])
     dropped = lab.jobs.ledger.dropped([slow.job.key])[slow.job.key]

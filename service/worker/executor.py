@@ -49,6 +49,8 @@ _MEMORY_SECONDS: Final = 1.0
 _RENEWALS: Final = 3
 """In the time of a lease; all but one of them may fail."""
 _NEVER: Final = float("-inf")
+_SUCCEEDED: Final = "succeeded"
+"""The outcome of an attempt with a result, for the log."""
 
 
 class Executor:
@@ -138,7 +140,8 @@ class Executor:
         started = time.monotonic()
         try:
             verdict = self._attempt(lease)
-            self._deliver(verdict)
+            if verdict.outcome != _SUCCEEDED:
+                self._deliver(verdict)
             log.info("job ended", outcome=verdict.outcome, seconds=time.monotonic() - started)
         except LostLeaseError as error:
             log.warning("lease lost", reason=str(error))
@@ -148,6 +151,7 @@ class Executor:
             self.running = None
 
     def _attempt(self, lease: Lease) -> Verdict:
+        """Make an attempt and return how it ended; a result is recorded by then."""
         folder = self._scratch / f"{lease.job.id}-{lease.token}"
         supervisor = Supervisor(
             lease, source=self._source, stopping=self._stop.is_set, draining=self._drain.is_set
@@ -159,7 +163,11 @@ class Executor:
             folder.mkdir(parents=True)
             places = self._source.prepare(lease, self._scratch)
             with self._start(self._payload(lease, folder, places)) as attempt:
-                return supervisor.supervise(attempt)
+                verdict = supervisor.supervise(attempt)
+                if verdict.outcome == _SUCCEEDED:
+                    # Before the process is ended, which gives way to all others and takes its time.
+                    self._deliver(verdict)
+                return verdict
         except StoreUnavailableError as error:
             self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
             # Who takes it again at once, it may be this one, would ask without a pause.
@@ -303,7 +311,7 @@ class Supervisor:
         match event:
             case Made():
                 record = partial(self._source.succeed, self._lease, event.result, event.artifacts)
-                return Verdict(outcome="succeeded", record=record)
+                return Verdict(outcome=_SUCCEEDED, record=record)
             case Failed():
                 record = partial(self._source.fail, self._lease, event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)

@@ -93,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     reading_open = settings.read_access == "open"
     writing_keyed = settings.write_access == "keyed"
     keys = KeyRing(KeyFile(settings.keys_path), required=writing_keyed or not reading_open)
+    app.state.keys = keys
     openapi.install_openapi(app, keys=keys, reading_open=reading_open)
     _add_innermost(app, settings, requests, routes.reads)
     app.add_middleware(

@@ -283,6 +283,11 @@ class KeyRing:
         key = self._keys.get(id_of(token) or "")
         return key if matches(token, key.digest if key else NO_DIGEST) else None
 
+    def has(self, name: str) -> bool:
+        """Tell whether a key of a name is taken."""
+        self._look_again()
+        return any(key.name == name for key in self._keys.values())
+
     def _look_again(self) -> None:
         now = time.monotonic()
         if now - self._looked_at < _SECONDS_BETWEEN_LOOKS:

@@ -63,20 +63,22 @@ class ClaimWatch:
             with suppress(asyncio.CancelledError):
                 await self._looking
 
-    async def lease(self, claim: Claim, is_gone: Callable[[], bool]) -> Lease | None:
+    async def lease(self, claim: Claim, holder: str, is_gone: Callable[[], bool]) -> Lease | None:
         """Lease a job for a worker, as soon as there is one; None: none came.
 
         Args:
             claim: What it can do, and how long it waits.
+            holder: The name of the key that it shows.
             is_gone: Tells whether it has left: then it gets none.
 
         Raises:
+            ForeignWorkerError: The worker is not one that this key registered.
             StoreUnavailableError: The database does not answer.
         """
         can, held = claim.capabilities(), frozenset(claim.held)
 
         def acquire(jobs: Jobs) -> Lease | None:
-            return jobs.leases.acquire(claim.worker, can, held=held)
+            return jobs.leases.acquire(claim.worker, can, held=held, holder=holder)
 
         end = asyncio.get_running_loop().time() + claim.wait
         lease = await self._service.change(acquire)
@@ -136,6 +138,7 @@ class ClaimResponse(Response):
 
     Args:
         claim: What the worker asks for.
+        holder: The name of the key that it shows.
         watch: Tells when there may be a job.
         respond: Makes the response of a lease, or of none.
     """
@@ -143,17 +146,19 @@ class ClaimResponse(Response):
     def __init__(
         self,
         claim: Claim,
+        holder: str,
         watch: ClaimWatch,
         *,
         respond: Callable[[Lease | None], Response],
     ) -> None:
         super().__init__()
         self._claim = claim
+        self._holder = holder
         self._watch = watch
         self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait and send."""
         async with ClientConnection(receive, send) as client:
-            lease = await self._watch.lease(self._claim, lambda: client.gone)
+            lease = await self._watch.lease(self._claim, self._holder, lambda: client.gone)
         await self._respond(lease)(scope, receive, send)

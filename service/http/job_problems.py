@@ -18,6 +18,7 @@ from service.jobs.errors import (
     CheckpointsFullError,
     DamagedFileError,
     DiskFullError,
+    ForeignWorkerError,
     IdempotencyConflictError,
     LostLeaseError,
     QueueFullError,
@@ -38,6 +39,7 @@ _RETRY_AFTER: Final = "5"
 
 _MEANINGS: Final = {
     400: "The body is not text in UTF-8, or broke off.",
+    403: "The worker is not one that this key registered.",
     404: "There is no such job, artifact, data set, checkpoint or plan; the detail says more.",
     409: "The idempotency key was given with another request, a job uses the checkpoint, the "
     "lease of a worker is lost, or a plan is in another state or has the name.",
@@ -65,6 +67,7 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         CheckpointsFullError: _checkpoints_full,
         DamagedFileError: _unknown("artifact"),
         DiskFullError: _disk_full,
+        ForeignWorkerError: _foreign,
         IdempotencyConflictError: _conflict,
         LostLeaseError: _lost,
         QueueFullError: _queue_full,
@@ -134,6 +137,10 @@ async def _conflict(request: Request, error: IdempotencyConflictError) -> Respon
         detail=str(error),
         extensions={"job_id": error.job_id},
     )
+
+
+async def _foreign(request: Request, error: ForeignWorkerError) -> Response:
+    return problem(request, 403, kind="foreign-worker", title="Not your worker", detail=str(error))
 
 
 async def _lost(request: Request, error: LostLeaseError) -> Response:

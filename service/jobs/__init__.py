@@ -19,6 +19,11 @@ from service.jobs.checkpoints import CheckpointStore
 from service.jobs.database import JobDatabase
 from service.jobs.leases import LeaseStore
 from service.jobs.ledger import Ledger
+from service.jobs.saved_checkpoints import (
+    BucketCheckpoints,
+    FolderCheckpoints,
+    SavedCheckpoints,
+)
 from service.jobs.settings import JobSettings
 from service.jobs.store import JobRetention, JobStore
 from service.jobs.training_folders import TrainingFolders
@@ -49,8 +54,9 @@ class Jobs:
             a bucket has the artifacts.
         artifact_cache: What is kept of them.
         retention: How long jobs are remembered.
-        weights: The files of the checkpoints, by digest.
-        trainings: What trainings keep until they end.
+        weights: The files of the checkpoints in the folder of this machine, by digest.
+        trainings: What trainings keep until they end, where no bucket has it.
+        saved: The checkpoints of trainings that were handed over.
     """
 
     settings: JobSettings
@@ -67,6 +73,7 @@ class Jobs:
     retention: JobRetention
     weights: BlobStore
     trainings: TrainingFolders
+    saved: SavedCheckpoints
 
     @cached_property
     def upkeep(self) -> Upkeep:
@@ -100,6 +107,8 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
         closing(Notifier(settings)) as notifier,
     ):
         store = JobStore(database, bound=settings.queue_bound)
+        most = settings.trainings_bytes
+        trainings = TrainingFolders(settings.trainings_dir, store, most_bytes=most)
         yield Jobs(
             settings=settings,
             database=database,
@@ -114,6 +123,7 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
             checkpoints=CheckpointStore(
                 database,
                 weights,
+                bucket=artifacts if artifacts.is_remote else None,
                 path=settings.checkpoints_dir,
                 most_bytes=settings.checkpoints_bytes,
             ),
@@ -129,7 +139,8 @@ def open_jobs(settings: JobSettings) -> Iterator[Jobs]:
             ),
             retention=JobRetention(database, most_days=settings.job_days),
             weights=weights,
-            trainings=TrainingFolders(
-                settings.trainings_dir, store, most_bytes=settings.trainings_bytes
-            ),
+            trainings=trainings,
+            saved=BucketCheckpoints(database, artifacts, most_bytes=most)
+            if artifacts.is_remote
+            else FolderCheckpoints(settings.trainings_dir, trainings),
         )

@@ -17,7 +17,7 @@ from service.jobs.blob_store import BlobStore
 from service.jobs.database import AdvisoryLock, JobDatabase
 from service.jobs.errors import ArtifactsUnavailableError
 from service.jobs.records import Artifact, JobState
-from service.jobs.tables import ArtifactRow, ContentRow, JobRow
+from service.jobs.tables import ArtifactRow, CheckpointRow, ContentRow, JobRow, SavedRow
 
 __all__ = ["ArtifactCache"]
 
@@ -155,10 +155,16 @@ class ArtifactCache:
         self._database.change(ContentRow.delete().where(ContentRow.sha256.in_(digests)))
 
     def _sweep(self) -> None:
-        """Remove the files that no job lists: of attempts that came to nothing, for one."""
+        """Remove the files that nothing lists: of attempts that came to nothing, for one."""
         found = self._store.digests()
         while digests := list(islice(found, _AT_ONCE)):
-            query = ContentRow.select(ContentRow.sha256).where(ContentRow.sha256.in_(digests))
-            rows = self._database.read(partial(self._database.rows, query))
-            for sha256 in set(digests) - {row["sha256"] for row in rows}:
+            for sha256 in set(digests) - self._database.read(partial(self._listed, digests)):
                 self._store.remove_older(sha256, _YOUNG)
+
+    def _listed(self, digests: list[str]) -> set[str]:
+        """Return which of some files are an artifact, a checkpoint or uploaded weights."""
+        found = set()
+        for table in (ContentRow, SavedRow, CheckpointRow):
+            query = table.select(table.sha256).where(table.sha256.in_(digests))
+            found |= {row["sha256"] for row in self._database.rows(query)}
+        return found

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from service.jobs.errors import RefusedResultError
 
-__all__ = ["newest_checkpoint", "pack", "unpack"]
+__all__ = ["examine", "newest_checkpoint", "pack", "unpack"]
 
 _NAME: Final = re.compile(r"step-[0-9]{12}")
 _FILES: Final = frozenset({"weights.safetensors", "state.json"})
@@ -92,8 +92,24 @@ def unpack(file: Path, attempt: Path) -> Path:
     return target
 
 
-def _extract(file: Path, into: Path) -> str:
+def examine(file: Path) -> str:
+    """Return the name of the checkpoint in a file, which goes on as it is.
+
+    Raises:
+        RefusedResultError: It is no checkpoint.
+    """
+    try:
+        return _extract(file, None)
+    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
+        if isinstance(error, RefusedResultError):
+            raise
+        raise RefusedResultError("checkpoint", "it is no tar file") from error
+
+
+def _extract(file: Path, into: Path | None) -> str:
     """Write the members of a file into a folder and return the name of the checkpoint.
+
+    Without a folder, look at them alone.
 
     Its headers are read here, one block each: `tarfile` would read those of its extensions into
     memory, however long they say that they are.
@@ -108,10 +124,11 @@ def _extract(file: Path, into: Path) -> str:
                 raise RefusedResultError("checkpoint", "it holds what no checkpoint has")
             # Files of two checkpoints leave one out, which is told below.
             names.add((folder, name))
-            with (into / name).open("wb") as target:
+            with Path(os.devnull if into is None else into / name).open("wb") as target:
                 _copy(bundle, target, member.size)
                 target.flush()
-                os.fsync(target.fileno())
+                if into is not None:
+                    os.fsync(target.fileno())
             bundle.seek(-member.size % tarfile.BLOCKSIZE, os.SEEK_CUR)
     folders = {folder for folder, _ in names}
     if len(folders) != 1 or {name for _, name in names} != _FILES:

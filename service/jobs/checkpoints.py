@@ -6,16 +6,18 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from service.jobs.artifact_store import ArtifactStore, OpenArtifact
 from service.jobs.blob_store import BlobStore, IncomingFile
 from service.jobs.connections import seconds_left
 from service.jobs.database import AdvisoryLock, JobDatabase
 from service.jobs.errors import (
     CheckpointInUseError,
     CheckpointsFullError,
+    DamagedFileError,
     StoreUnavailableError,
     UnknownCheckpointError,
 )
@@ -42,15 +44,24 @@ class CheckpointStore:
     Args:
         database: Where they are listed.
         folder: Where they lie.
-        path: The same, as a path.
-        most_bytes: How much they may take, those included that are on their way.
+        bucket: Where they lie as well, for servers and workers that have not this folder; None
+            where all have it.
+        path: The folder, as a path.
+        most_bytes: How much they may take in it, those included that are on their way.
     """
 
     def __init__(
-        self, database: JobDatabase, folder: BlobStore, *, path: Path, most_bytes: int
+        self,
+        database: JobDatabase,
+        folder: BlobStore,
+        *,
+        bucket: ArtifactStore | None,
+        path: Path,
+        most_bytes: int,
     ) -> None:
         self._database = database
         self._folder = folder
+        self._bucket = bucket
         self._lock = path / "lock"
         self._most_bytes = most_bytes
 
@@ -76,6 +87,32 @@ class CheckpointStore:
                 incoming.__exit__()
                 raise
         return incoming
+
+    def hand_on(self, incoming: IncomingCheckpoint) -> None:
+        """Put a finished file into the bucket, if there is one, before it is listed.
+
+        Raises:
+            ArtifactsUnavailableError: The bucket does not take it.
+        """
+        if self._bucket is not None and incoming.is_written:
+            self._bucket.add(incoming.path)
+
+    def open(self, sha256: str, size: int) -> OpenArtifact:
+        """Open the file of a checkpoint that is listed, from the folder or else from the bucket.
+
+        Raises:
+            UnknownCheckpointError: It is in neither, or damaged.
+            OSError: It cannot be read.
+        """
+        for store in (self._folder, self._bucket):
+            if store is not None:
+                with suppress(DamagedFileError, FileNotFoundError):
+                    return store.open(sha256, size)
+        raise UnknownCheckpointError(sha256)
+
+    def is_here(self, sha256: str, size: int) -> bool:
+        """Tell whether the folder has the file of a checkpoint."""
+        return self._folder.holds(sha256, size)
 
     def add(
         self, incoming: IncomingCheckpoint, *, name: str, tensors: int
@@ -252,6 +289,11 @@ class IncomingCheckpoint(IncomingFile):
         self._refused: CheckpointsFullError | None = None
         self._placed = False
         self.reserved = 0
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is a file, and not its digest alone."""
+        return self._refused is None
 
     def reserve(self, least: int, wished: int) -> None:
         """Reserve bytes, or stop writing where only a known file may still come of it.

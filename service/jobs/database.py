@@ -33,7 +33,7 @@ from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["AdvisoryLock", "JobDatabase"]
 
-_SCHEMA: Final = 4
+_SCHEMA: Final = 5
 _RETRIES: Final = 2
 """Of an operation that fails over a broken connection. Retries are safe: every operation on jobs is
 idempotent."""
@@ -62,6 +62,7 @@ class AdvisoryLock(IntEnum):
     CREATE = 0x6E6173
     SUBMIT = 0x6E6174
     REMOVE = 0x6E6175
+    REGISTER = 0x6E6176
 
 
 class JobDatabase:

@@ -10,6 +10,7 @@ JobError
 ├── CheckpointInUseError       a job that waits or runs names the checkpoint
 ├── UnknownDatasetError        no worker has this data set; names those there are
 ├── LostLeaseError             the lease of a worker expired; the job is another's
+├── ForeignWorkerError         a worker that was registered by another key, or by none
 ├── UnsoundResultError         a result that cannot be that of its request
 ├── RefusedResultError         what a worker hands over is not what it should be
 ├── DamagedFileError           a file is not what it was
@@ -33,6 +34,7 @@ __all__ = [
     "CheckpointsFullError",
     "DamagedFileError",
     "DiskFullError",
+    "ForeignWorkerError",
     "IdempotencyConflictError",
     "JobError",
     "LostLeaseError",
@@ -152,10 +154,25 @@ class UnknownDatasetError(JobError, LookupError):
 
 
 class LostLeaseError(JobError):
-    """A lease that expired: the job is free or another worker's, and the result is discarded."""
+    """A lease that expired or never was: what comes under it is discarded.
 
-    def __init__(self, job_id: str, token: int) -> None:
-        super().__init__(f"lease {token} of job {job_id} is lost: another worker may have it")
+    It tells neither whether there is such a job nor whose it is.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"this worker does not have job {shown(job_id)}, or not any more: its lease is lost"
+        )
+
+
+class ForeignWorkerError(JobError):
+    """A worker that another key registered, or none."""
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(
+            f"no worker {shown(worker_id)} is registered by this key: a heartbeat registers one "
+            "under a name that is free"
+        )
 
 
 class RefusedResultError(JobError, ValueError):

@@ -1,8 +1,8 @@
 """The jobs for workers: acquire a lease, renew it, end or release the job.
 
 A lease has a fencing token and a time at which it expires; each renewal moves that time. The next
-lease of an expired job has a higher token, so that a worker that was only slow changes nothing with
-its old one: it gets a LostLeaseError.
+lease of an expired job has a larger token, so that a worker that was only slow changes nothing with
+its old one: it gets a LostLeaseError. A lease over HTTP belongs to the API key that claimed it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from peewee import SQL, Expression, fn
 
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError, UnsoundResultError
+from service.jobs.lease_tokens import LAST_TOKEN, is_same, next_token
 from service.jobs.ledger import EntryStatus, entry_row
 from service.jobs.records import (
     OTHER_DATA,
@@ -36,8 +37,10 @@ from service.jobs.tables import (
     ContentRow,
     JobRow,
     LedgerRow,
+    LostLeaseRow,
     OtherDataRow,
 )
+from service.jobs.worker_registry import refuse_foreign_worker
 
 __all__ = ["LeaseStore"]
 
@@ -46,6 +49,10 @@ _LOST: Final = Failure(
     message="the worker that ran the job sends no heartbeats; its machine or its process has died",
 )
 
+
+_TOO_OFTEN: Final = Failure(
+    kind="too-many-leases", message="workers handed the job back as often as there are tokens"
+)
 
 _TRAINING: Final = "training"
 _DIVERGED: Final = "diverged"
@@ -72,7 +79,12 @@ class LeaseStore:
         self._retry = retry_seconds
 
     def acquire(
-        self, worker: str, can: Capabilities, *, held: Collection[str] | None = None
+        self,
+        worker: str,
+        can: Capabilities,
+        *,
+        held: Collection[str] | None = None,
+        holder: str | None = None,
     ) -> Lease | None:
         """Lease the first job that a worker can do, by priority and then by age.
 
@@ -83,11 +95,18 @@ class LeaseStore:
             can: What it can do.
             held: The jobs that the worker knows it has; None: it knows all. A lease that is its
                 own and that it does not know is returned again: the answer with it was lost.
+            holder: The name of the key that it shows, to which the lease then belongs; None: it has
+                the database.
+
+        Raises:
+            ForeignWorkerError: The worker is not one that this key registered.
         """
 
         def lease() -> Lease | None:
-            unknown = None if held is None else self._unknown(worker, held)
-            return unknown or self._acquire(worker, can)
+            if holder is not None:
+                refuse_foreign_worker(self._database, worker, holder)
+            unknown = None if held is None else self._unknown(worker, held, holder)
+            return unknown or self._acquire(worker, can, holder)
 
         return self._database.write(lease)
 
@@ -96,18 +115,46 @@ class LeaseStore:
         query = self._waiting_for(can).limit(most)
         return self._database.read(lambda: len(self._database.rows(query)))
 
-    def current(self, job_id: str, token: int) -> Lease:
-        """Return a lease that holds.
+    def current(self, job_id: str, token: int, holder: str) -> Lease:
+        """Return a lease that holds and belongs to a key.
+
+        Args:
+            job_id: The job.
+            token: Of the lease.
+            holder: The name of the key.
 
         Raises:
-            LostLeaseError: It holds no longer, or never did.
+            LostLeaseError: It holds no longer, is another key's, or never was.
         """
-        query = JobRow.select().where(
-            JobRow.id == job_id, JobRow.token == token, JobRow.state == JobState.RUNNING
-        )
+        query = JobRow.select().where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
         for row in self._database.read(lambda: self._database.rows(query)):
-            return Lease(job=Job.from_row(row), token=token)
-        raise LostLeaseError(job_id, token)
+            if _is_held(row, token, holder):
+                return Lease(job=Job.from_row(row), token=token)
+        raise LostLeaseError(job_id)
+
+    def ending(self, job_id: str, token: int, holder: str) -> Lease:
+        """Return a lease of a key under which a result may come.
+
+        It holds, or the job has its result by it, which is repeated, or it was lost: then the
+        result counts for nothing.
+
+        Raises:
+            LostLeaseError: The key had no such lease.
+        """
+        ours = (JobState.RUNNING, JobState.SUCCEEDED)
+
+        def find() -> Lease:
+            for row in self._database.rows(JobRow.select().where(JobRow.id == job_id)):
+                if row["state"] in ours and _is_held(row, token, holder):
+                    return Lease(job=Job.from_row(row), token=token)
+                lost = LostLeaseRow.select().where(LostLeaseRow.job_id == job_id)
+                for had in self._database.rows(lost):
+                    if _is_held(had, token, holder):
+                        job = replace(Job.from_row(row), worker=had["worker"])
+                        return Lease(job=job, token=token)
+            raise LostLeaseError(job_id)
+
+        return self._database.read(find)
 
     def renew(self, lease: Lease, progress: Progress | None = None) -> bool:
         """Renew a lease, record progress, and return whether the job is to be cancelled.
@@ -220,7 +267,7 @@ class LeaseStore:
 
         def change() -> None:
             if not self._free_all(_is_current(lease)):
-                raise LostLeaseError(lease.job.id, lease.token)
+                raise LostLeaseError(lease.job.id)
 
         self._database.write(change)
 
@@ -255,7 +302,7 @@ class LeaseStore:
             return 0
         return self._database.write(lambda: self._free_all(lost))
 
-    def _acquire(self, worker: str, can: Capabilities) -> Lease | None:
+    def _acquire(self, worker: str, can: Capabilities, holder: str | None) -> Lease | None:
         # One statement: what peewee takes to write each is most of the time of a claim.
         first = self._first(worker, can)
         if not self._database.is_sqlite:
@@ -264,7 +311,8 @@ class LeaseStore:
         taken = JobRow.update(
             state=JobState.RUNNING,
             worker=worker,
-            token=JobRow.token + 1,
+            holder=holder,
+            token=next_token(JobRow.token),
             attempts=JobRow.attempts + 1,
             revision=JobRow.revision + 1,
             started_at=now,
@@ -275,10 +323,13 @@ class LeaseStore:
             return Lease(job=Job.from_row(row), token=row["token"])
         return None
 
-    def _unknown(self, worker: str, held: Collection[str]) -> Lease | None:
+    def _unknown(self, worker: str, held: Collection[str], holder: str | None) -> Lease | None:
         """Return a lease of a worker for a job that it does not know it has."""
         query = JobRow.select().where(
-            IS_RUNNING, JobRow.worker == worker, JobRow.id.not_in(list(held))
+            IS_RUNNING,
+            JobRow.worker == worker,
+            JobRow.holder == holder,
+            JobRow.id.not_in(list(held)),
         )
         for row in self._database.rows(query.limit(1)):
             lease = Lease(job=Job.from_row(row), token=row["token"])
@@ -312,6 +363,9 @@ class LeaseStore:
         )
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:
+        if lease.token >= LAST_TOKEN:
+            self._end(lease, JobState.PARKED, error=json.dumps(asdict(_TOO_OFTEN)))
+            return JobState.PARKED
         freed = {"state": JobState.QUEUED, "lease_until": None, "progress": None}
         self._change(lease, {**freed, "revision": JobRow.revision + 1, **changes})
         cancelled = JobRow.update(state=JobState.CANCELLED, finished_at=self._database.now()).where(
@@ -326,21 +380,18 @@ class LeaseStore:
     def _change(self, lease: Lease, changes: Mapping[str, Any]) -> None:
         changed = self._database.change(JobRow.update(dict(changes)).where(_is_current(lease)))
         if not changed:
-            raise LostLeaseError(lease.job.id, lease.token)
+            raise LostLeaseError(lease.job.id)
 
     def _note(self, lease: Lease, status: EntryStatus, result: Mapping[str, Any]) -> None:
         row = entry_row(lease, status, now=self._database.now(), result=result)
         self._database.insert(LedgerRow.insert(row))
 
     def _note_dropped(self, lease: Lease, result: Mapping[str, Any]) -> None:
-        """Note a result for comparison: once, and only of a lease that there was."""
-        was = JobRow.select(JobRow.id).where(JobRow.id == lease.job.id, JobRow.token >= lease.token)
-        noted = LedgerRow.select(LedgerRow.number).where(
-            LedgerRow.key == lease.job.key,
-            LedgerRow.job_id == lease.job.id,
-            LedgerRow.token == lease.token,
+        """Note a result for comparison: once, and only of a lease that was lost."""
+        lost = LostLeaseRow.delete().where(
+            LostLeaseRow.job_id == lease.job.id, LostLeaseRow.token == lease.token
         )
-        if self._database.rows(was) and not self._database.rows(noted):
+        if self._database.change(lost):
             self._note(lease, EntryStatus.DROPPED, result)
 
     def _note_other_data(self, lease: Lease) -> bool:
@@ -369,9 +420,14 @@ class LeaseStore:
 
     def _free_all(self, lost: Expression) -> int:
         """Requeue lost jobs, or end those that were to be cancelled or were lost too often."""
+        columns = (JobRow.id, JobRow.token, JobRow.worker, JobRow.holder)
+        leases = JobRow.select(*columns).where(lost, JobRow.kind == _TRAINING)
+        to = [LostLeaseRow.job_id, LostLeaseRow.token, LostLeaseRow.worker, LostLeaseRow.holder]
+        self._database.insert(LostLeaseRow.insert_from(leases, to).on_conflict_ignore())
+        too_often = (JobRow.losses + 1 >= MAX_LOSSES) | (JobRow.token >= LAST_TOKEN)
         return (
             self._free(lost & JobRow.cancel_requested, JobState.CANCELLED)
-            + self._free(lost & (JobRow.losses + 1 >= MAX_LOSSES), JobState.PARKED)
+            + self._free(lost & too_often, JobState.PARKED)
             + self._free(lost, JobState.QUEUED)
         )
 
@@ -387,6 +443,10 @@ class LeaseStore:
         if state is not JobState.QUEUED:
             changes["finished_at"] = self._database.now()
         return self._database.change(JobRow.update(changes).where(lost))
+
+
+def _is_held(row: Mapping[str, Any], token: int, holder: str) -> bool:
+    return is_same(row["token"], token) and row["holder"] == holder
 
 
 def _is_current(lease: Lease) -> Expression:

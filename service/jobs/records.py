@@ -225,7 +225,8 @@ class Lease:
 
     Args:
         job: The job as it was when it was leased.
-        token: Fencing token: it counts the leases of the job, and only the last one is valid.
+        token: Fencing token, larger than those of earlier leases of the job; only that of the
+            last one is valid. See `service.jobs.lease_tokens`.
     """
 
     job: Job

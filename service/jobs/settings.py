@@ -98,8 +98,8 @@ class JobSettings(SettingsWithSecretFiles):
         float,
         Field(
             ge=0,
-            description="Seconds between two checkpoints of a training that a worker over HTTP "
-            "hands to its server.",
+            description="Seconds between two checkpoints of a training that a worker hands over: "
+            "to its server, or into the bucket of the artifacts.",
         ),
     ] = 10.0
     artifact_days: Annotated[

@@ -29,6 +29,7 @@ from service.jobs.tables import (
     ContentRow,
     GivenKeyRow,
     JobRow,
+    LostLeaseRow,
 )
 
 __all__ = ["JobRetention", "JobStore"]
@@ -313,7 +314,7 @@ class JobRetention:
             return 0
         listed = ArtifactRow.select(ArtifactRow.sha256).where(ArtifactRow.job_id.in_(job_ids))
         digests = {row["sha256"] for row in self._database.rows(listed)}
-        for table in (ArtifactRow, GivenKeyRow):
+        for table in (ArtifactRow, GivenKeyRow, LostLeaseRow):
             self._database.change(table.delete().where(table.job_id.in_(job_ids)))
         self._database.change(JobRow.delete().where(JobRow.id.in_(job_ids)))
         self._forget_unlisted(digests)

@@ -37,9 +37,11 @@ __all__ = [
     "GivenKeyRow",
     "JobRow",
     "LedgerRow",
+    "LostLeaseRow",
     "OtherDataRow",
     "PlanCellRow",
     "PlanRow",
+    "SavedRow",
     "SchemaRow",
     "WorkerRow",
 ]
@@ -70,8 +72,10 @@ class SchemaRow(Model):
 class JobRow(Model):
     """A job; `service.jobs.records.Job` documents its columns.
 
-    Beyond that, `needs_…` say which workers can do it, `token` counts its leases, and `lease_until`
-    is when the last one expires.
+    Beyond that, `needs_…` say which workers can do it, `token` is that of its last lease (see
+    `service.jobs.lease_tokens`), `holder` whose that is, and `lease_until` when it expires. A
+    holder is the name of the API key by which a worker works over HTTP, empty where the server
+    asks for none; NULL is a worker that has the database.
     """
 
     number = BigAutoField()
@@ -96,8 +100,9 @@ class JobRow(Model):
     attempts = IntegerField()
     crashes = IntegerField()
     losses = IntegerField()
-    token = IntegerField()
+    token = BigIntegerField()
     worker = CharField(64, null=True)
+    holder = CharField(64, null=True)
     lease_until = DoubleField(null=True)
     cancel_requested = BooleanField()
     progress = TextField(null=True)
@@ -155,15 +160,32 @@ class ContentRow(Model):
 
 
 class WorkerRow(Model):
-    """A worker: its state as JSON, and its last heartbeat."""
+    """A worker: its state as JSON, and its last heartbeat; `holder` as for a job."""
 
     id = CharField(64, primary_key=True)
+    holder = CharField(64, null=True)
     state = TextField()
     started_at = DoubleField()
     seen_at = DoubleField()
 
     class Meta:
         table_name = "worker"
+
+
+class LostLeaseRow(Model):
+    """A lease of a training that was lost: its worker may yet come with a result.
+
+    Such a result counts for nothing, but is kept for comparison; of a lease that never was, not.
+    """
+
+    job_id = CharField(32)
+    token = BigIntegerField()
+    worker = CharField(64)
+    holder = CharField(64, null=True)
+
+    class Meta:
+        table_name = "lost_lease"
+        primary_key = CompositeKey("job_id", "token")
 
 
 class OtherDataRow(Model):
@@ -204,7 +226,7 @@ class LedgerRow(Model):
     number = BigAutoField()
     key = CharField(64, index=True)
     job_id = CharField(32)
-    token = IntegerField()
+    token = BigIntegerField()
     status = CharField(16)
     dataset = CharField(128)
     epochs = IntegerField()
@@ -216,6 +238,20 @@ class LedgerRow(Model):
 
     class Meta:
         table_name = "ledger"
+
+
+class SavedRow(Model):
+    """The newest checkpoint of a training that has not ended, where a bucket has it.
+
+    Elsewhere checkpoints lie in the folder of trainings, and no row is made.
+    """
+
+    job_id = CharField(32, primary_key=True)
+    sha256 = CharField(64, index=True)
+    size = BigIntegerField()
+
+    class Meta:
+        table_name = "saved_checkpoint"
 
 
 class PlanRow(Model):
@@ -277,9 +313,11 @@ TABLES: Final = (
     ArtifactRow,
     ContentRow,
     WorkerRow,
+    LostLeaseRow,
     OtherDataRow,
     CheckpointRow,
     LedgerRow,
+    SavedRow,
     PlanRow,
     PlanCellRow,
 )

@@ -67,9 +67,6 @@ class Upkeep:
         forgotten = self._jobs.retention.forget()
         if forgotten:
             self._log.info("old jobs forgotten", jobs=forgotten)
-        cleaned = self._jobs.trainings.clean_all()
-        if cleaned:
-            self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
         if not self._jobs.artifacts.is_remote:
             self._evict_artifacts()
         elif self._evicting is None or not self._evicting.is_alive():
@@ -80,6 +77,9 @@ class Upkeep:
             self._evicting.start()
 
     def _evict_artifacts(self) -> None:
+        cleaned = self._jobs.saved.forget_ended()
+        if cleaned:
+            self._log.info("checkpoints of ended trainings removed", jobs=cleaned)
         gone = self._jobs.artifact_cache.evict()
         if gone:
             self._log.info("artifacts thrown away", files=gone)

@@ -1,16 +1,24 @@
-"""The workers that registered, and what they can do."""
+"""The workers that registered, and what they can do.
+
+The name of a worker over HTTP belongs to the API key that registered it, for as long as the worker
+is listed and the key is taken: with another key nobody is that worker.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from service.jobs.database import JobDatabase
+from peewee import SQL
+
+from service.jobs.database import AdvisoryLock, JobDatabase
+from service.jobs.errors import ForeignWorkerError
 from service.jobs.records import DeviceState, WorkerState, utc_time
 from service.jobs.tables import OtherDataRow, WorkerRow
 
-__all__ = ["WorkerRegistry"]
+__all__ = ["WorkerRegistry", "refuse_foreign_worker"]
 
 _REMEMBERED: Final = 24 * 3600.0
 """Seconds that a worker is listed after its last heartbeat."""
@@ -30,8 +38,24 @@ class WorkerRegistry:
         self._database = database
         self._lease = lease_seconds
 
-    def heartbeat(self, worker: WorkerState) -> None:
-        """Register a worker, or record that it is alive and what it does."""
+    def heartbeat(
+        self,
+        worker: WorkerState,
+        *,
+        holder: str | None = None,
+        is_key: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """Register a worker, or record that it is alive and what it does.
+
+        Args:
+            worker: What it tells.
+            holder: The name of the key by which it tells; None: it has the database.
+            is_key: Tells whether a key of a name is taken still. What one registered that is not
+                is free for others.
+
+        Raises:
+            ForeignWorkerError: Another key, or a worker with the database, has the name.
+        """
         state = asdict(worker)
         for given in ("id", "started_at", "seen_at", "alive"):
             del state[given]
@@ -39,12 +63,12 @@ class WorkerRegistry:
 
         def change() -> None:
             now = self._database.now()
-            row = WorkerRow.insert(id=worker.id, state=text, started_at=now, seen_at=now)
-            self._database.insert(
-                row.on_conflict(
-                    conflict_target=[WorkerRow.id], update={"state": text, "seen_at": now}
-                )
-            )
+            self._database.lock(AdvisoryLock.REGISTER)
+            if holder is not None:
+                self._refuse_taken(worker.id, holder, is_key)
+            told = {"state": text, "seen_at": now, "holder": holder}
+            row = WorkerRow.insert(id=worker.id, started_at=now, **told)
+            self._database.insert(row.on_conflict(conflict_target=[WorkerRow.id], update=told))
             old = WorkerRow.delete().where(WorkerRow.seen_at < now - _REMEMBERED)
             self._database.change(old)
             # Its data set may be another one by now.
@@ -53,10 +77,19 @@ class WorkerRegistry:
 
         self._database.write(change)
 
-    def deregister(self, worker_id: str) -> None:
-        """Remove a worker that has stopped."""
-        query = WorkerRow.delete().where(WorkerRow.id == worker_id)
-        self._database.write(lambda: self._database.change(query))
+    def deregister(self, worker_id: str, *, holder: str | None = None) -> None:
+        """Remove a worker that has stopped; one that is not there is gone already.
+
+        Raises:
+            ForeignWorkerError: The key of the holder did not register it.
+        """
+
+        def change() -> None:
+            if holder is not None:
+                refuse_foreign_worker(self._database, worker_id, holder)
+            self._database.change(WorkerRow.delete().where(WorkerRow.id == worker_id))
+
+        self._database.write(change)
 
     def all(self) -> list[WorkerState]:
         """Return the workers, by id; those without a recent heartbeat are not alive."""
@@ -75,6 +108,29 @@ class WorkerRegistry:
             for name in worker.datasets if worker.alive else ():
                 found.setdefault(name, []).append(worker.id)
         return dict(sorted(found.items()))
+
+    def _refuse_taken(self, worker_id: str, holder: str, is_key: Callable[[str], bool]) -> None:
+        query = WorkerRow.select(WorkerRow.holder).where(WorkerRow.id == worker_id)
+        for row in self._database.rows(query):
+            other = row["holder"]
+            if other != holder and (other is None or is_key(other)):
+                raise ForeignWorkerError(worker_id)
+
+
+def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) -> None:
+    """Refuse a worker that a key did not register; within an operation on the database.
+
+    Args:
+        database: Where workers are kept.
+        worker_id: The worker that asks for something.
+        holder: The name of the key that it shows.
+
+    Raises:
+        ForeignWorkerError: It is one, or there is no such worker.
+    """
+    mine = WorkerRow.select(SQL("1")).where(WorkerRow.id == worker_id, WorkerRow.holder == holder)
+    if not database.rows(mine):
+        raise ForeignWorkerError(worker_id)
 
 
 def _worker(row: dict[str, Any]) -> WorkerState:

@@ -18,6 +18,7 @@ from bench_client.models import JobKind
 from bench_client.untrusted import finite
 from service.jobs import records
 from service.jobs.errors import RefusedResultError
+from service.jobs.lease_tokens import TOKEN_PATTERN, text_of, token_of
 
 __all__ = [
     "ARTIFACT_TYPES",
@@ -48,7 +49,7 @@ ARTIFACT_TYPES: Final = (
 
 JobIdText: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 WorkerIdText: TypeAlias = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
-Token: TypeAlias = Annotated[int, Field(ge=1, le=_LARGEST)]
+TokenText: TypeAlias = Annotated[str, Field(pattern=TOKEN_PATTERN)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST)]
 _Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 _Text: TypeAlias = Annotated[str, Field(max_length=300)]
@@ -156,7 +157,7 @@ class ClaimedJob(_Wire):
 class ClaimedLease(_Wire):
     """A job that is the worker's as long as its lease holds."""
 
-    token: Token
+    token: TokenText
     job: ClaimedJob
 
     @classmethod
@@ -164,7 +165,7 @@ class ClaimedLease(_Wire):
         """Return what a worker is told of a lease."""
         job = lease.job
         told = {name: getattr(job, name) for name in ClaimedJob.model_fields}
-        return cls(token=lease.token, job=ClaimedJob(**told))
+        return cls(token=text_of(lease.token), job=ClaimedJob(**told))
 
     def lease(self, worker_id: str) -> records.Lease:
         """Return it as a worker keeps it; what only the server knows is left empty."""
@@ -188,7 +189,7 @@ class ClaimedLease(_Wire):
             losses=0,
             not_before=None,
         )
-        return records.Lease(job=job, token=self.token)
+        return records.Lease(job=job, token=token_of(self.token))
 
 
 class ProgressBody(_Wire):
@@ -206,7 +207,7 @@ class ProgressBody(_Wire):
 class Renewal(_Wire):
     """A worker has a job still."""
 
-    token: Token
+    token: TokenText
     progress: ProgressBody | None = None
 
     def record(self) -> records.Progress | None:
@@ -239,7 +240,7 @@ class Finish(_Wire):
 
     most_values: ClassVar[int] = 120_000
 
-    token: Token
+    token: TokenText
     kind: JobKind
     result: _Object
     artifacts: Annotated[list[ArtifactBody], Field(max_length=_MOST_ARTIFACTS)]
@@ -270,7 +271,7 @@ class FailureBody(_Wire):
 class Ending(_Wire):
     """An attempt ended without a result."""
 
-    token: Token
+    token: TokenText
     outcome: Literal["failed", "crashed", "lost", "released", "cancelled"] = Field(
         description="failed: what was asked cannot be done; crashed: the next attempt may do it; "
         "lost: the machine it ran on is gone; "

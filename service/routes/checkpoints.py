@@ -178,6 +178,8 @@ async def _enlist(
         await in_thread(take, piece)
     check.finish()
     await in_thread(incoming.finish)
+    store = await service.ask(lambda jobs: jobs.checkpoints)
+    await to_thread.run_sync(store.hand_on, incoming, limiter=service.artifact_limiter)
 
     def enlist(jobs: Jobs) -> tuple[records.Checkpoint, bool]:
         return jobs.checkpoints.add(incoming, name=name, tensors=check.tensors)

@@ -1,19 +1,19 @@
 """Routes for workers that reach the jobs over HTTP: claim, renew, hand over, end.
 
 The same store is behind them as behind workers with the database: the token of a lease decides,
-and what comes under an old one is refused. A worker is believed nothing that can be checked: a
-result has the shape of its kind, a file the digest that was stated.
+and what comes under an old one is refused. A worker belongs to the key that registered it, a lease
+to the key that claimed it: to any other key they are not there. A worker is believed nothing that
+can be checked: a result has the shape of its kind, a file the digest that was stated.
 
 The OpenAPI document leaves them out: they are spoken between a server and workers of one version.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path as FilePath
-from typing import Annotated, Any, BinaryIO, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import orjson
 from anyio import CapacityLimiter, to_thread
@@ -21,24 +21,23 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
+from service.access.keys import KeyRing
 from service.http.body import BodyRoute, pieces_of, refuse_other_media, swallow
 from service.http.claims import ClaimResponse, ClaimWatch
 from service.http.file_response import DigestedFile
 from service.http.job_problems import job_problems
-from service.http.job_service import JobService, job_service_of
+from service.http.job_service import job_service_of
 from service.http.problems import problem
 from service.jobs import Jobs
-from service.jobs.artifact_store import IncomingArtifact
-from service.jobs.blob_store import NO_ROOM, BlobStore, IncomingFile
-from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
+from service.jobs.artifact_store import IncomingArtifact, OpenArtifact
+from service.jobs.blob_store import NO_ROOM, IncomingFile
+from service.jobs.checkpoints import CheckpointStore
 from service.jobs.errors import (
-    DamagedFileError,
     DiskFullError,
     RefusedResultError,
-    UnknownCheckpointError,
 )
+from service.jobs.lease_tokens import TOKEN_PATTERN, token_of
 from service.jobs.records import Artifact, Failure, Lease
-from service.jobs.training_folders import AttemptFolder
 from service.jobs.worker_wire import (
     Claim,
     ClaimedLease,
@@ -62,7 +61,6 @@ SAVED_PATH: Final = "/v1/worker/saved"
 router = APIRouter(prefix="/v1/worker", route_class=BodyRoute, include_in_schema=False)
 
 _OCTETS: Final = "application/octet-stream"
-_NO_ROOM_FOR_TRAININGS: Final = "trainings keep as much as they may: NASBENCH_TRAININGS_BYTES"
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
 _JobId: TypeAlias = Annotated[
@@ -72,7 +70,7 @@ _AskedJob: TypeAlias = Annotated[
     str, Query(pattern="^[0-9a-f]{32}$", description="Id of the job, as it was claimed.")
 ]
 _Token: TypeAlias = Annotated[
-    int, Query(ge=1, le=2**53, description="Token of the lease of the job.")
+    str, Query(pattern=TOKEN_PATTERN, description="Token of the lease of the job.")
 ]
 _Digest: TypeAlias = Annotated[
     str,
@@ -93,14 +91,16 @@ _NOTHING: Final[dict[str, Any]] = {"status_code": 204, "response_class": Respons
     "/heartbeat",
     operation_id="worker_heartbeat",
     response_model=WorkerSettings,
-    responses=job_problems(400, 413, 422, 500, 503, 507),
+    responses=job_problems(400, 403, 413, 422, 500, 503, 507),
 )
 async def heartbeat(request: Request, worker: Heartbeat) -> Response:
     """Register a worker, or note that it is alive, and return what it has to know."""
     service = job_service_of(request)
+    keys: KeyRing = request.app.state.keys
+    holder = _holder(request)
 
     def note(jobs: Jobs) -> None:
-        jobs.workers.heartbeat(worker.state())
+        jobs.workers.heartbeat(worker.state(), holder=holder, is_key=keys.has)
         # Where no worker has the database, nobody else frees the jobs of those that died.
         jobs.upkeep.recover()
         jobs.upkeep.evict()
@@ -117,12 +117,15 @@ async def heartbeat(request: Request, worker: Heartbeat) -> Response:
 @router.post(
     "/leave",
     operation_id="worker_leave",
-    responses=job_problems(400, 413, 422, 500, 503),
+    responses=job_problems(400, 403, 413, 422, 500, 503),
     **_NOTHING,
 )
 async def leave(request: Request, worker: Leave) -> Response:
     """Note that a worker has stopped; leases that it did not hand back expire."""
-    await job_service_of(request).change(lambda jobs: jobs.workers.deregister(worker.id))
+    holder = _holder(request)
+    await job_service_of(request).change(
+        lambda jobs: jobs.workers.deregister(worker.id, holder=holder)
+    )
     return Response(status_code=204)
 
 
@@ -132,7 +135,7 @@ async def leave(request: Request, worker: Leave) -> Response:
     response_model=ClaimedLease,
     responses={
         204: {"description": "No job is there that this worker can do."},
-        **job_problems(400, 413, 422, 500, 503, 507),
+        **job_problems(400, 403, 413, 422, 500, 503, 507),
     },
 )
 async def claim(request: Request, asked: Claim) -> Response:
@@ -145,7 +148,7 @@ async def claim(request: Request, asked: Claim) -> Response:
     def respond(lease: Lease | None) -> Response:
         return Response(status_code=204) if lease is None else _sent(ClaimedLease.of(lease))
 
-    return ClaimResponse(asked, watch, respond=respond)
+    return ClaimResponse(asked, _holder(request), watch, respond=respond)
 
 
 @router.post(
@@ -156,10 +159,11 @@ async def claim(request: Request, asked: Claim) -> Response:
 )
 async def renew(request: Request, job_id: _JobId, renewal: Renewal) -> Response:
     """Renew a lease, note how far the attempt is, and return whether to stop it."""
-    progress = renewal.record()
+    progress, holder = renewal.record(), _holder(request)
 
     def change(jobs: Jobs) -> bool:
-        return jobs.leases.renew(jobs.leases.current(job_id, renewal.token), progress)
+        lease = jobs.leases.current(job_id, token_of(renewal.token), holder)
+        return jobs.leases.renew(lease, progress)
 
     return _sent(RenewalAnswer(cancel=await job_service_of(request).change(change)))
 
@@ -167,23 +171,23 @@ async def renew(request: Request, job_id: _JobId, renewal: Renewal) -> Response:
 @router.post(
     "/jobs/{job_id}/finish",
     operation_id="worker_finish",
-    responses=job_problems(400, 404, 409, 413, 422, 500, 503, 507),
+    responses=job_problems(400, 409, 413, 422, 500, 503, 507),
     **_NOTHING,
 )
 async def finish(request: Request, job_id: _JobId, finished: Finish) -> Response:
     """Give a job its result; its files were handed over before. Repeated, it changes nothing."""
     service = job_service_of(request)
-    made = finished.made()
+    made, holder = finished.made(), _holder(request)
 
     def find(jobs: Jobs) -> tuple[Jobs, Lease]:
-        # Its own repetition finds that the job has ended: the token decides in the store.
-        lease = Lease(job=jobs.store.get(job_id), token=finished.token)
+        lease = jobs.leases.ending(job_id, token_of(finished.token), holder)
         check_result(lease.job.kind, finished)
         return jobs, lease
 
     jobs, lease = await service.ask(find)
     # By no thread that has the database: where the files are in a bucket, it takes its time.
-    await to_thread.run_sync(_refuse_missing, jobs, made, limiter=service.artifact_limiter)
+    if made:
+        await to_thread.run_sync(_refuse_missing, jobs, made, limiter=service.artifact_limiter)
 
     def change(jobs: Jobs) -> None:
         jobs.leases.succeed(lease, finished.result, made)
@@ -203,9 +207,10 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
     """End an attempt without a result: it failed, crashed, is handed back or was cancelled."""
     if ending.failure is None and ending.outcome in {"failed", "crashed"}:
         raise RefusedResultError("failure", "an attempt that went wrong says why")
+    holder = _holder(request)
 
     def change(jobs: Jobs) -> None:
-        lease = jobs.leases.current(job_id, ending.token)
+        lease = jobs.leases.current(job_id, token_of(ending.token), holder)
         failure = None if ending.failure is None else Failure(**dict(ending.failure))
         match ending.outcome:
             case "failed" if failure is not None:
@@ -236,9 +241,10 @@ async def end(request: Request, job_id: _JobId, ending: Ending) -> Response:
 )
 async def artifact(request: Request, job_id: _AskedJob, token: _Token, sha256: _Digest) -> Response:
     """Keep a file that an attempt made, which its result will list."""
+    holder = _holder(request)
 
     def begin(jobs: Jobs) -> IncomingArtifact:
-        jobs.leases.current(job_id, token)
+        jobs.leases.current(job_id, token_of(token), holder)
         return jobs.artifacts.receive(sha256)
 
     limiter = job_service_of(request).artifact_limiter
@@ -258,32 +264,25 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
     The body is a tar file without compression: `step-N/state.json` and
     `step-N/weights.safetensors`. It is 507 where all trainings together keep as much as they may.
     """
-    service = job_service_of(request)
-    settings = service.settings
-    folder = AttemptFolder(
-        root=settings.trainings_dir,
-        job_id=job_id,
-        token=token,
-        most_bytes=settings.trainings_bytes,
-    )
+    service, holder = job_service_of(request), _holder(request)
     stated = int(request.headers.get("Content-Length") or 0)
 
+    def find(jobs: Jobs) -> tuple[Jobs, Lease]:
+        return jobs, jobs.leases.current(job_id, token_of(token), holder)
+
+    jobs, lease = await service.ask(find)
+
     def begin(jobs: Jobs) -> IncomingFile:
-        jobs.leases.current(job_id, token)
-        if folder.room() < stated:
-            raise DiskFullError(_NO_ROOM_FOR_TRAININGS)
+        jobs.saved.refuse_larger(stated)
         # Among artifacts on their way, which the clean-up removes where a server was killed.
         path = jobs.artifact_folder.fresh()
         return IncomingFile(path, lambda _: path)
 
     def keep(incoming: IncomingFile) -> None:
-        # It may have come without a length, or others beside it.
-        if folder.room() < incoming.size:
-            raise DiskFullError(_NO_ROOM_FOR_TRAININGS)
         incoming.finish()
-        folder.keep(unpack, incoming.path)
+        jobs.saved.keep(lease, incoming.path)
 
-    return await _upload(request, sha256, limiter=service.limiter, begin=begin, keep=keep)
+    return await _upload(request, sha256, limiter=service.artifact_limiter, begin=begin, keep=keep)
 
 
 @router.get(
@@ -297,28 +296,28 @@ async def save(request: Request, job_id: _AskedJob, token: _Token, sha256: _Dige
 )
 async def saved(request: Request, job_id: _AskedJob, token: _Token) -> Response:
     """Send the newest checkpoint of a training as it was kept; 404 where there is none."""
-    service = job_service_of(request)
+    service, holder = job_service_of(request), _holder(request)
 
-    def find(jobs: Jobs) -> tuple[FilePath, FilePath]:
-        jobs.leases.current(job_id, token)
-        found = newest_checkpoint(jobs.settings.trainings_dir / job_id)
-        if found is None:
-            raise UnknownCheckpointError(job_id)
-        return found, jobs.artifact_folder.fresh()
+    def find(jobs: Jobs) -> tuple[Jobs, FilePath]:
+        jobs.leases.current(job_id, token_of(token), holder)
+        return jobs, jobs.artifact_folder.fresh()
 
-    found, path = await service.ask(find)
+    jobs, path = await service.ask(find)
+    limiter = service.artifact_limiter
     try:
-        file, sha256, size = await to_thread.run_sync(
-            _bundled, found, path, limiter=service.limiter
-        )
-    except FileNotFoundError:
-        # Removed meanwhile, or damaged: the training begins anew rather than never.
-        raise UnknownCheckpointError(job_id) from None
+        found = await to_thread.run_sync(jobs.saved.open, job_id, path, limiter=limiter)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
         raise DiskFullError("the disk of the jobs is full") from error
-    return _file(request, service, file, sha256=sha256, size=size, name=f"{job_id}.tar")
+    return _file(
+        request,
+        found.file,
+        limiter=limiter,
+        sha256=found.sha256,
+        size=found.size,
+        name=f"{job_id}.tar",
+    )
 
 
 @router.get(
@@ -340,15 +339,19 @@ async def checkpoint(
     """Send uploaded weights that a job names."""
     service = job_service_of(request)
 
-    def find(jobs: Jobs) -> tuple[BlobStore, int]:
-        return jobs.weights, jobs.checkpoints.get(sha256).size
+    def find(jobs: Jobs) -> tuple[CheckpointStore, int]:
+        return jobs.checkpoints, jobs.checkpoints.get(sha256).size
 
     weights, size = await service.ask(find)
-    try:
-        file = await to_thread.run_sync(weights.open, sha256, size, limiter=service.limiter)
-    except (DamagedFileError, FileNotFoundError):
-        raise UnknownCheckpointError(sha256) from None
-    return _file(request, service, file, sha256=sha256, size=size, name=f"{sha256}.safetensors")
+    limiter = service.artifact_limiter
+    file = await to_thread.run_sync(weights.open, sha256, size, limiter=limiter)
+    name = f"{sha256}.safetensors"
+    return _file(request, file, limiter=limiter, sha256=sha256, size=size, name=name)
+
+
+def _holder(request: Request) -> str:
+    """Return the name of the key that a request shows; empty where the server asks for none."""
+    return request.scope.get("key_name") or ""
 
 
 def _kept(incoming: IncomingArtifact) -> None:
@@ -363,19 +366,14 @@ def _refuse_missing(jobs: Jobs, made: tuple[Artifact, ...]) -> None:
             )
 
 
-def _bundled(found: FilePath, path: FilePath) -> tuple[BinaryIO, str, int]:
-    """Return a checkpoint as an open file without a name, its digest and its size."""
-    try:
-        pack(found, path)
-        file = path.open("rb")
-    finally:
-        path.unlink(missing_ok=True)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return file, digest, file.tell()
-
-
 def _file(
-    request: Request, service: JobService, file: BinaryIO, *, sha256: str, size: int, name: str
+    request: Request,
+    file: OpenArtifact,
+    *,
+    limiter: CapacityLimiter,
+    sha256: str,
+    size: int,
+    name: str,
 ) -> Response:
     return DigestedFile(
         request,
@@ -384,7 +382,7 @@ def _file(
         sha256=sha256,
         name=name,
         media_type=_OCTETS,
-        limiter=service.limiter,
+        limiter=limiter,
     )
 
 

@@ -25,9 +25,10 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from service.jobs import JobSettings
 from service.jobs.blob_store import BlobStore
-from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
+from service.jobs.checkpoint_bundles import unpack
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.kinds import KINDS, new_job
+from service.jobs.lease_tokens import text_of
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
 from service.jobs.training_folders import AttemptFolder
 from service.jobs.worker_wire import (
@@ -44,6 +45,7 @@ from service.jobs.worker_wire import (
     RenewalAnswer,
     WorkerSettings,
 )
+from service.worker.checkpoint_saver import CheckpointSaver
 from service.worker.server_connection import ServerConnection, file_digest
 from service.worker.source import AttemptPlaces
 
@@ -56,7 +58,7 @@ _WAIT_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 30.0
 _RENEWALS: Final = 3
 _LOOK_SECONDS: Final = 0.5
-"""Between two looks for a new checkpoint of a training."""
+"""Between two looks whether the worker is to stop."""
 _LONGEST_MESSAGE: Final = 2000
 
 
@@ -73,7 +75,7 @@ class _Held:
     lease: Lease
     places: AttemptPlaces | None = None
     renewed_at: float = field(default_factory=time.monotonic)
-    saver: _Saver | None = None
+    saver: CheckpointSaver | None = None
 
 
 class HttpSource:
@@ -160,14 +162,19 @@ class HttpSource:
         self._fetch_weights(held, places, folder)
         if "save_epochs" in lease.job.spec:
             self._fetch_checkpoint(held, places, folder)
-            held.saver = _Saver(self, held, places, folder, self.settings.checkpoint_seconds)
+            held.saver = CheckpointSaver(
+                lambda file: self.upload("/saved", held, file, file_digest(file)),
+                kept=places.kept,
+                file=folder / "saved.tar",
+                seconds=self.settings.checkpoint_seconds,
+            )
             held.saver.start()
         return places
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
         """Tell the server."""
         told = None if progress is None else _told(progress)
-        body = Renewal(token=lease.token, progress=told)
+        body = Renewal(token=text_of(lease.token), progress=told)
         said = self._post(lease, "renew", body, RenewalAnswer)
         if held := self._held.get(_key(lease)):
             held.renewed_at = time.monotonic()
@@ -181,7 +188,7 @@ class HttpSource:
             for artifact in made:
                 self._hand_over(held, artifact)
             body = Finish(
-                token=lease.token,
+                token=text_of(lease.token),
                 kind=lease.job.kind,
                 result=result,
                 artifacts=[ArtifactBody(**asdict(artifact)) for artifact in made],
@@ -321,7 +328,7 @@ class HttpSource:
         lease, file = held.lease, folder / "fetched.tar"
         try:
             found = self._server.download(
-                f"/saved?job_id={lease.job.id}&token={lease.token}",
+                f"/saved?job_id={lease.job.id}&token={text_of(lease.token)}",
                 file,
                 most=self.settings.trainings_bytes,
                 sha256=None,
@@ -348,78 +355,12 @@ class HttpSource:
         told = None
         if failure is not None:
             told = FailureBody(kind=failure.kind, message=failure.message[:_LONGEST_MESSAGE])
-        self._post(lease, "end", Ending(token=lease.token, outcome=outcome, failure=told), Ending)
+        self._post(
+            lease, "end", Ending(token=text_of(lease.token), outcome=outcome, failure=told), Ending
+        )
 
     def _post(self, lease: Lease, what: str, body: BaseModel, answer: type[M]) -> M | None:
         return self._server.post(f"/jobs/{lease.job.id}/{what}", body, answer, lease)
-
-
-class _Saver(threading.Thread):
-    """Hands the checkpoints of a training to the server while it runs.
-
-    Args:
-        source: What hands them over.
-        held: The job.
-        places: Where they are.
-        folder: For files on their way.
-        seconds: Between two of them, at least.
-    """
-
-    def __init__(
-        self,
-        source: HttpSource,
-        held: _Held,
-        places: AttemptPlaces,
-        folder: Path,
-        seconds: float,
-    ) -> None:
-        super().__init__(name=f"checkpoints of {held.lease.job.id}", daemon=True)
-        self._source = source
-        self._held = held
-        self._attempts = places.kept.root / held.lease.job.id
-        self._file = folder / "saved.tar"
-        self._seconds = seconds
-        self._stopped = threading.Event()
-        found = newest_checkpoint(self._attempts)
-        self._saved = found and found.name
-        self._log = structlog.get_logger().bind(job_id=held.lease.job.id)
-
-    def run(self) -> None:
-        """Look for new checkpoints until `stop`."""
-        last = time.monotonic()
-        while not self._stopped.wait(_LOOK_SECONDS):
-            if time.monotonic() - last >= self._seconds and self.save():
-                last = time.monotonic()
-
-    def stop(self) -> None:
-        """Stop looking, and wait for what is on its way."""
-        self._stopped.set()
-        if self.is_alive() and threading.current_thread() is not self:
-            self.join()
-
-    def save(self) -> bool:
-        """Hand over the newest checkpoint if it is new, and tell whether it was."""
-        found = newest_checkpoint(self._attempts)
-        if found is None or found.name == self._saved:
-            return False
-        try:
-            pack(found, self._file)
-            self._source.upload("/saved", self._held, self._file, file_digest(self._file))
-        except RefusedResultError as error:
-            # Too large, for one: the next time it would be, too.
-            self._log.warning("the server refuses a checkpoint", reason=str(error))
-        except OSError as error:
-            # Deleted meanwhile by the training, or the server is away: the next one.
-            self._log.warning("a checkpoint was not handed over", reason=str(error))
-            return True
-        except LostLeaseError:
-            # Who follows the attempt learns it at the next renewal.
-            self._stopped.set()
-            return False
-        finally:
-            self._file.unlink(missing_ok=True)
-        self._saved = found.name
-        return True
 
 
 def _key(lease: Lease) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from bench_client.connections import HttpSettings
 from bench_client.errors import UnexpectedAnswerError
 from bench_client.responses import Limits, Reply, read_reply
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
+from service.jobs.lease_tokens import text_of
 from service.jobs.records import Lease
 
 __all__ = ["AccessRefusedError", "ServerConnection", "file_digest"]
@@ -121,7 +122,7 @@ class ServerConnection:
             OSError: The file cannot be read.
             LostLeaseError: As in `post`, and so are the others.
         """
-        query = f"?job_id={lease.job.id}&token={lease.token}&sha256={sha256}"
+        query = f"?job_id={lease.job.id}&token={text_of(lease.token)}&sha256={sha256}"
         request = self._pool.build_request(
             "POST",
             f"{self._base}{path}{query}",
@@ -199,7 +200,7 @@ class ServerConnection:
         kind, detail = _problem(reply.content)
         told = f"{self.shown} answers {reply.status_code}: {detail}"
         if lease is not None and kind in {"lease-lost", "unknown-job"}:
-            return LostLeaseError(lease.job.id, lease.token)
+            return LostLeaseError(lease.job.id)
         if reply.status_code in _REFUSED:
             return RefusedResultError("server", detail)
         if reply.status_code in _NO_ACCESS:

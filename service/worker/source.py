@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,12 +18,21 @@ import structlog
 
 from service.jobs import Jobs, JobSettings
 from service.jobs.blob_store import BlobStore
-from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
+from service.jobs.checkpoint_bundles import unpack
+from service.jobs.errors import (
+    DamagedFileError,
+    LostLeaseError,
+    RefusedResultError,
+    StoreUnavailableError,
+    UnknownCheckpointError,
+)
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
 from service.jobs.training_folders import AttemptFolder
+from service.worker.checkpoint_saver import CheckpointSaver
 
 __all__ = ["AttemptPlaces", "DatabaseSource", "JobSource"]
 
+_PIECE: Final = 2**20
 _RENEWALS: Final = 3
 """In the time of a lease; all but one of them may fail."""
 
@@ -106,12 +115,36 @@ class JobSource(Protocol):
         """Remove what an attempt left that is over; what cannot be removed is left to others."""
 
 
+@dataclass
+class _Beside:
+    """What an attempt has in a folder of its worker, because a bucket has the files of jobs.
+
+    Attributes:
+        folder: The folder.
+        saver: Puts checkpoints of a training into the bucket.
+    """
+
+    folder: Path
+    saver: CheckpointSaver | None = None
+
+    @property
+    def artifacts(self) -> Path:
+        """Where it leaves what it made."""
+        return self.folder / "artifacts"
+
+    def stop(self) -> None:
+        """Put no more checkpoints into the bucket."""
+        if self.saver is not None:
+            self.saver.stop()
+
+
 class DatabaseSource:
     """Jobs from the database, and files in the folder that server and workers share.
 
-    Where a bucket has the artifacts, an attempt leaves them in a folder of its worker, from which
-    they are put into the bucket before the result is recorded: what happens to the bucket meanwhile
-    costs no attempt.
+    Where a bucket has the artifacts, an attempt leaves its files in a folder of its worker. What it
+    made is put into the bucket before the result is recorded, and checkpoints of a training while
+    it runs: what happens to the bucket meanwhile costs no attempt. The next attempt fetches the
+    newest checkpoint from there, on whatever machine.
 
     Args:
         jobs: Both.
@@ -123,8 +156,8 @@ class DatabaseSource:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self.settings = jobs.settings
-        # What attempts made, by job and token, until it is in the bucket.
-        self._made: dict[tuple[str, int], Path] = {}
+        # Of attempts whose files go into a bucket, by job and token.
+        self._beside: dict[tuple[str, int], _Beside] = {}
 
     def heartbeat(self, state: WorkerState) -> None:
         """Write it into the table of workers."""
@@ -150,15 +183,39 @@ class DatabaseSource:
         self._jobs.notifier.wait(seconds, until)
 
     def prepare(self, lease: Lease, scratch: Path) -> AttemptPlaces:
-        """Return the shared folders, in which everything is but artifacts for a bucket."""
-        artifacts = self.settings.artifacts_dir
-        if self._jobs.artifacts.is_remote:
-            artifacts = scratch / f"{lease.job.id}-{lease.token}.files"
-            self._made[lease.job.id, lease.token] = artifacts
+        """Return the shared folders, or those of the worker where a bucket has the files.
+
+        Raises:
+            OSError: The disk has no room for the checkpoint that is fetched.
+        """
+        if not self._jobs.artifacts.is_remote:
+            return AttemptPlaces(
+                kept=self._jobs.trainings.of_attempt(lease.job.id, lease.token),
+                artifacts=self.settings.artifacts_dir,
+                checkpoints=self.settings.checkpoints_dir,
+            )
+        folder = scratch / f"{lease.job.id}-{lease.token}.files"
+        folder.mkdir(parents=True)
+        beside = self._beside[lease.job.id, lease.token] = _Beside(folder)
+        kept = AttemptFolder(
+            root=folder / "trainings",
+            job_id=lease.job.id,
+            token=lease.token,
+            most_bytes=self.settings.trainings_bytes,
+        )
+        if "save_epochs" in lease.job.spec:
+            self._fetch_checkpoint(lease, kept, folder / "fetched.tar")
+            beside.saver = CheckpointSaver(
+                lambda file: self._jobs.saved.keep(lease, file),
+                kept=kept,
+                file=folder / "saved.tar",
+                seconds=self.settings.checkpoint_seconds,
+            )
+            beside.saver.start()
         return AttemptPlaces(
-            kept=self._jobs.trainings.of_attempt(lease.job.id, lease.token),
-            artifacts=artifacts,
-            checkpoints=self.settings.checkpoints_dir,
+            kept=kept,
+            artifacts=beside.artifacts,
+            checkpoints=self._weights(lease, folder / "checkpoints"),
         )
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
@@ -171,13 +228,15 @@ class DatabaseSource:
         Raises:
             RefusedResultError: A file is not what it was.
         """
-        folder = self._made.get((lease.job.id, lease.token))
-        if folder is not None and made:
+        beside = self._beside.get((lease.job.id, lease.token))
+        if beside is not None:
+            beside.stop()
+        if beside is not None and made:
             if self._jobs.leases.renew(lease):
                 self._jobs.leases.cancel(lease)
                 return
             with self._renewed(lease):
-                self._put(BlobStore(folder), made)
+                self._put(BlobStore(beside.artifacts), made)
         self._jobs.leases.succeed(lease, result, made)
 
     def fail(self, lease: Lease, failure: Failure) -> None:
@@ -193,7 +252,12 @@ class DatabaseSource:
         self._jobs.leases.lose(lease)
 
     def release(self, lease: Lease) -> None:
-        """Write it into the table; the next attempt finds the checkpoints in the folder."""
+        """Write it into the table; the next attempt finds the checkpoints where they are kept."""
+        beside = self._beside.get((lease.job.id, lease.token))
+        if beside is not None and beside.saver is not None:
+            beside.stop()
+            with self._renewed(lease):
+                beside.saver.save()
         self._jobs.leases.release(lease)
 
     def cancel(self, lease: Lease) -> None:
@@ -202,14 +266,56 @@ class DatabaseSource:
 
     def clean(self, lease: Lease) -> None:
         """Remove what a training kept if the job has ended, and what has been put into a bucket."""
-        folder = self._made.pop((lease.job.id, lease.token), None)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        beside = self._beside.pop((lease.job.id, lease.token), None)
+        if beside is not None:
+            beside.stop()
+            shutil.rmtree(beside.folder, ignore_errors=True)
         try:
             self._jobs.trainings.clean(lease.job.id)
         except OSError as error:
             log = structlog.get_logger().bind(job_id=lease.job.id)
             log.warning("nothing cleaned", reason=str(error))
+
+    def _weights(self, lease: Lease, folder: Path) -> Path:
+        """Return the folder of uploaded weights that a job names, which are fetched if need be."""
+        digest = lease.job.spec.get("network", {}).get("checkpoint")
+        shared, checkpoints = self.settings.checkpoints_dir, self._jobs.checkpoints
+        if digest is None:
+            return shared
+        try:
+            size = checkpoints.get(digest).size
+            if checkpoints.is_here(digest, size):
+                return shared
+            with (
+                self._renewed(lease),
+                closing(checkpoints.open(digest, size)) as file,
+                BlobStore(folder).receive() as incoming,
+            ):
+                while piece := file.read(_PIECE):
+                    incoming.write(piece)
+                incoming.keep()
+        except (UnknownCheckpointError, DamagedFileError):
+            # The attempt says that they are missing.
+            return shared
+        return folder
+
+    def _fetch_checkpoint(self, lease: Lease, kept: AttemptFolder, file: Path) -> None:
+        """Fetch the newest checkpoint of a training, where there is one."""
+        try:
+            with self._renewed(lease):
+                found = self._jobs.saved.open(lease.job.id, file)
+                with closing(found.file), file.open("wb") as target:
+                    while piece := found.file.read(_PIECE):
+                        target.write(piece)
+                kept.keep(unpack, file)
+        except UnknownCheckpointError:
+            return
+        except (DamagedFileError, RefusedResultError) as error:
+            # The training begins anew, which costs time and nothing else.
+            log = structlog.get_logger().bind(job_id=lease.job.id)
+            log.warning("no checkpoint fetched", reason=str(error))
+        finally:
+            file.unlink(missing_ok=True)
 
     def _put(self, folder: BlobStore, made: Sequence[Artifact]) -> None:
         """Put files into the store, those of an earlier try again: it may have thrown them away."""

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from service.jobs import Jobs
+from service.jobs.lease_tokens import leases_of, token_of
 
 CONTENT = b"what the job made"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -35,7 +36,8 @@ WORKER = {
 
 
 def claimed(asking: httpx.Client, job_id: str, **more: Any) -> dict[str, Any]:
-    """Claim jobs until it is this one; the others are handed back as failed."""
+    """Register, and claim jobs until it is this one; the others are handed back as failed."""
+    register(asking, "far-1")
     while True:
         answer = asking.post("/v1/worker/claim", json={"worker": "far-1", "device": "cpu", **more})
         assert answer.status_code == 200, answer.text
@@ -46,6 +48,12 @@ def claimed(asking: httpx.Client, job_id: str, **more: Any) -> dict[str, Any]:
         told = {"token": lease["token"], "outcome": "failed", "failure": failure}
         ended = asking.post(f"/v1/worker/jobs/{lease['job']['id']}/end", json=told)
         assert ended.status_code == 204, ended.text
+
+
+def register(asking: httpx.Client, worker: str) -> None:
+    """Register a worker."""
+    answer = asking.post("/v1/worker/heartbeat", json={**WORKER, "id": worker})
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture
@@ -125,6 +133,8 @@ def test_a_claim_whose_answer_was_lost_is_answered_by_the_same_lease(
 
 
 def test_a_claim_waits_for_a_job(asking: httpx.Client, submission: dict[str, Any]) -> None:
+    register(asking, "empties")
+    register(asking, "waits")
     while (found := asking.post("/v1/worker/claim", json=_claim("empties"))).status_code == 200:
         _fail(asking, found.json())
     begun = time.monotonic()
@@ -163,7 +173,9 @@ def _fail(asking: httpx.Client, lease: dict[str, Any]) -> None:
         {"artifacts": [{**MADE, "sha256": "x"}]},
         {"artifacts": [{**MADE, "sha256": "0" * 64, "media_type": "text/html"}]},
         {"more": 1},
-        {"token": 0},
+        {"token": "0"},
+        {"token": 1},
+        {"token": "8" + "0" * 15},
     ],
     ids=str,
 )
@@ -192,9 +204,10 @@ def test_no_figure_is_nan(asking: httpx.Client, lease: dict[str, Any]) -> None:
         figures = (
             f'{{"stage": "x", "done": 0, "total": 1, "message": "", "figures": {{"a": {value}}}}}'
         )
+        token = f'"token": "{lease["token"]}"'
         for what, body in (
-            ("renew", f'{{"token": 1, "progress": {figures}}}'),
-            ("finish", f'{{"token": 1, "kind": "model", "artifacts": [], "result": {figures}}}'),
+            ("renew", f'{{{token}, "progress": {figures}}}'),
+            ("finish", f'{{{token}, "kind": "model", "artifacts": [], "result": {figures}}}'),
         ):
             headers = {"Content-Type": "application/json"}
             answer = asking.post(f"{path}/{what}", content=body, headers=headers)
@@ -208,7 +221,9 @@ def test_an_old_token_changes_nothing(
     released = {"token": lease["token"], "outcome": "released"}
     assert asking.post(f"/v1/worker/jobs/{job_id}/end", json=released).status_code == 204
     newer = claimed(asking, job_id)
-    assert newer["token"] == lease["token"] + 1
+    counts = [leases_of(token_of(one["token"])) for one in (lease, newer)]
+    assert counts[1] == counts[0] + 1
+    assert len(newer["token"]) == len(lease["token"]) == 16
     told = {"token": lease["token"], "outcome": "failed", "failure": {"kind": "x", "message": ""}}
     refused = [
         finish(asking, lease),
@@ -244,7 +259,7 @@ def test_a_checkpoint_is_kept_for_the_next_attempt(
         assert sorted(tar.getnames()) == [f"{STEP}/state.json", f"{STEP}/weights.safetensors"]
     assert kept.headers["etag"] == f'"{hashlib.sha256(kept.content).hexdigest()}"'
     folder = jobs.settings.trainings_dir / lease["job"]["id"]
-    assert (folder / str(lease["token"]) / STEP / "state.json").read_bytes() == b"{}"
+    assert (folder / str(token_of(lease["token"])) / STEP / "state.json").read_bytes() == b"{}"
     assert finish(asking, lease).status_code == 204
     assert not folder.exists()
 
@@ -253,7 +268,7 @@ def test_a_checkpoint_whose_files_are_lost_is_none(
     asking: httpx.Client, jobs: Jobs, lease: dict[str, Any]
 ) -> None:
     assert upload(asking, lease, CHECKPOINT, "saved").status_code == 204
-    folder = jobs.settings.trainings_dir / lease["job"]["id"] / str(lease["token"])
+    folder = jobs.settings.trainings_dir / lease["job"]["id"] / str(token_of(lease["token"]))
     (folder / STEP / "weights.safetensors").unlink()
     asked = {"job_id": lease["job"]["id"], "token": lease["token"]}
     assert asking.get("/v1/worker/saved", params=asked).status_code == 404

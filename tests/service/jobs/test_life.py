@@ -16,6 +16,7 @@ from service.jobs.errors import (
     UnusableStoreError,
 )
 from service.jobs.kinds import spec_key
+from service.jobs.lease_tokens import LAST_TOKEN, leases_of, text_of, token_of
 from service.jobs.records import (
     Artifact,
     Capabilities,
@@ -26,7 +27,7 @@ from service.jobs.records import (
     Progress,
 )
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
-from service.jobs.tables import SchemaRow
+from service.jobs.tables import JobRow, SchemaRow
 
 CPU = Capabilities(device="cpu")
 FAILURE = Failure(kind="crash", message="it fell")
@@ -88,9 +89,36 @@ def test_the_tables_of_another_version_are_refused_and_left_alone(
                 ask()
         database = jobs.store._database.peewee
         with database.connection_context():
-            back = "UPDATE jobs_schema SET version = 4 WHERE version = 99"
+            back = "UPDATE jobs_schema SET version = 5 WHERE version = 99"
             assert database.execute_sql(back).rowcount == 1
         assert jobs.store.get(job.id) == job
+
+
+@pytest.mark.parametrize("way", ["release", "crash", "lose"])
+def test_a_job_that_has_had_every_token_is_parked(jobs: Jobs, way: str) -> None:
+    job, _ = jobs.store.submit(new())
+    last = JobRow.update(token=LAST_TOKEN - 1).where(JobRow.id == job.id)
+    jobs.database.write(lambda: jobs.database.change(last))
+    claim = claimed(jobs)
+    assert LAST_TOKEN <= claim.token < 2**63
+    assert jobs.leases.renew(claim) is False
+    end = getattr(jobs.leases, way)
+    end(claim, FAILURE) if way == "crash" else end(claim)
+    assert jobs.store.get(job.id).state is JobState.PARKED
+    assert jobs.leases.acquire("w", CPU) is None
+
+
+def test_tokens_of_a_job_only_grow_and_share_no_low_bits(jobs: Jobs) -> None:
+    jobs.store.submit(new())
+    found = []
+    for _ in range(20):
+        found.append(claimed(jobs))
+        jobs.leases.release(found[-1])
+    tokens = [claim.token for claim in found]
+    assert tokens == sorted(tokens)
+    assert [leases_of(token) for token in tokens] == list(range(1, 21))
+    assert len({token % 2**40 for token in tokens}) == 20
+    assert all(token_of(text_of(token)) == token for token in tokens)
 
 
 def test_jobs_are_claimed_by_priority_then_by_age(jobs: Jobs) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import IdempotencyConflictError, LostLeaseError, QueueFullError
 from service.jobs.kinds import spec_key
+from service.jobs.lease_tokens import leases_of
 from service.jobs.records import ANSWERING, Capabilities, Failure, JobState, Lease, NewJob
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 
@@ -36,6 +37,7 @@ class Model:
     attempts: int = 0
     crashes: int = 0
     losses: int = 0
+    leases: int = 0
     token: int = 0
     cancel: bool = False
     result: dict[str, Any] | None = field(default=None)
@@ -103,8 +105,10 @@ class Life(RuleBasedStateMachine):
         assert claim.job.id == first.id
         first.state = JobState.RUNNING
         first.attempts += 1
-        first.token += 1
-        assert claim.token == first.token
+        first.leases += 1
+        assert leases_of(claim.token) == first.leases
+        assert claim.token > first.token
+        first.token = claim.token
         self.claims.append(claim)
 
     @precondition(lambda self: self.claims)

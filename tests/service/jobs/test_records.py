@@ -33,6 +33,7 @@ NOT_READ = {
     "needs_label",
     "avoids_worker",
     "token",
+    "holder",
     "lease_until",
 }
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1500, UTC)

@@ -16,9 +16,11 @@ import pytest
 from bench_server import BenchServer, ending_together
 from bucket_server import SECRET, BucketServer
 from forked_nbs import ForkedProcess, start_nbs
+from training_jobs import ARGUMENTS, LONG, SAMPLE, last_epoch, write_images
 
+from bench_client import BenchClient
 from service.jobs.records import Artifact, Job, JobState
-from service.jobs.tables import ContentRow, JobRow
+from service.jobs.tables import ContentRow, JobRow, SavedRow
 
 from .conftest import NETWORK, WORKER, Lab, open_lab
 
@@ -56,10 +58,10 @@ class Shared:
         return None
 
     @contextmanager
-    def working_over_http(self, folder: Path) -> Iterator[Path]:
+    def working_over_http(self, folder: Path, **environment: str) -> Iterator[Path]:
         """Have a worker of the second server alone, and tell its log."""
         self.end_worker()
-        told = {"NASBENCH_JOBS_DIR": str(folder / "far"), "OMP_NUM_THREADS": "1"}
+        told = {"NASBENCH_JOBS_DIR": str(folder / "far"), "OMP_NUM_THREADS": "1", **environment}
         log = folder / "worker.log"
         with log.open("wb") as output:
             process = start_nbs(*WORKER, "--server", self.servers[1].url, env=told, stderr=output)
@@ -201,6 +203,99 @@ def test_a_bucket_that_stalls_is_503_in_time(shared: Shared) -> None:
         assert answer.status_code == 503
         assert answer.elapsed.total_seconds() < 20
         assert client.get(f"{ask}/v1/jobs/{job.id}").status_code == 200
+
+
+def test_a_training_goes_on_from_the_bucket_on_machines_that_share_no_folder(
+    shared: Shared, tmp_path: Path
+) -> None:
+    shared.end_worker()
+    lab = shared.lab
+    write_images(tmp_path / "datasets/tiny")
+    own = {"NASBENCH_DATASETS_DIR": str(tmp_path / "datasets"), "NASBENCH_CHECKPOINT_SECONDS": "0"}
+
+    def checkpoint(job: Job) -> str | None:
+        query = SavedRow.select().where(SavedRow.job_id == job.id)
+        rows = lab.jobs.database.read(lambda: lab.jobs.database.rows(query))
+        return rows[0]["sha256"] if rows else None
+
+    def reached(job: Job, epoch: float, attempts: int) -> dict[str, float]:
+        def far_enough() -> dict[str, float] | None:
+            now = lab.jobs.store.get(job.id)
+            assert not now.is_finished, now
+            told = (now.progress and now.progress.figures) or {}
+            return told if now.attempts >= attempts and told.get("epoch", 0) >= epoch else None
+
+        found: dict[str, float] = lab.until(far_enough)
+        return found
+
+    def train(bench: BenchClient, **options: Any) -> Any:
+        asked = {"dataset": "tiny", "recipe": LONG, "seed": 2, **options}
+        return bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
+
+    with BenchClient(shared.servers[0].url) as bench:
+        first = lab.work(NASBENCH_JOBS_DIR=str(tmp_path / "first"), **own)
+        lab.until(bench.datasets)
+        job = lab.jobs.store.get(train(bench, wait=False).id)
+        saved = lab.until(lambda: checkpoint(job))
+        lab.until(lambda: checkpoint(job) != saved)
+        first.kill()
+        first.wait()
+        with shared.working_over_http(tmp_path, **own):
+            begun = reached(job, 1, attempts=2)["epoch"]
+            assert begun > 1
+            # While the bucket takes nothing, the training goes on and the last checkpoint stays.
+            shared.bucket.gate.shut()
+            kept = checkpoint(job)
+            reached(job, begun + 2, attempts=2)
+            assert checkpoint(job) == kept
+            shared.bucket.gate.reopen()
+            lab.until(lambda: checkpoint(job) != kept)
+        lab.until(lambda: lab.jobs.store.get(job.id).state is JobState.QUEUED)
+        lab.work(NASBENCH_JOBS_DIR=str(tmp_path / "third"), **own)
+        again = reached(job, 1, attempts=2)["epoch"]
+        assert again > begun
+        last = reached(job, again + 1, attempts=2)
+        bench.cancel(job.id)
+        whole = train(bench, epochs=int(last["epoch"]))
+        assert last_epoch(whole.result) == last_epoch(last)
+        shared.end_worker()
+    for folder in ("first", "far", "third"):
+        assert not list((tmp_path / folder).glob("trainings/*"))
+    assert not list(shared.folder.glob("*/jobs/trainings/*"))
+    lab.jobs.saved.forget_ended()
+    assert checkpoint(job) is None
+
+
+def test_weights_that_one_server_was_given_are_used_wherever_a_job_runs(
+    shared: Shared, tmp_path: Path
+) -> None:
+    shared.worker()
+    file = shared.file(shared.built(21)).content
+    answer = httpx.post(
+        f"{shared.servers[0].url}/v1/checkpoints",
+        params={"name": "mine"},
+        content=file,
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert answer.status_code == 201, answer.text
+    sha256 = answer.json()["sha256"]
+    assert list(shared.servers[0].jobs_folder.glob(f"checkpoints/*/{sha256}"))
+    assert not list(shared.folder.glob(f"two/jobs/checkpoints/*/{sha256}"))
+
+    def built(*formats: str) -> Job:
+        network = {"space": "NasBench201", "arch": NETWORK["arch"], "checkpoint": sha256}
+        body = {"network": network, "formats": formats}
+        asked = httpx.post(f"{shared.servers[0].url}/v1/models", json=body)
+        assert asked.status_code == 202, asked.text
+        return shared.lab.end_of(shared.lab.jobs.store.get(asked.json()["id"]))
+
+    near = built("safetensors")
+    with shared.working_over_http(tmp_path):
+        far = built("safetensors", "report")
+    shared.bucket.age(shared.url, sha256, HOURS)
+    shared.lab.jobs.artifact_cache.evict()
+    assert [job.state for job in (near, far)] == [JobState.SUCCEEDED] * 2, (near, far)
+    assert [key for key in shared.bucket.keys(shared.url) if key.endswith(sha256)]
 
 
 def cut(shared: Shared, sha256: str, content: bytes) -> None:

@@ -219,7 +219,7 @@ def _leased(liar: LyingServer, source: HttpSource) -> Lease:
 
 
 def _claims(liar: LyingServer, job: dict[str, Any], *, end: bytes = answer(b"{}")) -> None:
-    said = {"heartbeat": SETTINGS, "claim": {"token": 1, "job": job}}
+    said = {"heartbeat": SETTINGS, "claim": {"token": f"{1:016x}", "job": job}}
 
     def say(target: str) -> Iterable[bytes]:
         if target.endswith("/end"):

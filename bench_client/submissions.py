@@ -308,7 +308,11 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
     *,
     dataset: str,
     recipe: str | Mapping[str, Any],
-    sampler: str | Mapping[str, Any] = "UniformPaths",
+    sampler: str | Mapping[str, Any] | None = None,
+    relaxation: str | Mapping[str, Any] | None = None,
+    arch_recipe: Mapping[str, Any] | None = None,
+    costs: str | Mapping[str, Any] | None = None,
+    loss: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     protocol: str | Mapping[str, Any] | None = None,
     fractions: Sequence[float] = (0.8, 0.2),
@@ -325,15 +329,23 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
     timeout: float | None = None,
     progress: WatchJob | None = None,
 ) -> Steps[Job]:
-    """Train the supernet of a model space by paths on a part of a data set of a worker.
+    """Train the supernet of a model space on a part of a data set of a worker; search it if asked.
 
     Args:
         space: The model space.
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
         recipe: Name of a published recipe, or the fields of one that are not the defaults.
-        sampler: Draws the paths of each update: `UniformPaths`, `FairPaths` or `SandwichPaths`, or
-            a mapping of that `name` and its arguments.
+        sampler: Draws the paths of each update: `UniformPaths` (the default), `FairPaths`,
+            `SandwichPaths`, `BinnedPaths` or `PolicyPaths`, or a mapping of that `name` and its
+            arguments.
+        relaxation: Weighs candidates by logits that follow gradients, instead of a sampler:
+            `Softmax`, `Gumbel`, `GumbelHard`, `BinaryGates` or `Reinforced`, or a mapping.
+        arch_recipe: Fields of a recipe for the logits; None: as the relaxation has it.
+        costs: What candidates cost: `macs` or `parameters`, or a mapping of that `metric` and a
+            `unit`.
+        loss: How a relaxation weighs the expected cost: a mapping of the `name` of a loss and its
+            arguments.
         epochs: After how many epochs of the recipe to end; None: after all.
         protocol: As for `train`.
         fractions: Parts of each class to train on and to keep for the search.
@@ -352,10 +364,12 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         progress: As for `wait`.
 
     Returns:
-        The job; its `result` has `metrics` and `curve`, of the paths that were trained.
+        The job; its `result` has `metrics` and `curve`, of the paths that were trained, and in
+        `found` what a relaxation or `PolicyPaths` found: `sample`, `probabilities`, `metrics`.
 
     Raises:
-        InvalidRequestError: The space has no supernet, or the recipe or an option is malformed.
+        InvalidRequestError: The space has no supernet, or the recipe or an option is malformed or
+            does not go with the others.
         UnknownDatasetError: No worker has the data set.
         JobNotDoneError: As for `wait`.
     """
@@ -365,7 +379,11 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         key=idempotency_key,
         dataset=dataset,
         recipe=recipe,
-        sampler={"name": sampler} if isinstance(sampler, str) else dict(sampler),
+        sampler=_by(sampler, "name"),
+        relaxation=_by(relaxation, "name"),
+        arch_recipe=None if arch_recipe is None else dict(arch_recipe),
+        costs=_by(costs, "metric"),
+        loss=_by(loss, "name"),
         epochs=epochs,
         protocol=protocol,
         fractions=list(fractions),
@@ -379,6 +397,13 @@ def train_supernet(  # noqa: PLR0913 - the choices of a training
         time_limit=time_limit,
     )
     return (yield from _finished(job, timeout, progress)) if wait else job
+
+
+def _by(stated: str | Mapping[str, Any] | None, member: str) -> dict[str, Any] | None:
+    """Return what a word or a mapping states, as an object."""
+    if stated is None:
+        return None
+    return {member: stated} if isinstance(stated, str) else dict(stated)
 
 
 def build(  # noqa: PLR0913 - the choices of a build

@@ -11,25 +11,23 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from bench_client.models.one_shot import CostLoss, CountedCosts, Relaxation, Sampler
 from bench_client.models.quantities import UNIT
 
 __all__ = [
     "BenchmarkNetwork",
     "Device",
     "EvaluationRequest",
-    "FairSampler",
     "LatencyRequest",
     "ModelFormat",
     "ModelRequest",
     "Network",
     "Precision",
-    "SandwichSampler",
     "SearchedNetwork",
     "SpaceNetwork",
     "Submission",
     "SupernetRequest",
     "TrainingRequest",
-    "UniformSampler",
     "WholeSpace",
 ]
 
@@ -47,8 +45,6 @@ _MOST_INPUTS: Final = 65_536
 _MOST_PASSES: Final = 1_000_000
 _MOST_EPOCHS: Final = 10_000
 _MOST_COMPARED: Final = 10_000_000
-_MOST_PATHS: Final = 256
-"""Of an update: each costs a pass forward and back."""
 _LARGEST_SEED: Final = 2**63 - 1
 _LARGEST_NUMBER: Final = 2**53
 """Up to here every integer is one number in every reader of JSON: recorded ones are no larger."""
@@ -337,51 +333,42 @@ class WholeSpace(_Strict):
     seed: int = Field(0, ge=0, le=_LARGEST_SEED, description="What the first weights are drawn by.")
 
 
-class UniformSampler(_Strict):
-    """One path an update, drawn as the space draws samples."""
-
-    name: Literal["UniformPaths"] = Field(description="Its name.")
-
-
-class FairSampler(_Strict):
-    """Paths that use every candidate of a choice equally often."""
-
-    name: Literal["FairPaths"] = Field(description="Its name.")
-    update: Literal["summed", "each path"] = Field(
-        "summed", description="Whether there is one update for all paths, or one after each."
-    )
-    unequal: Literal["refuse", "cycle"] = Field(
-        "refuse",
-        description="What to do where choices have different numbers of candidates or do not "
-        "always matter; cycle: candidates are used equally often within a longer period.",
-    )
-    batches: Literal["shared", "one a path"] = Field(
-        "shared", description="Whether the paths of a summed update see the same images."
-    )
-
-
-class SandwichSampler(_Strict):
-    """The smallest network, the largest and some at random."""
-
-    name: Literal["SandwichPaths"] = Field(description="Its name.")
-    random: int = Field(2, ge=0, le=_MOST_PATHS, description="Paths that are drawn at random.")
-
-
 class SupernetRequest(TrainingRequest):
-    """Train the supernet of a space by paths on one part of a data set.
+    """Train the supernet of a space on one part of a data set, and search it where that is asked.
 
-    The other part is kept for the search: it is not read.
+    Paths are trained as `sampler` draws them, or candidates are weighed as `relaxation` says; one
+    of the two is stated. A relaxation and `PolicyPaths` also find an architecture, by the images of
+    the other part; for other samplers these are kept for a later search and not read.
     """
 
     network: WholeSpace = Field(  # type: ignore[assignment]  # a space, not one of its networks
         description="The space, all of whose networks are trained."
     )
-    sampler: Annotated[
-        UniformSampler | FairSampler | SandwichSampler, Field(discriminator="name")
-    ] = Field(
-        default=UniformSampler(name="UniformPaths"),
-        description="What draws the paths of each update; docs/one-shot.md has them.",
+    sampler: Sampler | None = Field(
+        None,
+        description="What draws the paths of each update; docs/one-shot.md has them. Null: "
+        "`UniformPaths`, unless there is a relaxation.",
         examples=[{"name": "FairPaths", "update": "each path"}],
+    )
+    relaxation: Relaxation | None = Field(
+        None,
+        description="How candidates are weighed by logits that follow gradients; null: paths are "
+        "trained.",
+        examples=[{"name": "Softmax"}],
+    )
+    arch_recipe: dict[str, Any] | None = Field(
+        None,
+        description="Optimizer, learning rate and weight decay of the logits, as fields of a "
+        "recipe; null: those of the relaxation.",
+        examples=[{"optimizer": "adam", "lr": 3e-4}],
+    )
+    costs: CountedCosts | None = Field(
+        None, description="What candidates cost, for a relaxation or `BinnedPaths`; null: nothing."
+    )
+    loss: CostLoss | None = Field(
+        None,
+        description="How a relaxation weighs the expected cost; null: it does not.",
+        examples=[{"name": "Linear", "target": 100.0}],
     )
     weights: bool = Field(
         default=True, description="Whether to keep the trained weights as `supernet.safetensors`."

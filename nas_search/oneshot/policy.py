@@ -21,7 +21,7 @@ from model_hub.search_space import SearchSpace
 from nas_search.oneshot.inherited import Inherited
 from nas_search.oneshot.recalibration import BATCHES, kept_statistics
 from nas_search.oneshot.supernet import Supernet
-from nas_search.oneshot.training import Halves, SupernetTrainer
+from nas_search.oneshot.training import Found, Halves, SupernetTrainer
 from nas_search.problems.problem import silent
 from nas_search.training import Recipe
 from nas_search.training.checkpoint import Saved, part_of
@@ -30,7 +30,7 @@ from nas_search.training.loop import Epoch
 from nas_search.training.optimizing import restore, state_of
 from nas_search.training.parallel import Group
 
-__all__ = ["PolicyFound", "PolicyPaths", "search_by_policy"]
+__all__ = ["PolicyFound", "PolicyPaths", "PolicyTrainer", "search_by_policy"]
 
 _TRIES: Final = 1000
 _SPREAD: Final = 1e-3
@@ -128,20 +128,22 @@ def search_by_policy(
         OtherTrainingError: The folder is of another space, policy, seed or other images.
         OutputError: A loss or a gradient is no finite number any more.
     """
-    trainer = _PolicyTrainer(
+    trainer = PolicyTrainer(
         supernet,
         data,
+        PolicyPaths() if policy is None else policy,
         Recipe() if recipe is None else recipe,
-        policy=PolicyPaths() if policy is None else policy,
         seed=seed,
         checkpoint=checkpoint,
         device=device,
     )
     training = trainer.run(report=report)
-    sample, metrics = trainer.best(data)
-    supernet.activate(sample)
+    found = trainer.found()
     return PolicyFound(
-        sample=sample, metrics=metrics, curve=training.curve, seconds=training.seconds
+        sample=found.sample,
+        metrics=found.metrics or {},
+        curve=training.curve,
+        seconds=training.seconds,
     )
 
 
@@ -215,18 +217,31 @@ class Controller(nn.Module):
         return sample, chance, entropy
 
 
-class _PolicyTrainer(SupernetTrainer):
-    """Trains weights and a policy in turn, an epoch each."""
+class PolicyTrainer(SupernetTrainer):
+    """Trains weights and a policy in turn, an epoch each.
+
+    Args:
+        supernet: Is trained in place.
+        data: Images for weights, and images for the policy.
+        policy: How it draws and learns.
+        recipe: How weights are trained.
+        seed: As `SupernetTrainer`.
+        device: As `SupernetTrainer`.
+        options: As `SupernetTrainer`.
+
+    Raises:
+        InvalidArgumentError: As `search_by_policy`, or as `SupernetTrainer`.
+    """
 
     def __init__(
         self,
         supernet: Supernet,
         data: Halves,
+        policy: PolicyPaths,
         recipe: Recipe,
         *,
-        policy: PolicyPaths,
-        seed: int,
-        device: torch.device | str,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
         **options: Any,
     ) -> None:
         if len(data[1]) < recipe.batch_size:
@@ -234,7 +249,7 @@ class _PolicyTrainer(SupernetTrainer):
                 "data", f"{len(data[1])} images are fewer than a batch of {recipe.batch_size}"
             )
         Group.present().refuse("weights and a policy are trained in turn")
-        self._policy = policy
+        self._policy, self._data = policy, data
         self._controller = Controller(supernet.space.choices, policy.controller, seed)
         self._policy_optimizer = torch.optim.Adam(
             self._controller.parameters(), lr=policy.learning_rate
@@ -252,16 +267,18 @@ class _PolicyTrainer(SupernetTrainer):
             **options,
         )
 
-    def best(self, data: Halves) -> tuple[dict[str, Any], Mapping[str, float]]:
-        """Return the best of some draws, by the accuracy of inherited weights."""
-        evaluator = Inherited(self.supernet, data, batches=self._policy.batches)
-        found: list[tuple[dict[str, Any], Mapping[str, float]]] = []
+    def found(self) -> Found:
+        """Return the best of some draws, by the accuracy of inherited weights, and its metrics."""
+        evaluator = Inherited(self.supernet, self._data, batches=self._policy.batches)
+        space = self.supernet.space
+        drawn: list[Found] = []
         for number in range(self._policy.draws):
             sample, _, _ = self._controller.draw(seeded(self._seed, "last draws", number))
-            space = self.supernet.space
             metrics = evaluator.evaluate(space, sample, fidelity=None, report=silent)
-            found.append((sample, metrics))
-        return max(found, key=lambda one: one[1]["accuracy"])
+            drawn.append(Found(sample=sample, metrics=metrics))
+        best = max(drawn, key=lambda one: (one.metrics or {})["accuracy"])
+        self.supernet.activate(best.sample)
+        return best
 
     def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():

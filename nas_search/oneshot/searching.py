@@ -19,7 +19,7 @@ from nas_search.oneshot.losses import CostLoss
 from nas_search.oneshot.recalibration import kept_statistics
 from nas_search.oneshot.relaxations import ArchStep, Relaxation
 from nas_search.oneshot.supernet import Supernet
-from nas_search.oneshot.training import Halves, SupernetTrainer
+from nas_search.oneshot.training import Found, Halves, SupernetTrainer
 from nas_search.training import Recipe
 from nas_search.training.checkpoint import Saved, part_of
 from nas_search.training.data import order_of_epoch, seeded
@@ -27,7 +27,7 @@ from nas_search.training.loop import Epoch
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
 from nas_search.training.parallel import Group
 
-__all__ = ["Searched", "search_supernet"]
+__all__ = ["SearchTrainer", "Searched", "search_supernet"]
 
 _PROBABILITY: Final = "arch"
 """Prefix of figures: `arch/label/candidate` is a probability."""
@@ -95,14 +95,12 @@ def search_supernet(  # noqa: PLR0913 - what a search depends on
         OutputError: A loss or a gradient is no finite number any more.
         OSError: A checkpoint cannot be saved; older ones are still there.
     """
-    if cost_loss is not None and costs is None:
-        raise InvalidArgumentError("costs", "a loss of costs needs a table of them")
-    trainer = _SearchTrainer(
+    trainer = SearchTrainer(
         supernet,
         data,
+        relaxation,
         _DARTS if recipe is None else recipe,
-        relaxation=relaxation,
-        arch_recipe=relaxation.arch_recipe if arch_recipe is None else arch_recipe,
+        arch_recipe=arch_recipe,
         costs=costs,
         cost_loss=cost_loss,
         seed=seed,
@@ -111,13 +109,10 @@ def search_supernet(  # noqa: PLR0913 - what a search depends on
         device=device,
     )
     training = trainer.run(report=report)
-    with torch.no_grad():
-        probabilities = probabilities_of(trainer.alphas)
-    sample = supernet.decode(probabilities)
-    supernet.activate(sample)
+    found = trainer.found()
     return Searched(
-        sample=sample,
-        probabilities={name: tuple(row.tolist()) for name, row in probabilities.items()},
+        sample=found.sample,
+        probabilities=found.probabilities or {},
         curve=training.curve,
         seconds=training.seconds,
     )
@@ -128,23 +123,43 @@ _DARTS: Final = Recipe(
 )
 
 
-class _SearchTrainer(SupernetTrainer):
-    """Trains weights and logits in turn."""
+class SearchTrainer(SupernetTrainer):
+    """Trains weights and logits in turn; `search_supernet` documents the arguments.
+
+    Args:
+        supernet: Is trained in place.
+        data: Images for weights, and images for logits.
+        relaxation: How candidates are weighed.
+        recipe: How weights are trained.
+        arch_recipe: How logits are; None: as the relaxation says.
+        costs: What candidates cost.
+        cost_loss: Joins the loss of validation with the expected cost.
+        seed: As `SupernetTrainer`.
+        device: As `SupernetTrainer`.
+        options: As `SupernetTrainer`.
+
+    Raises:
+        NoMixtureError: Candidates of this space cannot be weighed.
+        InvalidArgumentError: As `search_supernet`, or as `SupernetTrainer`.
+    """
 
     def __init__(  # noqa: PLR0913 - what a search depends on
         self,
         supernet: Supernet,
         data: Halves,
+        relaxation: Relaxation,
         recipe: Recipe,
         *,
-        relaxation: Relaxation,
-        arch_recipe: Recipe,
-        costs: CostTable | None,
-        cost_loss: CostLoss | None,
-        seed: int,
-        device: torch.device | str,
+        arch_recipe: Recipe | None = None,
+        costs: CostTable | None = None,
+        cost_loss: CostLoss | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
         **options: Any,
     ) -> None:
+        if cost_loss is not None and costs is None:
+            raise InvalidArgumentError("costs", "a loss of costs needs a table of them")
+        arch_recipe = relaxation.arch_recipe if arch_recipe is None else arch_recipe
         if len(data[1]) < recipe.batch_size:
             raise InvalidArgumentError(
                 "data",
@@ -167,6 +182,17 @@ class _SearchTrainer(SupernetTrainer):
         }
         super().__init__(
             supernet, data, recipe, seed=seed, device=device, identity=identity, **options
+        )
+
+    def found(self) -> Found:
+        """Return the architecture of the largest probabilities, and these."""
+        with torch.no_grad():
+            probabilities = probabilities_of(self.alphas)
+        sample = self.supernet.decode(probabilities)
+        self.supernet.activate(sample)
+        return Found(
+            sample=sample,
+            probabilities={name: tuple(row.tolist()) for name, row in probabilities.items()},
         )
 
     def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

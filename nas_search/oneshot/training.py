@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,11 +19,26 @@ from nas_search.training import Checkpoints, ImageSet, Recipe, Trainer, Training
 from nas_search.training.data import seeded, training_batches
 from nas_search.training.loop import Epoch
 
-__all__ = ["Halves", "PathTrainer", "SupernetTrainer", "train_supernet"]
+__all__ = ["Found", "Halves", "PathTrainer", "SupernetTrainer", "train_supernet"]
 
 Halves = tuple[ImageSet, ImageSet]
 """Images that weights learn from, and those that architectures are compared by; none in both, as
 `split` makes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The architecture that was found while a supernet was trained.
+
+    Attributes:
+        sample: The architecture.
+        probabilities: Of a relaxation: those of each candidate, by row.
+        metrics: Of a policy: those of the sample, with inherited weights and norms of its own.
+    """
+
+    sample: dict[str, Any]
+    probabilities: Mapping[str, tuple[float, ...]] | None = None
+    metrics: Mapping[str, float] | None = None
 
 
 class SupernetTrainer(Trainer):
@@ -93,6 +108,13 @@ class SupernetTrainer(Trainer):
             save_epochs=save_epochs,
             save_steps=save_steps,
         )
+
+    def found(self) -> Found | None:
+        """Return the architecture that the training found, which is then active; None: none.
+
+        It is a function of what was trained: called again, also after going on, it is the same.
+        """
+        return None
 
     def _check_gradients(self) -> None:
         """Refuse a step that would spoil all weights.

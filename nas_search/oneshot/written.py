@@ -25,19 +25,13 @@ from typing import Any, Final
 
 import safetensors.torch
 
-from model_hub.errors import InvalidArgumentError
 from model_hub.zoo.checkpoints import read_safetensors
 from nas_search.errors import ProblemError
-from nas_search.oneshot.costs import CostTable
-from nas_search.oneshot.gates import BinaryGates, Reinforced
 from nas_search.oneshot.inherited import Inherited
-from nas_search.oneshot.losses import Hinge, Linear, LogPower, LogProduct, LogRuntime, Square
 from nas_search.oneshot.recalibration import BATCH_SIZE, recalibrate
-from nas_search.oneshot.relaxations import Gumbel, GumbelHard, Softmax
-from nas_search.oneshot.samplers import BinnedPaths, FairPaths, SandwichPaths, UniformPaths
-from nas_search.oneshot.searching import search_supernet
+from nas_search.oneshot.registry import OneShot
 from nas_search.oneshot.supernet import Supernet
-from nas_search.oneshot.training import Halves, train_supernet
+from nas_search.oneshot.training import Halves
 from nas_search.problems import SpaceProblem
 from nas_search.problems.goals import check_known
 from nas_search.recipe import recipe_of
@@ -52,18 +46,10 @@ _KEYS: Final = (
     *("sampler", "relaxation", "recipe", "arch_recipe", "costs", "loss", "batches"),
     *("batch_size", "momentum", "weights"),
 )
-_TRAINED: Final = ("sampler", "relaxation", "recipe", "arch_recipe", "costs", "loss")
+_PARTS: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
+"""What `OneShot.stated` takes."""
+_TRAINED: Final = (*_PARTS, "recipe")
 """What says how a supernet is trained."""
-_SAMPLERS: Final[dict[str, Any]] = {
-    one.__name__: one for one in (UniformPaths, FairPaths, BinnedPaths, SandwichPaths)
-}
-_SHORT: Final = {"uniform": "UniformPaths", "fair": "FairPaths", "sandwich": "SandwichPaths"}
-_RELAXATIONS: Final[dict[str, Any]] = {
-    one.__name__: one for one in (Softmax, Gumbel, GumbelHard, BinaryGates, Reinforced)
-}
-_LOSSES: Final[dict[str, Any]] = {
-    one.__name__: one for one in (Square, Hinge, Linear, LogPower, LogProduct, LogRuntime)
-}
 _UNSEARCHED: Final = {"strategy": {"name": "RandomSearch"}, "budget": {"trials": 1}}
 """Stands for parts that a file of a supernet may leave out."""
 
@@ -146,27 +132,19 @@ class WrittenSupernet:
             supernet.to(self.problem.get("device", "cpu"))
             return supernet, None
         data = self.data()
-        options: dict[str, Any] = {
-            "recipe": recipe_of(stated.get("recipe", {})),
-            "seed": stated_seed(self.problem),
-            "checkpoint": self.checkpoint,
-            "device": self.problem.get("device", "cpu"),
-            "report": report,
-        }
-        costs = self._costs(supernet, data)
-        if "relaxation" not in stated:
-            named = _named(stated.get("sampler", "uniform"))
-            if named[0] == BinnedPaths.__name__:
-                named[1].setdefault("costs", costs)
-            train_supernet(supernet, data, _made("sampler", _SAMPLERS, named), **options)
-            return supernet, None
-        if "arch_recipe" in stated:
-            options["arch_recipe"] = recipe_of(stated["arch_recipe"])
-        if "loss" in stated:
-            options["cost_loss"] = _made("loss", _LOSSES, _named(stated["loss"]))
-        relaxation = _made("relaxation", _RELAXATIONS, _named(stated["relaxation"]))
-        found = search_supernet(supernet, data, relaxation, costs=costs, **options)
-        return supernet, found.sample
+        parts = {name: value for name, value in stated.items() if name in _PARTS}
+        one_shot = OneShot.stated(parts, supernet.space, input_shape=data[0].shape)
+        trainer = one_shot.trainer(
+            supernet,
+            data,
+            recipe_of(stated.get("recipe", {})),
+            seed=stated_seed(self.problem),
+            checkpoint=self.checkpoint,
+            device=self.problem.get("device", "cpu"),
+        )
+        trainer.run(report=report)
+        found = trainer.found()
+        return supernet, None if found is None else found.sample
 
     def make_problem(self, supernet: Supernet) -> SpaceProblem:
         """Return the search of the space on the supernet's weights.
@@ -197,15 +175,6 @@ class WrittenSupernet:
         if not self._data:
             self._data.append(stated_images(self.problem, self.search.folder))
         return self._data[0]
-
-    def _costs(self, supernet: Supernet, data: Halves) -> CostTable | None:
-        stated = self.supernet.get("costs")
-        if stated is None:
-            return None
-        if not isinstance(stated, Mapping):
-            raise ProblemError(f"costs are a table of arguments, not {stated!r:.80}")
-        arguments = {"input_shape": data[0].shape, **stated}
-        return _called("costs", CostTable.of, supernet.space, **arguments)  # type: ignore[no-any-return]
 
 
 def extracted(written: WrittenSupernet, sample: str, out: str | os.PathLike[str]) -> None:
@@ -259,29 +228,3 @@ def _load(supernet: Supernet, folder: FilePath, name: Any) -> None:
         supernet.load_state_dict(tensors)
     except RuntimeError as error:
         raise ProblemError(f"{name} has not the weights of this supernet: {error}") from error
-
-
-def _named(stated: Any) -> tuple[str, dict[str, Any]]:
-    """Return a name and arguments, from either a name or a table."""
-    if isinstance(stated, str):
-        return _SHORT.get(stated, stated), {}
-    name = stated.get("name") if isinstance(stated, Mapping) else None
-    if not isinstance(name, str):
-        raise ProblemError(f"wanted are a name, or a table with a name, not {stated!r:.80}")
-    arguments = {key: value for key, value in stated.items() if key != "name"}
-    return _SHORT.get(name, name), arguments
-
-
-def _made(what: str, known: Mapping[str, Any], named: tuple[str, dict[str, Any]]) -> Any:
-    name, arguments = named
-    check_known(what, [name], tuple(known))
-    return _called(what, known[name], **arguments)
-
-
-def _called(what: str, make: Callable[..., Any], *given: Any, **arguments: Any) -> Any:
-    try:
-        return make(*given, **arguments)
-    except TypeError as error:
-        raise ProblemError(f"{what}: {error}") from error
-    except InvalidArgumentError as error:
-        raise ProblemError(f"{what}: {error}") from error

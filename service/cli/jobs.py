@@ -207,8 +207,28 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     dataset: DatasetName,
     recipe: RecipeText,
     sampler: Annotated[
-        str, typer.Option(help='UniformPaths, FairPaths or SandwichPaths, or JSON with its "name".')
-    ] = "UniformPaths",
+        str | None,
+        typer.Option(
+            help="UniformPaths (the default), FairPaths, SandwichPaths, BinnedPaths or "
+            'PolicyPaths, or JSON with its "name".'
+        ),
+    ] = None,
+    relaxation: Annotated[
+        str | None,
+        typer.Option(
+            help="Search by gradients: Softmax, Gumbel, GumbelHard, BinaryGates or Reinforced, or "
+            'JSON with its "name".'
+        ),
+    ] = None,
+    arch_recipe: Annotated[
+        str | None, typer.Option(help="Recipe of the relaxation's logits, as JSON.")
+    ] = None,
+    costs: Annotated[
+        str | None, typer.Option(help='macs or parameters, or JSON with "metric" and "unit".')
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help='Loss of the expected cost, as JSON with its "name".')
+    ] = None,
     arguments: SpaceArguments = None,
     fractions: Annotated[
         str, typer.Option(help="Parts to train on and to keep for the search, as JSON.")
@@ -224,10 +244,14 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     with BenchClient(url) as bench:
         job = bench.train_supernet(
             space,
-            None if arguments is None else _read(arguments, "--arguments"),
+            _read_if(arguments, "--arguments"),
             dataset=dataset,
             recipe=_read(recipe, "--recipe"),
-            sampler=_read(sampler, "--sampler"),
+            sampler=_read_if(sampler, "--sampler"),
+            relaxation=_read_if(relaxation, "--relaxation"),
+            arch_recipe=_read_if(arch_recipe, "--arch-recipe"),
+            costs=_read_if(costs, "--costs"),
+            loss=_read_if(loss, "--loss"),
             fractions=_read(fractions, "--fractions"),
             epochs=epochs,
             split_seed=seed,
@@ -250,6 +274,11 @@ def _read(text: str, option: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from None
+
+
+def _read_if(text: str | None, option: str) -> Any:
+    """Return what an option says; None where it is left out."""
+    return None if text is None else _read(text, option)
 
 
 def _tell(job: Job) -> None:

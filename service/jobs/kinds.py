@@ -40,6 +40,8 @@ __all__ = ["KINDS", "Kind", "new_job", "spec_key"]
 
 _MOST_NUMBERS: Final = 1 << 34
 """In the inputs of a pass: 64 GiB in float32."""
+_PARTS: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
+"""Members that say how a supernet is trained and searched."""
 _NO_MORE: Final = 1 + 1e-9
 """What fractions may add up to, with rounding."""
 
@@ -135,7 +137,7 @@ def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[
     protocol = _training_protocol(request, network)
     if protocol is not None:
         _accepted("protocol", network, protocol.input_shape)
-    recipe = _recipe(request)
+    recipe = _recipe_of(request.recipe, "recipe")
     epochs = recipe.epochs if request.epochs is None else request.epochs
     if epochs > recipe.epochs:
         raise InvalidQuestionError(
@@ -151,13 +153,28 @@ def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[
 
 
 def _supernet_members(request: SupernetRequest, network: ChosenNetwork) -> dict[str, Any]:
-    from model_hub.errors import NoSupernetError  # noqa: PLC0415 - not before there are jobs
+    from model_hub.errors import InvalidArgumentError, NoSupernetError  # noqa: PLC0415 - as above
+    from nas_search.specification.supernets import check_parts  # noqa: PLC0415
 
     try:
-        network.space.sharing  # noqa: B018 - a property that refuses spaces
+        sharing = network.space.sharing
     except NoSupernetError as error:
         raise InvalidQuestionError("network", str(error)) from error
-    return _training_members(request, network)
+    members = _training_members(request, network)
+    if request.relaxation is None and request.sampler is None:
+        members["sampler"] = {"name": "UniformPaths"}
+    strategy = members["sampler"] or members["relaxation"]
+    try:
+        check_parts({name: members[name] for name in _PARTS}, strategy["name"])
+    except InvalidArgumentError as error:
+        raise InvalidQuestionError(error.argument, str(error)) from error
+    if request.relaxation is not None and sharing.no_mixture is not None:
+        raise InvalidQuestionError(
+            "relaxation", f"{type(network.space).__name__} has no mixture: {sharing.no_mixture}"
+        )
+    if request.arch_recipe is not None:
+        members["arch_recipe"] = _recipe_of(request.arch_recipe, "arch_recipe").as_dict()
+    return members
 
 
 def _latency_members(request: LatencyRequest, network: ChosenNetwork) -> dict[str, Any]:
@@ -234,8 +251,12 @@ def _refuse_tokens(network: ChosenNetwork) -> None:
         )
 
 
-def _recipe(request: TrainingRequest) -> Recipe:
-    """Return how the network is trained, every bound of it checked.
+def _recipe_of(stated: str | Mapping[str, Any], place: str) -> Recipe:
+    """Return how something is trained, every bound of it checked.
+
+    Args:
+        stated: A name, or fields.
+        place: The member of the request.
 
     Raises:
         InvalidQuestionError: There is no such recipe, or a field of it is unknown or beyond its
@@ -245,11 +266,11 @@ def _recipe(request: TrainingRequest) -> Recipe:
     from nas_search.recipe import recipe_of  # noqa: PLC0415
 
     try:
-        return recipe_of(plain_json("recipe", request.recipe))
+        return recipe_of(plain_json(place, stated))
     except InvalidArgumentError as error:
-        raise InvalidQuestionError(f"recipe.{error.argument}", str(error)) from error
+        raise InvalidQuestionError(f"{place}.{error.argument}", str(error)) from error
     except ModelHubError as error:
-        raise InvalidQuestionError("recipe", str(error)) from error
+        raise InvalidQuestionError(place, str(error)) from error
 
 
 def _training_protocol(
@@ -334,8 +355,8 @@ KINDS: Final[Mapping[JobKind, Kind]] = MappingProxyType(
             request=SupernetRequest,
             path="/supernets",
             summary="Submit a supernet to be trained",
-            sentence="Submit the job that trains the supernet of a model space by paths on a part "
-            "of a data set of a worker.",
+            sentence="Submit the job that trains the supernet of a model space on a part of a data "
+            "set of a worker, and searches it by gradients or a policy where that is asked.",
             members=_supernet_members,
             handler="service.worker.training:train_space",
         ),

@@ -29,9 +29,10 @@ from model_hub.evaluation import (
 from model_hub.model_space import ModelSpace
 from model_hub.protocols import EvaluationProtocol
 from model_hub.zoo.checkpoints import digest_of_tensors, write_safetensors
-from nas_search.errors import OtherTrainingError
-from nas_search.oneshot import FairPaths, SandwichPaths, Supernet, UniformPaths
-from nas_search.oneshot.training import PathTrainer
+from nas_search.errors import NoMixtureError, OtherTrainingError, ProblemError
+from nas_search.oneshot import Supernet
+from nas_search.oneshot.registry import OneShot
+from nas_search.oneshot.training import Found
 from nas_search.recipe import Recipe
 from nas_search.training import Checkpoints, ImageSet, Trainer, Training, images_of, split
 from nas_search.training.checkpoint import Saved
@@ -56,9 +57,12 @@ _PARTS_OF_MEMORY: Final = 4
 """One for the images, one for a copy of them when they are divided, two for the training."""
 _METRICS: Final = ("accuracy", "top5", "loss", "train_accuracy", "train_loss", "epochs")
 """Of the last epoch; a supernet has but the last three."""
-_SAMPLERS: Final[Mapping[str, Any]] = {
-    one.__name__: one for one in (UniformPaths, FairPaths, SandwichPaths)
-}
+_ONE_SHOT: Final = ("sampler", "relaxation", "arch_recipe", "costs", "loss")
+"""Members of a request that say how a supernet is trained and searched."""
+_OF_CANDIDATES: Final = 2
+"""Slashes in the name of a candidate's figure, `arch/row/candidate`: too many for each report."""
+_MOST_FIGURES: Final = 100_000
+"""Of a curve in a result; what a service takes of one is a little more."""
 
 
 def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
@@ -113,7 +117,7 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
 
 
 def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
-    """Train the supernet of a space by paths.
+    """Train the supernet of a space, and search it where the strategy does that.
 
     Args:
         spec: The canonical request of `POST /v1/supernets`.
@@ -136,12 +140,12 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     path = dataset_path(spec["dataset"], workplace)
     try:
         images, train, valid = _parts(path, space, recipe, spec, workplace)
-        sampler = dict(spec["sampler"])
+        stated_strategy = {name: spec[name] for name in _ONE_SHOT}
+        one_shot = OneShot.stated(stated_strategy, space, input_shape=train.shape)
         kept = _kept(spec, images, workplace)
-        trainer = PathTrainer(
+        trainer = one_shot.trainer(
             supernet,
             (train, valid),
-            _SAMPLERS[sampler.pop("name")](**sampler),
             recipe,
             seed=spec["seed"],
             device=workplace.device,
@@ -149,16 +153,23 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             save_epochs=spec["save_epochs"],
         )
         training = _trained(trainer, spec["epochs"], workplace)
+        workplace.report(Progress(stage="finding the architecture"))
+        found = trainer.found()
+    except (ProblemError, NoMixtureError) as error:
+        raise WorkError("not-trainable", str(error)) from error
     except (DatasetError, OutputError, InvalidArgumentError) as error:
         raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
     weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
+    figures = _figures(training)
+    thinned = _without_candidates(figures)
     result = {
-        **_figures(training),
+        **figures,
         "parameters": sum(one.numel() for one in supernet.parameters()),
-        "notes": [] if kept is None else kept.notes,
+        "found": None if found is None else _found(found),
+        "notes": [*([] if kept is None else kept.notes), *thinned],
         "provenance": {
             **_provenance(stated, spec, workplace),
-            "sampler": spec["sampler"],
+            **stated_strategy,
             "dataset_sha256": images.digest,
             "train_images": len(train),
             "valid_images": len(valid),
@@ -271,7 +282,11 @@ def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
                 done=int(figures["epoch"]),
                 total=epochs,
                 message=f"accuracy {accuracy:.2f} %, loss {loss:.4g}",
-                figures=dict(figures),
+                figures={
+                    name: value
+                    for name, value in figures.items()
+                    if name.count("/") < _OF_CANDIDATES
+                },
             )
         )
         return figures["epoch"] < epochs and workplace.handing_back()
@@ -294,6 +309,28 @@ def _figures(training: Training) -> dict[str, Any]:
         "seconds": sum(epoch["seconds"] for epoch in training.curve),
         "peak_memory": training.peak_memory,
         "curve": [dict(epoch) for epoch in training.curve],
+    }
+
+
+def _without_candidates(figures: dict[str, Any]) -> list[str]:
+    """Leave the candidates out of a curve that would be too long for a result; return a note."""
+    if sum(map(len, figures["curve"])) <= _MOST_FIGURES:
+        return []
+    figures["curve"] = [
+        {name: value for name, value in epoch.items() if name.count("/") < _OF_CANDIDATES}
+        for epoch in figures["curve"]
+    ]
+    return ["the curve would be too long with the probabilities of candidates: they are left out"]
+
+
+def _found(found: Found) -> dict[str, Any]:
+    """Return what a strategy found, as JSON has it."""
+    return {
+        "sample": found.sample,
+        "probabilities": None
+        if found.probabilities is None
+        else {name: list(row) for name, row in found.probabilities.items()},
+        "metrics": None if found.metrics is None else dict(found.metrics),
     }
 
 

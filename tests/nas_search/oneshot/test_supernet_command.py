@@ -120,7 +120,12 @@ def test_bins_take_the_costs_of_the_file(folder: Path) -> None:
         ('relaxation = "Softmax"\nloss = { name = "Linear", target = 0 }', "not a number above 0"),
         ("sampler = 3", "a table with a name"),
         ('weights = "supernet.safetensors"', "has weights or is trained, not both"),
-        ('sampler = "uniform"\ncosts = 3', "a table of arguments"),
+        ('relaxation = "Softmax"\ncosts = 3', "a table of arguments"),
+        ('sampler = "uniform"\ncosts = { metric = "macs" }', "UniformPaths asks for no costs"),
+        ('relaxation = "Softmax"\nloss = { name = "LogProduct" }', "needs a table"),
+        ('sampler = { name = "BinnedPaths", bounds = [[0, 1]] }', "needs a table of costs"),
+        ('sampler = "fair"\narch_recipe = { lr = 0.01 }', "has no logits"),
+        ('sampler = { name = "PolicyPaths", updates = 0 }', "updates"),
     ],
 )
 def test_a_file_that_means_nothing_is_refused(folder: Path, supernet: str, message: str) -> None:

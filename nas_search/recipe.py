@@ -37,6 +37,7 @@ _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "brightness": (0, 1),
     "contrast": (0, 1),
     "saturation": (0, 1),
+    "hue": (0, 0.5),
 }
 """Least and greatest value."""
 _COUNTS: Final[Mapping[str, tuple[int, int]]] = {
@@ -87,8 +88,9 @@ class Recipe:
         flip: Mirror images at random.
         brightness: Multiply colours by a factor within 1 ± this; 0: not.
         contrast: Likewise, the difference to the mean of the image in grey.
-        saturation: Likewise, the difference to the same image in grey. The three are done in an
-            order that is drawn.
+        saturation: Likewise, the difference to the same image in grey.
+        hue: Turn colours on the colour wheel by up to this share of it, either way. What of these
+            four is done, is done in an order that is drawn.
         cutout: Side of a square that is blanked out at random; 0: none.
 
     Raises:
@@ -122,6 +124,7 @@ class Recipe:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
+    hue: float = 0.0
     cutout: int = 0
 
     def __post_init__(self) -> None:
@@ -149,7 +152,7 @@ class Recipe:
     @property
     def draws(self) -> bool:
         """Whether anything is done to training images at random."""
-        colours = self.brightness or self.contrast or self.saturation
+        colours = self.brightness or self.contrast or self.saturation or self.hue
         return bool(self.crop or self.resized_crop or self.flip or colours or self.cutout)
 
     @classmethod

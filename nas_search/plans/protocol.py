@@ -39,6 +39,7 @@ _AUGMENTS: Final[Mapping[str, tuple[str, str] | None]] = MappingProxyType(
         "brightness": ("by", "brightness"),
         "contrast": ("by", "contrast"),
         "saturation": ("by", "saturation"),
+        "hue": ("by", "hue"),
         "cutout": ("side", "cutout"),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench_client import BenchClient, TableName
@@ -23,12 +23,16 @@ def nds_problem(
     generator: str = "random",
     objectives: Sequence[str] = ("best_test_acc",),
     bounds: Bounds | None = None,
+    steps_per_epoch: int | None = None,
 ) -> FiguresProblem:
     """Return the problem of a design space, whose rows are all asked for once.
 
     Architectures are the canonical JSON of `[model_spec, cell_spec]`. They are a list: strategies
-    that change architectures are refused. No training times are recorded, so that trials cost
-    nothing.
+    that change architectures are refused.
+
+    The archive has no training times but that of one iteration, `iter_time`, and of the statistics
+    of norms before a test, `prec_time`, and does not say how many iterations an epoch had. With
+    `steps_per_epoch` a trial costs what these make of it, `epochs (steps iter_time + prec_time)`.
 
     Args:
         bench: Whom to ask.
@@ -39,11 +43,17 @@ def nds_problem(
         objectives: Accuracies, which are maximised, losses, times or sizes; `-` in front minimises.
         bounds: By figure; those of `parameters` and `flops` (in millions) are met by every trial.
 
+        steps_per_epoch: Iterations of an epoch, such as 391 of 128 images for the 50,000 of
+            CIFAR-10; None: trials cost nothing.
+
     Raises:
-        ProblemError: Nothing of this kind is recorded, or an argument means nothing.
+        ProblemError: Nothing of this kind is recorded, an argument means nothing, or trials are to
+            cost something and a network lacks its times.
         BenchError: The question was not answered.
     """
     check_known("generator", [generator], ("random", "fix_w_d"))
+    if steps_per_epoch is not None and not (type(steps_per_epoch) is int and steps_per_epoch >= 1):
+        raise ProblemError(f"steps_per_epoch is {steps_per_epoch!r:.80}; at least 1")
     families = bench.families_nds()
     spaces = [one for one in families if one.dataset == dataset and one.generator == generator]
     check_known(f"proposer on {dataset}", [proposer], sorted({one.proposer for one in spaces}))
@@ -63,11 +73,29 @@ def nds_problem(
     }
     if not figures:
         raise ProblemError(f"NDS has no network of {proposer} on {dataset} by {generator}")
+    if steps_per_epoch is not None:
+        for figure in figures.values():
+            figure["seconds"] = longest * _seconds(figure, steps_per_epoch)
     minimised = {stat.name for stat in NDS.stats if stat.better == "smaller"}
     directed = [f"-{one}" if one in minimised else one for one in objectives]
     return FiguresProblem(
         None, figures, objectives=directed, bounds=bounds, known=("parameters", "flops")
     )
+
+
+def _seconds(figures: Mapping[str, float], steps: int) -> float:
+    """Return the seconds of an epoch.
+
+    Raises:
+        ProblemError: A time is not recorded.
+    """
+    try:
+        return steps * figures["iter_time"] + figures["prec_time"]
+    except KeyError as error:
+        raise ProblemError(
+            f"a network has no {error.args[0]}, so that its training time is not known: leave "
+            "steps_per_epoch out"
+        ) from None
 
 
 def _spelled(config: Any) -> str:

@@ -33,6 +33,7 @@ DECLARED: Final[tuple[str, ...]] = (
 
 NDS: Final[tuple[str, ...]] = (
     *("benchmark", "proposer", "dataset", "generator", "objectives", "bounds", "reference"),
+    "steps_per_epoch",
 )
 """Arguments of `nds_problem`, and the reference point."""
 

@@ -36,6 +36,10 @@ _NARROWEST, _WIDEST = 3 / 4, 4 / 3
 _LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey, as ITU-R BT.601 and Pillow have them."""
 _COLOURS: Final = 3
+_HUE: Final = 3
+"""The place of its change, behind brightness, contrast and saturation."""
+_SECTORS: Final = 6
+"""Of the colour wheel, from red by way of yellow."""
 _WHITE: Final = 255.0
 
 Window = tuple[int, int, int, int]
@@ -147,7 +151,7 @@ def resized_crop(
 
 
 def mirrored_and_jittered(pixels: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return a batch mirrored at random and with the brightness, contrast and saturation changed.
+    """Return a batch mirrored at random and recoloured: brightness, contrast, saturation, hue.
 
     Raises:
         InvalidArgumentError: Pixels that are to be recoloured are no bytes of red, green and blue.
@@ -156,17 +160,23 @@ def mirrored_and_jittered(pixels: Tensor, recipe: Recipe, generator: torch.Gener
     if recipe.flip:
         drawn = torch.randint(2, (count,), generator=generator).bool().to(pixels.device)
         pixels = torch.where(drawn[:, None, None, None], pixels.flip(3), pixels)
-    spreads = torch.tensor([recipe.brightness, recipe.contrast, recipe.saturation])
-    if not spreads.any():
+    spreads = [recipe.brightness, recipe.contrast, recipe.saturation]
+    if recipe.hue:
+        spreads.append(recipe.hue)
+    if not any(spreads):
         return pixels
     if pixels.dtype != torch.uint8 or channels != _COLOURS:
         raise InvalidArgumentError(
-            "brightness, contrast, saturation", "they need pixels that are bytes, in three channels"
+            "brightness, contrast, saturation, hue",
+            "they need pixels that are bytes, in three channels",
         )
-    factors = 1 + spreads * (2 * torch.rand((count, _COLOURS), generator=generator) - 1)
-    orders = torch.rand((count, _COLOURS), generator=generator).argsort(1)
+    shape = count, len(spreads)
+    drawn = torch.tensor(spreads) * (2 * torch.rand(shape, generator=generator) - 1)
+    factors = 1 + drawn
+    factors[:, _HUE:] = drawn[:, _HUE:]
+    orders = torch.rand(shape, generator=generator).argsort(1)
     values = pixels.float()
-    for order in itertools.permutations(range(_COLOURS)):
+    for order in itertools.permutations(range(len(spreads))):
         chosen = (orders == torch.tensor(order)).all(1).nonzero().flatten().to(pixels.device)
         if len(chosen):
             some, factor = values[chosen], factors.to(pixels.device)[chosen]
@@ -177,14 +187,39 @@ def mirrored_and_jittered(pixels: Tensor, recipe: Recipe, generator: torch.Gener
 
 
 def _changed(values: Tensor, change: int, factors: Tensor) -> Tensor:
-    """Move colours away from black (0), the mean of the grey image (1) or their own grey (2)."""
+    """Move colours away from black (0), the mean of the grey image (1) or their own grey (2).
+
+    Or turn them on the colour wheel (3).
+    """
     if change == 0:
         return (values * factors).clamp(0, _WHITE)
+    if change == _HUE:
+        return _turned(values, factors[:, 0])
     luma = torch.tensor(_LUMA, device=values.device).view(1, -1, 1, 1)
     grey = (values * luma).sum(1, keepdim=True)
     if change == 1:
         grey = grey.mean((2, 3), keepdim=True)
     return (factors * values + (1 - factors) * grey).clamp(0, _WHITE)
+
+
+def _turned(values: Tensor, shares: Tensor) -> Tensor:
+    """Turn colours by a share of the wheel, with their value and saturation in HSV kept."""
+    red, green, blue = values.unbind(1)
+    most, least = values.amax(1), values.amin(1)
+    spread = most - least
+    # Grey has no hue: whatever it is turned by, it stays.
+    by = torch.where(spread > 0, spread, 1.0)
+    hue = torch.where(
+        most == red,
+        (green - blue) / by,
+        torch.where(most == green, 2 + (blue - red) / by, 4 + (red - green) / by),
+    )
+    hue = hue + _SECTORS * shares
+    # How far each colour is below the greatest, as the hue says (the formula without branches).
+    below = (torch.tensor([5.0, 3.0, 1.0], device=values.device)[:, None, None] + hue[:, None]) % (
+        _SECTORS
+    )
+    return most[:, None] - spread[:, None] * torch.minimum(below, 4 - below).clamp(0, 1)
 
 
 def blanked(inputs: Tensor, side: int, generator: torch.Generator) -> Tensor:

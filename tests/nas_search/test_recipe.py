@@ -36,7 +36,8 @@ def test_published_recipes_have_the_published_figures() -> None:
     assert (darts.drop_path, darts.auxiliary_weight, darts.cutout) == (0.2, 0.4, 16)
     spos = published_recipe("SPOS")
     assert (spos.lr, spos.schedule, spos.label_smoothing) == (0.5, "linear", 0.1)
-    assert (spos.brightness, spos.contrast, spos.saturation) == (0.4, 0.4, 0.4)
+    assert (spos.brightness, spos.contrast, spos.saturation, spos.hue) == (0.4, 0.4, 0.4, 0.0)
+    assert published_recipe("ProxylessNAS").hue == 0.1
     assert (spos.resized_crop, spos.flip) == (0.08, True)
 
 
@@ -67,6 +68,7 @@ def test_an_unknown_recipe_offers_the_nearest() -> None:
         {"resized_crop": 1.5},
         {"resized_crop": 0.5, "crop": 4},
         {"brightness": -0.1},
+        {"hue": 0.6},
     ],
 )
 def test_a_recipe_refuses_what_means_nothing(changes: dict[str, Any]) -> None:

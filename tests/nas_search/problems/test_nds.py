@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -85,6 +86,26 @@ def test_strategies_that_change_architectures_are_refused_at_once(
         Study(None, problem, strategy)
 
 
+def test_trials_cost_what_the_times_of_iterations_make_of_a_training(bench: BenchClient) -> None:
+    problem = nds_problem(bench, "resnet", steps_per_epoch=391)
+    study = Study(None, problem, RandomSearch(seed=1))
+    study.run(Budget(trials=3))
+    rows = bench.query_nds(
+        proposer="resnet", generator="random", dataset="cifar10", reduction="mean"
+    )
+    expected = {
+        json.dumps([one.config.model_spec, {}], sort_keys=True): 100
+        * (391 * one.iter_time + one.prec_time)
+        for one in rows
+    }
+    assert [trial.cost for trial in study.trials] == pytest.approx(
+        [expected[trial.arch] for trial in study.trials]
+    )
+    limited = Study(None, problem, RandomSearch(seed=1))
+    limited.run(Budget(cost=study.trials[0].cost * 1.01))
+    assert len(limited.trials) == 1
+
+
 def test_a_warm_up_that_ends_in_evolution_is_refused(bench: BenchClient) -> None:
     with pytest.raises(ProblemError, match="ProxySearch changes architectures"):
         Study(None, nds_problem(bench, "resnet"), ProxySearch(score=len))
@@ -108,13 +129,14 @@ def test_a_strategy_of_one_s_own_that_changes_one_is_told_why_it_cannot(
         ({"proposer": "resnet", "dataset": "mnist"}, "unknown proposer on mnist"),
         ({"proposer": "resnet", "generator": "tune_lr_wd"}, "unknown generator 'tune_lr_wd'"),
         ({"proposer": "resnet", "objectives": ["valid_acc"]}, "unknown figure 'valid_acc'"),
+        ({"proposer": "resnet", "steps_per_epoch": 0}, "steps_per_epoch is 0; at least 1"),
     ],
 )
 def test_what_nds_does_not_have_is_refused(
-    bench: BenchClient, options: dict[str, str], told: str
+    bench: BenchClient, options: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ProblemError, match=told):
-        nds_problem(bench, **options)  # type: ignore[arg-type]
+        nds_problem(bench, **options)
 
 
 def test_the_command_searches_it(nds_folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from itertools import permutations
 from typing import Any, Final
@@ -181,6 +182,23 @@ def test_colours_change_as_pillow_changes_them_but_for_rounding(order: tuple[int
     assert np.abs(np.asarray(image).transpose(2, 0, 1) - ours).max() <= 3
 
 
+def test_hues_turn_as_the_standard_library_turns_them() -> None:
+    pixels = bytes_of(40, 3, 3, 2, seed=3)
+    pixels[0], pixels[1] = 90, torch.tensor([200, 200, 10], dtype=torch.uint8)[:, None, None]
+    found = augmented(pixels, Recipe(hue=0.5), seeded(1))
+    shares = 0.5 * (2 * torch.rand((40, 4), generator=seeded(1))[:, 3] - 1)
+    assert shares.min() < -0.4
+    assert shares.max() > 0.4
+    for image, result, share in zip(pixels.numpy(), found.numpy(), shares.tolist(), strict=True):
+        for before, after in zip(image.reshape(3, 6).T, result.reshape(3, 6).T, strict=True):
+            hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
+            expected = colorsys.hsv_to_rgb((hue + share) % 1, saturation, value)
+            assert np.abs(255 * np.array(expected) - after).max() <= 0.5 + 1e-3
+    together = augmented(pixels, Recipe(hue=0.1, **SPOS), seeded(2))
+    assert torch.equal(together, augmented(pixels, Recipe(hue=0.1, **SPOS), seeded(2)))
+    assert not torch.equal(together, augmented(pixels, Recipe(hue=0.2, **SPOS), seeded(2)))
+
+
 def test_a_single_colour_change_leaves_out_the_others() -> None:
     pixels = bytes_of(50, 3, 4, 4)
     grey = torch.full((50, 3, 4, 4), 100, dtype=torch.uint8)
@@ -200,6 +218,7 @@ def test_a_single_colour_change_leaves_out_the_others() -> None:
         (bytes_of(2, 2, 4, 4), {"resized_crop": 0.5}, "resized_crop"),
         (torch.rand(2, 3, 4, 4), {"contrast": 0.5}, "contrast"),
         (bytes_of(2, 1, 4, 4), {"saturation": 0.5}, "saturation"),
+        (bytes_of(2, 1, 4, 4), {"hue": 0.5}, "hue"),
     ],
 )
 def test_pixels_that_cannot_be_changed_so_are_refused(

@@ -16,6 +16,7 @@ BenchError
 ├── JobNotDoneError                a job has no result; its `job` tells more
 │   ├── JobFailedError             it failed or was parked: `job.error` says why
 │   ├── JobCancelledError          someone cancelled it
+│   ├── JobStoppedError            someone stopped it early: `job.progress` has its last figures
 │   └── JobWaitError               it still goes on, and the time to wait is over: wait again
 ├── PlanWaitError                  a plan still goes on, and the time to wait is over: wait again
 ├── BudgetExhausted                a simulated search is over: the evaluation would pass the budget
@@ -51,6 +52,7 @@ __all__ = [
     "JobCancelledError",
     "JobFailedError",
     "JobNotDoneError",
+    "JobStoppedError",
     "JobWaitError",
     "NotAuthorizedError",
     "NotRecordedError",
@@ -245,6 +247,10 @@ class JobFailedError(JobNotDoneError):
 
 class JobCancelledError(JobNotDoneError):
     """A job was cancelled."""
+
+
+class JobStoppedError(JobNotDoneError):
+    """A training was stopped early; `job.progress.figures` are those of its last epoch."""
 
 
 class JobWaitError(JobNotDoneError, TimeoutError):

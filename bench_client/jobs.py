@@ -14,6 +14,7 @@ from typing import Final, TextIO, TypeAlias
 from bench_client.errors import (
     JobCancelledError,
     JobFailedError,
+    JobStoppedError,
     JobWaitError,
     UnavailableError,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "job",
     "jobs",
     "progress_line",
+    "stop",
     "wait",
     "workers",
     "zoo",
@@ -105,6 +107,19 @@ def cancel(job: Job | str) -> Steps[Job]:
     return (yield from ask(Question("cancel_job", Job, job=_id(job))))
 
 
+def stop(job: Job | str) -> Steps[Job]:
+    """End a training early and return its job; one that has ended stays as it is.
+
+    It ends as `stopped`, with the figures of its last epoch in `progress`, as soon as its worker
+    has heard of it; before the first epoch, and where it is no training, it is cancelled. It
+    answers no other submission, and a cell of a plan is not finished by it.
+
+    Raises:
+        UnknownJobError: There is none of this id.
+    """
+    return (yield from ask(Question("stop_job", Job, job=_id(job))))
+
+
 def wait(
     job: Job | str, *, timeout: float | None = None, progress: WatchJob | None = None
 ) -> Steps[Job]:
@@ -122,6 +137,7 @@ def wait(
     Raises:
         JobFailedError: It failed or was parked, or its result was thrown away.
         JobCancelledError: It was cancelled.
+        JobStoppedError: It was stopped early.
         JobWaitError: It goes on longer than `timeout`.
         UnknownJobError: There is none of this id.
     """
@@ -249,9 +265,12 @@ def _succeeded(job: Job) -> Job:
     Raises:
         JobFailedError: Without a result.
         JobCancelledError: It was cancelled.
+        JobStoppedError: It was stopped early.
     """
     if job.state == "succeeded":
         return job
+    if job.state == "stopped":
+        raise JobStoppedError(f"job {job.id} was stopped early", job=job)
     if job.state == "cancelled":
         raise JobCancelledError(f"job {job.id} was cancelled", job=job)
     if job.state == "expired":

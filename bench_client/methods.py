@@ -56,6 +56,7 @@ class Surface(WrittenQuestions):
     job = Operation(lambda: jobs.job)
     jobs = Operation(lambda: jobs.jobs)
     cancel = Operation(lambda: jobs.cancel)
+    stop = Operation(lambda: jobs.stop)
     wait = Operation(lambda: jobs.wait)
     build = Operation(lambda: submissions.build)
     evaluate = Operation(lambda: submissions.evaluate)

@@ -104,6 +104,7 @@ Topic: TypeAlias = Literal[
     "rest",
     "run_columns",
     "spellings",
+    "stop_job",
     "studies",
     "study",
     "submit_evaluation",

@@ -60,6 +60,7 @@ ROUTES: Final[Mapping[Topic, Route]] = MappingProxyType(
         "keep_version": Route("POST", "/v1/plans/{plan}/keep"),
         "withdraw_cell": Route("POST", "/v1/plans/{plan}/withdraw"),
         "cancel_job": Route("POST", "/v1/jobs/{job}/cancel"),
+        "stop_job": Route("POST", "/v1/jobs/{job}/stop"),
         "artifact": Route("GET", "/v1/jobs/{job}/artifacts/{artifact}"),
         "checkpoints": Route("GET", "/v1/checkpoints"),
         "datasets": Route("GET", "/v1/datasets"),

@@ -2,6 +2,7 @@
 
 StudyError
 ├── ProblemError            correct the problem: a name or a number of it means nothing
+│   └── UnreportedError     give a rule another metric: epochs do not report this one
 ├── NoMixtureError          search by single paths: networks of this space cannot be mixed
 ├── NoFeasibleError         widen the bounds: nothing that was drawn is within them
 ├── FailingStudyError       look at the evaluation: it failed too often in a row
@@ -9,6 +10,7 @@ StudyError
 ├── StudyInUseError         wait for the process that writes to it, or only read
 ├── OtherStudyError         give the problem and the strategy that the file was begun with
 ├── OtherTrainingError      give what the checkpoints were begun with, or another folder
+├── StoppedEarlyError       nothing: an evaluation ended because a rule said so
 ├── ReplayError             begin anew: the code now proposes something else than was recorded
 ├── DamagedRunError         record the run again: its file is not what was written
 ├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
@@ -16,6 +18,8 @@ StudyError
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 __all__ = [
     "DamagedRunError",
@@ -28,9 +32,11 @@ __all__ = [
     "PlotError",
     "ProblemError",
     "ReplayError",
+    "StoppedEarlyError",
     "StudyError",
     "StudyFileError",
     "StudyInUseError",
+    "UnreportedError",
 ]
 
 
@@ -40,6 +46,10 @@ class StudyError(ValueError):
 
 class ProblemError(StudyError):
     """An objective, a bound, a choice or another part of a problem means nothing."""
+
+
+class UnreportedError(ProblemError):
+    """A rule is to compare epochs by a figure that they do not report."""
 
 
 class NoMixtureError(StudyError):
@@ -68,6 +78,18 @@ class OtherStudyError(StudyError):
 
 class OtherTrainingError(StudyError):
     """A folder has checkpoints of another network, recipe, seed or data set."""
+
+
+class StoppedEarlyError(StudyError):
+    """An evaluation ended because its report said so.
+
+    Args:
+        figures: Those so far, as the evaluation returns them at its end.
+    """
+
+    def __init__(self, figures: Mapping[str, float]) -> None:
+        super().__init__("the evaluation was stopped early")
+        self.figures = dict(figures)
 
 
 class ReplayError(StudyError):

@@ -34,7 +34,7 @@ __all__ = [
 JobKind: TypeAlias = Literal["model", "evaluation", "latency", "training", "supernet"]
 
 JobState: TypeAlias = Literal[
-    "queued", "running", "succeeded", "failed", "parked", "cancelled", "expired"
+    "queued", "running", "succeeded", "failed", "parked", "cancelled", "stopped", "expired"
 ]
 """`queued` and `running` are on their way; the others are final."""
 
@@ -109,7 +109,8 @@ class Job(WireModel):
     state: JobState = Field(
         description="queued, running; succeeded: `result` and `artifacts` are there; failed: what "
         "was asked cannot be done; parked: given up after several attempts that ended badly; "
-        "cancelled; expired: the result was thrown away to make room, ask again. `error` says why."
+        "cancelled; stopped: a training that was ended early, `progress` having the figures of its "
+        "last epoch; expired: the result was thrown away to make room, ask again. `error` says why."
     )
     priority: int = Field(description="Higher first; jobs of one priority in order of submission.")
     attempts: int = Field(ge=0, description="How many times a worker has begun it.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas_search.contract import Candidate, Domain
 from nas_search.domains import HubDomain, choice_domain
-from nas_search.errors import ProblemError
+from nas_search.errors import ProblemError, StoppedEarlyError, UnreportedError
 from nas_search.problems.goals import Bounds, Goals
 from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, silent, within_known
 
@@ -117,6 +117,12 @@ def evaluated(
     try:
         found = measure()
         metrics = {**known(), **figures_by_name(found, goals)}
+    except StoppedEarlyError as stopped:
+        cost = stopped.figures.get("seconds", time.perf_counter() - begun)
+        return Outcome(metrics=stopped.figures, cost=cost, stopped=True)
+    except UnreportedError:
+        # Not of this evaluation: no other could do better.
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on
         message = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         return Outcome(cost=time.perf_counter() - begun, error=message)

@@ -25,12 +25,16 @@ __all__ = [
 Order: TypeAlias = Literal["numbered", "arrival"]
 """Whether results are told in the order of their trials, or as they come."""
 
-Report: TypeAlias = Callable[[str, Mapping[str, Any]], None]
-"""Takes an event of an evaluation under way: its kind (`epoch`, `step`) and its figures."""
+Report: TypeAlias = Callable[[str, Mapping[str, Any]], bool]
+"""Takes an event of an evaluation under way: its kind (`epoch`, `step`) and its figures.
+
+Where it returns True, the evaluation is to end here and to raise `StoppedEarlyError`; one that
+cannot goes on."""
 
 
-def silent(kind: str, figures: Mapping[str, Any]) -> None:
+def silent(kind: str, figures: Mapping[str, Any]) -> bool:  # noqa: ARG001 - as every report
     """Take no notice of an event."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +45,13 @@ class Outcome:
         metrics: Figures by name; finite ones where nothing failed.
         cost: Seconds that it took, or would have taken.
         error: Why it failed, in one line; None if it did not.
+        stopped: Whether it was ended early; the figures are those so far.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     cost: float = 0.0
     error: str | None = None
+    stopped: bool = False
 
 
 class Problem(Protocol):
@@ -163,6 +169,9 @@ class Evaluator(Protocol):
             space: The model space.
             sample: Of it.
             fidelity: Epochs (or steps); None for all there are.
-            report: Takes events of kind `epoch` or `step`.
+            report: Takes events of kind `epoch` or `step`, and tells whether to end here.
+
+        Raises:
+            StoppedEarlyError: The report said so.
         """
         ...

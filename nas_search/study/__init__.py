@@ -20,6 +20,7 @@ from nas_search.errors import (
     PlotError,
     ProblemError,
     ReplayError,
+    StoppedEarlyError,
     StudyError,
     StudyFileError,
     StudyInUseError,
@@ -47,17 +48,21 @@ from nas_search.study.regret import (
 from nas_search.study.running import NothingLearnedWarning
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
 from nas_search.study.significance import RankTest, mann_whitney
+from nas_search.study.stopping import Curves, HalvingRule, MedianRule, StoppingRule
 from nas_search.study.study import Study
 from nas_search.study.tensorboard import tensorboard_sink
 from nas_search.study.trials import State, Trial
 
 __all__ = [
     "Budget",
+    "Curves",
     "DamagedRunError",
     "Event",
     "FailingStudyError",
+    "HalvingRule",
     "History",
     "IncomparableRunsError",
+    "MedianRule",
     "NoFeasibleError",
     "NothingLearnedWarning",
     "OtherStudyError",
@@ -72,6 +77,8 @@ __all__ = [
     "SinkFailedWarning",
     "State",
     "Step",
+    "StoppedEarlyError",
+    "StoppingRule",
     "Study",
     "StudyError",
     "StudyFile",

@@ -121,8 +121,9 @@ class Tasks:
             # Events are told in the thread of the loop: a study is of one thread.
             loop, tell = asyncio.get_running_loop(), reporter(self._study, trial)
 
-            def report(kind: str, figures: Mapping[str, Any]) -> None:
+            def report(kind: str, figures: Mapping[str, Any]) -> bool:
                 loop.call_soon_threadsafe(tell, kind, dict(figures))
+                return False
 
             evaluate = self._study.problem.evaluate
             return await asyncio.to_thread(evaluate, trial.candidate, report)

@@ -98,7 +98,7 @@ def progress_sink(stream: TextIO) -> Sink:
 
     def write(event: Event) -> None:
         nonlocal told, best
-        if event.kind in ("trial.told", "trial.failed"):
+        if event.kind in ("trial.told", "trial.failed", "trial.stopped"):
             told += 1
         elif event.kind == "best":
             figures = event.payload["values"].items()

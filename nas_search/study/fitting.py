@@ -1,12 +1,18 @@
-"""Whether a strategy can search a problem, told before the first trial."""
+"""Whether a strategy can search a problem, told before the first trial; and what makes a study."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
 
 from nas_search.contract import Domain, Strategy
 from nas_search.errors import ProblemError
 from nas_search.problems.problem import Problem
 
-__all__ = ["check_choices", "check_fidelities"]
+__all__ = ["check_choices", "check_fidelities", "spec_of"]
+
+_PROGRAM: Final = "nas-bench-service"
 
 
 def check_fidelities(problem: Problem, strategy: Strategy) -> None:
@@ -32,3 +38,22 @@ def check_choices(domain: Domain, strategy: Strategy) -> None:
             "list without choices, in which hardly two are neighbors: RandomSearch, GridSearch and "
             'ProxySearch with then="stop" search it'
         )
+
+
+def spec_of(
+    problem: Problem, strategy: Strategy, specification: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what makes a study, as JSON, with the version that began it and how it was written."""
+    try:
+        program = version(_PROGRAM)
+    except PackageNotFoundError:
+        program = "unknown"
+    return {
+        "versions": {_PROGRAM: program},
+        "problem": problem.spec,
+        "strategy": {
+            "name": strategy.name,
+            "settings": {"seed": strategy.seed, **strategy.settings},
+        },
+        **({} if specification is None else {"specification": dict(specification)}),
+    }

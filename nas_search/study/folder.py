@@ -199,8 +199,7 @@ def _history(path: Path) -> History:
                 raise DamagedRunError(f"more than {_MOST_TRIALS} trials")
             history = History(read_spec(database), trials)
             for trial in trials:
-                if trial.metrics:
-                    trial.scores = history.goals.scores(trial.metrics)
+                trial.rate(history.goals)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DamagedRunError(f"it holds what is no study: {error!s:.80}") from error
     return history

@@ -231,8 +231,7 @@ class StudyFile(History):
         with reading(path) as database:
             super().__init__(read_spec(database), read_trials(database))
         for trial in self._trials:
-            if trial.metrics:
-                trial.scores = self.goals.scores(trial.metrics)
+            trial.rate(self.goals)
 
     def events(self, after: int = 0) -> list[Event]:
         """Return the events behind one, as the file has them now."""

@@ -11,7 +11,8 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -44,13 +45,22 @@ class Processes:
         problem: Evaluates; it is pickled.
         count: How many processes.
         timeout: Seconds after which an evaluation is ended; None: never.
-        report: Takes the events of evaluations.
+        report: Takes the events of evaluations, and tells whether one is to end.
+        asks: Whether an evaluation waits after each event until it is told.
 
     Raises:
         ProblemError: The problem cannot be pickled.
     """
 
-    def __init__(self, problem: Problem, count: int, timeout: float | None, report: Report) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        count: int,
+        timeout: float | None,
+        report: Report,
+        *,
+        asks: bool = False,
+    ) -> None:
         try:
             self._problem = pickle.dumps(problem)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -61,6 +71,7 @@ class Processes:
         self.count = count
         self._timeout = timeout
         self._report = report
+        self._asks = asks
         self._workers: list[_Worker] = []
         self._done: dict[int, Outcome] = {}
 
@@ -124,8 +135,12 @@ class Processes:
             if worker.number is not None:
                 self._done[worker.number] = content
             worker.number = worker.deadline = None
-        else:
-            self._report(kind, {"trial": worker.number, **content})
+            return
+        ends = self._report(kind, {"trial": worker.number, **content})
+        if self._asks:
+            # One that has ended by itself meanwhile is heard of next.
+            with suppress(OSError):
+                worker.pipe.send(ends)
 
     def _lose(self, worker: _Worker, error: str) -> None:
         if worker.number is not None:
@@ -138,7 +153,9 @@ class Processes:
     def _started(self) -> _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._problem), daemon=False)
+        process = context.Process(
+            target=_work, args=(theirs, self._problem, self._asks), daemon=False
+        )
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -155,15 +172,17 @@ def _end(worker: _Worker) -> None:
     worker.process.close()
 
 
-def _work(pipe: Connection, pickled: bytes) -> None:
-    """Evaluate what comes until the pipe is closed."""
+def _work(pipe: Connection, pickled: bytes, asks: bool) -> None:  # noqa: FBT001 - of a process
+    """Evaluate what comes until the pipe is closed; where it asks, wait for what events bring."""
     # The one who asks decides what an interrupt means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     problem: Problem = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
-    report: Callable[[str, Mapping[str, Any]], None] = lambda kind, figures: pipe.send(  # noqa: E731
-        (kind, dict(figures))
-    )
+
+    def report(kind: str, figures: Mapping[str, Any]) -> bool:
+        pipe.send((kind, dict(figures)))
+        return asks and pipe.recv() is True
+
     while True:
         try:
             candidate: Candidate = pipe.recv()

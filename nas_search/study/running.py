@@ -15,6 +15,7 @@ from nas_search.study.budget import Budget
 from nas_search.study.evaluating import Done, Evaluate, Here, Resting, Tasks
 from nas_search.study.processes import Processes
 from nas_search.study.service_jobs import ServiceJobs
+from nas_search.study.stopping import StoppingRule, Watch
 from nas_search.study.trials import State, Trial
 
 if TYPE_CHECKING:
@@ -40,15 +41,20 @@ def run(
     workers: int | Literal["service"],
     order: Order | None,
     timeout: float | None,
+    stop: StoppingRule | None,
 ) -> None:
     """Run a study; `Study.run` documents it."""
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is {timeout!r:.80}; it is above 0 seconds")
+    study.watch = None if stop is None else Watch(study, stop)
     limits, in_order = _begun(study, budget, workers, order)
-    with _evaluating(study, workers, timeout) as chosen:
-        steps = _loop(study, limits, chosen.count, chosen.submit, in_order=in_order)
-        # Evaluations elsewhere go on when this process is interrupted.
-        reason = _driven(steps, chosen.wait, patient=not isinstance(chosen, Here))
+    try:
+        with _evaluating(study, workers, timeout) as chosen:
+            steps = _loop(study, limits, chosen.count, chosen.submit, in_order=in_order)
+            # Evaluations elsewhere go on when this process is interrupted.
+            reason = _driven(steps, chosen.wait, patient=not isinstance(chosen, Here))
+    finally:
+        study.watch = None
     _ended(study, reason)
 
 
@@ -112,7 +118,8 @@ def _evaluating(
         raise ProblemError('a ServiceTraining evaluates with workers="service" alone')
     if study.problem.looks_up or (workers == 1 and timeout is None):
         return Here(study, workers)
-    return Processes(study.problem, workers, timeout, study.report)
+    asks = study.watch is not None
+    return Processes(study.problem, workers, timeout, study.report, asks=asks)
 
 
 class _Limits:

@@ -45,11 +45,15 @@ _LONGEST_ERROR: Final = 500
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A trial under way, the latest that was heard of its job, and the epochs that were told."""
+    """A trial under way, the latest that was heard of its job, and the epochs that were told.
+
+    It is `stopping` once a rule has said that it ends.
+    """
 
     trial: Trial
     job: Job | None = None
     epochs: set[int] = field(default_factory=set)
+    stopping: bool = False
 
 
 class ServiceJobs:
@@ -163,7 +167,9 @@ class ServiceJobs:
             self._study.assign(one.trial, None)
             return Outcome(error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
         self._tell_epochs(one, one.job)
-        return None if one.job.state in _GOING_ON else self._outcome(one.trial, one.job)
+        if one.stopping and one.job.state in _GOING_ON and not one.job.cancel_requested:
+            one.job = self._training.bench.stop(one.job)
+        return None if one.job.state in _GOING_ON else self._outcome(one, one.job)
 
     def _submitted(self, trial: Trial) -> Job:
         if trial.job is None:
@@ -184,11 +190,17 @@ class ServiceJobs:
         for figures in _epochs_of(job):
             if figures["epoch"] not in one.epochs:
                 one.epochs.add(figures["epoch"])
-                self._study.report("epoch", {"trial": one.trial.number, **figures})
+                ends = self._study.report("epoch", {"trial": one.trial.number, **figures})
+                one.stopping = one.stopping or ends
 
-    def _outcome(self, trial: Trial, job: Job) -> Outcome:
+    def _outcome(self, one: _UnderWay, job: Job) -> Outcome:
         if job.state == "succeeded":
-            return self._problem.concluded(trial.candidate, lambda: self._training.figures_of(job))
+            return self._problem.concluded(
+                one.trial.candidate, lambda: self._training.figures_of(job)
+            )
+        if job.state == "stopped" or (one.stopping and job.state == "cancelled"):
+            figures = (job.progress and job.progress.figures) or {}
+            return Outcome(metrics=figures, cost=_spent(job), stopped=True)
         reason = f": {job.error.message}" if job.error else ""
         return Outcome(error=f"job {job.id} {job.state}{reason}"[:_LONGEST_ERROR], cost=_spent(job))
 

@@ -15,9 +15,8 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from math import inf
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Result, Status, Strategy, Wait
@@ -27,16 +26,15 @@ from nas_search.study import running
 from nas_search.study.budget import Budget
 from nas_search.study.clock import Clock
 from nas_search.study.events import Event, Sink, Sinks
-from nas_search.study.fitting import check_choices, check_fidelities
+from nas_search.study.fitting import check_choices, check_fidelities, spec_of
 from nas_search.study.front import Front
 from nas_search.study.history import History
 from nas_search.study.journal import Journal, read_events, read_notes
 from nas_search.study.running import Evaluate
+from nas_search.study.stopping import StoppingRule, Watch
 from nas_search.study.trials import State, Trial
 
 __all__ = ["Study"]
-
-_PROGRAM: Final = "nas-bench-service"
 
 
 class Study(History):
@@ -63,6 +61,7 @@ class Study(History):
     Attributes:
         waiting: Whether the last `ask` returned None because a trial under way has to be told
             first.
+        watch: What is asked after epochs of this run whether a trial ends; None: nothing.
         ended: Why the last run ended: `trials`, `seconds`, `cost`, `until` or `exhausted`; None
             before.
     """
@@ -77,11 +76,12 @@ class Study(History):
         specification: Mapping[str, Any] | None = None,
     ) -> None:
         check_fidelities(problem, strategy)
-        super().__init__(_spec_of(problem, strategy, specification))
+        super().__init__(spec_of(problem, strategy, specification))
         self.problem = problem
         self.strategy = strategy
         self.waiting = False
         self.ended: str | None = None
+        self.watch: Watch | None = None
         self._domain = problem.domain()
         check_choices(self._domain, strategy)
         self._sinks = Sinks()
@@ -215,10 +215,12 @@ class Study(History):
         trial.told_order = self._order
         trial.told = time.time()
         trial.cost = self.charge(trial, outcome)
+        trial.metrics = outcome.metrics
         if outcome.error is not None:
-            trial.state, trial.error = State.FAILED, outcome.error
+            trial.metrics, trial.state, trial.error = {}, State.FAILED, outcome.error
+        elif outcome.stopped:
+            trial.state = State.STOPPED
         else:
-            trial.metrics = outcome.metrics
             trial.violation = self.goals.violation(outcome.metrics)
             trial.state = State.INFEASIBLE if trial.violation else State.OK
         self._observe(trial)
@@ -248,6 +250,7 @@ class Study(History):
         workers: int | Literal["service"] = 1,
         order: Order | None = None,
         timeout: float | None = None,
+        stop: StoppingRule | None = None,
     ) -> None:
         """Ask, evaluate and tell until a limit of the budget is reached or the strategy finishes.
 
@@ -270,18 +273,21 @@ class Study(History):
                 of the problem.
             timeout: Seconds after which an evaluation is ended and has failed; of a job, what each
                 of its attempts may take.
+            stop: Is asked after each epoch that a training reports; a trial that it ends is
+                `stopped`, with the figures of its last epoch.
 
         Raises:
             ValueError: An argument means nothing, or the budget is so small that a strategy that
                 learns would only draw at random.
-            ProblemError: A service is to evaluate and the problem is not for one, or vice versa.
+            ProblemError: A service is to evaluate and the problem is not for one, or vice versa; or
+                a rule is to stop what has no epochs, or compares them by what they do not report.
             BenchError: The service is away, or refuses to be asked; its jobs go on, and the next
                 run waits for them.
             NoFeasibleError: Nothing that is drawn is within the bounds.
             FailingStudyError: 20 trials in a row failed.
             KeyboardInterrupt: It was interrupted.
         """
-        running.run(self, budget, workers=workers, order=order, timeout=timeout)
+        running.run(self, budget, workers=workers, order=order, timeout=timeout, stop=stop)
 
     async def run_async(
         self,
@@ -319,11 +325,16 @@ class Study(History):
             self._journal.commit()
             yield from list(read_events(self._journal.database, after))
 
-    def report(self, kind: str, figures: Mapping[str, Any]) -> None:
-        """Take an event of an evaluation under way."""
+    def report(self, kind: str, figures: Mapping[str, Any]) -> bool:
+        """Take an event of an evaluation under way, and tell whether it is to end here.
+
+        Raises:
+            UnreportedError: A rule is to compare epochs by a figure that they do not have.
+        """
         self._emit(kind, figures)
         if self._journal is not None:
             self._journal.commit()
+        return kind == "epoch" and self.watch is not None and self.watch.stops(figures)
 
     def assign(self, trial: Trial, job: str | None) -> None:
         """Note which job of a service evaluates a trial, for whoever goes on; None: none."""
@@ -370,8 +381,7 @@ class Study(History):
 
     def _observe(self, trial: Trial) -> None:
         """Let the strategy, and everything that follows from trials, know of a result."""
-        if trial.metrics:
-            trial.scores = self.goals.scores(trial.metrics)
+        trial.rate(self.goals)
         self._charged += trial.cost
         self._clock.tell(trial.number, trial.cost)
         self._num_running -= 1
@@ -391,6 +401,9 @@ class Study(History):
     def _tell_of(self, trial: Trial) -> None:
         if trial.state is State.FAILED:
             self._emit("trial.failed", {"trial": trial.number, "error": trial.error})
+            return
+        if trial.state is State.STOPPED:
+            self._emit("trial.stopped", {"trial": trial.number, "metrics": dict(trial.metrics)})
             return
         values = {one.metric: trial.metrics[one.metric] for one in self.goals.objectives}
         self._emit(
@@ -474,21 +487,3 @@ class Study(History):
 
 def _negated(trial: Trial) -> tuple[float, ...]:
     return tuple(-score for score in trial.scores)
-
-
-def _spec_of(
-    problem: Problem, strategy: Strategy, specification: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    try:
-        program = version(_PROGRAM)
-    except PackageNotFoundError:
-        program = "unknown"
-    return {
-        "versions": {_PROGRAM: program},
-        "problem": problem.spec,
-        "strategy": {
-            "name": strategy.name,
-            "settings": {"seed": strategy.seed, **strategy.settings},
-        },
-        **({} if specification is None else {"specification": dict(specification)}),
-    }

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from nas_search.contract import Candidate, Status
+from nas_search.problems.goals import Goals
 
 __all__ = ["State", "Trial"]
 
@@ -32,8 +33,9 @@ class Trial:
         number: From 0, in the order of proposals.
         candidate: What was proposed.
         state: Where it is.
-        metrics: Figures by name, as they were measured; empty unless `ok` or `infeasible`.
-        scores: One for each objective, larger being better; empty with the metrics.
+        metrics: Figures by name, as they were measured; of a stopped one, those of its last epoch;
+            empty where it failed.
+        scores: One for each objective, larger being better; empty unless `ok` or `infeasible`.
         violation: By how much bounds are exceeded, relative to them and summed.
         cost: Seconds that were charged.
         error: Why it failed.
@@ -77,6 +79,11 @@ class Trial:
         """
         sample: dict[str, Any] = json.loads(self.arch)
         return sample
+
+    def rate(self, goals: Goals) -> None:
+        """Set the scores where the figures are those of a whole evaluation."""
+        if self.metrics and self.state is not State.STOPPED:
+            self.scores = goals.scores(self.metrics)
 
     def __getattr__(self, name: str) -> float:
         if name not in Trial.__slots__ and name in self.metrics:

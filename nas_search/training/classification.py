@@ -13,6 +13,7 @@ import torch
 
 from model_hub.errors import InvalidArgumentError, LabelError
 from model_hub.model_space import ModelSpace
+from nas_search.errors import StoppedEarlyError
 from nas_search.problems import Report
 from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints
@@ -88,18 +89,22 @@ class Classification:
             space: The model space.
             sample: Of it.
             fidelity: After how many epochs of the recipe to end; None: after all.
-            report: Takes an event of kind `epoch` after each.
+            report: Takes an event of kind `epoch` after each, and tells whether to end there.
 
         Raises:
+            StoppedEarlyError: The report said so; what was trained is in the checkpoints.
             InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
             LabelError: A label has no output.
             OutputError: The loss is no finite number any more.
         """
 
-        def tell(figures: Epoch) -> None:
-            report("epoch", figures)
+        def tell(figures: Epoch) -> bool:
+            return report("epoch", figures)
 
-        return self.train(space, sample, epochs=fidelity, report=tell)[1].metrics
+        training = self.train(space, sample, epochs=fidelity, report=tell)[1]
+        if training.stopped:
+            raise StoppedEarlyError(training.metrics)
+        return training.metrics
 
     def train(
         self,

@@ -92,6 +92,13 @@ def cancel_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> N
         _print(bench.cancel(job), as_json=as_json)
 
 
+@app.command("stop")
+def stop_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> None:
+    """End a training early: it keeps the figures of its last epoch."""
+    with BenchClient(url) as bench:
+        _print(bench.stop(job), as_json=as_json)
+
+
 @app.command("get")
 def get_command(
     job: JobId,

@@ -283,12 +283,12 @@ class LeaseStore:
         self._database.write(lambda: self._requeue(lease, changes))
 
     def cancel(self, lease: Lease) -> None:
-        """End a job whose cancellation was requested.
+        """End a job whose cancellation was requested: as stopped if it is to keep its figures.
 
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
         """
-        self._database.write(lambda: self._end(lease, JobState.CANCELLED))
+        self._database.write(lambda: self._end(lease, self._asked(lease) or JobState.CANCELLED))
 
     def recover(self, dead: Collection[str] = ()) -> int:
         """Requeue or end the jobs of expired leases and dead workers, and return how many.
@@ -363,6 +363,9 @@ class LeaseStore:
         )
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:
+        if (asked := self._asked(lease)) is JobState.STOPPED:
+            self._end(lease, asked)
+            return asked
         if lease.token >= LAST_TOKEN:
             self._end(lease, JobState.PARKED, error=json.dumps(asdict(_TOO_OFTEN)))
             return JobState.PARKED
@@ -372,6 +375,15 @@ class LeaseStore:
             JobRow.id == lease.job.id, JobRow.cancel_requested
         )
         return JobState.CANCELLED if self._database.change(cancelled) else JobState.QUEUED
+
+    def _asked(self, lease: Lease) -> JobState | None:
+        """Return how a job is asked to end; None: it is not."""
+        query = JobRow.select().where(JobRow.id == lease.job.id, JobRow.cancel_requested)
+        for row in self._database.rows(query):
+            told = json.loads(row["progress"]) if row["progress"] else {}
+            stops = row["stop_requested"] and told.get("figures")
+            return JobState.STOPPED if stops else JobState.CANCELLED
+        return None
 
     def _end(self, lease: Lease, state: JobState, **changes: Any) -> None:
         ended = {"state": state, "lease_until": None, "finished_at": self._database.now()}

@@ -9,7 +9,8 @@ Times are of the database's clock, in UTC; digests are SHA-256 in 64 hexadecimal
     queued ⇄ running → succeeded → expired
        │        ├───→ failed       the request cannot be done
        │        ├───→ parked       too many attempts crashed, timed out or lost their worker
-       └────────┴───→ cancelled
+       └────────┼───→ cancelled
+                └───→ stopped      ended early, with the figures of its last epoch as its progress
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class JobState(StrEnum):
     FAILED = "failed"
     PARKED = "parked"
     CANCELLED = "cancelled"
+    STOPPED = "stopped"
     EXPIRED = "expired"
 
 

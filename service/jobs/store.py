@@ -145,14 +145,19 @@ class JobStore:
 
         return dict.fromkeys(JobState, 0) | self._database.read(count)
 
-    def cancel(self, job_id: str) -> Job:
+    def cancel(self, job_id: str, *, stop: bool = False) -> Job:
         """Cancel a job and return it: at once where it waits; where it runs, its worker stops it.
 
         A job that has ended stays as it is.
 
+        Args:
+            job_id: Which one.
+            stop: Whether it ends as stopped, and not as cancelled, where it has figures by then.
+
         Raises:
             UnknownJobError: There is none of this id.
         """
+        asked = {"cancel_requested": True, "revision": JobRow.revision + 1}
 
         def change() -> Job:
             self._row(job_id)
@@ -161,7 +166,7 @@ class JobStore:
             waiting = JobRow.update(
                 state=JobState.CANCELLED, finished_at=now, revision=JobRow.revision + 1
             ).where(mine, JobRow.state == JobState.QUEUED)
-            running = JobRow.update(cancel_requested=True, revision=JobRow.revision + 1).where(
+            running = JobRow.update({**asked, "stop_requested": stop}).where(
                 mine, JobRow.state == JobState.RUNNING, ~JobRow.cancel_requested
             )
             self._database.change(waiting)
@@ -244,6 +249,7 @@ class JobStore:
             "revision": 1,
             **dict.fromkeys(("attempts", "crashes", "losses", "token"), 0),
             "cancel_requested": False,
+            "stop_requested": False,
         }
         self._database.insert(JobRow.insert(row))
         return job_id

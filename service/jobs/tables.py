@@ -72,7 +72,8 @@ class SchemaRow(Model):
 class JobRow(Model):
     """A job; `service.jobs.records.Job` documents its columns.
 
-    Beyond that, `needs_…` say which workers can do it, `token` is that of its last lease (see
+    Beyond that, `stop_requested` says that a cancellation is to leave it stopped, with its figures,
+    `needs_…` which workers can do it, `token` is that of its last lease (see
     `service.jobs.lease_tokens`), `holder` whose that is, and `lease_until` when it expires. A
     holder is the name of the API key by which a worker works over HTTP, empty where the server
     asks for none; NULL is a worker that has the database.
@@ -105,6 +106,7 @@ class JobRow(Model):
     holder = CharField(64, null=True)
     lease_until = DoubleField(null=True)
     cancel_requested = BooleanField()
+    stop_requested = BooleanField()
     progress = TextField(null=True)
     result = TextField(null=True)
     error = TextField(null=True)

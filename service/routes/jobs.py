@@ -225,6 +225,28 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     )
 
 
+@router.post(
+    "/jobs/{job_id}/stop",
+    operation_id="stop_job",
+    summary="End a training early",
+    response_model=models.Job,
+    responses=job_problems(404, 422, 500, 503, 507),
+)
+async def stop(request: Request, job_id: JobId) -> Response:
+    """End a training early and return its job; one that has ended stays as it is.
+
+    It is `cancel_requested`, and `stopped` as soon as its worker has heard of it: `progress` keeps
+    the figures of its last epoch. Before the first one, and where it is no training, it is
+    cancelled.
+    """
+    if "content-type" in request.headers:
+        refuse_other_media(request, JSON)
+    service = job_service_of(request)
+    return _job_response(
+        await service.change(lambda jobs: jobs.store.cancel(job_id, stop=True)), service.settings
+    )
+
+
 @router.get(
     "/jobs/{job_id}/events",
     operation_id="job_events",

@@ -200,6 +200,7 @@ COMMANDS: Final = [
     "distribution nasbench201 --metric test_acc",
     "export nds",
     "jobs cancel x",
+    "jobs stop x",
     "jobs checkpoints",
     f"jobs delete-checkpoint {'0' * 64}",
     "jobs evaluate m --dataset d",

@@ -37,6 +37,7 @@ OPERATION_IDS = {
     "job",
     "job_events",
     "cancel_job",
+    "stop_job",
     "job_artifact",
     "workers",
     "datasets",

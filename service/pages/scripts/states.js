@@ -16,6 +16,7 @@ const STATES = {
   failed: ["✕", "bad"],
   parked: ["‖", "bad"],
   cancelled: ["⊘", "quiet"],
+  stopped: ["◧", "quiet"],
   expired: ["◌", "quiet"],
   ready: ["✓", "good"],
   alive: ["✓", "good"],

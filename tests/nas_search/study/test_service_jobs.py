@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from bench_client import BenchClient, Job, UnknownDatasetError
 from nas_search import Budget, ServiceTraining, SpaceProblem, Study
 from nas_search.errors import FailingStudyError, ProblemError
 from nas_search.strategies import RandomSearch
-from nas_search.study import StudyFile
+from nas_search.study import Curves, State, StudyFile
 from service.cli.search import app as search_commands
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -220,6 +221,38 @@ def test_a_job_that_the_service_has_forgotten_is_submitted_anew(site: Site, tmp_
         lost = [one.payload for one in study.events() if one.kind == "job.lost"]
         assert lost == [{"trial": 0, "job": "0" * 32}]
         assert study.trials[0].error is None
+
+
+@dataclass(frozen=True)
+class AfterTwo:
+    """Ends every training after its second epoch, or the next that is heard of."""
+
+    metric: str | None = None
+
+    def stops(self, trial: int, epoch: int, curves: Curves, *, ended: Any) -> bool:
+        """Tell whether two are done."""
+        assert curves[trial][epoch] >= 0
+        assert not ended(trial)
+        return epoch >= 2
+
+
+def test_a_rule_stops_jobs_and_their_trials_have_the_figures_so_far(
+    site: Site, tmp_path: Path
+) -> None:
+    endless = {**RECIPE, "epochs": 10_000}
+    path = tmp_path / "stopped.study"
+    with site.study(path, site.problem(endless)) as study:
+        study.run(Budget(trials=3), workers="service", stop=AfterTwo())
+        stopped = study.trials
+        assert study.best is None
+    assert [trial.state for trial in stopped] == [State.STOPPED] * 3
+    for trial in stopped:
+        assert 2 <= trial.metrics["epoch"] < 10_000
+        assert 0 <= trial.metrics["accuracy"] <= 100
+        assert trial.cost > 0
+        assert site.bench.job(str(trial.job)).state == "stopped"
+    with site.study(path, site.problem(endless)) as study:
+        assert [one.metrics for one in study.trials] == [one.metrics for one in stopped]
 
 
 def test_jobs_that_fail_are_failed_trials_with_the_reason(site: Site) -> None:

@@ -110,6 +110,7 @@ class TestWithoutAKey:
                 "submit_training",
                 "submit_supernet",
                 "cancel_job",
+                "stop_job",
             ),
             *("submit_plan", "start_plan", "pause_plan", "resume_plan", "stop_plan", "retry_plan"),
             *("seal_plan", "version_plan", "withdraw_cell", "measure_cells", "keep_version"),

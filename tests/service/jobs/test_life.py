@@ -262,6 +262,50 @@ def test_a_job_that_is_cancelled_while_it_runs_ends_so_however_its_try_ends(
     assert ended.finished_at is not None
 
 
+@pytest.mark.parametrize(
+    ("ending", "state"),
+    [
+        ("give up", JobState.STOPPED),
+        ("hand back", JobState.STOPPED),
+        ("crash", JobState.STOPPED),
+        ("silence", JobState.CANCELLED),
+        ("success", JobState.SUCCEEDED),
+        ("no figures", JobState.CANCELLED),
+    ],
+)
+def test_a_job_that_is_stopped_keeps_its_last_figures_and_answers_nothing(
+    jobs: Jobs, ending: str, state: JobState
+) -> None:
+    job, _ = jobs.store.submit(new())
+    claim = claimed(jobs)
+    figures = None if ending == "no figures" else {"epoch": 3.0, "accuracy": 50.0}
+    jobs.leases.renew(claim, Progress(stage="training", done=3, figures=figures))
+    assert jobs.store.cancel(job.id, stop=True).cancel_requested
+    assert jobs.leases.renew(claim)
+    if ending in {"give up", "no figures"}:
+        jobs.leases.cancel(claim)
+    elif ending == "hand back":
+        jobs.leases.release(claim)
+    elif ending == "crash":
+        assert jobs.leases.crash(claim, FAILURE) is JobState.STOPPED
+    elif ending == "silence":
+        jobs.leases.recover(["w"])
+    else:
+        jobs.leases.succeed(claim, {}, [])
+    ended = jobs.store.get(job.id)
+    assert ended.state is state
+    assert ended.finished_at is not None
+    if state is JobState.STOPPED:
+        assert ended.progress is not None
+        assert ended.progress.figures == figures
+        assert ended.result is None
+    again, made = jobs.store.submit(new())
+    assert made is (state is not JobState.SUCCEEDED)
+    assert jobs.store.cancel(again.id, stop=True).state is (
+        JobState.SUCCEEDED if state is JobState.SUCCEEDED else JobState.CANCELLED
+    )
+
+
 def test_pages_hold_each_job_once_while_others_arrive(jobs: Jobs) -> None:
     there = [jobs.store.submit(new(number))[0].id for number in range(10)]
     seen: list[str] = []

@@ -31,6 +31,7 @@ NOT_READ = {
     "needs_device",
     "needs_dataset",
     "needs_label",
+    "stop_requested",
     "avoids_worker",
     "token",
     "holder",

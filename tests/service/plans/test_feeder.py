@@ -22,6 +22,7 @@ from service.jobs.records import (
     DeviceState,
     Failure,
     JobState,
+    Progress,
     WorkerState,
 )
 from service.jobs.tables import JobRow, OtherDataRow
@@ -244,6 +245,19 @@ def test_other_data_of_the_same_name_is_no_cell(lab: Any) -> None:
     lab.work(1, provenance__dataset_sha256="e" * 64)
     record = lab.until_finished(name)
     assert (len(record.failed), len(record.done)) == (1, 19)
+
+
+def test_a_stopped_cell_is_not_a_finished_one(lab: Any) -> None:
+    name = lab.started()
+    lab.feed(name)
+    lease = lab.lease()
+    lab.jobs.leases.renew(lease, Progress(stage="training", done=1, figures={"epoch": 1.0}))
+    lab.jobs.store.cancel(lease.job.id, stop=True)
+    lab.jobs.leases.cancel(lease)
+    assert lab.jobs.store.get(lease.job.id).state is JobState.STOPPED
+    record = lab.until_finished(name)
+    assert (len(record.done), len(record.failed)) == (19, 1)
+    assert set(lab.jobs.ledger.of([lease.job.key])) == set()
 
 
 def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:

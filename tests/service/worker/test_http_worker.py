@@ -18,7 +18,7 @@ from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, nbs, start_nbs
 from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
 
-from bench_client import BenchClient, Job
+from bench_client import BenchClient, Job, JobStoppedError
 from service.access.keys import KeyFile, KeyScope
 
 from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
@@ -112,6 +112,26 @@ def test_a_job_is_done_without_the_servers_files(cluster: Cluster) -> None:
     own = cluster.folder / "one/jobs"
     assert [path for path in own.rglob("*") if path.is_file()] == []
     assert cluster.lab.jobs.workers.all() == []
+
+
+def test_a_training_that_is_stopped_ends_with_its_last_figures(cluster: Cluster) -> None:
+    worker = cluster.work("one")
+    cluster.lab.until(cluster.bench.datasets)
+    job = cluster.train(recipe=LONG, seed=9, wait=False)
+    before = cluster.epoch(job, 2)
+    assert cluster.bench.stop(job).cancel_requested
+    with pytest.raises(JobStoppedError, match="stopped early") as caught:
+        cluster.bench.wait(job)
+    ended = caught.value.job
+    assert (ended.state, ended.result, ended.artifacts) == ("stopped", None, [])
+    assert ended.progress is not None
+    assert ended.progress.figures is not None
+    assert ended.progress.figures["epoch"] >= before["epoch"]
+    assert cluster.bench.stop(job).revision == ended.revision
+    again = cluster.train(recipe=LONG, seed=9, epochs=1)
+    assert again.id != job.id
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Cluster) -> None:

@@ -28,6 +28,7 @@ SEEDS: Final = "a seed is one that runs in the database have"
 SPACES: Final = "there is such a design space"
 NETWORK: Final = "an architecture is one of its space, which its own rules describe"
 SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
+PARTS: Final = "what says how a supernet is searched goes together, and the space bears it"
 PLAN: Final = "a plan is one that workers could carry out, by the rules of its file"
 
 _COMPARING: Final = ("top", "pareto", "rank", "correlation", "distribution")
@@ -125,6 +126,7 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         "protocol": "a protocol is one of those there are, or consistent in itself",
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
+        **dict.fromkeys(("sampler", "relaxation", "arch_recipe", "costs", "loss"), PARTS),
     },
     "measure_cells": {"arch": NETWORK, "num_epochs": PLAN},
     "submit_plan": dict.fromkeys(

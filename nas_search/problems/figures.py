@@ -98,6 +98,10 @@ class FiguresProblem(LocalProblem):
 
         Architectures are in the order of the grid.
         """
+        return dict(self._sought)
+
+    @cached_property
+    def _sought(self) -> dict[str, Mapping[str, float]]:
         rows = ((arch, self._rows.get(arch)) for arch in walk(self._plain_domain()))
         return {
             arch: row
@@ -111,7 +115,12 @@ class FiguresProblem(LocalProblem):
         Raises:
             ProblemError: Nothing is within the bounds.
         """
-        return self.goals.best(self.table().values())
+        return self._optimum
+
+    @cached_property
+    def _optimum(self) -> float:
+        # Asked for once a run, and it looks at every architecture.
+        return self.goals.best(self._sought.values())
 
     def _plain_domain(self) -> Domain:
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nas_search.contract import Candidate, Domain
@@ -86,13 +87,22 @@ class FunctionProblem(LocalProblem):
             raise ProblemError(
                 "this problem has no function to run: ask and tell in a loop of your own"
             )
-        function, sample = self._function, json.loads(candidate.arch)
+        function, arch = self._function, candidate.arch
 
         def measure() -> Any:
+            self._reader.values(arch)  # refuses what a strategy has made up
             arguments = (candidate.fidelity or self.fidelities[-1],) if self.fidelities else ()
-            return function(sample, *arguments)
+            return function(json.loads(arch), *arguments)
 
-        return evaluated(measure, self.goals, lambda: self._known_metrics(sample))
+        return evaluated(measure, self.goals, lambda: self._known_metrics(json.loads(arch)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew where it is needed."""
+        return {name: value for name, value in self.__dict__.items() if name != "_reader"}
+
+    @cached_property
+    def _reader(self) -> Domain:
+        return self._plain_domain()
 
     def _plain_domain(self) -> Domain:
         if isinstance(self._choices, Mapping):

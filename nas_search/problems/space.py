@@ -99,10 +99,10 @@ class SpaceProblem(LocalProblem):
 
     def evaluate(self, candidate: Candidate, report: Report = silent) -> Outcome:
         """Evaluate a candidate; what goes wrong is in the outcome."""
-        sample = json.loads(candidate.arch)
         evaluator = self.evaluator
 
         def measure() -> Any:
+            sample = self.space.choices.from_json(candidate.arch)
             if not callable(evaluator):
                 return evaluator.evaluate(
                     self.space, sample, fidelity=candidate.fidelity, report=report

@@ -29,7 +29,11 @@ def generator_of(seed: int) -> Random:
     Raises:
         TypeError: The seed is no integer.
     """
-    return Random(operator.index(seed))  # noqa: S311 - repeatable draws, not secrets
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"the seed is {seed!r:.80}; it is a whole number") from None
+    return Random(number)  # noqa: S311 - repeatable draws, not secrets
 
 
 def drawn_below(rng: Random, bound: int) -> int:

@@ -42,7 +42,8 @@ class Budget:
             kinds = int if name == "trials" else (int, float)
             fits = isinstance(limit, kinds) and not isinstance(limit, bool)
             if not fits or not math.isfinite(limit) or limit <= 0:
-                raise ProblemError(f"the budget has {name} = {limit!r:.80}; it is above 0")
+                wanted = "a whole number from 1" if name == "trials" else "a number above 0"
+                raise ProblemError(f"the budget has {name} = {limit!r:.80}; it is {wanted}")
         if not given:
             raise ProblemError("the budget has no limit: give trials, seconds, cost or until")
 

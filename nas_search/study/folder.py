@@ -22,6 +22,7 @@ from nas_search.errors import DamagedRunError, StudyError
 from nas_search.study.history import History
 from nas_search.study.journal import read_spec, read_trials, reading
 from nas_search.study.runs import RecordedPoint, RecordedRun
+from nas_search.study.trials import State
 
 __all__ = ["LARGEST_FILE", "MAIN", "MOST_FILES", "MOST_STUDIES", "Front", "ReadSearch"]
 __all__ += ["Skipped", "StudyFolder", "read_search"]
@@ -175,7 +176,9 @@ def read_search(path: Path) -> ReadSearch:
     if path.suffix == ".json":
         run = RecordedRun.read(path)
         told = len(run.trajectory)
-        return ReadSearch(path.name, run, timed=True, trials=told, growing=growing, front=None)
+        return ReadSearch(
+            path.name, run, timed=run.clock == "seconds", trials=told, growing=growing, front=None
+        )
     history = _history(path)
     try:
         timed = history.spec["problem"]["kind"] == "table"
@@ -214,9 +217,9 @@ def _counted(history: History) -> RecordedRun:
     points = []
     done = sorted(history.trials, key=lambda one: one.told_order or 0)
     for number, trial in enumerate(done, 1):
-        value = trial.metrics.get(goal.metric)
-        if value is None:
+        if trial.state is not State.OK:
             continue
+        value = trial.metrics[goal.metric]
         best = value if best is None else better(best, value)
         point = RecordedPoint(
             arch=trial.arch, num_epochs=0, epoch=0, time=float(number), value=value, best=best

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from nas_search.study.events import Event
 from nas_search.study.export import write_trials
 from nas_search.study.front import reference_scores
 from nas_search.study.journal import read_events, read_spec, read_trials, reading
-from nas_search.study.runs import RecordedPoint, RecordedRun
+from nas_search.study.runs import RecordedPoint, RecordedRun, RunClock
 from nas_search.study.trials import State, Trial
 
 if TYPE_CHECKING:
@@ -151,48 +153,56 @@ class History:
         write_trials(self.rows(), path)
 
     def to_run(
-        self, *, budget: float | None = None, oracle: float | None = None, name: str | None = None
+        self,
+        *,
+        budget: float | None = None,
+        oracle: float | None = None,
+        name: str | None = None,
+        clock: RunClock = "seconds",
     ) -> RecordedRun:
-        """Return the record of a search on a table, for its regret over simulated time.
+        """Return the record of a search, for its regret over time or over trials.
 
         Args:
-            budget: Where the clock stopped, in seconds; None: at the end of the last trial. Trials
-                that end later are left out.
+            budget: Where the clock stopped; None: at the end of the last trial. Trials that end
+                later are left out.
             oracle: Best value that there is.
             name: Of the strategy, instead of its own, where a study has it in several forms.
+            clock: `seconds` that trials cost, simulated ones on a table; or `trials`, of which
+                each takes one, as where no times are known.
 
         Raises:
-            IncomparableRunsError: The problem is no table, or nothing was evaluated in the budget.
+            IncomparableRunsError: Nothing was evaluated in the budget, or that took any time.
         """
         problem, strategy = self.spec["problem"], self.spec["strategy"]
-        if problem["kind"] != "table":
-            raise IncomparableRunsError("only searches on a benchmark have a simulated clock")
-        points = list(self._points(problem["num_epochs"]))
+        benchmark, num_epochs = _searched(problem)
+        points = list(self._points(num_epochs, clock))
         end = points[-1].time if budget is None and points else (budget or 0.0)
         if end <= 0:
-            raise IncomparableRunsError("nothing was evaluated that took any time")
+            instead = ": clock='trials' counts trials instead" if points else ""
+            raise IncomparableRunsError(f"nothing was evaluated that took any time{instead}")
         goal = self.goals.objectives[0]
         return RecordedRun(
             strategy=strategy["name"] if name is None else name,
             seed=strategy["settings"]["seed"],
-            benchmark=problem["benchmark"],
-            dataset=problem["dataset"],
-            num_epochs=problem["num_epochs"],
+            benchmark=benchmark,
+            dataset=problem.get("dataset"),
+            num_epochs=num_epochs,
             metric=goal.metric,
             larger_is_better=goal.maximise,
+            clock=clock,
             budget=end,
-            run_seed=problem["run_seed"],
-            continue_training=problem["continue_training"],
-            free_repeats=problem["free_repeats"],
-            evaluation_time=problem["evaluation_time"],
+            run_seed=problem.get("run_seed"),
+            continue_training=problem.get("continue_training", False),
+            free_repeats=problem.get("free_repeats", False),
+            evaluation_time=problem.get("evaluation_time", False),
             oracle=oracle,
             trajectory=tuple(point for point in points if point.time <= end),
         )
 
-    def _points(self, num_epochs: int) -> Iterator[RecordedPoint]:
+    def _points(self, num_epochs: int, clock: RunClock) -> Iterator[RecordedPoint]:
         goal = self.goals.objectives[0]
         best = None
-        for number, time in times_told(self._trials).items():
+        for told, (number, time) in enumerate(times_told(self._trials).items(), start=1):
             trial = self._trials[number]
             if trial.state is not State.OK:
                 continue
@@ -204,7 +214,7 @@ class History:
                 arch=trial.arch,
                 num_epochs=num_epochs,
                 epoch=trial.fidelity or num_epochs,
-                time=time,
+                time=time if clock == "seconds" else float(told),
                 value=value,
                 best=best,
             )
@@ -241,3 +251,14 @@ class StudyFile(History):
 
 def _rank(trial: Trial) -> tuple[float, Sequence[float], int]:
     return (trial.violation, tuple(-score for score in trial.scores), trial.number)
+
+
+def _searched(problem: Mapping[str, Any]) -> tuple[str, int]:
+    """Return what was searched, equal for what can be compared, and the epochs of a whole trial."""
+    if problem["kind"] == "table":
+        return problem["benchmark"], problem["num_epochs"]
+    sought = {"objectives", "bounds", "free_repeats"}
+    rest = {name: value for name, value in problem.items() if name not in sought}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    named = problem.get("benchmark") or problem.get("space") or problem["kind"]
+    return f"{named} {digest[:12]}", max(problem["fidelities"], default=1)

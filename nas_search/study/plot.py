@@ -24,6 +24,7 @@ _FORMATS: Final = (".png", ".svg")
 _INCHES: Final = (6.4, 4.0)
 _BAND_OPACITY: Final = 0.2
 _AXES: Final = 2
+_CLOCKS: Final = {"seconds": "simulated time, seconds", "trials": "trials"}
 _SALT: Final = "nas-bench-service"
 """Of the names in an SVG: a fixed one gives the same picture the same bytes."""
 
@@ -154,7 +155,8 @@ def _draw(axes: Any, bands: Sequence[RegretBand]) -> None:
             alpha=_BAND_OPACITY,
             linewidth=0,
         )
-    axes.set_xlabel("simulated time, seconds")
+    clocks = dict.fromkeys(band.clock for band in bands)
+    axes.set_xlabel(", ".join(_CLOCKS[clock] for clock in clocks))
     metrics = ", ".join(dict.fromkeys(band.metric for band in bands))
     axes.set_ylabel(f"simple regret in {metrics}: median, quartiles")
     axes.legend()

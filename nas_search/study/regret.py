@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from bench_client import BenchClient, InvalidRequestError, SimulationSettings, TableName
 from nas_search.errors import IncomparableRunsError
-from nas_search.study.runs import RecordedRun
+from nas_search.study.runs import RecordedRun, RunClock
 
 __all__ = [
     "RegretBand",
@@ -86,6 +86,7 @@ _MUST_AGREE: Final = (
     "num_epochs",
     "metric",
     "larger_is_better",
+    "clock",
     "continue_training",
     "free_repeats",
     "evaluation_time",
@@ -104,10 +105,11 @@ class RegretBand:
         strategy: Its name.
         metric: What the regret is in.
         runs: How many they are.
-        times: Simulated seconds, ascending.
+        times: Of the clock of the runs, ascending.
         lower: First quartile: a quarter of the runs is at least as good.
         median: Second quartile.
         upper: Third quartile.
+        clock: What times are: simulated seconds, or trials.
     """
 
     strategy: str
@@ -117,6 +119,7 @@ class RegretBand:
     lower: list[float | None]
     median: list[float | None]
     upper: list[float | None]
+    clock: RunClock = "seconds"
 
 
 def regret_bands(
@@ -227,6 +230,7 @@ def _band(
         lower=[column[0] for column in columns],
         median=[column[1] for column in columns],
         upper=[column[2] for column in columns],
+        clock=runs[0].clock,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from bench_client.caller_warnings import warn_at_script
 from nas_search.errors import FailingStudyError, ProblemError
+from nas_search.problems.goals import check_known
 from nas_search.problems.problem import Order, Outcome
 from nas_search.problems.service_training import ServiceTraining
 from nas_search.study.budget import Budget
@@ -88,6 +89,8 @@ def _begun(
     study: Study, budget: Budget, workers: int | Literal["service"], order: Order | None
 ) -> tuple[_Limits, bool]:
     """Check the arguments of a run and note its beginning; return whether results keep order."""
+    if not isinstance(budget, Budget):
+        raise ProblemError(f"the budget is {budget!r:.80}: give one, such as Budget(trials=100)")
     chosen = study.problem.order if order is None else order
     if chosen not in ("numbered", "arrival"):
         raise ValueError(f"order is {order!r:.80}; it is numbered or arrival")
@@ -175,6 +178,7 @@ class _Limits:
 
     def _is_there(self, best: Trial) -> bool:
         wanted = self._budget.until
+        check_known("metric of the budget", wanted, tuple(best.metrics))
         signs = {one.metric: 1 if one.maximise else -1 for one in self._study.goals.objectives}
         return best.state is State.OK and all(
             name in best.metrics and signs.get(name, 1) * (best.metrics[name] - value) >= 0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -14,7 +14,10 @@ from bench_client import AsyncSimulation, Simulation
 from nas_search.contract import Strategy
 from nas_search.errors import DamagedRunError
 
-__all__ = ["RecordedPoint", "RecordedRun", "read_runs"]
+__all__ = ["RecordedPoint", "RecordedRun", "RunClock", "read_runs"]
+
+RunClock: TypeAlias = Literal["seconds", "trials"]
+"""What the times of a run are: what trials cost, or how many were told."""
 
 _VERSION: Final = 1
 _SUFFIX: Final = ".json"
@@ -36,13 +39,14 @@ class RecordedPoint(_Recorded):
 
 
 class RecordedRun(_Recorded):
-    """One search on one simulated clock.
+    """One search on one clock, by default a simulated one.
 
     Attributes:
         version: Of this form of file.
         strategy: Name of the strategy; runs of one name are compared as repetitions of it.
         seed: Of the strategy.
         benchmark: What was searched, and so on, as for `BenchClient.simulate`.
+        clock: What times and the budget are in.
         run_seed: The simulation's own seed; None: values are means over the recorded runs.
         continue_training: Option of the simulation, and so on.
         oracle: Best value that there is, the mean over its runs; None: not known.
@@ -57,6 +61,7 @@ class RecordedRun(_Recorded):
     num_epochs: int
     metric: str
     larger_is_better: bool
+    clock: RunClock = "seconds"
     budget: float
     run_seed: int | None
     continue_training: bool
@@ -148,7 +153,7 @@ class RecordedRun(_Recorded):
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
         if self.budget <= 0:
-            raise ValueError(f"the budget is {self.budget} seconds; it is more than 0")
+            raise ValueError(f"the budget is {self.budget} {self.clock}; it is more than 0")
         times = [point.time for point in self.trajectory]
         if any(later < sooner for sooner, later in pairwise([0.0, *times])):
             raise ValueError("the clock runs backwards")

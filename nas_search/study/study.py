@@ -26,7 +26,7 @@ from nas_search.study import running
 from nas_search.study.budget import Budget
 from nas_search.study.clock import Clock
 from nas_search.study.events import Event, Sink, Sinks
-from nas_search.study.fitting import check_choices, check_fidelities, spec_of
+from nas_search.study.fitting import check_choices, check_strategy, checked_proposal, spec_of
 from nas_search.study.front import Front
 from nas_search.study.history import History
 from nas_search.study.journal import Journal, read_events, read_notes
@@ -75,7 +75,7 @@ class Study(History):
         reference: Mapping[str, float] | None = None,
         specification: Mapping[str, Any] | None = None,
     ) -> None:
-        check_fidelities(problem, strategy)
+        check_strategy(problem, strategy)
         super().__init__(spec_of(problem, strategy, specification))
         self.problem = problem
         self.strategy = strategy
@@ -196,6 +196,8 @@ class Study(History):
         """
         if values is None and error is None:
             raise StudyError("a trial is told values, or an error")
+        if not isinstance(values, Mapping | int | float | None):
+            raise StudyError(f"a trial is told figures by name or a number, not {values!r:.80}")
         if isinstance(values, int | float):
             values = {self.goals.objectives[0].metric: float(values)}
         metrics = {name: float(value) for name, value in (values or {}).items()}
@@ -358,7 +360,8 @@ class Study(History):
             self._journal.close()
 
     def _proposed(self) -> Candidate | None:
-        proposed = drive(self.strategy.propose(self._domain), self.problem.answer)
+        answered = drive(self.strategy.propose(self._domain), self.problem.answer)
+        proposed = checked_proposal(self.strategy, answered)
         notes: dict[str, Any] = getattr(self.strategy, "new_notes", dict)()
         if notes:
             self._emit("notes", notes)

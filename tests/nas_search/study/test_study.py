@@ -14,7 +14,7 @@ import pytest
 
 from bench_client import BenchClient
 from nas_search.contract import WAIT, Candidate
-from nas_search.problems import FunctionProblem, TableProblem
+from nas_search.problems import FiguresProblem, FunctionProblem, TableProblem
 from nas_search.strategies import GridSearch, LocalSearch, RandomSearch, RegularizedEvolution
 from nas_search.study import (
     Budget,
@@ -23,6 +23,7 @@ from nas_search.study import (
     IncomparableRunsError,
     NothingLearnedWarning,
     ProblemError,
+    RecordedRun,
     SinkFailedWarning,
     State,
     Study,
@@ -30,7 +31,9 @@ from nas_search.study import (
     Trial,
     log_sink,
     ndjson_sink,
+    plot_regret,
     progress_sink,
+    regret_bands,
 )
 
 CHOICES = {"x": list(range(6)), "y": list(range(6))}
@@ -390,9 +393,32 @@ class TestTables:
         assert [point.best for point in run.trajectory] == [one.best for one in clock.trajectory]
         assert (run.strategy, run.seed, run.metric) == ("random", 4, "valid_acc")
 
-    def test_only_tables_have_a_clock(self) -> None:
-        with pytest.raises(IncomparableRunsError, match="have a simulated clock"):
-            study_of().to_run()
+    def test_trials_are_a_clock_where_there_is_no_other(self, tmp_path: Path) -> None:
+        figures = {(x, y): {"value": 10.0 * x + y} for x in range(4) for y in range(4)}
+        problem = FiguresProblem({"x": range(4), "y": range(4)}, figures)
+        runs = []
+        for name, strategy in (("random", RandomSearch(seed=1)), ("grid", GridSearch())):
+            study = Study(None, problem, strategy)
+            with pytest.raises(IncomparableRunsError, match=r"took any time$"):
+                study.to_run()
+            study.run(Budget(trials=9))
+            with pytest.raises(IncomparableRunsError, match="clock='trials' counts trials"):
+                study.to_run()
+            runs.append(study.to_run(oracle=problem.optimum(), name=name, clock="trials"))
+            best = [max(one.value for one in study.trials[: n + 1]) for n in range(9)]
+            assert [point.best for point in runs[-1].trajectory] == best
+        assert [point.time for point in runs[0].trajectory] == list(range(1, 10))
+        random, grid = regret_bands(runs, times=[1, 9])
+        assert (random.clock, grid.median) == ("trials", [33.0, 13.0])
+        runs[0].write(tmp_path / "run.json")
+        assert RecordedRun.read(tmp_path / "run.json") == runs[0]
+        axes = plot_regret([random, grid], tmp_path / "regret.svg")
+        assert axes.get_xlabel() == "trials"
+        other = FiguresProblem({"x": range(4), "y": range(4)}, {**figures, (0, 0): {"value": 9.0}})
+        elsewhere = Study(None, other, RandomSearch(seed=2))
+        elsewhere.run(Budget(trials=9))
+        with pytest.raises(IncomparableRunsError, match="benchmark is"):
+            regret_bands([runs[0], elsewhere.to_run(oracle=33.0, clock="trials")])
 
 
 class TestEvents:

@@ -124,7 +124,7 @@ class TestWithoutAKey:
         self, reading_open: httpx.Client, reading_keyed: httpx.Client, http: httpx.Client
     ) -> None:
         every = len(operations(http)) - len(WATCHED)
-        for asking, demanding in ((http, 0), (reading_open, 19), (reading_keyed, every)):
+        for asking, demanding in ((http, 0), (reading_open, 20), (reading_keyed, every)):
             found = operations(asking)
             assert sum(each.demands_key for each in found) == demanding
             for each in found:

@@ -108,7 +108,7 @@ class TestEveryParameter:
         kinds = Counter(place.kind for place in requests.places())
         assert kinds["query"] > 500
         assert kinds["body"] > 100
-        assert kinds["path"] == 21
+        assert kinds["path"] == 22
         assert kinds["header"] == 5
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         UnexpectedAnswerError,
         UnknownDatasetError,
         UnknownJobError,
+        UnknownTrainerError,
         UnsupportedQuestionError,
     )
     from bench_client.frames import Batch, Items
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         ProvenanceInfo,
         Ranked,
         RegisteredDataset,
+        RegisteredTrainer,
         RegisteredWorker,
         Standing,
         TradeOff,
@@ -163,6 +165,7 @@ __all__ = [
     "ProvenanceInfo",
     "Ranked",
     "RegisteredDataset",
+    "RegisteredTrainer",
     "RegisteredWorker",
     "RequestTimeoutError",
     "ServerFailedError",
@@ -182,6 +185,7 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnknownDatasetError",
     "UnknownJobError",
+    "UnknownTrainerError",
     "UnsupportedQuestionError",
 ]
 

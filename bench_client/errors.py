@@ -13,6 +13,7 @@ BenchError
 ├── UnsupportedQuestionError       404: ask another benchmark; the message says why
 ├── UnknownJobError                404: there is no such job, or its files were thrown away
 ├── UnknownDatasetError            404: no worker has the data set; the message names others
+├── UnknownTrainerError            404: no worker has the trainer; the message names others
 ├── JobNotDoneError                a job has no result; its `job` tells more
 │   ├── JobFailedError             it failed or was parked: `job.error` says why
 │   ├── JobCancelledError          someone cancelled it
@@ -69,6 +70,7 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnknownDatasetError",
     "UnknownJobError",
+    "UnknownTrainerError",
     "UnsupportedQuestionError",
 ]
 
@@ -212,6 +214,10 @@ class UnknownJobError(BenchError, LookupError):
 
 class UnknownDatasetError(BenchError, LookupError):
     """No worker has the data set."""
+
+
+class UnknownTrainerError(BenchError, LookupError):
+    """No worker has the trainer, or workers have several of the name."""
 
 
 class JobNotDoneError(BenchError):

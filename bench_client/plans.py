@@ -73,6 +73,7 @@ def check_plan(file: PlanFile, *, large: bool = False) -> Steps[PlanCheck]:
     Raises:
         InvalidRequestError: It is no plan, or cannot be carried out; it names the member.
         UnknownDatasetError: No worker has the data set.
+        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
     """
     asked = urlencode({"dry_run": "true", "large": str(large).lower()})
     return (yield from ask(Question("check_plan", PlanCheck, options=_content(file), action=asked)))
@@ -91,6 +92,7 @@ def plan(file: PlanFile, *, pilot: bool = True, large: bool = False) -> Steps[Pl
     Raises:
         InvalidRequestError: It is no plan, or cannot be carried out; or its name is taken.
         UnknownDatasetError: No worker has the data set.
+        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
     """
     asked = urlencode({"pilot": str(pilot).lower(), "large": str(large).lower()})
     return (yield from ask(Question("submit_plan", Plan, options=_content(file), action=asked)))

@@ -32,6 +32,7 @@ from bench_client.errors import (
     UnexpectedAnswerError,
     UnknownDatasetError,
     UnknownJobError,
+    UnknownTrainerError,
     UnsupportedQuestionError,
 )
 from bench_client.models.answers import Problem
@@ -96,6 +97,7 @@ _BY_TYPE: Final[dict[str, type[BenchError]]] = {
     "unknown-job": UnknownJobError,
     "unknown-artifact": UnknownJobError,
     "unknown-dataset": UnknownDatasetError,
+    "unknown-trainer": UnknownTrainerError,
     "unknown-checkpoint": InvalidRequestError,
     "unknown-study": InvalidRequestError,
     "checkpoint-in-use": InvalidRequestError,

@@ -215,6 +215,7 @@ def train(  # noqa: PLR0913 - the choices of a training
     arguments: Mapping[str, Any] | None = None,
     dataset: str,
     recipe: str | Mapping[str, Any],
+    trainer: str | Mapping[str, Any] | None = None,
     epochs: int | None = None,
     network_dataset: str | None = None,
     checkpoint: str | None = None,
@@ -243,6 +244,9 @@ def train(  # noqa: PLR0913 - the choices of a training
         arguments: Arguments of the space.
         dataset: Name of the data set; `datasets()` lists them.
         recipe: Name of a published recipe, or the fields of one that are not the defaults.
+        trainer: What trains in place of the service's own loop: name of a trainer that a worker
+            has, or an object of its `name`, `options` and, if only that code will do, `package`,
+            `version` and `sha256`.
         epochs: After how many epochs of the recipe to end; None: after all.
         network_dataset: The data set that a benchmark's network is for.
         checkpoint: SHA-256 of uploaded weights, where the training begins.
@@ -269,6 +273,7 @@ def train(  # noqa: PLR0913 - the choices of a training
     Raises:
         InvalidRequestError: The network, the recipe or an option is malformed.
         UnknownDatasetError: No worker has the data set.
+        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
         JobNotDoneError: As for `wait`.
     """
     network = Network(
@@ -287,6 +292,7 @@ def train(  # noqa: PLR0913 - the choices of a training
         key=idempotency_key,
         dataset=dataset,
         recipe=recipe,
+        trainer=trainer,
         epochs=epochs,
         protocol=protocol,
         fractions=list(fractions),

@@ -117,6 +117,7 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
         **_SUBMITTED,
         "recipe": "a recipe is one of those there are, or consistent in itself",
         "protocol": "a protocol is one of those there are, or consistent in itself",
+        "trainer": "a trainer is a name, or an object of members that its description names",
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
     },

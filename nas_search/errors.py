@@ -11,6 +11,8 @@ StudyError
 ├── OtherStudyError         give the problem and the strategy that the file was begun with
 ├── OtherTrainingError      give what the checkpoints were begun with, or another folder
 ├── StoppedEarlyError       nothing: an evaluation ended because a rule said so
+├── TrainerError            correct the trainer: it cannot be loaded, or gives no figures
+│   └── OtherTrainerError   install the package that was stated: there is none, or another code
 ├── ReplayError             begin anew: the code now proposes something else than was recorded
 ├── DamagedRunError         record the run again: its file is not what was written
 ├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
@@ -28,6 +30,7 @@ __all__ = [
     "NoFeasibleError",
     "NoMixtureError",
     "OtherStudyError",
+    "OtherTrainerError",
     "OtherTrainingError",
     "PlotError",
     "ProblemError",
@@ -36,6 +39,7 @@ __all__ = [
     "StudyError",
     "StudyFileError",
     "StudyInUseError",
+    "TrainerError",
     "UnreportedError",
 ]
 
@@ -106,3 +110,11 @@ class IncomparableRunsError(StudyError):
 
 class PlotError(StudyError):
     """A plot cannot be drawn."""
+
+
+class TrainerError(StudyError):
+    """A trainer of another package cannot be loaded, raises, or gives no figures."""
+
+
+class OtherTrainerError(TrainerError):
+    """A trainer is not installed here, or its code is not the one that is stated."""

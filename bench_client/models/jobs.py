@@ -26,6 +26,7 @@ __all__ = [
     "JobProgress",
     "JobState",
     "RegisteredDataset",
+    "RegisteredTrainer",
     "RegisteredWorker",
     "WorkerDevice",
     "WorkerList",
@@ -157,6 +158,15 @@ class WorkerDevice(WireModel):
     memory: _Bytes = Field(description="Its memory, in bytes.")
 
 
+class RegisteredTrainer(WireModel):
+    """A trainer of another package that a worker has."""
+
+    name: str = Field(description="What a training asks for.", examples=["quick"])
+    package: str = Field(description="The distribution that has it.")
+    version: str = Field(description="Of the distribution.")
+    sha256: _Sha256 = Field(description="Digest of its code, in 64 hexadecimal digits.")
+
+
 class RegisteredWorker(WireModel):
     """A worker that has lately been heard of."""
 
@@ -168,6 +178,9 @@ class RegisteredWorker(WireModel):
         description="What it computes on; one job each at a time."
     )
     datasets: Listed[str] = Field(description="Names of the data sets that it has.")
+    trainers: Listed[RegisteredTrainer] = Field(
+        description="The trainers of other packages that it has."
+    )
     models: Listed[str] = Field(description="Names of the searched models whose weights it has.")
     running: Listed[str] = Field(description="Ids of the jobs that it runs.")
     started_at: AwareDatetime = Field(description="When it registered: UTC.")

@@ -274,6 +274,13 @@ class TrainingRequest(Submission):
         "the published one that `name` names, else the defaults.",
         examples=["NasBench201", {"epochs": 12, "batch_size": 256, "lr": 0.1}],
     )
+    trainer: _Name | dict[str, Any] | None = Field(
+        None,
+        description="What trains in place of the service's own loop: name of a trainer that a "
+        "worker has, or its `name` with `package`, `version` and `sha256`, which are filled in "
+        "where they are left out, and `options` for it. Null: the loop.",
+        examples=[{"name": "quick", "options": {"mixup": 0.2}}],
+    )
     epochs: int | None = Field(
         None,
         ge=1,
@@ -344,6 +351,7 @@ class SupernetRequest(TrainingRequest):
     network: WholeSpace = Field(  # type: ignore[assignment]  # a space, not one of its networks
         description="The space, all of whose networks are trained."
     )
+    trainer: None = Field(None, description="None: supernets are trained by the service's loop.")
     sampler: Sampler | None = Field(
         None,
         description="What draws the paths of each update; docs/one-shot.md has them. Null: "

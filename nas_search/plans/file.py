@@ -28,8 +28,9 @@ from benchmark_spec.toml_table import TomlFile, TomlTable
 from model_hub.errors import ModelHubError
 from model_hub.model_space import ModelSpace, TokenSpace
 from nas_search.plans.limits import read_daily, read_label, time_of_day
-from nas_search.plans.protocol import read_recipe
+from nas_search.plans.protocol import read_recipe, read_trainer
 from nas_search.recipe import Recipe
+from nas_search.trainers import TrainerUse
 
 __all__ = ["Plan", "PlanError", "plan_of", "read_plan"]
 
@@ -82,6 +83,7 @@ class Plan:
         epochs: The budgets, descending; each is a training of its own.
         seeds: What first weights, order and augmentation are drawn by.
         recipe: How networks are trained, but for the number of epochs.
+        trainer: What trains them in place of the loop of this program; None: that.
         curve: The values of an epoch that the ledger keeps.
         keep_weights: Which trained weights are kept.
         order: `breadth`: one seed and the least budget of every architecture first.
@@ -117,6 +119,7 @@ class Plan:
     epochs: tuple[int, ...]
     seeds: tuple[int, ...]
     recipe: Recipe
+    trainer: TrainerUse | None
     curve: tuple[str, ...]
     keep_weights: KeptWeights
     order: Order
@@ -180,6 +183,7 @@ class Plan:
                 "epochs": list(self.epochs),
                 "seeds": list(self.seeds),
                 "recipe": recipe,
+                **({} if self.trainer is None else {"trainer": self.trainer.as_dict()}),
                 "curve": list(self.curve),
                 "keep_weights": self.keep_weights,
             },
@@ -203,12 +207,15 @@ class Plan:
 
     @cached_property
     def protocol_digest(self) -> str:
-        """SHA-256 of how a network is trained and judged: recipe, data, split; no names of tables.
+        """SHA-256 of how a network is trained and judged: recipe, trainer, data, split.
 
-        Equal ones make equal jobs of equal networks, seeds and budgets.
+        No names of tables are in it: equal ones make equal jobs of equal networks, seeds and
+        budgets.
         """
         content = self.content()
-        return _digest_of({"recipe": content["protocol"]["recipe"], "data": content["data"]})
+        how = {key: content["protocol"].get(key) for key in ("recipe", "trainer")}
+        stated = {key: value for key, value in how.items() if value is not None}
+        return _digest_of({**stated, "data": content["data"]})
 
     def extended(
         self,
@@ -281,6 +288,7 @@ def _read(root: TomlTable) -> Plan:
         ),
         seeds=_numbers(protocol, "seeds", 0, _LARGEST_SEED, _MOST_SEEDS, (0,)),
         recipe=recipe,
+        trainer=read_trainer(protocol),
         curve=_curve(protocol),
         keep_weights=_one_of(protocol, "keep_weights", get_args(KeptWeights), "none"),
         hours=_positive(limits, "hours", _MOST_HOURS),

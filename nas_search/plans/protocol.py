@@ -2,7 +2,8 @@
 
 `recipe` names a published recipe or states fields of one; the other keys change it. They are those
 of `nas_search.recipe.Recipe`, grouped as people write them down: `optimizer`, `schedule`, and
-`augment`, a list of names with arguments such as `crop:pad=1`.
+`augment`, a list of names with arguments such as `crop:pad=1`. `trainer` names a function of
+another package that trains in place of the loop of this one.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from benchmark_spec.errors import shown
 from benchmark_spec.toml_table import TomlTable
 from model_hub.errors import InvalidArgumentError, ModelHubError
 from nas_search.recipe import Recipe, published_recipe, recipe_of
+from nas_search.trainers import TrainerUse
 
-__all__ = ["read_recipe"]
+__all__ = ["read_recipe", "read_trainer"]
 
 _OPTIMIZER: Final[Mapping[str, str]] = MappingProxyType(
     {"name": "optimizer"}
@@ -77,6 +79,21 @@ def read_recipe(table: TomlTable) -> tuple[Recipe, tuple[int, ...]]:
         raise table.error(str(error), key if key in table.keys else None) from error
     except ModelHubError as error:
         raise table.error(str(error), "recipe") from error
+
+
+def read_trainer(table: TomlTable) -> TrainerUse | None:
+    """Take the trainer from the table of a protocol, and return it; None: there is none.
+
+    Raises:
+        SpecError: A key or a value of it means nothing.
+    """
+    if table.any("trainer") is None:
+        return None
+    inside = table.table("trainer")
+    try:
+        return TrainerUse.from_dict({key: inside.any(key) for key in inside.keys})
+    except InvalidArgumentError as error:
+        raise inside.error(str(error), error.argument) from error
 
 
 def _changes(table: TomlTable) -> dict[str, Any]:

@@ -16,6 +16,12 @@ with needs("hub", "training"):
     from nas_search.recipe import Recipe, published_recipe, recipe_names
     from nas_search.training.checkpoint import Checkpoints, TornCheckpointWarning
     from nas_search.training.classification import Classification
+    from nas_search.training.custom import (
+        CustomTrainer,
+        TrainerData,
+        TrainerProtocol,
+        TrainerReport,
+    )
     from nas_search.training.data import Images, ImageSet
     from nas_search.training.loop import Trainer, Training
     from nas_search.training.parallel import parallel
@@ -25,6 +31,7 @@ with needs("hub", "training"):
 __all__ = [
     "Checkpoints",
     "Classification",
+    "CustomTrainer",
     "ImageSet",
     "Images",
     "Recipe",
@@ -32,6 +39,9 @@ __all__ = [
     "StreamedImages",
     "TornCheckpointWarning",
     "Trainer",
+    "TrainerData",
+    "TrainerProtocol",
+    "TrainerReport",
     "Training",
     "images_of",
     "parallel",

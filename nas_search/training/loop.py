@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,7 +19,7 @@ from model_hub.errors import InvalidArgumentError
 from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
-from nas_search.training.measuring import check_finite, check_outputs, measured
+from nas_search.training.measuring import check_finite, check_outputs, measured, peak_memory
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
 from nas_search.training.parallel import Group
 
@@ -37,9 +35,6 @@ _MIXED: Final[Mapping[str, torch.dtype]] = {
 }
 """What operations that bear it compute with."""
 
-_KIB: Final = 1 if sys.platform == "darwin" else 1024
-"""In which the system tells the greatest memory of a process."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
@@ -50,17 +45,20 @@ class Training:
         seconds: That this call took: a training that went on is charged only for that.
         peak_memory: Most bytes on the GPU; on a processor, of the whole process since it began.
         stopped: Whether the report ended it early.
+        final: Figures at the end; None: those of the last epoch.
     """
 
     curve: tuple[Epoch, ...]
     seconds: float
     peak_memory: int
     stopped: bool = False
+    final: Epoch | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The figures of the last epoch, with the time and the memory of all."""
-        figures = {name: value for name, value in self.curve[-1].items() if name != "lr"}
+        """The figures at the end, with the time and the memory of all epochs."""
+        figures = {**self.curve[-1], **(self.final or {})}
+        figures.pop("lr", None)
         figures["epochs"] = figures.pop("epoch")
         return {**figures, "seconds": self.seconds, "peak_memory": float(self.peak_memory)}
 
@@ -196,13 +194,10 @@ class Trainer:
                 )
                 if stopped and not is_saved:
                     self._save()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
-        if self._device.type == "cuda":
-            memory = torch.cuda.max_memory_allocated(self._device)
         return Training(
             curve=tuple(self.curve[:wanted]),
             seconds=time.perf_counter() - begun,
-            peak_memory=memory,
+            peak_memory=peak_memory(self._device),
             stopped=stopped,
         )
 

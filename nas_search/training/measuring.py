@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
 from typing import Final
 
 import torch
@@ -12,12 +14,14 @@ from torch import Tensor, nn
 from model_hub.errors import LabelError, OutputError
 from nas_search.training.data import ImageSet
 
-__all__ = ["check_finite", "check_outputs", "measured"]
+__all__ = ["check_finite", "check_outputs", "measured", "peak_memory"]
 
 _IMAGES_PER_PASS: Final = 500
 _VALUES_PER_PASS: Final = 1 << 24
 """Of inputs: 111 images of 224 x 224."""
 _FIVE: Final = 5
+_KIB: Final = 1 if sys.platform == "darwin" else 1024
+"""In which the system tells the greatest memory of a process."""
 
 
 @torch.inference_mode()
@@ -67,3 +71,10 @@ def check_finite(loss: float) -> None:
     """
     if not math.isfinite(loss):
         raise OutputError(f"the loss is {loss}: a smaller learning rate may help")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes on a GPU; of a processor, of the whole process since it began."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB

@@ -178,6 +178,10 @@ def train_command(  # noqa: PLR0913 - the choices of a training
         str | None, typer.Option(help="Architecture of the benchmark or, as JSON, of the space.")
     ] = None,
     arguments: SpaceArguments = None,
+    trainer: Annotated[
+        str | None,
+        typer.Option(help="Name of a trainer of a worker, or an object as JSON with `options`."),
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     weights: Annotated[
@@ -198,6 +202,7 @@ def train_command(  # noqa: PLR0913 - the choices of a training
             arguments=None if arguments is None else _read(arguments, "--arguments"),
             dataset=dataset,
             recipe=_read(recipe, "--recipe"),
+            trainer=None if trainer is None else _read(trainer, "--trainer"),
             epochs=epochs,
             seed=seed,
             weights=weights,

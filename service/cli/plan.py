@@ -56,7 +56,7 @@ def check_command(
     Sizes are counted without PyTorch, where the space has a formula.
     """
     with needs("hub", "a plan"):
-        from nas_search.plans import Cells, Selection, estimate, read_plan, table_of
+        from nas_search.plans import Cells, Selection, estimate, plan_of, read_plan, table_of
 
     plan = read_plan(file)
     selection = Selection(plan)
@@ -65,7 +65,8 @@ def check_command(
     table_of(selection)
     if url is not None:
         with _client(url) as bench:
-            bench.check_plan(file, large=yes_really)
+            # With the code of its trainer, as workers have it.
+            plan = plan_of(bench.check_plan(file, large=yes_really).plan)
     cost = estimate(cells, None)
     found = {
         "name": plan.name,
@@ -80,6 +81,7 @@ def check_command(
         "disk_bytes": cost.disk_bytes,
         "data": plan.data,
         "data_sha256": plan.sha256,
+        **({} if plan.trainer is None else {"trainer": plan.trainer.as_dict()}),
     }
     if wants_json(asked=as_json):
         print_json(found)
@@ -229,6 +231,11 @@ def _row(plan: Plan) -> dict[str, Any]:
         "worker hours": round(plan.worker_hours, 3),
         "version": plan.versions[-1].version if plan.versions else None,
     }
+    if trainer := ((plan.plan or {}).get("protocol") or {}).get("trainer"):
+        row["trainer"] = (
+            f"{trainer['name']} of {trainer['package']} {trainer['version']}, "
+            f"{trainer['sha256'][:12]}"
+        )
     if plan.versions and (noise := plan.versions[-1].noise) is not None:
         row["noise floor"] = f"{noise.std:.3g} points, by {noise.cells} cells trained twice"
     if estimate is not None and estimate.hours is not None:

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -119,6 +119,13 @@ def worker(  # noqa: PLR0913 - the options of a command
         list[str] | None,
         typer.Option(help="Also do jobs that demand this label; may be given several times."),
     ] = None,
+    trainer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also do trainings by this trainer of an installed package; may be given several "
+            "times. By default those of $NASBENCH_TRAINERS."
+        ),
+    ] = None,
     idle_exit: Annotated[
         str | None, typer.Option(help="End after so long without a job: 90s, 10m, 2h.")
     ] = None,
@@ -186,7 +193,7 @@ def worker(  # noqa: PLR0913 - the options of a command
         if not _LABEL.fullmatch(each):
             raise typer.BadParameter("letters, digits and ._- name a label", param_hint="--label")
     with ExitStack() as stack:
-        settings = JobSettings()
+        settings = _with_trainers(JobSettings(), trainer or ())
         if check:
             raise typer.Exit(_check(stack.enter_context(open_jobs(settings))))
         write_logs = configure_logs(as_json=logs_as_json()).write_out
@@ -227,6 +234,25 @@ def worker(  # noqa: PLR0913 - the options of a command
         except AccessRefusedError as error:
             sys.stderr.write(f"nbs: {error}\n")
             raise typer.Exit(1) from None
+
+
+def _with_trainers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
+    """Return the settings with the trainers of the command line, if it names some.
+
+    Raises:
+        typer.BadParameter: One is not installed, or cannot be digested.
+    """
+    from nas_search.errors import TrainerError
+    from nas_search.trainers import trainer_code
+
+    if names:
+        settings = settings.model_copy(update={"trainers": ",".join(names)})
+    try:
+        for name in settings.trainer_names:
+            trainer_code(name)
+    except (TrainerError, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--trainer") from None
+    return settings
 
 
 def _times(idle_exit: str | None, time_limit: str | None, drain: str) -> dict[str, Any]:

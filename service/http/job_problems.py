@@ -28,6 +28,7 @@ from service.jobs.errors import (
     UnknownCheckpointError,
     UnknownDatasetError,
     UnknownJobError,
+    UnknownTrainerError,
     UnusableStoreError,
 )
 from service.plans.errors import PlanConflictError, UnknownPlanError
@@ -77,7 +78,8 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         UnknownArtifactError: _unknown("artifact"),
         UnknownCheckpointError: _unknown("checkpoint"),
         UnknownJobError: _unknown("job"),
-        UnknownDatasetError: _unknown_dataset,
+        UnknownDatasetError: _not_offered("dataset", "data set"),
+        UnknownTrainerError: _not_offered("trainer", "trainer"),
         PlanConflictError: _plan_conflict,
         UnknownPlanError: _unknown("plan"),
     }
@@ -98,16 +100,25 @@ def _unknown(thing: str) -> Callable[[Request, Any], Awaitable[Response]]:
     return unknown
 
 
-async def _unknown_dataset(request: Request, error: UnknownDatasetError) -> Response:
-    return problem(
-        request,
-        404,
-        kind="unknown-dataset",
-        title="Unknown data set",
-        detail=str(error),
-        errors=[{"loc": ["body", "dataset"], "msg": str(error)}],
-        extensions={"known": list(error.known)},
-    )
+def _not_offered(
+    member: str, thing: str
+) -> Callable[[Request, UnknownDatasetError | UnknownTrainerError], Awaitable[Response]]:
+    """Return the answer to what names something that no worker has."""
+
+    async def unknown(
+        request: Request, error: UnknownDatasetError | UnknownTrainerError
+    ) -> Response:
+        return problem(
+            request,
+            404,
+            kind=f"unknown-{member}",
+            title=f"Unknown {thing}",
+            detail=str(error),
+            errors=[{"loc": ["body", member], "msg": str(error)}],
+            extensions={"known": list(error.known)},
+        )
+
+    return unknown
 
 
 async def _in_use(request: Request, error: CheckpointInUseError) -> Response:

@@ -33,7 +33,7 @@ from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["AdvisoryLock", "JobDatabase"]
 
-_SCHEMA: Final = 6
+_SCHEMA: Final = 7
 _RETRIES: Final = 2
 """Of an operation that fails over a broken connection. Retries are safe: every operation on jobs is
 idempotent."""

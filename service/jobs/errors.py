@@ -9,6 +9,7 @@ JobError
 ├── CheckpointsFullError       uploaded checkpoints take as much as they may
 ├── CheckpointInUseError       a job that waits or runs names the checkpoint
 ├── UnknownDatasetError        no worker has this data set; names those there are
+├── UnknownTrainerError        no worker has this trainer; names those there are
 ├── LostLeaseError             the lease of a worker expired; the job is another's
 ├── ForeignWorkerError         a worker that was registered by another key, or by none
 ├── UnsoundResultError         a result that cannot be that of its request
@@ -46,6 +47,7 @@ __all__ = [
     "UnknownCheckpointError",
     "UnknownDatasetError",
     "UnknownJobError",
+    "UnknownTrainerError",
     "UnsoundResultError",
     "UnusableStoreError",
 ]
@@ -54,6 +56,8 @@ _NO_DATASETS: Final = (
     "no worker has any: `nbs worker` offers those in its folder, ~/.nasbenchmark/datasets or where "
     "$NASBENCH_DATASETS_DIR says"
 )
+
+_NO_TRAINERS: Final = "no worker has any: `nbs worker --trainer NAME` offers one that is installed"
 
 
 class JobError(Exception):
@@ -150,6 +154,24 @@ class UnknownDatasetError(JobError, LookupError):
         self.known = tuple(sorted(known))
         there_are = f"there are {', '.join(self.known)}" if self.known else _NO_DATASETS
         super().__init__(f"there is no data set {shown(name)}; {there_are}")
+        self.name = name
+
+
+class UnknownTrainerError(JobError, LookupError):
+    """A trainer that no worker has, or of which workers have several codes.
+
+    Args:
+        name: The name as the caller wrote it.
+        known: The trainers that workers have; of several codes, those.
+        several: Whether it is of several codes, of which the caller does not say which.
+    """
+
+    def __init__(self, name: str, known: Iterable[str], *, several: bool = False) -> None:
+        self.known = tuple(sorted(known))
+        there_are = f"there are {'; '.join(self.known)}" if self.known else _NO_TRAINERS
+        what = "more than one trainer" if several else "no trainer"
+        hint = ": say which by sha256" if several else " of that code"
+        super().__init__(f"there is {what} {shown(name)}{hint}; {there_are}")
         self.name = name
 
 

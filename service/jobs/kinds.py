@@ -35,8 +35,9 @@ from service.jobs.records import NewJob
 if TYPE_CHECKING:
     from model_hub.protocols import EvaluationProtocol
     from nas_search.recipe import Recipe
+    from nas_search.trainers import TrainerUse
 
-__all__ = ["KINDS", "Kind", "new_job", "spec_key"]
+__all__ = ["KINDS", "Kind", "new_job", "spec_key", "stated_trainer"]
 
 _MOST_NUMBERS: Final = 1 << 34
 """In the inputs of a pass: 64 GiB in float32."""
@@ -105,6 +106,7 @@ def new_job(
         key=spec_key(kind, spec),
         needs_device=members.get("device", "any"),
         needs_dataset=members.get("dataset"),
+        needs_trainer=members.get("trainer", {}).get("sha256"),
         needs_label=request.label,
         priority=request.priority,
         time_limit=request.time_limit,
@@ -145,11 +147,20 @@ def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[
         )
     if sum(request.fractions) > _NO_MORE:
         raise InvalidQuestionError("fractions", f"{request.fractions} add up to more than 1")
-    return _stated(request) | {
+    members = _stated(request) | {
         "protocol": None if protocol is None else protocol.to_dict(),
         "recipe": recipe.as_dict(),
         "epochs": epochs,
     }
+    del members["trainer"]
+    trainer = stated_trainer(request)
+    if trainer is None:
+        return members
+    if not trainer.is_complete:
+        raise InvalidQuestionError(
+            "trainer", "it needs `package`, `version` and `sha256`, as a worker has them"
+        )
+    return members | {"trainer": trainer.as_dict()}
 
 
 def _supernet_members(request: SupernetRequest, network: ChosenNetwork) -> dict[str, Any]:
@@ -271,6 +282,24 @@ def _recipe_of(stated: str | Mapping[str, Any], place: str) -> Recipe:
         raise InvalidQuestionError(f"{place}.{error.argument}", str(error)) from error
     except ModelHubError as error:
         raise InvalidQuestionError(place, str(error)) from error
+
+
+def stated_trainer(request: Submission) -> TrainerUse | None:
+    """Return the trainer that a request states; None: it has none.
+
+    Raises:
+        InvalidQuestionError: A member of it cannot mean anything.
+    """
+    from model_hub.errors import InvalidArgumentError  # noqa: PLC0415 - as above
+    from nas_search.trainers import TrainerUse  # noqa: PLC0415
+
+    stated = request.trainer if isinstance(request, TrainingRequest) else None
+    if stated is None:
+        return None
+    try:
+        return TrainerUse.from_dict(plain_json("trainer", stated))
+    except InvalidArgumentError as error:
+        raise InvalidQuestionError(f"trainer.{error.argument}", str(error)) from error
 
 
 def _training_protocol(

@@ -21,6 +21,7 @@ from service.jobs.lease_tokens import LAST_TOKEN, is_same, next_token
 from service.jobs.ledger import EntryStatus, entry_row
 from service.jobs.records import (
     OTHER_DATA,
+    OTHER_TRAINER,
     Artifact,
     Capabilities,
     Failure,
@@ -38,7 +39,7 @@ from service.jobs.tables import (
     JobRow,
     LedgerRow,
     LostLeaseRow,
-    OtherDataRow,
+    WithheldRow,
 )
 from service.jobs.worker_registry import refuse_foreign_worker
 
@@ -220,15 +221,15 @@ class LeaseStore:
     def fail(self, lease: Lease, failure: Failure) -> None:
         """End a job whose request cannot be done; a training that diverged is in the ledger before.
 
-        Where the data set of the worker alone is to blame, the job is requeued, and the worker gets
-        none that needs the same.
+        Where the data set or the trainer of the worker alone is to blame, the job is requeued, and
+        the worker gets none that needs the same.
 
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
         """
 
         def change() -> None:
-            if failure.kind == OTHER_DATA and self._note_other_data(lease):
+            if self._withhold(lease, failure.kind):
                 self._requeue(lease, {"attempts": lease.job.attempts - 1})
                 return
             if lease.job.kind == _TRAINING and failure.kind == _DIVERGED:
@@ -339,13 +340,14 @@ class LeaseStore:
 
     def _first(self, worker: str, can: Capabilities) -> Any:
         """Return the query for the id of the first job that a worker can do."""
-        other = OtherDataRow.select(SQL("1")).where(
-            OtherDataRow.worker == worker,
-            OtherDataRow.dataset == JobRow.needs_dataset,
-            OtherDataRow.sha256 == JobRow.needs_sha256,
+        is_data = (WithheldRow.name == JobRow.needs_dataset) & (
+            WithheldRow.sha256 == JobRow.needs_sha256
+        )
+        withheld = WithheldRow.select(SQL("1")).where(
+            WithheldRow.worker == worker, is_data | (WithheldRow.sha256 == JobRow.needs_trainer)
         )
         query = self._waiting_for(can).where(
-            JobRow.needs_sha256.is_null() | ~fn.EXISTS(other),
+            (JobRow.needs_sha256.is_null() & JobRow.needs_trainer.is_null()) | ~fn.EXISTS(withheld),
             JobRow.avoids_worker.is_null()
             | (JobRow.avoids_worker != worker)
             | (JobRow.created_at < self._database.now() - _AVOIDED_SECONDS),
@@ -359,6 +361,7 @@ class LeaseStore:
             JobRow.not_before <= self._database.now(),
             JobRow.needs_device.in_(["any", can.device]),
             JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
+            JobRow.needs_trainer.is_null() | JobRow.needs_trainer.in_(list(can.trainers)),
             JobRow.needs_label.is_null() | JobRow.needs_label.in_(list(can.labels)),
         )
 
@@ -406,18 +409,24 @@ class LeaseStore:
         if self._database.change(lost):
             self._note(lease, EntryStatus.DROPPED, result)
 
-    def _note_other_data(self, lease: Lease) -> bool:
-        """Note that a worker has other data than a job needs; False: the job needs none."""
-        query = JobRow.select(JobRow.worker, JobRow.needs_dataset, JobRow.needs_sha256).where(
-            _is_current(lease), JobRow.needs_sha256.is_null(is_null=False)
+    def _withhold(self, lease: Lease, failure: str) -> bool:
+        """Note that a worker has other data or code than a job needs.
+
+        False: the failure does not say so, or the job needs none.
+        """
+        needs = {
+            OTHER_DATA: (JobRow.needs_dataset, JobRow.needs_sha256),
+            # Its digest is of its name as well.
+            OTHER_TRAINER: (JobRow.needs_trainer, JobRow.needs_trainer),
+        }
+        if failure not in needs:
+            return False
+        name, sha256 = needs[failure]
+        query = JobRow.select(JobRow.worker, name.alias("name"), sha256.alias("sha256")).where(
+            _is_current(lease), sha256.is_null(is_null=False)
         )
         for row in self._database.rows(query):
-            found = OtherDataRow.insert(
-                worker=row["worker"],
-                dataset=row["needs_dataset"],
-                sha256=row["needs_sha256"],
-                noted_at=self._database.now(),
-            )
+            found = WithheldRow.insert(**row, noted_at=self._database.now())
             self._database.insert(found.on_conflict_ignore())
             return True
         return False

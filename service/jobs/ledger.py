@@ -159,6 +159,8 @@ def entry_row(
         figures = {**finite, "diverged_at": finite.get("epoch", 0) + 1}
     else:
         figures = {"diverged_at": 1}
+    if "trainer" in spec:
+        provenance["trainer"] = spec["trainer"]
     if failure is not None:
         provenance["failure"] = failure.message
     return {
@@ -186,12 +188,24 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
         for name in _SAME:
             if provenance[name] != spec[name]:
                 raise UnsoundResultError(f"its {name} is not that of the request")
+        if provenance.get("trainer") != spec.get("trainer"):
+            raise UnsoundResultError("its trainer is not that of the request")
         if len(curve) != spec["epochs"]:
             raise UnsoundResultError(f"{len(curve)} epochs of {spec['epochs']}")
         digest = provenance["dataset_sha256"]
         if len(digest) != _DIGEST_DIGITS or set(digest) - set("0123456789abcdef"):
             raise UnsoundResultError("the digest of its data set is none")
-        columns = [[_number(name, epoch.get(name)) for epoch in curve] for name in CURVES]
+        # A trainer of another package may have no learning rate.
+        absent = {"lr": math.nan} if "trainer" in spec else {}
+        columns = [
+            [
+                absent[name]
+                if name in absent and name not in epoch
+                else _number(name, epoch.get(name))
+                for epoch in curve
+            ]
+            for name in CURVES
+        ]
         figures = {name: _number(name, result["metrics"][name]) for name in _NEEDED}
         for name in ("parameters", "macs", "seconds"):
             figures[name] = _number(name, result[name])

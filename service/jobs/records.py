@@ -29,6 +29,7 @@ __all__ = [
     "ANSWERING",
     "FINISHED",
     "OTHER_DATA",
+    "OTHER_TRAINER",
     "Artifact",
     "Capabilities",
     "Checkpoint",
@@ -41,13 +42,15 @@ __all__ = [
     "Lease",
     "NewJob",
     "Progress",
+    "TrainerState",
     "WorkerState",
     "to_json",
     "utc_time",
 ]
 
 OTHER_DATA: Final = "other-data"
-"""Kind of the failure of a worker whose data set is not the one that a job needs."""
+OTHER_TRAINER: Final = "other-trainer"
+"""Kinds of the failure of a worker whose data set or trainer is not the one that a job needs."""
 
 DeviceKind: TypeAlias = Literal["cpu", "cuda"]
 DeviceNeed: TypeAlias = Literal["any", "cpu", "cuda"]
@@ -135,6 +138,7 @@ class NewJob:
         needs_device: Where it can run.
         needs_dataset: The data set that the worker must have.
         needs_sha256: The digest that this data set must have.
+        needs_trainer: The digest of a trainer that the worker must have.
         needs_label: The label that the worker must have.
         avoids_worker: The worker that gets it only when no other has taken it for ten minutes.
         priority: -10 to 10; higher runs first.
@@ -149,6 +153,7 @@ class NewJob:
     needs_device: DeviceNeed = "any"
     needs_dataset: str | None = None
     needs_sha256: str | None = None
+    needs_trainer: str | None = None
     needs_label: str | None = None
     avoids_worker: str | None = None
     priority: int = 0
@@ -242,11 +247,13 @@ class Capabilities:
     Args:
         device: Where it runs jobs.
         datasets: The data sets it has.
+        trainers: The digests of the trainers it has.
         labels: The labels it was started with.
     """
 
     device: DeviceKind
     datasets: frozenset[str] = frozenset()
+    trainers: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
 
 
@@ -268,6 +275,23 @@ class DeviceState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TrainerState:
+    """A trainer of a worker.
+
+    Args:
+        name: What a request has.
+        package: The distribution that has it.
+        version: Of the distribution.
+        sha256: Digest of its code.
+    """
+
+    name: str
+    package: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerState:
     """A worker as it registers itself, and as it is listed.
 
@@ -278,6 +302,7 @@ class WorkerState:
         version: Of this package.
         devices: What it runs jobs on.
         datasets: The data sets it has, by name.
+        trainers: The trainers it has.
         models: Searched models whose weights it has.
         running: Jobs it runs, by id.
         started_at: When it registered; None before.
@@ -291,6 +316,7 @@ class WorkerState:
     version: str
     devices: tuple[DeviceState, ...] = ()
     datasets: tuple[str, ...] = ()
+    trainers: tuple[TrainerState, ...] = ()
     models: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
     started_at: datetime | None = field(default=None, compare=False)
@@ -342,6 +368,7 @@ def to_json(value: Any) -> Any:
             | Failure()
             | Job()
             | Progress()
+            | TrainerState()
             | WorkerState()
         ):
             named = ((each.metadata.get(_SENT, each.name), each.name) for each in fields(value))

@@ -55,6 +55,13 @@ class JobSettings(SettingsWithSecretFiles):
     datasets_dir: Annotated[
         Path, Field(description="Folder of a worker's data sets: folders and .tar files by name.")
     ] = Path("~/.nasbenchmark/datasets")
+    trainers: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._-]{0,64}(\s*,\s*[A-Za-z0-9._-]{1,64}){0,31}$",
+            description="Trainers of installed packages that a worker offers, with commas between.",
+        ),
+    ] = ""
     queue_bound: Annotated[
         int, Field(gt=0, description="Jobs that may wait; more are answered by 429.")
     ] = 10_000
@@ -110,6 +117,11 @@ class JobSettings(SettingsWithSecretFiles):
     def folder(self) -> Path:
         """The folder of the jobs, with `~` spelled out."""
         return self.jobs_dir.expanduser()
+
+    @property
+    def trainer_names(self) -> tuple[str, ...]:
+        """The trainers that a worker offers."""
+        return tuple(name.strip() for name in self.trainers.split(",") if name.strip())
 
     @property
     def database_url(self) -> str:

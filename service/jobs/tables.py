@@ -38,11 +38,11 @@ __all__ = [
     "JobRow",
     "LedgerRow",
     "LostLeaseRow",
-    "OtherDataRow",
     "PlanCellRow",
     "PlanRow",
     "SavedRow",
     "SchemaRow",
+    "WithheldRow",
     "WorkerRow",
 ]
 
@@ -89,6 +89,7 @@ class JobRow(Model):
     needs_device = CharField(8)
     needs_dataset = CharField(128, null=True)
     needs_sha256 = CharField(64, null=True)
+    needs_trainer = CharField(64, null=True)
     needs_label = CharField(64, null=True)
     avoids_worker = CharField(64, null=True)
     time_limit = DoubleField(null=True)
@@ -190,20 +191,21 @@ class LostLeaseRow(Model):
         primary_key = CompositeKey("job_id", "token")
 
 
-class OtherDataRow(Model):
-    """A worker whose data set is not the one of a digest: it gets none of the jobs that need that.
+class WithheldRow(Model):
+    """A worker that has another data set or trainer of a name than the one of a digest.
 
-    Only who reads a data set knows its digest, so a worker is found out by the first such job.
+    It gets none of the jobs that need that. Only who reads a data set knows its digest, and only
+    who imports a trainer what is there by then: a worker is found out by the first such job.
     """
 
     worker = CharField(64)
-    dataset = CharField(128)
+    name = CharField(128)
     sha256 = CharField(64)
     noted_at = DoubleField(index=True)
 
     class Meta:
-        table_name = "other_data"
-        primary_key = CompositeKey("worker", "dataset", "sha256")
+        table_name = "withheld"
+        primary_key = CompositeKey("worker", "name", "sha256")
 
 
 class CheckpointRow(Model):
@@ -316,7 +318,7 @@ TABLES: Final = (
     ContentRow,
     WorkerRow,
     LostLeaseRow,
-    OtherDataRow,
+    WithheldRow,
     CheckpointRow,
     LedgerRow,
     SavedRow,

@@ -7,16 +7,16 @@ is listed and the key is taken: with another key nobody is that worker.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from peewee import SQL
 
 from service.jobs.database import AdvisoryLock, JobDatabase
-from service.jobs.errors import ForeignWorkerError
-from service.jobs.records import DeviceState, WorkerState, utc_time
-from service.jobs.tables import OtherDataRow, WorkerRow
+from service.jobs.errors import ForeignWorkerError, UnknownDatasetError, UnknownTrainerError
+from service.jobs.records import DeviceState, TrainerState, WorkerState, utc_time
+from service.jobs.tables import WithheldRow, WorkerRow
 
 __all__ = ["WorkerRegistry", "refuse_foreign_worker"]
 
@@ -71,8 +71,8 @@ class WorkerRegistry:
             self._database.insert(row.on_conflict(conflict_target=[WorkerRow.id], update=told))
             old = WorkerRow.delete().where(WorkerRow.seen_at < now - _REMEMBERED)
             self._database.change(old)
-            # Its data set may be another one by now.
-            stale = OtherDataRow.delete().where(OtherDataRow.noted_at < now - _REMEMBERED)
+            # Its data set may be another one by now, and so may its trainer.
+            stale = WithheldRow.delete().where(WithheldRow.noted_at < now - _REMEMBERED)
             self._database.change(stale)
 
         self._database.write(change)
@@ -109,6 +109,45 @@ class WorkerRegistry:
                 found.setdefault(name, []).append(worker.id)
         return dict(sorted(found.items()))
 
+    def trainers(self) -> list[TrainerState]:
+        """Return the trainers of the workers that live, each once, by name and version."""
+        found = {one for worker in self.all() if worker.alive for one in worker.trainers}
+        return sorted(found, key=lambda one: (one.name, one.package, one.version, one.sha256))
+
+    def refuse_unoffered(self, dataset: str, trainer: Mapping[str, Any] | None) -> None:
+        """Refuse what no worker that lives has.
+
+        Args:
+            dataset: Name of a data set.
+            trainer: Members of a trainer; None: none is needed.
+
+        Raises:
+            UnknownDatasetError: No worker has the data set.
+            UnknownTrainerError: No worker has the trainer.
+        """
+        known = self.datasets()
+        if dataset not in known:
+            raise UnknownDatasetError(dataset, known)
+        if trainer is not None:
+            self.trainer({name: trainer[name] for name in trainer if name != "options"})
+
+    def trainer(self, stated: Mapping[str, str]) -> TrainerState:
+        """Return the trainer that a caller means.
+
+        Args:
+            stated: Its `name`, and of `package`, `version` and `sha256` what the caller knows.
+
+        Raises:
+            UnknownTrainerError: No worker has it, or they have several and the caller does not say
+                which.
+        """
+        known = self.trainers()
+        found = [one for one in known if stated.items() <= asdict(one).items()]
+        if len(found) != 1:
+            there = map(_told, found or known)
+            raise UnknownTrainerError(stated["name"], there, several=bool(found))
+        return found[0]
+
     def _refuse_taken(self, worker_id: str, holder: str, is_key: Callable[[str], bool]) -> None:
         query = WorkerRow.select(WorkerRow.holder).where(WorkerRow.id == worker_id)
         for row in self._database.rows(query):
@@ -133,9 +172,15 @@ def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) ->
         raise ForeignWorkerError(worker_id)
 
 
+def _told(trainer: TrainerState) -> str:
+    about = f"{trainer.package} {trainer.version}, sha256 {trainer.sha256}"
+    return f"{trainer.name} ({about})"
+
+
 def _worker(row: dict[str, Any]) -> WorkerState:
     state = json.loads(row["state"])
     state["devices"] = tuple(DeviceState(**device) for device in state["devices"])
+    state["trainers"] = tuple(TrainerState(**trainer) for trainer in state["trainers"])
     for name in ("datasets", "models", "running"):
         state[name] = tuple(state[name])
     return WorkerState(

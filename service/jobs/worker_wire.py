@@ -39,6 +39,7 @@ __all__ = [
 MOST_HELD: Final = 1000
 """Jobs that one worker runs."""
 _MOST_NAMES: Final = 1000
+_MOST_TRAINERS: Final = 64
 _MOST_ARTIFACTS: Final = 32
 _LARGEST: Final = 2**53
 ARTIFACT_TYPES: Final = (
@@ -52,6 +53,7 @@ WorkerIdText: TypeAlias = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 TokenText: TypeAlias = Annotated[str, Field(pattern=TOKEN_PATTERN)]
 _Count: TypeAlias = Annotated[int, Field(ge=0, le=_LARGEST)]
 _Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Text: TypeAlias = Annotated[str, Field(max_length=300)]
 _Message: TypeAlias = Annotated[str, Field(max_length=4000)]
 _Word: TypeAlias = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,63}$")]
@@ -71,6 +73,15 @@ class Device(_Wire):
     memory: _Count
 
 
+class Trainer(_Wire):
+    """A trainer of a worker."""
+
+    name: _Name
+    package: Annotated[str, Field(pattern="^[!-~]{1,128}$")]
+    version: Annotated[str, Field(pattern="^[!-~]{1,128}$")]
+    sha256: _Sha256
+
+
 class Heartbeat(_Wire):
     """A worker registers itself, or says that it is alive and what it does."""
 
@@ -80,6 +91,7 @@ class Heartbeat(_Wire):
     version: _Text
     devices: Annotated[list[Device], Field(max_length=64)]
     datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
+    trainers: Annotated[list[Trainer], Field(max_length=_MOST_TRAINERS)] = []
     models: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
     running: Annotated[list[JobIdText], Field(max_length=MOST_HELD)]
 
@@ -92,6 +104,7 @@ class Heartbeat(_Wire):
             version=self.version,
             devices=tuple(records.DeviceState(**dict(device)) for device in self.devices),
             datasets=tuple(self.datasets),
+            trainers=tuple(records.TrainerState(**dict(trainer)) for trainer in self.trainers),
             models=tuple(self.models),
             running=tuple(self.running),
         )
@@ -123,6 +136,7 @@ class Claim(_Wire):
     worker: WorkerIdText
     device: Literal["cpu", "cuda"]
     datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)] = []
+    trainers: Annotated[list[_Sha256], Field(max_length=_MOST_TRAINERS)] = []
     labels: Annotated[list[_Name], Field(max_length=64)] = []
     held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(
         default=[],
@@ -138,6 +152,7 @@ class Claim(_Wire):
         return records.Capabilities(
             device=self.device,
             datasets=frozenset(self.datasets),
+            trainers=frozenset(self.trainers),
             labels=frozenset(self.labels),
         )
 
@@ -151,7 +166,7 @@ class ClaimedJob(_Wire):
     attempts: Annotated[int, Field(ge=1, le=_LARGEST)]
     time_limit: Annotated[float, Field(gt=0)] | None
     request_id: Annotated[str, Field(max_length=128)] | None
-    needs_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    needs_sha256: _Sha256 | None
 
 
 class ClaimedLease(_Wire):
@@ -227,7 +242,7 @@ class ArtifactBody(_Wire):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     media_type: Annotated[str, Field(max_length=64)]
     size: _Count
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: _Sha256
 
 
 class Finish(_Wire):

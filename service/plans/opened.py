@@ -70,6 +70,12 @@ class OpenPlan:
         """The description of the table."""
         return table_of(self.selection)
 
+    @property
+    def trainer(self) -> dict[str, Any]:
+        """The trainer as provenance has it, by `trainer`; empty where there is none."""
+        trainer = self.plan.trainer
+        return {} if trainer is None else {"trainer": trainer.as_dict()}
+
     @cached_property
     def first_estimate(self) -> Estimate:
         """What is known of its cost before anything was timed."""
@@ -97,6 +103,7 @@ class OpenPlan:
             needs_device=template.needs_device,
             needs_dataset=template.needs_dataset,
             needs_sha256=data_sha256,
+            needs_trainer=template.needs_trainer,
             needs_label=template.needs_label,
             priority=PRIORITY,
             time_limit=template.time_limit,
@@ -141,6 +148,7 @@ class OpenPlan:
             ),
             dataset=plan.data,
             recipe=dict(recipe),
+            **self.trainer,
             fractions=plan.fractions,
             split_seed=plan.split_seed,
             seed=plan.seeds[0],

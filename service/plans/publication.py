@@ -176,6 +176,15 @@ def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> P
     return provenance
 
 
+def _trainer(protocol: Mapping[str, Any]) -> list[str]:
+    trainer = protocol.get("trainer")
+    if trainer is None:
+        return []
+    about = f"{trainer['name']} of {trainer['package']} {trainer['version']}"
+    options = json.dumps(trainer.get("options", {}))
+    return [f"- Trainer: {about}, SHA-256 `{trainer['sha256']}`, options `{options}`"]
+
+
 def _card(plan: Mapping[str, Any], provenance: Provenance) -> str:
     content, cells = plan["plan"], provenance.contents["cells"]
     protocol = content["protocol"]
@@ -198,6 +207,7 @@ def _card(plan: Mapping[str, Any], provenance: Provenance) -> str:
             f"{', '.join(map(str, protocol['seeds']))}"
         ),
         f"- Recipe: `{json.dumps(protocol['recipe'])}`",
+        *_trainer(protocol),
         f"- Devices: {', '.join(provenance.contents['devices'])}",
         f"- Plan: `{plan['digest']}`",
         f"- Content: `{provenance.content_digest}`",

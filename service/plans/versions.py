@@ -164,6 +164,7 @@ class VersionMaker:
                 "devices": sorted(rows.devices),
                 "noise": self._noise(record, opened),
                 "data_sha256": record.data_sha256,
+                **opened.trainer,
             }
             source = Source(f"plan {record.name}", rows.entries, rows.digest)
             return build.complete(source, contents, synthetic=False), counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -20,8 +21,8 @@ from service.http.job_watch import EVENT_STREAM, JobStream, JobWatch, LongPoll, 
 from service.http.problems import problem
 from service.http.questions import described, read_query
 from service.jobs import Jobs, JobSettings
-from service.jobs.errors import UnknownDatasetError, UnknownJobError
-from service.jobs.kinds import KINDS, Kind, new_job
+from service.jobs.errors import UnknownJobError
+from service.jobs.kinds import KINDS, Kind, new_job, stated_trainer
 from service.jobs.records import Job, JobState, NewJob, to_json
 from service.routes.parameters import JobId
 
@@ -114,7 +115,7 @@ async def _submit(
 
     def submit(jobs: Jobs) -> tuple[Job, bool]:
         new = new_job(
-            submission,
+            _with_trainer(submission, jobs),
             catalog=catalog,
             job_seconds=jobs.settings.job_seconds,
             request_id=request.scope.get("request_id"),
@@ -133,21 +134,34 @@ async def _submit(
     return _job_response(job, service.settings, status=202 if made else 200, **headers)
 
 
+def _with_trainer(submission: models.Submission, jobs: Jobs) -> models.Submission:
+    """Return a submission with the code of its trainer, where it does not say which it means.
+
+    Raises:
+        UnknownTrainerError: No worker has it, or workers have several.
+        InvalidQuestionError: It means nothing.
+    """
+    trainer = stated_trainer(submission)
+    if trainer is None or trainer.is_complete:
+        return submission
+    found = trainer.completed(asdict(jobs.workers.trainer(trainer.code)))
+    return submission.model_copy(update={"trainer": found.as_dict()})
+
+
 def _refuse_unknown(new: NewJob, jobs: Jobs) -> None:
-    """Refuse what names a data set or weights that nobody has.
+    """Refuse what names a data set, a trainer or weights that nobody has.
 
     Raises:
         UnknownDatasetError: No worker has the data set, and no job has done this before.
+        UnknownTrainerError: Likewise.
         UnknownCheckpointError: The weights were never uploaded.
     """
     checkpoint = new.spec["network"]["checkpoint"]
     if checkpoint is not None:
         jobs.checkpoints.get(checkpoint)
-    if new.needs_dataset is None:
+    if new.needs_dataset is None or jobs.store.answering(new.key) is not None:
         return
-    known = jobs.workers.datasets()
-    if new.needs_dataset not in known and jobs.store.answering(new.key) is None:
-        raise UnknownDatasetError(new.needs_dataset, known)
+    jobs.workers.refuse_unoffered(new.needs_dataset, new.spec.get("trainer"))
 
 
 @router.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -20,7 +21,6 @@ from service.http.job_problems import job_problems, job_response
 from service.http.plan_service import PlanService, plan_service_of
 from service.http.questions import described, read_query
 from service.jobs import Jobs
-from service.jobs.errors import UnknownDatasetError
 from service.plans.actions import PLAN_ACTIONS
 from service.plans.errors import PlanConflictError, UnknownPlanError
 
@@ -133,8 +133,7 @@ async def submit(request: Request, plan: models.PlanRequest) -> Response:
 
     def do(plans: PlanStore, jobs: Jobs) -> tuple[dict[str, Any], bool]:
         # What takes long, the selection, comes last: most of what is refused is refused before.
-        stated = _stated(content)
-        _refuse_unknown(stated, jobs)
+        stated = _offered(_stated(content), jobs)
         if not question.dry_run:
             _refuse_taken(service, plans, stated.name)
             same = plans.same(stated)
@@ -393,15 +392,18 @@ def _refuse_unprintable(place: str, value: Any, depth: int) -> None:
             _refuse_unprintable(place, one, depth - 1)
 
 
-def _refuse_unknown(plan: Plan, jobs: Jobs) -> None:
-    """Refuse a data set that no worker has.
+def _offered(plan: Plan, jobs: Jobs) -> Plan:
+    """Return a plan with the code of its trainer, if workers have that and the data set.
 
     Raises:
-        UnknownDatasetError: It is one.
+        UnknownDatasetError: No worker has the data set.
+        UnknownTrainerError: No worker has the trainer, or workers have several.
     """
-    known = jobs.workers.datasets()
-    if plan.data not in known:
-        raise UnknownDatasetError(plan.data, known)
+    trainer = plan.trainer
+    jobs.workers.refuse_unoffered(plan.data, None if trainer is None else trainer.code)
+    if trainer is None:
+        return plan
+    return replace(plan, trainer=trainer.completed(asdict(jobs.workers.trainer(trainer.code))))
 
 
 def _refuse_too_large(opened: OpenPlan, jobs: Jobs) -> None:

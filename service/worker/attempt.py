@@ -178,7 +178,7 @@ def _outcome(
             folder=payload.folder,
             device=payload.device,
             report=report,
-            datasets=payload.datasets,
+            offers=payload.offers,
             dataset_sha256=payload.dataset_sha256,
             checkpoint=weights.path,
             threads=payload.threads,

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self, TypeAlias
 from bench_client.models import JobKind
 from service.jobs.records import Artifact, Failure, Progress
 from service.jobs.training_folders import AttemptFolder
+from service.worker.offers import Offers
 
 __all__ = [
     "Crashed",
@@ -47,7 +48,7 @@ class Payload:
         artifacts: The folder that keeps what it makes.
         checkpoints: The folder of uploaded weights.
         device: Where it computes, as PyTorch names it.
-        datasets: The data sets of the worker, by name.
+        offers: The data sets and trainers of the worker.
         threads: Processor cores it may use.
         memory: Bytes it may take.
         dataset_sha256: The digest that its data set must have; None: any.
@@ -64,7 +65,7 @@ class Payload:
     artifacts: Path
     checkpoints: Path
     device: str
-    datasets: dict[str, Path]
+    offers: Offers
     threads: int
     memory: int
     dataset_sha256: str | None

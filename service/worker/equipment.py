@@ -1,13 +1,11 @@
-"""What a worker has: devices, data sets, weights."""
+"""What a worker has: devices, libraries, weights."""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from missing_extra import install_command, refuse_missing
@@ -19,7 +17,6 @@ __all__ = [
     "DeviceChoice",
     "MissingDeviceError",
     "UnusableLibraryError",
-    "datasets_in",
     "find_devices",
     "refuse_broken",
     "refuse_incomplete",
@@ -28,10 +25,7 @@ __all__ = [
 
 DeviceChoice: TypeAlias = Literal["auto", "cpu", "cuda"]
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_ARCHIVE: Final = ".tar"
 _LOADS: Final = "loads"
-
 
 _LIBRARIES: Final = (
     *("torch", "numpy", "PIL", "safetensors", "onnx", "onnxscript", "onnxruntime"),
@@ -86,23 +80,6 @@ def find_devices(choice: DeviceChoice) -> tuple[DeviceState, ...]:
             "there is no GPU that PyTorch can use; `--device cpu` does without"
         )
     return gpus or (_processor(),)
-
-
-def datasets_in(folder: Path) -> dict[str, Path]:
-    """Return the data sets in a folder by name.
-
-    They are its folders and its tar files, these without their ending; what begins with a dot is
-    none.
-    """
-    if not folder.is_dir():
-        return {}
-    found = {}
-    for path in sorted(folder.iterdir()):
-        name = path.name.removesuffix(_ARCHIVE)
-        is_one = path.is_dir() or (path.suffix == _ARCHIVE and path.is_file())
-        if is_one and _NAME.fullmatch(name):
-            found[name] = path
-    return found
 
 
 def weights_here() -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from service.worker.attempt_events import (
     Started,
     too_much_memory,
 )
+from service.worker.offers import Offers
 from service.worker.source import AttemptPlaces, JobSource
 
 __all__ = ["Executor"]
@@ -62,7 +63,7 @@ class Executor:
         device: Where jobs run.
         threads: Processor cores they may use.
         scratch: A folder for the files of attempts.
-        datasets: Returns the data sets at hand, by name.
+        offers: Returns the data sets and trainers at hand.
         stop: Set when it is to stop: the job that runs is released.
         drain: Set when it is to begin no further job: a training that runs is asked to hand itself
             back, other jobs run to their end.
@@ -84,7 +85,7 @@ class Executor:
         device: DeviceState,
         threads: int,
         scratch: Path,
-        datasets: Callable[[], dict[str, Path]],
+        offers: Callable[[], Offers],
         stop: threading.Event,
         drain: threading.Event,
         labels: frozenset[str] = frozenset(),
@@ -96,7 +97,7 @@ class Executor:
         self._device = device
         self._threads = threads
         self._scratch = scratch
-        self._datasets = datasets
+        self._offers = offers
         self._stop = stop
         self._drain = drain
         self._labels = labels
@@ -121,9 +122,11 @@ class Executor:
 
     def _acquire(self) -> Lease | None:
         try:
+            offers = self._offers()
             can = Capabilities(
                 device=self._device.kind,
-                datasets=frozenset(self._datasets()),
+                datasets=frozenset(offers.datasets),
+                trainers=frozenset(one.sha256 for one in offers.trainers.values()),
                 labels=self._labels,
             )
             return self._source.acquire(self._worker_id, can, self._is_closing)
@@ -195,7 +198,7 @@ class Executor:
             artifacts=places.artifacts,
             checkpoints=places.checkpoints,
             device=self._device.name,
-            datasets=self._datasets(),
+            offers=self._offers(),
             threads=self._threads,
             memory=self._source.settings.job_memory // self._share,
             dataset_sha256=job.needs_sha256,

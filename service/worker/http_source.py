@@ -105,7 +105,8 @@ class HttpSource:
         told = asdict(state)
         for unknown in ("started_at", "seen_at", "alive"):
             del told[unknown]
-        lists = {name: list(told[name]) for name in ("devices", "datasets", "models", "running")}
+        names = ("devices", "datasets", "trainers", "models", "running")
+        lists = {name: list(told[name]) for name in names}
         said = self._server.post("/heartbeat", Heartbeat(**told | lists), WorkerSettings)
         if said is None:
             raise StoreUnavailableError(f"{self._server.shown} says nothing to a heartbeat")
@@ -257,6 +258,7 @@ class HttpSource:
             worker=worker_id,
             device=can.device,
             datasets=sorted(can.datasets),
+            trainers=sorted(can.trainers),
             labels=sorted(can.labels),
             held=sorted({job_id for job_id, _ in self._held}),
             wait=_WAIT_SECONDS,

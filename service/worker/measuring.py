@@ -130,9 +130,9 @@ def dataset_path(name: str, workplace: Workplace) -> Path:
     Raises:
         WorkError: It is not there any more.
     """
-    if name not in workplace.datasets:
+    if name not in workplace.offers.datasets:
         raise WorkError("unknown-dataset", f"the worker has no data set {name!r:.80} any more")
-    return workplace.datasets[name]
+    return workplace.offers.datasets[name]
 
 
 def _evaluated(

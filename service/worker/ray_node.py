@@ -41,7 +41,7 @@ from service.worker.attempt_events import (
     too_much_memory,
     written_event,
 )
-from service.worker.equipment import datasets_in
+from service.worker.offers import Offers, OffersHere
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
 
 __all__ = ["PIECE", "Bell", "Message", "Task", "attempt_on_node"]
@@ -153,13 +153,13 @@ def _remove_left(locks: Path, scratch: Path) -> None:
 
 
 def _attempted(task: Task, folder: Path, bell: Any) -> Iterator[Message]:
-    datasets = datasets_in(JobSettings().datasets_dir.expanduser())
-    wanted = task.spec.get("dataset")
-    if wanted is not None and wanted not in datasets:
-        yield _refused("no-dataset", f"lacks the data set {wanted} in NASBENCH_DATASETS_DIR")
+    offers = OffersHere(JobSettings()).look()
+    lacking = _lacking(task, offers)
+    if lacking is not None:
+        yield lacking
         return
     yield "event", written_event(Started(place=platform.node()))
-    payload = _payload(task, folder, datasets)
+    payload = _payload(task, folder, offers)
     payload.folder.mkdir()
     _fetch(task, payload, folder)
     follower = _Follower(task, payload, folder, bell.rung.remote(task.name))
@@ -243,7 +243,18 @@ class _Follower:
         self._sent, self._sent_at = found.name, time.monotonic()
 
 
-def _payload(task: Task, folder: Path, datasets: dict[str, Path]) -> Payload:
+def _lacking(task: Task, offers: Offers) -> Message | None:
+    """Return what to say where this node lacks what a task needs by name; None: it has all."""
+    wanted = task.spec.get("dataset")
+    if wanted is not None and wanted not in offers.datasets:
+        return _refused("no-dataset", f"lacks the data set {wanted} in NASBENCH_DATASETS_DIR")
+    trainer = task.spec.get("trainer")
+    if trainer is not None and trainer["name"] not in offers.trainers:
+        return _refused("no-trainer", f"lacks the trainer {trainer['name']} in NASBENCH_TRAINERS")
+    return None
+
+
+def _payload(task: Task, folder: Path, offers: Offers) -> Payload:
     gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
     return Payload(
         job_id=task.job_id,
@@ -261,7 +272,7 @@ def _payload(task: Task, folder: Path, datasets: dict[str, Path]) -> Payload:
         artifacts=folder / "artifacts",
         checkpoints=folder / "checkpoints",
         device=task.device,
-        datasets=datasets,
+        offers=offers,
         threads=task.threads,
         memory=task.memory,
         share=task.share,

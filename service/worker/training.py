@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -29,17 +30,32 @@ from model_hub.evaluation import (
 from model_hub.model_space import ModelSpace
 from model_hub.protocols import EvaluationProtocol
 from model_hub.zoo.checkpoints import digest_of_tensors, write_safetensors
-from nas_search.errors import NoMixtureError, OtherTrainingError, ProblemError
+from nas_search.errors import (
+    NoMixtureError,
+    OtherTrainerError,
+    OtherTrainingError,
+    ProblemError,
+    TrainerError,
+)
 from nas_search.oneshot import Supernet
 from nas_search.oneshot.registry import OneShot
 from nas_search.oneshot.training import Found
 from nas_search.recipe import Recipe
-from nas_search.training import Checkpoints, ImageSet, Trainer, Training, images_of, split
+from nas_search.trainers import TrainerUse, load_trainer
+from nas_search.training import (
+    Checkpoints,
+    CustomTrainer,
+    ImageSet,
+    Trainer,
+    Training,
+    images_of,
+    split,
+)
 from nas_search.training.checkpoint import Saved
 from nas_search.training.classification import refuse_unfit, refuse_untrainable
 from nas_search.training.loop import Epoch
 from service.jobs.blob_store import NO_ROOM
-from service.jobs.records import OTHER_DATA, Progress
+from service.jobs.records import OTHER_DATA, OTHER_TRAINER, Progress
 from service.jobs.training_folders import AttemptFolder
 from service.worker.building import build_network
 from service.worker.measuring import (
@@ -75,6 +91,7 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     Raises:
         WorkError: The network cannot be built, or not be trained on the data set.
     """
+    make_trainer = _trainer_of(spec, workplace)
     workplace.report(Progress(stage="building"))
     built = build_network(spec, workplace)
     recipe = Recipe.from_dict(spec["recipe"])
@@ -83,7 +100,7 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     try:
         images, train, valid = _parts(path, built.space, recipe, spec, workplace)
         kept = _kept(spec, images, workplace)
-        trainer = Trainer(
+        trainer = make_trainer(
             built.network,
             train,
             recipe,
@@ -94,6 +111,9 @@ def train_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
             save_epochs=spec["save_epochs"],
         )
         training = _trained(trainer, spec["epochs"], workplace)
+    except TrainerError as error:
+        structlog.get_logger().exception("a trainer failed", trainer=spec["trainer"]["name"])
+        raise WorkError("trainer-failed", str(error)) from error
     except (DatasetError, OutputError, InvalidArgumentError) as error:
         raise WorkError(_kind(error), within_dataset(error, path, spec["dataset"])) from error
     weights = {name: one.cpu() for name, one in trainer.evaluated.state_dict().items()}
@@ -179,6 +199,29 @@ def train_space(spec: Mapping[str, Any], workplace: Workplace) -> Done:
     return Done(
         result=result, files=_files("supernet.safetensors", weights, stated, spec, workplace)
     )
+
+
+def _trainer_of(
+    spec: Mapping[str, Any], workplace: Workplace
+) -> Callable[..., Trainer | CustomTrainer]:
+    """Return what makes the trainer of a request: the loop of this program, or a function.
+
+    Raises:
+        WorkError: The worker does not offer the function, has another, or cannot import it.
+    """
+    if "trainer" not in spec:
+        return Trainer
+    use = TrainerUse.from_dict(spec["trainer"])
+    if use.name not in workplace.offers.trainers:
+        raise WorkError(OTHER_TRAINER, f"the worker does not offer the trainer {use.name}")
+    try:
+        function = load_trainer(use)
+    except OtherTrainerError as error:
+        raise WorkError(OTHER_TRAINER, str(error)) from error
+    except TrainerError as error:
+        structlog.get_logger().exception("a trainer cannot be loaded", trainer=use.name)
+        raise WorkError("trainer-unusable", str(error)) from error
+    return partial(CustomTrainer, function, name=use.name, options=use.options)
 
 
 class _KeptCheckpoints(Checkpoints):
@@ -272,7 +315,7 @@ def _kept(
     return kept
 
 
-def _trained(trainer: Trainer, epochs: int, workplace: Workplace) -> Training:
+def _trained(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace) -> Training:
     def tell(figures: Epoch) -> bool:
         measured = "" if "accuracy" in figures else "train_"
         accuracy, loss = figures[f"{measured}accuracy"], figures[f"{measured}loss"]
@@ -342,6 +385,7 @@ def _provenance(
     return {
         "network": dict(network),
         **{name: spec[name] for name in names},
+        **({"trainer": spec["trainer"]} if "trainer" in spec else {}),
         "device": device_name(workplace.device),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from bench_client.models import JobKind
 from service.jobs.records import Progress
 from service.jobs.training_folders import AttemptFolder
+from service.worker.offers import Offers
 
 __all__ = [
     "Done",
@@ -42,7 +43,7 @@ class Workplace:
         folder: An empty folder for the files it makes.
         device: Where it computes, as PyTorch names it: `cpu`, `cuda:0`.
         report: Told how far it is; may be called often.
-        datasets: Folder or archive of each data set of the worker, by name.
+        offers: The data sets and trainers of the worker.
         dataset_sha256: The digest that the data set of a training must have; None: any.
         checkpoint: Returns the file of uploaded weights by their digest.
         threads: Processor cores it may use.
@@ -56,7 +57,7 @@ class Workplace:
     folder: Path
     device: str
     report: Callable[[Progress], None]
-    datasets: Mapping[str, Path] = field(default_factory=dict)
+    offers: Offers = field(default_factory=Offers)
     dataset_sha256: str | None = None
     checkpoint: Callable[[str], Path] = field(default=Path)
     threads: int = 1

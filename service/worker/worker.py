@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,10 @@ from uuid import uuid4
 import structlog
 
 from service.jobs.errors import StoreUnavailableError
-from service.jobs.records import WorkerState
-from service.worker.equipment import datasets_in, weights_here
+from service.jobs.records import TrainerState, WorkerState
+from service.worker.equipment import weights_here
 from service.worker.executor import Executor
+from service.worker.offers import OffersHere
 from service.worker.os_process import dead_workers, hold_lock, remove_lock
 from service.worker.places import Places
 from service.worker.server_connection import AccessRefusedError
@@ -74,6 +76,7 @@ class Worker:
         self._refused_at: float | None = None
         self._refusal: AccessRefusedError | None = None
         self._version = version("nas-bench-service")
+        self._offers = OffersHere(source.settings)
         self._executors = [
             Executor(
                 source=source,
@@ -81,7 +84,7 @@ class Worker:
                 device=device,
                 threads=places.threads,
                 scratch=self._scratch(self.id),
-                datasets=self._datasets,
+                offers=self._offers.look,
                 stop=self._stop,
                 drain=self._drain,
                 labels=frozenset(labels),
@@ -206,19 +209,18 @@ class Worker:
             self._log.warning("the store does not answer", reason=str(error))
 
     def _state(self) -> WorkerState:
+        offers = self._offers.look()
         return WorkerState(
             id=self.id,
             host=platform.node(),
             pid=os.getpid(),
             version=self._version,
             devices=self._devices,
-            datasets=tuple(self._datasets()),
+            datasets=tuple(offers.datasets),
+            trainers=tuple(TrainerState(**asdict(one)) for one in offers.trainers.values()),
             models=weights_here(),
             running=tuple(executor.running for executor in self._executors if executor.running),
         )
-
-    def _datasets(self) -> dict[str, Path]:
-        return datasets_in(self._source.settings.datasets_dir.expanduser())
 
     def _scratch(self, worker_id: str) -> Path:
         return self._source.settings.scratch_dir / worker_id

@@ -17,6 +17,7 @@ __all__ = [
     "CAN",
     "CONTENT",
     "DATA",
+    "TRAINER",
     "WORKER",
     "a_plan",
     "content",
@@ -26,6 +27,9 @@ __all__ = [
 
 DATA: Final = "d" * 64
 """The digest of the data set of `result_of`."""
+
+TRAINER: Final = {"name": "quick", "package": "lab", "version": "1", "sha256": "c" * 64}
+"""A trainer that a plan may state."""
 
 CAN: Final = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
 """What a worker can do that trains the cells of these plans."""
@@ -116,7 +120,7 @@ def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "notes": [],
         "provenance": {
             "network": spec["network"],
-            **{name: spec[name] for name in names},
+            **{name: spec[name] for name in (*names, "trainer") if name in spec},
             "device": "cpu",
             "python": "3.11",
             "versions": {"torch": "2.10"},

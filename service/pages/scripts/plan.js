@@ -231,6 +231,7 @@ function facts(plan, seen) {
     ["Table", tableLink(plan) ?? "no version is made yet"],
     ["Noise", noise(plan)],
     ["Data", `${data.name}${plan.data_sha256 ? `, ${shortDigest(plan.data_sha256)}` : ""}`],
+    ["Trainer", trainer(plan.plan.protocol.trainer)],
     ["Licence", plan.plan.licence],
     ["Submitted", ago(plan.created_at)],
     ["Digest", h("code", {title: plan.digest}, shortDigest(plan.digest))],
@@ -241,6 +242,11 @@ function facts(plan, seen) {
 function noise(plan) {
   const told = plan.versions.at(-1)?.noise;
   return told ? h("span", {id: "noise"}, noiseText(told)) : null;
+}
+
+/** @param {any} used Return which function of another package trains the networks; null: none does. */
+function trainer(used) {
+  return used ? `${used.name} of ${used.package} ${used.version}, ${shortDigest(used.sha256)}` : null;
 }
 
 /** @param {{at: number, ended: number}[]} seen Return how fast cells have ended since the page is open. */

@@ -83,9 +83,10 @@ function workers(list) {
       " ",
     ]).flat(),
     worker.datasets.join(", "),
+    worker.trainers.map((/** @type {any} */ one) => `${one.name} (${one.package} ${one.version})`).join(", "),
     worker.version,
   ]);
-  const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Version"];
+  const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Trainers", "Version"];
   return plainTable("Workers", headings, rows);
 }
 

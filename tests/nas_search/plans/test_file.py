@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from planned import a_plan, content
 
-from nas_search.plans import Cells, PlanError, Selection, plan_of, read_plan, table_of
+from nas_search.plans import Cells, Plan, PlanError, Selection, plan_of, read_plan, table_of
 from nas_search.recipe import Recipe
 
 WRITTEN: Final = """
@@ -41,12 +41,54 @@ augment = ["crop:pad=1", "flip"]
 hours = 40
 """
 
+WRITTEN_TRAINER: Final = """
+[protocol.trainer]
+name = "quick"
+options = { mixup = true, lr = 0.5 }
+
+[limits]
+"""
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "digits.toml"
     path.write_text(WRITTEN)
     return path
+
+
+def test_a_trainer_is_part_of_the_protocol_and_of_its_digest(file: Path) -> None:
+    file.write_text(WRITTEN.replace("[limits]", WRITTEN_TRAINER))
+    plan = read_plan(file)
+    assert plan.trainer is not None
+    stated = {"name": "quick", "options": {"lr": 0.5, "mixup": True}}
+    assert plan.content()["protocol"]["trainer"] == stated
+    assert plan_of(plan.content()) == plan
+    digests = {plan.protocol_digest, read_plan_without(file).protocol_digest}
+    for changes in ({"sha256": "c" * 64}, {"options": {"lr": 0.25}}):
+        digests.add(plan_of(trained_by(plan, **changes)).protocol_digest)
+    assert len(digests) == 4
+    for wrong, says in (
+        ("nmae = 1", r"digits.toml, line \d+ \[protocol.trainer\]: .*nmae"),
+        ("name = 3", r"\[protocol.trainer\]: .*3 is none"),
+        ('name = "x"\noptions = { f = [1] }', r"line \d+ \[protocol.trainer\]: .*f = \[1\]"),
+    ):
+        file.write_text(WRITTEN.replace("[limits]", f"[protocol.trainer]\n{wrong}\n[limits]"))
+        with pytest.raises(PlanError, match=says):
+            read_plan(file)
+
+
+def trained_by(plan: Plan, **changes: Any) -> dict[str, Any]:
+    """Return a plan as JSON whose trainer has other members."""
+    stated = plan.content()
+    stated["protocol"]["trainer"] |= changes
+    return stated
+
+
+def read_plan_without(file: Path) -> Plan:
+    """Return the plan of a file as it is without a trainer."""
+    file.write_text(WRITTEN)
+    return read_plan(file)
 
 
 def test_a_file_says_how_networks_are_trained(file: Path) -> None:

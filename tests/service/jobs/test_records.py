@@ -30,6 +30,7 @@ NOT_READ = {
     "number",
     "needs_device",
     "needs_dataset",
+    "needs_trainer",
     "needs_label",
     "stop_requested",
     "avoids_worker",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned import ANY_DATA, CAN, DATA, a_plan, result_of
+from planned import ANY_DATA, CAN, DATA, TRAINER, a_plan, result_of
 
 from benchmark_db.verify import verify_database
 from nas_search.plans import Cell
@@ -19,13 +19,14 @@ from service.jobs.lease_tokens import leases_of
 from service.jobs.ledger import CURVES, EntryStatus
 from service.jobs.records import (
     OTHER_DATA,
+    OTHER_TRAINER,
     DeviceState,
     Failure,
     JobState,
     Progress,
     WorkerState,
 )
-from service.jobs.tables import JobRow, OtherDataRow
+from service.jobs.tables import JobRow, WithheldRow
 from service.jobs.worker_wire import ClaimedLease
 from service.plans import feeder
 from service.plans.cells import PlanCells
@@ -287,7 +288,7 @@ def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
         lab.fail(lease, OTHER_DATA)
         assert len(lab.feed(urgent).failed) == failed
     # By the next day the data of a worker may be another.
-    day_old = OtherDataRow.update(noted_at=OtherDataRow.noted_at - 2 * 86_400)
+    day_old = WithheldRow.update(noted_at=WithheldRow.noted_at - 2 * 86_400)
     lab.jobs.database.write(lambda: lab.jobs.database.change(day_old))
     lab.jobs.workers.heartbeat(WORKER)
     assert lab.lease().job.needs_sha256 == DATA
@@ -333,6 +334,37 @@ def test_a_pilot_on_different_data_is_of_the_first(lab: Any) -> None:
     record = lab.record(name)
     assert (record.data_sha256, len(record.timings)) == ("d" * 64, 1)
     assert lab.lease().job.needs_sha256 == "d" * 64
+
+
+def test_cells_go_to_workers_with_the_trainer_of_the_plan_alone(lab: Any) -> None:
+    name = lab.started(protocol__trainer=TRAINER)
+    lab.feed(name)
+    can = replace(CAN, trainers=frozenset({TRAINER["sha256"]}))
+    assert lab.lease() is None
+    assert lab.jobs.leases.acquire("w", replace(CAN, trainers=frozenset({"e" * 64}))) is None
+    lease = lab.jobs.leases.acquire("w", can)
+    assert lease.job.spec["trainer"] == TRAINER
+    # One that finds other code than it reported gets none of them, which costs no attempt.
+    lab.fail(lease, OTHER_TRAINER)
+    assert lab.jobs.leases.acquire("w", can) is None
+    again = lab.jobs.leases.acquire("v", can)
+    assert (again.job.id, again.job.attempts) == (lease.job.id, 1)
+    other = result_of(again.job.spec, provenance__trainer={**TRAINER, "version": "2"})
+    lab.jobs.leases.succeed(again, other, [])
+    assert "its trainer is not that" in lab.jobs.store.get(again.job.id).error.message
+    lease = lab.jobs.leases.acquire("v", can)
+    without = result_of(lease.job.spec)
+    for epoch in without["curve"]:
+        del epoch["lr"]  # a trainer need not have one
+    lab.jobs.leases.succeed(lease, without, [])
+    entry = lab.jobs.ledger.of([lease.job.key])[lease.job.key]
+    assert entry.provenance["trainer"] == TRAINER
+    assert "lr" not in entry.curves
+    # A plan without the trainer shares no cell with this one.
+    plain = lab.started(name="plain")
+    lab.feed(plain)
+    assert lab.record(plain).settled == 0
+    assert "trainer" not in lab.lease().job.spec
 
 
 def test_a_cell_in_a_hundred_is_trained_twice_by_another_worker_and_counts_once(

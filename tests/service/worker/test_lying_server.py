@@ -20,6 +20,7 @@ from service.jobs.kinds import new_job
 from service.jobs.records import Capabilities, DeviceState, Lease, WorkerState
 from service.worker.executor import Executor
 from service.worker.http_source import HttpSource
+from service.worker.offers import Offers
 from service.worker.places import Places
 from service.worker.server_connection import AccessRefusedError, ServerConnection
 from service.worker.worker import Worker
@@ -199,7 +200,7 @@ def test_a_job_that_comes_while_draining_is_handed_back_unbegun(
         device=DeviceState(name="cpu", kind="cpu", model="x", memory=1),
         threads=1,
         scratch=tmp_path / "scratch",
-        datasets=dict,
+        offers=Offers,
         stop=threading.Event(),
         drain=drain,
     )

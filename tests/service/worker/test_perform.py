@@ -22,6 +22,7 @@ from bench_client.models import JobKind
 from model_hub import zoo
 from model_hub.zoo.checkpoints import write_safetensors
 from service.jobs.records import Progress
+from service.worker.offers import Offers
 from service.worker.work import Done, WorkError, Workplace, perform
 
 from .conftest import NETWORK
@@ -80,7 +81,7 @@ def work(tmp_path: Path, told: list[Progress]) -> Perform:
                 folder=tmp_path / "scratch",
                 device="cpu",
                 report=told.append,
-                datasets=datasets,
+                offers=Offers(datasets=datasets),
                 checkpoint=lambda digest: tmp_path / digest,
                 threads=1,
             ),

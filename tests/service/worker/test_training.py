@@ -47,6 +47,7 @@ from nas_search.recipe import Recipe
 from nas_search.training import Classification, images_of, split
 from service.jobs.kinds import new_job
 from service.jobs.training_folders import AttemptFolder
+from service.worker.offers import Offers
 from service.worker.training import train_network
 from service.worker.work import HandedBackError, WorkError, Workplace
 
@@ -206,7 +207,7 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
             folder=tmp_path,
             device="cpu",
             report=lambda _: None,
-            datasets={"tiny": images},
+            offers=Offers(datasets={"tiny": images}),
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
             handing_back=lambda: handing_back,
             dataset_sha256=wanted,

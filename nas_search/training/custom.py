@@ -1,0 +1,436 @@
+"""Trains a network by a function of another package, under the contract of the loop of this one.
+
+The function is called as
+
+    def train(network, data, protocol, report):
+        for epoch in range(protocol.done + 1, protocol.epochs + 1):
+            for inputs, labels in data.batches(epoch):
+                ...
+            figures = {"train_loss": …, "train_accuracy": …, **data.measure(network)}
+            if report(figures):
+                break
+        return figures
+
+and trains the network in place. Figures are numbers by name: `loss` and `train_loss` in nats,
+`accuracy` and `train_accuracy` in percent are needed, `top5` and `lr` may be there. It reports
+those of each epoch, and returns those of the end. A loss that is no finite number is a training
+that diverged; anything else that is no figure is an error that names it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from numbers import Real
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from model_hub.arguments import a_count
+from model_hub.errors import ModelHubError, shown
+from nas_search.errors import TrainerError
+from nas_search.recipe import Recipe
+from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
+from nas_search.training.data import ImageSet, order_of_epoch, training_batches
+from nas_search.training.loop import Epoch, Training
+from nas_search.training.measuring import check_finite, measured, peak_memory
+
+__all__ = ["CustomTrainer", "TrainerData", "TrainerFunction", "TrainerProtocol", "TrainerReport"]
+
+_NEEDED: Final = ("train_loss", "train_accuracy", "loss", "accuracy")
+_KNOWN: Final = (*_NEEDED, "top5", "lr")
+_PERCENT: Final = frozenset({"train_accuracy", "accuracy", "top5"})
+_MOST_SEED: Final = 2**32
+"""Of NumPy's generator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerData:
+    """The images of a training, on its device.
+
+    Attributes:
+        train: What the network learns from.
+        valid: What it is evaluated on.
+        recipe: Says the size of a batch, and what is done to images at random.
+        seed: Of the order of images and what is done to them.
+        dtype: Of inputs.
+    """
+
+    train: ImageSet
+    valid: ImageSet
+    recipe: Recipe
+    seed: int
+    dtype: torch.dtype
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs (batch, channels, height, width) and labels (batch,) of an epoch from 1.
+
+        They depend on the seed and the number of the epoch alone. Images that are left after the
+        last full batch wait for the next shuffle.
+        """
+        size, before = self.recipe.batch_size, epoch - 1
+        order = order_of_epoch(self.train, size, self.seed, before)
+        steps = enumerate(order, before * (len(self.train) // size))
+        yield from training_batches(self.train, steps, self.recipe, self.seed, self.dtype)
+
+    def measure(self, network: nn.Module) -> dict[str, float]:
+        """Return `loss`, `accuracy` and `top5` of the validation images, in evaluation mode.
+
+        Raises:
+            OutputError: The loss is no finite number: the training has diverged.
+            LabelError: The network has no output for a label.
+        """
+        return measured(network, self.valid, self.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerProtocol:
+    """How the network is to be trained.
+
+    Attributes:
+        epochs: How many figures are to be reported, those of `done` included.
+        seed: What is drawn by. The generators of PyTorch, NumPy and `random` begin with it.
+        recipe: That of the plan; its `epochs` are those of the whole schedule. A trainer takes of
+            it what it understands.
+        options: What the plan states for the trainer, defaults being the trainer's matter.
+        device: Where the network and the images are.
+        done: Epochs that an earlier attempt has reported and saved.
+        state: What it saved by `report(figures, state=…)`; empty where `done` is 0. The weights of
+            the network and the generators are as they were, too.
+    """
+
+    epochs: int
+    seed: int
+    recipe: Recipe
+    options: Mapping[str, str | int | float | bool]
+    device: torch.device
+    done: int = 0
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class TrainerReport(Protocol):
+    """What a trainer reports each epoch by."""
+
+    def __call__(
+        self, figures: Mapping[str, Any], *, state: Mapping[str, Tensor] | None = None
+    ) -> bool:
+        """Report the figures of the next epoch, and return whether the training is to end now.
+
+        Args:
+            figures: Numbers by name.
+            state: Tensors by name that another attempt needs to go on, beside the weights of the
+                network; None: another attempt begins anew.
+
+        Raises:
+            OutputError: A loss is no finite number: the training has diverged.
+            TrainerError: A figure is missing, unknown, or no number.
+        """
+
+
+TrainerFunction: TypeAlias = Callable[
+    [nn.Module, TrainerData, TrainerProtocol, TrainerReport], Mapping[str, Any]
+]
+
+
+class _EndedError(BaseException):
+    """The training was told to end, and has not: whatever the function catches, it is left."""
+
+
+class CustomTrainer:
+    """Trains a network by a function; in place of `Trainer`, whose arguments it has.
+
+    Args:
+        function: Trains; the documentation of this module says how it is called.
+        network: Is trained in place; its initial weights are the caller's.
+        train: What it learns from.
+        recipe: How; a function may take of it what it understands.
+        valid: What it is evaluated on after each epoch.
+        name: Of the trainer, for messages.
+        options: Handed to the function.
+        seed: Of the order of images and of all that is drawn.
+        device: Where; the network is moved there.
+        checkpoints: Where to go on from, and to save; None: nowhere.
+        save_epochs: After how many epochs each to save, where the function reports a state.
+
+    Raises:
+        OtherTrainingError: The checkpoints are of another training.
+    """
+
+    def __init__(  # noqa: PLR0913 - the choices of a training
+        self,
+        function: TrainerFunction,
+        network: nn.Module,
+        train: ImageSet,
+        recipe: Recipe,
+        *,
+        valid: ImageSet,
+        name: str = "trainer",
+        options: Mapping[str, str | int | float | bool] | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        checkpoints: Checkpoints | None = None,
+        save_epochs: int = 1,
+    ) -> None:
+        dtype = torch.float64 if recipe.precision == "float64" else torch.float32
+        self.recipe = recipe
+        self.name = name
+        self.curve: list[Epoch] = []
+        self._function = function
+        self._options = dict(options or {})
+        self._device = torch.device(device)
+        self._network = network.to(device=self._device, dtype=dtype)
+        self._data = TrainerData(
+            train=train.on(self._device),
+            valid=valid.on(self._device),
+            recipe=recipe,
+            seed=seed,
+            dtype=dtype,
+        )
+        self._seed, self._checkpoints = seed, checkpoints
+        self._save_epochs = a_count("save_epochs", save_epochs)
+        self._saved = checkpoints.newest() if checkpoints else None
+        if self._saved is not None:
+            self._network.load_state_dict(part_of(self._saved.tensors, "network"))
+            self.curve = list(self._saved.state["curve"])
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is trained."""
+        return self._network
+
+    def run(
+        self, *, epochs: int | None = None, report: Callable[[Epoch], object] | None = None
+    ) -> Training:
+        """Have the network trained, and return what came of it.
+
+        Args:
+            epochs: How many; None: all of the recipe.
+            report: Takes the figures of each epoch; where it returns True, the training ends.
+
+        Raises:
+            OutputError: A loss is no finite number any more.
+            TrainerError: The function raised, or what it reports or returns are no figures. What
+                may be the machine's fault is raised as it is: OSError, MemoryError and
+                RuntimeError, which PyTorch raises for want of memory.
+            OSError: A checkpoint cannot be saved; older ones are still there.
+        """
+        wanted = a_count("epochs", epochs or self.recipe.epochs, most=self.recipe.epochs)
+        reported = _Reported(self, wanted, report)
+        protocol = TrainerProtocol(
+            epochs=wanted,
+            seed=self._seed,
+            recipe=self.recipe,
+            options=MappingProxyType(self._options),
+            device=self._device,
+            done=len(self.curve),
+            state=MappingProxyType(self._kept_state()),
+        )
+        begun = time.perf_counter()
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        with self._drawing():
+            final = self._called(protocol, reported)
+        return Training(
+            curve=tuple(self.curve),
+            seconds=time.perf_counter() - begun,
+            peak_memory=peak_memory(self._device),
+            stopped=reported.stopped,
+            final=final,
+        )
+
+    def figures(self, told: object, place: str) -> dict[str, float]:
+        """Return figures as numbers.
+
+        Args:
+            told: What the function says.
+            place: Where, for messages.
+
+        Raises:
+            OutputError: A loss is no finite number.
+            TrainerError: They are no figures; the message names the one.
+        """
+        at = f"the trainer {self.name}, {place}:"
+        if not isinstance(told, Mapping):
+            raise TrainerError(f"{at} {shown(told)} are no figures by name")
+        for name in told:
+            if name not in _KNOWN:
+                raise TrainerError(
+                    f"{at} there is no figure {shown(name)}; known are {', '.join(_KNOWN)}"
+                )
+        for name in _NEEDED:
+            if name not in told:
+                raise TrainerError(f"{at} `{name}` is missing")
+        found = {name: self._number(at, name, told[name]) for name in _KNOWN if name in told}
+        for name in ("train_loss", "loss"):
+            check_finite(found[name])
+        return found
+
+    def save(self, state: object, place: str) -> None:
+        """Save what another attempt goes on from.
+
+        Raises:
+            TrainerError: The state is none.
+            OSError: It cannot be written.
+        """
+        if not isinstance(state, Mapping) or not all(
+            isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+        ):
+            raise TrainerError(f"the trainer {self.name}, {place}: `state` is no tensors by name")
+        if self._checkpoints is None:
+            return
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what the function may draw from
+        version, words, gauss = random.getstate()
+        generators = {
+            "torch": torch.get_rng_state(),
+            "numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "python": torch.tensor(words, dtype=torch.int64),
+        }
+        if self._device.type == "cuda":
+            generators["cuda"] = torch.cuda.get_rng_state(self._device)
+        parts = {
+            "network": self._network.state_dict(),
+            "generator": generators,
+            "state": state,
+        }
+        told = {
+            "curve": list(map(dict, self.curve)),
+            "numpy": [str(kind), *rest],
+            "python": [version, gauss],
+        }
+        self._checkpoints.save(Saved(len(self.curve), joined(parts), told))
+
+    def is_due(self) -> bool:
+        """Return whether to save after this epoch."""
+        return len(self.curve) % self._save_epochs == 0
+
+    def _number(self, at: str, name: str, value: object) -> float:
+        if isinstance(value, Tensor) and value.dim() == 0:
+            value = value.item()
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TrainerError(f"{at} `{name}` is no number but {_shape_of(value)}")
+        number = float(value)
+        if name in _PERCENT and not 0 <= number <= 100:  # noqa: PLR2004 - percent
+            raise TrainerError(f"{at} `{name}` of {number} is no percentage")
+        if name == "lr" and not (math.isfinite(number) and number >= 0):
+            raise TrainerError(f"{at} `lr` of {number} is no learning rate")
+        return number
+
+    def _called(self, protocol: TrainerProtocol, reported: _Reported) -> dict[str, float]:
+        """Call the function and return its figures at the end; none where it was told to end."""
+        process = os.getpid()
+        try:
+            found = self._function(self._network, self._data, protocol, reported)
+        except _EndedError:
+            return {}
+        except (ModelHubError, TrainerError, OSError, MemoryError, RuntimeError):
+            raise
+        except Exception as error:  # whatever it raises
+            raise TrainerError(
+                f"the trainer {self.name} raised {type(error).__name__:.80} in epoch "
+                f"{len(self.curve) + 1}"
+            ) from error
+        finally:
+            if os.getpid() != process:
+                # A process that the function forked must not go on with what is its parent's.
+                os._exit(1)
+        if reported.stopped:
+            return {}
+        if len(self.curve) < protocol.epochs:
+            raise TrainerError(
+                f"the trainer {self.name} reported {len(self.curve)} of {protocol.epochs} epochs"
+            )
+        return self.figures(found, "what it returns")
+
+    def _kept_state(self) -> dict[str, Tensor]:
+        if self._saved is None:
+            return {}
+        return {
+            name: tensor.to(self._device)
+            for name, tensor in part_of(self._saved.tensors, "state").items()
+        }
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Let all generators begin with the seed, or go on; leave the caller's draws alone."""
+        gpus = [self._device] if self._device.type == "cuda" else []
+        others = random.getstate(), np.random.get_state()  # noqa: NPY002 - as above
+        with torch.random.fork_rng(gpus):
+            if self._saved is None:
+                torch.manual_seed(self._seed)
+                random.seed(self._seed)
+                np.random.seed(self._seed % _MOST_SEED)  # noqa: NPY002 - as above
+            else:
+                self._restore_generators(self._saved)
+            try:
+                yield
+            finally:
+                random.setstate(others[0])
+                np.random.set_state(others[1])  # noqa: NPY002 - as above
+
+    def _restore_generators(self, saved: Saved) -> None:
+        generators = part_of(saved.tensors, "generator")
+        torch.set_rng_state(generators["torch"])
+        if "cuda" in generators and self._device.type == "cuda":
+            torch.cuda.set_rng_state(generators["cuda"], self._device)
+        kind, *rest = saved.state["numpy"]
+        keys = generators["numpy"].numpy().astype(np.uint32)
+        np.random.set_state((kind, keys, *rest))  # noqa: NPY002 - as above
+        version, gauss = saved.state["python"]
+        random.setstate((version, tuple(generators["python"].tolist()), gauss))
+
+
+class _Reported:
+    """What the function is given to report by.
+
+    Attributes:
+        stopped: Whether the function was told to end.
+    """
+
+    def __init__(
+        self, trainer: CustomTrainer, epochs: int, tell: Callable[[Epoch], object] | None
+    ) -> None:
+        self._trainer = trainer
+        self._epochs = epochs
+        self._tell = tell
+        self._process = os.getpid()
+        self._begun = time.perf_counter()
+        self.stopped = False
+
+    def __call__(
+        self, figures: Mapping[str, Any], *, state: Mapping[str, Tensor] | None = None
+    ) -> bool:
+        if os.getpid() != self._process:
+            os._exit(1)
+        if self.stopped:
+            raise _EndedError
+        trainer, epoch = self._trainer, len(self._trainer.curve) + 1
+        place = f"epoch {epoch}"
+        if epoch > self._epochs:
+            raise TrainerError(
+                f"the trainer {trainer.name} reports more than {self._epochs} epochs"
+            )
+        found = trainer.figures(figures, place)
+        now = time.perf_counter()
+        trainer.curve.append({"epoch": epoch, **found, "seconds": now - self._begun})
+        self._begun = now
+        last = epoch == self._epochs
+        is_saved = state is not None and not last and trainer.is_due()
+        if state is not None and is_saved:
+            trainer.save(state, place)
+        self.stopped = self._tell is not None and self._tell(trainer.curve[-1]) is True
+        if self.stopped and state is not None and not last and not is_saved:
+            trainer.save(state, place)
+        return self.stopped
+
+
+def _shape_of(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return shown(value) if shape is None else f"of shape {shown(tuple(shape))}"

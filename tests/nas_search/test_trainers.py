@@ -1,0 +1,116 @@
+"""Which trainers packages publish, of what code, and what a training may state of one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
+
+from model_hub.errors import InvalidArgumentError
+from nas_search.errors import OtherTrainerError, TrainerError
+from nas_search.trainers import TrainerUse, installed_trainers, load_trainer, trainer_code
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the package, on the path of this process."""
+    folder = install_trainers(tmp_path / "site")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "lab_trainers", raising=False)
+    return folder
+
+
+def test_a_trainer_is_found_and_digested_without_being_imported(site: Path) -> None:
+    quick, odd = trainer_code("quick"), trainer_code("odd")
+    assert {"quick", "odd"} <= set(installed_trainers())
+    assert (quick.name, quick.package, quick.version) == ("quick", PACKAGE, VERSION)
+    assert quick.sha256 != odd.sha256
+    assert "lab_trainers" not in sys.modules
+    # Bytecode and what editors leave are no code; every other file is.
+    (site / "lab_trainers/__pycache__").mkdir()
+    (site / "lab_trainers/__pycache__/x.pyc").write_text("x")
+    (site / "lab_trainers/.x.swp").write_text("x")
+    assert trainer_code("quick") == quick
+    (site / "lab_trainers/table.json").write_text("{}")
+    assert trainer_code("quick").sha256 != quick.sha256
+
+
+def test_equal_files_have_equal_digests_wherever_they_lie(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = trainer_code("quick")
+    monkeypatch.syspath_prepend(install_trainers(tmp_path / "elsewhere"))
+    assert trainer_code("quick") == here
+    (tmp_path / "elsewhere/lab_trainers/__init__.py").write_text(CODE + "# edited")
+    assert trainer_code("quick").sha256 != here.sha256
+    assert site.is_dir()
+
+
+def test_only_the_code_that_is_stated_is_imported(site: Path) -> None:
+    use = TrainerUse(name="quick").completed(
+        {name: getattr(trainer_code("quick"), name) for name in ("package", "version", "sha256")}
+    )
+    assert use.is_complete
+    (site / "lab_trainers/__init__.py").write_text("raise ValueError('edited')")
+    with pytest.raises(OtherTrainerError, match=rf"quick here is {PACKAGE} {VERSION}"):
+        load_trainer(use)
+    with pytest.raises(TrainerError, match="cannot be imported: ValueError"):
+        load_trainer(TrainerUse(name="quick"))
+    with pytest.raises(OtherTrainerError, match="installed are: "):
+        load_trainer(TrainerUse(name="fast"))
+    (site / "lab_trainers/__init__.py").write_text("quick = 3")
+    with pytest.raises(TrainerError, match="quick is no function but 3"):
+        load_trainer(TrainerUse(name="quick"))
+
+
+def test_one_that_two_packages_publish_or_that_has_no_files_is_none(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "more/other-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    points = about / "entry_points.txt"
+    points.write_text("[nas_bench.trainers]\nquick = other:train\nlost = no_such_module:train\n")
+    monkeypatch.syspath_prepend(about.parent)
+    with pytest.raises(TrainerError, match=r"lab_trainers:quick and as other:train"):
+        trainer_code("quick")
+    with pytest.raises(TrainerError, match="there is no module no_such_module"):
+        trainer_code("lost")
+    assert site.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("stated", "member"),
+    [
+        (3, "name"),
+        ({}, "name"),
+        ({"name": "../x"}, "name"),
+        ({"name": "x" * 65}, "name"),
+        ({"name": "x", "sha256": "0" * 63}, "sha256"),
+        ({"name": "x", "package": "a b"}, "package"),
+        ({"name": "x", "code": "import os"}, "code"),
+        ({"name": "x", "options": [1]}, "options"),
+        ({"name": "x", "options": {"a b": 1}}, "options"),
+        ({"name": "x", "options": {"a": [1]}}, "options"),
+        ({"name": "x", "options": {"a": None}}, "options"),
+        ({"name": "x", "options": {"a": float("nan")}}, "options"),
+        ({"name": "x", "options": {"a": 2**60}}, "options"),
+        ({"name": "x", "options": {"a": "x" * 201}}, "options"),
+        ({"name": "x", "options": {"a": "\x1b[31m"}}, "options"),
+        ({"name": "x", "options": {f"a{n}": n for n in range(33)}}, "options"),
+    ],
+)
+def test_what_states_no_trainer_is_refused_by_member(stated: Any, member: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        TrainerUse.from_dict(stated)
+    assert caught.value.argument == member
+
+
+def test_equal_options_are_stated_alike() -> None:
+    one = TrainerUse.from_dict({"name": "x", "options": {"b": 1.0, "a": True}})
+    other = TrainerUse.from_dict({"options": {"a": True, "b": 1}, "name": "x"})
+    assert one.as_dict() == other.as_dict() == {"name": "x", "options": {"a": True, "b": 1}}
+    assert TrainerUse.from_dict("x").as_dict() == {"name": "x"}

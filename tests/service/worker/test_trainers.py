@@ -1,0 +1,199 @@
+"""Trainers of an installed package: real workers that offer them, and what they may do wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from bench_server import BenchServer, ending_together
+from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
+from planned import content
+from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+
+from bench_client import BenchClient, Job, JobFailedError, RegisteredTrainer, UnknownTrainerError
+
+from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
+
+QUICK = {"name": "quick", "options": {"lr": 0.01}}
+
+
+class Site(NamedTuple):
+    """A server, a client, and workers that are real processes of Python."""
+
+    lab: Lab
+    server: BenchServer
+    bench: BenchClient
+    packages: Path
+
+    def train(self, trainer: Any = QUICK, **options: Any) -> Job:
+        """Train a small network by a trainer."""
+        asked = {"dataset": "tiny", "recipe": RECIPE, "trainer": trainer, **options}
+        return self.bench.train(space="NasBench201", arguments=ARGUMENTS, arch=SAMPLE, **asked)
+
+    def odd(self, does: str, **options: Any) -> Job:
+        """Train by the trainer that does what the option says."""
+        return self.train({"name": "odd", "options": {"does": does}}, **options)
+
+    def failure(self, does: str, **options: Any) -> Job:
+        """Return the job of a training that cannot be done."""
+        with pytest.raises(JobFailedError) as caught:
+            self.odd(does, **options)
+        return caught.value.job
+
+    def offered(self, name: str = "quick") -> list[RegisteredTrainer]:
+        """Return the trainers of a name that living workers have."""
+        workers = [worker for worker in self.bench.workers() if worker.alive]
+        return [one for worker in workers for one in worker.trainers if one.name == name]
+
+    @contextmanager
+    def working(self, *arguments: str, packages: Path, **environment: str) -> Iterator[Path]:
+        """Let a worker work that finds the package by its path; give its log."""
+        log = packages / f"worker-{os.urandom(4).hex()}.log"
+        told = {**os.environ, **self.lab.environment, "PYTHONPATH": str(packages), **environment}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", *WORKER, *arguments],
+                cwd=REPOSITORY,
+                env=told,
+                stdout=subprocess.DEVNULL,
+                stderr=output,
+            )
+        try:
+            self.lab.until(lambda: process.poll() is not None or "worker ready" in log.read_text())
+            yield log
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def site(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("trainers")
+    packages = install_trainers(folder / "site")
+    write_images(folder / "jobs/datasets/tiny")
+    server = BenchServer(folder, directory, NASBENCH_RETRY_SECONDS="0.1")
+    with ending_together() as start, open_lab(folder / "jobs") as lab:
+        start(server)
+        with BenchClient(server.url) as bench:
+            site = Site(lab, server, bench, packages)
+            with site.working("--trainer", "quick", "--trainer", "odd", packages=packages):
+                lab.until(site.offered)
+                yield site
+
+
+def test_a_trainer_trains_with_the_same_figures_again_and_is_in_the_provenance(site: Site) -> None:
+    job = site.train(seed=3, weights=True)
+    assert job.result is not None
+    (offered,) = site.offered()
+    stated = {**offered.model_dump(), "options": {"lr": 0.01}}
+    assert (offered.package, offered.version) == (PACKAGE, VERSION)
+    assert job.request["trainer"] == job.result["provenance"]["trainer"] == stated
+    assert [sorted(epoch) for epoch in job.result["curve"]] == 4 * [
+        ["accuracy", "epoch", "loss", "seconds", "top5", "train_accuracy", "train_loss"]
+    ]
+    # With its code spelled out it is the same request; another interval makes another one of it.
+    assert site.train(stated, seed=3, weights=True).id == job.id
+    again = site.train(seed=3, weights=True, save_epochs=2)
+    assert again.result is not None
+    assert (again.id != job.id, figures(again.result)) == (True, figures(job.result))
+    other = site.train({**QUICK, "options": {"lr": 0.02}}, seed=3, weights=True)
+    assert other.result is not None
+    assert figures(other.result)["weights"] != figures(job.result)["weights"]
+
+
+def test_a_killed_training_goes_on_from_what_the_trainer_reported(site: Site) -> None:
+    whole = site.train(seed=5)
+    dying = site.train({"name": "quick", "options": {"lr": 0.01, "dies_before": 3}}, seed=5)
+    assert (whole.attempts, dying.attempts) == (1, 2)
+    assert whole.result is not None
+    assert dying.result is not None
+    assert figures(dying.result) == figures(whole.result)
+
+
+@pytest.mark.parametrize(
+    ("does", "kind", "says"),
+    [
+        ("raise", "trainer-failed", "the trainer odd raised KeyError in epoch 1"),
+        ("garbage", "trainer-failed", "b'garbage' are no figures by name"),
+        ("unknown", "trainer-failed", "there is no figure 'f1'"),
+        ("missing", "trainer-failed", "epoch 1: `accuracy` is missing"),
+        ("shape", "trainer-failed", "`accuracy` is no number but of shape (2, 3)"),
+        ("not finite", "trainer-failed", "`accuracy` of nan is no percentage"),
+        ("short", "trainer-failed", "reported 3 of 4 epochs"),
+        ("long", "trainer-failed", "reports more than 4 epochs"),
+        ("nan", "diverged", "the loss is nan"),
+    ],
+)
+def test_what_a_trainer_does_wrong_fails_the_training_and_is_named(
+    site: Site, does: str, kind: str, says: str
+) -> None:
+    job = site.failure(does)
+    assert job.error is not None
+    assert (job.state, job.attempts, job.error.kind) == ("failed", 1, kind)
+    assert says in job.error.message
+    assert "secret" not in job.model_dump_json()
+
+
+def test_a_trainer_that_sleeps_or_exits_is_ended_and_parked(site: Site) -> None:
+    asleep = site.failure("sleep", time_limit=1.0)
+    assert asleep.error is not None
+    assert (asleep.state, asleep.attempts, asleep.error.kind) == ("parked", 3, "time-limit")
+    gone = site.failure("exit")
+    assert gone.error is not None
+    assert (gone.state, gone.attempts, gone.error.kind) == ("parked", 3, "crash")
+
+
+def test_what_a_trainer_prints_and_forks_changes_no_result(site: Site) -> None:
+    for does in ("print", "fork", "leave"):
+        job = site.odd(does)
+        assert job.result is not None
+        assert job.attempts == 1
+        assert (job.result["metrics"]["accuracy"], len(job.result["curve"])) == (75.0, 4)
+
+
+def test_a_trainer_that_no_worker_has_is_refused_with_those_there_are(site: Site) -> None:
+    (offered,) = site.offered()
+    with pytest.raises(UnknownTrainerError, match=rf"'fast'.*quick \({PACKAGE} {VERSION}, sha256"):
+        site.train("fast")
+    with pytest.raises(UnknownTrainerError, match=offered.sha256):
+        site.train({**offered.model_dump(), "sha256": "0" * 64})
+    with pytest.raises(UnknownTrainerError, match="quick"):
+        site.bench.check_plan(content(data__name="tiny", protocol__trainer={"name": "fast"}))
+    checked = site.bench.check_plan(content(data__name="tiny", protocol__trainer=QUICK))
+    assert checked.plan["protocol"]["trainer"] == {**offered.model_dump(), **QUICK}
+
+
+def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_path: Path) -> None:
+    (offered,) = site.offered()
+    other = install_trainers(tmp_path / "site", code=CODE + "# edited", version="1.3")
+    over_http = {"NASBENCH_TRAINERS": "quick", "NASBENCH_JOBS_DIR": str(tmp_path / "jobs")}
+    with site.working("--server", site.server.url, packages=other, **over_http) as log:
+        site.lab.until(lambda: len(site.offered()) == 2)
+        with pytest.raises(UnknownTrainerError, match="more than one trainer 'quick'"):
+            site.train(seed=6)
+        (new,) = (one for one in site.offered() if one.sha256 != offered.sha256)
+        assert (new.version, new.package) == ("1.3", PACKAGE)
+        by = {}
+        for code in (offered, new):
+            job = site.train({**code.model_dump(), "options": {"lr": 0.01}}, seed=6)
+            by[code.sha256] = job.worker
+        assert by[offered.sha256] != by[new.sha256]
+        # Edited while the worker runs: it trains nothing by other code than was demanded.
+        (other / "lab_trainers/__init__.py").write_text(CODE + "# edited again")
+        job = site.train({**new.model_dump(), "options": {}}, seed=7, wait=False)
+        site.lab.until(lambda: new.sha256 not in {one.sha256 for one in site.offered()})
+        assert site.bench.job(job.id).state == "queued"
+        site.bench.cancel(job)
+        assert "Traceback" not in log.read_text()
+
+
+def test_a_worker_does_not_start_with_a_trainer_that_is_not_installed(site: Site) -> None:
+    with site.working("--trainer", "fast", packages=site.packages) as log:
+        told = " ".join(log.read_text().split())
+    assert "there is no trainer 'fast'; installed are: odd, quick" in told

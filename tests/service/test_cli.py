@@ -14,6 +14,7 @@ from forked_nbs import nbs, on_terminal
 
 from benchmark_db.catalog import Catalog
 from generators.registry import SAMPLES
+from missing_extra import install_command
 from service.cli.commands import COMMANDS
 
 
@@ -176,7 +177,7 @@ class TestFailures:
             [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
         assert ended.returncode == 1
-        assert "nas-bench-service[cli]" in ended.stderr
+        assert install_command("cli") in ended.stderr
 
 
 class TestWrongSettings:

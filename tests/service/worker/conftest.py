@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 
+import bench_client
 import model_hub
 from bench_client.models import JobKind
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -122,6 +123,17 @@ class Lab:
         found: Job = self.until(ended)
         return found
 
+    def epoch(self, job: Job | bench_client.Job, number: int, *, attempts: int = 1) -> Any:
+        """Wait until so many epochs of a job are done; return the figures of the last."""
+
+        def far_enough() -> Mapping[str, Any] | None:
+            now = self.jobs.store.get(job.id)
+            assert not now.is_finished, now
+            told = (now.progress and now.progress.figures) or {}
+            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
+
+        return self.until(far_enough)
+
     def begun(self, job: Job) -> Job:
         """Wait until a job runs and its process has spoken."""
 
@@ -163,3 +175,38 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     """Jobs of a test's own, without a worker yet."""
     with open_lab(tmp_path / "jobs") as opened:
         yield opened
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute as the worker does."""
+    import torch  # noqa: PLC0415 - few tests compute
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def attempt_of(worker: int) -> int:
+    """Return the process of the attempt that a worker has begun: a group of its own."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        parents = {}
+        for path in Path("/proc").iterdir():
+            if path.name.isdecimal():
+                try:
+                    parents[int(path.name)] = int(
+                        (path / "stat").read_text().rpartition(")")[2].split()[1]
+                    )
+                except OSError:
+                    continue
+        below = {worker}
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        leaders = [pid for pid in below - {worker} if os.getpgid(pid) == pid]
+        if leaders:
+            return leaders[0]
+    raise AssertionError("there is no attempt")

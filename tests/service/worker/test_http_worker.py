@@ -67,18 +67,6 @@ class Cluster(NamedTuple):
         folder = self.lab.jobs.settings.trainings_dir / job.id
         return sorted(path.name for path in folder.glob("*/step-*"))
 
-    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, float]:
-        """Wait until so many epochs of a job are done; return the figures of the last."""
-
-        def far_enough() -> dict[str, float] | None:
-            now = self.bench.job(job.id)
-            assert now.state in {"queued", "running"}, now
-            told = (now.progress and now.progress.figures) or {}
-            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
-
-        found: dict[str, float] = self.lab.until(far_enough)
-        return found
-
 
 @pytest.fixture(scope="module")
 def cluster(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
@@ -118,7 +106,7 @@ def test_a_training_that_is_stopped_ends_with_its_last_figures(cluster: Cluster)
     worker = cluster.work("one")
     cluster.lab.until(cluster.bench.datasets)
     job = cluster.train(recipe=LONG, seed=9, wait=False)
-    before = cluster.epoch(job, 2)
+    before = cluster.lab.epoch(job, 2)
     assert cluster.bench.stop(job).cancel_requested
     with pytest.raises(JobStoppedError, match="stopped early") as caught:
         cluster.bench.wait(job)
@@ -143,9 +131,9 @@ def test_a_killed_training_goes_on_elsewhere_with_the_same_figures(cluster: Clus
     first.kill()
     first.wait()
     cluster.work("two")
-    again = cluster.epoch(job, 1, attempts=2)
+    again = cluster.lab.epoch(job, 1, attempts=2)
     assert again["epoch"] > 1
-    later = cluster.epoch(job, int(again["epoch"]) + 1, attempts=2)
+    later = cluster.lab.epoch(job, int(again["epoch"]) + 1, attempts=2)
     cluster.bench.cancel(job)
     whole = cluster.train(recipe=LONG, seed=2, epochs=int(later["epoch"]))
     assert whole.result is not None
@@ -161,10 +149,10 @@ def test_a_worker_outlives_its_server_and_keeps_its_job(cluster: Cluster) -> Non
     cluster.server.start()
     cluster.work("one")
     job = cluster.train(seed=3, recipe=LONG, wait=False)
-    before = cluster.epoch(job, 1)
+    before = cluster.lab.epoch(job, 1)
     cluster.server.kill()
     cluster.server.start()
-    cluster.epoch(job, int(before["epoch"]) + 1)
+    cluster.lab.epoch(job, int(before["epoch"]) + 1)
     cluster.bench.cancel(job)
     assert cluster.train(seed=3).attempts == 1
     assert cluster.bench.job(job.id).attempts == 1
@@ -201,7 +189,7 @@ def test_the_script_for_slurm_hands_signals_on(cluster: Cluster) -> None:
         stack.callback(pilot.terminate)
         cluster.lab.until(cluster.bench.datasets)
         job = cluster.train(seed=4, recipe=LONG, wait=False)
-        cluster.epoch(job, 1)
+        cluster.lab.epoch(job, 1)
         pilot.send_signal(signal.SIGUSR1)
         assert pilot.wait(PATIENCE) == 0
     now = cluster.bench.job(job.id)

@@ -27,8 +27,7 @@ from service.jobs.training_folders import AttemptFolder
 from service.worker.training import _without_candidates, train_space
 from service.worker.work import HandedBackError, Workplace
 
-from .conftest import Lab, open_lab
-from .test_training import attempt_of, one_thread
+from .conftest import Lab, attempt_of, one_thread, open_lab
 
 SHORT: Final = {**RECIPE, "epochs": 2}
 SOON: Final = {"warmup_epochs": 1, "every": 2}
@@ -77,18 +76,6 @@ class Place(NamedTuple):
         """Train a small supernet."""
         asked = {"dataset": "tiny", "recipe": SHORT, "fractions": (0.5, 0.5), **options}
         return self.bench.train_supernet("NasBench201", ARGUMENTS, **asked)
-
-    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, Any]:
-        """Wait until so many epochs of a job are done; return the figures of the last."""
-
-        def far_enough() -> dict[str, Any] | None:
-            now = self.bench.job(job.id)
-            assert now.state in {"queued", "running"}, now
-            told = (now.progress and now.progress.figures) or {}
-            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
-
-        found: dict[str, Any] = self.lab.until(far_enough)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +130,11 @@ def test_a_job_finds_what_the_same_search_here_finds(
 def test_a_killed_search_goes_on_with_the_same_figures(place: Place, name: str) -> None:
     options = {**STRATEGIES[name], "seed": 6, "save_epochs": 2}
     job = place.train(recipe=LONG, wait=False, **options)
-    before = place.epoch(job, 4)
+    before = place.lab.epoch(job, 4)
     os.kill(attempt_of(place.lab.started[-1].pid), signal.SIGKILL)
-    again = place.epoch(job, 1, attempts=2)
+    again = place.lab.epoch(job, 1, attempts=2)
     assert again["epoch"] >= 3
-    later = place.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    later = place.lab.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
     place.bench.cancel(job)
     whole = place.train(recipe=LONG, epochs=int(later["epoch"]), **options)
     assert whole.result is not None

@@ -68,18 +68,6 @@ class Site(NamedTuple):
         job, _ = self.lab.jobs.store.submit(new)
         return job
 
-    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, Any]:
-        """Wait until so many epochs of a job are done; return the figures of the last."""
-
-        def far_enough() -> dict[str, Any] | None:
-            now = self.lab.jobs.store.get(job.id)
-            assert not now.is_finished, now
-            told = (now.progress and now.progress.figures) or {}
-            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
-
-        found: dict[str, Any] = self.lab.until(far_enough)
-        return found
-
     def saved(self, job: Job) -> list[str]:
         """Return the names of the checkpoints that came from nodes, in their order."""
         return sorted(
@@ -142,7 +130,7 @@ def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     assert lab.end_of(lab.build(seed=1)).state is JobState.SUCCEEDED
 
     job = site.train(recipe=LONG, save_epochs=10_000)
-    site.epoch(job, 1)
+    site.lab.epoch(job, 1)
     worker.send_signal(signal.SIGUSR1)
     assert worker.wait(PATIENCE) == 0, lab.log(worker)
     now = lab.jobs.store.get(job.id)
@@ -157,11 +145,11 @@ def test_a_lost_node_is_a_lost_attempt_and_another_goes_on(site: Site) -> None:
     job = site.train(recipe=LONG, seed=2)
     worker = lab.work("--ray", site.cluster.address)
     lab.until(lambda: len(site.saved(job)) > 0)
-    before = site.epoch(job, 2)
+    before = site.lab.epoch(job, 2)
     site.add_node()
     site.cluster.remove_node(site.nodes[0], allow_graceful=False)
-    again = site.epoch(job, 2, attempts=2)
-    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    again = site.lab.epoch(job, 2, attempts=2)
+    later = site.lab.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
     now = lab.jobs.store.get(job.id)
     assert (now.losses, now.crashes) == (1, 0)
     lab.jobs.store.cancel(job.id)

@@ -6,9 +6,7 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +49,7 @@ from service.worker.offers import Offers
 from service.worker.training import train_network
 from service.worker.work import HandedBackError, WorkError, Workplace
 
-from .conftest import PATIENCE, Lab, open_lab
+from .conftest import Lab, attempt_of, one_thread, open_lab
 
 TOML_ARGUMENTS = ", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
 SEARCH = """
@@ -88,18 +86,6 @@ class Site(NamedTuple):
         """Train a small supernet."""
         asked = {"space": "NasBench201", "arguments": ARGUMENTS, "dataset": "tiny"}
         return self.bench.train_supernet(**{**asked, "recipe": RECIPE, **options})
-
-    def epoch(self, job: Job, number: int, *, attempts: int = 1) -> dict[str, Any]:
-        """Wait until so many epochs of a job are done; return the figures of the last."""
-
-        def far_enough() -> dict[str, Any] | None:
-            now = self.bench.job(job.id)
-            assert now.state in {"queued", "running"}, now
-            told = (now.progress and now.progress.figures) or {}
-            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
-
-        found: dict[str, Any] = self.lab.until(far_enough)
-        return found
 
     def end(self, job: Job) -> None:
         """Cancel a job and wait until nothing of it is left."""
@@ -173,16 +159,16 @@ def test_a_killed_training_goes_on_with_the_same_figures(site: Site, victim: str
     # Another interval of checkpoints makes it another request, and nothing else.
     number = ["the attempt", "the worker"].index(victim)
     job = site.train(recipe=LONG, seed=7, save_epochs=2 + number, wait=False)
-    before = site.epoch(job, 4)
+    before = site.lab.epoch(job, 4)
     if victim == "the attempt":
         os.kill(attempt_of(site.lab.started[-1].pid), signal.SIGKILL)
     else:
         site.lab.end_workers()
         site.lab.work()
-    again = site.epoch(job, 1, attempts=2)
+    again = site.lab.epoch(job, 1, attempts=2)
     # It went on: what the second attempt told first is none of the first epochs.
     assert again["epoch"] >= 3
-    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    later = site.lab.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
     site.end(job)
     whole = site.train(recipe=LONG, seed=7, epochs=int(later["epoch"]))
     assert whole.result is not None
@@ -229,17 +215,17 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
 
 def test_a_training_outlives_its_server(site: Site) -> None:
     job = site.train(seed=8, recipe=LONG, wait=False)
-    before = site.epoch(job, 1)
+    before = site.lab.epoch(job, 1)
     site.server.kill()
     site.server.start()
-    site.epoch(job, int(before["epoch"]) + 1)
+    site.lab.epoch(job, int(before["epoch"]) + 1)
     assert site.bench.job(job.id).attempts == 1
     site.end(job)
 
 
 def test_a_cancelled_training_leaves_nothing(site: Site) -> None:
     job = site.train(recipe=LONG, seed=1, wait=False)
-    site.epoch(job, 2)
+    site.lab.epoch(job, 2)
     assert site.kept == [job.id]
     site.end(job)
     assert site.kept == []
@@ -320,11 +306,11 @@ def test_a_supernet_has_the_weights_of_the_same_training_here_and_is_searched(
 
 def test_a_killed_supernet_goes_on_with_the_same_figures(site: Site) -> None:
     job = site.train_supernet(recipe=LONG, save_epochs=2, wait=False)
-    before = site.epoch(job, 4)
+    before = site.lab.epoch(job, 4)
     os.kill(attempt_of(site.lab.started[-1].pid), signal.SIGKILL)
-    again = site.epoch(job, 1, attempts=2)
+    again = site.lab.epoch(job, 1, attempts=2)
     assert again["epoch"] >= 3
-    later = site.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
+    later = site.lab.epoch(job, int(max(before["epoch"], again["epoch"])) + 1, attempts=2)
     assert site.kept == [job.id]
     site.end(job)
     whole = site.train_supernet(recipe=LONG, epochs=int(later["epoch"]))
@@ -433,36 +419,3 @@ def test_a_key_stands_for_one_job_whatever_became_of_it(site: Site) -> None:
     assert other.id != first.id
     site.bench.cancel(other)
     site.lab.end_of(site.lab.jobs.store.get(other.id))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute as the worker does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def attempt_of(worker: int) -> int:
-    """Return the process of the attempt that a worker has begun: a group of its own."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        parents = {}
-        for path in Path("/proc").iterdir():
-            if path.name.isdecimal():
-                try:
-                    parents[int(path.name)] = int(
-                        (path / "stat").read_text().rpartition(")")[2].split()[1]
-                    )
-                except OSError:
-                    continue
-        below = {worker}
-        while more := {pid for pid, parent in parents.items() if parent in below} - below:
-            below |= more
-        leaders = [pid for pid in below - {worker} if os.getpgid(pid) == pid]
-        if leaders:
-            return leaders[0]
-    raise AssertionError("there is no attempt")

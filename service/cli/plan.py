@@ -209,7 +209,9 @@ def _client(url: str | None) -> BenchClient:
 
 def _print(plan: Plan, *, as_json: bool, stream_only: bool = False) -> None:
     if not stream_only and wants_json(asked=as_json):
-        print_json(plan.model_dump(mode="json", exclude={"plan"}))
+        trainer = _trainer(plan)
+        told = plan.model_dump(mode="json", exclude={"plan"})
+        print_json(told if trainer is None else {**told, "trainer": trainer})
         return
     if not stream_only:
         print_fields(_row(plan))
@@ -231,11 +233,9 @@ def _row(plan: Plan) -> dict[str, Any]:
         "worker hours": round(plan.worker_hours, 3),
         "version": plan.versions[-1].version if plan.versions else None,
     }
-    if trainer := ((plan.plan or {}).get("protocol") or {}).get("trainer"):
-        row["trainer"] = (
-            f"{trainer['name']} of {trainer['package']} {trainer['version']}, "
-            f"{trainer['sha256'][:12]}"
-        )
+    if trainer := _trainer(plan):
+        about = f"{trainer['package']} {trainer['version']}, {trainer['sha256'][:12]}"
+        row["trainer"] = f"{trainer['name']} of {about}"
     if plan.versions and (noise := plan.versions[-1].noise) is not None:
         row["noise floor"] = f"{noise.std:.3g} points, by {noise.cells} cells trained twice"
     if estimate is not None and estimate.hours is not None:
@@ -248,6 +248,12 @@ def _row(plan: Plan) -> dict[str, Any]:
     if plan.hours_left is not None:
         row["left"] = f"{plan.hours_left:.3g} worker hours"
     return row
+
+
+def _trainer(plan: Plan) -> dict[str, Any] | None:
+    """Return the trainer of a plan; None: it has none, or was listed without its file."""
+    protocol: dict[str, Any] = (plan.plan or {}).get("protocol", {})
+    return protocol.get("trainer")
 
 
 def _hours(median: float, low: float | None, high: float | None) -> str:

@@ -19,7 +19,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the package, on the path of this process."""
     folder = install_trainers(tmp_path / "site")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "lab_trainers", raising=False)
+    monkeypatch.delitem(sys.modules, "labtrain", raising=False)
     return folder
 
 
@@ -28,13 +28,13 @@ def test_a_trainer_is_found_and_digested_without_being_imported(site: Path) -> N
     assert {"quick", "odd"} <= set(installed_trainers())
     assert (quick.name, quick.package, quick.version) == ("quick", PACKAGE, VERSION)
     assert quick.sha256 != odd.sha256
-    assert "lab_trainers" not in sys.modules
+    assert "labtrain" not in sys.modules
     # Bytecode and what editors leave are no code; every other file is.
-    (site / "lab_trainers/__pycache__").mkdir()
-    (site / "lab_trainers/__pycache__/x.pyc").write_text("x")
-    (site / "lab_trainers/.x.swp").write_text("x")
+    (site / "labtrain/__pycache__").mkdir()
+    (site / "labtrain/__pycache__/x.pyc").write_text("x")
+    (site / "labtrain/.x.swp").write_text("x")
     assert trainer_code("quick") == quick
-    (site / "lab_trainers/table.json").write_text("{}")
+    (site / "labtrain/table.json").write_text("{}")
     assert trainer_code("quick").sha256 != quick.sha256
 
 
@@ -44,7 +44,7 @@ def test_equal_files_have_equal_digests_wherever_they_lie(
     here = trainer_code("quick")
     monkeypatch.syspath_prepend(install_trainers(tmp_path / "elsewhere"))
     assert trainer_code("quick") == here
-    (tmp_path / "elsewhere/lab_trainers/__init__.py").write_text(CODE + "# edited")
+    (tmp_path / "elsewhere/labtrain/__init__.py").write_text(CODE + "# edited")
     assert trainer_code("quick").sha256 != here.sha256
     assert site.is_dir()
 
@@ -54,14 +54,14 @@ def test_only_the_code_that_is_stated_is_imported(site: Path) -> None:
         {name: getattr(trainer_code("quick"), name) for name in ("package", "version", "sha256")}
     )
     assert use.is_complete
-    (site / "lab_trainers/__init__.py").write_text("raise ValueError('edited')")
+    (site / "labtrain/__init__.py").write_text("raise ValueError('edited')")
     with pytest.raises(OtherTrainerError, match=rf"quick here is {PACKAGE} {VERSION}"):
         load_trainer(use)
     with pytest.raises(TrainerError, match="cannot be imported: ValueError"):
         load_trainer(TrainerUse(name="quick"))
     with pytest.raises(OtherTrainerError, match="installed are: "):
         load_trainer(TrainerUse(name="fast"))
-    (site / "lab_trainers/__init__.py").write_text("quick = 3")
+    (site / "labtrain/__init__.py").write_text("quick = 3")
     with pytest.raises(TrainerError, match="quick is no function but 3"):
         load_trainer(TrainerUse(name="quick"))
 
@@ -75,7 +75,7 @@ def test_one_that_two_packages_publish_or_that_has_no_files_is_none(
     points = about / "entry_points.txt"
     points.write_text("[nas_bench.trainers]\nquick = other:train\nlost = no_such_module:train\n")
     monkeypatch.syspath_prepend(about.parent)
-    with pytest.raises(TrainerError, match=r"lab_trainers:quick and as other:train"):
+    with pytest.raises(TrainerError, match=r"labtrain:quick and as other:train"):
         trainer_code("quick")
     with pytest.raises(TrainerError, match="there is no module no_such_module"):
         trainer_code("lost")

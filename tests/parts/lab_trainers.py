@@ -14,7 +14,7 @@ __all__ = ["CODE", "PACKAGE", "TRAINERS", "VERSION", "install", "install_trainer
 
 PACKAGE: Final = "lab-trainers"
 VERSION: Final = "1.2"
-MODULE: Final = "lab_trainers"
+MODULE: Final = "labtrain"
 TRAINERS: Final = ("quick", "odd")
 
 CODE: Final = '''\

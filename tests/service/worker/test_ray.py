@@ -6,25 +6,30 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from forked_nbs import nbs
+from lab_trainers import install_trainers
 from ray.cluster_utils import Cluster
 from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
 
 from bench_client.models import TrainingRequest
 from benchmark_db.catalog import Catalog
+from nas_search.trainers import trainer_code
 from service.jobs.kinds import new_job
 from service.jobs.records import Job, JobState
 
-from .conftest import PATIENCE, Lab, open_lab
+from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
 
 NODE: dict[str, Any] = {
     # At another address, 127.0.0.2 too, Ray listens on every interface.
@@ -83,6 +88,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     sockets = tempfile.mkdtemp(prefix="ray", dir="/tmp")
     told = {
         **QUIET,
+        "NASBENCH_TRAINERS": "quick",
+        "PYTHONPATH": str(install_trainers(folder / "site")),
         "RAY_TMPDIR": sockets,
         "NASBENCH_JOBS_DIR": str(folder / "nodes"),
         "NASBENCH_DATASETS_DIR": str(folder / "datasets"),
@@ -138,6 +145,34 @@ def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     # None was due: it was saved to be handed back, and came from the node.
     assert len(site.saved(job)) == 1
     lab.jobs.store.cancel(job.id)
+
+
+def test_a_node_trains_by_the_trainer_that_is_installed_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = site.lab
+    monkeypatch.syspath_prepend(os.environ["PYTHONPATH"])
+    code = asdict(trainer_code("quick"))
+    jobs = [site.train(trainer={**code, "sha256": sha}) for sha in (code["sha256"], "0" * 64)]
+    log = lab.jobs.settings.folder / "trainers.log"
+    with log.open("wb") as output:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", *WORKER, "--ray", site.cluster.address],
+            cwd=REPOSITORY,
+            env={**os.environ, **lab.environment},
+            stderr=output,
+        )
+    try:
+        ended = lab.end_of(jobs[0])
+        assert ended.state is JobState.SUCCEEDED, (ended, log.read_text())
+        assert ended.result is not None
+        assert ended.result["provenance"]["trainer"] == code
+        # Of other code it has none: nobody begins it.
+        assert lab.jobs.store.get(jobs[1].id).attempts == 0
+    finally:
+        lab.jobs.store.cancel(jobs[1].id)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE) == 0
 
 
 def test_a_lost_node_is_a_lost_attempt_and_another_goes_on(site: Site) -> None:

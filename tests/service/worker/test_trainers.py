@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from bench_server import BenchServer, ending_together
+from forked_nbs import nbs
 from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 from planned import content
 from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
@@ -20,6 +23,27 @@ from bench_client import BenchClient, Job, JobFailedError, RegisteredTrainer, Un
 
 from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
 
+PLAN = f"""
+name = "mixed"
+title = "Small cells by a trainer of a lab"
+licence = "CC0-1.0"
+[space]
+name = "NasBench201"
+arguments = {{ {", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())} }}
+[select]
+kind = "sample"
+n = 1
+[data]
+name = "tiny"
+licence = "CC0-1.0"
+split = {{ train = 80, valid = 80 }}
+[protocol]
+epochs = [2]
+batch_size = 16
+[protocol.trainer]
+name = "quick"
+options = {{ lr = 0.01 }}
+"""
 QUICK = {"name": "quick", "options": {"lr": 0.01}}
 
 
@@ -73,11 +97,12 @@ class Site(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def site(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("trainers")
     packages = install_trainers(folder / "site")
     write_images(folder / "jobs/datasets/tiny")
-    server = BenchServer(folder, directory, NASBENCH_RETRY_SECONDS="0.1")
+    (folder / "data").mkdir()
+    server = BenchServer(folder, folder / "data", NASBENCH_RETRY_SECONDS="0.1")
     with ending_together() as start, open_lab(folder / "jobs") as lab:
         start(server)
         with BenchClient(server.url) as bench:
@@ -169,6 +194,36 @@ def test_a_trainer_that_no_worker_has_is_refused_with_those_there_are(site: Site
     assert checked.plan["protocol"]["trainer"] == {**offered.model_dump(), **QUICK}
 
 
+def test_a_plan_is_trained_by_a_trainer_and_its_card_names_it(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "mixed.toml"
+    file.write_text(PLAN)
+    (offered,) = site.offered()
+    asked = ("--url", site.server.url)
+    assert json.loads(nbs("plan", "check", file, "--json").stdout)["trainer"] == QUICK
+    checked = json.loads(nbs("plan", "check", file, *asked, "--json").stdout)
+    assert checked["trainer"] == {**offered.model_dump(), **QUICK}
+    plan = site.bench.plan(file, pilot=False)
+    assert (plan.digest, site.bench.plan(file).digest) == (checked["digest"], checked["digest"])
+    site.bench.start_plan(plan)
+    site.bench.wait_plan(plan)
+    (cell,) = site.bench.plan_cells("mixed", state="done")
+    assert cell.provenance is not None
+    assert cell.provenance["trainer"] == checked["trainer"]
+    shown = json.loads(nbs("plan", "show", "mixed", *asked).stdout)
+    assert shown["trainer"] == checked["trainer"]
+    site.bench.seal_plan("mixed")
+    site.lab.until(lambda: site.bench.plan_named("mixed").versions)
+    out = tmp_path / "mixed.nbs"
+    data = site.server.jobs_folder.parent / "data"
+    ended = nbs("plan", "publish", "mixed", "--out", out, "--data", data, *asked)
+    assert ended.returncode == 0, ended.stderr
+    with zipfile.ZipFile(out) as archive:
+        card = archive.read("README.md").decode()
+    assert f"- Trainer: quick of {PACKAGE} {VERSION}, SHA-256 `{offered.sha256}`" in card
+    (told,) = (one for one in site.bench.benchmarks() if one.name == "mixed")
+    assert told.provenance.contents["trainer"] == checked["trainer"]
+
+
 def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_path: Path) -> None:
     (offered,) = site.offered()
     other = install_trainers(tmp_path / "site", code=CODE + "# edited", version="1.3")
@@ -185,7 +240,7 @@ def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_
             by[code.sha256] = job.worker
         assert by[offered.sha256] != by[new.sha256]
         # Edited while the worker runs: it trains nothing by other code than was demanded.
-        (other / "lab_trainers/__init__.py").write_text(CODE + "# edited again")
+        (other / "labtrain/__init__.py").write_text(CODE + "# edited again")
         job = site.train({**new.model_dump(), "options": {}}, seed=7, wait=False)
         site.lab.until(lambda: new.sha256 not in {one.sha256 for one in site.offered()})
         assert site.bench.job(job.id).state == "queued"

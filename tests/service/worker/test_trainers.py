@@ -220,7 +220,8 @@ def test_a_plan_is_trained_by_a_trainer_and_its_card_names_it(site: Site, tmp_pa
     with zipfile.ZipFile(out) as archive:
         card = archive.read("README.md").decode()
     assert f"- Trainer: quick of {PACKAGE} {VERSION}, SHA-256 `{offered.sha256}`" in card
-    (told,) = (one for one in site.bench.benchmarks() if one.name == "mixed")
+    with BenchClient.local(data) as read:
+        (told,) = (one for one in read.benchmarks() if one.name == "mixed")
     assert told.provenance.contents["trainer"] == checked["trainer"]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         plans,
         studies,
         submissions,
+        trainings,
     )
 else:
     artifacts = LateModule("bench_client.artifacts")
@@ -24,6 +25,7 @@ else:
     plans = LateModule("bench_client.plans")
     studies = LateModule("bench_client.studies")
     submissions = LateModule("bench_client.submissions")
+    trainings = LateModule("bench_client.trainings")
 
 __all__ = ["Surface"]
 
@@ -61,8 +63,8 @@ class Surface(WrittenQuestions):
     build = Operation(lambda: submissions.build)
     evaluate = Operation(lambda: submissions.evaluate)
     latency = Operation(lambda: submissions.latency)
-    train = Operation(lambda: submissions.train)
-    train_supernet = Operation(lambda: submissions.train_supernet)
+    train = Operation(lambda: trainings.train)
+    train_supernet = Operation(lambda: trainings.train_supernet)
     check_plan = Operation(lambda: plans.check_plan)
     plan = Operation(lambda: plans.plan)
     plans = Operation(lambda: plans.plans)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from bench_server import BenchServer, ending_together
-from planned import CAN, WORKER, content, result_of
+from planned import CAN, TRAINER, WORKER, content, result_of
 
 from bench_client import BenchClient
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Failure
+from service.jobs.records import Failure, TrainerState
 
 HOSTILE: Final = "<img src=x onerror=document.title='run'> \N{HEBREW LETTER ALEF} (1) " + "w" * 400
 
@@ -114,6 +115,17 @@ def test_a_plan_is_followed_while_its_cells_are_done(
     explorer.page.get_by_text("Open the table").press("Enter")
     explorer.page.wait_for_url(f"**/explore/{name}")
     explorer.wait()
+
+
+def test_the_trainer_of_a_plan_is_named(
+    open_page: Callable[..., Any], server: BenchServer, jobs: Jobs, bench: BenchClient
+) -> None:
+    jobs.workers.heartbeat(replace(WORKER, trainers=(TrainerState(**TRAINER),)))
+    bench.plan(content(name="by-trainer", protocol__trainer={"name": "quick"}), pilot=False)
+    explorer = open_page(server, viewport={"width": 320, "height": 800})
+    explorer.open("explore/plans?name=by-trainer")
+    explorer.page.get_by_text("quick of lab 1, cccccccc").wait_for()
+    assert fits(explorer)
 
 
 def test_the_map_of_a_plan_is_walked_by_keys_and_restored(

@@ -16,7 +16,15 @@ from forked_nbs import start_nbs
 from bench_client import BenchClient
 from service.access.keys import KeyFile, KeyScope
 from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
+from service.jobs.records import (
+    Artifact,
+    Capabilities,
+    Failure,
+    Lease,
+    Progress,
+    TrainerState,
+    WorkerState,
+)
 
 HOSTILE: Final = "<img src=x onerror=alert(1)>\u202e" + "w" * 170
 CAN: Final = Capabilities(device="cpu", datasets=frozenset({"tiny"}))
@@ -190,7 +198,9 @@ def test_a_key_that_may_only_read_is_told_its_scope(
 def test_the_status_tells_what_the_client_says(
     open_page: Callable[..., Any], server: BenchServer, jobs: Jobs, bench: BenchClient
 ) -> None:
-    state = WorkerState(id=HOSTILE[:60], host="here", pid=1, version="7.8", datasets=(HOSTILE,))
+    trainer = TrainerState(name="quick", package=HOSTILE, version="1", sha256="c" * 64)
+    named = {"id": HOSTILE[:60], "host": "here", "pid": 1, "version": "7.8"}
+    state = WorkerState(**named, datasets=(HOSTILE,), trainers=(trainer,))  # type: ignore[arg-type]  # each is of its own
     jobs.workers.heartbeat(state)
     submitted(bench)
     explorer = open_page(server, viewport={"width": 320, "height": 700})
@@ -207,6 +217,7 @@ def test_the_status_tells_what_the_client_says(
     assert "made-up data" in text
     assert HOSTILE[:60] in text
     assert "✓ alive" in text
+    assert f"quick ({HOSTILE[:28]}" in text
     assert HOSTILE[:28] in explorer.find("#datasets").inner_text()
     assert explorer.find("img").count() == 0
     queued = explorer.find('[data-state="queued"]').inner_text()

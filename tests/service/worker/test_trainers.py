@@ -243,8 +243,10 @@ def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_
         # Edited while the worker runs: it trains nothing by other code than was demanded.
         (other / "labtrain/__init__.py").write_text(CODE + "# edited again")
         job = site.train({**new.model_dump(), "options": {}}, seed=7, wait=False)
+        # It may have begun the job before it looked again, and hands it back then.
         site.lab.until(lambda: new.sha256 not in {one.sha256 for one in site.offered()})
-        assert site.bench.job(job.id).state == "queued"
+        site.lab.until(lambda: site.bench.job(job.id).state == "queued")
+        assert site.bench.job(job.id).attempts == 0
         site.bench.cancel(job)
         assert "Traceback" not in log.read_text()
 

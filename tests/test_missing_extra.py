@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_nbs import run_forked
 
 from missing_extra import MissingExtraError, install_command, needs, refuse_missing
 
@@ -18,11 +19,34 @@ JOBS = "from service.jobs import JobSettings, open_jobs; open_jobs(JobSettings"
 SIZES = "'natssss', '8:8:8:8:8', dataset='cifar10'"
 
 
-def ran(code: str, *missing: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process that does not find some modules."""
-    blocked = f"import sys\nfor name in {missing!r}: sys.modules[name] = None\n"
+OTHERS = (
+    *("numpy", "torch", "pydantic", "pydantic_settings", "httpx", "fastapi", "uvicorn", "typer"),
+    *("rich.console", "structlog", "PIL.Image", "onnx", "onnxruntime"),
+)
+"""What others made and takes long to import: it is there unless it is what is missing."""
+BLOCKING = """
+import sys, warnings
+warnings.simplefilter("ignore")
+for name in [*sys.modules]:
+    if name.startswith(MISSING + "."):
+        del sys.modules[name]
+sys.modules[MISSING] = None
+"""
+
+
+def ran(code: str, missing: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that does not find a module."""
+    return run_forked(
+        f"MISSING = {missing!r}\n{BLOCKING}{code}",
+        modules=OTHERS,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+def started(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that finds what its environment says."""
     return subprocess.run(
-        [sys.executable, "-c", blocked + code],
+        [sys.executable, "-c", code],
         env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "ignore", **environment},
         capture_output=True,
         text=True,
@@ -120,8 +144,8 @@ def test_a_worker_whose_libraries_cannot_be_loaded_does_not_begin(tmp_path: Path
     broken.mkdir()
     (broken / "torch.py").write_text("raise OSError('libtorch.so: cannot open shared object')")
     code = "sys.argv = ['nbs', 'worker']; from service.cli import main; main()"
-    ended = ran(
-        code,
+    ended = started(
+        f"import sys; {code}",
         PYTHONPATH=str(broken),
         HOME=str(tmp_path),
         NASBENCH_JOBS_DIR=str(tmp_path / "jobs"),
@@ -204,8 +228,8 @@ def test_the_command_installs_from_where_this_installation_came(
         (note / "direct_url.json").write_text(told)
     path = f"{Path(sys.executable).parent}:/usr/bin"
     code = "from missing_extra import install_command; print(install_command('hub'))"
-    ended = ran(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH=path)
+    ended = started(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH=path)
     assert ended.stdout == command.replace("{folder}", str(tmp_path)) + "\n"
     # Where the environment is not activated, another `pip` would answer.
-    ended = ran(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH="/usr/bin:/bin")
+    ended = started(code, PYTHONPATH=f"{tmp_path}:{REPOSITORY}", PATH="/usr/bin:/bin")
     assert ended.stdout.startswith(f"{sys.executable} -m pip install ")

@@ -1,4 +1,4 @@
-"""Runs `nbs` in processes that are forked from one that has imported it.
+"""Runs `nbs`, or a program, in processes that are forked from one that has imported what it needs.
 
 Each is a process as the system knows them, with an environment, pipes and signals of its own; only
 the interpreter's start and the imports, two to four seconds of processor time, are made once a
@@ -31,7 +31,7 @@ from typing import IO, Any, Final, Never, Self
 
 from measuring import MEASURED, measured_environment
 
-__all__ = ["ForkedProcess", "nbs", "on_terminal", "start_nbs"]
+__all__ = ["ForkedProcess", "nbs", "on_terminal", "run_forked", "start_nbs"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 IMPORTED: Final = (
@@ -161,9 +161,6 @@ def start_nbs(
     modules = IMPORTED
     if words[:1] in (["worker"], ["zoo"]):
         modules += IMPORTED_BY_WORKERS
-    with _starting:
-        if modules not in _servers:
-            _servers[modules] = _ForkServer(modules)
     asked = {
         "arguments": words,
         "environment": dict(os.environ if env is None else env),
@@ -173,7 +170,15 @@ def start_nbs(
         files = [
             _number(file, place, nothing) for place, file in enumerate((stdin, stdout, stderr))
         ]
-        return _servers[modules].start(asked, files)
+        return _forking(modules).start(asked, files)
+
+
+def _forking(modules: tuple[str, ...]) -> _ForkServer:
+    """Return the process that has imported some modules; it is started when first asked for."""
+    with _starting:
+        if modules not in _servers:
+            _servers[modules] = _ForkServer(modules)
+        return _servers[modules]
 
 
 def _number(file: int | IO[Any] | None, inherited: int, nothing: IO[Any]) -> int:
@@ -198,14 +203,46 @@ def nbs(
             stdout=output,
             stderr=errors,
         )
-        try:
-            process.wait(timeout)
-        finally:
-            process.kill()
-        written = []
-        for file in (output, errors):
-            file.seek(0)
-            written.append(file.read().decode())
+        return _ended(process, output, errors, timeout)
+
+
+def run_forked(
+    program: str, *, modules: tuple[str, ...], env: dict[str, str], timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in the repository, as `python -c` does; return what it wrote.
+
+    Args:
+        program: Its source.
+        modules: What has been imported before it begins.
+        env: Its environment. What the interpreter reads as it starts has no effect.
+        timeout: Seconds after which it is ended.
+    """
+    asked = {
+        "arguments": [],
+        "environment": env,
+        "folder": str(REPOSITORY),
+        "program": program,
+    }
+    with (
+        Path(os.devnull).open() as nothing,
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+    ):
+        files = [nothing.fileno(), output.fileno(), errors.fileno()]
+        return _ended(_forking(modules).start(asked, files), output, errors, timeout)
+
+
+def _ended(
+    process: ForkedProcess, output: IO[bytes], errors: IO[bytes], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    try:
+        process.wait(timeout)
+    finally:
+        process.kill()
+    written = []
+    for file in (output, errors):
+        file.seek(0)
+        written.append(file.read().decode())
     return subprocess.CompletedProcess(process.args, process.wait(), *written)
 
 
@@ -272,7 +309,7 @@ def _tell_ends(statuses: dict[int, int]) -> None:
 
 
 def _become(asked: dict[str, Any], standard: list[int]) -> Never:
-    """Be the process of `nbs` that was asked for."""
+    """Be the process that was asked for."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for place, file in enumerate(standard):
@@ -290,13 +327,29 @@ def _become(asked: dict[str, Any], standard: list[int]) -> Never:
         process_startup(force=True)
     if "torch" in sys.modules:
         multiprocessing.util.spawnv_passfds = _fork_instead
-    from service.cli import main  # noqa: PLC0415 - the tests' process has no need of it
-
     try:
+        if "program" in asked:
+            _run(asked["program"])
+        from service.cli import main  # noqa: PLC0415 - the tests' process has no need of it
+
         main()
     except SystemExit as ended:
         _end(ended)
     raise AssertionError("main exits")
+
+
+def _run(program: str) -> Never:
+    """Run a program and exit, as the interpreter does where it raises something.
+
+    Raises:
+        SystemExit: Always.
+    """
+    try:
+        exec(program, {"__name__": "__main__"})  # noqa: S102 - a test's own
+    except Exception:  # noqa: BLE001 - whatever it is, it is told
+        traceback.print_exc()
+        sys.exit(1)
+    sys.exit()
 
 
 def _end(ended: SystemExit) -> Never:

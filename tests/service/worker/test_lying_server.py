@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_key_that_is_revoked_ends_the_worker_when_its_leases_are_over(
 
 
 def test_an_endless_answer_is_not_read_to_its_end(liar: LyingServer, source: HttpSource) -> None:
-    liar.say = lambda _: [answer(b"", ("Transfer-Encoding", "chunked")), *endless_chunks()]
+    liar.say = lambda _: chain([answer(b"", ("Transfer-Encoding", "chunked"))], endless_chunks())
     with pytest.raises(StoreUnavailableError):
         source.heartbeat(STATE)
     assert liar.sent < 2**28
@@ -157,7 +158,7 @@ def test_an_endless_redirect_in_place_of_weights_is_no_answer(
 ) -> None:
     lease = _leased(liar, source)
     endless = answer(b"", ("Transfer-Encoding", "chunked"), status=302)
-    liar.say = lambda _: [endless, *endless_chunks()]
+    liar.say = lambda _: chain([endless], endless_chunks())
     with pytest.raises(StoreUnavailableError):
         source.prepare(lease, tmp_path / "scratch")
     assert liar.sent < 2**28

@@ -51,7 +51,8 @@ def recalibrate(
     """Estimate the running statistics of norms anew, for what is active now.
 
     Statistics are reset and averaged over batches in training mode, without gradients; modes are
-    left as they were. What layers draw, as dropout does, comes from the seed.
+    left as they were. What layers draw, as dropout does, comes from the seed. A network without
+    such norms is left as it is.
 
     Args:
         network: A supernet with an active path, or any network.
@@ -70,6 +71,8 @@ def recalibrate(
         )
     like = next(network.parameters())
     norms = list(_norms(network))
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     training = [module for module in network.modules() if module.training]
     gpus = [like.device] if like.is_cuda else []

@@ -18,6 +18,7 @@ from nas_search.oneshot.supernet import Supernet
 from nas_search.training import Checkpoints, ImageSet, Recipe, Trainer, Training
 from nas_search.training.data import seeded, training_batches
 from nas_search.training.loop import Epoch
+from nas_search.training.tokens import refuse_ids
 
 __all__ = ["Found", "Halves", "PathTrainer", "SupernetTrainer", "train_supernet"]
 
@@ -81,6 +82,7 @@ class SupernetTrainer(Trainer):
             )
         space = supernet.space
         space.accepted_input(train.shape, argument="data")
+        refuse_ids(space, train, valid)
         most = max(train.most, valid.most)
         num_labels = getattr(space, "num_labels", None)
         if num_labels is not None and most >= num_labels:

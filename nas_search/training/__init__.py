@@ -27,6 +27,7 @@ with needs("hub", "training"):
     from nas_search.training.parallel import parallel
     from nas_search.training.reading import StreamedImages, images_of
     from nas_search.training.splitting import Split, split, split_places
+    from nas_search.training.tokens import Tokens
 
 __all__ = [
     "Checkpoints",
@@ -37,6 +38,7 @@ __all__ = [
     "Recipe",
     "Split",
     "StreamedImages",
+    "Tokens",
     "TornCheckpointWarning",
     "Trainer",
     "TrainerData",

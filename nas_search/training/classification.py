@@ -19,6 +19,7 @@ from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints
 from nas_search.training.data import ImageSet
 from nas_search.training.loop import Epoch, Trainer, Training
+from nas_search.training.tokens import refuse_ids
 
 __all__ = ["Classification", "refuse_unfit", "refuse_untrainable"]
 
@@ -199,6 +200,7 @@ def refuse_untrainable(space: ModelSpace, train: ImageSet, valid: ImageSet) -> N
         LabelError: A label has no output.
     """
     space.accepted_input(train.shape, argument="train")
+    refuse_ids(space, train, valid)
     num_labels = getattr(space, "num_labels", None)
     most = max(train.most, valid.most)
     if num_labels is not None and most >= num_labels:

@@ -60,12 +60,17 @@ published; 4 random search and regularized evolution run 20 trials, each of whic
 network for a step, and go on after 10 from their file, and so does evolution on the inherited
 weights of a small [supernet](one-shot.md); 5 a published search result is reproduced.
 Stage 4 is marked by what these tests say, which `python docs/mark_stages.py` runs. Nothing is
-searched by inherited weights in {unshared}, whose supernets read no images: `Inherited`
-compares networks by images.
+searched by inherited weights in {unshared}: `Inherited` compares networks that classify images
+or texts.
 
 {stages}
 
-Nothing has been trained to the end here, so that 3 and 5 are reached nowhere.
+Nothing has been trained to the end here, so that 3 is reached nowhere. Stage 5 needs what a
+search could find, trained: NAS-Bench-201 is the one space whose networks all are, in a table that
+is at hand. Its published comparison of strategies comes out, see
+[performance.md](performance.md#the-published-comparison). Of the other spaces with a table,
+NAS-Bench-101 and NatsSss have but samples here; the rest are searched in papers on ImageNet, for
+days of GPUs.
 
 ## Searching and building
 

@@ -59,9 +59,9 @@ which needs its file; 3 the searched architecture is trained from scratch to the
 published; 4 random search and regularized evolution run 20 trials, each of which trains a small
 network for a step, and go on after 10 from their file, and so does evolution on the inherited
 weights of a small [supernet](one-shot.md); 5 a published search result is reproduced.
-Stage 4 is marked by what these tests say, which `python docs/mark_stages.py` runs. Nothing is
-searched by inherited weights in {unshared}: `Inherited` compares networks that classify images
-or texts.
+Stage 4 is marked by what these tests say, which `python docs/mark_stages.py` runs. `Inherited`
+compares networks that classify images or texts; those of LightSpeech, which speak, are compared by
+a loss of the test's own.
 
 {stages}
 
@@ -219,9 +219,6 @@ def page() -> str:
     return _TEXT.format(
         spaces=_table(("space", "arguments", "labels", "size", "paper"), _spaces(known)),
         stages=_table(("space", *_STAGES), _reached(known, searched)),
-        unshared=" and ".join(
-            name for name, found in searched["spaces"].items() if "Inherited" not in found
-        ),
         models=_table(
             (
                 "model",

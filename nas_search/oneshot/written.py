@@ -90,6 +90,8 @@ class WrittenSupernet:
             raise ProblemError(f"{file} has no part [supernet]")
         searched = {**_UNSEARCHED, **content}
         check_keys(searched, lines)
+        if "stop" in content:
+            raise ProblemError(f"{file}: inherited weights are not trained, so nothing is to stop")
         if "space" not in searched["problem"]:
             raise ProblemError(f"{file}: a supernet is of a space, and [problem] has none")
         for name in stated:

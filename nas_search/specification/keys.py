@@ -15,10 +15,13 @@ from nas_search.errors import ProblemError
 from nas_search.problems.goals import check_known
 from nas_search.strategies.registry import STRATEGIES
 from nas_search.study.budget import Budget
+from nas_search.study.stopping import RULES
 
 __all__ = ["DECLARED", "NDS", "NETWORKS", "PARTS", "TABLE", "KeyLines", "check_keys", "read_toml"]
 
 PARTS: Final = ("problem", "strategy", "budget")
+_RULE: Final = "stop"
+"""The part that may be left out: a rule that ends trainings early."""
 TABLE: Final[tuple[str, ...]] = (
     *("benchmark", "dataset", "num_epochs", "objectives", "bounds", "fidelities", "run_seed"),
     *("evaluation_time", "continue_training", "free_repeats", "reference"),
@@ -106,7 +109,7 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
     Raises:
         ProblemError: There is such a name, or a part is missing.
     """
-    _check(lines, (), "part", content, PARTS)
+    _check(lines, (), "part", content, (*PARTS, _RULE))
     for part in PARTS:
         if not isinstance(content.get(part), dict):
             raise ProblemError(f"{lines.file} has no part [{part}]")
@@ -137,8 +140,19 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
         name, place = strategy["name"], lines.place("strategy", "name")
         near = get_close_matches(str(name), STRATEGIES, n=3) or list(STRATEGIES)
         raise ProblemError(f"{place}unknown strategy {name!r:.80}; is it {', '.join(near)}?")
+    _check_rule(content, lines)
     limits = [field.name for field in fields(Budget)]
     _check(lines, ("budget",), "limit", content["budget"], limits)
+
+
+def _check_rule(content: Mapping[str, Any], lines: KeyLines) -> None:
+    rule = content.get(_RULE, {})
+    if not isinstance(rule, dict):
+        raise ProblemError(f"{lines.file}: [{_RULE}] has the name of a rule, and its arguments")
+    kind = RULES.get(str(rule.get("name")))
+    if kind is not None:
+        arguments = ["name", *(field.name for field in fields(kind))]
+        _check(lines, (_RULE,), f"argument of {kind.__name__}", rule, arguments)
 
 
 def _check(

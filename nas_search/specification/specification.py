@@ -31,6 +31,7 @@ from nas_search.specification.keys import DECLARED, TABLE, check_keys, read_toml
 from nas_search.strategies import strategy_from
 from nas_search.study.budget import Budget
 from nas_search.study.history import StudyFile
+from nas_search.study.stopping import StoppingRule, rule_from
 
 if TYPE_CHECKING:
     from bench_client import BenchClient
@@ -50,6 +51,7 @@ class Specification:
         budget: Limits of `Budget` by name.
         folder: What relative paths in it are relative to.
         workers: How many trials were under way at a time in the last run of a study.
+        stop: `name` and arguments of a rule that ends trainings early; None: nothing does.
     """
 
     problem: Mapping[str, Any]
@@ -57,6 +59,7 @@ class Specification:
     budget: Mapping[str, Any]
     folder: Path = Path()
     workers: int = 1
+    stop: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
@@ -75,11 +78,12 @@ class Specification:
         except TypeError as error:
             raise ProblemError(f"{file} has a date or time, of which nothing is made") from error
         folder = file.absolute().parent
-        return cls(content["problem"], content["strategy"], content["budget"], folder)
+        parts = content["problem"], content["strategy"], content["budget"]
+        return cls(*parts, folder, stop=content.get("stop"))
 
     @classmethod
     def of(cls, study: StudyFile) -> Self:
-        """Return what a study file was begun with, with budget and workers of its last run.
+        """Return what a study file was begun with, with budget, workers and rule of its last run.
 
         Raises:
             ProblemError: Its problem is none that can be made anew, such as a function.
@@ -87,10 +91,11 @@ class Specification:
         begun = [event.payload for event in study.events() if event.kind == "begun"]
         budget = begun[-1]["budget"] if begun else {}
         workers = begun[-1]["workers"] if begun else 1
+        stop = begun[-1].get("stop") if begun else None
         problem, strategy = study.spec["problem"], study.spec["strategy"]
         if written := study.spec.get("specification"):
             folder = Path(written["folder"])
-            return cls(written["problem"], written["strategy"], budget, folder, workers)
+            return cls(written["problem"], written["strategy"], budget, folder, workers, stop)
         if problem["kind"] not in {"table", "declared"}:
             raise ProblemError(
                 f"the study is of a {problem['kind']}: go on with it from the program that made it"
@@ -103,7 +108,7 @@ class Specification:
             "objectives": objectives
         }
         settings = {"name": strategy["name"], **strategy["settings"]}
-        return cls(arguments, settings, budget, workers=workers)
+        return cls(arguments, settings, budget, workers=workers, stop=stop)
 
     @property
     def asks_benchmark(self) -> bool:
@@ -204,6 +209,14 @@ class Specification:
             ProblemError: A limit means nothing, or there is none.
         """
         return Budget(**self.budget)
+
+    def make_rule(self) -> StoppingRule | None:
+        """Return the rule that ends trainings early; None where none is stated.
+
+        Raises:
+            ProblemError: There is no such rule, or an argument means nothing.
+        """
+        return None if self.stop is None else rule_from(self.stop)
 
     def _score(self, name: str, problem: Problem | None) -> Any:
         """Return a score by its name: a proxy of networks, or a metric of a table."""

@@ -98,7 +98,9 @@ def _begun(
         raise ValueError(f'workers is {workers!r:.80}; at least 1, or "service"')
     _check_trials(study, budget)
     limits = _Limits(study, budget)
-    study.report("begun", {"budget": budget.limits, "workers": workers, "order": chosen})
+    rule = {} if study.watch is None else {"stop": study.watch.settings}
+    begun = {"budget": budget.limits, "workers": workers, "order": chosen, **rule}
+    study.report("begun", begun)
     return limits, chosen == "numbered"
 
 

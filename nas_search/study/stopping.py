@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nas_search.errors import ProblemError, UnreportedError
-from nas_search.problems.goals import Goals
+from nas_search.problems.goals import Goals, check_known
 from nas_search.strategies.seeded import require
 from nas_search.study.trials import State
 
 if TYPE_CHECKING:
     from nas_search.study.study import Study
 
-__all__ = ["Curves", "HalvingRule", "MedianRule", "StoppingRule", "Watch"]
+__all__ = ["RULES", "Curves", "HalvingRule", "MedianRule", "StoppingRule", "Watch", "rule_from"]
 
 _ENDED = frozenset({State.OK, State.INFEASIBLE})
 """What went to its end."""
@@ -145,6 +145,27 @@ class HalvingRule:
         return rung == epoch
 
 
+RULES: Final[Mapping[str, type[MedianRule | HalvingRule]]] = {
+    rule.__name__: rule for rule in (MedianRule, HalvingRule)
+}
+"""The rules by name, as a file states them."""
+
+
+def rule_from(stated: Mapping[str, Any]) -> StoppingRule:
+    """Return the rule that JSON states: a `name` and arguments.
+
+    Raises:
+        ProblemError: There is no such rule, or an argument is unknown or means nothing.
+    """
+    arguments = dict(stated)
+    name = arguments.pop("name", None)
+    check_known("rule", [str(name)], tuple(RULES))
+    try:
+        return RULES[name](**arguments)
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"{name}: {error}") from error
+
+
 class Watch:
     """Asks a rule about each epoch that is reported to a study.
 
@@ -157,6 +178,9 @@ class Watch:
 
     Raises:
         ProblemError: No training is there to be stopped.
+
+    Attributes:
+        settings: The name of the rule, and its arguments where it is one of `RULES`.
     """
 
     def __init__(self, study: Study, rule: StoppingRule) -> None:
@@ -166,6 +190,8 @@ class Watch:
                 "a rule stops trainings, which report their epochs: this problem has none"
             )
         self._study, self._rule = study, rule
+        arguments = asdict(rule) if isinstance(rule, MedianRule | HalvingRule) else {}
+        self.settings = {"name": type(rule).__name__, **arguments}
         goal = (
             study.goals.objectives[0]
             if rule.metric is None

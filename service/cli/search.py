@@ -149,7 +149,7 @@ def _run(
     data: Path | None,
     url: str | None,
 ) -> None:
-    budget = specification.make_budget()
+    budget, rule = specification.make_budget(), specification.make_rule()
     asks = specification.asks_benchmark or specification.trains_as_jobs
     with client(url, data) if asks else nullcontext() as bench:
         problem = specification.make_problem(bench)
@@ -166,7 +166,11 @@ def _run(
             if sys.stderr.isatty():
                 study.subscribe(progress_sink(sys.stderr))
             at_a_time = workers or specification.workers
-            study.run(budget, workers="service" if specification.trains_as_jobs else at_a_time)
+            study.run(
+                budget,
+                workers="service" if specification.trains_as_jobs else at_a_time,
+                stop=rule,
+            )
 
 
 def _show(study: StudyFile, *, as_json: bool, top: int = 5) -> None:

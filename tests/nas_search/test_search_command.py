@@ -161,6 +161,49 @@ def test_a_study_of_networks_goes_on_from_its_file_alone(networks: Path) -> None
         called("resume", study, "--trials", 4)
 
 
+def test_a_rule_of_the_file_stops_trainings_also_when_it_is_gone_on_with(networks: Path) -> None:
+    rule = '[stop]\nname = "HalvingRule"\nmin_epochs = 1\neta = 2\n'
+    text = (
+        networks.read_text()
+        .replace("epochs = 1,", "epochs = 3,")
+        .replace("trials = 2", "trials = 6")
+    )
+    networks.write_text(f"{text}{rule}")
+    states = json.loads(called("run", networks))["trials"]
+    study = networks.with_suffix(".study")
+    stopped = [one for one in StudyFile(study).trials if one.state.value == "stopped"]
+    assert states == {"ok": 6 - len(stopped), "stopped": len(stopped)}
+    assert stopped
+    assert all(one.metrics["epochs"] < 3 for one in stopped)
+    begun = [one for one in StudyFile(study).events() if one.kind == "begun"]
+    assert begun[0].payload["stop"] == {
+        "name": "HalvingRule",
+        "metric": None,
+        "min_epochs": 1,
+        "eta": 2,
+    }
+    called("resume", study, "--trials", 12)
+    assert sum(json.loads(called("show", study))["trials"].values()) == 12
+    begun = [one for one in StudyFile(study).events() if one.kind == "begun"]
+    assert begun[1].payload["stop"] == begun[0].payload["stop"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ('[stop]\nname = "MedianRul"\n', "unknown rule 'MedianRul'; is it MedianRule"),
+        ('[stop]\nname = "MedianRule"\ntrials = 3\n', "line 16: unknown argument of MedianRule"),
+        ('[stop]\nname = "HalvingRule"\neta = 1\n', "eta"),
+        ("[stop]\n", "unknown rule 'None'"),
+    ],
+)
+def test_a_rule_that_means_nothing_is_refused(networks: Path, rule: str, told: str) -> None:
+    networks.write_text(networks.read_text() + rule)
+    with pytest.raises(ProblemError, match=told):
+        called("run", networks)
+    assert not networks.with_suffix(".study").exists()
+
+
 def test_proxies_score_networks_and_rank_what_is_trained(networks: Path) -> None:
     text = networks.read_text().replace('objectives = ["accuracy", "-macs"]\n', "")
     ranked = '"ProxySearch"\nscore = "synflow"\nthen = "stop"\nnum_scored = 5'

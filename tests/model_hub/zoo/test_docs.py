@@ -48,8 +48,7 @@ def test_stage_four_is_what_its_tests_said_and_no_older_than_they_are() -> None:
     assert recorded["digest"] == marking.digest(), "run `python docs/mark_stages.py`"
     assert set(recorded["spaces"]) == set(model_hub.space_names())
     for name, outcomes in recorded["spaces"].items():
-        shared = set() if name == "LightSpeech" else {"Inherited"}
-        assert set(outcomes) == {"RandomSearch", "RegularizedEvolution", *shared}, name
+        assert set(outcomes) == {"RandomSearch", "RegularizedEvolution", "Inherited"}, name
         assert "4" not in STATED[name].get("stages", {}), "stage 4 is not marked by hand"
 
 

@@ -1,4 +1,4 @@
-"""Stage 4 of docs/model-hub.md, the one-shot part: every space that classifies images or texts.
+"""Stage 4 of docs/model-hub.md, the one-shot part: every space, searched by inherited weights.
 
 It is trained, searched by inherited weights, and gone on with. `docs/mark_stages.py` runs this and
 marks the page by what came of it.
@@ -28,7 +28,7 @@ from nas_search.training import ImageSet, Recipe
 
 TRIALS: Final = 20
 SEARCHED: Final = {name: made for name, made in TINY_SPACES.items() if name != "LightSpeech"}
-"""All but the one that speaks, and classifies nothing."""
+"""All but the one that speaks, and classifies nothing: that is searched by a function."""
 LARGE: Final = {
     "AutoFormer",
     "MobileNetV3Space",
@@ -77,3 +77,56 @@ def test_a_space_is_searched_by_inherited_weights_and_goes_on(
     # So does the network by itself, with the weights that it inherits and norms of its own.
     network = supernet.extract(sample)
     assert all(torch.isfinite(one).all() for one in network.parameters())
+
+
+def test_a_space_that_speaks_is_trained_and_searched_by_losses_of_its_own(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """One loss of four that are published is enough here: that of the mels (one-shot.md, F2.2)."""
+    record_property("stage 4", "LightSpeech Inherited")
+    space = model_hub.space("LightSpeech", **TINY_SPACES["LightSpeech"], dropout_rate=0.0)
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(1, 12, (4, 6), generator=generator)
+    alignment = torch.arange(1, 7).repeat_interleave(2).expand(4, -1)
+    pitch = torch.zeros(4, 12, 2)
+    spoken = torch.randn(12, 80, generator=generator)
+    mels = spoken[ids.gather(1, alignment - 1)]
+
+    def loss_of(network: torch.nn.Module) -> torch.Tensor:
+        speech = network(ids, alignment, pitch=pitch)
+        return (speech.mels - mels).abs().mean()
+
+    supernet = Supernet(space)
+    optimizer = torch.optim.Adam(supernet.parameters(), lr=3e-3)
+    sampler, before = UniformPaths(), float(loss_of(supernet.eval()).detach())
+    supernet.train()
+    for step in range(40):
+        (path,) = sampler.paths(space.choices, seed=0, step=step)
+        supernet.activate(path)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss_of(supernet))
+        optimizer.step()
+    supernet.eval()
+
+    def inherited(sample: dict[str, Any]) -> float:
+        supernet.activate(sample)
+        with torch.no_grad():
+            return float(loss_of(supernet))
+
+    def searched(trials: int) -> list[Any]:
+        strategy = RegularizedEvolution(population_size=4, sample_size=2, seed=1)
+        problem = SpaceProblem(space, inherited, objectives=["-loss"])
+        with Study(tmp_path / "one.study", problem, strategy) as study:
+            study.run(Budget(trials=trials))
+            return list(study.trials)
+
+    first, trials = searched(TRIALS // 2), searched(TRIALS)
+    assert [one.metrics for one in trials[: TRIALS // 2]] == [one.metrics for one in first]
+    assert {one.state.value for one in trials} == {"ok"}
+    assert max(one.metrics["loss"] for one in trials) < before
+    assert len({one.metrics["loss"] for one in trials}) > TRIALS / 4
+    for one in trials:
+        # Weights that are inherited are those of the network by itself, to the bit.
+        network = supernet.extract(json.loads(one.arch)).eval()
+        with torch.no_grad():
+            assert float(loss_of(network)) == one.metrics["loss"]

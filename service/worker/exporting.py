@@ -36,6 +36,7 @@ _ONNX_BYTES: Final = 2**31 - 2**24
 """A file of protocol buffers has 2 GiB, and the graph takes some of them."""
 _TOLERANCE: Final = 1e-4
 """Largest difference, in parts of the largest output: other kernels add in another order."""
+_NOTING_NONE: Final = "do_not_emit_stack_traces"
 
 _Findings = dict[str, Any]
 
@@ -236,12 +237,19 @@ def _forget_places(program: torch.export.ExportedProgram) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to those who write exporters out of the worker's log."""
+    """Keep the exporters' advice to those who write exporters out of the worker's log.
+
+    Nor do they note which lines made each operation: nobody is to know, and it takes them long.
+    """
     before = logging.root.manager.disable
+    # Earlier versions of PyTorch note them all the same.
+    noting_none = getattr(torch.fx.config, _NOTING_NONE, False)
     logging.disable(logging.WARNING)
+    setattr(torch.fx.config, _NOTING_NONE, True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
+        setattr(torch.fx.config, _NOTING_NONE, noting_none)

@@ -177,13 +177,15 @@ class Watch:
         rule: Is asked.
 
     Raises:
-        ProblemError: No training is there to be stopped.
+        ProblemError: No training is there to be stopped, or the rule is none.
 
     Attributes:
         settings: The name of the rule, and its arguments where it is one of `RULES`.
     """
 
     def __init__(self, study: Study, rule: StoppingRule) -> None:
+        if isinstance(rule, type) or not callable(getattr(rule, "stops", None)):
+            raise ProblemError(f"{rule!r:.80} is no rule: give one, such as MedianRule()")
         evaluator = getattr(study.problem, "evaluator", None)
         if evaluator is None or callable(evaluator):
             raise ProblemError(

@@ -142,6 +142,9 @@ def test_rules_that_cannot_be_followed_are_refused() -> None:
         Study(None, problem(), GridSearch()).run(
             Budget(trials=1), stop=MedianRule(metric="accuracy")
         )
+    for wrong in (MedianRule, "median"):
+        with pytest.raises(ProblemError, match="is no rule"):
+            Study(None, problem(), GridSearch()).run(Budget(trials=1), stop=wrong)  # type: ignore[arg-type]
     for options in ({"min_trials": 0}, {"min_epochs": 0}):
         with pytest.raises(ValueError, match="min_"):
             MedianRule(**options)

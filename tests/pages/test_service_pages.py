@@ -145,6 +145,26 @@ def explorer_of(open_page: Callable[..., Any], server: BenchServer) -> Callable[
     return lambda: open_page(server, color_scheme="dark")
 
 
+def test_an_architecture_is_timed_from_its_page_and_what_was_timed_before_is_told(
+    explorer_of: Callable[[], Any], jobs: Jobs, bench: BenchClient
+) -> None:
+    explorer = explorer_of()
+    explorer.open("explore/nasbench201/arch?arch=7&dataset=cifar10&num_epochs=200")
+    button = explorer.page.get_by_role("button", name="Measure its latency here")
+    button.press("Enter")
+    explorer.find('#job [data-state="queued"]').wait_for()
+    (job,) = bench.jobs(kind="latency")
+    assert explorer.find("#job a").get_attribute("href").endswith(f"explore/jobs?id={job.id}")
+    told = {"minimum": 0.002, "median": 0.0021, "batch_size": 1, "repeats": 50}
+    result = {**told, "device": "cpu", "input_shape": [3, 32, 32]}
+    jobs.leases.succeed(claimed(jobs, job.id), result, [])
+    button.press("Enter")
+    explorer.find('#job [data-state="succeeded"]').wait_for()
+    assert explorer.find("#job").inner_text() == f"✓ succeeded 2.1 ms: job {job.id[:12]}"
+    assert len(bench.jobs(kind="latency")) == 1
+    explorer.accessible()
+
+
 def test_a_service_that_stops_is_waited_for(
     open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
 ) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
 import pytest
 from bench_server import BenchServer, ending_together
+from PIL import Image
 
 from bench_client import BenchClient
 from nas_search.problems import TableProblem
@@ -23,6 +27,19 @@ def searched(path: Path, bench: BenchClient, *, seed: int, trials: int, **option
     problem = TableProblem(bench, "nasbench201", "cifar10-valid", num_epochs=200, **options)
     with Study(path, problem, RandomSearch(seed=seed)) as study:
         study.run(Budget(trials=trials))
+
+
+def saved(actions: Any, kind: str, name: str) -> bytes:
+    """Return the file that a button saves."""
+    with actions.page.expect_download() as download:
+        actions.get_by_role("button", name=kind, exact=True).press("Enter")
+    assert download.value.suggested_filename == name
+    return Path(download.value.path()).read_bytes()
+
+
+def drawn(vector: bytes) -> ET.Element:
+    """Return a picture as its elements."""
+    return ET.fromstring(vector)  # noqa: S314 - our own page
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +105,19 @@ def test_strategies_are_compared_as_the_client_compares_them(
     explorer.find("input[name=ys]").press("Space")
     explorer.page.get_by_role("img", name="quartiles over evaluations").wait_for()
     assert explorer.query == "name=main&over=evaluations&ys=linear"
+    vector = drawn(
+        saved(explorer.find(".actions").first, "SVG", "main-regret-of-valid_acc-cifar10-valid.svg")
+    )
+    assert len(vector.findall(".//{*}path[@class='curve']")) == len(comparison.bands)
+    assert len(vector.findall(".//{*}path[@class='band']")) == len(comparison.bands)
+    texts = [text.text for text in vector.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"evaluations", "regret of valid_acc (points)"} <= {*texts}
+    assert {f"{band.strategy}, {band.searches} seeds" for band in comparison.bands} <= {*texts}
+    assert texts[-1].startswith("MADE-UP DATA · study main, NAS-Bench-201 · ")
+    picture = saved(
+        explorer.find(".actions").first, "PNG", "main-regret-of-valid_acc-cifar10-valid.png"
+    )
+    assert len(Image.open(io.BytesIO(picture)).convert("RGB").getcolors(2**24)) > 8
     explorer.page.reload()
     explorer.find(".chart canvas").first.wait_for()
     assert not explorer.find("input[name=ys]").is_checked()
@@ -104,6 +134,19 @@ def test_fronts_are_shown_and_what_grows_is_read_anew(
     rows = explorer.find('[aria-label^="Front of goals.study"] tbody tr')
     assert rows.count() == len(front.values)
     assert rows.first.locator("td").first.inner_text() == f"{front.values[0][0]:.4g}"
+    vector = drawn(
+        saved(explorer.find(".actions").first, "SVG", "two-regret-of-valid_acc-cifar10-valid.svg")
+    )
+    assert len(vector.findall(".//{*}path[@class='curve']")) == 1
+    ends = [text for text in vector.iter() if text.get("text-anchor") == "end" and text.text]
+    places = sorted(float(text.get("y", "0")) for text in ends)
+    # A logarithmic axis has more ticks than numbers that there is room for.
+    assert min(after - before for before, after in itertools.pairwise(places)) > 9
+    vector = drawn(saved(explorer.find(".actions").last, "SVG", "two-goals.study.svg"))
+    assert len(vector.findall(".//{*}circle")) == len(front.values)
+    link = rows.first.get_by_role("link")
+    assert link.inner_text() == front.archs[0]
+    assert "explore/nasbench201/arch?arch=" in link.get_attribute("href")
     explorer.accessible()
     searches = explorer.find('[aria-label="Searches"] tbody tr')
     assert "◐ goes on" in searches.first.inner_text()

@@ -7,7 +7,7 @@
 
 import {AddressState} from "./address.js";
 import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
-import {ask, pictureAddress, send} from "./api.js";
+import {ApiError, address, ask, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
 import {h, replace, svg} from "./dom.js";
 import {clientLines, copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
@@ -16,6 +16,7 @@ import {Replaced} from "./identity.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
+import {stateMark} from "./states.js";
 import {lookAgain} from "./versions.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
 
@@ -231,7 +232,31 @@ function takeAway(bench, found, arch) {
           copyButton("Copy the lines that build it", () => build, page),
         )
       : null,
+    bench.has("network") && figured ? jobForm(bench, arch) : null,
   ];
+}
+
+/** Kinds of jobs about a network, with the address that takes them. */
+const JOBS = /** @type {const} */ ([["Build it here", "v1/models"], ["Measure its latency here", "v1/latency"]]);
+
+/** @param {Benchmark} bench @param {string} arch What workers do with it; a job that was done before is told. */
+function jobForm(bench, arch) {
+  const told = h("span", {role: "status", id: "job"});
+  const {dataset = null} = bench.part;
+  const submit = async (/** @type {string} */ path) => {
+    replace(told, "Asking …");
+    try {
+      const job = await ask(path, {method: "POST", body: {network: {benchmark: bench.name, arch, dataset}}});
+      const {median} = job.result?.metrics ?? job.result ?? {};
+      const figured = typeof median === "number" ? ` ${figure(1000 * median, "milliseconds")}` : "";
+      replace(told, stateMark(job.state), `${figured}: `, h("a", {href: address("explore/jobs", {id: job.id}).href}, `job ${job.id.slice(0, 12)}`));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      replace(told, h("span", {class: "bad"}, error.message));
+    }
+  };
+  const buttons = JOBS.map(([label, path]) => h("button", {type: "button", on: {click: () => run(page, () => submit(path))}}, label));
+  return h("p", {class: "bar", title: "By a worker of this service"}, buttons, told);
 }
 
 /** Restore the focus that new elements have taken away. @param {Element | null} before */
@@ -263,7 +288,7 @@ async function draw() {
   }
   const found = await lookUp(bench, arch);
   const short = Object.keys(found.names).length ? spelling(found.names) : arch;
-  const mean = figures(found, bench.part).mean;
+  const {mean, runs: {length: runs}} = figures(found, bench.part);
   const recorded = found.runs.length > 0;
   const controls = h(
     "form",
@@ -274,7 +299,7 @@ async function draw() {
   const shown = {bench, found, arch: short, metric, state, page};
   const sections = [
     section("cell", "Names", () => nameSection(bench, found, short), "wide"),
-    section("runs", `Runs: ${partText(bench.part) || "all"}`, async () => runSection(bench, found)),
+    section("runs", `Runs: ${partText(bench.part) || "all"}`, async () => runSection(bench, found), runs > 2 ? "wide" : ""),
     ...(recorded && bench.has("curves")
       ? [
           section("curves", "Learning curves", async (body) => {
@@ -303,7 +328,6 @@ async function draw() {
   );
   refocus(before);
   const unit = bench.byName.get(metric)?.unit;
-  const runs = figures(found, bench.part).runs.length;
   page.say(
     recorded
       ? `${metric} is ${mean ? figure(mean[metric], unit) : NONE} for ${partText(bench.part) || "it"}, over ${runs === 1 ? "1 run" : `${runs} runs`}.`

@@ -12,7 +12,7 @@ import {part, run, startPage, tell, tellUnknown} from "./page.js";
 import {Picture} from "./picture.js";
 import {NAMES, NUMBER, STARTS, Store} from "./store.js";
 import {takeAway} from "./takeaway.js";
-import {lookAgain, markRows, openTable} from "./versions.js";
+import {lookAgain, markRows, openColumns} from "./versions.js";
 
 const state = new AddressState(NAMES, STARTS);
 const page = startPage();
@@ -162,9 +162,9 @@ async function update() {
   page.busy();
   if (shown === state.get("version")) look();
   else {
-    const info = await openTable(page, state);
+    const {info, columns} = await openColumns(page, state);
     if (mine !== turn) return;
-    store.take(info);
+    store.take(info, columns);
     shown = state.get("version");
   }
   await store.describe(query);

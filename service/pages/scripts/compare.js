@@ -426,7 +426,7 @@ async function draw() {
   );
   if (recorded.length && bench.has("curves")) {
     const groups = recorded.map(({letter}, place) => ({
-      label: letter,
+      label: items[place].length ? letter : `${letter}: no curve`,
       items: items[place],
       color: SERIES[LETTERS.indexOf(letter)],
     }));

@@ -9,11 +9,13 @@ import {AddressState} from "./address.js";
 import {allOf, ask, askColumn} from "./api.js";
 import {Painter, Places, cellSize, ramp} from "./counts.js";
 import {h, replace} from "./dom.js";
-import {clientLines, copyButton, curl, originOf, python, savePng} from "./exports.js";
+import {clientLines, copyButton, curl, originOf, python} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
-import {canDraw, color, frame, isDark} from "./plot.js";
+import {canDraw, frame, isDark} from "./plot.js";
+import {canvasPart, copied, plotButtons} from "./plot_files.js";
+import {axisParts} from "./vectors.js";
 import {lookAgain} from "./versions.js";
 
 const RESAMPLES = 200;
@@ -188,18 +190,26 @@ async function draw() {
     state.set({x: y, y: x, ...swapped, xs: state.get("ys"), ys: state.get("xs")});
   };
   const top = h("input", {name: "top_k", type: "number", min: "1", max: "100000", value: topK, on: {change: () => top.value && state.set({top_k: top.value})}});
-  const png = () => {
-    const shown = plot?.plot;
-    if (!shown) return null;
-    return savePng(`${x}-${y}.png`, {
-      width: shown.width,
-      height: shown.height,
-      scale: 2,
-      draw: (context) => context.drawImage(shown.ctx.canvas, 0, 0, shown.width, shown.height),
+  const shown = () => {
+    if (!plot) return null;
+    const {width, height, ctx} = plot.plot;
+    const geometry = plot.geometry();
+    return {
+      file: `${x}-${y}`,
       title: `${labels.y} against ${labels.x}`,
       origin: originOf(bench.info),
-      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
-    }).catch((error) => page.fail(error));
+      ...{width, height, draw: copied(ctx.canvas, {width, height})},
+      // The counts are an image between axes of vectors, of a pixel a cell.
+      parts: () => {
+        const {canvas} = painter;
+        const size = Math.round(devicePixelRatio * cellSize(points.x.length)) / devicePixelRatio;
+        const {left, top} = geometry.box;
+        return [
+          ...axisParts(geometry, labels),
+          canvasPart(canvas, {x: left, y: top, width: canvas.width * size, height: canvas.height * size}),
+        ];
+      },
+    };
   };
   plot?.destroy();
   plot = null;
@@ -230,7 +240,7 @@ async function draw() {
           copyButton("Copy link", () => linkHere(bench), page),
           copyButton("Copy as Python", () => pythonLines(bench, query), page),
           copyButton("Copy as curl", () => curl(`${bench.path}/correlation`, query), page),
-          h("button", {type: "button", on: {click: png}}, "PNG"),
+          plotButtons(page, shown),
         ),
         Object.keys(bounds).length
           ? h("p", {class: "quiet"}, `The figures are of architectures within ${Object.entries(bounds).map(([name, value]) => `${name}=${value}`).join(", ")}; the plot shows all.`)

@@ -5,11 +5,11 @@
 
 import {band} from "./architecture.js";
 import {h, replace} from "./dom.js";
-import {originOf, savePng, saveSvg} from "./exports.js";
+import {originOf} from "./exports.js";
 import {axisLabel, figure} from "./format.js";
 import {choice, partText} from "./parts.js";
-import {color, curves} from "./plot.js";
-import {axisParts, curveParts, legendHeight} from "./vectors.js";
+import {curves} from "./plot.js";
+import {curvesShown, plotButtons} from "./plot_files.js";
 
 /** @type {WeakMap<Element, {destroy: () => void}>} */
 const plots = new WeakMap();
@@ -61,6 +61,13 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   const plot = h("div", {class: "plot", id: "curve-plot"});
   const toggle = h("input", {type: "checkbox", name: "runs", checked: single, on: {change: () => state.set({runs: toggle.checked ? "1" : null})}});
   const scale = h("input", {type: "checkbox", name: "ys", checked: log, on: {change: () => state.set({ys: scale.checked ? "log" : "linear"})}});
+  const shown = () =>
+    curvesShown(made, {
+      file: name,
+      title: `${label} by epoch, ${partText(bench.part)}`,
+      origin: originOf(bench.info),
+      ...{at: all.epochs, x: "epoch", y: label, log, series, points: all.epochs.length < 5},
+    });
   const focused = body.contains(document.activeElement) ? document.activeElement?.getAttribute("name") : null;
   replace(
     body,
@@ -70,8 +77,7 @@ export function curveSection(body, {bench, state, page, items, groups}) {
       choice(state, "curve", "curve", there.map((one) => one.name), name),
       groups ? null : h("label", {class: "check"}, toggle, "one line a run"),
       h("label", {class: "check"}, scale, "logarithmic"),
-      h("button", {type: "button", on: {click: () => png()}}, "PNG"),
-      h("button", {type: "button", on: {click: () => vector()}}, "SVG"),
+      plotButtons(page, shown),
     ),
     plot,
     valueTable(label, all.epochs, single ? series : drawn.map((one) => ({label: one.label, values: one.mean, low: one.low, high: one.high}))),
@@ -85,27 +91,6 @@ export function curveSection(body, {bench, state, page, items, groups}) {
   });
   plots.set(body, made);
   if (focused) /** @type {any} */ (body.querySelector(`[name="${focused}"]`))?.focus();
-  const told = () => ({
-    title: `${label} by epoch, ${partText(bench.part)}`,
-    origin: originOf(bench.info),
-    colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
-  });
-  const png = () => {
-    if (!made.plot) return null;
-    const {width, height, ctx} = made.plot;
-    const draw = (/** @type {CanvasRenderingContext2D} */ context) => context.drawImage(ctx.canvas, 0, 0, width, height);
-    return savePng(`${name}.png`, {width, height, scale: 2, draw, ...told()}).catch((error) => page.fail(error));
-  };
-  const vector = () => {
-    const geometry = made.geometry();
-    if (!geometry) return;
-    const {width, height} = made.plot;
-    const parts = [
-      ...axisParts(geometry, {x: "epoch", y: label}),
-      ...curveParts(geometry, all.epochs, series, {log, height}),
-    ];
-    saveSvg(`${name}.svg`, {width, height: height + legendHeight(series), parts, ...told()});
-  };
 }
 
 /** @param {any} item @param {number} place */

@@ -3,7 +3,6 @@
  *
  *   save("kept.csv", csv(columns, origin));
  *   save("kept.npy", npy(indices), "application/octet-stream");
- *   await savePng("plot.png", {width, height, scale: 2, draw, title, origin});
  *   copyButton("Copy as curl", () => curl("v1/nasbench201/top", {metric: "test_acc"}), page)
  *
  * An `Origin` says of which benchmark the numbers are, and how much of it: `originOf(info)`.
@@ -32,7 +31,7 @@ export function originOf(info) {
 /** @param {Origin} origin Return the line below every picture. */
 export function originLine(origin) {
   const made = origin.synthetic ? "MADE-UP DATA · " : "";
-  return `${made}${origin.title} · ${origin.source} · ${shortDigest(origin.digest)}`;
+  return made + [origin.title, origin.source, shortDigest(origin.digest)].filter(Boolean).join(" · ");
 }
 
 /**
@@ -202,27 +201,43 @@ const BELOW = 26;
 /**
  * Save a picture as PNG, with its title and its origin.
  * @param {string} name
- * @param {Picture & {scale: number, draw: (context: CanvasRenderingContext2D) => void}} picture
- *   `draw` draws in CSS pixels from (0, 0).
+ * @param {Picture & {scale: number, parts: Element[], draw?: (context: CanvasRenderingContext2D) => void}} picture
+ *   `draw` draws in CSS pixels from (0, 0); without it, the elements of SVG are drawn.
  */
-export async function savePng(name, {width, height, scale, draw, title, origin, colors}) {
+export async function savePng(name, picture) {
+  const {width, height, scale, draw, title, origin, colors} = picture;
   const canvas = h("canvas", {width: width * scale, height: (height + ABOVE + BELOW) * scale});
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.scale(scale, scale);
-  context.fillStyle = colors.back;
-  context.fillRect(0, 0, width, height + ABOVE + BELOW);
-  context.fillStyle = colors.text;
-  context.font = "600 16px system-ui, sans-serif";
-  context.fillText(title, 10, 22, width - 20);
-  context.font = "12px system-ui, sans-serif";
-  if (origin.synthetic) context.fillStyle = colors.mark;
-  context.fillText(originLine(origin), 10, height + ABOVE + 16, width - 20);
-  context.save();
-  context.translate(0, ABOVE);
-  draw(context);
-  context.restore();
+  if (draw) {
+    context.fillStyle = colors.back;
+    context.fillRect(0, 0, width, height + ABOVE + BELOW);
+    context.fillStyle = colors.text;
+    context.font = "600 16px system-ui, sans-serif";
+    context.fillText(title, 10, 22, width - 20);
+    context.font = "12px system-ui, sans-serif";
+    if (origin.synthetic) context.fillStyle = colors.mark;
+    context.fillText(originLine(origin), 10, height + ABOVE + 16, width - 20);
+    context.save();
+    context.translate(0, ABOVE);
+    draw(context);
+    context.restore();
+  } else await drawSvg(context, svgText(picture), width, height + ABOVE + BELOW);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   save(name, /** @type {Blob} */ (blob));
+}
+
+/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} width @param {number} height */
+async function drawSvg(context, text, width, height) {
+  const image = h("img");
+  const url = URL.createObjectURL(new Blob([text], {type: "image/svg+xml"}));
+  try {
+    image.src = url;
+    await image.decode();
+    context.drawImage(image, 0, 0, width, height);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }
 
 /**
@@ -230,7 +245,12 @@ export async function savePng(name, {width, height, scale, draw, title, origin, 
  * @param {string} name
  * @param {Picture & {parts: Element[]}} picture `parts` are elements of SVG, in CSS pixels.
  */
-export function saveSvg(name, {width, height, parts, title, origin, colors}) {
+export function saveSvg(name, picture) {
+  save(name, svgText(picture), "image/svg+xml");
+}
+
+/** @param {Picture & {parts: Element[]}} picture Return it as a file of SVG. */
+function svgText({width, height, parts, title, origin, colors}) {
   const whole = height + ABOVE + BELOW;
   const font = "system-ui, sans-serif";
   const picture = svg(
@@ -247,5 +267,5 @@ export function saveSvg(name, {width, height, parts, title, origin, colors}) {
       originLine(origin),
     ),
   );
-  save(name, new XMLSerializer().serializeToString(picture), "image/svg+xml");
+  return new XMLSerializer().serializeToString(picture);
 }

@@ -20,6 +20,7 @@ const UNITS = {
   millijoules: "mJ",
   epochs: "epochs",
   "cross-entropy": "",
+  count: "",
 };
 
 /**
@@ -63,7 +64,7 @@ function plain(value, digits) {
  * @param {string | null} [unit]
  */
 export function axisLabel(name, unit = null) {
-  const after = sign(unit) || (unit ?? "");
+  const after = sign(unit);
   return after ? `${name} (${after})` : name;
 }
 

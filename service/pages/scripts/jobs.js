@@ -38,11 +38,12 @@ function progressOf(job) {
 
 /** @param {any} job Return what a job is about, in a few words. */
 function subject(job) {
-  const {network = {}, dataset} = job.request;
+  const {network = {}, dataset, seed, epochs} = job.request;
   const named = network.model ?? network.benchmark ?? network.space ?? "a network";
   const {arch} = network;
   const choices = arch && typeof arch === "object" ? Object.values(arch).map(plain).join(" ") : (arch ?? "");
-  const told = `${named}${dataset ? ` on ${dataset}` : ""} ${choices}`.slice(0, 300);
+  const training = epochs === undefined ? "" : `, ${count(epochs)} ${epochs === 1 ? "epoch" : "epochs"}, seed ${seed}`;
+  const told = `${named}${dataset ? ` on ${dataset}` : ""}${training} ${choices}`.slice(0, 300);
   return h("span", {class: "clip", title: told}, told);
 }
 
@@ -112,7 +113,9 @@ async function list(signal) {
     following = answer.next_cursor;
     draw();
     const open = answer.items.filter((/** @type {any} */ job) => UNFINISHED.includes(job.state));
-    page.say(`${count(answer.items.length)} jobs, ${count(open.length)} of them on their way.`);
+    const jobs = answer.items.length === 1 ? "1 job" : `${count(answer.items.length)} jobs`;
+    const some = state.get("cursor") ? "Older ones: " : following ? "The latest " : "";
+    page.say(`${some}${jobs}, ${count(open.length)} of them ${open.length === 1 ? "waits or runs" : "wait or run"}.`);
     return open.slice(0, FOLLOWED);
   };
   page.title("Jobs");

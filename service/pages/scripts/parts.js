@@ -12,7 +12,7 @@ import {h} from "./dom.js";
 import {axisLabel, shortDigest} from "./format.js";
 import {tableName} from "./identity.js";
 import {part as escaped} from "./page.js";
-import {markRows, openTable} from "./versions.js";
+import {markRows, openColumns} from "./versions.js";
 
 /** @typedef {Record<string, string | number>} Part */
 /**
@@ -50,8 +50,7 @@ import {markRows, openTable} from "./versions.js";
 export async function openBenchmark(page, state) {
   const name = page.benchmark;
   const path = `v1/${escaped(name)}`;
-  const info = await openTable(page, state);
-  const first = await ask(`${path}/columns`);
+  const {info, columns: first} = await openColumns(page, state);
   const part = choosePart(first.parts, first.axes, Object.fromEntries(state.query));
   const described = Object.keys(part).length ? await ask(`${path}/columns`, {query: part}) : first;
   markRows(page, described.rows ?? 0, info.num_architectures);

@@ -328,8 +328,8 @@ function versions(plan) {
     return h("p", {}, "None yet: one is made every quarter of an hour while cells come, and when one asks for it.");
   }
   const rows = [...plan.versions].reverse().map((/** @type {any} */ one) => [
-    count(one.version),
-    one.complete ? stateMark("sealed") : stateMark("growing"),
+    h("a", {href: address(`explore/${part(plan.name)}`, {version: one.version}).href}, count(one.version)),
+    one.complete ? stateMark("sealed") : stateMark("growing", "partial"),
     `${count(one.there)} of ${count(one.expected)}`,
     h("span", {class: "nowrap"}, `${count(one.diverged)} diverged, ${count(one.failed)} failed, ${count(one.withdrawn)} withdrawn`),
     h("code", {title: one.content_digest}, shortDigest(one.content_digest)),

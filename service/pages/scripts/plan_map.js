@@ -8,9 +8,9 @@
  */
 
 import {h, onceAFrame, replace} from "./dom.js";
-import {savePng} from "./exports.js";
 import {count} from "./format.js";
 import {canDraw, color} from "./plot.js";
+import {canvasPart, plotButtons} from "./plot_files.js";
 import {plainTable, stateMark} from "./states.js";
 
 /** Pixels of a place, at least; and of a line, at least and at most. */
@@ -22,6 +22,8 @@ const SIGNED = 7;
 /** Pixels of all lines, about. */
 const HEIGHT = 320;
 const GUTTER = 76;
+/** Pixels of the picture in an SVG, for one in CSS. */
+const SHARP = 4;
 
 /** What is drawn from below, in this order; failures hang from above, what is left is the ground. */
 const STATES = /** @type {const} */ (["done", "diverged", "outstanding", "failed"]);
@@ -103,14 +105,13 @@ export class PlanMap {
     this.table = h("details", {});
     this.rows = h("div", {});
     this.table.append(h("summary", {}, "The same as a table"), this.rows);
-    const png = () => this.png().catch((error) => told.page.fail(error));
     element.append(
       h("h2", {}, "Cells"),
       this.summary,
       this.box,
       this.readout,
       legend(),
-      h("p", {class: "actions"}, h("button", {type: "button", on: {click: png}}, "PNG")),
+      h("p", {class: "actions"}, plotButtons(told.page, () => this.shown())),
       this.table,
     );
     this.draws = canDraw(this.box);
@@ -307,19 +308,25 @@ export class PlanMap {
     if (turn >= 0) this.told.onOpen(firstCell(this.counts, turn, bin));
   }
 
-  async png() {
-    if (!this.draws || !this.counts) return;
-    const width = this.width;
+  /** @returns {import("./plot_files.js").Shown | null} What is saved of it. */
+  shown() {
+    if (!this.draws || !this.counts) return null;
     const origin = this.told.origin();
-    await savePng(`${origin.source.replace(" ", "-")}.png`, {
-      width,
-      height: this.layout(width).height * this.counts.rounds.length,
-      scale: 2,
-      draw: (context) => this.paint(context, width),
-      title: "Cells by architecture; a line a seed and epochs",
-      origin,
-      colors: {text: color("--text"), back: color("--back"), mark: color("--mark")},
-    });
+    const {width} = this;
+    const height = this.layout(width).height * this.counts.rounds.length;
+    const draw = (/** @type {CanvasRenderingContext2D} */ context) => this.paint(context, width);
+    const image = () => {
+      const canvas = h("canvas", {width: width * SHARP, height: height * SHARP});
+      const context = canvas.getContext("2d");
+      context.scale(SHARP, SHARP);
+      draw(context);
+      return canvas;
+    };
+    return {
+      ...{file: origin.source.replace(" ", "-"), title: "Cells by architecture; a line a seed and epochs", origin},
+      ...{width, height, draw},
+      parts: () => [canvasPart(image(), {x: 0, y: 0, width, height})],
+    };
   }
 }
 

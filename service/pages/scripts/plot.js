@@ -110,9 +110,10 @@ function follow(plot, element, height) {
  * caller's. Without a canvas the `plot` is null.
  * @param {HTMLElement} element What it is drawn in; its content is replaced.
  * @param {{name: string, x: AxisOf & {values: ArrayLike<number>}, y: AxisOf, series: Series[],
- *   height?: number, points?: boolean}} options
+ *   height?: number, points?: boolean, stepped?: boolean}} options `stepped`: values hold until the
+ *   next one.
  */
-export function curves(element, {name, x, y, series, height = 260, points = false}) {
+export function curves(element, {name, x, y, series, height = 260, points = false, stepped = false}) {
   if (!canDraw(element)) return {destroy: () => {}, plot: null, geometry: () => null};
   element.replaceChildren();
   element.setAttribute("role", "img");
@@ -123,10 +124,11 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
   const drawn = [{label: x.label}];
   /** @type {any[]} */
   const bands = [];
+  const paths = stepped ? uPlot.paths.stepped({align: 1}) : undefined;
   series.forEach((one, rank) => {
     const stroke = () => color(one.color ?? SERIES[rank % SERIES.length]);
     if (one.low && one.high) {
-      const edge = {stroke: "transparent", width: 0, points: {show: false}};
+      const edge = {stroke: "transparent", width: 0, points: {show: false}, paths};
       bands.push({
         series: [drawn.length, drawn.length + 1],
         fill: () => `color-mix(in srgb, ${stroke()} 22%, transparent)`,
@@ -135,7 +137,7 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
       data.push(clean(one.high, y.log), clean(one.low, y.log));
     }
     const dash = DASHES[rank % DASHES.length];
-    drawn.push({label: one.label, stroke, width: 2, dash, points: {show: points}});
+    drawn.push({label: one.label, stroke, width: 2, dash, points: {show: points}, paths});
     data.push(clean(one.values, y.log));
   });
   const plot = new uPlot(
@@ -156,7 +158,7 @@ export function curves(element, {name, x, y, series, height = 260, points = fals
   return {destroy: follow(plot, element, () => height), plot, geometry: () => geometryOf(plot)};
 }
 
-/** @typedef {{value: number, place: number}} Tick */
+/** @typedef {{text: string, place: number}} Tick Without a text where there is no room for one. */
 /**
  * @typedef {object} Geometry Where things are, in CSS pixels.
  * @property {Box} box Of the axes.
@@ -173,7 +175,10 @@ function geometryOf(plot) {
     const {min, max} = plot.scales[axis];
     /** @type {(number | null)[]} */
     const values = plot.axes[rank]._splits ?? [];
-    return values.flatMap((value) => (value === null || value < min || value > max ? [] : [{value, place: at(value, axis)}]));
+    const texts = plot.axes[rank]._values ?? [];
+    return values.flatMap((value, place) =>
+      value === null || value < min || value > max ? [] : [{text: texts[place] ?? "", place: at(value, axis)}],
+    );
   };
   return {
     box: {left: left / scale, top: top / scale, width: width / scale, height: height / scale},

@@ -3,7 +3,7 @@
 import {ApiError, address, ask, send} from "./api.js";
 import {h, replace} from "./dom.js";
 import {bytes, count, duration, shortDigest} from "./format.js";
-import {pageOf, run, startPage} from "./page.js";
+import {originMarks, pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
 
 /** Seconds between two looks. */
@@ -56,7 +56,10 @@ function databases(ready, listed) {
     return [
       info ? h("a", {href: pageOf(info)}, info.title) : name,
       one.replacement ? stateMark("degraded") : stateMark(one.status),
-      [info?.provenance.synthetic ? h("span", {class: "mark made-up"}, "made-up data") : "", ` ${reason}`],
+      [
+        (info ? originMarks(info.provenance) : []).map(({name: of, text, meaning}) => [h("span", {class: `mark ${of}`, title: meaning}, text), " "]).flat(),
+        reason,
+      ],
       one.content_digest ? h("code", {}, shortDigest(one.content_digest)) : "–",
       info ? info.provenance.generator_version : "–",
       checked,
@@ -133,12 +136,14 @@ async function look() {
     (/** @type {any} */ one) => one.status !== "ready" || one.replacement,
   );
   const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
-  const whole = ready.missing || (poor.length ? `${count(poor.length)} of the databases: see below` : "all is well");
+  const waiting = (told.get("nasbench_jobs") ?? []).find(({labels}) => labels.state === "queued")?.value ?? 0;
+  const idle = waiting && working.answer && !alive.length ? `${count(waiting)} jobs wait, and no worker is alive` : "";
+  const whole = ready.missing || (poor.length ? `${count(poor.length)} of the databases: see below` : idle || "all is well");
   const living = alive.length === 1 ? "worker is" : "workers are";
   page.say(`${whole}; ${count(alive.length)} ${living} alive.`);
   replace(
     page.content,
-    h("p", {id: "whole"}, stateMark(ready.missing || poor.length ? "degraded" : "ready", whole)),
+    h("p", {id: "whole"}, stateMark(ready.missing || poor.length || idle ? "degraded" : "ready", whole)),
     factList(machine(told)),
     h("h2", {}, "Databases"),
     databases(ready.answer, listed.answer),

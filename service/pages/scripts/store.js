@@ -166,10 +166,14 @@ export class Store {
     return answer;
   }
 
-  /** @param {any} info Of the benchmark: where it is of other data, all is asked for anew. */
-  take(info) {
+  /**
+   * Take what is known of the benchmark: where it is of other data, all is asked for anew.
+   * @param {any} info
+   * @param {any} columns Of no part.
+   */
+  take(info, columns) {
     if (!this.info || identityOf(info.provenance) !== identityOf(this.info.provenance)) {
-      this.answer = null;
+      this.answer = columns;
       this.part = {};
       this.rows = 0;
     }

@@ -1,17 +1,21 @@
 /** Recorded searches: how strategies compare over time, at the end, and what they traded off. */
 
 import {AddressState} from "./address.js";
-import {ApiError, ask, pause} from "./api.js";
+import {ApiError, address, ask, pause} from "./api.js";
 import {h, prose, replace} from "./dom.js";
-import {count, figure} from "./format.js";
+import {originOf} from "./exports.js";
+import {axisLabel, count, figure} from "./format.js";
 import {markOrigin, part, startPage, viewsOf} from "./page.js";
 import {curves} from "./plot.js";
+import {curvesShown, plotButtons} from "./plot_files.js";
 import {plainTable, stateMark} from "./states.js";
 import {stepped, united} from "./steps.js";
 
 /** Seconds between two looks, while searches go on and when none does. */
 const LOOK = 5;
 const LOOK_SELDOM = 30;
+/** Pixels of a plot. */
+const HEIGHT = 320;
 /** @type {Record<string, string>} */
 const OVER = {seconds: "simulated seconds", evaluations: "evaluations"};
 
@@ -20,6 +24,8 @@ const page = startPage({state});
 const view = viewsOf(page);
 /** @type {{destroy: () => void}[]} */
 let plots = [];
+/** What is known of the benchmarks that are installed, by name. @type {Map<string, any>} */
+let installed = new Map();
 
 /** @param {AbortSignal} signal */
 async function list(signal) {
@@ -40,17 +46,29 @@ async function list(signal) {
   page.ready();
 }
 
-/** @param {AbortSignal} signal @returns {Promise<Set<string>>} The benchmarks whose numbers are made up. */
-async function synthetic(signal) {
-  const {items} = await ask("v1/benchmarks", {signal});
-  const made = items.filter((/** @type {any} */ info) => info.provenance.synthetic);
-  return new Set(made.map((/** @type {any} */ info) => info.name));
+/** @param {any} of What was searched. Return the unit of its metric; null where that is not known. */
+function unitOf({benchmark, metric}) {
+  const fields = installed.get(benchmark)?.fields ?? [];
+  return fields.find((/** @type {any} */ field) => field.name === metric)?.unit ?? null;
+}
+
+/** @param {string | null} unit Return the unit of differences of figures in another one. */
+function unitOfRegret(unit) {
+  return unit === "percent" ? "points" : unit;
+}
+
+/** @param {string} study @param {string} benchmark @returns {import("./exports.js").Origin} */
+function originOfStudy(study, benchmark) {
+  const info = installed.get(benchmark);
+  const told = info ? originOf(info) : {title: benchmark, source: "", digest: "", synthetic: false};
+  return {...told, title: `study ${study}, ${told.title}`};
 }
 
 /** @param {string} name @param {AbortSignal} signal */
 async function one(name, signal) {
   page.title(name);
-  const made = await synthetic(signal);
+  const {items} = await ask("v1/benchmarks", {signal});
+  installed = new Map(items.map((/** @type {any} */ info) => [info.name, info]));
   let before = "";
   while (!signal.aborted) {
     const over = state.get("over") ?? "seconds";
@@ -60,7 +78,7 @@ async function one(name, signal) {
       growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
       const text = JSON.stringify(study);
       if (text !== before) draw(study);
-      markOrigin(page, {synthetic: study.searches.some((/** @type {any} */ each) => made.has(each.benchmark))});
+      markOrigin(page, {synthetic: study.searches.some((/** @type {any} */ each) => installed.get(each.benchmark)?.provenance.synthetic)});
       before = text;
       page.ready();
     } catch (error) {
@@ -86,8 +104,8 @@ function draw(study) {
     page.content,
     h("p", {}, h("a", {href: "?", on: {click: back}}, "All studies")),
     h("form", {class: "choices"}, overChoice(study.over), logChoice()),
-    study.comparisons.map((/** @type {any} */ each) => comparison(each, study.over, later)),
-    fronts(study.fronts, later),
+    study.comparisons.map((/** @type {any} */ each) => comparison(study, each, later)),
+    fronts(study, later),
     h("h2", {}, "Searches"),
     searches(study.searches),
     study.skipped.length
@@ -123,49 +141,65 @@ function told(of) {
   return [of.benchmark, of.dataset, of.num_epochs ? `${of.num_epochs} epochs` : null].filter(Boolean).join(", ");
 }
 
-/** @param {any} each @param {string} over @param {(() => {destroy: () => void})[]} later */
-function comparison(each, over, later) {
+/** @param {any} study @param {any} each @param {(() => {destroy: () => void})[]} later */
+function comparison(study, each, later) {
+  const {over} = study;
   const regret = each.oracle !== null;
   const what = regret ? `regret of ${each.metric}` : each.metric;
+  const unit = regret ? unitOfRegret(unitOf(each)) : unitOf(each);
   const title = `${what}: ${told(each)}`;
   const chart = h("div", {class: "chart"});
   const log = regret && state.get("ys") !== "linear";
-  if (each.bands.length) {
+  const at = united(each.bands.map((/** @type {any} */ band) => band.at));
+  const labels = {x: OVER[over], y: axisLabel(what, unit)};
+  const series = each.bands.map((/** @type {any} */ band) => ({
+    label: `${band.strategy}, ${band.searches} ${band.searches === 1 ? "seed" : "seeds"}`,
+    values: stepped(band.at, band.median, at),
+    low: stepped(band.at, band.lower, at),
+    high: stepped(band.at, band.upper, at),
+  }));
+  /** @type {ReturnType<typeof curves> | null} */
+  let made = null;
+  if (series.length) {
     later.push(() => {
-      const at = united(each.bands.map((/** @type {any} */ band) => band.at));
-      return curves(chart, {
+      made = curves(chart, {
         name: `${title}, median and quartiles over ${OVER[over]}${log ? ", logarithmic" : ""}`,
-        x: {label: OVER[over], values: at},
-        y: {label: what, log},
-        series: each.bands.map((/** @type {any} */ band) => ({
-          label: `${band.strategy}, ${band.searches} ${band.searches === 1 ? "seed" : "seeds"}`,
-          values: stepped(band.at, band.median, at),
-          low: stepped(band.at, band.lower, at),
-          high: stepped(band.at, band.upper, at),
-        })),
+        x: {label: labels.x, values: at},
+        y: {label: labels.y, log},
+        ...{series, stepped: true, height: HEIGHT},
       });
+      return made;
     });
   }
+  const shown = () =>
+    made &&
+    curvesShown(made, {
+      file: fileName(study.name, what, each.dataset),
+      title: `${title}, median and quartiles`,
+      origin: originOfStudy(study.name, each.benchmark),
+      ...{at, ...labels, log, series, stepped: true},
+    });
   const end = each.end === null ? "the end" : `${figure(each.end)} ${OVER[over]}`;
   return h(
     "section",
     {"aria-label": title},
     h("h2", {}, title),
     regret
-      ? h("p", {}, `The best there is: ${figure(each.oracle)}. Lines are medians over seeds, bands the quartiles.`)
+      ? h("p", {}, `The best there is: ${figure(each.oracle, unitOf(each))}. Lines are medians over seeds, bands the quartiles.`)
       : h("p", {}, "The best there is is not known: values are those of the metric."),
     chart,
+    series.length ? h("p", {class: "actions"}, plotButtons(page, shown)) : null,
     each.final.length
       ? plainTable(
           `${what} at ${end}`,
-          ["Strategy", "Seeds", "First quartile", `Median at ${end}`, "Third quartile"],
+          ["Strategy", "Seeds", "First quartile", axisLabel(`Median at ${end}`, unit), "Third quartile"],
           each.final.map(finalRow),
         )
       : h("p", {}, "The searches have nothing in common yet."),
     each.tests.length
       ? [
           h("h3", {}, "Differences at the end (Mann and Whitney)"),
-          plainTable("Tests of the differences", ["First", "Second", "First is larger", "p, two-sided"], each.tests.map(testRow)),
+          plainTable("Tests of the differences", ["First", "Second", `First has the larger ${what}`, "p, two-sided"], each.tests.map(testRow)),
         ]
       : null,
   );
@@ -192,36 +226,67 @@ function testRow(test) {
   return [test.first, test.second, chance, p];
 }
 
-/** @param {any[]} found @param {(() => {destroy: () => void})[]} later */
-function fronts(found, later) {
-  if (!found.length) return null;
-  const parts = found.map((front) => {
+/** @param {string[]} parts Return a name of a file of them. */
+function fileName(...parts) {
+  return parts.filter(Boolean).join("-").replaceAll(/[^\w.-]+/g, "-").slice(0, 100);
+}
+
+/** @param {any} study @param {(() => {destroy: () => void})[]} later */
+function fronts(study, later) {
+  if (!study.fronts.length) return null;
+  const parts = study.fronts.map((/** @type {any} */ front) => {
     const chart = h("div", {class: "chart"});
-    const [x, y] = front.metrics;
+    const search = study.searches.find((/** @type {any} */ each) => each.file === front.file) ?? {};
+    const labels = front.metrics.map((/** @type {string} */ metric) =>
+      axisLabel(metric, unitOf({benchmark: search.benchmark, metric})),
+    );
+    const [x, y] = labels;
     const name = `Front of ${front.file}: ${front.metrics.join(" and ")}`;
-    if (front.metrics.length === 2 && front.values.length) {
+    const points = [...front.values].sort((a, b) => a[0] - b[0]);
+    const at = points.map((point) => point[0]);
+    const series = [{label: front.file, values: points.map((point) => point[1])}];
+    const drawn = front.metrics.length === 2 && points.length > 0;
+    /** @type {ReturnType<typeof curves> | null} */
+    let made = null;
+    if (drawn) {
       later.push(() => {
-        const points = [...front.values].sort((a, b) => a[0] - b[0]);
-        return curves(chart, {
-          name,
-          x: {label: x, values: points.map((/** @type {number[]} */ point) => point[0])},
-          y: {label: y},
-          series: [{label: front.file, values: points.map((/** @type {number[]} */ point) => point[1])}],
-          points: true,
-        });
+        made = curves(chart, {name, x: {label: x, values: at}, y: {label: y}, series, points: true, height: HEIGHT});
+        return made;
       });
     }
-    const headings = front.metrics.map(
-      (/** @type {string} */ metric, /** @type {number} */ rank) =>
-        `${metric} (${front.larger_is_better[rank] ? "larger" : "smaller"} is better)`,
+    const shown = () =>
+      made &&
+      curvesShown(made, {
+        file: fileName(study.name, front.file),
+        title: name,
+        origin: originOfStudy(study.name, search.benchmark ?? ""),
+        ...{at, x, y, series, points: true},
+      });
+    const headings = labels.map(
+      (/** @type {string} */ label, /** @type {number} */ rank) =>
+        `${label}: ${front.larger_is_better[rank] ? "larger" : "smaller"} is better`,
     );
     const rows = front.values.map((/** @type {number[]} */ values, /** @type {number} */ rank) => [
       ...values.map((value) => figure(value)),
-      h("span", {class: "clip", title: front.archs[rank]}, front.archs[rank]),
+      architecture(search, front.archs[rank]),
     ]);
-    return [h("h3", {}, name), chart, plainTable(name, [...headings, "Architecture"], rows)];
+    return [
+      h("h3", {}, name),
+      chart,
+      drawn ? h("p", {class: "actions"}, plotButtons(page, shown)) : null,
+      plainTable(name, [...headings, "Architecture"], rows),
+    ];
   });
   return [h("h2", {}, "Trade-offs"), ...parts.flat()];
+}
+
+/** @param {any} search @param {string} arch Return an architecture, linked where its benchmark is installed. */
+function architecture(search, arch) {
+  const text = h("span", {class: "clip", title: arch}, arch);
+  if (!installed.get(search.benchmark)?.questions) return text;
+  const {dataset, num_epochs: epochs} = search;
+  const href = address(`explore/${part(search.benchmark)}/arch`, {arch, dataset, num_epochs: epochs || null}).href;
+  return h("a", {href}, text);
 }
 
 /** @param {any[]} found */
@@ -233,10 +298,10 @@ function searches(found) {
     told(search),
     count(search.trials),
     search.seconds === null ? "–" : figure(search.seconds),
-    `${search.metric} ${figure(search.best)}`,
+    `${search.metric} ${figure(search.best, unitOf(search))}`,
     search.growing ? stateMark("running", "goes on") : stateMark("succeeded", "ended"),
   ]);
-  const headings = ["File", "Strategy", "Seed", "What", "Evaluations", "Seconds", "Best", "State"];
+  const headings = ["File", "Strategy", "Seed", "What", "Evaluations", "Simulated seconds", "Best", "State"];
   return plainTable("Searches", headings, rows);
 }
 

@@ -3,9 +3,10 @@
 import {address} from "./api.js";
 import {ramp} from "./counts.js";
 import {h, svg} from "./dom.js";
-import {copyButton, csv, curl, npy, originOf, python, save, savePng, saveSvg} from "./exports.js";
+import {copyButton, csv, curl, npy, originOf, python, save} from "./exports.js";
 import {axisLabel, count} from "./format.js";
 import {color, isDark} from "./plot.js";
+import {canvasPart, copied, plotButtons} from "./plot_files.js";
 import {keptRows} from "./selection.js";
 import {NUMBER} from "./store.js";
 import {axisParts} from "./vectors.js";
@@ -96,8 +97,7 @@ export function takeAway(store, picture, page) {
       copyButton("Copy citation", () => store.info.citation, page),
       button("CSV", () => save(`${name()}.csv`, keptCsv(store), "text/csv;charset=utf-8")),
       button("NumPy", () => save(`${store.benchmark}-kept.npy`, keptNpy(store), "application/octet-stream")),
-      [1, 2, 4].map((scale) => button(`PNG ${scale}×`, () => png(store, picture, `${name()}-${scale}x.png`, scale))),
-      button("SVG", () => toSvg(store, picture, `${name()}.svg`)),
+      plotButtons(page, () => shown(store, picture, name()), [1, 2, 4]),
     ),
   );
 }
@@ -141,34 +141,18 @@ function title(store) {
   return `${store.info.title}: ${store.y} by ${store.x}${part ? ` (${part})` : ""}, ${count(store.kept)} of ${count(store.rows)} kept`;
 }
 
-function colors() {
-  return {text: color("--text"), back: color("--back"), mark: color("--mark")};
-}
-
-/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file @param {number} scale */
-async function png(store, picture, file, scale) {
-  const shown = picture.frame?.plot.ctx.canvas;
-  if (!shown) return;
-  const width = shown.width / picture.scale;
-  const height = shown.height / picture.scale;
-  await savePng(file, {
-    ...{width, height, scale, title: title(store), origin: originOf(store.info), colors: colors()},
-    draw: (context) => {
-      context.imageSmoothingEnabled = false;
-      context.drawImage(shown, 0, 0, width, height);
-    },
-  });
-}
-
-/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file */
-function toSvg(store, picture, file) {
+/** @param {Store} store @param {import("./picture.js").Picture} picture @param {string} file What is saved. */
+function shown(store, picture, file) {
   const {frame, places} = picture;
-  if (!frame || !places) return;
+  if (!frame || !places) return null;
+  const {width, height, ctx} = frame.plot;
   const geometry = frame.geometry();
   const names = {x: axisLabel(store.x, store.unit(store.x)), y: axisLabel(store.y, store.unit(store.y))};
-  const parts = [...axisParts(geometry, names), ...marks(store, picture, geometry.box)];
-  const {width, height} = frame.plot;
-  saveSvg(file, {width, height, parts, title: title(store), origin: originOf(store.info), colors: colors()});
+  return {
+    ...{file, title: title(store), origin: originOf(store.info), width, height},
+    draw: copied(ctx.canvas, {width, height}),
+    parts: () => [...axisParts(geometry, names), ...marks(store, picture, geometry.box)],
+  };
 }
 
 /** @param {Store} store @param {import("./picture.js").Picture} picture @param {import("./plot.js").Box} box */
@@ -194,17 +178,12 @@ function marks(store, picture, box) {
     found.push(svg("path", {d: paths.kept || "M0 0", fill: color("--kept")}));
   } else {
     // The image of the grid, one pixel a cell.
-    const {width, height, cells} = places;
+    const {width, height} = places;
     const palette = {colors: ramp(isDark()), off: 0};
     const context = document.createElement("canvas").getContext("2d");
     if (context) picture.painter.counts(context, places, store.mask, palette);
-    found.push(
-      svg("image", {
-        ...{x: box.left, y: box.top, href: picture.painter.canvas.toDataURL("image/png")},
-        ...{width: (width * places.size) / scale, height: (height * places.size) / scale},
-        ...{preserveAspectRatio: "none", "image-rendering": "pixelated", "data-cells": cells.length},
-      }),
-    );
+    const size = {width: (width * places.size) / scale, height: (height * places.size) / scale};
+    found.push(canvasPart(picture.painter.canvas, {x: box.left, y: box.top, ...size}));
   }
   const front = picture.front.filter((row) => places.cells[row] >= 0).map(at);
   if (front.length) {

@@ -1,11 +1,10 @@
 /**
  * Parts of pictures as elements of SVG: axes, and curves with their bands and legend.
  *
- *   saveSvg("test_acc.svg", {parts: [...axisParts(geometry, labels), ...curveParts(geometry, series)], …})
+ *   [...axisParts(geometry, names), ...curveParts(geometry, at, series, {height})]   // see plot_files.js
  */
 
 import {svg} from "./dom.js";
-import {figure} from "./format.js";
 import {DASHES, SERIES, color} from "./plot.js";
 
 /** @typedef {import("./plot.js").Geometry} Geometry */
@@ -34,13 +33,13 @@ export function axisParts({box, ticks}, names) {
   const middle = box.top + box.height / 2;
   return [
     svg("rect", {x: box.left, y: box.top, width: box.width, height: box.height, fill: "none", stroke: color("--line")}),
-    ...ticks.x.flatMap(({value, place}) => [
+    ...ticks.x.flatMap(({text: told, place}) => [
       svg("path", {d: `M${place} ${bottom}v5`, stroke: text}),
-      label(place, bottom + 18, figure(value), "middle"),
+      label(place, bottom + 18, told, "middle"),
     ]),
-    ...ticks.y.flatMap(({value, place}) => [
+    ...ticks.y.flatMap(({text: told, place}) => [
       svg("path", {d: `M${box.left} ${place}h-5`, stroke: text}),
-      label(box.left - 8, place + 4, figure(value), "end"),
+      label(box.left - 8, place + 4, told, "end"),
     ]),
     label(box.left + box.width / 2, bottom + 38, names.x, "middle"),
     label(14, middle, names.y, "middle", {transform: `rotate(-90 14 ${middle})`}),
@@ -68,13 +67,19 @@ export function runsOf(length, there) {
  * @param {Geometry} geometry
  * @param {ArrayLike<number>} at The common x.
  * @param {import("./plot.js").Series[]} series
- * @param {{log?: boolean, height: number}} options `height`: where the legend begins.
+ * @param {{log?: boolean, stepped?: boolean, points?: boolean, height: number}} options `stepped`: values
+ *   hold until the next one; `points`: each is marked; `height`: where the legend begins.
  */
-export function curveParts({box, at: place}, at, series, {log, height}) {
+export function curveParts({box, at: place}, at, series, {log, stepped, points, height}) {
   const known = (/** @type {number | null | undefined} */ value) =>
     value !== null && value !== undefined && !Number.isNaN(value) && !(log && value <= 0);
   const point = (/** @type {number} */ rank, /** @type {any} */ values) =>
     `${place(at[rank], "x").toFixed(2)} ${place(values[rank], "y").toFixed(2)}`;
+  const line = (/** @type {number[]} */ run, /** @type {any} */ values) =>
+    run.flatMap((step, rank) => {
+      const turn = stepped && rank ? [`${place(at[step], "x").toFixed(2)} ${place(values[run[rank - 1]], "y").toFixed(2)}`] : [];
+      return [...turn, point(step, values)];
+    });
   const clip = {"clip-path": "url(#frame)"};
   const lines = series.flatMap((one, rank) => {
     const stroke = color(one.color ?? SERIES[rank % SERIES.length]);
@@ -82,15 +87,20 @@ export function curveParts({box, at: place}, at, series, {log, height}) {
     const bands =
       low && high
         ? runsOf(at.length, (step) => known(low[step]) && known(high[step])).map((run) => {
-            const round = [...run.map((step) => point(step, high)), ...[...run].reverse().map((step) => point(step, low))];
+            const round = [...line(run, high), ...line(run, low).reverse()];
             return svg("path", {d: `M${round.join("L")}Z`, fill: stroke, "fill-opacity": 0.22, class: "band"});
           })
         : [];
     const d = runsOf(at.length, (step) => known(values[step]))
-      .map((run) => `M${run.map((step) => point(step, values)).join("L")}`)
+      .map((run) => `M${line(run, values).join("L")}`)
       .join("");
     const dash = DASHES[rank % DASHES.length].join(" ");
-    return [...bands, svg("path", {d: d || "M0 0", fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": dash || null, class: "curve"})];
+    const marks = points
+      ? Array.from(at, (_, step) => step).filter((step) => known(values[step])).map((step) =>
+          svg("circle", {cx: place(at[step], "x").toFixed(2), cy: place(/** @type {number} */ (values[step]), "y").toFixed(2), r: 3, fill: stroke}),
+        )
+      : [];
+    return [...bands, ...marks, svg("path", {d: d || "M0 0", fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": dash || null, class: "curve"})];
   });
   const legend = series.flatMap((one, rank) => {
     const y = height + LINE * rank + 8;

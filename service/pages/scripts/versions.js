@@ -2,13 +2,13 @@
  * The head of every page about a table: where its figures come from, how complete it is, which of
  * its versions is shown, and how far two trainings of a cell are apart.
  *
- *   const info = await openTable(page, state);   // of the version that the address names
+ *   const {info, columns} = await openColumns(page, state);   // of the version that the address names
  *
  * A version stands in the address (`version=3`). One that is not kept any more is told, with links to
  * those that are.
  */
 
-import {ApiError, ask} from "./api.js";
+import {ApiError, allOf, ask} from "./api.js";
 import {changed} from "./address.js";
 import {h, replace} from "./dom.js";
 import {count, figure} from "./format.js";
@@ -24,7 +24,7 @@ import {markOrigin, part as escaped, tell} from "./page.js";
  * @param {AddressState} state
  * @returns {Promise<any>}
  */
-export async function openTable(page, state) {
+async function openTable(page, state) {
   const name = page.benchmark;
   const path = `v1/benchmarks/${escaped(name)}`;
   const asked = state.get("version");
@@ -44,6 +44,19 @@ export async function openTable(page, state) {
   head(page, state, {info, plan, newest: planOf((served ?? info).provenance)?.version ?? 0});
   page.content.hidden = false;
   return info;
+}
+
+/**
+ * Ask for the table and its columns: at once, where the version is known.
+ * @param {ExplorerPage} page
+ * @param {AddressState} state
+ * @returns {Promise<{info: any, columns: any}>} `columns` of no part: `parts` and `axes` are meant.
+ */
+export async function openColumns(page, state) {
+  const path = `v1/${escaped(page.benchmark)}/columns`;
+  const opening = openTable(page, state);
+  const [info, columns] = await allOf([opening, state.get("version") === null ? ask(path) : null]);
+  return {info, columns: columns ?? (await ask(path))};
 }
 
 /** @param {ExplorerPage} page @param {string} path @param {any} served */
@@ -162,12 +175,8 @@ export function isNoise(info, metric, change) {
 /** @param {ExplorerPage} page @param {number} rows That are recorded here. @param {number | null} whole */
 export function markRows(page, rows, whole) {
   const some = whole !== null && rows > 0 && rows < whole;
-  const share = some ? Math.floor((100 * rows) / whole) : 0;
-  page.mark(
-    some ? `partial, ${share || "less than 1"} % of ${count(whole)}` : "",
-    `${count(rows)} of ${count(whole ?? 0)} architectures are recorded here.`,
-    "partial",
-  );
+  const text = some ? `partial: ${count(rows)} of ${count(whole)} architectures` : "";
+  page.mark(text, "The others of the space are not recorded in this part of the table.", "partial");
 }
 
 /**

@@ -21,6 +21,7 @@ for:
 | `states.js` | states, moments, facts and short tables |
 | `exports.js` | what is taken away: files, pictures, snippets |
 | `vectors.js` | axes and curves as SVG |
+| `plot_files.js` | buttons that save a plot as PNG and SVG |
 | `parts.js` | what a benchmark has, and which part of it is shown |
 | `architecture.js` | what is asked about one architecture |
 | `cells.js` | small pictures of cells, with edges marked |

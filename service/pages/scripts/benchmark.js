@@ -229,6 +229,8 @@ function describePage() {
   );
 }
 
+// Until it is known what is shown, there is nothing to choose or take away.
+page.content.hidden = true;
 replace(
   page.content,
   sections.controls,

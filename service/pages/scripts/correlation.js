@@ -120,6 +120,12 @@ function row(item, name, label, meaning) {
   );
 }
 
+/** @param {any} item Return how many of the best are the same, in a sentence. */
+function overlap({top_k: most, top_k_overlap: share}) {
+  if (share === null) return `They are too few to compare the best ${count(most)}.`;
+  return `${figure(100 * share, null, 3)} % of the best ${count(most)} are the same.`;
+}
+
 /** @param {any} item The answer as a table. */
 function results(item) {
   return h(
@@ -263,7 +269,7 @@ async function draw() {
   page.say(
     item
       ? `Of ${count(item.n)} architectures: Kendall ${figure(item.kendall, null, 3)}, Spearman ${figure(item.spearman, null, 3)}; ` +
-          `${figure(100 * item.top_k_overlap, null, 3)} % of the best ${count(item.top_k)} are the same. ${count(points.x.length)} points drawn.`
+          `${overlap(item)} ${count(points.x.length)} points drawn.`
       : "Nothing is recorded of both.",
   );
   page.ready();

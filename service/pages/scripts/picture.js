@@ -203,7 +203,7 @@ export class Picture {
       this.legend(palette.colors, figure(low, store.unit(store.c ?? "")), figure(high, store.unit(store.c ?? "")), store.c ?? "");
     } else {
       const most = this.painter.counts(context, places, store.mask, palette);
-      this.legend(palette.colors, "1", count(most), "architectures in a cell");
+      this.legend(palette.colors, "1", count(most), most === 1 ? "architecture in a cell" : "architectures in a cell");
     }
     const at = (/** @type {number} */ row) => ({x: box.left + places.px[row], y: box.top + places.py[row]});
     context.save();
@@ -295,7 +295,9 @@ export class Picture {
     const found =
       best >= 0
         ? `; best ${y} ${figure(ys[best], store.unit(y))} at ${x} ${figure(xs?.[best], store.unit(x))}`
-        : "";
+        : store.kept
+          ? ""
+          : "; no architecture is within all bounds and facets";
     const front = this.front.length ? `; ${count(this.front.length)} on the Pareto front` : "";
     this.summary.textContent = `${count(store.kept)} of ${count(store.rows)} kept${found}${front}.`;
   }

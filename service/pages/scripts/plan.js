@@ -165,6 +165,7 @@ export async function drawPlan(page, state, name, signal) {
     map.destroy();
   });
   page.title(plan.plan.title);
+  page.mark("measured here", "By a plan of this service: nothing of it is published.", "measured");
   const lines = () =>
     `${clientLines()}plan = bench.plan_named(${python(name)})\ncells = bench.plan_cells(${python(name)})\n` +
     `counts = bench.plan_map(${python(name)})\n`;

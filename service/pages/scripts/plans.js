@@ -43,6 +43,7 @@ function row(plan) {
 /** @param {AbortSignal} signal */
 async function list(signal) {
   page.title("Plans");
+  page.mark("", "", "measured");
   const headings = [
     ...["Plan", "State", "Cells that ended", "Without figures", "Worker hours", "Hours left"],
     ...["First estimate", "Table", "Submitted"],

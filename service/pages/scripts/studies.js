@@ -5,6 +5,7 @@ import {ApiError, address, ask, pause} from "./api.js";
 import {h, prose, replace} from "./dom.js";
 import {originOf} from "./exports.js";
 import {axisLabel, count, figure} from "./format.js";
+import {planOf} from "./identity.js";
 import {markOrigin, part, startPage, viewsOf} from "./page.js";
 import {curves} from "./plot.js";
 import {curvesShown, plotButtons} from "./plot_files.js";
@@ -46,9 +47,14 @@ async function list(signal) {
   page.ready();
 }
 
+/** @param {string} benchmark As a search has recorded it, `digits@3` too. Return what is known of it. */
+function infoOf(benchmark) {
+  return installed.get(benchmark.replace(/@\d+$/, "")) ?? null;
+}
+
 /** @param {any} of What was searched. Return the unit of its metric; null where that is not known. */
 function unitOf({benchmark, metric}) {
-  const fields = installed.get(benchmark)?.fields ?? [];
+  const fields = infoOf(benchmark ?? "")?.fields ?? [];
   return fields.find((/** @type {any} */ field) => field.name === metric)?.unit ?? null;
 }
 
@@ -59,7 +65,7 @@ function unitOfRegret(unit) {
 
 /** @param {string} study @param {string} benchmark @returns {import("./exports.js").Origin} */
 function originOfStudy(study, benchmark) {
-  const info = installed.get(benchmark);
+  const info = infoOf(benchmark);
   const told = info ? originOf(info) : {title: benchmark, source: "", digest: "", synthetic: false};
   return {...told, title: `study ${study}, ${told.title}`};
 }
@@ -78,7 +84,8 @@ async function one(name, signal) {
       growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
       const text = JSON.stringify(study);
       if (text !== before) draw(study);
-      markOrigin(page, {synthetic: study.searches.some((/** @type {any} */ each) => installed.get(each.benchmark)?.provenance.synthetic)});
+      const origins = study.searches.flatMap((/** @type {any} */ each) => infoOf(each.benchmark)?.provenance ?? []);
+      markOrigin(page, origins.find((/** @type {any} */ one) => one.synthetic) ?? origins.find(planOf) ?? {});
       before = text;
       page.ready();
     } catch (error) {
@@ -283,9 +290,11 @@ function fronts(study, later) {
 /** @param {any} search @param {string} arch Return an architecture, linked where its benchmark is installed. */
 function architecture(search, arch) {
   const text = h("span", {class: "clip", title: arch}, arch);
-  if (!installed.get(search.benchmark)?.questions) return text;
-  const {dataset, num_epochs: epochs} = search;
-  const href = address(`explore/${part(search.benchmark)}/arch`, {arch, dataset, num_epochs: epochs || null}).href;
+  const {benchmark = "", dataset, num_epochs: epochs} = search;
+  const info = infoOf(benchmark);
+  if (!info) return text;
+  const version = /@(\d+)$/.exec(benchmark)?.[1] ?? null;
+  const href = address(`explore/${part(info.name)}/arch`, {arch, dataset, num_epochs: epochs || null, version}).href;
   return h("a", {href}, text);
 }
 

@@ -193,9 +193,10 @@ def worker(  # noqa: PLR0913 - the options of a command
         if not _LABEL.fullmatch(each):
             raise typer.BadParameter("letters, digits and ._- name a label", param_hint="--label")
     with ExitStack() as stack:
-        settings = _with_trainers(JobSettings(), trainer or ())
+        settings = JobSettings()
         if check:
             raise typer.Exit(_check(stack.enter_context(open_jobs(settings))))
+        settings = _with_trainers(settings, trainer or ())
         write_logs = configure_logs(as_json=logs_as_json()).write_out
         stack.callback(write_logs)
         try:

@@ -107,12 +107,13 @@ $(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing the server …'
 	@{ PYTHONUNBUFFERED=1 $(BIN)/pip install $(TOLD_FLAGS) --constraint constraints.txt \
 	    --editable '.[server,generate,study]' 2>&1 || echo FAILED; } | { \
-	  found=0; failed=; while IFS= read -r line; do case $$line in \
+	  found=0; failed=; dots=; while IFS= read -r line; do case $$line in \
 	    Collecting*|Processing*|Obtaining*) found=$$((found + 1)); printf '\r  %d packages found' $$found;; \
-	    Installing\ collected*) printf '; putting them in place …\n';; \
+	    Installing\ collected*) printf '; putting them in place '; \
+	      while kill -0 $$$$ 2>/dev/null; do sleep 1; printf .; done & dots=$$!;; \
 	    ERROR*|error*) printf '\n%s\n' "$$line" >&2;; \
 	    FAILED) failed=1;; \
-	  esac; done; test -z "$$failed"; }
+	  esac; done; test -z "$$dots" || { kill $$dots; echo; }; test -z "$$failed"; }
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip

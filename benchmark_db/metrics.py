@@ -21,7 +21,7 @@ from benchmark_spec.declaration import shipped_declarations
 __all__ = ["BOUND_SIDES", "Bound", "Metric", "bounds_named", "joined_metrics", "metric_named"]
 __all__ += ["metrics_of_spec"]
 
-_LISTED_BY: Final = "`columns` (bench.columns, GET /v1/BENCHMARK/columns)"
+_LISTED_BY: Final = "`nbs info BENCHMARK`, bench.columns or GET /v1/BENCHMARK/columns"
 """Where all metrics of a benchmark are told."""
 
 

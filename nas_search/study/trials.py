@@ -77,7 +77,12 @@ class Trial:
         Raises:
             ValueError: They are not: a benchmark has spellings of its own.
         """
-        sample: dict[str, Any] = json.loads(self.arch)
+        try:
+            sample: dict[str, Any] = json.loads(self.arch)
+        except ValueError:
+            raise ValueError(
+                f"{self.arch!r:.120} is no sample of choices but a benchmark's spelling: trial.arch"
+            ) from None
         return sample
 
     def rate(self, goals: Goals) -> None:
@@ -88,4 +93,5 @@ class Trial:
     def __getattr__(self, name: str) -> float:
         if name not in Trial.__slots__ and name in self.metrics:
             return self.metrics[name]
-        raise AttributeError(f"trial {self.number} has no {name}")
+        has = f"; it has {', '.join(self.metrics)}" if self.metrics else ""
+        raise AttributeError(f"trial {self.number} has no {name}{has}")

@@ -87,7 +87,10 @@ def backup(
     if jobs.jobs_url is not None and not jobs.jobs_url.startswith("sqlite"):
         sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
     size = out.stat().st_size / 1e6
-    sys.stderr.write(f"{out}: {len(digests)} files, {size:.1f} MB; readable by you alone\n")
+    sys.stderr.write(
+        f"{out}: {len(digests)} file{'' if len(digests) == 1 else 's'}, {size:.1f} MB; readable "
+        "by you alone\n"
+    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import getdoc
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, NamedTuple
@@ -31,16 +32,20 @@ class Command(NamedTuple):
         module: Its module in this package.
         name: There, a function that is the command, or a Typer of several.
         help: The first paragraph of its own help; a test compares them.
+        example: A command line that its own help ends with, for others to be made from.
     """
 
     module: str
     name: str
     help: str
+    example: str | None = None
 
     def load(self) -> Any:
         """Import its module and return what is there."""
         return getattr(import_module(f"service.cli.{self.module}"), self.name)
 
+
+_PART: Final = "--num-epochs 200 --dataset cifar100"
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
     {
@@ -51,40 +56,62 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "databases",
             "fetch",
             "Download a raw archive, going on where a download broke off; list all without a name.",
+            example="nbs fetch nasbenchmacro --out raw",
         ),
-        "generate": Command("databases", "generate", "Convert a raw archive into a database."),
+        "generate": Command(
+            "databases",
+            "generate",
+            "Convert a raw archive into a database.",
+            example="nbs generate nasbench201 NAS-Bench-201-v1_1-096897.pth",
+        ),
         "sample": Command(
             "databases",
             "sample",
             "Write small made-up archives in the raw formats, to try everything out.",
+            example="nbs sample raw --convert data",
         ),
         "doctor": Command(
             "doctor",
             "doctor",
             "Look at this installation and say what to do about what is not right.",
+            example="nbs doctor --url http://127.0.0.1:8000",
         ),
         "info": Command(
             "databases",
             "info",
             "Tell which databases are installed, where they come from and what they hold.",
+            example="nbs info nasbench201",
         ),
         "verify": Command(
             "databases",
             "verify",
             "Read a database whole and compare it with what it says of itself.",
+            example="nbs verify ~/.nasbenchmark/nasbench201.db",
         ),
         "serve": Command(
-            "serve", "serve", "Serve the installed databases over HTTP until interrupted."
+            "serve",
+            "serve",
+            "Serve the installed databases over HTTP until interrupted.",
+            example="nbs serve --data data --port 9000",
         ),
         "export": Command(
             "export",
             "export",
             "Write everything that matches into a file: a row a run, or a configuration when "
             "reduced.",
+            example="nbs export nasbench201 --dataset cifar100 --out runs.parquet",
         ),
-        "query": Command("query", "query", "Ask a benchmark or declared table for its runs."),
+        "query": Command(
+            "query",
+            "query",
+            "Ask a benchmark or declared table for its runs.",
+            example=f"nbs query nasbench201 0 {_PART} --reduction mean",
+        ),
         "hash": Command(
-            "query", "hash_cells", "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells."
+            "query",
+            "hash_cells",
+            "Hash NAS-Bench-101 cells: equal hashes are isomorphic cells.",
+            example='nbs hash \'{"op1": "conv3x3", "input1": [0], "input2": [1]}\'',
         ),
         "search": Command(
             "search",
@@ -96,6 +123,7 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "study",
             "Compare recorded searches: median and quartiles of the simple regret at simulated "
             "times.",
+            example="nbs study runs/*.json --plot regret.svg",
         ),
         "supernet": Command(
             "supernet",
@@ -107,52 +135,67 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "backup",
             "Save keys, jobs, artifacts and uploaded weights into one file; servers may go on "
             "running.",
+            example="nbs backup monday.tar --databases",
         ),
         "restore": Command(
             "backup",
             "restore",
             "Put a backup in place: keys, jobs, artifacts, weights, and databases that it has.",
+            example="nbs restore monday.tar",
         ),
         "worker": Command(
             "serve",
             "worker",
             "Do jobs: build, evaluate and time networks, until interrupted.",
+            example="nbs worker --device cpu --threads 2",
         ),
         "batch": Command(
             "query",
             "batch",
             "Ask for the runs of many architectures; prints a JSON list aligned with them.",
+            example=f"echo '[0, 1, 2]' | nbs batch nasbench201 - {_PART}",
         ),
         "top": Command(
             "oracle",
             "top",
             "Show the best architectures by a metric, the mean over their runs, within bounds.",
+            example=f"nbs top nasbench201 --metric test_acc {_PART} --max flops=150",
         ),
         "pareto": Command(
             "oracle",
             "pareto",
             "Show the architectures that none beats in one metric without losing in the other.",
+            example=f"nbs pareto nasbench201 --x test_acc --y parameters {_PART}",
         ),
         "rank": Command(
             "oracle",
             "rank",
             "Show where an architecture stands among all by a metric, and its regret.",
+            example=f"nbs rank nasbench201 0 --metric test_acc {_PART}",
         ),
         "correlation": Command(
             "oracle",
             "correlation",
             "Show how well two metrics agree: Kendall, Spearman, Pearson, overlap of the best.",
+            example=f"nbs correlation nasbench201 --x valid_acc --y test_acc {_PART}",
         ),
         "distribution": Command(
             "oracle",
             "distribution",
             "Show how a metric is distributed over all architectures; its points as JSON only.",
+            example=f"nbs distribution nasbench201 --metric test_acc {_PART}",
         ),
         "random": Command(
-            "oracle", "random", "Show architectures drawn uniformly from those that have runs."
+            "oracle",
+            "random",
+            "Show architectures drawn uniformly from those that have runs.",
+            example="nbs random nasbench201 -n 5 --seed 1",
         ),
         "neighbors": Command(
-            "oracle", "neighbors", "Show all architectures one edit away from one."
+            "oracle",
+            "neighbors",
+            "Show all architectures one edit away from one.",
+            example="nbs neighbors nasbench201 0",
         ),
         "plan": Command(
             "plan",
@@ -165,11 +208,26 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
             "mcp",
             "Offer the questions to an agent, as tools of the Model Context Protocol on standard "
             "input.",
+            example="nbs mcp --url http://127.0.0.1:8000",
         ),
         "jobs": Command("jobs", "app", "Jobs of a server: listed, watched, fetched."),
         "keys": Command("keys", "app", "Keys of a server: create, list, revoke."),
     }
 )
+
+_PANELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Begin": ("start", "doctor"),
+        "Tables": ("fetch", "generate", "sample", "info", "verify"),
+        "Ask": (
+            *("query", "batch", "hash", "top", "pareto", "rank", "correlation", "distribution"),
+            *("random", "neighbors", "export"),
+        ),
+        "Search and train": ("search", "study", "supernet", "zoo", "plan"),
+        "Serve": ("serve", "worker", "jobs", "keys", "mcp", "backup", "restore"),
+    }
+)
+"""The commands as `nbs --help` groups them."""
 
 _FAILURES: Final = (
     ("bench_client.errors", "BenchError"),
@@ -197,8 +255,11 @@ class _LateCommands(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        for name, command in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=command.help))
+        for panel, names in _PANELS.items():
+            for name in names:
+                self.add_command(
+                    TyperCommand(name, help=COMMANDS[name].help, rich_help_panel=panel)
+                )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command that arguments name, and what is left of them."""
@@ -212,14 +273,23 @@ def _imported(command: Command) -> Any:
         found = command.load()
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False)
-        found.command()(function)
+        found.command(epilog=command.example and f"Example: {command.example}")(function)
+    for each in found.registered_commands:
+        each.help = _paragraphs(each.help or getdoc(each.callback) or "")
     return typer.main.get_command(found)
+
+
+def _paragraphs(text: str) -> str:
+    """Return the paragraphs of a docstring with a line each, which a terminal breaks anew."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(
     name="nbs",
     cls=_LateCommands,
     help="Benchmarks of neural architecture search: convert, serve, ask.",
+    epilog="Each COMMAND --help says more. Exits with 0; 1 for a failure, told in a line; 2 for "
+    "wrong usage; 130 when interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -301,10 +371,17 @@ def _without_number(error: Exception) -> object:
     """Return what an error says, of one of the system what is to be done where that is known."""
     if not isinstance(error, OSError) or not isinstance(error.filename, str):
         return error
-    folder = Path(error.filename).absolute().parent
-    if isinstance(error, FileNotFoundError) and not folder.is_dir():
-        return f"there is no folder {folder}: make it first, or name another one"
-    return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    path = Path(error.filename).absolute()
+    reason = (error.strerror or str(error)).lower()
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.parent.is_dir():
+        there = next(folder for folder in path.parents if folder.exists())
+        if not there.is_dir():
+            return f"{there} is a file, where a folder is needed: name another one"
+        return f"there is no folder {path.parent}: make it first, or name another one"
+    if path.name.startswith((".", "tmp")) and not os.path.lexists(path):
+        # A file that gets its name when it is whole: its own would tell nobody anything.
+        return f"nothing can be written into {path.parent}: {reason}; name another folder"
+    return f"{error.filename}: {reason}"
 
 
 def _tell_warning(message: Warning | str, *_: object, **__: object) -> None:

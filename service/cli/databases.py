@@ -7,15 +7,25 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from benchmark_spec.published import PUBLISHED
-from service.cli.options import AsJson, DataDirectory, data_directory, existing_directory
-from service.cli.output import print_fields, print_json, progress_bar, wants_json
+from service.cli.options import (
+    AsJson,
+    DataDirectory,
+    Url,
+    client,
+    data_directory,
+    existing_directory,
+    server_to_ask,
+)
+from service.cli.output import print_fields, print_json, progress_bar, wants_json, wrapped
 
 if TYPE_CHECKING:
     from benchmark_db.provenance import Provenance
@@ -30,6 +40,8 @@ _COUNTED: Final = ("runs", "costs")
 """What a row of a database is, in the plural: the provenance counts them by one of these."""
 _FEW: Final = 50
 """Architectures of a sample that nobody asked to be larger."""
+_DEEP: Final = 2
+"""Dots in the name of a count that `nbs info NAME` alone tells."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,8 +53,8 @@ def _known_benchmark(name: str) -> str:
     known = (*GENERATORS, *shipped_declarations())
     if name not in known:
         raise typer.BadParameter(
-            f"{name!r:.80} is unknown; {near_and_known(name, known)}, and with --table any table "
-            "that a file declares"
+            f"{name!r:.80} is unknown; {near_and_known(name, known)}; a file may declare others: "
+            "nbs generate --table FILE RAW"
         )
     return name
 
@@ -114,7 +126,7 @@ def fetch(
         write(f"  sha256: {fetched.sha256} ({checked})\n")
     raw = folder if chosen.together else fetched.path
     write(f"  licence of the data: {chosen.licence}\n")
-    write(f"  convert it with `nbs generate {benchmark} {raw}`\n")
+    write(f"  convert it with `nbs generate {benchmark} {quote(str(raw))}`\n")
 
 
 def _list_published(published: Iterable[PublishedFiles], *, as_json: bool) -> None:
@@ -291,7 +303,7 @@ def sample(
         path = write(directory, architectures=few, seed=seed)
         if convert is None:
             sys.stderr.write(
-                f"{path}: made up; convert it with `nbs generate {benchmark} {path}`\n"
+                f"{path}: made up; convert it with `nbs generate {benchmark} {quote(str(path))}`\n"
             )
         else:
             GENERATORS[benchmark](path, convert, progress=lambda *_: None)
@@ -325,24 +337,83 @@ def _sample_tables(
             sys.stderr.write(f"{convert / declared.spec.name}.db: made up, from {sample}\n")
 
 
-def info(*, data: DataDirectory = None, as_json: AsJson = False) -> None:
-    """Tell which databases are installed, where they come from and what they hold."""
-    from benchmark_db.catalog import Catalog
+def info(
+    benchmark: Annotated[
+        str | None, typer.Argument(help="Also its metrics, with units, and whom to cite.")
+    ] = None,
+    *,
+    data: DataDirectory = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which databases are installed, where they come from and what they hold.
 
-    directory = existing_directory(data)
-    catalog = Catalog(directory)
-    installed = [asdict(installed.provenance) for installed in catalog.installed.values()]
+    With the name of one: its parts, its metrics with their units, its notes, its licence and whom
+    to cite.
+    """
+    if benchmark is not None:
+        _describe(benchmark, data=data, url=url, as_json=as_json)
+        return
+    server = server_to_ask(url, data)
+    directory = existing_directory(data) if server is None else None
+    installed, unusable = _served(server) if directory is None else _installed(directory)
     if wants_json(asked=as_json):
-        print_json({"installed": installed, "unusable": catalog.unusable})
+        print_json({"installed": installed, "unusable": unusable})
     else:
         for provenance in installed:
             sys.stdout.write(f"{provenance['benchmark']}\n")
-            print_fields(_flat(provenance))
-        if not installed:
-            sys.stdout.write(f"no database in {directory}; make one with `nbs generate`\n")
-    for name, reason in catalog.unusable.items():
+            flat = _flat(provenance)
+            print_fields({name: flat[name] for name in flat if name.count(".") < _DEEP})
+        if installed:
+            told = "nbs info NAME tells its metrics, with units, and whom to cite"
+            sys.stdout.write(f"{wrapped(told, '')}\n")
+        else:
+            sys.stdout.write(
+                f"no database in {directory or server}; make one with `nbs generate`\n"
+            )
+    for name, reason in unusable.items():
         sys.stderr.write(f"nbs: {name} cannot be used: {reason}\n")
-    catalog.close()
+
+
+def _served(url: str | None) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return where the databases of a server come from; which others it has, /readyz says."""
+    with client(url, None) as bench:
+        return [found.provenance.model_dump() for found in bench.benchmarks()], {}
+
+
+def _installed(directory: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return where the databases of a folder come from, and why others cannot be used."""
+    from benchmark_db.catalog import Catalog
+
+    with closing(Catalog(directory)) as catalog:
+        found = [asdict(installed.provenance) for installed in catalog.installed.values()]
+        return found, {name: str(reason) for name, reason in catalog.unusable.items()}
+
+
+def _describe(benchmark: str, *, data: Path | None, url: str | None, as_json: bool) -> None:
+    """Print what there is to know of a benchmark before one asks it."""
+    with client(url, data) as bench:
+        found = bench.benchmark(benchmark)
+        columns = bench.columns(benchmark)
+    metrics = [column for column in columns.items if column.kind == "metric"]
+    if wants_json(asked=as_json):
+        told = ("name", "unit", "better", "description")
+        listed = [{name: getattr(metric, name) for name in told} for metric in metrics]
+        print_json({**found.model_dump(), "metrics": listed})
+        return
+    sys.stdout.write(f"{found.title}\n")
+    print_fields(
+        {
+            "cite": found.citation,
+            "licence of the data": found.licence or "not stated",
+            **{axis.name: ", ".join(map(str, axis.values)) for axis in columns.axes},
+        }
+    )
+    sys.stdout.write("database\n")
+    print_fields(_flat(found.provenance.model_dump()))
+    sys.stdout.write("metrics\n")
+    print_fields({one.name: f"{one.description} Better: {one.better or '-'}." for one in metrics})
+    sys.stdout.write("".join(f"note\n{wrapped(note)}\n" for note in found.notes))
 
 
 def verify(

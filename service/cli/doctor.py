@@ -103,13 +103,14 @@ def _extras() -> Iterator[Finding]:
     missing = {extra: sorted(_missing_of(extra)) for extra in sorted(every)}
     whole = [extra for extra, names in missing.items() if not names]
     yield ok(about="extras", says=f"whole: {', '.join(whole) or 'none'}")
-    for extra, names in missing.items():
-        if names:
-            yield note(
-                about=f"extra {extra}",
-                says=f"not installed: {', '.join(names)}",
-                remedy=f"if you want it: {install_command(extra)}",
-            )
+    others = {extra: names for extra, names in missing.items() if names}
+    if others:
+        told = "; ".join(f"{extra} without {', '.join(names)}" for extra, names in others.items())
+        yield note(
+            about="other extras",
+            says=f"not installed: {told}",
+            remedy=f"if you want one, by its name: {install_command(next(iter(others)))}",
+        )
 
 
 def _missing_of(extra: str) -> set[str]:

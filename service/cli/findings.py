@@ -12,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 from bench_client.untrusted import cleaned
+from service.cli.output import wrapped
 
 __all__ = ["Finding", "note", "ok", "print_findings", "problem", "tried"]
 
@@ -42,11 +43,11 @@ def print_findings(found: list[Finding]) -> None:
     """Print a line a finding, and below it what to do."""
     width = max(len(finding.about) for finding in found)
     for finding in found:
-        sys.stdout.write(
-            f"{finding.state:<8} {cleaned(finding.about):<{width}}  {cleaned(finding.says)}\n"
-        )
+        before = f"{finding.state:<8} {cleaned(finding.about):<{width}}  "
+        sys.stdout.write(f"{wrapped(cleaned(finding.says), before)}\n")
         if finding.remedy:
-            sys.stdout.write(f"{'':<8} {'':<{width}}  → {cleaned(finding.remedy)}\n")
+            before = f"{'':<{len(before)}}→ "
+            sys.stdout.write(f"{wrapped(cleaned(finding.remedy), before)}\n")
     problems = sum(finding.state == "problem" for finding in found)
     sys.stdout.write(f"{problems or 'no'} problem{'' if problems == 1 else 's'}\n")
 

@@ -11,7 +11,7 @@ import typer
 
 from bench_client import BenchClient
 from bench_client.untrusted import cleaned
-from service.cli.options import AsJson, Url
+from service.cli.options import AsJson, Server
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Jobs of a server: listed, watched, fetched.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Jobs of a server: listed, watched, fetched.",
+)
 
 JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; `nbs jobs list` has them.")]
 
@@ -47,7 +51,7 @@ def list_command(
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     kind: Annotated[str | None, typer.Option(help="Such as evaluation or training.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    url: Url = None,
+    url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """List the jobs, the latest first. A key is taken from $NASBENCH_API_KEY."""
@@ -64,7 +68,7 @@ def list_command(
 
 
 @app.command("show")
-def show_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> None:
+def show_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -> None:
     """Show a job."""
     with BenchClient(url) as bench:
         _print(bench.job(job), as_json=as_json)
@@ -77,7 +81,7 @@ def watch_command(
     timeout: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait at most; without end by default.")
     ] = None,
-    url: Url = None,
+    url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what happens to a job until it ends, then show it; status 1 if it has no result."""
@@ -86,7 +90,7 @@ def watch_command(
 
 
 @app.command("cancel")
-def cancel_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> None:
+def cancel_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -> None:
     """Cancel a job; one that has ended stays as it is."""
     with BenchClient(url) as bench:
         _print(bench.cancel(job), as_json=as_json)
@@ -107,7 +111,7 @@ def get_command(
     name: Annotated[
         list[str] | None, typer.Option(help="Only this file; may be given several times.")
     ] = None,
-    url: Url = None,
+    url: Server = None,
 ) -> None:
     """Write the files of a job into a folder; their digests are checked."""
     with BenchClient(url) as bench:
@@ -116,7 +120,7 @@ def get_command(
 
 
 @app.command("checkpoints")
-def checkpoints_command(*, url: Url = None, as_json: AsJson = False) -> None:
+def checkpoints_command(*, url: Server = None, as_json: AsJson = False) -> None:
     """List the weights that were uploaded, the latest first."""
     with BenchClient(url) as bench:
         found = [checkpoint.model_dump(mode="json") for checkpoint in bench.checkpoints()]
@@ -131,7 +135,7 @@ def checkpoints_command(*, url: Url = None, as_json: AsJson = False) -> None:
 def delete_checkpoint_command(
     sha256: Annotated[str, typer.Argument(help="As `nbs jobs checkpoints` lists it.")],
     *,
-    url: Url = None,
+    url: Server = None,
 ) -> None:
     """Delete uploaded weights that no job which waits or runs uses; needs a key of scope admin."""
     with BenchClient(url) as bench:
@@ -150,7 +154,7 @@ def evaluate_command(
     precision: Annotated[str, typer.Option(help="Such as float32 or mixed-bfloat16.")] = "float32",
     device: DeviceName = "any",
     wait: Wait = True,
-    url: Url = None,
+    url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a worker measure the accuracy of a searched model."""
@@ -189,7 +193,7 @@ def train_command(  # noqa: PLR0913 - the choices of a training
     ] = False,
     device: DeviceName = "any",
     wait: Wait = True,
-    url: Url = None,
+    url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a worker train a network on a part of a data set and measure it on another."""
@@ -249,7 +253,7 @@ def train_supernet_command(  # noqa: PLR0913 - the choices of a training
     seed: Seed = 0,
     device: DeviceName = "any",
     wait: Wait = True,
-    url: Url = None,
+    url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a worker train the supernet of a space; `get` writes its supernet.safetensors."""

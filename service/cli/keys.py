@@ -15,7 +15,11 @@ from service.settings import Settings
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Keys of a server: create, list, revoke.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Keys of a server: create, list, revoke.",
+)
 
 
 @app.command("create")
@@ -25,7 +29,8 @@ def create_command(
     scope: Annotated[
         KeyScope,
         typer.Option(
-            help="What it allows: reading, jobs too, plans too, or uploads of checkpoints too."
+            help="Reading; also jobs; reading and plans; what a worker over HTTP needs; or all, "
+            "uploads of checkpoints too."
         ),
     ],
     data: DataDirectory = None,
@@ -45,7 +50,9 @@ def list_command(*, data: DataDirectory = None, as_json: AsJson = False) -> None
     if wants_json(asked=as_json):
         print_json(rows)
     else:
-        print_items(rows, f"Keys in {file.path}")
+        print_items(rows, f"{'Keys' if rows else 'No keys'} in {file.path}")
+        if not rows:
+            sys.stderr.write("make one: nbs keys create NAME --scope jobs\n")
 
 
 @app.command("revoke")

@@ -6,6 +6,7 @@ does without. tests/service/test_commands.py compares it with those tables.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -27,12 +28,14 @@ __all__ = [
     "Most",
     "Reduction",
     "Seed",
+    "Server",
     "Url",
     "bounds",
     "client",
     "data_directory",
     "existing_directory",
     "named_values",
+    "server_to_ask",
 ]
 
 Benchmark: TypeAlias = Annotated[
@@ -59,6 +62,10 @@ Most: TypeAlias = Annotated[
 Reduction: TypeAlias = Annotated[
     str | None, typer.Option(help="Over the runs: mean, std, min, max.")
 ]
+Server: TypeAlias = Annotated[
+    str | None,
+    typer.Option(envvar="NASBENCH_URL", help="The server; by default http://127.0.0.1:8000."),
+]
 Url: TypeAlias = Annotated[
     str | None, typer.Option(envvar="NASBENCH_URL", help="Ask a server instead of the files.")
 ]
@@ -68,8 +75,22 @@ def client(url: str | None, data: Path | None) -> BenchClient:
     """Return a client of the server, or of the database files where no address is given."""
     from bench_client import BenchClient
 
+    server = server_to_ask(url, data)
     # One command sees one version of each table.
-    return BenchClient(url, pin=True) if url else BenchClient.local(data)
+    return BenchClient(server, pin=True) if server else BenchClient.local(data)
+
+
+def server_to_ask(url: str | None, data: Path | None) -> str | None:
+    """Return the address of the server; None where files are: --data outweighs $NASBENCH_URL.
+
+    Raises:
+        typer.BadParameter: Both are given as options.
+    """
+    if data is None or url is None:
+        return url
+    if url != os.environ.get("NASBENCH_URL"):
+        raise typer.BadParameter("files or a server: give --data or --url, not both")
+    return None
 
 
 def bounds(least: Sequence[str] | None, most: Sequence[str] | None) -> dict[str, float]:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
     from generators.source import Progress as Callback
 
-__all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json"]
+__all__ = ["print_fields", "print_items", "print_json", "progress_bar", "wants_json", "wrapped"]
 
 _SIDE_BY_SIDE: Final = 6
 """Items at most that stand side by side."""
 _AROUND: Final = 3
 """Characters between a value and that of the next column."""
+_NARROWEST: Final = 24
+"""Characters that a text has at least beside what stands before it."""
+_INDENT: Final = 6
 _LONG_TEXT: Final = 16
 """Characters from which on a value is a text that gives way to numbers."""
 _IDENTITIES: Final = ("index", "hash", "id", "sha256")
@@ -43,10 +46,10 @@ def print_json(value: Any) -> None:
 
 
 def print_fields(values: Mapping[str, Any]) -> None:
-    """Print names and values, one a line."""
+    """Print names and values, one a line; on a terminal, words go on below where theirs begin."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        sys.stdout.write(f"  {cleaned(name):<{width}}  {_cell(value)}\n")
+        sys.stdout.write(f"{wrapped(_cell(value), f'  {cleaned(name):<{width}}  ')}\n")
 
 
 def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
@@ -89,19 +92,29 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     left_out = [name for name in columns if name not in fitting]
     if left_out:
         told = f"not shown here, but by --json: {', '.join(left_out)}"
-        sys.stdout.write(f"{_wrapped(told, console.width)}\n")
+        sys.stdout.write(f"{wrapped(told)}\n")
 
 
-def _wrapped(text: str, width: int) -> str:
-    """Return a text in lines that a terminal need not break."""
+def wrapped(text: str, before: str = "  ") -> str:
+    """Return a text in lines that a terminal need not break; elsewhere in one.
+
+    Args:
+        text: Words, which are not broken.
+        before: What the first line begins with; the others have as many spaces, or a few where that
+            would leave no room.
+    """
+    if not sys.stdout.isatty():
+        return before + text
+    from shutil import get_terminal_size
     from textwrap import fill
 
-    indent = "  "
+    width = get_terminal_size().columns
+    beside = len(before) <= width - _NARROWEST
     return fill(
         text,
         width,
-        initial_indent=indent,
-        subsequent_indent=indent,
+        initial_indent=before,
+        subsequent_indent=" " * (len(before) if beside else _INDENT),
         break_on_hyphens=False,
         break_long_words=False,
     )

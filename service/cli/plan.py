@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from missing_extra import needs
-from service.cli.options import AsJson, DataDirectory, data_directory
+from service.cli.options import AsJson, DataDirectory, Server, data_directory
 from service.cli.output import print_fields, print_items, print_json, wants_json
 from service.plans.actions import PLAN_ACTIONS
 
@@ -20,19 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Benchmarks of one's own: planned, measured by workers, published."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Benchmarks of one's own: planned, measured by workers, published.",
 )
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE.toml", exists=True, dir_okay=False, help="The plan.")
 ]
 Name = Annotated[str, typer.Argument(help="Name of the plan.")]
-Server = Annotated[
-    str | None,
-    typer.Option(
-        envvar="NASBENCH_URL", help="Address of the service; http://127.0.0.1:8000 by default."
-    ),
-]
 YesReally = Annotated[
     bool, typer.Option("--yes-really", help="More than a million cells are meant.")
 ]

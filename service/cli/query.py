@@ -149,7 +149,10 @@ def _print(items: Sequence[BaseModel], title: str, *, as_json: bool) -> None:
     if wants_json(asked=as_json):
         print_json(dumped)
     else:
-        print_items([_row(item) for item in dumped], f"{title}: {len(dumped)} items")
+        print_items(
+            [_row(item) for item in dumped],
+            f"{title}: {len(dumped)} item{'' if len(dumped) == 1 else 's'}",
+        )
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _PAUSE: Final = 0.5
 """Seconds between two looks at a file that is watched."""
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Searches on benchmarks and spaces: run, gone on with, shown, exported.",
 )

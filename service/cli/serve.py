@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
@@ -36,6 +37,8 @@ __all__ = ["serve", "worker"]
 
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+_LOOPBACK: Final = MappingProxyType({"0.0.0.0": "127.0.0.1", "::": "::1"})  # noqa: S104 - compared with
+"""By the address that stands for all of a machine: its own."""
 _ASKED_BY_DEFAULT: Final = "127.0.0.1:8000"
 _LAST_PORT: Final = 65_535
 _BACKLOG: Final = 2048
@@ -71,7 +74,12 @@ def serve(
     open_artifact_store(JobSettings())
     listener = _listener(host, port)
     _tell_of_keys(settings, host)
-    _introduce(directory=str(directory), catalog=Catalog(directory), address=_address(listener))
+    _introduce(
+        directory=str(directory),
+        catalog=Catalog(directory),
+        address=_address(listener),
+        everywhere=listener.getsockname()[0] in _LOOPBACK,
+    )
     config = uvicorn.Config(
         "service.app:create_app",
         factory=True,
@@ -348,21 +356,28 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        remedy = ""
-        if error.errno == errno.EADDRINUSE:
-            other = port + 1 if port < _LAST_PORT else port - 1
-            remedy = f"; a server runs there already, or take another port: --port {other}"
-        sys.stderr.write(f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}{remedy}\n")
+        known = error.errno and error.errno > 0
+        reason = os.strerror(error.errno) if known else "no machine has this name"  # type: ignore[arg-type]
+        match error.errno:
+            case errno.EADDRINUSE:
+                other = port + 1 if port < _LAST_PORT else port - 1
+                remedy = f"a server runs there already, or take another port: --port {other}"
+            case errno.EACCES:
+                remedy = "this user may not take it; take one above 1023: --port 8000"
+            case _:
+                remedy = "--host 127.0.0.1 is this machine alone, 0.0.0.0 every address of it"
+        sys.stderr.write(
+            f"nbs: cannot listen on {_shown(host, port)}: {reason.lower()}; {remedy}\n"
+        )
         raise typer.Exit(1) from None
     listener.set_inheritable(True)
     return listener
 
 
 def _address(listener: socket.socket) -> str:
-    """Return where a socket listens, as URLs have it."""
+    """Return where this machine asks a socket, as URLs have it: of all addresses, its own."""
     host, port, *_ = listener.getsockname()
-    return _shown(host, port)
+    return _shown(_LOOPBACK.get(host, host), port)
 
 
 def _shown(host: str, port: int) -> str:
@@ -421,7 +436,7 @@ def _tell_of_keys(settings: Settings, host: str) -> None:
     sys.stderr.write(f"nbs: note: listening on {host} {told}; `nbs keys create` makes keys\n")
 
 
-def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
+def _introduce(*, directory: str, catalog: Catalog, address: str, everywhere: bool) -> None:
     """Tell what is served and a question to try."""
     write = sys.stderr.write
     for name, installed in catalog.installed.items():
@@ -433,11 +448,18 @@ def _introduce(*, directory: str, catalog: Catalog, address: str) -> None:
     if not catalog.installed:
         write(f"no database in {directory}: make one with `nbs generate`\n")
     catalog.close()
+    to_try = "benchmarks"
+    if "nasbench201" in catalog.installed:
+        to_try = "nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100&reduction=mean"
     write(
         f"serving on http://{address} (pages: http://{address}/explore, questions: "
         f"http://{address}/docs); try\n"
-        f"  curl 'http://{address}/v1/nasbench201/computed-stats"
-        "?arch=0&num_epochs=200&dataset=cifar100&reduction=mean'\n"
+        f"  curl 'http://{address}/v1/{to_try}'\n"
     )
     if address != _ASKED_BY_DEFAULT:
         write(f"clients and `nbs` ask it with\n  export NASBENCH_URL=http://{address}\n")
+    if everywhere:
+        _, _, port = address.rpartition(":")
+        write(
+            f"other machines ask http://{socket.gethostname()}:{port}, where they know that name\n"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -199,6 +199,9 @@ def check_server(url: str) -> Iterator[Finding]:
         with httpx.Client(base_url=url, timeout=_TIMEOUT, headers=headers) as http:
             ready = http.get("/readyz")
             listed = http.get("/v1/benchmarks")
+            described = None
+            with suppress(httpx.HTTPError):  # made when it is first asked for, which takes a while
+                described = http.get("/openapi.json")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         yield problem(
             about="server",
@@ -220,6 +223,14 @@ def check_server(url: str) -> Iterator[Finding]:
         )
     elif listed.status_code != httpx.codes.OK:
         yield problem(about="server", says=f"/v1/benchmarks answers {listed.status_code}")
+    if described is not None and described.status_code == httpx.codes.OK:
+        theirs, ours = described.json()["info"]["version"], version(_DISTRIBUTION)
+        if theirs != ours:
+            yield note(
+                about="server",
+                says=f"it is version {theirs}, this program {ours}",
+                remedy="workers need the server's version; clients of another may lack questions",
+            )
     if "date" in ready.headers:
         apart = abs(parsedate_to_datetime(ready.headers["date"]).timestamp() - time.time())
         if apart > _CLOCKS_APART:

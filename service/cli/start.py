@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -151,7 +152,7 @@ def _chosen(word: str) -> str:
         return begun[0]
     near = get_close_matches(word, names, n=1)
     hint = f"is {near[0]} meant? " if near else ""
-    raise typer.BadParameter(f"{word!r:.80} is no choice; {hint}There are {', '.join(names)}")
+    raise typer.BadParameter(f"{word!r:.80} is no choice; {hint}there are {', '.join(names)}")
 
 
 def _asked() -> str:
@@ -175,7 +176,7 @@ def _serve(directory: Path, port: int) -> None:
     if not any(directory.glob("*.db")):
         _say(f"No database in {directory}: making synthetic ones.")
         sample(directory / "raw", convert=directory)
-    _say(f"> nbs serve --data {directory} --port {port}")
+    _say(f"> {shlex.join(['nbs', 'serve', '--data', str(directory), '--port', str(port)])}")
     serve(data=directory, port=port)
 
 
@@ -205,7 +206,7 @@ def _generate(directory: Path, *, asking: bool) -> None:
         return
     from service.cli.databases import fetch
 
-    _say(f"> nbs fetch {name} --out {directory / 'raw'}")
+    _say(f"> nbs fetch {name} --out {shlex.quote(str(directory / 'raw'))}")
     fetch(name, out=directory / "raw")
     at = name if each.together else each.files[0].name
     _convert(name, directory / "raw" / at, directory)
@@ -226,9 +227,11 @@ def _convert(name: str, raw: Path, directory: Path) -> None:
     from service.cli.databases import generate
 
     if not raw.exists():
-        _say(f"nbs: there is no {raw}; when it is there: nbs generate {name} {raw}")
+        _say(
+            f"nbs: there is no {raw}; when it is there: nbs generate {name} {shlex.quote(str(raw))}"
+        )
         raise typer.Exit(1)
-    _say(f"> nbs generate {name} {raw} --out {directory}")
+    _say(f"> {shlex.join(['nbs', 'generate', name, str(raw), '--out', str(directory)])}")
     generate(name, raw, out=directory)
 
 

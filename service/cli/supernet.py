@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Supernets: trained, searched, and networks taken out of them."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Supernets: trained, searched, and networks taken out of them.",
 )
 
 File = Annotated[

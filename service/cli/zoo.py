@@ -15,7 +15,11 @@ from service.cli.output import print_fields, print_items, print_json, wants_json
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Searched models: their weights and accuracy.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Searched models: their weights and accuracy.",
+)
 
 Model: TypeAlias = Annotated[str, typer.Argument(help="A model; `nbs zoo list` names them.")]
 

@@ -199,6 +199,8 @@ COMMANDS: Final = [
     "correlation nasbench201 --x flops --y test_acc",
     "distribution nasbench201 --metric test_acc",
     "export nds",
+    "info",
+    "info nasbench201",
     "jobs cancel x",
     "jobs stop x",
     "jobs checkpoints",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +17,30 @@ from benchmark_db.catalog import Catalog
 from generators.registry import SAMPLES
 from missing_extra import install_command
 from service.cli.commands import COMMANDS
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 200])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "doctor",
+        "info",
+        "info nasbench201",
+        "keys list",
+        "query nasbench201 0 --num-epochs 200 --dataset cifar100",
+        "top nasbench201 --metric test_acc --num-epochs 200 --dataset cifar100",
+    ],
+)
+def test_nothing_that_has_spaces_is_wider_than_the_terminal(
+    line: str, columns: int, directory: Path
+) -> None:
+    command, *words = line.split()
+    shown = on_terminal(command, *words, "--data", directory, columns=columns)
+    for told in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines():
+        if told.startswith(("nbs: ", "make one")):
+            continue  # a sentence of the standard error, which is one line
+        # What a word or a digest leaves no room for is not broken; it stands alone beside its name.
+        assert len(told) <= columns or " " not in told.split("  ")[-1].strip(" →"), told
 
 
 class TestProcesses:

@@ -69,3 +69,11 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_every_benchmark_is_in_the_readme() -> None:
     for benchmark in BENCHMARKS.values():
         assert benchmark.spec.title in README or benchmark.spec.name in README
+
+
+def test_every_page_of_the_guide_is_in_its_menu() -> None:
+    menu = set(
+        re.findall(r": ([\w/-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE)
+    )
+    docs = REPOSITORY / "docs"
+    assert menu == {str(page.relative_to(docs)) for page in docs.rglob("*.md")}

@@ -5,18 +5,23 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
 import tarfile
+import time
 from collections.abc import Callable
 from contextlib import closing
+from email.utils import formatdate
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from forked_nbs import nbs
+from lying_server import answer, lying
 
 from benchmark_db.catalog import Catalog
 from service.access.keys import KeyFile, KeyScope
@@ -170,6 +175,20 @@ def test_a_server_is_asked(place: dict[str, str], server: str) -> None:
         "says": f"{server} is ready",
         "remedy": "",
     }
+
+
+def test_a_server_of_another_version_and_time_is_told(place: dict[str, str]) -> None:
+    document = json.dumps({"info": {"version": "0.0.9"}}).encode()
+    yesterday = formatdate(time.time() - 86_400, usegmt=True)
+    with lying() as old:
+        old.say = lambda target: [
+            answer(document if "openapi" in target else b"{}", ("Date", yesterday))
+        ]
+        _, found = findings(place, "--url", old.url)
+    told = [one["says"] for one in found if one["about"] == "server"]
+    assert told[0].endswith("is ready")
+    assert told[1] == f"it is version 0.0.9, this program {version('nas-bench-service')}"
+    assert re.fullmatch(r"its clock and this one are 864\d\d s apart", told[2])
 
 
 def _contents(place: dict[str, str]) -> dict[str, bytes]:

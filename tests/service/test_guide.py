@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,13 +11,15 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urldefrag, urljoin
 
 import httpx
 import pytest
+from forked_nbs import nbs
 
 from bench_client import BenchClient
+from generators.registry import WHOLE_SAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -159,16 +162,64 @@ def test_where_it_is_not_made_the_service_says_how(
     assert (made.status_code, made.text) == (200, "made meanwhile")
 
 
-@pytest.mark.parametrize("page", ["tables.md", "coming-from.md"])
-def test_the_code_of_a_tutorial_runs(page: str, server: str) -> None:
-    text = (REPOSITORY / "docs" / page).read_text().replace("http://127.0.0.1:8000", server)
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) >= 3
+RUN: Final = ("tables.md", "columns.md", "coming-from.md")
+RUN_ELSEWHERE: Final = {
+    "api.md": "tests/service/job_routes/test_job_clients.py",
+    "first-search.md": "tests/service/test_notebook.py",
+    "model-hub.md": "tests/nas_search/test_stage_four.py",
+    "one-shot.md": "tests/nas_search/oneshot/test_page.py",
+    "plans.md": "tests/examples/test_examples.py",
+    "searching.md": "tests/nas_search/test_searching_page.py",
+}
+"""Pages with code that needs workers or PyTorch, and the tests that run it or the same methods."""
+
+
+def code_of(page: str) -> list[str]:
+    text = (REPOSITORY / "docs" / page).read_text()
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_all_code_of_the_guide_is_run() -> None:
+    pages = {path.name for path in (REPOSITORY / "docs").glob("*.md") if code_of(path.name)}
+    assert pages == {*RUN, *RUN_ELSEWHERE}
+    assert all((REPOSITORY / test).is_file() for test in RUN_ELSEWHERE.values())
+
+
+@pytest.fixture(scope="module")
+def newcomer(
+    every_sample: Path, tmp_path_factory: pytest.TempPathFactory, serving: Any
+) -> Iterator[str]:
+    """The address of what `make serve` serves: every architecture, few of them with long curves."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    WHOLE_SAMPLES["nasbench201"](folder, seed=0)
+    for path in every_sample.glob("*.db"):
+        if path.name != "nasbench201.db":
+            (folder / path.name).hardlink_to(path)
+    with serving(folder) as url:
+        yield url
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_code_of_a_tutorial_runs(page: str, newcomer: str) -> None:
+    blocks = code_of(page)
+    assert len(blocks) >= 2
     told = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks)],
-        env={**os.environ, "NASBENCH_URL": server},
+        [sys.executable, "-c", "\n".join(blocks).replace("http://127.0.0.1:8000", newcomer)],
+        env={**os.environ, "NASBENCH_URL": newcomer},
         capture_output=True,
         text=True,
         check=False,
     )
     assert told.returncode == 0, told.stderr
+
+
+def test_the_table_of_the_page_becomes_a_benchmark(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs/adding-a-benchmark.md").read_text()
+    for kind in ("csv", "toml"):
+        (content,) = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+        (tmp_path / f"widths.{kind}").write_text(content)
+    (console,) = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = [line.removeprefix("nbs ").split() for line in console.splitlines()]
+    told = [nbs(*line, cwd=tmp_path) for line in lines]
+    assert [one.returncode for one in told] == [0] * 3, told
+    assert json.loads(told[1].stdout)[0]["test_acc"] == 95.0

@@ -146,3 +146,16 @@ def test_a_folder_that_is_not_there_is_refused_however_it_is_named(
 def test_an_empty_folder_is_served_and_says_what_to_do(tmp_path: Path) -> None:
     with told(tmp_path, "--port", "0") as (url, *_):
         assert httpx.get(f"{url}/readyz", timeout=60).status_code == 503
+
+
+def test_an_address_that_is_all_of_a_machine_is_told_as_one_that_can_be_asked(
+    tmp_path: Path,
+) -> None:
+    with told(tmp_path, "--port", "0", "--host", "0.0.0.0") as (url, _, errors):
+        assert url.startswith("http://127.0.0.1:")
+        said = [errors.readline() for _ in range(4)]
+        port = url.rpartition(":")[2]
+        assert f"curl '{url}/v1/benchmarks'" in said[0]
+        assert said[2] == f"  export NASBENCH_URL={url}\n"
+        assert said[3].startswith(f"other machines ask http://{socket.gethostname()}:{port}")
+        assert httpx.get(f"{url}/livez", timeout=60).status_code == 200

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +21,7 @@ NO_FOLDER = (
 )
 NOT_A_FOLDER = r"nbs: {none} is not a folder .*: make one with `nbs generate`, or name the folder"
 TO_BE_MADE = r"nbs: there is no folder {none}: make it first, or name another one$"
+A_FILE = r"nbs: {file} is a file, where a folder is needed: name another one$"
 
 
 @pytest.mark.parametrize("name", ["NAS-Bench-201", "nasbench-201", "NASBench201"])
@@ -52,6 +58,16 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
         ("mcp --data {none}", NOT_A_FOLDER),
         ("export nds --out {none}/x.csv", TO_BE_MADE),
         ("backup {none}/x.tar", TO_BE_MADE),
+        ("backup {file}/x.tar", A_FILE),
+        ("export nds --out {file}/x.csv", A_FILE),
+        ("fetch nds --out {file}", A_FILE),
+        ("fetch nix", "nbs: .*'nix' is unknown; known are .*: nbs generate --table FILE RAW; see"),
+        ("start nix", "nbs: .*'nix' is no choice; there are serve, generate, look, work; see"),
+        ("serve --host no.invalid", "nbs: cannot listen on no.inv.*: no machine has .* --host 127"),
+        (
+            "top nasbench201 --metric test_ac --num-epochs 12 --dataset cifar10",
+            "nbs: unknown metric 'test_ac'; is it test_acc.* `nbs info BENCHMARK`",
+        ),
         ("query nasbench201 0 --num-epoch 200", "nbs: no such option: --num-epoch .*--num-epochs"),
         ("serve --port 65536", "nbs: .*--port.* 65535"),
         ("serv", "nbs: no such command 'serv'.* see nbs --help$"),
@@ -61,8 +77,40 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
 def test_a_folder_or_an_option_that_is_not_there_is_a_line_with_the_remedy(
     line: str, says: str, directory: Path, tmp_path: Path
 ) -> None:
-    none = str(tmp_path / "none")
-    told = nbs(*line.format(none=none).split(), NASBENCHMARK_DIR=str(directory))
+    none, file = str(tmp_path / "none"), str(directory / "nds.db")
+    told = nbs(*line.format(none=none, file=file).split(), NASBENCHMARK_DIR=str(directory))
     assert told.returncode in {1, 2}
-    assert told.stderr.count("\n") == 1
-    assert re.match(says.replace("{none}", re.escape(none)), told.stderr), told.stderr
+    lines = [line for line in told.stderr.splitlines() if "are made up" not in line]
+    assert len(lines) == 1, told.stderr
+    wanted = says.replace("{none}", re.escape(none)).replace("{file}", re.escape(file))
+    assert re.match(wanted, lines[0]), told.stderr
+
+
+def test_a_path_with_spaces_is_quoted_in_what_can_be_copied(tmp_path: Path) -> None:
+    folder = tmp_path / "ein Übungsordner"
+    told = nbs("sample", folder, "--architectures", "2")
+    quoted = [shlex.split(line)[-1] for line in re.findall(r"`(nbs generate .*)`", told.stderr)]
+    assert quoted
+    assert all(Path(path).exists() for path in quoted), told.stderr
+
+
+def test_letters_that_an_output_has_not_end_no_command(directory: Path) -> None:
+    command = [sys.executable, "-m", "service.cli", "doctor", "--data", str(directory)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert told.stderr == ""
+    assert "sha256:" in told.stdout
+    assert "\\u2026" in told.stdout
+    assert json.loads(told.stdout)
+
+
+def test_files_that_are_named_count_more_than_the_address_of_the_environment(
+    directory: Path,
+) -> None:
+    words = ("rank", "nasbench201", "0", "--metric", "flops", "--num-epochs", "12")
+    words = (*words, "--dataset", "cifar10", "--data", str(directory))
+    nobody = "http://127.0.0.1:9"
+    told = nbs(*words, NASBENCH_URL=nobody)
+    assert (told.returncode, json.loads(told.stdout)["of"]) == (0, 12), told.stderr
+    told = nbs(*words, "--url", nobody)
+    assert (told.returncode, "give --data or --url, not both" in told.stderr) == (2, True)

@@ -75,8 +75,10 @@ def test_a_value_can_be_told_without_its_name_and_a_failure_with_its_reason() ->
     study.tell(second, error="no memory")
     assert (first.value, first.state) == (3.5, State.OK)
     assert (second.error, second.state) == ("no memory", State.FAILED)
-    with pytest.raises(AttributeError, match="trial 1 has no value"):
+    with pytest.raises(AttributeError, match=r"trial 1 has no value$"):
         _ = second.value
+    with pytest.raises(AttributeError, match=r"trial 0 has no test_acc; it has value$"):
+        _ = first.test_acc
 
 
 def test_what_was_told_is_not_told_again() -> None:

@@ -35,10 +35,27 @@ WORKER: Final = WorkerState(
 QUEUED: Final = NewJob(kind="model", spec={"network": {}}, key="0" * 64)
 
 
+UNITS: Final = {"bytes", "percentunit", "reqps", "s", "short", "string"}
+"""Those of Grafana's units that are used here, by its ids; others it shows as text."""
+WIDTH: Final = 24
+"""Columns of a dashboard."""
+
+
+def dashboard() -> Any:
+    return json.loads((DOCKER / "grafana/dashboards/nasbench.json").read_text())
+
+
 def panels() -> list[Any]:
-    found: list[Any] = json.loads((DOCKER / "grafana/dashboards/nasbench.json").read_text())[
-        "panels"
-    ]
+    found: list[Any] = dashboard()["panels"]
+    return found
+
+
+def provisioned(kind: str) -> list[Any]:
+    """Return what Grafana finds of a kind as it starts."""
+    (file,) = (DOCKER / "grafana/provisioning" / kind).iterdir()
+    told = yaml.safe_load(file.read_text())
+    assert told["apiVersion"] == 1
+    found: list[Any] = told["datasources" if kind == "datasources" else "providers"]
     return found
 
 
@@ -120,6 +137,72 @@ def use(url: str) -> None:
     for _ in range(2):
         httpx.get(f"{url}{STATS}", params={"arch": 3})
         httpx.get(f"{url}{STATS}", params={"num_epochs": 200, "limit": 7})
+
+
+def test_the_dashboard_is_as_grafana_wants_it() -> None:
+    told = dashboard()
+    assert {"uid", "title", "schemaVersion", "time", "templating"} <= told.keys()
+    assert told["refresh"] in {"5s", "10s", "30s", "1m", "5m", "15m", "30m", "1h", "2h", "1d"}
+    variables = {f"${{{one['name']}}}" for one in told["templating"]["list"]}
+    sources = {one["uid"]: one["type"] for one in provisioned("datasources")}
+    ids = [panel["id"] for panel in panels()]
+    assert len(ids) == len(set(ids))
+    for panel in panels():
+        title = panel["title"]
+        for asking in (panel, *panel["targets"]):
+            source = asking["datasource"]
+            assert source["uid"] in variables or sources[source["uid"]] == source["type"], title
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"] in UNITS, title
+        assert defaults["unit"] != "percentunit" or (defaults["min"], defaults["max"]) == (0, 1)
+        references = [target["refId"] for target in panel["targets"]]
+        assert len(references) == len(set(references)), title
+        options = panel["options"]
+        match panel["type"]:
+            case "timeseries":
+                legend = options["legend"]
+                assert (legend["showLegend"], legend["placement"]) == (True, "bottom"), title
+                assert all(target["legendFormat"] for target in panel["targets"]), title
+            case "stat":
+                assert options["reduceOptions"]["calcs"] == ["lastNotNull"], title
+            case "table":
+                # A range would be a row for every reading.
+                assert [(t["format"], t["instant"]) for t in panel["targets"]] == [("table", True)]
+            case other:
+                raise AssertionError(f"{title}: {other}")
+
+
+def test_no_two_panels_overlap_and_none_is_beyond_the_edge() -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in panels():
+        at = panel["gridPos"]
+        assert at["x"] >= 0 < at["w"] <= WIDTH - at["x"]
+        assert at["y"] >= 0 < at["h"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert taken.setdefault((x, y), panel["title"]) == panel["title"]
+    # No hole either: a row is filled.
+    assert len(taken) == WIDTH * (1 + max(y for _, y in taken))
+
+
+def test_grafana_finds_its_files_and_prometheus_where_compose_has_them() -> None:
+    services = yaml.safe_load((DOCKER.parent / "docker-compose.yml").read_text())["services"]
+    mounted = {}
+    for volume in services["grafana"]["volumes"]:
+        source, _, target = volume.removesuffix(":ro").rpartition(":")
+        mounted[target] = source
+    for target, source in mounted.items():
+        if source.startswith("./"):
+            assert any((DOCKER.parent / source).iterdir()), target
+    (provider,) = provisioned("dashboards")
+    folder = DOCKER.parent / mounted[provider["options"]["path"]]
+    assert [path.name for path in folder.iterdir()] == ["nasbench.json"]
+    assert mounted["/etc/grafana/provisioning"] == "./docker/grafana/provisioning"
+    (source,) = provisioned("datasources")
+    host, _, port = source["url"].removeprefix("http://").partition(":")
+    assert any(f":{port}/" in word for word in services[host]["healthcheck"]["test"])
+    reachable = set(services[host]["networks"]) & set(services["grafana"]["networks"])
+    assert reachable
 
 
 def test_there_are_panels_whose_titles_differ() -> None:

@@ -392,9 +392,11 @@ def _installed(directory: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 def _describe(benchmark: str, *, data: Path | None, url: str | None, as_json: bool) -> None:
     """Print what there is to know of a benchmark before one asks it."""
+    from bench_client import TableName
+
     with client(url, data) as bench:
         found = bench.benchmark(benchmark)
-        columns = bench.columns(benchmark)
+        columns = bench.columns(TableName(benchmark))
     metrics = [column for column in columns.items if column.kind == "metric"]
     if wants_json(asked=as_json):
         told = ("name", "unit", "better", "description")

@@ -97,7 +97,7 @@ def cancel_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -
 
 
 @app.command("stop")
-def stop_command(job: JobId, *, url: Url = None, as_json: AsJson = False) -> None:
+def stop_command(job: JobId, *, url: Server = None, as_json: AsJson = False) -> None:
     """End a training early: it keeps the figures of its last epoch."""
     with BenchClient(url) as bench:
         _print(bench.stop(job), as_json=as_json)

@@ -26,6 +26,7 @@ from typing import IO, Annotated, Any, Final
 import typer
 
 from service.cli.options import DataDirectory, data_directory
+from service.cli.output import progress_bar
 
 __all__ = ["backup", "restore"]
 
@@ -74,12 +75,18 @@ def backup(
         _beside(out, _PRIVATE) as file,
         tempfile.TemporaryDirectory() as scratch,
         tarfile.open(fileobj=file, mode="w") as container,
+        progress_bar("files saved") as progress,
     ):
-        for name, path in _saved(Path(scratch), keys.expanduser(), jobs.folder):
+        files = [*_saved(Path(scratch), keys.expanduser(), jobs.folder)]
+        if databases:
+            files += [
+                (f"{_DATABASES}/{path.name}", path) for path in sorted(directory.glob("*.db"))
+            ]
+        for done, (name, path) in enumerate(files):
+            progress(done, len(files))
             _add(container, name, path, digests)
-        for path in sorted(directory.glob("*.db")) if databases else ():
-            _add(container, f"{_DATABASES}/{path.name}", path, digests)
         _add_manifest(container, digests)
+        progress(len(files), len(files))
     if jobs.artifacts_url is not None:
         sys.stderr.write(
             f"  artifacts are in {jobs.artifacts_url}: save that bucket by its own means, too\n"
@@ -202,8 +209,9 @@ def restore(
             f"{taken[0]}{more} would be replaced; nothing was written (--data names another folder "
             "for keys and databases, $NASBENCH_JOBS_DIR one for jobs)"
         )
-    with tarfile.open(file, "r:") as container:
-        for name, target in missing.items():
+    with tarfile.open(file, "r:") as container, progress_bar("files put in place") as progress:
+        for done, (name, target) in enumerate(missing.items()):
+            progress(done, len(missing))
             target.parent.mkdir(parents=True, exist_ok=True)
             mode = _PUBLIC if name.startswith(_DATABASES) else _PRIVATE
             with _beside(target, mode) as written:
@@ -227,8 +235,9 @@ def _checked(file: Path) -> dict[str, Any]:
     found: dict[str, str] = {}
     manifest: Any = None
     try:
-        with tarfile.open(file, "r:") as container:
+        with tarfile.open(file, "r:") as container, progress_bar("bytes compared") as progress:
             for member in container:
+                progress(member.offset, file.stat().st_size)
                 opened = container.extractfile(member) if member.isreg() else None
                 if opened is None or manifest is not None:
                     raise _BackupError(

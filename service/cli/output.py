@@ -71,7 +71,7 @@ def print_items(items: Sequence[Mapping[str, Any]], title: str) -> None:
     shared = {
         name: items[0].get(name)
         for name in names
-        if all(item.get(name) == items[0].get(name) for item in items)
+        if len({_cell(item.get(name)) for item in items}) == 1
     }
     # What is long comes last: its end may be in the next line of the terminal.
     known = {name: value for name, value in shared.items() if value is not None}
@@ -109,7 +109,8 @@ def wrapped(text: str, before: str = "  ") -> str:
     from textwrap import fill
 
     width = get_terminal_size().columns
-    beside = len(before) <= width - _NARROWEST
+    longest = max(map(len, text.split()), default=0)
+    beside = len(before) + max(longest, _NARROWEST) <= width
     return fill(
         text,
         width,

@@ -275,7 +275,8 @@ def _files(entry: EntryPoint) -> Iterator[_File]:
         for folder, inner, names in os.walk(location):
             inner[:] = sorted(one for one in inner if one != "__pycache__" and one[0] != ".")
             for name in sorted(names):
-                if name[0] != "." and not name.endswith(".pyc"):
+                # Bytecode beside sources is imported where they are missing.
+                if name[0] != ".":
                     yield _file(Path(folder, name), Path(location).parent)
 
 

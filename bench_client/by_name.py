@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench_client.errors import UnsupportedQuestionError
+from bench_client.frames import Batch, Items
 from bench_client.operations import Steps, called
 from bench_client.tables import curves_table, describe_table, query_table, query_table_many
 from bench_client.written import written
@@ -16,7 +17,7 @@ from bench_client.written import written
 __all__ = ["curves", "describe", "query", "query_many"]
 
 
-def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
+def query(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
     """Return what the named benchmark's own query returns for the same arguments.
 
     `query("nasbench201", arch, 200, "cifar100", reduction="mean")` is
@@ -41,7 +42,7 @@ def query(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
 
 def query_many(
     benchmark: str, archs: Iterable[Any], *filters: Any, **options: Any
-) -> Steps[list[Any]]:
+) -> Steps[Batch[Any]]:
     """Return what the named benchmark's own query for many architectures returns.
 
     `query_many("nasbench201", archs, 200, "cifar100")` is `query_nb201_many(archs, 200,
@@ -64,7 +65,7 @@ def query_many(
     return (yield from called(by_hand.query_many(), archs, *filters, **options))
 
 
-def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[list[Any]]:
+def curves(benchmark: str, *filters: Any, **options: Any) -> Steps[Items[Any]]:
     """Return what the named benchmark's own question about learning curves returns.
 
     `curves("nasbench201", arch, 200, "cifar100")` is `curves_nb201(arch, 200, "cifar100")`.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from itertools import chain
+from itertools import islice
+from operator import eq
+from operator import index as as_integer
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, SupportsIndex, TypeVar, overload
 
@@ -98,6 +100,17 @@ class Tabular:
         frame: pl.DataFrame = polars.DataFrame(series)
         return frame
 
+    def to_dict(self, *, intermediates: bool = False) -> dict[str, list[Any]]:
+        """Return the values of each column that `to_pandas` has, by its name; None: not recorded.
+
+        Args:
+            intermediates: As for `to_pandas`.
+
+        Raises:
+            ValueError: Intermediates are wanted, and were not asked for.
+        """
+        return {name: values for name, _, _, values in self._columns(intermediates=intermediates)}
+
 
 class Items(Tabular, list[T], Generic[T]):
     """The items of an answer: a list that can become a data frame.
@@ -144,38 +157,76 @@ class Items(Tabular, list[T], Generic[T]):
         return html
 
 
-class Batch(Tabular, list[Items[T]], Generic[T]):
+class Batch(Tabular, Sequence[Items[T]], Generic[T]):
     """What was found for many architectures, one list for each, in the order they were given.
 
-    As a data frame all items are below each other, and the first column, `position`, says for which
-    architecture of the batch, counting from 0; one for which nothing was found has no row.
+    Runs come from a service in columns, of which data frames are made at once; the items of an
+    architecture are made when they are first looked at. As a data frame all items are below each
+    other, and the first column, `position`, says for which architecture of the batch, counting from
+    0; one for which nothing was found has no row.
 
     Args:
         found: The items of each architecture.
         model: Their class.
+
+    An example:
+
+        found = bench.query_nb201_many(archs, 200, "cifar100", reduction="mean")
+        accuracies = [items[0].test_acc if items else None for items in found]
+        frame = found.to_pandas()
     """
 
     def __init__(self, found: Iterable[Iterable[T]], model: type[T]) -> None:
-        super().__init__(Items(items, model) for items in found)
         self.model = model
+        self._found: Sequence[Items[T]] = [Items(items, model) for items in found]
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Items[T]: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> Batch[T]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Items[T] | Batch[T]:
+        if isinstance(index, slice):
+            return Batch((self[place] for place in range(len(self))[index]), self.model)
+        return self._found[as_integer(index)]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Batch | list):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # as a list: its items may change
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Batch, ([*map(list, self)], self.model)
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
-        items, positions = self._rows()
+        items, positions = self._beginning(None)
         return columns_of(self.model, items, curves=intermediates, positions=positions)
 
-    def _rows(self) -> tuple[list[T], list[int]]:
-        """Return all items, and for each the place of its architecture in the batch."""
-        positions = [position for position, items in enumerate(self) for _ in items]
-        return list(chain.from_iterable(self)), positions
+    def _beginning(self, most: int | None) -> tuple[list[T], list[int]]:
+        """Return the first items, and for each the place of its architecture in the batch."""
+        placed = ((item, place) for place, items in enumerate(self) for item in items)
+        some = list(islice(placed, most))
+        return [item for item, _ in some], [place for _, place in some]
+
+    def _rows(self) -> int:
+        """Return how many items there are."""
+        return sum(map(len, self))
 
     def _repr_html_(self) -> str:
-        items, positions = self._rows()
-        html: str = _notebooks().html_of_items(self.model, items, positions=positions)
+        shown = _notebooks()
+        items, positions = self._beginning(shown.MOST_ROWS)
+        html: str = shown.html_of_items(self.model, items, positions=positions, total=self._rows())
         return html
 
     def __repr__(self) -> str:
         if len(self) <= _MOST_SHOWN:
-            return super().__repr__()
+            return repr([*self])
         begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
         return f"[{begun}, … {len(self):,} lists of {self.model.__name__}]"
 

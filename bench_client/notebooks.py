@@ -16,9 +16,11 @@ from pydantic.fields import FieldInfo
 from bench_client.columns import columns_of
 from bench_client.models.quantities import UNIT
 
-__all__ = ["html_of_fields", "html_of_items", "shortened", "units_of"]
+__all__ = ["MOST_ROWS", "html_of_fields", "html_of_items", "shortened", "units_of"]
 
-_MOST_ROWS: Final = 20
+MOST_ROWS: Final = 20
+"""Rows that a table shows."""
+
 _MOST_COLUMNS: Final = 40
 _MOST_TEXT: Final = 120
 _NAMES: Final = frozenset({"arch", "arch_str"})
@@ -43,7 +45,11 @@ def shortened(value: Any) -> Any:
 
 
 def html_of_items(
-    model: type[BaseModel], items: Sequence[Any], *, positions: Sequence[int] | None = None
+    model: type[BaseModel],
+    items: Sequence[Any],
+    *,
+    positions: Sequence[int] | None = None,
+    total: int | None = None,
 ) -> str:
     """Return items as an HTML table: names, units, the first rows, how many there are.
 
@@ -51,14 +57,16 @@ def html_of_items(
 
     Args:
         model: The model of the items.
-        items: The items.
+        items: The items, or the first of them.
         positions: Of a batch: the place of each item's architecture.
+        total: How many items there are; None: these.
     """
     if not items:
         return f"<p>no {escape(model.__name__)}</p>"
-    first = items[:_MOST_ROWS]
+    total = len(items) if total is None else total
+    first = items[:MOST_ROWS]
     columns = columns_of(
-        model, first, positions=None if positions is None else positions[:_MOST_ROWS]
+        model, first, positions=None if positions is None else positions[:MOST_ROWS]
     )
     units = dict(units_of(model))
     rows = max(len(column.values) for column in columns)
@@ -83,17 +91,17 @@ def html_of_items(
     )
     body = "".join(
         "<tr>" + "".join(f"<td>{_cell(column.values[row])}</td>" for column in shown) + "</tr>"
-        for row in range(min(rows, _MOST_ROWS))
+        for row in range(min(rows, MOST_ROWS))
     )
     notes = []
-    if len(items) > len(first) or rows > _MOST_ROWS:
-        notes.append(f"the first of {len(items):,} items")
+    if total > len(first) or rows > MOST_ROWS:
+        notes.append(f"the first of {total:,} items")
     if hidden:
         notes.append(f"not shown: {', '.join(escape(column.name) for column in hidden[:10])}, …")
     above = f"<br><small>{common}</small>" if common else ""
     after = f"<p><small>{'; '.join(notes)}</small></p>" if notes else ""
     return (
-        f"<div><p><b>{len(items):,} of {escape(model.__name__)}</b>{above}</p>"
+        f"<div><p><b>{total:,} of {escape(model.__name__)}</b>{above}</p>"
         f"<table><thead><tr>{head}</tr><tr>{below}</tr></thead><tbody>{body}</tbody></table>"
         f"{after}</div>"
     )

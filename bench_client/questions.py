@@ -13,13 +13,12 @@ from bench_client.late_imports import LateModule
 from bench_client.operations import Operation
 
 if TYPE_CHECKING:
-    from bench_client import by_name, explorer, export, oracle, run_columns, simulation
+    from bench_client import by_name, explorer, export, oracle, simulation
 else:
     by_name = LateModule("bench_client.by_name")
     explorer = LateModule("bench_client.explorer")
     export = LateModule("bench_client.export")
     oracle = LateModule("bench_client.oracle")
-    run_columns = LateModule("bench_client.run_columns")
     simulation = LateModule("bench_client.simulation")
 
 __all__ = ["AwaitedQuestions", "BlockingQuestions"]
@@ -28,7 +27,6 @@ __all__ = ["AwaitedQuestions", "BlockingQuestions"]
 class _Questions:
     query = Operation(lambda: by_name.query)
     query_many = Operation(lambda: by_name.query_many)
-    run_columns = Operation(lambda: run_columns.run_columns)
     curves = Operation(lambda: by_name.curves)
     describe = Operation(lambda: by_name.describe)
 

@@ -13,7 +13,6 @@ from bench_client.models import (
         Nb201Architecture, Nb201Config, Nb201Curves, Nb201Hardware, Nb201Stats, NdsArchitecture,
         NdsConfig, NdsCurves, NdsDistribution, NdsStats, Ranked, Standing, TradeOff,
     )
-from bench_client.run_columns import (RunTable)
 from bench_client.simulation import (AsyncSimulation, Simulation)
 from bench_client.table_version import (TableName)
 from typing import (Any, BinaryIO, Literal, TypedDict, Unpack, overload)
@@ -577,7 +576,7 @@ class BlockingQuestions:
     ) -> Items[Any]:
         """Return what the named benchmark's own query returns for the same arguments."""
     @overload
-    def query(self, benchmark: TableName, *filters: Any, **options: Any) -> list[Any]:
+    def query(self, benchmark: TableName, *filters: Any, **options: Any) -> Items[Any]:
         """Return what the named benchmark's own query returns for the same arguments."""
     @overload
     def query_many(
@@ -656,80 +655,8 @@ class BlockingQuestions:
     @overload
     def query_many(
         self, benchmark: TableName, archs: Iterable[Any], *filters: Any, **options: Any,
-    ) -> list[Any]:
+    ) -> Batch[Any]:
         """Return what the named benchmark's own query for many architectures returns."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["nasbench101"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Nb101Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["nasbench201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Nb201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["natssss"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NatsSssFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["nds"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NdsFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["help-latency-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[HelpLatency201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["nasbenchgraph"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NasbenchgraphFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["nasbenchmacro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NasbenchmacroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["robustness-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Robustness201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["transnasbench-macro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[TransnasbenchMacroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["transnasbench-micro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[TransnasbenchMicroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: Literal["zero-cost-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[ZeroCost201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    def run_columns(
-        self, benchmark: TableName, archs: Iterable[Any], *, reduction: Reduction | None = None,
-        **filters: Any,
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
     @overload
     def curves(
         self, benchmark: Literal["nasbench101"], arch: Cell | None = None,
@@ -762,7 +689,7 @@ class BlockingQuestions:
     ) -> Items[NdsCurves]:
         """Return what the named benchmark's own question about learning curves returns."""
     @overload
-    def curves(self, benchmark: TableName, *filters: Any, **options: Any) -> list[Any]:
+    def curves(self, benchmark: TableName, *filters: Any, **options: Any) -> Items[Any]:
         """Return what the named benchmark's own question about learning curves returns."""
     @overload
     def describe(self, benchmark: Literal["nasbench101"], arch: Cell) -> Nb101Hash:
@@ -1753,7 +1680,7 @@ class AwaitedQuestions:
     ) -> Items[Any]:
         """Return what the named benchmark's own query returns for the same arguments."""
     @overload
-    async def query(self, benchmark: TableName, *filters: Any, **options: Any) -> list[Any]:
+    async def query(self, benchmark: TableName, *filters: Any, **options: Any) -> Items[Any]:
         """Return what the named benchmark's own query returns for the same arguments."""
     @overload
     async def query_many(
@@ -1832,80 +1759,8 @@ class AwaitedQuestions:
     @overload
     async def query_many(
         self, benchmark: TableName, archs: Iterable[Any], *filters: Any, **options: Any,
-    ) -> list[Any]:
+    ) -> Batch[Any]:
         """Return what the named benchmark's own query for many architectures returns."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["nasbench101"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Nb101Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["nasbench201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Nb201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["natssss"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NatsSssFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["nds"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NdsFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["help-latency-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[HelpLatency201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["nasbenchgraph"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NasbenchgraphFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["nasbenchmacro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[NasbenchmacroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["robustness-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[Robustness201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["transnasbench-macro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[TransnasbenchMacroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["transnasbench-micro"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[TransnasbenchMicroFilters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: Literal["zero-cost-201"], archs: Iterable[Any], *,
-        reduction: Reduction | None = None, **filters: Unpack[ZeroCost201Filters],
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
-    @overload
-    async def run_columns(
-        self, benchmark: TableName, archs: Iterable[Any], *, reduction: Reduction | None = None,
-        **filters: Any,
-    ) -> RunTable:
-        """Return the runs of many architectures as a table that becomes a data frame at once."""
     @overload
     async def curves(
         self, benchmark: Literal["nasbench101"], arch: Cell | None = None,
@@ -1938,7 +1793,7 @@ class AwaitedQuestions:
     ) -> Items[NdsCurves]:
         """Return what the named benchmark's own question about learning curves returns."""
     @overload
-    async def curves(self, benchmark: TableName, *filters: Any, **options: Any) -> list[Any]:
+    async def curves(self, benchmark: TableName, *filters: Any, **options: Any) -> Items[Any]:
         """Return what the named benchmark's own question about learning curves returns."""
     @overload
     async def describe(self, benchmark: Literal["nasbench101"], arch: Cell) -> Nb101Hash:

@@ -1,34 +1,35 @@
-"""The runs of many architectures in columns: what a data frame is made of, without the items.
+"""The runs of many architectures in columns: how they come, whatever is made of them.
 
-`query_many` returns an object for each run, which is what a search asks for. An analysis makes a
-data frame of all, for which objects are a detour: their text, their parsing and the taking apart of
-each take most of the time.
+An analysis makes a data frame of all runs, for which an object for each is a detour: their text,
+their parsing and the taking apart of each take most of the time. A search looks at objects, which
+are made of the columns one architecture at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from bench_client.arguments import Reduction, plain_arch, plain_filter
+from bench_client.arguments import Reduction, plain_arch
 from bench_client.columns import Column, Kind, columns_of
-from bench_client.errors import TableReplacedError
-from bench_client.frames import PANDAS_TYPES, Tabular, library
-from bench_client.models.answers import ProvenanceMark, WireModel
+from bench_client.errors import TableReplacedError, UnexpectedAnswerError
+from bench_client.frames import PANDAS_TYPES, Batch, Items, library
+from bench_client.models.answers import Listed, WireModel
 from bench_client.models.described import TableModels
 from bench_client.models.run_columns import RUN_COLUMNS, RunColumns, StoredColumn
 from bench_client.operations import Raw, Steps, ask
 from bench_client.pages import BATCH, batches, malformed_error
-from bench_client.tables import known_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunTable", "run_columns"]
+__all__ = ["runs_in_columns"]
 
 _MOST_VALUES: Final = 2**24
 """Commas in what an answer says of itself: each value takes memory, however short it is."""
@@ -42,23 +43,60 @@ _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
 """What a column of a kind may come as."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Piece:
     """An answer about some of the architectures.
 
     Attributes:
         answer: The answer.
         first: How many architectures were asked about before.
-        configs: The columns of its configurations, by name.
-        stored: Its other columns, by name.
-        defaults: What is meant by a column that is not there, by name.
+        model: What a run is as an item.
     """
 
     answer: RunColumns[Any]
     first: int
-    configs: Mapping[str, Column]
-    stored: Mapping[str, StoredColumn]
-    defaults: Mapping[str, Any]
+    model: type[WireModel]
+
+    @property
+    def stored(self) -> Mapping[str, StoredColumn]:
+        """The columns beside those of the configurations, by name."""
+        return self.answer.stored
+
+    @cached_property
+    def configs(self) -> Mapping[str, Column]:
+        """The columns of the configurations, a value for each that there is, by name."""
+        kind = self.model.model_fields["config"].annotation
+        columns = columns_of(cast("type[WireModel]", kind), self.answer.configs)
+        return {column.name: column for column in columns}
+
+    @cached_property
+    def _places(self) -> Sequence[int]:
+        """Of which of its architectures each run is."""
+        return self.stored["position"].numbers()
+
+    @cached_property
+    def _members(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of an item's fields, and their values, run by run."""
+        fields = self.model.model_fields
+        names = [name for name in self.stored if name in fields and name != "config"]
+        places = self.stored["config"].numbers()
+        configs = [self.answer.configs[place] for place in places]
+        values = [configs, *(self.stored[name].values() for name in names)]
+        return ["config", *names], list(zip(*values, strict=True))
+
+    def items(self, place: int) -> list[Any]:
+        """Return the runs of one of its architectures as items.
+
+        Raises:
+            UnexpectedAnswerError: A value is none that an item can have.
+        """
+        begin, end = bisect_left(self._places, place), bisect_right(self._places, place)
+        names, rows = self._members
+        made = self.model.model_validate
+        try:
+            return [made(dict(zip(names, row, strict=True))) for row in rows[begin:end]]
+        except ValidationError as error:
+            raise UnexpectedAnswerError(f"a run that can be none: {error!s:.300}") from None
 
     def values(self, column: Column) -> list[Any]:
         """Return the values of a column as Python's."""
@@ -68,7 +106,7 @@ class _Piece:
         if column.name == "position":
             return [self.first + place for place in self.stored["position"].numbers()]
         if column.name not in self.stored:
-            return [self.defaults[column.name]] * self.answer.rows
+            return [self._default(column)] * self.answer.rows
         values = self.stored[column.name].values()
         if column.kind == "real":
             return [None if value is None else float(value) for value in values]
@@ -85,10 +123,14 @@ class _Piece:
             places, _ = self.stored["position"].to_numpy()
             return places.astype(kind) + self.first
         if column.name not in self.stored:
-            return pandas.array([self.defaults[column.name]] * self.answer.rows, dtype=kind)
+            return pandas.array([self._default(column)] * self.answer.rows, dtype=kind)
         if self.stored[column.name].what.type == "none":
             return pandas.array([None] * self.answer.rows, dtype=kind)
         return _pandas_array(self.stored[column.name], column.kind, kind)
+
+    def _default(self, column: Column) -> Any:
+        """Return what is meant by a column that is not there."""
+        return self.model.model_fields[column.name].default
 
 
 def _pandas_array(stored: StoredColumn, kind: Kind, type_name: str) -> Any:
@@ -107,44 +149,21 @@ def _pandas_array(stored: StoredColumn, kind: Kind, type_name: str) -> Any:
     return values.astype(type_name)
 
 
-class RunTable(Tabular):
-    """What was found for many architectures, as a table that becomes a data frame at once.
-
-    Its columns, their types and their order are those of the frame that `query_many` leads to.
+class _Runs(Batch[Any]):
+    """The runs of many architectures, held in columns.
 
     Args:
-        pieces: Answers, each about some of the architectures.
-        model: What a run would be as an item.
-
-    Attributes:
-        provenance: Where the numbers come from; None where nothing was asked.
+        pieces: Answers, each about as many of the architectures as one request has.
+        asked: How many architectures were asked about.
+        model: What a run is as an item.
     """
 
-    def __init__(self, pieces: Iterable[_Piece], model: type[WireModel]) -> None:
-        self._pieces = tuple(pieces)
-        self._model = model
-        self.provenance: ProvenanceMark | None = None
-        for piece in self._pieces:
-            self.provenance = piece.answer.provenance
-
-    def __len__(self) -> int:
-        return sum(piece.answer.rows for piece in self._pieces)
-
-    def __repr__(self) -> str:
-        return f"<{len(self):,} rows of {self._model.__name__}>"
+    def __init__(self, pieces: Sequence[_Piece], asked: int, model: type[WireModel]) -> None:
+        super().__init__((), model)
+        self._pieces = pieces
+        self._found = _Made(pieces, asked, model)
 
     def to_pandas(self, *, intermediates: bool = False) -> pd.DataFrame:
-        """Return a pandas data frame: a row a run, with the place of its architecture.
-
-        It is equal to that of `query_many` for the same arguments, types included.
-
-        Args:
-            intermediates: Not to be had in columns.
-
-        Raises:
-            ImportError: pandas is not installed.
-            ValueError: Intermediates are wanted.
-        """
         if intermediates or not self._pieces:
             return super().to_pandas(intermediates=intermediates)
         pandas = library("pandas")
@@ -159,14 +178,12 @@ class RunTable(Tabular):
         )
         return frame
 
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Return the values of each column by its name, None where one is missing."""
-        columns = self._columns(intermediates=False)
-        return {name: values for name, _, _, values in columns}
+    def _rows(self) -> int:
+        return sum(piece.answer.rows for piece in self._pieces)
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
         if intermediates:
-            raise ValueError("there are no intermediates in columns: ask for them by query_many")
+            return super()._columns(intermediates=True)  # says what to ask for
         described = self._described()
         for piece in self._pieces:
             for column in described:
@@ -175,7 +192,32 @@ class RunTable(Tabular):
 
     def _described(self) -> list[Column]:
         """Return its columns without values."""
-        return columns_of(self._model, (), positions=())
+        return columns_of(self.model, (), positions=())
+
+
+class _Made(Sequence[Items[Any]]):
+    """The items of each architecture, made of columns when they are first looked at.
+
+    Args:
+        pieces: As for `_Runs`, like all that follow.
+        asked: How many architectures.
+        model: The class of the items.
+    """
+
+    def __init__(self, pieces: Sequence[_Piece], asked: int, model: type[WireModel]) -> None:
+        self._pieces, self._model = pieces, model
+        self._kept: list[Items[Any] | None] = [None] * asked
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: Any, /) -> Any:
+        kept = self._kept[index]
+        if kept is None:
+            place = range(len(self._kept))[index]
+            items = self._pieces[place // BATCH].items(place % BATCH)
+            kept = self._kept[place] = Items(items, self._model)
+        return kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +253,7 @@ class _Question(Raw[RunColumns[Any]]):
         Raises:
             ValueError: It is not.
         """
-        stored, asked = answer.stored(), len(self.options["archs"])
+        stored, asked = answer.stored, len(self.options["archs"])
         own = {column.name for column in columns_of(self.models.config, ())}
         places = [*stored["position"].numbers()[-1:], *(one.position for one in answer.errors)]
         if any(place >= asked for place in places):
@@ -227,67 +269,62 @@ class _Question(Raw[RunColumns[Any]]):
                 raise ValueError(f"{column.name} of {held.what.type}")
             elif not column.nullable and held.lacks_any:
                 raise ValueError(f"{column.name} lacks values")
+            elif held.what.type == "text":
+                _texts_of(self.models.stats, column.name).validate_python(held.what.legend)
 
 
-def run_columns(
-    benchmark: str,
+def runs_in_columns(
+    models: TableModels,
     archs: Iterable[Any],
+    filters: Mapping[str, Any],
     *,
-    reduction: Reduction | None = None,
-    **filters: Any,
-) -> Steps[RunTable]:
-    """Return the runs of many architectures as a table that becomes a data frame at once.
-
-    The frame is equal to that of `query_many(benchmark, archs, ...).to_pandas()`, and comes in a
-    third of the time or less:
-
-        table = bench.run_columns("nasbench201", archs, num_epochs=200, dataset="cifar100")
-        frame = table.to_pandas()
+    reduction: Reduction | None,
+) -> Steps[Batch[Any]]:
+    """Ask for the runs of many architectures in columns, and return them aligned with these.
 
     One request answers for 10,000 architectures.
 
     Args:
-        benchmark: Name of the benchmark.
+        models: Of which benchmark.
         archs: The architectures, each in any of its spellings.
-        reduction: `mean`, `std`, `min` or `max` over the runs of each configuration.
-        filters: The filters of the benchmark's query, by name; None is a wildcard.
+        filters: Values by filter, None being a wildcard.
+        reduction: How several runs become one item.
 
     Raises:
-        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which.
-        InvalidRequestError: A filter is unknown or malformed.
-        BenchmarkNotInstalledError: There is no such benchmark.
-        UnsupportedQuestionError: It has no runs.
+        InvalidArchitectureError: Some architectures are malformed. Its `positions` says which, its
+            `results` holds what was found for the others.
         TableReplacedError: The database was replaced between two requests.
     """
-    models = yield from known_table(benchmark)
-    which = {name: plain_filter(name, value) for name, value in filters.items()}
     answer = _answer_of(models.config)
     pieces: list[_Piece] = []
     first, malformed = 0, dict[int, str]()
     for batch in batches(archs, BATCH, sendable=plain_arch):
         options = {"reduction": reduction, "archs": batch}
         found = yield from ask(
-            _Question("run_columns", answer, benchmark, which, options, models=models)
+            _Question("run_columns", answer, models.name, filters, options, models=models)
         )
         malformed |= {first + one.position: one.detail for one in found.errors}
-        pieces.append(_piece(found, first, models))
+        pieces.append(_Piece(found, first, models.stats))
         if found.provenance.content_digest != pieces[0].answer.provenance.content_digest:
             raise TableReplacedError(
-                f"the database of {benchmark} was replaced while it was read: ask again"
+                f"the database of {models.name} was replaced while it was read: ask again"
             )
         first += len(batch)
+    runs = _Runs(pieces, first, models.stats)
     if malformed:
-        raise malformed_error(malformed, first)
-    return RunTable(pieces, models.stats)
+        error = malformed_error(malformed, first)
+        error.results = [None if place in malformed else items for place, items in enumerate(runs)]
+        raise error
+    return runs
+
+
+@lru_cache(maxsize=256)
+def _texts_of(model: type[WireModel], name: str) -> TypeAdapter[Any]:
+    """Return what tells whether texts are values of a field: some fields have few."""
+    kind: Any = model.model_fields[name].annotation
+    return TypeAdapter(Listed[kind])
 
 
 @lru_cache(maxsize=256)
 def _answer_of(config: Any) -> Any:
     return RunColumns[config]
-
-
-def _piece(answer: RunColumns[Any], first: int, models: TableModels) -> _Piece:
-    configs = {column.name: column for column in columns_of(models.config, answer.configs)}
-    fields = models.stats.model_fields.items()
-    defaults = {name: field.default for name, field in fields if not field.is_required()}
-    return _Piece(answer, first, configs, answer.stored(), defaults)

@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from bench_client import by_name, explorer, export, models, oracle, questions, run_columns
+from bench_client import by_name, explorer, export, models, oracle, questions
 from bench_client.models.described import camel_case
 from bench_client.written import Written, written
 from benchmark_spec import Axis, BenchmarkSpec, Like, Listed
@@ -231,7 +231,6 @@ class _Method:
 _METHODS: Final[Mapping[str, _Method]] = {
     "query": _Method(by_name.query, query="query"),
     "query_many": _Method(by_name.query_many, query="query_many"),
-    "run_columns": _Method(run_columns.run_columns, more="Filters"),
     "curves": _Method(by_name.curves, query="curves"),
     "describe": _Method(by_name.describe, query="describe"),
     "top": _Method(oracle.top, more="Within", answer="config"),
@@ -288,8 +287,6 @@ def _overload(one: _Known, name: str, method: _Method) -> tuple[list[str], str] 
     if method.query:
         return _of_query(one, method.query)
     if method.more != "Filters" and not one.answers(name):
-        return None
-    if name == "run_columns" and not one.has_runs:
         return None
     signature = inspect.signature(method.made_of)
     if name == "simulate":
@@ -409,7 +406,6 @@ def _imports(text: str, known: Iterable[_Known]) -> str:
         "bench_client.export": ["Format"],
         "bench_client.frames": ["Batch", "Items"],
         "bench_client.models": models.__all__,
-        "bench_client.run_columns": ["RunTable"],
         "bench_client.simulation": ["AsyncSimulation", "Simulation"],
         "bench_client.table_version": ["TableName"],
         "typing": ["Any", "BinaryIO", "Literal", "TypedDict", "Unpack", "overload"],

@@ -17,6 +17,7 @@ from bench_client.operations import Operation, Steps
 
 if TYPE_CHECKING:
     from bench_client import hw_nas_bench, nasbench101, nasbench201, natssss, nds
+    from bench_client.frames import Batch, Items
     from bench_client.models.described import TableModels
 else:
     hw_nas_bench = LateModule("bench_client.hw_nas_bench")
@@ -41,9 +42,9 @@ class Written:
     """
 
     _models: Any
-    query: Callable[[], Callable[..., Steps[list[Any]]]]
-    query_many: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
-    curves: Callable[[], Callable[..., Steps[list[Any]]]] | None = None
+    query: Callable[[], Callable[..., Steps[Items[Any]]]]
+    query_many: Callable[[], Callable[..., Steps[Batch[Any]]]] | None = None
+    curves: Callable[[], Callable[..., Steps[Items[Any]]]] | None = None
     describe: Callable[[], Callable[..., Steps[Any]]] | None = None
 
     @property

@@ -74,7 +74,9 @@ def run_columns(
     # An error is no key.
     each = [places.get(key, []) for key in keys]
     found = [found[place] for place in chain.from_iterable(each)]
-    runs = _of_rows(benchmark, found) if how is None else _of_items(benchmark, found)
+    # Without any item there is none that says which columns there are.
+    by_rows = how is None or not found
+    runs = _of_rows(benchmark, found) if by_rows else _of_items(benchmark, found)
     codes: dict[Row, int] = {}
     numbers = [codes.setdefault(config, len(codes)) for config in runs.configs]
     counts = [len(places) for places in each]
@@ -109,7 +111,7 @@ def _of_rows(benchmark: Benchmark, rows: Sequence[Row]) -> _Runs:
 def _of_items(benchmark: Benchmark, reduced: Sequence[tuple[Row, Item]]) -> _Runs:
     width = benchmark.maker.config_width
     items = [item for _, item in reduced]
-    names = [name for name in items[0] if name != "config"] if items else []
+    names = [name for name in items[0] if name != "config"]
     columns: _Columns = {name: [item[name] for item in items] for name in names}
     return _Runs([row[:width] for row, _ in reduced], columns)
 

@@ -1,9 +1,9 @@
-"""Runs of 10,000 architectures as a data frame: as columns against as items, side by side.
+"""Runs of 10,000 architectures: as columns, as `query_many` asks, against JSON, side by side.
 
 A service of one process answers for a declared table of 10,000 architectures with three runs each,
-and for the made-up NAS-Bench-201 of all architectures. Printed are medians of the seconds until the
-frame is there, of the processor time of the client and of the server, and the bytes of the answer.
-Both frames are compared first.
+and for the made-up NAS-Bench-201 of all architectures, which has 1.75. Printed are medians of the
+seconds until a frame or all items are there, of the processor time of the client and of the server,
+and the bytes of the answer. Both frames and all items are compared first.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from made_tables import make_table
 from pandas.testing import assert_frame_equal
 from processes import Server, cpu_seconds, service
 
-from bench_client import BenchClient
+from bench_client import Batch, BenchClient
 from bench_client.models.run_columns import RUN_COLUMNS
+from bench_client.operations import Question, Steps, drive
+from bench_client.pages import batch_of, every_batch
+from bench_client.tables import known_table
 from generators.registry import WHOLE_SAMPLES
 
 _ARCHITECTURES: Final = 10_000
@@ -71,11 +74,15 @@ def _compare(
     address = f"http://127.0.0.1:{server.port}"
     with BenchClient(address) as bench:
         ways: dict[str, Callable[[], Any]] = {
-            "items": lambda: bench.query_many(name, archs, **part).to_pandas(),
-            "columns": lambda: bench.run_columns(name, archs, **part).to_pandas(),
+            "JSON, frame": lambda: _by_json(bench, name, archs, part).to_pandas(),
+            "columns, frame": lambda: bench.query_many(name, archs, **part).to_pandas(),
+            "JSON, items": lambda: list(_by_json(bench, name, archs, part)),
+            "columns, items": lambda: list(bench.query_many(name, archs, **part)),
         }
-        items, columns = (way() for way in ways.values())
+        items, columns, listed, made = (way() for way in ways.values())
         assert_frame_equal(items, columns)
+        if listed != made:
+            raise SystemExit("items differ")
         print(
             f"{name}: {len(archs):,} architectures, {len(items):,} rows, {items.shape[1]} columns"
         )
@@ -87,12 +94,24 @@ def _compare(
                 ended = time.perf_counter(), time.process_time(), cpu_seconds(server.pid)
                 found[way].append(tuple(now - then for now, then in zip(ended, began, strict=True)))
     sizes = [_bytes(address, name, archs, part, media) for media in ("*/*", RUN_COLUMNS)]
-    for (way, times), size in zip(found.items(), sizes, strict=True):
+    for (way, times), size in zip(found.items(), sizes * 2, strict=True):
         seconds, client, served = map(median, zip(*times, strict=True))
         print(
-            f"  {way:8} {seconds:6.3f} s; processor: client {client:.3f} s, server {served:.3f} s; "
-            f"{size / 1e6:.1f} MB"
+            f"  {way:14} {seconds:6.3f} s; cpu: client {client:.3f} s, server {served:.3f} s"
+            f"; {size / 1e6:.1f} MB"
         )
+
+
+def _by_json(bench: BenchClient, name: str, archs: list[Any], part: dict[str, Any]) -> Batch[Any]:
+    """Ask as for learning curves: by objects in JSON."""
+
+    def steps() -> Steps[Batch[Any]]:
+        models = yield from known_table(name)
+        answer = batch_of(models.stats)
+        question = Question("computed_stats_many", answer, name, part, {"reduction": None})
+        return (yield from every_batch(question, archs, with_curves=False))
+
+    return drive(steps(), bench._ask)  # noqa: SLF001 - no method asks so
 
 
 def _bytes(address: str, name: str, archs: list[Any], part: dict[str, Any], media: str) -> int:

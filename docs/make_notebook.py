@@ -48,14 +48,14 @@ recorded".
 
 ## Many architectures as a data frame
 
-Two thousand architectures, the mean over the runs of each. `run_columns` asks for columns, which is
-the quickest way to a frame.
+Two thousand architectures, the mean over the runs of each. Runs come in columns, of which a
+frame is made at once.
 
 ```python
-table = bench.run_columns(
+found = bench.query_many(
     "nasbench201", range(2000), num_epochs=200, dataset="cifar100", reduction="mean"
 )
-frame = table.to_pandas()
+frame = found.to_pandas()
 frame[["index", "num_runs", "test_acc", "flops"]].head()
 ```
 

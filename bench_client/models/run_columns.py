@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from functools import cached_property
 from math import isnan
 from operator import gt
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
@@ -43,7 +44,7 @@ class RunColumn(WireModel):
         description="Of `int64` and `bool`: whether behind the values comes a byte for each, 1 "
         "where there is none. In `float64` NaN stands for it.",
     )
-    legend: Listed[str] = Field([], description="The texts.")
+    legend: Listed[str] = Field(default_factory=list, description="The texts.")
 
     def size(self, rows: int) -> int:
         """Return how many bytes a column of so many rows has."""
@@ -91,7 +92,7 @@ class RunColumns(RunColumnsHeader[C], Generic[C]):
         size = sum(column.size(self.rows) for column in self.columns)
         if size != len(self.data):
             raise ValueError(f"{len(self.data)} bytes of {self.rows} rows, which have {size}")
-        stored = self.stored()
+        stored = self.stored
         if len(stored) != len(self.columns):
             raise ValueError("two columns of one name")
         positions = stored["position"].numbers()
@@ -106,8 +107,9 @@ class RunColumns(RunColumnsHeader[C], Generic[C]):
                     raise ValueError(f"{name:.80} has places that there are not")
         return self
 
+    @cached_property
     def stored(self) -> dict[str, StoredColumn]:
-        """Return the columns by name, with their bytes."""
+        """The columns by name, with their bytes."""
         begin, found = 0, {}
         for column in self.columns:
             end = begin + column.size(self.rows)

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,6 +20,7 @@ from one_question import asked_awaited, asked_blocking
 
 from bench_client import BenchClient, Simulation
 from bench_client.models import fields_of
+from bench_client.models.run_columns import RUN_COLUMNS
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
 from benchmark_db.curves import Curve, encode_curves
@@ -174,7 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.command, parts.path, query, headers, body))
         reply = self.server.script.popleft() if self.server.script else None
-        self._send(reply or self._answer(parts.path, query, body or {}))
+        wants_columns = RUN_COLUMNS in headers.get("accept", "")
+        answer = partial(self._answer, parts.path, query, body or {}, wants_columns=wants_columns)
+        self._send(reply or answer())
 
     def _send(self, reply: Reply) -> None:
         self.server.stop_waiting.wait(reply.delay)
@@ -186,17 +190,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body[: reply.cut])
         self.close_connection = reply.cut is not None
 
-    def _answer(self, path: str, query: dict[str, str], body: dict[str, Any]) -> Reply:
+    def _answer(
+        self, path: str, query: dict[str, str], body: dict[str, Any], *, wants_columns: bool
+    ) -> Reply:
         try:
-            answer = self._found(path, query, body)
+            answer = self._found(path, query, body, wants_columns=wants_columns)
         except InvalidQuestionError as error:
             errors = [{"loc": ["query", error.field], "msg": error.message}]
             return Reply.problem(422, error.message, errors=errors)
         except UnknownBenchmarkError as error:
             return Reply.problem(404, str(error))
+        if "data" in answer:
+            data = answer.pop("data")
+            return Reply(200, json.dumps(answer).encode() + b"\n" + data, RUN_COLUMNS)
         return Reply(200, json.dumps(answer).encode())
 
-    def _found(self, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
+    def _found(
+        self, path: str, query: dict[str, str], body: dict[str, Any], *, wants_columns: bool
+    ) -> Any:
         catalog = self.server.catalog
         _, _, scope, topic, *_ = f"{path}/".split("/")
         if scope == "benchmarks":
@@ -228,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
             return answers.intermediate_stats_answer(benchmark, asked, **options)
         if "archs" in asked:
             archs = asked.pop("archs")
+            if wants_columns:
+                return answers.run_columns_answer(benchmark, archs, asked, **options)
             return answers.many_computed_stats_answer(benchmark, archs, asked, **options)
         return answers.computed_stats_answer(benchmark, asked, **options)
 

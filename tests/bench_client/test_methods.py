@@ -164,7 +164,7 @@ def test_an_answer_that_is_not_aligned_is_refused(
 ) -> None:
     server.will_answer(b'{"results": [], ' + PROVENANCE + b"}")
     with pytest.raises(UnexpectedAnswerError, match="0 results for 1"):
-        asked(server.url, lambda bench: bench.query_nb201_many([0]))
+        asked(server.url, lambda bench: bench.query_nb201_many([0], include_intermediates=True))
 
 
 def test_the_generic_query_is_the_query_of_the_benchmark_named(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from lying_server import LyingServer, answer, lying
 
 from bench_client import (
+    Batch,
     BenchClient,
     InvalidArchitectureError,
     InvalidRequestError,
@@ -84,12 +87,12 @@ def server() -> Iterator[LyingServer]:
 def asked_of(server: LyingServer, reply: bytes) -> Any:
     server.say = lambda _: [reply]
     with BenchClient(server.url) as bench:
-        return bench.run_columns("nasbench201", [5, 5])
+        return bench.query_many("nasbench201", [5, 5])
 
 
 def test_values_come_as_they_were_sent(server: LyingServer) -> None:
-    table = asked_of(server, told({}))
-    values = table.to_dict()
+    found = asked_of(server, told({}))
+    values = found.to_dict()
     assert values["position"] == [0, 1]
     assert values["arch_str"] == [CONFIG["arch_str"]] * 2
     assert values["seed"] == [777, None]
@@ -97,9 +100,14 @@ def test_values_come_as_they_were_sent(server: LyingServer) -> None:
     assert values["test_acc"] == [None, 91.5]
     assert values["train_acc"] == [None, None]
     assert values["size_source"] == ["recorded"] * 2  # what no column says is as in an item
-    assert table.provenance.benchmark == "nasbench201"
-    assert repr(table) == "<2 rows of Nb201Stats>"
-    frame = pytest.importorskip("pandas") and table.to_pandas()
+    assert [len(items) for items in found] == [1, 1]
+    first, second = (items[0] for items in found)
+    assert (first.seed, first.num_runs, first.test_acc) == (777, 1, None)
+    assert (second.seed, second.num_runs, second.test_acc) == (None, 3, 91.5)
+    assert first.config == second.config
+    assert found[0] is found[-2]
+    assert repr(found) == repr([[first], [second]])
+    frame = pytest.importorskip("pandas") and found.to_pandas()
     assert frame.seed.tolist()[0] == 777
     assert frame.seed.isna().tolist() == frame.test_acc.isna().tolist()[::-1] == [False, True]
 
@@ -138,6 +146,10 @@ LIES: Final[dict[str, bytes]] = {
         {"columns": [*COLUMNS, {"name": "size_source", "type": "text", "legend": ["recorded"]}]},
         DATA + array("i", [0, 1]).tobytes(),
     ),
+    "a text that no item can have": told(
+        {"columns": [*COLUMNS, {"name": "size_source", "type": "text", "legend": ["guessed"]}]},
+        DATA + array("i", [0, 0]).tobytes(),
+    ),
 }
 
 
@@ -155,23 +167,45 @@ def test_millions_of_values_are_refused(server: LyingServer) -> None:
 def test_batches_of_ten_thousand_become_one_table(databases: Path) -> None:
     with BenchClient.local(databases) as bench:
         archs = [*range(10_000), 3, 15_000, 4]
-        items = bench.query_nb201_many(archs, 200, "cifar100")
-        table = bench.run_columns("nasbench201", iter(archs), num_epochs=200, dataset="cifar100")
-    values = table.to_dict()
+        found = bench.query_nb201_many(iter(archs), 200, "cifar100")
+        alone = [bench.query_nb201(archs[place], 200, "cifar100") for place in (5, 10_000, 10_002)]
+    assert [found[place] for place in (5, 10_000, 10_002)] == alone
+    values = found.to_dict()
     assert values["position"][-6:] == [10_000] * 3 + [10_002] * 3
-    assert values["index"] == [run.config.index for runs in items for run in runs]
-    assert values["test_acc"] == [run.test_acc for runs in items for run in runs]
+    assert values["index"] == [run.config.index for runs in found for run in runs]
+    assert values["test_acc"] == [run.test_acc for runs in found for run in runs]
+    assert len(found) == len(archs)
+    assert repr(found[100:]) == "[[], [], [], … 9,903 lists of Nb201Stats]"
+    assert f"{len(values['index']):,} of Nb201Stats" in found._repr_html_()
     pandas = pytest.importorskip("pandas")
-    pandas.testing.assert_frame_equal(table.to_pandas(), items.to_pandas())
+    pandas.testing.assert_frame_equal(found.to_pandas(), Batch(found, found.model).to_pandas())
+
+
+def test_a_batch_is_a_list_that_cannot_change(databases: Path) -> None:
+    with BenchClient.local(databases) as bench:
+        found = bench.query_nb201_many([3, 15_000, 5], 200, "cifar100", reduction="mean")
+        listed = [bench.query_nb201(arch, 200, "cifar100", reduction="mean") for arch in (3, 5)]
+    assert found == [listed[0], [], listed[1]] == list(found)
+    assert found != listed
+    assert found[::2] == listed == found[-3::2]
+    assert next(reversed(found)) == listed[1]
+    assert listed[1] in found
+    for other in (pickle.loads(pickle.dumps(found)), copy.deepcopy(found)):
+        assert other == found
+        assert other.to_dict() == found.to_dict()
+    with pytest.raises(IndexError):
+        found[3]
+    with pytest.raises(TypeError):
+        hash(found)
 
 
 def test_nothing_asked_has_the_columns_of_any_answer(databases: Path) -> None:
     with BenchClient.local(databases) as bench:
-        nothing = bench.run_columns("nasbench201", [])
-        unrecorded = bench.run_columns("nasbench201", [15_000])
-        some = bench.run_columns("nasbench201", [0])
+        nothing = bench.query_many("nasbench201", [])
+        unrecorded = bench.query_many("nasbench201", [15_000])
+        some = bench.query_many("nasbench201", [0])
     assert [*nothing.to_dict()] == [*unrecorded.to_dict()] == [*some.to_dict()]
-    assert len(nothing) == len(unrecorded) == 0 < len(some)
+    assert [*nothing] == [] != [*unrecorded] == [[]] != [*some]
     pytest.importorskip("pandas")
     types = [table.to_pandas().dtypes.to_dict() for table in (nothing, unrecorded, some)]
     assert types[0] == types[1] == types[2]
@@ -180,13 +214,14 @@ def test_nothing_asked_has_the_columns_of_any_answer(databases: Path) -> None:
 def test_what_is_wrong_is_told_as_by_the_other_questions(databases: Path) -> None:
     with BenchClient.local(databases) as bench:
         with pytest.raises(InvalidArchitectureError, match=r"2 of 4 .*archs\[1\]: .*x") as caught:
-            bench.run_columns("nasbench201", [0, "x", 1, -1])
+            bench.query_many("nasbench201", [0, "x", 1, -1])
+        assert [items and len(items) for items in caught.value.results] == [20, None, 20, None]
         assert caught.value.positions == (1, 3)
         with pytest.raises(InvalidRequestError, match="num_epochs"):
-            bench.run_columns("nasbench201", [0], num_epochs="200")
-        with pytest.raises(InvalidRequestError, match="datasets"):
-            bench.run_columns("nasbench201", [0], datasets="cifar10")
+            bench.query_many("nasbench201", [0], num_epochs="200")
+        with pytest.raises(TypeError, match="did you mean dataset"):
+            bench.query_many("nasbench201", [0], datasets="cifar10")
         with pytest.raises(TypeError, match="put it into a list"):
-            bench.run_columns("nasbench201", "|none~0|")
-        with pytest.raises(ValueError, match="query_many"):
-            bench.run_columns("nasbench201", [0]).to_pandas(intermediates=True)
+            bench.query_many("nasbench201", "|none~0|")
+        with pytest.raises(ValueError, match="include_intermediates=True"):
+            bench.query_many("nasbench201", [0]).to_pandas(intermediates=True)

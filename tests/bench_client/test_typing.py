@@ -152,7 +152,7 @@ def named(bench: BenchClient, name: str, datasets: list[Nb201Dataset]) -> None:
     assert_type(bench.simulate("nasbench201", "cifar100", budget=1.0), Simulation)
     # What only the running program knows is asked with any filter.
     assert_type(bench.top(TableName(name), metric="acc", colour="x"), Items[Ranked[Any]])
-    assert_type(bench.query(TableName("digits@3"), 0, **part), list[Any])
+    assert_type(bench.query(TableName("digits@3"), 0, **part), Items[Any])
 
 
 async def named_awaited(bench: AsyncBenchClient, name: str) -> None:

@@ -22,9 +22,8 @@ from made_once import made_once
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from bench_client import AsyncBenchClient, BenchClient
+from bench_client import AsyncBenchClient, Batch, BenchClient
 from bench_client.errors import BenchError
-from bench_client.run_columns import RunTable
 from benchmark_db.verify import verify_database
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.declaration import read_declaration, shipped_declarations
@@ -123,7 +122,7 @@ def questions_about(name: str, local: BenchClient) -> Questions:
         "query": lambda b: b.query(name, arch),
         "reduced": lambda b: b.query(name, reduction="mean", **part),
         "many": lambda b: b.query_many(name, [arch], **part),
-        "runs in columns": lambda b: b.run_columns(name, [networked(row)] * 2, **part),
+        "twice": lambda b: b.query_many(name, [networked(row)] * 2, **part),
         "top": lambda b: b.top(name, metric=x, n=3, **part),
         "bounded": lambda b: b.top(name, metric=x, n=3, **part, **{f"max_{y}": 1e9}),
         "pareto": lambda b: b.pareto(name, x=x, y=y, **part),
@@ -161,11 +160,9 @@ def sent(pair: tuple[Any, float | None]) -> tuple[Any, float | None]:
 
 
 def plain(answer: Any) -> Any:
-    if isinstance(answer, RunTable):
-        return answer.to_dict()
     if isinstance(answer, BaseModel):
         return answer.model_dump()
-    return [plain(one) for one in answer] if isinstance(answer, list) else answer
+    return [plain(one) for one in answer] if isinstance(answer, list | Batch) else answer
 
 
 def outcome(ask: Callable[[], Any]) -> Any:
@@ -266,12 +263,16 @@ class TestEveryBenchmark:
         archs = [networked(row) for row in (*rows[:30], rows[0])]
         with BenchClient(url) as client:
             for reduction in (None, "mean", "std"):
-                items = client.query_many(name, archs, reduction=reduction)
-                columns = client.run_columns(name, archs, reduction=reduction)
+                columns = client.query_many(name, archs, reduction=reduction)
+                items = Batch(columns, columns.model)
                 pandas.testing.assert_frame_equal(columns.to_pandas(), items.to_pandas())
                 assert columns.to_polars().equals(items.to_polars())
                 assert columns.to_polars().schema == items.to_polars().schema
-                assert len(columns) == len(items.to_pandas()) > 0
+                assert columns.to_dict() == items.to_dict()
+                assert len(columns.to_pandas()) > 0
+                for place in (0, len(archs) - 1):  # as they come in JSON
+                    asked = archs[place] if name == "nds" else {"arch": archs[place]}
+                    assert columns[place] == client.query(name, **asked, reduction=reduction)
 
     def test_its_database_passes_every_check(self, name: str, folder: Path) -> None:
         assert verify_database(folder / f"{name}.db").benchmark == name

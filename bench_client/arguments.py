@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-from bench_client.errors import InvalidRequestError
+from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["Reduction", "either", "plain", "plain_arch"]
-__all__ += ["plain_filter", "refused", "whole"]
+__all__ = ["Reduction", "checked_name", "count", "either", "listed", "number", "plain"]
+__all__ += ["plain_arch", "plain_filter", "refused", "text", "whole"]
 
 _PLAIN: Final = frozenset({str, int})
 
@@ -23,9 +23,11 @@ Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 
 
 def plain(value: Any) -> Any:
-    """Return an integer of any type, such as numpy's, as Python's; all else as it is."""
+    """Return a number or truth of any type, such as numpy's, as Python's; all else as it is."""
     if value is None or isinstance(value, str | int):
         return value
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
     try:
         return operator.index(value)
     except TypeError:
@@ -54,8 +56,9 @@ def either(name: str, value: Any) -> bool:
     Raises:
         InvalidRequestError: It is something else, which text in an address cannot tell.
     """
-    if isinstance(value, bool):
-        return value
+    found = plain(value)
+    if isinstance(found, bool):
+        return found
     raise refused(name, f"{value!r:.80} is not true or false")
 
 
@@ -71,6 +74,72 @@ def whole(name: str, value: Any) -> int | None:
     if number is None or (isinstance(number, int) and not isinstance(number, bool)):
         return number
     raise refused(name, f"{value!r:.80} is not a whole number")
+
+
+def count(name: str, value: Any) -> int:
+    """Return an argument that is a whole number, and cannot be left open by None.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    found = whole(name, value)
+    if found is None:
+        raise refused(name, "None is not a whole number")
+    return found
+
+
+def number(name: str, value: Any) -> float | None:
+    """Return an argument that is a number, or None.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    found = plain(value)
+    if found is None or (isinstance(found, int | float) and not isinstance(found, bool)):
+        return found
+    raise refused(name, f"{value!r:.80} is not a number")
+
+
+def text(name: str, value: Any) -> str:
+    """Return an argument that is a name, such as that of a metric.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if isinstance(value, str):
+        return value
+    raise refused(name, f"{value!r:.80} is no name")
+
+
+def checked_name(benchmark: Any) -> str:
+    """Return the name of a benchmark.
+
+    Raises:
+        BenchmarkNotInstalledError: It is no text.
+    """
+    if isinstance(benchmark, str):
+        return benchmark
+    raise BenchmarkNotInstalledError(f"{benchmark!r:.80} is no name of a benchmark")
+
+
+def listed(name: str, values: Any, one: str) -> Iterable[Any]:
+    """Return an argument that has many of something.
+
+    Args:
+        name: Its name.
+        values: The argument.
+        one: What each is.
+
+    Raises:
+        TypeError: It is one of them, or nothing that can be gone through.
+    """
+    if isinstance(values, str | bytes | bytearray | Mapping):
+        raise TypeError(f"{name} is one {one}, {values!r:.80}: put it into a list")
+    try:
+        found: Iterable[Any] = iter(values)
+    except TypeError:
+        raise TypeError(f"{name} is {values!r:.80}, no list: put each {one} into one") from None
+    return found
 
 
 def plain_filter(name: str, value: Any) -> Any:

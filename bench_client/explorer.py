@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, plain, plain_arch, whole
+from bench_client.arguments import (
+    checked_name,
+    count,
+    either,
+    listed,
+    number,
+    plain,
+    plain_arch,
+    text,
+    whole,
+)
 from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
 from bench_client.models.answers import FieldError
 from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
@@ -32,6 +42,7 @@ DENSITY_HEADER: Final = "X-Density"
 """Likewise of a density."""
 
 _THEMES: Final = ("light", "dark")
+_ENDS: Final = ("x_from", "x_to", "y_from", "y_to")
 _MOST_PICTURE: Final = 2**20
 """Bytes; cells of a hundred nodes have a tenth of it."""
 
@@ -103,7 +114,7 @@ def columns(
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     filters = _filters(dataset, num_epochs, more)
-    return (yield from ask(Question("columns", Columns, benchmark, filters)))
+    return (yield from ask(Question("columns", Columns, checked_name(benchmark), filters)))
 
 
 def column(
@@ -137,7 +148,8 @@ def column(
         BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
     """
     filters = _filters(dataset, num_epochs, more)
-    question = _ColumnQuestion("column", Column, benchmark, filters, {"metric": metric})
+    name, options = checked_name(benchmark), {"metric": text("metric", metric)}
+    question = _ColumnQuestion("column", Column, name, filters, options)
     return (yield from ask(question))
 
 
@@ -174,9 +186,11 @@ def density(
     """
     filters = _filters(dataset, num_epochs, more)
     sides = {"x_log": either("x_log", x_log), "y_log": either("y_log", y_log)}
-    ends = {name: filters.pop(name, None) for name in ("x_from", "x_to", "y_from", "y_to")}
-    options = {"x": x, "y": y, "bins": whole("bins", bins), **sides, **ends}
-    return (yield from ask(_DensityQuestion("density", Density, benchmark, filters, options)))
+    ends = {end: number(end, filters.pop(end, None)) for end in _ENDS}
+    metrics = {"x": text("x", x), "y": text("y", y)}
+    options = {**metrics, "bins": count("bins", bins), **sides, **ends}
+    name = checked_name(benchmark)
+    return (yield from ask(_DensityQuestion("density", Density, name, filters, options)))
 
 
 def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[str]:
@@ -195,13 +209,15 @@ def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[str]:
         UnsupportedQuestionError: The benchmark lists its architectures by name.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
-    if theme not in _THEMES:
+    if text("theme", theme) not in _THEMES:
         message = f"unknown theme {theme!r:.80}; known are {', '.join(_THEMES)}"
         raise InvalidRequestError(
             f"theme: {message}", errors=[FieldError(loc=["theme"], msg=message)]
         )
     options = {"arch": plain_arch(arch), "theme": theme}
-    found = yield from ask(_PictureQuestion("picture", Picture, benchmark, {}, options))
+    found = yield from ask(
+        _PictureQuestion("picture", Picture, checked_name(benchmark), {}, options)
+    )
     return found.svg
 
 
@@ -228,13 +244,14 @@ def spellings(
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     filters = _filters(dataset, num_epochs, more)
-    asked = [str(_number(number)) for number in numbers]
+    name = checked_name(benchmark)
+    asked = [str(_number(one)) for one in listed("numbers", numbers, "number")]
     found: list[str] = []
     for start in range(0, len(asked), _AT_A_TIME):
         some = asked[start : start + _AT_A_TIME]
         options = {"numbers": ",".join(some)}
         answer = Found[SpelledArchitecture]
-        spelled = yield from ask(Question("spellings", answer, benchmark, filters, options))
+        spelled = yield from ask(Question("spellings", answer, name, filters, options))
         if [str(item.number) for item in spelled.items] != some:
             raise UnexpectedAnswerError("the spellings are not those of the numbers asked for")
         for item in spelled.items:
@@ -245,10 +262,10 @@ def spellings(
 
 
 def _number(value: Any) -> int:
-    number = whole("numbers", value)
-    if number is None or number < 0:
+    found = whole("numbers", value)
+    if found is None or found < 0:
         raise _refused(f"{value!r:.80} is not the number of an architecture")
-    return number
+    return found
 
 
 def _refused(message: str) -> InvalidRequestError:
@@ -261,4 +278,10 @@ def _filters(
     dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
-    return {**named, **{name: plain(value) for name, value in more.items()}}
+    return {
+        **named,
+        **{
+            name: number(name, value) if name.startswith(("min_", "max_")) else plain(value)
+            for name, value in more.items()
+        },
+    }

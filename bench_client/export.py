@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench_client.arguments import Reduction, plain_filter
+from bench_client.arguments import Reduction, checked_name, plain_filter, text
 from bench_client.downloads import Download, replacing
 from bench_client.errors import InvalidRequestError
 from bench_client.models.answers import FieldError, ProvenanceMark, WireModel
@@ -96,7 +96,8 @@ def export(
         ImportError: In local mode, for Parquet: the `export` extra is not installed.
     """
     target = Path(path)
-    chosen = _format(format or target.suffix.removeprefix("."), target)
+    given = target.suffix.removeprefix(".") if format is None else format
+    chosen = _format(given, target)
     question = _question(benchmark, chosen, reduction, filters, lambda: replacing(target))
     yield from ask(question)
     return target
@@ -139,13 +140,14 @@ def _question(
     filters: Mapping[str, Any],
     opened: Callable[[], AbstractContextManager[BinaryIO]],
 ) -> ExportDownload:
-    checked = {name: plain_filter(name, value) for name, value in filters.items()}
+    name = checked_name(benchmark)
+    checked = {key: plain_filter(key, value) for key, value in filters.items()}
     options = {"format": chosen, "reduction": reduction}
-    return ExportDownload("export", Exported, benchmark, checked, options, opened=opened)
+    return ExportDownload("export", Exported, name, checked, options, opened=opened)
 
 
 def _format(given: str, path: Path | None) -> str:
-    if given in MEDIA_TYPES:
+    if text("format", given) in MEDIA_TYPES:
         return given
     known = ", ".join(MEDIA_TYPES)
     message = f"unknown format {given!r:.80}; known are {known}"

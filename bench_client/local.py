@@ -29,6 +29,7 @@ from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models.answers import FieldError, ProvenanceMark
 from bench_client.models.benchmarks import FieldDescription, fields_of
 from bench_client.operations import Question, Topic
+from bench_client.routes import check_sendable
 from bench_client.table_version import names_version, table_version
 from benchmark_db import answers
 from benchmark_db.catalog import Catalog
@@ -88,6 +89,7 @@ class LocalTransport:
                 "jobs and studies need a service, jobs with a worker beside it: BenchClient(URL), "
                 "`nbs serve` and `nbs worker`"
             )
+        check_sendable(question)
         try:
             catalog, name = self._at(question)
             if name != question.benchmark:
@@ -115,6 +117,7 @@ class LocalTransport:
         return self._catalog.at_version(name, version or 0), name
 
     def _export(self, question: ExportDownload) -> Exported:
+        check_sendable(question)
         try:
             catalog, asked = self._at(question)
             name = str(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench_client.arguments import checked_name
 from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Question, Steps, ask
 from bench_client.written import WrittenQuestions
@@ -44,7 +45,7 @@ def benchmark(name: str) -> Steps[models.BenchmarkInfo]:
     Raises:
         BenchmarkNotInstalledError: It does not exist or is not installed.
     """
-    return (yield from ask(Question("benchmark", models.BenchmarkInfo, name)))
+    return (yield from ask(Question("benchmark", models.BenchmarkInfo, checked_name(name))))
 
 
 class Surface(WrittenQuestions):

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from bench_client.arguments import Reduction, either, plain_arch, whole
+from bench_client.errors import InvalidArchitectureError
 from bench_client.frames import Batch, Items
+from bench_client.models.answers import FieldError
 from bench_client.models.nasbench101 import (
     MODELS,
     Nb101Curves,
@@ -117,6 +119,10 @@ def hash_nb101(arch: Cell) -> Steps[Nb101Hash]:
     Raises:
         InvalidArchitectureError: It is malformed or outside the space; it says why.
     """
+    if arch is None:  # what a question leaves out is None, too
+        raise InvalidArchitectureError(
+            "None is no cell", errors=[FieldError(loc=["arch"], msg="None is no cell")]
+        )
     options = {"arch": plain_arch(arch)}
     return ask(Question("hash", Nb101Hash, _NAME, options=options))
 

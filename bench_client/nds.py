@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
-from bench_client.arguments import Reduction, whole
+from bench_client.arguments import Reduction, number, text, whole
 from bench_client.choices import (
     NdsDataset,
     NdsGenerator,
@@ -136,7 +136,7 @@ def query_nds(  # noqa: PLR0913 - the filters of the benchmark
         "model_spec": model_spec,
         "cell_spec": cell_spec,
         "seed": whole("seed", seed),
-        **bounds,
+        **_bounds(bounds),
     }
     return runs(
         MODELS,
@@ -209,7 +209,7 @@ def curves_nds(  # noqa: PLR0913 - the filters of the benchmark
         "model_spec": model_spec,
         "cell_spec": cell_spec,
         "seed": whole("seed", seed),
-        **bounds,
+        **_bounds(bounds),
     }
     return curves(MODELS, which, reduction=reduction, sort=sort, limit=whole("limit", limit))
 
@@ -256,9 +256,15 @@ def distribution_nds(
         BenchmarkNotInstalledError: The server has no NDS.
     """
     space = _space(model_family, proposer, generator, dataset, num_epochs)
-    options = {"metric": metric, "points": whole("points", points)}
-    question = Question("distribution", NdsDistributions, _NAME, {**space, **bounds}, options)
+    options = {"metric": text("metric", metric), "points": whole("points", points)}
+    question = Question(
+        "distribution", NdsDistributions, _NAME, {**space, **_bounds(bounds)}, options
+    )
     return Items((yield from ask(question)).items, NdsDistribution)
+
+
+def _bounds(given: Mapping[str, Any]) -> dict[str, float | None]:
+    return {name: number(name, value) for name, value in given.items()}
 
 
 def _space(

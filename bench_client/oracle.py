@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
-from bench_client.arguments import plain, plain_arch, refused, whole
+from bench_client.arguments import count, number, plain, plain_arch, refused, text, whole
 from bench_client.frames import Items
 from bench_client.models.oracle import (
     Correlation,
@@ -60,7 +60,7 @@ def top(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
-    options = {"metric": metric, "n": whole("n", n)}
+    options = {"metric": text("metric", metric), "n": count("n", n)}
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(Ranked, models.config))
@@ -93,7 +93,8 @@ def pareto(
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(TradeOff, models.config))
-    return (yield from _items("pareto", answer, benchmark, filters, {"x": x, "y": y}))
+    sides = {"x": text("x", x), "y": text("y", y)}
+    return (yield from _items("pareto", answer, benchmark, filters, sides))
 
 
 def rank(
@@ -121,7 +122,7 @@ def rank(
         UnsupportedQuestionError: The question has no meaning for the benchmark.
         BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
     """
-    options = {"arch": plain_arch(arch), "metric": metric}
+    options = {"arch": plain_arch(arch), "metric": text("metric", metric)}
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
     answer = _of(Found, _of(Standing, models.config))
@@ -157,7 +158,7 @@ def distribution(
     """
     models = yield from known_table(benchmark)
     filters = _filters(models.spec, dataset, num_epochs, more)
-    options = {"metric": metric, "points": whole("points", points)}
+    options = {"metric": text("metric", metric), "points": whole("points", points)}
     answer = models.distribution or Found[Distribution]
     return (yield from _items("distribution", answer, benchmark, filters, options))
 
@@ -199,7 +200,8 @@ def correlation(
     spec = (yield from known_table(benchmark)).spec
     filters = _filters(spec, dataset, num_epochs, more, another=True)
     counts = {"top_k": top_k, "resamples": resamples, "resample_seed": resample_seed}
-    options = {"x": x, "y": y, **{name: whole(name, value) for name, value in counts.items()}}
+    sides = {"x": text("x", x), "y": text("y", y)}
+    options = {**sides, **{name: count(name, value) for name, value in counts.items()}}
     items = yield from _items("correlation", Found[Correlation], benchmark, filters, options)
     (found,) = items
     return cast("Correlation", found)
@@ -223,7 +225,7 @@ def random(benchmark: str, *, n: int = 1, seed: int = 0) -> Steps[Items[Any]]:
         InvalidRequestError: There are fewer than `n`, or a number is malformed.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
-    options = {"n": whole("n", n), "seed": whole("seed", seed)}
+    options = {"n": count("n", n), "seed": count("seed", seed)}
     models = yield from known_table(benchmark)
     answer = _of(Sampled, models.architecture)
     return (yield from _items("random", answer, benchmark, {}, options))
@@ -297,7 +299,13 @@ def _filters(
             told = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
             raise refused(name, f"{spec.name} has no filter {name!r:.80}; {told}")
     named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
-    return {**named, **{name: plain(value) for name, value in more.items()}}
+    return {
+        **named,
+        **{
+            name: number(name, value) if name.startswith(_BOUNDS) else plain(value)
+            for name, value in more.items()
+        },
+    }
 
 
 def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 
-from bench_client.arguments import plain
+from bench_client.arguments import listed, plain
 from bench_client.errors import (
     InvalidArchitectureError,
     TableReplacedError,
@@ -220,11 +220,9 @@ def batches(
         sendable: Makes an architecture one that every transport can pass on.
 
     Raises:
-        TypeError: `archs` is a single architecture.
+        TypeError: `archs` is a single architecture, or no list.
     """
-    if isinstance(archs, str | Mapping):
-        raise TypeError(f"archs is one architecture, {archs!r:.80}: put it into a list")
-    rest = iter(map(sendable, archs))
+    rest = map(sendable, listed("archs", archs, "architecture"))
     while batch := list(islice(rest, size)):
         yield batch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -20,7 +20,7 @@ from bench_client.models.answers import FieldError
 from bench_client.operations import Question, Topic
 from bench_client.table_version import table_version
 
-__all__ = ["ROUTES", "Call", "Route", "call_of"]
+__all__ = ["ROUTES", "Call", "Route", "call_of", "check_sendable"]
 
 
 class Route(NamedTuple):
@@ -97,6 +97,8 @@ _KEY: Final = re.compile(r"[ -~]{1,128}")
 
 _LONGEST_QUERY: Final = 8000
 """Characters; servers and proxies refuse longer addresses, each in its own way."""
+
+_PLAIN: Final = frozenset({str, int, bool, NoneType})
 
 _ARCHITECTURES: Final = frozenset({"arch", "archs"})
 """Arguments that hold architectures."""
@@ -196,13 +198,30 @@ def _checked_checkpoint(digest: str | None) -> str | None:
     return digest
 
 
+def check_sendable(question: Question[Any]) -> None:
+    """Check the arguments of a question that is not sent, but answered on local files.
+
+    Of architectures, whoever reads them says what is wrong.
+
+    Raises:
+        InvalidRequestError: An argument cannot be written as JSON.
+    """
+    for name, value in (*question.filters.items(), *question.options.items()):
+        # Most are plain, and an answer on local files takes few microseconds.
+        if type(value) not in _PLAIN and name not in _ARCHITECTURES:
+            _json(name, value)
+
+
 def _json(name: str, value: Any) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"))
+        # A number that is none, and half of a character, are no JSON.
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         kind = InvalidArchitectureError if name in _ARCHITECTURES else InvalidRequestError
         message = f"{value!r:.80} cannot be sent as JSON: {error}"
         raise kind(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)]) from error
+    return text
 
 
 def _key_header(key: str | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self, TypeAlias
 
-from bench_client.arguments import refused, whole
+from bench_client.arguments import checked_name, refused, whole
 from bench_client.operations import Question, drive, drive_awaiting
 from bench_client.simulation_ledger import Evaluation, Fidelity, Ledger, Records
 from bench_client.simulation_settings import SimulationSettings
@@ -56,7 +56,7 @@ class _Clock:
         self._part = part
         self._options = options
         self._known: _Begun | None = None
-        if benchmark in PUBLISHED:
+        if checked_name(benchmark) in PUBLISHED:
             self._begin(PUBLISHED[benchmark])
 
     @property

@@ -224,7 +224,7 @@ class Records:
             InvalidArchitectureError: It is malformed.
             NotRecordedError: There is no record of it.
         """
-        if arch is None or arch == "":
+        if arch is None or (isinstance(arch, str) and not arch):
             message = f"{arch!r} is no architecture"
             raise InvalidArchitectureError(message, errors=[FieldError(loc=["arch"], msg=message)])
         filters = self._filters(fidelity)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench_client.arguments import either, plain, refused, whole
+from bench_client.arguments import either, plain, refused, text, whole
 from bench_client.parts import part_named
 from benchmark_spec import BenchmarkSpec, Stat
 from benchmark_spec.published import PUBLISHED
@@ -114,7 +114,7 @@ def _check_times(spec: BenchmarkSpec) -> None:
 
 
 def _checked_metric(spec: BenchmarkSpec, part: Mapping[str, AxisValue], metric: Any) -> Stat:
-    chosen = _DEFAULT_METRIC if metric is None else metric
+    chosen = _DEFAULT_METRIC if metric is None else text("metric", metric)
     stat = spec.stat(chosen)
     if stat is None:
         known = ", ".join(stat.name for stat in spec.stats)

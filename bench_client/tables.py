@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from bench_client.arguments import Reduction, plain, plain_arch, refused, whole
+from bench_client.arguments import Reduction, either, plain, plain_arch, refused, whole
 from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
 from bench_client.models.benchmarks import BenchmarkInfo
@@ -165,7 +165,7 @@ def runs_of_many(
 
     They come in columns, which take a third of the time, unless learning curves come with them.
     """
-    if not include_intermediates:
+    if not either("include_intermediates", include_intermediates):
         return (yield from runs_in_columns(models, archs, filters, reduction=reduction))
     options = _options(models, reduction, include_intermediates=True)
     answer = batch_of(models.stats)
@@ -194,7 +194,7 @@ def curves(
 def _options(
     models: TableModels, reduction: Reduction | None, *, include_intermediates: bool
 ) -> dict[str, Any]:
-    if not include_intermediates:
+    if not either("include_intermediates", include_intermediates):
         return {"reduction": reduction}
     if models.curves is None:
         raise refused("include_intermediates", f"{models.spec.name} records no learning curves")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from bench_client.arguments import checked_name
 from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Steps
 
@@ -92,8 +93,12 @@ _WRITTEN: Final[Mapping[str, Written]] = MappingProxyType(
 
 
 def written(benchmark: str) -> Written | None:
-    """Return what is written by hand for a benchmark; None where all is made."""
-    return _WRITTEN.get(benchmark)
+    """Return what is written by hand for a benchmark; None where all is made.
+
+    Raises:
+        BenchmarkNotInstalledError: The name is no text.
+    """
+    return _WRITTEN.get(checked_name(benchmark))
 
 
 class WrittenQuestions:

@@ -28,6 +28,7 @@ from bench_client.operations import Question, Raw, Steps, ask
 __all__ = [
     "COLUMN_HEADER",
     "DENSITY_HEADER",
+    "Svg",
     "column",
     "columns",
     "density",
@@ -48,6 +49,16 @@ _MOST_PICTURE: Final = 2**20
 
 _AT_A_TIME: Final = 500
 """Architectures that are spelled in one answer: their numbers fit into an address."""
+
+
+class Svg(str):
+    """A picture as SVG: text that a notebook shows as a picture."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        """Return it, as notebooks ask for it."""
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +204,10 @@ def density(
     return (yield from ask(_DensityQuestion("density", Density, name, filters, options)))
 
 
-def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[str]:
+def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[Svg]:
     """Return a picture of an architecture as SVG: its cells, its choices, or its widths.
+
+    It is text, which a notebook shows as a picture.
 
         Path("cell.svg").write_text(bench.picture("nasbench201", 0))
 
@@ -218,7 +231,7 @@ def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[str]:
     found = yield from ask(
         _PictureQuestion("picture", Picture, checked_name(benchmark), {}, options)
     )
-    return found.svg
+    return Svg(found.svg)
 
 
 def spellings(

@@ -225,10 +225,10 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
         return html
 
     def __repr__(self) -> str:
-        if len(self) <= _MOST_SHOWN:
+        rows = self._rows()
+        if len(self) <= _MOST_SHOWN and rows <= _MOST_SHOWN:
             return repr([*self])
-        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
-        return f"[{begun}, … {len(self):,} lists of {self.model.__name__}]"
+        return f"<{len(self):,} lists, {rows:,} of {self.model.__name__} in all>"
 
 
 def _notebooks() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench_client.arguments import checked_name
+from bench_client.frames import Items
 from bench_client.late_imports import LateModule
 from bench_client.operations import Operation, Question, Steps, ask
 from bench_client.written import WrittenQuestions
@@ -31,9 +32,10 @@ else:
 __all__ = ["Surface"]
 
 
-def benchmarks() -> Steps[list[models.BenchmarkInfo]]:
+def benchmarks() -> Steps[Items[models.BenchmarkInfo]]:
     """Return what there is to know of every installed benchmark."""
-    return (yield from ask(Question("benchmarks", models.BenchmarkList))).items
+    found = yield from ask(Question("benchmarks", models.BenchmarkList))
+    return Items(found.items, models.BenchmarkInfo)
 
 
 def benchmark(name: str) -> Steps[models.BenchmarkInfo]:

@@ -13,10 +13,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bench_client.columns import columns_of
+from bench_client.columns import Column, columns_of
 from bench_client.models.quantities import UNIT
 
-__all__ = ["MOST_ROWS", "html_of_fields", "html_of_items", "shortened", "units_of"]
+__all__ = ["MOST_ROWS", "html_of_columns", "html_of_fields", "html_of_items"]
+__all__ += ["html_of_values", "shortened", "units_of"]
 
 MOST_ROWS: Final = 20
 """Rows that a table shows."""
@@ -39,9 +40,28 @@ class _Shortened:
         return f"[{begun}, … {len(self._values)} values]"
 
 
+class _Written:
+    """Stands for a value, and shows a text in its place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def shortened(value: Any) -> Any:
-    """Return a value as a representation shows it: of a long list the beginning and the length."""
-    return _Shortened(value) if isinstance(value, list) and len(value) > _MOST_VALUES else value
+    """Return a value as a representation shows it: of what is long the beginning and the length."""
+    if isinstance(value, str) and len(value) > _MOST_TEXT:
+        return _Written(f"{value[: _MOST_TEXT // 2]!r}… {len(value):,} characters")
+    if isinstance(value, dict) and len(value) > _MOST_VALUES:
+        begun = ", ".join(f"{key!r}: {one!r}" for key, one in list(value.items())[:3])
+        return _Written(f"{{{begun}, … {len(value)} members}}")
+    if not isinstance(value, list) or len(value) <= _MOST_VALUES:
+        return value
+    if isinstance(value[0], BaseModel):
+        return _Written(f"[{len(value):,} of {type(value[0]).__name__}]")
+    return _Shortened(value)
 
 
 def html_of_items(
@@ -105,6 +125,46 @@ def html_of_items(
         f"<table><thead><tr>{head}</tr><tr>{below}</tr></thead><tbody>{body}</tbody></table>"
         f"{after}</div>"
     )
+
+
+def html_of_columns(title: str, columns: Sequence[Column], units: Mapping[str, str]) -> str:
+    """Return columns as an HTML table: names, units, the first rows, how many there are.
+
+    Args:
+        title: What they are of.
+        columns: The columns, of equal length.
+        units: Units by name of a column.
+    """
+    total = len(columns[0].values)
+    head = "".join(f"<th>{escape(column.name)}</th>" for column in columns)
+    below = "".join(
+        f"<td><small>{escape(units.get(column.name, ''))}</small></td>" for column in columns
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(column.values[row])}</td>" for column in columns) + "</tr>"
+        for row in range(min(total, MOST_ROWS))
+    )
+    after = f"<p><small>the first of {total:,} rows</small></p>" if total > MOST_ROWS else ""
+    return (
+        f"<div><p><b>{escape(title)}</b></p><table><thead><tr>{head}</tr><tr>{below}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{after}</div>"
+    )
+
+
+def html_of_values(title: str, values: Mapping[str, Any], units: Mapping[str, str]) -> str:
+    """Return values as an HTML table: a name, a value and its unit a row.
+
+    Args:
+        title: What they are of.
+        values: The values by name.
+        units: Units by name.
+    """
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{_cell(value)}</td><td>{escape(units.get(name, ''))}</td>"
+        "</tr>"
+        for name, value in values.items()
+    )
+    return f"<div><p><b>{escape(title)}</b></p><table>{rows}</table></div>"
 
 
 def html_of_fields(item: BaseModel) -> str:

@@ -5,6 +5,7 @@ Made by `python -m bench_client.stubs` from the descriptions of the benchmarks.
 
 import os
 from bench_client.arguments import (Reduction)
+from bench_client.explorer import (Svg)
 from bench_client.export import (Format)
 from bench_client.frames import (Batch, Items)
 from bench_client.models import (
@@ -1323,7 +1324,7 @@ class BlockingQuestions:
         **more: Any,
     ) -> Density:
         """Return how many architectures lie in each cell of a grid over two metrics."""
-    def picture(self, benchmark: str, arch: Any, *, theme: str = 'light') -> str:
+    def picture(self, benchmark: str, arch: Any, *, theme: str = 'light') -> Svg:
         """Return a picture of an architecture as SVG: its cells, its choices, or its widths."""
     @overload
     def spellings(
@@ -2437,7 +2438,7 @@ class AwaitedQuestions:
         **more: Any,
     ) -> Density:
         """Return how many architectures lie in each cell of a grid over two metrics."""
-    async def picture(self, benchmark: str, arch: Any, *, theme: str = 'light') -> str:
+    async def picture(self, benchmark: str, arch: Any, *, theme: str = 'light') -> Svg:
         """Return a picture of an architecture as SVG: its cells, its choices, or its widths."""
     @overload
     async def spellings(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from bench_client.errors import BudgetExhausted, InvalidArchitectureError, NotRecordedError
@@ -100,7 +100,16 @@ class Evaluation:
     position: int
     num_epochs: int
     epoch: int
-    item: Any
+    item: Any = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return it as a table with units, as notebooks show it."""
+        # Not at the top: a program has no use for it.
+        from bench_client.notebooks import html_of_values  # noqa: PLC0415
+
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "item"}
+        units = {"cost": "seconds", "time": "seconds", "num_epochs": "epochs", "epoch": "epochs"}
+        return html_of_values(type(self).__name__, told, units)
 
 
 class Ledger:

@@ -403,6 +403,7 @@ def _imports(text: str, known: Iterable[_Known]) -> str:
     """Return the imports of the names that a text uses."""
     sources: dict[str, Iterable[str]] = {
         "bench_client.arguments": ["Reduction"],
+        "bench_client.explorer": ["Svg"],
         "bench_client.export": ["Format"],
         "bench_client.frames": ["Batch", "Items"],
         "bench_client.models": models.__all__,

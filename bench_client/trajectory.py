@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from bench_client.columns import Column
 from bench_client.frames import Tabular
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Trajectory", "TrajectoryPoint", "new_axes"]
+
+
+_MOST_SHOWN: Final = 6
+"""Points that a Python session shows."""
 
 
 class TrajectoryPoint(NamedTuple):
@@ -81,6 +85,20 @@ class Trajectory(Tabular, tuple[TrajectoryPoint, ...]):  # noqa: SLOT001 - it ha
         if log_value:
             axes.set_yscale("log")
         return axes
+
+    def __repr__(self) -> str:
+        if len(self) <= _MOST_SHOWN:
+            return super().__repr__()
+        begun = ", ".join(map(repr, self[: _MOST_SHOWN // 2]))
+        return f"({begun}, … {len(self):,} points of {self.metric})"
+
+    def _repr_html_(self) -> str:
+        """Return the points as a table with units, as notebooks show it."""
+        # Not at the top: a program has no use for it.
+        from bench_client.notebooks import html_of_columns  # noqa: PLC0415
+
+        title = f"{len(self):,} points of {self.metric}"
+        return html_of_columns(title, self._columns(intermediates=False), {"time": "seconds"})
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
         if intermediates:

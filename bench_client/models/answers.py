@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -24,6 +24,14 @@ __all__ = [
     "ProvenanceMark",
     "WireModel",
 ]
+
+
+_MODEL: Final = ("model_copy", "model_dump", "model_dump_json")
+_OTHERS: Final = frozenset({BaseModel, Generic, object})
+_HIDDEN: Final = frozenset(
+    name for name in dir(BaseModel) if not name.startswith("__") and name not in _MODEL
+)
+"""What pydantic gives its models, and readers of an answer have no use for."""
 
 
 class WireModel(BaseModel):
@@ -46,6 +54,12 @@ class WireModel(BaseModel):
         shortened = _notebooks().shortened
         for name, value in super().__repr_args__():
             yield name, shortened(value)
+
+    def __dir__(self) -> list[str]:
+        """Return the fields and what is to be done with them: pydantic's own would hide them."""
+        own = {name for kind in type(self).__mro__ if kind not in _OTHERS for name in vars(kind)}
+        public = {name for name in own if not name.startswith(("_", "model_"))}
+        return sorted({*type(self).model_fields, *public, *_MODEL, *object.__dir__(self)} - _HIDDEN)
 
     def _repr_html_(self) -> str:
         """Return the fields as a table with units, as notebooks show it."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from bench_client.columns import Column as FrameColumn
+from bench_client.columns import columns_of
+from bench_client.frames import Tabular
 from bench_client.models.answers import Listed, Members, ProvenanceMark, WireModel
 from missing_extra import needs
 
@@ -65,7 +68,7 @@ class ColumnDescription(WireModel):
     )
 
 
-class Columns(WireModel):
+class Columns(Tabular, WireModel):
     """The columns of a benchmark."""
 
     rows: int | None = Field(
@@ -76,6 +79,9 @@ class Columns(WireModel):
     parts: Listed[Members[str | int | None]] = Field(description="The parts that are recorded.")
     items: Listed[ColumnDescription] = Field(description="The columns, metrics first.")
     provenance: ProvenanceMark = Field(description="Where the numbers come from.")
+
+    def _columns(self, *, intermediates: bool) -> list[FrameColumn]:
+        return columns_of(ColumnDescription, self.items, curves=intermediates)
 
 
 class ColumnHeader(WireModel):

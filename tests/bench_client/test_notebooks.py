@@ -79,6 +79,47 @@ def test_one_answer_shows_its_fields(sample_bench: BenchClient) -> None:
     )
 
 
+def test_what_is_long_shows_its_beginning(sample_bench: BenchClient) -> None:
+    info = sample_bench.benchmark("nasbench201")
+    assert len(repr(info)) < 2500
+    assert "fields=[34 of FieldDescription]" in repr(info)
+    many = sample_bench.query_nb201_many(range(12), 200)
+    rows = sum(map(len, many))
+    assert repr(many) == f"<12 lists, {rows:,} of Nb201Stats in all>"
+    pytest.importorskip("pandas")
+    found = sample_bench.benchmarks()
+    assert found.to_pandas().name.tolist() == ["nasbench201"]
+    columns = sample_bench.columns("nasbench201", dataset="cifar10", num_epochs=200)
+    frame = columns.to_pandas()
+    assert frame.name.tolist() == [column.name for column in columns.items]
+
+
+def test_a_completion_shows_what_there_is(sample_bench: BenchClient) -> None:
+    (run, *_) = sample_bench.query_nb201(0, 200)
+    shown = {name for name in dir(run) if not name.startswith("_")}
+    fields = set(type(run).model_fields)
+    assert fields < shown
+    assert {"model_dump", "model_copy"} <= shown - fields
+    assert not shown & {"dict", "json", "schema", "parse_raw", "model_fields", "model_config"}
+    assert "benchmark" in dir(run.config)
+
+
+def test_a_simulation_and_a_picture_show_themselves(sample_bench: BenchClient) -> None:
+    simulation = sample_bench.simulate("nasbench201", "cifar100", 200, budget=1e9)
+    evaluations = [simulation.evaluate(arch) for arch in range(12)]
+    told = {row[0]: row[1:] for row in cells(parsed(evaluations[0]), ".//table/tr")}
+    assert told["cost"] == [f"{evaluations[0].cost:.6g}", "seconds"]
+    assert "item" not in told
+    assert len(repr(evaluations[0])) < 300
+    table = parsed(simulation.trajectory)
+    assert cells(table, ".//thead/tr") == [["time", "value", "best"], ["seconds", "", ""]]
+    assert len(cells(table, ".//tbody/tr")) == 12
+    assert repr(simulation.trajectory).endswith("… 12 points of valid_acc)")
+    picture = sample_bench.picture("nasbench201", 0)
+    assert picture._repr_svg_() == picture
+    assert type(picture._repr_svg_()) is str
+
+
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "a&b", '"><script>', "x" * 500])
 def test_what_a_server_says_stays_text(text: str) -> None:
     items = Items([_Item(name=text), _Item(name="b", acc=1 / 3)], _Item)

@@ -65,7 +65,7 @@ def blocking(bench: BenchClient) -> float | None:
     assert_type(bench.curves_nb101(), Items[Nb101Curves])
     assert_type(bench.hash_nb101({}), Nb101Hash)
     assert_type(bench.hash_nb101_many([{}]), Items[Nb101Hash])
-    assert_type(bench.benchmarks(), list[BenchmarkInfo])
+    assert_type(bench.benchmarks(), Items[BenchmarkInfo])
     assert_type(bench.benchmark("nasbench201"), BenchmarkInfo)
     assert_type(bench.query("nasbench201", 0, 200), Items[Nb201Stats])
     assert_type(BenchClient.query_nb201(bench, 0), Items[Nb201Stats])
@@ -81,7 +81,7 @@ async def awaited(bench: AsyncBenchClient) -> None:
     assert_type(await bench.query_nb201(0), Items[Nb201Stats])
     assert_type(await bench.query_nb201_many([0]), Batch[Nb201Stats])
     assert_type(await bench.describe_nb201({"0_1": "none"}), Nb201Architecture)
-    assert_type(await bench.benchmarks(), list[BenchmarkInfo])
+    assert_type(await bench.benchmarks(), Items[BenchmarkInfo])
     async with AsyncBenchClient.local() as opened:
         assert_type(opened, AsyncBenchClient)
 

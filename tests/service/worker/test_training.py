@@ -359,7 +359,7 @@ def test_the_command_line_trains_supernets_and_a_job_is_its_own_request(site: Si
 @pytest.mark.parametrize(
     ("options", "place"),
     [
-        ({"recipe": {**RECIPE, "lr": float("nan")}}, "no JSON"),
+        ({"recipe": {**RECIPE, "lr": float("nan")}}, "cannot be sent as JSON"),
         ({"recipe": {**RECIPE, "lr": -0.1}}, "recipe.lr"),
         ({"recipe": {**RECIPE, "epochs": 10**9}}, "recipe.epochs"),
         ({"recipe": {**RECIPE, "batch_size": 0}}, "recipe.batch_size"),

@@ -224,7 +224,7 @@ def test_every_error_has_one_base_and_survives_a_process_boundary() -> None:
         for value in (getattr(bench_client, name) for name in bench_client.__all__)
         if isinstance(value, type) and issubclass(value, BenchError)
     ]
-    assert len(errors) == 24
+    assert len(errors) == 26
     for error in errors:
         copy = pickle.loads(pickle.dumps(error("what", request_id="r-3")))
         assert (type(copy), str(copy), copy.request_id) == (error, "what", "r-3")

@@ -151,6 +151,7 @@ def test_the_example_of_jobs_follows_them_to_their_results(service: str) -> None
     assert sum(state.startswith("succeeded") for state in followed) == 3
 
 
+@pytest.mark.long
 def test_the_example_of_training_goes_on_with_its_study_and_draws_its_front(tmp_path: Path) -> None:
     said = ran(OF_TRAINING, str(tmp_path)).splitlines()
     assert said[:2] == ["trials 0 to 6", "trials 6 to 12"]

@@ -118,6 +118,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             shutil.rmtree(sockets, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     lab = site.lab
     worker = lab.work("--ray", site.cluster.address)
@@ -147,6 +148,7 @@ def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     lab.jobs.store.cancel(job.id)
 
 
+@pytest.mark.long
 def test_a_node_trains_by_the_trainer_that_is_installed_there(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_node_trains_by_the_trainer_that_is_installed_there(
         assert worker.wait(PATIENCE) == 0
 
 
+@pytest.mark.long
 def test_a_lost_node_is_a_lost_attempt_and_another_goes_on(site: Site) -> None:
     lab = site.lab
     job = site.train(recipe=LONG, seed=2)

@@ -41,7 +41,7 @@ from service.jobs.tables import (
     LostLeaseRow,
     WithheldRow,
 )
-from service.jobs.worker_registry import refuse_foreign_worker
+from service.jobs.worker_registry import refuse_foreign_worker, registered
 
 __all__ = ["LeaseStore"]
 
@@ -104,10 +104,11 @@ class LeaseStore:
         """
 
         def lease() -> Lease | None:
-            if holder is not None:
-                refuse_foreign_worker(self._database, worker, holder)
             unknown = None if held is None else self._unknown(worker, held, holder)
-            return unknown or self._acquire(worker, can, holder)
+            found = unknown or self._acquire(worker, can, holder)
+            if found is None and holder is not None:
+                refuse_foreign_worker(self._database, worker, holder)
+            return found
 
         return self._database.write(lease)
 
@@ -306,6 +307,8 @@ class LeaseStore:
     def _acquire(self, worker: str, can: Capabilities, holder: str | None) -> Lease | None:
         # One statement: what peewee takes to write each is most of the time of a claim.
         first = self._first(worker, can)
+        if holder is not None:
+            first = first.where(fn.EXISTS(registered(worker, holder)))
         if not self._database.is_sqlite:
             first = first.for_update("FOR UPDATE SKIP LOCKED")
         now = self._database.now()

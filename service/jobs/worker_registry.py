@@ -18,7 +18,7 @@ from service.jobs.errors import ForeignWorkerError, UnknownDatasetError, Unknown
 from service.jobs.records import DeviceState, TrainerState, WorkerState, utc_time
 from service.jobs.tables import WithheldRow, WorkerRow
 
-__all__ = ["WorkerRegistry", "refuse_foreign_worker"]
+__all__ = ["WorkerRegistry", "refuse_foreign_worker", "registered"]
 
 _REMEMBERED: Final = 24 * 3600.0
 """Seconds that a worker is listed after its last heartbeat."""
@@ -167,9 +167,13 @@ def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) ->
     Raises:
         ForeignWorkerError: It is one, or there is no such worker.
     """
-    mine = WorkerRow.select(SQL("1")).where(WorkerRow.id == worker_id, WorkerRow.holder == holder)
-    if not database.rows(mine):
+    if not database.rows(registered(worker_id, holder)):
         raise ForeignWorkerError(worker_id)
+
+
+def registered(worker_id: str, holder: str) -> Any:
+    """Return the query for a worker that a key registered: one row, or none."""
+    return WorkerRow.select(SQL("1")).where(WorkerRow.id == worker_id, WorkerRow.holder == holder)
 
 
 def _told(trainer: TrainerState) -> str:

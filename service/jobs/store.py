@@ -186,16 +186,18 @@ class JobStore:
         )
         known = {row["key"]: row["id"] for row in self._database.rows(query)}
         room = self._bound - self._waiting()
-        found = []
+        found: list[tuple[str, bool]] = []
+        rows: list[dict[str, Any]] = []
         for new in news:
             job_id, made = known.get(new.key), False
             if job_id is None:
-                if room <= 0:
+                if len(rows) >= room:
                     break
-                job_id, made = self._insert(new), True
+                rows.append(self._new_row(new))
+                job_id, made = rows[-1]["id"], True
                 known[new.key] = job_id
-                room -= 1
             found.append((job_id, made))
+        self._database.insert_all(JobRow, rows)
         return found
 
     def _submit(self, new: NewJob, given_key: str | None) -> tuple[Job, bool]:
@@ -211,7 +213,9 @@ class JobStore:
         if job_id is None:
             self._refuse_if_full()
             self._refuse_deleted(new)
-            job_id, made = self._insert(new), True
+            row = self._new_row(new)
+            self._database.insert(JobRow.insert(row))
+            job_id, made = row["id"], True
         if given_key is not None:
             stands = {"text": given_key, "request": new.key, "job_id": job_id}
             self._database.insert(GivenKeyRow.insert(stands))
@@ -237,12 +241,11 @@ class JobStore:
         if not self._database.rows(query):
             raise UnknownCheckpointError(checkpoint)
 
-    def _insert(self, new: NewJob) -> str:
-        job_id = uuid4().hex
-        row = {
+    def _new_row(self, new: NewJob) -> dict[str, Any]:
+        return {
             **{field.name: getattr(new, field.name) for field in fields(new)},
             "spec": json.dumps(new.spec),
-            "id": job_id,
+            "id": uuid4().hex,
             "state": JobState.QUEUED,
             "created_at": self._database.now(),
             "not_before": 0.0,
@@ -251,8 +254,6 @@ class JobStore:
             "cancel_requested": False,
             "stop_requested": False,
         }
-        self._database.insert(JobRow.insert(row))
-        return job_id
 
     def _get(self, job_id: str) -> Job:
         (job,) = self._with_artifacts([self._row(job_id)])

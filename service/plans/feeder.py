@@ -306,11 +306,12 @@ class Feeder:
             else:
                 new.append((number, job))
         made = self._jobs.store.enlist([job for _, job in new]) if new else []
-        for (number, _), (job_id, is_new) in zip(new, made, strict=False):
-            row = PlanCellRow.insert(plan=record.name, cell=number, job_id=job_id, made=is_new)
-            self._database.insert(row)
-            if is_new:
-                step.fed.append(job_id)
+        rows = [
+            {"plan": record.name, "cell": number, "job_id": job_id, "made": is_new}
+            for (number, _), (job_id, is_new) in zip(new, made, strict=False)
+        ]
+        self._database.insert_all(PlanCellRow, rows)
+        step.fed += [job_id for job_id, is_new in made if is_new]
         if len(made) < len(new):  # the queue is full
             end = new[len(made)][0]
         step.cursor = end

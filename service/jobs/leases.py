@@ -13,12 +13,18 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from peewee import SQL, Expression, fn
+from peewee import Expression, fn
 
+from service.jobs.claim_queries import first_for, waiting_for
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError, UnsoundResultError
 from service.jobs.lease_tokens import LAST_TOKEN, is_same, next_token
 from service.jobs.ledger import EntryStatus, entry_row
+from service.jobs.memory_needs import (
+    OUT_OF_MEMORY,
+    failed_for_memory,
+    more_memory,
+)
 from service.jobs.records import (
     OTHER_DATA,
     OTHER_TRAINER,
@@ -33,7 +39,6 @@ from service.jobs.records import (
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 from service.jobs.tables import (
     IS_RUNNING,
-    IS_WAITING,
     ArtifactRow,
     ContentRow,
     JobRow,
@@ -57,8 +62,6 @@ _TOO_OFTEN: Final = Failure(
 
 _TRAINING: Final = "training"
 _DIVERGED: Final = "diverged"
-_AVOIDED_SECONDS: Final = 600.0
-"""After which a job goes to the worker that it avoids: others may be gone, or unable to do it."""
 
 
 class LeaseStore:
@@ -114,7 +117,7 @@ class LeaseStore:
 
     def count_work(self, can: Capabilities, most: int) -> int:
         """Return how many jobs wait that one can do, counted up to some number."""
-        query = self._waiting_for(can).limit(most)
+        query = waiting_for(self._database, can).limit(most)
         return self._database.read(lambda: len(self._database.rows(query)))
 
     def current(self, job_id: str, token: int, holder: str) -> Lease:
@@ -223,7 +226,8 @@ class LeaseStore:
         """End a job whose request cannot be done; a training that diverged is in the ledger before.
 
         Where the data set or the trainer of the worker alone is to blame, the job is requeued, and
-        the worker gets none that needs the same.
+        the worker gets none that needs the same. A training that ran out of memory is tried once
+        more by a worker with more.
 
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
@@ -232,6 +236,9 @@ class LeaseStore:
         def change() -> None:
             if self._withhold(lease, failure.kind):
                 self._requeue(lease, {"attempts": lease.job.attempts - 1})
+                return
+            if lease.job.kind == _TRAINING and failure.kind in OUT_OF_MEMORY:
+                self._run_out(lease, failure)
                 return
             if lease.job.kind == _TRAINING and failure.kind == _DIVERGED:
                 query = JobRow.select(JobRow.progress).where(JobRow.id == lease.job.id)
@@ -252,6 +259,8 @@ class LeaseStore:
         Raises:
             LostLeaseError: The lease expired and the job was freed, or ended.
         """
+        if lease.job.kind == _TRAINING and failure.kind in OUT_OF_MEMORY:
+            return self._database.write(lambda: self._run_out(lease, failure))
         crashes = lease.job.crashes + 1
         changes = {"crashes": crashes, "error": json.dumps(asdict(failure))}
         if crashes >= MAX_CRASHES:
@@ -259,6 +268,17 @@ class LeaseStore:
             return JobState.PARKED
         changes |= {"not_before": self._database.now() + self._retry * 2 ** (crashes - 1)}
         return self._database.write(lambda: self._requeue(lease, changes))
+
+    def _run_out(self, lease: Lease, failure: Failure) -> JobState:
+        """Requeue a training for a worker with more memory, or end it where there is none."""
+        needs = more_memory(self._database, lease, alive_seconds=self._lease_seconds)
+        if needs is None:
+            told = json.dumps(asdict(failed_for_memory(failure)))
+            self._end(lease, JobState.FAILED, error=told)
+            return JobState.FAILED
+        told = json.dumps(asdict(failure))
+        changes = {"needs_memory": needs, "not_before": self._database.now(), "error": told}
+        return self._requeue(lease, changes)
 
     def lose(self, lease: Lease) -> None:
         """Free a job whose attempt was lost with the machine that it ran on.
@@ -306,7 +326,7 @@ class LeaseStore:
 
     def _acquire(self, worker: str, can: Capabilities, holder: str | None) -> Lease | None:
         # One statement: what peewee takes to write each is most of the time of a claim.
-        first = self._first(worker, can)
+        first = first_for(self._database, worker, can)
         if holder is not None:
             first = first.where(fn.EXISTS(registered(worker, holder)))
         if not self._database.is_sqlite:
@@ -340,33 +360,6 @@ class LeaseStore:
             self._change(lease, {"lease_until": self._database.now() + self._lease_seconds})
             return lease
         return None
-
-    def _first(self, worker: str, can: Capabilities) -> Any:
-        """Return the query for the id of the first job that a worker can do."""
-        is_data = (WithheldRow.name == JobRow.needs_dataset) & (
-            WithheldRow.sha256 == JobRow.needs_sha256
-        )
-        withheld = WithheldRow.select(SQL("1")).where(
-            WithheldRow.worker == worker, is_data | (WithheldRow.sha256 == JobRow.needs_trainer)
-        )
-        query = self._waiting_for(can).where(
-            (JobRow.needs_sha256.is_null() & JobRow.needs_trainer.is_null()) | ~fn.EXISTS(withheld),
-            JobRow.avoids_worker.is_null()
-            | (JobRow.avoids_worker != worker)
-            | (JobRow.created_at < self._database.now() - _AVOIDED_SECONDS),
-        )
-        return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
-
-    def _waiting_for(self, can: Capabilities) -> Any:
-        """Return the query for the ids of the jobs that one can do."""
-        return JobRow.select(JobRow.id).where(
-            IS_WAITING,
-            JobRow.not_before <= self._database.now(),
-            JobRow.needs_device.in_(["any", can.device]),
-            JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
-            JobRow.needs_trainer.is_null() | JobRow.needs_trainer.in_(list(can.trainers)),
-            JobRow.needs_label.is_null() | JobRow.needs_label.in_(list(can.labels)),
-        )
 
     def _requeue(self, lease: Lease, changes: Mapping[str, Any]) -> JobState:
         if (asked := self._asked(lease)) is JobState.STOPPED:

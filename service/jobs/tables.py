@@ -91,6 +91,7 @@ class JobRow(Model):
     needs_sha256 = CharField(64, null=True)
     needs_trainer = CharField(64, null=True)
     needs_label = CharField(64, null=True)
+    needs_memory = BigIntegerField(null=True)
     avoids_worker = CharField(64, null=True)
     time_limit = DoubleField(null=True)
     request_id = CharField(128, null=True)
@@ -163,9 +164,13 @@ class ContentRow(Model):
 
 
 class WorkerRow(Model):
-    """A worker: its state as JSON, and its last heartbeat; `holder` as for a job."""
+    """A worker: its state as JSON, and its last heartbeat; `holder` as for a job.
+
+    `memory` are the bytes of its largest device.
+    """
 
     id = CharField(64, primary_key=True)
+    memory = BigIntegerField()
     holder = CharField(64, null=True)
     state = TextField()
     started_at = DoubleField()

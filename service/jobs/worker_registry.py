@@ -66,7 +66,8 @@ class WorkerRegistry:
             self._database.lock(AdvisoryLock.REGISTER)
             if holder is not None:
                 self._refuse_taken(worker.id, holder, is_key)
-            told = {"state": text, "seen_at": now, "holder": holder}
+            memory = max((device.memory for device in worker.devices), default=0)
+            told = {"state": text, "seen_at": now, "holder": holder, "memory": memory}
             row = WorkerRow.insert(id=worker.id, started_at=now, **told)
             self._database.insert(row.on_conflict(conflict_target=[WorkerRow.id], update=told))
             old = WorkerRow.delete().where(WorkerRow.seen_at < now - _REMEMBERED)

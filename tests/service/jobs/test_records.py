@@ -36,6 +36,7 @@ NOT_READ = {
     "avoids_worker",
     "token",
     "holder",
+    "needs_memory",
     "lease_until",
 }
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1500, UTC)

@@ -22,7 +22,9 @@ from service.jobs.records import (
     OTHER_TRAINER,
     DeviceState,
     Failure,
+    Job,
     JobState,
+    Lease,
     Progress,
     WorkerState,
 )
@@ -180,7 +182,7 @@ def test_what_fails_for_good_is_counted_and_tried_again_when_asked(lab: Any) -> 
     lab.feed(name)
     lab.fail(lab.lease())
     for _ in range(3):
-        lab.jobs.leases.crash(lab.lease(), Failure(kind="memory-limit", message="too much"))
+        lab.jobs.leases.crash(lab.lease(), Failure(kind="crash", message="it fell"))
     record = lab.until_finished(name)
     assert (record.state, len(record.failed)) == (PlanState.FINISHED, 2)
     lab.plans.retry(name)
@@ -292,6 +294,48 @@ def test_a_worker_with_other_data_gets_no_cell_of_the_plan(lab: Any) -> None:
     lab.jobs.database.write(lambda: lab.jobs.database.change(day_old))
     lab.jobs.workers.heartbeat(WORKER)
     assert lab.lease().job.needs_sha256 == DATA
+
+
+def test_a_cell_that_runs_out_of_memory_is_tried_once_by_a_worker_with_more(lab: Any) -> None:
+    leases = lab.jobs.leases
+    large = replace(WORKER.devices[0], memory=2**33)
+    bigger = replace(WORKER, id="large", devices=(large,))
+    for worker in (WORKER, bigger):
+        lab.jobs.workers.heartbeat(worker)
+    name = lab.started()
+    lab.feed(name)
+
+    def runs_out(lease: Lease, kind: str) -> Job:
+        if any(worker.id == "large" for worker in lab.jobs.workers.all()):
+            lab.jobs.workers.heartbeat(bigger)
+        end = leases.fail if kind == "out-of-memory" else leases.crash
+        end(lease, Failure(kind=kind, message="it is too large"))
+        job: Job = lab.jobs.store.get(lease.job.id)
+        return job
+
+    for failed, kind in enumerate(("out-of-memory", "memory-limit"), 1):
+        first = lab.lease()
+        assert runs_out(first, kind).state is JobState.QUEUED
+        other = lab.lease()
+        assert other.job.id != first.job.id
+        leases.release(other)
+        again = leases.acquire("large", CAN)
+        assert (again.job.id, again.job.attempts) == (first.job.id, 2)
+        ended = runs_out(again, kind)
+        assert (ended.state, ended.error.kind) == (JobState.FAILED, "memory")  # type: ignore[union-attr]  # it failed
+        assert len(lab.feed(name).failed) == failed
+    # Where those with more are gone, anybody tries after ten minutes.
+    third = lab.lease()
+    assert runs_out(third, "out-of-memory").state is JobState.QUEUED
+    lab.jobs.workers.deregister("large")
+    long_ago = JobRow.update(not_before=JobRow.not_before - 700).where(JobRow.id == third.job.id)
+    lab.jobs.database.write(lambda: lab.jobs.database.change(long_ago))
+    last = lab.lease()
+    assert last.job.id == third.job.id
+    assert runs_out(last, "out-of-memory").state is JobState.FAILED
+    # Where nobody has more it has failed at once, without a second try.
+    assert runs_out(lab.lease(), "memory-limit").state is JobState.FAILED
+    assert len(lab.feed(name).failed) == 4
 
 
 def test_no_second_cell_is_begun_before_the_first_tells_the_data(lab: Any) -> None:

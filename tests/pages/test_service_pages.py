@@ -243,6 +243,12 @@ def test_the_status_tells_what_the_client_says(
     queued = explorer.find('[data-state="queued"]').inner_text()
     assert queued == f"○ {len(bench.jobs(state='queued'))}"
     explorer.accessible()
+    explorer.page.route("**/v1/workers", lambda route: route.fulfill(json={"items": []}))
+    explorer.page.reload()
+    explorer.wait()
+    waiting = len(bench.jobs(state="queued"))
+    told = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
+    assert explorer.find("#whole").inner_text() == f"! {told}, and no worker is alive"
     assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
 
 

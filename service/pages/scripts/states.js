@@ -26,7 +26,6 @@ const STATES = {
   pilot: ["◔", "busy"],
   paused: ["‖", "bad"],
   finished: ["✓", "good"],
-  stopped: ["⊘", "quiet"],
   sealed: ["■", "good"],
   growing: ["◐", "busy"],
   done: ["✓", "good"],
@@ -38,7 +37,7 @@ const STATES = {
 /** States that a job leaves again. */
 export const UNFINISHED = ["queued", "running"];
 /** All states of jobs, in the order of their lives. */
-export const JOB_STATES = Object.keys(STATES).slice(0, 7);
+export const JOB_STATES = Object.keys(STATES).slice(0, 8);
 
 /** @param {string} state @param {string} [word] Instead of its name. */
 export function stateMark(state, word = state) {

@@ -137,7 +137,7 @@ async function look() {
   );
   const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
   const waiting = (told.get("nasbench_jobs") ?? []).find(({labels}) => labels.state === "queued")?.value ?? 0;
-  const idle = waiting && working.answer && !alive.length ? `${count(waiting)} jobs wait, and no worker is alive` : "";
+  const idle = waiting && working.answer && !alive.length ? `${waiting === 1 ? "1 job waits" : `${count(waiting)} jobs wait`}, and no worker is alive` : "";
   const whole = ready.missing || (poor.length ? `${count(poor.length)} of the databases: see below` : idle || "all is well");
   const living = alive.length === 1 ? "worker is" : "workers are";
   page.say(`${whole}; ${count(alive.length)} ${living} alive.`);

@@ -5,6 +5,7 @@ import {ramp} from "./counts.js";
 import {h, svg} from "./dom.js";
 import {copyButton, csv, curl, npy, originOf, python, save} from "./exports.js";
 import {axisLabel, count} from "./format.js";
+import {partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
 import {canvasPart, copied, plotButtons} from "./plot_files.js";
 import {keptRows} from "./selection.js";
@@ -137,7 +138,7 @@ function short(value) {
 
 /** @param {Store} store */
 function title(store) {
-  const part = Object.values(store.part).join(", ");
+  const part = partText(store.part);
   return `${store.info.title}: ${store.y} by ${store.x}${part ? ` (${part})` : ""}, ${count(store.kept)} of ${count(store.rows)} kept`;
 }
 

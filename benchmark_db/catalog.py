@@ -179,10 +179,7 @@ class Catalog:
         """
         kept = self.versions(name)
         if version not in kept:
-            known = ", ".join(map(str, kept)) or "none"
-            raise UnknownBenchmarkError(
-                f"version {version} of {name!r:.80} is not kept; kept are: {known}"
-            )
+            raise _no_version(name, version, kept)
         view = copy.copy(self)
         view._opened = {**self._opened, name: kept[version]}  # noqa: SLF001 - a constructor
         return view
@@ -323,8 +320,13 @@ class Catalog:
     def _missing(self, name: str, known: Iterable[str]) -> BenchmarkDataError:
         known = dict.fromkeys((*known, *self._opened, *self._refused))
         if name not in known and name not in shipped_declarations():
+            table, number = version_of(name) or ("", 0)
+            if kept := self.versions(table):
+                return _no_version(table, number, kept)
+            # Kept versions are asked for by their table and a number.
+            tables = [one for one in known if not version_of(one)]
             return UnknownBenchmarkError(
-                f"there is no benchmark {name!r:.80}; {near_and_known(name, known)}"
+                f"there is no benchmark {name!r:.80}; {near_and_known(name, tables)}"
             )
         if name in self._opened:
             return UnusableDatabaseError(
@@ -338,6 +340,13 @@ class Catalog:
             f"{name} is not installed: make its database with `nbs generate {name} RAW`, RAW being "
             "the raw archive (a server notices it within seconds)"
         )
+
+
+def _no_version(name: str, version: int, kept: Iterable[int]) -> UnknownBenchmarkError:
+    known = ", ".join(map(str, kept)) or "none"
+    return UnknownBenchmarkError(
+        f"version {version} of {name!r:.80} is not kept; kept are: {known}"
+    )
 
 
 def _files_of(directory: Path) -> dict[str, _Identity]:

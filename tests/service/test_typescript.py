@@ -1,4 +1,7 @@
-"""A TypeScript client, generated from `/openapi.json`, is compiled strictly and run."""
+"""A TypeScript client, generated from `/openapi.json`, is compiled strictly and run.
+
+The types that the scripts of the pages state in comments are checked by the same compiler.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from bench_client import BenchClient
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = Path(__file__).parent / "typescript"
+SCRIPTS: Final = REPOSITORY / "service/pages/scripts"
 TOOLS: Final = REPOSITORY / "build/typescript/node_modules"
 WHERE: Final[dict[str, Any]] = {"num_epochs": 200, "dataset": "cifar100"}
 
@@ -22,11 +26,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::bench_client.errors.SyntheticDa
 
 
 @pytest.fixture(scope="module")
-def told(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def node() -> str:
+    """What runs the compiler."""
+    found = shutil.which("node")
+    if found is None or not (TOOLS / ".bin/tsc").exists():
+        pytest.skip("the compiler of TypeScript is missing: make typescript")
+    return found
+
+
+@pytest.fixture(scope="module")
+def told(node: str, server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program was answered."""
-    node = shutil.which("node")
-    if node is None or not (TOOLS / ".bin/tsc").exists():
-        pytest.skip("the generator of TypeScript is missing: make typescript")
     folder = tmp_path_factory.mktemp("typescript")
     for path in PROGRAM.iterdir():
         shutil.copy(path, folder)
@@ -64,3 +74,22 @@ def test_its_answers_are_those_of_the_client(told: dict[str, Any], server: str) 
 def test_what_is_refused_is_a_problem(told: dict[str, Any]) -> None:
     assert told["refused"]["status"] == 422
     assert told["refused"]["type"].endswith("invalid-request")
+
+
+def test_the_scripts_of_the_pages_are_what_their_types_say(node: str, tmp_path: Path) -> None:
+    scripts = [Path(shutil.copy(path, tmp_path)) for path in sorted(SCRIPTS.glob("*.js"))]
+    # Proves that the check can fail: a number where `Array.from` of a word makes words.
+    wrong = tmp_path / "wrong.js"
+    wrong.write_text('/** @type {number[]} */\nexport const letters = Array.from("wrong");\n')
+    strict = "--noEmit --checkJs --strict --target esnext --module esnext --moduleResolution node"
+    ended = subprocess.run(
+        [node, str(TOOLS / ".bin/tsc"), *strict.split(), "--lib", "esnext,dom,dom.iterable"]
+        + [path.name for path in [*scripts, wrong]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert scripts
+    found = [line for line in ended.stdout.splitlines() if not line.startswith(" ")]
+    assert [line.partition("(")[0] for line in found] == ["wrong.js"], ended.stdout[:4000]

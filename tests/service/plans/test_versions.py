@@ -196,8 +196,12 @@ def test_a_version_that_somebody_wants_to_keep_stays_and_is_answered_from(
         bench.export("tiny@4", tmp_path / "four.csv")
         assert len((tmp_path / "four.csv").read_text().splitlines()) == 5
         for wrong in ("tiny@2", "tiny@07", "tiny@", "tiny@1@1", "@1", "tiny@../tiny@1"):
-            with pytest.raises(BenchmarkNotInstalledError):
+            with pytest.raises(BenchmarkNotInstalledError) as refused:
                 bench.query(wrong)
+            # Tables are named, and of a table its versions, never all versions of all tables.
+            assert "tiny@1, " not in str(refused.value)
+            if wrong == "tiny@2":
+                assert "version 2 of 'tiny' is not kept; kept are: 1, 4, 5, 6" in str(refused.value)
         assert [one.name for one in bench.benchmarks()] == ["tiny"]
     lab.plans.keep(name, 1, kept=False)
     another()

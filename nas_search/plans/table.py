@@ -45,7 +45,8 @@ _STATS: Final = (
         name="training_time",
         unit="seconds",
         better="smaller",
-        description="All epochs with their evaluations, on the device that the ledger names.",
+        description="All epochs with their evaluations, on the device that the ledger names; null "
+        "where another training had the device at the same time.",
         example=3.5,
     ),
     Stat(

@@ -160,7 +160,7 @@ class VersionMaker:
                 "version": number,
                 "complete": record.state is PlanState.SEALED,
                 "cells": counts,
-                "warnings": self._differing(rows.keys),
+                "warnings": [*rows.warnings(), *self._differing(rows.keys)],
                 "devices": sorted(rows.devices),
                 "noise": self._noise(record, opened),
                 "data_sha256": record.data_sha256,
@@ -248,6 +248,11 @@ def _is_due(record: PlanRecord, now: float) -> bool:
     return new >= max(1, _NEW_SHARE * record.cells) and not is_recent
 
 
+def _is_timed_beside_others(entry: Entry) -> bool:
+    """Whether the seconds of a training are no time of its own (`nbs worker --share`)."""
+    return int(entry.provenance.get("shared") or 1) > 1
+
+
 class _Rows:
     """The rows of a version, in the order of the table; counts them as they go by.
 
@@ -263,7 +268,7 @@ class _Rows:
         self._ledger = jobs.ledger
         self._sha = hashlib.sha256()
         self._unique = opened.plan.unique
-        self.architectures = self.runs = self.entries = self.diverged = 0
+        self.architectures = self.runs = self.entries = self.diverged = self.shared = 0
         self.keys: dict[str, float] = {}
         self.devices: set[str] = set()
 
@@ -281,6 +286,12 @@ class _Rows:
             "failed": len(self._record.failed),
             "withdrawn": self._record.withdrawn,
         }
+
+    def warnings(self) -> list[str]:
+        """Return what a reader of the rows should know."""
+        if not self.shared:
+            return []
+        return [f"{self.shared} trainings shared a device; their times are left out"]
 
     def by_architecture(self) -> Iterator[tuple[tuple[int, str], list[tuple[Any, ...]]]]:
         """Yield number and name of each architecture, with its runs."""
@@ -331,6 +342,7 @@ class _Rows:
         for _, entry in entries:
             self.entries += 1
             self.diverged += entry.status is EntryStatus.DIVERGED
+            self.shared += _is_timed_beside_others(entry)
             self.keys[entry.key] = entry.figures.get("accuracy", 0.0)
             self.devices.add(str(entry.provenance.get("device") or "unknown"))
             text = json.dumps([entry.key, entry.status, entry.figures, to_json(entry.recorded_at)])
@@ -346,6 +358,8 @@ class _Rows:
             figures = entry.figures
             done = entry.status is EntryStatus.DONE
             values = {name: figures.get(key) for name, key in _COLUMNS.items()} if done else {}
+            if _is_timed_beside_others(entry):
+                values.pop("training_time", None)
             size: Mapping[str, float] = figures if done else {}
             if not done and counts is not None:
                 size = {"parameters": counts.parameters, "macs": counts.macs}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from planned import result_of
 
-from bench_client import BenchClient, BenchmarkNotInstalledError
+from bench_client import BenchClient, BenchmarkNotInstalledError, NotRecordedError
 from benchmark_db.catalog import Catalog
 from benchmark_db.tabular.benchmark import Tabular
 from benchmark_db.verify import verify_database
@@ -100,6 +100,33 @@ def test_what_diverged_is_served_and_in_no_ranking(
         assert [run.diverged_at for run in runs].count(2.0) == 1
         ranked = bench.top("tiny", metric="valid_acc", n=10)
         assert len(ranked) == 4
+
+
+def test_a_time_taken_beside_others_is_none_of_the_table(
+    lab: Any, maker: VersionMaker, tmp_path: Path
+) -> None:
+    name = lab.started(protocol__seeds=[0, 1], protocol__epochs=[1])
+    lab.feed(name)
+    assert lab.work(6, shared=4) == 6  # the first seed of all five, both of one
+    lab.until_finished(name)
+    maker.make(name)
+    with BenchClient.local(tmp_path) as bench:
+        runs = bench.query("tiny")
+        told = bench.benchmark("tiny").provenance.contents["warnings"]
+        clock = bench.simulate("tiny", num_epochs=1, budget=100)
+        timed = next(run for run in runs if run.training_time is not None)
+        (mean,) = bench.query("tiny", timed.config.index, reduction="mean")
+        assert clock.evaluate(timed.config.index).cost == timed.training_time
+        untimed = {run.config.index for run in runs}
+        untimed -= {run.config.index for run in runs if run.training_time is not None}
+        for arch in untimed:
+            with pytest.raises(NotRecordedError):
+                clock.evaluate(arch)
+    assert len(untimed) == 1
+    assert {run.seed for run in runs if run.training_time is not None} == {1}
+    assert None not in {run.valid_acc for run in runs}
+    assert mean.training_time == timed.training_time
+    assert told == ["6 trainings shared a device; their times are left out"]
 
 
 def test_a_question_demands_so_many_seeds(lab: Any, maker: VersionMaker, tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ class PlanRequest(BaseModel):
     limits: dict[str, Any] = Field(
         default={},
         description="`hours` of workers in all, `cell_seconds` of an attempt, cells `running`, "
-        "the `label` that workers must have, `daily` hours (UTC) in which cells are begun.",
+        'the `label` that workers must have, `timing` "alone" where the first seed may share no '
+        "device, `daily` hours (UTC) in which cells are begun.",
         examples=[{"hours": 40}],
     )
 

@@ -40,6 +40,7 @@ PlanError = SpecError
 Kind: TypeAlias = Literal["all", "sample", "list"]
 Order: TypeAlias = Literal["breadth", "depth"]
 KeptWeights: TypeAlias = Literal["none", "all"]
+Timing: TypeAlias = Literal["any", "alone"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME: Final = 60
@@ -91,6 +92,8 @@ class Plan:
         cell_seconds: Longest attempt at a cell; None: the setting of the server.
         running: Most cells that wait or run at a time; None: as many as the server feeds.
         label: Only workers with this label get its cells; None: all.
+        timing: `alone`: cells of the first seed share their device with nothing, so that their
+            times are their own.
         daily: Minutes of the day, UTC, from and until which cells are begun; None: always. The
             second may be less than the first: over midnight.
 
@@ -127,6 +130,7 @@ class Plan:
     cell_seconds: float | None
     running: int | None
     label: str | None
+    timing: Timing
     daily: tuple[int, int] | None
 
     @cached_property
@@ -194,6 +198,7 @@ class Plan:
                     ("cell_seconds", self.cell_seconds),
                     ("running", self.running),
                     ("label", self.label),
+                    ("timing", None if self.timing == "any" else self.timing),
                     ("daily", None if self.daily is None else list(map(time_of_day, self.daily))),
                 )
                 if value is not None
@@ -295,6 +300,7 @@ def _read(root: TomlTable) -> Plan:
         cell_seconds=_positive(limits, "cell_seconds", _MOST_SECONDS),
         running=_count(limits, "running", 1, _RUNNING),
         label=read_label(limits),
+        timing=_one_of(limits, "timing", get_args(Timing), "any"),
         daily=read_daily(limits),
     )
     for table in (root, space, select, data, protocol, limits):

@@ -37,7 +37,7 @@ def first_for(database: JobDatabase, worker: str, can: Capabilities) -> Any:
 
 def waiting_for(database: JobDatabase, can: Capabilities) -> Any:
     """Return the query for the ids of the jobs that one can do."""
-    return JobRow.select(JobRow.id).where(
+    query = JobRow.select(JobRow.id).where(
         IS_WAITING,
         JobRow.not_before <= database.now(),
         JobRow.needs_device.in_(["any", can.device]),
@@ -45,3 +45,4 @@ def waiting_for(database: JobDatabase, can: Capabilities) -> Any:
         JobRow.needs_trainer.is_null() | JobRow.needs_trainer.in_(list(can.trainers)),
         JobRow.needs_label.is_null() | JobRow.needs_label.in_(list(can.labels)),
     )
+    return query if can.own_device else query.where(~JobRow.needs_own_device)

@@ -140,6 +140,7 @@ class NewJob:
         needs_sha256: The digest that this data set must have.
         needs_trainer: The digest of a trainer that the worker must have.
         needs_label: The label that the worker must have.
+        needs_own_device: Whether no other attempt may have the device at the same time.
         avoids_worker: The worker that gets it only when no other has taken it for ten minutes.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
@@ -155,6 +156,7 @@ class NewJob:
     needs_sha256: str | None = None
     needs_trainer: str | None = None
     needs_label: str | None = None
+    needs_own_device: bool = False
     avoids_worker: str | None = None
     priority: int = 0
     time_limit: float | None = None
@@ -249,12 +251,14 @@ class Capabilities:
         datasets: The data sets it has.
         trainers: The digests of the trainers it has.
         labels: The labels it was started with.
+        own_device: Whether an attempt has the device for itself.
     """
 
     device: DeviceKind
     datasets: frozenset[str] = frozenset()
     trainers: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
+    own_device: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -92,6 +92,7 @@ class JobRow(Model):
     needs_trainer = CharField(64, null=True)
     needs_label = CharField(64, null=True)
     needs_memory = BigIntegerField(null=True)
+    needs_own_device = BooleanField()
     avoids_worker = CharField(64, null=True)
     time_limit = DoubleField(null=True)
     request_id = CharField(128, null=True)

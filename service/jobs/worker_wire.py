@@ -138,6 +138,7 @@ class Claim(_Wire):
     datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)] = []
     trainers: Annotated[list[_Sha256], Field(max_length=_MOST_TRAINERS)] = []
     labels: Annotated[list[_Name], Field(max_length=64)] = []
+    own_device: bool = False
     held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(
         default=[],
         description="The jobs that it has: a lease of its own that is none of them is answered "
@@ -154,6 +155,7 @@ class Claim(_Wire):
             datasets=frozenset(self.datasets),
             trainers=frozenset(self.trainers),
             labels=frozenset(self.labels),
+            own_device=self.own_device,
         )
 
 

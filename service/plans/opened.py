@@ -105,6 +105,8 @@ class OpenPlan:
             needs_sha256=data_sha256,
             needs_trainer=template.needs_trainer,
             needs_label=template.needs_label,
+            # The first seed of every architecture is enough for a clock.
+            needs_own_device=self.plan.timing == "alone" and cell.seed == self.plan.seeds[0],
             priority=PRIORITY,
             time_limit=template.time_limit,
         )

@@ -128,6 +128,7 @@ class Executor:
                 datasets=frozenset(offers.datasets),
                 trainers=frozenset(one.sha256 for one in offers.trainers.values()),
                 labels=self._labels,
+                own_device=self._share == 1,
             )
             return self._source.acquire(self._worker_id, can, self._is_closing)
         except OSError as error:

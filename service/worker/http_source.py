@@ -260,6 +260,7 @@ class HttpSource:
             datasets=sorted(can.datasets),
             trainers=sorted(can.trainers),
             labels=sorted(can.labels),
+            own_device=can.own_device,
             held=sorted({job_id for job_id, _ in self._held}),
             wait=_WAIT_SECONDS,
         )

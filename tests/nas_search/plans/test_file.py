@@ -111,6 +111,9 @@ def test_the_canonical_form_is_the_same_plan(file: Path) -> None:
 
 
 def test_limits_are_part_of_a_plan() -> None:
+    assert a_plan(limits={"timing": "any"}).digest == a_plan().digest
+    plan = a_plan(limits={"timing": "alone"})
+    assert (plan.timing, plan.content()["limits"]) == ("alone", {"timing": "alone"})
     plan = a_plan(limits={"label": "a100", "daily": ["20:05", "06:00"], "running": 3})
     assert (plan.label, plan.daily, plan.running) == ("a100", (1205, 360), 3)
     assert plan.content()["limits"]["daily"] == ["20:05", "06:00"]
@@ -176,6 +179,7 @@ def test_what_is_wrong_is_told_with_its_line(
         ({"data__split": {"train": 1}}, "no `valid`"),
         ({"limits": {"hours": 0}}, "not above 0"),
         ({"limits": {"label": "a b"}}, "no label"),
+        ({"limits": {"timing": "quiet"}}, "is none of any, alone"),
         ({"limits": {"daily": ["20:00"]}}, "no two times of the day"),
         ({"limits": {"daily": ["06:00", "06:00"]}}, "no two times of the day"),
         ({"limits": {"daily": ["24:00", "06:00"]}}, "no two times of the day"),

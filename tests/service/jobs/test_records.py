@@ -37,6 +37,7 @@ NOT_READ = {
     "token",
     "holder",
     "needs_memory",
+    "needs_own_device",
     "lease_until",
 }
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1500, UTC)

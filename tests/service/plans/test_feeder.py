@@ -434,6 +434,19 @@ def test_a_plan_keeps_to_its_workers_and_its_hours(
     assert lab.outstanding(name) == 20
 
 
+def test_cells_that_are_timed_go_to_no_worker_that_shares_its_device(lab: Any) -> None:
+    name = lab.started(limits={"timing": "alone"}, protocol__seeds=[3, 1], protocol__epochs=[1])
+    lab.feed(name)
+    shares = replace(CAN, own_device=False)
+    taken = []
+    while lease := lab.jobs.leases.acquire("w", shares):
+        taken.append(lease.job.spec["seed"])
+    assert taken == [1] * 5
+    while lease := lab.lease():
+        taken.append(lease.job.spec["seed"])
+    assert taken == [1] * 5 + [3] * 5
+
+
 def test_a_name_is_that_of_one_plan(lab: Any) -> None:
     name = lab.submit()
     assert lab.plans.submit(lab.opened.of(a_plan()), pilot=False, large=False)[1] is False

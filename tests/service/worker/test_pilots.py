@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def _alone(pilots: Lab) -> Iterator[None]:
     pilots.end_workers()
 
 
-def train(lab: Lab, **options: Any) -> Job:
+def train(lab: Lab, *, own_device: bool = False, **options: Any) -> Job:
     """Submit a training whose checkpoints are further apart than it is long."""
     request = TrainingRequest.model_validate(
         {
@@ -52,7 +53,7 @@ def train(lab: Lab, **options: Any) -> Job:
         }
     )
     new = new_job(request, catalog=Catalog(Path("nowhere")), job_seconds=3600.0)
-    job, _ = lab.jobs.store.submit(new)
+    job, _ = lab.jobs.store.submit(replace(new, needs_own_device=own_device))
     return job
 
 
@@ -133,6 +134,7 @@ def test_jobs_with_a_label_are_for_workers_that_have_it(pilots: Lab) -> None:
 
 
 def test_attempts_that_share_a_device_are_marked(pilots: Lab) -> None:
+    timed = train(pilots, epochs=1, seed=33, own_device=True)
     jobs = [train(pilots, recipe=LONG, seed=30 + number) for number in range(2)]
     worker = pilots.work("--share", "2", "--idle-exit", "1s")
     pilots.until(lambda: [len(one.running) for one in pilots.jobs.workers.all()] == [2])
@@ -141,6 +143,10 @@ def test_attempts_that_share_a_device_are_marked(pilots: Lab) -> None:
     assert (pilots.end_of(marked).result or {}).get("shared") == 2
     pilots.jobs.store.cancel(jobs[1].id)
     assert worker.wait(PATIENCE) == 0
+    # What needs a device of its own was left to a worker that shares none.
+    assert pilots.jobs.store.get(timed.id).attempts == 0
+    pilots.work()
+    assert "shared" not in (pilots.end_of(timed).result or {"shared": None})
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,8 @@ class JobDatabase:
             with self._transaction():
                 self._create()
             tables = self._tables()
-        versions = [row["version"] for row in self.rows(SchemaRow.select())]
+        # Of other versions the table may have other columns.
+        versions = [row["version"] for row in self.rows(SchemaRow.select(SchemaRow.version))]
         if versions != [_SCHEMA]:
             raise UnusableStoreError(
                 f"the jobs are kept in version {', '.join(map(str, versions))}, and this program "

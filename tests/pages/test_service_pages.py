@@ -188,6 +188,26 @@ def test_a_service_that_stops_is_waited_for(
             one.complained("ERR_", "Failed to load", "500", "503")
 
 
+def test_pages_show_what_there_is_where_the_jobs_are_away(
+    open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
+) -> None:
+    away = {"NASBENCH_JOBS_URL": "postgresql://nobody@127.0.0.1:9/jobs"}
+    with ending_together() as start:
+        explorer = open_page(start(BenchServer(tmp_path, sample_folder, **away)))
+        # None of them waits for the jobs, which are another subject than theirs.
+        explorer.open("explore/zoo")
+        assert explorer.find("tbody tr").count() > 10
+        missing = "what was measured here is left out: the database of the jobs does not answer"
+        assert missing in explorer.find("main").inner_text()
+        explorer.accessible()
+        explorer.open("explore/status")
+        assert "the database of the jobs does not answer" in explorer.find("main").inner_text()
+        assert explorer.find("main").get_by_text("NAS-Bench-201").count()
+        for path in ("", "/studies", "/nasbench201", "/nasbench201/arch?arch=5"):
+            explorer.open(f"explore{path}")
+        explorer.complained("Failed to load")
+
+
 def test_a_key_that_may_only_read_is_told_its_scope(
     open_page: Callable[..., Any], sample_folder: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@
  * the data was replaced meanwhile, `Replaced` of `identity.js` is thrown.
  *
  * - 429, 503: waited for as `Retry-After` says (at most `PATIENCE` seconds in all) and told to
- *   `onWaiting`, which the status line of `page.js` listens to; a 503 without it fails at once.
+ *   `onWaiting`, which the status line of `page.js` listens to; a 503 without it fails at once, and
+ *   with it where the question is `atOnce`.
  * - 401: the page where a key is entered opens, and leads back.
  * - other statuses: `ApiError`, whose message is the `detail` of the problem. That of a 403 names
  *   the scope that is needed.
@@ -65,6 +66,7 @@ export function setKey(value) {
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  * @property {boolean} [fresh] Ask whether what the browser keeps is still so.
+ * @property {boolean} [atOnce] Have what is away refused at once, where it is a part of a page.
  * @property {boolean} [apart] Do not compare the answer with earlier ones.
  */
 
@@ -120,7 +122,7 @@ export async function send(path, options = {}) {
     for (;;) {
       const response = await answer(address(path, options.query), request);
       const seconds = Math.max(Number(response.headers.get("Retry-After") ?? NaN), 1);
-      const later = response.status === 429 || response.status === 503;
+      const later = response.status === 429 || (response.status === 503 && !options.atOnce);
       if (!later || Number.isNaN(seconds) || waited + seconds > PATIENCE) {
         if (response.ok) return response;
         throw await refused(response);

@@ -18,7 +18,7 @@ const page = startPage();
  */
 async function tried(path) {
   try {
-    return {answer: await ask(path), missing: ""};
+    return {answer: await ask(path, {atOnce: true}), missing: ""};
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     // A service that is not ready says in its problem what of it is.

@@ -19,16 +19,18 @@ const state = new AddressState(["sort", "model"]);
 const page = startPage({state});
 
 /**
- * Ask what a service without jobs has not.
+ * Ask what the page can do without: what jobs found, and what workers have.
  * @param {string} path
  * @param {import("./api.js").Options} [options]
+ * @returns {Promise<{items: any[], missing: string}>}
  */
 async function items(path, options) {
   try {
-    return (await ask(path, options)).items;
+    return {items: (await ask(path, {...options, atOnce: true})).items, missing: ""};
   } catch (error) {
-    if (error instanceof ApiError) return [];
-    throw error;
+    if (!(error instanceof ApiError)) throw error;
+    // A service without jobs has no such address.
+    return {items: [], missing: error.status === 404 ? "" : error.message};
   }
 }
 
@@ -172,8 +174,9 @@ run(page, async () => {
     items("v1/jobs", {query: {kind: "evaluation", state: "succeeded", limit: EVALUATIONS}}),
     items("v1/workers"),
   ]);
-  const byModel = measured(jobs);
-  const rows = models.map((/** @type {any} */ model) => rowOf(model, byModel, workers));
+  const byModel = measured(jobs.items);
+  const rows = models.map((/** @type {any} */ model) => rowOf(model, byModel, workers.items));
+  const missing = jobs.missing || workers.missing;
   const one = h("div", {});
   const open = (/** @type {Row} */ row) => state.set({model: row.name});
   const table = new VirtualTable({
@@ -191,7 +194,13 @@ run(page, async () => {
   };
   state.onChange(draw);
   page.title("Searched models");
-  replace(page.content, table.element, h("p", {class: "quiet"}, "Enter or a double click on a row tells more."), one);
+  replace(
+    page.content,
+    missing && h("p", {}, stateMark("degraded", `what was measured here is left out: ${missing}`)),
+    table.element,
+    h("p", {class: "quiet"}, "Enter or a double click on a row tells more."),
+    one,
+  );
   draw();
   const far = rows.filter((/** @type {Row} */ row) => Math.abs(row.difference ?? 0) > MOST).length;
   page.say(

@@ -178,7 +178,7 @@ def test_a_service_that_stops_is_waited_for(
         other.open("explore/status")
         server.stop()
         explorer.page.get_by_text("asking again").wait_for()
-        other.page.get_by_text("the service does not answer;").wait_for()
+        other.page.get_by_text("the service does not answer.").wait_for()
         server.start()
         with open_jobs(JobSettings(jobs_dir=server.jobs_folder)) as jobs:
             jobs.leases.fail(claimed(jobs, job_id), Failure(kind="test", message="over"))
@@ -201,7 +201,9 @@ def test_pages_show_what_there_is_where_the_jobs_are_away(
         assert missing in explorer.find("main").inner_text()
         explorer.accessible()
         explorer.open("explore/status")
-        assert "the database of the jobs does not answer" in explorer.find("main").inner_text()
+        assert "the database of the jobs does not answer" in explorer.find("#whole").inner_text()
+        assert "the database of the jobs does not answer" in explorer.find("#datasets").inner_text()
+        assert "workers are alive" not in explorer.status
         assert explorer.find("main").get_by_text("NAS-Bench-201").count()
         for path in ("", "/studies", "/nasbench201", "/nasbench201/arch?arch=5"):
             explorer.open(f"explore{path}")

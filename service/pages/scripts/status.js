@@ -1,7 +1,7 @@
 /** How the service is, for its users: what it has, who works for it, and what is degraded. */
 
 import {ApiError, address, ask, send} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, prose, replace} from "./dom.js";
 import {bytes, count, duration, shortDigest} from "./format.js";
 import {originMarks, pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
@@ -96,7 +96,8 @@ function workers(list) {
 /** @param {Awaited<ReturnType<typeof metrics>>} told */
 function queue(told) {
   const jobs = told.get("nasbench_jobs") ?? [];
-  if (!jobs.length) return h("p", {}, "How many jobs wait is told where a key allows `/metrics`.");
+  if (told.get("nasbench_jobs_available")?.[0].value === 0) return prose("Nobody knows how many jobs wait.");
+  if (!jobs.length) return prose("How many jobs wait is told where a key allows `/metrics`.");
   const by = new Map(jobs.map(({labels, value}) => [labels.state, value]));
   return plainTable(
     "Jobs by state",
@@ -138,12 +139,14 @@ async function look() {
   const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
   const waiting = (told.get("nasbench_jobs") ?? []).find(({labels}) => labels.state === "queued")?.value ?? 0;
   const idle = waiting && working.answer && !alive.length ? `${waiting === 1 ? "1 job waits" : `${count(waiting)} jobs wait`}, and no worker is alive` : "";
-  const whole = ready.missing || (poor.length ? `${count(poor.length)} of the databases: see below` : idle || "all is well");
+  const databasesTold = poor.length ? `${count(poor.length)} of the databases: see below` : "";
+  const wrong = ready.missing || databasesTold || working.missing || idle;
+  const whole = wrong || "all is well";
   const living = alive.length === 1 ? "worker is" : "workers are";
-  page.say(`${whole}; ${count(alive.length)} ${living} alive.`);
+  page.say(working.missing ? `${whole}.` : `${whole}; ${count(alive.length)} ${living} alive.`);
   replace(
     page.content,
-    h("p", {id: "whole"}, stateMark(ready.missing || poor.length || idle ? "degraded" : "ready", whole)),
+    h("p", {id: "whole"}, stateMark(wrong ? "degraded" : "ready", whole)),
     factList(machine(told)),
     h("h2", {}, "Databases"),
     databases(ready.answer, listed.answer),
@@ -153,7 +156,9 @@ async function look() {
     h(
       "p",
       {id: "datasets"},
-      (data.answer?.items ?? []).map((/** @type {any} */ one) => one.name).join(", ") || "None: no living worker has any.",
+      data.missing ||
+        (data.answer?.items ?? []).map((/** @type {any} */ one) => one.name).join(", ") ||
+        "None: no living worker has any.",
     ),
     h("h2", {}, "Queue"),
     queue(told),

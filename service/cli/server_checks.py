@@ -103,13 +103,18 @@ def check_jobs() -> Iterator[Finding]:
         yield ok(about="jobs", says="none yet")
         return
     from service.jobs import open_jobs
-    from service.jobs.errors import StoreUnavailableError
+    from service.jobs.errors import StoreUnavailableError, UnusableStoreError
     from service.jobs.records import JobState
 
     with open_jobs(settings) as jobs:
         try:
             counts = jobs.store.counts()
             workers = jobs.workers.all()
+        except UnusableStoreError as error:
+            says, _, remedy = str(error).partition(": ")
+            remedy = remedy or "begin with an empty database, or put $NASBENCH_JOBS_URL right"
+            yield problem(about="jobs", says=says, remedy=remedy)
+            return
         except StoreUnavailableError as error:
             yield problem(
                 about="jobs",

@@ -73,6 +73,12 @@ def _cut(place: dict[str, str]) -> None:
     path.write_bytes(path.read_bytes()[:5000])
 
 
+def _of_another_version(place: dict[str, str]) -> None:
+    with closing(sqlite3.connect(Path(place["NASBENCH_JOBS_DIR"], "jobs.db"))) as jobs:
+        jobs.execute("UPDATE jobs_schema SET version = 2")
+        jobs.commit()
+
+
 FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
     ("workers", lambda _: None, "none is alive, and 1 jobs wait", "nbs worker"),
     (
@@ -88,6 +94,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, str]], Any], str, str]] = [
         "docs/limits.md",
     ),
     ("database nasbench201", _cut, "", "nbs generate"),
+    ("jobs", _of_another_version, "kept in version 2", "begin with an empty database"),
     (
         "keys",
         lambda place: Path(place["NASBENCHMARK_DIR"], "keys.json").chmod(0o644),

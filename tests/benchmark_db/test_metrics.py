@@ -33,7 +33,7 @@ def test_hardware_costs_are_metrics_as_parameters_and_flops_are() -> None:
 
 def test_an_unknown_metric_is_told_the_nearest_how_many_there_are_and_where() -> None:
     metrics = METRICS["nasbench201"]
-    told = rf"there are {len(metrics)}: `columns`"
+    told = rf"there are {len(metrics)}: `nbs info BENCHMARK`, bench.columns"
     with pytest.raises(InvalidQuestionError, match=rf"is it test_acc, ori_test_acc\? {told}"):
         metric_named(metrics, "tset_acc")
     with pytest.raises(InvalidQuestionError, match=rf"'beauty'; {told}"):

@@ -81,7 +81,7 @@ def test_another_search_in_the_same_file_is_refused(file: Path, nasbench101_fold
         ("[budget]\ntrials = 20", "", r"has no part \[budget\]"),
         ("trials = 20", "", "the budget has no limit"),
         ("trials = 20", "trails = 20", "line 12: unknown limit 'trails'; is it trials"),
-        ("trials = 20", "trials = -1", "above 0"),
+        ("trials = 20", "trials = -1", "trials = -1; it is a whole number from 1"),
         ('name = "NSGA2"', 'name = "NSGA3"', "line 8: unknown strategy 'NSGA3'; is it NSGA2"),
         ('name = "NSGA2"', "", "the strategy has no name"),
         (

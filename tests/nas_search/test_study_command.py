@@ -40,6 +40,7 @@ def test_json_has_a_strategy_an_object(app: typer.Typer, folder: Path) -> None:
         "strategy": "random search",
         "metric": "valid_acc",
         "runs": 5,
+        "clock": "seconds",
         "times": [1.0, 2.0],
         "lower": [2.0, 2.0],
         "median": [3.0, 3.0],

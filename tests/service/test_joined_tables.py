@@ -104,7 +104,7 @@ class TestMetrics:
         [
             (
                 lambda b: b.top("nasbench201", metric="my-scores.scor", **PART),
-                r"is it my-scores.score.*\? there are \d+: `columns`",
+                r"is it my-scores.score.*\? there are \d+: `nbs info",
             ),
             (
                 lambda b: b.top("nasbench201", metric="zero-cost-201.synflow", **PART),

@@ -161,7 +161,7 @@ def test_neighbors_of_a_cell_are_symmetric_and_say_whether_they_have_runs(ask: A
         (
             lambda bench: bench.top("nasbench201", metric="beauty", **CIFAR100),
             InvalidRequestError,
-            "there are 25: `columns`",
+            "there are 25: `nbs info",
         ),
         (
             lambda bench: bench.top("nasbench201", metric="test_acc", max_beauty=1, **CIFAR100),

@@ -150,10 +150,11 @@ export class VirtualTable {
         tabindex: place === this.focused ? "0" : "-1",
         "data-place": String(place),
         on: {
-          click: () => {
+          // Not with the click, which is lost where the rows are drawn anew before it.
+          mousedown: () => {
             this.focused = place;
-            onFocus?.(row);
           },
+          click: () => onFocus?.(row),
           dblclick: () => onOpen?.(row),
         },
       },

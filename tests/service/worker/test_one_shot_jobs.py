@@ -24,6 +24,7 @@ from nas_search.recipe import Recipe
 from nas_search.training import images_of, split
 from service.jobs.kinds import new_job
 from service.jobs.training_folders import AttemptFolder
+from service.worker.offers import Offers
 from service.worker.training import _without_candidates, train_space
 from service.worker.work import HandedBackError, Workplace
 
@@ -160,7 +161,7 @@ def test_a_search_that_is_handed_back_finds_the_same(tmp_path: Path, name: str) 
             folder=tmp_path,
             device="cpu",
             report=lambda _: None,
-            datasets={"tiny": images},
+            offers=Offers(datasets={"tiny": images}),
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
             handing_back=lambda: handing_back,
         )

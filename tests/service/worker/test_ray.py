@@ -121,7 +121,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.mark.long
 def test_jobs_are_done_cancelled_and_handed_back(site: Site) -> None:
     lab = site.lab
-    worker = lab.work("--ray", site.cluster.address)
+    worker = lab.work("--ray", site.cluster.address, NASBENCH_TRAINERS="")
     done = lab.end_of(site.train(weights=True, seed=1))
     assert done.state is JobState.SUCCEEDED, (done, lab.log(worker))
     (artifact,) = done.artifacts
@@ -181,7 +181,7 @@ def test_a_node_trains_by_the_trainer_that_is_installed_there(
 def test_a_lost_node_is_a_lost_attempt_and_another_goes_on(site: Site) -> None:
     lab = site.lab
     job = site.train(recipe=LONG, seed=2)
-    worker = lab.work("--ray", site.cluster.address)
+    worker = lab.work("--ray", site.cluster.address, NASBENCH_TRAINERS="")
     lab.until(lambda: len(site.saved(job)) > 0)
     before = site.lab.epoch(job, 2)
     site.add_node()

@@ -45,7 +45,7 @@ client:
 	@echo "== pytest tests/bench_client, $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv build/client
 	@build/client/bin/pip install $(PIP_FLAGS) --constraint constraints.txt \
-	  --editable '.[server,cluster,optuna,pandas,polars]' pytest pytest-xdist hypothesis
+	  --editable '.[server,cluster,optuna,pandas,polars]' pytest pytest-timeout pytest-xdist hypothesis
 	@OMP_NUM_THREADS=1 build/client/bin/python -m pytest --quiet -p no:cacheprovider \
 	  --numprocesses $(CORES) --ignore tests/bench_client/test_typing.py \
 	  tests/bench_client tests/test_platforms.py

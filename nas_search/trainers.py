@@ -13,7 +13,6 @@ never has code itself. Needs no PyTorch, and imports no package of a trainer but
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -163,12 +163,6 @@ def trainer_code(name: str) -> TrainerCode:
         TrainerError: Two do, its files are not found, or they are too many.
     """
     entry = _entry(name)
-    files = tuple(_files(entry))
-    if len(files) > _MOST_FILES or sum(file.size for file in files) > _MOST_BYTES:
-        raise TrainerError(
-            f"the package of the trainer {name} has {len(files)} files: at most {_MOST_FILES} and "
-            f"{_MOST_BYTES >> 20} MiB are digested; publish it in a package of its own"
-        )
     distribution = entry.dist
     if distribution is None or not distribution.metadata["Name"]:
         raise TrainerError(f"the trainer {name} belongs to no distribution")
@@ -176,7 +170,7 @@ def trainer_code(name: str) -> TrainerCode:
         name=name,
         package=distribution.metadata["Name"],
         version=distribution.version,
-        sha256=_digest(f"{entry.name} = {entry.value}", files),
+        sha256=_sha256(entry),
     )
     try:
         TrainerUse(**asdict(found))
@@ -219,8 +213,9 @@ def _checked_options(options: object) -> dict[str, Option]:
         if isinstance(value, str):
             fits = len(value) <= _LONGEST_OPTION and value.isprintable()
         else:
+            # Not by `isfinite`, which fails on integers beyond floats; NaN is not below anything.
             fits = isinstance(value, bool) or (
-                isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _LARGEST
+                isinstance(value, int | float) and abs(value) <= _LARGEST
             )
         if not fits:
             raise InvalidArgumentError(
@@ -244,6 +239,20 @@ def _entry(name: str) -> EntryPoint:
         values = " and as ".join(sorted(one.value for one in found))
         raise TrainerError(f"the trainer {name} is published more than once, as {values}")
     return found[0]
+
+
+def _sha256(entry: EntryPoint) -> str:
+    try:
+        files = tuple(islice(_files(entry), _MOST_FILES + 1))
+        if len(files) > _MOST_FILES or sum(file.size for file in files) > _MOST_BYTES:
+            raise TrainerError(
+                f"the package of the trainer {entry.name} is too large: at most {_MOST_FILES} "
+                f"files of {_MOST_BYTES >> 20} MiB in all are digested; publish it in a package "
+                "of its own"
+            )
+        return _digest(f"{entry.name} = {entry.value}", files)
+    except OSError as error:  # a link to nowhere, or a file that has just gone
+        raise TrainerError(f"a file of the trainer {entry.name}: {error.strerror}") from error
 
 
 class _File(NamedTuple):

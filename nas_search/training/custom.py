@@ -316,7 +316,10 @@ class CustomTrainer:
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TrainerError(f"{at} `{name}` is no number but {_shape_of(value)}")
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            raise TrainerError(f"{at} `{name}` is larger than any float") from None
         if name in _PERCENT and not 0 <= number <= 100:  # noqa: PLR2004 - percent
             raise TrainerError(f"{at} `{name}` of {number} is no percentage")
         if name == "lr" and not (math.isfinite(number) and number >= 0):

@@ -62,6 +62,10 @@ def test_only_the_code_that_is_stated_is_imported(site: Path) -> None:
         load_trainer(use)
     with pytest.raises(TrainerError, match="cannot be imported: ValueError"):
         load_trainer(TrainerUse(name="quick"))
+    (site / "labtrain/gone.py").symlink_to(site / "nowhere")
+    with pytest.raises(TrainerError, match="a file of the trainer quick: No such file"):
+        trainer_code("quick")
+    (site / "labtrain/gone.py").unlink()
     with pytest.raises(OtherTrainerError, match="installed are: "):
         load_trainer(TrainerUse(name="fast"))
     (site / "labtrain/__init__.py").write_text("quick = 3")
@@ -101,6 +105,8 @@ def test_one_that_two_packages_publish_or_that_has_no_files_is_none(
         ({"name": "x", "options": {"a": None}}, "options"),
         ({"name": "x", "options": {"a": float("nan")}}, "options"),
         ({"name": "x", "options": {"a": 2**60}}, "options"),
+        ({"name": "x", "options": {"a": -(10**400)}}, "options"),
+        ({"name": "x", "options": {"a": float("inf")}}, "options"),
         ({"name": "x", "options": {"a": "x" * 201}}, "options"),
         ({"name": "x", "options": {"a": "\x1b[31m"}}, "options"),
         ({"name": "x", "options": {f"a{n}": n for n in range(33)}}, "options"),

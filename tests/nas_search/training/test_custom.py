@@ -133,6 +133,7 @@ def test_what_is_returned_are_the_figures_at_the_end(tmp_path: Path) -> None:
         (None, "None are no figures"),
         ({**FIGURES, "loss": True}, "`loss` is no number but True"),
         ({**FIGURES, "loss": "1"}, "`loss` is no number but '1'"),
+        ({**FIGURES, "loss": 10**400}, "`loss` is larger than any float"),
         ({**FIGURES, "loss": Tensor([1.0])}, r"`loss` is no number but of shape \(1,\)"),
         ({**FIGURES, "accuracy": 100.5}, "`accuracy` of 100.5 is no percentage"),
         ({**FIGURES, "lr": float("inf")}, "`lr` of inf is no learning rate"),

@@ -140,6 +140,32 @@ def test_a_job_is_cancelled_and_asked_for_again(
     explorer.complained("404")
 
 
+def test_what_is_under_the_hand_stays_while_a_job_is_followed(
+    explorer_of: Callable[[], Any], jobs: Jobs, bench: BenchClient
+) -> None:
+    explorer = explorer_of()
+    job_id = submitted(bench)
+    lease = claimed(jobs, job_id)
+    explorer.open(f"explore/jobs?id={job_id}")
+    button = explorer.page.get_by_role("button", name="Cancel")
+    button.focus()
+    held = button.element_handle()
+    for done in (1, 2):
+        jobs.leases.renew(lease, Progress(stage="building", done=done, total=3))
+        explorer.page.get_by_text(f"building {done} of 3").wait_for()
+    assert held.evaluate("button => button.isConnected && button === document.activeElement")
+    explorer.page.keyboard.press("Enter")
+    explorer.page.get_by_text("cancelling").wait_for()
+    assert bench.job(job_id).cancel_requested
+    explorer.open("explore/jobs")
+    link = explorer.find(f'[data-job="{job_id}"]')
+    held = link.element_handle()
+    link.focus()
+    newer = submitted(bench)
+    explorer.find(f'[data-job="{newer}"]').wait_for()
+    assert explorer.find(f'[data-job="{job_id}"]:focus').count() == 1
+
+
 @pytest.fixture
 def explorer_of(open_page: Callable[..., Any], server: BenchServer) -> Callable[[], Any]:
     return lambda: open_page(server, color_scheme="dark")

@@ -3,6 +3,7 @@
  *
  *   h("button", {type: "button", class: "chip", on: {click: remove}}, "flops ≤ 150")
  *   replace(list, items.map((item) => h("li", {}, item.title)))
+ *   redraw(list, items.map((item) => h("li", {}, item.title)))    // what is equal stays, with its focus
  *
  * An attribute that is `false`, `null` or `undefined` is left out, `true` is an empty one.
  */
@@ -10,6 +11,10 @@
 /** @typedef {Node | string | number | null | undefined | false} Child Lists of them may nest. */
 
 const SVG = "http://www.w3.org/2000/svg";
+
+/** @typedef {Record<string, (event: any) => void>} Listeners By event. */
+/** What elements listen with: looked up when an event comes, so that `redraw` can renew it. @type {WeakMap<Node, Listeners>} */
+const LISTENERS = new WeakMap();
 
 /**
  * Fill an element with attributes, listeners (`on`) and children.
@@ -22,7 +27,10 @@ const SVG = "http://www.w3.org/2000/svg";
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      LISTENERS.set(element, value);
+      for (const type of Object.keys(value)) {
+        element.addEventListener(type, (event) => LISTENERS.get(element)?.[type]?.(event));
+      }
     } else if (value !== false && value !== null && value !== undefined) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
@@ -31,7 +39,7 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** @param {Element} element @param {Array<Child | Child[]>} children */
+/** @param {Element | DocumentFragment} element @param {Array<Child | Child[]>} children */
 function append(element, children) {
   for (const child of /** @type {Child[]} */ (children.flat(Infinity))) {
     if (child === null || child === undefined || child === false) continue;
@@ -78,6 +86,67 @@ export function prose(text) {
 export function replace(element, ...children) {
   element.replaceChildren();
   append(element, children);
+}
+
+/**
+ * Put other children into an element that shows something alive, and keep what is equal: who points
+ * at a button, or has come to it by keyboard, still has it when the next figures arrive. What is kept
+ * listens as the new child would. Children are compared by their places; those of a list in which
+ * some come and go have a `data-key` each. Only for children that nothing else refers to.
+ * @param {Element} element
+ * @param {...(Child | Child[])} children
+ */
+export function redraw(element, ...children) {
+  const fresh = new DocumentFragment();
+  append(fresh, children);
+  merge(element, fresh);
+}
+
+/** @param {Node} kept @param {Node} fresh */
+function merge(kept, fresh) {
+  let old = kept.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    // Nothing that is kept is moved, which would take its focus: what stands before it goes.
+    if (isBelow(old, child)) while (old && keyOf(old) !== keyOf(child)) old = dropped(old);
+    if (old && alike(old, child)) {
+      const listeners = LISTENERS.get(child);
+      if (listeners) LISTENERS.set(old, listeners);
+      merge(old, child);
+      old = old.nextSibling;
+    } else {
+      kept.insertBefore(child, old);
+      if (old && keyOf(child) === undefined) old = dropped(old);
+    }
+  }
+  while (old) old = dropped(old);
+}
+
+/** @param {Node} node */
+function keyOf(node) {
+  return node instanceof HTMLElement ? node.dataset.key : undefined;
+}
+
+/** @param {Node | null} old @param {Node} child Return whether one with the key of a child follows. */
+function isBelow(old, child) {
+  const key = keyOf(child);
+  for (let one = old; one && key !== undefined; one = one.nextSibling) if (keyOf(one) === key) return true;
+  return false;
+}
+
+/** @param {ChildNode} old Remove it, and return what followed it. */
+function dropped(old) {
+  const next = old.nextSibling;
+  old.remove();
+  return next;
+}
+
+/** @param {Node} old @param {Node} fresh Return whether they differ at most in their children. */
+function alike(old, fresh) {
+  const copy = old.cloneNode(false);
+  // Whoever opened it wants to go on reading.
+  if (copy instanceof HTMLDetailsElement) copy.open = /** @type {HTMLDetailsElement} */ (fresh).open;
+  const events = (/** @type {Node} */ node) => Object.keys(LISTENERS.get(node) ?? {}).join();
+  return copy.isEqualNode(fresh.cloneNode(false)) && events(old) === events(fresh);
 }
 
 /**

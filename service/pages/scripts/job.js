@@ -1,7 +1,7 @@
 /** One job: how it is, what it found and made, and what was asked; followed by its events. */
 
 import {ApiError, address, ask, key, pause, send} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, redraw, replace} from "./dom.js";
 import {copyButton, save} from "./exports.js";
 import {bytes, count, duration, figure} from "./format.js";
 import {part} from "./page.js";
@@ -65,9 +65,9 @@ export async function drawJob(page, state, id, signal) {
   }
   const show = () => {
     page.say(`${job.kind}: ${job.cancel_requested && job.state === "running" ? "cancelling" : job.state}`);
-    replace(parts.how, progress(job), factList(facts(job)));
-    replace(parts.out, problem(job), result(job), artifacts(job, page));
-    replace(parts.act, actions(job));
+    redraw(parts.how, progress(job), factList(facts(job)));
+    redraw(parts.out, problem(job), result(job), artifacts(job, page));
+    redraw(parts.act, actions(job));
   };
   /** @param {any} job */
   function actions(job) {

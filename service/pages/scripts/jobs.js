@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, redraw, replace} from "./dom.js";
 import {count} from "./format.js";
 import {drawJob} from "./job.js";
 import {part, startPage, viewsOf} from "./page.js";
@@ -96,16 +96,14 @@ async function list(signal) {
   const shown = h("div", {});
   const draw = () => {
     const jobs = [...known.values()];
-    const focused = document.activeElement?.getAttribute("data-job");
     const headings = ["Job", "State", "Kind", "What", "Progress", "Submitted"];
-    replace(
+    redraw(
       shown,
-      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells)) : h("p", {}, "No job matches."),
+      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells), [...known.keys()]) : h("p", {}, "No job matches."),
       following
         ? h("button", {type: "button", on: {click: () => state.set({cursor: following})}}, "Older jobs")
         : null,
     );
-    if (focused) shown.querySelector(`[data-job="${CSS.escape(focused)}"]`)?.focus();
   };
   const look = async () => {
     const answer = await ask("v1/jobs", {query, signal});

@@ -4,7 +4,7 @@
  */
 
 import {ApiError, address, ask, pause} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, redraw, replace} from "./dom.js";
 import {clientLines, copyButton, curl, python} from "./exports.js";
 import {NONE, bytes, count, duration, figure, shortDigest} from "./format.js";
 import {part} from "./page.js";
@@ -112,17 +112,15 @@ export async function drawPlan(page, state, name, signal) {
       `${plan.state}: ${count(ended)} of ${count(plan.cells)} cells have ended, ` +
         `${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`,
     );
-    replace(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
-    const focused = document.activeElement?.getAttribute("data-action");
-    replace(
+    redraw(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
+    redraw(
       parts.act,
       (ACTIONS[plan.state] ?? []).map((action) =>
         h("button", {type: "button", "data-action": action, on: {click: () => act(action)}}, WORDS[action]),
       ),
     );
-    if (focused) parts.act.querySelector(`[data-action="${focused}"]`)?.focus();
-    replace(parts.cost, h("h2", {}, "Cost"), cost(plan));
-    replace(parts.versions, h("h2", {}, "Versions of its table"), versions(plan));
+    redraw(parts.cost, h("h2", {}, "Cost"), cost(plan));
+    redraw(parts.versions, h("h2", {}, "Versions of its table"), versions(plan));
   };
   const follow = async () => {
     map.show(await ask(`${path}/map`, {query: {bins: map.bins}, signal}));
@@ -134,7 +132,7 @@ export async function drawPlan(page, state, name, signal) {
       ? await ask(`${path}/cells`, {query: {state: "failed", limit: LISTED}, signal})
       : {items: []};
     failuresOf = failed;
-    replace(parts.failures, h("h2", {}, "Failures"), failures(items, failed));
+    redraw(parts.failures, h("h2", {}, "Failures"), failures(items, failed));
   };
   /** @param {any} now */
   async function take(now) {

@@ -7,7 +7,7 @@
  * The same numbers are in a table below.
  */
 
-import {h, onceAFrame, replace} from "./dom.js";
+import {h, onceAFrame, redraw} from "./dom.js";
 import {count} from "./format.js";
 import {canDraw, color} from "./plot.js";
 import {canvasPart, plotButtons} from "./plot_files.js";
@@ -173,7 +173,7 @@ export class PlanMap {
       return [String(round.seed), count(round.num_epochs), ...[...found, architectures - total(found)].map(count)];
     });
     const headings = ["Seed", "Epochs", "Done", "Diverged", "On their way", "Failed", "To come"];
-    replace(this.rows, plainTable("Cells by seed and epochs", headings, rows));
+    redraw(this.rows, plainTable("Cells by seed and epochs", headings, rows));
     if (this.at.turn >= 0) this.tell();
     this.draw();
   }

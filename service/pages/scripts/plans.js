@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
-import {h, prose, replace} from "./dom.js";
+import {h, prose, redraw} from "./dom.js";
 import {NONE, count, figure} from "./format.js";
 import {startPage, viewsOf} from "./page.js";
 import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
@@ -52,9 +52,7 @@ async function list(signal) {
     "There are no plans here: `nbs plan start FILE` submits one, and its table is served while it grows.";
   const look = async () => {
     const {items} = await ask("v1/plans", {signal});
-    const focused = document.activeElement?.getAttribute("data-plan");
-    replace(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row)) : prose(none));
-    if (focused) page.content.querySelector(`[data-plan="${CSS.escape(focused)}"]`)?.focus();
+    redraw(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row), items.map((/** @type {any} */ plan) => plan.name)) : prose(none));
     const running = items.filter((/** @type {any} */ plan) => plan.state === "running").length;
     page.say(`${count(items.length)} ${items.length === 1 ? "plan" : "plans"}, ${count(running)} running.`);
   };

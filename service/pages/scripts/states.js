@@ -81,8 +81,9 @@ export function factList(facts) {
  * @param {string} label
  * @param {string[]} headings
  * @param {(import("./dom.js").Child | import("./dom.js").Child[])[][]} rows
+ * @param {string[]} [keys] Of the rows, where some come and go: see `redraw`.
  */
-export function plainTable(label, headings, rows) {
+export function plainTable(label, headings, rows, keys) {
   return h(
     "div",
     {class: "scroll", tabindex: "0", role: "region", "aria-label": label},
@@ -91,7 +92,7 @@ export function plainTable(label, headings, rows) {
       {},
       h("caption", {class: "hidden-text"}, label),
       h("thead", {}, h("tr", {}, headings.map((heading) => h("th", {scope: "col"}, heading)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell))))),
+      h("tbody", {}, rows.map((cells, place) => h("tr", {"data-key": keys?.[place]}, cells.map((cell) => h("td", {}, cell))))),
     ),
   );
 }

@@ -1,7 +1,7 @@
 /** How the service is, for its users: what it has, who works for it, and what is degraded. */
 
 import {ApiError, address, ask, send} from "./api.js";
-import {h, prose, replace} from "./dom.js";
+import {h, prose, redraw} from "./dom.js";
 import {bytes, count, duration, shortDigest} from "./format.js";
 import {originMarks, pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
@@ -90,7 +90,7 @@ function workers(list) {
     worker.version,
   ]);
   const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Trainers", "Version"];
-  return plainTable("Workers", headings, rows);
+  return plainTable("Workers", headings, rows, list.items.map((/** @type {any} */ worker) => worker.id));
 }
 
 /** @param {Awaited<ReturnType<typeof metrics>>} told */
@@ -144,7 +144,7 @@ async function look() {
   const whole = wrong || "all is well";
   const living = alive.length === 1 ? "worker is" : "workers are";
   page.say(working.missing ? `${whole}.` : `${whole}; ${count(alive.length)} ${living} alive.`);
-  replace(
+  redraw(
     page.content,
     h("p", {id: "whole"}, stateMark(wrong ? "degraded" : "ready", whole)),
     factList(machine(told)),
@@ -171,10 +171,6 @@ run(page, async () => {
   page.ready();
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, LOOK * 1000));
-    if (document.hidden) continue;
-    const focused = document.activeElement;
-    const place = [...page.content.querySelectorAll("a, [tabindex]")].indexOf(focused);
-    await look();
-    if (place >= 0) page.content.querySelectorAll("a, [tabindex]")[place]?.focus();
+    if (!document.hidden) await look();
   }
 });

@@ -22,6 +22,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -149,8 +150,12 @@ class TrainerUse:
 
 
 def installed_trainers() -> tuple[str, ...]:
-    """Return the names of the trainers that packages of this Python publish."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    """Return the names of the trainers that packages of this Python publish.
+
+    Raises:
+        TrainerError: The files in which packages publish something cannot be read.
+    """
+    return tuple(sorted({entry.name for entry in _entries()}))
 
 
 def trainer_code(name: str) -> TrainerCode:
@@ -160,12 +165,13 @@ def trainer_code(name: str) -> TrainerCode:
 
     Raises:
         OtherTrainerError: No package publishes one of this name.
-        TrainerError: Two do, its files are not found, or they are too many.
+        TrainerError: Two do, its files are not found, or they are too many; or what is installed
+            of the package is damaged.
     """
     entry = _entry(name)
     distribution = entry.dist
-    if distribution is None or not distribution.metadata["Name"]:
-        raise TrainerError(f"the trainer {name} belongs to no distribution")
+    if distribution is None or not (distribution.metadata["Name"] and distribution.version):
+        raise TrainerError(f"the trainer {name} belongs to no distribution with a version")
     found = TrainerCode(
         name=name,
         package=distribution.metadata["Name"],
@@ -231,14 +237,30 @@ def _checked_options(options: object) -> dict[str, Option]:
 
 
 def _entry(name: str) -> EntryPoint:
-    found = list(entry_points(group=GROUP, name=name))
+    found = [entry for entry in _entries() if entry.name == name]
     if not found:
         known = ", ".join(installed_trainers()) or "none"
         raise OtherTrainerError(f"there is no trainer {shown(name)}; installed are: {known}")
     if len(found) > 1:
         values = " and as ".join(sorted(one.value for one in found))
         raise TrainerError(f"the trainer {name} is published more than once, as {values}")
-    return found[0]
+    entry = found[0]
+    match = EntryPoint.pattern.match(entry.value)
+    if match is None or not all(map(str.isidentifier, match["module"].split("."))):
+        raise TrainerError(
+            f"the trainer {name} is published as {shown(entry.value)}, which is no module:function"
+        )
+    return entry
+
+
+def _entries() -> list[EntryPoint]:
+    """Return the entry points of trainers."""
+    try:
+        return list(entry_points(group=GROUP))
+    except Exception as error:  # whatever Python raises where the files of one package are damaged
+        raise TrainerError(
+            f"the entry points of the installed packages cannot be read: {type(error).__name__:.80}"
+        ) from error
 
 
 def _sha256(entry: EntryPoint) -> str:
@@ -278,20 +300,30 @@ def _files(entry: EntryPoint) -> Iterator[_File]:
     if spec.submodule_search_locations is None:
         if spec.origin is None or not Path(spec.origin).is_file():
             raise TrainerError(f"the module {top} of the trainer {entry.name} is no file")
-        yield _file(Path(spec.origin), Path(spec.origin).parent)
+        yield from _regular(Path(spec.origin), Path(spec.origin).parent)
         return
     for location in sorted(spec.submodule_search_locations):
-        for folder, inner, names in os.walk(location):
-            inner[:] = sorted(one for one in inner if one != "__pycache__" and one[0] != ".")
+        seen: set[str] = set()
+        # Links to folders are followed, as an import does; one that leads back ends there.
+        for folder, inner, names in os.walk(location, followlinks=True):
+            real = os.path.realpath(folder)
+            is_new = real not in seen
+            seen.add(real)
+            inner[:] = sorted(
+                one for one in inner if is_new and one != "__pycache__" and one[0] != "."
+            )
             for name in sorted(names):
                 # Bytecode beside sources is imported where they are missing.
-                if name[0] != ".":
-                    yield _file(Path(folder, name), Path(location).parent)
+                if name[0] != "." and is_new:
+                    yield from _regular(Path(folder, name), Path(location).parent)
 
 
-def _file(path: Path, root: Path) -> _File:
+def _regular(path: Path, root: Path) -> Iterator[_File]:
+    """Yield a file; nothing where a pipe or a socket is, which cannot be imported."""
     about = path.stat()
-    return _File(path.relative_to(root).as_posix(), str(path), about.st_size, about.st_mtime_ns)
+    if S_ISREG(about.st_mode):
+        place = path.relative_to(root).as_posix()
+        yield _File(place, str(path), about.st_size, about.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
@@ -300,5 +332,6 @@ def _digest(line: str, files: tuple[_File, ...]) -> str:
     for file in files:
         with Path(file.path).open("rb") as content:
             inner = hashlib.file_digest(content, "sha256").hexdigest()
-        digest.update(f"{inner}  {file.place}\n".encode())
+        # What a name has that is no UTF-8 is digested as the bytes that it is.
+        digest.update(f"{inner}  {file.place}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 from model_hub.errors import InvalidArgumentError
 from nas_search.errors import OtherTrainerError, TrainerError
 from nas_search.trainers import TrainerUse, installed_trainers, load_trainer, trainer_code
+from service.jobs import JobSettings
+from service.worker.offers import OffersHere
 
 
 @pytest.fixture
@@ -87,6 +91,58 @@ def test_one_that_two_packages_publish_or_that_has_no_files_is_none(
     with pytest.raises(TrainerError, match="there is no module no_such_module"):
         trainer_code("lost")
     assert site.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("no such thing!", "published as 'no such thing!', which is no module:function"),
+        ("", "published as ''"),
+        ("labtrain:", "published as 'labtrain:'"),
+        ("..labtrain:quick", "published as '..labtrain:quick'"),
+        ("1labtrain:quick", "published as '1labtrain:quick'"),
+        ("no_such:train", "there is no module no_such, which the trainer new names"),
+        ("sys:exit", "the module sys of the trainer new is no file"),
+        ("\udcff", "entry points of the installed packages cannot be read: UnicodeDecodeError"),
+        (None, "entry points of the installed packages cannot be read: TypeError"),
+    ],
+)
+def test_a_package_whose_entry_points_are_damaged_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, says: str
+) -> None:
+    folder = install_trainers(tmp_path / "site")
+    line = "new\n" if value is None else f"new = {value}\n"
+    points = folder / f"{PACKAGE.replace('-', '_')}-{VERSION}.dist-info/entry_points.txt"
+    points.write_bytes(b"[nas_bench.trainers]\n" + line.encode(errors="surrogateescape"))
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(TrainerError, match=re.escape(says)):
+        trainer_code("new")
+    assert OffersHere(JobSettings(datasets_dir=tmp_path, trainers="new")).look().trainers == {}
+
+
+@pytest.mark.parametrize("metadata", ["", "Name: lab-trainers\n", "Version: 1.2\n"])
+def test_a_package_without_a_name_or_a_version_has_no_trainer(site: Path, metadata: str) -> None:
+    (site / f"{PACKAGE.replace('-', '_')}-{VERSION}.dist-info/METADATA").write_text(metadata)
+    with pytest.raises(TrainerError, match="belongs to no distribution with a version"):
+        trainer_code("quick")
+
+
+def test_all_that_an_import_may_read_is_digested_whatever_its_name_and_nothing_else(
+    site: Path, tmp_path: Path
+) -> None:
+    package, digests = site / "labtrain", [trainer_code("quick").sha256]
+    os.mkfifo(package / "pipe")
+    (package / "back").symlink_to(package)
+    assert trainer_code("quick").sha256 == digests[0]
+    Path(os.fsdecode(os.fsencode(package) + b"/\xff\xfe.txt")).write_text("x")
+    digests.append(trainer_code("quick").sha256)
+    code = tmp_path / "elsewhere/__init__.py"
+    code.parent.mkdir()
+    (package / "linked").symlink_to(code.parent)
+    for text in ("1", "22"):
+        code.write_text(text)
+        digests.append(trainer_code("quick").sha256)
+    assert len(set(digests)) == 4
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from bench_server import BenchServer, ending_together
 from declared_tables import DECLARATION, RAW, archs, rows, written_declaration
 from made_once import made_once
+from waiting import until
 
 from bench_client import BenchClient
 from generators.declared import generate_table
@@ -183,8 +184,11 @@ def test_a_table_that_is_replaced_under_an_open_page_is_shown_anew(
             path.write_text(text)
             raw.write_bytes(write([{**row, "acc": row["acc"] + 1} for row in rows()]))
             generate_table(path, raw, tmp_path / "data")
-            while (now := bench.benchmarks()[0].provenance.content_digest) == before:
-                pass
+            now = until(
+                lambda: bench.benchmarks()[0].provenance.content_digest,
+                lambda digest: digest != before,
+                what="the new table served",
+            )
         for below, explorer in shown.items():
             if below:
                 explorer.find("#choose-dataset, select[name=dataset]").first.select_option("two")

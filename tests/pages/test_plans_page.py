@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 from bench_server import BenchServer, ending_together
-from planned import CAN, TRAINER, WORKER, content, result_of
+from planned import TRAINER, WORKER, content, do_cells
+from waiting import until
 
 from bench_client import BenchClient
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -47,24 +48,13 @@ def bench(server: BenchServer, jobs: Jobs) -> Iterator[BenchClient]:
                 client.stop_plan(plan)
 
 
-def do(jobs: Jobs, number: int, *, failure: Failure | None = None) -> None:
-    """Do so many cells, in the order in which workers get them."""
-    while number:
-        if (lease := jobs.leases.acquire("w", CAN)) is None:
-            continue
-        if failure is not None:
-            jobs.leases.fail(lease, failure)
-        else:
-            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-        number -= 1
-
-
 def still(bench: BenchClient, name: str, *, failed: int) -> Any:
     """Return a plan once all its cells have ended or wait, so many of them having failed."""
-    while True:
-        plan = bench.plan_named(name)
-        if (plan.counts.failed, plan.counts.left) == (failed, plan.counts.outstanding):
-            return plan
+    return until(
+        lambda: bench.plan_named(name),
+        lambda plan: (plan.counts.failed, plan.counts.left) == (failed, plan.counts.outstanding),
+        what=f"{failed} cells of {name} failed and nothing left but what waits",
+    )
 
 
 def fits(explorer: Any) -> bool:
@@ -89,11 +79,11 @@ def test_a_plan_is_followed_while_its_cells_are_done(
     explorer.wait()
     assert explorer.query == f"name={name}"
     assert explorer.find("#title").inner_text() == HOSTILE
-    do(jobs, 5)
+    do_cells(jobs, 5)
     explorer.page.get_by_role("button", name="Start").press("Enter")
     explorer.find('.facts [data-state="running"]').wait_for()
-    do(jobs, 3)
-    do(jobs, 2, failure=Failure(kind="test", message=HOSTILE))
+    do_cells(jobs, 3)
+    do_cells(jobs, 2, failure=Failure(kind="test", message=HOSTILE))
     counts = still(bench, name, failed=2).counts
     told = f"{counts.done} done, 0 diverged, 2 failed, {counts.outstanding} with workers"
     explorer.page.get_by_text(told).wait_for()
@@ -104,7 +94,7 @@ def test_a_plan_is_followed_while_its_cells_are_done(
     assert explorer.find("img").count() == 0
     assert explorer.page.title() != "run"
     bench.retry_plan(name)
-    do(jobs, counts.left + 2)
+    do_cells(jobs, counts.left + 2)
     explorer.find('.facts [data-state="finished"]').wait_for()
     explorer.page.get_by_text("No cell has failed.").wait_for()
     bench.seal_plan(name)
@@ -134,8 +124,8 @@ def test_the_map_of_a_plan_is_walked_by_keys_and_restored(
     name = "mapped"
     bench.plan(content(name=name, protocol__seeds=[11, 12]), pilot=False)
     bench.start_plan(name)
-    do(jobs, 3)
-    do(jobs, 1, failure=Failure(kind="test", message=HOSTILE))
+    do_cells(jobs, 3)
+    do_cells(jobs, 1, failure=Failure(kind="test", message=HOSTILE))
     still(bench, name, failed=1)
     explorer = open_page(server)
     explorer.open(f"explore/plans?name={name}")
@@ -194,7 +184,7 @@ def test_a_plan_is_paused_and_gone_on_with_and_odd_addresses_are_told(
     assert "There is no cell 9999." in explorer.find("#cell").inner_text()
     assert "unknown in the address: odd" in explorer.find("#marks").inner_text()
     explorer.page.get_by_role("button", name="Start").press("Enter")
-    do(jobs, 1)
+    do_cells(jobs, 1)
     explorer.page.get_by_role("button", name="Pause").press("Enter")
     explorer.find('.facts [data-state="paused"]').wait_for()
     # A cell in order of depth: the second of the first architecture.

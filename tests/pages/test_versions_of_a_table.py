@@ -2,78 +2,59 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bench_server import BenchServer, ending_together
-from planned import a_plan, content, result_of
+from planned import WORKER, content, do_cells, seeds_that_repeat
+from waiting import until
 
 from bench_client import BenchClient
 from benchmark_db.catalog import Catalog
-from service.jobs import Jobs, JobSettings, open_jobs
-from service.jobs.records import Capabilities, DeviceState, WorkerState
+from service.jobs import JobSettings, open_jobs
 from service.plans.opened import OpenPlans
-
-T = TypeVar("T")
 
 pytestmark = pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
 
 NAME: Final = "grown"
-PATIENCE: Final = 120.0
-"""Seconds in which a feeder or a server does its next step, on a machine with much else to do."""
 GAP: Final = 6
 """Points of accuracy between both trainings of it."""
 PAGES: Final = ("", "/arch?arch=0", "/compare?arch=0&arch=1", "/correlation?x=flops&y=valid_acc")
-CAN: Final = Capabilities(device="cpu", datasets=frozenset({"patterns"}))
-
-
-def until(found: Callable[[], T]) -> T:
-    """Wait until there is something, and return it."""
-    deadline = time.monotonic() + PATIENCE
-    while not (what := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return what
 
 
 def seeds_that_repeat_the_last(folder: Path) -> list[int]:
     """Return four seeds with which the last of the twenty cells alone is trained twice."""
     catalog = Catalog(folder)
-    plans = OpenPlans(catalog, job_seconds=3600.0)
-    for first in count(0, 4):
-        seeds = list(range(first, first + 4))
-        plan = a_plan(name=NAME, protocol__seeds=seeds, protocol__epochs=[1])
-        if plans.of(plan).repeated == {19}:
-            break
-    catalog.close()
-    return seeds
-
-
-def work(jobs: Jobs, number: int, *, gap: int = 0) -> None:
-    """Do so many cells, each with an accuracy that is lower by some points."""
-    for _ in range(number):
-        lease = until(lambda: jobs.leases.acquire("w", CAN))
-        accuracy = result_of(lease.job.spec)["metrics"]["accuracy"] - gap
-        result = result_of(lease.job.spec, metrics__accuracy=accuracy)
-        jobs.leases.succeed(lease, result, [])
+    opened = OpenPlans(catalog, job_seconds=3600.0)
+    plan = {"name": NAME, "protocol__epochs": [1]}
+    try:
+        return seeds_that_repeat(opened, 4, lambda drawn: drawn == {19}, **plan)
+    finally:
+        catalog.close()
 
 
 def make_version(bench: BenchClient, number: int, *, cells: int) -> None:
     """Have a version made of so many cells, and wait until it is the one that is served."""
-    until(lambda: bench.plan_named(NAME).counts.done >= cells)
+    until(
+        lambda: bench.plan_named(NAME).counts,
+        lambda counts: counts.done >= cells,
+        what=f"{cells} cells done",
+    )
     bench.version_plan(NAME)
-    until(lambda: any(one.version == number for one in bench.plan_named(NAME).versions))
+    until(
+        lambda: [one.version for one in bench.plan_named(NAME).versions],
+        lambda versions: number in versions,
+        what=f"version {number}",
+    )
 
 
-def is_served(bench: BenchClient, number: int) -> bool:
-    """Whether the server has gone over to a version."""
+def served_version(bench: BenchClient) -> object:
+    """Return the version that the server has gone over to."""
     found = [one for one in bench.benchmarks() if one.name == NAME]
-    return bool(found) and found[0].provenance.contents["version"] == number
+    return found[0].provenance.contents["version"] if found else None
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +66,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchServer]:
         server = start(BenchServer(folder, folder / "data"))
         settings = JobSettings(jobs_dir=server.jobs_folder)
         with open_jobs(settings) as jobs, BenchClient(server.url) as bench:
-            device = DeviceState(name="cpu", kind="cpu", model="a processor", memory=2**30)
-            worker = WorkerState(
-                id="w", host="here", pid=1, version="0", devices=(device,), datasets=("patterns",)
-            )
-            jobs.workers.heartbeat(worker)
+            jobs.workers.heartbeat(WORKER)
             seeds = seeds_that_repeat_the_last(folder / "data")
             changes = {"protocol__seeds": seeds, "protocol__epochs": [1]}
             bench.plan(content(name=NAME, **changes), pilot=False)
             bench.start_plan(NAME)
             for number in (1, 2, 3):
-                work(jobs, 5)
+                do_cells(jobs, 5)
                 make_version(bench, number, cells=5 * number)
-            work(jobs, 5)
-            work(jobs, 1, gap=GAP)
-            until(lambda: bench.plan_named(NAME).state == "finished")
+            do_cells(jobs, 5)
+            do_cells(jobs, 1, lower=GAP)
+            until(
+                lambda: bench.plan_named(NAME),
+                lambda plan: plan.state == "finished",
+                what="the plan finished",
+            )
             make_version(bench, 4, cells=20)
-            until(lambda: is_served(bench, 4))
+            until(
+                lambda: served_version(bench), lambda version: version == 4, what="version 4 served"
+            )
         yield server
 
 

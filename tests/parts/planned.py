@@ -5,12 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
+from waiting import until
+
 from bench_client import BenchClient, PlanWaitError
+from bench_client import Plan as ServedPlan
 from nas_search.plans import Plan, plan_of
 from service.jobs import Jobs
-from service.jobs.records import Capabilities, DeviceState, WorkerState
+from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
+from service.plans.opened import OpenPlans
 
 __all__ = [
     "ANY_DATA",
@@ -21,7 +26,9 @@ __all__ = [
     "WORKER",
     "a_plan",
     "content",
+    "do_cells",
     "result_of",
+    "seeds_that_repeat",
     "work",
 ]
 
@@ -139,12 +146,59 @@ def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return result
 
 
+def seeds_that_repeat(
+    opened: OpenPlans, count: int, wanted: Callable[[frozenset[int]], bool], **changes: Any
+) -> list[int]:
+    """Return seeds of the plan with which the wanted cells are drawn to be trained twice.
+
+    Which are drawn follows from the protocol: a protocol that changes needs other seeds.
+
+    Args:
+        opened: Opens plans.
+        count: How many seeds.
+        wanted: Whether the cells that are drawn, by number, are those that a test needs.
+        changes: Of the plan, as `a_plan` takes them.
+    """
+    for first in range(0, 1_000 * count, count):
+        seeds = list(range(first, first + count))
+        if wanted(opened.of(a_plan(protocol__seeds=seeds, **changes)).repeated):
+            return seeds
+    raise AssertionError("no seeds draw such cells")
+
+
+def do_cells(jobs: Jobs, number: int, *, failure: Failure | None = None, lower: float = 0) -> None:
+    """Do so many cells in the order in which workers get them.
+
+    Args:
+        jobs: The open jobs.
+        number: How many.
+        failure: How they fail, if they do.
+        lower: Points by which the accuracy of each is lower than that of another training.
+    """
+    for _ in range(number):
+        lease = until(lambda: jobs.leases.acquire("w", CAN), what="a cell to do")
+        assert lease is not None
+        if failure is None:
+            accuracy = result_of(lease.job.spec)["metrics"]["accuracy"] - lower
+            result = result_of(lease.job.spec, metrics__accuracy=accuracy)
+            jobs.leases.succeed(lease, result, [])
+        else:
+            jobs.leases.fail(lease, failure)
+
+
 def work(jobs: Jobs, bench: BenchClient, name: str, fraction: float | None = None) -> Any:
     """Do jobs until a part of a plan is done, or it has ended; return the plan."""
-    while True:
+
+    def done() -> ServedPlan | PlanWaitError:
         while (lease := jobs.leases.acquire("w", CAN)) is not None:
             jobs.leases.succeed(lease, result_of(lease.job.spec), [])
         try:
             return bench.wait_plan(name, fraction=fraction, timeout=0.1)
-        except PlanWaitError:
-            continue
+        except PlanWaitError as waits:
+            return waits
+
+    return until(
+        done,
+        lambda plan: not isinstance(plan, PlanWaitError),
+        what=f"the cells of {name} done",
+    )

@@ -6,20 +6,22 @@ import json
 import re
 import shutil
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from planned import CAN, content, result_of, work
+from planned import CAN, content, do_cells, result_of, work
 from typer.testing import CliRunner
+from waiting import PATIENCE, until
 
 from bench_client import (
     BenchClient,
     InvalidRequestError,
     NotRecordedError,
     PartialDataWarning,
+    Plan,
     UnknownDatasetError,
 )
 from benchmark_db.errors import UnusableDatabaseError
@@ -29,12 +31,21 @@ from service.access.required_scopes import required_scope
 from service.cli.databases import generate
 from service.cli.plan import app
 from service.jobs import Jobs
-from service.jobs.records import Failure
+from service.jobs.records import Failure, Job
 from service.jobs.tables import PlanRow
 from service.plans.errors import PlanConflictError
 from service.plans.publication import publish, read_publication
 
 AS_JSON = {"Content-Type": "application/json"}
+
+
+def complete(bench: BenchClient, name: str) -> Plan:
+    """Wait for the last version of a plan; return the plan."""
+    return until(
+        lambda: bench.plan_named(name),
+        lambda plan: bool(plan.versions) and plan.versions[-1].complete,
+        what=f"a complete version of {name}",
+    )
 
 
 def test_a_plan_from_its_file_to_a_publication(
@@ -64,8 +75,7 @@ def test_a_plan_from_its_file_to_a_publication(
     with pytest.raises(PlanConflictError, match="seal it"):
         publish(plan.model_dump(mode="json"), folder, tmp_path / "early.nbs")
     bench.seal_plan("whole")
-    while not (plan := bench.plan_named("whole")).versions or not plan.versions[-1].complete:
-        pass
+    plan = complete(bench, "whole")
     runner = CliRunner()
     out = tmp_path / "whole.nbs"
     told = runner.invoke(
@@ -91,8 +101,7 @@ def test_a_publication_that_was_changed_is_refused(
     bench.start_plan("sealed")
     work(jobs, bench, "sealed")
     bench.seal_plan("sealed")
-    while not (plan := bench.plan_named("sealed")).versions or not plan.versions[-1].complete:
-        pass
+    plan = complete(bench, "sealed")
     sound = tmp_path / "sound.nbs"
     told = plan.model_dump(mode="json")
     publish(told, folder, sound)
@@ -237,17 +246,14 @@ def test_a_map_counts_the_cells_of_each_round(jobs: Jobs, bench: BenchClient, or
     bench.plan(content(name=name, order=order, protocol__seeds=seeds), pilot=False)
     assert sum(map(sum, bench.plan_map(name).outstanding)) == 0
     bench.start_plan(name)
-    ended = 0
-    while ended < 7:
-        if (lease := jobs.leases.acquire("w", CAN)) is None:
-            continue
-        if ended % 3 == 2:
-            jobs.leases.fail(lease, Failure(kind="test", message="<b>no</b>"))
-        else:
-            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-        ended += 1
-    while bench.plan_named(name).counts.left != 13:
-        pass
+    for number in range(7):
+        failure = Failure(kind="test", message="<b>no</b>") if number % 3 == 2 else None
+        do_cells(jobs, 1, failure=failure)
+    until(
+        lambda: bench.plan_named(name).counts,
+        lambda counts: counts.left == 13,
+        what="seven cells settled",
+    )
     cells = bench.plan_cells(name)
     archs = list(dict.fromkeys(cell.arch_str for cell in cells))
     for bins, size in ((100, 1), (3, 2), (1, 5)):
@@ -284,21 +290,31 @@ def test_a_partial_table_is_warned_of_once(
 ) -> None:
     bench.plan(content(name="growing", protocol__seeds=[21, 22]), pilot=False)
     bench.start_plan("growing")
-    lease = None
-    while lease is None:
-        lease = jobs.leases.acquire("w", CAN)
-    jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-    bench.wait_plan("growing", fraction=0.05, timeout=30)
+    do_cells(jobs, 1)
+    bench.wait_plan("growing", fraction=0.05, timeout=PATIENCE)
     bench.pause_plan("growing")
     bench.version_plan("growing")
-    while not bench.plan_named("growing").versions:
-        pass
+    until(lambda: bench.plan_named("growing").versions, what="a version of growing")
     shutil.copy(folder / "growing.db", tmp_path)
     with BenchClient.local(tmp_path) as local:
         with pytest.warns(PartialDataWarning, match="1 of 20 cells"):
             local.query("growing")
         # Another warning would be an error.
         assert len(local.top("growing", metric="valid_acc", num_epochs=1)) == 1
+
+
+def done_meanwhile(jobs: Jobs, asked: Future[Any]) -> list[Job]:
+    """Do what a plan asks for until a question has its answer; return the jobs."""
+    done: list[Job] = []
+
+    def answered() -> bool:
+        while (lease := jobs.leases.acquire("w", CAN)) is not None:
+            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+            done.append(lease.job)
+        return asked.done()
+
+    until(answered, what="the answer about a cell that is measured first")
+    return done
 
 
 def test_what_somebody_waits_for_is_measured_first(
@@ -308,12 +324,8 @@ def test_what_somebody_waits_for_is_measured_first(
     bench.start_plan("urgent")
     arch = bench.plan_cells("urgent")[4].arch_str
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: bench.measure_cells("urgent", arch, 2, timeout=60))
-        seen = []
-        while not asked.done():
-            if (lease := jobs.leases.acquire("w", CAN)) is not None:
-                seen.append((lease.job.priority, lease.job.spec["epochs"]))
-                jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        asked = pool.submit(lambda: bench.measure_cells("urgent", arch, 2, timeout=PATIENCE))
+        seen = [(job.priority, job.spec["epochs"]) for job in done_meanwhile(jobs, asked)]
         cells = asked.result()
     assert [(cell.state, cell.num_epochs, cell.arch_str) for cell in cells] == [
         ("done", 2, arch)
@@ -332,14 +344,14 @@ def test_a_clock_has_measured_what_is_missing(jobs: Jobs, bench: BenchClient, fo
     bench.plan(content(name="clock", protocol__seeds=[41], limits={"running": 1}), pilot=False)
     bench.start_plan("clock")
     archs = [cell.arch_str for cell in bench.plan_cells("clock")]
-    lease = None
-    while lease is None:
-        lease = jobs.leases.acquire("w", CAN)
-    jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-    bench.wait_plan("clock", fraction=0.05, timeout=30)
+    do_cells(jobs, 1)
+    bench.wait_plan("clock", fraction=0.05, timeout=PATIENCE)
     bench.version_plan("clock")
-    while "clock" not in {one.name for one in bench.benchmarks()}:
-        pass
+    until(
+        lambda: {one.name for one in bench.benchmarks()},
+        lambda names: "clock" in names,
+        what="the table clock served",
+    )
     assert (folder / "clock.db").exists()
 
     def evaluate(**options: Any) -> Any:
@@ -350,9 +362,7 @@ def test_a_clock_has_measured_what_is_missing(jobs: Jobs, bench: BenchClient, fo
         evaluate()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(lambda: evaluate(on_missing="train"))
-        while not asked.done():
-            if (lease := jobs.leases.acquire("w", CAN)) is not None:
-                jobs.leases.succeed(lease, result_of(lease.job.spec), [])
+        done_meanwhile(jobs, asked)
         evaluation, charged = asked.result()
     assert 0 < charged == evaluation.cost
     with pytest.raises(InvalidRequestError, match="on_missing"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import httpx
 import pytest
-from planned import CAN, content, result_of, work
+from planned import content, do_cells, work
 from typer.testing import CliRunner
+from waiting import until
 
 from bench_client import BenchClient, BenchmarkNotInstalledError, InvalidRequestError
 from service.cli.plan import app
@@ -18,17 +18,18 @@ from service.jobs import Jobs
 
 def grow(jobs: Jobs, bench: BenchClient, name: str, number: int) -> None:
     """Do cells of a plan, more with each version, and wait until a version has them."""
-    left = number**2 - bench.plan_named(name).counts.done
-    while left:
-        lease = jobs.leases.acquire("w", CAN)
-        if lease is not None:
-            jobs.leases.succeed(lease, result_of(lease.job.spec), [])
-            left -= 1
-    while bench.plan_named(name).counts.done < number**2:
-        pass
+    do_cells(jobs, number**2 - bench.plan_named(name).counts.done)
+    until(
+        lambda: bench.plan_named(name).counts,
+        lambda counts: counts.done >= number**2,
+        what=f"the cells of version {number} done",
+    )
     bench.version_plan(name)
-    while [one.version for one in bench.plan_named(name).versions][-1:] != [number]:
-        pass
+    until(
+        lambda: [one.version for one in bench.plan_named(name).versions],
+        lambda versions: versions[-1:] == [number],
+        what=f"version {number}",
+    )
 
 
 @pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
@@ -44,8 +45,11 @@ def test_a_question_names_the_version_that_it_is_about(
         return httpx.request(options.pop("method", "GET"), f"{url}/v1/{path}", **options)
 
     # A server goes over to new files within seconds.
-    while told("grown/computed-stats", params={"version": 3}).status_code != 200:
-        pass
+    until(
+        lambda: told("grown/computed-stats", params={"version": 3}),
+        lambda answer: answer.status_code == 200,
+        what="version 3 served",
+    )
     archs = sorted({cell.arch_str for cell in bench.plan_cells("grown")})
     for number, versioned in enumerate(("grown@1", "grown@2", "grown@3"), 1):
         there = bench.plan_named("grown").versions[number - 1].there
@@ -94,9 +98,11 @@ def test_the_last_version_is_told_though_its_rows_are_those_before(
 
     def answered(version: int, **headers: str) -> httpx.Response:
         """Wait for a version, which a server goes over to within seconds."""
-        end = time.monotonic() + 60
-        while (answer := asked(**headers)).status_code != 200:
-            assert time.monotonic() < end, answer
+        answer = until(
+            lambda: asked(**headers),
+            lambda answer: answer.status_code == 200,
+            what=f"version {version} served",
+        )
         assert answer.json()["provenance"]["version"] == version
         return answer
 

@@ -78,7 +78,12 @@ class Settings(SettingsWithSecretFiles):
         Field(gt=0, description="Uploads at the same time in one worker; more get a 503."),
     ] = 8
     checkpoint_bytes: Annotated[
-        int, Field(gt=0, description="Bytes of an uploaded checkpoint; more are answered by 413.")
+        int,
+        Field(
+            gt=0,
+            le=2**53,
+            description="Bytes of an uploaded checkpoint; more are answered by 413.",
+        ),
     ] = 2 * 2**30
     verify_seconds: Annotated[
         float,

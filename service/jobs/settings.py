@@ -10,7 +10,11 @@ from pydantic_settings import SettingsConfigDict
 
 from service.secret_files import SettingsWithSecretFiles
 
-__all__ = ["MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
+__all__ = ["LONGEST_JOB", "LONGEST_LEASE", "MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
+
+LONGEST_JOB: Final = 1e9
+LONGEST_LEASE: Final = 86_400.0
+"""Seconds; a server tells its workers both, which believe no more."""
 
 MAX_CRASHES: Final = 3
 """Attempts that crash or take too long, before a job is parked."""
@@ -67,17 +71,30 @@ class JobSettings(SettingsWithSecretFiles):
     ] = 10_000
     job_seconds: Annotated[
         float,
-        Field(gt=0, description="Seconds an attempt of a job may take, and the longest limit."),
+        Field(
+            gt=0,
+            le=LONGEST_JOB,
+            description="Seconds an attempt of a job may take, and the longest limit.",
+        ),
     ] = 3600.0
     job_memory: Annotated[int, Field(gt=0, description="Bytes of memory a job may take.")] = (
         8 * 2**30
     )
     lease_seconds: Annotated[
-        float, Field(gt=0, description="Seconds without a heartbeat after which a worker is lost.")
+        float,
+        Field(
+            gt=0,
+            le=LONGEST_LEASE,
+            description="Seconds without a heartbeat after which a worker is lost.",
+        ),
     ] = 30.0
     retry_seconds: Annotated[
         float,
-        Field(ge=0, description="Seconds before a job that crashed is tried again, then doubled."),
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds before a job that crashed is tried again, then doubled.",
+        ),
     ] = 5.0
     job_days: Annotated[
         float, Field(gt=0, description="Days after its end that a job is remembered.")

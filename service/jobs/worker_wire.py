@@ -19,6 +19,7 @@ from bench_client.untrusted import finite
 from service.jobs import records
 from service.jobs.errors import RefusedResultError
 from service.jobs.lease_tokens import TOKEN_PATTERN, text_of, token_of
+from service.jobs.settings import LONGEST_JOB, LONGEST_LEASE
 
 __all__ = [
     "ARTIFACT_TYPES",
@@ -113,10 +114,10 @@ class Heartbeat(_Wire):
 class WorkerSettings(_Wire):
     """What a worker has to know of its server."""
 
-    lease_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
+    lease_seconds: Annotated[float, Field(gt=0, le=LONGEST_LEASE)] = Field(
         description="Seconds that a lease holds without a renewal."
     )
-    job_seconds: Annotated[float, Field(gt=0, le=1e9)] = Field(
+    job_seconds: Annotated[float, Field(gt=0, le=LONGEST_JOB)] = Field(
         description="Seconds that an attempt may take."
     )
     upload_bytes: Annotated[int, Field(gt=0, le=_LARGEST)] = Field(

@@ -13,8 +13,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from service.jobs import Jobs
+from service.jobs import Jobs, JobSettings
 from service.jobs.lease_tokens import leases_of, token_of
+from service.jobs.worker_wire import WorkerSettings
+from service.secret_files import WrongSettingError
+from service.settings import Settings
 
 CONTENT = b"what the job made"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -339,3 +342,28 @@ def test_a_worker_cancels_only_what_somebody_cancelled(
     assert renewed.json() == {"cancel": True}
     assert asking.post(path, json=cancelled).status_code == 204
     assert asking.get(f"/v1/jobs/{lease['job']['id']}").json()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "more"),
+    [
+        ("lease_seconds", 86_400, 86_401),
+        ("job_seconds", 1e9, float("inf")),
+        ("retry_seconds", 86_400, 1e300),
+        ("checkpoint_bytes", 2**53, 2**53 + 1),
+    ],
+)
+def test_no_setting_is_taken_that_no_worker_believes_or_no_time_has(
+    monkeypatch: pytest.MonkeyPatch, name: str, most: float, more: float
+) -> None:
+    monkeypatch.setenv(f"NASBENCH_{name.upper()}", str(more))
+    with pytest.raises(WrongSettingError, match=f"NASBENCH_{name.upper()}: .* less than or equal"):
+        _ = JobSettings(), Settings()
+    monkeypatch.setenv(f"NASBENCH_{name.upper()}", str(most))
+    jobs, server = JobSettings(), Settings()
+    told = WorkerSettings(
+        lease_seconds=jobs.lease_seconds,
+        job_seconds=jobs.job_seconds,
+        upload_bytes=server.checkpoint_bytes,
+    )
+    assert most in {*told.model_dump().values(), jobs.retry_seconds}

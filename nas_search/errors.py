@@ -2,7 +2,7 @@
 
 StudyError
 ├── ProblemError            correct the problem: a name or a number of it means nothing
-│   └── UnreportedError     give a rule another metric: epochs do not report this one
+│   └── UnreportedError     state another metric: epochs, or a trainer, do not report this one
 ├── NoMixtureError          search by single paths: networks of this space cannot be mixed
 ├── NoFeasibleError         widen the bounds: nothing that was drawn is within them
 ├── FailingStudyError       look at the evaluation: it failed too often in a row
@@ -53,7 +53,7 @@ class ProblemError(StudyError):
 
 
 class UnreportedError(ProblemError):
-    """A rule is to compare epochs by a figure that they do not report."""
+    """Epochs are to be compared, or trials judged, by a figure that is never reported."""
 
 
 class NoMixtureError(StudyError):

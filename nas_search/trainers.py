@@ -31,6 +31,8 @@ from nas_search.errors import OtherTrainerError, TrainerError
 
 __all__ = [
     "GROUP",
+    "NEEDED_FIGURES",
+    "OPTIONAL_FIGURES",
     "TrainerCode",
     "TrainerUse",
     "installed_trainers",
@@ -40,6 +42,12 @@ __all__ = [
 
 GROUP: Final = "nas_bench.trainers"
 """Of the entry points."""
+
+NEEDED_FIGURES: Final = ("train_loss", "train_accuracy", "loss", "accuracy")
+"""What every trainer reports: losses in nats, accuracies in percent."""
+
+OPTIONAL_FIGURES: Final = ("top5", "lr")
+"""What a trainer may report: percent, and the learning rate."""
 
 Option: TypeAlias = str | int | float | bool
 
@@ -147,6 +155,20 @@ class TrainerUse:
     def completed(self, code: Mapping[str, str]) -> TrainerUse:
         """Return the same with all of the code that is meant, by the names of `TrainerCode`."""
         return TrainerUse.from_dict({**self.as_dict(), **code})
+
+    @classmethod
+    def stated_as_argument(cls, stated: object) -> TrainerUse:
+        """Return what the argument `trainer` of an evaluator states, as `from_dict` reads it.
+
+        Raises:
+            InvalidArgumentError: It states none; the error names the member, as in
+                `trainer.options`.
+        """
+        try:
+            return cls.from_dict(stated)
+        except InvalidArgumentError as error:
+            reason = str(error).removeprefix(f"{error.argument}: ")
+            raise InvalidArgumentError(f"trainer.{error.argument}", reason) from error
 
 
 def installed_trainers() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas_search.contract import Candidate, Domain
 from nas_search.domains import HubDomain, choice_domain
-from nas_search.errors import ProblemError, StoppedEarlyError, UnreportedError
+from nas_search.errors import OtherTrainerError, ProblemError, StoppedEarlyError, UnreportedError
 from nas_search.problems.goals import Bounds, Goals
 from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, silent, within_known
 
@@ -122,6 +122,10 @@ def evaluated(
         measure: Returns figures by name, or the value of the one objective.
         goals: What is sought.
         known: Returns what is known without it.
+
+    Raises:
+        OtherTrainerError: The trainer of the evaluation is not here any more, or its code changed.
+        UnreportedError: Something that is sought is never reported.
     """
     begun = time.perf_counter()
     try:
@@ -130,7 +134,7 @@ def evaluated(
     except StoppedEarlyError as stopped:
         cost = stopped.figures.get("seconds", time.perf_counter() - begun)
         return Outcome(metrics=stopped.figures, cost=cost, stopped=True)
-    except UnreportedError:
+    except (OtherTrainerError, UnreportedError):
         # Not of this evaluation: no other could do better.
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the search goes on

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from bench_client.errors import UnknownTrainerError
 from nas_search.errors import ProblemError
 from nas_search.problems.problem import Report
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bench_client.models import Device, Job
     from model_hub.model_space import ModelSpace
     from nas_search.recipe import Recipe
+    from nas_search.trainers import TrainerUse
 
 __all__ = ["ServiceTraining"]
 
@@ -33,6 +35,10 @@ class ServiceTraining:
         bench: The service.
         dataset: Name of a data set that its workers have; `bench.datasets()` lists them.
         recipe: How networks are trained: a recipe, the name of a published one, or its fields.
+        trainer: What trains in place of the service's own loop: name of a trainer that its workers
+            have, or an object of its `name`, `options` and, if only that code will do, `package`,
+            `version` and `sha256`. What is left out of these three is asked of the workers here,
+            once: the code is part of the problem, so that no study goes on with another one.
         protocol: How images are resized, cropped and normalised: name or object of an evaluation
             protocol; None: they are of one size and taken as they are.
         fractions: Parts of each class to train on and to compare networks by.
@@ -42,8 +48,10 @@ class ServiceTraining:
         jobs: How many are under way at a time; those that no worker is free for wait there.
 
     Raises:
-        InvalidArgumentError: The recipe or a number cannot mean anything.
+        InvalidArgumentError: The recipe, the trainer or a number cannot mean anything.
         UnknownNameError: There is no such published recipe.
+        UnknownTrainerError: No worker has the trainer, or workers have several of the name.
+        BenchError: The service was asked for its trainers, and does not answer.
     """
 
     metrics: ClassVar[tuple[str, ...]] = (
@@ -57,6 +65,7 @@ class ServiceTraining:
         dataset: str,
         recipe: Recipe | str | Mapping[str, Any],
         *,
+        trainer: str | Mapping[str, Any] | None = None,
         protocol: str | Mapping[str, Any] | None = None,
         fractions: Sequence[float] = (0.5, 0.5),
         split_seed: int = 0,
@@ -67,6 +76,7 @@ class ServiceTraining:
         # Not at the top: searches on tables need no spaces, which recipes are checked with.
         from model_hub.arguments import a_count  # noqa: PLC0415
         from nas_search.recipe import Recipe, recipe_of  # noqa: PLC0415
+        from nas_search.trainers import TrainerUse  # noqa: PLC0415
 
         self.bench = bench
         self.jobs = a_count("jobs", jobs)
@@ -79,6 +89,15 @@ class ServiceTraining:
             "seed": seed,
             "device": device,
         }
+        if trainer is not None:
+            use = TrainerUse.stated_as_argument(trainer)
+            found = use if use.is_complete else use.completed(_offered(bench, use))
+            self._options["trainer"] = found.as_dict()
+
+    @property
+    def optional_metrics(self) -> tuple[str, ...]:
+        """Those of the metrics that a trainer may leave out."""
+        return ("top5",) if "trainer" in self._options else ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -137,4 +156,34 @@ class ServiceTraining:
         """
         result = job.result or {}
         figures = {**result, **result["metrics"]}
-        return {name: float(figures[name]) for name in self.metrics}
+        return {
+            name: float(figures[name])
+            for name in self.metrics
+            if name in figures or name not in self.optional_metrics
+        }
+
+
+def _offered(bench: BenchClient, use: TrainerUse) -> dict[str, str]:
+    """Return the code of the trainer that is meant, as the workers of a service have it.
+
+    Raises:
+        UnknownTrainerError: No worker has it, or they have several and it is not said which.
+    """
+    known = {
+        (one.name, one.package, one.version, one.sha256): one.model_dump()
+        for worker in bench.workers()
+        if worker.alive
+        for one in worker.trainers
+    }
+    found = [code for code in known.values() if use.code.items() <= code.items()]
+    if len(found) == 1:
+        return found[0]
+    told = [
+        "{name} ({package} {version}, sha256 {sha256})".format_map(code)
+        for code in found or known.values()
+    ]
+    several = "more than one trainer" if found else "no trainer"
+    raise UnknownTrainerError(
+        f"workers have {several} {use.name!r}{': say which by sha256' if found else ''}; "
+        f"they have {'; '.join(sorted(told)) or 'none'}"
+    )

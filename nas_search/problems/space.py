@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nas_search.contract import Candidate, Domain
 from nas_search.domains import HubDomain
-from nas_search.errors import ProblemError
+from nas_search.errors import ProblemError, UnreportedError
 from nas_search.problems.function import checked_fidelities, evaluated
 from nas_search.problems.goals import Bounds, Goals, check_known
 from nas_search.problems.problem import (
@@ -117,8 +117,29 @@ class SpaceProblem(LocalProblem):
         Args:
             candidate: What was evaluated.
             measure: Returns the figures of the evaluation; what it raises is in the outcome.
+
+        Raises:
+            OtherTrainerError: The trainer of the evaluator is not installed here any more, or its
+                code is another one now.
+            UnreportedError: The trainer of the evaluator does not report what is sought.
         """
-        return evaluated(measure, self.goals, lambda: self._known_metrics(candidate.arch))
+
+        def measured() -> Any:
+            found = measure()
+            self._refuse_unreported(found)
+            return found
+
+        return evaluated(measured, self.goals, lambda: self._known_metrics(candidate.arch))
+
+    def _refuse_unreported(self, found: Any) -> None:
+        """Refuse figures that lack what trainers may leave out and goals need."""
+        optional: tuple[str, ...] = getattr(self.evaluator, "optional_metrics", ())
+        for name in self.goals.metrics:
+            if name in optional and name not in found:
+                raise UnreportedError(
+                    f"the trainer reports no {name}, which is an objective or a bound: state "
+                    f"another one, of {', '.join(sorted(found))}"
+                )
 
     def _known_metrics(self, arch: str) -> Mapping[str, float]:
         measured = getattr(self.evaluator, "metrics", ())

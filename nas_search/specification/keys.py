@@ -41,8 +41,8 @@ NDS: Final[tuple[str, ...]] = (
 """Arguments of `nds_problem`, and the reference point."""
 
 NETWORKS: Final[tuple[str, ...]] = (
-    *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "proxies", "seed"),
-    *("device", "checkpoints", "jobs", "objectives", "bounds", "fidelities", "reference"),
+    *("space", "arguments", "dataset", "protocol", "fractions", "recipe", "trainer", "proxies"),
+    *("seed", "device", "checkpoints", "jobs", "objectives", "bounds", "fidelities", "reference"),
 )
 """What makes a problem of networks that are trained or scored; with `jobs`, by a service."""
 

@@ -103,6 +103,7 @@ def _service(stated: Mapping[str, Any], bench: BenchClient | None) -> ServiceTra
         bench,
         stated["dataset"],
         stated.get("recipe", {}),
+        trainer=stated.get("trainer"),
         protocol=stated.get("protocol"),
         fractions=stated.get("fractions", _FRACTIONS),
         split_seed=stated_seed(stated),
@@ -115,7 +116,7 @@ def _service(stated: Mapping[str, Any], bench: BenchClient | None) -> ServiceTra
 def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
     train, valid = stated_images(stated, folder)
     if "proxies" in stated:
-        if "recipe" in stated:
+        if "recipe" in stated or "trainer" in stated:
             raise ProblemError("networks are trained by a recipe or scored by proxies, not both")
         from nas_search.proxies import ProxyEvaluator
 
@@ -127,6 +128,7 @@ def _evaluator(stated: Mapping[str, Any], folder: Path) -> Evaluator:
         train,
         valid,
         recipe=recipe_of(stated.get("recipe", {})),
+        trainer=stated.get("trainer"),
         seed=stated_seed(stated),
         device=stated.get("device", "cpu"),
         checkpoints=None if checkpoints is None else folder / checkpoints,

@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Final, Self
 
 from nas_search.contract import Candidate
-from nas_search.errors import ProblemError
+from nas_search.errors import OtherTrainerError, ProblemError, StudyError, UnreportedError
 from nas_search.problems.problem import Outcome, Problem, Report
 from nas_search.study.trials import Trial
 
@@ -101,6 +101,9 @@ class Processes:
 
         Returns:
             None where none ended in time.
+
+        Raises:
+            StudyError: No other evaluation could do better, as `Problem.evaluate` raises it.
         """
         end = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -136,6 +139,8 @@ class Processes:
                 self._done[worker.number] = content
             worker.number = worker.deadline = None
             return
+        if isinstance(content, StudyError):
+            raise content
         ends = self._report(kind, {"trial": worker.number, **content})
         if self._asks:
             # One that has ended by itself meanwhile is heard of next.
@@ -190,6 +195,9 @@ def _work(pipe: Connection, pickled: bytes, asks: bool) -> None:  # noqa: FBT001
             return
         try:
             outcome = problem.evaluate(candidate, report)
+        except (OtherTrainerError, UnreportedError) as error:
+            pipe.send(("raised", error))
+            continue
         except Exception as error:  # noqa: BLE001 - told to the one who asks
             outcome = Outcome(error=f"{type(error).__name__}: {error}")
         pipe.send(("outcome", outcome))

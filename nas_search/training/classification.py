@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +18,9 @@ from model_hub.model_space import ModelSpace
 from nas_search.errors import StoppedEarlyError
 from nas_search.problems import Report
 from nas_search.recipe import Recipe
+from nas_search.trainers import TrainerUse, load_trainer, trainer_code
 from nas_search.training.checkpoint import Checkpoints
+from nas_search.training.custom import CustomTrainer
 from nas_search.training.data import ImageSet
 from nas_search.training.loop import Epoch, Trainer, Training
 from nas_search.training.tokens import refuse_ids
@@ -35,17 +39,22 @@ class Classification:
         train: What networks learn from.
         valid: What they are compared by.
         recipe: How they are trained; by default ten epochs.
+        trainer: What trains in place of `Trainer`: name of a trainer that a package installed here
+            publishes, or an object of its `name`, `options` and, if only that code will do,
+            `package`, `version` and `sha256`. `top5` is then there if it reports it.
         test: Read by `final` alone.
         seed: Of initial weights, the order of images and all that is drawn.
         device: Where networks are trained. It is no part of what makes the problem.
         checkpoints: A folder. Trainings go on from there after an interruption, and an evaluation
             of more epochs goes on from one of fewer. It grows by up to six times the weights for
-            each architecture.
+            each architecture. With `trainer`, each number of epochs is a training of its own.
         save_steps: Save also after so many steps each, not only after epochs.
 
     Raises:
         InvalidArgumentError: There are fewer images than a batch has, they are of two sizes, or all
-            have one label.
+            have one label; the trainer cannot mean anything, or is to save after steps.
+        OtherTrainerError: The trainer is not installed here, or its code is not the stated one.
+        TrainerError: The trainer cannot be imported, or is no function.
     """
 
     metrics: ClassVar[tuple[str, ...]] = (
@@ -53,12 +62,13 @@ class Classification:
         *("seconds", "peak_memory", "epochs"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the choices of a training
         self,
         train: ImageSet,
         valid: ImageSet,
         *,
         recipe: Recipe | None = None,
+        trainer: str | Mapping[str, Any] | None = None,
         test: ImageSet | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
@@ -70,6 +80,15 @@ class Classification:
         self._train, self._valid, self._test = train, valid, test
         self._seed, self._device, self._save_steps = seed, str(device), save_steps
         self._folder = None if checkpoints is None else Path(checkpoints)
+        # As plain data, which other processes are sent.
+        self._trainer = None if trainer is None else _installed(trainer)
+        if trainer is not None and save_steps is not None:
+            raise InvalidArgumentError("save_steps", "a trainer saves after epochs alone")
+
+    @property
+    def optional_metrics(self) -> tuple[str, ...]:
+        """Those of the metrics that a trainer may leave out."""
+        return () if self._trainer is None else ("top5",)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -79,6 +98,7 @@ class Classification:
             "seed": self._seed,
             "train": self._train.digest,
             "valid": self._valid.digest,
+            **({} if self._trainer is None else {"trainer": self._trainer}),
         }
 
     def evaluate(
@@ -97,6 +117,8 @@ class Classification:
             InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
             LabelError: A label has no output.
             OutputError: The loss is no finite number any more.
+            OtherTrainerError: The trainer is not here any more, or its code has changed.
+            TrainerError: The trainer raises, or gives no figures.
         """
 
         def tell(figures: Epoch) -> bool:
@@ -114,7 +136,7 @@ class Classification:
         *,
         epochs: int | None = None,
         report: Any = None,
-    ) -> tuple[Trainer, Training]:
+    ) -> tuple[Trainer | CustomTrainer, Training]:
         """Train the network of a sample; return what trained it, and what came of it.
 
         Args:
@@ -127,20 +149,25 @@ class Classification:
             InvalidArgumentError: The space takes no such images, or the recipe has fewer epochs.
             LabelError: A label has no output.
             OutputError: The loss is no finite number any more.
+            OtherTrainerError: The trainer is not here any more, or its code has changed.
+            TrainerError: The trainer raises, or gives no figures.
         """
         refuse_untrainable(space, self._train, self._valid)
         with torch.random.fork_rng([]):
             torch.manual_seed(self._seed)
             network = space.freeze(sample)
-        trainer = Trainer(
+        made: Any = partial(Trainer, save_steps=self._save_steps)
+        if self._trainer is not None:
+            use = TrainerUse.from_dict(self._trainer)
+            made = partial(CustomTrainer, load_trainer(use), name=use.name, options=use.options)
+        trainer: Trainer | CustomTrainer = made(
             network,
             self._train,
             self.recipe,
             valid=self._valid,
             seed=self._seed,
             device=self._device,
-            checkpoints=self._checkpoints(space, sample),
-            save_steps=self._save_steps,
+            checkpoints=self._checkpoints(space, sample, epochs),
         )
         return trainer, trainer.run(epochs=epochs, report=report)
 
@@ -159,16 +186,34 @@ class Classification:
         tested = trainer.evaluate(self._test)
         return {**training.metrics, **{f"test_{name}": value for name, value in tested.items()}}
 
-    def _checkpoints(self, space: ModelSpace, sample: dict[str, Any]) -> Checkpoints | None:
+    def _checkpoints(
+        self, space: ModelSpace, sample: dict[str, Any], epochs: int | None
+    ) -> Checkpoints | None:
         if self._folder is None:
             return None
-        trained = {
+        trained: dict[str, Any] = {
             "space": type(space).__name__,
             "arguments": space.arguments,
             "sample": space.canonical(sample),
         }
+        if self._trainer is not None:
+            # What a trainer does may follow from how many epochs it is asked for.
+            trained["epochs"] = epochs or self.recipe.epochs
         name = hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:32]
         return Checkpoints(self._folder / name, {**trained, **self.settings})
+
+
+def _installed(stated: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trainer that is installed here, with its code, as JSON has it.
+
+    Raises:
+        InvalidArgumentError: A member cannot mean anything.
+        OtherTrainerError: It is not installed, or its code is not the one that is stated.
+        TrainerError: It cannot be imported, or is no function.
+    """
+    use = TrainerUse.stated_as_argument(stated)
+    load_trainer(use)
+    return use.completed(asdict(trainer_code(use.name))).as_dict()
 
 
 def refuse_unfit(train: ImageSet, valid: ImageSet, recipe: Recipe) -> None:

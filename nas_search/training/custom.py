@@ -38,6 +38,7 @@ from model_hub.arguments import a_count
 from model_hub.errors import ModelHubError, shown
 from nas_search.errors import TrainerError
 from nas_search.recipe import Recipe
+from nas_search.trainers import NEEDED_FIGURES, OPTIONAL_FIGURES
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
 from nas_search.training.loop import Epoch, Training
@@ -45,8 +46,7 @@ from nas_search.training.measuring import check_finite, measured, peak_memory
 
 __all__ = ["CustomTrainer", "TrainerData", "TrainerFunction", "TrainerProtocol", "TrainerReport"]
 
-_NEEDED: Final = ("train_loss", "train_accuracy", "loss", "accuracy")
-_KNOWN: Final = (*_NEEDED, "top5", "lr")
+_KNOWN: Final = (*NEEDED_FIGURES, *OPTIONAL_FIGURES)
 _PERCENT: Final = frozenset({"train_accuracy", "accuracy", "top5"})
 _MOST_SEED: Final = 2**32
 """Of NumPy's generator."""
@@ -246,6 +246,15 @@ class CustomTrainer:
             final=final,
         )
 
+    def evaluate(self, images: ImageSet) -> dict[str, float]:
+        """Return `loss`, `accuracy` and `top5` of images, in evaluation mode.
+
+        Raises:
+            LabelError: The network has no output for a label.
+            OutputError: The loss is no finite number.
+        """
+        return measured(self._network, images.on(self._device), self._data.dtype)
+
     def figures(self, told: object, place: str) -> dict[str, float]:
         """Return figures as numbers.
 
@@ -265,7 +274,7 @@ class CustomTrainer:
                 raise TrainerError(
                     f"{at} there is no figure {shown(name)}; known are {', '.join(_KNOWN)}"
                 )
-        for name in _NEEDED:
+        for name in NEEDED_FIGURES:
             if name not in told:
                 raise TrainerError(f"{at} `{name}` is missing")
         found = {name: self._number(at, name, told[name]) for name in _KNOWN if name in told}

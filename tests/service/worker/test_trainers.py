@@ -19,9 +19,15 @@ from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 from planned import content
 from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
 
+import model_hub
 from bench_client import BenchClient, Job, JobFailedError, RegisteredTrainer, UnknownTrainerError
+from model_hub.errors import InvalidArgumentError
+from nas_search import Budget, ServiceTraining, SpaceProblem, Study
+from nas_search.errors import OtherStudyError, UnreportedError
+from nas_search.strategies import RandomSearch
+from nas_search.training import Classification, Recipe, images_of, split
 
-from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
+from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, one_thread, open_lab
 
 PLAN = f"""
 name = "mixed"
@@ -45,6 +51,8 @@ name = "quick"
 options = {{ lr = 0.01 }}
 """
 QUICK = {"name": "quick", "options": {"lr": 0.01}}
+SPACE = model_hub.space("NasBench201", **ARGUMENTS)
+TINY = "datasets/tiny"
 
 
 class Site(NamedTuple):
@@ -69,6 +77,11 @@ class Site(NamedTuple):
         with pytest.raises(JobFailedError) as caught:
             self.odd(does, **options)
         return caught.value.job
+
+    def searched(self, trainer: Any, path: Path | None = None, **options: Any) -> Study:
+        """Return a study whose networks a trainer trains as jobs."""
+        training = ServiceTraining(self.bench, "tiny", RECIPE, trainer=trainer, jobs=2)
+        return Study(path, SpaceProblem(SPACE, training, **options), RandomSearch(seed=0))
 
     def offered(self, name: str = "quick") -> list[RegisteredTrainer]:
         """Return the trainers of a name that living workers have."""
@@ -225,6 +238,71 @@ def test_a_plan_is_trained_by_a_trainer_and_its_card_names_it(site: Site, tmp_pa
     assert told.provenance.contents["trainer"] == checked["trainer"]
 
 
+def test_the_trials_of_a_search_are_trained_by_a_trainer_with_the_figures_of_this_process(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (offered,) = site.offered()
+    stated = {**offered.model_dump(), "options": {"lr": 0.01}}
+    with site.searched(QUICK, tmp_path / "one.study") as study:
+        study.run(Budget(trials=2), workers="service", order="numbered")
+        jobs = [site.bench.job(str(one.job)) for one in study.trials]
+        assert [job.request["trainer"] for job in jobs] == [stated, stated]
+        trials = [(one.arch, one.metrics["loss"], one.metrics["top5"]) for one in study.trials]
+    # Of this code, and of no other: it is part of what the study is.
+    with site.searched(stated, tmp_path / "one.study") as again:
+        assert [one.job for one in again.trials] == [job.id for job in jobs]
+    other = {**stated, "sha256": "0" * 64}
+    with pytest.raises(OtherStudyError, match=r"evaluator\.settings\.trainer\.sha256"):
+        site.searched(other, tmp_path / "one.study")
+    monkeypatch.syspath_prepend(site.packages)
+    monkeypatch.delitem(sys.modules, "labtrain", raising=False)
+    images = images_of(model_hub.evaluation.read_folder(site.lab.jobs.settings.folder / TINY))
+    train, valid = split(images, (0.5, 0.5), seed=0)
+    here = Classification(train, valid, recipe=Recipe.from_dict(RECIPE), trainer=QUICK)
+    assert here.settings["trainer"] == stated
+    with one_thread(), Study(None, SpaceProblem(SPACE, here), RandomSearch(seed=0)) as study:
+        study.run(Budget(trials=2))
+        found = [(one.arch, one.metrics["loss"], one.metrics["top5"]) for one in study.trials]
+    assert found == trials
+
+
+def test_a_search_needs_no_figure_that_a_trainer_may_leave_out_but_those_sought(
+    site: Site,
+) -> None:
+    fine = {"name": "odd", "options": {"does": "nothing wrong"}}
+    with site.searched(fine) as study:
+        study.run(Budget(trials=1), workers="service")
+        (trial,) = study.trials
+    assert (trial.error, trial.metrics["accuracy"], "top5" in trial.metrics) == (None, 75.0, False)
+    with site.searched(fine, objectives=["accuracy", "top5"]) as study:
+        with pytest.raises(UnreportedError, match=r"reports no top5.* of accuracy, epochs"):
+            study.run(Budget(trials=4), workers="service")
+        assert not study.trials
+    for does, says in (
+        ("not finite", "`accuracy` of nan is no percentage"),
+        ("nan", "loss is nan"),
+    ):
+        with site.searched({"name": "odd", "options": {"does": does}}) as study:
+            study.run(Budget(trials=1), workers="service")
+            assert says in str(study.trials[0].error)
+
+
+def test_a_search_by_a_trainer_that_no_worker_has_does_not_begin(site: Site) -> None:
+    (offered,) = site.offered()
+    with pytest.raises(UnknownTrainerError, match=rf"no trainer 'fast'.*quick \({PACKAGE}"):
+        site.searched("fast")
+    with pytest.raises(UnknownTrainerError, match=offered.sha256):
+        site.searched({"name": "quick", "version": "9"})
+    with pytest.raises(InvalidArgumentError, match=r"^trainer\.options: lr = \[\]"):
+        site.searched({"name": "quick", "options": {"lr": []}})
+    # All is stated, so that nobody is asked before the first job.
+    gone = {**offered.model_dump(), "sha256": "0" * 64}
+    with site.searched(gone) as study:
+        with pytest.raises(UnknownTrainerError, match=offered.sha256):
+            study.run(Budget(trials=2), workers="service")
+        assert not study.trials
+
+
 def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_path: Path) -> None:
     (offered,) = site.offered()
     other = install_trainers(tmp_path / "site", code=CODE + "# edited", version="1.3")
@@ -233,6 +311,8 @@ def test_a_worker_with_other_code_gets_no_training_of_the_first(site: Site, tmp_
         site.lab.until(lambda: len(site.offered()) == 2)
         with pytest.raises(UnknownTrainerError, match="more than one trainer 'quick'"):
             site.train(seed=6)
+        with pytest.raises(UnknownTrainerError, match=r"more than one trainer 'quick': say which"):
+            site.searched(QUICK)
         (new,) = (one for one in site.offered() if one.sha256 != offered.sha256)
         assert (new.version, new.package) == ("1.3", PACKAGE)
         by = {}

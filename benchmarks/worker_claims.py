@@ -4,6 +4,7 @@
 
 A server with one process is started on loopback, `JOBS` jobs are put into its table, and threads
 claim them as workers do; each claim is a transaction that is on the disk when it is answered.
+Processor time is that of the server, in milliseconds a claim: other programs change it least.
 SQLite is made in a temporary folder (TMPDIR says on which disk). The database of PostgreSQL must
 be empty.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from processes import cpu_seconds
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.database import JobDatabase
@@ -61,7 +63,7 @@ def wait_for(url: str) -> None:
 
 
 def measure(name: str, url: str | None) -> None:
-    """Print how many claims a second there are with one worker and with several."""
+    """Print how many claims a second there are with one worker and with several, and their cost."""
     with tempfile.TemporaryDirectory() as folder:
         settings = JobSettings(jobs_dir=Path(folder) / "jobs", jobs_url=url, queue_bound=10**6)
         with open_jobs(settings) as jobs:
@@ -81,14 +83,15 @@ def measure(name: str, url: str | None) -> None:
         ) as server:
             try:
                 wait_for(address)
-                rates = [rate(address, threads) for threads in (1, THREADS)]
+                found = [rate(address, server.pid, threads) for threads in (1, THREADS)]
             finally:
                 server.terminate()
-    print(f"| {name} | " + " | ".join(f"{each:,.0f}" for each in rates) + " |", flush=True)
+    cells = (f"{claims:,.0f} | {cost:.1f} ms" for claims, cost in found)
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def rate(address: str, threads: int) -> float:
-    """Return claims a second."""
+def rate(address: str, pid: int, threads: int) -> tuple[float, float]:
+    """Return claims a second, and the milliseconds of processor time that one takes the server."""
     with httpx.Client(base_url=address, timeout=30) as client:
         # Another worker each time: the same one would be answered by the lease that it has.
         workers = [f"{threads}-{rank}" for rank in range(JOBS)]
@@ -104,9 +107,10 @@ def rate(address: str, threads: int) -> float:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(claim, range(threads)))
-            began = time.perf_counter()
+            began, used = time.perf_counter(), cpu_seconds(pid)
             list(pool.map(claim, range(threads, JOBS)))
-            return (JOBS - threads) / (time.perf_counter() - began)
+            seconds, used = time.perf_counter() - began, cpu_seconds(pid) - used
+    return (JOBS - threads) / seconds, used / (JOBS - threads) * 1e3
 
 
 def main() -> None:
@@ -114,7 +118,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--postgresql", help="the address of an empty database")
     arguments = parser.parse_args()
-    print(f"| database | claims/s, one worker | {THREADS} workers |\n|---|---|---|")
+    columns = ("one worker", "processor", f"{THREADS} workers", "processor")
+    print(f"| claims a second | {' | '.join(columns)} |\n|---|---|---|---|---|")
     measure("SQLite", None)
     if arguments.postgresql:
         measure("PostgreSQL", arguments.postgresql)

@@ -1,4 +1,4 @@
-"""Which waiting job a worker gets, as queries for its id."""
+"""Which waiting job a worker gets: the statement of a claim, and the query for what waits."""
 
 from __future__ import annotations
 
@@ -7,42 +7,87 @@ from typing import Any, Final
 from peewee import SQL, fn
 
 from service.jobs.database import JobDatabase
+from service.jobs.lease_tokens import next_token
 from service.jobs.memory_needs import has_memory
-from service.jobs.records import Capabilities
-from service.jobs.tables import IS_WAITING, JobRow, WithheldRow
+from service.jobs.records import Capabilities, JobState
+from service.jobs.statements import Statement, named
+from service.jobs.tables import IS_RUNNING, IS_WAITING, JobRow, WithheldRow
+from service.jobs.worker_registry import registered
 
-__all__ = ["first_for", "waiting_for"]
+__all__ = ["claim_statement", "held_statement", "waiting_for"]
 
 _AVOIDED_SECONDS: Final = 600.0
 """After which a job goes to the worker that it avoids: others may be gone, or unable to do it."""
 
 
-def first_for(database: JobDatabase, worker: str, can: Capabilities) -> Any:
-    """Return the query for the id of the first job that a worker can do."""
-    is_data = (WithheldRow.name == JobRow.needs_dataset) & (
-        WithheldRow.sha256 == JobRow.needs_sha256
-    )
-    withheld = WithheldRow.select(SQL("1")).where(
-        WithheldRow.worker == worker, is_data | (WithheldRow.sha256 == JobRow.needs_trainer)
-    )
-    query = waiting_for(database, can).where(
-        (JobRow.needs_sha256.is_null() & JobRow.needs_trainer.is_null()) | ~fn.EXISTS(withheld),
-        JobRow.avoids_worker.is_null()
-        | (JobRow.avoids_worker != worker)
-        | (JobRow.created_at < database.now() - _AVOIDED_SECONDS),
-        has_memory(worker, database.now()),
-    )
-    return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
+def claim_statement(
+    database: JobDatabase, can: Capabilities, *, has_key: bool, lease_seconds: float
+) -> Statement:
+    """Return the statement that leases the first job that a worker can do, and returns its row.
+
+    Each use gives `worker`, `holder`, `now` and `drawn`, the random bits of the token.
+
+    Args:
+        database: That of the jobs.
+        can: What the worker can do.
+        has_key: Whether it works with a key, by which it must be registered.
+        lease_seconds: How long the lease holds.
+    """
+    now = database.named_now()
+    first = _first_for(can, now)
+    if has_key:
+        first = first.where(fn.EXISTS(registered(named("worker"), named("holder"))))
+    if not database.is_sqlite:
+        first = first.for_update("FOR UPDATE SKIP LOCKED")
+    taken = JobRow.update(
+        state=JobState.RUNNING,
+        worker=named("worker"),
+        holder=named("holder"),
+        token=next_token(JobRow.token, named("drawn")),
+        attempts=JobRow.attempts + 1,
+        revision=JobRow.revision + 1,
+        started_at=now,
+        lease_until=now + lease_seconds,
+        progress=None,
+    ).where(JobRow.id == first)
+    columns = JobRow._meta.sorted_fields  # noqa: SLF001 - documented by peewee
+    return database.statement(taken.returning(JobRow), columns)
 
 
-def waiting_for(database: JobDatabase, can: Capabilities) -> Any:
-    """Return the query for the ids of the jobs that one can do."""
+def held_statement(database: JobDatabase) -> Statement:
+    """Return the statement for `id` and `holder` of what a worker runs; a use gives `worker`."""
+    columns = (JobRow.id, JobRow.holder)
+    query = JobRow.select(*columns).where(IS_RUNNING, JobRow.worker == named("worker"))
+    return database.statement(query, columns)
+
+
+def waiting_for(can: Capabilities, now: Any) -> Any:
+    """Return the query for the ids of the jobs that one can do at a moment."""
     query = JobRow.select(JobRow.id).where(
         IS_WAITING,
-        JobRow.not_before <= database.now(),
+        JobRow.not_before <= now,
         JobRow.needs_device.in_(["any", can.device]),
         JobRow.needs_dataset.is_null() | JobRow.needs_dataset.in_(list(can.datasets)),
         JobRow.needs_trainer.is_null() | JobRow.needs_trainer.in_(list(can.trainers)),
         JobRow.needs_label.is_null() | JobRow.needs_label.in_(list(can.labels)),
     )
     return query if can.own_device else query.where(~JobRow.needs_own_device)
+
+
+def _first_for(can: Capabilities, now: Any) -> Any:
+    """Return the query for the id of the first job that the worker `worker` can do."""
+    worker = named("worker")
+    is_data = (WithheldRow.name == JobRow.needs_dataset) & (
+        WithheldRow.sha256 == JobRow.needs_sha256
+    )
+    withheld = WithheldRow.select(SQL("1")).where(
+        WithheldRow.worker == worker, is_data | (WithheldRow.sha256 == JobRow.needs_trainer)
+    )
+    query = waiting_for(can, now).where(
+        (JobRow.needs_sha256.is_null() & JobRow.needs_trainer.is_null()) | ~fn.EXISTS(withheld),
+        JobRow.avoids_worker.is_null()
+        | (JobRow.avoids_worker != worker)
+        | (JobRow.created_at < now - _AVOIDED_SECONDS),
+        has_memory(worker, now),
+    )
+    return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)

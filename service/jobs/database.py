@@ -29,6 +29,7 @@ from service.jobs.errors import (
     StoreUnavailableError,
     UnusableStoreError,
 )
+from service.jobs.statements import Statement, named
 from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["AdvisoryLock", "JobDatabase"]
@@ -100,6 +101,10 @@ class JobDatabase:
         """
         return time.time() if self.is_sqlite else SQL(_SQL_NOW)
 
+    def named_now(self) -> Any:
+        """Return this moment for use in a statement, which is given it as `now`."""
+        return named("now") if self.is_sqlite else self.now()
+
     def identity(self) -> str:
         """Return what no other database has.
 
@@ -148,6 +153,20 @@ class JobDatabase:
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """Return the rows that a query selects; within `read` or `write`."""
         return list(query.dicts().execute(self.peewee))
+
+    def statement(self, query: Any, columns: Sequence[peewee.Field]) -> Statement:
+        """Return a query whose rows have these columns as a statement, to be used many times."""
+        sql, values = query.bind(self.peewee).sql()
+        return Statement(sql, values, columns)
+
+    def found(self, statement: Statement, **given: Any) -> list[dict[str, Any]]:
+        """Return the rows of a statement with the values of its names; within `read` or `write`.
+
+        `now` is given by itself.
+        """
+        values = statement.parameters({"now": self.now(), **given})
+        cursor = self.peewee.execute_sql(statement.sql, values)
+        return [statement.row(row) for row in cursor.fetchall()]
 
     def change(self, query: Any) -> int:
         """Carry out an update or a deletion and return how many rows it met; within `write`."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import Final
+from typing import Any, Final
 
 from peewee import Expression, Field
 
 __all__ = [
     "LAST_TOKEN",
     "TOKEN_PATTERN",
+    "draw",
     "is_same",
     "leases_of",
     "next_token",
@@ -34,9 +35,20 @@ LAST_TOKEN: Final = (1 << 63) - _STEP
 TOKEN_PATTERN: Final = f"^[0-7][0-9a-f]{{{_DIGITS - 1}}}$"
 
 
-def next_token(column: Field) -> Expression:
-    """Return the expression for the token of the next lease of a job: larger than its last one."""
-    return (column / _STEP + 1) * _STEP + secrets.randbits(_RANDOM_BITS)
+def draw() -> int:
+    """Return the random bits of a token; each token has its own."""
+    return secrets.randbits(_RANDOM_BITS)
+
+
+def next_token(column: Field, drawn: Any) -> Expression:
+    """Return the expression for the token of the next lease of a job: larger than its last one.
+
+    Args:
+        column: Its last token.
+        drawn: What `draw` returned, or the name of that in a statement.
+    """
+    token: Expression = (column / _STEP + 1) * _STEP + drawn
+    return token
 
 
 def leases_of(token: int) -> int:

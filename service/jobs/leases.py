@@ -11,14 +11,15 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from typing import Any, Final
 
-from peewee import Expression, fn
+from peewee import Expression
 
-from service.jobs.claim_queries import first_for, waiting_for
+from service.jobs.claim_queries import claim_statement, held_statement, waiting_for
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError, UnsoundResultError
-from service.jobs.lease_tokens import LAST_TOKEN, is_same, next_token
+from service.jobs.lease_tokens import LAST_TOKEN, draw, is_same
 from service.jobs.ledger import EntryStatus, entry_row
 from service.jobs.memory_needs import (
     OUT_OF_MEMORY,
@@ -46,7 +47,7 @@ from service.jobs.tables import (
     LostLeaseRow,
     WithheldRow,
 )
-from service.jobs.worker_registry import refuse_foreign_worker, registered
+from service.jobs.worker_registry import refuse_foreign_worker
 
 __all__ = ["LeaseStore"]
 
@@ -59,6 +60,9 @@ _LOST: Final = Failure(
 _TOO_OFTEN: Final = Failure(
     kind="too-many-leases", message="workers handed the job back as often as there are tokens"
 )
+
+_CLAIMS_KEPT: Final = 32
+"""Statements of claims, one for each set of capabilities: workers that are alike share one."""
 
 _TRAINING: Final = "training"
 _DIVERGED: Final = "diverged"
@@ -81,6 +85,10 @@ class LeaseStore:
         self._database = database
         self._lease_seconds = lease_seconds
         self._retry = retry_seconds
+        self._held_statement = held_statement(database)
+        self._claim_statement = lru_cache(_CLAIMS_KEPT)(
+            partial(claim_statement, database, lease_seconds=lease_seconds)
+        )
 
     def acquire(
         self,
@@ -117,7 +125,7 @@ class LeaseStore:
 
     def count_work(self, can: Capabilities, most: int) -> int:
         """Return how many jobs wait that one can do, counted up to some number."""
-        query = waiting_for(self._database, can).limit(most)
+        query = waiting_for(can, self._database.now()).limit(most)
         return self._database.read(lambda: len(self._database.rows(query)))
 
     def current(self, job_id: str, token: int, holder: str) -> Lease:
@@ -325,37 +333,19 @@ class LeaseStore:
         return self._database.write(lambda: self._free_all(lost))
 
     def _acquire(self, worker: str, can: Capabilities, holder: str | None) -> Lease | None:
-        # One statement: what peewee takes to write each is most of the time of a claim.
-        first = first_for(self._database, worker, can)
-        if holder is not None:
-            first = first.where(fn.EXISTS(registered(worker, holder)))
-        if not self._database.is_sqlite:
-            first = first.for_update("FOR UPDATE SKIP LOCKED")
-        now = self._database.now()
-        taken = JobRow.update(
-            state=JobState.RUNNING,
-            worker=worker,
-            holder=holder,
-            token=next_token(JobRow.token),
-            attempts=JobRow.attempts + 1,
-            revision=JobRow.revision + 1,
-            started_at=now,
-            lease_until=now + self._lease_seconds,
-            progress=None,
-        ).where(JobRow.id == first)
-        for row in self._database.rows(taken.returning(JobRow)):
+        statement = self._claim_statement(can, has_key=holder is not None)
+        for row in self._database.found(statement, worker=worker, holder=holder, drawn=draw()):
             return Lease(job=Job.from_row(row), token=row["token"])
         return None
 
     def _unknown(self, worker: str, held: Collection[str], holder: str | None) -> Lease | None:
         """Return a lease of a worker for a job that it does not know it has."""
-        query = JobRow.select().where(
-            IS_RUNNING,
-            JobRow.worker == worker,
-            JobRow.holder == holder,
-            JobRow.id.not_in(list(held)),
-        )
-        for row in self._database.rows(query.limit(1)):
+        has = self._database.found(self._held_statement, worker=worker)
+        unknown = [row["id"] for row in has if row["holder"] == holder and row["id"] not in held]
+        if not unknown:
+            return None
+        query = JobRow.select().where(IS_RUNNING, JobRow.worker == worker, JobRow.id == unknown[0])
+        for row in self._database.rows(query):
             lease = Lease(job=Job.from_row(row), token=row["token"])
             self._change(lease, {"lease_until": self._database.now() + self._lease_seconds})
             return lease

@@ -51,8 +51,13 @@ def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) ->
     return None
 
 
-def has_memory(worker: str, now: Any) -> Any:
-    """Return the condition that a worker has the memory that a waiting job needs."""
+def has_memory(worker: Any, now: Any) -> Any:
+    """Return the condition that a worker has the memory that a waiting job needs.
+
+    Args:
+        worker: Its id, or the name of that in a statement.
+        now: This moment, by the clock of the database.
+    """
     memory = WorkerRow.select(WorkerRow.memory).where(WorkerRow.id == worker)
     return (
         JobRow.needs_memory.is_null()

@@ -172,8 +172,13 @@ def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) ->
         raise ForeignWorkerError(worker_id)
 
 
-def registered(worker_id: str, holder: str) -> Any:
-    """Return the query for a worker that a key registered: one row, or none."""
+def registered(worker_id: Any, holder: Any) -> Any:
+    """Return the query for a worker that a key registered: one row, or none.
+
+    Args:
+        worker_id: Its id, or the name of that in a statement.
+        holder: The name of the key, or the name of that in a statement.
+    """
     return WorkerRow.select(SQL("1")).where(WorkerRow.id == worker_id, WorkerRow.holder == holder)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import (
+    ForeignWorkerError,
     IdempotencyConflictError,
     LostLeaseError,
     QueueFullError,
@@ -25,6 +26,7 @@ from service.jobs.records import (
     Lease,
     NewJob,
     Progress,
+    WorkerState,
 )
 from service.jobs.settings import MAX_CRASHES, MAX_LOSSES
 from service.jobs.tables import JobRow, SchemaRow
@@ -145,6 +147,50 @@ def test_a_job_goes_only_to_whom_can_do_it(jobs: Jobs) -> None:
     found = jobs.leases.acquire("w", Capabilities(device="cuda"))
     assert found is not None
     assert found.job.spec == {"number": 0}
+
+
+def test_claims_share_statements_and_none_of_the_values_of_each(jobs: Jobs) -> None:
+    # More sets of capabilities than statements are kept, each asked for twice.
+    labels = [f"rack-{number}" for number in range(40)] * 2
+    for number, label in enumerate(labels):
+        jobs.store.submit(replace(new(number), needs_label=label))
+    found = [
+        jobs.leases.acquire(f"w{number}", Capabilities(device="cpu", labels=frozenset({label})))
+        for number, label in enumerate(labels)
+    ]
+    leases = [lease for lease in found if lease is not None]
+    assert [lease.job.spec["number"] for lease in leases] == list(range(80))
+    assert [lease.job.worker for lease in leases] == [f"w{number}" for number in range(80)]
+    assert len({lease.token for lease in leases}) == 80
+    began = [lease.job.started_at for lease in leases if lease.job.started_at is not None]
+    assert began == sorted(began)
+    assert began[0] < began[-1]
+
+
+def test_a_lease_is_given_again_to_the_worker_and_key_that_do_not_know_they_have_it(
+    jobs: Jobs,
+) -> None:
+    for number in range(3):
+        jobs.store.submit(new(number))
+    for worker in ("w", "v"):
+        jobs.workers.heartbeat(
+            WorkerState(id=worker, host="here", pid=1, version="0"), holder="lab"
+        )
+
+    def take(worker: str, *held: str) -> Lease:
+        lease = jobs.leases.acquire(worker, CPU, held=held, holder="lab")
+        assert lease is not None
+        return lease
+
+    first = take("w")
+    assert take("w").token == first.token
+    second = take("w", first.job.id)
+    assert second.job.id != first.job.id
+    assert take("w", second.job.id).token == first.token
+    other = take("v")
+    assert other.job.spec == {"number": 2}
+    with pytest.raises(ForeignWorkerError):
+        jobs.leases.acquire("w", CPU, held=(), holder="another")
 
 
 def test_a_lease_that_is_renewed_holds_and_one_that_is_not_is_lost(

@@ -7,27 +7,29 @@ are made of the columns one architecture at a time.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from bench_client.arguments import Reduction, plain_arch
 from bench_client.columns import Column, Kind, columns_of
-from bench_client.errors import TableReplacedError, UnexpectedAnswerError
-from bench_client.frames import PANDAS_TYPES, Batch, Items, library
+from bench_client.errors import TableReplacedError
+from bench_client.frames import Batch, Items, arrow, library
 from bench_client.models.answers import Listed, WireModel
 from bench_client.models.described import TableModels
-from bench_client.models.run_columns import RUN_COLUMNS, RunColumns, StoredColumn
+from bench_client.models.run_columns import RUN_COLUMNS, RunColumns
 from bench_client.operations import Raw, Steps, ask
 from bench_client.pages import BATCH, batches, malformed_error
+from bench_client.run_pieces import Piece
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    from arro3.core import Table
 
 __all__ = ["runs_in_columns"]
 
@@ -43,112 +45,6 @@ _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
 """What a column of a kind may come as."""
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """An answer about some of the architectures.
-
-    Attributes:
-        answer: The answer.
-        first: How many architectures were asked about before.
-        model: What a run is as an item.
-    """
-
-    answer: RunColumns[Any]
-    first: int
-    model: type[WireModel]
-
-    @property
-    def stored(self) -> Mapping[str, StoredColumn]:
-        """The columns beside those of the configurations, by name."""
-        return self.answer.stored
-
-    @cached_property
-    def configs(self) -> Mapping[str, Column]:
-        """The columns of the configurations, a value for each that there is, by name."""
-        kind = self.model.model_fields["config"].annotation
-        columns = columns_of(cast("type[WireModel]", kind), self.answer.configs)
-        return {column.name: column for column in columns}
-
-    @cached_property
-    def _places(self) -> Sequence[int]:
-        """Of which of its architectures each run is."""
-        return self.stored["position"].numbers()
-
-    @cached_property
-    def _members(self) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names of an item's fields, and their values, run by run."""
-        fields = self.model.model_fields
-        names = [name for name in self.stored if name in fields and name != "config"]
-        places = self.stored["config"].numbers()
-        configs = [self.answer.configs[place] for place in places]
-        values = [configs, *(self.stored[name].values() for name in names)]
-        return ["config", *names], list(zip(*values, strict=True))
-
-    def items(self, place: int) -> list[Any]:
-        """Return the runs of one of its architectures as items.
-
-        Raises:
-            UnexpectedAnswerError: A value is none that an item can have.
-        """
-        begin, end = bisect_left(self._places, place), bisect_right(self._places, place)
-        names, rows = self._members
-        made = self.model.model_validate
-        try:
-            return [made(dict(zip(names, row, strict=True))) for row in rows[begin:end]]
-        except ValidationError as error:
-            raise UnexpectedAnswerError(f"a run that can be none: {error!s:.300}") from None
-
-    def values(self, column: Column) -> list[Any]:
-        """Return the values of a column as Python's."""
-        if column.name in self.configs:
-            values = self.configs[column.name].values  # noqa: PD011 - a column of ours
-            return [values[place] for place in self.stored["config"].numbers()]
-        if column.name == "position":
-            return [self.first + place for place in self.stored["position"].numbers()]
-        if column.name not in self.stored:
-            return [self._default(column)] * self.answer.rows
-        values = self.stored[column.name].values()
-        if column.kind == "real":
-            return [None if value is None else float(value) for value in values]
-        return values
-
-    def pandas_array(self, column: Column) -> Any:
-        """Return the values of a column as pandas has them."""
-        pandas = library("pandas")
-        kind = PANDAS_TYPES[column.kind, column.nullable]
-        if column.name in self.configs:
-            places, _ = self.stored["config"].to_numpy()
-            return pandas.array(self.configs[column.name].values, dtype=kind).take(places)
-        if column.name == "position":
-            places, _ = self.stored["position"].to_numpy()
-            return places.astype(kind) + self.first
-        if column.name not in self.stored:
-            return pandas.array([self._default(column)] * self.answer.rows, dtype=kind)
-        if self.stored[column.name].what.type == "none":
-            return pandas.array([None] * self.answer.rows, dtype=kind)
-        return _pandas_array(self.stored[column.name], column.kind, kind)
-
-    def _default(self, column: Column) -> Any:
-        """Return what is meant by a column that is not there."""
-        return self.model.model_fields[column.name].default
-
-
-def _pandas_array(stored: StoredColumn, kind: Kind, type_name: str) -> Any:
-    """Return a column with values as pandas has it."""
-    pandas = library("pandas")
-    values, missing = stored.to_numpy()
-    if kind == "text":
-        return pandas.array(stored.what.legend, dtype=type_name).take(values, allow_fill=True)
-    if kind == "real":
-        reals = values.astype(type_name)
-        reals[missing] = float("nan")
-        return reals
-    if type_name in {"Int64", "boolean"}:
-        made = pandas.arrays.IntegerArray if kind == "whole" else pandas.arrays.BooleanArray
-        return made(values.astype("int64" if kind == "whole" else "bool"), missing)
-    return values.astype(type_name)
-
-
 class _Runs(Batch[Any]):
     """The runs of many architectures, held in columns.
 
@@ -158,7 +54,7 @@ class _Runs(Batch[Any]):
         model: What a run is as an item.
     """
 
-    def __init__(self, pieces: Sequence[_Piece], asked: int, model: type[WireModel]) -> None:
+    def __init__(self, pieces: Sequence[Piece], asked: int, model: type[WireModel]) -> None:
         super().__init__((), model)
         self._pieces = pieces
         self._found = _Made(pieces, asked, model)
@@ -167,16 +63,34 @@ class _Runs(Batch[Any]):
         if intermediates or not self._pieces:
             return super().to_pandas(intermediates=intermediates)
         pandas = library("pandas")
+        described = self._described()
         frames = [
-            pandas.DataFrame(
-                {column.name: piece.pandas_array(column) for column in self._described()}
-            )
+            pandas.DataFrame({one.name: piece.pandas_array(one) for one in described})
             for piece in self._pieces
         ]
         frame: pd.DataFrame = (
             frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
         )
         return frame
+
+    def to_polars(self, *, intermediates: bool = False) -> pl.DataFrame:
+        if intermediates or not self._pieces:
+            return super().to_polars(intermediates=intermediates)
+        polars = library("polars")
+        described = self._described()
+        frame: pl.DataFrame = polars.concat(piece.polars_frame(described) for piece in self._pieces)
+        return frame
+
+    def to_arrow(self, *, intermediates: bool = False) -> Table:
+        if intermediates or not self._pieces:
+            return super().to_arrow(intermediates=intermediates)
+        core, described = arrow(), self._described()
+        batches = [
+            core.RecordBatch.from_pydict({one.name: piece.arrow_array(one) for one in described})
+            for piece in self._pieces
+        ]
+        table: Table = core.Table.from_batches(batches)
+        return table
 
     def _rows(self) -> int:
         return sum(piece.answer.rows for piece in self._pieces)
@@ -204,7 +118,7 @@ class _Made(Sequence[Items[Any]]):
         model: The class of the items.
     """
 
-    def __init__(self, pieces: Sequence[_Piece], asked: int, model: type[WireModel]) -> None:
+    def __init__(self, pieces: Sequence[Piece], asked: int, model: type[WireModel]) -> None:
         self._pieces, self._model = pieces, model
         self._kept: list[Items[Any] | None] = [None] * asked
 
@@ -296,7 +210,7 @@ def runs_in_columns(
         TableReplacedError: The database was replaced between two requests.
     """
     answer = _answer_of(models.config)
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     first, malformed = 0, dict[int, str]()
     for batch in batches(archs, BATCH, sendable=plain_arch):
         options = {"reduction": reduction, "archs": batch}
@@ -304,7 +218,7 @@ def runs_in_columns(
             _Question("run_columns", answer, models.name, filters, options, models=models)
         )
         malformed |= {first + one.position: one.detail for one in found.errors}
-        pieces.append(_Piece(found, first, models.stats))
+        pieces.append(Piece(found, first, models.stats))
         if found.provenance.content_digest != pieces[0].answer.provenance.content_digest:
             raise TableReplacedError(
                 f"the database of {models.name} was replaced while it was read: ask again"

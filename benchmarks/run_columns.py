@@ -2,13 +2,14 @@
 
 A service of one process answers for a declared table of 10,000 architectures with three runs each,
 and for the made-up NAS-Bench-201 of all architectures, which has 1.75. Printed are medians of the
-seconds until a frame or all items are there, of the processor time of the client and of the server,
-and the bytes of the answer. Both frames and all items are compared first.
+seconds until a table or all items are there, of the processor time of the client and of the server,
+and the bytes of the answer. Frames and all items are compared first.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import tempfile
@@ -23,6 +24,7 @@ from urllib.request import Request, urlopen
 
 from made_tables import make_table
 from pandas.testing import assert_frame_equal
+from polars import DataFrame
 from processes import Server, cpu_seconds, service
 
 from bench_client import Batch, BenchClient
@@ -76,28 +78,43 @@ def _compare(
         ways: dict[str, Callable[[], Any]] = {
             "JSON, frame": lambda: _by_json(bench, name, archs, part).to_pandas(),
             "columns, frame": lambda: bench.query_many(name, archs, **part).to_pandas(),
+            "columns, polars": lambda: bench.query_many(name, archs, **part).to_polars(),
+            "columns, Arrow": lambda: bench.query_many(name, archs, **part).to_arrow(),
             "JSON, items": lambda: list(_by_json(bench, name, archs, part)),
             "columns, items": lambda: list(bench.query_many(name, archs, **part)),
         }
-        items, columns, listed, made = (way() for way in ways.values())
+        items, columns, polars, arrow, listed, made = (way() for way in ways.values())
         assert_frame_equal(items, columns)
-        if listed != made:
+        if listed != made or not polars.equals(DataFrame(arrow)):
             raise SystemExit("items differ")
         print(
             f"{name}: {len(archs):,} architectures, {len(items):,} rows, {items.shape[1]} columns"
         )
+        del (
+            items,
+            columns,
+            polars,
+            arrow,
+            listed,
+            made,
+        )  # each collection of garbage would walk through them
         found: dict[str, list[tuple[float, ...]]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way, make in ways.items():
+                gc.collect()
                 began = time.perf_counter(), time.process_time(), cpu_seconds(server.pid)
                 make()
                 ended = time.perf_counter(), time.process_time(), cpu_seconds(server.pid)
                 found[way].append(tuple(now - then for now, then in zip(ended, began, strict=True)))
-    sizes = [_bytes(address, name, archs, part, media) for media in ("*/*", RUN_COLUMNS)]
-    for (way, times), size in zip(found.items(), sizes * 2, strict=True):
+    sizes = {
+        way: _bytes(address, name, archs, part, media)
+        for way, media in (("JSON", "*/*"), ("columns", RUN_COLUMNS))
+    }
+    for way, times in found.items():
+        size = sizes[way.partition(",")[0]]
         seconds, client, served = map(median, zip(*times, strict=True))
         print(
-            f"  {way:14} {seconds:6.3f} s; cpu: client {client:.3f} s, server {served:.3f} s"
+            f"  {way:15} {seconds:6.3f} s; cpu: client {client:.3f} s, server {served:.3f} s"
             f"; {size / 1e6:.1f} MB"
         )
 

@@ -129,7 +129,8 @@ EXTRAS: Final = {
     "": CLIENT,
     "cli": NBS.format(["info", "--data", "data"]),
     "cluster": f"{CLIENT}; import redis, psycopg",
-    "export": f"{CLIENT}; import arro3.core, arro3.io",
+    "export": f"{CLIENT}; import arro3.io; from bench_client.frames import Items; "
+    "from bench_client.models import Nb201Stats; Items([], Nb201Stats).to_arrow()",
     "generate": NBS.format(["verify", "data/nasbench201.db"]),
     "hub": f"{SPACE}space.freeze(space.choices.default)",
     "local": READ,

@@ -84,6 +84,7 @@ def started(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("import nas_search.study as s; s.plot_regret([], 'r.png')", "matplotlib", "study"),
         ("from bench_client import Items, Job; Items([], Job).to_pandas()", "pandas", "pandas"),
         ("from bench_client import Items, Job; Items([], Job).to_polars()", "polars", "polars"),
+        ("from bench_client import Items, Job; Items([], Job).to_arrow()", "arro3", "export"),
         ("from benchmark_db.export_formats import _arrow; _arrow()", "arro3", "export"),
         (f"{JOBS}(jobs_url='postgresql://x/y')).__enter__()", "psycopg", "cluster"),
         (f"{JOBS}(redis_url='redis://127.0.0.1:9')).__enter__()", "redis", "cluster"),

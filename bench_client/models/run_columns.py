@@ -153,15 +153,24 @@ class StoredColumn(NamedTuple):
         found: list[Any] = list(map(bool, numbers)) if what.type == "bool" else numbers.tolist()
         if not what.is_masked:
             return found
-        mask = self.data[-rows:] if rows else b""
-        return [None if gone else value for value, gone in zip(found, mask, strict=True)]
+        return [None if gone else value for value, gone in zip(found, self._mask, strict=True)]
 
     @property
     def lacks_any(self) -> bool:
         """Whether a value is missing."""
-        if self.what.type in {"none", "float64", "text"} or self.what.is_masked:
-            return None in self.values()
-        return False
+        what = self.what
+        if what.type == "none":
+            return self.rows > 0
+        if what.type == "float64":
+            return any(map(isnan, self.numbers()))
+        if what.type == "text":
+            return -1 in self.numbers()
+        return what.is_masked and any(self._mask)
+
+    @property
+    def _mask(self) -> memoryview:
+        """A byte for each value, 1 where there is none."""
+        return self.data[len(self.data) - self.rows :]
 
     def to_numpy(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Return its values, those of a text as places, and which are told to be missing.
@@ -175,5 +184,5 @@ class StoredColumn(NamedTuple):
         code = numpy.dtype(_CODES[self.what.type])
         values = numpy.frombuffer(self.data, code.newbyteorder("<"), self.rows).astype(code)
         if self.what.is_masked:
-            return values, numpy.frombuffer(self.data[-self.rows :], "u1", self.rows) != 0
+            return values, numpy.frombuffer(self._mask, "u1", self.rows) != 0
         return values, numpy.zeros(self.rows, bool)

@@ -1,4 +1,4 @@
-"""Answers as data frames of pandas and of polars."""
+"""Answers as tables of pandas, of polars and of Arrow."""
 
 from __future__ import annotations
 
@@ -70,9 +70,19 @@ def from_polars(found: Any, **options: Any) -> tuple[Columns, dict[str, str]]:
     }
 
 
-@pytest.fixture(params=[from_pandas, from_polars], ids=["pandas", "polars"])
+def from_arrow(found: Any, **options: Any) -> tuple[Columns, dict[str, str]]:
+    core = pytest.importorskip("arro3.core")
+    table = found.to_arrow(**options)
+    assert type(table) is core.Table
+    values = {name: table[name].to_pylist() for name in table.column_names}
+    types = {"DataType<Utf8>": "String"}
+    told = {name: repr(table.field(name).type).rpartition(".")[2].strip() for name in values}
+    return values, {name: types.get(kind, kind[9:-1]) for name, kind in told.items()}
+
+
+@pytest.fixture(params=[from_pandas, from_polars, from_arrow], ids=["pandas", "polars", "arrow"])
 def framed(request: pytest.FixtureRequest) -> Callable[..., tuple[Columns, dict[str, str]]]:
-    """Make a frame of either library and return the values and the types of its columns."""
+    """Make a table of one of the libraries and return the values and the types of its columns."""
     chosen: Callable[..., tuple[Columns, dict[str, str]]] = request.param
     return chosen
 
@@ -118,10 +128,11 @@ def test_types_of_columns_do_not_depend_on_what_is_in_them(
     assert pandas_types["seed"] == "Int64"
     assert pandas_types["arch_str"] == pandas_types["op_0_1"] == "string"
     assert {pandas_types[name] for name in (*FIGURES, *COSTS)} == {"float64"}
-    _, polars_types = from_polars(runs)
-    assert {polars_types[name] for name in ("index", "num_runs", "seed")} == {"Int64"}
-    assert polars_types["arch_str"] == polars_types["op_0_1"] == "String"
-    assert {polars_types[name] for name in (*FIGURES, *COSTS)} == {"Float64"}
+    for make in (from_polars, from_arrow):
+        _, types = make(runs)
+        assert {types[name] for name in ("index", "num_runs", "seed")} == {"Int64"}
+        assert types["arch_str"] == types["op_0_1"] == "String"
+        assert {types[name] for name in (*FIGURES, *COSTS)} == {"Float64"}
 
 
 def test_an_empty_answer_has_the_columns_of_any_other(
@@ -159,7 +170,7 @@ def test_runs_with_intermediates_have_a_row_each_unless_said_otherwise(
 
 
 def test_intermediates_that_were_not_asked_for_are_an_error(bench: BenchClient) -> None:
-    for make in (from_pandas, from_polars):
+    for make in (from_pandas, from_polars, from_arrow):
         with pytest.raises(ValueError, match="include_intermediates=True"):
             make(bench.query_nb201(0, 200), intermediates=True)
         with pytest.raises(ValueError, match="Nb201Hardware has no intermediates"):
@@ -372,7 +383,8 @@ def test_no_column_holds_objects_or_comes_twice(model: Any) -> None:
     values, types = from_pandas(Items([], model))
     assert "object" not in types.values()
     assert len(set(values)) == len(values)
-    assert from_polars(Batch([], model))[0].keys() == {"position", *values}
+    for make in (from_polars, from_arrow):
+        assert make(Batch([], model))[0].keys() == {"position", *values}
 
 
 def test_pages_of_two_databases_make_no_answer(
@@ -396,6 +408,12 @@ def test_pages_of_two_databases_make_no_answer(
     server.will_answer(*pages)
     with pytest.raises(UnavailableError, match="nasbench201 was replaced"):
         asked(server.url, lambda bench: bench.query_nb201())
+
+
+def test_what_knows_arrow_takes_a_table_of_it(bench: BenchClient) -> None:
+    polars = pytest.importorskip("polars")
+    for found in (bench.query_nb201(0, 200), bench.query_nb201_many([0, 15_000, 3], 200)):
+        assert polars.DataFrame(found.to_arrow()).equals(found.to_polars())
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

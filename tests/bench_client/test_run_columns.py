@@ -110,6 +110,10 @@ def test_values_come_as_they_were_sent(server: LyingServer) -> None:
     frame = pytest.importorskip("pandas") and found.to_pandas()
     assert frame.seed.tolist()[0] == 777
     assert frame.seed.isna().tolist() == frame.test_acc.isna().tolist()[::-1] == [False, True]
+    frame = pytest.importorskip("polars") and found.to_polars()
+    assert frame.to_dict(as_series=False) == values
+    table = pytest.importorskip("arro3.core") and found.to_arrow()
+    assert {name: table[name].to_pylist() for name in table.column_names} == values
 
 
 LIES: Final[dict[str, bytes]] = {
@@ -178,7 +182,10 @@ def test_batches_of_ten_thousand_become_one_table(databases: Path) -> None:
     assert repr(found[100:]) == "<9,903 lists, 6 of Nb201Stats in all>"
     assert f"{len(values['index']):,} of Nb201Stats" in found._repr_html_()
     pandas = pytest.importorskip("pandas")
-    pandas.testing.assert_frame_equal(found.to_pandas(), Batch(found, found.model).to_pandas())
+    one_by_one = Batch(found, found.model)
+    pandas.testing.assert_frame_equal(found.to_pandas(), one_by_one.to_pandas())
+    assert found.to_polars().equals(one_by_one.to_polars())
+    assert found.to_arrow().combine_chunks() == one_by_one.to_arrow()
 
 
 def test_a_batch_is_a_list_that_cannot_change(databases: Path) -> None:
@@ -207,8 +214,12 @@ def test_nothing_asked_has_the_columns_of_any_answer(databases: Path) -> None:
     assert [*nothing.to_dict()] == [*unrecorded.to_dict()] == [*some.to_dict()]
     assert [*nothing] == [] != [*unrecorded] == [[]] != [*some]
     pytest.importorskip("pandas")
-    types = [table.to_pandas().dtypes.to_dict() for table in (nothing, unrecorded, some)]
-    assert types[0] == types[1] == types[2]
+    for types in (
+        lambda found: found.to_pandas().dtypes.to_dict(),
+        lambda found: found.to_polars().schema,
+        lambda found: found.to_arrow().schema,
+    ):
+        assert types(nothing) == types(unrecorded) == types(some)
 
 
 def test_what_is_wrong_is_told_as_by_the_other_questions(databases: Path) -> None:

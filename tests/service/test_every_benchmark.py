@@ -268,6 +268,7 @@ class TestEveryBenchmark:
                 pandas.testing.assert_frame_equal(columns.to_pandas(), items.to_pandas())
                 assert columns.to_polars().equals(items.to_polars())
                 assert columns.to_polars().schema == items.to_polars().schema
+                assert columns.to_arrow() == items.to_arrow()
                 assert columns.to_dict() == items.to_dict()
                 assert len(columns.to_pandas()) > 0
                 for place in (0, len(archs) - 1):  # as they come in JSON

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from model_hub.arguments import a_count, a_number, one_of
 from model_hub.errors import InvalidArgumentError
 from nas_search.oneshot.alphas import check_single_paths, drawn_path, one_hot, probabilities_of
-from nas_search.oneshot.relaxations import ArchStep, Gradient, gradients_of, places
+from nas_search.oneshot.relaxations import ArchStep, Gradient, Moment, gradients_of, places
 from nas_search.oneshot.supernet import Supernet
 from nas_search.oneshot.switches import Stage, Switch
 from nas_search.training import Recipe
@@ -40,17 +40,10 @@ class _OnePath(Gradient):
 
     @contextmanager
     def applied(
-        self,
-        supernet: Any,
-        alphas: Mapping[str, Tensor],
-        *,
-        epoch: int,
-        epochs: int,
-        generator: torch.Generator,
+        self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
         """Run a path; the expected cost is that of the probabilities."""
-        del epoch, epochs
-        path, _ = drawn_path(supernet, alphas, generator)
+        path, _ = drawn_path(supernet, alphas, moment.generator)
         supernet.activate(path)
         yield probabilities_of(alphas)
 
@@ -100,7 +93,9 @@ class BinaryGates(_OnePath):
         shares = {name: row[open_to[name]].softmax(0) for name, row in step.alphas.items()}
         drawn = {
             name: int(
-                open_to[name][torch.multinomial(share.detach().cpu(), 1, generator=step.generator)]
+                open_to[name][
+                    torch.multinomial(share.detach().cpu(), 1, generator=step.moment.generator)
+                ]
             )
             for name, share in shares.items()
         }
@@ -144,7 +139,7 @@ class BinaryGates(_OnePath):
             return {name: torch.arange(len(row)) for name, row in step.alphas.items()}
         return {
             name: torch.multinomial(
-                row.detach().softmax(0).cpu(), min(2, len(row)), generator=step.generator
+                row.detach().softmax(0).cpu(), min(2, len(row)), generator=step.moment.generator
             )
             for name, row in step.alphas.items()
         }
@@ -190,7 +185,7 @@ class Reinforced(_OnePath):
         """Return the gradient of each row; the baseline of the step is moved on."""
         rewards, chances = [], []
         for _ in range(self.paths):
-            path, drawn = drawn_path(step.supernet, step.alphas, step.generator)
+            path, drawn = drawn_path(step.supernet, step.alphas, step.moment.generator)
             step.supernet.activate(path)
             reward = step.valid_accuracy()
             if step.cost is not None and self.target is not None:

@@ -23,10 +23,34 @@ from nas_search.oneshot.supernet import Supernet
 from nas_search.oneshot.switches import Stage, Switch
 from nas_search.training import Recipe
 
-__all__ = ["ArchStep", "Gumbel", "GumbelHard", "Relaxation", "Softmax", "places", "unrolled"]
+__all__ = [
+    "ArchStep",
+    "Gumbel",
+    "GumbelHard",
+    "Moment",
+    "Relaxation",
+    "Softmax",
+    "places",
+    "unrolled",
+]
 
 _PERTURBATION: Final = 0.01
 """Over the norm of a gradient: the step of finite differences (Liu et al., arXiv:1806.09055)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """When candidates are weighed, which temperatures depend on, and what they are drawn by.
+
+    Attributes:
+        epoch: From 0.
+        epochs: How many there are.
+        generator: Of all draws of a step.
+    """
+
+    epoch: int
+    epochs: int
+    generator: torch.Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +60,7 @@ class ArchStep:
     Attributes:
         supernet: Whose candidates are weighed.
         alphas: The logits.
-        epoch: From 0.
-        epochs: How many there are.
-        generator: Of all draws of this step.
+        moment: Of this step.
         train_loss: Runs the batch of training images of this step; its mean loss.
         valid_loss: Runs a batch of validation images; its mean loss.
         valid_accuracy: Runs the same; the share of right answers, without a gradient.
@@ -49,9 +71,7 @@ class ArchStep:
 
     supernet: Supernet
     alphas: Alphas
-    epoch: int
-    epochs: int
-    generator: torch.Generator
+    moment: Moment
     train_loss: Callable[[], Tensor]
     valid_loss: Callable[[], Tensor]
     valid_accuracy: Callable[[], float]
@@ -87,13 +107,7 @@ class Relaxation(Protocol):
         ...
 
     def applied(
-        self,
-        supernet: Any,
-        alphas: Mapping[str, Tensor],
-        *,
-        epoch: int,
-        epochs: int,
-        generator: torch.Generator,
+        self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> AbstractContextManager[Mapping[str, Tensor]]:
         """Weigh the candidates in a block of code; gives what the expected cost is made of."""
         ...
@@ -125,13 +139,7 @@ class Gradient:
 
     def gradients(self: Any, step: ArchStep) -> Sequence[Tensor]:
         """Return the gradient of each row of logits."""
-        with self.applied(
-            step.supernet,
-            step.alphas,
-            epoch=step.epoch,
-            epochs=step.epochs,
-            generator=step.generator,
-        ) as weights:
+        with self.applied(step.supernet, step.alphas, step.moment) as weights:
             total = step.total(step.valid_loss(), weights)
             return gradients_of(total, step.alphas.parameters)
 
@@ -162,16 +170,10 @@ class Softmax(Gradient):
 
     @contextmanager
     def applied(
-        self,
-        supernet: Any,
-        alphas: Mapping[str, Tensor],
-        *,
-        epoch: int,
-        epochs: int,
-        generator: torch.Generator,
+        self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
         """Run the mixture of all candidates."""
-        del epoch, epochs, generator
+        del moment
         weights = probabilities_of(alphas)
         supernet.mix(weights)
         yield weights
@@ -223,19 +225,12 @@ class Gumbel(Gradient):
 
     @contextmanager
     def applied(
-        self,
-        supernet: Any,
-        alphas: Mapping[str, Tensor],
-        *,
-        epoch: int,
-        epochs: int,
-        generator: torch.Generator,
+        self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
         """Run the mixture of all candidates with drawn weights."""
-        del epochs
-        heat = self.temperature * math.exp(-self.decay * epoch)
+        heat = self.temperature * math.exp(-self.decay * moment.epoch)
         weights = {
-            name: ((row + gumbels(row, generator)) / heat).softmax(0)
+            name: ((row + gumbels(row, moment.generator)) / heat).softmax(0)
             for name, row in alphas.items()
         }
         supernet.mix(weights)
@@ -282,19 +277,13 @@ class GumbelHard(Gradient):
 
     @contextmanager
     def applied(
-        self,
-        supernet: Any,
-        alphas: Mapping[str, Tensor],
-        *,
-        epoch: int,
-        epochs: int,
-        generator: torch.Generator,
+        self, supernet: Any, alphas: Mapping[str, Tensor], moment: Moment
     ) -> Iterator[Mapping[str, Tensor]]:
         """Run the drawn path, each of its candidates times its weight."""
-        done = epoch / max(1, epochs - 1)
+        done = moment.epoch / max(1, moment.epochs - 1)
         heat = self.temperature + done * (self.last_temperature - self.temperature)
         soft = {
-            name: ((row + gumbels(row, generator)) / heat).softmax(0)
+            name: ((row + gumbels(row, moment.generator)) / heat).softmax(0)
             for name, row in alphas.items()
         }
         drawn = {name: int(row.argmax()) for name, row in soft.items()}

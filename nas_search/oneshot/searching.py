@@ -17,7 +17,7 @@ from nas_search.oneshot.alphas import Alphas, entropy, probabilities_of
 from nas_search.oneshot.costs import CostTable
 from nas_search.oneshot.losses import CostLoss
 from nas_search.oneshot.recalibration import kept_statistics
-from nas_search.oneshot.relaxations import ArchStep, Relaxation
+from nas_search.oneshot.relaxations import ArchStep, Moment, Relaxation
 from nas_search.oneshot.supernet import Supernet
 from nas_search.oneshot.training import Found, Halves, SupernetTrainer
 from nas_search.training import Recipe
@@ -201,16 +201,17 @@ class SearchTrainer(SupernetTrainer):
             with kept_statistics(self.supernet):
                 self._step_of_logits(inputs, labels)
         held = {name: row.detach() for name, row in self.alphas.items()}
-        with relaxation.applied(
-            self.supernet,
-            held,
-            epoch=epoch,
-            epochs=self.recipe.epochs,
-            generator=seeded(self._seed, "weights", self._step),
-        ):
+        with relaxation.applied(self.supernet, held, self._moment("weights")):
             found = super()._gradients(inputs, labels)
         self._check_gradients()
         return found
+
+    def _moment(self, purpose: str) -> Moment:
+        return Moment(
+            epoch=len(self.curve),
+            epochs=self.recipe.epochs,
+            generator=seeded(self._seed, purpose, self._step),
+        )
 
     def _step_of_logits(self, train_inputs: Tensor, train_labels: Tensor) -> None:
         inputs, labels = self._valid_batch()
@@ -229,9 +230,7 @@ class SearchTrainer(SupernetTrainer):
         step = ArchStep(
             supernet=self.supernet,
             alphas=self.alphas,
-            epoch=len(self.curve),
-            epochs=self.recipe.epochs,
-            generator=seeded(self._seed, "logits", self._step),
+            moment=self._moment("logits"),
             train_loss=lambda: F.cross_entropy(logits_of(train_inputs), train_labels),
             valid_loss=lambda: F.cross_entropy(logits_of(inputs), labels),
             valid_accuracy=accuracy,

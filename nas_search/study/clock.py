@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nas_search.study.trials import Trial
+from nas_search.study.trials import Trial, in_order
 
 __all__ = ["Clock", "times_told"]
 
@@ -42,11 +42,8 @@ class Clock:
 
 def times_told(trials: Iterable[Trial]) -> dict[int, float]:
     """Return when the result of each trial was told, by number, in the order of results."""
-    told_of = [one for one in trials if one.told_order is not None]
-    steps = [(one.asked_order, one, False) for one in told_of]
-    steps += [(one.told_order or 0, one, True) for one in told_of]
     clock, times = Clock(), dict[int, float]()
-    for _, trial, is_told in sorted(steps, key=lambda step: step[0]):
+    for _, trial, is_told in in_order(one for one in trials if one.told_order is not None):
         if is_told:
             times[trial.number] = clock.tell(trial.number, trial.cost)
         else:

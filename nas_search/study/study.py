@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf
 from typing import Any, Literal, Self
 
 from bench_client.operations import drive
@@ -24,15 +22,15 @@ from nas_search.errors import ReplayError, StudyError
 from nas_search.problems.problem import Order, Outcome, Problem
 from nas_search.study import running
 from nas_search.study.budget import Budget
-from nas_search.study.clock import Clock
+from nas_search.study.charges import Charges
 from nas_search.study.events import Event, Sink, Sinks
 from nas_search.study.fitting import check_choices, check_strategy, checked_proposal, spec_of
-from nas_search.study.front import Front
 from nas_search.study.history import History
 from nas_search.study.journal import Journal, read_events, read_notes
+from nas_search.study.leaders import Leaders
 from nas_search.study.running import Evaluate
 from nas_search.study.stopping import StoppingRule, Watch
-from nas_search.study.trials import State, Trial
+from nas_search.study.trials import State, Trial, in_order
 
 __all__ = ["Study"]
 
@@ -89,11 +87,8 @@ class Study(History):
         self._last_event = 0
         self._order = 0
         self._num_running = 0
-        self._charged = 0.0
-        self._paid: defaultdict[str, dict[int | None, float]] = defaultdict(dict)
-        self._best: Trial | None = None
-        self._clock = Clock()
-        self._front = Front(self.goals, reference)
+        self._charges = Charges(problem)
+        self._leaders = Leaders(self.goals, self._whole, reference)
         self._given_out: list[Trial] = []
         dear = not problem.looks_up
         self._journal = (
@@ -118,17 +113,17 @@ class Study(History):
     @property
     def cost(self) -> float:
         """What all trials cost together, in seconds."""
-        return self._charged
+        return self._charges.total
 
     @property
     def clock(self) -> float:
         """When the last result was told, in simulated seconds: see `run` on `workers`."""
-        return self._clock.now
+        return self._charges.now
 
     @property
     def best(self) -> Trial | None:
         """The best trial; None before the first with a result."""
-        return self._best
+        return self._leaders.best
 
     @property
     def num_asked(self) -> int:
@@ -216,7 +211,7 @@ class Study(History):
         self._order += 1
         trial.told_order = self._order
         trial.told = time.time()
-        trial.cost = self.charge(trial, outcome)
+        trial.cost = self._charges.of(trial, outcome)
         trial.metrics = outcome.metrics
         if outcome.error is not None:
             trial.metrics, trial.state, trial.error = {}, State.FAILED, outcome.error
@@ -233,17 +228,9 @@ class Study(History):
             self._journal.commit()
         return trial
 
-    def charge(self, trial: Trial, outcome: Outcome) -> float:
-        """Return what a trial costs after those before it, in seconds."""
-        if self.problem.free_repeats and trial.fidelity in self._paid.get(trial.arch, ()):
-            return 0.0
-        if not self.problem.continues:
-            return outcome.cost
-        return max(0.0, outcome.cost - self._paid_for_less(trial))
-
     def end(self, trial: Trial, outcome: Outcome) -> float:
         """Return when a trial under way would end, in simulated seconds."""
-        return self._clock.end(trial.number, self.charge(trial, outcome))
+        return self._charges.end(trial, outcome)
 
     def run(
         self,
@@ -377,19 +364,19 @@ class Study(History):
         trial = Trial(
             number=len(self._trials), candidate=candidate, asked=moment, asked_order=self._order
         )
-        self._trials.append(trial)
-        self._clock.ask(trial.number)
-        self._num_running += 1
+        self._begin(trial)
         return trial
+
+    def _begin(self, trial: Trial) -> None:
+        self._trials.append(trial)
+        self._charges.begin(trial)
+        self._num_running += 1
 
     def _observe(self, trial: Trial) -> None:
         """Let the strategy, and everything that follows from trials, know of a result."""
         trial.rate(self.goals)
-        self._charged += trial.cost
-        self._clock.tell(trial.number, trial.cost)
+        self._charges.take(trial)
         self._num_running -= 1
-        before = self._paid_for_less(trial) if self.problem.continues else 0.0
-        self._paid[trial.arch][trial.fidelity] = trial.cost + before
         self.strategy.observe(
             Result(
                 number=trial.number,
@@ -418,33 +405,11 @@ class Study(History):
                 "cost": trial.cost,
             },
         )
-        if self._is_better(trial):
-            self._best = trial
+        lead = self._leaders.take(trial)
+        if lead.best:
             self._emit("best", {"trial": trial.number, "values": values})
-        if self._moves_front(trial):
-            self._emit("front", {"trial": trial.number, **self._front.payload})
-
-    def _moves_front(self, trial: Trial) -> bool:
-        several = len(self.goals.objectives) > 1
-        whole = trial.state is State.OK and trial.fidelity in self._whole
-        return several and whole and self._front.add(trial)
-
-    def _is_better(self, trial: Trial) -> bool:
-        if not trial.scores or trial.fidelity not in self._whole:
-            return False
-        best = self._best
-        return best is None or (trial.violation, _negated(trial)) < (
-            best.violation,
-            _negated(best),
-        )
-
-    def _paid_for_less(self, trial: Trial) -> float:
-        """Return what the longest shorter evaluation of the architecture cost as a whole."""
-        paid = self._paid.get(trial.arch, {})
-        reach = inf if trial.fidelity is None else trial.fidelity
-        return max(
-            (cost for fidelity, cost in paid.items() if (fidelity or inf) < reach), default=0.0
-        )
+        if lead.front:
+            self._emit("front", {"trial": trial.number, **self._leaders.front.payload})
 
     def _emit(self, kind: str, payload: Mapping[str, Any]) -> None:
         self._last_event += 1
@@ -462,15 +427,11 @@ class Study(History):
         self._last_event = last or 0
         for notes in read_notes(journal.database):
             self.strategy.recall(notes)  # type: ignore[attr-defined]  # it gave them
-        steps = [(one.asked_order, one, False) for one in recorded]
-        steps += [(one.told_order, one, True) for one in recorded if one.told_order is not None]
-        for order, trial, is_told in sorted(steps, key=lambda step: step[0]):
+        for order, trial, is_told in in_order(recorded):
             self._order = order
             if is_told:
                 self._observe(trial)
-                if self._is_better(trial):
-                    self._best = trial
-                self._moves_front(trial)
+                self._leaders.take(trial)
             else:
                 self._propose_again(trial)
         self._given_out = [one for one in self._trials if one.state is State.RUNNING]
@@ -483,10 +444,4 @@ class Study(History):
                 f"trial {trial.number} was proposed as {was}, and {self.strategy.name} now "
                 f"proposes {now}: the code is not that which the study was begun with"
             )
-        self._trials.append(trial)
-        self._clock.ask(trial.number)
-        self._num_running += 1
-
-
-def _negated(trial: Trial) -> tuple[float, ...]:
-    return tuple(-score for score in trial.scores)
+        self._begin(trial)

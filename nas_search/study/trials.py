@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from nas_search.contract import Candidate, Status
 from nas_search.problems.goals import Goals
 
-__all__ = ["State", "Trial"]
+__all__ = ["State", "Trial", "in_order"]
 
 
 class State(StrEnum):
@@ -95,3 +95,15 @@ class Trial:
             return self.metrics[name]
         has = f"; it has {', '.join(self.metrics)}" if self.metrics else ""
         raise AttributeError(f"trial {self.number} has no {name}{has}")
+
+
+def in_order(trials: Iterable[Trial]) -> list[tuple[int, Trial, bool]]:
+    """Return the proposals and results of trials in the order in which they came.
+
+    Returns:
+        The place in that order, the trial, and whether it is its result.
+    """
+    known = list(trials)
+    steps = [(one.asked_order, one, False) for one in known]
+    steps += [(one.told_order, one, True) for one in known if one.told_order is not None]
+    return sorted(steps, key=lambda step: step[0])

@@ -29,7 +29,7 @@ from nas_search.oneshot import (
     search_supernet,
 )
 from nas_search.oneshot.alphas import drawn_path
-from nas_search.oneshot.relaxations import ArchStep, unrolled
+from nas_search.oneshot.relaxations import ArchStep, Moment, unrolled
 from nas_search.training import Recipe
 from nas_search.training.data import seeded
 
@@ -88,9 +88,7 @@ def a_step(
     return ArchStep(
         supernet=toy,  # type: ignore[arg-type]  # has what a step uses
         alphas=alphas,
-        epoch=0,
-        epochs=2,
-        generator=torch.Generator().manual_seed(seed),
+        moment=at(torch.Generator().manual_seed(seed)),
         train_loss=lambda: loss(toy(INPUTS)),
         valid_loss=lambda: loss(toy(INPUTS)),
         valid_accuracy=accuracy or (lambda: 0.0),
@@ -98,6 +96,10 @@ def a_step(
         cost=cost,
         optimizer=torch.optim.SGD(toy.parameters(), lr=0.1),
     )
+
+
+def at(generator: torch.Generator, epoch: int = 0, *, epochs: int = 2) -> Moment:
+    return Moment(epoch=epoch, epochs=epochs, generator=generator)
 
 
 def linear(outputs: Tensor) -> Tensor:
@@ -206,9 +208,7 @@ def test_hard_draws_have_the_probabilities_of_the_logits(temperature: float) -> 
     relaxation = GumbelHard(temperature=temperature)
     counts: Counter[str] = Counter()
     for number in range(3000):
-        with relaxation.applied(
-            toy, alphas, epoch=0, epochs=2, generator=seeded(0, "draw", number)
-        ) as weights:
+        with relaxation.applied(toy, alphas, at(seeded(0, "draw", number))) as weights:
             counts[str(toy.row.chosen)] += 1
             hot = weights["a"].detach()
             assert toy.row.candidates[int(hot.argmax())] == toy.row.chosen
@@ -230,9 +230,7 @@ def test_a_hard_draw_computes_what_its_path_computes_and_has_a_gradient() -> Non
         alphas = Alphas.of(supernet, seed=3)
         inputs = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
         for number in range(5):
-            with GumbelHard().applied(
-                supernet, alphas, epoch=0, epochs=2, generator=seeded(0, number)
-            ) as weights:
+            with GumbelHard().applied(supernet, alphas, at(seeded(0, number))) as weights:
                 mixed = supernet(inputs)
                 slopes = torch.autograd.grad(mixed.sum(), alphas.parameters, allow_unused=True)
             sample = supernet.decode(weights)
@@ -261,7 +259,7 @@ def test_certain_logits_are_the_single_path() -> None:
             }
             with (
                 torch.no_grad(),
-                Softmax().applied(supernet, rows, epoch=0, epochs=1, generator=torch.Generator()),
+                Softmax().applied(supernet, rows, at(torch.Generator())),
             ):
                 mixed = supernet(inputs)
             supernet.activate(sample)
@@ -274,9 +272,7 @@ def test_soft_draws_cool_down_and_add_up_to_one() -> None:
     alphas = Alphas.of(supernet)
     largest = []
     for epoch in (0, 100):
-        with Gumbel().applied(
-            supernet, alphas, epoch=epoch, epochs=101, generator=seeded(0)
-        ) as weights:
+        with Gumbel().applied(supernet, alphas, at(seeded(0), epoch, epochs=101)) as weights:
             rows = [row.detach() for row in weights.values()]
             assert all(float(row.sum()) == pytest.approx(1) for row in rows)
             largest.append(min(float(row.max()) for row in rows))

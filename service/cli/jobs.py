@@ -11,7 +11,7 @@ import typer
 
 from bench_client import BenchClient
 from bench_client.untrusted import cleaned
-from service.cli.options import AsJson, Server
+from service.cli.options import AsJson, BatchSize, Server
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 if TYPE_CHECKING:
@@ -148,9 +148,7 @@ def evaluate_command(
     model: Annotated[str, typer.Argument(help="A searched model; `nbs zoo list` names them.")],
     *,
     dataset: DatasetName,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
-    ] = 32,
+    batch_size: BatchSize = 32,
     precision: Annotated[str, typer.Option(help="Such as float32 or mixed-bfloat16.")] = "float32",
     device: DeviceName = "any",
     wait: Wait = True,

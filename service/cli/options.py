@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "BatchSize",
     "Benchmark",
     "DataDirectory",
     "Dataset",
     "Epochs",
     "Least",
     "Most",
+    "NewStudy",
+    "OtherMetric",
     "Reduction",
     "Seed",
     "Server",
@@ -44,6 +47,9 @@ Benchmark: TypeAlias = Annotated[
 Dataset: TypeAlias = Annotated[str | None, typer.Option(help="The data set.")]
 Seed: TypeAlias = Annotated[int | None, typer.Option(help="Random seed of the run.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, also on a terminal.")]
+BatchSize: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
+]
 DataDirectory: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -59,6 +65,10 @@ Least: TypeAlias = Annotated[
 Most: TypeAlias = Annotated[
     list[str] | None, typer.Option("--max", help="A bound, such as flops=100; may come again.")
 ]
+NewStudy: TypeAlias = Annotated[
+    Path | None, typer.Option(help="File of the study; FILE.study by default.")
+]
+OtherMetric: TypeAlias = Annotated[str, typer.Option(help="The other one.")]
 Reduction: TypeAlias = Annotated[
     str | None, typer.Option(help="Over the runs: mean, std, min, max.")
 ]

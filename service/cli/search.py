@@ -15,7 +15,7 @@ import typer
 from bench_client.untrusted import cleaned
 from nas_search.specification import Specification
 from nas_search.study import Study, StudyFile, Trial, progress_sink, tensorboard_sink
-from service.cli.options import AsJson, DataDirectory, Url, client
+from service.cli.options import AsJson, DataDirectory, NewStudy, Url, client
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 __all__ = ["app"]
@@ -54,9 +54,7 @@ def run_command(
         ),
     ],
     *,
-    study: Annotated[
-        Path | None, typer.Option(help="File of the study; FILE.study by default.")
-    ] = None,
+    study: NewStudy = None,
     workers: Workers = None,
     tensorboard: TensorBoard = None,
     data: DataDirectory = None,

@@ -11,7 +11,7 @@ import typer
 
 from missing_extra import needs
 from nas_search.study import Study, StudyFile, progress_sink
-from service.cli.options import AsJson
+from service.cli.options import AsJson, NewStudy
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def train_command(file: File, *, as_json: AsJson = False) -> None:
 def search_command(
     file: File,
     *,
-    study: Annotated[
-        Path | None, typer.Option(help="File of the study; FILE.study by default.")
-    ] = None,
+    study: NewStudy = None,
     as_json: AsJson = False,
 ) -> None:
     """Search with inherited weights by the strategy of the file, or go on with it.

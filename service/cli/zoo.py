@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from model_hub import zoo
-from service.cli.options import AsJson
+from service.cli.options import AsJson, BatchSize
 from service.cli.output import print_fields, print_items, print_json, wants_json
 
 __all__ = ["app"]
@@ -109,9 +109,7 @@ def evaluate_command(  # noqa: PLR0913 - options of a command
     download: Annotated[
         bool, typer.Option("--download", help="Download the weights if they are not there.")
     ] = False,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images at a time; a core of a processor takes 4 at most.")
-    ] = 32,
+    batch_size: BatchSize = 32,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
     precision: Annotated[
         str,

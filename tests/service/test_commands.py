@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from benchmark_db.items import REDUCTIONS
 from benchmark_db.registry import INSTALLABLE
 from benchmark_spec.published import PUBLISHED
 from generators.registry import GENERATORS, PARTIAL_GENERATORS, TOLERANT_GENERATORS
+from service.cli import commands
 from service.cli.commands import _PANELS, COMMANDS, app
 
 
@@ -86,6 +89,18 @@ def test_shells_complete_the_options_of_a_command(shell: str, asking: dict[str, 
 
     assert "_NBS_COMPLETE" in answered(f"source_{shell}")
     assert "--num-epochs" in answered(f"complete_{shell}", **asking)
+
+
+def test_what_several_commands_take_is_declared_once() -> None:
+    declared = Counter(
+        ast.unparse(node)
+        for path in Path(inspect.getfile(commands)).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"typer.Option", "typer.Argument"}
+    )
+    assert len(declared) > 100
+    assert [one for one, times in declared.items() if times > 1] == []
 
 
 def test_every_module_of_commands_is_in_the_list() -> None:

@@ -9,10 +9,12 @@ import os
 import random
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, Final
 
 import certifi
+import httpx
 import orjson
 import pytest
 from hypothesis import settings
@@ -49,6 +51,14 @@ SHARED = REPOSITORY.parent / "shared"
 # How long an example takes says nothing on a machine that has other work to do.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+PATIENCE: Final = 60
+"""Seconds that tests wait for an answer; httpx's five are too few where twenty processes share a
+core. What a test says itself stays."""
+for asking in (
+    *(httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request, httpx.stream),
+    *(httpx.Client.__init__, httpx.AsyncClient.__init__),
+):
+    unwrap(asking).__kwdefaults__["timeout"] = httpx.Timeout(PATIENCE)
 
 
 @pytest.fixture(scope="session", autouse=True)

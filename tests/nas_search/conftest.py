@@ -56,7 +56,7 @@ def cells_server(nasbench101_folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(120)
 
 
 def wait_for(url: str, process: ForkedProcess) -> None:

@@ -178,7 +178,7 @@ def serving(
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        status = process.wait(20)
+        status = process.wait(120)
     assert status in {0, -signal.SIGTERM}, log.read_text()
     assert "Traceback" not in log.read_text()
 

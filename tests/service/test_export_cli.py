@@ -42,7 +42,7 @@ class TestCommand:
             assert process.stdout.readline().startswith(b'{"index":0,')
             process.stdout.close()
             told = process.stderr.read()
-            assert process.wait(20) == 0
+            assert process.wait(120) == 0
         assert b"Broken pipe" not in told
         assert b"Exception" not in told
 

@@ -102,7 +102,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 yield Site(server, worker, bench)
         finally:
             worker.send_signal(signal.SIGTERM)
-            worker.wait(20)
+            worker.wait(120)
 
 
 def test_a_search_without_torch_has_its_networks_trained(site: Site, tmp_path: Path) -> None:

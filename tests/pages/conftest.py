@@ -62,9 +62,9 @@ class Explorer:
         """Wait until the page says that it is ready."""
         self.page.wait_for_selector(f'main[data-state="{state}"]')
 
-    def find(self, selector: str) -> Locator:
-        """Return what a selector finds."""
-        return self.page.locator(selector)
+    def find(self, selector: str, **also: Any) -> Locator:
+        """Return what a selector finds; `has_text` and the like as Playwright takes them."""
+        return self.page.locator(selector, **also)
 
     @property
     def status(self) -> str:

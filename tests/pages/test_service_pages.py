@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import pytest
 from bench_server import BenchServer, ending_together
@@ -336,8 +337,9 @@ def test_the_zoo_tells_what_was_published_and_what_was_measured(
         lease = claimed(jobs, job_id.id)
         jobs.leases.succeed(lease, {"top1": measured, "count": images, "num_classes": 1000}, [])
         explorer = open_page(server, color_scheme="dark" if images < 50 else "light")
-        explorer.open("explore/zoo?sort=-macs")
-        row = explorer.find(f'tr:has(td:text-is("{name}"))')
+        columns = "space,published,measured,difference,parameters,macs,weights"
+        explorer.open(f"explore/zoo?sort=-macs&columns={columns}")
+        row = explorer.find(f'tr:has([data-model="{name}"])')
         cells = row.locator("td").all_inner_texts()
         if images == 50_000:
             assert cells[3] == f"{measured:.4g} %"
@@ -353,10 +355,12 @@ def test_the_zoo_tells_what_was_published_and_what_was_measured(
     macs = [models[each].macs for each in shown if each]
     assert macs == sorted(macs, reverse=True)
     explorer.find("[data-sort=name]").press("Enter")
-    assert explorer.query == "sort=name"
-    row.locator("td").first.click()
+    assert explorer.find("[data-sort=name]:focus").count() == 1
+    assert explorer.query == f"sort=name&columns={columns}"
+    row.locator("td").nth(2).click()
     explorer.page.keyboard.press("Enter")
-    assert explorer.query == f"sort=name&model={name}"
+    explorer.find("#model:focus").wait_for()
+    assert explorer.query == f"sort=name&columns={columns}&model={name}"
     card = explorer.find("section.card").inner_text()
     for figure in models[name].figures:
         assert f"{figure.top1:.4g} %" in card
@@ -365,5 +369,35 @@ def test_the_zoo_tells_what_was_published_and_what_was_measured(
     explorer.page.set_viewport_size({"width": 320, "height": 700})
     assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
     explorer.page.go_back()
-    assert explorer.query == "sort=name"
+    assert explorer.query == f"sort=name&columns={columns}"
     assert explorer.find("section.card").count() == 0
+
+
+def test_the_zoo_shows_the_columns_that_fit_or_those_that_are_asked_for(
+    open_page: Callable[..., Any], server: BenchServer
+) -> None:
+    explorer = open_page(server)
+    explorer.open("explore/zoo")
+    many = explorer.find("thead th").all_inner_texts()
+    assert {"Parameters (M)", "Measured here"} <= set(many)
+    explorer.page.set_viewport_size({"width": 400, "height": 800})
+    explorer.find("thead th", has_text="Parameters").wait_for(state="detached")
+    few = explorer.find("thead th").all_inner_texts()
+    assert few[:2] == ["Model \N{BLACK UP-POINTING TRIANGLE}", "Published (%)"]
+    fits = explorer.find(".virtual").evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert fits
+    explorer.find("#columns summary").press("Enter")
+    told = explorer.find("#columns summary").inner_text()
+    assert told == f"Columns: {len(few)} of 10"
+    explorer.page.get_by_label("Licence").press("Space")
+    explorer.find("thead th", has_text="Licence").wait_for()
+    assert "licence" in parse_qs(explorer.query)["columns"][0].split(",")
+    assert explorer.page.get_by_label("Licence").is_checked()
+    explorer.accessible()
+    explorer.page.reload()
+    explorer.wait()
+    assert len(explorer.find("thead th").all_inner_texts()) == len(few) + 1
+    explorer.find("#columns summary").press("Enter")
+    explorer.page.get_by_role("button", name="As many as fit").press("Enter")
+    explorer.find("thead th", has_text="Licence").wait_for(state="detached")
+    assert explorer.query == ""

@@ -89,11 +89,13 @@ def test_strategies_are_compared_as_the_client_compares_them(
     ]
     rows = explorer.find('[aria-label^="regret of valid_acc at"] tbody tr')
     for rank, final in enumerate(comparison.final):
-        cells = rows.nth(rank).locator("td").all_inner_texts()
+        cells = rows.nth(rank).locator("th, td").all_inner_texts()
         assert cells[:2] == [final.strategy, "3"]
         assert float(cells[3]) == pytest.approx(final.values[1], rel=1e-3, abs=1e-4)
     (test,) = comparison.tests
-    cells = explorer.find('[aria-label="Tests of the differences"] td').all_inner_texts()
+    cells = explorer.find(
+        '[aria-label="Tests of the differences"] tbody :is(th, td)'
+    ).all_inner_texts()
     assert cells[:2] == [test.first, test.second]
     assert float(cells[3]) == pytest.approx(test.p_two_sided, rel=1e-2)
     assert "damaged.study" in explorer.find('[aria-label="Files left out"]').inner_text()

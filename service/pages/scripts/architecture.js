@@ -142,12 +142,25 @@ export async function curvesOf(bench, arch, part) {
 }
 
 /**
+ * Return the epochs at which some run has a value of a field, ascending.
+ * @param {any[]} items Runs with their curves.
+ * @param {string} name
+ * @returns {number[]}
+ */
+export function epochsOf(items, name) {
+  const recorded = items.flatMap((item) =>
+    item.current_epoch.filter((/** @type {number} */ _, /** @type {number} */ place) => (item[name]?.[place] ?? null) !== null),
+  );
+  return [...new Set(recorded)].sort((a, b) => a - b);
+}
+
+/**
  * Return what of a curve is drawn: mean, smallest and largest over runs, at every epoch.
  * @param {any[]} items
  * @param {string} name
  */
 export function band(items, name) {
-  const epochs = [...new Set(items.flatMap((item) => item.current_epoch))].sort((a, b) => a - b);
+  const epochs = epochsOf(items, name);
   const mean = [];
   const low = [];
   const high = [];

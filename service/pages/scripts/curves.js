@@ -3,7 +3,7 @@
  * largest run, one line a run on demand, and the same as a table.
  */
 
-import {band} from "./architecture.js";
+import {band, epochsOf} from "./architecture.js";
 import {h, replace} from "./dom.js";
 import {originOf} from "./exports.js";
 import {axisLabel, figure} from "./format.js";
@@ -14,18 +14,23 @@ import {curvesShown, plotButtons} from "./plot_files.js";
 /** @type {WeakMap<Element, {destroy: () => void}>} */
 const plots = new WeakMap();
 
+/** The part of the epochs of the longest curve that an accuracy must have to be shown unasked. */
+const MOST_OF_IT = 0.5;
+
 /**
  * Return which curve is meant: as asked, else the accuracy that is bought, else any that is there.
+ * Some tables have test figures of the last epoch alone: that is no curve to begin with.
  * @param {any[]} fields
  * @param {any[]} items
  * @param {string | null} asked
  */
 export function chooseCurve(fields, items, asked) {
-  const there = fields.filter(({name}) =>
-    items.some((item) => item[name]?.some((/** @type {number | null} */ value) => value !== null)),
-  );
-  const found =
-    there.find(({name}) => name === asked) ?? there.find(({name}) => /test_acc/.test(name)) ?? there[0];
+  const epochs = new Map(fields.map(({name}) => [name, epochsOf(items, name).length]));
+  const there = fields.filter(({name}) => epochs.get(name));
+  const most = Math.max(...epochs.values(), 0);
+  const long = there.filter(({name}) => Number(epochs.get(name)) >= MOST_OF_IT * most);
+  const usual = [/test_acc/, /valid_acc/, /acc/].map((pattern) => long.find(({name}) => pattern.test(name)));
+  const found = there.find(({name}) => name === asked) ?? usual.find(Boolean) ?? long[0];
   return {there, field: found ?? null};
 }
 

@@ -75,7 +75,13 @@ export function svg(tag, attributes = {}, ...children) {
  * @returns {HTMLParagraphElement}
  */
 export function prose(text) {
-  return h("p", {}, text.split("`").map((part, place) => (place % 2 ? h("code", {}, part) : part)));
+  return h("p", {}, coded(text));
+}
+
+/** @param {string} text @returns {Child[]} Its parts, in which `code` stands between backticks. */
+export function coded(text) {
+  const parts = text.split("`");
+  return parts.length % 2 ? parts.map((part, place) => (place % 2 ? h("code", {}, part) : part)) : [text];
 }
 
 /**
@@ -145,8 +151,26 @@ function alike(old, fresh) {
   const copy = old.cloneNode(false);
   // Whoever opened it wants to go on reading.
   if (copy instanceof HTMLDetailsElement) copy.open = /** @type {HTMLDetailsElement} */ (fresh).open;
+  // What was checked is no attribute.
+  if (old instanceof HTMLInputElement && old.checked !== /** @type {any} */ (fresh).checked) return false;
   const events = (/** @type {Node} */ node) => Object.keys(LISTENERS.get(node) ?? {}).join();
   return copy.isEqualNode(fresh.cloneNode(false)) && events(old) === events(fresh);
+}
+
+const FOCUSABLE = "a, button, input, select, summary, [tabindex]";
+
+/**
+ * Draw something anew, and leave the focus where it was: on what has its place afterwards. Where new
+ * children may be compared with the old ones, `redraw` does more.
+ * @param {Element} element
+ * @param {() => void} draw
+ */
+export function keepingFocus(element, draw) {
+  const before = [...element.querySelectorAll(FOCUSABLE)];
+  const place = document.activeElement ? before.indexOf(document.activeElement) : -1;
+  draw();
+  const now = /** @type {HTMLElement | undefined} */ (element.querySelectorAll(FOCUSABLE)[place]);
+  if (place >= 0 && now?.tagName === before[place].tagName) now.focus({preventScroll: true});
 }
 
 /**

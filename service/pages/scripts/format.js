@@ -68,12 +68,17 @@ export function axisLabel(name, unit = null) {
   return after ? `${name} (${after})` : name;
 }
 
-/** @param {number} seconds */
-export function duration(seconds) {
-  if (seconds < 120) return `${figure(seconds, null, 3)} s`;
-  if (seconds < 7200) return `${figure(seconds / 60, null, 3)} min`;
-  if (seconds < 172_800) return `${figure(seconds / 3600, null, 3)} h`;
-  return `${figure(seconds / 86_400, null, 3)} days`;
+/** @param {number} seconds @param {number} [digits] That matter. */
+export function duration(seconds, digits = 3) {
+  if (seconds < 120) return `${figure(seconds, null, digits)} s`;
+  if (seconds < 7200) return `${figure(seconds / 60, null, digits)} min`;
+  if (seconds < 172_800) return `${figure(seconds / 3600, null, digits)} h`;
+  return `${figure(seconds / 86_400, null, digits)} days`;
+}
+
+/** @param {number} hours Of workers, as limits of plans count them. */
+export function workerTime(hours) {
+  return hours !== 0 && hours < 1 ? duration(3600 * hours) : `${figure(hours, null, 3)} h`;
 }
 
 /** @param {number} value Bytes. */

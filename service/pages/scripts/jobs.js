@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
-import {h, redraw, replace} from "./dom.js";
+import {h, prose, redraw, replace} from "./dom.js";
 import {count} from "./format.js";
 import {drawJob} from "./job.js";
 import {part, startPage, viewsOf} from "./page.js";
@@ -64,9 +64,9 @@ function cells(job) {
   return [
     link,
     stateMark(job.state, job.cancel_requested && job.state === "running" ? "cancelling" : job.state),
+    progressOf(job),
     job.kind,
     subject(job),
-    progressOf(job),
     ago(job.created_at),
   ];
 }
@@ -79,6 +79,15 @@ function choice(name, label, values) {
   );
   const change = (/** @type {any} */ event) => state.set({[name]: event.target.value || null, cursor: null});
   return h("label", {}, `${label} `, h("select", {name, on: {change}}, options));
+}
+
+/** Say why there is no job to be seen, and what makes one. */
+function none() {
+  if (["state", "kind", "cursor"].some((name) => state.get(name))) return h("p", {}, "No job matches.");
+  return prose(
+    "Nobody has asked for a job yet. The page of an architecture has buttons for some; `bench.build(…)`, " +
+      "`bench.evaluate(…)` and `bench.train(…)` submit them; `nbs worker` does them.",
+  );
 }
 
 /** @param {AbortSignal} signal */
@@ -96,10 +105,10 @@ async function list(signal) {
   const shown = h("div", {});
   const draw = () => {
     const jobs = [...known.values()];
-    const headings = ["Job", "State", "Kind", "What", "Progress", "Submitted"];
+    const headings = ["Job", "State", "Progress", "Kind", "What", "Submitted"];
     redraw(
       shown,
-      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells), [...known.keys()]) : h("p", {}, "No job matches."),
+      jobs.length ? plainTable("Jobs, the latest first", headings, jobs.map(cells), {keys: [...known.keys()]}) : none(),
       following
         ? h("button", {type: "button", on: {click: () => state.set({cursor: following})}}, "Older jobs")
         : null,

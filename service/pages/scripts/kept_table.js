@@ -87,8 +87,8 @@ export class KeptTable {
             type: "checkbox",
             "aria-label": `Compare architecture ${store.number(row)}`,
             on: {
-              change: () => {
-                if (box.checked) told.compared.add(row);
+              change: (/** @type {any} */ event) => {
+                if (event.target.checked) told.compared.add(row);
                 else told.compared.delete(row);
                 told.onCompare();
               },

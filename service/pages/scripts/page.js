@@ -13,7 +13,7 @@
  */
 
 import {ApiError, ROOT, address, onWaiting} from "./api.js";
-import {byId, h, replace} from "./dom.js";
+import {byId, coded, h, replace} from "./dom.js";
 import {count} from "./format.js";
 import {Replaced, forget, planOf} from "./identity.js";
 
@@ -57,8 +57,15 @@ export function startPage({state} = {}) {
   let busy = 0;
   onWaiting((seconds) => {
     busy = seconds;
-    status.textContent = seconds ? `the service is busy: asking again in ${seconds} s` : said;
+    tellStatus(seconds ? `the service is busy: asking again in ${seconds} s` : said);
   });
+  /** The text in the line of the status; null where it tells an error. @type {string | null} */
+  let told = null;
+  /** @param {string} text Said once more it is no news, which screen readers would read out again. */
+  function tellStatus(text) {
+    if (text !== told) replace(status, coded(text));
+    told = text;
+  }
 
   const page = {
     main,
@@ -94,7 +101,7 @@ export function startPage({state} = {}) {
     /** @param {string} text What happens or has happened, in a line. */
     say(text) {
       said = text;
-      if (!busy) status.textContent = text;
+      if (!busy) tellStatus(text);
     },
     ready() {
       main.dataset.state = "ready";
@@ -109,7 +116,8 @@ export function startPage({state} = {}) {
     fail(error) {
       const text = error instanceof Error ? error.message : String(error);
       busy = 0;
-      replace(status, h("strong", {}, "This did not work: "), text);
+      told = null;
+      replace(status, h("strong", {}, "This did not work: "), coded(text));
       main.dataset.state = "failed";
       main.removeAttribute("aria-busy");
     },

@@ -6,7 +6,7 @@
 import {ApiError, address, ask, pause} from "./api.js";
 import {h, redraw, replace} from "./dom.js";
 import {clientLines, copyButton, curl, python} from "./exports.js";
-import {NONE, bytes, count, duration, figure, shortDigest} from "./format.js";
+import {NONE, bytes, count, duration, figure, shortDigest, workerTime} from "./format.js";
 import {part} from "./page.js";
 import {PlanMap} from "./plan_map.js";
 import {ago, factList, plainTable, stateMark} from "./states.js";
@@ -44,11 +44,11 @@ export function progressBar(plan) {
   return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: cells that ended`});
 }
 
-/** @param {any} estimate Return worker hours with the interval they lie in. */
+/** @param {any} estimate Return the time of workers with the interval they lie in. */
 export function hours(estimate) {
   if (!estimate || estimate.hours === null) return NONE;
-  const between = estimate.low === null ? "" : ` (${figure(estimate.low, null, 3)} to ${figure(estimate.high, null, 3)})`;
-  return h("span", {class: "nowrap"}, `${figure(estimate.hours, null, 3)} h${between}`);
+  const between = estimate.low === null ? "" : ` (${workerTime(estimate.low)} to ${workerTime(estimate.high)})`;
+  return h("span", {class: "nowrap"}, `${workerTime(estimate.hours)}${between}`);
 }
 
 /** @param {any} plan */
@@ -263,7 +263,7 @@ function remaining(plan) {
   const {days, workers} = plan.estimate ?? {};
   const share = plan.counts.left / plan.cells;
   const when = days && workers ? `, ${duration(86_400 * days * share)} with ${count(workers)} ${workers === 1 ? "worker" : "workers"}` : "";
-  return `${figure(plan.hours_left, null, 3)} worker hours${when}`;
+  return `${workerTime(plan.hours_left)} of a worker${when}`;
 }
 
 /** @param {any} plan Return what was estimated, beside what happened. */
@@ -277,7 +277,7 @@ function cost(plan) {
     ["By what is known now", hours(now), each(now), told(now?.timings), percent(now?.error)],
     [
       "What happened, with the pilot",
-      `${figure(used, null, 3)} h`,
+      workerTime(used),
       ended ? duration((3600 * used) / ended) : NONE,
       `${count(ended)} of ${count(plan.cells)} cells`,
       "",
@@ -286,8 +286,8 @@ function cost(plan) {
   const limit = plan.plan.limits?.hours;
   const disk = now ? `About ${bytes(now.disk_bytes)} on the disk in the end.` : "";
   return [
-    plainTable("Cost in worker hours", ["When", "Worker hours (80 %)", "A cell", "Rests on", "Error of a prediction"], rows),
-    h("p", {class: "quiet"}, `${disk}${limit ? ` It pauses after ${figure(limit)} worker hours.` : ""}`),
+    plainTable("Cost in time of workers", ["When", "Time of workers (80 %)", "A cell", "Rests on", "Error of a prediction"], rows),
+    h("p", {class: "quiet"}, `${disk}${limit ? ` It pauses after ${figure(limit)} hours of workers.` : ""}`),
   ];
 }
 

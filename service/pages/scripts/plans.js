@@ -3,7 +3,7 @@
 import {AddressState} from "./address.js";
 import {ApiError, ask, pause} from "./api.js";
 import {h, prose, redraw} from "./dom.js";
-import {NONE, count, figure} from "./format.js";
+import {NONE, count, workerTime} from "./format.js";
 import {startPage, viewsOf} from "./page.js";
 import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
 import {ago, plainTable, stateMark} from "./states.js";
@@ -32,8 +32,8 @@ function row(plan) {
     stateMark(plan.state),
     h("span", {class: "nowrap"}, progressBar(plan), ` ${ended}`),
     failed + diverged ? h("span", {class: "nowrap"}, `${count(failed)} failed, ${count(diverged)} diverged`) : NONE,
-    h("span", {class: "nowrap"}, `${figure(plan.worker_hours, null, 3)} h`),
-    plan.hours_left === null ? NONE : h("span", {class: "nowrap"}, `${figure(plan.hours_left, null, 3)} h`),
+    h("span", {class: "nowrap"}, workerTime(plan.worker_hours)),
+    plan.hours_left === null ? NONE : h("span", {class: "nowrap"}, workerTime(plan.hours_left)),
     hours(plan.first_estimate ?? plan.estimate),
     tableLink(plan) ?? NONE,
     ago(plan.created_at),
@@ -45,14 +45,14 @@ async function list(signal) {
   page.title("Plans");
   page.mark("", "", "measured");
   const headings = [
-    ...["Plan", "State", "Cells that ended", "Without figures", "Worker hours", "Hours left"],
+    ...["Plan", "State", "Cells that ended", "Without figures", "Time of workers", "Time left"],
     ...["First estimate", "Table", "Submitted"],
   ];
   const none =
     "There are no plans here: `nbs plan start FILE` submits one, and its table is served while it grows.";
   const look = async () => {
     const {items} = await ask("v1/plans", {signal});
-    redraw(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row), items.map((/** @type {any} */ plan) => plan.name)) : prose(none));
+    redraw(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row), {keys: items.map((/** @type {any} */ plan) => plan.name)}) : prose(none));
     const running = items.filter((/** @type {any} */ plan) => plan.state === "running").length;
     page.say(`${count(items.length)} ${items.length === 1 ? "plan" : "plans"}, ${count(running)} running.`);
   };

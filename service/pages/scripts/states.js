@@ -5,7 +5,7 @@
  *   ago("2026-01-01T00:00:00Z")   // "3 min ago", with the whole time where one points
  */
 
-import {h} from "./dom.js";
+import {coded, h} from "./dom.js";
 import {duration} from "./format.js";
 
 /** @type {Record<string, [shape: string, tone: string]>} */
@@ -46,7 +46,8 @@ export function stateMark(state, word = state) {
     "span",
     {class: `state ${tone}`, "data-state": state},
     h("span", {class: "shape", "aria-hidden": "true"}, shape),
-    ` ${word}`,
+    " ",
+    coded(word),
   );
 }
 
@@ -58,7 +59,7 @@ export function ago(moment) {
   if (!moment) return "–";
   const then = new Date(moment);
   const seconds = Math.round((Date.now() - then.getTime()) / 1000);
-  const told = seconds < 1 ? "now" : `${duration(seconds)} ago`;
+  const told = seconds < 1 ? "now" : `${duration(seconds, 2)} ago`;
   return h("time", {datetime: moment, title: then.toISOString()}, told);
 }
 
@@ -81,18 +82,21 @@ export function factList(facts) {
  * @param {string} label
  * @param {string[]} headings
  * @param {(import("./dom.js").Child | import("./dom.js").Child[])[][]} rows
- * @param {string[]} [keys] Of the rows, where some come and go: see `redraw`.
+ * @param {{keys?: string[], named?: boolean}} [how] `keys`: of the rows, where some come and go: see
+ *   `redraw`. `named`: whether the first of the cells says what a row is about; true by default.
  */
-export function plainTable(label, headings, rows, keys) {
+export function plainTable(label, headings, rows, {keys, named = true} = {}) {
+  const cell = (/** @type {any} */ content, /** @type {number} */ place) =>
+    named && place === 0 ? h("th", {scope: "row"}, content) : h("td", {}, content);
   return h(
     "div",
     {class: "scroll", tabindex: "0", role: "region", "aria-label": label},
     h(
       "table",
-      {},
+      {class: "plain"},
       h("caption", {class: "hidden-text"}, label),
       h("thead", {}, h("tr", {}, headings.map((heading) => h("th", {scope: "col"}, heading)))),
-      h("tbody", {}, rows.map((cells, place) => h("tr", {"data-key": keys?.[place]}, cells.map((cell) => h("td", {}, cell))))),
+      h("tbody", {}, rows.map((cells, place) => h("tr", {"data-key": keys?.[place]}, cells.map(cell)))),
     ),
   );
 }

@@ -90,7 +90,7 @@ function workers(list) {
     worker.version,
   ]);
   const headings = ["Worker", "State", "Last sign of life", "Devices", "Runs", "Data sets", "Trainers", "Version"];
-  return plainTable("Workers", headings, rows, list.items.map((/** @type {any} */ worker) => worker.id));
+  return plainTable("Workers", headings, rows, {keys: list.items.map((/** @type {any} */ worker) => worker.id)});
 }
 
 /** @param {Awaited<ReturnType<typeof metrics>>} told */
@@ -99,10 +99,16 @@ function queue(told) {
   if (told.get("nasbench_jobs_available")?.[0].value === 0) return prose("Nobody knows how many jobs wait.");
   if (!jobs.length) return prose("How many jobs wait is told where a key allows `/metrics`.");
   const by = new Map(jobs.map(({labels, value}) => [labels.state, value]));
-  return plainTable(
-    "Jobs by state",
-    JOB_STATES,
-    [JOB_STATES.map((state) => [stateMark(state, count(by.get(state) ?? 0))])],
+  return h(
+    "dl",
+    {class: "tally"},
+    JOB_STATES.map((state) => {
+      const many = by.get(state) ?? 0;
+      const mark = stateMark(state, count(many));
+      // That nothing has failed is no alarm.
+      if (!many) mark.className = "state quiet";
+      return h("div", {}, h("dt", {}, state), h("dd", {}, mark));
+    }),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, address, ask, pause} from "./api.js";
-import {h, prose, replace} from "./dom.js";
+import {h, keepingFocus, prose, replace} from "./dom.js";
 import {originOf} from "./exports.js";
 import {axisLabel, count, figure} from "./format.js";
 import {planOf} from "./identity.js";
@@ -83,7 +83,7 @@ async function one(name, signal) {
       const study = await ask(`v1/studies/${part(name)}`, {query: {over}, signal});
       growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
       const text = JSON.stringify(study);
-      if (text !== before) draw(study);
+      if (text !== before) keepingFocus(page.content, () => draw(study));
       const origins = study.searches.flatMap((/** @type {any} */ each) => infoOf(each.benchmark)?.provenance ?? []);
       markOrigin(page, origins.find((/** @type {any} */ one) => one.synthetic) ?? origins.find(planOf) ?? {});
       before = text;
@@ -126,7 +126,7 @@ function draw(study) {
   for (const plot of later) plots.push(plot());
   page.say(
     `${count(study.searches.length)} ${study.searches.length === 1 ? "search" : "searches"}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
-      `${count(study.skipped.length)} files left out.`,
+      `${count(study.skipped.length)} ${study.skipped.length === 1 ? "file" : "files"} left out.`,
   );
 }
 
@@ -281,7 +281,7 @@ function fronts(study, later) {
       h("h3", {}, name),
       chart,
       drawn ? h("p", {class: "actions"}, plotButtons(page, shown)) : null,
-      plainTable(name, [...headings, "Architecture"], rows),
+      plainTable(name, [...headings, "Architecture"], rows, {named: false}),
     ];
   });
   return [h("h2", {}, "Trade-offs"), ...parts.flat()];
@@ -307,7 +307,7 @@ function searches(found) {
     told(search),
     count(search.trials),
     search.seconds === null ? "–" : figure(search.seconds),
-    `${search.metric} ${figure(search.best, unitOf(search))}`,
+    h("span", {class: "nowrap"}, `${search.metric} ${figure(search.best, unitOf(search))}`),
     search.growing ? stateMark("running", "goes on") : stateMark("succeeded", "ended"),
   ]);
   const headings = ["File", "Strategy", "Seed", "What", "Evaluations", "Simulated seconds", "Best", "State"];

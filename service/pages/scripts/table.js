@@ -15,7 +15,7 @@
  * and page down, home and end walk the rows, Enter opens one.
  */
 
-import {h, onceAFrame, replace} from "./dom.js";
+import {h, onceAFrame, redraw} from "./dom.js";
 
 /** Pixels; table.css is in frame.css. */
 const ROW = 32;
@@ -97,7 +97,9 @@ export class VirtualTable {
 
   drawHead() {
     const headings = this.options.columns.map((column) => this.heading(column));
-    replace(this.head, h("tr", {"aria-rowindex": "1"}, headings));
+    const {sort} = this.focusedIn(this.head)?.dataset ?? {};
+    redraw(this.head, h("tr", {"aria-rowindex": "1"}, headings));
+    if (sort) this.refocus(this.head, `[data-sort="${CSS.escape(sort)}"]`);
   }
 
   /** @param {Column<R>} column */
@@ -128,15 +130,32 @@ export class VirtualTable {
     const last = Math.min(rows.length, first + shown + 2 * BEYOND);
     const window = [];
     for (let place = first; place < last; place += 1) window.push(rows[place]);
-    const active = this.body.contains(document.activeElement);
-    replace(
+    const active = this.focusedIn(this.body);
+    const column = active?.closest("td")?.cellIndex;
+    // What is pressed or checked while rows come stays what it is.
+    redraw(
       this.body,
       spacer(first, this.options.columns.length),
       window.map((row, rank) => this.row(row, first + rank)),
       spacer(rows.length - last, this.options.columns.length),
     );
-    if (active) this.body.querySelector('tr[tabindex="0"]')?.focus({preventScroll: true});
+    if (active && column !== undefined) {
+      const place = active.closest("tr")?.dataset.place;
+      this.refocus(this.body, `tr[data-place="${place}"] td:nth-child(${column + 1}) :is(a, button, input)`);
+    }
+    if (active) this.refocus(this.body, 'tr[tabindex="0"]');
     this.options.onWindow?.(window);
+  }
+
+  /** @param {HTMLElement} part @returns {HTMLElement | null} What has the focus in a part of the table. */
+  focusedIn(part) {
+    const {activeElement} = document;
+    return activeElement instanceof HTMLElement && part.contains(activeElement) ? activeElement : null;
+  }
+
+  /** @param {HTMLElement} part @param {string} selector Give something the focus that a part has lost. */
+  refocus(part, selector) {
+    if (!this.focusedIn(part)) /** @type {HTMLElement | null} */ (part.querySelector(selector))?.focus({preventScroll: true});
   }
 
   /** @param {R} row @param {number} place */
@@ -149,11 +168,10 @@ export class VirtualTable {
         "aria-selected": isSelected ? String(isSelected(row)) : null,
         tabindex: place === this.focused ? "0" : "-1",
         "data-place": String(place),
+        "data-key": String(place),
         on: {
           // Not with the click, which is lost where the rows are drawn anew before it.
-          mousedown: () => {
-            this.focused = place;
-          },
+          mousedown: (/** @type {MouseEvent} */ event) => this.come(/** @type {Element} */ (event.currentTarget), place),
           click: () => onFocus?.(row),
           dblclick: () => onOpen?.(row),
         },
@@ -180,6 +198,13 @@ export class VirtualTable {
       event.preventDefault();
       this.options.onOpen?.(this.rows[this.focused]);
     }
+  }
+
+  /** @param {Element} row @param {number} place The pointer comes to a row, which stays as it is. */
+  come(row, place) {
+    this.body.querySelector('tr[tabindex="0"]')?.setAttribute("tabindex", "-1");
+    row.setAttribute("tabindex", "0");
+    this.focused = place;
   }
 
   /** @param {number} place Come to a row. */

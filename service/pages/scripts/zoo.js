@@ -2,7 +2,7 @@
 
 import {AddressState} from "./address.js";
 import {ApiError, address, ask} from "./api.js";
-import {h, replace} from "./dom.js";
+import {h, redraw, replace} from "./dom.js";
 import {NONE, count, figure} from "./format.js";
 import {run, startPage} from "./page.js";
 import {factList, stateMark} from "./states.js";
@@ -15,7 +15,7 @@ const EVALUATIONS = 1000;
 /** Images of what accuracies were published on: less of them cannot be compared. @type {Record<string, number>} */
 const WHOLE = {"ImageNet-1k validation": 50_000, "CIFAR-10 test": 10_000};
 
-const state = new AddressState(["sort", "model"]);
+const state = new AddressState(["sort", "model", "columns"]);
 const page = startPage({state});
 
 /**
@@ -93,7 +93,11 @@ function measuredCell(row) {
 
 /** @type {import("./table.js").Column<Row>[]} */
 const COLUMNS = [
-  {name: "name", label: "Model", cell: (row) => row.name},
+  {
+    name: "name",
+    label: "Model",
+    cell: (row) => h("a", {href: linkTo(row.name), "data-model": row.name, on: {click: (/** @type {Event} */ event) => openModel(event, row.name)}}, row.name),
+  },
   {name: "space", label: "Space", cell: (row) => row.space},
   {
     name: "published",
@@ -128,6 +132,71 @@ const COLUMNS = [
   {name: "origin", label: "From", cell: (row) => row.origin},
 ];
 
+/** Columns in the order in which they give way where there is no room for all. */
+const GIVING_WAY = ["origin", "licence", "space", "weights", "macs", "parameters", "difference", "measured"];
+
+/** @param {string} model Return the address that tells all of it. */
+function linkTo(model) {
+  const query = new URLSearchParams(location.search);
+  query.set("model", model);
+  return `?${query}`;
+}
+
+/** @param {Event} event @param {string} model */
+function openModel(event, model) {
+  event.preventDefault();
+  state.set({model});
+}
+
+/** @returns {string[] | null} Names of the columns that the address asks for; null: as many as fit. */
+function askedColumns() {
+  const asked = state.get("columns");
+  return asked === null ? null : asked.split(",");
+}
+
+/**
+ * Show the columns that are asked for, or as many as there is room for.
+ * @param {VirtualTable<Row>} table
+ */
+function fit(table) {
+  const asked = askedColumns();
+  let shown = COLUMNS.filter(({name}) => name === "name" || !asked || asked.includes(name));
+  table.setColumns(shown);
+  for (const name of asked ? [] : GIVING_WAY) {
+    if (table.element.scrollWidth <= table.element.clientWidth) break;
+    shown = shown.filter((column) => column.name !== name);
+    table.setColumns(shown);
+  }
+}
+
+/** @param {VirtualTable<Row>} table Return what tells which columns are shown, and chooses others. */
+function columnChoice(table) {
+  const shown = table.options.columns.map(({name}) => name);
+  const change = (/** @type {any} */ event) => {
+    const {value, checked} = event.target;
+    const names = shownNames(table).filter((name) => name !== value);
+    state.set({columns: [...names, ...(checked ? [value] : [])].join(",")});
+  };
+  return [
+    h("summary", {}, `Columns: ${count(shown.length)} of ${count(COLUMNS.length)}`),
+    h(
+      "div",
+      {class: "choices"},
+      COLUMNS.filter(({name}) => name !== "name").map(({name, label}) => {
+        const box = h("input", {type: "checkbox", value: name, on: {change}});
+        box.checked = shown.includes(name);
+        return h("label", {class: "check"}, box, label);
+      }),
+      h("button", {type: "button", on: {click: () => state.set({columns: null})}}, "As many as fit"),
+    ),
+  ];
+}
+
+/** @param {VirtualTable<Row>} table @returns {string[]} */
+function shownNames(table) {
+  return table.options.columns.map(({name}) => name).filter((name) => name !== "name");
+}
+
 /** @param {number | null} value */
 function millions(value) {
   return value === null ? NONE : figure(value / 1e6);
@@ -149,15 +218,16 @@ function told(row) {
   const {model} = row;
   return h(
     "section",
-    {class: "card", "aria-label": model.name},
+    {class: "card", id: "model", "aria-label": model.name, tabindex: "-1"},
     h("h2", {}, model.name),
     factList([
       ["Space", model.space],
-      ["Measured on", `${model.dataset}, ${model.input_size} × ${model.input_size}`],
+      ["Data", `${model.dataset}, ${model.input_size} × ${model.input_size}`],
       ...model.figures.map((/** @type {any} */ one) => [
         "Published",
         `${figure(one.top1, "percent")}${one.top5 === null ? "" : `, five guesses ${figure(one.top5, "percent")}`} by ${one.source}`,
       ]),
+      ["Measured here", row.job && measuredCell(row)],
       ["Parameters", row.parameters === null ? null : count(row.parameters)],
       ["Multiply-adds", row.macs === null ? null : count(row.macs)],
       ["Licence", model.licence],
@@ -178,30 +248,46 @@ run(page, async () => {
   const rows = models.map((/** @type {any} */ model) => rowOf(model, byModel, workers.items));
   const missing = jobs.missing || workers.missing;
   const one = h("div", {});
-  const open = (/** @type {Row} */ row) => state.set({model: row.name});
   const table = new VirtualTable({
     label: "Searched models",
     columns: COLUMNS,
     onSort: (name, descending) => state.set({sort: `${descending ? "-" : ""}${name}`}),
-    onOpen: open,
+    onOpen: (row) => state.set({model: row.name}),
     isSelected: (row) => row.name === state.get("model"),
   });
+  const chosen = h("details", {id: "columns"});
+  const fitted = () => {
+    fit(table);
+    redraw(chosen, columnChoice(table));
+  };
+  let opened = state.get("model");
   const draw = () => {
     const [, minus, name] = /^(-?)(\w+)$/.exec(state.get("sort") ?? "") ?? ["", "", "name"];
     const known = COLUMNS.some((column) => column.name === name) ? name : "name";
     table.show(sorted(rows, known, minus === "-"), {name: known, descending: minus === "-"});
-    replace(one, told(rows.find((/** @type {Row} */ row) => row.name === state.get("model"))));
+    fitted();
+    const model = state.get("model");
+    if (model === opened && one.firstChild) return;
+    replace(one, told(rows.find((/** @type {Row} */ row) => row.name === model)));
+    // What was asked for stands below the table, out of view on a small screen.
+    if (model !== opened) one.querySelector("#model")?.focus();
+    opened = model;
   };
   state.onChange(draw);
   page.title("Searched models");
   replace(
     page.content,
     missing && h("p", {}, stateMark("degraded", `what was measured here is left out: ${missing}`)),
+    chosen,
     table.element,
-    h("p", {class: "quiet"}, "Enter or a double click on a row tells more."),
     one,
   );
   draw();
+  let width = table.element.clientWidth;
+  new ResizeObserver(() => {
+    if (width !== table.element.clientWidth) fitted();
+    width = table.element.clientWidth;
+  }).observe(table.element);
   const far = rows.filter((/** @type {Row} */ row) => Math.abs(row.difference ?? 0) > MOST).length;
   page.say(
     `${count(rows.length)} models, ${count(byModel.size)} measured here, ${count(far)} of them more than ${MOST} points off.`,

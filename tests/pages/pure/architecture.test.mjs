@@ -3,6 +3,7 @@ import {test} from "node:test";
 
 import {band, differences, isOf, quantile, spelling} from "../../../service/pages/scripts/architecture.js";
 import {letters} from "../../../service/pages/scripts/cells.js";
+import {chooseCurve} from "../../../service/pages/scripts/curves.js";
 import {chooseMetric, partText} from "../../../service/pages/scripts/parts.js";
 
 test("a part is told in a line", () => {
@@ -32,7 +33,19 @@ test("a band goes from the smallest to the largest run, over the epochs of all",
   assert.deepEqual(low, [10, 30, 50]);
   assert.deepEqual(high, [20, 30, 50]);
   assert.deepEqual(each, [[10, 30, null], [20, null, 50]]);
-  assert.deepEqual(band(items, "odd").mean, [null, null, null]);
+  assert.deepEqual(band(items, "odd").epochs, []);
+});
+
+test("a curve that has figures of the last epoch alone is shown where it is asked for", () => {
+  const fields = [{name: "train_loss"}, {name: "test_acc"}, {name: "valid_acc"}];
+  const items = [{current_epoch: [1, 2, 3], train_loss: [3, 2, 1], test_acc: [null, null, 80], valid_acc: [50, 60, 70]}];
+  const chosen = (/** @type {any[]} */ runs, /** @type {string | null} */ asked) => chooseCurve(fields, runs, asked).field?.name;
+  assert.equal(chosen(items, null), "valid_acc");
+  assert.equal(chosen(items, "test_acc"), "test_acc");
+  assert.deepEqual(band(items, "test_acc").epochs, [3]);
+  assert.equal(chosen([{...items[0], test_acc: [60, null, 80]}], null), "test_acc");
+  assert.equal(chosen([{...items[0], valid_acc: undefined}], null), "train_loss");
+  assert.equal(chosen([], null), undefined);
 });
 
 test("architectures differ at places of dicts and of lists", () => {

@@ -24,7 +24,7 @@ from nas_search.errors import OtherTrainingError
 
 __all__ = ["Checkpoints", "Saved", "TornCheckpointWarning", "joined", "part_of"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _WEIGHTS: Final = "weights.safetensors"
 _STATE: Final = "state.json"
 _NAME: Final = re.compile(r"step-(\d{12})")

@@ -41,6 +41,7 @@ from nas_search.recipe import Recipe
 from nas_search.trainers import NEEDED_FIGURES, OPTIONAL_FIGURES
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
+from nas_search.training.effort import Effort
 from nas_search.training.loop import Epoch, Training
 from nas_search.training.measuring import check_finite, measured, peak_memory
 
@@ -197,9 +198,11 @@ class CustomTrainer:
         self._seed, self._checkpoints = seed, checkpoints
         self._save_epochs = a_count("save_epochs", save_epochs)
         self._saved = checkpoints.newest() if checkpoints else None
+        self._effort = Effort()
         if self._saved is not None:
             self._network.load_state_dict(part_of(self._saved.tensors, "network"))
             self.curve = list(self._saved.state["curve"])
+            self._effort = Effort(self._saved.state["effort"], after=len(self.curve))
 
     @property
     def evaluated(self) -> nn.Module:
@@ -236,12 +239,15 @@ class CustomTrainer:
         begun = time.perf_counter()
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-        with self._drawing():
+        with self._effort.counting(), self._drawing():
             final = self._called(protocol, reported)
         return Training(
             curve=tuple(self.curve),
             seconds=time.perf_counter() - begun,
             peak_memory=peak_memory(self._device),
+            processor_seconds=self._effort.processor_seconds,
+            resumed=self._effort.resumed,
+            resumed_after=self._effort.resumed_after,
             stopped=reported.stopped,
             final=final,
         )
@@ -311,6 +317,7 @@ class CustomTrainer:
         }
         told = {
             "curve": list(map(dict, self.curve)),
+            "effort": self._effort.state(),
             "numpy": [str(kind), *rest],
             "python": [version, gauss],
         }

@@ -19,6 +19,7 @@ from model_hub.errors import InvalidArgumentError
 from nas_search.recipe import Recipe
 from nas_search.training.checkpoint import Checkpoints, Saved, joined, part_of
 from nas_search.training.data import ImageSet, order_of_epoch, training_batches
+from nas_search.training.effort import Effort
 from nas_search.training.measuring import check_finite, check_outputs, measured, peak_memory
 from nas_search.training.optimizing import learning_rate, optimizer_of, restore, state_of
 from nas_search.training.parallel import Group
@@ -44,6 +45,10 @@ class Training:
         curve: The figures of each epoch; see `Epoch`.
         seconds: That this call took: a training that went on is charged only for that.
         peak_memory: Most bytes on the GPU; on a processor, of the whole process since it began.
+        processor_seconds: Of all threads of this process, and of attempts before as far as they
+            count.
+        resumed: How often the training went on from a checkpoint.
+        resumed_after: After which epoch, the last time; None: never.
         stopped: Whether the report ended it early.
         final: Figures at the end; None: those of the last epoch.
     """
@@ -51,6 +56,9 @@ class Training:
     curve: tuple[Epoch, ...]
     seconds: float
     peak_memory: int
+    processor_seconds: float = 0.0
+    resumed: int = 0
+    resumed_after: int | None = None
     stopped: bool = False
     final: Epoch | None = None
 
@@ -145,6 +153,7 @@ class Trainer:
         self._step, self._steps_per_epoch = 0, len(train) // recipe.batch_size
         self._meters = torch.zeros(2, dtype=torch.float64, device=self._device)
         self._generators: dict[str, Tensor] | None = None
+        self._effort = Effort()
         saved = checkpoints.newest() if checkpoints else None
         if saved is not None:
             self._restore(saved)
@@ -177,7 +186,7 @@ class Trainer:
         begun, stopped = time.perf_counter(), False
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-        with self._drawing():
+        with self._effort.counting(), self._drawing():
             while len(self.curve) < wanted and not stopped:
                 started = time.perf_counter()
                 self._one_epoch()
@@ -198,6 +207,9 @@ class Trainer:
             curve=tuple(self.curve[:wanted]),
             seconds=time.perf_counter() - begun,
             peak_memory=peak_memory(self._device),
+            processor_seconds=self._effort.processor_seconds,
+            resumed=self._effort.resumed,
+            resumed_after=self._effort.resumed_after,
             stopped=stopped,
         )
 
@@ -324,7 +336,7 @@ class Trainer:
         if self._group.rank:
             return
         parts = {**self._parts(), "meters": {"sums": meters}}
-        state = {"curve": list(map(dict, self.curve))}
+        state = {"curve": list(map(dict, self.curve)), "effort": self._effort.state()}
         self._checkpoints.save(Saved(self._step, joined(parts), state))
 
     def _parts(self) -> dict[str, Mapping[str, Tensor]]:
@@ -354,3 +366,4 @@ class Trainer:
         if not self._group.rank:  # the sums are those of all processes
             self._meters.copy_(part_of(saved.tensors, "meters")["sums"])
         self._step, self.curve = saved.step, list(saved.state["curve"])
+        self._effort = Effort(saved.state["effort"], after=len(self.curve))

@@ -30,6 +30,8 @@ _PERCENT: Final = frozenset({"accuracy", "train_accuracy", "top5"})
 _NEEDED: Final = ("accuracy", "loss", "train_accuracy", "train_loss")
 _SAME: Final = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
 """What a result repeats of its request."""
+_EFFORT: Final = ("peak_memory", "processor_seconds", "resumed", "resumed_after")
+"""Members of a result that tell what it took; nothing tells them of a training that diverged."""
 _AT_ONCE: Final = 400
 """Keys in a query."""
 _DIGEST_DIGITS: Final = 64
@@ -64,8 +66,8 @@ class Entry:
         figures: Of the last epoch, and `parameters`, `macs` and `seconds`; of what diverged, those
             of the last finite epoch and `diverged_at`.
         curves: By name, a value an epoch.
-        provenance: Worker, device, versions, digests, seconds, memory, attempts; of what was
-            withdrawn, the reason.
+        provenance: Worker, device, versions, digests, processor seconds, memory, attempts, how
+            often and after which epoch it was resumed; of what was withdrawn, the reason.
         recorded_at: When.
     """
 
@@ -138,7 +140,6 @@ def entry_row(
         "job": job.id,
         "worker": job.worker,
         "attempts": job.attempts,
-        "resumed": max(0, job.attempts - 1),
         "started_at": None if job.started_at is None else job.started_at.timestamp(),
         "deterministic": None,
     }
@@ -150,7 +151,7 @@ def entry_row(
             for name in ("device", "python", "versions", "dataset_sha256", "weights_sha256")
         }
         provenance |= {name: found.get(name) for name in ("train_images", "valid_images")}
-        provenance["peak_memory"] = result.get("peak_memory")
+        provenance |= {name: result.get(name) for name in _EFFORT}
         provenance["shared"] = result.get("shared", 1)
         # On a processor, one thread has one order of all sums.
         provenance["deterministic"] = str(found.get("device")).endswith(", 1 threads") or None

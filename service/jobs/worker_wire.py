@@ -339,6 +339,9 @@ class _LatencyResult(_Result):
 class _TrainingResult(_Result):
     metrics: _Figures
     seconds: _Seconds
+    processor_seconds: _Seconds
+    resumed: _Count
+    resumed_after: _Count | None
     peak_memory: _Count
     curve: list[_Figures]
     parameters: _Count

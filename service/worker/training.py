@@ -316,15 +316,19 @@ def _kept(
 
 
 def _trained(trainer: Trainer | CustomTrainer, epochs: int, workplace: Workplace) -> Training:
+    goes_on_after = len(trainer.curve)
+
     def tell(figures: Epoch) -> bool:
         measured = "" if "accuracy" in figures else "train_"
         accuracy, loss = figures[f"{measured}accuracy"], figures[f"{measured}loss"]
+        epoch = int(figures["epoch"])
+        resumed = f"resumed after epoch {epoch}: " if epoch == goes_on_after else ""
         workplace.report(
             Progress(
                 stage="training",
-                done=int(figures["epoch"]),
+                done=epoch,
                 total=epochs,
-                message=f"accuracy {accuracy:.2f} %, loss {loss:.4g}",
+                message=f"{resumed}accuracy {accuracy:.2f} %, loss {loss:.4g}",
                 figures={
                     name: value
                     for name, value in figures.items()
@@ -350,6 +354,9 @@ def _figures(training: Training) -> dict[str, Any]:
     return {
         "metrics": {name: metrics[name] for name in _METRICS if name in metrics},
         "seconds": sum(epoch["seconds"] for epoch in training.curve),
+        "processor_seconds": training.processor_seconds,
+        "resumed": training.resumed,
+        "resumed_after": training.resumed_after,
         "peak_memory": training.peak_memory,
         "curve": [dict(epoch) for epoch in training.curve],
     }

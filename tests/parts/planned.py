@@ -120,6 +120,9 @@ def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
     result: dict[str, Any] = {
         "metrics": {**last, "epochs": spec["epochs"]},
         "seconds": sum(one["seconds"] for one in curve),
+        "processor_seconds": 0.2 * spec["epochs"],
+        "resumed": 0,
+        "resumed_after": None,
         "peak_memory": 10**8,
         "curve": curve,
         "parameters": 1_000,

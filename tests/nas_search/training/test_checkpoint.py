@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,13 @@ class Interrupting(Checkpoints):
             raise Interrupted
 
 
+class Unsaved(Checkpoints):
+    """Reads checkpoints and saves none."""
+
+    def save(self, saved: Saved) -> None:
+        pass
+
+
 RECIPES = [
     Recipe(epochs=3, batch_size=60, nesterov=True, weight_decay=1e-3, crop=1, flip=True, ema=0.9),
     Recipe(epochs=3, batch_size=60, optimizer="adamw", lr=1e-2, schedule="linear", cutout=3),
@@ -81,6 +89,33 @@ def test_a_resumed_training_is_equal_to_the_bit(
         return [{k: v for k, v in one.items() if k != "seconds"} for one in curve]
 
     assert figures(again) == figures(curve)
+
+
+def test_a_training_tells_its_processor_time_and_how_often_it_was_resumed(
+    images: Images, tmp_path: Path
+) -> None:
+    recipe = RECIPES[0]
+
+    def trainer() -> Trainer:
+        return Trainer(a_network(), images, recipe, checkpoints=Checkpoints(tmp_path, IDENTITY))
+
+    begun = time.process_time()
+    first = trainer().run(epochs=1)
+    assert (first.resumed, first.resumed_after) == (0, None)
+    assert 0 < first.processor_seconds <= time.process_time() - begun
+    # What is done after its last checkpoint is lost, and counts for nothing.
+    for _ in range(2):
+        lost = Trainer(a_network(), images, recipe, checkpoints=Unsaved(tmp_path, IDENTITY))
+        assert lost.run(epochs=2).resumed == 1
+    second = trainer().run(epochs=2)
+    assert (second.resumed, second.resumed_after) == (1, 1)
+    again = trainer()
+    third = again.run()
+    assert (third.resumed, third.resumed_after) == (2, 2)
+    assert first.processor_seconds <= second.processor_seconds < third.processor_seconds
+    assert third.processor_seconds <= time.process_time() - begun
+    # What is there already takes next to nothing, and is no interruption.
+    assert again.run().resumed == 2
 
 
 def test_a_longer_training_goes_on_from_a_shorter(images: Images, tmp_path: Path) -> None:
@@ -168,8 +203,8 @@ def test_a_difference_within_is_told_by_its_name(tmp_path: Path) -> None:
 def test_a_newer_version_is_refused_not_passed_over(tmp_path: Path) -> None:
     Checkpoints(tmp_path, IDENTITY).save(saved(1))
     path = tmp_path / "step-000000000001" / "state.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
-    with pytest.raises(OtherTrainingError, match="version 2"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 3}))
+    with pytest.raises(OtherTrainingError, match="version 3"):
         Checkpoints(tmp_path, IDENTITY).newest()
 
 

@@ -80,6 +80,9 @@ def test_a_training_goes_on_bit_for_bit_from_what_was_reported(tmp_path: Path) -
     assert (stopped.stopped, len(stopped.curve)) == (True, 2)
     second = trainer(drawing, seed=2, checkpoints=Checkpoints(folder, {"of": "this"}))
     gone_on = second.run()
+    assert (whole.resumed, whole.resumed_after) == (0, None)
+    assert (gone_on.resumed, gone_on.resumed_after) == (1, 2)
+    assert gone_on.processor_seconds > 0
     plain = [[{**one, "seconds": 0} for one in found.curve] for found in (whole, gone_on)]
     assert plain[0] == plain[1]
     assert {**whole.metrics, "seconds": 0, "peak_memory": 0} == {

@@ -43,7 +43,9 @@ from nas_search.oneshot import FairPaths, Supernet, train_supernet
 from nas_search.oneshot.written import WrittenSupernet
 from nas_search.recipe import Recipe
 from nas_search.training import Classification, images_of, split
+from service.jobs import JobSettings, open_jobs
 from service.jobs.kinds import new_job
+from service.jobs.records import Capabilities, Progress
 from service.jobs.training_folders import AttemptFolder
 from service.worker.offers import Offers
 from service.worker.training import train_network
@@ -175,7 +177,9 @@ def test_a_killed_training_goes_on_with_the_same_figures(site: Site, victim: str
     assert last_epoch(whole.result) == last_epoch(later)
 
 
-def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path) -> None:
+def test_a_training_that_is_handed_back_ends_with_the_same_result_and_says_it_was_resumed(
+    tmp_path: Path,
+) -> None:
     request = TrainingRequest.model_validate(
         {
             "network": {"space": "NasBench201", "arguments": ARGUMENTS, "arch": SAMPLE},
@@ -183,7 +187,7 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
             "recipe": RECIPE,
         }
     )
-    spec = new_job(request, catalog=Catalog(tmp_path), job_seconds=60.0).spec
+    new = new_job(request, catalog=Catalog(tmp_path), job_seconds=60.0)
     images = write_images(tmp_path / "tiny")
 
     def attempt(
@@ -192,25 +196,46 @@ def test_a_training_that_is_handed_back_ends_with_the_same_result(tmp_path: Path
         workplace = Workplace(
             folder=tmp_path,
             device="cpu",
-            report=lambda _: None,
+            report=told.append,
             offers=Offers(datasets={"tiny": images}),
             kept=AttemptFolder(root=tmp_path, job_id=kept, token=token, most_bytes=1 << 30),
             handing_back=lambda: handing_back,
             dataset_sha256=wanted,
         )
-        return train_network(spec, workplace).result
+        told.clear()
+        return train_network(new.spec, workplace).result
 
+    told: list[Progress] = []
     with one_thread():
         for token in (1, 2):
             with pytest.raises(HandedBackError):
                 attempt(token, handing_back=True, kept="one")
         ended = attempt(3, handing_back=False, kept="one")
+        messages = [one.message for one in told if one.stage == "training"]
+        assert [text.startswith("resumed after epoch 2: ") for text in messages] == [True] + [
+            False
+        ] * 2
         mine = ended["provenance"]["dataset_sha256"]
         again = attempt(1, handing_back=False, kept="other", wanted=mine)
         assert figures(ended) == figures(again)
         with pytest.raises(WorkError, match="tiny of this worker is another one") as refused:
             attempt(1, handing_back=False, kept="third", wanted="0" * 64)
         assert refused.value.kind == "other-data"
+    assert (again["resumed"], again["resumed_after"]) == (0, None)
+    with open_jobs(JobSettings(jobs_dir=tmp_path / "jobs")) as jobs:
+        jobs.store.submit(new)
+        can = Capabilities(device="cpu", datasets=frozenset({"tiny"}))
+        for _ in range(3):
+            lease = jobs.leases.acquire("w", can)
+            assert lease is not None
+            jobs.leases.release(lease)
+        lease = jobs.leases.acquire("w", can)
+        assert lease is not None
+        jobs.leases.succeed(lease, ended, ())
+        row = jobs.ledger.of([new.key])[new.key].provenance
+    # Attempts that were handed back are none that failed, and yet it was resumed.
+    assert (row["attempts"], row["resumed"], row["resumed_after"]) == (1, 2, 2)
+    assert row["processor_seconds"] == ended["processor_seconds"] > 0
 
 
 def test_a_training_outlives_its_server(site: Site) -> None:

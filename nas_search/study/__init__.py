@@ -25,6 +25,7 @@ from nas_search.errors import (
     StudyFileError,
     StudyInUseError,
 )
+from nas_search.study.baseline import random_band
 from nas_search.study.budget import Budget
 from nas_search.study.events import (
     Event,
@@ -47,7 +48,8 @@ from nas_search.study.regret import (
 )
 from nas_search.study.running import NothingLearnedWarning
 from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
-from nas_search.study.significance import RankTest, mann_whitney
+from nas_search.study.significance import RankTest, holm, mann_whitney
+from nas_search.study.standings import Difference, Standing, Standings, compare_runs
 from nas_search.study.stopping import Curves, HalvingRule, MedianRule, StoppingRule
 from nas_search.study.study import Study
 from nas_search.study.tensorboard import tensorboard_sink
@@ -57,6 +59,7 @@ __all__ = [
     "Budget",
     "Curves",
     "DamagedRunError",
+    "Difference",
     "Event",
     "FailingStudyError",
     "HalvingRule",
@@ -75,6 +78,8 @@ __all__ = [
     "ReplayError",
     "Sink",
     "SinkFailedWarning",
+    "Standing",
+    "Standings",
     "State",
     "Step",
     "StoppedEarlyError",
@@ -86,6 +91,8 @@ __all__ = [
     "StudyInUseError",
     "Trial",
     "common_times",
+    "compare_runs",
+    "holm",
     "log_sink",
     "mann_whitney",
     "ndjson_sink",
@@ -93,6 +100,7 @@ __all__ = [
     "plot_front",
     "plot_regret",
     "progress_sink",
+    "random_band",
     "read_runs",
     "regret_at",
     "regret_bands",

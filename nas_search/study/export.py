@@ -20,7 +20,7 @@ def write_trials(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]
 
     Args:
         rows: The trials.
-        path: The file; `.ndjson`, `.csv` or `.parquet`.
+        path: The file; `.ndjson`, `.csv` or `.parquet`. Its folder is made if it is not there.
 
     Raises:
         ProblemError: The suffix is another.
@@ -31,6 +31,7 @@ def write_trials(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]
     writers = {".ndjson": _write_ndjson, ".csv": _write_csv, ".parquet": _write_parquet}
     if target.suffix not in writers:
         raise ProblemError(f"{target}: trials are exported as {', '.join(writers)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         writers[target.suffix](rows, beside)

@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from missing_extra import needs
-from nas_search.errors import IncomparableRunsError
+from nas_search.errors import IncomparableRunsError, StudyError
 from nas_search.problems.goals import Goals
 from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.clock import times_told
@@ -72,7 +72,13 @@ class History:
         return next(iter(self.top(1)), None)
 
     def top(self, count: int) -> list[Trial]:
-        """Return the best trials of different architectures, the best first."""
+        """Return the best trials of different architectures, the best first.
+
+        Raises:
+            StudyError: The count is no whole number from 0.
+        """
+        if type(count) is not int or count < 0:
+            raise StudyError(f"top returns a whole number of trials, not {count!r:.80}")
         ranked = sorted(self._comparable(), key=_rank)
         chosen: dict[str, Trial] = {}
         for trial in ranked:
@@ -172,7 +178,10 @@ class History:
 
         Raises:
             IncomparableRunsError: Nothing was evaluated in the budget, or that took any time.
+            ValueError: The clock is another one.
         """
+        if clock not in get_args(RunClock):
+            raise ValueError(f"the clock is {clock!r:.80}; it is {' or '.join(get_args(RunClock))}")
         problem, strategy = self.spec["problem"], self.spec["strategy"]
         benchmark, num_epochs = _searched(problem)
         points = list(self._points(num_epochs, clock))

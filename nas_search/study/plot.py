@@ -50,10 +50,16 @@ def plot_regret(
         The axes.
 
     Raises:
-        PlotError: The ending is another, or matplotlib is not installed.
+        PlotError: The ending is another, matplotlib is not installed, or some bands are over
+            seconds and others over trials.
         ValueError: Both a file and axes are given.
         OSError: The file cannot be written.
     """
+    if len({band.clock for band in bands}) > 1:
+        raise PlotError(
+            "some bands are over seconds and some over trials, which have no axis in common: "
+            'make all runs by `to_run(clock="trials")`'
+        )
     with _axes(path, ax) as axes:
         _draw(axes, bands)
         if log_time:
@@ -144,7 +150,8 @@ def _new_axes() -> Any:
 
 def _draw(axes: Any, bands: Sequence[RegretBand]) -> None:
     for band in bands:
-        label = f"{band.strategy} ({band.runs} {'run' if band.runs == 1 else 'runs'})"
+        runs = f"{band.runs} {'run' if band.runs == 1 else 'runs'}" if band.runs else "exact"
+        label = f"{band.strategy} ({runs})"
         (line,) = axes.step(band.times, _gaps(band.median), where="post", label=label)
         axes.fill_between(
             band.times,
@@ -155,8 +162,7 @@ def _draw(axes: Any, bands: Sequence[RegretBand]) -> None:
             alpha=_BAND_OPACITY,
             linewidth=0,
         )
-    clocks = dict.fromkeys(band.clock for band in bands)
-    axes.set_xlabel(", ".join(_CLOCKS[clock] for clock in clocks))
+    axes.set_xlabel("".join(_CLOCKS[clock] for clock in {band.clock for band in bands}))
     metrics = ", ".join(dict.fromkeys(band.metric for band in bands))
     axes.set_ylabel(f"simple regret in {metrics}: median, quartiles")
     axes.legend()

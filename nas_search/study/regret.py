@@ -104,7 +104,7 @@ class RegretBand:
     Attributes:
         strategy: Its name.
         metric: What the regret is in.
-        runs: How many they are.
+        runs: How many they are; 0: none were run, it is computed exactly (`random_band`).
         times: Of the clock of the runs, ascending.
         lower: First quartile: a quarter of the runs is at least as good.
         median: Second quartile.

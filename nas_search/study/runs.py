@@ -179,8 +179,11 @@ def read_runs(paths: Iterable[str | os.PathLike[str]]) -> list[RecordedRun]:
 
     Raises:
         DamagedRunError: A file holds no run, or a folder no file.
+        TypeError: One path is given, not several.
         OSError: A file cannot be read.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise TypeError(f"read_runs takes several paths: read_runs([{os.fspath(paths)!r:.80}])")
     return [RecordedRun.read(file) for path in map(Path, paths) for file in _files(path)]
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from nas_search.errors import StudyError
 
-__all__ = ["RankTest", "mann_whitney"]
+__all__ = ["RankTest", "holm", "mann_whitney"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,30 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
         p_greater=_tail((off - 0.5) / deviation),
         p_two_sided=min(1.0, 2 * _tail((abs(off) - 0.5) / deviation)),
     )
+
+
+def holm(probabilities: Sequence[float]) -> list[float]:
+    """Return probabilities of several tests, adjusted so that they can be read together.
+
+    Of m tests without any difference, one or more is below a level with no more than that
+    probability. The k-th smallest, from 0, is multiplied by m - k, and none is below a smaller one
+    (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70).
+
+    Args:
+        probabilities: Of each test.
+
+    Raises:
+        StudyError: One is no probability.
+    """
+    if not all(0 <= one <= 1 for one in probabilities):
+        raise StudyError("a probability is not within 0 and 1")
+    adjusted = [0.0] * len(probabilities)
+    most = 0.0
+    ascending = sorted(range(len(probabilities)), key=lambda place: probabilities[place])
+    for rank, place in enumerate(ascending):
+        most = max(most, min(1.0, (len(probabilities) - rank) * probabilities[place]))
+        adjusted[place] = most
+    return adjusted
 
 
 def _tail(z: float) -> float:

@@ -195,7 +195,10 @@ class Study(History):
             raise StudyError(f"a trial is told figures by name or a number, not {values!r:.80}")
         if isinstance(values, int | float):
             values = {self.goals.objectives[0].metric: float(values)}
-        metrics = {name: float(value) for name, value in (values or {}).items()}
+        try:
+            metrics = {name: float(value) for name, value in (values or {}).items()}
+        except (TypeError, ValueError) as unread:
+            raise StudyError(f"a trial is told figures that are numbers: {unread}") from unread
         error = error or self.goals.lacking(metrics)
         return self.conclude(trial, Outcome(metrics=metrics, cost=cost, error=error))
 

@@ -25,7 +25,7 @@ class State(StrEnum):
     STOPPED = Status.STOPPED.value
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Trial:
     """An evaluation of a search. Its metrics are attributes, too: `trial.valid_acc`.
 
@@ -89,6 +89,13 @@ class Trial:
         """Set the scores where the figures are those of a whole evaluation."""
         if self.metrics and self.state is not State.STOPPED:
             self.scores = goals.scores(self.metrics)
+
+    def __repr__(self) -> str:
+        """Return what there is to say of it, without the study's own accounts."""
+        figures = ", ".join(f"{name}={value:.6g}" for name, value in self.metrics.items())
+        at = "" if self.fidelity is None else f" at {self.fidelity}"
+        told = "; ".join(filter(None, (self.arch, self.error, figures)))
+        return f"<Trial {self.number}{at}, {self.state.value}: {told}>"
 
     def __getattr__(self, name: str) -> float:
         if name not in Trial.__slots__ and name in self.metrics:

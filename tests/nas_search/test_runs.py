@@ -102,6 +102,9 @@ def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_runs([tmp_path / "run.json"])
+    for one in (tmp_path, str(tmp_path)):
+        with pytest.raises(TypeError, match=r"several paths: read_runs\(\["):
+            read_runs(one)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"\xff\xfe", b"\x00" * 64])

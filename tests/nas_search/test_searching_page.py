@@ -56,6 +56,7 @@ def test_the_snippets_of_the_page_run_one_after_the_other(
         torch.set_num_threads(threads)
     assert len(known["runs"]) == 4
     assert (folder / "regret.svg").read_text().startswith("<?xml")
+    assert "random search (exact)" in (folder / "by_trials.svg").read_text()
     trained = StudyFile(folder / "runs/asha.study")
     assert {trial.fidelity for trial in trained.trials} == {1, 3, 9}
     assert trained.best is not None

@@ -59,6 +59,8 @@ def test_a_value_can_be_told_without_its_name_and_a_failure_with_its_reason() ->
     study.tell(second, error="no memory")
     assert (first.value, first.state) == (3.5, State.OK)
     assert (second.error, second.state) == ("no memory", State.FAILED)
+    assert repr(first) == f"<Trial 0, ok: {first.arch}; value=3.5>"
+    assert repr(second) == f"<Trial 1, failed: {second.arch}; no memory>"
     with pytest.raises(AttributeError, match=r"trial 1 has no value$"):
         _ = second.value
     with pytest.raises(AttributeError, match=r"trial 0 has no test_acc; it has value$"):
@@ -78,6 +80,10 @@ def test_what_was_told_is_not_told_again() -> None:
     assert other is not None
     with pytest.raises(StudyError, match="told values, or an error"):
         study.tell(other)
+    for wrong in ({"value": "high"}, {"value": None}, {"value": [1]}):
+        with pytest.raises(StudyError, match="figures that are numbers"):
+            study.tell(other, wrong)  # type: ignore[arg-type]
+    assert other.state is State.RUNNING
 
 
 def test_a_run_goes_on_to_the_trials_of_its_budget_and_no_further() -> None:
@@ -248,6 +254,10 @@ class TestResults:
         assert beyond
         assert all(trial.loss > 2 and trial.violation > 0 for trial in beyond)
         assert len(study.top(36)) == 36
+        assert study.top(0) == []
+        for wrong in (-1, 1.5, True, "3"):
+            with pytest.raises(StudyError, match="a whole number of trials"):
+                study.top(wrong)  # type: ignore[arg-type]
         ranked = study.top(36)
         assert [one.violation for one in ranked] == sorted(one.violation for one in ranked)
 
@@ -390,6 +400,8 @@ class TestTables:
             study.run(Budget(trials=9))
             with pytest.raises(IncomparableRunsError, match="clock='trials' counts trials"):
                 study.to_run()
+            with pytest.raises(ValueError, match="is 'trial'; it is seconds or trials"):
+                study.to_run(clock="trial")  # type: ignore[arg-type]
             runs.append(study.to_run(oracle=problem.optimum(), name=name, clock="trials"))
             best = [max(one.value for one in study.trials[: n + 1]) for n in range(9)]
             assert [point.best for point in runs[-1].trajectory] == best

@@ -86,7 +86,7 @@ class TestExports:
         return study
 
     def test_every_format_has_every_trial(self, study: Study, tmp_path: Path) -> None:
-        for name in ("t.ndjson", "t.csv", "t.parquet"):
+        for name in ("t.ndjson", "t.csv", "t.parquet", "folder/t.csv"):
             study.export(tmp_path / name)
         lines = [json.loads(line) for line in (tmp_path / "t.ndjson").read_text().splitlines()]
         with (tmp_path / "t.csv").open(newline="") as file:
@@ -94,7 +94,8 @@ class TestExports:
         table = pyarrow.parquet.read_table(tmp_path / "t.parquet").to_pylist()
         assert lines == table == study.rows()
         assert [row["error"] for row in rows] == [line["error"] or "" for line in lines]
-        assert list(tmp_path.iterdir()).__len__() == 3
+        assert (tmp_path / "folder/t.csv").read_text() == (tmp_path / "t.csv").read_text()
+        assert sum(path.is_file() for path in tmp_path.rglob("*")) == 4
 
     def test_a_data_frame_has_a_row_a_trial(self, study: Study) -> None:
         frame = study.to_pandas()

@@ -1,8 +1,8 @@
 """Search on benchmarks, on spaces of the model hub and on functions, and comparison of searches.
 
     problem = TableProblem(BenchClient.local(), "nasbench201", "cifar100")
-    study = Study("evolution-0.study", problem, RegularizedEvolution(seed=0))
-    study.run(Budget(trials=200))
+    with Study("evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
+        study.run(Budget(trials=200))
 
 Speaks to benchmarks through `bench_client` and to spaces through `model_hub`, loaded with them;
 PyTorch loads where a network is made.

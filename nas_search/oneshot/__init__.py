@@ -3,7 +3,9 @@
     supernet = Supernet(space, seed=0)
     train_supernet(supernet, data, UniformPaths(), recipe=Recipe(epochs=50))
     problem = SpaceProblem(space, Inherited(supernet, data), objectives=["accuracy"])
-    network = supernet.extract(study.best.sample)   # space.freeze(sample), with inherited weights
+    study = Study(None, problem, RandomSearch(seed=0))
+    study.run(Budget(trials=100))
+    network = supernet.extract(study.best.sample)  # space.freeze(sample), with inherited weights
 
 Loads PyTorch, unlike strategies, problems and studies.
 """

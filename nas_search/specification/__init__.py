@@ -1,7 +1,9 @@
 """Searches written down: problem, strategy and budget as a TOML file has them.
 
     specification = Specification.read("search.toml")
-    with Study("search.study", specification.make_problem(bench), …) as study: …
+    problem = specification.make_problem(bench)
+    with Study("search.study", problem, specification.make_strategy(problem)) as study:
+        study.run(specification.make_budget())
 
 `nbs search run` is the command for it.
 """

@@ -1,8 +1,8 @@
 """Studies: a problem, a strategy, and trials that survive.
 
-    study = Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0))
-    study.run(Budget(trials=100))
-    print(study.best)
+    with Study("runs/evolution-0.study", problem, RegularizedEvolution(seed=0)) as study:
+        study.run(Budget(trials=200))
+        print(study.best)
 
 What is told is in the file before the next proposal is made. Opening the file again replays it: a
 new strategy is asked and told as it was, and has to propose the same; so it goes on as if it had

@@ -6,7 +6,7 @@ The function is called as
         for epoch in range(protocol.done + 1, protocol.epochs + 1):
             for inputs, labels in data.batches(epoch):
                 ...
-            figures = {"train_loss": …, "train_accuracy": …, **data.measure(network)}
+            figures = {"train_loss": ..., "train_accuracy": ..., **data.measure(network)}
             if report(figures):
                 break
         return figures

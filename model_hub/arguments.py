@@ -39,7 +39,10 @@ def a_number(argument: str, value: object, *, least: float, most: float) -> floa
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InvalidArgumentError(argument, f"{shown(value)} is not a number {least} to {most}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidArgumentError(argument, f"{shown(value)} is larger than any float") from None
 
 
 def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:
@@ -73,9 +76,9 @@ def one_of(argument: str, value: Any, allowed: Sequence[T]) -> T:
     """Return the value if it is one of `allowed`.
 
     Raises:
-        InvalidArgumentError: It is not.
+        InvalidArgumentError: It is not. 0 and 1 are no truths, though Python says they are equal.
     """
-    if value not in allowed:
+    if value not in allowed or isinstance(value, bool) is not isinstance(allowed[0], bool):
         names = [item for item in allowed if isinstance(item, str)]
         close = nearest(value, names, or_all=False)
         raise InvalidArgumentError(

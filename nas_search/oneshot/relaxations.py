@@ -8,6 +8,7 @@ of the supernet are trained in the same state, on other images, with the logits 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -379,7 +380,7 @@ def _times(weight: Tensor) -> Callable[[nn.Module, Any, Tensor], Tensor]:
 
 def _check_temperature(argument: str, value: object) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value > 0):  # type: ignore[arg-type,operator]
+    if not number or not 0 < value <= sys.float_info.max:  # type: ignore[operator]
         raise InvalidArgumentError(argument, f"{shown(value)} is no temperature above 0")
 
 

@@ -61,6 +61,8 @@ def test_an_unknown_recipe_offers_the_nearest() -> None:
         {"momentum": -0.1},
         {"drop_path": 1.5},
         {"flip": "no"},
+        {"flip": 1},
+        {"nesterov": 0.0},
         {"min_lr": 1.0},
         {"warmup_epochs": 10},
         {"nesterov": True, "optimizer": "adam"},

@@ -317,7 +317,7 @@ def _content(file: PlanFile) -> dict[str, Any]:
         if len(data) > _MOST_BYTES:
             raise InvalidRequestError(f"plan: {path.name} is larger than {_MOST_BYTES} bytes")
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"plan: {path.name} is no TOML: {error}") from error
 
 

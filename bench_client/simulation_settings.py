@@ -133,6 +133,10 @@ def _is_absent(stat: Stat, part: Mapping[str, AxisValue]) -> bool:
 
 def _checked_budget(budget: Any) -> float:
     real = isinstance(budget, numbers.Real) and not isinstance(budget, bool)
-    if not real or not math.isfinite(budget) or budget <= 0:
+    try:
+        seconds = float(budget) if real else math.nan
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
         raise refused("budget", f"{budget!r:.80} is not a number of seconds above 0")
-    return float(budget)
+    return seconds

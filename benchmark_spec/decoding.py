@@ -7,6 +7,7 @@ a field that is missing and one that is unknown are errors that name their place
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
@@ -133,7 +134,7 @@ def _of_class(kind: Any, value: Any, where: str) -> Any:
 def _plain(kind: Any, value: Any, where: str) -> Any:
     if kind is Any:
         return value
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise SpecError(f"{where}: {shown(value)} is no {kind.__name__}")

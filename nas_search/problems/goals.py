@@ -91,7 +91,8 @@ class Goals:
         Raises:
             ProblemError: There are none, one comes twice, or a bound means nothing.
         """
-        if isinstance(objectives, str) or not objectives:
+        given: Any = objectives  # of a file, it may be
+        if isinstance(given, str) or not isinstance(given, Sequence) or not given:
             raise ProblemError("objectives are a list of one metric or more")
         read = tuple(_objective(text, larger_is_better) for text in objectives)
         if len({one.metric for one in read}) < len(read):
@@ -161,7 +162,7 @@ def check_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
     """
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=3) or list(known)
+            near = get_close_matches(str(name)[:80], known, n=3) or list(known)
             raise ProblemError(f"unknown {what} {name!r:.80}; is it {', '.join(near)}?")
 
 
@@ -175,7 +176,7 @@ def _objective(text: Any, larger_is_better: Callable[[str], bool]) -> Objective:
 def _bound(metric: str, sides: Any) -> Bound:
     try:
         least, most = (None if side is None else float(side) for side in sides)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ProblemError(
             f"the bound of {metric} is a least and a greatest value, not {sides!r:.80}"
         ) from None

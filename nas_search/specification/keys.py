@@ -99,7 +99,7 @@ def read_toml(file: Path) -> tuple[dict[str, Any], KeyLines]:
     try:
         text = file.read_text("utf-8")
         return tomllib.loads(text), KeyLines.of(str(file), text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ProblemError(f"{file} is no TOML: {error}") from error
 
 
@@ -132,12 +132,13 @@ def check_keys(content: Mapping[str, Any], lines: KeyLines) -> None:
 
         known_fields = ["name", *(field.name for field in fields(Recipe))]
         _check(lines, ("problem", "recipe"), "field of a recipe", recipe, known_fields)
-    kind = STRATEGIES.get(strategy.get("name", ""))
+    name = strategy.get("name")
+    kind = STRATEGIES.get(name) if isinstance(name, str) else None
     if kind is not None:
         settings = ["name", *(field.name for field in fields(kind) if field.init)]
         _check(lines, ("strategy",), f"setting of {kind.name}", strategy, settings)
     elif "name" in strategy:
-        name, place = strategy["name"], lines.place("strategy", "name")
+        place = lines.place("strategy", "name")
         near = get_close_matches(str(name), STRATEGIES, n=3) or list(STRATEGIES)
         raise ProblemError(f"{place}unknown strategy {name!r:.80}; is it {', '.join(near)}?")
     _check_rule(content, lines)

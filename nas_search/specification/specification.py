@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ class Specification:
         if stated is None:
             return None
         if not isinstance(stated, Mapping) or not all(
-            isinstance(one, numbers) and math.isfinite(one) for one in stated.values()
+            isinstance(one, numbers) and abs(one) <= sys.float_info.max for one in stated.values()
         ):
             raise ProblemError(f"a reference point has a number by objective, not {stated!r:.80}")
         return dict(stated)
@@ -231,7 +232,9 @@ class Specification:
     def _bounds(self) -> dict[str, Any]:
         bounds = self.problem.get("bounds") or {}
         if not isinstance(bounds, Mapping):
-            raise ProblemError(f"bounds are a least and a greatest value by metric, not {bounds!r}")
+            raise ProblemError(
+                f"bounds are a least and a greatest value by metric, not {bounds!r:.80}"
+            )
         return {name: _finite(sides) for name, sides in bounds.items()}
 
 

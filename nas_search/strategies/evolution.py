@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from nas_search.contract import Candidate, Domain, Proposal, Result
 from nas_search.strategies.draws import drawn_one, drawn_sample
 from nas_search.strategies.seeded import SeededStrategy, one_of, standing, succeeded
 
 __all__ = ["RegularizedEvolution"]
+
+_LARGEST: Final = 2**31
+"""Population; far more than any search has trials."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,10 +50,10 @@ class RegularizedEvolution(SeededStrategy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.sample_size <= self.population_size:
+        if not 1 <= self.sample_size <= self.population_size <= _LARGEST:
             raise ValueError(
                 f"sample_size is {self.sample_size} and population_size {self.population_size}; "
-                "1 <= sample_size <= population_size"
+                f"1 <= sample_size <= population_size <= {_LARGEST}"
             )
         one_of("draw", self.draw, ("distinct", "replace"))
         self._population: deque[Result] = deque(maxlen=self.population_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +41,7 @@ class Budget:
                 continue
             kinds = int if name == "trials" else (int, float)
             fits = isinstance(limit, kinds) and not isinstance(limit, bool)
-            if not fits or not math.isfinite(limit) or limit <= 0:
+            if not fits or not 0 < limit <= sys.float_info.max:
                 wanted = "a whole number from 1" if name == "trials" else "a number above 0"
                 raise ProblemError(f"the budget has {name} = {limit!r:.80}; it is {wanted}")
         if not given:

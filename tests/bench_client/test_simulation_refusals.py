@@ -76,7 +76,7 @@ def test_one_architecture_is_not_a_batch(simulate: Callable[..., Simulation]) ->
 
 
 @pytest.mark.parametrize(
-    "budget", [0, -1, -0.0, math.nan, math.inf, "12000", None, True, 1 + 0j, [1.0]]
+    "budget", [0, -1, -0.0, math.nan, math.inf, 10**400, "12000", None, True, 1 + 0j, [1.0]]
 )
 def test_a_budget_that_is_no_positive_number_is_refused(
     simulate: Callable[..., Simulation], budget: Any

@@ -112,6 +112,14 @@ def test_a_file_that_lies_about_its_description_is_refused(place: str, value: An
         BenchmarkSpec.of_json(lie)
 
 
+@pytest.mark.parametrize("value", ["1", True, float("inf"), -(10**400)])
+def test_what_is_no_float_is_refused_where_one_is_needed(value: Any) -> None:
+    lie = SPEC.json()
+    lie["stats"][0]["example"] = value
+    with pytest.raises(SpecError, match="example"):
+        BenchmarkSpec.of_json(lie)
+
+
 def test_an_unknown_member_is_refused() -> None:
     with pytest.raises(SpecError, match="unknown are"):
         BenchmarkSpec.of_json({**SPEC.json(), "query": "SELECT 1"})

@@ -95,6 +95,27 @@ def test_another_search_in_the_same_file_is_refused(file: Path, nasbench101_fold
         ("[0.0, inf]", "1979-05-27", "has a date"),
         ('benchmark = "nasbench101"', 'benchmark = "a"\nspace = "b"', "a benchmark or a space"),
         ("{ parameters = [0.0, inf] }", "3", "bounds are"),
+        ("[0.0, inf]", f"[0, 1{'0' * 400}]", "the bound of parameters is a least"),
+        ("[problem]", f"[problem]\nfree_repeats = {'[' * 5_000}", "is no TOML"),
+        ('objectives = ["valid_acc", "parameters"]', "objectives = 3", "objectives are a list"),
+        ('name = "NSGA2"', "name = [1]", r"line 8: unknown strategy \[1\]; is it"),
+        ("trials = 20", f"trials = -1{'0' * 400}", "; it is a whole number from 1"),
+        ("trials = 20", f"seconds = 1{'0' * 400}", "; it is a number above 0"),
+        (
+            "[strategy]",
+            f"reference = {{ valid_acc = 1{'0' * 400} }}\n[strategy]",
+            "a reference point has a number by objective",
+        ),
+        (
+            'benchmark = "nasbench101"\nnum_epochs = 12',
+            'benchmark = "nds"\nproposer = [1]\ngenerator = 2',
+            "unknown generator 2; is it random",
+        ),
+        (
+            'name = "NSGA2"\nseed = 0\npopulation_size = 10',
+            f'name = "RegularizedEvolution"\npopulation_size = 1{"0" * 400}',
+            "population_size <= 2147483648",
+        ),
     ],
 )
 def test_a_file_that_means_nothing_is_refused(

@@ -37,6 +37,7 @@ from nas_search.study.events import (
 )
 from nas_search.study.history import History, StudyFile
 from nas_search.study.plot import plot_front, plot_regret
+from nas_search.study.recordings import read_runs
 from nas_search.study.regret import (
     RegretBand,
     Step,
@@ -47,7 +48,7 @@ from nas_search.study.regret import (
     regret_steps,
 )
 from nas_search.study.running import NothingLearnedWarning
-from nas_search.study.runs import RecordedPoint, RecordedRun, read_runs
+from nas_search.study.runs import RecordedPoint, RecordedRun
 from nas_search.study.significance import RankTest, holm, mann_whitney
 from nas_search.study.standings import Difference, Standing, Standings, compare_runs
 from nas_search.study.stopping import Curves, HalvingRule, MedianRule, StoppingRule

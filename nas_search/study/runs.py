@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
@@ -14,13 +13,12 @@ from bench_client import AsyncSimulation, Simulation
 from nas_search.contract import Strategy
 from nas_search.errors import DamagedRunError
 
-__all__ = ["RecordedPoint", "RecordedRun", "RunClock", "read_runs"]
+__all__ = ["RecordedPoint", "RecordedRun", "RunClock"]
 
 RunClock: TypeAlias = Literal["seconds", "trials"]
 """What the times of a run are: what trials cost, or how many were told."""
 
 _VERSION: Final = 1
-_SUFFIX: Final = ".json"
 
 
 class _Recorded(BaseModel):
@@ -172,25 +170,3 @@ class RecordedRun(_Recorded):
                 raise ValueError(
                     f"the best of the first {position + 1} evaluations is {best}, not {point.best}"
                 )
-
-
-def read_runs(paths: Iterable[str | os.PathLike[str]]) -> list[RecordedRun]:
-    """Return the runs in files and in folders, of which every `.json` file is read, by name.
-
-    Raises:
-        DamagedRunError: A file holds no run, or a folder no file.
-        TypeError: One path is given, not several.
-        OSError: A file cannot be read.
-    """
-    if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"read_runs takes several paths: read_runs([{os.fspath(paths)!r:.80}])")
-    return [RecordedRun.read(file) for path in map(Path, paths) for file in _files(path)]
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.glob(f"*{_SUFFIX}") if not file.name.startswith("."))
-    if not files:
-        raise DamagedRunError(f"{path} holds no recorded run: no file ends in {_SUFFIX}")
-    return files

@@ -121,8 +121,8 @@ COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
         "study": Command(
             "study",
             "study",
-            "Compare recorded searches: median and quartiles of the simple regret at simulated "
-            "times.",
+            "Compare searches: median and quartiles of the simple regret at simulated times, or by "
+            "trials.",
             example="nbs study runs/*.json --plot regret.svg",
         ),
         "supernet": Command(

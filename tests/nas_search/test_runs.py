@@ -95,7 +95,7 @@ def test_a_folder_stands_for_its_runs_by_name(
 
 
 def test_a_folder_without_runs_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DamagedRunError, match=r"no file ends in \.json"):
+    with pytest.raises(DamagedRunError, match=r"no file ends in \.json or \.study"):
         read_runs([tmp_path])
 
 

@@ -33,6 +33,7 @@ from service.cli.server_checks import (
     check_keys,
     check_server,
 )
+from service.cli.trainer_checks import check_trainers
 
 __all__ = ["doctor"]
 
@@ -62,7 +63,8 @@ def doctor(
     """Look at this installation and say what to do about what is not right.
 
     Looked at are versions, extras, settings, folders, disk, databases, keys, port, jobs, workers,
-    artifacts, GPUs and, with --url, a server. Exits with 1 if there is a problem. Changes nothing.
+    artifacts, GPUs, trainers (each is imported in a process of its own) and, with --url, a server.
+    Exits with 1 if there is a problem. Changes nothing.
     """
     directory = data_directory(data) if _readable_settings() else (data or Path("~/.nasbenchmark"))
     directory = directory.expanduser()
@@ -77,6 +79,7 @@ def doctor(
         "jobs": check_jobs,
         "artifacts": check_artifacts,
         "devices": _devices,
+        "trainers": check_trainers,
     }
     if url is not None:
         checks["server"] = partial(check_server, url)

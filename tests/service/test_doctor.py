@@ -9,6 +9,8 @@ import re
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -21,6 +23,7 @@ from typing import Any
 import orjson
 import pytest
 from forked_nbs import nbs
+from lab_trainers import install
 from lying_server import answer, lying
 
 from benchmark_db.catalog import Catalog
@@ -164,6 +167,58 @@ def test_a_sound_installation_has_no_problem(place: dict[str, str]) -> None:
     assert "sound; every number is MADE UP" in made_up["says"]
     assert said(found, "keys")["says"] == "1 valid, 0 revoked"
     assert not Path(place["NASBENCH_JOBS_DIR"]).exists()
+
+
+LAB = {
+    "labx/__init__.py": "",
+    "labx/good.py": "print('{')\nNUMBER = 1\ndef train(*told): ...\n",
+    "labx/lacking.py": "import a_module_that_nobody_has\n",
+    "labx/leaving.py": "import sys\nsys.exit(0)\n",
+}
+POINTS = {
+    "good": "labx.good:train",
+    "lacking": "labx.lacking:train",
+    "leaving": "labx.leaving:train",
+    "nowhere": "labz:train",
+    "number": "labx.good:NUMBER",
+    "other": "labx.good:train",
+}
+
+
+def test_trainers_are_listed_with_what_is_wrong_with_each(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    site = install(tmp_path / "site", "lab-x", "1.2", LAB, POINTS)
+    told = {"PYTHONPATH": str(site), "NASBENCH_TRAINERS": "good,gone"}
+    # A module of the folder one is in is none of the installation.
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/labz.py").write_text("def train(*told): ...\n")
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "service.cli", "doctor", "--json", "--port", "0"],
+        env={**os.environ, **place, **told},
+        cwd=tmp_path / "in",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    trainers = [one for one in json.loads(ended.stdout) if one["about"].startswith("trainer ")]
+    found = {one["about"].removeprefix("trainer "): one for one in trainers}
+    code = r"lab-x 1\.2, sha256 [0-9a-f]{64}; "
+    for name, state, says, remedy in (
+        ("good", "ok", f"{code}offered by workers here", ""),
+        ("other", "note", f"{code}not offered", "to offer it: nbs worker --trainer other"),
+        ("gone", "problem", "a worker here offers it, and no package", "install its package here"),
+        ("lacking", "problem", f"{code}.*a_module_that_nobody_has", "what lab-x needs"),
+        ("leaving", "problem", f"{code}its import ends the process, with 0", "mend its code"),
+        ("nowhere", "problem", "there is no module labz", "install the package"),
+        ("number", "problem", f"{code}.*is no function but 1", "mend its code"),
+    ):
+        one = found.pop(name)
+        assert (one["state"], remedy in one["remedy"]) == (state, True), one
+        assert re.match(says, one["says"]), one
+    assert not found
+    assert not list(site.rglob("__pycache__"))
 
 
 def test_a_taken_port_is_told_with_another_one(place: dict[str, str]) -> None:

@@ -1,0 +1,113 @@
+"""What `nbs doctor` says of trainers: which packages publish, of what code, and whether they load.
+
+Each is imported in a process of its own, as a worker would: whatever its module does, the other
+checks go on.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from service.cli.findings import Finding, note, ok, problem
+
+__all__ = ["check_trainers"]
+
+_LOADED: Final = "the trainer is loaded"
+_LOAD: Final = f"""\
+import sys
+from nas_search.errors import TrainerError
+from nas_search.trainers import TrainerUse, load_trainer
+try:
+    load_trainer(TrainerUse(name=sys.argv[1]))
+except TrainerError as error:
+    sys.exit(str(error) if error.__cause__ is None else f"{{error}}: {{error.__cause__}}")
+print("\\n{_LOADED}")
+"""
+_SECONDS: Final = 60.0
+_LONGEST: Final = 300
+_REINSTALL: Final = "install the package that publishes it again"
+
+
+def check_trainers() -> Iterator[Finding]:
+    """Yield the trainers that are installed, and those that a worker here offers and has not."""
+    from nas_search.errors import TrainerError
+    from nas_search.trainers import installed_trainers
+    from service.jobs.settings import JobSettings
+
+    offered = JobSettings().trainer_names
+    try:
+        installed = installed_trainers()
+    except TrainerError as error:
+        yield problem(
+            about="trainers",
+            says=str(error),
+            remedy="`pip check` may name the package; install it again, or remove it",
+        )
+        return
+    if not installed and not offered:
+        yield ok(about="trainers", says="none of other packages")
+    for name in installed:
+        yield _finding(name, is_offered=name in offered)
+    for name in offered:
+        if name not in installed:
+            yield problem(
+                about=f"trainer {name}",
+                says="a worker here offers it, and no package publishes it",
+                remedy="install its package here, or take it out of $NASBENCH_TRAINERS",
+            )
+
+
+def _finding(name: str, *, is_offered: bool) -> Finding:
+    """Return what is to be said of a trainer that a package publishes."""
+    from nas_search.errors import TrainerError
+    from nas_search.trainers import trainer_code
+
+    about = f"trainer {name}"
+    try:
+        code = trainer_code(name)
+    except TrainerError as error:
+        twice = "more than once" in str(error)
+        remedy = "remove all but one of the packages" if twice else _REINSTALL
+        return problem(about=about, says=str(error), remedy=remedy)
+    says = f"{code.package} {code.version}, sha256 {code.sha256}"
+    wrong = _wrong_with(name)
+    if wrong is not None:
+        return problem(
+            about=about,
+            says=f"{says}; {wrong}",
+            remedy=f"install what {code.package} needs into this environment, or mend its code",
+        )
+    if not is_offered:
+        return note(
+            about=about,
+            says=f"{says}; not offered",
+            remedy=f"to offer it: nbs worker --trainer {name}",
+        )
+    return ok(about=about, says=f"{says}; offered by workers here")
+
+
+def _wrong_with(name: str) -> str | None:
+    """Return why a trainer cannot be imported; None: it can."""
+    # Not from the folder that one is in, as `nbs` does not; and no bytecode is left behind.
+    command = [sys.executable, "-P", "-B", "-c", _LOAD, name]
+    try:
+        told = subprocess.run(  # noqa: S603 - this Python, and a name that a package published
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"its import takes more than {_SECONDS:.0f} seconds"
+    if told.returncode == 0 and told.stdout.endswith(f"\n{_LOADED}\n"):
+        return None
+    if told.returncode <= 0:
+        return f"its import ends the process, with {told.returncode}"
+    lines = told.stderr.strip().splitlines() or ["its import ends the process, with 1"]
+    return lines[-1][:_LONGEST]

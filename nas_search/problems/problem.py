@@ -148,6 +148,9 @@ class Evaluator(Protocol):
     Attributes:
         metrics: What it measures. `seconds` among them is the cost; else it is timed.
         settings: Every argument by name, as JSON has it; data by its digest.
+
+    Those of `metrics` that an evaluation may lack are named by a further attribute,
+    `optional_metrics`, which need not be there: a search that seeks one ends where it is missing.
     """
 
     @property

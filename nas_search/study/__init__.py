@@ -35,6 +35,7 @@ from nas_search.study.events import (
     ndjson_sink,
     progress_sink,
 )
+from nas_search.study.front import front_volume
 from nas_search.study.history import History, StudyFile
 from nas_search.study.plot import plot_front, plot_regret
 from nas_search.study.recordings import read_runs
@@ -93,6 +94,7 @@ __all__ = [
     "Trial",
     "common_times",
     "compare_runs",
+    "front_volume",
     "holm",
     "log_sink",
     "mann_whitney",

@@ -21,8 +21,9 @@ class Event(NamedTuple):
     Attributes:
         seq: From 1, ascending.
         time: Seconds since 1970.
-        kind: `begun`, `trial.asked`, `trial.told`, `trial.failed`, `best`, `front` (of several
-            objectives), `epoch`, `step`, `checkpoint`, `notes` (of the strategy) or `finished`.
+        kind: `begun`, `trial.asked`, `trial.running` and `job.lost` (as a job), `trial.told`,
+            `trial.failed`, `trial.stopped`, `best`, `front` (of several objectives), `epoch`,
+            `step`, `checkpoint`, `notes` (of the strategy) or `finished`.
         payload: What there is to say of it, as JSON has it; `trial` is a number.
     """
 

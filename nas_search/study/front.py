@@ -1,4 +1,4 @@
-"""The front of a study, kept up to date trial by trial."""
+"""The front of a study, kept up to date trial by trial, and that of all of a table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas_search.errors import ProblemError
+from nas_search.problems.expectation import Table
 from nas_search.problems.goals import Goals
 from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.trials import Trial
 
-__all__ = ["Front", "reference_scores"]
+__all__ = ["Front", "front_volume", "reference_scores"]
 
 
 class Front:
@@ -42,9 +43,37 @@ class Front:
         """What an event tells of it: the numbers of its trials, and the volume if one is asked."""
         told: dict[str, Any] = {"trials": sorted(one.number for one in self._trials)}
         if self._reference is not None:
-            points = [one.scores for one in self._trials]
-            told["hypervolume"] = hypervolume(points, self._reference)
+            told["hypervolume"] = self.volume
         return told
+
+    @property
+    def volume(self) -> float:
+        """The volume to the reference; 0 without one."""
+        if self._reference is None:
+            return 0.0
+        return hypervolume([one.scores for one in self._trials], self._reference)
+
+
+def front_volume(problem: Table, reference: Mapping[str, float]) -> float:
+    """Return the volume of the front of all that a table holds within the bounds.
+
+    It is what the volume of a search can reach: the oracle of `study.to_run(reference=…)`.
+
+    Args:
+        problem: All of whose figures are known.
+        reference: Worst values of interest, by objective.
+
+    Raises:
+        ProblemError: The reference lacks an objective, or has another.
+        BenchError: The question was not answered.
+    """
+    worst = reference_scores(problem.goals, reference)
+    kept: list[tuple[float, ...]] = []
+    # Nothing is dominated by what comes after it in descending order.
+    for point in sorted(set(map(problem.goals.scores, problem.table().values())), reverse=True):
+        if not any(dominates(one, point) for one in kept):
+            kept.append(point)
+    return hypervolume(kept, worst)
 
 
 def reference_scores(goals: Goals, reference: Mapping[str, float]) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.clock import times_told
 from nas_search.study.events import Event
 from nas_search.study.export import write_trials
-from nas_search.study.front import reference_scores
+from nas_search.study.front import Front, reference_scores
 from nas_search.study.journal import read_events, read_spec, read_trials, reading
 from nas_search.study.runs import RecordedPoint, RecordedRun, RunClock
 from nas_search.study.trials import State, Trial
@@ -165,8 +165,12 @@ class History:
         oracle: float | None = None,
         name: str | None = None,
         clock: RunClock = "seconds",
+        reference: Mapping[str, float] | None = None,
     ) -> RecordedRun:
         """Return the record of a search, for its regret over time or over trials.
+
+        The value of a trial is that of the first objective; or with a reference point the volume of
+        the front of all trials so far, so that searches of several objectives are compared.
 
         Args:
             budget: Where the clock stopped; None: at the end of the last trial. Trials that end
@@ -175,16 +179,22 @@ class History:
             name: Of the strategy, instead of its own, where a study has it in several forms.
             clock: `seconds` that trials cost, simulated ones on a table; or `trials`, of which
                 each takes one, as where no times are known.
+            reference: Worst values of interest, by objective; `front_volume` of a table is the
+                oracle then.
 
         Raises:
             IncomparableRunsError: Nothing was evaluated in the budget, or that took any time.
+            ProblemError: The reference lacks an objective, or has another.
             ValueError: The clock is another one.
         """
         if clock not in get_args(RunClock):
             raise ValueError(f"the clock is {clock!r:.80}; it is {' or '.join(get_args(RunClock))}")
         problem, strategy = self.spec["problem"], self.spec["strategy"]
         benchmark, num_epochs = _searched(problem)
-        points = list(self._points(num_epochs, clock))
+        if reference is None:
+            points = list(self._points(num_epochs, clock))
+        else:
+            points = list(self._volumes(num_epochs, clock, reference))
         end = points[-1].time if budget is None and points else (budget or 0.0)
         if end <= 0:
             instead = ": clock='trials' counts trials instead" if points else ""
@@ -196,8 +206,8 @@ class History:
             benchmark=benchmark,
             dataset=problem.get("dataset"),
             num_epochs=num_epochs,
-            metric=goal.metric,
-            larger_is_better=goal.maximise,
+            metric=goal.metric if reference is None else _volume_name(self.goals, reference),
+            larger_is_better=goal.maximise or reference is not None,
             clock=clock,
             budget=end,
             run_seed=problem.get("run_seed"),
@@ -226,6 +236,26 @@ class History:
                 time=time if clock == "seconds" else float(told),
                 value=value,
                 best=best,
+            )
+
+    def _volumes(
+        self, num_epochs: int, clock: RunClock, reference: Mapping[str, float]
+    ) -> Iterator[RecordedPoint]:
+        front, volume = Front(self.goals, reference), 0.0
+        for told, (number, time) in enumerate(times_told(self._trials).items(), start=1):
+            trial = self._trials[number]
+            if trial.state is not State.OK or trial.fidelity not in self._whole:
+                continue
+            if front.add(trial):
+                # Of more points it is never less, but for rounding.
+                volume = max(volume, front.volume)
+            yield RecordedPoint(
+                arch=trial.arch,
+                num_epochs=num_epochs,
+                epoch=num_epochs,
+                time=time if clock == "seconds" else float(told),
+                value=volume,
+                best=volume,
             )
 
     def _comparable(self) -> Iterator[Trial]:
@@ -260,6 +290,15 @@ class StudyFile(History):
 
 def _rank(trial: Trial) -> tuple[float, Sequence[float], int]:
     return (trial.violation, tuple(-score for score in trial.scores), trial.number)
+
+
+def _volume_name(goals: Goals, reference: Mapping[str, float]) -> str:
+    """Return what a volume is called, so that those to different points are not compared."""
+    sides = (
+        f"{one.metric} {'>' if one.maximise else '<'} {reference[one.metric]:g}"
+        for one in goals.objectives
+    )
+    return f"hypervolume ({', '.join(sides)})"
 
 
 def _searched(problem: Mapping[str, Any]) -> tuple[str, int]:

@@ -26,6 +26,8 @@ from nas_search.study import (
     Study,
     StudyError,
     Trial,
+    compare_runs,
+    front_volume,
     plot_regret,
     regret_bands,
 )
@@ -268,8 +270,41 @@ class TestResults:
         assert points == [(float(x), float(x**2 - 5)) for x in reversed(range(6))]
         # Against (0, 21) the points add columns of 1 up to losses of -4, -1, 4, 11 and 20.
         assert study.hypervolume({"gain": 0, "loss": 21}) == 25 + 22 + 17 + 10 + 1
-        with pytest.raises(ProblemError, match="a value of gain, loss"):
-            study.hypervolume({"gain": 0})
+        for of in (study.hypervolume, lambda to: study.to_run(reference=to, clock="trials")):
+            with pytest.raises(ProblemError, match="a value of gain, loss"):
+                of({"gain": 0})
+
+    def test_searches_of_several_objectives_are_compared_by_the_volume_of_their_fronts(
+        self,
+    ) -> None:
+        table = {(x, y): figures({"x": x, "y": y}) for x in range(6) for y in range(6)}
+        choices = {"x": range(6), "y": range(6)}
+        problem = FiguresProblem(choices, table, objectives=["gain", "-loss"])
+        reference = {"gain": 0, "loss": 21}
+        best = front_volume(problem, reference)
+        assert best == 25 + 22 + 17 + 10 + 1
+        runs = []
+        for name, strategy in (("random", RandomSearch(seed=1)), ("grid", GridSearch())):
+            study = Study(None, problem, strategy, reference=reference)
+            study.run(Budget(trials=36))
+            run = study.to_run(name=name, oracle=best, clock="trials", reference=reference)
+            told = {
+                one.payload["trial"]: one.payload["hypervolume"]
+                for one in study.events()
+                if one.kind == "front"
+            }
+            assert {n: run.trajectory[n].value for n in told} == pytest.approx(told)
+            values = [point.value for point in run.trajectory]
+            assert values == sorted(values)
+            assert values[-1] == pytest.approx(best)
+            runs.append(run)
+        assert {run.metric for run in runs} == {"hypervolume (gain > 0, loss < 21)"}
+        assert {row.strategy for row in compare_runs(runs, at=10).rows} == {"random", "grid"}
+        elsewhere = study.to_run(
+            name="other", oracle=best, clock="trials", reference={"gain": 0, "loss": 30}
+        )
+        with pytest.raises(IncomparableRunsError, match="metric is"):
+            compare_runs([*runs, elsewhere])
 
     def test_shorter_evaluations_are_not_compared_with_whole_ones(self) -> None:
         study = Study(
@@ -298,8 +333,9 @@ class TestResults:
             *((344_346, 90.724), (316_346, 89.512), (157_306, 88.654), (129_306, 88.228)),
             *((101_306, 87.292), (73_306, 84.664)),
         ]
-        volume = study.hypervolume({"valid_acc": 0, "parameters": 1.531546})
-        assert volume == pytest.approx(132.44799, abs=5e-5)
+        reference = {"valid_acc": 0, "parameters": 1.531546}
+        assert study.hypervolume(reference) == pytest.approx(132.44799, abs=5e-5)
+        assert front_volume(problem, reference) == study.hypervolume(reference)
 
 
 class TestTables:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import httpx
 import pytest
 from bench_server import BenchServer, ending_together
 from forked_nbs import nbs
+from waiting import until
 
 from bench_client import AsyncBenchClient, BenchClient, InvalidRequestError
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -100,15 +100,12 @@ def half_sent(server: BenchServer, body: bytes, jobs: Jobs) -> Iterator[socket.s
             f"Content-Type: {OCTETS['Content-Type']}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(head.encode() + body[: len(body) // 2])
-        until(lambda: len(list(jobs.weights.begun())) == before + 1)
+        until(
+            lambda: list(jobs.weights.begun()),
+            lambda begun: len(begun) == before + 1,
+            what="half an upload begun",
+        )
         yield connection
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -178,7 +175,11 @@ def test_what_a_killed_server_left_goes_and_what_a_living_one_receives_stays(
         dying.kill()
         assert len(list(jobs.weights.begun())) == 2
         start()
-        until(lambda: len(list(jobs.weights.begun())) == 1)
+        until(
+            lambda: list(jobs.weights.begun()),
+            lambda begun: len(begun) == 1,
+            what="what a killed server had begun cleared away",
+        )
         connection.sendall(kept[len(kept) // 2 :])
         assert connection.recv(PIECE).startswith(b"HTTP/1.1 201")
     assert not list(jobs.weights.begun())

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from bench_server import BenchServer, ending_together
 from real_servers import RealServer
+from waiting import until
 
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import UnusableDatabaseError
@@ -100,19 +101,20 @@ def states(server: BenchServer) -> dict[str, Any]:
     return dict(answer["benchmarks"])
 
 
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def until_verified(server: BenchServer) -> None:
-    until(lambda: all(state.get("verified_at") for state in states(server).values()))
+    until(
+        lambda: states(server),
+        lambda told: all(state.get("verified_at") for state in told.values()),
+        what="all databases checked",
+    )
 
 
 def until_unusable(server: BenchServer, *names: str) -> None:
-    until(lambda: all(states(server)[name]["status"] == "unusable" for name in names))
+    until(
+        lambda: states(server),
+        lambda told: all(told[name]["status"] == "unusable" for name in names),
+        what=f"{', '.join(names)} found unusable",
+    )
 
 
 def assert_refused(answer: httpx.Response) -> None:
@@ -219,7 +221,9 @@ def test_a_database_that_was_damaged_before_the_start_is_found_by_the_first_chec
     server = start(NASBENCH_VERIFY_SECONDS="100000")
     until_unusable(server, "nasbench201")
     assert_refused(httpx.get(server.url + FIRST))
-    until(lambda: states(server)["natssss"]["verified_at"])
+    until(
+        lambda: states(server), lambda told: told["natssss"]["verified_at"], what="natssss checked"
+    )
 
 
 def test_the_way_back_is_a_sound_file(start: Started, folder: Path, every_sample: Path) -> None:
@@ -228,7 +232,11 @@ def test_the_way_back_is_a_sound_file(start: Started, folder: Path, every_sample
     flip(folder / "nasbench201.db", Random(5))  # noqa: S311 - repeatable, not secret
     until_unusable(server, "nasbench201")
     moved_into_place(every_sample / "nasbench201.db", folder / "nasbench201.db")
-    until(lambda: states(server)["nasbench201"]["status"] == "ready")
+    until(
+        lambda: states(server),
+        lambda told: told["nasbench201"]["status"] == "ready",
+        what="nasbench201 served again",
+    )
     until_verified(server)
     assert httpx.get(server.url + FIRST).content == answer
 

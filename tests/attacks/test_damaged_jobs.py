@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -20,6 +19,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 from forked_nbs import nbs, start_nbs
+from waiting import until
 
 from service.jobs import JobSettings, open_jobs
 
@@ -183,14 +183,6 @@ def available(url: str) -> float | None:
     return next((float(line[1]) for line in lines if line[0] == "nasbench_jobs_available"), None)
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
-
-
 def put(path: Path, content: bytes) -> None:
     """Put a database in the place of another while it is served, as the manual says."""
     incoming = path.with_name("incoming")
@@ -225,8 +217,12 @@ def test_a_server_that_finds_no_useful_database_serves_the_rest_and_waits_for_on
     path = own_server.jobs_folder / "jobs.db"
     WHOLLY[damage](path)
     own_server.start()
-    assert until(lambda: available(own_server.url) is not None)
-    assert available(own_server.url) == 0
+    told = until(
+        lambda: available(own_server.url),
+        lambda told: told is not None,
+        what="whether jobs are available told",
+    )
+    assert told == 0
     for answer in asked_for_all(own_server.url, job_id):
         assert_unavailable(answer)
     put(path, known[1])
@@ -300,7 +296,11 @@ def test_a_stream_outlasts_damage_and_goes_on_when_it_is_right(
         lines = events.iter_lines()
         assert '"queued"' in next(line for line in lines if line.startswith("data:"))
         put(path, b"not a database" * 500)
-        until(lambda: httpx.get(f"{server.url}/v1/jobs/{job_id}", timeout=30).status_code == 503)
+        until(
+            lambda: httpx.get(f"{server.url}/v1/jobs/{job_id}", timeout=30),
+            lambda answer: answer.status_code == 503,
+            what="503 for a damaged file",
+        )
         put(path, known[1])
         assert httpx.post(f"{server.url}/v1/jobs/{job_id}/cancel").status_code == 200
         assert '"cancelled"' in next(line for line in lines if line.startswith("data:"))
@@ -329,7 +329,11 @@ def test_a_damaged_queue_costs_nothing_but_time(
         body = {"network": {**NETWORK, "arch": arch}}
         assert httpx.post(f"{server.url}/v1/models", json=body).status_code == 202
         # The log is written beside the answers.
-        until(lambda: logs in server.log.read_text()[logged:])
+        until(
+            lambda: server.log.read_text()[logged:],
+            lambda log: logs in log,
+            what=f"{logs!r} in the log",
+        )
 
     server.kill()
     server.start()
@@ -353,12 +357,18 @@ def test_a_worker_says_what_is_wrong_and_works_when_it_is_put_right(
     with log.open("wb") as output:
         worker = start_nbs("worker", "--threads", "1", env=environment, stderr=output)
     try:
-        until(lambda: log.read_text().count("file is not a database") > 2)
+        until(
+            log.read_text,
+            lambda log: log.count("file is not a database") > 2,
+            what="a worker that tries a damaged file again and again",
+        )
         assert worker.poll() is None
         put(path, known[1])
         with open_jobs(JobSettings(jobs_dir=own_server.jobs_folder)) as jobs:
-            until(lambda: jobs.store.get(job_id).is_finished)
-            assert jobs.store.get(job_id).state == "succeeded"
+            ended = until(
+                lambda: jobs.store.get(job_id), lambda job: job.is_finished, what="the job ended"
+            )
+            assert ended.state == "succeeded"
         assert "Traceback" not in log.read_text()
     finally:
         worker.kill()

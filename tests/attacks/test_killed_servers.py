@@ -17,6 +17,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 from forked_nbs import ForkedProcess, start_nbs
+from waiting import until
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import Artifact, Capabilities, Job, JobState
@@ -74,12 +75,9 @@ def submit(url: str, arch: int = 1, **more: Any) -> httpx.Response:
     return httpx.post(f"{url}/v1/models", json=body, timeout=60)
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 90
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+def end_of(jobs: Jobs, job_id: str) -> Job:
+    """Wait for the end of a job and return it."""
+    return until(lambda: jobs.store.get(job_id), lambda job: job.is_finished, what="the job ended")
 
 
 def make(jobs: Jobs, folder: Path, content: bytes) -> Job:
@@ -147,15 +145,10 @@ def test_a_server_that_is_killed_in_the_midst_of_everything_loses_and_doubles_no
     assert tail.status_code == 206
     assert hashlib.sha256(got + tail.content).hexdigest() == made.artifacts[0].sha256
     for job in (answer.json(), waiting):
-        ended = until(lambda one=job: _finished(jobs, one["id"]))
+        ended = end_of(jobs, job["id"])
         assert ended.state is JobState.SUCCEEDED
         assert ended.attempts == 1
     assert submit(server.url, 2).json()["id"] == answer.json()["id"]
-
-
-def _finished(jobs: Jobs, job_id: str) -> Job | None:
-    job = jobs.store.get(job_id)
-    return job if job.is_finished else None
 
 
 def test_a_server_that_is_killed_again_and_again_while_many_submit_keeps_what_it_confirmed(
@@ -228,7 +221,7 @@ def test_two_servers_and_two_workers_on_one_folder_do_each_job_once_and_both_tel
         for future in told:
             assert '"succeeded"' in future.result()
     for other in others:
-        ended = until(lambda one=other: _finished(jobs, one["id"]))
+        ended = end_of(jobs, other["id"])
         assert (ended.state, ended.attempts) == (JobState.SUCCEEDED, 1)
         for artifact in ended.artifacts:
             for server in (one, two):

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from bench_server import BenchServer, ending_together
 from real_servers import PostgresServer
+from waiting import until
 
 DEADLINE: Final = 10.0
 GENEROUS: Final = 8.0
@@ -195,10 +196,7 @@ def test_a_lock_in_postgresql_is_503_within_one_deadline(
 
 def until_right(ask: Callable[[], httpx.Response]) -> httpx.Response:
     """Ask again until the answer is no 503 any more."""
-    deadline = time.monotonic() + 60
-    while (answer := ask()).status_code == 503:
-        assert time.monotonic() < deadline
-    return answer
+    return until(ask, lambda answer: answer.status_code != 503, what="no 503 any more")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 from raw_connection import RawConnection
+from waiting import until
 
 ONE: Final = "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100"
 BATCH: Final = "/v1/nasbench201/computed-stats/query"
@@ -53,13 +54,6 @@ def assert_all_is_well(server: BenchServer) -> None:
         for path in (ONE, "/livez", "/readyz"):
             assert http.get(path).status_code == 200
         assert http.post(BATCH, json=QUESTION).status_code == 200
-
-
-def until(server: BenchServer, path: str, status: int) -> None:
-    deadline = time.monotonic() + 20
-    while httpx.get(server.url + path, timeout=30).status_code != status:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +131,12 @@ class TestReaders:
             with RawConnection(server.port, source="127.0.0.2") as other:
                 other.send(GET_EXPORT)
                 assert other.receive(12) == b"HTTP/1.1 200"
-            until(server, EXPORT, 200)
+            # More may be asked for once those that nobody reads have been cut off.
+            until(
+                lambda: httpx.get(server.url + EXPORT, timeout=30),
+                lambda answer: answer.status_code == 200,
+                what="a place for another export",
+            )
 
     def test_an_answer_that_is_not_read_is_cut_off(self, hasty: BenchServer) -> None:
         with RawConnection(hasty.port, buffer=4096) as connection:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from waiting import until
 
 from bench_client import (
     AsyncBenchClient,
@@ -88,10 +88,7 @@ def test_an_answer_that_comes_first_waits_for_its_turn(
 
 
 def _wait_for_a_request(server: BenchmarkServer) -> None:
-    end = time.monotonic() + 30
-    while not server.received:
-        assert time.monotonic() < end, "no request arrived"
-        time.sleep(0.005)
+    until(lambda: server.received, what="a request", pause=0.005)
 
 
 def _answer_to_the_first_question(server: BenchmarkServer) -> bytes:

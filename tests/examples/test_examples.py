@@ -8,8 +8,8 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -18,6 +18,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from measuring import MEASURED, unmeasured
+from waiting import until
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -102,14 +103,13 @@ def worker(jobs_folder: Path) -> Iterator[None]:
 
 
 def _wait_for(url: str, server: ForkedProcess) -> None:
-    for _ in range(300):
+    def ready() -> bool:
         assert server.poll() is None, "the service ended by itself"
-        try:
-            if httpx.get(f"{url}/readyz").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the service is not ready after 30 s")
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{url}/readyz").is_success
+        return False
+
+    until(ready, what="the service ready")
 
 
 def ran(name: str, *arguments: str, **environment: str) -> str:

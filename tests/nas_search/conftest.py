@@ -6,8 +6,8 @@ import csv
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from made_once import made_once
+from waiting import until
 
 from bench_client import BenchClient, Simulation
 from benchmark_db.nasbench201.architecture import isomorphism_classes
@@ -32,7 +33,6 @@ from generators.source import Source
 from nas_search.study import RecordedPoint, RecordedRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_SECONDS: Final = 30
 
 
 @pytest.fixture(scope="session")
@@ -60,16 +60,14 @@ def cells_server(nasbench101_folder: Path) -> Iterator[str]:
 
 
 def wait_for(url: str, process: ForkedProcess) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
+    def answers() -> bool:
         assert process.poll() is None, "the server does not start"
-        try:
+        with suppress(httpx.TransportError):
             httpx.get(url, trust_env=False).raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"no answer from {url}")
+            return True
+        return False
+
+    until(answers, what=f"an answer from {url}")
 
 
 @pytest.fixture

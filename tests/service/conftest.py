@@ -7,9 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -17,6 +16,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from measuring import unmeasured
+from waiting import until
 
 from generators.registry import GENERATORS
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -184,13 +184,21 @@ def serving(
 
 
 def wait_for(url: str, process: ForkedProcess | subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    """Wait until a server answers.
+
+    Raises:
+        AssertionError: It has ended, or does not; with its log.
+    """
+
+    def answers() -> bool:
         assert process.poll() is None, log.read_text()
-        try:
+        with suppress(httpx.TransportError):
             httpx.get(f"{url}/livez")
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"no server after 30 s: {log.read_text()}")
+            return True
+        return False
+
+    try:
+        until(answers, what="an answer of the server")
+    except AssertionError as failed:
+        failed.add_note(log.read_text())
+        raise

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from one_question import EVERY_MODE, TWO_MODES, Ask, asking
+from waiting import until
 
 from bench_client import (
     BenchClient,
@@ -125,13 +126,11 @@ class TestHttp:
 
 def export_until(server: str, status: int) -> httpx.Response:
     """Ask for an export again and again until it is answered so."""
-    deadline = time.monotonic() + 20
-    while True:
-        answer = httpx.get(server + RUNS)
-        if answer.status_code == status:
-            return answer
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.05)
+    return until(
+        lambda: httpx.get(server + RUNS),
+        lambda answer: answer.status_code == status,
+        what=f"an export answered by {status}",
+    )
 
 
 def begin_to_read(server: str) -> socket.socket:
@@ -161,10 +160,7 @@ class TestLongExports:
         reader.close()
         assert export_until(server, 200).content
         log = next(directory.glob(f"server-{urlsplit(server).port}.log"))
-        deadline = time.monotonic() + 5
-        while "the reader went away" not in log.read_text():
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+        until(log.read_text, lambda log: "the reader went away" in log, what="it logged")
 
     def test_can_be_left_any_number_of_times(self, serve: Serve, directory: Path) -> None:
         server = serve(directory, NASBENCH_EXPORT_LIMIT="2")

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 from forked_nbs import nbs
+from waiting import until
 
 from benchmark_db.questions import MAX_BATCH, MAX_LIMIT
 from generators.registry import GENERATORS, SAMPLES
@@ -333,10 +334,8 @@ class TestLogs:
         httpx.get(url + STATS, params=ONE, headers={"X-Request-ID": "find-me"})
         port = url.rpartition(":")[2]
         log = directory / f"server-{port}.log"
-        deadline = time.monotonic() + 10
-        while "find-me" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        lines = log.read_text().splitlines()
+        logged = until(log.read_text, lambda log: "find-me" in log, what="the request logged")
+        lines = logged.splitlines()
         (event,) = [json.loads(line) for line in lines if "find-me" in line]
         assert (event["method"], event["path"], event["status"]) == ("GET", STATS, 200)
         assert event["ms"] > 0

@@ -7,11 +7,11 @@ import http.client
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import cycle, islice
+from operator import not_
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -22,6 +22,7 @@ from declared_tables import DECLARATION, RAW, rows
 from fastapi import FastAPI
 from real_servers import RealServer
 from starlette.datastructures import State
+from waiting import until
 
 from bench_client import BenchClient, TableReplacedError
 from benchmark_db.catalog import Catalog
@@ -87,19 +88,16 @@ class Served:
         """Put another version into place, wait until it is served, and return its digest."""
         before = self.state(name).get("content_digest")
         self.put(new, name)
-        until(lambda: self.state(name).get("content_digest") != before)
-        return str(self.state(name)["content_digest"])
+        digest = until(
+            lambda: self.state(name).get("content_digest"),
+            lambda digest: digest not in {before, None},
+            what=f"another version of {name}",
+        )
+        return str(digest)
 
     def answers(self) -> dict[str, bytes]:
         """Return what is answered now."""
         return {path: self.http.get(path).content for path in ASKED}
-
-
-def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +179,11 @@ def test_a_database_replaced_under_64_clients_fails_none_and_mixes_no_answer(
     met = [{path for path, _, body in found if body == answers[path]} for answers in expected]
     assert met == [set(ASKED)] * 2  # both versions were met by every question
     assert all(body in (expected[0][path], expected[1][path]) for path, _, body in found)
-    until(lambda: not [path for path in open_files(served.server.pid) if "deleted" in path])
+    until(
+        lambda: open_files(served.server.pid),
+        lambda paths: not any("deleted" in path for path in paths),
+        what="the version before closed",
+    )
 
 
 def test_what_is_being_read_is_answered_from_the_version_it_began_with(
@@ -193,11 +195,11 @@ def test_what_is_being_read_is_answered_from_the_version_it_began_with(
         pieces = answer.iter_raw(1000)
         begun = b"".join(islice(pieces, 1))
         (served.folder / "hw-nas-bench.db").unlink()
-        until(lambda: not served.state("hw-nas-bench"))
+        until(lambda: served.state("hw-nas-bench"), not_, what="the removed table gone")
         assert begun + b"".join(pieces) == whole
     assert served.http.get(path).status_code == 404
     shutil.copy(every_sample / "hw-nas-bench.db", served.folder)
-    until(lambda: served.state("hw-nas-bench"))
+    until(lambda: served.state("hw-nas-bench"), what="the table back")
     assert served.http.get(path).content == whole
 
 
@@ -258,15 +260,23 @@ def test_a_file_that_cannot_be_served_is_told_and_the_one_before_it_served_on(
     expected = served.answers()
     spoil(Path(shutil.copy(other, tmp_path / "bad")))
     served.put(tmp_path / "bad")
-    until(lambda: told in (served.state().get("replacement") or ""))
+    until(
+        served.state,
+        lambda state: told in (state.get("replacement") or ""),
+        what=f"{told!r} of the replacement",
+    )
     state = served.http.get("/readyz").json()
     assert state["status"] == "degraded"
     assert state["benchmarks"][NAME]["status"] == "ready"
     assert str(served.folder) not in json.dumps(state)
     assert served.answers() == expected
-    until(lambda: told in served.server.log.read_text())
+    until(served.server.log.read_text, lambda log: told in log, what=f"{told!r} in the log")
     served.put(first)
-    until(lambda: served.http.get("/readyz").json()["status"] == "ready")
+    until(
+        lambda: served.http.get("/readyz").json(),
+        lambda state: state["status"] == "ready",
+        what="a server that is ready",
+    )
     assert served.answers() == expected
 
 
@@ -307,11 +317,11 @@ def test_declared_tables_come_change_and_go_with_their_routes(
     with lying.open("r+b") as file:
         seal(file.fileno())
     served.put(lying, TINY)
-    until(lambda: served.state(TINY).get("replacement"))
-    assert "do not belong together" in served.state(TINY)["replacement"]
+    why = until(lambda: served.state(TINY).get("replacement"), what="a refused replacement")
+    assert "do not belong together" in why
     assert served.http.get(ask).json()["items"][0] == changed
     (served.folder / f"{TINY}.db").unlink()
-    until(lambda: not served.state(TINY))
+    until(lambda: served.state(TINY), not_, what="the removed table gone")
     assert served.http.get(ask).status_code == 404
     assert {*served.http.get("/openapi.json").json()["paths"]} == paths
 
@@ -375,6 +385,6 @@ def test_each_of_several_processes_goes_over(first: Path, other: Path, tmp_path:
                 for _ in range(30)
             )
 
-        until(met)
+        until(met, what="both processes gone over")
         assert len(digests) == 2
         served.http.close()

@@ -7,9 +7,9 @@ import multiprocessing
 import os
 import re
 import tarfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+from waiting import until
 
 from model_hub.evaluation import DamagedImageError, DatasetError, ImageFiles, read_folder, read_tar
 from model_hub.evaluation.loading import Reader
@@ -224,11 +225,13 @@ class TestOnCores:
             # Four images, then messages of four passes, which find those of the next one read.
             message = -(-len(seen) // 4)
             expected = min(4 + 16 * (message + 1), COUNT) if seen else 4
-            deadline = time.monotonic() + 10
-            while len(images.reads) < expected:
-                assert time.monotonic() < deadline
-                time.sleep(0.001)
-            seen.append((len(images.reads), expected))
+            reads = until(
+                lambda: len(images.reads),
+                lambda reads: reads >= expected,
+                what=f"{expected} files read",
+                pause=0.001,
+            )
+            seen.append((reads, expected))
             return greys(pixels)
 
         before = torch.get_num_threads()
@@ -288,7 +291,8 @@ def test_who_has_enough_leaves_no_processes_behind(folder: Path, threads: int, w
     assert (set(multiprocessing.active_children()) > before) is expected
     answers.close()
     assert torch.get_num_threads() == threads
-    deadline = time.monotonic() + 30
-    while set(multiprocessing.active_children()) - before:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(
+        lambda: set(multiprocessing.active_children()) - before,
+        not_,
+        what="no process left behind",
+    )

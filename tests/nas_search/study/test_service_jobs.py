@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, start_nbs
 from training_jobs import ARGUMENTS, RECIPE, write_images
 from typer.testing import CliRunner
+from waiting import until
 
 import model_hub
 from bench_client import BenchClient, Job, UnknownDatasetError
@@ -98,7 +98,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             worker = start_nbs("worker", "--threads", "1", env={**os.environ, **told}, stderr=log)
         try:
             with BenchClient(server.url) as bench:
-                until(lambda: len(bench.datasets()) == 2)
+                until(bench.datasets, lambda told: len(told) == 2, what="both data sets offered")
                 yield Site(server, worker, bench)
         finally:
             worker.send_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ def test_a_killed_search_waits_for_the_jobs_that_it_had_submitted(
 ) -> None:
     path, recipe = tmp_path / "killed.study", {**RECIPE, "epochs": 15, "lr": 0.04}
     with subprocess.Popen(command(site, path, recipe, 3), **plain()) as first:
-        until(lambda: len(of_epochs(site, 15)) == 2)
+        until(lambda: of_epochs(site, 15), lambda jobs: len(jobs) == 2, what="two jobs")
         first.kill()
     ended = searched(site, path, recipe, 3)
     assert ended.returncode == 0, ended.stderr
@@ -205,7 +205,11 @@ def test_the_end_of_a_budget_cancels_what_is_under_way_and_the_next_run_begins_i
         assert study.given_out
     jobs = of_epochs(site, 500)
     assert len(jobs) == 2
-    until(lambda: {job.state for job in of_epochs(site, 500)} == {"cancelled"})
+    until(
+        lambda: of_epochs(site, 500),
+        lambda jobs: {job.state for job in jobs} == {"cancelled"},
+        what="both jobs cancelled",
+    )
     with site.study(tmp_path / "budget.study", problem) as study:
         study.run(Budget(seconds=1), workers="service")
     assert len(of_epochs(site, 500)) == 4
@@ -315,14 +319,6 @@ def test_a_service_and_an_evaluator_of_one_go_together(site: Site) -> None:
         pytest.raises(ValueError, match="service"),
     ):
         study.run(Budget(trials=1), workers="services")  # type: ignore[arg-type]
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for something."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def two_objectives(site: Site) -> SpaceProblem:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
+from waiting import until
 
 from benchmark_db.registry import BENCHMARKS
 from service.access.keys import KeyFile, KeyScope, draw_token
@@ -291,10 +292,8 @@ def _statuses(url: str, headers: dict[str, str]) -> set[int]:
 
 
 def _logged(log: Path, request_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
-    while request_id not in log.read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    (line,) = [line for line in log.read_text().splitlines() if request_id in line]
+    logged = until(log.read_text, lambda log: request_id in log, what=f"{request_id} logged")
+    (line,) = [line for line in logged.splitlines() if request_id in line]
     event: dict[str, Any] = json.loads(line)
     return event
 
@@ -342,8 +341,9 @@ class TestBeyondThisMachine:
         shutil.copy(directory / "nasbench201.db", tmp_path)
         with serving(tmp_path, NASBENCH_WRITE_ACCESS="keyed") as url:
             token = KeyFile(tmp_path / "keys.json").create("alice", KeyScope.JOBS)
-            deadline = time.monotonic() + 10
-            while (status := httpx.post(url + JOBS[0], headers=bearer(token)).status_code) == 401:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-            assert status == 415
+            answer = until(
+                lambda: httpx.post(url + JOBS[0], headers=bearer(token)),
+                lambda answer: answer.status_code != 401,
+                what="the new key taken",
+            )
+            assert answer.status_code == 415

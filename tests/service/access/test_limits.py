@@ -11,11 +11,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
+from waiting import until
 
 from service.access.keys import KeyFile, KeyScope, draw_token
 from service.http.access import RateLimits, TrustedHosts
@@ -43,13 +45,14 @@ def redis_port(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         port = probe.getsockname()[1]
     command = [REDIS, "--port", str(port), "--save", "", "--dir", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
+
+        def answers() -> bool:
+            with suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+                return True
+            return False
+
+        until(answers, what="Redis started")
         yield port, process
         process.send_signal(signal.SIGCONT)
         process.terminate()
@@ -136,11 +139,12 @@ class TestRedis:
         started = time.monotonic()
         assert statuses(url, 5) == [200] * 4 + [429]
         assert time.monotonic() - started < 10
-        log = (folder / f"server-{url.rpartition(':')[2]}.log").read_text
-        deadline = time.monotonic() + 10
-        while "Redis does not answer" not in log() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert log().count("Redis does not answer") in {1, 2}
+        logged = until(
+            (folder / f"server-{url.rpartition(':')[2]}.log").read_text,
+            lambda log: "Redis does not answer" in log,
+            what="that Redis does not answer logged",
+        )
+        assert logged.count("Redis does not answer") in {1, 2}
 
 
 class TestHosts:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from forked_nbs import start_nbs
+from waiting import until
 
 from service.jobs import Jobs
 from service.jobs.records import Lease, Progress
@@ -94,13 +94,12 @@ def test_more_streams_than_may_be_are_503_until_one_ends(
         assert refused.status_code == 503
         assert refused.json()["type"].endswith(":too-many-streams")
         assert int(refused.headers["Retry-After"]) > 0
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def status() -> int:
         with asking.stream("GET", path) as again:
-            if again.status_code == 200:
-                return
-        time.sleep(0.05)
-    pytest.fail("the places of streams that ended were not given back")
+            return again.status_code
+
+    until(status, lambda status: status == 200, what="the places of streams that ended given back")
 
 
 def test_a_server_that_is_told_to_stop_ends_its_streams_and_stops(

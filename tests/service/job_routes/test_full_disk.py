@@ -14,6 +14,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from bench_server import BenchServer
+from waiting import until
 
 from bench_client import BenchClient, ServerFailedError
 
@@ -198,9 +199,9 @@ def network(operation: str) -> dict[str, Any]:
 
 
 def end_of(asking: httpx.Client, job_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 120
-    while True:
-        job: dict[str, Any] = asking.get(f"/v1/jobs/{job_id}?wait=5").json()
-        if job["state"] not in {"queued", "running"}:
-            return job
-        assert time.monotonic() < deadline, job
+    job: dict[str, Any] = until(
+        lambda: asking.get(f"/v1/jobs/{job_id}?wait=5").json(),
+        lambda job: job["state"] not in {"queued", "running"},
+        what="the job ended",
+    )
+    return job

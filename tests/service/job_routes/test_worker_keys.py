@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -14,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 import model_hub
 from service.access.keys import KeyFile, KeyScope
@@ -234,20 +234,17 @@ def test_what_a_revoked_key_registered_is_free_but_not_what_it_had_leased(
     submit(lab)
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=lab.url, timeout=30, headers=headers) as leaving:
-        until(lambda: beat(leaving, "far-3").status_code == 200)
+        until(lambda: beat(leaving, "far-3"), is_200, what="the new key taken")
         had = claim(leaving, "far-3").json()
         assert beat(lab.other, "far-3").status_code == 403
         lab.keys.revoke(lab.keys.read()[-1].name)  # type: ignore[index]  # it is there
-        until(lambda: beat(lab.other, "far-3").status_code == 200)
+        until(lambda: beat(lab.other, "far-3"), is_200, what="the revoked key's worker free")
         assert beat(leaving, "far-3").status_code == 401
     assert claim(lab.other, "far-3").status_code == 204
     refused = by_lease(lab.other, had["job"]["id"], had["token"])
     assert {answer.status_code for answer in refused} == {409}
 
 
-def until(holds: Any) -> None:
-    """Wait until a server has looked at its keys again."""
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def is_200(answer: httpx.Response) -> bool:
+    """Whether a server has looked at its keys again."""
+    return answer.status_code == 200

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from waiting import until
 
 from service.jobs import Jobs, JobSettings
 from service.jobs.lease_tokens import leases_of, token_of
@@ -285,10 +286,8 @@ def test_a_checkpoint_on_its_way_lies_where_the_clean_up_looks(
 
     def pieces() -> Iterator[bytes]:
         yield CHECKPOINT[:512]
-        end = time.monotonic() + 10
-        while not list(jobs.artifact_folder.begun()) and time.monotonic() < end:
-            time.sleep(0.01)
-        seen.append(len(list(jobs.artifact_folder.begun())))
+        begun = until(lambda: list(jobs.artifact_folder.begun()), what="a file begun")
+        seen.append(len(begun))
         yield CHECKPOINT[512:]
 
     told = {

@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from socket import create_server
@@ -16,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 import pytest
 import yaml
+from waiting import until
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import DeviceState, NewJob, WorkerState
@@ -117,15 +117,16 @@ def prometheus(watched: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         return answer.json()["data"]
 
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
+
+        def answers() -> object:
             assert process.poll() is None, log.read_text()
             try:
                 ask("query", query="up")
-                break
             except (httpx.TransportError, AssertionError):
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
+                return log.read_text()
+            return True
+
+        until(answers, lambda seen: seen is True, what="Prometheus ready", pause=0.1)
         yield ask
     finally:
         process.terminate()
@@ -213,16 +214,13 @@ def test_there_are_panels_whose_titles_differ() -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_query_of_the_dashboard_finds_data(query: str, prometheus: Ask, watched: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
+    def values() -> list[float]:
         # A rate is that of what happens between two readings.
         use(watched)
         found = prometheus("query", query=query)["result"]
-        values = [float(series["value"][1]) for series in found]
-        if any(math.isfinite(value) for value in values):
-            return
-        assert time.monotonic() < deadline, (query, found)
-        time.sleep(0.1)
+        return [float(series["value"][1]) for series in found]
+
+    until(values, lambda found: any(map(math.isfinite, found)), what=query, pause=0.1)
 
 
 def test_panels_show_what_is_so(prometheus: Ask) -> None:
@@ -243,13 +241,12 @@ def test_panels_show_what_is_so(prometheus: Ask) -> None:
 
 
 def test_every_rule_is_evaluated_and_nothing_is_wrong(prometheus: Ask) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        rules = [rule for group in prometheus("rules")["groups"] for rule in group["rules"]]
-        if all(rule["health"] == "ok" for rule in rules):
-            break
-        assert time.monotonic() < deadline, rules
-        time.sleep(0.1)
+    rules = until(
+        lambda: [rule for group in prometheus("rules")["groups"] for rule in group["rules"]],
+        lambda rules: all(rule["health"] == "ok" for rule in rules),
+        what="every rule evaluated",
+        pause=0.1,
+    )
     assert len(rules) >= 8
     alerting = [rule["name"] for rule in rules if rule.get("state") == "firing"]
     assert alerting == []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
+from waiting import until
 
 import bench_client
 import model_hub
@@ -22,7 +22,6 @@ from service.jobs.kinds import spec_key
 from service.jobs.records import Job, NewJob
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PATIENCE = 120.0
 ENDLESS = 1_000_000
 # Threads of several processes that wait for each other on two cores take ten times as long.
 WORKER = ("worker", "--threads", "1")
@@ -102,47 +101,57 @@ class Lab:
         return job
 
     def until(
-        self, condition: Callable[[], Any], patience: float = PATIENCE, *, pause: float = 0.02
+        self,
+        look: Callable[[], Any],
+        holds: Callable[[Any], object] = bool,
+        *,
+        what: str = "a state of jobs or workers",
+        pause: float = 0.02,
     ) -> Any:
-        """Wait for something, looking for it after pauses of some seconds, and return it."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            time.sleep(pause)
-        logs = "\n".join(self.log(process)[-3000:] for process in self.started[-3:])
-        raise AssertionError(f"nothing after {patience} s: {logs}")
+        """Wait as `waiting.until` does, and return what is seen then.
+
+        Raises:
+            AssertionError: With what was seen last and the logs of the last workers.
+        """
+        try:
+            return until(look, holds, what=what, pause=pause)
+        except AssertionError as failed:
+            for process in self.started[-3:]:
+                failed.add_note(self.log(process)[-3000:])
+            raise
 
     def end_of(self, job: Job) -> Job:
         """Wait for the end of a job and return it."""
-
-        def ended() -> Job | None:
-            now = self.jobs.store.get(job.id)
-            return now if now.is_finished else None
-
-        found: Job = self.until(ended)
+        found: Job = self.until(
+            lambda: self.jobs.store.get(job.id),
+            lambda now: now.is_finished,
+            what="the end of a job",
+        )
         return found
 
     def epoch(self, job: Job | bench_client.Job, number: int, *, attempts: int = 1) -> Any:
         """Wait until so many epochs of a job are done; return the figures of the last."""
 
-        def far_enough() -> Mapping[str, Any] | None:
-            now = self.jobs.store.get(job.id)
-            assert not now.is_finished, now
-            told = (now.progress and now.progress.figures) or {}
-            return told if now.attempts >= attempts and told.get("epoch", 0) >= number else None
+        def figures(now: Job) -> Mapping[str, Any]:
+            return (now.progress and now.progress.figures) or {}
 
-        return self.until(far_enough)
+        def far_enough(now: Job) -> bool:
+            assert not now.is_finished, now
+            return now.attempts >= attempts and figures(now).get("epoch", 0) >= number
+
+        what = f"epoch {number} of attempt {attempts}"
+        return figures(self.until(lambda: self.jobs.store.get(job.id), far_enough, what=what))
 
     def begun(self, job: Job) -> Job:
         """Wait until a job runs and its process has spoken."""
 
-        def running() -> Job | None:
-            now = self.jobs.store.get(job.id)
+        def running(now: Job) -> bool:
             assert not now.is_finished, now
-            return now if now.progress and now.progress.stage != "starting" else None
+            return now.progress is not None and now.progress.stage != "starting"
 
-        found: Job = self.until(running)
+        found: Job = self.until(
+            lambda: self.jobs.store.get(job.id), running, what="a job that has begun"
+        )
         return found
 
 
@@ -192,8 +201,8 @@ def one_thread() -> Iterator[None]:
 
 def attempt_of(worker: int) -> int:
     """Return the process of the attempt that a worker has begun: a group of its own."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+
+    def leader() -> int | None:
         parents = {}
         for path in Path("/proc").iterdir():
             if path.name.isdecimal():
@@ -206,7 +215,10 @@ def attempt_of(worker: int) -> int:
         below = {worker}
         while more := {pid for pid, parent in parents.items() if parent in below} - below:
             below |= more
-        leaders = [pid for pid in below - {worker} if os.getpgid(pid) == pid]
-        if leaders:
-            return leaders[0]
-    raise AssertionError("there is no attempt")
+        with suppress(ProcessLookupError):
+            return next((pid for pid in below - {worker} if os.getpgid(pid) == pid), None)
+        return None
+
+    pid = until(leader, what="an attempt of the worker")
+    assert pid is not None
+    return pid

@@ -4,7 +4,7 @@
 
 No download and no GPU: 1,797 images of 8 x 8 pixels. NSGA-II looks for networks that are accurate
 and small. The search is ended in the middle and gone on with from its file, and the front is drawn
-into FOLDER, which is `runs` by default. It takes 20 seconds of one core; run again, it finds the
+into FOLDER, which is `runs` by default. It takes 15 seconds of one core; run again, it finds the
 study complete.
 """
 
@@ -25,7 +25,7 @@ with needs("dev", "this example"):  # scikit-learn is in no extra that an instal
     from nas_search.study import plot_front
     from nas_search.training import Classification, Images, Recipe, split
 
-TRIALS = 12
+TRIALS = 8
 MOST_MACS = 500e3
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     )
     for trials in (TRIALS // 2, TRIALS):
         # A new strategy each time: the file has what was asked and told, and is replayed.
-        strategy = NSGA2(population_size=4, seed=0)
+        strategy = NSGA2(population_size=3, seed=0)
         with Study(folder / "digits.study", problem, strategy) as study:
             begun = len(study.trials)
             study.run(Budget(trials=trials))

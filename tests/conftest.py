@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from hypothesis import settings
 from made_once import made_once
 from measuring import unmeasured
 from nasbench101_cells import ARCH as GOLDEN_CELL
+from waiting import PATIENCE
 
 from benchmark_db.nasbench101.benchmark import NasBench101
 from benchmark_db.nasbench101.graph_hash import hash_cell
@@ -72,6 +74,19 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     path.write_text(first + end)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_httpx() -> Iterator[None]:
+    """Let httpx wait longer than its five seconds, unless a test says how long.
+
+    A server that shares its cores with many other processes may not answer within those.
+    """
+    default = inspect.signature(httpx.Client).parameters["timeout"].default
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("connect", "read", "write", "pool"):
+            patched.setattr(default, name, PATIENCE)
         yield
 
 

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from measuring import MEASURED, unmeasured
-from waiting import until
+from waiting import PATIENCE, until
 
 from generators.registry import GENERATORS, SAMPLES
 
@@ -89,7 +89,7 @@ def service(sample: Path, jobs_folder: Path) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def worker(jobs_folder: Path) -> Iterator[None]:
     process = start_nbs("worker", "--threads", "1", env=environment, stderr=subprocess.DEVNULL)
     yield
     process.terminate()
-    process.wait(30)
+    process.wait(PATIENCE)
 
 
 def _wait_for(url: str, server: ForkedProcess) -> None:
@@ -154,7 +154,7 @@ def test_the_example_of_jobs_follows_them_to_their_results(service: str) -> None
 @pytest.mark.long
 def test_the_example_of_training_goes_on_with_its_study_and_draws_its_front(tmp_path: Path) -> None:
     said = ran(OF_TRAINING, str(tmp_path)).splitlines()
-    assert said[:2] == ["trials 0 to 6", "trials 6 to 12"]
+    assert said[:2] == ["trials 0 to 4", "trials 4 to 8"]
     front = [re.fullmatch(r" *([\d.]+) % with +([\d,]+) macs", line) for line in said[2:-1]]
     points = [(float(one[1]), int(one[2].replace(",", ""))) for one in front if one]
     assert len(points) == len(front) > 0
@@ -167,7 +167,7 @@ def test_the_example_of_training_goes_on_with_its_study_and_draws_its_front(tmp_
     assert ET.parse(tmp_path / "digits.svg").getroot().tag.endswith("svg")  # noqa: S314 - written just above
     # What is complete is not trained again.
     again = ran(OF_TRAINING, str(tmp_path)).splitlines()
-    assert again == ["trials 12 to 12", "trials 12 to 12", *said[2:]]
+    assert again == ["trials 8 to 8", "trials 8 to 8", *said[2:]]
 
 
 @pytest.mark.long

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from made_once import made_once
-from waiting import until
+from waiting import PATIENCE, until
 
 from bench_client import BenchClient, Simulation
 from benchmark_db.nasbench201.architecture import isomorphism_classes
@@ -56,7 +56,7 @@ def cells_server(nasbench101_folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(120)
+        process.wait(PATIENCE)
 
 
 def wait_for(url: str, process: ForkedProcess) -> None:

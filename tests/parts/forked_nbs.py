@@ -31,7 +31,7 @@ from typing import IO, Any, Final, Never, Self
 
 from measuring import MEASURED, measured_environment
 
-__all__ = ["ForkedProcess", "nbs", "on_terminal", "run_forked", "start_nbs"]
+__all__ = ["ForkedProcess", "nbs", "on_terminal", "processor_seconds", "run_forked", "start_nbs"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 IMPORTED: Final = (
@@ -126,6 +126,11 @@ class _ForkServer:
             )
         atexit.register(self.close, os.getpid())
 
+    @property
+    def pid(self) -> int:
+        """Of this process."""
+        return self._process.pid
+
     def close(self, owner: int) -> None:
         """Let it end."""
         if os.getpid() == owner:
@@ -179,6 +184,23 @@ def _forking(modules: tuple[str, ...]) -> _ForkServer:
         if modules not in _servers:
             _servers[modules] = _ForkServer(modules)
         return _servers[modules]
+
+
+def processor_seconds() -> float:
+    """Return what the processes here used that others are forked from, and those that have ended.
+
+    The system adds it to what a process of tests and its children used when those end.
+    """
+    ticks = 0
+    for server in list(_servers.values()):
+        with suppress(FileNotFoundError):
+            ticks += sum(map(int, _stat(server.pid)[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what the system tells of a process, from its state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _number(file: int | IO[Any] | None, inherited: int, nothing: IO[Any]) -> int:

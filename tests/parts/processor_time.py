@@ -1,7 +1,8 @@
 """The option --processor-time=N prints the N test files that took the most processor time.
 
 Time by the clock says little on a machine that has other work to do. Counted is what the process of
-the tests used itself and what its children used that have ended; a server counts where it ends.
+the tests used itself and what its children used that have ended, among them those that are forked
+by `forked_nbs`; a server counts where it ends.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Generator
 from typing import Final
 
 import pytest
+from forked_nbs import processor_seconds
 
 __all__ = [
     "pytest_addoption",
@@ -28,7 +30,7 @@ _by_file: Counter[str] = Counter()
 
 def _used() -> float:
     """Return the seconds that this process and its children used since the last call."""
-    now = sum(os.times()[:4])
+    now = sum(os.times()[:4]) + processor_seconds()
     used = now - _last[0]
     _last[0] = now
     return used

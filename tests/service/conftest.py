@@ -16,7 +16,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
 from measuring import unmeasured
-from waiting import until
+from waiting import PATIENCE, until
 
 from generators.registry import GENERATORS
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -178,7 +178,7 @@ def serving(
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        status = process.wait(120)
+        status = process.wait(PATIENCE)
     assert status in {0, -signal.SIGTERM}, log.read_text()
     assert "Traceback" not in log.read_text()
 

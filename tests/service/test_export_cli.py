@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from forked_nbs import nbs
+from waiting import PATIENCE
 
 
 class TestCommand:
@@ -42,7 +43,7 @@ class TestCommand:
             assert process.stdout.readline().startswith(b'{"index":0,')
             process.stdout.close()
             told = process.stderr.read()
-            assert process.wait(120) == 0
+            assert process.wait(PATIENCE) == 0
         assert b"Broken pipe" not in told
         assert b"Exception" not in told
 

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 import httpx
 import pytest
 from forked_nbs import ForkedProcess, nbs, start_nbs
+from waiting import PATIENCE
 
 QUESTION = "/v1/nasbench201/computed-stats?arch=0"
 
@@ -63,7 +64,7 @@ def told(folder: Path, *arguments: str, workers: int = 1) -> Iterator[Told]:
             yield Told(found[1], process, errors)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -121,7 +122,7 @@ def test_an_interrupted_server_ends_without_a_word(directory: Path) -> None:
     with told(directory, "--port", "0") as (url, process, errors):
         assert httpx.get(f"{url}/livez", timeout=60).is_success
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
         assert "Traceback" not in errors.read()
 
 

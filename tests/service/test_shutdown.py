@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import httpx
 import pytest
+from waiting import PATIENCE
 
 STATS: Final = "/v1/nasbench201/computed-stats?arch=3&num_epochs=200"
 SECONDS: Final = 4.0
@@ -57,7 +58,7 @@ def test_it_says_so_and_answers_until_its_time_is_over(server_to_stop: Server) -
         assert _status(url, STATS) == 200
         answered += 1
     assert answered > 3
-    assert process.wait(30) in {0, -signal.SIGTERM}
+    assert process.wait(PATIENCE) in {0, -signal.SIGTERM}
     assert time.monotonic() - told >= SECONDS - 0.2
     assert _status(url, "/livez") is None
 
@@ -70,7 +71,7 @@ def test_told_twice_it_stops_at_once(server_to_stop: Server) -> None:
     while _status(url, "/readyz") == 200 and time.monotonic() - told < SECONDS:
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    process.wait(PATIENCE)
     assert time.monotonic() - told < SECONDS
 
 

@@ -92,7 +92,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(params=SPACES)
+@pytest.fixture(scope="module", params=SPACES)
 def narrowed(request: pytest.FixtureRequest) -> tuple[ModelSpace, int]:
     """A space, and the side of the images to run it on."""
     name, arguments, side = SPACES[request.param]

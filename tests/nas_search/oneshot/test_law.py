@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from measuring import first_measured
 from torch import Tensor, nn
@@ -19,12 +20,13 @@ NUM_STEPS = 2
 NUM_PLACED = 5
 
 
-def prepared(space: ModelSpace) -> Supernet:
-    """Return a supernet without dropout whose norms would show a mistaken tensor.
+@pytest.fixture(scope="module")
+def supernet(narrowed: tuple[ModelSpace, int]) -> Supernet:
+    """A supernet without dropout whose norms would show a mistaken tensor.
 
     Statistics of 0 and 1, as they are in the beginning, hide that they are those of another norm.
     """
-    supernet = Supernet(space, seed=0)
+    supernet = Supernet(narrowed[0], seed=0)
     generator = torch.Generator().manual_seed(1)
     for name, tensor in supernet.state_dict().items():
         if tensor.dim() == 1 and tensor.is_floating_point():
@@ -91,10 +93,11 @@ def moved(network: nn.Module) -> set[str]:
 
 
 def test_an_activated_supernet_evaluates_as_the_frozen_network(
-    narrowed: tuple[ModelSpace, int],
+    narrowed: tuple[ModelSpace, int], supernet: Supernet
 ) -> None:
     space, side = narrowed
-    supernet, x = prepared(space).eval(), inputs(space, side)
+    x = inputs(space, side)
+    supernet.eval()
     outputs = set()
     for seed in first_measured(range(NUM_SAMPLES)):
         sample = space.choices.sample(seed)
@@ -109,10 +112,10 @@ def test_an_activated_supernet_evaluates_as_the_frozen_network(
 
 
 def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothing_else(
-    narrowed: tuple[ModelSpace, int],
+    narrowed: tuple[ModelSpace, int], supernet: Supernet
 ) -> None:
     space, side = narrowed
-    supernet, x = prepared(space), inputs(space, side)
+    x, begun = inputs(space, side), copied(supernet)
     for seed in first_measured(range(NUM_STEPS)):
         sample = without_repetition(space, 100 * seed)
         network = supernet.extract(sample)
@@ -131,11 +134,14 @@ def test_a_step_changes_what_the_sample_uses_as_in_the_frozen_network_and_nothin
         assert moved(supernet.network) == {space.placed(values, name)[0] for name in moved(network)}
         used = set(map(id, supernet.parameters_of(sample)))
         assert all(p.grad is None for p in supernet.parameters() if id(p) not in used)
+    supernet.load_state_dict(begun)
 
 
-def test_every_tensor_of_every_network_is_stored(narrowed: tuple[ModelSpace, int]) -> None:
+def test_every_tensor_of_every_network_is_stored(
+    narrowed: tuple[ModelSpace, int], supernet: Supernet
+) -> None:
     space, _ = narrowed
-    stored = Supernet(space).state_of_network()
+    stored = supernet.state_of_network()
     for seed in first_measured(range(NUM_PLACED)):
         sample = without_repetition(space, 100 * seed)
         values = space.choices.resolve(sample)
@@ -148,10 +154,9 @@ def test_every_tensor_of_every_network_is_stored(narrowed: tuple[ModelSpace, int
 
 
 def test_samples_that_agree_on_a_choice_share_the_module_there(
-    narrowed: tuple[ModelSpace, int],
+    narrowed: tuple[ModelSpace, int], supernet: Supernet
 ) -> None:
     space, _ = narrowed
-    supernet = Supernet(space)
     slots = space.sharing.slots
     seen: dict[tuple[str, str], set[int]] = {}
     for seed in first_measured(range(20)):

@@ -17,7 +17,7 @@ from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, start_nbs
 from training_jobs import ARGUMENTS, RECIPE, write_images
 from typer.testing import CliRunner
-from waiting import until
+from waiting import PATIENCE, until
 
 import model_hub
 from bench_client import BenchClient, Job, UnknownDatasetError
@@ -102,7 +102,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 yield Site(server, worker, bench)
         finally:
             worker.send_signal(signal.SIGTERM)
-            worker.wait(120)
+            worker.wait(PATIENCE)
 
 
 def test_a_search_without_torch_has_its_networks_trained(site: Site, tmp_path: Path) -> None:

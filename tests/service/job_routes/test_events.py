@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 from forked_nbs import start_nbs
-from waiting import until
+from waiting import PATIENCE, until
 
 from service.jobs import Jobs
 from service.jobs.records import Lease, Progress
@@ -122,6 +122,6 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_and_stops(
                 process.send_signal(signal.SIGTERM)
                 began = time.monotonic()
                 list(lines)
-            assert process.wait(120) in {0, -signal.SIGTERM}
+            assert process.wait(PATIENCE) in {0, -signal.SIGTERM}
             # Uvicorn itself would wait for the stream for ten seconds, then break it off.
             assert time.monotonic() - began < 8

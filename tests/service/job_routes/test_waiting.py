@@ -14,6 +14,7 @@ import httpx
 import pytest
 from bench_server import BenchServer
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import PATIENCE
 
 from bench_client import AsyncBenchClient, BenchClient, Job, JobCancelledError, JobWaitError
 from service.jobs import Jobs, JobSettings, open_jobs
@@ -138,7 +139,7 @@ def test_a_server_that_ends_and_is_started_anew_is_waited_for(
     job = submit(mortal_server.url)
     seen = threading.Event()
     done = waiting(mortal_server.url, job.id, progress=lambda _: seen.set())
-    assert seen.wait(30)
+    assert seen.wait(PATIENCE)
     began = time.monotonic()
     getattr(mortal_server, way)()
     # One that is told to stop keeps nobody waiting.

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 from real_servers import PostgresServer
+from waiting import PATIENCE
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.errors import (
@@ -51,7 +52,7 @@ def at_once(do: Callable[[int], R], crowd: int = CROWD) -> list[R]:
     gate = threading.Barrier(crowd)
 
     def one(number: int) -> R:
-        gate.wait(30)
+        gate.wait(PATIENCE)
         return do(number)
 
     with ThreadPoolExecutor(crowd) as threads:
@@ -141,12 +142,12 @@ def test_more_threads_than_connections_wait_for_one(jobs: Jobs) -> None:
     database = jobs.store._database
 
     def hold() -> bool:
-        held.wait(30)
-        return free.wait(30)
+        held.wait(PATIENCE)
+        return free.wait(PATIENCE)
 
     with ThreadPoolExecutor(CONNECTIONS + CROWD) as threads:
         holding = [threads.submit(database.read, hold) for _ in range(CONNECTIONS)]
-        held.wait(30)
+        held.wait(PATIENCE)
         waiting = [threads.submit(jobs.store.submit, new(n)) for n in range(CROWD)]
         time.sleep(0.5)
         assert not any(future.done() for future in waiting)

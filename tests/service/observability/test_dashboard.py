@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 import pytest
 import yaml
-from waiting import until
+from waiting import PATIENCE, until
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.records import DeviceState, NewJob, WorkerState
@@ -23,8 +23,6 @@ from service.jobs.records import DeviceState, NewJob, WorkerState
 DOCKER: Final = Path(__file__).resolve().parents[3] / "docker"
 STATS: Final = "/v1/nasbench201/computed-stats"
 OFTEN: Final = "200ms"
-PATIENCE: Final = 120
-"""Seconds; it takes three."""
 
 Ask: TypeAlias = Callable[..., Any]
 
@@ -130,7 +128,7 @@ def prometheus(watched: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield ask
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def use(url: str) -> None:

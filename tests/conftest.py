@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import inspect
 import json
 import os
 import random
@@ -53,9 +52,7 @@ SHARED = REPOSITORY.parent / "shared"
 # How long an example takes says nothing on a machine that has other work to do.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
-PATIENCE: Final = 60
-"""Seconds that tests wait for an answer; httpx's five are too few where twenty processes share a
-core. What a test says itself stays."""
+# Five seconds are too few where twenty processes share a core. What a test says itself stays.
 for asking in (
     *(httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request, httpx.stream),
     *(httpx.Client.__init__, httpx.AsyncClient.__init__),
@@ -74,19 +71,6 @@ def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     path.write_text(first + end)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SSL_CERT_FILE", str(path))
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def patient_httpx() -> Iterator[None]:
-    """Let httpx wait longer than its five seconds, unless a test says how long.
-
-    A server that shares its cores with many other processes may not answer within those.
-    """
-    default = inspect.signature(httpx.Client).parameters["timeout"].default
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("connect", "read", "write", "pool"):
-            patched.setattr(default, name, PATIENCE)
         yield
 
 

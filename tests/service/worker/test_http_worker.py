@@ -17,11 +17,12 @@ import pytest
 from bench_server import BenchServer, ending_together
 from forked_nbs import ForkedProcess, nbs, start_nbs
 from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
+from waiting import PATIENCE
 
 from bench_client import BenchClient, Job, JobStoppedError
 from service.access.keys import KeyFile, KeyScope
 
-from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
+from .conftest import REPOSITORY, WORKER, Lab, open_lab
 
 
 class Cluster(NamedTuple):

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from forked_nbs import nbs
 from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
+from waiting import PATIENCE
 
 from bench_client.models import TrainingRequest
 from benchmark_db.catalog import Catalog
 from service.jobs.kinds import new_job
 from service.jobs.records import Job, JobState
 
-from .conftest import PATIENCE, Lab, open_lab
+from .conftest import Lab, open_lab
 
 BATCHES = 5
 """Of an epoch: half of the images."""

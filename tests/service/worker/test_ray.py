@@ -22,6 +22,7 @@ from forked_nbs import nbs
 from lab_trainers import install_trainers
 from ray.cluster_utils import Cluster
 from training_jobs import ARGUMENTS, LONG, RECIPE, SAMPLE, last_epoch, write_images
+from waiting import PATIENCE
 
 from bench_client.models import TrainingRequest
 from benchmark_db.catalog import Catalog
@@ -29,7 +30,7 @@ from nas_search.trainers import trainer_code
 from service.jobs.kinds import new_job
 from service.jobs.records import Job, JobState
 
-from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, open_lab
+from .conftest import REPOSITORY, WORKER, Lab, open_lab
 
 NODE: dict[str, Any] = {
     # At another address, 127.0.0.2 too, Ray listens on every interface.

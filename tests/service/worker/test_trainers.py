@@ -18,6 +18,7 @@ from forked_nbs import nbs
 from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 from planned import content
 from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+from waiting import PATIENCE
 
 import model_hub
 from bench_client import BenchClient, Job, JobFailedError, RegisteredTrainer, UnknownTrainerError
@@ -27,7 +28,7 @@ from nas_search.errors import OtherStudyError, UnreportedError
 from nas_search.strategies import RandomSearch
 from nas_search.training import Classification, Recipe, images_of, split
 
-from .conftest import PATIENCE, REPOSITORY, WORKER, Lab, one_thread, open_lab
+from .conftest import REPOSITORY, WORKER, Lab, one_thread, open_lab
 
 PLAN = f"""
 name = "mixed"

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from forked_nbs import nbs
 from PIL import Image
+from waiting import PATIENCE
 
 from service.jobs.records import Job, JobState
 
-from .conftest import NETWORK, PATIENCE, Lab
+from .conftest import NETWORK, Lab
 
 EVALUATION = {
     "network": NETWORK,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bench_client.untrusted import cleaned
 from missing_extra import needs
 from service.cli.options import AsJson, DataDirectory, Server, data_directory
 from service.cli.output import print_fields, print_items, print_json, wants_json
@@ -16,6 +18,7 @@ from service.plans.actions import PLAN_ACTIONS
 if TYPE_CHECKING:
     from bench_client import BenchClient, Plan
     from bench_client.models import PlanAction
+    from service.worker.share_pilot import Shared
 
 __all__ = ["app"]
 
@@ -83,6 +86,70 @@ def check_command(
         print_json(found)
     else:
         print_fields(found)
+
+
+@app.command("share")
+def share_command(
+    file: File,
+    *,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="The first GPU and else the processor, or one kind alone."),
+    ] = "auto",
+    most: Annotated[
+        int, typer.Option(min=1, max=64, help="Cells at a time that are tried at most.")
+    ] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how many of a plan's cells this machine should train at a time on a device.
+
+    Trains a network of median size for some epochs, by itself and beside 1, 3, 7 … others. The data
+    set is in $NASBENCH_DATASETS_DIR, as for a worker. No server is asked, and nothing is kept.
+    """
+    with needs("worker", "a training"):
+        from nas_search.plans import read_plan
+        from service.jobs.settings import JobSettings
+        from service.worker.equipment import MissingDeviceError, find_devices, refuse_incomplete
+        from service.worker.offers import datasets_in
+        from service.worker.share_pilot import measure_shares, most_cells, pilot_network
+
+    refuse_incomplete()
+    plan = read_plan(file)
+    folder = JobSettings().datasets_dir.expanduser()
+    known = datasets_in(folder)
+    if plan.data not in known:
+        there = ", ".join(known) or "none"
+        raise typer.BadParameter(
+            f"{folder} has no data set {plan.data}; it has {there}", param_hint="FILE.toml"
+        )
+    try:
+        place = find_devices(device)[0]
+    except MissingDeviceError as error:
+        raise typer.BadParameter(str(error), param_hint="--device") from None
+    rows = []
+    for one in measure_shares(plan, known[plan.data], place, most=most):
+        rows.append(one)
+        sys.stderr.write(f"{one.share} at a time: {_told_of(one)}\n")
+    best = most_cells(rows)
+    if wants_json(asked=as_json):
+        found = {
+            "device": place.name,
+            "model": place.model,
+            "arch_str": pilot_network(plan)[1],
+            "share": None if best is None else best.share,
+            "measured": [asdict(one) for one in rows],
+        }
+        print_json(found)
+    elif best is not None:
+        sys.stdout.write(f"nbs worker --share {best.share}\n")
+    if best is None:
+        raise typer.Exit(1)
+
+
+def _told_of(one: Shared) -> str:
+    if one.cells_per_hour is None:
+        return f"not possible: {cleaned(one.reason or '')}"
+    return f"{one.cells_per_hour:,.0f} cells an hour, {one.epoch_seconds:.3g} s an epoch"
 
 
 @app.command("start")

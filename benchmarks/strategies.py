@@ -70,6 +70,7 @@ _ENTRIES: Final = (
     Entry("NSGA2", {"population_size": 10}),
     Entry("TPE", share=0.05),
     Entry("Predictor", share=0.2),
+    Entry("Predictor", {"encoding": "paths"}, 0.2),
     Entry("SuccessiveHalving"),
     Entry("ASHA"),
     Entry("Hyperband"),

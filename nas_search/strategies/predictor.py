@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from missing_extra import needs
 from nas_search.contract import Domain, Proposal, Result, Status
+from nas_search.domains.paths import PathEncoding
 from nas_search.strategies.draws import drawn_normal
 from nas_search.strategies.generations import Generation, GenerationalStrategy
 from nas_search.strategies.kernel_ridge import KernelRidgeEnsemble
@@ -54,6 +55,9 @@ class Predictor(GenerationalStrategy):
         batch_size: How many are evaluated between two fits.
         num_candidates: Of how many mutants a batch is chosen.
         num_parents: Of how many of the best they are mutants, by one change each.
+        encoding: What vectors say of architectures: `choices`, which candidate each choice has; or
+            `paths`, as in the paper, which sequences of operations lead through the cell
+            (`PathEncoding`), for NAS-Bench-101 and NAS-Bench-201.
         regressor: Predicts; None for the kernel ridge regressions. It must be deterministic for
             searches to be, and its name alone is among the settings.
         seed: Of its draws, any integer.
@@ -68,6 +72,7 @@ class Predictor(GenerationalStrategy):
     batch_size: int = 10
     num_candidates: int = 100
     num_parents: int = 10
+    encoding: Literal["choices", "paths"] = "choices"
     regressor: Regressor | None = None
 
     name = "Predictor"
@@ -78,10 +83,13 @@ class Predictor(GenerationalStrategy):
         require("batch_size", self.batch_size, least=1)
         require("num_candidates", self.num_candidates, least=self.batch_size)
         require("num_parents", self.num_parents, least=1)
+        if self.encoding not in ("choices", "paths"):
+            raise ValueError(f"encoding is {self.encoding!r:.80}; it is choices or paths")
         with needs("local", "a predictor"):
             import numpy  # noqa: F401, ICN001, PLC0415 - the other strategies do without
         self._regressor = self.regressor or KernelRidgeEnsemble(seed=self.seed)
         self._results: list[Result] = []
+        self._paths: PathEncoding | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -124,15 +132,24 @@ class Predictor(GenerationalStrategy):
                 pool.setdefault(arch, parent)
         return pool
 
+    def _encoder(self, domain: Domain) -> Callable[[str], NDArray[Any]]:
+        if self.encoding == "choices":
+            return domain.encode
+        if self._paths is None:
+            # One for the search, since it remembers the vectors of all results.
+            self._paths = PathEncoding(domain)
+        return self._paths
+
     def _scores(self, domain: Domain, archs: Sequence[str]) -> dict[str, float]:
         import numpy as np  # noqa: PLC0415
 
         within = [one.values[0] for one in self._results if one.status is Status.OK]
         worst = min(within, default=0.0)
         values = [one.values[0] if one.status is Status.OK else worst for one in self._results]
-        known = np.stack([domain.encode(one.candidate.arch) for one in self._results])
+        encode = self._encoder(domain)
+        known = np.stack([encode(one.candidate.arch) for one in self._results])
         self._regressor.fit(known, np.array(values))
-        predicted = self._regressor.predict(np.stack([domain.encode(arch) for arch in archs]))
+        predicted = self._regressor.predict(np.stack([encode(arch) for arch in archs]))
         predicted = np.atleast_2d(predicted)
         means, deviations = predicted.mean(axis=0).tolist(), predicted.std(axis=0).tolist()
         return {

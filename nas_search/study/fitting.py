@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from nas_search.contract import Candidate, Domain, Strategy, Wait
+from nas_search.domains import PathEncoding
 from nas_search.errors import ProblemError, StudyError
 from nas_search.problems.problem import Problem
 
@@ -40,7 +41,13 @@ def check_strategy(problem: Problem, strategy: Strategy) -> None:
 
 
 def check_choices(domain: Domain, strategy: Strategy) -> None:
-    """Refuse a strategy that changes architectures where they are a list without choices."""
+    """Refuse a strategy that changes or encodes architectures in a way that they do not have.
+
+    Raises:
+        ProblemError: It changes what is a list without choices, or encodes what has no paths.
+    """
+    if getattr(strategy, "encoding", None) == "paths":
+        PathEncoding(domain)
     if not domain.labels and not getattr(strategy, "draws_alone", True):
         raise ProblemError(
             f"{strategy.name} changes architectures, and the {domain.size} of this problem are a "

@@ -75,6 +75,9 @@ class HttpSettings:
 
     def __post_init__(self) -> None:
         _check_address(self.url)
+        timeout: object = self.timeout
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float | None):
+            raise InvalidSettingError(f"timeout is {timeout!r:.80}, no number of seconds")
         if self.api_key is not None and not _KEY.fullmatch(self.api_key):
             raise InvalidSettingError(
                 "api_key ($NASBENCH_API_KEY) holds characters that no key has: a space, a line "
@@ -152,6 +155,11 @@ def _check_address(text: str) -> None:
     Raises:
         InvalidSettingError: It is not.
     """
+    if not isinstance(text, str):
+        raise InvalidSettingError(
+            f"{text!r:.80} is not the address of a service: write http://HOST:PORT, such as "
+            "http://127.0.0.1:8000, as text"
+        )
     shown = repr(_SECRET.sub("//", text))[:80]
     try:
         url = httpx.URL(text)

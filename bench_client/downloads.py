@@ -6,6 +6,7 @@ as it comes.
 
 from __future__ import annotations
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -79,6 +80,8 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     """Open a file beside its place, and move it there when all is written."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder: name a file in it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder for it", str(target))
     part = target.with_name(f".{uuid4().hex}.part")
     try:
         with part.open("xb") as file:

@@ -348,7 +348,10 @@ def _translated(error: BenchmarkDataError) -> BenchError:
             if isinstance(error, InvalidSpellingError)
             else InvalidRequestError
         )
-        return kind(str(error), errors=[FieldError(loc=[error.field], msg=error.message)])
+        # As over HTTP, where the field stands before what is wrong with it.
+        is_named = kind is InvalidArchitectureError or error.field in error.message
+        said = error.message if is_named else f"{error.field}: {error.message}"
+        return kind(said, errors=[FieldError(loc=[error.field], msg=error.message)])
     if isinstance(error, UnknownBenchmarkError):
         return BenchmarkNotInstalledError(str(error))
     if isinstance(error, OtherVersionError):
@@ -365,5 +368,5 @@ def _nothing_in(directory: Path, catalog: Catalog) -> str:
     names = ", ".join(f"{name}.db" for name in INSTALLABLE)
     return (
         f"{directory} {state} (looked for {names}): make one with `nbs generate`, or name the "
-        f"folder that has them (${_DIRECTORY_VARIABLE})"
+        f"folder that has them (--data, ${_DIRECTORY_VARIABLE}); `nbs start` shows how to begin"
     )

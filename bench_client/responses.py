@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -66,6 +67,8 @@ _NO_CONTENT: Final = 204
 _OK: Final = frozenset({200, 201, 202, _NO_CONTENT})
 """An answer; a job that was accepted."""
 _FIRST_SERVER_ERROR: Final = 500
+_NO_TLS: Final = "WRONG_VERSION_NUMBER"
+"""What OpenSSL says of a server that answers without TLS."""
 _SNIPPET: Final = 120
 """Characters of an answer that is not ours shown in the error."""
 _MOST_VALUES: Final = 2**24
@@ -357,6 +360,10 @@ def _transport_error(error: httpx.RequestError, address: str) -> BenchError:
         return RequestTimeoutError(f"{address} did not answer in time ({reason})")
     if isinstance(error, httpx.DecodingError):
         return UnexpectedAnswerError(f"{address} sent what cannot be decompressed: {reason}")
+    if _NO_TLS in reason:
+        return ServerUnreachableError(
+            f"no answer from {address}: it does not speak HTTPS; write http:// in its address"
+        )
     return ServerUnreachableError(
         f"no answer from {address}: {reason}; is the service running there (`nbs serve`), and is "
         "this the address to use ($NASBENCH_URL)?"
@@ -390,6 +397,9 @@ def _status_error(question: Question[Any], response: Reply, address: str) -> Ben
         if kind is InvalidRequestError and any("arch" in error.loc for error in errors):
             kind = InvalidArchitectureError
         return kind(message, errors=errors, problem=problem, request_id=said_id)
+    path = urlsplit(address).path.strip("/")
+    if kind is BenchmarkNotInstalledError and path:
+        message = f"{message}; is the address right, with /{path:.{_SNIPPET}} in {address}?"
     if kind is ServerFailedError and said_id:
         message = f"{message} (request {said_id})"
     return kind(message, problem=problem, request_id=said_id)

@@ -219,7 +219,9 @@ def _json(name: str, value: Any) -> str:
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         kind = InvalidArchitectureError if name in _ARCHITECTURES else InvalidRequestError
-        message = f"{value!r:.80} cannot be sent as JSON: {error}"
+        is_number = isinstance(value, float)
+        reason = "is no finite number" if is_number else f"cannot be sent as JSON: {error}"
+        message = f"{value!r:.80} {reason}"
         raise kind(f"{name}: {message}", errors=[FieldError(loc=[name], msg=message)]) from error
     return text
 

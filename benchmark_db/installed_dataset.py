@@ -132,8 +132,12 @@ class InstalledDataset(ABC):
         where = known_filters(asked, self.filters)
         for name in self.parts_by:
             if name not in where:
+                known = {"dataset": self.spec.datasets, "num_epochs": self.spec.budgets}
+                values = ", ".join(map(str, known.get(name, ())))
                 raise InvalidQuestionError(
-                    name, f"say which {name}: the figures of {self.spec.title} differ by it"
+                    name,
+                    f"say which {name}: the figures of {self.spec.title} differ by it"
+                    + (f"; known are {values}" if values else ""),
                 )
         return [tuple(where[name] for name in self.parts_by)]
 

@@ -25,7 +25,7 @@ from typing import IO, Annotated, Any, Final
 
 import typer
 
-from service.cli.options import DataDirectory, data_directory
+from service.cli.options import DataDirectory, data_directory, existing_directory
 from service.cli.output import progress_bar
 
 __all__ = ["backup", "restore"]
@@ -68,7 +68,8 @@ def backup(
     if out.exists():
         raise _BackupError(f"{out} is there already; nothing was written")
     settings, jobs = Settings(), JobSettings()
-    directory = data_directory(data)
+    # The default folder may not be there yet: a server on a machine of its own keeps only jobs.
+    directory = data_directory(data) if data is None else existing_directory(data)
     keys = settings.keys_file or directory / "keys.json"
     digests: dict[str, str] = {}
     with (

@@ -7,6 +7,7 @@ questions to a server wait for neither NumPy, peewee nor PyTorch.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -246,6 +247,7 @@ _FAILURES: Final = (
 """Modules and names of errors that are told in a line, without a traceback; OSError is another."""
 
 _INTERRUPTED: Final = 130
+_PYDANTIC: Final = re.compile(r"Value error, |Input should be|, unable to parse string as an? \w+")
 _WrongUsage: Final[Any] = typer.BadParameter.__base__
 """What typer raises where a command line is wrong; it has no public name of its own."""
 
@@ -354,11 +356,16 @@ def _run_app() -> int:
 def _tell_usage(error: Any) -> int:
     """Tell what is wrong with a command line, in a line that can be copied from."""
     if type(error).__name__ != "NoArgsIsHelpError":  # whose help has been shown
-        message = " ".join(error.format_message().split())
+        message = _PYDANTIC.sub(_plainly, " ".join(error.format_message().split()))
         command = "nbs" if error.ctx is None else error.ctx.command_path
         told = _shown(f"{message[:1].lower()}{message[1:]}").rstrip(".")
         sys.stderr.write(f"nbs: {told}; see {command} --help\n")
     return int(error.exit_code)
+
+
+def _plainly(found: re.Match[str]) -> str:
+    """Return words of pydantic about a value as those of a person."""
+    return "it must be" if found[0].startswith("Input") else ""
 
 
 def _failures() -> tuple[type[Exception], ...]:

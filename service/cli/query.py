@@ -106,7 +106,7 @@ def batch(
     data: DataDirectory = None,
 ) -> None:
     """Ask for the runs of many architectures; prints a JSON list aligned with them."""
-    text = sys.stdin.read() if str(architectures) == "-" else architectures.read_text()
+    text = _text_of(architectures)
     options: dict[str, Any] = {"num_epochs": num_epochs, "reduction": reduction}
     if dataset is not None:
         options["dataset"] = dataset
@@ -160,6 +160,22 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
     config = {name: value for name, value in item["config"].items() if not isinstance(value, dict)}
     stats = {name: value for name, value in item.items() if name not in ("config", "intermediates")}
     return config | stats
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a file, or of standard input for `-`.
+
+    Raises:
+        typer.BadParameter: It is no text.
+    """
+    content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{path} is no text in UTF-8: a JSON list of architectures, or one in each line",
+            param_hint="architectures",
+        ) from error
 
 
 def _architectures(text: str) -> list[Any]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from service.worker.ray_cluster import RayCluster
     from service.worker.server_connection import ServerConnection
 
-__all__ = ["serve", "worker"]
+__all__ = ["listener_at", "serve", "worker"]
 
 _WRITE_ACCESS: Final = "NASBENCH_WRITE_ACCESS"
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -72,7 +72,7 @@ def serve(
     settings = Settings()
     # Read now, so that a wrong one is told here and not by every worker.
     open_artifact_store(JobSettings())
-    listener = _listener(host, port)
+    listener = listener_at(host, port)
     _tell_of_keys(settings, host)
     _introduce(
         directory=str(directory),
@@ -346,7 +346,7 @@ def _cluster(address: str, settings: JobSettings) -> Iterator[RayCluster]:
         yield cluster
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listener_at(host: str, port: int) -> socket.socket:
     """Return a socket that listens: whoever asks before the server has started waits for it.
 
     Raises:

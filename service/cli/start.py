@@ -171,8 +171,9 @@ def _asked() -> str:
 def _serve(directory: Path, port: int) -> None:
     """Serve the databases of a folder; made-up ones are put into it where it has none."""
     from service.cli.databases import sample
-    from service.cli.serve import serve
+    from service.cli.serve import listener_at, serve
 
+    listener_at("127.0.0.1", port).close()  # a port that is taken is told before anything is made
     if not any(directory.glob("*.db")):
         _say(f"No database in {directory}: making synthetic ones.")
         sample(directory / "raw", convert=directory)

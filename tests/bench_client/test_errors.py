@@ -159,6 +159,17 @@ def test_fields_that_the_detail_does_not_name_are_added(
         asked(server.url, lambda bench: bench.query_nb201(0, seed=-1))
 
 
+def test_an_address_that_is_nearly_right_is_told_what_is_wrong_with_it(
+    server: BenchmarkServer, asked: Callable[..., Any], reply: MakeReply
+) -> None:
+    server.will_answer(reply.problem(404, "there is nothing at this address"))
+    with pytest.raises(BenchmarkNotInstalledError, match="is the address right, with /explore in"):
+        asked(f"{server.url}/explore", lambda bench: bench.query_nb201(0))
+    tls = server.url.replace("http:", "https:")
+    with pytest.raises(ServerUnreachableError, match="does not speak HTTPS; write http://"):
+        asked(tls, lambda bench: bench.query_nb201(0))
+
+
 @pytest.mark.parametrize(
     "arch", [object(), {1, 2}, {("a", "b"): "c"}], ids=["object", "set", "key"]
 )

@@ -180,6 +180,14 @@ def test_serving_makes_what_is_missing_and_looking_finds_it(tmp_path: Path) -> N
     assert "Traceback" not in one.shown
 
 
+def test_a_port_that_is_taken_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told = nbs("start", "serve", "--data", tmp_path, "--port", str(other.getsockname()[1]))
+    assert told.returncode == 1
+    assert "address already in use" in told.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_generating_without_a_terminal_tells_what_each_table_is_made_of() -> None:
     told = nbs("start", "generate")
     assert "nbs generate nds data.zip\n" in told.stdout

@@ -21,6 +21,7 @@ NO_FOLDER = (
 )
 NOT_A_FOLDER = r"nbs: {none} is not a folder .*: make one with `nbs generate`, or name the folder"
 TO_BE_MADE = r"nbs: there is no folder {none}: make it first, or name another one$"
+TOP = "top nasbench201 --metric test_acc --num-epochs 12 --dataset cifar10"
 A_FILE = r"nbs: {file} is a file, where a folder is needed: name another one$"
 
 
@@ -69,7 +70,14 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
             "nbs: unknown metric 'test_ac'; is it test_acc.* `nbs info BENCHMARK`",
         ),
         ("query nasbench201 0 --num-epoch 200", "nbs: no such option: --num-epoch .*--num-epochs"),
-        ("serve --port 65536", "nbs: .*--port.* 65535"),
+        ("serve --port 65536", "nbs: .*--port.*: it must be less than or equal to 65535; see"),
+        ("random nasbench201 -n 1e3", "nbs: .*-n.*: it must be a valid integer; see"),
+        ("worker --device tpu", "nbs: .*--device.*: 'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+        ("top nasbench201 --metric flops", "nbs: say which num_epochs: .*; known are 12, 200$"),
+        (f"{TOP} --max flops=nan", "nbs: max_flops: nan is no finite number$"),
+        (f"{TOP} --max flops=1e999", "nbs: max_flops: inf is no finite number$"),
+        ("batch nasbench201 {file}", r"nbs: .*architectures: {file} is no text in UTF-8: a JSON"),
+        ("backup {none}.tar --data {none}", NO_FOLDER),
         ("serv", "nbs: no such command 'serv'.* see nbs --help$"),
         ("generate nds {none}", "nbs: .*'{none}' does not exist; see nbs generate --help$"),
     ],

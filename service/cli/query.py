@@ -168,9 +168,8 @@ def _text_of(path: Path) -> str:
     Raises:
         typer.BadParameter: It is no text.
     """
-    content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:
-        return content.decode()
+        return sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise typer.BadParameter(
             f"{path} is no text in UTF-8: a JSON list of architectures, or one in each line",

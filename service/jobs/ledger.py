@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchmark_db.curves import decode_curves, encode_curves
@@ -32,6 +33,13 @@ _SAME: Final = ("dataset", "recipe", "protocol", "fractions", "split_seed", "see
 """What a result repeats of its request."""
 _EFFORT: Final = ("peak_memory", "processor_seconds", "resumed", "resumed_after")
 """Members of a result that tell what it took; nothing tells them of a training that diverged."""
+_COUNTED: Final[Mapping[str, int]] = MappingProxyType(
+    {"shared": 1, "train_images": 0, "valid_images": 0}
+)
+"""Members of a provenance that are whole numbers, and their least."""
+_LARGEST: Final = 2**53
+_MOST_VERSIONS: Final = 100
+_LONGEST_TEXT: Final = 300
 _AT_ONCE: Final = 400
 """Keys in a query."""
 _DIGEST_DIGITS: Final = 64
@@ -153,6 +161,7 @@ def entry_row(
         provenance |= {name: found.get(name) for name in ("train_images", "valid_images")}
         provenance |= {name: result.get(name) for name in _EFFORT}
         provenance["shared"] = result.get("shared", 1)
+        _check_provenance(provenance)
         # On a processor, one thread has one order of all sums.
         provenance["deterministic"] = str(found.get("device")).endswith(", 1 threads") or None
     elif progress is not None and progress.figures:
@@ -214,6 +223,27 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
     except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise UnsoundResultError(f"{type(error).__name__} in its members") from error
     return figures, packed
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    """Refuse what versions of a plan cannot tell: the ledger forgets nothing.
+
+    Raises:
+        UnsoundResultError: A member is not what its name says.
+    """
+    for name, least in _COUNTED.items():
+        value = provenance[name]
+        if value is not None and (type(value) is not int or not least <= value <= _LARGEST):
+            raise UnsoundResultError(f"its {name} is no count")
+    texts = [provenance["device"], provenance["python"]]
+    versions = provenance["versions"]
+    if versions is not None:
+        if not isinstance(versions, dict) or len(versions) > _MOST_VERSIONS:
+            raise UnsoundResultError("its versions are no texts by name")
+        texts += [*versions, *versions.values()]
+    for text in texts:
+        if text is not None and not (isinstance(text, str) and len(text) <= _LONGEST_TEXT):
+            raise UnsoundResultError("its device and versions are no short texts")
 
 
 def _number(name: str, value: Any) -> float:

@@ -99,6 +99,13 @@ def test_the_same_worker_trains_a_cell_twice_where_there_is_no_other(lab: Any) -
         {"provenance__dataset_sha256": "short"},
         {"seconds": -1.0},
         {"provenance": None},
+        {"shared": "many"},
+        {"shared": 0},
+        {"provenance__train_images": 1.5},
+        {"provenance__device": {"name": "cpu"}},
+        {"provenance__device": "x" * 301},
+        {"provenance__versions": ["torch"]},
+        {"provenance__versions": {"torch": 2}},
     ],
     ids=str,
 )

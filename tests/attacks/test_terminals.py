@@ -232,6 +232,7 @@ COMMANDS: Final = [
     "search resume search.study",
     "search run search.toml",
     "start look",
+    "study search.study",
     "top nasbench201 --metric test_acc",
 ]
 

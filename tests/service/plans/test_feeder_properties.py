@@ -21,6 +21,7 @@ from peewee import fn
 from planned import CAN, a_plan, result_of
 
 from benchmark_db.catalog import Catalog
+from nas_search.plans import Plan, plan_of
 from service.jobs import JobSettings, open_jobs
 from service.jobs.records import Failure, Lease, Progress
 from service.jobs.tables import LedgerRow, PlanCellRow
@@ -30,10 +31,12 @@ from service.plans.records import PlanState
 from service.plans.store import PlanStore
 
 WINDOW = 4
+NAMES = st.sampled_from(["tiny", "other", "more"])
+"""The third is there once the first was extended."""
 
 
 class Plans(RuleBasedStateMachine):
-    """Two plans that share cells, two feeders, and workers that hold leases."""
+    """Two plans that share cells, one that extends the first, two feeders, workers with leases."""
 
     url: str | None = None
 
@@ -56,17 +59,26 @@ class Plans(RuleBasedStateMachine):
         self.feeders = [Feeder(self.jobs, self.plans, window=WINDOW) for _ in range(2)]
         self.keys: dict[str, list[str]] = {}
         for name, seeds in (("tiny", [0, 1]), ("other", [1, 2])):
-            plan = self.opened.of(
-                a_plan(name=name, select__n=2, protocol__seeds=seeds, protocol__epochs=[1])
-            )
-            self.plans.submit(plan, pilot=False, large=False)
-            self.plans.start(name)
-            self.states[name] = PlanState.RUNNING
-            self.keys[name] = [plan.job(cell).key for cell in plan.cells]
+            self.begin(a_plan(name=name, select__n=2, protocol__seeds=seeds, protocol__epochs=[1]))
 
-    @rule(feeder=st.integers(0, 1), name=st.sampled_from(["tiny", "other"]))
+    def begin(self, file: Plan) -> None:
+        plan = self.opened.of(file)
+        self.plans.submit(plan, pilot=False, large=False)
+        self.plans.start(file.name)
+        self.states[file.name] = PlanState.RUNNING
+        self.keys[file.name] = [plan.job(cell).key for cell in plan.cells]
+
+    @precondition(lambda self: "more" not in self.keys)
+    @rule(seed=st.integers(2, 3))
+    def extend(self, seed: int) -> None:
+        # The second plan has the cells of seed 2, too; nobody has those of seed 3.
+        plan = plan_of(self.plans.get("tiny")[0].content)
+        self.begin(plan.extended("more", seeds=[seed]))
+
+    @rule(feeder=st.integers(0, 1), name=NAMES)
     def feed(self, feeder: int, name: str) -> None:
-        self.feeders[feeder].step(name, lease_seconds=0)
+        if name in self.keys:
+            self.feeders[feeder].step(name, lease_seconds=0)
 
     @rule()
     def lease(self) -> None:
@@ -91,23 +103,25 @@ class Plans(RuleBasedStateMachine):
         if how != "failed":
             self.outcomes[lease.job.key] = how
 
-    @rule(name=st.sampled_from(["tiny", "other"]))
+    @rule(name=NAMES)
     def pause(self, name: str) -> None:
-        if self.plans.get(name)[0].state is PlanState.RUNNING:
+        if name in self.keys and self.plans.get(name)[0].state is PlanState.RUNNING:
             self.plans.pause(name)
 
-    @rule(name=st.sampled_from(["tiny", "other"]))
+    @rule(name=NAMES)
     def resume(self, name: str) -> None:
-        if self.plans.get(name)[0].state is PlanState.PAUSED:
+        if name in self.keys and self.plans.get(name)[0].state is PlanState.PAUSED:
             self.plans.resume(name)
 
-    @rule(name=st.sampled_from(["tiny", "other"]))
+    @rule(name=NAMES)
     def retry(self, name: str) -> None:
-        if self.plans.get(name)[0].state is not PlanState.READY:
+        if name in self.keys and self.plans.get(name)[0].state is not PlanState.READY:
             self.plans.retry(name)
 
-    @rule(name=st.sampled_from(["tiny", "other"]), number=st.integers(0, 3))
+    @rule(name=NAMES, number=st.integers(0, 5))
     def withdraw(self, name: str, number: int) -> None:
+        if number >= len(self.keys.get(name, ())):
+            return
         record, _ = self.plans.get(name)
         if number in record.done or number in record.diverged:
             self.plans.withdraw(name, number, "it is wrong")

@@ -9,7 +9,6 @@ The first asks a service (`make serve`), the second reads database files (`nbs s
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Callable
 
 from bench_client import BenchClient
@@ -22,6 +21,7 @@ from nas_search.strategies import (
     RegularizedEvolution,
     Reinforce,
 )
+from nas_search.study import compare_runs
 
 SEEDS = 3
 TRIALS = 30
@@ -36,18 +36,17 @@ STRATEGIES: dict[str, Callable[[int], Strategy]] = {
 
 
 def main() -> None:
-    """Run every strategy with every seed and print the mean of the best."""
+    """Run every strategy with every seed, and print what they reached and which of them differ."""
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
         problem = TableProblem(bench, "nasbench201", "cifar10-valid")
         problem.load()
+        runs = []
         for name, new in STRATEGIES.items():
-            found = []
             for seed in range(SEEDS):
                 study = Study(None, problem, new(seed))
                 study.run(Budget(trials=TRIALS))
-                if study.best is not None:
-                    found.append(study.best.metrics["valid_acc"])
-            print(f"{name}: {statistics.mean(found):.3f} ± {statistics.pstdev(found):.3f}")
+                runs.append(study.to_run(oracle=problem.optimum(), name=name, clock="trials"))
+        print(compare_runs(runs))
         draws = min(TRIALS, len(problem.table()))
         expected = random_expectation(problem, draws)
         print(f"{draws} random draws, exactly: {expected.mean:.3f} ± {expected.std:.3f}")

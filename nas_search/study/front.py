@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from nas_search.errors import ProblemError
@@ -80,9 +82,13 @@ def reference_scores(goals: Goals, reference: Mapping[str, float]) -> tuple[floa
     """Return a reference point as scores, larger being better.
 
     Raises:
-        ProblemError: It lacks an objective, or has another.
+        ProblemError: It lacks an objective, has another, or a value of it is no finite number.
     """
     names = [one.metric for one in goals.objectives]
     if sorted(reference) != sorted(names):
         raise ProblemError(f"a reference point has a value of {', '.join(names)}")
+    stated: Mapping[str, Any] = reference
+    for name, value in stated.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ProblemError(f"the reference point has {name} = {value!r:.80}: it is no number")
     return goals.scores(reference)

@@ -94,6 +94,13 @@ _MUST_AGREE: Final = (
 )
 """What makes regrets of different runs the same quantity."""
 
+_HINTS: Final[Mapping[str, str]] = {
+    "continue_training": ": strategies of short and of whole trainings are compared on problems of "
+    "the same `fidelities`",
+    "clock": ": make all by `to_run` with the same clock",
+}
+"""What to do about a difference, by field."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegretBand:
@@ -197,7 +204,7 @@ def _check_comparable(runs: Sequence[RecordedRun], *, given_oracle: bool) -> Non
         if len(values) > 1:
             raise IncomparableRunsError(
                 f"the runs cannot be compared: {field} is {values[0]!r} in some and {values[1]!r} "
-                "in others"
+                f"in others{_HINTS.get(field, '')}"
             )
 
     _check_distinct(runs)

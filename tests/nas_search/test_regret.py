@@ -139,6 +139,12 @@ def test_runs_that_do_not_measure_the_same_are_not_compared(
         regret_bands(runs, times=[1.0])
 
 
+def test_what_to_do_about_whole_and_short_trainings_is_said(run_of: RunOf) -> None:
+    runs = [run_of((1.0, 90.0)), run_of((1.0, 90.0), seed=1, continue_training=True)]
+    with pytest.raises(IncomparableRunsError, match=r"on problems of the same `fidelities`$"):
+        regret_bands(runs, times=[1.0])
+
+
 def test_runs_of_different_oracles_are_compared_with_a_given_one(run_of: RunOf) -> None:
     runs = [run_of((1.0, 90.0)), run_of((1.0, 90.0), seed=1, oracle=None)]
     (band,) = regret_bands(runs, times=[1.0], oracle=92.0)

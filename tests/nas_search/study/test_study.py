@@ -273,6 +273,9 @@ class TestResults:
         for of in (study.hypervolume, lambda to: study.to_run(reference=to, clock="trials")):
             with pytest.raises(ProblemError, match="a value of gain, loss"):
                 of({"gain": 0})
+            for wrong in ("21", math.nan, math.inf, None, True):
+                with pytest.raises(ProblemError, match=r"has loss = .*: it is no number"):
+                    of({"gain": 0, "loss": wrong})  # type: ignore[dict-item]
 
     def test_searches_of_several_objectives_are_compared_by_the_volume_of_their_fronts(
         self,

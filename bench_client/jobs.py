@@ -9,8 +9,9 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, TextIO, TypeAlias
+from typing import Any, Final, TextIO, TypeAlias
 
+from bench_client.arguments import plain_arch
 from bench_client.errors import (
     JobCancelledError,
     JobFailedError,
@@ -83,16 +84,38 @@ def job(job: Job | str) -> Steps[Job]:
 
 
 def jobs(
-    *, state: JobState | None = None, kind: JobKind | None = None, limit: int | None = 100
+    *,
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    benchmark: str | None = None,
+    arch: Any = None,
+    dataset: str | None = None,
+    limit: int | None = 100,
 ) -> Steps[list[Job]]:
     """Return jobs, the latest first.
+
+        bench.jobs(benchmark="nasbench201", arch=7, dataset="cifar10")
 
     Args:
         state: Only those in this state.
         kind: Only those of this kind.
+        benchmark: Only those about the network of an architecture of this benchmark, whatever they
+            do with it.
+        arch: That architecture, in any of its spellings.
+        dataset: Data set that the network is for, as in a submission.
         limit: How many at most; None: all.
+
+    Raises:
+        InvalidArchitectureError: There is no such architecture.
+        InvalidRequestError: A benchmark is named without an architecture, or there is no such one.
     """
-    filters = {"state": state, "kind": kind}
+    filters = {
+        "state": state,
+        "kind": kind,
+        "benchmark": benchmark,
+        "arch": plain_arch(arch),
+        "dataset": dataset,
+    }
     return (yield from listed_items(Question("jobs", JobPage, options=filters), limit))
 
 

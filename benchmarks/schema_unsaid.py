@@ -102,7 +102,7 @@ _SUBMITTED: Final = {
 
 UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "checkpoints": _PAGE,
-    "jobs": _PAGE,
+    "jobs": {**_PAGE, **dict.fromkeys(("benchmark", "arch", "dataset"), NETWORK)},
     **{operation: why for name in METRICS for operation, why in _asked(name).items()},
     "nasbench101_hash": _CELL,
     "nasbench201_hardware": {**_PAGE, **_ARCH},

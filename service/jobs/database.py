@@ -34,7 +34,7 @@ from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
 __all__ = ["AdvisoryLock", "JobDatabase"]
 
-_SCHEMA: Final = 9
+_SCHEMA: Final = 10
 _ROWS_AT_ONCE: Final = 200
 """In an insertion: each value is a parameter, of which SQLite takes 32,766."""
 _RETRIES: Final = 2

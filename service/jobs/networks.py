@@ -6,6 +6,8 @@ any worker sees it. Equal networks get equal samples, which is what makes their 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from model_hub import zoo
     from model_hub.model_space import ModelSpace
 
-__all__ = ["ChosenNetwork", "chosen_network", "plain_json"]
+__all__ = ["ChosenNetwork", "chosen_network", "plain_json", "subject_of"]
 
 _ARCH: Final = "network.arch"
 
@@ -40,6 +42,8 @@ _LONGEST_TEXT: Final = 1_000
 _LARGEST_NUMBER: Final = 2**53
 """Up to here every integer is one number in every reader of JSON."""
 
+_SUBJECT: Final = ("space", "arguments", "arch")
+"""Members of a canonical network that say which one it is, whatever its weights are."""
 _UNUSED_SEED: Final = 0
 """The seed of a network whose weights are not drawn."""
 
@@ -86,6 +90,16 @@ class ChosenNetwork:
             "checkpoint": self.checkpoint,
             "seed": _UNUSED_SEED if self.has_weights else self.seed,
         }
+
+
+def subject_of(network: Mapping[str, Any]) -> str:
+    """Return the digest of a canonical network without its weights: what a job is about.
+
+    A searched model and its architecture in its space are the same.
+    """
+    subject = [network.get(name) for name in _SUBJECT]
+    text = json.dumps(subject, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def chosen_network(network: Network | WholeSpace, catalog: Catalog) -> ChosenNetwork:

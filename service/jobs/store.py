@@ -20,6 +20,7 @@ from service.jobs.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
+from service.jobs.networks import subject_of
 from service.jobs.records import Job, JobState, NewJob
 from service.jobs.tables import (
     IS_ANSWERING,
@@ -107,6 +108,7 @@ class JobStore:
         *,
         state: JobState | None = None,
         kind: JobKind | None = None,
+        subject: str | None = None,
         before: str | None = None,
         limit: int = 100,
     ) -> tuple[list[Job], str | None]:
@@ -124,6 +126,8 @@ class JobStore:
                 query = query.where(JobRow.state == state)
             if kind is not None:
                 query = query.where(JobRow.kind == kind)
+            if subject is not None:
+                query = query.where(JobRow.subject == subject)
             return self._with_artifacts(self._database.rows(query))
 
         jobs = self._database.read(select)
@@ -242,9 +246,11 @@ class JobStore:
             raise UnknownCheckpointError(checkpoint)
 
     def _new_row(self, new: NewJob) -> dict[str, Any]:
+        network = new.spec.get("network")
         return {
             **{field.name: getattr(new, field.name) for field in fields(new)},
             "spec": json.dumps(new.spec),
+            "subject": None if network is None else subject_of(network),
             "id": uuid4().hex,
             "state": JobState.QUEUED,
             "created_at": self._database.now(),

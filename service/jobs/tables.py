@@ -72,9 +72,10 @@ class SchemaRow(Model):
 class JobRow(Model):
     """A job; `service.jobs.records.Job` documents its columns.
 
-    Beyond that, `stop_requested` says that a cancellation is to leave it stopped, with its figures,
-    `needs_…` which workers can do it, `token` is that of its last lease (see
-    `service.jobs.lease_tokens`), `holder` whose that is, and `lease_until` when it expires. A
+    Beyond that, `subject` is the digest of the network that the job is about (see
+    `service.jobs.networks.subject_of`), `stop_requested` says that a cancellation is to leave it
+    stopped, with its figures, `needs_…` which workers can do it, `token` is that of its last lease
+    (see `service.jobs.lease_tokens`), `holder` whose that is, and `lease_until` when it expires. A
     holder is the name of the API key by which a worker works over HTTP, empty where the server
     asks for none; NULL is a worker that has the database.
     """
@@ -82,6 +83,7 @@ class JobRow(Model):
     number = BigAutoField()
     id = CharField(32, unique=True)
     key = CharField(64)
+    subject = CharField(64, null=True)
     kind = CharField(16)
     spec = TextField()
     state = CharField(16)
@@ -125,6 +127,7 @@ def _index(definition: str, *, unique: bool = False) -> Any:
 # One job answers all identical requests, for as long as it waits, runs or has its result.
 JobRow.add_index(_index(f"job_answering ON job (key) WHERE {_IS_ANSWERING}", unique=True))
 JobRow.add_index(_index(f"job_waiting ON job (priority DESC, number) WHERE {_IS_WAITING}"))
+JobRow.add_index(_index("job_subject ON job (subject, number)"))
 JobRow.add_index(_index("job_ended ON job (finished_at) WHERE finished_at IS NOT NULL"))
 JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}"))
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench_client import models
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
+from benchmark_db.registry import BENCHMARKS
 from service.http.body import JSON, BodyRoute, refuse_other_media
 from service.http.job_problems import job_problems, job_response
 from service.http.job_service import job_service_of
@@ -23,6 +24,7 @@ from service.http.questions import described, read_query
 from service.jobs import Jobs, JobSettings
 from service.jobs.errors import UnknownJobError
 from service.jobs.kinds import KINDS, Kind, new_job, stated_trainer
+from service.jobs.networks import chosen_network, subject_of
 from service.jobs.records import Job, JobState, NewJob, to_json
 from service.routes.parameters import JobId
 
@@ -33,6 +35,17 @@ router = APIRouter(prefix="/v1", tags=["jobs"], route_class=BodyRoute)
 _LONGEST_WAIT: Final = 10.0
 """Seconds; less than anything between server and caller takes for silence."""
 _RETRY_AFTER: Final = "5"
+_LONGEST_ARCH: Final = 4096
+_DATASETS: Final[list[Any]] = sorted(
+    {
+        str(value)
+        for kind in BENCHMARKS.values()
+        for axis in kind.spec.axes
+        if axis.name == "dataset"
+        for value in axis.values
+    }
+)
+"""Of the architectures whose networks are known."""
 
 _GivenKey: TypeAlias = Annotated[
     str | None,
@@ -62,6 +75,36 @@ class _JobsQuestion(BaseModel):
 
     state: Annotated[models.JobState | None, Field(description="Only those in this state.")] = None
     kind: Annotated[models.JobKind | None, Field(description="Only those of this kind.")] = None
+    benchmark: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            examples=["nasbench201"],
+            description="Only those about the network of an architecture of this benchmark, "
+            "whatever they do with it; needs `arch`.",
+        ),
+    ] = None
+    arch: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=_LONGEST_ARCH,
+            description="Which one, in any spelling.",
+            examples=["7"],
+        ),
+    ] = None
+    dataset: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Data set that the network is for, which says how many classes it has; "
+            "as in a submission.",
+            examples=["cifar10"],
+            json_schema_extra={"enum": _DATASETS},
+        ),
+    ] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Jobs in the page.")] = 100
     cursor: Annotated[
         str | None,
@@ -177,10 +220,15 @@ async def jobs(request: Request) -> Response:
     question = read_query(request, _JobsQuestion)
     service = job_service_of(request)
 
+    catalog: Catalog = request.app.state.catalog
+
     def find(jobs: Jobs) -> tuple[list[Job], str | None]:
+        with catalog.held():
+            subject = _subject(question, catalog)
         return jobs.store.page(
             state=JobState(question.state) if question.state else None,
             kind=question.kind,
+            subject=subject,
             before=question.cursor,
             limit=question.limit,
         )
@@ -191,6 +239,25 @@ async def jobs(request: Request) -> Response:
         raise InvalidQuestionError("cursor", "it is none that this service gave out") from None
     items = [_job_answer(job, service.settings) for job in found]
     return job_response({"items": items, "next_cursor": following})
+
+
+def _subject(question: _JobsQuestion, catalog: Catalog) -> str | None:
+    """Return the digest of the network that jobs are asked about; None: of any.
+
+    Raises:
+        InvalidQuestionError: There is no such network; the error names the parameter.
+    """
+    asked = question.model_dump(include={"benchmark", "arch", "dataset"}, exclude_none=True)
+    if not asked:
+        return None
+    for name in ("benchmark", "arch"):
+        if name not in asked:
+            raise InvalidQuestionError(name, "a network is named by `benchmark` and `arch`")
+    try:
+        network = chosen_network(models.BenchmarkNetwork(**asked), catalog)
+    except InvalidQuestionError as error:
+        raise InvalidQuestionError(error.field.removeprefix("network."), error.message) from error
+    return subject_of(network.to_dict())
 
 
 @router.get(

@@ -189,6 +189,14 @@ def test_an_architecture_is_timed_from_its_page_and_what_was_timed_before_is_tol
     explorer.find('#job [data-state="succeeded"]').wait_for()
     assert explorer.find("#job").inner_text() == f"✓ succeeded 2.1 ms: job {job.id[:12]}"
     assert len(bench.jobs(kind="latency")) == 1
+    explorer.find("#jobs summary").press("Enter")
+    told = explorer.find("#jobs tbody").inner_text()
+    assert told.count("latency") == 1
+    assert f"job {job.id[:12]}" in told
+    assert "✓ succeeded" in told
+    assert "2.1 ms" in told
+    about = bench.jobs(benchmark="nasbench201", arch=7, dataset="cifar10")
+    assert explorer.find("#jobs tbody tr").count() == min(len(about), 20)
     explorer.accessible()
 
 
@@ -234,6 +242,7 @@ def test_pages_show_what_there_is_where_the_jobs_are_away(
         assert explorer.find("main").get_by_text("NAS-Bench-201").count()
         for path in ("", "/studies", "/nasbench201", "/nasbench201/arch?arch=5"):
             explorer.open(f"explore{path}")
+        explorer.page.get_by_text("What workers did with it is left out").wait_for()
         explorer.complained("Failed to load")
 
 

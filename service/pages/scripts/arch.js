@@ -9,14 +9,14 @@ import {AddressState} from "./address.js";
 import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
 import {ApiError, address, ask, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
-import {h, replace, svg} from "./dom.js";
+import {h, redraw, replace, svg} from "./dom.js";
 import {clientLines, copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
-import {NONE, figure} from "./format.js";
+import {NONE, count, figure} from "./format.js";
 import {Replaced} from "./identity.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
-import {stateMark} from "./states.js";
+import {ago, plainTable, stateMark} from "./states.js";
 import {lookAgain} from "./versions.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
 
@@ -238,25 +238,67 @@ function takeAway(bench, found, arch) {
 
 /** Kinds of jobs about a network, with the address that takes them. */
 const JOBS = /** @type {const} */ ([["Build it here", "v1/models"], ["Measure its latency here", "v1/latency"]]);
+/** Jobs of an architecture that are listed, the latest. */
+const MOST_JOBS = 20;
 
-/** @param {Benchmark} bench @param {string} arch What workers do with it; a job that was done before is told. */
+/** @param {any} job Return its link. */
+function jobLink(job) {
+  return h("a", {href: address("explore/jobs", {id: job.id}).href}, `job ${job.id.slice(0, 12)}`);
+}
+
+/** @param {any} job Return the figure that it was done for, where there is one. */
+function foundBy(job) {
+  const {median, top1, accuracy, parameters} = job.result?.metrics ?? job.result ?? {};
+  if (typeof median === "number") return figure(1000 * median, "milliseconds");
+  const percent = top1 ?? accuracy;
+  if (typeof percent === "number") return `${figure(percent, "percent")} on ${job.request.dataset}`;
+  return typeof parameters === "number" ? `${count(parameters)} parameters` : "";
+}
+
+/**
+ * What workers do with it, and what they have done.
+ * @param {Benchmark} bench
+ * @param {string} arch
+ */
 function jobForm(bench, arch) {
   const told = h("span", {role: "status", id: "job"});
+  const earlier = h("div", {id: "jobs"});
   const {dataset = null} = bench.part;
+  const network = {benchmark: bench.name, arch, dataset};
+  const list = async () => {
+    let jobs = [];
+    try {
+      jobs = (await ask("v1/jobs", {query: {...network, limit: MOST_JOBS}, atOnce: true})).items;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // A service without jobs has no such address.
+      if (error.status !== 404) replace(earlier, h("p", {class: "quiet"}, `What workers did with it is left out: ${error.message}`));
+      return;
+    }
+    const rows = jobs.map((/** @type {any} */ job) => [jobLink(job), job.kind, stateMark(job.state), foundBy(job), ago(job.created_at)]);
+    const label = `What workers did with it${jobs.length === MOST_JOBS ? ": the latest" : ""}`;
+    redraw(
+      earlier,
+      rows.length
+        ? h("details", {}, h("summary", {}, `${label} (${count(rows.length)})`), plainTable(label, ["Job", "Kind", "State", "Found", "Submitted"], rows))
+        : null,
+    );
+  };
   const submit = async (/** @type {string} */ path) => {
     replace(told, "Asking …");
     try {
-      const job = await ask(path, {method: "POST", body: {network: {benchmark: bench.name, arch, dataset}}});
-      const {median} = job.result?.metrics ?? job.result ?? {};
-      const figured = typeof median === "number" ? ` ${figure(1000 * median, "milliseconds")}` : "";
-      replace(told, stateMark(job.state), `${figured}: `, h("a", {href: address("explore/jobs", {id: job.id}).href}, `job ${job.id.slice(0, 12)}`));
+      const job = await ask(path, {method: "POST", body: {network}});
+      const found = foundBy(job);
+      replace(told, stateMark(job.state), `${found ? ` ${found}` : ""}: `, jobLink(job));
+      await list();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       replace(told, h("span", {class: "bad"}, error.message));
     }
   };
   const buttons = JOBS.map(([label, path]) => h("button", {type: "button", on: {click: () => run(page, () => submit(path))}}, label));
-  return h("p", {class: "bar", title: "By a worker of this service"}, buttons, told);
+  run(page, list);
+  return [h("p", {class: "bar", title: "By a worker of this service"}, buttons, told), earlier];
 }
 
 /** Restore the focus that new elements have taken away. @param {Element | null} before */

@@ -17,8 +17,8 @@
 
 import {h, onceAFrame, redraw} from "./dom.js";
 
-/** Pixels; table.css is in frame.css. */
-const ROW = 32;
+/** How high a row is, in sizes of text as the reader has it; frame.css says so, too. */
+const ROW_REM = 2;
 /** Rows beyond both edges of what is in view. */
 const BEYOND = 8;
 
@@ -95,6 +95,11 @@ export class VirtualTable {
     this.render();
   }
 
+  /** @returns {number} The height of a row in pixels. */
+  get row() {
+    return ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  }
+
   drawHead() {
     const headings = this.options.columns.map((column) => this.heading(column));
     const {sort} = this.focusedIn(this.head)?.dataset ?? {};
@@ -124,9 +129,9 @@ export class VirtualTable {
   }
 
   draw() {
-    const {rows} = this;
-    const shown = Math.ceil((this.element.clientHeight || 10 * ROW) / ROW);
-    const first = Math.max(0, Math.floor(this.element.scrollTop / ROW) - BEYOND);
+    const {rows, row: high} = this;
+    const shown = Math.ceil((this.element.clientHeight || 10 * high) / high);
+    const first = Math.max(0, Math.floor(this.element.scrollTop / high) - BEYOND);
     const last = Math.min(rows.length, first + shown + 2 * BEYOND);
     const window = [];
     for (let place = first; place < last; place += 1) window.push(rows[place]);
@@ -135,9 +140,9 @@ export class VirtualTable {
     // What is pressed or checked while rows come stays what it is.
     redraw(
       this.body,
-      spacer(first, this.options.columns.length),
-      window.map((row, rank) => this.row(row, first + rank)),
-      spacer(rows.length - last, this.options.columns.length),
+      spacer(first * high, this.options.columns.length),
+      window.map((row, rank) => this.drawRow(row, first + rank)),
+      spacer((rows.length - last) * high, this.options.columns.length),
     );
     if (active && column !== undefined) {
       const place = active.closest("tr")?.dataset.place;
@@ -159,7 +164,7 @@ export class VirtualTable {
   }
 
   /** @param {R} row @param {number} place */
-  row(row, place) {
+  drawRow(row, place) {
     const {onOpen, onFocus, isSelected} = this.options;
     return h(
       "tr",
@@ -186,7 +191,7 @@ export class VirtualTable {
   key(event) {
     const target = /** @type {HTMLElement} */ (event.target);
     const onRow = target === this.element || target.tagName === "TR";
-    const page = Math.max(1, Math.floor(this.element.clientHeight / ROW) - 1);
+    const page = Math.max(1, Math.floor(this.element.clientHeight / this.row) - 1);
     /** @type {Record<string, number>} */
     const steps = {ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -1e9, End: 1e9};
     if (!onRow || !this.rows.length) return;
@@ -210,21 +215,22 @@ export class VirtualTable {
   /** @param {number} place Come to a row. */
   go(place) {
     this.focused = Math.min(Math.max(place, 0), this.rows.length - 1);
-    const top = this.focused * ROW;
+    const {row: high} = this;
+    const top = this.focused * high;
     const {scrollTop, clientHeight} = this.element;
     if (top < scrollTop) this.element.scrollTop = top;
-    else if (top + 2 * ROW > scrollTop + clientHeight) this.element.scrollTop = top + 2 * ROW - clientHeight;
+    else if (top + 2 * high > scrollTop + clientHeight) this.element.scrollTop = top + 2 * high - clientHeight;
     this.draw();
     this.body.querySelector('tr[tabindex="0"]')?.focus({preventScroll: true});
     this.options.onFocus?.(this.rows[this.focused]);
   }
 }
 
-/** @param {number} rows @param {number} columns Return the room of rows that are not drawn. */
-function spacer(rows, columns) {
-  if (rows <= 0) return null;
+/** @param {number} pixels @param {number} columns Return the room of rows that are not drawn. */
+function spacer(pixels, columns) {
+  if (pixels <= 0) return null;
   const cell = h("td", {colspan: String(columns)});
-  cell.style.height = `${rows * ROW}px`;
+  cell.style.height = `${pixels}px`;
   cell.style.padding = "0";
   return h("tr", {"aria-hidden": "true", class: "spacer"}, cell);
 }

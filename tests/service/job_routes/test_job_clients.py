@@ -110,6 +110,14 @@ def test_a_cancelled_job_is_a_typed_error(
         asked(lambda bench: bench.wait(submitted["id"]))
     found = asked(lambda bench: bench.jobs(state="cancelled", limit=1))
     assert [job.state for job in found] == ["cancelled"]
+    network = {"benchmark": "nasbench201", "arch": 31, "dataset": "cifar10"}
+    made = asked(
+        lambda bench: bench.build(*list(network.values())[:2], dataset="cifar10", wait=False)
+    )
+    found = asked(lambda bench: bench.jobs(**network, kind="model"))
+    assert made.id in [job.id for job in found]
+    with pytest.raises(InvalidArchitectureError):
+        asked(lambda bench: bench.jobs(benchmark="nasbench201", arch="odd", dataset="cifar10"))
 
 
 @pytest.mark.parametrize("job_id", ["nonesuch", "../workers", "", "a?b"])

@@ -33,8 +33,38 @@ def test_jobs_are_listed_latest_first_in_pages(asking: httpx.Client) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_jobs_are_found_by_the_network_that_they_are_about(asking: httpx.Client) -> None:
+    about = {"benchmark": "nasbench201", "arch": 31, "dataset": "cifar100"}
+    spelled = asking.post("/v1/nasbench201/architecture", json={"arch": 31}).json()["arch_str"]
+    same = {**about, "arch": spelled}
+    other = {**about, "dataset": "cifar10"}  # of ten classes, and so of another last layer
+
+    def submitted(path: str, network: dict[str, Any], **more: Any) -> str:
+        answer = asking.post(f"/v1/{path}", json={"network": network, **more})
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    def found(**question: Any) -> list[str]:
+        answer = asking.get("/v1/jobs", params=question)
+        assert answer.is_success, answer.text
+        return [job["id"] for job in answer.json()["items"]]
+
+    built = submitted("models", about, priority=1)
+    timed = submitted("latency", {**same, "seed": 5})
+    elsewhere = submitted("latency", other)
+    assert found(**about) == found(**same) == [timed, built]
+    assert found(**about, kind="model") == [built]
+    assert found(**other) == [elsewhere]
+    assert found(**about, limit=1) == [timed]
+
+
 @pytest.mark.parametrize(
-    "query", ["cursor=nonesuch", "state=done", "kind=x", "limit=0", "limit=1001", "path=x"]
+    "query",
+    [
+        *["cursor=nonesuch", "state=done", "kind=x", "limit=0", "limit=1001", "path=x"],
+        *["arch=odd&benchmark=nasbench201&dataset=cifar10", "benchmark=x&arch=1"],
+        *["dataset=odd&benchmark=nasbench201&arch=1"],
+    ],
 )
 def test_a_malformed_question_about_jobs_is_422(asking: httpx.Client, query: str) -> None:
     answer = asking.get(f"/v1/jobs?{query}")

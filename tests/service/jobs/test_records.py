@@ -28,6 +28,7 @@ from service.jobs.tables import CheckpointRow, JobRow
 INSIDE = {"crashes", "losses", "not_before", "needs_sha256"}
 NOT_READ = {
     "number",
+    "subject",
     "needs_device",
     "needs_dataset",
     "needs_trainer",

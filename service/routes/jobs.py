@@ -248,6 +248,11 @@ def _subject(question: _JobsQuestion, catalog: Catalog) -> str | None:
         InvalidQuestionError: There is no such network; the error names the parameter.
     """
     asked = question.model_dump(include={"benchmark", "arch", "dataset"}, exclude_none=True)
+    if asked.get("arch", "").startswith(("{", "[")):
+        try:
+            asked["arch"] = orjson.loads(asked["arch"])
+        except orjson.JSONDecodeError:
+            raise InvalidQuestionError("arch", "it begins as JSON and is none") from None
     if not asked:
         return None
     for name in ("benchmark", "arch"):

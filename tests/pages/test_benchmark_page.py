@@ -303,6 +303,33 @@ class TestTheKeyboard:
         explorer.page.wait_for_url("**/compare?arch=**")
         assert len(parse_qs(explorer.query)["arch"]) == 3
 
+    def test_keeps_what_it_has_come_to_while_rows_are_drawn_anew(self, explorer: Any) -> None:
+        explorer.open(AT)
+        box = explorer.find(".virtual tbody input").nth(3)
+        box.focus()
+        held = box.element_handle()
+        explorer.page.keyboard.press("Space")
+        # Rows further down come into view: all are drawn anew, in the next frame.
+        explorer.find(".virtual").evaluate("one => one.scrollTo(0, 64)")
+        explorer.find('tr[data-place="30"]').wait_for(state="attached")
+        kept = "box => box.isConnected && box.checked && box === document.activeElement"
+        assert held.evaluate(kept)
+        explorer.page.keyboard.press("Space")
+        assert not held.evaluate(kept)
+
+    def test_reaches_the_last_row_with_text_of_twice_the_size(self, explorer: Any) -> None:
+        explorer.open(AT)
+        explorer.page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+        row = explorer.find(".virtual tbody tr").nth(2)
+        row.focus()
+        explorer.page.keyboard.press("End")
+        last = explorer.find('tr[data-place="149"]:focus')
+        last.wait_for()
+        assert last.bounding_box()["height"] == pytest.approx(64, abs=1)
+        foot = "one => one.getBoundingClientRect().bottom"
+        assert last.evaluate(foot) <= explorer.find(".virtual").evaluate(foot)
+        assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 1280
+
 
 class TestTakenAway:
     def test_files_carry_what_is_kept_and_where_it_is_from(

@@ -264,11 +264,14 @@ function jobForm(bench, arch) {
   const told = h("span", {role: "status", id: "job"});
   const earlier = h("div", {id: "jobs"});
   const {dataset = null} = bench.part;
-  const network = {benchmark: bench.name, arch, dataset};
+  // A network of an architecture of parts depends on where it is of, too, such as its design space.
+  const whole = arch.startsWith("{") ? {...bench.part, ...JSON.parse(arch)} : arch;
+  const network = {benchmark: bench.name, arch: whole, dataset};
+  const asked = {...network, arch: typeof whole === "string" ? whole : JSON.stringify(whole)};
   const list = async () => {
     let jobs = [];
     try {
-      jobs = (await ask("v1/jobs", {query: {...network, limit: MOST_JOBS}, atOnce: true})).items;
+      jobs = (await ask("v1/jobs", {query: {...asked, limit: MOST_JOBS}, atOnce: true})).items;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // A service without jobs has no such address.

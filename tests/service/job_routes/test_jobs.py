@@ -63,7 +63,7 @@ def test_jobs_are_found_by_the_network_that_they_are_about(asking: httpx.Client)
     [
         *["cursor=nonesuch", "state=done", "kind=x", "limit=0", "limit=1001", "path=x"],
         *["arch=odd&benchmark=nasbench201&dataset=cifar10", "benchmark=x&arch=1"],
-        *["dataset=odd&benchmark=nasbench201&arch=1"],
+        *["dataset=odd&benchmark=nasbench201&arch=1", "arch={&benchmark=nasbench201"],
     ],
 )
 def test_a_malformed_question_about_jobs_is_422(asking: httpx.Client, query: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -32,6 +32,13 @@ File = Annotated[
     Path, typer.Argument(metavar="FILE.toml", exists=True, dir_okay=False, help="The plan.")
 ]
 Name = Annotated[str, typer.Argument(help="Name of the plan.")]
+Watts = Annotated[
+    float | None,
+    typer.Option(min=0, help="What a worker draws while it trains, for energy used and to come."),
+]
+Price = Annotated[
+    float | None, typer.Option(min=0, help="Of a kWh, in any currency; with --watts.")
+]
 YesReally = Annotated[
     bool, typer.Option("--yes-really", help="More than a million cells are meant.")
 ]
@@ -160,11 +167,14 @@ def start_command(
     pilot: Annotated[
         bool, typer.Option(help="Whether to estimate the cost by some short trainings first.")
     ] = True,
+    watts: Watts = None,
+    price: Price = None,
     url: Server = None,
     yes_really: YesReally = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit a plan, wait for its estimate, ask for a yes with it in front of you, and start."""
+    power = _power(watts, price)
     with _client(url) as bench:
         plan = bench.plan(file, pilot=pilot, large=yes_really)
         if plan.state == "pilot":
@@ -172,28 +182,31 @@ def start_command(
             plan = bench.wait_plan(plan)
         if plan.state == "ready":
             if not yes:
-                _print(plan, as_json=False, stream_only=True)
+                _print(plan, as_json=False, stream_only=True, power=power)
                 typer.confirm("Start it?", abort=True, err=True)
             plan = bench.start_plan(plan)
-    _print(plan, as_json=as_json)
+    _print(plan, as_json=as_json, power=power)
 
 
 @app.command("show")
 def show_command(
     name: Annotated[str | None, typer.Argument(help="Name of the plan; all by default.")] = None,
     *,
+    watts: Watts = None,
+    price: Price = None,
     url: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far a plan is: cells, pace, cost, versions; or all plans."""
+    power = _power(watts, price)
     with _client(url) as bench:
         found = bench.plans() if name is None else [bench.plan_named(name)]
     if name is not None:
-        _print(found[0], as_json=as_json)
+        _print(found[0], as_json=as_json, power=power)
     elif wants_json(asked=as_json):
-        print_json([plan.model_dump(mode="json", exclude={"plan"}) for plan in found])
+        print_json([_told(plan, power) for plan in found])
     else:
-        print_items([_row(plan) for plan in found], "Plans")
+        print_items([_row(plan, power) for plan in found], "Plans")
 
 
 def _add_action(action: PlanAction, sentence: str) -> None:
@@ -270,20 +283,57 @@ def _client(url: str | None) -> BenchClient:
     return BenchClient(url)
 
 
-def _print(plan: Plan, *, as_json: bool, stream_only: bool = False) -> None:
+class _Power(NamedTuple):
+    """What a worker draws, and what a kWh costs; None: nobody says."""
+
+    watts: float | None = None
+    price: float | None = None
+
+    def of(self, plan: Plan) -> dict[str, dict[str, float | None]]:
+        """Return what a plan has taken and is estimated to take in all; empty: nobody says."""
+        if self.watts is None:
+            return {}
+        hours = {
+            "used": plan.worker_hours,
+            "estimate": None if plan.estimate is None else plan.estimate.hours,
+        }
+        found = {"energy_kwh": _times(hours, self.watts / 1000)}
+        if self.price is not None:
+            found["money"] = _times(found["energy_kwh"], self.price)
+        return found
+
+
+def _times(figures: dict[str, float | None], factor: float) -> dict[str, float | None]:
+    return {name: None if one is None else one * factor for name, one in figures.items()}
+
+
+def _power(watts: float | None, price: float | None) -> _Power:
+    if price is not None and watts is None:
+        raise typer.BadParameter("it needs --watts", param_hint="--price")
+    return _Power(watts, price)
+
+
+def _print(
+    plan: Plan, *, as_json: bool, stream_only: bool = False, power: _Power | None = None
+) -> None:
+    power = power or _Power()
     if not stream_only and wants_json(asked=as_json):
         trainer = _trainer(plan)
-        told = plan.model_dump(mode="json", exclude={"plan"})
+        told = _told(plan, power)
         print_json(told if trainer is None else {**told, "trainer": trainer})
         return
     if not stream_only:
-        print_fields(_row(plan))
+        print_fields(_row(plan, power))
         return
-    for key, value in _row(plan).items():
+    for key, value in _row(plan, power).items():
         sys.stderr.write(f"  {key}: {value}\n")
 
 
-def _row(plan: Plan) -> dict[str, Any]:
+def _told(plan: Plan, power: _Power) -> dict[str, Any]:
+    return {**plan.model_dump(mode="json", exclude={"plan"}), **power.of(plan)}
+
+
+def _row(plan: Plan, power: _Power) -> dict[str, Any]:
     counts, estimate = plan.counts, plan.estimate
     row: dict[str, Any] = {
         "name": plan.name,
@@ -310,6 +360,10 @@ def _row(plan: Plan) -> dict[str, Any]:
         row["first estimate"] = f"{plan.first_estimate.hours:.3g} worker hours"
     if plan.hours_left is not None:
         row["left"] = f"{plan.hours_left:.3g} worker hours"
+    for name, figures in power.of(plan).items():
+        used, expected = figures["used"] or 0, figures["estimate"]
+        told = f"{used:.3g}" if expected is None else f"{used:.3g} of {expected:.3g}"
+        row[name.partition("_")[0]] = f"{told} kWh" if name == "energy_kwh" else told
     return row
 
 

@@ -231,7 +231,16 @@ def test_commands_pause_resume_retry_extend_and_show(
     assert told("pause", "told")["state"] == "paused"
     assert told("resume", "told")["state"] == "running"
     assert told("retry", "told")["counts"]["failed"] == 0
-    assert work(jobs, bench, "told").state == "finished"
+    done = work(jobs, bench, "told")
+    assert done.state == "finished"
+    assert "energy_kwh" not in told("show", "told")
+    shown = told("show", "told", "--watts", "500", "--price", "0.4")
+    hours = {"used": shown["worker_hours"], "estimate": shown["estimate"]["hours"]}
+    assert hours["estimate"] > 0
+    for name, figure in hours.items():
+        assert shown["energy_kwh"][name] == pytest.approx(figure * 0.5)
+        assert shown["money"][name] == pytest.approx(figure * 0.2)
+    assert runner.invoke(app, ["show", "told", "--price", "1"]).exit_code == 2
     assert bench.withdraw_cell("told", 1, "a test").counts.withdrawn == 1
     assert told("extend", "told", "--name", "told-2", "--seeds", "12,13")["cells"] == 12
     assert told("stop", "told-2")["state"] == "stopped"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -349,7 +350,8 @@ def _translated(error: BenchmarkDataError) -> BenchError:
             else InvalidRequestError
         )
         # As over HTTP, where the field stands before what is wrong with it.
-        is_named = kind is InvalidArchitectureError or error.field in error.message
+        named = re.search(rf"\b{re.escape(error.field)}\b", error.message)
+        is_named = kind is InvalidArchitectureError or named is not None
         said = error.message if is_named else f"{error.field}: {error.message}"
         return kind(said, errors=[FieldError(loc=[error.field], msg=error.message)])
     if isinstance(error, UnknownBenchmarkError):

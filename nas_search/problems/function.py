@@ -53,6 +53,8 @@ class FunctionProblem(LocalProblem):
         known: Mapping[str, Callable[[dict[str, Any]], float]] | None = None,
         fidelities: Sequence[int] = (),
     ) -> None:
+        if function is not None and not callable(function):
+            raise ProblemError(f"the function is {function!r:.80}, which cannot be called")
         self.goals = Goals.of(objectives, bounds)
         self.fidelities = checked_fidelities(fidelities)
         self.order: Order = "numbered"

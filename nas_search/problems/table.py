@@ -381,5 +381,7 @@ class TableScore:
 def _checked_dataset(info: BenchmarkInfo, dataset: str | None) -> str:
     if dataset is None and len(info.datasets) == 1:
         return info.datasets[0]
+    if dataset is None:
+        raise ProblemError(f"say which dataset of {info.name}: {', '.join(info.datasets)}")
     check_known("data set", [str(dataset).lower()], info.datasets)
     return str(dataset).lower()

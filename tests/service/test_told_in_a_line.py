@@ -74,6 +74,7 @@ def test_a_benchmark_in_another_spelling_is_named_in_the_one_there_is(
         ("random nasbench201 -n 1e3", "nbs: .*-n.*: it must be a valid integer; see"),
         ("worker --device tpu", "nbs: .*--device.*: 'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         ("top nasbench201 --metric flops", "nbs: say which num_epochs: .*; known are 12, 200$"),
+        ("query nds --where limit=-5", "nbs: limit: -5 is not in 1 to 1000$"),
         (f"{TOP} --max flops=nan", "nbs: max_flops: nan is no finite number$"),
         (f"{TOP} --max flops=1e999", "nbs: max_flops: inf is no finite number$"),
         ("batch nasbench201 {file}", r"nbs: .*architectures: {file} is no text in UTF-8: a JSON"),

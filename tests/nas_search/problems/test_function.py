@@ -99,6 +99,11 @@ def test_bounds_on_what_is_known_are_met_by_every_draw() -> None:
         drive(impossible.domain().sample(rng), impossible.answer)
 
 
+def test_what_cannot_be_called_is_no_function() -> None:
+    with pytest.raises(ProblemError, match="the function is 'best', which cannot be called"):
+        FunctionProblem({"x": [1, 2]}, "best")  # type: ignore[arg-type]
+
+
 def test_without_a_function_nothing_is_evaluated() -> None:
     with pytest.raises(ProblemError, match="ask and tell in a loop of your own"):
         FunctionProblem(CHOICES).evaluate(Candidate(arch=ARCH))

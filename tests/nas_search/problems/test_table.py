@@ -117,9 +117,18 @@ def test_a_metric_that_the_table_lacks_there_is_refused(published: BenchClient) 
         TableProblem(published, "nasbench201", "cifar10-valid", bounds={"flops": (None, 1)})
 
 
-@pytest.mark.parametrize("dataset", [None, "cifar", 10])
-def test_a_data_set_that_is_none_is_refused(published: BenchClient, dataset: Any) -> None:
-    with pytest.raises(ProblemError, match="unknown data set"):
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (None, "say which dataset of nasbench201: cifar10-valid, cifar10, cifar100, imagenet16"),
+        ("cifar", "unknown data set 'cifar'"),
+        (10, "unknown data set '10'"),
+    ],
+)
+def test_a_data_set_that_is_none_is_refused(
+    published: BenchClient, dataset: Any, said: str
+) -> None:
+    with pytest.raises(ProblemError, match=said):
         TableProblem(published, "nasbench201", dataset)
 
 

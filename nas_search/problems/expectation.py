@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import Goals
 
-__all__ = ["Expectation", "Table", "random_expectation"]
+__all__ = ["Expectation", "Table", "random_expectation", "table_of"]
 
 
 class Table(Protocol):
@@ -20,6 +20,23 @@ class Table(Protocol):
     def table(self) -> dict[str, Mapping[str, float]]:
         """Return the figures of every architecture within the bounds."""
         ...
+
+
+def table_of(problem: Table) -> dict[str, Mapping[str, float]]:
+    """Return the figures of every architecture of a problem within the bounds.
+
+    Raises:
+        ProblemError: It evaluates and looks nothing up, so that not all figures are known.
+        BenchError: The question was not answered.
+    """
+    table = getattr(problem, "table", None)
+    if table is None:
+        raise ProblemError(
+            f"a {type(problem).__name__} has no table of all figures: a TableProblem, a "
+            "FiguresProblem and a DeclaredProblem have one"
+        )
+    found: dict[str, Mapping[str, float]] = table()
+    return found
 
 
 class Expectation(NamedTuple):
@@ -51,11 +68,12 @@ def random_expectation(
             the best, such as that of the longest training.
 
     Raises:
-        ProblemError: There are fewer architectures, or the best may have no other metric.
+        ProblemError: There are fewer architectures, the best may have no other metric, or the
+            problem has no table.
         BenchError: The question was not answered.
     """
+    table = table_of(problem)
     goal = problem.goals.objectives[0]
-    table = problem.table()
     if not 1 <= num_draws <= len(table):
         raise ProblemError(f"there are {len(table)} architectures to draw, not {num_draws}")
     ascending = sorted(table.items(), key=lambda item: goal.score(item[1][goal.metric]))
@@ -104,4 +122,4 @@ class _Others:
 def _others(other: str | Table, table: Mapping[str, Mapping[str, float]]) -> _Others:
     if isinstance(other, str):
         return _Others(other, table)
-    return _Others(other.goals.objectives[0].metric, other.table())
+    return _Others(other.goals.objectives[0].metric, table_of(other))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from nas_search.errors import ProblemError
-from nas_search.problems.expectation import Table
+from nas_search.problems.expectation import Table, table_of
 from nas_search.study.regret import RegretBand
 
 __all__ = ["EXACT", "random_band"]
@@ -46,12 +46,12 @@ def random_band(
         name: Of the band.
 
     Raises:
-        ProblemError: Nothing is recorded within the bounds, or numbers of draws are not finite, or
-            not ascending.
+        ProblemError: Nothing is recorded within the bounds, numbers of draws are not finite or not
+            ascending, or the problem has no table.
         BenchError: The question was not answered.
     """
     goal = problem.goals.objectives[0]
-    rows = problem.table()
+    rows = table_of(problem)
     best = problem.goals.best(rows.values()) if oracle is None else oracle
     wanted = [float(one) for one in trials]
     if wanted != sorted(wanted) or not all(map(math.isfinite, wanted)):

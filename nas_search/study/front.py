@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from nas_search.errors import ProblemError
-from nas_search.problems.expectation import Table
+from nas_search.problems.expectation import Table, table_of
 from nas_search.problems.goals import Goals
 from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.trials import Trial
@@ -66,13 +66,13 @@ def front_volume(problem: Table, reference: Mapping[str, float]) -> float:
         reference: Worst values of interest, by objective.
 
     Raises:
-        ProblemError: The reference lacks an objective, or has another.
+        ProblemError: The reference lacks an objective, or has another; or the problem has no table.
         BenchError: The question was not answered.
     """
     worst = reference_scores(problem.goals, reference)
     kept: list[tuple[float, ...]] = []
     # Nothing is dominated by what comes after it in descending order.
-    for point in sorted(set(map(problem.goals.scores, problem.table().values())), reverse=True):
+    for point in sorted(set(map(problem.goals.scores, table_of(problem).values())), reverse=True):
         if not any(dominates(one, point) for one in kept):
             kept.append(point)
     return hypervolume(kept, worst)

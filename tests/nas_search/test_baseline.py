@@ -6,15 +6,16 @@ import math
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas_search import Budget, FiguresProblem, Study
+from nas_search import Budget, FiguresProblem, FunctionProblem, Study, random_expectation
 from nas_search.errors import PlotError, ProblemError
 from nas_search.strategies import RandomSearch
-from nas_search.study import plot_regret, random_band, regret_bands
+from nas_search.study import front_volume, plot_regret, random_band, regret_bands
 
 QUARTILES = {"lower": Fraction(1, 4), "median": Fraction(1, 2), "upper": Fraction(3, 4)}
 
@@ -50,6 +51,11 @@ def test_numbers_that_are_none_or_go_back_are_refused() -> None:
     for trials in ([2, 1], [math.nan], [math.inf]):
         with pytest.raises(ProblemError, match="ascending and finite"):
             random_band(problem_of([1, 2]), trials)
+    without: Any = FunctionProblem({"x": [0]}, lambda _: 1.0)
+    for of_table in (random_expectation, random_band, front_volume):
+        asked: Any = {"value": 0} if of_table is front_volume else 1
+        with pytest.raises(ProblemError, match="a FunctionProblem has no table of all figures"):
+            of_table(without, asked)
     beyond = FiguresProblem({"x": [0]}, {(0,): {"value": 1.0}}, bounds={"value": (2, None)})
     with pytest.raises(ProblemError, match="within the bounds"):
         random_band(beyond, [1])

@@ -25,6 +25,7 @@ from bench_client import BenchClient, Job, JobFailedError, RegisteredTrainer, Un
 from model_hub.errors import InvalidArgumentError
 from nas_search import Budget, ServiceTraining, SpaceProblem, Study
 from nas_search.errors import OtherStudyError, UnreportedError
+from nas_search.specification import Specification
 from nas_search.strategies import RandomSearch
 from nas_search.training import Classification, Recipe, images_of, split
 
@@ -296,6 +297,9 @@ def test_a_search_by_a_trainer_that_no_worker_has_does_not_begin(site: Site) -> 
         site.searched({"name": "quick", "version": "9"})
     with pytest.raises(InvalidArgumentError, match=r"^trainer\.options: lr = \[\]"):
         site.searched({"name": "quick", "options": {"lr": []}})
+    stated = {"space": "NasBench201", "arguments": ARGUMENTS, "dataset": "tiny", "jobs": 2}
+    written = Specification({**stated, "recipe": RECIPE, "trainer": QUICK}, {}, {})
+    assert written.make_problem(site.bench).spec == site.searched(QUICK).spec["problem"]
     # All is stated, so that nobody is asked before the first job.
     gone = {**offered.model_dump(), "sha256": "0" * 64}
     with site.searched(gone) as study:

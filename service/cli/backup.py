@@ -78,7 +78,7 @@ def backup(
         tarfile.open(fileobj=file, mode="w") as container,
         progress_bar("files saved") as progress,
     ):
-        files = [*_saved(Path(scratch), keys.expanduser(), jobs.folder)]
+        files = [*_saved(Path(scratch), keys.expanduser(), jobs.folder, jobs.database_file)]
         if databases:
             files += [
                 (f"{_DATABASES}/{path.name}", path) for path in sorted(directory.glob("*.db"))
@@ -92,7 +92,7 @@ def backup(
         sys.stderr.write(
             f"  artifacts are in {jobs.artifacts_url}: save that bucket by its own means, too\n"
         )
-    if jobs.jobs_url is not None and not jobs.jobs_url.startswith("sqlite"):
+    if jobs.database_file is None:
         sys.stderr.write("  the table of jobs is in PostgreSQL: save it with pg_dump, too\n")
     size = out.stat().st_size / 1e6
     sys.stderr.write(
@@ -122,15 +122,14 @@ def _beside(target: Path, mode: int) -> Iterator[IO[bytes]]:
             raise _BackupError(f"{target} is there already") from None
 
 
-def _saved(scratch: Path, keys: Path, jobs: Path) -> Iterator[tuple[str, Path]]:
+def _saved(scratch: Path, keys: Path, jobs: Path, table: Path | None) -> Iterator[tuple[str, Path]]:
     """Yield the names and files to save, the table of jobs before the files that it lists.
 
     An artifact that is too many is thrown away later; one too few makes its job `expired`.
     """
     if keys.is_file():
         yield _KEYS, keys
-    table = jobs / "jobs.db"
-    if table.is_file():
+    if table is not None and table.is_file():
         copy = scratch / "jobs.db"
         with closing(sqlite3.connect(table)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
@@ -192,8 +191,9 @@ def restore(
     keys = (settings.keys_file or directory / "keys.json").expanduser()
     places = {"access": keys.parent, "jobs": jobs.folder, _DATABASES: directory}
     manifest = _checked(file)
+    own = {_KEYS: keys, _JOBS: jobs.database_file or jobs.folder / "jobs.db"}
     targets = {
-        name: keys if name == _KEYS else places[name.partition("/")[0]] / name.partition("/")[2]
+        name: own.get(name) or places[name.partition("/")[0]] / name.partition("/")[2]
         for name in manifest["sha256"]
     }
     # What an earlier try has put in place stays: this one goes on from there.
@@ -210,17 +210,39 @@ def restore(
             f"{taken[0]}{more} would be replaced; nothing was written (--data names another folder "
             "for keys and databases, $NASBENCH_JOBS_DIR one for jobs)"
         )
+    if _JOBS in missing:
+        _refuse_rest_of(missing[_JOBS])
     with tarfile.open(file, "r:") as container, progress_bar("files put in place") as progress:
-        for done, (name, target) in enumerate(missing.items()):
-            progress(done, len(missing))
+        # In their order: to look each up by its name would look through all of them.
+        for done, member in enumerate(container):
+            progress(done, len(targets) + 1)
+            target, content = missing.get(member.name), container.extractfile(member)
+            if target is None or content is None:
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            mode = _PUBLIC if name.startswith(_DATABASES) else _PRIVATE
+            mode = _PUBLIC if member.name.startswith(_DATABASES) else _PRIVATE
             with _beside(target, mode) as written:
-                shutil.copyfileobj(container.extractfile(name) or io.BytesIO(), written, _PIECE)
+                shutil.copyfileobj(content, written, _PIECE)
+    count = f"{len(targets)} file{' is' if len(targets) == 1 else 's are'} in place"
     sys.stderr.write(
-        f"{len(targets)} files of {manifest['created']}, version {manifest['version']}, are in "
-        "place; `nbs doctor` looks at them\n"
+        f"{count}, of {manifest['created']}, version {manifest['version']}; `nbs doctor` looks at "
+        "them\n"
     )
+
+
+def _refuse_rest_of(table: Path) -> None:
+    """Refuse to put a database where SQLite would mix it with what is left of another.
+
+    Raises:
+        _BackupError: There is such a rest.
+    """
+    for suffix in ("-wal", "-journal"):
+        rest = table.with_name(f"{table.name}{suffix}")
+        if rest.exists() and rest.stat().st_size:
+            raise _BackupError(
+                f"{rest} is of the {table.name} that was there, and would be mixed with this one: "
+                "move it away as well; nothing was written"
+            )
 
 
 def _digest_of(path: Path) -> str | None:
@@ -233,24 +255,13 @@ def _digest_of(path: Path) -> str | None:
 
 def _checked(file: Path) -> dict[str, Any]:
     """Return the manifest of a backup all of whose members are what it says."""
-    found: dict[str, str] = {}
-    manifest: Any = None
     try:
-        with tarfile.open(file, "r:") as container, progress_bar("bytes compared") as progress:
-            for member in container:
-                progress(member.offset, file.stat().st_size)
-                opened = container.extractfile(member) if member.isreg() else None
-                if opened is None or manifest is not None:
-                    raise _BackupError(
-                        f"{file} is no backup: {member.name!r:.80} is no file of one"
-                    )
-                if member.name == _MANIFEST:
-                    manifest = _read_manifest(opened, member.size)
-                elif _MEMBER.fullmatch(member.name) and member.name not in found:
-                    found[member.name] = _digest(opened)
-                else:
-                    raise _BackupError(f"{file} is no backup: {member.name!r:.80} does not belong")
-    except (tarfile.TarError, EOFError) as error:
+        with tarfile.open(file, "r:") as container:
+            found, manifest = _members(container, file)
+    except _BackupError:
+        raise
+    # Sizes beyond what can be read are no errors of `tarfile`'s own.
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
         raise _BackupError(f"{file} is no backup, or damaged: {error}") from None
     if manifest is None:
         raise _BackupError(f"{file} is no backup, or only a part of one: it has no manifest")
@@ -258,6 +269,34 @@ def _checked(file: Path) -> dict[str, Any]:
         if manifest["sha256"].get(name) != found.get(name):
             raise _BackupError(f"{file} is damaged: {name} is not what was saved")
     return dict(manifest)
+
+
+def _members(container: tarfile.TarFile, file: Path) -> tuple[dict[str, str], Any]:
+    """Return the digests of the files in a backup by name, and its manifest if it has one.
+
+    Raises:
+        _BackupError: A member does not belong there.
+    """
+    found: dict[str, str] = {}
+    manifest: Any = None
+    with progress_bar("bytes compared") as progress:
+        for member in container:
+            progress(member.offset, file.stat().st_size)
+            opened = container.extractfile(member) if _is_plain(member) else None
+            if opened is None or manifest is not None:
+                raise _BackupError(f"{file} is no backup: {member.name!r:.80} is no file of one")
+            if member.name == _MANIFEST:
+                manifest = _read_manifest(opened, member.size)
+            elif _MEMBER.fullmatch(member.name) and member.name not in found:
+                found[member.name] = _digest(opened)
+            else:
+                raise _BackupError(f"{file} is no backup: {member.name!r:.80} does not belong")
+    return found, manifest
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Tell whether a member is a file all of whose bytes are there: of a hole there is no end."""
+    return member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} and not member.issparse()
 
 
 def _digest(source: IO[bytes]) -> str:

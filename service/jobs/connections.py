@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from peewee import OperationalError
 from playhouse.pool import PooledSqliteDatabase
 
 from missing_extra import needs
+from service.jobs.settings import sqlite_path
 
 __all__ = [
     "ANSWER_SECONDS",
@@ -108,7 +108,7 @@ def sqlite_pool(url: str) -> SqlitePool:
     Raises:
         OSError: Its folder cannot be made.
     """
-    path = Path(unquote(urlsplit(url).path))
+    path = sqlite_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     return SqlitePool(
         str(path),

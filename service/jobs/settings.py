@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from service.secret_files import SettingsWithSecretFiles
 
-__all__ = ["LONGEST_JOB", "LONGEST_LEASE", "MAX_CRASHES", "MAX_LOSSES", "JobSettings"]
+__all__ = [
+    "LONGEST_JOB",
+    "LONGEST_LEASE",
+    "MAX_CRASHES",
+    "MAX_LOSSES",
+    "JobSettings",
+    "sqlite_path",
+]
 
 LONGEST_JOB: Final = 1e9
 LONGEST_LEASE: Final = 86_400.0
@@ -143,7 +152,14 @@ class JobSettings(SettingsWithSecretFiles):
     @property
     def database_url(self) -> str:
         """The database of the jobs."""
-        return self.jobs_url or f"sqlite:///{(self.folder / 'jobs.db').absolute()}"
+        path = (self.folder / "jobs.db").absolute()
+        return self.jobs_url or f"sqlite://{quote(os.fsencode(path))}"
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of that database; None: it is in PostgreSQL."""
+        url = self.database_url
+        return sqlite_path(url) if url.startswith("sqlite:") else None
 
     @property
     def queue_path(self) -> Path:
@@ -174,3 +190,8 @@ class JobSettings(SettingsWithSecretFiles):
     def scratch_dir(self) -> Path:
         """The folder where attempts make their files, a folder for each worker."""
         return self.folder / "scratch"
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of `sqlite:///PATH`, in which `%23` is `#`, as in every address."""
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))

@@ -19,6 +19,7 @@ from email.utils import formatdate
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -294,6 +295,55 @@ def test_what_was_saved_comes_back(place: dict[str, str], tmp_path: Path) -> Non
     assert status == 1
 
 
+def _queued(jobs_dir: Path, url: str | None = None) -> int:
+    with open_jobs(JobSettings(jobs_dir=jobs_dir, jobs_url=url)) as jobs:
+        return jobs.store.counts()[JobState.QUEUED]
+
+
+@pytest.mark.parametrize("name", ["jobs", "of lab #1", "50%41", "what?", "\udcff"])
+def test_the_table_of_jobs_is_saved_and_put_back_wherever_it_is(
+    place: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    assert nbs("backup", tmp_path / "one.tar", **place).returncode == 0
+    new = place | {"NASBENCHMARK_DIR": str(tmp_path / "new"), "NASBENCH_JOBS_DIR": ""}
+    by_folder = new | {"NASBENCH_JOBS_DIR": str(tmp_path / "new" / name)}
+    assert nbs("restore", tmp_path / "one.tar", **by_folder).returncode == 0
+    assert _queued(tmp_path / "new" / name) == 1
+    # Of SQLite elsewhere than in the folder, too.
+    file = tmp_path / "elsewhere" / name
+    url = f"sqlite://{quote(os.fsencode(file))}"
+    by_url = new | {"NASBENCH_JOBS_DIR": str(tmp_path / "files"), "NASBENCH_JOBS_URL": url}
+    assert nbs("restore", tmp_path / "one.tar", **by_url).returncode == 0
+    assert _queued(tmp_path / "files", url) == 1
+    assert nbs("backup", tmp_path / "two.tar", **by_url).returncode == 0
+    with tarfile.open(tmp_path / "two.tar") as container:
+        assert "jobs/jobs.db" in container.getnames()
+
+
+def test_a_table_is_not_mixed_with_what_is_left_of_another(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    saved, table = tmp_path / "saved.tar", Path(place["NASBENCH_JOBS_DIR"], "jobs.db")
+    assert nbs("backup", saved, **place).returncode == 0
+    with closing(sqlite3.connect(table)) as killed:
+        killed.execute("UPDATE job SET state = 'failed'")
+        killed.commit()
+        left = {
+            path: path.read_bytes() for path in table.parent.glob("jobs.db-*") if path.is_file()
+        }
+    table.unlink()
+    for path, content in left.items():
+        path.write_bytes(content)
+    refused = nbs("restore", saved, **place)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "jobs.db-wal is of the jobs.db that was there" in refused.stderr
+    assert not table.exists()
+    for path in left:
+        path.unlink()
+    assert nbs("restore", saved, **place).returncode == 0
+    assert _queued(table.parent) == 1
+
+
 def test_jobs_that_are_being_written_are_saved_whole(place: dict[str, str], tmp_path: Path) -> None:
     with closing(sqlite3.connect(Path(place["NASBENCH_JOBS_DIR"], "jobs.db"))) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -348,6 +398,28 @@ def test_what_is_no_backup_writes_nothing(
     told = nbs("restore", _tar(tmp_path / "x.tar", members, kind), **place)
     assert (told.returncode, told.stderr[:5], told.stderr.count("\n")) == (1, "nbs: ", 1)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62, 2**80])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_file_that_is_larger_than_its_backup_is_none(
+    kind: bytes, size: int, tmp_path: Path
+) -> None:
+    saved = tmp_path / "x.tar"
+    member = tarfile.TarInfo("access/keys.json")
+    member.type, member.size = kind, size
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    if kind == tarfile.GNUTYPE_SPARSE:
+        # Of no bytes, which stand for so many zeros.
+        header[124:136] = tarfile.itn(0, 12, tarfile.GNU_FORMAT)
+        header[386:410] = tarfile.itn(size - 1, 12, tarfile.GNU_FORMAT) + tarfile.itn(1, 12)
+        header[483:495] = tarfile.itn(size, 12, tarfile.GNU_FORMAT)
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+    saved.write_bytes(bytes(header) + bytes(512))
+    told = nbs("restore", saved, "--data", tmp_path / "new", timeout=60)
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert f"{saved} is no backup" in told.stderr
 
 
 @pytest.mark.parametrize("at", [0.0, 0.3, 0.6, 0.9])

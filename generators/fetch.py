@@ -7,6 +7,7 @@ complete, and its digest is compared with a known one wherever there is one.
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = ["FetchError", "Fetched", "PublishedFiles", "RawFile", "fetch", "publi
 
 _ADDRESSES: Final = Path(__file__).with_name("raw_files.toml")
 _SUFFIX_OF_DIGESTS: Final = ".sha256"
+_DIGEST: Final = re.compile(rb"[0-9a-fA-F]{64}(?!\S)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +227,9 @@ def _unreachable(
 
 
 def _recorded(record: Path) -> str | None:
+    """Return the digest that was recorded; None where there is none, or the record is damaged."""
     try:
-        return record.read_text().split()[0]
-    except (FileNotFoundError, IndexError):
+        found = _DIGEST.match(record.read_bytes())
+    except FileNotFoundError:
         return None
+    return found and found[0].decode().lower()

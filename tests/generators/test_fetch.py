@@ -138,6 +138,26 @@ def test_a_file_that_was_damaged_since_is_downloaded_again(mirror: Mirror, tmp_p
     assert fetch("nds", tmp_path, mirror=mirror.url).path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    ("record", "compared"),
+    [
+        (b"", False),
+        (b"\xff\xfe\x00", False),
+        (b"zzz  data.zip\n", False),
+        (f"{DIGEST}0  {NAME}\n".encode(), False),
+        (f"{DIGEST.upper()}  {NAME}\n".encode(), True),
+    ],
+)
+def test_a_damaged_record_of_a_digest_is_none(
+    mirror: Mirror, tmp_path: Path, record: bytes, *, compared: bool
+) -> None:
+    fetch("nds", tmp_path, mirror=mirror.url)
+    (tmp_path / f"{NAME}.sha256").write_bytes(record)
+    fetched = fetch("nds", tmp_path, mirror=mirror.url)
+    assert (fetched.sha256, fetched.compared) == (DIGEST, compared)
+    assert (tmp_path / f"{NAME}.sha256").read_text() == f"{DIGEST}  {NAME}\n"
+
+
 def test_the_digest_that_is_known_is_compared(mirror: Mirror, tmp_path: Path) -> None:
     assert fetch("nds", tmp_path, mirror=f"{mirror.url}/", sha256=DIGEST).compared
 

@@ -89,7 +89,7 @@ class TestFigures:
         explorer.wait()
         assert kept(explorer) == (within & (values == 3)).sum()
         assert state(explorer)["op.0_1"] == ["nor_conv_3x3"]
-        facet.click()
+        facet.press("Enter")
         facet.click(modifiers=["Alt"])
         explorer.find(".facet.dropped").wait_for()
         assert kept(explorer) == (within & (values != 3)).sum()
@@ -185,8 +185,11 @@ class TestBounds:
         field.press("Tab")
         explorer.find('[data-bound="min_test_acc"]').wait_for()
         assert state(explorer)["min_test_acc"] == ["40"]
-        chip.get_by_role("button").click()
+        # The next field still has the focus, and after a chip that is taken away the next one.
+        assert explorer.find('[data-metric="test_acc"] [data-side="max"]:focus').count() == 1
+        chip.get_by_role("button").press("Enter")
         chip.wait_for(state="detached")
+        assert explorer.find('[data-bound="min_test_acc"] button:focus').count() == 1
         assert kept(explorer) == (columns("test_acc") >= 40).sum()
 
     def test_are_dragged_in_a_histogram(self, explorer: Any) -> None:

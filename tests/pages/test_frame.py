@@ -144,7 +144,8 @@ class TestTheKey:
         assert token[-4:] in held
         assert token not in explorer.page.content()
         explorer.accessible()
-        explorer.page.get_by_role("button", name="Forget").click()
+        explorer.page.get_by_role("button", name="Forget").press("Enter")
+        assert explorer.find("#key:focus").count() == 1
         assert explorer.page.evaluate("() => sessionStorage.length") == 0
 
     @pytest.mark.parametrize(

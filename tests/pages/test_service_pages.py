@@ -158,6 +158,11 @@ def test_what_is_under_the_hand_stays_while_a_job_is_followed(
     explorer.page.keyboard.press("Enter")
     explorer.page.get_by_text("cancelling").wait_for()
     assert bench.job(job_id).cancel_requested
+    assert held.evaluate("button => button.isConnected && button === document.activeElement")
+    jobs.leases.fail(lease, Failure(kind="test", message="stopped"))
+    explorer.page.get_by_role("button", name="Again").wait_for()
+    # A key that is still held down asks for nothing: the focus is on how the job is.
+    assert "Attempts" in explorer.find(":focus").inner_text()
     explorer.open("explore/jobs")
     link = explorer.find(f'[data-job="{job_id}"]')
     held = link.element_handle()

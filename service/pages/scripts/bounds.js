@@ -1,6 +1,6 @@
 /** Histograms of the metrics in use, each with the ends of its bound: typed or dragged. */
 
-import {h, onceAFrame, replace} from "./dom.js";
+import {h, onceAFrame, redraw, replace} from "./dom.js";
 import {axisLabel, count, figure} from "./format.js";
 import {color} from "./plot.js";
 import {extent, histogram, readBound, rounded} from "./selection.js";
@@ -101,12 +101,14 @@ export class BoundsPanel {
         this.shown.delete(name);
       }
     }
-    for (const name of names) {
+    names.forEach((name, place) => {
       let shown = this.shown.get(name);
       if (!shown) this.shown.set(name, (shown = new Histogram(name, store, this.told)));
-      this.list.append(shown.element);
+      // What is moved loses the focus, of who is typing its bounds.
+      const there = this.list.children[place] ?? null;
+      if (there !== shown.element) this.list.insertBefore(shown.element, there);
       shown.all();
-    }
+    });
     this.keptChanged();
   }
 
@@ -114,7 +116,9 @@ export class BoundsPanel {
   keptChanged() {
     for (const shown of this.shown.values()) shown.kept();
     const sides = /** @type {["min" | "max", string][]} */ ([["min", "≥"], ["max", "≤"]]);
-    replace(
+    const chips = () => [...this.chips.querySelectorAll("button")];
+    const place = chips().indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    redraw(
       this.chips,
       [...this.store.bounds].flatMap(([name, ends]) =>
         sides
@@ -122,6 +126,8 @@ export class BoundsPanel {
           .map(([side, sign]) => this.chip(name, ends, side, sign)),
       ),
     );
+    // Who takes one away by keyboard is at the next one then, or where another is typed.
+    if (place >= 0 && !this.chips.contains(document.activeElement)) (chips().at(place) ?? chips().at(-1) ?? this.input).focus();
   }
 
   /** @param {string} name @param {Ends} ends @param {"min" | "max"} side @param {string} sign */
@@ -131,7 +137,7 @@ export class BoundsPanel {
     const label = `Take away the bound ${side}_${name}`;
     return h(
       "li",
-      {class: "chip", "data-bound": `${side}_${name}`},
+      {class: "chip", "data-bound": `${side}_${name}`, "data-key": `${side}_${name}`},
       text,
       h("button", {type: "button", "aria-label": label, title: label, on: {click}}, "✕"),
     );

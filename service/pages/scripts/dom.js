@@ -98,7 +98,8 @@ export function replace(element, ...children) {
  * Put other children into an element that shows something alive, and keep what is equal: who points
  * at a button, or has come to it by keyboard, still has it when the next figures arrive. What is kept
  * listens as the new child would. Children are compared by their places; those of a list in which
- * some come and go have a `data-key` each. Only for children that nothing else refers to.
+ * some come and go have a `data-key` each, by which they stay even where their attributes change.
+ * Only for children that nothing else refers to.
  * @param {Element} element
  * @param {...(Child | Child[])} children
  */
@@ -108,13 +109,26 @@ export function redraw(element, ...children) {
   merge(element, fresh);
 }
 
+/**
+ * Put other buttons into an element. Who had one that is gone comes to what tells how things are now.
+ * @param {Element} element
+ * @param {HTMLElement} after What takes the focus.
+ * @param {...(Child | Child[])} children
+ */
+export function redrawActions(element, after, ...children) {
+  const had = element.contains(document.activeElement);
+  redraw(element, ...children);
+  if (had && !element.contains(document.activeElement)) after.focus();
+}
+
 /** @param {Node} kept @param {Node} fresh */
 function merge(kept, fresh) {
   let old = kept.firstChild;
   for (const child of [...fresh.childNodes]) {
     // Nothing that is kept is moved, which would take its focus: what stands before it goes.
     if (isBelow(old, child)) while (old && keyOf(old) !== keyOf(child)) old = dropped(old);
-    if (old && alike(old, child)) {
+    if (old && (alike(old, child) || isSame(old, child))) {
+      takeAttributes(old, child);
       const listeners = LISTENERS.get(child);
       if (listeners) LISTENERS.set(old, listeners);
       merge(old, child);
@@ -153,8 +167,25 @@ function alike(old, fresh) {
   if (copy instanceof HTMLDetailsElement) copy.open = /** @type {HTMLDetailsElement} */ (fresh).open;
   // What was checked is no attribute.
   if (old instanceof HTMLInputElement && old.checked !== /** @type {any} */ (fresh).checked) return false;
-  const events = (/** @type {Node} */ node) => Object.keys(LISTENERS.get(node) ?? {}).join();
-  return copy.isEqualNode(fresh.cloneNode(false)) && events(old) === events(fresh);
+  return copy.isEqualNode(fresh.cloneNode(false)) && eventsOf(old) === eventsOf(fresh);
+}
+
+/** @param {Node} old @param {Node} fresh Return whether both are of one key, and so one thing in two states. */
+function isSame(old, fresh) {
+  const key = keyOf(fresh);
+  return key !== undefined && keyOf(old) === key && old.nodeName === fresh.nodeName && eventsOf(old) === eventsOf(fresh);
+}
+
+/** @param {Node} node */
+function eventsOf(node) {
+  return Object.keys(LISTENERS.get(node) ?? {}).join();
+}
+
+/** @param {Node} old @param {Node} fresh Give a keyed element the attributes that it would have now. */
+function takeAttributes(old, fresh) {
+  if (!(old instanceof HTMLElement && fresh instanceof HTMLElement) || keyOf(fresh) === undefined) return;
+  for (const {name} of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const {name, value} of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
 }
 
 const FOCUSABLE = "a, button, input, select, summary, [tabindex]";

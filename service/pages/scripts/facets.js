@@ -4,7 +4,7 @@
  * A click keeps a value or no longer does; with alt held, or by Delete, it is dropped.
  */
 
-import {h, replace} from "./dom.js";
+import {h, redraw} from "./dom.js";
 import {count} from "./format.js";
 import {valueCounts} from "./selection.js";
 
@@ -56,12 +56,7 @@ export class FacetsPanel {
 
   keptChanged() {
     if (!this.details.open) return;
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.facet;
-    replace(this.groups, this.store.features.map((feature) => this.group(feature)));
-    if (focused) {
-      const again = [...this.groups.querySelectorAll("button")].find((one) => one.dataset.facet === focused);
-      again?.focus();
-    }
+    redraw(this.groups, this.store.features.map((feature) => this.group(feature)));
   }
 
   /** @param {import("./store.js").Described} feature */
@@ -76,7 +71,7 @@ export class FacetsPanel {
     const more = counts.size - shown.length;
     return h(
       "fieldset",
-      {title: feature.description},
+      {title: feature.description, "data-key": feature.name},
       h("legend", {}, name),
       shown.map(([value, kept]) => this.value(feature, value, kept, choice)),
       more > 0 ? h("p", {class: "quiet"}, `and ${count(more)} more values`) : null,
@@ -107,6 +102,7 @@ export class FacetsPanel {
         class: `facet ${state}`,
         "aria-pressed": String(state === "kept"),
         "data-facet": `${feature.name}=${value}`,
+        "data-key": String(value),
         on: {
           click: (/** @type {MouseEvent} */ event) => toggle(event.altKey ? "drop" : "keep"),
           keydown: (/** @type {KeyboardEvent} */ event) => {

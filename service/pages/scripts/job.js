@@ -1,7 +1,7 @@
 /** One job: how it is, what it found and made, and what was asked; followed by its events. */
 
 import {ApiError, address, ask, key, pause, send} from "./api.js";
-import {h, redraw, replace} from "./dom.js";
+import {h, redraw, redrawActions, replace} from "./dom.js";
 import {copyButton, save} from "./exports.js";
 import {bytes, count, duration, figure} from "./format.js";
 import {part} from "./page.js";
@@ -54,7 +54,7 @@ async function* events(response) {
  */
 export async function drawJob(page, state, id, signal) {
   const path = `v1/jobs/${part(id)}`;
-  const parts = {how: h("div", {}), out: h("div", {}), act: h("p", {class: "actions"})};
+  const parts = {how: h("div", {tabindex: "-1"}), out: h("div", {}), act: h("p", {class: "actions"})};
   let job = await ask(path, {signal});
   page.title(`Job ${job.id}`);
   const all = h("a", {href: "?", on: {click: back}}, "All jobs");
@@ -67,12 +67,13 @@ export async function drawJob(page, state, id, signal) {
     page.say(`${job.kind}: ${job.cancel_requested && job.state === "running" ? "cancelling" : job.state}`);
     redraw(parts.how, progress(job), factList(facts(job)));
     redraw(parts.out, problem(job), result(job), artifacts(job, page));
-    redraw(parts.act, actions(job));
+    redrawActions(parts.act, parts.how, actions(job));
   };
   /** @param {any} job */
   function actions(job) {
     const open = UNFINISHED.includes(job.state);
     const cancel = () =>
+      job.cancel_requested ||
       act(async () => {
         job = await ask(`${path}/cancel`, {method: "POST"});
         take(job);
@@ -84,8 +85,8 @@ export async function drawJob(page, state, id, signal) {
         else state.set({id: other.id});
       });
     return open
-      ? [h("button", {type: "button", disabled: job.cancel_requested, on: {click: cancel}}, "Cancel")]
-      : [h("button", {type: "button", on: {click: again}}, "Again")];
+      ? [h("button", {type: "button", "data-key": "cancel", "aria-disabled": job.cancel_requested ? "true" : null, on: {click: cancel}}, "Cancel")]
+      : [h("button", {type: "button", "data-key": "again", on: {click: again}}, "Again")];
   }
   /** @param {() => Promise<void>} work */
   async function act(work) {

@@ -1,7 +1,7 @@
 /** Enter, test and forget the key of this tab. */
 
 import {ApiError, ROOT, address, ask, key, setKey} from "./api.js";
-import {h, prose, replace} from "./dom.js";
+import {byId, h, prose, replace} from "./dom.js";
 import {run, startPage} from "./page.js";
 
 const page = startPage();
@@ -58,7 +58,10 @@ function draw() {
             }
             const target = back();
             if (target) location.assign(target);
-            else draw();
+            else {
+              draw();
+              page.content.querySelector("#held button")?.focus();
+            }
           });
         },
       },
@@ -71,6 +74,7 @@ function draw() {
     setKey(null);
     page.say("The key is forgotten.");
     draw();
+    byId("key").focus();
   };
   const buttons = [
     h("button", {type: "button", on: {click: () => run(page, async () => void (await test()))}}, "Test"),

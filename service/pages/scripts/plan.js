@@ -4,7 +4,7 @@
  */
 
 import {ApiError, address, ask, pause} from "./api.js";
-import {h, redraw, replace} from "./dom.js";
+import {h, redraw, redrawActions, replace} from "./dom.js";
 import {clientLines, copyButton, curl, python} from "./exports.js";
 import {NONE, bytes, count, duration, figure, shortDigest, workerTime} from "./format.js";
 import {part} from "./page.js";
@@ -44,6 +44,9 @@ export function progressBar(plan) {
   return h("progress", {max: 1, value: plan.fraction, "aria-label": `${plan.name}: cells that ended`});
 }
 
+/** States in which cells end without anybody's doing. */
+const FEEDING = ["pilot", "running"];
+
 /** @param {any} estimate Return the time of workers with the interval they lie in. */
 export function hours(estimate) {
   if (!estimate || estimate.hours === null) return NONE;
@@ -78,7 +81,7 @@ export async function drawPlan(page, state, name, signal) {
   let seen = [];
   let failuresOf = -1;
   const parts = {
-    how: h("div", {}),
+    how: h("div", {tabindex: "-1"}),
     act: h("p", {class: "actions"}),
     map: h("section", {"aria-label": "Cells"}),
     cell: h("section", {"aria-label": "Chosen cells", id: "cell"}),
@@ -108,15 +111,15 @@ export async function drawPlan(page, state, name, signal) {
     const ended = plan.cells - counts.left;
     const now = performance.now() / 1000;
     seen = [...seen.filter(({at}) => now - at <= PACE), {at: now, ended}];
-    page.say(
-      `${plan.state}: ${count(ended)} of ${count(plan.cells)} cells have ended, ` +
-        `${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`,
-    );
+    // Cells end all the time while it runs: their number stands below, and is not read out each time.
+    const far = FEEDING.includes(plan.state) ? "" : `${count(ended)} of ${count(plan.cells)} cells have ended, `;
+    page.say(`${plan.state}: ${far}${count(counts.failed)} failed${plan.reason ? `; ${plan.reason}` : ""}.`);
     redraw(parts.how, h("p", {}, progressBar(plan), ` ${figure(100 * plan.fraction, "percent", 3)}`), factList(facts(plan, seen)));
-    redraw(
+    redrawActions(
       parts.act,
+      parts.how,
       (ACTIONS[plan.state] ?? []).map((action) =>
-        h("button", {type: "button", "data-action": action, on: {click: () => act(action)}}, WORDS[action]),
+        h("button", {type: "button", "data-action": action, "data-key": action, on: {click: () => act(action)}}, WORDS[action]),
       ),
     );
     redraw(parts.cost, h("h2", {}, "Cost"), cost(plan));

@@ -204,7 +204,7 @@ def worker(  # noqa: PLR0913 - the options of a command
         settings = JobSettings()
         if check:
             raise typer.Exit(_check(stack.enter_context(open_jobs(settings))))
-        settings = _with_trainers(settings, trainer or ())
+        settings = _with_offers(settings, trainer or ())
         write_logs = configure_logs(as_json=logs_as_json()).write_out
         stack.callback(write_logs)
         try:
@@ -245,17 +245,23 @@ def worker(  # noqa: PLR0913 - the options of a command
             raise typer.Exit(1) from None
 
 
-def _with_trainers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
+def _with_offers(settings: JobSettings, names: Sequence[str]) -> JobSettings:
     """Return the settings with the trainers of the command line, if it names some.
 
     Raises:
-        typer.BadParameter: One is not installed, or cannot be digested.
+        typer.BadParameter: One is not installed, or cannot be digested; or they are too many.
+        OSError: So are the data sets.
     """
     from nas_search.errors import TrainerError
     from nas_search.trainers import trainer_code
+    from service.jobs.worker_wire import MOST_TRAINERS
+    from service.worker.offers import datasets_in
 
+    datasets_in(settings.datasets_dir.expanduser())
     if names:
         settings = settings.model_copy(update={"trainers": ",".join(names)})
+    if len(settings.trainer_names) > MOST_TRAINERS:
+        raise typer.BadParameter(f"at most {MOST_TRAINERS} are told", param_hint="--trainer")
     try:
         for name in settings.trainer_names:
             trainer_code(name)

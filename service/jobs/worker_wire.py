@@ -24,6 +24,8 @@ from service.jobs.settings import LONGEST_JOB, LONGEST_LEASE
 __all__ = [
     "ARTIFACT_TYPES",
     "MOST_HELD",
+    "MOST_NAMES",
+    "MOST_TRAINERS",
     "Claim",
     "ClaimedJob",
     "ClaimedLease",
@@ -39,8 +41,8 @@ __all__ = [
 
 MOST_HELD: Final = 1000
 """Jobs that one worker runs."""
-_MOST_NAMES: Final = 1000
-_MOST_TRAINERS: Final = 64
+MOST_NAMES: Final = 1000
+MOST_TRAINERS: Final = 64
 _MOST_ARTIFACTS: Final = 32
 _LARGEST: Final = 2**53
 ARTIFACT_TYPES: Final = (
@@ -91,9 +93,9 @@ class Heartbeat(_Wire):
     pid: _Count
     version: _Text
     devices: Annotated[list[Device], Field(max_length=64)]
-    datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
-    trainers: Annotated[list[Trainer], Field(max_length=_MOST_TRAINERS)] = []
-    models: Annotated[list[_Name], Field(max_length=_MOST_NAMES)]
+    datasets: Annotated[list[_Name], Field(max_length=MOST_NAMES)]
+    trainers: Annotated[list[Trainer], Field(max_length=MOST_TRAINERS)] = []
+    models: Annotated[list[_Name], Field(max_length=MOST_NAMES)]
     running: Annotated[list[JobIdText], Field(max_length=MOST_HELD)]
 
     def state(self) -> records.WorkerState:
@@ -136,8 +138,8 @@ class Claim(_Wire):
 
     worker: WorkerIdText
     device: Literal["cpu", "cuda"]
-    datasets: Annotated[list[_Name], Field(max_length=_MOST_NAMES)] = []
-    trainers: Annotated[list[_Sha256], Field(max_length=_MOST_TRAINERS)] = []
+    datasets: Annotated[list[_Name], Field(max_length=MOST_NAMES)] = []
+    trainers: Annotated[list[_Sha256], Field(max_length=MOST_TRAINERS)] = []
     labels: Annotated[list[_Name], Field(max_length=64)] = []
     own_device: bool = False
     held: Annotated[list[JobIdText], Field(max_length=MOST_HELD)] = Field(

@@ -19,6 +19,7 @@ import structlog
 from nas_search.errors import TrainerError
 from nas_search.trainers import TrainerCode, trainer_code
 from service.jobs.settings import JobSettings
+from service.jobs.worker_wire import MOST_NAMES
 
 __all__ = ["Offers", "OffersHere", "datasets_in"]
 
@@ -79,6 +80,10 @@ def datasets_in(folder: Path) -> dict[str, Path]:
 
     They are its folders and its tar files, these without their ending; what begins with a dot is
     none.
+
+    Raises:
+        OSError: It cannot be listed, or holds more than a worker may tell: a data set of as many
+            classes, it may be.
     """
     if not folder.is_dir():
         return {}
@@ -88,4 +93,9 @@ def datasets_in(folder: Path) -> dict[str, Path]:
         is_one = path.is_dir() or (path.suffix == _ARCHIVE and path.is_file())
         if is_one and _NAME.fullmatch(name):
             found[name] = path
+    if len(found) > MOST_NAMES:
+        raise OSError(
+            f"{folder} has {len(found):,} data sets, where at most {MOST_NAMES:,} are told: name "
+            "the folder that holds data sets, not one of them"
+        )
     return found

@@ -125,3 +125,14 @@ def test_files_that_are_named_count_more_than_the_address_of_the_environment(
     assert found["rank"] <= found["of"]
     told = nbs(*words, "--url", nobody)
     assert (told.returncode, "give --data or --url, not both" in told.stderr) == (2, True)
+
+
+def test_a_worker_is_not_begun_that_would_tell_too_much(tmp_path: Path) -> None:
+    told = nbs("worker", *["--trainer", "quick"] * 65, NASBENCH_DATASETS_DIR=str(tmp_path))
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert "at most 64 are told" in told.stderr
+    for number in range(1_001):
+        (tmp_path / f"class-{number}").mkdir()
+    told = nbs("worker", NASBENCH_DATASETS_DIR=str(tmp_path))
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert "has 1,001 data sets, where at most 1,000 are told" in told.stderr

@@ -13,10 +13,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import not_
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,10 +24,10 @@ import psycopg
 import pytest
 import redis
 from forked_nbs import ForkedProcess
+from waiting import PATIENCE, until
 
 __all__ = ["PostgresServer", "RedisServer", "postgres_server", "redis_server"]
 
-START_SECONDS: Final = 60.0
 INSTALL: Final = "apt-get install --no-install-recommends"
 # PostgreSQL refuses to run as root; the first of these users that exists runs it then.
 USERS: Final = ("postgres", "nobody")
@@ -60,16 +60,21 @@ class RealServer(ABC):
     def start(self) -> None:
         """Start the server unless it runs, and wait until it answers.
 
-        Raises AssertionError with its log if it ends or does not answer within a minute.
+        Raises AssertionError with its log if it ends or does not answer.
         """
         if self._process is None:
             with self.log.open("ab") as output:
                 self._process = self.launch(output)
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, f"no answer: {self.log.read_text()}"
-            time.sleep(0.05)
+        process = self._process
+
+        def told() -> str:
+            """Return its log, unless it answers."""
+            if self.answers():
+                return ""
+            assert process.poll() is None, self.log.read_text()
+            return self.log.read_text() or "an empty log"
+
+        until(told, not_, what="an answer of the server", pause=0.05)
 
     def launch(self, output: IO[bytes]) -> ForkedProcess | subprocess.Popen[bytes]:
         """Start the process, which writes where it is told."""
@@ -103,7 +108,7 @@ class RealServer(ABC):
     def _end(self, signal_number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(signal_number)
-            self._process.wait(START_SECONDS)
+            self._process.wait(PATIENCE)
             self._process = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from forked_nbs import ForkedProcess, nbs, start_nbs
 from measuring import unmeasured
+from waiting import PATIENCE
 
 from generators.registry import SAMPLES
 
@@ -34,6 +36,8 @@ class Asked:
     def until(self, words: str) -> None:
         """Read until some words are shown, or until it has ended."""
         while words not in self.shown:
+            if not select.select([self._terminal], [], [], PATIENCE)[0]:
+                raise AssertionError(f"{words!r} is not shown, but {self.shown!r}")
             try:
                 piece = os.read(self._terminal, 65_536)
             except OSError:  # how a terminal says that nobody holds its other end any more
@@ -46,7 +50,7 @@ class Asked:
         """Read what else is shown and return the status."""
         with suppress(AssertionError):
             self.until("\0")
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
     def types(self, text: str) -> None:
         """Type something; \x03 is Ctrl-C and \x04 the end of the input."""
@@ -70,7 +74,7 @@ def asked(*arguments: str | Path, **environment: str) -> Iterator[Asked]:
         yield Asked(process, ours)
     finally:
         process.kill()
-        process.wait(60)
+        process.wait(PATIENCE)
         os.close(ours)
 
 

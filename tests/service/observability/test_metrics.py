@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 from service.http.request_middleware import RequestCounter
 from service.jobs.records import DeviceState, JobState, WorkerState
@@ -161,12 +162,11 @@ class TestSeveralWorkers:
             time.sleep(2.5)
             killed = int(next(folder.glob("counter_*.db")).stem.rpartition("_")[2])
             os.kill(killed, signal.SIGKILL)
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                time.sleep(1)
-                pids = {path.stem.rpartition("_")[2] for path in folder.glob("counter_*.db")}
-                if len(pids) > 2:
-                    break
+            until(
+                lambda: {path.stem.rpartition("_")[2] for path in folder.glob("counter_*.db")},
+                lambda pids: len(pids) > 2,
+                what="another worker in the place of the killed one",
+            )
             assert requests(url, "GET", STATS, 200) == 20
             assert not list(folder.glob(f"gauge_live*_{killed}.db"))
 

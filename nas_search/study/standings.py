@@ -136,6 +136,10 @@ def compare_runs(
 ) -> Standings:
     """Compare strategies by the simple regret that their runs had at one time.
 
+    Strategies of one seed begin with the same random draws, so that their runs are not quite
+    independent. The test takes them for independent, which makes its probabilities rather too
+    large; seeds of their own for each strategy avoid it.
+
     Args:
         runs: Of one or more strategies, several seeds each: `study.to_run(oracle=…)`.
         at: The time, of the clock of the runs; None: the last that all of them have reached.

@@ -295,10 +295,16 @@ class CustomTrainer:
             TrainerError: The state is none.
             OSError: It cannot be written.
         """
+        at = f"the trainer {self.name}, {place}:"
         if not isinstance(state, Mapping) or not all(
             isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
         ):
-            raise TrainerError(f"the trainer {self.name}, {place}: `state` is no tensors by name")
+            raise TrainerError(f"{at} `state` is no tensors by name")
+        for name, value in state.items():
+            if not name.isprintable() or not _can_be_saved(value):
+                raise TrainerError(
+                    f"{at} `state` has {shown(name)}, which is no dense tensor by a printable name"
+                )
         if self._checkpoints is None:
             return
         kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what the function may draw from
@@ -448,6 +454,11 @@ class _Reported:
         if self.stopped and state is not None and not last and not is_saved:
             trainer.save(state, place)
         return self.stopped
+
+
+def _can_be_saved(tensor: Tensor) -> bool:
+    """Tell whether a tensor has a number in each place, of a type that files have."""
+    return tensor.layout is torch.strided and not (tensor.is_meta or tensor.is_quantized)
 
 
 def _shape_of(value: object) -> str:

@@ -131,6 +131,24 @@ def test_what_is_returned_are_the_figures_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("sparse", torch.eye(3).to_sparse()),
+        ("meta", torch.zeros(3, device="meta")),
+        ("a\ud800", torch.zeros(1)),
+        ("a\0", torch.zeros(1)),
+    ],
+)
+def test_a_state_that_no_file_can_have_is_named(name: str, tensor: Any, tmp_path: Path) -> None:
+    state = {"kept": torch.zeros(1), name: tensor}
+    training = trainer(
+        lambda *given: given[-1](FIGURES, state=state), checkpoints=Checkpoints(tmp_path, {})
+    )
+    with pytest.raises(TrainerError, match=r"epoch 1: `state` has .*, which is no dense tensor"):
+        training.run()
+
+
+@pytest.mark.parametrize(
     ("figures", "says"),
     [
         (None, "None are no figures"),

@@ -47,7 +47,7 @@ def test_every_space_of_images_is_here() -> None:
 def test_every_space_has_every_score_whatever_is_drawn_in_between(name: str) -> None:
     space = model_hub.space(name, **SMALL_SPACES[name])
     sample = space.choices.sample(seed=0)
-    batch = a_batch()
+    batch = a_batch(2)
     torch.manual_seed(7)
     found = proxies.score(space, sample, batch, seed=3)
     if name in DRAWING:

@@ -47,13 +47,17 @@ class KnownTables:
         from bench_client.models.described import models_of  # noqa: PLC0415
         from benchmark_spec import BenchmarkSpec, SpecError  # noqa: PLC0415
 
+        name, version = table_version(str(question.benchmark))
+        if info.spec is None and version is not None:
+            raise BenchmarkNotInstalledError(
+                f"{name:.80} has no version {version}: only tables that plans make have some"
+            )
         if info.spec is None:
             raise BenchmarkNotInstalledError(
                 f"this client knows no benchmark {info.name!r:.80}: it has no runs to ask for, or "
                 "the client is older than the server"
             )
         try:
-            _, version = table_version(str(question.benchmark))
             models = replace(models_of(BenchmarkSpec.of_json(info.spec)), version=version)
         except SpecError as error:
             raise UnexpectedAnswerError(f"the description of {info.name!r:.80}: {error}") from error

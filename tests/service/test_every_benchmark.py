@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from bench_client import AsyncBenchClient, Batch, BenchClient
-from bench_client.errors import BenchError
+from bench_client.errors import BenchError, BenchmarkNotInstalledError
 from benchmark_db.verify import verify_database
 from benchmark_spec import BenchmarkSpec
 from benchmark_spec.declaration import read_declaration, shipped_declarations
@@ -274,6 +274,16 @@ class TestEveryBenchmark:
                 for place in (0, len(archs) - 1):  # as they come in JSON
                     asked = archs[place] if name == "nds" else {"arch": archs[place]}
                     assert columns[place] == client.query(name, **asked, reduction=reduction)
+
+    def test_a_version_that_it_has_not_is_told(
+        self, name: str, url: str, local: BenchClient
+    ) -> None:
+        if name not in PUBLISHED:  # the service refuses the parameter
+            return
+        with BenchClient(url) as client:
+            for bench in (client, local):
+                with pytest.raises(BenchmarkNotInstalledError, match="version 9"):
+                    bench.query(f"{name}@9")
 
     def test_its_database_passes_every_check(self, name: str, folder: Path) -> None:
         assert verify_database(folder / f"{name}.db").benchmark == name

@@ -32,7 +32,8 @@ SECTION: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 
 NOT_RUN: Final = {
     "bench_client.artifacts.materialize": "asks a worker, as tests/service/worker does",
-    "nas_search.study.stopping": "asks workers, as tests/nas_search/test_service_training.py does",
+    "bench_client.jobs.jobs": "asks a service, as tests/service/job_routes does",
+    "nas_search.study.stopping": "asks workers, as tests/nas_search/study does",
     "nas_search.trainers": "is an entry point in TOML",
     "nas_search.training": "reads CIFAR-10, as tests/nas_search/training does",
 }

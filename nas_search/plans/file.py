@@ -44,6 +44,7 @@ Timing: TypeAlias = Literal["any", "alone"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME: Final = 60
+_LONGEST_TEXT: Final = 1_000
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _DATA: Final = re.compile(r"[\w.-]{1,128}", re.ASCII)
 _MOST_LISTED: Final = 100_000
@@ -275,15 +276,15 @@ class _Sent:
 def _read(root: TomlTable) -> Plan:
     name = root.take("name", str)
     _check_name(root, name)
-    title = root.take("title", str)
+    title = _text(root, "title")
     space, select, data = root.table("space"), root.table("select"), root.table("data")
     protocol, limits = _protocol(root), root.table("limits")
     recipe, usual = read_recipe(protocol)
     plan = Plan(
         name=name,
         title=title,
-        licence=root.take("licence", str),
-        citation=root.take("citation", str, f"{title}: measured by the plan {name}, unpublished"),
+        licence=_text(root, "licence"),
+        citation=_text(root, "citation", f"{title:.800}: measured by the plan {name}, unpublished"),
         order=_one_of(root, "order", get_args(Order), "breadth"),
         **_space(space),
         **_selection(select),
@@ -413,7 +414,7 @@ def _data(table: TomlTable) -> dict[str, Any]:
     return {
         "data": name,
         "sha256": sha256,
-        "data_licence": table.find("licence", str),
+        "data_licence": _text(table, "licence", "") or None,
         "classes": _count(table, "classes", 1, 1_000_000),
         "split": (parts[0], parts[1], parts[2] or 0),
         "split_seed": seed or 0,
@@ -453,6 +454,14 @@ def _numbers(
     if len(set(found)) < len(found):
         raise table.error(f"{shown(found)}: one of them is there twice", key)
     return tuple(found)
+
+
+def _text(table: TomlTable, key: str, default: str | None = None) -> str:
+    found = table.take(key, str, default)
+    if len(found) > _LONGEST_TEXT or not found.isprintable():
+        limit = f"at most {_LONGEST_TEXT:,} printable characters"
+        raise table.error(f"{shown(found)} is not a text of {limit}", key)
+    return found
 
 
 def _count(table: TomlTable, key: str, least: int, most: int) -> int | None:

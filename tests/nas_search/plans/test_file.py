@@ -161,6 +161,11 @@ def test_what_is_wrong_is_told_with_its_line(
         ({"name": "nasbench201"}, "is taken"),
         ({"name": "plans"}, "is taken"),
         ({"name": "Tiny"}, "no name"),
+        ({"title": "a\0b"}, "printable characters"),
+        ({"title": "x" * 1_001}, "at most 1,000"),
+        ({"licence": "\u202efdp"}, "printable characters"),
+        ({"citation": "\ud800"}, "printable characters"),
+        ({"data__licence": "a\nb"}, "printable characters"),
         (
             {"space__arguments": {"num_labels": 5}, "data__classes": 4},
             "num_labels is 5 and the data set has 4",

@@ -31,6 +31,8 @@ _PERCENT: Final = frozenset({"accuracy", "train_accuracy", "top5"})
 _NEEDED: Final = ("accuracy", "loss", "train_accuracy", "train_loss")
 _SAME: Final = ("dataset", "recipe", "protocol", "fractions", "split_seed", "seed")
 """What a result repeats of its request."""
+_NETWORK: Final = ("space", "arguments", "arch")
+"""Members of a request that say which network it is: a result repeats them."""
 _EFFORT: Final = ("peak_memory", "processor_seconds", "resumed", "resumed_after")
 """Members of a result that tell what it took; nothing tells them of a training that diverged."""
 _COUNTED: Final[Mapping[str, int]] = MappingProxyType(
@@ -193,7 +195,11 @@ def _figures(spec: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[dict[s
     try:
         provenance, curve = result["provenance"], result["curve"]
         stated, asked = provenance["network"], spec["network"]
-        if any(stated[name] != asked[name] for name in stated.keys() & asked.keys()):
+        if any(
+            stated.get(name) != value
+            for name, value in asked.items()
+            if name in stated or (name in _NETWORK and value is not None)
+        ):
             raise UnsoundResultError("it is of another network")
         for name in _SAME:
             if provenance[name] != spec[name]:

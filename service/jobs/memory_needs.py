@@ -5,9 +5,8 @@ A worker tells the memory of its devices when it registers; what it has is that 
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
-
-from peewee import SQL
 
 from service.jobs.database import JobDatabase
 from service.jobs.records import Failure, JobState, Lease
@@ -32,7 +31,7 @@ def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) ->
         alive_seconds: A worker lives whose last heartbeat is no older.
     """
     query = (
-        JobRow.select(WorkerRow.memory)
+        JobRow.select(WorkerRow.memory, JobRow.needs_device)
         .join(WorkerRow, on=JobRow.worker == WorkerRow.id)
         .where(
             JobRow.id == lease.job.id,
@@ -43,11 +42,13 @@ def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) ->
         )
     )
     for row in database.rows(query):
-        larger = WorkerRow.select(SQL("1")).where(
+        larger = WorkerRow.select(WorkerRow.state).where(
             WorkerRow.memory > row["memory"], WorkerRow.seen_at >= database.now() - alive_seconds
         )
-        if database.rows(larger.limit(1)):
-            return int(row["memory"]) + 1
+        for worker in database.rows(larger):
+            kinds = {device["kind"] for device in json.loads(worker["state"])["devices"]}
+            if row["needs_device"] in kinds | {"any"}:
+                return int(row["memory"]) + 1
     return None
 
 

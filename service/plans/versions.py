@@ -106,6 +106,9 @@ class VersionMaker:
         record, _ = self._plans.get(name)
         opened = self._plans.open(record)
         number = 1 + max((one["version"] for one in record.versions), default=0)
+        while self._path(name, number).exists():
+            # Published by a maker that was killed before it noted it: readers may know the number.
+            number += 1
         try:
             provenance, counts = self._build(record, opened, number)
         except BuildError as error:
@@ -125,8 +128,9 @@ class VersionMaker:
         def note(now: PlanRecord) -> dict[str, Any]:
             return {
                 "versions": json.dumps(_kept([*now.versions, version])),
-                # One that was asked for meanwhile may have been sealed since.
-                "version_wanted": now.version_wanted and now.state is not record.state,
+                # What was asked for, or sealed, while this one was being made has more in it.
+                "version_wanted": now.version_wanted
+                and not (record.version_wanted and now.state is record.state),
             }
 
         noted = self._plans.change(name, note)
@@ -199,8 +203,9 @@ class VersionMaker:
             os.link(self._path(name, number), link)
             link.replace(served)
         except OSError as error:
-            with suppress(OSError):
-                link.unlink()
+            for path in (link, self._path(name, number)):
+                with suppress(OSError):
+                    path.unlink()
             raise VersionError(f"{served.name} cannot be exchanged: {error.strerror}") from error
 
     def _remove(self, name: str, kept: set[int]) -> None:

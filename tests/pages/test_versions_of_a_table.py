@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bench_server import BenchServer, ending_together
-from planned import WORKER, content, do_cells, seeds_that_repeat
+from planned import WORKER, content, do_cells, make_version, seeds_that_repeat
 from waiting import until
 
 from bench_client import BenchClient
@@ -36,19 +36,14 @@ def seeds_that_repeat_the_last(folder: Path) -> list[int]:
         catalog.close()
 
 
-def make_version(bench: BenchClient, number: int, *, cells: int) -> None:
-    """Have a version made of so many cells, and wait until it is the one that is served."""
+def grow(bench: BenchClient, number: int, *, cells: int) -> None:
+    """Wait for so many cells, and have a version made of them."""
     until(
         lambda: bench.plan_named(NAME).counts,
         lambda counts: counts.done >= cells,
         what=f"{cells} cells done",
     )
-    bench.version_plan(NAME)
-    until(
-        lambda: [one.version for one in bench.plan_named(NAME).versions],
-        lambda versions: number in versions,
-        what=f"version {number}",
-    )
+    make_version(bench, NAME, number)
 
 
 def served_version(bench: BenchClient) -> object:
@@ -73,7 +68,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchServer]:
             bench.start_plan(NAME)
             for number in (1, 2, 3):
                 do_cells(jobs, 5)
-                make_version(bench, number, cells=5 * number)
+                grow(bench, number, cells=5 * number)
             do_cells(jobs, 5)
             do_cells(jobs, 1, lower=GAP)
             until(
@@ -81,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchServer]:
                 lambda plan: plan.state == "finished",
                 what="the plan finished",
             )
-            make_version(bench, 4, cells=20)
+            grow(bench, 4, cells=20)
             until(
                 lambda: served_version(bench), lambda version: version == 4, what="version 4 served"
             )

@@ -189,6 +189,20 @@ def do_cells(jobs: Jobs, number: int, *, failure: Failure | None = None, lower: 
             jobs.leases.fail(lease, failure)
 
 
+def make_version(bench: BenchClient, name: str, number: int) -> None:
+    """Have a version of a plan made and wait for it; the first comes by itself.
+
+    Asked for as well, it would be one or two, as it happens.
+    """
+    if number > 1:
+        bench.version_plan(name)
+    until(
+        lambda: [one.version for one in bench.plan_named(name).versions],
+        lambda versions: versions[-1:] == [number],
+        what=f"version {number} of {name}",
+    )
+
+
 def work(jobs: Jobs, bench: BenchClient, name: str, fraction: float | None = None) -> Any:
     """Do jobs until a part of a plan is done, or it has ended; return the plan."""
 

@@ -330,6 +330,14 @@ def test_a_cell_that_runs_out_of_memory_is_tried_once_by_a_worker_with_more(lab:
     # Where nobody has more it has failed at once, without a second try.
     assert runs_out(lab.lease(), "memory-limit").state is JobState.FAILED
     assert len(lab.feed(name).failed) == 4
+    # Memory of another kind of device is none.
+    gpu = replace(large, name="cuda:0", kind="cuda")
+    lab.jobs.workers.heartbeat(replace(WORKER, id="gpu", devices=(gpu,)))
+    for needed, state in (("cpu", JobState.FAILED), ("any", JobState.QUEUED)):
+        lease = lab.lease()
+        of_a_kind = JobRow.update(needs_device=needed).where(JobRow.id == lease.job.id)
+        lab.jobs.database.write(lambda change=of_a_kind: lab.jobs.database.change(change))
+        assert runs_out(lease, "out-of-memory").state is state
 
 
 def test_no_second_cell_is_begun_before_the_first_tells_the_data(lab: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from planned import content, do_cells, work
+from planned import content, do_cells, make_version, work
 from typer.testing import CliRunner
 from waiting import until
 
@@ -24,12 +24,7 @@ def grow(jobs: Jobs, bench: BenchClient, name: str, number: int) -> None:
         lambda counts: counts.done >= number**2,
         what=f"the cells of version {number} done",
     )
-    bench.version_plan(name)
-    until(
-        lambda: [one.version for one in bench.plan_named(name).versions],
-        lambda versions: versions[-1:] == [number],
-        what=f"version {number}",
-    )
+    make_version(bench, name, number)
 
 
 @pytest.mark.filterwarnings("ignore::bench_client.errors.PartialDataWarning")
@@ -100,16 +95,19 @@ def test_the_last_version_is_told_though_its_rows_are_those_before(
         """Wait for a version, which a server goes over to within seconds."""
         answer = until(
             lambda: asked(**headers),
-            lambda answer: answer.status_code == 200,
+            lambda answer: (
+                answer.status_code == 200 and answer.json()["provenance"]["version"] == version
+            ),
             what=f"version {version} served",
         )
-        assert answer.json()["provenance"]["version"] == version
+        assert isinstance(answer, httpx.Response)
         return answer
 
-    bench.version_plan("ended")
-    first = answered(1)
+    make_version(bench, "ended", 1)
+    make_version(bench, "ended", 2)
+    first = answered(2)
     bench.seal_plan("ended")
-    last = answered(2, **{"If-None-Match": first.headers["etag"]})
+    last = answered(3, **{"If-None-Match": first.headers["etag"]})
     marks = [one.json()["provenance"] for one in (first, last)]
     assert marks[0]["content_digest"] == marks[1]["content_digest"]
     assert [mark["complete"] for mark in marks] == [False, True]

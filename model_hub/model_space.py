@@ -59,7 +59,7 @@ class ModelSpace(ABC):
     def arguments(self) -> dict[str, Any]:
         """The arguments that are not the defaults, as JSON; `space(name, **arguments)` is equal."""
         return {
-            field.name: _as_json(value, field.default)
+            field.name: _as_json(value)
             for field in fields(self)
             if (value := getattr(self, field.name)) != field.default
         }
@@ -398,10 +398,8 @@ def _as_tuple(value: Any) -> Any:
     return tuple(map(_as_tuple, value)) if isinstance(value, list | tuple) else value
 
 
-def _as_json(value: Any, default: Any) -> Any:
-    if isinstance(default, bool):
-        return bool(value)  # 1 is taken for true, and must not look like another argument
-    return [_as_json(item, None) for item in value] if isinstance(value, tuple) else value
+def _as_json(value: Any) -> Any:
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _integers(value: Any) -> Iterator[int]:

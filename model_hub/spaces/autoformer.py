@@ -122,8 +122,7 @@ class AutoFormer(ModelSpace):
         for argument in _RATES:
             a_number(argument, getattr(self, argument), least=0, most=1)
         for argument in _SWITCHES:
-            if not isinstance(value := getattr(self, argument), bool):
-                raise InvalidArgumentError(argument, f"{shown(value)} is not True or False")
+            one_of(argument, getattr(self, argument), (True, False))
         if self.qk_scale is not None:
             a_number("qk_scale", self.qk_scale, least=1e-6, most=1e6)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -51,9 +52,14 @@ def test_the_arguments_of_a_space_make_it_again_by_its_name(space: Any) -> None:
     assert model_hub.space(type(space).__name__, **sent) == space
 
 
-def test_a_switch_given_as_a_number_is_a_truth_value_among_the_arguments() -> None:
-    arguments = model_hub.space("DARTS", auxiliary_loss=1).arguments
-    assert arguments["auxiliary_loss"] is True
+@pytest.mark.parametrize("name", model_hub.space_names())
+def test_a_switch_is_no_number(name: str) -> None:
+    space = model_hub.space(name)
+    for field in dataclasses.fields(space):
+        if isinstance(getattr(space, field.name), bool):
+            for number in (0, 1, 1.0, None):
+                with pytest.raises(InvalidArgumentError, match=field.name):
+                    model_hub.space(name, **{field.name: number})
 
 
 @given(st.integers(0, 1 << 40))

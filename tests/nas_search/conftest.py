@@ -6,6 +6,7 @@ import csv
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final
 import httpx
 import pytest
 from forked_nbs import ForkedProcess, start_nbs
+from lab_trainers import install_trainers
 from made_once import made_once
 from waiting import PATIENCE, until
 
@@ -33,6 +35,15 @@ from generators.source import Source
 from nas_search.study import RecordedPoint, RecordedRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the package of a lab's trainers, on the path of this process."""
+    folder = install_trainers(tmp_path / "site")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "labtrain", raising=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

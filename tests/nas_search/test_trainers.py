@@ -18,15 +18,6 @@ from service.jobs import JobSettings
 from service.worker.offers import OffersHere
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the package, on the path of this process."""
-    folder = install_trainers(tmp_path / "site")
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "labtrain", raising=False)
-    return folder
-
-
 def test_a_trainer_is_found_and_digested_without_being_imported(site: Path) -> None:
     quick, odd = trainer_code("quick"), trainer_code("odd")
     assert {"quick", "odd"} <= set(installed_trainers())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
+from lab_trainers import CODE, PACKAGE, VERSION
 from training_jobs import ARGUMENTS, write_images
 
 import model_hub
@@ -42,15 +41,6 @@ name = "RandomSearch"
 [budget]
 trials = 1
 """
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the package, on the path of this process."""
-    folder = install_trainers(tmp_path / "site")
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "labtrain", raising=False)
-    return folder
 
 
 def trained(images: Images, trainer: Any = QUICK, **arguments: Any) -> Classification:

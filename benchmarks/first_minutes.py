@@ -284,7 +284,7 @@ def onlooker(place: Place, diary: Diary) -> None:
     with place.serving():
         with diary.step(who, "`nbs start look`, which says the address"):
             address = place.run(block("nbs start look")).split()[-1]
-        chromium = shutil.which("chromium")
+        chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
         if chromium is None:
             return
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few have it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from bench_server import BenchServer, ending_together
+from chromium import CHROMIUM, MISSING
 from made_once import made_once
 
 from generators.nasbench201 import generate
@@ -19,8 +19,6 @@ from generators.sample.nasbench201 import write_sample
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
 
-CHROMIUM: Final = shutil.which("chromium")
-MISSING: Final = "no Chromium here: `apt-get install chromium` makes this test run"
 READY_MILLISECONDS: Final = 20_000
 """For a busy machine: what a quiet one takes is measured by benchmarks/pages.py."""
 

@@ -6,13 +6,13 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from chromium import CHROMIUM, MISSING
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "benchmarks/first_minutes.py"
@@ -33,8 +33,8 @@ def script() -> ModuleType:
 @pytest.mark.long
 @pytest.mark.usefixtures("unmeasured")
 def test_four_users_run_every_block_of_the_readme_as_it_stands(tmp_path: Path) -> None:
-    if shutil.which("chromium") is None:
-        pytest.skip("no Chromium here: `apt-get install chromium` makes this test run")
+    if CHROMIUM is None:
+        pytest.skip(MISSING)
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), "--here"],
         capture_output=True,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
-
-CHROMIUM = shutil.which("chromium")
-MISSING = "no Chromium here: `apt-get install chromium` makes this test run"
+from chromium import CHROMIUM, MISSING
 
 
 @pytest.fixture

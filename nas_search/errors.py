@@ -12,7 +12,8 @@ StudyError
 ├── OtherTrainingError      give what the checkpoints were begun with, or another folder
 ├── StoppedEarlyError       nothing: an evaluation ended because a rule said so
 ├── TrainerError            correct the trainer: it cannot be loaded, or gives no figures
-│   └── OtherTrainerError   install the package that was stated: there is none, or another code
+│   ├── OtherTrainerError   install the package that was stated: there is none, or another code
+│   └── TrainerTwiceError   remove all but one of the packages that publish it
 ├── ReplayError             begin anew: the code now proposes something else than was recorded
 ├── DamagedRunError         record the run again: its file is not what was written
 ├── IncomparableRunsError   leave some out: the runs do not measure the same, or lack an oracle
@@ -40,6 +41,7 @@ __all__ = [
     "StudyFileError",
     "StudyInUseError",
     "TrainerError",
+    "TrainerTwiceError",
     "UnreportedError",
 ]
 
@@ -118,3 +120,7 @@ class TrainerError(StudyError):
 
 class OtherTrainerError(TrainerError):
     """A trainer is not installed here, or its code is not the one that is stated."""
+
+
+class TrainerTwiceError(TrainerError):
+    """More than one package publishes a trainer of this name."""

@@ -27,7 +27,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from model_hub.errors import InvalidArgumentError, nearest, shown
-from nas_search.errors import OtherTrainerError, TrainerError
+from nas_search.errors import OtherTrainerError, TrainerError, TrainerTwiceError
 
 __all__ = [
     "GROUP",
@@ -187,8 +187,9 @@ def trainer_code(name: str) -> TrainerCode:
 
     Raises:
         OtherTrainerError: No package publishes one of this name.
-        TrainerError: Two do, its files are not found, or they are too many; or what is installed
-            of the package is damaged.
+        TrainerTwiceError: Two do.
+        TrainerError: Its files are not found, or they are too many; or what is installed of the
+            package is damaged.
     """
     entry = _entry(name)
     distribution = entry.dist
@@ -265,7 +266,7 @@ def _entry(name: str) -> EntryPoint:
         raise OtherTrainerError(f"there is no trainer {shown(name)}; installed are: {known}")
     if len(found) > 1:
         values = " and as ".join(sorted(one.value for one in found))
-        raise TrainerError(f"the trainer {name} is published more than once, as {values}")
+        raise TrainerTwiceError(f"the trainer {name} is published more than once, as {values}")
     entry = found[0]
     match = EntryPoint.pattern.match(entry.value)
     if match is None or not all(map(str.isidentifier, match["module"].split("."))):

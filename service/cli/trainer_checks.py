@@ -62,14 +62,14 @@ def check_trainers() -> Iterator[Finding]:
 
 def _finding(name: str, *, is_offered: bool) -> Finding:
     """Return what is to be said of a trainer that a package publishes."""
-    from nas_search.errors import TrainerError
+    from nas_search.errors import TrainerError, TrainerTwiceError
     from nas_search.trainers import trainer_code
 
     about = f"trainer {name}"
     try:
         code = trainer_code(name)
     except TrainerError as error:
-        twice = "more than once" in str(error)
+        twice = isinstance(error, TrainerTwiceError)
         remedy = "remove all but one of the packages" if twice else _REINSTALL
         return problem(about=about, says=str(error), remedy=remedy)
     says = f"{code.package} {code.version}, sha256 {code.sha256}"

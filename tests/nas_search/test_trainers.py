@@ -12,7 +12,7 @@ import pytest
 from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 
 from model_hub.errors import InvalidArgumentError
-from nas_search.errors import OtherTrainerError, TrainerError
+from nas_search.errors import OtherTrainerError, TrainerError, TrainerTwiceError
 from nas_search.trainers import TrainerUse, installed_trainers, load_trainer, trainer_code
 from service.jobs import JobSettings
 from service.worker.offers import OffersHere
@@ -77,7 +77,7 @@ def test_one_that_two_packages_publish_or_that_has_no_files_is_none(
     points = about / "entry_points.txt"
     points.write_text("[nas_bench.trainers]\nquick = other:train\nlost = no_such_module:train\n")
     monkeypatch.syspath_prepend(about.parent)
-    with pytest.raises(TrainerError, match=r"labtrain:quick and as other:train"):
+    with pytest.raises(TrainerTwiceError, match=r"labtrain:quick and as other:train"):
         trainer_code("quick")
     with pytest.raises(TrainerError, match="there is no module no_such_module"):
         trainer_code("lost")

@@ -10,7 +10,17 @@ from PIL import Image
 
 import model_hub
 
-__all__ = ["ARGUMENTS", "LONG", "RECIPE", "SAMPLE", "figures", "last_epoch", "write_images"]
+__all__ = [
+    "ARGUMENTS",
+    "LONG",
+    "RECIPE",
+    "SAMPLE",
+    "TOML_ARGUMENTS",
+    "figures",
+    "last_epoch",
+    "plan_text",
+    "write_images",
+]
 
 ARGUMENTS: Final = {
     "stem_out_channels": 4,
@@ -18,6 +28,7 @@ ARGUMENTS: Final = {
     "num_labels": 4,
     "image_size": 8,
 }
+TOML_ARGUMENTS: Final = ", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
 SAMPLE: Final = dict.fromkeys(
     model_hub.space("NasBench201", **ARGUMENTS).choices.default, "conv_1x1"
 )
@@ -39,6 +50,28 @@ def write_images(folder: Path, *, count: int = 160, classes: int = 4) -> Path:
         lines.append(f"{place}.png,{label}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def plan_text(name: str, *, archs: int, epochs: list[int]) -> str:
+    """Return the file of a plan of some architectures, trained on the images as `tiny`."""
+    return f"""
+name = "{name}"
+title = "Small cells"
+licence = "CC0-1.0"
+[space]
+name = "NasBench201"
+arguments = {{ {TOML_ARGUMENTS} }}
+[select]
+kind = "sample"
+n = {archs}
+[data]
+name = "tiny"
+licence = "CC0-1.0"
+split = {{ train = 80, valid = 80 }}
+[protocol]
+epochs = {epochs}
+batch_size = 16
+"""
 
 
 def last_epoch(told: dict[str, Any]) -> dict[str, Any]:

@@ -183,6 +183,8 @@ POINTS = {
     "nowhere": "labz:train",
     "number": "labx.good:NUMBER",
     "other": "labx.good:train",
+    "spelled": "labx.good more than once",
+    "twice": "labx.good:train",
 }
 
 
@@ -190,6 +192,7 @@ def test_trainers_are_listed_with_what_is_wrong_with_each(
     place: dict[str, str], tmp_path: Path
 ) -> None:
     site = install(tmp_path / "site", "lab-x", "1.2", LAB, POINTS)
+    install(site, "lab-y", "1", {"laby.py": ""}, {"twice": "laby:train"})
     told = {"PYTHONPATH": str(site), "NASBENCH_TRAINERS": "good,gone"}
     # A module of the folder one is in is none of the installation.
     (tmp_path / "in").mkdir()
@@ -214,6 +217,8 @@ def test_trainers_are_listed_with_what_is_wrong_with_each(
         ("leaving", "problem", f"{code}its import ends the process, with 0", "mend its code"),
         ("nowhere", "problem", "there is no module labz", "install the package"),
         ("number", "problem", f"{code}.*is no function but 1", "mend its code"),
+        ("spelled", "problem", "the trainer spelled is published as", "publishes it again"),
+        ("twice", "problem", "the trainer twice is published more than", "all but one"),
     ):
         one = found.pop(name)
         assert (one["state"], remedy in one["remedy"]) == (state, True), one

@@ -10,29 +10,13 @@ from typing import Any
 import pytest
 from forked_nbs import nbs
 from planned import a_plan
-from training_jobs import ARGUMENTS, write_images
+from training_jobs import plan_text, write_images
 
 from service.jobs.records import DeviceState
 from service.worker.share_pilot import SharingError, measure_shares, most_cells
 
 CPU = DeviceState(name="cpu", kind="cpu", model="x", memory=1)
-PLAN = f"""
-name = "small"
-title = "Small cells"
-licence = "CC0-1.0"
-[space]
-name = "NasBench201"
-arguments = {{ {", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())} }}
-[select]
-kind = "sample"
-n = 10
-[data]
-name = "tiny"
-split = {{ train = 80, valid = 80 }}
-[protocol]
-epochs = [2, 6]
-batch_size = 16
-"""
+PLAN = plan_text("small", archs=10, epochs=[2, 6])
 
 
 def taking(seconds: dict[int, float]) -> Callable[[int], float]:

@@ -17,7 +17,7 @@ from bench_server import BenchServer, ending_together
 from forked_nbs import nbs
 from lab_trainers import CODE, PACKAGE, VERSION, install_trainers
 from planned import content
-from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, write_images
+from training_jobs import ARGUMENTS, RECIPE, SAMPLE, figures, plan_text, write_images
 from waiting import PATIENCE
 
 import model_hub
@@ -31,27 +31,14 @@ from nas_search.training import Classification, Recipe, images_of, split
 
 from .conftest import REPOSITORY, WORKER, Lab, one_thread, open_lab
 
-PLAN = f"""
-name = "mixed"
-title = "Small cells by a trainer of a lab"
-licence = "CC0-1.0"
-[space]
-name = "NasBench201"
-arguments = {{ {", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())} }}
-[select]
-kind = "sample"
-n = 1
-[data]
-name = "tiny"
-licence = "CC0-1.0"
-split = {{ train = 80, valid = 80 }}
-[protocol]
-epochs = [2]
-batch_size = 16
+PLAN = (
+    plan_text("mixed", archs=1, epochs=[2])
+    + """
 [protocol.trainer]
 name = "quick"
-options = {{ lr = 0.01 }}
+options = { lr = 0.01 }
 """
+)
 QUICK = {"name": "quick", "options": {"lr": 0.01}}
 SPACE = model_hub.space("NasBench201", **ARGUMENTS)
 TINY = "datasets/tiny"

@@ -21,6 +21,7 @@ from training_jobs import (
     LONG,
     RECIPE,
     SAMPLE,
+    TOML_ARGUMENTS,
     figures,
     last_epoch,
     write_images,
@@ -53,7 +54,6 @@ from service.worker.work import HandedBackError, WorkError, Workplace
 
 from .conftest import Lab, attempt_of, one_thread, open_lab
 
-TOML_ARGUMENTS = ", ".join(f"{name} = {value}" for name, value in ARGUMENTS.items())
 SEARCH = """
 [problem]
 space = "NasBench201"

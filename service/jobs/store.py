@@ -22,6 +22,7 @@ from service.jobs.errors import (
 )
 from service.jobs.networks import subject_of
 from service.jobs.records import Job, JobState, NewJob
+from service.jobs.statements import named
 from service.jobs.tables import (
     IS_ANSWERING,
     IS_WAITING,
@@ -61,6 +62,10 @@ class JobStore:
     def __init__(self, database: JobDatabase, *, bound: int) -> None:
         self._database = database
         self._bound = bound
+        # Asked for again and again by whoever waits for a job: to write its SQL takes the longest.
+        query = JobRow.select().where(JobRow.id == named("id"))
+        columns = JobRow._meta.sorted_fields  # noqa: SLF001 - documented by peewee
+        self._row_statement = database.statement(query, columns)
 
     def submit(self, new: NewJob, *, given_key: str | None = None) -> tuple[Job, bool]:
         """Return the job for a request, and whether it was made now.
@@ -266,7 +271,7 @@ class JobStore:
         return job
 
     def _row(self, job_id: str) -> dict[str, Any]:
-        for row in self._database.rows(JobRow.select().where(JobRow.id == job_id)):
+        for row in self._database.found(self._row_statement, id=job_id):
             return row
         raise UnknownJobError(job_id)
 

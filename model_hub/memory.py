@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
 
 from model_hub.errors import TooLargeError
 
@@ -49,15 +49,15 @@ _FILLS: Final = frozenset(
 @contextmanager
 def meta_device() -> Iterator[None]:
     """Make every tensor on the meta device, and skip what would fill it with numbers."""
-    with META, _Unfilled():
+    with _Unfilled(META):
         yield
 
 
-class _Unfilled(TorchFunctionMode):
-    """Skips functions that fill tensors with numbers.
+class _Unfilled(DeviceContext):
+    """Makes tensors on a device, as `with device` does, and skips what fills them with numbers.
 
-    On the meta device they change nothing but take time: random numbers load PyTorch's compiler,
-    which takes a second.
+    On the meta device that changes nothing but takes time: random numbers load PyTorch's compiler,
+    which takes a second. A mode for each of the two would be called for every operation, twice.
     """
 
     def __torch_function__(
@@ -65,7 +65,7 @@ class _Unfilled(TorchFunctionMode):
     ) -> Any:
         if func in _FILLS:
             return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from model_hub.search_space import SearchSpace
 from model_hub.sharing import Sharing, View, chosen_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from model_hub.counting import Profile
 
@@ -223,20 +223,14 @@ class ModelSpace(ABC):
         with needs("hub", "a network"):
             import torch
 
-            from model_hub.memory import (
-                META,
-                meta_device,
-                no_garbage_collection,
-                refuse_too_large,
-            )
+            from model_hub.memory import META, no_garbage_collection, refuse_too_large
 
         values = self.choices.resolve(sample, strict=strict)
-        with no_garbage_collection():
-            with meta_device():
-                network = self._network(values)
-            device = torch.get_default_device()
-            if device != META:
-                refuse_too_large(network, device)
+        network = self._on_meta(values)
+        device = torch.get_default_device()
+        if device != META:
+            refuse_too_large(network, device)
+            with no_garbage_collection():
                 network = self._network(values)
         network.input_shape = self.input_shape  # type: ignore[assignment]  # a tuple, no module
         return network
@@ -309,7 +303,8 @@ class ModelSpace(ABC):
 
         Args:
             sample: Labels and chosen values.
-            input_shape: Shape of the input without the batch; that of the space by default.
+            input_shape: Shape of the input without the batch: (3, 224, 224), or how many ids it
+                has, (128,); that of the space by default.
             strict: Refuse labels that the space does not know.
 
         Raises:
@@ -318,14 +313,21 @@ class ModelSpace(ABC):
         """
         with needs("hub", "counting a network"):
             from model_hub.counting import profile
-            from model_hub.memory import META
 
-        with META:
-            network = self.freeze(sample, strict=strict)
-        return profile(network, self._accepted(input_shape))
+        values = self.choices.resolve(sample, strict=strict)
+        shape = self.accepted_input(self.input_shape if input_shape is None else input_shape)
+        return profile(self._on_meta(values), self._example(shape))
 
-    def _accepted(self, shape: Sequence[int] | None) -> tuple[int, ...]:
-        return self.accepted_input(self.input_shape if shape is None else shape)
+    def _on_meta(self, values: Sample) -> nn.Module:
+        """Build the network of resolved values without numbers."""
+        from model_hub.memory import meta_device, no_garbage_collection
+
+        with no_garbage_collection(), meta_device():
+            return self._network(values)
+
+    def _example(self, shape: tuple[int, ...]) -> Tensor | tuple[int, ...]:
+        """Return an input of a shape, or the shape itself, of which counting makes an image."""
+        return shape
 
     @abstractmethod
     def _choices(self) -> SearchSpace:
@@ -362,31 +364,10 @@ class TokenSpace(ModelSpace, ABC):
         (ids,) = self._dimensions(shape, argument)
         return (a_count(argument, ids, most=self.most_ids),)
 
-    def profile(
-        self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
-    ) -> Profile:
-        """Count the network of a sample on ids, without making its weights.
+    def _example(self, shape: tuple[int, ...]) -> Tensor:
+        import torch
 
-        Args:
-            sample: Labels and chosen values.
-            input_shape: How many ids an input has, as in (128,); that of the space by default.
-            strict: Refuse labels that the space does not know.
-
-        Raises:
-            InvalidSampleError: The sample is not in the space.
-            InvalidArgumentError: The network does not take inputs of this shape.
-        """
-        with needs("hub", "counting a network"):
-            import torch
-
-            from model_hub.counting import profile
-            from model_hub.memory import META
-
-        shape = self._accepted(input_shape)
-        with META:
-            network = self.freeze(sample, strict=strict)
-            example = torch.zeros((1, *shape), dtype=torch.int64)
-        return profile(network, example)
+        return torch.zeros((1, *shape), dtype=torch.int64, device="meta")
 
 
 def _largest(choice: Choice) -> Chosen:

@@ -172,6 +172,7 @@ def _total(terms: list[Tensor]) -> Tensor:
 def initialize_truncated(network: nn.Module) -> None:
     """Draw convolutions of variance 1 / fan-in, cut at two standard deviations."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        # Without numbers there is nothing to draw, and PyTorch would work through the formula.
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             std = sqrt(1 / (module.weight[0].numel()))
             nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)

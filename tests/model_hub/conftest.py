@@ -20,8 +20,11 @@ from model_hub.shapes import run_on_meta
 
 
 def filled(network: nn.Module) -> nn.Module:
-    """Fill a network, for evaluation, by the names of its tensors (specification, section 10.2)."""
-    network = network.double().eval()
+    """Fill a network, for evaluation, by the names of its tensors (specification, section 10.2).
+
+    It may lie on the meta device: nothing is left of what a network is initialised with.
+    """
+    network = network.double().to_empty(device="cpu").eval()
     for name, tensor in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
@@ -82,7 +85,8 @@ class Golden:
             assert profile.parameters == golden["params"] - unused
             assert profile.macs == golden["macs"]
             if not unused:
-                network = space.freeze(golden["sample"])
+                with torch.device("meta"):
+                    network = space.freeze(golden["sample"])
                 assert profile.count("Conv2d") == golden["n_conv"]
                 assert profile.count("BatchNorm2d") == golden["n_bn"]
                 assert profile.count("Linear") == golden["n_linear"]
@@ -93,7 +97,9 @@ class Golden:
         """Hold the outputs of filled networks against the record, to a relative 1e-6."""
         for golden in self.samples:
             expected = golden["golden"]
-            outputs = outputs_of(space.freeze(golden["sample"]), expected["input_size"]).numpy()
+            with torch.device("meta"):
+                network = space.freeze(golden["sample"])
+            outputs = outputs_of(network, expected["input_size"]).numpy()
             assert list(outputs.shape) == expected["shape"]
             assert outputs[0, :6].tolist() == pytest.approx(expected["logits0"], rel=1e-6)
             assert outputs[1, :3].tolist() == pytest.approx(expected["logits1"], rel=1e-6)
@@ -129,7 +135,7 @@ def outputs() -> Callable[[nn.Module, int], torch.Tensor]:
 
 
 def train(network: nn.Module, size: int, steps: int = 8) -> None:
-    """Train on four random images: the loss falls and every parameter has a gradient."""
+    """Train on four random images until the loss falls; every parameter has a gradient."""
     torch.manual_seed(0)
     images, labels = torch.randn(4, 3, size, size), torch.tensor([0, 1, 0, 1])
     optimizer = torch.optim.SGD(network.parameters(), lr=0.02, momentum=0.9)
@@ -144,8 +150,9 @@ def train(network: nn.Module, size: int, steps: int = 8) -> None:
         )
         optimizer.step()
         losses.append(loss.item())
-    # Momentum may overshoot at the end, which depends on the number of threads.
-    assert min(losses[1:]) < losses[0]
+        if losses[-1] < losses[0]:
+            return
+    pytest.fail(f"the loss never falls below the first: {losses}")
 
 
 @pytest.fixture(scope="session")

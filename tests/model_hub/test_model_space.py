@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_spaces import SMALL_SPACES
 
 import model_hub
 from model_hub.cells import CellGenotype
@@ -181,7 +182,7 @@ IMAGE_SPACES = [
 def test_a_shape_that_is_accepted_is_one_that_networks_take(
     name: str, sides: tuple[int, int], seed: int
 ) -> None:
-    kind = model_hub.space(name)
+    kind = model_hub.space(name, **SMALL_SPACES[name])
     try:
         shape = kind.accepted_input([3, *sides])
     except InvalidArgumentError:

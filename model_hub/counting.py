@@ -118,8 +118,11 @@ def profile(network: nn.Module, inputs: Tensor | Sequence[int] | None = None) ->
     with _evaluating(network), calls.watching(network), torch.no_grad(), meter:
         meter.add(example)
         try:
-            # Tied weights are all in the list; to look for them would take longer than the call.
-            functional_call(network, on_meta, (example,), tie_weights=False)
+            if all(tensor.is_meta for tensor in tensors.values()):
+                network(example)
+            else:
+                # Tied weights are all in the list; to look for them takes longer than the call.
+                functional_call(network, on_meta, (example,), tie_weights=False)
         except RuntimeError as error:
             raise InvalidArgumentError(
                 "inputs", f"the network does not take {tuple(example.shape)}: {error}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -103,7 +104,8 @@ def _installer() -> str:
 
     if Path(sys.prefix, "pipx_metadata.json").is_file():
         return f"pipx runpip {_DISTRIBUTION} install"
-    if find_spec("pip") is None:
+    # Past setuptools, which warns of a `distutils` that is loaded, as PyTorch's compiler does.
+    if PathFinder.find_spec("pip") is None:
         return f"uv pip install --python {quote(sys.executable)}"
     found = which("pip")
     if found is not None and Path(found).parent == Path(sys.executable).parent:

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from forked_nbs import run_forked
@@ -53,6 +54,13 @@ def started(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=120,
     )
+
+
+def test_the_command_is_told_where_distutils_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of a module that is loaded nobody is asked, and what warns is an error here.
+    monkeypatch.delitem(sys.modules, "pip", raising=False)
+    monkeypatch.setitem(sys.modules, "distutils", ModuleType("distutils"))
+    assert "install" in install_command("hub")
 
 
 @pytest.mark.parametrize(

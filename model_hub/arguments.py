@@ -5,12 +5,21 @@ Each returns the checked value, so that a space can write `checked = a_count("nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from model_hub.errors import InvalidArgumentError, listed, nearest, shown
 
-__all__ = ["a_count", "a_number", "counts", "distinct_numbers", "one_of"]
+__all__ = [
+    "a_count",
+    "a_number",
+    "a_share",
+    "a_switch",
+    "check_each",
+    "counts",
+    "distinct_numbers",
+    "one_of",
+]
 
 T = TypeVar("T")
 
@@ -43,6 +52,30 @@ def a_number(argument: str, value: object, *, least: float, most: float) -> floa
         return float(value)
     except OverflowError:
         raise InvalidArgumentError(argument, f"{shown(value)} is larger than any float") from None
+
+
+def a_share(argument: str, value: object) -> float:
+    """Return a number from 0 to 1: a rate, a probability, a momentum.
+
+    Raises:
+        InvalidArgumentError: It is something else.
+    """
+    return a_number(argument, value, least=0, most=1)
+
+
+def a_switch(argument: str, value: object) -> bool:
+    """Return a truth.
+
+    Raises:
+        InvalidArgumentError: It is something else, such as 0 or 1.
+    """
+    return one_of(argument, value, (True, False))
+
+
+def check_each(holder: object, check: Callable[[str, object], object], *arguments: str) -> None:
+    """Check several arguments alike, each of which an object holds under its name."""
+    for argument in arguments:
+        check(argument, getattr(holder, argument))
 
 
 def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from model_hub.arguments import one_of
 from model_hub.data_sets import DATA_SETS, DataSet
-from model_hub.errors import InvalidArgumentError, UnknownNameError, listed, shown
+from model_hub.errors import InvalidArgumentError, listed, named, shown
 from model_hub.model_space import ModelSpace
 from model_hub.rows import READERS
 from model_hub.rows.reading import Asked, RowReader, field, number, stated_once
@@ -101,11 +101,9 @@ def _data_set(reader: RowReader, config: object, dataset: str | None) -> tuple[s
 
 def _named(benchmark: str, arch: object) -> tuple[RowReader, object]:
     """Return the reader of a benchmark, and an architecture as a row would have it."""
-    if benchmark not in READERS:
-        raise UnknownNameError("benchmark", benchmark, READERS)
+    reader = named("benchmark", benchmark, READERS)
     if arch is None:
         raise InvalidArgumentError("arch", f"an architecture of {benchmark} is needed")
-    reader = READERS[benchmark]
     return reader, reader.row(arch)
 
 
@@ -114,9 +112,7 @@ def _reader_of(row: object) -> RowReader:
     for item in (row, field(row, "config")):
         stated = field(item, "benchmark")
         if isinstance(stated, str) and stated:
-            if stated not in READERS:
-                raise UnknownNameError("benchmark", stated, READERS)
-            return READERS[stated]
+            return named("benchmark", stated, READERS)
     kind = field(row, "name")
     for reader in READERS.values():
         if kind is not None and kind == reader.name:

@@ -22,9 +22,9 @@ ModelHubError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
 
 __all__ = [
     "CheckpointError",
@@ -46,10 +46,12 @@ __all__ = [
     "UnknownNameError",
     "ZooError",
     "listed",
+    "named",
     "nearest",
     "shown",
 ]
 
+T = TypeVar("T")
 
 _LONGEST_SHOWN: Final = 80
 """Characters of a value in a message: one line of a terminal."""
@@ -103,6 +105,17 @@ class UnknownNameError(ModelHubError, LookupError):
         self.kind = kind
         self.name = name
         self.known = known
+
+
+def named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """Return what has a name.
+
+    Raises:
+        UnknownNameError: Nothing has it; the message offers the nearest.
+    """
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return known[name]
 
 
 class TooLargeError(ModelHubError, MemoryError):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from model_hub.arguments import a_count, a_number, one_of
 from model_hub.data_sets import CHANNELS
-from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest, shown
+from model_hub.errors import InvalidArgumentError, named, nearest, shown
 
 __all__ = ["EvaluationProtocol", "protocol", "protocol_names"]
 
@@ -122,10 +122,7 @@ def protocol(name: str) -> EvaluationProtocol:
     Raises:
         UnknownNameError: There is no such protocol; the message offers the nearest.
     """
-    known = _protocols()
-    if name not in known:
-        raise UnknownNameError("protocol", name, known)
-    return known[name]
+    return named("protocol", name, _protocols())
 
 
 @cache

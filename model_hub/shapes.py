@@ -26,8 +26,6 @@ _FULL_PRECISION: Final = (torch.float32, torch.float64)
 _PLACES: Final = 2
 """Height and width: a pool has them, and a batch and channels, or channels alone."""
 
-_aten = torch.ops.aten
-
 _KINDS: Final = (bool, int, float, complex)
 """Kinds of numbers; together with a tensor of a smaller kind, a number decides on the type."""
 

@@ -34,7 +34,8 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return zeros (batch, channels, height / stride, width / stride)."""
-        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+        kept = x if self.stride == 1 else x[:, :, :: self.stride, :: self.stride]
+        return torch.zeros_like(kept)
 
 
 class FactorizedReduce(nn.Module):

@@ -6,7 +6,7 @@ Both the "python" and the "binary" version are read, in the folder that their ar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, Final, Protocol
@@ -88,41 +88,32 @@ class _Layout:
     def files(self, *, train: bool) -> tuple[str, ...]:
         return self.train if train else self.test
 
+    def in_binary(self, names: str, *, label_bytes: int = 1) -> _Layout:
+        """Return the layout of the binary version of the same images."""
+        test, train = (tuple(f"{name}.bin" for name in part) for part in (self.test, self.train))
+        return replace(self, test=test, train=train, names=names, label_bytes=label_bytes)
 
-_CIFAR10: Final = {
-    "python": _Layout(
-        test=("test_batch",),
-        train=tuple(f"data_batch_{n}" for n in range(1, 6)),
-        names="batches.meta",
-        labels="labels",
-        names_key="label_names",
-    ),
-    "binary": _Layout(
-        test=("test_batch.bin",),
-        train=tuple(f"data_batch_{n}.bin" for n in range(1, 6)),
-        names="batches.meta.txt",
-        labels="labels",
-        names_key="label_names",
-    ),
-}
+
+_PYTHON10: Final = _Layout(
+    test=("test_batch",),
+    train=tuple(f"data_batch_{n}" for n in range(1, 6)),
+    names="batches.meta",
+    labels="labels",
+    names_key="label_names",
+)
+_CIFAR10: Final = {"python": _PYTHON10, "binary": _PYTHON10.in_binary("batches.meta.txt")}
+_PYTHON100: Final = _Layout(
+    test=("test",),
+    train=("train",),
+    names="meta",
+    labels="fine_labels",
+    names_key="fine_label_names",
+    num_classes=100,
+)
 _CIFAR100: Final = {
-    "python": _Layout(
-        test=("test",),
-        train=("train",),
-        names="meta",
-        labels="fine_labels",
-        names_key="fine_label_names",
-        num_classes=100,
-    ),
-    "binary": _Layout(
-        test=("test.bin",),
-        train=("train.bin",),
-        names="fine_label_names.txt",
-        labels="fine_labels",
-        names_key="fine_label_names",
-        label_bytes=2,  # the coarse label first, then the fine one
-        num_classes=100,
-    ),
+    "python": _PYTHON100,
+    # The coarse label comes first, then the fine one.
+    "binary": _PYTHON100.in_binary("fine_label_names.txt", label_bytes=2),
 }
 
 

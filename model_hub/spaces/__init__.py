@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from model_hub.errors import InvalidArgumentError, UnknownNameError, nearest
+from model_hub.errors import InvalidArgumentError, named, nearest
 from model_hub.model_space import ModelSpace
 from model_hub.spaces.autoformer import AutoFormer
 from model_hub.spaces.fbnet import FBNet
@@ -96,9 +96,7 @@ def space(name: str, /, **arguments: Any) -> ModelSpace:
         InvalidArgumentError: It has no such argument, or needs one that is not there, or the value
             cannot mean anything.
     """
-    if name not in _BY_NAME:
-        raise UnknownNameError("space", name, _BY_NAME)
-    kind = _BY_NAME[name]
+    kind = named("space", name, _BY_NAME)
     known = {field.name: field for field in fields(kind)}
     for argument in arguments:
         if argument not in known:

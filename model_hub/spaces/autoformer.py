@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from model_hub.arguments import a_count, a_number, distinct_numbers, one_of
+from model_hub.arguments import (
+    a_count,
+    a_number,
+    a_share,
+    a_switch,
+    check_each,
+    distinct_numbers,
+    one_of,
+)
 from model_hub.choices import Categorical, Choice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
@@ -45,11 +53,9 @@ _SIZES: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = MappingProxyType(
     }
 )
 """What distinguishes the three published spaces."""
-_SWITCHES: Final = ("qkv_bias", "pre_norm", "global_pooling", "absolute_position", "rpe")
 _HEAD_DIM: Final = 64
 _PROJECTIONS: Final = ("q", "k", "v")
 """Layers of an attention that share a bias in a supernet, in this order."""
-_RATES: Final = ("drop_rate", "attn_drop_rate", "drop_path_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +119,15 @@ class AutoFormer(ModelSpace):
                 a_count(argument, value, most=1000 if argument == "search_depth" else 1 << 16)
         for ratio in distinct_numbers("search_mlp_ratio", self.search_mlp_ratio):
             a_number("search_mlp_ratio", ratio, least=0.01, most=1000)
-        for argument in ("patch_size", "in_channels", "num_labels"):
-            a_count(argument, getattr(self, argument))
+        check_each(self, a_count, "patch_size", "in_channels", "num_labels")
         if a_count("img_size", self.img_size) % self.patch_size:
             raise InvalidArgumentError(
                 "img_size", f"{self.img_size} is no multiple of patch_size {self.patch_size}"
             )
-        for argument in _RATES:
-            a_number(argument, getattr(self, argument), least=0, most=1)
-        for argument in _SWITCHES:
-            one_of(argument, getattr(self, argument), (True, False))
+        check_each(self, a_share, "drop_rate", "attn_drop_rate", "drop_path_rate")
+        check_each(
+            self, a_switch, "qkv_bias", "pre_norm", "global_pooling", "absolute_position", "rpe"
+        )
         if self.qk_scale is not None:
             a_number("qk_scale", self.qk_scale, least=1e-6, most=1e6)
 

@@ -7,13 +7,13 @@ same blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from model_hub.arguments import a_count, a_number, one_of
+from model_hub.arguments import a_count, a_share, a_switch, check_each, one_of
 from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS, DataSet
 from model_hub.model_space import ModelSpace
@@ -42,7 +42,7 @@ _SKIP: Final = "skip"
 _STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
 """Layers of each stage."""
 
-_NUM_LAYERS: Final = sum(_STAGE_LAYERS)
+_LABELS: Final = tuple(f"layer_{number}" for number in range(1, sum(_STAGE_LAYERS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +86,18 @@ class FBNet(ModelSpace):
     bn_eps: float = 1e-5
     bn_momentum: float = 0.1
 
+    most_blocks = len(_LABELS)
+
     def _check(self) -> None:
-        a_count("num_labels", self.num_labels)
-        a_count("head_width", self.head_width)
+        check_each(self, a_count, "num_labels", "head_width")
         one_of("dataset", self.dataset, tuple(_RESOLUTIONS))
-        one_of("expands_always", self.expands_always, (True, False))
-        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
-        a_number("bn_eps", self.bn_eps, least=0, most=1)
-        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
+        a_switch("expands_always", self.expands_always)
+        check_each(self, a_share, "dropout_rate", "bn_eps", "bn_momentum")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the dataset."""
         return _RESOLUTIONS[self.dataset].dataset.input_shape
-
-    @property
-    def most_blocks(self) -> int:
-        """As many as there are layers to choose."""
-        return _NUM_LAYERS
 
     @property
     def sharing(self) -> Sharing:
@@ -113,7 +107,7 @@ class FBNet(ModelSpace):
             for stage, layers in enumerate(_STAGE_LAYERS)
             for place in range(layers)
         )
-        return Sharing(slots=dict(zip(places, _labels(), strict=True)))
+        return Sharing(slots=dict(zip(places, _LABELS, strict=True)))
 
     def located(self, values: Sample, path: str) -> str:
         """Return where a module would be if no layer were left out.
@@ -121,7 +115,7 @@ class FBNet(ModelSpace):
         A skip is left out where it would pass its input on: behind the first layer of a stage, and
         in the first stage, which keeps the channels and the resolution of the stem.
         """
-        labels = _labels()
+        labels = iter(_LABELS)
         kept = [
             [
                 place
@@ -134,7 +128,7 @@ class FBNet(ModelSpace):
 
     def _choices(self) -> SearchSpace:
         candidates = (*_BLOCKS, _SKIP)
-        layers = (LayerChoice(label, candidates) for label in _labels())
+        layers = (LayerChoice(label, candidates) for label in _LABELS)
         return SearchSpace("FBNet", tuple(layers))
 
     def _network(self, values: Sample) -> nn.Module:
@@ -144,7 +138,7 @@ class FBNet(ModelSpace):
 
         resolution = _RESOLUTIONS[self.dataset]
         return FBNetNetwork(
-            [_BLOCKS.get(values[label]) for label in _labels()],
+            [_BLOCKS.get(values[label]) for label in _LABELS],
             stage_layers=_STAGE_LAYERS,
             stem_stride=resolution.stem_stride,
             stage_strides=resolution.stage_strides,
@@ -156,13 +150,9 @@ class FBNet(ModelSpace):
         )
 
 
-def _labels() -> Iterator[str]:
-    yield from (f"layer_{number}" for number in range(1, _NUM_LAYERS + 1))
-
-
 def _sample(stages: str) -> Mapping[str, str]:
     layers = stages.replace("|", " ").split()
-    return MappingProxyType(dict(zip(_labels(), layers, strict=True)))
+    return MappingProxyType(dict(zip(_LABELS, layers, strict=True)))
 
 
 SEARCHED_FBNETS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(

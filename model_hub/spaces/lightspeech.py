@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from model_hub.arguments import a_count, a_number
+from model_hub.arguments import a_count, a_number, a_share
 from model_hub.choices import LayerChoice, Sample
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import TokenSpace
@@ -61,6 +61,11 @@ class LightSpeech(TokenSpace):
     pitch_mean: float = 0.0
     pitch_std: float = 1.0
 
+    input_shape = (100,)
+    """A sentence of 100 phonemes; counting takes one frame for each."""
+
+    most_blocks = len(_LABELS)
+
     def _check(self) -> None:
         a_count("num_symbols", self.num_symbols)
         if a_count("hidden_size", self.hidden_size) % _WIDTH_DIVISOR:
@@ -69,19 +74,9 @@ class LightSpeech(TokenSpace):
             )
         if self.speaker_size is not None:
             a_count("speaker_size", self.speaker_size)
-        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
+        a_share("dropout_rate", self.dropout_rate)
         a_number("pitch_mean", self.pitch_mean, least=0, most=1e5)
         a_number("pitch_std", self.pitch_std, least=0, most=1e5)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """A sentence of 100 phonemes; counting takes one frame for each."""
-        return (100,)
-
-    @property
-    def most_blocks(self) -> int:
-        """Four layers of the encoder and four of the decoder, always."""
-        return len(_LABELS)
 
     @property
     def sharing(self) -> Sharing:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from model_hub.arguments import a_count, a_number, counts, one_of
+from model_hub.arguments import (
+    a_count,
+    a_number,
+    a_share,
+    a_switch,
+    check_each,
+    counts,
+    one_of,
+)
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
 from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
@@ -80,6 +88,8 @@ class MobileNetV3Space(ModelSpace):
     bn_eps: float = 1e-3
     bn_momentum: float = 0.1
 
+    input_shape = DATA_SETS["imagenet"].input_shape
+
     def _check(self) -> None:
         a_count("num_labels", self.num_labels)
         widths: Any = self.base_widths
@@ -97,15 +107,8 @@ class MobileNetV3Space(ModelSpace):
         for stride in counts("stride", self.stride, length=len(widths)):
             a_count("stride", stride, most=2)
         _each_one_of("activation", self.activation, _ACTIVATIONS, length=len(widths))
-        one_of("se_from_exp", self.se_from_exp, (True, False))
-        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
-        a_number("bn_eps", self.bn_eps, least=0, most=1)
-        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Images of ImageNet."""
-        return DATA_SETS["imagenet"].input_shape
+        a_switch("se_from_exp", self.se_from_exp)
+        check_each(self, a_share, "dropout_rate", "bn_eps", "bn_momentum")
 
     @property
     def num_stages(self) -> int:

@@ -14,9 +14,9 @@ from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from model_hub.arguments import a_count, a_number, distinct_numbers
+from model_hub.arguments import a_count, a_share, check_each, distinct_numbers
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample, repeat
-from model_hub.errors import InvalidArgumentError, UnknownNameError, shown
+from model_hub.errors import InvalidArgumentError, named, shown
 from model_hub.model_space import TokenSpace
 from model_hub.search_space import SearchSpace
 from model_hub.sharing import Sharing
@@ -96,6 +96,9 @@ class NASBERT(TokenSpace):
     attention_dropout_rate: float = 0.1
     activation_dropout_rate: float = 0.0
 
+    most_blocks = _NUM_BLOCKS * max(_DEPTHS)
+    """The layers of all blocks at their deepest."""
+
     @classmethod
     def released(cls, name: str, **arguments: Any) -> tuple[Self, Sample]:
         """Return the space and the sample of a released network.
@@ -107,19 +110,17 @@ class NASBERT(TokenSpace):
         Raises:
             UnknownNameError: There is no such network.
         """
-        if name not in _RELEASED:
-            raise UnknownNameError("released NAS-BERT", name, _RELEASED)
-        embed_dim, text = _RELEASED[name]
+        embed_dim, text = named("released NAS-BERT", name, _RELEASED)
         space = cls(**{"embed_dim": embed_dim, **arguments})
         return space, space.choices.validate(_sample(text))
 
     def _check(self) -> None:
-        for argument in ("vocabulary", "embed_dim", "max_length", "num_labels"):
-            a_count(argument, getattr(self, argument))
+        check_each(self, a_count, "vocabulary", "embed_dim", "max_length", "num_labels")
         _check_widths(self.hidden_sizes)
         a_count("padding_id", self.padding_id, least=0, most=self.vocabulary - 1)
-        for argument in ("dropout_rate", "attention_dropout_rate", "activation_dropout_rate"):
-            a_number(argument, getattr(self, argument), least=0, most=1)
+        check_each(
+            self, a_share, "dropout_rate", "attention_dropout_rate", "activation_dropout_rate"
+        )
 
     @property
     def most_ids(self) -> int:
@@ -130,11 +131,6 @@ class NASBERT(TokenSpace):
     def input_shape(self) -> tuple[int, ...]:
         """As many ids as the paper counts with, or as fit."""
         return (min(_COUNTED_LENGTH, self.max_length),)
-
-    @property
-    def most_blocks(self) -> int:
-        """The layers of all blocks at their deepest."""
-        return _NUM_BLOCKS * max(_DEPTHS)
 
     @property
     def sharing(self) -> Sharing:

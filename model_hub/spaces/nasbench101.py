@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from model_hub.arguments import a_count, a_number
+from model_hub.arguments import a_count, a_share, check_each
 from model_hub.cells import CONV1X1, CONV3X3, MAXPOOL3X3, CellGraph
 from model_hub.choices import (
     Categorical,
@@ -65,15 +65,12 @@ class NasBench101(ModelSpace):
     bn_momentum: float = 0.003
 
     def _check(self) -> None:
-        a_count("stem_out_channels", self.stem_out_channels)
+        check_each(self, a_count, "stem_out_channels", "max_num_edges", "num_labels")
         a_count("num_stacks", self.num_stacks, most=10)
         a_count("num_modules_per_stack", self.num_modules_per_stack, most=1000)
         a_count("max_num_vertices", self.max_num_vertices, least=2, most=20)
-        a_count("max_num_edges", self.max_num_edges)
-        a_count("num_labels", self.num_labels)
         a_count("image_size", self.image_size, most=LARGEST_SIDE)
-        a_number("bn_eps", self.bn_eps, least=0, most=1)
-        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
+        check_each(self, a_share, "bn_eps", "bn_momentum")
 
     @property
     def least_side(self) -> int:

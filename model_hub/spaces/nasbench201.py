@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from model_hub.arguments import a_count
+from model_hub.arguments import a_count, check_each
 from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.model_space import ModelSpace
@@ -51,16 +51,13 @@ class NasBench201(ModelSpace):
     num_labels: int = 10
     image_size: int = DATA_SETS["cifar10"].image_size
 
-    def _check(self) -> None:
-        a_count("stem_out_channels", self.stem_out_channels)
-        a_count("num_modules_per_stack", self.num_modules_per_stack, most=1000)
-        a_count("num_labels", self.num_labels)
-        self.accepted_input(self.input_shape, argument="image_size")
+    image_step = 4
+    """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
 
-    @property
-    def image_step(self) -> int:
-        """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
-        return 4
+    def _check(self) -> None:
+        check_each(self, a_count, "stem_out_channels", "num_labels")
+        a_count("num_modules_per_stack", self.num_modules_per_stack, most=1000)
+        self.accepted_input(self.input_shape, argument="image_size")
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -6,16 +6,23 @@ doubles the width between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 
+from model_hub.blocks.cell_operations import Zero
 from model_hub.errors import InvalidSampleError
 
-__all__ = ["NasBench201Cell", "NasBench201Network", "Node", "ReLUConvBN", "ReductionBlock"]
+__all__ = [
+    "NasBench201Cell",
+    "NasBench201Network",
+    "NatsNetwork",
+    "Node",
+    "ReLUConvBN",
+    "ReductionBlock",
+]
 
 _NUM_TENSORS: Final = 4
 """Input, two nodes and output of a cell of the benchmark."""
@@ -23,7 +30,35 @@ _NUM_TENSORS: Final = 4
 _NUM_STACKS: Final = 3
 
 
-class NasBench201Network(nn.Module):
+class NatsNetwork(nn.Module):
+    """A stem, cells and a classifier: the outline of both spaces of NATS-Bench.
+
+    Args:
+        cells: Cells and what lies between them; made after the stem, which has its weights first.
+        first: Channels of the stem.
+        last: Channels of the last cell.
+        num_labels: Classes.
+    """
+
+    def __init__(
+        self, cells: Iterable[nn.Module], *, first: int, last: int, num_labels: int
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, first, 3, padding=1, bias=False), nn.BatchNorm2d(first)
+        )
+        self.cells = nn.Sequential(*cells)
+        self.lastact = nn.Sequential(nn.BatchNorm2d(last), nn.ReLU(inplace=True))
+        self.classifier = nn.Linear(last, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
+        features = self.lastact(self.cells(self.stem(x)))
+        logits: Tensor = self.classifier(features.mean((2, 3)))
+        return logits
+
+
+class NasBench201Network(NatsNetwork):
     """A network of the space.
 
     Args:
@@ -41,25 +76,23 @@ class NasBench201Network(nn.Module):
         cells_per_stack: int,
         num_labels: int,
     ) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        super().__init__(
+            _stacks(operations, channels, cells_per_stack),
+            first=channels,
+            last=channels << (_NUM_STACKS - 1),
+            num_labels=num_labels,
         )
-        cells: list[nn.Module] = []
-        for stack in range(_NUM_STACKS):
-            if stack:
-                cells.append(ReductionBlock(channels, 2 * channels))
-                channels *= 2
-            cells.extend(NasBench201Cell(operations, channels) for _ in range(cells_per_stack))
-        self.cells = nn.Sequential(*cells)
-        self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-        self.classifier = nn.Linear(channels, num_labels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
-        features = self.lastact(self.cells(self.stem(x)))
-        logits: Tensor = self.classifier(features.mean((2, 3)))
-        return logits
+
+def _stacks(
+    operations: Mapping[tuple[int, int], str], channels: int, cells_per_stack: int
+) -> Iterator[nn.Module]:
+    for stack in range(_NUM_STACKS):
+        if stack:
+            yield ReductionBlock(channels, 2 * channels)
+            channels *= 2
+        for _ in range(cells_per_stack):
+            yield NasBench201Cell(operations, channels)
 
 
 class NasBench201Cell(nn.Module):
@@ -176,14 +209,6 @@ class ReductionBlock(nn.Module):
         shortcut: Tensor = self.downsample(x)
         residual: Tensor = self.conv_b(self.conv_a(x))
         return shortcut + residual
-
-
-class Zero(nn.Module):
-    """The operation `none`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return zeros of the shape of the input."""
-        return torch.zeros_like(x)
 
 
 def _convolution(kernel_size: int) -> Callable[[int], nn.Module]:

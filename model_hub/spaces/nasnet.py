@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from model_hub.arguments import a_count, a_number, one_of
+from model_hub.arguments import a_count, a_share, a_switch, one_of
 from model_hub.cells import CELLS, NORMAL, OPERATIONS, REDUCE, CellGenotype, Merge, cell_choices
 from model_hub.choices import Categorical, Choice, Sample
 from model_hub.data_sets import DATA_SETS
@@ -94,8 +94,8 @@ class CellNetworkSpace(ModelSpace):
             a_count("num_cells", num_cells, least=_FEWEST_CELLS, most=_MOST_CELLS)
         if self.num_labels is not None:
             a_count("num_labels", self.num_labels)
-        one_of("auxiliary_loss", self.auxiliary_loss, (True, False))
-        a_number("drop_path_prob", self.drop_path_prob, least=0, most=1)
+        a_switch("auxiliary_loss", self.auxiliary_loss)
+        a_share("drop_path_prob", self.drop_path_prob)
 
     @property
     def most_blocks(self) -> int:

@@ -18,7 +18,7 @@ from model_hub.blocks.cell_operations import (
 )
 from model_hub.blocks.layers import DropPath
 from model_hub.cells import CellGenotype
-from model_hub.errors import InvalidSampleError, UnknownNameError
+from model_hub.errors import InvalidSampleError, named
 
 __all__ = ["AuxiliaryHead", "CellNetwork", "NasNetCell", "Preprocessor", "Stem", "stage_sizes"]
 
@@ -70,7 +70,7 @@ class NasNetCell(nn.Module):
         self.out_channels = channels * len(genotype.concat)
         self.ops = nn.ModuleList(
             nn.ModuleList(
-                _operation(name, operations)(
+                named("operation", name, operations)(
                     channels, 2 if reduction and source < genotype.num_inputs else 1
                 )
                 for name, source in node
@@ -113,12 +113,6 @@ class Preprocessor(nn.Module):
     def forward(self, before: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """Return both, of the same shape."""
         return self.pre0(before), self.pre1(last)
-
-
-def _operation(name: str, operations: Mapping[str, OperationFactory]) -> OperationFactory:
-    if name not in operations:
-        raise UnknownNameError("operation", name, operations)
-    return operations[name]
 
 
 class CellNetwork(nn.Module):

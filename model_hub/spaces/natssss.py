@@ -45,6 +45,12 @@ class NatsSss(ModelSpace):
     num_labels: int = 10
     image_size: int = DATA_SETS["cifar10"].image_size
 
+    image_step = 4
+    """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
+
+    most_blocks = _NUM_LAYERS
+    """Three cells and two residual blocks, always."""
+
     def _check(self) -> None:
         if not isinstance(self.candidates, tuple):
             raise InvalidArgumentError(
@@ -56,19 +62,9 @@ class NatsSss(ModelSpace):
         self.accepted_input(self.input_shape, argument="image_size")
 
     @property
-    def image_step(self) -> int:
-        """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
-        return 4
-
-    @property
     def input_shape(self) -> tuple[int, ...]:
         """Images of the size given."""
         return (CHANNELS, self.image_size, self.image_size)
-
-    @property
-    def most_blocks(self) -> int:
-        """Three cells and two residual blocks, always."""
-        return _NUM_LAYERS
 
     @property
     def sharing(self) -> Sharing:

@@ -8,7 +8,7 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from model_hub.spaces.nasbench201_network import Node, ReductionBlock, ReLUConvBN
+from model_hub.spaces.nasbench201_network import NatsNetwork, Node, ReductionBlock, ReLUConvBN
 
 __all__ = ["Cell", "NatsSssNetwork"]
 
@@ -23,7 +23,7 @@ _CELL: Final = (
 """Operations of the cell: those on the tensors before it, for each tensor but the first."""
 
 
-class NatsSssNetwork(nn.Module):
+class NatsSssNetwork(NatsNetwork):
     """A network of the space.
 
     Args:
@@ -32,24 +32,12 @@ class NatsSssNetwork(nn.Module):
     """
 
     def __init__(self, widths: Sequence[int], *, num_labels: int) -> None:
-        super().__init__()
         first, *_, last = widths
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, first, 3, padding=1, bias=False), nn.BatchNorm2d(first)
-        )
-        layers = [
+        layers = (
             ReductionBlock(before, width) if layer in _REDUCTIONS else Cell(before, width)
             for layer, (before, width) in enumerate(pairwise([first, *widths]))
-        ]
-        self.cells = nn.Sequential(*layers)
-        self.lastact = nn.Sequential(nn.BatchNorm2d(last), nn.ReLU(inplace=True))
-        self.classifier = nn.Linear(last, num_labels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (batch, num_labels) of images (batch, 3, height, width)."""
-        features = self.lastact(self.cells(self.stem(x)))
-        logits: Tensor = self.classifier(features.mean((2, 3)))
-        return logits
+        )
+        super().__init__(layers, first=first, last=last, num_labels=num_labels)
 
 
 class Cell(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from model_hub.arguments import a_count, a_number, counts
+from model_hub.arguments import a_count, a_number, a_share, check_each, counts
 from model_hub.choices import Choice, LayerChoice, Sample, repeat
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
@@ -59,23 +59,15 @@ class ProxylessNAS(ModelSpace):
     bn_eps: float = 1e-3
     bn_momentum: float = 0.1
 
+    input_shape = DATA_SETS["imagenet"].input_shape
+    most_blocks = 1 + len(_STAGES) * max(_DEPTHS) + 1
+    """The stages at their deepest, and the fixed first and the single last block."""
+
     def _check(self) -> None:
         a_count("num_labels", self.num_labels)
         counts("base_widths", self.base_widths, length=_NUM_WIDTHS)
-        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
         a_number("width_mult", self.width_mult, least=0.01, most=100)
-        a_number("bn_eps", self.bn_eps, least=0, most=1)
-        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Images of ImageNet."""
-        return DATA_SETS["imagenet"].input_shape
-
-    @property
-    def most_blocks(self) -> int:
-        """The stages at their deepest, and the fixed first and the single last block."""
-        return 1 + len(_STAGES) * max(_DEPTHS) + 1
+        check_each(self, a_share, "dropout_rate", "bn_eps", "bn_momentum")
 
     @property
     def sharing(self) -> Sharing:

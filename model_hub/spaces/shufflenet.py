@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from model_hub.arguments import a_count, one_of
+from model_hub.arguments import a_count, a_switch, check_each
 from model_hub.choices import Categorical, Choice, LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
@@ -51,20 +51,12 @@ class ShuffleNetSpace(ModelSpace):
     channel_search: bool = False
     affine: bool = True
 
+    input_shape = DATA_SETS["imagenet"].input_shape
+    most_blocks = sum(blocks for blocks, _ in _STAGES)
+
     def _check(self) -> None:
         a_count("num_labels", self.num_labels)
-        one_of("channel_search", self.channel_search, (True, False))
-        one_of("affine", self.affine, (True, False))
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Images of ImageNet."""
-        return DATA_SETS["imagenet"].input_shape
-
-    @property
-    def most_blocks(self) -> int:
-        """The blocks of all stages, always."""
-        return sum(blocks for blocks, _ in _STAGES)
+        check_each(self, a_switch, "channel_search", "affine")
 
     @property
     def sharing(self) -> Sharing:

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from model_hub.arguments import a_count, a_number
+from model_hub.arguments import a_count, a_share, check_each
 from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
@@ -43,7 +43,10 @@ _BLOCKS: Final = MappingProxyType(
 _SKIP: Final = "skip"
 
 _STAGE_LAYERS: Final = 4
-_NUM_LAYERS: Final = 5 * _STAGE_LAYERS
+_LABELS: Final = tuple(f"layer_{number}" for number in range(1, 5 * _STAGE_LAYERS + 1))
+_STAGES: Final = tuple(
+    _LABELS[i : i + _STAGE_LAYERS] for i in range(0, len(_LABELS), _STAGE_LAYERS)
+)
 
 FIXED_RUNTIME: Final = 19.5999
 """Milliseconds of stem, head and the two fixed blocks."""
@@ -89,16 +92,12 @@ class SinglePathNAS(ModelSpace):
     bn_eps: float = 1e-3
     bn_momentum: float = 0.01
 
+    input_shape = DATA_SETS["imagenet"].input_shape
+    most_blocks = len(_LABELS)
+
     def _check(self) -> None:
         a_count("num_labels", self.num_labels)
-        a_number("dropout_rate", self.dropout_rate, least=0, most=1)
-        a_number("bn_eps", self.bn_eps, least=0, most=1)
-        a_number("bn_momentum", self.bn_momentum, least=0, most=1)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Images of ImageNet."""
-        return DATA_SETS["imagenet"].input_shape
+        check_each(self, a_share, "dropout_rate", "bn_eps", "bn_momentum")
 
     def runtime(self, sample: object) -> float:
         """Return the milliseconds on a Pixel 1 that the authors' model gives the network.
@@ -117,25 +116,21 @@ class SinglePathNAS(ModelSpace):
         return FIXED_RUNTIME + sum(_runtimes(*row)[layer] for layer, row in rows)
 
     @property
-    def most_blocks(self) -> int:
-        """As many as there are layers to choose."""
-        return _NUM_LAYERS
-
-    @property
     def sharing(self) -> Sharing:
         """Each candidate of each layer has weights of its own."""
-        places = (
-            f"blocks.{1 + place // _STAGE_LAYERS}.{place % _STAGE_LAYERS}"
-            for place in range(_NUM_LAYERS)
+        return Sharing(
+            slots={
+                f"blocks.{number}.{place}": label
+                for number, stage in enumerate(_STAGES, start=1)
+                for place, label in enumerate(stage)
+            }
         )
-        return Sharing(slots=dict(zip(places, _labels(), strict=True)))
 
     def located(self, values: Sample, path: str) -> str:
         """Return where a module would be if no layer were left out."""
-        labels = list(_labels())
         kept = [
-            [place for place in range(_STAGE_LAYERS) if values[labels[start + place]] != _SKIP]
-            for start in range(0, _NUM_LAYERS, _STAGE_LAYERS)
+            [place for place, label in enumerate(stage) if values[label] != _SKIP]
+            for stage in _STAGES
         ]
         return shifted(path, "blocks", [[0], *kept, [0]])
 
@@ -144,7 +139,7 @@ class SinglePathNAS(ModelSpace):
             "SinglePathNAS",
             tuple(
                 LayerChoice(label, (*_BLOCKS, _SKIP) if place % _STAGE_LAYERS else tuple(_BLOCKS))
-                for place, label in enumerate(_labels())
+                for place, label in enumerate(_LABELS)
             ),
         )
 
@@ -153,10 +148,11 @@ class SinglePathNAS(ModelSpace):
 
         from model_hub.spaces.single_path_nas_network import SinglePathNASNetwork
 
-        layers = [_BLOCKS.get(values[label]) for label in _labels()]
-        stages = [layers[i : i + _STAGE_LAYERS] for i in range(0, _NUM_LAYERS, _STAGE_LAYERS)]
         return SinglePathNASNetwork(
-            [[block for block in stage if block] for stage in stages],
+            [
+                [_BLOCKS[values[label]] for label in stage if values[label] != _SKIP]
+                for stage in _STAGES
+            ],
             num_labels=self.num_labels,
             dropout_rate=self.dropout_rate,
             norm=partial(nn.BatchNorm2d, eps=self.bn_eps, momentum=self.bn_momentum),
@@ -178,7 +174,7 @@ class SuperkernelSpace(SinglePathNAS):
         from model_hub.blocks.mobile import make_divisible
         from model_hub.spaces.single_path_nas_network import WIDTHS
 
-        for place, label in enumerate(_labels()):
+        for place, label in enumerate(_LABELS):
             stage, inside = divmod(place, _STAGE_LAYERS)
             block = _BLOCKS.get(values[label])
             path = f"blocks.{1 + stage}.{inside}"
@@ -191,7 +187,7 @@ class SuperkernelSpace(SinglePathNAS):
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
         """Yield the network of the largest kernels and expansions."""
-        largest = dict.fromkeys(_labels(), tuple(_BLOCKS)[-1])
+        largest = dict.fromkeys(_LABELS, tuple(_BLOCKS)[-1])
         yield largest, self.freeze(largest)
 
 
@@ -206,13 +202,9 @@ def _runtimes(small: float, narrow: float, full: float) -> dict[Any, float]:
     }
 
 
-def _labels() -> Iterator[str]:
-    yield from (f"layer_{number}" for number in range(1, _NUM_LAYERS + 1))
-
-
 def _sample(stages: str) -> Mapping[str, str]:
     layers = stages.replace("|", " ").split()
-    return MappingProxyType(dict(zip(_labels(), layers, strict=True)))
+    return MappingProxyType(dict(zip(_LABELS, layers, strict=True)))
 
 
 SEARCHED_SINGLE_PATH_NAS: Final[Mapping[str, str]] = _sample(

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from model_hub.errors import ModelHubError, RecordError, UnknownNameError, nearest, shown
+from model_hub.errors import ModelHubError, RecordError, named, nearest, shown
 from model_hub.protocols import EvaluationProtocol, protocol
 
 __all__ = [
@@ -171,10 +171,7 @@ def record(name: str) -> Record:
         UnknownNameError: There is none of this name; the message offers the nearest.
         RecordError: A record of the user cannot be read.
     """
-    known = all_records()
-    if name not in known:
-        raise UnknownNameError("searched model", name, known)
-    return known[name]
+    return named("searched model", name, all_records())
 
 
 def all_records() -> Mapping[str, Record]:

@@ -40,7 +40,7 @@ from service.worker.work import Done, HandedBackError, WorkError, Workplace, per
 __all__ = ["Attempt", "context"]
 
 _PRELOADED: Final = ["service.worker.preloaded"]
-"""Loaded once, in the process that all attempts are forked from: PyTorch takes two seconds."""
+"""Loaded once, in the process that all attempts are forked from: PyTorch takes four seconds."""
 
 _HAND_BACK: Final = b"hand back"
 _SECONDS_BETWEEN_REPORTS: Final = 1.0

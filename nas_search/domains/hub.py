@@ -50,6 +50,7 @@ class HubDomain:
     def __init__(self, choices: SearchSpace) -> None:
         self.choices = choices
         self._given: set[str] = set()
+        self._rest = self._every()
         for choice in choices.choices:
             if choice.num_values > _MOST_VALUES:
                 raise ProblemError(
@@ -94,8 +95,8 @@ class HubDomain:
         for _ in range(_REPEATS_IN_A_ROW):
             if self._is_new(arch := json.dumps(self.choices.sample(rng))):
                 return arch
-        # Walking the grid meets one that is new, or the end, after as many steps as were given.
-        return next(filter(self._is_new, self._every()), None)
+        # What the walk has passed was given, so the next one goes on from there.
+        return next(filter(self._is_new, self._rest), None)
 
     def neighbors(self, arch: str) -> Proposal[tuple[str, ...]]:
         """Return all samples that differ in one choice, label by label.

@@ -244,9 +244,8 @@ def _counted(
         else:
             sums[owner] += cost
     table: dict[str, tuple[float, ...]] = {
-        label: tuple(sums[label, place] for place in range(len(row.candidates)))
-        for label, row in supernet.rows.items()
-        if label in supernet.switches
+        label: tuple(sums[label, place] for place in range(len(supernet.rows[label].candidates)))
+        for label in supernet.switches
     }
     return base, table
 

@@ -74,13 +74,16 @@ def recalibrate(
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    training = [module for module in network.modules() if module.training]
+    modules = list(network.modules())
+    modes = [module.training for module in modules]
     gpus = [like.device] if like.is_cuda else []
     try:
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = momentum
-        network.train()
+        # To set the mode of all modules of a supernet takes longer than to run one path.
+        if not all(modes):
+            network.train()
         with torch.no_grad(), torch.random.fork_rng(gpus):
             torch.manual_seed(seed)
             orders = (order_of_epoch(images, batch_size, seed, epoch) for epoch in count())
@@ -90,9 +93,9 @@ def recalibrate(
     finally:
         for norm, old in zip(norms, momenta, strict=True):
             norm.momentum = old
-        network.eval()
-        for module in training:
-            module.training = True
+        for module, mode in zip(modules, modes, strict=True):
+            if module.training is not mode:
+                module.training = mode
 
 
 def _norms(network: nn.Module) -> Iterator[_BatchNorm]:

@@ -126,7 +126,7 @@ class SupernetTrainer(Trainer):
         """
         if self._scaler.is_enabled():
             return  # With float16 such steps are expected, and left out.
-        found = [one.grad for one in self._network.parameters() if one.grad is not None]
+        found = [one.grad for one in self._parameters if one.grad is not None]
         if not bool(torch.isfinite(nn.utils.get_total_norm(found))):
             raise OutputError(
                 f"gradients of step {self._step} are no finite numbers: a smaller learning rate or "
@@ -175,13 +175,14 @@ class PathTrainer(SupernetTrainer):
             return
         choices = self.supernet.space.choices
         (path,) = self._sampler.paths(choices, seed=self._seed, step=self._step)
-        whole = self._network, self._optimizer
+        whole = self._network, self._parameters, self._optimizer
         copied = PathCopy(self.supernet, path, self._optimizer, self.recipe)
         self._network, self._optimizer = copied.network, copied.optimizer
+        self._parameters = list(copied.network.parameters())
         try:
             super()._one_step(inputs, labels)
         finally:
-            self._network, self._optimizer = whole
+            self._network, self._parameters, self._optimizer = whole
         copied.write_back()
 
     def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -144,6 +144,8 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=scaled)
         self._dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         self._network = network.to(device=self._device, dtype=self._dtype)
+        # To look for those of a supernet takes as long as to run a path of it.
+        self._parameters = list(self._network.parameters())
         self._averaged = copy.deepcopy(network) if recipe.ema else None
         self._optimizer = optimizer_of(network, recipe)
         self._train = train.on(self._device)
@@ -246,10 +248,10 @@ class Trainer:
             group["lr"] = learning_rate(recipe, self._step, self._steps_per_epoch)
         self._optimizer.zero_grad(set_to_none=True)
         loss, right = self._gradients(inputs, labels)
-        self._group.average_gradients(self._network)
+        self._group.average_gradients(self._parameters)
         if recipe.clip_norm:
             self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
+            nn.utils.clip_grad_norm_(self._parameters, recipe.clip_norm)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._step += 1

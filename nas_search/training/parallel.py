@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from model_hub.errors import InvalidArgumentError
 
@@ -76,10 +76,12 @@ class Group:
         """Return what of a batch is this process's."""
         return places[self.rank :: self.size]
 
-    def average_gradients(self, network: nn.Module) -> None:
+    def average_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Give every process the mean of all their gradients."""
-        found = [one.grad for one in network.parameters() if one.grad is not None]
-        for dtype in {grad.dtype for grad in found} if self.size > 1 else ():
+        if self.size == 1:
+            return
+        found = [one.grad for one in parameters if one.grad is not None]
+        for dtype in {grad.dtype for grad in found}:
             grads = [grad for grad in found if grad.dtype == dtype]
             # One message instead of one for each layer.
             flat = torch.cat([grad.reshape(-1) for grad in grads])

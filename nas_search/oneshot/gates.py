@@ -16,9 +16,15 @@ from torch import Tensor, nn
 
 from model_hub.arguments import a_count, a_number, one_of
 from model_hub.errors import InvalidArgumentError
-from nas_search.oneshot.alphas import check_single_paths, drawn_path, one_hot, probabilities_of
-from nas_search.oneshot.relaxations import ArchStep, Gradient, Moment, gradients_of, places
-from nas_search.oneshot.supernet import Supernet
+from nas_search.oneshot.alphas import drawn_path, one_hot, probabilities_of
+from nas_search.oneshot.relaxations import (
+    ArchStep,
+    Moment,
+    OnePath,
+    check_times,
+    gradients_of,
+    places,
+)
 from nas_search.oneshot.switches import Stage, Switch
 from nas_search.training import Recipe
 
@@ -27,16 +33,8 @@ __all__ = ["BinaryGates", "Reinforced"]
 _ARCH_RECIPE = Recipe(optimizer="adam", lr=1e-3, beta=0.0, schedule="constant")
 
 
-class _OnePath(Gradient):
+class _DrawnPath(OnePath):
     """One candidate of each choice runs, drawn by its probability."""
-
-    def check(self, supernet: Supernet) -> None:
-        """Refuse a supernet without mixtures, or of cells.
-
-        Raises:
-            NoMixtureError: It is one.
-        """
-        check_single_paths(supernet, type(self).__name__)
 
     @contextmanager
     def applied(
@@ -49,7 +47,7 @@ class _OnePath(Gradient):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryGates(_OnePath):
+class BinaryGates(_DrawnPath):
     """One candidate of each choice runs, and gates learn what the others would have done.
 
     With probabilities p of the candidates, the gradient of logit i is the sum over gates j of
@@ -73,8 +71,7 @@ class BinaryGates(_OnePath):
 
     def __post_init__(self) -> None:
         one_of("gates", self.gates, ("full", "two"))
-        a_count("warmup_epochs", self.warmup_epochs, least=0)
-        a_count("every", self.every)
+        check_times(self)
         recipe = self.arch_recipe
         plain = recipe.optimizer == "sgd" and not recipe.momentum
         if self.gates == "two" and (
@@ -146,7 +143,7 @@ class BinaryGates(_OnePath):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reinforced(_OnePath):
+class Reinforced(_DrawnPath):
     """Probabilities move to paths that are rewarded (ProxylessNAS-R; Williams, 1992).
 
     A path is rewarded with its accuracy on a batch times (target / cost)^omega, less a moving
@@ -178,8 +175,7 @@ class Reinforced(_OnePath):
         a_number("baseline_decay", self.baseline_decay, least=0, most=1)
         if self.target is not None and not a_number("target", self.target, least=0, most=1e18):
             raise InvalidArgumentError("target", "0 is no cost to aim at")
-        a_count("warmup_epochs", self.warmup_epochs, least=0)
-        a_count("every", self.every)
+        check_times(self)
 
     def gradients(self, step: ArchStep) -> Sequence[Tensor]:
         """Return the gradient of each row; the baseline of the step is moved on."""

@@ -7,9 +7,9 @@ unit of the table. What a cost loss pulls to, and how hard, is its own; none is 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import inf, log
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -43,6 +43,19 @@ class CostLoss(Protocol):
 
 
 class _Named:
+    """What the losses share: settings by name, and no argument below 0."""
+
+    above: ClassVar[float] = 0
+    """The target is."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # type: ignore[arg-type]  # of each loss
+            value = getattr(self, field.name)
+            if field.name == "target":
+                _check(field.name, value, above=self.above)
+            else:
+                _check(field.name, value, least=0)
+
     @property
     def settings(self) -> dict[str, Any]:
         """Its name and every argument, as JSON."""
@@ -63,10 +76,6 @@ class Square(_Named):
     weight: float
     target: float
 
-    def __post_init__(self) -> None:
-        _check("weight", self.weight, least=0)
-        _check("target", self.target, above=0)
-
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the sum of both."""
         return loss + self.weight * (expected - self.target) ** 2
@@ -83,10 +92,6 @@ class Hinge(_Named):
     weight: float
     target: float
 
-    def __post_init__(self) -> None:
-        _check("weight", self.weight, least=0)
-        _check("target", self.target, above=0)
-
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the sum of both."""
         return loss + self.weight * torch.relu(expected / self.target - 1)
@@ -102,10 +107,6 @@ class Linear(_Named):
 
     target: float
     lam: float = 0.1
-
-    def __post_init__(self) -> None:
-        _check("lam", self.lam, least=0)
-        _check("target", self.target, above=0)
 
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the sum of both."""
@@ -124,10 +125,7 @@ class LogPower(_Named):
     alpha: float = 0.2
     beta: float = 0.3
 
-    def __post_init__(self) -> None:
-        _check("alpha", self.alpha, least=0)
-        _check("beta", self.beta, least=0)
-        _check("target", self.target, above=1)
+    above = 1
 
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the product.
@@ -149,10 +147,6 @@ class LogProduct(_Named):
     alpha: float = 0.2
     beta: float = 0.6
 
-    def __post_init__(self) -> None:
-        _check("alpha", self.alpha, least=0)
-        _check("beta", self.beta, least=0)
-
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the product.
 
@@ -171,9 +165,6 @@ class LogRuntime(_Named):
     """
 
     lam: float
-
-    def __post_init__(self) -> None:
-        _check("lam", self.lam, least=0)
 
     def __call__(self, loss: Tensor, expected: Tensor, /) -> Tensor:
         """Return the sum of both.

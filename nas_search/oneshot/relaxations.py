@@ -167,7 +167,7 @@ class Softmax(Gradient):
 
     def __post_init__(self) -> None:
         one_of("second_order", self.second_order, (True, False))
-        _check_times(self)
+        check_times(self)
 
     @contextmanager
     def applied(
@@ -222,7 +222,7 @@ class Gumbel(Gradient):
     def __post_init__(self) -> None:
         _check_temperature("temperature", self.temperature)
         a_number("decay", self.decay, least=0, most=100)
-        _check_times(self)
+        check_times(self)
 
     @contextmanager
     def applied(
@@ -238,8 +238,20 @@ class Gumbel(Gradient):
         yield weights
 
 
+class OnePath(Gradient):
+    """What the relaxations that run one path share: a row of logits is a choice of the space."""
+
+    def check(self, supernet: Supernet) -> None:
+        """Refuse a supernet without mixtures, or of cells.
+
+        Raises:
+            NoMixtureError: It is one.
+        """
+        check_single_paths(supernet, type(self).__name__)
+
+
 @dataclass(frozen=True, kw_only=True)
-class GumbelHard(Gradient):
+class GumbelHard(OnePath):
     """One candidate runs, drawn by the Gumbel softmax, straight-through (GDAS, arXiv:1910.04465).
 
     The output of the drawn candidate is multiplied by a weight of value 1, whose gradient is that
@@ -266,15 +278,7 @@ class GumbelHard(Gradient):
     def __post_init__(self) -> None:
         _check_temperature("temperature", self.temperature)
         _check_temperature("last_temperature", self.last_temperature)
-        _check_times(self)
-
-    def check(self, supernet: Supernet) -> None:
-        """Refuse a supernet without mixtures, or of cells.
-
-        Raises:
-            NoMixtureError: It is one.
-        """
-        check_single_paths(supernet, type(self).__name__)
+        check_times(self)
 
     @contextmanager
     def applied(
@@ -384,6 +388,11 @@ def _check_temperature(argument: str, value: object) -> None:
         raise InvalidArgumentError(argument, f"{shown(value)} is no temperature above 0")
 
 
-def _check_times(relaxation: Any) -> None:
+def check_times(relaxation: Any) -> None:
+    """Refuse numbers of epochs and steps that mean nothing.
+
+    Raises:
+        InvalidArgumentError: One does.
+    """
     a_count("warmup_epochs", relaxation.warmup_epochs, least=0)
     a_count("every", relaxation.every)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 __all__ = [
     "BinaryGatesRelaxation",
@@ -51,6 +51,17 @@ _EVERY: Final = "Weight steps to a step of the logits."
 _TARGET: Final = "The cost that is aimed at, in the unit of `costs`."
 
 
+def _least_first(bounds: list[float]) -> list[float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{bounds[0]:g} and {bounds[1]:g} are no least and greatest cost")
+    return bounds
+
+
+_Bin: TypeAlias = Annotated[
+    list[_Cost], Field(min_length=2, max_length=2), AfterValidator(_least_first)
+]
+
+
 class _Stated(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -89,7 +100,7 @@ class BinnedSampler(_Stated):
     """One path an update, whose cost is in a bin that is drawn first; needs `costs`."""
 
     name: Literal["BinnedPaths"] = Field(description="Its name.")
-    bounds: list[Annotated[list[_Cost], Field(min_length=2, max_length=2)]] = Field(
+    bounds: list[_Bin] = Field(
         min_length=1,
         max_length=_MOST_BINS,
         description="Least and greatest cost of each bin, in the unit of `costs`.",

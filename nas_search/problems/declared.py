@@ -15,6 +15,7 @@ from nas_search.domains import described_domain
 from nas_search.errors import ProblemError
 from nas_search.problems.figures import FiguresProblem
 from nas_search.problems.goals import Bounds
+from nas_search.problems.problem import check_client
 
 __all__ = ["DeclaredProblem"]
 
@@ -60,6 +61,7 @@ class DeclaredProblem(FiguresProblem):
         free_repeats: bool = False,
         **part: Any,
     ) -> None:
+        check_client(bench)
         self.benchmark = benchmark
         self._info = bench.benchmark(benchmark)
         self._table = _description(self._info)

@@ -11,6 +11,7 @@ from benchmark_spec.published import NDS
 from nas_search.errors import ProblemError
 from nas_search.problems.figures import FiguresProblem
 from nas_search.problems.goals import Bounds, check_known
+from nas_search.problems.problem import check_client
 
 __all__ = ["nds_problem"]
 
@@ -51,6 +52,7 @@ def nds_problem(
             cost something and a network lacks its times.
         BenchError: The question was not answered.
     """
+    check_client(bench)
     check_known("generator", [generator], ("random", "fix_w_d"))
     if steps_per_epoch is not None and not (type(steps_per_epoch) is int and steps_per_epoch >= 1):
         raise ProblemError(f"steps_per_epoch is {steps_per_epoch!r:.80}; at least 1")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias
 
+from bench_client import BenchClient
 from nas_search.contract import Ask, Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, Refusal
 from nas_search.errors import ProblemError
@@ -18,6 +19,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Report",
+    "check_client",
     "silent",
     "within_known",
 ]
@@ -35,6 +37,19 @@ cannot goes on."""
 def silent(kind: str, figures: Mapping[str, Any]) -> bool:  # noqa: ARG001 - as every report
     """Take no notice of an event."""
     return False
+
+
+def check_client(bench: Any) -> None:
+    """Refuse to ask what is no client.
+
+    Raises:
+        ProblemError: It is none, or one that is awaited.
+    """
+    if not isinstance(bench, BenchClient):
+        raise ProblemError(
+            f"bench is {bench!r:.80}: give a BenchClient, such as BenchClient.local(folder) or, "
+            "with the address of a server, BenchClient(url)"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

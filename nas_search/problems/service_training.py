@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from bench_client.errors import UnknownTrainerError
 from nas_search.errors import ProblemError
-from nas_search.problems.problem import Report
+from nas_search.problems.problem import Report, check_client
 
 if TYPE_CHECKING:
     from bench_client import BenchClient
@@ -48,6 +48,7 @@ class ServiceTraining:
         jobs: How many are under way at a time; those that no worker is free for wait there.
 
     Raises:
+        ProblemError: That is no client.
         InvalidArgumentError: The recipe, the trainer or a number cannot mean anything.
         UnknownNameError: There is no such published recipe.
         UnknownTrainerError: No worker has the trainer, or workers have several of the name.
@@ -78,6 +79,7 @@ class ServiceTraining:
         from nas_search.recipe import Recipe, recipe_of  # noqa: PLC0415
         from nas_search.trainers import TrainerUse  # noqa: PLC0415
 
+        check_client(bench)
         self.bench = bench
         self.jobs = a_count("jobs", jobs)
         self._recipe = recipe if isinstance(recipe, Recipe) else recipe_of(recipe)

@@ -18,7 +18,7 @@ from nas_search.domains.cells import num_recorded
 from nas_search.errors import ProblemError
 from nas_search.problems.function import checked_fidelities
 from nas_search.problems.goals import Bounds, Goals, check_known
-from nas_search.problems.problem import Order, Outcome, Report, silent
+from nas_search.problems.problem import Order, Outcome, Report, check_client, silent
 
 __all__ = ["TableProblem", "TableScore"]
 
@@ -88,6 +88,7 @@ class TableProblem:
         continue_training: bool | None = None,
         free_repeats: bool = False,
     ) -> None:
+        check_client(bench)
         served_domain(benchmark)
         self._bench = bench
         self.benchmark = benchmark
@@ -108,7 +109,8 @@ class TableProblem:
         # What has a template is computed; other architectures are known to the benchmark alone.
         self._computed = isinstance(table.space, Coded) and table.space.template is not None
         self._where = {} if table.implied("dataset") else {"dataset": self.dataset}
-        self._hardware = {name for name in self.goals.metrics if table.stat(name) is None}
+        self._recorded = [name for name in self._stats if table.stat(name) is not None]
+        self._hardware = set(self.goals.metrics) - set(self._recorded)
         self._known = _KNOWN | self._hardware
         self._rows: dict[tuple[str, int], _Row | None] = {}
         self._asked_alone = 0
@@ -302,7 +304,7 @@ class TableProblem:
     def _figures(self, run: Any, epoch: int) -> dict[str, float]:
         ended = {
             name: float(value)
-            for name in self._stats
+            for name in self._recorded
             if (value := getattr(run, name, None)) is not None
         }
         if epoch == self.num_epochs:
@@ -312,7 +314,7 @@ class TableProblem:
             return {}
         curve = {
             name: float(value)
-            for name in self._stats
+            for name in self._recorded
             if (value := getattr(point, name, None)) is not None
         }
         # Where no time is recorded after each epoch, all take equally long.

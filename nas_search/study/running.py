@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -32,7 +33,7 @@ _Steps: TypeAlias = Generator[tuple[int | None, float | None], Done | None, str]
 
 
 class NothingLearnedWarning(UserWarning):
-    """A search ended while its strategy still drew at random: it was random search."""
+    """A search ended while its strategy still drew at random, or all of its trials failed."""
 
 
 def run(
@@ -106,7 +107,7 @@ def _begun(
 
 def _ended(study: Study, reason: str) -> None:
     study.finish(reason)
-    _warn_if_random(study)
+    _warn_if_nothing_learned(study)
 
 
 def _evaluating(
@@ -297,10 +298,16 @@ def _check_trials(study: Study, budget: Budget) -> None:
         )
 
 
-def _warn_if_random(study: Study) -> None:
+def _warn_if_nothing_learned(study: Study) -> None:
     """Warn at the script's line where a search has ended before its strategy learned anything."""
-    phase, told = _random_phase(study), len(study.trials)
-    if phase and told <= phase:
+    errors = Counter(trial.error for trial in study.trials)
+    phase, told = _random_phase(study), errors.total()
+    if told and None not in errors:
+        ((error, times),) = errors.most_common(1)
+        warn_at_script(
+            f"{told} of {told} trials failed, {times} by: {error}", NothingLearnedWarning
+        )
+    elif phase and told <= phase:
         warn_at_script(
             f"the budget was spent after {told} trials, all of them random: {study.strategy.name} "
             f"learns from its first {phase}; allow more, or make its population smaller",

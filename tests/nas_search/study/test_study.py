@@ -207,6 +207,23 @@ class TestFailures:
         assert len(study.trials) == 20
         assert study.best is None
 
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [
+            (lambda _: math.nan, r"3 of 3 trials failed, 3 by: .*value = nan"),
+            (
+                lambda sample: {}[f"y{sample['y'] // 2}"],
+                r"3 of 3 trials failed, 2 by: KeyError: 'y0'$",
+            ),
+        ],
+    )
+    def test_a_study_whose_trials_all_failed_says_why(self, wrong: Any, told: str) -> None:
+        study = Study(None, FunctionProblem({"x": [0], "y": [0, 1, 2]}, wrong), GridSearch())
+        with pytest.warns(NothingLearnedWarning, match=told) as caught:
+            study.run(Budget(trials=3))
+        assert caught[0].filename == __file__
+        assert study.best is None
+
     def test_an_interrupt_ends_a_run_and_the_next_one_goes_on(self) -> None:
         calls = 0
 

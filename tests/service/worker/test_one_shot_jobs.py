@@ -189,6 +189,7 @@ def test_a_search_that_is_handed_back_finds_the_same(tmp_path: Path, name: str) 
         ({"costs": "macs"}, "costs", "asks for no costs"),
         ({"costs": "latency", "relaxation": "Softmax"}, "costs.metric", "macs"),
         ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1]]}}, "costs", "needs a table"),
+        ({"sampler": {"name": "BinnedPaths", "bounds": [[0, 1], [9, 1]]}}, "bounds.1", "no least"),
         ({"sampler": {**POLICY, "updates": 0}}, "updates", "greater"),
     ],
 )
@@ -205,9 +206,8 @@ def test_slices_have_no_mixture_and_other_reasons_fail_the_job(place: Place) -> 
     asked = {"dataset": "tiny", "recipe": SHORT, "relaxation": "Softmax"}
     with pytest.raises(InvalidRequestError, match="has no mixture"):
         place.bench.train_supernet("NatsSss", {"candidates": [4, 6]}, **asked)
-    bins = {"name": "BinnedPaths", "bounds": [[9, 1]]}
-    with pytest.raises(JobFailedError, match="no least and greatest cost") as caught:
-        place.train(sampler=bins, costs="macs")
+    with pytest.raises(JobFailedError, match="chooses no numbers") as caught:
+        place.train(sampler="SandwichPaths")
     assert caught.value.job.error is not None
     assert caught.value.job.error.kind == "not-trainable"
 

@@ -27,6 +27,7 @@ from nas_search import Budget, ServiceTraining, SpaceProblem, Study
 from nas_search.errors import OtherStudyError, UnreportedError
 from nas_search.specification import Specification
 from nas_search.strategies import RandomSearch
+from nas_search.study import NothingLearnedWarning
 from nas_search.training import Classification, Recipe, images_of, split
 
 from .conftest import REPOSITORY, WORKER, Lab, one_thread, open_lab
@@ -272,7 +273,8 @@ def test_a_search_needs_no_figure_that_a_trainer_may_leave_out_but_those_sought(
         ("nan", "loss is nan"),
     ):
         with site.searched({"name": "odd", "options": {"does": does}}) as study:
-            study.run(Budget(trials=1), workers="service")
+            with pytest.warns(NothingLearnedWarning, match="1 of 1 trials failed, 1 by: "):
+                study.run(Budget(trials=1), workers="service")
             assert says in str(study.trials[0].error)
 
 

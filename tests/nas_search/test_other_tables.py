@@ -22,7 +22,7 @@ from nas_search.domains.walk import nobody
 from nas_search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from nas_search.study import mann_whitney
 
-SEEDS: Final = range(60)
+SEEDS: Final = range(30)
 TRIALS: Final = 100
 OPERATIONS: Final = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 

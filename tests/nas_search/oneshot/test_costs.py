@@ -14,7 +14,7 @@ from patterned_images import cell_space
 import model_hub
 from model_hub.errors import InvalidArgumentError, NoSupernetError
 from nas_search.errors import NoMixtureError, OtherTrainingError, ProblemError
-from nas_search.oneshot import BinnedPaths, CostTable
+from nas_search.oneshot import BinnedPaths, CostTable, FairPaths
 
 SPACES: list[tuple[str, dict[str, Any]]] = [
     ("NasBench201", {"stem_out_channels": 8, "num_modules_per_stack": 1}),
@@ -28,9 +28,11 @@ SPACES: list[tuple[str, dict[str, Any]]] = [
 def test_a_path_costs_what_its_network_is_counted_to(name: str, arguments: dict[str, Any]) -> None:
     space = model_hub.space(name, **arguments)
     macs, parameters = (CostTable.of(space, metric) for metric in ("macs", "parameters"))
-    source = Random(0)  # noqa: S311 - repeatable draws
-    for _ in range(100 if name == "NasBench201" else 25):
-        sample = space.choices.sample(source)
+    # Every candidate stands in a fair path, or is dropped there by a depth.
+    fair = FairPaths(update="each path", unequal="cycle")
+    most = max(choice.num_values for choice in space.choices.choices)
+    fairly = (fair.paths(space.choices, seed=0, step=step)[0] for step in range(most))
+    for sample in (*fairly, *(space.choices.sample(seed) for seed in range(4))):
         counted = space.profile(sample)
         assert macs.cost(sample) == counted.macs
         assert parameters.cost(sample) == counted.parameters

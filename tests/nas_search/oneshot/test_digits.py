@@ -32,7 +32,7 @@ def test_recalibration_makes_inherited_weights_worth_something() -> None:
         "NasBench201", stem_out_channels=8, num_modules_per_stack=1, image_size=8
     )
     supernet = Supernet(space)
-    recipe = Recipe(epochs=20, batch_size=100, lr=0.05, clip_norm=5)
+    recipe = Recipe(epochs=10, batch_size=100, lr=0.05, clip_norm=5)
     train_supernet(supernet, data, FairPaths(update="each path"), recipe=recipe)
     whole = [
         dict(zip(space.choices.labels, cell.split(), strict=True))

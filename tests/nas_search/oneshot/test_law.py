@@ -15,9 +15,9 @@ from model_hub.sharing import chosen_of
 from nas_search.oneshot import Supernet
 from nas_search.oneshot.views import fits
 
-NUM_SAMPLES = 5
+NUM_SAMPLES = 3
 NUM_STEPS = 2
-NUM_PLACED = 5
+NUM_PLACED = 3
 
 
 @pytest.fixture(scope="module")

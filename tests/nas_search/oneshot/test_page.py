@@ -11,9 +11,10 @@ import torch
 
 PAGE: Final = (Path(__file__).resolve().parents[3] / "docs/one-shot.md").read_text()
 LESS: Final = {
-    "split(images, ": "split(images.part(torch.arange(120)), ",
-    "Recipe(epochs=50)": "Recipe(epochs=1, batch_size=64)",
-    "Recipe(epochs=50, batch_size=64": "Recipe(epochs=1, batch_size=24",
+    "split(images, ": "split(images.part(torch.arange(60)), ",
+    'FairPaths(unequal="cycle")': 'FairPaths(unequal="cycle", update="each path")',
+    "Recipe(epochs=50)": "Recipe(epochs=1, batch_size=48)",
+    "Recipe(epochs=50, batch_size=64": "Recipe(epochs=1, batch_size=10",
     "Inherited(supernet, data)": "Inherited(supernet, data, batches=2)",
     "SposEvolution(seed=0)": "SposEvolution(population_size=1, num_mutants=1, num_crossovers=0)",
     "trials=1000": "trials=4",

@@ -363,7 +363,7 @@ def named(relaxation: Any) -> str:
 @pytest.mark.parametrize("relaxation", RELAXATIONS, ids=named)
 def test_logits_and_weights_know_nothing_of_each_other(relaxation: Any) -> None:
     """Steps of logits leave no trace in weights and statistics, and weight steps none in logits."""
-    data, states = halves(), []
+    data, states = halves(160), []
     slow = Recipe(optimizer="sgd", lr=1e-12, momentum=0, schedule="constant")
     changes: dict[str, Any] = {"warmup_epochs": relaxation.warmup_epochs}
     for warmup in (0, 2):

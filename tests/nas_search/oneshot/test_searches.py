@@ -26,7 +26,7 @@ from nas_search.problems.problem import silent
 from nas_search.strategies import RegularizedEvolution
 from nas_search.training import ImageSet, Recipe
 
-TRIALS: Final = 20
+TRIALS: Final = 12
 SEARCHED: Final = {name: made for name, made in TINY_SPACES.items() if name != "LightSpeech"}
 """All but the one that speaks, and classifies nothing: that is searched by a function."""
 LARGE: Final = {

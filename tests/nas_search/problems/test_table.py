@@ -13,12 +13,18 @@ from typing import Any
 import pytest
 from measuring import unmeasured
 
-from bench_client import BenchClient, BenchmarkNotInstalledError
+from bench_client import AsyncBenchClient, BenchClient, BenchmarkNotInstalledError
 from bench_client.operations import drive
 from nas_search.contract import Candidate, Proposal
 from nas_search.domains import served_domain, walk
 from nas_search.errors import NoFeasibleError, ProblemError
-from nas_search.problems import TableProblem, random_expectation
+from nas_search.problems import (
+    DeclaredProblem,
+    ServiceTraining,
+    TableProblem,
+    nds_problem,
+    random_expectation,
+)
 from nas_search.strategies.draws import generator_of
 
 OPTIMUM = 91.6067
@@ -130,6 +136,18 @@ def test_a_data_set_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(ProblemError, match=said):
         TableProblem(published, "nasbench201", dataset)
+
+
+@pytest.mark.parametrize("bench", [None, "http://localhost", BenchClient, AsyncBenchClient])
+def test_what_is_no_client_is_refused(bench: Any) -> None:
+    for make in (
+        lambda: TableProblem(bench, "nasbench201", "cifar100"),
+        lambda: DeclaredProblem(bench, "nasbenchmacro"),
+        lambda: nds_problem(bench, "darts"),
+        lambda: ServiceTraining(bench, "tiny", {"epochs": 1}),
+    ):
+        with pytest.raises(ProblemError, match=r"give a BenchClient, such as .* BenchClient\(url"):
+            make()
 
 
 def test_a_benchmark_that_is_not_there_is_refused(published: BenchClient) -> None:

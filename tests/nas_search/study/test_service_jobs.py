@@ -24,7 +24,7 @@ from bench_client import BenchClient, Job, UnknownDatasetError
 from nas_search import Budget, ServiceTraining, SpaceProblem, Study
 from nas_search.errors import FailingStudyError, ProblemError
 from nas_search.strategies import RandomSearch
-from nas_search.study import Curves, State, StudyFile
+from nas_search.study import Curves, NothingLearnedWarning, State, StudyFile
 from service.cli.search import app as search_commands
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -153,15 +153,15 @@ def test_a_file_for_the_service_names_nothing_that_is_done_here(
 def test_a_killed_search_waits_for_the_jobs_that_it_had_submitted(
     site: Site, tmp_path: Path
 ) -> None:
-    path, recipe = tmp_path / "killed.study", {**RECIPE, "epochs": 15, "lr": 0.04}
+    path, recipe = tmp_path / "killed.study", {**RECIPE, "epochs": 5, "lr": 0.04}
     with subprocess.Popen(command(site, path, recipe, 3), **plain()) as first:
-        until(lambda: of_epochs(site, 15), lambda jobs: len(jobs) == 2, what="two jobs")
+        until(lambda: of_epochs(site, 5), lambda jobs: len(jobs) == 2, what="two jobs")
         first.kill()
     ended = searched(site, path, recipe, 3)
     assert ended.returncode == 0, ended.stderr
     # Had one been submitted anew after a cancellation or a failure, there would be more.
-    assert len(of_epochs(site, 15)) == 3
-    assert {job.state for job in of_epochs(site, 15)} == {"succeeded"}
+    assert len(of_epochs(site, 5)) == 3
+    assert {job.state for job in of_epochs(site, 5)} == {"succeeded"}
 
 
 def test_a_submission_whose_answer_was_lost_is_not_made_twice(site: Site, tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ def test_a_submission_whose_answer_was_lost_is_not_made_twice(site: Site, tmp_pa
         )
         site.bench.cancel(job)
     with site.study(tmp_path / "lost.study", problem) as study:
-        study.run(Budget(trials=1), workers="service")
+        with pytest.warns(NothingLearnedWarning, match="1 of 1 trials failed, 1 by: job"):
+            study.run(Budget(trials=1), workers="service")
         # The job is that of the key, whatever became of it.
         assert study.trials[0].job == job.id
         assert study.trials[0].error is not None
@@ -261,7 +262,8 @@ def test_a_rule_stops_jobs_and_their_trials_have_the_figures_so_far(
 
 def test_jobs_that_fail_are_failed_trials_with_the_reason(site: Site) -> None:
     with site.study(None, site.problem(dataset="classes")) as study:
-        study.run(Budget(trials=2), workers="service")
+        with pytest.warns(NothingLearnedWarning, match="2 of 2 trials failed, 2 by: .*label 4"):
+            study.run(Budget(trials=2), workers="service")
         errors = [one.error for one in study.trials]
     assert all(error and "label 4 has no output" in error for error in errors)
 
@@ -285,7 +287,7 @@ def test_a_data_set_that_nobody_has_ends_the_search_at_once(site: Site) -> None:
 
 
 def test_a_server_may_be_started_anew_during_a_search(site: Site) -> None:
-    problem = site.problem({**RECIPE, "epochs": 6, "lr": 0.02})
+    problem = site.problem({**RECIPE, "epochs": 3, "lr": 0.02})
     killed = False
 
     def kill_once(event: Any) -> None:

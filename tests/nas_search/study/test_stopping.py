@@ -59,7 +59,7 @@ def test_a_rung_keeps_the_best_third_of_what_reached_it() -> None:
     assert rule.stops(0, 6, curves, ended=lambda _: False)
 
 
-@pytest.mark.parametrize("options", [{}, {"workers": 3, "order": "numbered"}])
+@pytest.mark.parametrize("options", [{}, {"workers": 2, "order": "numbered"}])
 def test_stopped_trials_have_the_figures_so_far_and_are_replayed(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:

@@ -23,7 +23,7 @@ from nas_search.errors import (
 from nas_search.problems import SpaceProblem
 from nas_search.specification import Specification
 from nas_search.strategies import RandomSearch
-from nas_search.study import Budget, Study
+from nas_search.study import Budget, NothingLearnedWarning, Study
 from nas_search.training import Classification, Images, Recipe, split
 
 RECIPE = Recipe(epochs=3, batch_size=24)
@@ -71,9 +71,10 @@ def test_a_study_has_the_figures_of_its_trainer_in_this_process_and_in_others(
         }.items()
     )
     found = []
-    for workers in (1, 2):
-        with study_of(evaluator, tmp_path / f"{workers}.study") as study:
-            study.run(Budget(trials=2), workers=workers, order="numbered")
+    # With a timeout each is evaluated in a process of its own.
+    for timeout in (None, 600):
+        with study_of(evaluator, tmp_path / f"{timeout}.study") as study:
+            study.run(Budget(trials=2), timeout=timeout, order="numbered")
             found.append([(one.arch, one.metrics["loss"], one.error) for one in study.trials])
             assert set(evaluator.metrics) <= set(study.trials[0].metrics)
     assert found[0] == found[1]
@@ -142,7 +143,8 @@ def test_what_a_trainer_does_wrong_is_a_failed_trial_that_says_so(images: Images
         ("short", "reported 2 of 3 epochs"),
     ):
         study = study_of(trained(images, odd(does)))
-        study.run(Budget(trials=1))
+        with pytest.warns(NothingLearnedWarning, match="1 of 1 trials failed, 1 by: "):
+            study.run(Budget(trials=1))
         assert says in str(study.trials[0].error)
         assert "secret" not in str(study.trials[0].error)
 
@@ -153,13 +155,13 @@ def test_what_a_trainer_never_reports_ends_the_search_at_once(images: Images) ->
     study.run(Budget(trials=1))
     assert study.trials[0].metrics["accuracy"] == 75
     assert "top5" not in study.trials[0].metrics
-    for workers, options in (
-        (1, {"objectives": ["top5"]}),
-        (2, {"objectives": ["accuracy"], "bounds": {"top5": (90, None)}}),
+    for timeout, options in (
+        (None, {"objectives": ["top5"]}),
+        (600, {"objectives": ["accuracy"], "bounds": {"top5": (90, None)}}),
     ):
         other = study_of(trained(images, odd("nothing wrong")), **options)
         with pytest.raises(UnreportedError, match=r"reports no top5, .* of accuracy, epochs"):
-            other.run(Budget(trials=2), workers=workers)
+            other.run(Budget(trials=2), timeout=timeout)
         assert not other.trials
 
 

@@ -39,7 +39,7 @@ def test_a_network_learns_which_text_has_which_label() -> None:
 
 def test_inherited_weights_have_learned_too_and_are_those_of_the_network() -> None:
     one_width = space(hidden_sizes=(64,))
-    data = split(patterned_texts(240), (0.8, 0.2), seed=0)
+    data = split(patterned_texts(160), (0.8, 0.2), seed=0)
     supernet = Supernet(one_width, seed=0)
     trained = train_supernet(supernet, data, UniformPaths(), recipe=RECIPE)
     assert trained.curve[-1]["train_loss"] < trained.curve[0]["train_loss"]

@@ -106,11 +106,11 @@ def test_any_strategy_searches_within_bounds_and_goes_on(
         return Study(tmp_path / "one.study", problem, strategy())
 
     with study() as first:
-        first.run(Budget(trials=8))
+        first.run(Budget(trials=7))
     with study() as again:
-        again.run(Budget(trials=20))
+        again.run(Budget(trials=13))
         trials = again.trials
-        assert len(trials) == 20
+        assert len(trials) == 13
         best = again.best
     assert best is not None
     for trial in trials:

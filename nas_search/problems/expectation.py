@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from nas_search.errors import ProblemError
-from nas_search.problems.goals import Goals
+from nas_search.problems.problem import Table
 
-__all__ = ["Expectation", "Table", "random_expectation", "table_of"]
-
-
-class Table(Protocol):
-    """A problem all of whose figures are known: `TableProblem` and `FiguresProblem`."""
-
-    goals: Goals
-
-    def table(self) -> dict[str, Mapping[str, float]]:
-        """Return the figures of every architecture within the bounds."""
-        ...
+__all__ = ["Expectation", "random_expectation", "table_of"]
 
 
 def table_of(problem: Table) -> dict[str, Mapping[str, float]]:

@@ -12,12 +12,12 @@ from nas_search.contract import Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, ListedDomain, Refusal, choice_domain, walk
 from nas_search.errors import ProblemError
 from nas_search.problems.goals import Bounds, Goals, check_known
-from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, silent
+from nas_search.problems.problem import LocalProblem, Order, Outcome, Report, Table, refused, silent
 
 __all__ = ["FiguresProblem"]
 
 
-class FiguresProblem(LocalProblem):
+class FiguresProblem(Table, LocalProblem):
     """Searches independent choices whose figures are all known, such as another benchmark.
 
     Args:
@@ -34,8 +34,6 @@ class FiguresProblem(LocalProblem):
     Raises:
         ProblemError: An argument means nothing, or an architecture is none of the choices.
     """
-
-    looks_up = True
 
     def __init__(
         self,
@@ -98,29 +96,11 @@ class FiguresProblem(LocalProblem):
 
         Architectures are in the order of the grid.
         """
-        return dict(self._sought)
+        return dict(self._whole)
 
     @cached_property
-    def _sought(self) -> dict[str, Mapping[str, float]]:
-        rows = ((arch, self._rows.get(arch)) for arch in walk(self._plain_domain()))
-        return {
-            arch: row
-            for arch, row in rows
-            if row is not None and self.goals.lacking(row) is None and not self.goals.violation(row)
-        }
-
-    def optimum(self) -> float:
-        """Return the best first objective that there is, within the bounds.
-
-        Raises:
-            ProblemError: Nothing is within the bounds.
-        """
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> float:
-        # Asked for once a run, and it looks at every architecture.
-        return self.goals.best(self._sought.values())
+    def _whole(self) -> dict[str, Mapping[str, float]]:
+        return self._sought((arch, self._rows.get(arch)) for arch in walk(self._plain_domain()))
 
     def _plain_domain(self) -> Domain:
         return (
@@ -157,8 +137,5 @@ class FiguresProblem(LocalProblem):
     def _refusal(self, row: Mapping[str, float] | None) -> Refusal | None:
         if row is None or self.goals.lacking(row) is not None:
             return Refusal("unrecorded")
-        for bound in self.goals.bounds:
-            side = bound.broken_by(row[bound.metric])
-            if bound.metric in self._known and side is not None:
-                return Refusal(bound.metric, row[bound.metric], side)
-        return None
+        known = (bound for bound in self.goals.bounds if bound.metric in self._known)
+        return refused(known, row.get)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Literal, NoReturn, Protocol, TypeAlias
 
 from bench_client import BenchClient
 from nas_search.contract import Ask, Candidate, Domain, Proposal
 from nas_search.domains import AdmittedDomain, Refusal
 from nas_search.errors import ProblemError
-from nas_search.problems.goals import Goals
+from nas_search.problems.goals import Bound, Goals
 
 __all__ = [
     "Evaluator",
@@ -19,7 +20,9 @@ __all__ = [
     "Outcome",
     "Problem",
     "Report",
+    "Table",
     "check_client",
+    "refused",
     "silent",
     "within_known",
 ]
@@ -127,6 +130,57 @@ class LocalProblem:
         )
 
 
+class Table:
+    """Base of problems all of whose figures are known: nothing is evaluated."""
+
+    looks_up = True
+    goals: Goals
+
+    def table(self) -> dict[str, Mapping[str, float]]:
+        """Return the figures of every architecture within the bounds."""
+        raise NotImplementedError
+
+    def optimum(self) -> float:
+        """Return the best first objective that there is, within the bounds: the oracle's value.
+
+        Raises:
+            ProblemError: Nothing is within the bounds.
+        """
+        return self._optimum
+
+    @cached_property
+    def _optimum(self) -> float:
+        # Asked for once a run, and it looks at every architecture.
+        return self.goals.best(self.table().values())
+
+    def _sought(
+        self, rows: Iterable[tuple[str, Mapping[str, float] | None]]
+    ) -> dict[str, Mapping[str, float]]:
+        """Return the rows that have all that is sought, within the bounds."""
+        return {
+            arch: row
+            for arch, row in rows
+            if row is not None and self.goals.lacking(row) is None and not self.goals.violation(row)
+        }
+
+
+def refused(bounds: Iterable[Bound], value: Callable[[str], float | None]) -> Refusal | None:
+    """Return why bounds on what is known beforehand refuse an architecture; None: they do not.
+
+    Args:
+        bounds: On such metrics.
+        value: Returns one of its metrics; None: it is not recorded.
+    """
+    for bound in bounds:
+        found = value(bound.metric)
+        if found is None:
+            return Refusal("unrecorded")
+        side = bound.broken_by(found)
+        if side is not None:
+            return Refusal(bound.metric, found, side)
+    return None
+
+
 def within_known(
     domain: Domain, goals: Goals, known: Collection[str], value: Callable[[str, str], float]
 ) -> Domain:
@@ -140,17 +194,9 @@ def within_known(
     """
     early = [bound for bound in goals.bounds if bound.metric in known]
 
-    def refusal(arch: str) -> Refusal | None:
-        for bound in early:
-            found = value(arch, bound.metric)
-            side = bound.broken_by(found)
-            if side is not None:
-                return Refusal(bound.metric, found, side)
-        return None
-
     def screen(archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()
-        return list(map(refusal, archs))
+        return [refused(early, partial(value, arch)) for arch in archs]
 
     return AdmittedDomain(domain, screen) if early else domain
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +17,7 @@ from nas_search.domains.cells import num_recorded
 from nas_search.errors import ProblemError
 from nas_search.problems.function import checked_fidelities
 from nas_search.problems.goals import Bounds, Goals, check_known
-from nas_search.problems.problem import Order, Outcome, Report, check_client, silent
+from nas_search.problems.problem import Order, Outcome, Report, Table, check_client, refused, silent
 
 __all__ = ["TableProblem", "TableScore"]
 
@@ -42,7 +41,7 @@ class _Row(NamedTuple):
     cost: float
 
 
-class TableProblem:
+class TableProblem(Table):
     """Searches a benchmark; nothing is trained.
 
     What is looked up stays in memory: give several studies the same problem.
@@ -70,8 +69,6 @@ class TableProblem:
         ProblemError: An argument means nothing, or the table has no such objective.
         BenchError: The question was not answered.
     """
-
-    looks_up = True
 
     def __init__(  # noqa: PLR0913 - the choices of an experiment
         self,
@@ -193,13 +190,7 @@ class TableProblem:
             else (arch for arch, _ in list(self._rows))
         )
         rows = ((arch, self._rows.get((arch, self.num_epochs))) for arch in order)
-        return {
-            arch: row.metrics
-            for arch, row in rows
-            if row is not None
-            and self.goals.lacking(row.metrics) is None
-            and not self.goals.violation(row.metrics)
-        }
+        return self._sought((arch, row and row.metrics) for arch, row in rows)
 
     def score(self, name: str) -> TableScore:
         """Return a score of architectures for `ProxySearch`: what is known before a training.
@@ -213,19 +204,6 @@ class TableProblem:
         """
         check_known("score", [name.removeprefix("-")], sorted(self._known))
         return TableScore(self, name)
-
-    def optimum(self) -> float:
-        """Return the best first objective that there is, within the bounds: the oracle's value.
-
-        Raises:
-            ProblemError: Nothing is within the bounds.
-        """
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> float:
-        # Asked for once a run, and it looks at every architecture.
-        return self.goals.best(self.table().values())
 
     def _screen(self, archs: Sequence[str]) -> Proposal[list[Refusal | None]]:
         yield from ()
@@ -242,15 +220,8 @@ class TableProblem:
     def _refusal(self, row: _Row | None) -> Refusal | None:
         if row is None:
             return Refusal("unrecorded")
-        for bound in self.goals.bounds:
-            if bound.metric in self._known:
-                value = row.metrics.get(bound.metric)
-                if value is None:
-                    return Refusal("unrecorded")
-                side = bound.broken_by(value)
-                if side is not None:
-                    return Refusal(bound.metric, value, side)
-        return None
+        known = (bound for bound in self.goals.bounds if bound.metric in self._known)
+        return refused(known, row.metrics.get)
 
     def _look_up(self, key: tuple[str, int]) -> _Row | None:
         arch, epoch = key

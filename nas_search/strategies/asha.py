@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from nas_search.contract import Candidate, Domain, Proposal, Result
-from nas_search.strategies.halving import fidelities
-from nas_search.strategies.seeded import SeededStrategy, require, standing, succeeded
+from nas_search.strategies.halving import FidelityStrategy
+from nas_search.strategies.seeded import standing, succeeded
 
 __all__ = ["ASHA"]
 
@@ -18,7 +18,7 @@ _Place: TypeAlias = tuple[bool, float, float, int]
 
 
 @dataclass(kw_only=True, eq=False)
-class ASHA(SeededStrategy):
+class ASHA(FidelityStrategy):
     """Lets an architecture go on as soon as it is in the best third of its rung; never waits.
 
     Where none can go on, a random architecture is evaluated at the least fidelity. A candidate
@@ -39,26 +39,14 @@ class ASHA(SeededStrategy):
         TypeError: The seed is no integer.
     """
 
-    min_fidelity: int = 1
-    max_fidelity: int = 9
-    eta: int = 3
-
     name = "ASHA"
     draws_alone = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require("eta", self.eta, least=2)
-        require("min_fidelity", self.min_fidelity, least=1)
-        require("max_fidelity", self.max_fidelity, least=self.min_fidelity)
         self._levels = self.fidelities
         self._rungs: list[list[_Place]] = [[] for _ in self._levels]
         self._waiting: list[list[tuple[_Place, str]]] = [[] for _ in self._levels]
-
-    @property
-    def fidelities(self) -> tuple[int, ...]:
-        """Those of the rungs."""
-        return fidelities(self.min_fidelity, self.max_fidelity, self.eta)
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
         """Let one go on, from the highest rung that has one; else draw."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nas_search.contract import Candidate, Domain, Proposal, Result
 from nas_search.strategies.seeded import SeededStrategy, best_of, require, succeeded
 
-__all__ = ["Rung", "RungStrategy", "SuccessiveHalving", "fidelities"]
+__all__ = ["FidelityStrategy", "Rung", "RungStrategy", "SuccessiveHalving"]
 
 
 class Rung(NamedTuple):
@@ -21,19 +21,36 @@ class Rung(NamedTuple):
     fidelity: int
 
 
-def fidelities(least: int, most: int, eta: int) -> tuple[int, ...]:
-    """Return the fidelities of rungs, lowest first: the largest divided by eta again and again.
+@dataclass(kw_only=True, eq=False)
+class FidelityStrategy(SeededStrategy):
+    """Base of strategies that evaluate at the fidelities of rungs."""
 
-    Those are rounded, and none is below the least. 1 to 12 by 3 is 1, 4, 12.
-    """
-    found = [most]
-    while (lower := math.floor(most / eta ** len(found) + 0.5)) >= least and lower < found[-1]:
-        found.append(lower)
-    return tuple(reversed(found))
+    min_fidelity: int = 1
+    max_fidelity: int = 9
+    eta: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require("eta", self.eta, least=2)
+        require("min_fidelity", self.min_fidelity, least=1)
+        require("max_fidelity", self.max_fidelity, least=self.min_fidelity)
+
+    @property
+    def fidelities(self) -> tuple[int, ...]:
+        """Those of the rungs, lowest first: the largest divided by eta again and again.
+
+        Those are rounded, and none is below the least. 1 to 12 by 3 is 1, 4, 12.
+        """
+        found = [self.max_fidelity]
+        while True:
+            lower = math.floor(self.max_fidelity / self.eta ** len(found) + 0.5)
+            if not self.min_fidelity <= lower < found[-1]:
+                return tuple(reversed(found))
+            found.append(lower)
 
 
 @dataclass(kw_only=True, eq=False)
-class RungStrategy(SeededStrategy):
+class RungStrategy(FidelityStrategy):
     """Base of strategies that evaluate many architectures shortly and few of them for long.
 
     Brackets follow each other without end; the next rung of one is begun when all of the last was
@@ -48,26 +65,14 @@ class RungStrategy(SeededStrategy):
         seed: Of its draws, any integer.
     """
 
-    min_fidelity: int = 1
-    max_fidelity: int = 9
-    eta: int = 3
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        require("eta", self.eta, least=2)
-        require("min_fidelity", self.min_fidelity, least=1)
-        require("max_fidelity", self.max_fidelity, least=self.min_fidelity)
         self._brackets = enumerate(self.brackets())
         self._bracket, self._rungs = next(self._brackets)
         self._rung = 0
         self._to_draw = self._rungs[0].size
         self._queue: deque[Candidate] = deque()
         self._told: list[Result] = []
-
-    @property
-    def fidelities(self) -> tuple[int, ...]:
-        """Those of the rungs."""
-        return fidelities(self.min_fidelity, self.max_fidelity, self.eta)
 
     def brackets(self) -> Iterator[Sequence[Rung]]:
         """Yield the rungs of each bracket, without end."""

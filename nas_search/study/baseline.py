@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from nas_search.errors import ProblemError
-from nas_search.problems.expectation import Table, table_of
+from nas_search.problems.expectation import table_of
+from nas_search.problems.problem import Table
 from nas_search.study.regret import RegretBand
 
 __all__ = ["EXACT", "random_band"]

@@ -8,8 +8,9 @@ from numbers import Real
 from typing import Any
 
 from nas_search.errors import ProblemError
-from nas_search.problems.expectation import Table, table_of
+from nas_search.problems.expectation import table_of
 from nas_search.problems.goals import Goals
+from nas_search.problems.problem import Table
 from nas_search.strategies.pareto import dominates, hypervolume
 from nas_search.study.trials import Trial
 

@@ -23,7 +23,7 @@ from nas_search.strategies.baselines import GridSearch, RandomSearch
 from nas_search.strategies.bohb import BOHB
 from nas_search.strategies.draws import drawn_index, drawn_normal, generator_of
 from nas_search.strategies.evolution import RegularizedEvolution
-from nas_search.strategies.halving import SuccessiveHalving, fidelities
+from nas_search.strategies.halving import SuccessiveHalving
 from nas_search.strategies.hyperband import Hyperband
 from nas_search.strategies.kernel_ridge import KernelRidgeEnsemble
 from nas_search.strategies.local_search import LocalSearch
@@ -149,7 +149,9 @@ def test_draws_are_as_likely_as_they_should_be() -> None:
     ],
 )
 def test_rungs_divide_the_largest_fidelity(limits: tuple[int, int, int], rungs: Any) -> None:
-    assert fidelities(*limits) == rungs
+    least, most, eta = limits
+    strategy = SuccessiveHalving(min_fidelity=least, max_fidelity=most, eta=eta)
+    assert strategy.fidelities == rungs
 
 
 def evaluated(strategy: Any, trials: int) -> list[tuple[int | None, str | None]]:

@@ -407,13 +407,13 @@ def test_every_relaxation_searches_a_space_with_depths(relaxation: Any) -> None:
 def test_a_loss_of_costs_makes_the_search_cheaper(relaxation: Any) -> None:
     space = cell_space()
     table = CostTable.of(space, "macs", unit=1e6)
-    recipe = Recipe(epochs=6, batch_size=10, lr=0.01, clip_norm=5)
+    recipe = Recipe(epochs=4, batch_size=10, lr=0.01, clip_norm=5)
     found = search_supernet(
         Supernet(space),
         halves(60),
         relaxation,
         recipe=recipe,
-        arch_recipe=Recipe(**{**ARCH.as_dict(), "lr": 0.1}),
+        arch_recipe=Recipe(**{**ARCH.as_dict(), "lr": 0.2}),
         costs=table,
         cost_loss=Linear(target=0.05, lam=20.0),
     )

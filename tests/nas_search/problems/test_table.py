@@ -20,6 +20,7 @@ from nas_search.domains import served_domain, walk
 from nas_search.errors import NoFeasibleError, ProblemError
 from nas_search.problems import (
     DeclaredProblem,
+    FiguresProblem,
     ServiceTraining,
     TableProblem,
     nds_problem,
@@ -87,12 +88,14 @@ def test_the_longest_budget_is_the_default(problem: TableProblem) -> None:
     assert problem.num_epochs == 200
 
 
-def test_everything_is_loaded_as_it_is_looked_up(published: BenchClient) -> None:
-    one, all_at_once = (TableProblem(published, "nasbench201", "cifar100", num_epochs=12),) * 2
+def test_everything_is_loaded_as_it_is_looked_up(
+    published: BenchClient, problem_of: Callable[..., TableProblem]
+) -> None:
+    one = TableProblem(published, "nasbench201", "cifar100", num_epochs=12)
+    all_at_once = problem_of(12, "cifar100")
     arch = next(walk(one.domain(), one.answer))
-    before = one.evaluate(Candidate(arch=arch))
     all_at_once.load()
-    assert all_at_once.evaluate(Candidate(arch=arch)) == before
+    assert all_at_once.evaluate(Candidate(arch=arch)) == one.evaluate(Candidate(arch=arch))
     assert len(all_at_once.table()) == 15_625
 
 
@@ -288,8 +291,8 @@ class TestExpectation:
         assert one.std == pytest.approx(statistics.pstdev(values))
         assert (every.mean, every.std) == pytest.approx((OPTIMUM, 0.0), abs=5e-5)
 
-    def test_what_is_minimised_is_expected_small(self, published: BenchClient) -> None:
-        small = TableProblem(published, "nasbench201", "cifar10-valid", objectives=["parameters"])
+    def test_what_is_minimised_is_expected_small(self, problem: TableProblem) -> None:
+        small = FiguresProblem(None, problem.table(), objectives=["-parameters"])
         found = random_expectation(small, 1_000, "valid_acc")
         assert found.mean == pytest.approx(0.0733, abs=1e-3)
         assert found.other is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -9,6 +10,8 @@ from model_hub import zoo
 from service.jobs.records import NewJob
 
 Submit: TypeAlias = Callable[..., NewJob]
+RunProgram: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+"""Takes the source of a program, and values that have these names in it."""
 
 MOBILE = {"model": "proxyless-mobile"}
 MOBILE_RECORD = zoo.record("proxyless-mobile")

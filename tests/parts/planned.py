@@ -6,16 +6,17 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from waiting import until
 
 from bench_client import BenchClient, PlanWaitError
 from bench_client import Plan as ServedPlan
-from nas_search.plans import Plan, plan_of
+from nas_search.plans import Cells, Plan, Selection, plan_of
 from service.jobs import Jobs
 from service.jobs.records import Capabilities, DeviceState, Failure, WorkerState
-from service.plans.opened import OpenPlans
+from service.plans.repeats import drawn
 
 __all__ = [
     "ANY_DATA",
@@ -150,22 +151,28 @@ def result_of(spec: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def seeds_that_repeat(
-    opened: OpenPlans, count: int, wanted: Callable[[frozenset[int]], bool], **changes: Any
+    count: int, wanted: Callable[[frozenset[int]], bool], **changes: Any
 ) -> list[int]:
     """Return seeds of the plan with which the wanted cells are drawn to be trained twice.
 
     Which are drawn follows from the protocol: a protocol that changes needs other seeds.
 
     Args:
-        opened: Opens plans.
         count: How many seeds.
         wanted: Whether the cells that are drawn, by number, are those that a test needs.
         changes: Of the plan, as `a_plan` takes them.
     """
+    plan = a_plan(**changes)
     for first in range(0, 1_000 * count, count):
-        seeds = list(range(first, first + count))
-        if wanted(opened.of(a_plan(protocol__seeds=seeds, **changes)).repeated):
-            return seeds
+        seeds = range(first, first + count)
+        selection = Selection(replace(plan, seeds=tuple(seeds)))
+        again = frozenset(
+            cell.number
+            for cell in Cells(selection)
+            if drawn(plan.protocol_digest, selection.numbers[cell.position], cell)
+        )
+        if wanted(again):
+            return list(seeds)
     raise AssertionError("no seeds draw such cells")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from job_requests import Submit
+from forked_nbs import run_forked
+from job_requests import RunProgram, Submit
 
 from bench_client.models import JobKind
 from benchmark_db.catalog import Catalog
@@ -37,6 +40,18 @@ def jobs(job_settings: JobSettings) -> Iterator[Jobs]:
     """The jobs there, none yet."""
     with open_jobs(job_settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def run_program() -> RunProgram:
+    """Runs a program in a process that has imported the jobs and their databases."""
+    modules = ("playhouse.postgres_ext", "service.jobs.kinds", "service.jobs.notifier")
+
+    def run(program: str, **told: Any) -> subprocess.CompletedProcess[str]:
+        names = "".join(f"{name} = {value!r}\n" for name, value in told.items())
+        return run_forked(names + program, modules=modules, env=dict(os.environ))
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from service.jobs.records import Artifact, Capabilities, Job, JobState, NewJob
 from service.secret_files import WrongSettingError
 
 SMALL: Final = b"a report"
-LARGE: Final = os.urandom(2**20) * 20
+LARGE: Final = os.urandom(2**20) * 17
 """More than two parts of an upload, and more windows than one when it is read."""
 HOURS: Final = 2 * 3600.0
 
@@ -94,7 +94,7 @@ def test_a_file_is_there_by_its_digest_whole_or_in_part(place: Place, tmp_path: 
     store = place.store
     (tmp_path / "made").write_bytes(LARGE)
     assert not store.holds(digest(LARGE), len(LARGE))
-    assert store.add(tmp_path / "made") == store.add(tmp_path / "made") == (digest(LARGE), 20 << 20)
+    assert store.add(tmp_path / "made") == store.add(tmp_path / "made") == (digest(LARGE), 17 << 20)
     assert store.holds(digest(LARGE), len(LARGE))
     assert not store.holds(digest(LARGE), 5)
     assert list(store.digests()) == [digest(LARGE)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
-import subprocess
-import sys
+import signal
 import time
 from pathlib import Path
 
 import pytest
+from job_requests import RunProgram
 
 from service.jobs import Jobs, JobSettings, open_jobs
 from service.jobs.blob_store import BlobStore
@@ -23,19 +22,21 @@ CPU = Capabilities(device="cpu")
 HOURS = 2 * 3600.0
 
 FILL = """
-import sys
+import resource
 from pathlib import Path
 from service.jobs.blob_store import BlobStore
+# Python ignores SIGXFSZ, so that a write beyond the limit fails as on a full disk.
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 try:
-    BlobStore(Path(sys.argv[1])).add(Path(sys.argv[2]))
+    BlobStore(Path(FOLDER)).add(Path(FILE))
 except OSError as error:
     print(type(error).__name__)
 """
 KILLED = """
-import os, signal, sys
+import os, signal
 from pathlib import Path
 from service.jobs.blob_store import BlobStore
-with BlobStore(Path(sys.argv[1])).receive() as incoming:
+with BlobStore(Path(FOLDER)).receive() as incoming:
     incoming.write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -94,23 +95,18 @@ def test_what_is_no_digest_is_never_joined_into_a_path(tmp_path: Path, name: str
         folder.remove(name)
 
 
-def test_a_file_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_leaves_nothing(tmp_path: Path, run_program: RunProgram) -> None:
     (tmp_path / "large").write_bytes(bytes(3 * 2**20))
-    bounded = subprocess.run(
-        [sys.executable, "-c", FILL, str(tmp_path / "contents"), str(tmp_path / "large")],
-        capture_output=True,
-        text=True,
-        check=True,
-        # Python ignores SIGXFSZ, so that a write beyond the limit fails as on a full disk.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
-    )
-    assert bounded.stdout == "OSError\n"
+    bounded = run_program(FILL, FOLDER=str(tmp_path / "contents"), FILE=str(tmp_path / "large"))
+    assert (bounded.stdout, bounded.returncode) == ("OSError\n", 0)
     assert [path for path in (tmp_path / "contents").rglob("*") if path.is_file()] == []
 
 
-def test_what_a_killed_process_began_is_swept_after_an_hour(jobs: Jobs) -> None:
-    folder = jobs.settings.artifacts_dir
-    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+def test_what_a_killed_process_began_is_swept_after_an_hour(
+    jobs: Jobs, run_program: RunProgram
+) -> None:
+    killed = run_program(KILLED, FOLDER=str(jobs.settings.artifacts_dir))
+    assert killed.returncode == -signal.SIGKILL
     (begun,) = jobs.artifact_folder.begun()
     jobs.artifact_cache.evict()
     assert begun.exists()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
+from job_requests import RunProgram
 from real_servers import PostgresServer
 
 from service.jobs import JobSettings, open_jobs
@@ -19,16 +19,15 @@ from service.jobs.records import Capabilities, NewJob
 JOBS = 20
 # Submits what the others submit, claims what there is, and says what it made and got.
 PROCESS = """
-import json, sys
+import json
 from pathlib import Path
 from service.jobs import JobSettings, open_jobs
 from service.jobs.kinds import spec_key
 from service.jobs.records import Capabilities, NewJob
-sys.stdin.readline()
-settings = JobSettings(jobs_dir=Path(sys.argv[1]), jobs_url=sys.argv[2] or None)
+settings = JobSettings(jobs_dir=Path(FOLDER), jobs_url=URL)
 with open_jobs(settings) as jobs:
     made, got = 0, []
-    for number in range(int(sys.argv[3])):
+    for number in range(JOBS):
         spec = {"number": number}
         new = NewJob(kind="model", spec=spec, key=spec_key("model", spec))
         made += jobs.store.submit(new)[1]
@@ -41,23 +40,17 @@ print(json.dumps([made, got]))
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_processes_that_begin_at_once_make_each_job_once_and_claim_it_once(
-    database: str, request: pytest.FixtureRequest, tmp_path: Path
+    database: str, request: pytest.FixtureRequest, tmp_path: Path, run_program: RunProgram
 ) -> None:
-    url = request.getfixturevalue("postgres_server").url if database == "postgresql" else ""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(tmp_path), url, str(JOBS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    url = request.getfixturevalue("postgres_server").url if database == "postgresql" else None
+
+    def said_by_one(_: int) -> tuple[int, list[str]]:
+        done = run_program(PROCESS, FOLDER=str(tmp_path), URL=url, JOBS=JOBS)
+        made, got = json.loads(done.stdout or done.stderr)
+        return made, got
+
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(said_by_one, range(4)))
     assert sum(made for made, _ in said) == JOBS
     got = [job_id for _, claimed in said for job_id in claimed]
     assert len(got) == len(set(got)) == JOBS

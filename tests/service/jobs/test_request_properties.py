@@ -162,7 +162,7 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(networks(), st.sampled_from(["model", "latency"]))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_every_network_there_is_becomes_a_job_that_asks_for_itself(
     nothing_installed: Catalog, network: dict[str, Any], kind: JobKind
 ) -> None:
@@ -170,7 +170,7 @@ def test_every_network_there_is_becomes_a_job_that_asks_for_itself(
 
 
 @given(bodies(), st.sampled_from(list(KINDS)))
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_whatever_is_sent_is_a_job_or_an_error_that_names_its_place(
     nothing_installed: Catalog, body: Any, kind: JobKind
 ) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from job_requests import DIGEST, MOBILE, MOBILE_RECORD, Submit, network
+from job_requests import DIGEST, MOBILE, MOBILE_RECORD, RunProgram, Submit, network
 from nds_networks import CELLS
 
 import model_hub
@@ -173,9 +171,9 @@ def test_the_default_of_every_space_can_be_asked_for_and_its_request_again(
     assert rebuilt.choices.validate(asked["arch"]) == space.canonical(space.choices.default)
 
 
-def test_requests_are_checked_in_a_process_without_torch() -> None:
+def test_requests_are_checked_in_a_process_without_torch(run_program: RunProgram) -> None:
     code = (
-        "import sys; sys.modules['torch'] = None\n"
+        "import sys; assert 'torch' not in sys.modules; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from bench_client.models import ModelRequest\n"
         "from benchmark_db.catalog import Catalog\n"
@@ -185,6 +183,5 @@ def test_requests_are_checked_in_a_process_without_torch() -> None:
         "job = new_job(request, catalog=Catalog(Path('nowhere')), job_seconds=1.0)\n"
         "print(len(job.key))"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(code)
     assert (done.stdout.strip(), done.stderr) == ("64", "")

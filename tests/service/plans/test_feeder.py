@@ -96,30 +96,30 @@ def test_a_window_is_kept_and_no_cell_is_a_row(lab: Any) -> None:
 
 
 def test_a_full_queue_is_waited_for(lab: Any) -> None:
-    name = lab.started(select__n=40, protocol__seeds=[0, 1, 2, 3])
+    name = lab.started(select__n=30)
     record = lab.feed(name)
     assert lab.jobs.store.counts()[JobState.QUEUED] == 100
-    assert record.cells == 320
+    assert record.cells == 120
     assert lab.until_finished(name).state is PlanState.FINISHED
-    assert len({str(spec) for spec in lab.trained}) == 320
-    assert len(lab.trained) == 320 + len(lab.plans.open(record).repeated)
+    assert len({str(spec) for spec in lab.trained}) == 120
+    assert len(lab.trained) == 120 + len(lab.plans.open(record).repeated)
 
 
 def test_two_feeders_at_once_feed_no_cell_twice(lab: Any) -> None:
-    name = lab.started(select__n=40)
-    others = [Feeder(lab.jobs, lab.plans) for _ in range(4)]
+    name = lab.started(select__n=20)
+    others = [Feeder(lab.jobs, lab.plans, window=10) for _ in range(4)]
 
     def feed(feeder: Feeder) -> None:
         while feeder.step(name, lease_seconds=0):
             pass
 
     with ThreadPoolExecutor(4) as pool:
-        for _ in range(8):
+        for _ in range(10):
             list(pool.map(feed, others))
-            lab.work(40)
+            lab.work(10)
     record = lab.feed(name)
     assert record.state is PlanState.FINISHED
-    assert len(lab.trained) == 160 + len(lab.plans.open(record).repeated)
+    assert len(lab.trained) == 80 + len(lab.plans.open(record).repeated)
 
 
 def test_one_feeder_looks_at_a_plan_at_a_time(lab: Any) -> None:
@@ -184,7 +184,7 @@ def test_what_fails_for_good_is_counted_and_tried_again_when_asked(lab: Any) -> 
 
 
 def test_more_than_5_percent_of_the_last_200_pause_the_plan(lab: Any) -> None:
-    name = lab.started(select__n=40)
+    name = lab.started()
     lab.feed(name)
     for _ in range(11):
         lab.fail(lab.lease())

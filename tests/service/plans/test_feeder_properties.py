@@ -135,19 +135,16 @@ class Plans(RuleBasedStateMachine):
         known = self.jobs.ledger.of([key for keys in self.keys.values() for key in keys])
         # The ledger says what happened last, and only grows.
         assert {key: entry.status.value for key, entry in known.items()} == self.outcomes
-        ((count,),) = database.read(
-            lambda: [
-                tuple(row.values())
-                for row in database.rows(LedgerRow.select(fn.COUNT(1).alias("n")))
-            ]
-        )
-        assert count >= self.entries
-        self.entries = count
-        for name in self.keys:
-            record, outstanding = self.plans.get(name)
+        counting = LedgerRow.select(fn.COUNT(1).alias("n"))
+        cells = PlanCellRow.select(PlanCellRow.plan, PlanCellRow.cell)
+        (counted,), waits = database.read(lambda: (database.rows(counting), database.rows(cells)))
+        assert counted["n"] >= self.entries
+        self.entries = counted["n"]
+        found = self.plans.all()
+        assert {record.name for record, _ in found} == self.keys.keys()
+        for record, outstanding in found:
             parts = [set(record.done), set(record.diverged), set(record.failed)]
-            query = PlanCellRow.select(PlanCellRow.cell).where(PlanCellRow.plan == name)
-            waiting = {row["cell"] for row in database.read(lambda q=query: database.rows(q))}
+            waiting = {row["cell"] for row in waits if row["plan"] == record.name}
             # A cell is in one place at most, and the window is kept.
             assert sum(map(len, [*parts, waiting])) == len(set().union(*parts, waiting))
             assert len(waiting) == outstanding <= WINDOW

@@ -55,7 +55,6 @@ class Cells:
     In depth, an architecture has all rounds before the next begins.
 
     Args:
-        selection: The architectures.
         large: Whether it is meant to be more than a million cells.
 
     Raises:

@@ -36,9 +36,6 @@ class Selection:
     A position is a place among the selected ones, in their order: of a sample, as they are drawn,
     so that a larger sample begins with a smaller one. A number is that of the table.
 
-    Args:
-        plan: The plan.
-
     Raises:
         PlanError: It selects more than there are or than can be, something that is no architecture
             of the space, or architectures that have no name.

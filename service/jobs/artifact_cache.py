@@ -34,8 +34,6 @@ class ArtifactCache:
     """The artifacts that are kept, within bounds of size and age.
 
     Args:
-        database: Where they are listed.
-        store: Where they lie.
         incoming: The folder in which this machine has files on their way.
         most_bytes: How much of them is kept.
         most_days: How long after its last use one is kept.

@@ -92,9 +92,6 @@ class BlobStore:
     def receive(self, sha256: str | None = None) -> IncomingFile:  # noqa: ARG002 - of buckets
         """Return a file to write to, which gets its place when it is complete.
 
-        Args:
-            sha256: The digest that it is said to have; whoever writes it compares.
-
         Raises:
             OSError: It cannot be made.
         """

@@ -261,13 +261,7 @@ class Bucket:
 
 
 class OpenObject:
-    """A file in a bucket, fetched in windows; what is read from end to end has its digest.
-
-    Args:
-        bucket: Where it is.
-        sha256: Its digest.
-        size: Its bytes.
-    """
+    """A file in a bucket, fetched in windows; what is read from end to end has its digest."""
 
     def __init__(self, bucket: Bucket, sha256: str, size: int) -> None:
         self._bucket = bucket
@@ -325,9 +319,7 @@ class IncomingObject:
     """A file on its way into a bucket; used as a context manager, which ends what was not kept.
 
     Args:
-        bucket: Where it goes.
         sha256: The digest that it is said to have.
-        key: Its place there.
         place: Released at the end.
 
     Attributes:

@@ -42,10 +42,6 @@ def newest_checkpoint(folder: Path) -> Path | None:
 def pack(checkpoint: Path, target: Path) -> None:
     """Write a checkpoint into a file.
 
-    Args:
-        checkpoint: Its folder.
-        target: The file, which is made.
-
     Raises:
         OSError: It was deleted meanwhile, or the file cannot be written.
     """

@@ -42,11 +42,8 @@ class CheckpointStore:
     begins or sweeps while another does.
 
     Args:
-        database: Where they are listed.
-        folder: Where they lie.
         bucket: Where they lie as well, for servers and workers that have not this folder; None
             where all have it.
-        path: The folder, as a path.
         most_bytes: How much they may take in it, those included that are on their way.
     """
 
@@ -274,8 +271,6 @@ class IncomingCheckpoint(IncomingFile):
     its digest is taken.
 
     Args:
-        path: Where it is written.
-        folder: Where it belongs.
         reserve: Reserves bytes for it, least and wished, and returns how many.
 
     Attributes:

@@ -127,12 +127,7 @@ class CheckpointsFullError(JobError):
 
 
 class CheckpointInUseError(JobError):
-    """A checkpoint that cannot be deleted because jobs that wait or run name it.
-
-    Args:
-        digest: Of the checkpoint.
-        job_ids: Those jobs.
-    """
+    """A checkpoint that cannot be deleted because jobs that wait or run name it."""
 
     def __init__(self, digest: str, job_ids: Sequence[str]) -> None:
         others = f" and {len(job_ids) - 1} more" if len(job_ids) > 1 else ""
@@ -143,12 +138,7 @@ class CheckpointInUseError(JobError):
 
 
 class UnknownDatasetError(JobError, LookupError):
-    """A data set that no worker has.
-
-    Args:
-        name: The name as the caller wrote it.
-        known: The data sets that workers have.
-    """
+    """A data set that no worker has."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.known = tuple(sorted(known))

@@ -265,10 +265,6 @@ def _refuse_tokens(network: ChosenNetwork) -> None:
 def _recipe_of(stated: str | Mapping[str, Any], place: str) -> Recipe:
     """Return how something is trained, every bound of it checked.
 
-    Args:
-        stated: A name, or fields.
-        place: The member of the request.
-
     Raises:
         InvalidQuestionError: There is no such recipe, or a field of it is unknown or beyond its
             bounds; the error names it.

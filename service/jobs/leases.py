@@ -74,7 +74,6 @@ class LeaseStore:
     All methods raise StoreUnavailableError where it does not answer.
 
     Args:
-        database: Where they are kept.
         lease_seconds: How long a lease holds without a renewal.
         retry_seconds: How long a job waits after its first crash; twice as long after the next.
     """
@@ -130,11 +129,6 @@ class LeaseStore:
 
     def current(self, job_id: str, token: int, holder: str) -> Lease:
         """Return a lease that holds and belongs to a key.
-
-        Args:
-            job_id: The job.
-            token: Of the lease.
-            holder: The name of the key.
 
         Raises:
             LostLeaseError: It holds no longer, is another key's, or never was.
@@ -321,11 +315,7 @@ class LeaseStore:
         self._database.write(lambda: self._end(lease, self._asked(lease) or JobState.CANCELLED))
 
     def recover(self, dead: Collection[str] = ()) -> int:
-        """Requeue or end the jobs of expired leases and dead workers, and return how many.
-
-        Args:
-            dead: Workers that are known to be dead.
-        """
+        """Requeue or end the jobs of expired leases and dead workers, and return how many."""
         gone = (JobRow.lease_until < self._database.now()) | JobRow.worker.in_(list(dead))
         lost = IS_RUNNING & gone
         if not self._database.read(lambda: self._database.rows(JobRow.select().where(lost))):

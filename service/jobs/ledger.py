@@ -263,11 +263,7 @@ def _number(name: str, value: Any) -> float:
 
 
 class Ledger:
-    """The ledger, to be read; and to withdraw entries.
-
-    Args:
-        database: Where it is kept.
-    """
+    """The ledger, to be read; and to withdraw entries."""
 
     def __init__(self, database: JobDatabase) -> None:
         self._database = database

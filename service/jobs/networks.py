@@ -53,7 +53,6 @@ class ChosenNetwork:
     """A network that is in its space, or all networks of one.
 
     Args:
-        space: Its space.
         sample: Its canonical sample; None: these are the networks of all samples.
         record: Of the searched model that it is, if it is one.
         checkpoint: Digest of uploaded weights, if it has them.
@@ -104,10 +103,6 @@ def subject_of(network: Mapping[str, Any]) -> str:
 
 def chosen_network(network: Network | WholeSpace, catalog: Catalog) -> ChosenNetwork:
     """Return what a request means by a network.
-
-    Args:
-        network: As it is written.
-        catalog: What is installed; see `_locate`.
 
     Raises:
         InvalidQuestionError: There is no such model, space or benchmark, or the architecture or an

@@ -64,12 +64,7 @@ class Notifier:
         self._carry_out(lambda: self._huey.enqueue(self._message.s(job_id)))
 
     def wait(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Return at a notification, when `until` is true, or after `seconds`.
-
-        Args:
-            seconds: The longest wait.
-            until: Called between polls.
-        """
+        """Return at a notification, when `until` is true, or after `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not until():
             # Not huey's own dequeue, which would decode it and fail over what is no task.

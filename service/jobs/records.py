@@ -133,18 +133,13 @@ class NewJob:
     """A request as it is submitted.
 
     Args:
-        kind: What to do.
         spec: The canonical request: plain JSON, all defaults stated.
-        needs_device: Where it can run.
-        needs_dataset: The data set that the worker must have.
         needs_sha256: The digest that this data set must have.
         needs_trainer: The digest of a trainer that the worker must have.
-        needs_label: The label that the worker must have.
         needs_own_device: Whether no other attempt may have the device at the same time.
         avoids_worker: The worker that gets it only when no other has taken it for ten minutes.
         priority: -10 to 10; higher runs first.
         time_limit: Seconds an attempt may take; None for the setting.
-        request_id: The HTTP request that submitted it.
         key: What makes two submissions the same job; see `service.jobs.kinds`.
     """
 
@@ -247,10 +242,7 @@ class Capabilities:
     """What a worker can do, of which depends which jobs it gets.
 
     Args:
-        device: Where it runs jobs.
-        datasets: The data sets it has.
         trainers: The digests of the trainers it has.
-        labels: The labels it was started with.
         own_device: Whether an attempt has the device for itself.
     """
 
@@ -301,12 +293,9 @@ class WorkerState:
 
     Args:
         id: Its name, unique for each start.
-        host: Where it runs.
         pid: Its process there.
         version: Of this package.
-        devices: What it runs jobs on.
         datasets: The data sets it has, by name.
-        trainers: The trainers it has.
         models: Searched models whose weights it has.
         running: Jobs it runs, by id.
         started_at: When it registered; None before.

@@ -92,12 +92,7 @@ class SavedCheckpoints(Protocol):
 
 
 class FolderCheckpoints:
-    """Those in the folder of trainings, of which `TrainingFolders` removes what is over.
-
-    Args:
-        root: The folder.
-        trainings: The folders of the jobs in it.
-    """
+    """Those in the folder of trainings, of which `TrainingFolders` removes what is over."""
 
     def __init__(self, root: Path, trainings: TrainingFolders) -> None:
         self._root = root
@@ -137,8 +132,6 @@ class BucketCheckpoints:
     """The newest one of each training in a bucket.
 
     Args:
-        database: Where they are listed.
-        store: The bucket.
         most_bytes: What they may take together.
     """
 

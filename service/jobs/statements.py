@@ -43,9 +43,6 @@ class Statement:
     def parameters(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the value of each mark.
 
-        Args:
-            given: The named ones.
-
         Raises:
             KeyError: One is not given.
         """

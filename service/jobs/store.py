@@ -55,7 +55,6 @@ class JobStore:
     All methods raise StoreUnavailableError where it does not answer.
 
     Args:
-        database: Where they are kept.
         bound: How many may wait.
     """
 
@@ -294,7 +293,6 @@ class JobRetention:
     """The jobs that have ended, as long as they are remembered.
 
     Args:
-        database: Where they are kept.
         most_days: How long after its end a job is remembered.
     """
 

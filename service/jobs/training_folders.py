@@ -26,9 +26,6 @@ class AttemptFolder:
     """The folder of one attempt, and how much there may be in all of them.
 
     Args:
-        root: The folder of all trainings.
-        job_id: The job, as the database names it.
-        token: Of the lease of the attempt.
         most_bytes: What all trainings together may take.
     """
 

@@ -24,9 +24,6 @@ class Upkeep:
 
     Any number of processes may do it, each at its own pace: what one has done, the next one finds
     done.
-
-    Args:
-        jobs: The jobs.
     """
 
     def __init__(self, jobs: Jobs) -> None:

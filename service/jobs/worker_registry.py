@@ -30,7 +30,6 @@ class WorkerRegistry:
     All methods raise StoreUnavailableError where the database does not answer.
 
     Args:
-        database: Where they are kept.
         lease_seconds: Without a heartbeat for so long, a worker counts as lost.
     """
 
@@ -159,11 +158,6 @@ class WorkerRegistry:
 
 def refuse_foreign_worker(database: JobDatabase, worker_id: str, holder: str) -> None:
     """Refuse a worker that a key did not register; within an operation on the database.
-
-    Args:
-        database: Where workers are kept.
-        worker_id: The worker that asks for something.
-        holder: The name of the key that it shows.
 
     Raises:
         ForeignWorkerError: It is one, or there is no such worker.

@@ -364,10 +364,6 @@ _RESULTS: Final[Mapping[JobKind, type[_Result]]] = MappingProxyType(
 def check_result(kind: JobKind, finish: Finish) -> None:
     """Refuse what is no result of a job.
 
-    Args:
-        kind: The kind of the job.
-        finish: What its worker says.
-
     Raises:
         RefusedResultError: It is of another kind, or lacks what results of this kind have.
     """

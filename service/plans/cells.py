@@ -25,12 +25,7 @@ _AT_ONCE: Final = 400
 
 
 class PlanCells:
-    """The cells of the plans in the database of the jobs.
-
-    Args:
-        jobs: The jobs, with the ledger.
-        plans: The plans.
-    """
+    """The cells of the plans in the database of the jobs."""
 
     def __init__(self, jobs: Jobs, plans: PlanStore) -> None:
         self._jobs = jobs

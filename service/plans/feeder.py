@@ -91,8 +91,6 @@ class Feeder:
     """Feeds the plans of one database of jobs.
 
     Args:
-        jobs: The jobs.
-        plans: The plans.
         window: Cells of a plan that wait or run at a time.
     """
 

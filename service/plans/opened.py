@@ -46,8 +46,6 @@ class OpenPlan:
     architecture, seed and budget only.
 
     Args:
-        plan: The plan.
-        catalog: The installed benchmarks.
         job_seconds: The longest time limit.
         large: Whether more than a million cells are meant.
 
@@ -165,7 +163,6 @@ class OpenPlans:
     """The plans that were opened last, by digest.
 
     Args:
-        catalog: The installed benchmarks.
         job_seconds: The longest time limit.
     """
 

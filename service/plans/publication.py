@@ -89,10 +89,6 @@ def publish(plan: Mapping[str, Any], folder: Path, out: Path) -> int:
 def read_publication(path: Path, folder: Path) -> Provenance:
     """Put the database of a publication into a folder, checked, and return its provenance.
 
-    Args:
-        path: The publication.
-        folder: Of the databases.
-
     Raises:
         BuildError: It is none, its digests do not agree, or a database of another table is there.
         UnusableDatabaseError: The database fails its check.

@@ -15,10 +15,6 @@ def is_of_another_plan(path: Path, digest: str) -> bool:
 
     The file is asked and no list of versions: whoever is killed between the exchange of a file and
     the note of it leaves one that no list has.
-
-    Args:
-        path: The database.
-        digest: Of the plan.
     """
     if not path.exists():
         return False

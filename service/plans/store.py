@@ -29,10 +29,6 @@ class PlanStore:
 
     All methods raise StoreUnavailableError where it does not answer, and UnknownPlanError where
     there is no plan of a name.
-
-    Args:
-        jobs: The jobs.
-        opened: Plans ready to be fed.
     """
 
     def __init__(self, jobs: Jobs, opened: OpenPlans) -> None:

@@ -63,13 +63,7 @@ _TOLERANCE: Final = 1.0
 
 
 class VersionMaker:
-    """Makes databases of plans.
-
-    Args:
-        jobs: The jobs, with the ledger.
-        plans: The plans.
-        folder: Of the databases.
-    """
+    """Makes databases of plans."""
 
     def __init__(self, jobs: Jobs, plans: PlanStore, folder: Path) -> None:
         self._jobs = jobs
@@ -259,13 +253,7 @@ def _is_timed_beside_others(entry: Entry) -> bool:
 
 
 class _Rows:
-    """The rows of a version, in the order of the table; counts them as they go by.
-
-    Args:
-        record: The plan.
-        opened: Its cells.
-        jobs: The jobs, with the ledger.
-    """
+    """The rows of a version, in the order of the table; counts them as they go by."""
 
     def __init__(self, record: PlanRecord, opened: OpenPlan, jobs: Jobs) -> None:
         self._record = record

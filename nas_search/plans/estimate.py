@@ -13,11 +13,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from statistics import fmean, median
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from nas_search.plans.cells import Cells
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 __all__ = ["CostModel", "Estimate", "Timing", "estimate", "fit_seconds", "pilot_positions"]
+
+Floats: TypeAlias = "npt.NDArray[np.float64]"
 
 _TERMS: Final = 3
 _ROUNDS: Final = 6
@@ -195,65 +201,38 @@ def pilot_positions(cells: Cells, count: int = _PILOT) -> list[int]:
 
 def _fit(timings: Sequence[Timing]) -> tuple[float, float, float]:
     """Return the three coefficients by weights that are settled in a few rounds."""
-    scales = [
-        max(one.macs for one in timings) or 1.0,
-        max(one.activations for one in timings) or 1.0,
-    ]
-    rows = [[1.0, one.macs / scales[0], one.activations / scales[1]] for one in timings]
-    seconds = [one.epoch_seconds for one in timings]
-    weights = [1 / each for each in seconds]
-    found = [fmean(seconds), 0.0, 0.0]
+    import numpy as np  # noqa: PLC0415 - most that read a plan fit nothing
+
+    sizes = np.array([(1.0, one.macs, one.activations) for one in timings])
+    scales = sizes.max(axis=0)
+    scales[scales == 0] = 1.0
+    rows = sizes / scales
+    seconds = np.array([one.epoch_seconds for one in timings])
+    weights = 1 / seconds
     for _ in range(_ROUNDS):
-        found = _non_negative(
-            [[w * x for x in row] for w, row in zip(weights, rows, strict=True)],
-            [w * y for w, y in zip(weights, seconds, strict=True)],
-        )
-        values = [sum(a * x for a, x in zip(found, row, strict=True)) for row in rows]
+        found = _non_negative(rows * weights[:, None], seconds * weights)
         # The geometric mean of both: a training that the model misses by far would else be weighed
         # by the mistake.
-        weights = [1 / math.sqrt(max(v, 1e-12) * y) for v, y in zip(values, seconds, strict=True)]
-    return found[0], found[1] / scales[0], found[2] / scales[1]
+        weights = 1 / np.sqrt(np.maximum(rows @ found, 1e-12) * seconds)
+    constant, per_mac, per_activation = (found / scales).tolist()
+    return constant, per_mac, per_activation
 
 
 def _value(found: tuple[float, float, float], one: Timing) -> float:
     return max(found[0] + found[1] * one.macs + found[2] * one.activations, 1e-12)
 
 
-def _non_negative(rows: list[list[float]], wanted: list[float]) -> list[float]:
+def _non_negative(rows: Floats, wanted: Floats) -> Floats:
     """Return the least squares of which no coefficient is negative, by trying all that may be 0."""
-    terms = range(_TERMS)
-    matrix = [[sum(row[i] * row[j] for row in rows) for j in terms] for i in terms]
-    right = [sum(row[i] * y for row, y in zip(rows, wanted, strict=True)) for i in terms]
-    best, most = [0.0] * _TERMS, 0.0
+    import numpy as np  # noqa: PLC0415 - as above
+
+    best, most = np.zeros(_TERMS), 0.0
     for size in range(1, _TERMS + 1):
-        for chosen in combinations(terms, size):
-            solved = _solved(
-                [[matrix[i][j] for j in chosen] for i in chosen], [right[i] for i in chosen]
-            )
-            if solved is None or any(value < 0 for value in solved):
-                continue
+        for chosen in map(list, combinations(range(_TERMS), size)):
+            solved = np.linalg.lstsq(rows[:, chosen], wanted)[0]
             # What a solution of the normal equations takes from the sum of squares.
-            taken = sum(value * right[i] for i, value in zip(chosen, solved, strict=True))
-            if taken > most * (1 + 1e-12):
-                most, best = taken, [0.0] * _TERMS
-                for place, value in zip(chosen, solved, strict=True):
-                    best[place] = value
+            taken = float(solved @ (rows[:, chosen].T @ wanted))
+            if solved.min() >= 0 and taken > most * (1 + 1e-12):
+                most, best = taken, np.zeros(_TERMS)
+                best[chosen] = solved
     return best
-
-
-def _solved(matrix: list[list[float]], right: list[float]) -> list[float] | None:
-    """Return the solution of some equations; None where they have none of their own."""
-    size = len(right)
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for place in range(size):
-        pivot = max(range(place, size), key=lambda n: abs(rows[n][place]))
-        if abs(rows[pivot][place]) < 1e-12 * max(1e-300, abs(matrix[place][place])):
-            return None
-        rows[place], rows[pivot] = rows[pivot], rows[place]
-        for other in range(size):
-            if other != place:
-                factor = rows[other][place] / rows[place][place]
-                rows[other] = [
-                    a - factor * b for a, b in zip(rows[other], rows[place], strict=True)
-                ]
-    return [rows[place][size] / rows[place][place] for place in range(size)]

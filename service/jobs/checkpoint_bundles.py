@@ -79,10 +79,6 @@ def unpack(file: Path, attempt: Path) -> Path:
         target = attempt / name
         shutil.rmtree(target, ignore_errors=True)
         beside.replace(target)
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        if isinstance(error, RefusedResultError):
-            raise
-        raise RefusedResultError("checkpoint", "it is no tar file") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
@@ -94,15 +90,20 @@ def examine(file: Path) -> str:
     Raises:
         RefusedResultError: It is no checkpoint.
     """
-    try:
-        return _extract(file, None)
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        if isinstance(error, RefusedResultError):
-            raise
-        raise RefusedResultError("checkpoint", "it is no tar file") from error
+    return _extract(file, None)
 
 
 def _extract(file: Path, into: Path | None) -> str:
+    """Do what `_members` does, and refuse what is no tar file, too."""
+    try:
+        return _members(file, into)
+    except RefusedResultError:
+        raise
+    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
+        raise RefusedResultError("checkpoint", "it is no tar file") from error
+
+
+def _members(file: Path, into: Path | None) -> str:
     """Write the members of a file into a folder and return the name of the checkpoint.
 
     Without a folder, look at them alone.

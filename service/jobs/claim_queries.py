@@ -1,23 +1,38 @@
-"""Which waiting job a worker gets: the statement of a claim, and the query for what waits."""
+"""Which waiting job a worker gets: the statement of a claim, and the query for what waits.
+
+A training that ran out of memory is tried once more by a worker with more, and has then failed. A
+worker tells the memory of its devices when it registers; what it has is that of the largest.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from peewee import SQL, fn
 
 from service.jobs.database import JobDatabase
-from service.jobs.lease_tokens import next_token
-from service.jobs.memory_needs import has_memory
-from service.jobs.records import Capabilities, JobState
+from service.jobs.lease_tokens import is_current, next_token
+from service.jobs.records import Capabilities, Failure, JobState, Lease
 from service.jobs.statements import Statement, named
-from service.jobs.tables import IS_RUNNING, IS_WAITING, JobRow, WithheldRow
+from service.jobs.tables import IS_RUNNING, IS_WAITING, JobRow, WithheldRow, WorkerRow
 from service.jobs.worker_registry import registered
 
-__all__ = ["claim_statement", "held_statement", "waiting_for"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "claim_statement",
+    "failed_for_memory",
+    "held_statement",
+    "more_memory",
+    "waiting_for",
+]
 
 _AVOIDED_SECONDS: Final = 600.0
 """After which a job goes to the worker that it avoids: others may be gone, or unable to do it."""
+OUT_OF_MEMORY: Final = frozenset({"out-of-memory", "memory-limit"})
+"""Kinds of failures: of a device, and of an attempt that passed its limit."""
+_WAITS_SECONDS: Final = 600.0
+"""After which any worker may try: those with more may be gone."""
 
 
 def claim_statement(
@@ -88,6 +103,50 @@ def _first_for(can: Capabilities, now: Any) -> Any:
         JobRow.avoids_worker.is_null()
         | (JobRow.avoids_worker != worker)
         | (JobRow.created_at < now - _AVOIDED_SECONDS),
-        has_memory(worker, now),
+        _has_memory(worker, now),
     )
     return query.order_by(JobRow.priority.desc(), JobRow.number).limit(1)
+
+
+def _has_memory(worker: Any, now: Any) -> Any:
+    """Return the condition that a worker has the memory that a waiting job needs."""
+    memory = WorkerRow.select(WorkerRow.memory).where(WorkerRow.id == worker)
+    return (
+        JobRow.needs_memory.is_null()
+        | (JobRow.needs_memory <= memory)
+        | (JobRow.not_before < now - _WAITS_SECONDS)
+    )
+
+
+def more_memory(database: JobDatabase, lease: Lease, *, alive_seconds: float) -> int | None:
+    """Return the bytes that the next worker of a job needs; None: there is to be no next one.
+
+    Within an operation on the database.
+
+    Args:
+        database: That of the jobs.
+        lease: Under which the job ran out of memory.
+        alive_seconds: A worker lives whose last heartbeat is no older.
+    """
+    query = (
+        JobRow.select(WorkerRow.memory, JobRow.needs_device)
+        .join(WorkerRow, on=JobRow.worker == WorkerRow.id)
+        # The second worker has run out of it as well.
+        .where(is_current(lease), JobRow.needs_memory.is_null())
+    )
+    for row in database.rows(query):
+        larger = WorkerRow.select(WorkerRow.state).where(
+            WorkerRow.memory > row["memory"], WorkerRow.seen_at >= database.now() - alive_seconds
+        )
+        for worker in database.rows(larger):
+            kinds = {device["kind"] for device in json.loads(worker["state"])["devices"]}
+            if row["needs_device"] in kinds | {"any"}:
+                return int(row["memory"]) + 1
+    return None
+
+
+def failed_for_memory(failure: Failure) -> Failure:
+    """Return why a training has failed for good that ran out of memory."""
+    return Failure(
+        kind="memory", message=f"{failure.message}; no worker that lives, or has tried, has enough"
+    )

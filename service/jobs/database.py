@@ -32,9 +32,10 @@ from service.jobs.errors import (
 from service.jobs.statements import Statement, named
 from service.jobs.tables import SCHEMA_TABLE, TABLE_NAMES, TABLES, SchemaRow
 
-__all__ = ["AdvisoryLock", "JobDatabase"]
+__all__ = ["AdvisoryLock", "JobDatabase", "in_parts"]
 
 _SCHEMA: Final = 10
+_VALUES_AT_ONCE: Final = 400
 _ROWS_AT_ONCE: Final = 200
 """In an insertion: each value is a parameter, of which SQLite takes 32,766."""
 _RETRIES: Final = 2
@@ -57,6 +58,7 @@ _SQLITE_TABLES: Final = (
 _POSTGRES_TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 
 class AdvisoryLock(IntEnum):
@@ -153,6 +155,10 @@ class JobDatabase:
     def rows(self, query: Any) -> list[dict[str, Any]]:
         """Return the rows that a query selects; within `read` or `write`."""
         return list(query.dicts().execute(self.peewee))
+
+    def count(self, query: Any) -> int:
+        """Return how many rows a query selects; within `read` or `write`."""
+        return int(query.count(self.peewee))
 
     def statement(self, query: Any, columns: Sequence[peewee.Field]) -> Statement:
         """Return a query whose rows have these columns as a statement, to be used many times."""
@@ -284,6 +290,12 @@ class JobDatabase:
     def _tables(self) -> frozenset[str]:
         query = _SQLITE_TABLES if self.is_sqlite else _POSTGRES_TABLES
         return frozenset(name for (name,) in self.peewee.execute_sql(query).fetchall())
+
+
+def in_parts(values: Sequence[V]) -> Iterator[Sequence[V]]:
+    """Yield values in parts that a condition of a query takes."""
+    for start in range(0, len(values), _VALUES_AT_ONCE):
+        yield values[start : start + _VALUES_AT_ONCE]
 
 
 def _is_for_want_of_room(error: BaseException) -> bool:

@@ -14,10 +14,14 @@ from typing import Any, Final
 
 from peewee import Expression, Field
 
+from service.jobs.records import JobState, Lease
+from service.jobs.tables import JobRow
+
 __all__ = [
     "LAST_TOKEN",
     "TOKEN_PATTERN",
     "draw",
+    "is_current",
     "is_same",
     "leases_of",
     "next_token",
@@ -64,6 +68,15 @@ def text_of(token: int) -> str:
 def token_of(text: str) -> int:
     """Return the token of a text that matches `TOKEN_PATTERN`."""
     return int(text, 16)
+
+
+def is_current(lease: Lease) -> Expression:
+    """Return the condition on jobs that a lease holds."""
+    return (
+        (JobRow.id == lease.job.id)
+        & (JobRow.token == lease.token)
+        & (JobRow.state == JobState.RUNNING)
+    )
 
 
 def is_same(one: int, other: int) -> bool:

@@ -16,16 +16,18 @@ from typing import Any, Final
 
 from peewee import Expression
 
-from service.jobs.claim_queries import claim_statement, held_statement, waiting_for
+from service.jobs.claim_queries import (
+    OUT_OF_MEMORY,
+    claim_statement,
+    failed_for_memory,
+    held_statement,
+    more_memory,
+    waiting_for,
+)
 from service.jobs.database import JobDatabase
 from service.jobs.errors import LostLeaseError, UnsoundResultError
-from service.jobs.lease_tokens import LAST_TOKEN, draw, is_same
+from service.jobs.lease_tokens import LAST_TOKEN, draw, is_current, is_same
 from service.jobs.ledger import EntryStatus, entry_row
-from service.jobs.memory_needs import (
-    OUT_OF_MEMORY,
-    failed_for_memory,
-    more_memory,
-)
 from service.jobs.records import (
     OTHER_DATA,
     OTHER_TRAINER,
@@ -125,7 +127,7 @@ class LeaseStore:
     def count_work(self, can: Capabilities, most: int) -> int:
         """Return how many jobs wait that one can do, counted up to some number."""
         query = waiting_for(can, self._database.now()).limit(most)
-        return self._database.read(lambda: len(self._database.rows(query)))
+        return self._database.read(lambda: self._database.count(query))
 
     def current(self, job_id: str, token: int, holder: str) -> Lease:
         """Return a lease that holds and belongs to a key.
@@ -290,7 +292,7 @@ class LeaseStore:
         """
 
         def change() -> None:
-            if not self._free_all(_is_current(lease)):
+            if not self._free_all(is_current(lease)):
                 raise LostLeaseError(lease.job.id)
 
         self._database.write(change)
@@ -369,7 +371,7 @@ class LeaseStore:
         self._change(lease, {**ended, "revision": JobRow.revision + 1, **changes})
 
     def _change(self, lease: Lease, changes: Mapping[str, Any]) -> None:
-        changed = self._database.change(JobRow.update(dict(changes)).where(_is_current(lease)))
+        changed = self._database.change(JobRow.update(dict(changes)).where(is_current(lease)))
         if not changed:
             raise LostLeaseError(lease.job.id)
 
@@ -399,7 +401,7 @@ class LeaseStore:
             return False
         name, sha256 = needs[failure]
         query = JobRow.select(JobRow.worker, name.alias("name"), sha256.alias("sha256")).where(
-            _is_current(lease), sha256.is_null(is_null=False)
+            is_current(lease), sha256.is_null(is_null=False)
         )
         for row in self._database.rows(query):
             found = WithheldRow.insert(**row, noted_at=self._database.now())
@@ -444,11 +446,3 @@ class LeaseStore:
 
 def _is_held(row: Mapping[str, Any], token: int, holder: str) -> bool:
     return is_same(row["token"], token) and row["holder"] == holder
-
-
-def _is_current(lease: Lease) -> Expression:
-    return (
-        (JobRow.id == lease.job.id)
-        & (JobRow.token == lease.token)
-        & (JobRow.state == JobState.RUNNING)
-    )

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
 from benchmark_db.curves import decode_curves, encode_curves
-from service.jobs.database import JobDatabase
+from service.jobs.database import JobDatabase, in_parts
 from service.jobs.errors import UnsoundResultError
 from service.jobs.records import Failure, Lease, Progress, utc_time
 from service.jobs.tables import LedgerRow
@@ -42,8 +42,6 @@ _COUNTED: Final[Mapping[str, int]] = MappingProxyType(
 _LARGEST: Final = 2**53
 _MOST_VERSIONS: Final = 100
 _LONGEST_TEXT: Final = 300
-_AT_ONCE: Final = 400
-"""Keys in a query."""
 _DIGEST_DIGITS: Final = 64
 
 
@@ -104,20 +102,14 @@ class Entry:
         packed = row["curves"]
         columns = decode_curves(bytes(packed), len(CURVES))[1] if packed is not None else []
         names = zip(CURVES, columns, strict=False)
-        return cls(
-            number=row["number"],
-            key=row["key"],
-            job_id=row["job_id"],
-            token=row["token"],
-            status=EntryStatus(row["status"]),
-            dataset=row["dataset"],
-            epochs=row["epochs"],
-            seed=row["seed"],
-            figures=json.loads(row["figures"]),
-            curves={name: column for name, column in names if column is not None},
-            provenance=json.loads(row["provenance"]),
-            recorded_at=utc_time(row["recorded_at"]),
-        )
+        told = {
+            "status": EntryStatus(row["status"]),
+            "figures": json.loads(row["figures"]),
+            "curves": {name: column for name, column in names if column is not None},
+            "provenance": json.loads(row["provenance"]),
+            "recorded_at": utc_time(row["recorded_at"]),
+        }
+        return cls(**{one.name: told.get(one.name, row[one.name]) for one in fields(cls)})
 
 
 def entry_row(
@@ -278,38 +270,26 @@ class Ledger:
 
     def within(self, keys: Sequence[str]) -> dict[str, Entry]:
         """Do what `of` does; within an operation on the database."""
-        found: dict[str, Entry] = {}
-        for start in range(0, len(keys), _AT_ONCE):
-            query = (
-                LedgerRow.select()
-                .where(
-                    LedgerRow.key.in_(list(keys[start : start + _AT_ONCE])),
-                    LedgerRow.status.in_(list(_COUNTING)),
-                )
-                .order_by(LedgerRow.number)
-            )
-            for row in self._database.rows(query):
-                found[row["key"]] = Entry.from_row(row)
+        found = {entry.key: entry for entry in self._entries(keys, _COUNTING)}
         return {
             key: entry for key, entry in found.items() if entry.status is not EntryStatus.WITHDRAWN
         }
 
     def dropped(self, keys: Iterable[str]) -> dict[str, list[Entry]]:
         """Return results that came under lost leases, by key."""
+        found: dict[str, list[Entry]] = {}
         wanted = list(keys)
+        for entry in self._database.read(lambda: [*self._entries(wanted, (EntryStatus.DROPPED,))]):
+            found.setdefault(entry.key, []).append(entry)
+        return found
 
-        def find() -> dict[str, list[Entry]]:
-            found: dict[str, list[Entry]] = {}
-            for start in range(0, len(wanted), _AT_ONCE):
-                query = LedgerRow.select().where(
-                    LedgerRow.key.in_(wanted[start : start + _AT_ONCE]),
-                    LedgerRow.status == EntryStatus.DROPPED,
-                )
-                for row in self._database.rows(query):
-                    found.setdefault(row["key"], []).append(Entry.from_row(row))
-            return found
-
-        return self._database.read(find)
+    def _entries(self, keys: Sequence[str], which: Sequence[EntryStatus]) -> Iterator[Entry]:
+        """Yield the entries of some requests, of each in the order in which they came."""
+        for some in in_parts(keys):
+            query = LedgerRow.select().where(
+                LedgerRow.key.in_(list(some)), LedgerRow.status.in_(list(which))
+            )
+            yield from map(Entry.from_row, self._database.rows(query.order_by(LedgerRow.number)))
 
     def withdraw(self, entry: Entry, reason: str) -> None:
         """Withdraw an entry by another one; within `write`."""

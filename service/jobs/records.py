@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -354,16 +354,7 @@ def to_json(value: Any) -> Any:
             return value.value
         case tuple():
             return [to_json(item) for item in value]
-        case (
-            Artifact()
-            | Checkpoint()
-            | DeviceState()
-            | Failure()
-            | Job()
-            | Progress()
-            | TrainerState()
-            | WorkerState()
-        ):
+        case _ if is_dataclass(value):
             named = ((each.metadata.get(_SENT, each.name), each.name) for each in fields(value))
             return {sent: to_json(getattr(value, name)) for sent, name in named if sent}
     return value

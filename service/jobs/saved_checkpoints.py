@@ -26,7 +26,8 @@ from service.jobs.errors import (
     StoreUnavailableError,
     UnknownCheckpointError,
 )
-from service.jobs.records import FINISHED, JobState, Lease
+from service.jobs.lease_tokens import is_current
+from service.jobs.records import FINISHED, Lease
 from service.jobs.tables import JobRow, SavedRow
 from service.jobs.training_folders import TrainingFolders
 
@@ -155,11 +156,7 @@ class BucketCheckpoints:
         told = {"sha256": sha256, "size": size}
 
         def change() -> str | None:
-            current = JobRow.select(JobRow.id).where(
-                JobRow.id == lease.job.id,
-                JobRow.token == lease.token,
-                JobRow.state == JobState.RUNNING,
-            )
+            current = JobRow.select(JobRow.id).where(is_current(lease))
             # Locked: no other attempt of the job begins before the row is written.
             if not self._database.rows(self._database.for_update(current)):
                 raise LostLeaseError(lease.job.id)

@@ -146,12 +146,8 @@ class JobStore:
     def counts(self) -> dict[JobState, int]:
         """Return how many jobs are in each state."""
         query = JobRow.select(JobRow.state, fn.COUNT(1).alias("jobs")).group_by(JobRow.state)
-
-        def count() -> dict[JobState, int]:
-            rows = self._database.rows(query)
-            return {JobState(row["state"]): row["jobs"] for row in rows}
-
-        return dict.fromkeys(JobState, 0) | self._database.read(count)
+        rows = self._database.read(lambda: self._database.rows(query))
+        return dict.fromkeys(JobState, 0) | {JobState(row["state"]): row["jobs"] for row in rows}
 
     def cancel(self, job_id: str, *, stop: bool = False) -> Job:
         """Cancel a job and return it: at once where it waits; where it runs, its worker stops it.
@@ -219,7 +215,8 @@ class JobStore:
                 return self._get(row["job_id"]), False
         job_id, made = next((row["id"] for row in self._answering(new.key)), None), False
         if job_id is None:
-            self._refuse_if_full()
+            if self._waiting() >= self._bound:
+                raise QueueFullError(self._bound, _RETRY_AFTER)
             self._refuse_deleted(new)
             row = self._new_row(new)
             self._database.insert(JobRow.insert(row))
@@ -233,13 +230,7 @@ class JobStore:
         return self._database.rows(JobRow.select().where(JobRow.key == key, IS_ANSWERING))
 
     def _waiting(self) -> int:
-        query = JobRow.select(fn.COUNT(1).alias("jobs")).where(IS_WAITING)
-        ((waiting,),) = (row.values() for row in self._database.rows(query))
-        return int(waiting)
-
-    def _refuse_if_full(self) -> None:
-        if self._waiting() >= self._bound:
-            raise QueueFullError(self._bound, _RETRY_AFTER)
+        return self._database.count(JobRow.select().where(IS_WAITING))
 
     def _refuse_deleted(self, new: NewJob) -> None:
         checkpoint = new.spec.get("network", {}).get("checkpoint")

@@ -100,17 +100,12 @@ class Heartbeat(_Wire):
 
     def state(self) -> records.WorkerState:
         """Return it as the record that is kept."""
-        return records.WorkerState(
-            id=self.id,
-            host=self.host,
-            pid=self.pid,
-            version=self.version,
-            devices=tuple(records.DeviceState(**dict(device)) for device in self.devices),
-            datasets=tuple(self.datasets),
-            trainers=tuple(records.TrainerState(**dict(trainer)) for trainer in self.trainers),
-            models=tuple(self.models),
-            running=tuple(self.running),
-        )
+        told: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in self
+        }
+        told["devices"] = tuple(records.DeviceState(**dict(device)) for device in self.devices)
+        told["trainers"] = tuple(records.TrainerState(**dict(one)) for one in self.trainers)
+        return records.WorkerState(**told)
 
 
 class WorkerSettings(_Wire):

@@ -10,6 +10,7 @@ from benchmark_db.errors import InvalidQuestionError
 from benchmark_spec import SpellingError
 from nas_search.plans import Cell
 from service.jobs import Jobs
+from service.jobs.database import in_parts
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow
 from service.plans.errors import PlanConflictError
 from service.plans.opened import OpenPlan
@@ -21,7 +22,6 @@ __all__ = ["PlanCells"]
 
 _FIRST: Final = 10
 """Priority of cells that somebody waits for."""
-_AT_ONCE: Final = 400
 
 
 class PlanCells:
@@ -93,10 +93,10 @@ class PlanCells:
 
         def find() -> dict[str, str]:
             found = {}
-            for some in _parts(keys):
+            for some in in_parts(keys):
                 query = (
                     JobRow.select(JobRow.key, JobRow.error)
-                    .where(JobRow.key.in_(some), JobRow.error.is_null(is_null=False))
+                    .where(JobRow.key.in_(list(some)), JobRow.error.is_null(is_null=False))
                     .order_by(JobRow.number)
                 )
                 for row in self._database.rows(query):
@@ -182,7 +182,3 @@ def _numbers(
             states[state] = record.done.none_of(record.diverged, record.failed)
         found = states[state].first(limit + 1, start=start)
     return found[:limit], found[limit] if len(found) > limit else None
-
-
-def _parts(keys: list[str]) -> list[list[str]]:
-    return [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Final
 
-from peewee import JOIN, fn
+from peewee import JOIN
 
 from nas_search.plans import Timing, estimate, fit_seconds
 from service.jobs import Jobs
@@ -257,7 +257,7 @@ class Feeder:
 
     def _end_pilot(self, step: _Step) -> None:
         """End the pilot once none of its jobs is left."""
-        if self._outstanding(step.record.name):
+        if self._plans.outstanding(step.record.name):
             return
         if step.timings:
             # It is ready once its estimate is there, which is made after the transaction.
@@ -279,7 +279,7 @@ class Feeder:
 
     def _rest(self, step: _Step) -> None:
         """Take the cells back that wait, outside the hours of the plan; those that run end."""
-        if self._outstanding(step.record.name):
+        if self._plans.outstanding(step.record.name):
             back = self._plans.take_back(step.record, urgent=False)
             step.cursor = min(step.cursor, back["cursor"])
 
@@ -290,7 +290,7 @@ class Feeder:
         if step.data_sha256 is None:
             # Workers may have different data of the name: one cell tells which the plan is of.
             window = 1
-        outstanding = self._outstanding(record.name)
+        outstanding = self._plans.outstanding(record.name)
         room = min(_AT_ONCE, window - outstanding)
         wanted, end = self._next_cells(record, step.cursor, room)
         jobs = [opened.job(opened.cells[number], data_sha256=step.data_sha256) for number in wanted]
@@ -386,10 +386,6 @@ class Feeder:
                     return found, number
                 found.append(number)
         return found, end
-
-    def _outstanding(self, name: str) -> int:
-        query = PlanCellRow.select(fn.COUNT(1).alias("n")).where(PlanCellRow.plan == name)
-        return int(self._database.rows(query)[0]["n"])
 
     def _estimate(self, name: str) -> None:
         """Fit the cost of a plan again to what its cells took."""

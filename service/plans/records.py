@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -99,18 +99,15 @@ class PlanRecord:
         maps: dict[str, Any] = {
             name: CellMap(cells, bytes(row[name])) for name in ("done", "diverged", "failed")
         }
-        plain = ("name", "digest", "reason", "revision", "cursor", "withdrawn", "recent", "seconds")
-        return cls(
-            cells=cells,
-            large=bool(row["large"]),
-            state=PlanState(row["state"]),
-            created_at=utc_time(row["created_at"]),
-            data_sha256=row["data_sha256"],
-            version_wanted=bool(row["version_wanted"]),
-            **{name: row[name] for name in plain},
+        told = {
+            "large": bool(row["large"]),
+            "state": PlanState(row["state"]),
+            "created_at": utc_time(row["created_at"]),
+            "version_wanted": bool(row["version_wanted"]),
             **texts,
             **maps,
-        )
+        }
+        return cls(**{one.name: told.get(one.name, row[one.name]) for one in fields(cls)})
 
     @property
     def settled(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
-
-from peewee import fn
 
 from bench_client.models import PlanAction
 from nas_search.plans import CellMap, Estimate, Plan
 from service.jobs import Jobs
+from service.jobs.database import in_parts
 from service.jobs.records import JobState
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.errors import PlanConflictError, UnknownPlanError
@@ -21,7 +21,15 @@ __all__ = ["PlanStore", "is_free", "refuse_unless"]
 
 _MOST_PLANS: Final = 1_000
 _WITHDRAWABLE: Final = frozenset({PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED})
-_AT_ONCE: Final = 400
+_LEADS_TO: Final[Mapping[PlanAction, PlanState]] = MappingProxyType(
+    {
+        "pause": PlanState.PAUSED,
+        "resume": PlanState.RUNNING,
+        "stop": PlanState.STOPPED,
+        "seal": PlanState.SEALED,
+    }
+)
+"""States in which nothing is left to do of an action."""
 
 
 class PlanStore:
@@ -55,7 +63,7 @@ class PlanStore:
             same = self._same(plan.plan)
             if same is not None:
                 return same, False
-            if self._database.rows(PlanRow.select(fn.COUNT(1).alias("n")))[0]["n"] >= _MOST_PLANS:
+            if self._database.count(PlanRow.select()) >= _MOST_PLANS:
                 raise PlanConflictError(f"there are {_MOST_PLANS} plans, as many as may be")
             empty = bytes(CellMap(size))
             values = {
@@ -100,14 +108,14 @@ class PlanStore:
 
     def get(self, name: str) -> tuple[PlanRecord, int]:
         """Return a plan, and how many of its cells wait or run."""
-        return self._database.read(lambda: (self._record(name), self._outstanding(name)))
+        return self._database.read(lambda: (self._record(name), self.outstanding(name)))
 
     def all(self) -> list[tuple[PlanRecord, int]]:
         """Return the plans, the latest first, and how many cells of each wait or run."""
 
         def find() -> list[tuple[PlanRecord, int]]:
             rows = self._database.rows(PlanRow.select().order_by(PlanRow.created_at.desc()))
-            return [(PlanRecord.from_row(row), self._outstanding(row["name"])) for row in rows]
+            return [(PlanRecord.from_row(row), self.outstanding(row["name"])) for row in rows]
 
         return self._database.read(find)
 
@@ -116,147 +124,41 @@ class PlanStore:
         return self._opened.of_content(record.content, digest=record.digest, large=record.large)
 
     def act(self, name: str, action: PlanAction) -> PlanRecord:
-        """Do what an action says with a plan, and return it.
+        """Do what an action says with a plan, and return it; what was done already changes nothing.
 
         Raises:
             PlanConflictError: The plan is in a state in which it cannot be done.
         """
-        acts: dict[PlanAction, Callable[[str], PlanRecord]] = {
-            "start": self.start,
-            "pause": self.pause,
-            "resume": self.resume,
-            "stop": self.stop,
-            "retry": self.retry,
-            "seal": self.seal,
-            "version": self.want_version,
+        acts: dict[PlanAction, Callable[[PlanRecord], dict[str, Any]]] = {
+            "start": _started,
+            "pause": self._paused,
+            "resume": _resumed,
+            "stop": self._stopped,
+            "retry": _retried,
+            "seal": self._sealed,
+            "version": _with_version,
         }
-        return acts[action](name)
-
-    def start(self, name: str) -> PlanRecord:
-        """Let a plan that is ready begin.
-
-        Raises:
-            PlanConflictError: Its pilot is under way, it began before, or it is estimated to take
-                longer than its hours.
-        """
 
         def check(record: PlanRecord) -> dict[str, Any]:
-            if record.state is PlanState.PILOT:
-                raise PlanConflictError(f"the pilot of {name} is under way: wait for its estimate")
-            if record.state is not PlanState.READY:
-                raise PlanConflictError(f"{name} is {record.state}: it began before")
-            hours = record.content["limits"].get("hours")
-            expected = (record.estimate or {}).get("hours")
-            if hours is not None and expected is not None and expected > hours:
-                raise PlanConflictError(
-                    f"{name} is estimated to take {expected:.3g} worker hours, and its limit is "
-                    f"{hours:g}: select fewer cells, or raise the limit"
-                )
-            return {"state": PlanState.RUNNING, "reason": None}
+            return {} if record.state is _LEADS_TO.get(action) else acts[action](record)
 
         return self.change(name, check)
 
-    def pause(self, name: str, reason: str | None = None) -> PlanRecord:
-        """Feed no more cells; those that wait are taken back, those that run end.
+    def _paused(self, record: PlanRecord) -> dict[str, Any]:
+        refuse_unless(record, PlanState.RUNNING)
+        return {"state": PlanState.PAUSED, "reason": None, **self.take_back(record)}
 
-        Raises:
-            PlanConflictError: It does not run.
-        """
+    def _stopped(self, record: PlanRecord) -> dict[str, Any]:
+        refuse_unless(record, PlanState.PILOT, PlanState.READY, PlanState.RUNNING, PlanState.PAUSED)
+        return {"state": PlanState.STOPPED, "reason": None, **self.take_back(record)}
 
-        def check(record: PlanRecord) -> dict[str, Any]:
-            if record.state is PlanState.PAUSED:
-                return {}
-            refuse_unless(record, PlanState.RUNNING)
-            return {"state": PlanState.PAUSED, "reason": reason, **self.take_back(record)}
-
-        return self.change(name, check)
-
-    def resume(self, name: str) -> PlanRecord:
-        """Go on with a paused plan, and count failures anew.
-
-        Raises:
-            PlanConflictError: It is not paused.
-        """
-
-        def check(record: PlanRecord) -> dict[str, Any]:
-            if record.state is PlanState.RUNNING:
-                return {}
-            refuse_unless(record, PlanState.PAUSED)
-            return {"state": PlanState.RUNNING, "reason": None, "recent": ""}
-
-        return self.change(name, check)
-
-    def stop(self, name: str) -> PlanRecord:
-        """End a plan for good; what is there stays.
-
-        Raises:
-            PlanConflictError: It has ended.
-        """
-
-        def check(record: PlanRecord) -> dict[str, Any]:
-            if record.state is PlanState.STOPPED:
-                return {}
-            refuse_unless(
-                record, PlanState.PILOT, PlanState.READY, PlanState.RUNNING, PlanState.PAUSED
-            )
-            return {"state": PlanState.STOPPED, "reason": None, **self.take_back(record)}
-
-        return self.change(name, check)
-
-    def retry(self, name: str) -> PlanRecord:
-        """Try the cells again that failed.
-
-        Raises:
-            PlanConflictError: It was stopped or sealed, or has not begun.
-        """
-
-        def check(record: PlanRecord) -> dict[str, Any]:
-            refuse_unless(record, PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED)
-            first = next(iter(record.failed), None)
-            if first is None:
-                return {}
-            return {
-                "state": PlanState.RUNNING,
-                "reason": None,
-                "recent": "",
-                "failed": bytes(CellMap(record.cells)),
-                "cursor": min(first, record.cursor),
-            }
-
-        return self.change(name, check)
-
-    def seal(self, name: str) -> PlanRecord:
-        """Say that nothing more comes, and ask for the last version.
-
-        Raises:
-            PlanConflictError: Cells are still to come, or nothing is there.
-        """
-
-        def check(record: PlanRecord) -> dict[str, Any]:
-            if record.state is PlanState.SEALED:
-                return {}
-            refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
-            if self._outstanding(name):
-                raise PlanConflictError(f"cells of {name} still run: wait for them")
-            if not record.there:
-                raise PlanConflictError(f"nothing of {name} is there to seal")
-            return {"state": PlanState.SEALED, "reason": None, "version_wanted": True}
-
-        return self.change(name, check)
-
-    def want_version(self, name: str) -> PlanRecord:
-        """Ask for a version now.
-
-        Raises:
-            PlanConflictError: Nothing is there yet.
-        """
-
-        def check(record: PlanRecord) -> dict[str, Any]:
-            if not record.there:
-                raise PlanConflictError(f"nothing of {name} is there yet")
-            return {"version_wanted": True}
-
-        return self.change(name, check)
+    def _sealed(self, record: PlanRecord) -> dict[str, Any]:
+        refuse_unless(record, PlanState.FINISHED, PlanState.STOPPED)
+        if self.outstanding(record.name):
+            raise PlanConflictError(f"cells of {record.name} still run: wait for them")
+        if not record.there:
+            raise PlanConflictError(f"nothing of {record.name} is there to seal")
+        return {"state": PlanState.SEALED, "reason": None, "version_wanted": True}
 
     def keep(self, name: str, number: int, *, kept: bool = True) -> PlanRecord:
         """Keep a version for good, or no longer; those that are sealed are kept anyway.
@@ -332,7 +234,7 @@ class PlanStore:
         rows = self._database.rows(mine)
         numbers = [row["cell"] for row in rows]
         jobs = [row["job_id"] for row in rows if row["made"]]
-        for some in _parts(jobs):
+        for some in in_parts(jobs):
             others = PlanCellRow.select(PlanCellRow.job_id).where(
                 PlanCellRow.job_id.in_(some), PlanCellRow.plan != record.name
             )
@@ -346,7 +248,7 @@ class PlanStore:
                 JobRow.state == JobState.QUEUED,
             )
             self._database.change(ended)
-        for some in _parts(numbers):
+        for some in in_parts(numbers):
             self._database.change(
                 PlanCellRow.delete().where(
                     PlanCellRow.plan == record.name, PlanCellRow.cell.in_(some)
@@ -407,9 +309,49 @@ class PlanStore:
     def _rows(self, name: str) -> list[dict[str, Any]]:
         return self._database.rows(PlanRow.select().where(PlanRow.name == name))
 
-    def _outstanding(self, name: str) -> int:
-        query = PlanCellRow.select(fn.COUNT(1).alias("n")).where(PlanCellRow.plan == name)
-        return int(self._database.rows(query)[0]["n"])
+    def outstanding(self, name: str) -> int:
+        """Return how many cells of a plan wait or run; within an operation on the database."""
+        return self._database.count(PlanCellRow.select().where(PlanCellRow.plan == name))
+
+
+def _started(record: PlanRecord) -> dict[str, Any]:
+    if record.state is PlanState.PILOT:
+        raise PlanConflictError(f"the pilot of {record.name} is under way: wait for its estimate")
+    if record.state is not PlanState.READY:
+        raise PlanConflictError(f"{record.name} is {record.state}: it began before")
+    hours = record.content["limits"].get("hours")
+    expected = (record.estimate or {}).get("hours")
+    if hours is not None and expected is not None and expected > hours:
+        raise PlanConflictError(
+            f"{record.name} is estimated to take {expected:.3g} worker hours, and its limit is "
+            f"{hours:g}: select fewer cells, or raise the limit"
+        )
+    return {"state": PlanState.RUNNING, "reason": None}
+
+
+def _resumed(record: PlanRecord) -> dict[str, Any]:
+    refuse_unless(record, PlanState.PAUSED)
+    return {"state": PlanState.RUNNING, "reason": None, "recent": ""}
+
+
+def _retried(record: PlanRecord) -> dict[str, Any]:
+    refuse_unless(record, PlanState.RUNNING, PlanState.PAUSED, PlanState.FINISHED)
+    first = next(iter(record.failed), None)
+    if first is None:
+        return {}
+    return {
+        "state": PlanState.RUNNING,
+        "reason": None,
+        "recent": "",
+        "failed": bytes(CellMap(record.cells)),
+        "cursor": min(first, record.cursor),
+    }
+
+
+def _with_version(record: PlanRecord) -> dict[str, Any]:
+    if not record.there:
+        raise PlanConflictError(f"nothing of {record.name} is there yet")
+    return {"version_wanted": True}
 
 
 def refuse_unless(record: PlanRecord, *states: PlanState) -> None:
@@ -433,7 +375,3 @@ def is_free(until: Any, now: Any, longest: float) -> Any:
         longest: Seconds of the longest lease.
     """
     return (until <= now) | (until > now + longest)
-
-
-def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:
-    return [items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE)]

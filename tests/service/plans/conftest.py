@@ -47,7 +47,7 @@ class Lab:
     def started(self, **changes: Any) -> str:
         """Submit a plan, start it, and return its name."""
         name = self.submit(**changes)
-        self.plans.start(name)
+        self.plans.act(name, "start")
         return name
 
     def feed(self, name: str) -> PlanRecord:

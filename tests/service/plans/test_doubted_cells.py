@@ -45,8 +45,8 @@ def test_a_cell_in_a_hundred_is_trained_twice_by_another_worker_and_counts_once(
     record = lab.until_finished(name)
     assert (record.settled, record.state) == (80, PlanState.RUNNING)
     assert (lab.outstanding(name), len(lab.trained)) == (len(drawn), 80)
-    lab.plans.pause(name)  # what waits is taken back, and fed again
-    lab.plans.resume(name)
+    lab.plans.act(name, "pause")  # what waits is taken back, and fed again
+    lab.plans.act(name, "resume")
     lab.feed(name)
     again = [lab.jobs.leases.acquire("v", CAN) for _ in drawn]
     assert all(lease.job.spec in lab.trained for lease in again)
@@ -145,7 +145,7 @@ def test_a_wrong_result_is_withdrawn_by_another_entry_and_measured_again(lab: An
     opened = lab.plans.open(record)
     key = opened.job(opened.cells[3]).key
     assert lab.jobs.ledger.of([key]) == {}
-    lab.plans.retry(name)
+    lab.plans.act(name, "retry")
     assert len(lab.until_finished(name).done) == 20
     assert len(lab.trained) == 21
     for wrong in (-1, 20):

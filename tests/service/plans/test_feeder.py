@@ -63,7 +63,7 @@ def test_a_plan_is_fed_and_finished(lab: Any) -> None:
         assert entry.provenance["dataset_sha256"] == DATA == record.data_sha256
     assert lab.trained[0]["epochs"] == 1
     assert record.estimate["hours"] > 0  # type: ignore[index]  # there is one
-    assert lab.plans.seal(name).state is PlanState.SEALED
+    assert lab.plans.act(name, "seal").state is PlanState.SEALED
 
 
 def test_what_another_plan_or_a_person_has_trained_is_shared(lab: Any) -> None:
@@ -73,7 +73,7 @@ def test_what_another_plan_or_a_person_has_trained_is_shared(lab: Any) -> None:
     lab.feed(second)
     assert lab.jobs.store.counts()[JobState.QUEUED] == 30
     lab.work(15)
-    lab.plans.stop(first)
+    lab.plans.act(first, "stop")
     assert lab.jobs.store.counts()[JobState.QUEUED] >= 20 - 15
     assert lab.until_finished(second).state is PlanState.FINISHED
     third = lab.started(name="third", protocol__seeds=[2])
@@ -136,13 +136,12 @@ def test_pause_takes_back_what_waits_and_resume_goes_on(lab: Any) -> None:
     lab.feed(name)
     lab.work(4)
     running = lab.lease()
-    lab.plans.pause(name, "the machine is needed")
+    lab.plans.act(name, "pause")
     assert lab.jobs.store.counts()[JobState.QUEUED] == 0
     lab.jobs.leases.succeed(running, result_of(running.job.spec), [])
     record = lab.feed(name)
-    assert (record.state, record.settled) == (PlanState.PAUSED, 5)
-    assert record.reason == "the machine is needed"
-    lab.plans.resume(name)
+    assert (record.state, record.settled, record.reason) == (PlanState.PAUSED, 5, None)
+    lab.plans.act(name, "resume")
     assert lab.until_finished(name).state is PlanState.FINISHED
     assert len(lab.trained) == 19
 
@@ -151,9 +150,9 @@ def test_a_job_that_a_person_submitted_is_not_taken_back(lab: Any) -> None:
     name = lab.submit()
     opened = lab.opened.of(a_plan())
     job, _ = lab.jobs.store.submit(opened.job(opened.cells[0]))
-    lab.plans.start(name)
+    lab.plans.act(name, "start")
     lab.feed(name)
-    lab.plans.stop(name)
+    lab.plans.act(name, "stop")
     assert lab.jobs.store.counts()[JobState.QUEUED] == 1
     assert lab.jobs.store.get(job.id).state is JobState.QUEUED
 
@@ -179,7 +178,7 @@ def test_what_fails_for_good_is_counted_and_tried_again_when_asked(lab: Any) -> 
         lab.jobs.leases.crash(lab.lease(), Failure(kind="crash", message="it fell"))
     record = lab.until_finished(name)
     assert (record.state, len(record.failed)) == (PlanState.FINISHED, 2)
-    lab.plans.retry(name)
+    lab.plans.act(name, "retry")
     assert len(lab.until_finished(name).done) == 20
 
 
@@ -192,8 +191,8 @@ def test_more_than_5_percent_of_the_last_200_pause_the_plan(lab: Any) -> None:
     assert record.state is PlanState.PAUSED
     assert record.reason == ("11 of the last 11 cells failed; the last one: it cannot be done")
     assert lab.jobs.store.counts()[JobState.QUEUED] == 0
-    lab.plans.resume(name)
-    lab.plans.retry(name)
+    lab.plans.act(name, "resume")
+    lab.plans.act(name, "retry")
     assert lab.until_finished(name).state is PlanState.FINISHED
 
 
@@ -209,7 +208,7 @@ def test_the_hours_of_a_plan_are_its_limit(lab: Any) -> None:
 def test_a_plan_is_estimated_by_a_pilot_and_does_not_start_beyond_its_hours(lab: Any) -> None:
     name = lab.submit(pilot=True, select__n=40, protocol__epochs=[5])
     with pytest.raises(PlanConflictError, match="the pilot of tiny is under way"):
-        lab.plans.start(name)
+        lab.plans.act(name, "start")
     assert lab.feed(name).state is PlanState.PILOT
     assert lab.work() == 8
     record = lab.feed(name)
@@ -217,12 +216,12 @@ def test_a_plan_is_estimated_by_a_pilot_and_does_not_start_beyond_its_hours(lab:
     assert record.estimate == record.first_estimate
     assert record.estimate["timings"] == 8  # type: ignore[index]  # there is one
     assert record.estimate["hours"] == pytest.approx(80 * 5 * 0.3 / 3600, rel=0.3)  # type: ignore[index]  # as above
-    lab.plans.start(name)
+    lab.plans.act(name, "start")
     dear = lab.submit(pilot=True, name="dear", limits={"hours": 0.001}, protocol__epochs=[50])
     lab.work()
     lab.feed(dear)
     with pytest.raises(PlanConflictError, match=r"worker hours, and its limit is 0\.001"):
-        lab.plans.start(dear)
+        lab.plans.act(dear, "start")
 
 
 @pytest.mark.parametrize("seconds", [1e300, 1e-300])
@@ -460,9 +459,9 @@ def test_a_name_is_that_of_one_plan(lab: Any) -> None:
     assert lab.plans.submit(lab.opened.of(a_plan()), pilot=False, large=False)[1] is False
     with pytest.raises(PlanConflictError, match="another plan tiny"):
         lab.submit(protocol__seeds=[5])
-    lab.plans.start(name)
-    for refused in (lab.plans.start, lab.plans.seal, lab.plans.want_version):
+    lab.plans.act(name, "start")
+    for refused in ("start", "seal", "version"):
         with pytest.raises(PlanConflictError):
-            refused(name)
+            lab.plans.act(name, refused)
     with pytest.raises(UnknownPlanError):
         lab.plans.get("none")

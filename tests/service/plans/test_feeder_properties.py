@@ -64,7 +64,7 @@ class Plans(RuleBasedStateMachine):
     def begin(self, file: Plan) -> None:
         plan = self.opened.of(file)
         self.plans.submit(plan, pilot=False, large=False)
-        self.plans.start(file.name)
+        self.plans.act(file.name, "start")
         self.states[file.name] = PlanState.RUNNING
         self.keys[file.name] = [plan.job(cell).key for cell in plan.cells]
 
@@ -106,17 +106,17 @@ class Plans(RuleBasedStateMachine):
     @rule(name=NAMES)
     def pause(self, name: str) -> None:
         if name in self.keys and self.plans.get(name)[0].state is PlanState.RUNNING:
-            self.plans.pause(name)
+            self.plans.act(name, "pause")
 
     @rule(name=NAMES)
     def resume(self, name: str) -> None:
         if name in self.keys and self.plans.get(name)[0].state is PlanState.PAUSED:
-            self.plans.resume(name)
+            self.plans.act(name, "resume")
 
     @rule(name=NAMES)
     def retry(self, name: str) -> None:
         if name in self.keys and self.plans.get(name)[0].state is not PlanState.READY:
-            self.plans.retry(name)
+            self.plans.act(name, "retry")
 
     @rule(name=NAMES, number=st.integers(0, 5))
     def withdraw(self, name: str, number: int) -> None:

@@ -49,7 +49,7 @@ def test_a_growing_table_is_replaced_version_by_version(
     assert maker.due() == []  # not before a quarter of an hour
     before = Tabular(tmp_path / "tiny.db")
     lab.until_finished(name)
-    lab.plans.seal(name)
+    lab.plans.act(name, "seal")
     assert maker.due() == [name]
     last = maker.make(name)
     assert last is not None
@@ -185,7 +185,7 @@ def test_the_last_three_versions_are_kept_and_the_sealed_one(
     for _ in range(5):
         lab.work(1)
         lab.feed(name)
-        lab.plans.want_version(name)
+        lab.plans.act(name, "version")
         assert maker.due() == [name]
         maker.make(name)
     kept = sorted(path.name for path in tmp_path.glob("tiny@*.db"))
@@ -206,7 +206,7 @@ def test_a_version_that_is_asked_for_while_another_is_made_is_made_after_it(
 
         def _build(self, *about: Any) -> Any:
             made = super()._build(*about)
-            lab.plans.want_version(name)
+            lab.plans.act(name, "version")
             return made
 
     maker = VersionMaker(lab.jobs, lab.plans, tmp_path)

@@ -6,6 +6,7 @@ since 1970 by the clock of the database. JSON is text: nothing looks into it.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from peewee import (
@@ -58,7 +59,16 @@ IS_RUNNING: Final = SQL(_IS_RUNNING)
 which a value that is bound later does not tell."""
 
 
-class SchemaRow(Model):
+class _Table(Model):
+    class Meta:
+        @staticmethod
+        def table_function(row: type[Model]) -> str:
+            """Return the name of a table that states none: `given_key` of `GivenKeyRow`."""
+            words = re.findall("[A-Z][a-z]+", row.__name__.removesuffix("Row"))
+            return "_".join(words).lower()
+
+
+class SchemaRow(_Table):
     """The version of the tables, and what no other database has; one row."""
 
     id = IntegerField(primary_key=True)
@@ -69,7 +79,7 @@ class SchemaRow(Model):
         table_name = "jobs_schema"
 
 
-class JobRow(Model):
+class JobRow(_Table):
     """A job; `service.jobs.records.Job` documents its columns.
 
     Beyond that, `subject` is the digest of the network that the job is about (see
@@ -116,9 +126,6 @@ class JobRow(Model):
     result = TextField(null=True)
     error = TextField(null=True)
 
-    class Meta:
-        table_name = "job"
-
 
 def _index(definition: str, *, unique: bool = False) -> Any:
     return SQL(f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {definition}")
@@ -132,18 +139,15 @@ JobRow.add_index(_index("job_ended ON job (finished_at) WHERE finished_at IS NOT
 JobRow.add_index(_index(f"job_running ON job (lease_until) WHERE {_IS_RUNNING}"))
 
 
-class GivenKeyRow(Model):
+class GivenKeyRow(_Table):
     """A key that a caller gave to a submission, with what was submitted."""
 
     text = CharField(128, primary_key=True)
     request = CharField(64)
     job_id = CharField(32, index=True)
 
-    class Meta:
-        table_name = "given_key"
 
-
-class ArtifactRow(Model):
+class ArtifactRow(_Table):
     """A file that a job made; its content is kept once, whoever made it."""
 
     job_id = CharField(32)
@@ -152,22 +156,18 @@ class ArtifactRow(Model):
     sha256 = CharField(64, index=True)
 
     class Meta:
-        table_name = "artifact"
         primary_key = CompositeKey("job_id", "name")
 
 
-class ContentRow(Model):
+class ContentRow(_Table):
     """A file in the folder of artifacts, and when it was last made or sent."""
 
     sha256 = CharField(64, primary_key=True)
     size = BigIntegerField()
     used_at = DoubleField(index=True)
 
-    class Meta:
-        table_name = "content"
 
-
-class WorkerRow(Model):
+class WorkerRow(_Table):
     """A worker: its state as JSON, and its last heartbeat; `holder` as for a job.
 
     `memory` are the bytes of its largest device.
@@ -180,11 +180,8 @@ class WorkerRow(Model):
     started_at = DoubleField()
     seen_at = DoubleField()
 
-    class Meta:
-        table_name = "worker"
 
-
-class LostLeaseRow(Model):
+class LostLeaseRow(_Table):
     """A lease of a training that was lost: its worker may yet come with a result.
 
     Such a result counts for nothing, but is kept for comparison; of a lease that never was, not.
@@ -196,11 +193,10 @@ class LostLeaseRow(Model):
     holder = CharField(64, null=True)
 
     class Meta:
-        table_name = "lost_lease"
         primary_key = CompositeKey("job_id", "token")
 
 
-class WithheldRow(Model):
+class WithheldRow(_Table):
     """A worker that has another data set or trainer of a name than the one of a digest.
 
     It gets none of the jobs that need that. Only who reads a data set knows its digest, and only
@@ -213,11 +209,10 @@ class WithheldRow(Model):
     noted_at = DoubleField(index=True)
 
     class Meta:
-        table_name = "withheld"
         primary_key = CompositeKey("worker", "name", "sha256")
 
 
-class CheckpointRow(Model):
+class CheckpointRow(_Table):
     """Weights that an administrator uploaded."""
 
     sha256 = CharField(64, primary_key=True)
@@ -226,11 +221,8 @@ class CheckpointRow(Model):
     tensors = IntegerField()
     created_at = DoubleField()
 
-    class Meta:
-        table_name = "checkpoint"
 
-
-class LedgerRow(Model):
+class LedgerRow(_Table):
     """What came of a training; `service.jobs.ledger.Entry` documents its columns.
 
     Rows are added and never changed.
@@ -249,11 +241,8 @@ class LedgerRow(Model):
     provenance = TextField()
     recorded_at = DoubleField()
 
-    class Meta:
-        table_name = "ledger"
 
-
-class SavedRow(Model):
+class SavedRow(_Table):
     """The newest checkpoint of a training that has not ended, where a bucket has it.
 
     Elsewhere checkpoints lie in the folder of trainings, and no row is made.
@@ -267,7 +256,7 @@ class SavedRow(Model):
         table_name = "saved_checkpoint"
 
 
-class PlanRow(Model):
+class PlanRow(_Table):
     """A plan; `service.plans.records.PlanRecord` documents its columns.
 
     Maps of cells are bytes, a bit a cell. `fed_until` and `built_until` are the ends of the leases
@@ -299,11 +288,8 @@ class PlanRow(Model):
     fed_until = DoubleField()
     built_until = DoubleField()
 
-    class Meta:
-        table_name = "plan"
 
-
-class PlanCellRow(Model):
+class PlanCellRow(_Table):
     """A cell whose job waits or runs; those of a pilot have numbers below zero.
 
     `made` says whether the job was made for it, or was there already.
@@ -315,25 +301,10 @@ class PlanCellRow(Model):
     made = BooleanField()
 
     class Meta:
-        table_name = "plan_cell"
         primary_key = CompositeKey("plan", "cell")
 
 
-TABLES: Final = (
-    SchemaRow,
-    JobRow,
-    GivenKeyRow,
-    ArtifactRow,
-    ContentRow,
-    WorkerRow,
-    LostLeaseRow,
-    WithheldRow,
-    CheckpointRow,
-    LedgerRow,
-    SavedRow,
-    PlanRow,
-    PlanCellRow,
-)
+TABLES: Final[tuple[type[Model], ...]] = tuple(_Table.__subclasses__())
 
 SCHEMA_TABLE: Final[str] = SchemaRow._meta.table_name  # noqa: SLF001 - documented by peewee
 TABLE_NAMES: Final[frozenset[str]] = frozenset(

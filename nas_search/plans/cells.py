@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["MOST_CELLS", "Cell", "CellMap", "Cells"]
+__all__ = ["Cell", "CellMap", "Cells"]
 
-MOST_CELLS: Final = 1_000_000
+_MOST_CELLS: Final = 1_000_000
 """That a plan has unless it says that it is meant to have more."""
 _MOST_COUNTED: Final = 2_000
 _MOST_ANYWAY: Final = 100_000_000
@@ -67,7 +67,7 @@ class Cells:
         self._trained = selection.trained
         self.rounds = [(seed, epochs) for seed in plan.seeds for epochs in reversed(plan.epochs)]
         self._deep = plan.order == "depth"
-        most = _MOST_ANYWAY if large else MOST_CELLS
+        most = _MOST_ANYWAY if large else _MOST_CELLS
         if len(self) > most:
             raise PlanError(
                 f"{len(self):,} cells are more than {most:,}: select a sample, or say that they "

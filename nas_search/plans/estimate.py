@@ -147,40 +147,32 @@ def fit_seconds(timings: Sequence[Timing]) -> CostModel:
     )
 
 
-def estimate(
-    cells: Cells, model: CostModel | None, *, workers: int = 0, spent_hours: float = 0.0
-) -> Estimate:
+def estimate(cells: Cells, model: CostModel | None, *, workers: int = 0) -> Estimate:
     """Return what a plan costs.
 
     Args:
         cells: Its cells.
         model: Seconds of an epoch; None: nothing was timed, and only sizes are told.
         workers: Cells that run at a time.
-        spent_hours: Worker hours that went into cells which failed.
     """
-    selection, plan = cells.selection, cells.selection.plan
-    trained = selection.trained
+    plan, trained = cells.selection.plan, cells.trained
     known = [one for one in cells.some_counts.values() if one is not None]
     epochs = sum(epochs for _, epochs in cells.rounds)
-    hours = None
+    time: dict[str, Any] = dict.fromkeys(("hours", "low", "high", "days", "days_with_twice"))
     if model is not None:
         sizes = [(one.macs, one.activations) for one in known] or [(0, 0)]
         mean = fmean(model.epoch(*size) for size in sizes)
-        one_architecture = epochs * mean + len(cells.rounds) * model.other
-        hours = len(trained) * one_architecture / 3600 + spent_hours
-    spread = (
-        math.exp(_EIGHTY_PERCENT * model.error / math.sqrt(min(model.timings, 30))) if model else 1
-    )
-    curves = len(plan.curve) * _VALUE_BYTES * epochs * len(trained)
+        hours = trained * (epochs * mean + len(cells.rounds) * model.other) / 3600
+        spread = math.exp(_EIGHTY_PERCENT * model.error / math.sqrt(min(model.timings, 30)))
+        time |= {"hours": hours, "low": hours / spread, "high": hours * spread}
+        if workers:
+            time |= {"days": hours / 24 / workers, "days_with_twice": hours / 48 / workers}
+    curves = len(plan.curve) * _VALUE_BYTES * epochs * trained
     largest = max((one.parameters for one in known), default=None)
     weights = 4 * (largest or 0) * len(cells) if plan.keep_weights == "all" else 0
     return Estimate(
         cells=len(cells),
-        hours=hours,
-        low=None if hours is None else hours / spread,
-        high=None if hours is None else hours * spread,
-        days=None if hours is None or not workers else hours / 24 / workers,
-        days_with_twice=None if hours is None or not workers else hours / 48 / workers,
+        **time,
         workers=workers,
         disk_bytes=len(cells) * _ROW_BYTES + curves + weights,
         parameters=largest,
@@ -190,12 +182,12 @@ def estimate(
     )
 
 
-def pilot_positions(cells: Cells, count: int = _PILOT) -> list[int]:
+def pilot_positions(cells: Cells) -> list[int]:
     """Return positions of architectures spread over the quantiles of multiply-adds."""
     counted = cells.some_counts
     some = sorted(counted, key=lambda place: (one.macs if (one := counted[place]) else 0, place))
     last = len(some) - 1
-    places = [some[round(last * n / max(1, count - 1))] for n in range(count)]
+    places = [some[round(last * n / (_PILOT - 1))] for n in range(_PILOT)]
     return list(dict.fromkeys(places))
 
 

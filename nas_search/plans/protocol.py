@@ -33,19 +33,16 @@ _SCHEDULE: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Fields of a recipe by the keys of the two tables."""
 
-_AUGMENTS: Final[Mapping[str, tuple[str, str] | None]] = MappingProxyType(
+_AUGMENTS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
-        "crop": ("pad", "crop"),
-        "resized_crop": ("least", "resized_crop"),
+        "crop": "pad",
+        "resized_crop": "least",
         "flip": None,
-        "brightness": ("by", "brightness"),
-        "contrast": ("by", "contrast"),
-        "saturation": ("by", "saturation"),
-        "hue": ("by", "hue"),
-        "cutout": ("side", "cutout"),
+        **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), "by"),
+        "cutout": "side",
     }
 )
-"""By name: its argument, and the field that it is; None: it has none."""
+"""By name, which is that of its field: its argument; None: it has none."""
 
 _OWN: Final = ("batch_size", "precision", "label_smoothing", "drop_path", "auxiliary_weight")
 """Fields that stand in the table itself."""
@@ -130,9 +127,9 @@ def _augment(table: TomlTable, text: str) -> dict[str, Any]:
         number = float(value)
     except ValueError:
         number = -1.0
-    if key != argument[0] or number < 0:
-        raise table.error(f"{shown(text)}: write {name}:{argument[0]}=NUMBER", "augment")
-    return {argument[1]: int(number) if number.is_integer() else number}
+    if key != argument or number < 0:
+        raise table.error(f"{shown(text)}: write {name}:{argument}=NUMBER", "augment")
+    return {name: int(number) if number.is_integer() else number}
 
 
 def _key_of(field: str) -> str:

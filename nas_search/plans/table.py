@@ -7,10 +7,7 @@ from typing import Final
 from benchmark_spec import Axis, BenchmarkSpec, Label, Stat
 from nas_search.plans.selection import Selection
 
-__all__ = ["DIVERGED_AT", "FIGURES", "TRAINED_AS", "table_of"]
-
-DIVERGED_AT: Final = "diverged_at"
-TRAINED_AS: Final = "trained_as"
+__all__ = ["FIGURES", "table_of"]
 
 _STATS: Final = (
     Stat(
@@ -73,14 +70,14 @@ _SEEDS: Final = Stat(
     example=3.0,
 )
 _DIVERGED: Final = Stat(
-    name=DIVERGED_AT,
+    name="diverged_at",
     unit="count",
     better="larger",
     description="Epoch in which the loss was no finite number any more; null where it always was. "
     "What diverged has no accuracy and no loss, so that it is in no ranking by them.",
 )
 _TRAINED_AS: Final = Stat(
-    name=TRAINED_AS,
+    name="trained_as",
     unit="count",
     better="smaller",
     description="Index of the architecture that computes the same and was trained; its figures are "

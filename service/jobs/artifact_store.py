@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 from missing_extra import needs
 from service.jobs.blob_store import BlobStore
@@ -20,9 +20,6 @@ __all__ = [
     "OpenArtifact",
     "open_artifact_store",
 ]
-
-_EXTRA: Final = "s3"
-_PURPOSE: Final = "NASBENCH_ARTIFACTS_URL"
 
 
 class OpenArtifact(Protocol):
@@ -140,7 +137,7 @@ def open_artifact_store(settings: JobSettings) -> ArtifactStore:
     """
     if settings.artifacts_url is None:
         return BlobStore(settings.artifacts_dir)
-    with needs(_EXTRA, _PURPOSE):
+    with needs("s3", "NASBENCH_ARTIFACTS_URL"):
         # The library is no part of an installation that has a folder.
         from service.jobs.bucket import Bucket  # noqa: PLC0415
 

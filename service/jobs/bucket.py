@@ -88,7 +88,7 @@ class Bucket:
             ArtifactsUnavailableError: It does not answer, or not to these credentials.
         """
         try:
-            with self._explained("list the bucket"):
+            with self.explained("list the bucket", missing_is_away=False):
                 next(iter(self._asked.list(chunk_size=1)), None)
         except FileNotFoundError:
             return False
@@ -144,7 +144,7 @@ class Bucket:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
             file.seek(0)
-            with self._explained("put a file", missing_is_away=True):
+            with self.explained("put a file"):
                 self._moved.put(
                     _key(sha256), file, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
                 )
@@ -153,13 +153,13 @@ class Bucket:
     def remove(self, sha256: str) -> None:
         """Remove a file; one that is not there is gone already."""
         key = _key(sha256)
-        with suppress(FileNotFoundError), self._explained("remove a file"):
+        with suppress(FileNotFoundError), self.explained("remove a file", missing_is_away=False):
             self._asked.delete(key)
 
     def remove_older(self, sha256: str, seconds: float) -> None:
         """Remove a file that was put in its place longer ago than so many seconds."""
         key = _key(sha256)
-        with suppress(FileNotFoundError), self._explained("look at a file"):
+        with suppress(FileNotFoundError), self.explained("look at a file", missing_is_away=False):
             made = self._asked.head(key)["last_modified"]
             if (datetime.now(UTC) - made).total_seconds() > seconds:
                 self._asked.delete(key)
@@ -168,7 +168,7 @@ class Bucket:
         """Yield the digest of every file that is there; other objects are left alone."""
         pages = iter(self._asked.list(chunk_size=_PAGE))
         while True:
-            with self._explained("list the bucket", missing_is_away=True):
+            with self.explained("list the bucket"):
                 page = next(pages, None)
             if page is None:
                 return
@@ -180,7 +180,7 @@ class Bucket:
     def owner(self) -> str | None:
         """Return the identity of the database that lists what is there; None where none is told."""
         try:
-            with self._explained("tell whose it is"):
+            with self.explained("tell whose it is", missing_is_away=False):
                 found = bytes(self._asked.get_range(_OWNER, start=0, length=_IDENTITY))
         except FileNotFoundError:
             return None
@@ -192,7 +192,7 @@ class Bucket:
         if found is None:
             with (
                 suppress(AlreadyExistsError),
-                self._explained("become somebody's", missing_is_away=True),
+                self.explained("become somebody's"),
             ):
                 self._asked.put(_OWNER, identity.encode(), mode="create")
             found = self.owner()
@@ -207,7 +207,7 @@ class Bucket:
         """
         key = _key(sha256)
         try:
-            with self._explained("read a file"):
+            with self.explained("read a file", missing_is_away=False):
                 found = self._moved.get_range(key, start=part.start, end=part.stop)
         except FileNotFoundError:
             raise DamagedFileError("a file is gone while it is read") from None
@@ -221,19 +221,13 @@ class Bucket:
             self._moved, key, buffer_size=_PART, max_concurrency=_PARTS_AT_ONCE
         )
 
-    @contextmanager
-    def explained(self, doing: str) -> Iterator[None]:
-        """Make every error of the library one of ours, as `_explained` does, for uploads."""
-        with self._explained(doing, missing_is_away=True):
-            yield
-
     def _size(self, sha256: str) -> int:
         key = _key(sha256)
-        with self._explained("look at a file"):
+        with self.explained("look at a file", missing_is_away=False):
             return self._asked.head(key)["size"]
 
     @contextmanager
-    def _explained(self, doing: str, *, missing_is_away: bool = False) -> Iterator[None]:
+    def explained(self, doing: str, *, missing_is_away: bool = True) -> Iterator[None]:
         """Make every error of the library one of ours, which tells nothing of credentials.
 
         Args:

@@ -41,6 +41,9 @@ class CheckpointStore:
     with the same folder counts it, and removes it once the lock is free. No process reserves,
     begins or sweeps while another does.
 
+    All methods raise StoreUnavailableError where the database does not answer, or another process
+    keeps the folder locked.
+
     Args:
         bucket: Where they lie as well, for servers and workers that have not this folder; None
             where all have it.
@@ -71,7 +74,6 @@ class CheckpointStore:
         Raises:
             CheckpointsFullError: There is no room for it, and it can be none of those there are.
             OSError: The file cannot be made.
-            StoreUnavailableError: Another process keeps the folder locked.
         """
         path = self._folder.fresh()
         with self._alone():
@@ -119,7 +121,6 @@ class CheckpointStore:
         Raises:
             CheckpointsFullError: It is another than those there are, for which there was no room.
             OSError: It cannot be put there.
-            StoreUnavailableError: The database does not answer.
         """
         sha256 = incoming.sha256
 
@@ -147,7 +148,6 @@ class CheckpointStore:
 
         Raises:
             UnknownCheckpointError: There is none.
-            StoreUnavailableError: The database does not answer.
         """
         query = _with_digest(sha256)
         for checkpoint in self._database.read(lambda: list(self._read(query))):
@@ -161,7 +161,6 @@ class CheckpointStore:
 
         Raises:
             UnknownCheckpointError: `before` is none.
-            StoreUnavailableError: The database does not answer.
         """
         at, sha256 = CheckpointRow.created_at, CheckpointRow.sha256
 
@@ -186,7 +185,7 @@ class CheckpointStore:
         Raises:
             UnknownCheckpointError: There is none.
             CheckpointInUseError: A job that waits or runs names it.
-            StoreUnavailableError: The database does not answer, or the file cannot be removed.
+            OSError: The file cannot be removed.
         """
         path = self._folder.path(sha256)
 
@@ -207,7 +206,6 @@ class CheckpointStore:
 
         Raises:
             OSError: One cannot be removed.
-            StoreUnavailableError: Another process keeps the folder locked.
         """
         if not any(self._folder.begun()):
             return 0

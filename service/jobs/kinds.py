@@ -136,7 +136,8 @@ def _evaluation_members(request: EvaluationRequest, network: ChosenNetwork) -> d
 
 def _training_members(request: TrainingRequest, network: ChosenNetwork) -> dict[str, Any]:
     _refuse_tokens(network)
-    protocol = _training_protocol(request, network)
+    is_stated = request.protocol is not None or network.record is not None
+    protocol = _protocol(request, network) if is_stated else None
     if protocol is not None:
         _accepted("protocol", network, protocol.input_shape)
     recipe = _recipe_of(request.recipe, "recipe")
@@ -296,19 +297,6 @@ def stated_trainer(request: Submission) -> TrainerUse | None:
         return TrainerUse.from_dict(plain_json("trainer", stated))
     except InvalidArgumentError as error:
         raise InvalidQuestionError(f"trainer.{error.argument}", str(error)) from error
-
-
-def _training_protocol(
-    request: TrainingRequest, network: ChosenNetwork
-) -> EvaluationProtocol | None:
-    """Return what is done to images before the network sees them; None: nothing.
-
-    Raises:
-        InvalidQuestionError: What is asked for is no protocol.
-    """
-    if request.protocol is None and network.record is None:
-        return None
-    return _protocol(request, network)
 
 
 def _protocol(

@@ -78,6 +78,9 @@ class AttemptFolder:
 class TrainingFolders:
     """The folders of all trainings.
 
+    All methods that ask which jobs have ended raise StoreUnavailableError where the database does
+    not answer.
+
     Args:
         root: Where they are; made when the first training begins.
         store: Tells which jobs have ended.
@@ -96,11 +99,7 @@ class TrainingFolders:
         )
 
     def clean(self, job_id: str) -> bool:
-        """Remove the folder of a job that has ended or is unknown; tell whether one was removed.
-
-        Raises:
-            StoreUnavailableError: The database does not answer.
-        """
+        """Remove the folder of a job that has ended or is unknown; tell whether one was removed."""
         folder = self._root / job_id
         if not folder.is_dir() or not self._has_ended(job_id):
             return False
@@ -108,11 +107,7 @@ class TrainingFolders:
         return True
 
     def clean_all(self) -> int:
-        """Remove the folders of all jobs that have ended or are unknown, and return how many.
-
-        Raises:
-            StoreUnavailableError: The database does not answer.
-        """
+        """Remove the folders of all jobs that have ended or are unknown, and return how many."""
         if not self._root.is_dir():
             return 0
         return sum(self.clean(path.name) for path in list(self._root.iterdir()))

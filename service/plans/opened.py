@@ -179,13 +179,10 @@ class OpenPlans:
             PlanError: As for `OpenPlan`, and so is InvalidQuestionError.
         """
         key = (plan.digest, large)
-        with self._lock:
-            found = self._opened.get(key)
-        if found is None:
-            # Beside the lock: a large plan takes long, and others are asked for meanwhile.
-            found = OpenPlan(
-                plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
-            )
+        # Made beside the lock: a large plan takes long, and others are asked for meanwhile.
+        found = self._kept(key) or OpenPlan(
+            plan, catalog=self._catalog, job_seconds=self._job_seconds, large=large
+        )
         with self._lock:
             found = self._opened.setdefault(key, found)
             self._opened.move_to_end(key)
@@ -193,22 +190,14 @@ class OpenPlans:
                 self._opened.popitem(last=False)
             return found
 
-    def of_content(
-        self, content: Mapping[str, Any], *, digest: str | None = None, large: bool = False
-    ) -> OpenPlan:
-        """Return the plan that JSON states, ready to be fed.
-
-        Args:
-            content: The plan.
-            digest: Its digest, where it is known: then it need not be read again.
-            large: Whether more than a million cells are meant.
+    def of_content(self, content: Mapping[str, Any], *, digest: str, large: bool) -> OpenPlan:
+        """Return the plan that JSON states, ready to be fed; it is read unless its digest is open.
 
         Raises:
             PlanError: As for `of`.
         """
-        if digest is not None:
-            with self._lock:
-                found = self._opened.get((digest, large))
-            if found is not None:
-                return found
-        return self.of(plan_of(content), large=large)
+        return self._kept((digest, large)) or self.of(plan_of(content), large=large)
+
+    def _kept(self, key: tuple[str, bool]) -> OpenPlan | None:
+        with self._lock:
+            return self._opened.get(key)

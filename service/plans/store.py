@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from nas_search.plans import CellMap, Estimate, Plan
 from service.jobs import Jobs
 from service.jobs.database import in_parts
 from service.jobs.records import JobState
+from service.jobs.statements import Statement, named
 from service.jobs.tables import IS_WAITING, JobRow, PlanCellRow, PlanRow
 from service.plans.errors import PlanConflictError, UnknownPlanError
 from service.plans.opened import PRIORITY, OpenPlan, OpenPlans
@@ -43,6 +45,13 @@ class PlanStore:
         self._jobs = jobs
         self._database = jobs.database
         self._opened = opened
+
+    @cached_property
+    def _by_name(self) -> Statement:
+        """Asked for again and again; to write its SQL takes the longest."""
+        query = PlanRow.select().where(PlanRow.name == named("name"))
+        columns = PlanRow._meta.sorted_fields  # noqa: SLF001 - documented by peewee
+        return self._database.statement(query, columns)
 
     def submit(self, plan: OpenPlan, *, pilot: bool, large: bool) -> tuple[PlanRecord, bool]:
         """Return a plan, and whether it was made now; the same again is the one that is there.
@@ -307,7 +316,7 @@ class PlanStore:
         raise UnknownPlanError(f"there is no plan {name}")
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
-        return self._database.rows(PlanRow.select().where(PlanRow.name == name))
+        return self._database.found(self._by_name, name=name)
 
     def outstanding(self, name: str) -> int:
         """Return how many cells of a plan wait or run; within an operation on the database."""

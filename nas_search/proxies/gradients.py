@@ -183,13 +183,15 @@ def _gradients(network: nn.Module, batch: Batch) -> list[Tensor]:
 
 def _grad(output: Tensor, inputs: list[Tensor], *, create_graph: bool = False) -> list[Tensor]:
     """Return the gradients; zeros where the output does not depend on an input."""
-    found: tuple[Tensor | None, ...] = torch.autograd.grad(
-        output, inputs, create_graph=create_graph, allow_unused=True
+    return list(
+        torch.autograd.grad(
+            output,
+            inputs,
+            create_graph=create_graph,
+            allow_unused=True,
+            materialize_grads=True,
+        )
     )
-    return [
-        torch.zeros_like(tensor) if gradient is None else gradient
-        for tensor, gradient in zip(inputs, found, strict=True)
-    ]
 
 
 def _by_channel(products: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nas_search.contract import Candidate, Domain, Proposal
+from nas_search.domains.walk import stated
 from nas_search.strategies.draws import drawn_sample
 from nas_search.strategies.seeded import SeededStrategy
 
@@ -90,9 +91,4 @@ class GridSearch(SeededStrategy):
             arch = yield from step
             if arch is not None:
                 grid.append(arch)
-        return map(_stated, drawn_sample(self.rng, grid, len(grid)))
-
-
-def _stated(arch: str) -> Proposal[str | None]:
-    yield from ()
-    return arch
+        return map(stated, drawn_sample(self.rng, grid, len(grid)))

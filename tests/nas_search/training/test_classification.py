@@ -18,7 +18,7 @@ from nas_search.contract import Candidate
 from nas_search.problems import SpaceProblem
 from nas_search.problems.problem import silent
 from nas_search.strategies import ASHA, RandomSearch
-from nas_search.study import Budget, Study
+from nas_search.study import Budget, NothingLearnedWarning, Study
 from nas_search.training import Classification, Images, Recipe, split
 
 RECIPE = Recipe(epochs=2, batch_size=24, lr=0.1)
@@ -159,6 +159,7 @@ def test_a_training_that_diverges_is_a_failed_trial(images: Images) -> None:
     wild = Recipe(epochs=2, batch_size=24, lr=1e3, momentum=1.0, weight_decay=1e3)
     problem = SpaceProblem(a_space(), a_classification(images, recipe=wild))
     study = Study(None, problem, RandomSearch(seed=0))
-    study.run(Budget(trials=1))
+    with pytest.warns(NothingLearnedWarning, match="1 of 1 trials failed, 1 by: OutputError"):
+        study.run(Budget(trials=1))
     assert study.trials[0].state == "failed"
     assert "OutputError: the loss is" in str(study.trials[0].error)

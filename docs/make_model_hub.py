@@ -265,7 +265,7 @@ def _reached(known: Mapping[str, Any], searched: Mapping[str, Any]) -> Iterable[
 
 
 def _model(record: zoo.Record) -> Sequence[object]:
-    profile = zoo.profile(record)
+    counts = zoo.counts()[record.name]
     ours = [each.top1 for each in record.figures if each.source.startswith("NNI")]
     theirs = [each for each in record.figures if not each.source.startswith("NNI")]
     confirmed = " *" if record.name == "proxyless-w0.3-r176" else ""
@@ -273,8 +273,8 @@ def _model(record: zoo.Record) -> Sequence[object]:
         f"`{record.name}`{confirmed}",
         record.space,
         record.protocol.input_size,
-        f"{profile.parameters / _MILLION:.3f}",
-        f"{profile.macs / _MILLION:.1f}",
+        f"{counts.parameters / _MILLION:.3f}",
+        f"{counts.macs / _MILLION:.1f}",
         ours[0] if ours else _NOTHING,
         f"{theirs[0].top1} ({theirs[0].source})" if theirs else _NOTHING,
         _name_of(record.protocol),

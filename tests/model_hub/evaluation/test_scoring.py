@@ -81,16 +81,6 @@ class TestTheRealCheckpoint:
         other = zoo.record("proxyless-mobile").protocol
         assert evaluate(network, sample, other).right < 140
 
-    def test_scores_alike_when_its_tensors_go_by_order_and_shape(
-        self, shared: Path, sample: Any, tmp_path: Path
-    ) -> None:
-        source = shared / "data/zoo/proxyless-w0.3-r176_imagenet.pth"
-        name = "proxyless-w0.3-r176"
-        path = zoo.convert(source, name, out=tmp_path / "a.safetensors", naming="order")
-        network = zoo.load(name, checkpoint=path)
-        found = evaluate(network, sample, zoo.record(name).protocol, batch_size=50)
-        assert (found.right, found.right_in_five) == (148, 210)
-
 
 def test_right_answers_are_counted_by_label() -> None:
     data = images([1, 1, 2, 3], [1, 2, 2, 2], classes=("a", "b", "c"))

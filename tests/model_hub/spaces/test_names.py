@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from small_spaces import SMALL_SPACES, TINY_SPACES
 
 import model_hub
 from model_hub import spaces
@@ -61,8 +63,9 @@ def test_every_public_name_is_documented(name: str) -> None:
     assert getattr(model_hub, name).__doc__ or name == "Sample"
 
 
-def printed(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def printed(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -72,7 +75,8 @@ def test_the_choices_need_no_torch() -> None:
 
 
 COUNTING = """
-import sys, time, torch
+import json, sys, time, torch
+arguments = json.loads(sys.argv[1])
 began = time.process_time()
 import model_hub
 names = model_hub.space_names()
@@ -85,7 +89,7 @@ def check(space):
         sys.exit(f'{space} loads {unwanted & sys.modules.keys()}')
 
 for name in sorted(names, key='LightSpeech'.__eq__):
-    space = model_hub.space(name)
+    space = model_hub.space(name, **arguments[name])
     for seed in range(3):
         space.profile(space.choices.sample(seed))
     check(name)
@@ -99,4 +103,6 @@ for name in sorted(names, key='LightSpeech'.__eq__):
 def test_all_spaces_load_in_less_than_two_seconds_and_count_without_the_compiler_of_pytorch() -> (
     None
 ):
-    assert float(printed(COUNTING)) < 2
+    arguments = TINY_SPACES | SMALL_SPACES
+    assert set(arguments) == set(model_hub.space_names())
+    assert float(printed(COUNTING, json.dumps(arguments))) < 2

@@ -72,7 +72,7 @@ def test_networks_have_the_published_parameters(shared: Path) -> None:
     """All counts come out of the formula in tests/benchmark_db; a sample of networks is built."""
     published = json.loads((shared / "data/nasbench101/parameter-counts.json").read_text())
     space = NasBench101()
-    for entry in published[::9]:
+    for entry in published[::20]:
         with torch.device("meta"):
             network = space.freeze(from_module(entry))
         assert sum(p.numel() for p in network.parameters()) == entry["trainable_parameters"]

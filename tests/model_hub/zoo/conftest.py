@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_hub import zoo
+from model_hub import space, zoo
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "space": "ProxylessNAS",
     "arguments": {"num_labels": 3, "base_widths": [8, 8, 8, 16, 16, 24, 24, 32, 40]},
     "architecture": {
@@ -57,15 +57,21 @@ def small(add_small: Callable[..., zoo.Record]) -> zoo.Record:
     return add_small()
 
 
-@pytest.fixture
-def state(small: zoo.Record) -> dict[str, Tensor]:
-    """Weights of the small model, each entry its own."""
+@pytest.fixture(scope="session")
+def small_state() -> dict[str, Tensor]:
+    """Weights of the small model, each entry its own; not to be written to."""
     torch.manual_seed(1)
-    network = zoo.build(small)
-    for tensor in network.state_dict().values():
+    state = space(SMALL["space"], **SMALL["arguments"]).freeze(SMALL["architecture"]).state_dict()
+    for tensor in state.values():
         if tensor.is_floating_point():
             tensor.copy_(torch.rand_like(tensor) + 0.5)
-    return network.state_dict()
+    return state
+
+
+@pytest.fixture
+def state(small: zoo.Record, small_state: dict[str, Tensor]) -> dict[str, Tensor]:  # noqa: ARG001 - the model of the weights
+    """Weights of the small model, which is there."""
+    return {name: tensor.clone() for name, tensor in small_state.items()}
 
 
 @pytest.fixture

@@ -26,13 +26,22 @@ MOBILENETS = [
 PROXYLESS = ["proxyless-cpu", "proxyless-gpu", "proxyless-mobile"]
 
 
-def numbered(name: str) -> dict[str, Tensor]:
-    """Return the state of a model, each entry filled with a number of its own."""
-    state = zoo.load(name, pretrained=False).state_dict()
+def outline(name: str) -> dict[str, Tensor]:
+    """Return the state of a model without numbers."""
+    with torch.device("meta"):
+        return zoo.load(name, pretrained=False).state_dict()
+
+
+def filled(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state each entry of which is filled with a number of its own."""
     return {
-        key: torch.full_like(tensor, float(rank)) if tensor.is_floating_point() else tensor
+        key: torch.full(tensor.shape, rank, dtype=tensor.dtype, device="cpu")
         for rank, (key, tensor) in enumerate(state.items())
     }
+
+
+def numbered(name: str) -> dict[str, Tensor]:
+    return filled(outline(name))
 
 
 def proxyless_name(name: str) -> str:
@@ -113,11 +122,9 @@ def darts_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def test_the_names_of_a_darts_network_for_imagenet_find_their_places() -> None:
     space = model_hub.space("DARTS", width=48, num_cells=14, dataset="imagenet")
-    network = space.freeze(zoo.record("darts-v2").architecture)
-    state = {
-        key: torch.full_like(tensor, float(rank)) if tensor.is_floating_point() else tensor
-        for rank, (key, tensor) in enumerate(network.state_dict().items())
-    }
+    with torch.device("meta"):
+        network = space.freeze(zoo.record("darts-v2").architecture)
+    state = filled(network.state_dict())
     # 14 cells are 4, 5 and 5.
     starts = {"0": 0, "1": 4, "2": 9}
     source = {darts_name(key, starts): tensor for key, tensor in state.items()}
@@ -245,7 +252,7 @@ def official_supernet() -> dict[str, Tensor]:
 
 @needs_autoformer
 def test_an_autoformer_is_cut_out_of_the_official_supernet() -> None:
-    state = zoo.load("autoformer-tiny", pretrained=False).state_dict()
+    state = outline("autoformer-tiny")
     supernet = official_supernet()
     found = aligned(supernet, state, naming="autoformer", place="file", model="autoformer-tiny")
     assert found.keys() == state.keys()

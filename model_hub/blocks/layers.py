@@ -1,4 +1,4 @@
-"""Layers that several spaces share: stochastic depth, self-attention, a fast linear layer."""
+"""Layers that several spaces share: stochastic depth, self-attention, linear, embedding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-__all__ = ["DropPath", "Linear", "SelfAttention"]
+__all__ = ["DropPath", "Linear", "SelfAttention", "embedding"]
 
 _FEW: Final = 1 << 16
 """Fewer numbers than this are drawn by PyTorch: another generator would not be faster."""
@@ -129,3 +129,11 @@ class SelfAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
+
+
+def embedding(size: int, width: int, *, padding_id: int, std: float) -> nn.Embedding:
+    """Return vectors of a normal distribution, but for that of padding, which is 0."""
+    made = nn.Embedding(size, width, padding_idx=padding_id)
+    nn.init.normal_(made.weight, std=std)
+    nn.init.zeros_(made.weight[padding_id])
+    return made

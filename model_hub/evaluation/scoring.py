@@ -175,13 +175,8 @@ class OnCores(_Inference):
     take up to twice as long, and threads wait for Python's lock. On a machine that also runs a
     server, each of these waits delays the server's answers.
 
-    Args:
-        run: Maps pixels (batch, size, size, 3) to logits; called in several processes at once.
-        reader: Reads the images.
-        batch_size: Images at a time, a core; more than 4 are 4.
-
-    Attributes:
-        batch_size: Images at a time, a core.
+    `run` is called in several processes at once, with as many images as each core takes at a time:
+    of a `batch_size` above 4, four.
     """
 
     def __init__(self, run: Callable[[Tensor], Any], reader: Reader, *, batch_size: int) -> None:
@@ -238,13 +233,7 @@ def _one_thread() -> Iterator[int]:
 class OnGpu(_Inference):
     """A network on a GPU, which runs the next batch while the last one is counted.
 
-    Args:
-        run: Maps pixels (batch, size, size, 3) to logits.
-        reader: Reads the images.
-        batch_size: Images at a time.
-
-    Attributes:
-        batch_size: Images at a time: halved where the GPU has too little memory.
+    `batch_size` is halved where the GPU has too little memory.
     """
 
     def answers(self) -> Generator[Answers]:

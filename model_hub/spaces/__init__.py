@@ -53,25 +53,9 @@ __all__ = [
 ]
 
 _SPACES: Final[tuple[type[ModelSpace], ...]] = (
-    DARTS,
-    ENAS,
-    NASBERT,
-    PNAS,
-    AmoebaNet,
-    AutoFormer,
-    FBNet,
-    LightSpeech,
-    MobileNetV3Space,
-    NASNet,
-    NasBench101,
-    NasBench201,
-    NatsSss,
-    ProxylessNAS,
-    ResidualBasic,
-    ResidualBottleneck,
-    ShuffleNetSpace,
-    SinglePathNAS,
-    Vanilla,
+    *(DARTS, ENAS, NASBERT, PNAS, AmoebaNet, AutoFormer, FBNet, LightSpeech, MobileNetV3Space),
+    *(NASNet, NasBench101, NasBench201, NatsSss, ProxylessNAS, ResidualBasic),
+    *(ResidualBottleneck, ShuffleNetSpace, SinglePathNAS, Vanilla),
 )
 _BY_NAME: Final[Mapping[str, type[ModelSpace]]] = MappingProxyType(
     {kind.__name__: kind for kind in _SPACES} | {NdsCells.__name__: NdsCells}

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-from model_hub.blocks.layers import SelfAttention
+from model_hub.blocks.layers import SelfAttention, embedding
 from model_hub.errors import InvalidArgumentError
 
 __all__ = [
@@ -276,7 +276,8 @@ class LightSpeechNetwork(nn.Module):
         super().__init__()
         self.pitch_scale = pitch_scale
         self.dropout = nn.Dropout(dropout_rate)
-        self.embedding = _embedding(num_symbols, width)
+        embedded = partial(embedding, width=width, padding_id=_PADDING_ID, std=width**-0.5)
+        self.embedding = embedded(num_symbols)
         self.encoder = nn.ModuleList(OPERATIONS[name](width, dropout_rate) for name in encoder)
         self.encoder_norm = nn.LayerNorm(width, eps=_EMBEDDING_EPS)
         self.speaker = None if speaker_size is None else nn.Linear(speaker_size, width)
@@ -287,7 +288,7 @@ class LightSpeechNetwork(nn.Module):
         self.pitch_predictor = Predictor(
             width, 2, num_layers=5, kernel_size=5, dropout_rate=_PREDICTOR_DROPOUT
         )
-        self.pitch_embedding = _embedding(_PITCH_ROWS, width)
+        self.pitch_embedding = embedded(_PITCH_ROWS)
         self.pitch_dropout = nn.Dropout(_PREDICTOR_DROPOUT)
         self.decoder_positions = ScaledPositions()
         self.decoder = nn.ModuleList(OPERATIONS[name](width, dropout_rate) for name in decoder)
@@ -348,13 +349,6 @@ class LightSpeechNetwork(nn.Module):
             x = operation(x, silence)
         normed: Tensor = self.decoder_norm(x)
         return normed
-
-
-def _embedding(size: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(size, width, padding_idx=_PADDING_ID)
-    nn.init.normal_(embedding.weight, std=width**-0.5)
-    nn.init.zeros_(embedding.weight[_PADDING_ID])
-    return embedding
 
 
 def _alignment(log_durations: Tensor, padding: Tensor) -> Tensor:

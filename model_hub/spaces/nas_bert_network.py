@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
 
-from model_hub.blocks.layers import SelfAttention
+from model_hub.blocks.layers import SelfAttention, embedding
 from model_hub.errors import InvalidArgumentError
 
 __all__ = [
@@ -211,9 +211,10 @@ class NASBERTEncoder(nn.Module):
         self.padding_id = padding_id
         widths = [width for width, _ in blocks]
         self.width = widths[-1]
-        self.embedding = _embedding(vocabulary, embed_dim, padding_id)
+        embedded = partial(embedding, width=embed_dim, padding_id=padding_id, std=LINEAR_STD)
+        self.embedding = embedded(vocabulary)
         # A position is the number of ids up to it, padding apart, after the id of padding.
-        self.positions = _embedding(max_length + padding_id + 1, embed_dim, padding_id)
+        self.positions = embedded(max_length + padding_id + 1)
         self.norm = nn.LayerNorm(embed_dim)
         self.projection = _projection(embed_dim, widths[0])
         if self.projection is not None:
@@ -273,13 +274,6 @@ class NASBERTBlock(nn.Module):
         for layer in self.layers:
             x = layer(x, padding)
         return x
-
-
-def _embedding(size: int, width: int, padding_id: int) -> nn.Embedding:
-    embedding = nn.Embedding(size, width, padding_idx=padding_id)
-    nn.init.normal_(embedding.weight, std=LINEAR_STD)
-    nn.init.zeros_(embedding.weight[padding_id])
-    return embedding
 
 
 def _projection(in_width: int, out_width: int) -> nn.Linear | None:

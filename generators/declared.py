@@ -371,17 +371,18 @@ def _values(
 ) -> list[float | None]:
     """Return a statistic of each run of a record."""
     found = _found(record, figure.path)
-    if figure.of_runs and len(found) != runs:
+    if not figure.of_runs:
+        return [_number(record, name, found, figure, null)] * runs
+    if len(found) != runs:
         raise ArchiveError(f"{record.where}: {len(found)} values of {name}, not one for {runs}")
-    several = found if figure.of_runs else [found]
-    values = [_number(record, name, value, figure, null) for value in several]
-    return values if figure.of_runs else values * runs
+    return [_number(record, name, value, figure, null) for value in found]
 
 
 def _number(
     record: Record, name: str, value: Any, figure: Figure, null: tuple[Any, ...]
 ) -> float | None:
-    if value is None or any(_same(value, one) for one in (*null, *figure.null)):
+    absent = null + figure.null
+    if value is None or (absent and any(_same(value, one) for one in absent)):
         return None
     if isinstance(value, str) and value in figure.map:
         return figure.map[value]
@@ -408,10 +409,15 @@ def _same(value: Any, one: Any) -> bool:
 
 def _scaled(number: float, scale: float) -> float:
     """Return a number in another unit: divided by a whole number where that is exact."""
+    divisor = _divisor(scale)
+    return number / divisor if divisor else number * scale
+
+
+@lru_cache(maxsize=1_024)
+def _divisor(scale: float) -> int:
+    """Return the whole number that a scale is one part of, 0 for none."""
     whole = round(1 / scale)
-    if whole and math.isclose(whole * scale, 1.0, rel_tol=1e-12):
-        return number / whole
-    return number * scale
+    return whole if whole and math.isclose(whole * scale, 1.0, rel_tol=1e-12) else 0
 
 
 def _check_equality(record: Record, equality: Equality, runs: list[float | None]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchmark_db.errors import shown
 from benchmark_db.hw_nas_bench.costs import HwNasBench
 from benchmark_db.hw_nas_bench.tables import DATASETS, METRICS, TABLES, VIEWS, Cost
-from benchmark_db.nasbench201.architecture import NUM_ARCHITECTURES, arch_str, published_order
+from benchmark_db.nasbench201.architecture import NUM_ARCHITECTURES, arch_strs
 from benchmark_db.nats_bench.tables import Dataset
 from benchmark_db.provenance import Provenance
 from generators.build import DatabaseBuild
@@ -104,12 +104,10 @@ def _checked(table: Mapping[str, Any], where: str) -> dict[str, list[float | Non
 
 def _check_order(configs: list[Any], where: str) -> None:
     """Check that the architectures are those of NAS-Bench-201, in its order."""
-    for index, (config, operations) in enumerate(zip(configs, published_order(), strict=True)):
+    for index, (config, name) in enumerate(zip(configs, arch_strs(), strict=True)):
         named = config.get("arch_str") if isinstance(config, dict) else None
-        if named != arch_str(operations):
-            raise ArchiveError(
-                f"{where}: architecture {index} is {shown(named, 120)}, not {arch_str(operations)}"
-            )
+        if named != name:
+            raise ArchiveError(f"{where}: architecture {index} is {shown(named, 120)}, not {name}")
 
 
 def _costs(table: Mapping[str, Any], name: str, where: str) -> list[float | None]:

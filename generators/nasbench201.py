@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from benchmark_db.nasbench201.architecture import arch_str, isomorphism_classes, published_order
+from benchmark_db.nasbench201.architecture import arch_strs, isomorphism_classes
 from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.provenance import Provenance
 from generators.nats_bench import SpaceConversion
@@ -37,7 +37,7 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
         run=Run,
         tables=TABLES,
         views=VIEWS,
-        names=[arch_str(operations) for operations in published_order()],
+        names=arch_strs(),
         described_by=_COUNTS,
         more_of=lambda index: (isomorphism_classes()[index],),
     )

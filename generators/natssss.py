@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark_db.natssss.architecture import NUM_ARCHITECTURES, arch_str, channels_at
+from benchmark_db.natssss.architecture import arch_strs
 from benchmark_db.natssss.benchmark import TABLES, VIEWS, Architecture, NatsSss, Run
 from benchmark_db.provenance import Provenance
 from generators.nats_bench import SpaceConversion
@@ -32,6 +32,6 @@ def generate(raw: Path, out: Path, *, progress: Progress = silent) -> Provenance
         run=Run,
         tables=TABLES,
         views=VIEWS,
-        names=[arch_str(channels_at(index)) for index in range(NUM_ARCHITECTURES)],
+        names=arch_strs(),
     )
     return conversion.convert(raw, out, progress)

@@ -36,7 +36,7 @@ from generators.nasbench101 import generate as generate_nasbench101
 from generators.nasbench201 import generate
 from generators.raw.nasbench101_record import new_model_metrics
 from generators.raw.tfrecord import framed
-from generators.registry import GENERATORS, SAMPLES
+from generators.registry import GENERATORS, SAMPLES, WHOLE_SAMPLES
 from generators.sample.hw_nas_bench import write_sample as write_hardware_sample
 from generators.sample.nasbench201 import write_sample
 from generators.sample.nds import write_sample as write_nds_sample
@@ -109,27 +109,41 @@ def unprivileged() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A made-up NAS-Bench-201 archive of twelve architectures."""
-    return write_sample(tmp_path_factory.mktemp("archive"), architectures=12, seed=0)
+    folder = made_once(
+        tmp_path_factory, "archive", lambda made: write_sample(made, architectures=12, seed=0)
+    )
+    (archive,) = folder.iterdir()
+    return archive
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
 def sample_database(sample_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database made of it; not to be written to."""
-    folder = tmp_path_factory.mktemp("database")
-    generate(sample_archive, folder)
+    folder = made_once(tmp_path_factory, "database", lambda made: generate(sample_archive, made))
     return folder / "nasbench201.db"
 
 
 @pytest.fixture(scope="session")
-def every_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the made-up database of all of NAS-Bench-201; not to be written to."""
+    return made_once(tmp_path_factory, "whole", WHOLE_SAMPLES["nasbench201"])
+
+
+@pytest.fixture(scope="session")
+def every_sample(
+    sample_database: Path, hardware_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with the database of each benchmark, of made-up archives; not to be written to."""
 
     def make(folder: Path) -> None:
+        made = {path.stem: path for path in (sample_database, hardware_database)}
+        for path in made.values():
+            (folder / path.name).hardlink_to(path)
         for name, write in SAMPLES.items():
+            if name in made:
+                continue
             raw = write(folder / "raw", architectures=12, seed=0)
             GENERATORS[name](raw, folder, progress=lambda *_: None)
 
@@ -137,11 +151,40 @@ def every_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
-def hardware_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of made-up hardware costs; not to be written to."""
-    folder = tmp_path_factory.mktemp("hardware")
-    hw_nas_bench.generate(write_hardware_sample(folder, seed=0), folder)
+def hardware_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up archive of hardware costs."""
+    folder = made_once(
+        tmp_path_factory, "hardware-archive", lambda made: write_hardware_sample(made, seed=0)
+    )
+    (archive,) = folder.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="session")
+def hardware_database(hardware_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database made of it; not to be written to."""
+    folder = made_once(
+        tmp_path_factory, "hardware", lambda made: hw_nas_bench.generate(hardware_archive, made)
+    )
+    return folder / "hw-nas-bench.db"
+
+
+@pytest.fixture(scope="session")
+def real_hardware_archive(shared: Path) -> Path:
+    """The published pickle of HW-NAS-Bench."""
+    return shared / "data/hw-nas-bench/HW-NAS-Bench-v1_0.pickle"
+
+
+@pytest.fixture(scope="session")
+def real_hardware_database(
+    real_hardware_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The database made of it; not to be written to."""
+    folder = made_once(
+        tmp_path_factory,
+        "real-hardware",
+        lambda made: hw_nas_bench.generate(real_hardware_archive, made),
+    )
     return folder / "hw-nas-bench.db"
 
 
@@ -160,12 +203,16 @@ def real_folder(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real(real_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NasBench201]:
-    """The benchmark in the database made of them."""
-    folder = tmp_path_factory.mktemp("real")
-    with unmeasured():
-        generate(real_folder, folder)
-    benchmark = NasBench201(folder / "nasbench201.db")
+def real_database(real_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database made of them; not to be written to."""
+    folder = made_once(tmp_path_factory, "real", lambda made: generate(real_folder, made))
+    return folder / "nasbench201.db"
+
+
+@pytest.fixture(scope="session")
+def real(real_database: Path) -> Iterator[NasBench201]:
+    """The benchmark in that database."""
+    benchmark = NasBench201(real_database)
     yield benchmark
     benchmark.close()
 
@@ -283,12 +330,13 @@ def nasbench101_archive(
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
 def nasbench101_folder(nasbench101_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database made of it; not to be written to."""
-    folder = tmp_path_factory.mktemp("nasbench101-database")
-    generate_nasbench101(nasbench101_archive, folder)
-    return folder
+    return made_once(
+        tmp_path_factory,
+        "nasbench101-database",
+        lambda made: generate_nasbench101(nasbench101_archive, made),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -381,12 +429,11 @@ def nds_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-@unmeasured()
 def nds_folder(nds_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the database made of it; not to be written to."""
-    folder = tmp_path_factory.mktemp("nds-database")
-    nds_generator.generate(nds_archive, folder)
-    return folder
+    return made_once(
+        tmp_path_factory, "nds-database", lambda made: nds_generator.generate(nds_archive, made)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ __all__ = [
     "Spelling",
     "arch_dict",
     "arch_str",
+    "arch_strs",
     "isomorphism_classes",
     "neighbor_indices",
     "operations_at",
@@ -144,6 +145,12 @@ def published_order() -> tuple[Operations, ...]:
     # compares the outcome with the published list.
     Random(_PUBLISHED_SHUFFLE_SEED).shuffle(order)  # noqa: S311 - reproduces a published order
     return tuple(order)
+
+
+@cache
+def arch_strs() -> tuple[str, ...]:
+    """Return the published strings of all architectures, by index."""
+    return tuple(map(arch_str, published_order()))
 
 
 @cache

@@ -13,6 +13,8 @@ The numbers have no names but their place, so there is no dict.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 from benchmark_db.errors import InvalidArchitectureError, shown
@@ -26,6 +28,7 @@ __all__ = [
     "Channels",
     "Spelling",
     "arch_str",
+    "arch_strs",
     "channels_at",
     "neighbor_indices",
     "parse",
@@ -89,6 +92,12 @@ def channels_at(index: int) -> Channels:
 def arch_str(channels: Channels) -> str:
     """Return the published string of an architecture."""
     return ":".join(map(str, channels))
+
+
+@cache
+def arch_strs() -> tuple[str, ...]:
+    """Return the published strings of all architectures, by index."""
+    return tuple(map(arch_str, product(CHANNELS, repeat=NUM_LAYERS)))
 
 
 def neighbor_indices(index: int) -> list[int]:

@@ -64,11 +64,11 @@ def records_of(table: RawTable, rows: Rows) -> Iterator[Record]:
         MissingExtraError: The library of its format is not installed.
     """
     try:
+        stem, by_column = table.stem, rows.reader in ("csv", "parquet")
         for number, (where, key, value) in enumerate(_READERS[rows.reader](table, rows)):
             if number >= _MOST_RECORDS:
                 raise WrongFormatError(f"{table.name} has more than {_MOST_RECORDS:,} records")
-            by_column = rows.reader in ("csv", "parquet")
-            yield Record(f"{table.name}, {where}", table.stem, key, value, by_column)
+            yield Record(f"{table.name}, {where}", stem, key, value, by_column)
     except (RecursionError, UnicodeDecodeError) as error:
         raise WrongFormatError(f"{table.name} is no {rows.reader}: {error}") from error
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Final
 
 from benchmark_db.hw_nas_bench.tables import METRICS
-from benchmark_db.nasbench201.architecture import arch_str, published_order
+from benchmark_db.nasbench201.architecture import arch_strs, published_order
 from generators.sample.nats_runs import SYNTHETIC
 
 __all__ = ["write_sample"]
@@ -41,7 +41,7 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
     Raises:
         OSError: The folder cannot be written.
     """
-    names = [arch_str(operations) for operations in published_order()]
+    names = arch_strs()
     archive = {
         "synthetic": SYNTHETIC,
         "nasbench201": {

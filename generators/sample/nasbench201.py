@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from benchmark_db.nasbench201.architecture import Operations, arch_str, published_order
+from benchmark_db.nasbench201.architecture import Operations, arch_str, arch_strs, published_order
 from generators.sample.landscape import landscape
 from generators.sample.nats_runs import DATASETS, MadeUpNetwork, archive_meta, chosen_seeds
 
@@ -41,9 +41,8 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
     Raises:
         OSError: The folder cannot be written.
     """
-    names = [arch_str(operations) for operations in published_order()]
     archive = {
-        **archive_meta(names, architectures),
+        **archive_meta(arch_strs(), architectures),
         "arch2infos": {
             index: _records(index, operations, seed)
             for index, operations in islice(enumerate(published_order()), architectures)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark_db.curves import Curve, encode_alike
-from benchmark_db.nasbench201.architecture import arch_str, isomorphism_classes, published_order
+from benchmark_db.nasbench201.architecture import arch_strs, isomorphism_classes
 from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.nats_bench.tables import DATASETS as CODES
 from benchmark_db.nats_bench.tables import Dataset
@@ -76,7 +76,7 @@ def write_database(out: Path, *, seed: int = 0) -> Provenance:
         for row in _runs(traits, num_epochs, code, seeds, rng)
     ]
     rows.sort(key=itemgetter(*range(_LENGTH_OF_KEY)))
-    names = [arch_str(operations) for operations in published_order()]
+    names = arch_strs()
     with DatabaseBuild(out / f"{NasBench201.spec.name}.db", NasBench201, TABLES, VIEWS) as build:
         build.insert(Dataset, enumerate(CODES))
         build.insert(

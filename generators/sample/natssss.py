@@ -16,9 +16,9 @@ from typing import Any, Final
 from benchmark_db.natssss.architecture import (
     CELL,
     CHANNELS,
-    NUM_ARCHITECTURES,
     Channels,
     arch_str,
+    arch_strs,
     channels_at,
 )
 from generators.sample.nats_runs import DATASETS, MadeUpNetwork, archive_meta, chosen_seeds
@@ -49,8 +49,7 @@ def write_sample(directory: Path, *, architectures: int = 50, seed: int = 0) -> 
     folder.mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob("*.pickle.pbz2"):  # of a larger sample
         left_over.unlink()
-    names = [arch_str(channels_at(index)) for index in range(NUM_ARCHITECTURES)]
-    _write(folder / "meta.pickle.pbz2", archive_meta(names, architectures))
+    _write(folder / "meta.pickle.pbz2", archive_meta(arch_strs(), architectures))
     for index in range(architectures):
         _write(folder / f"{index:06d}.pickle.pbz2", _records(index, channels_at(index), seed))
     return folder

@@ -22,8 +22,7 @@ from benchmark_db.errors import (
 from benchmark_db.nasbench201.architecture import arch_str, published_order
 from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201, Run
 from benchmark_db.nats_bench.tables import Dataset
-from benchmark_db.registry import METRICS
-from generators import hw_nas_bench, nasbench201
+from benchmark_db.registry import BENCHMARKS, METRICS
 from generators.build import DatabaseBuild
 from generators.registry import GENERATORS, SAMPLES
 from generators.source import Source
@@ -32,12 +31,13 @@ CIFAR100 = {"dataset": "cifar100", "num_epochs": 200}
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """Everything, made up: sixty architectures of each."""
+def catalog(hardware_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """Everything, made up: forty architectures of each, and the costs of all."""
     folder = tmp_path_factory.mktemp("oracle")
+    (folder / hardware_database.name).hardlink_to(hardware_database)
     with unmeasured():
-        for name, write_sample in SAMPLES.items():
-            raw = write_sample(folder / "raw", architectures=60, seed=3)
+        for name in BENCHMARKS:
+            raw = SAMPLES[name](folder / "raw", architectures=40, seed=3)
             GENERATORS[name](raw, folder, progress=lambda *_: None)
     found = Catalog(folder)
     yield found
@@ -288,10 +288,11 @@ def test_costs_that_are_not_installed_say_how_to_install_them(
     catalog.close()
 
 
-def test_real_costs_rank_real_architectures(shared: Path, tmp_path: Path) -> None:
-    raw = shared / "data"
-    hw_nas_bench.generate(raw / "hw-nas-bench/HW-NAS-Bench-v1_0.pickle", tmp_path)
-    nasbench201.generate(raw / "nasbench201/NATS-tss-v1_0-3ffb9-simple", tmp_path)
+def test_real_costs_rank_real_architectures(
+    real_hardware_database: Path, real_database: Path, tmp_path: Path
+) -> None:
+    for path in (real_hardware_database, real_database):
+        (tmp_path / path.name).hardlink_to(path)
     catalog = Catalog(tmp_path)
     found = oracle.top(
         catalog,

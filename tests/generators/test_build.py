@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from forked_nbs import run_forked, start_forked
 
 from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from benchmark_db.nasbench201.benchmark import TABLES, VIEWS, Architecture, NasBench201
@@ -30,16 +30,14 @@ from generators.source import Source
 FilesOf = Callable[[Path], dict[str, bytes]]
 
 KILLS = 12
+LARGER = 25
 SOURCE = Source("test", 1, "0" * 64)
 
 # Says a line when the first architecture is in, and one when all is done.
 CONVERSION = """
-import signal, sys
+import sys
 from pathlib import Path
 from generators.nasbench201 import generate
-
-# What is started in the background of a script ignores it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def progress(done, total):
     if done == 1:
@@ -48,22 +46,36 @@ def progress(done, total):
 generate(Path(sys.argv[1]), Path(sys.argv[2]), progress=progress)
 print("done", flush=True)
 """
+IMPORTED = ("generators.nasbench201",)
 
 
-def conversion(archive: Path, out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", CONVERSION, str(archive), str(out)],
-        # A signal that comes while coverage holds its lock would leave the process waiting for it.
-        env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Conversion:
+    """A conversion in a process of its own."""
 
+    def __init__(self, archive: Path, out: Path) -> None:
+        reading, writing = os.pipe()
+        self._said = os.fdopen(reading)
+        with os.fdopen(writing, "w") as output:
+            self.process = start_forked(
+                CONVERSION,
+                archive,
+                out,
+                modules=IMPORTED,
+                # A signal that comes while coverage holds its lock would leave it waiting.
+                env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
+                stdout=output,
+                stderr=output,
+            )
 
-def wait_for_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
+    def line(self) -> str:
+        """Return the next line it says."""
+        return self._said.readline()
+
+    def ended(self) -> tuple[str, int]:
+        """Wait until it has ended; return what else it said, and its status."""
+        with self._said:
+            rest = self._said.read()
+        return rest, self.process.wait()
 
 
 def started(target: Path) -> DatabaseBuild:
@@ -77,7 +89,7 @@ def architecture(index: int) -> tuple[int, str, int]:
 @pytest.fixture(scope="module")
 def larger_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive whose conversion takes long enough to be killed at many points."""
-    return write_sample(tmp_path_factory.mktemp("larger"), architectures=40, seed=1)
+    return write_sample(tmp_path_factory.mktemp("larger"), architectures=LARGER, seed=1)
 
 
 def test_a_finished_build_is_in_place_and_alone(tmp_path: Path, sample_archive: Path) -> None:
@@ -147,7 +159,7 @@ def test_a_build_replaces_the_database_that_readers_keep_reading(
     assert reader.computed_stats({}, limit=1000) == before
     reader.close()
     replaced = NasBench201(target)
-    assert replaced.provenance.contents["architectures"] == 40
+    assert replaced.provenance.contents["architectures"] == LARGER
     replaced.close()
 
 
@@ -156,12 +168,12 @@ def test_a_killed_conversion_leaves_the_old_database_or_none(
     tmp_path: Path, sample_database: Path, larger_archive: Path, files_of: FilesOf
 ) -> None:
     reference = tmp_path / "reference"
-    process = conversion(larger_archive, reference)
-    assert wait_for_line(process) == "started\n"
+    conversion = Conversion(larger_archive, reference)
+    assert conversion.line() == "started\n"
     at_work = time.monotonic()
-    assert wait_for_line(process) == "done\n"
+    assert conversion.line() == "done\n"
     seconds = time.monotonic() - at_work
-    process.communicate()
+    conversion.ended()
     digest = verify_database(reference / "nasbench201.db").content_digest
 
     out = tmp_path / "out"
@@ -176,12 +188,12 @@ def test_a_killed_conversion_leaves_the_old_database_or_none(
         if killed >= KILLS // 2 and old is None:
             old = sample_database.read_bytes()
             target.write_bytes(old)
-        process = conversion(larger_archive, out)
-        assert wait_for_line(process) == "started\n"
+        conversion = Conversion(larger_archive, out)
+        assert conversion.line() == "started\n"
         time.sleep(rng.uniform(0, seconds))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
+        conversion.process.kill()
+        _, status = conversion.ended()
+        killed += status == -signal.SIGKILL
         if not target.exists():
             assert old is None
         elif target.read_bytes() != old:  # killed after the move, or too late
@@ -197,11 +209,12 @@ def test_a_killed_conversion_leaves_the_old_database_or_none(
 
 
 def test_a_conversion_stopped_by_hand_leaves_nothing(tmp_path: Path, larger_archive: Path) -> None:
-    process = conversion(larger_archive, tmp_path)
-    assert wait_for_line(process) == "started\n"
-    process.send_signal(signal.SIGINT)
-    process.communicate()
-    assert process.returncode != 0
+    conversion = Conversion(larger_archive, tmp_path)
+    assert conversion.line() == "started\n"
+    conversion.process.send_signal(signal.SIGINT)
+    said, status = conversion.ended()
+    assert "KeyboardInterrupt" in said
+    assert status != 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,23 +248,22 @@ def test_a_build_in_progress_is_not_removed_by_another(
 def test_a_build_in_progress_in_another_process_is_not_removed(
     tmp_path: Path, sample_archive: Path, larger_archive: Path
 ) -> None:
-    process = conversion(larger_archive, tmp_path)
-    assert wait_for_line(process) == "started\n"
-    process.send_signal(signal.SIGSTOP)
+    conversion = Conversion(larger_archive, tmp_path)
+    assert conversion.line() == "started\n"
+    conversion.process.send_signal(signal.SIGSTOP)
     generate(sample_archive, tmp_path)
-    process.send_signal(signal.SIGCONT)
-    output, errors = process.communicate()
-    assert (output, errors, process.returncode) == ("done\n", "", 0)
-    assert verify_database(tmp_path / "nasbench201.db").contents["architectures"] == 40
+    conversion.process.send_signal(signal.SIGCONT)
+    assert conversion.ended() == ("done\n", 0)
+    assert verify_database(tmp_path / "nasbench201.db").contents["architectures"] == LARGER
     assert [path.name for path in tmp_path.iterdir()] == ["nasbench201.db"]
 
 
 def test_two_conversions_at_the_same_time_both_end_well(
     tmp_path: Path, sample_archive: Path
 ) -> None:
-    both = [conversion(sample_archive, tmp_path) for _ in range(2)]
-    for process in both:
-        assert process.communicate() == ("started\ndone\n", "")
+    both = [Conversion(sample_archive, tmp_path) for _ in range(2)]
+    for conversion in both:
+        assert conversion.ended() == ("started\ndone\n", 0)
     verify_database(tmp_path / "nasbench201.db")
     assert [path.name for path in tmp_path.iterdir()] == ["nasbench201.db"]
 
@@ -310,13 +322,9 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
 ) -> None:
     if with_old:
         (tmp_path / "nasbench201.db").write_bytes(b"the old one")
-    script = textwrap.dedent(FULL_DISK)
     size = str(sample_database.stat().st_size)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(sample_archive), str(tmp_path), size],
-        check=False,
-        capture_output=True,
-        text=True,
+    done = run_forked(
+        FULL_DISK, sample_archive, tmp_path, size, modules=IMPORTED, env=dict(os.environ)
     )
     assert (done.stderr, done.returncode) == ("", 0)
     verify_database(tmp_path / "nasbench201.db")

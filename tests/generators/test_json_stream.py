@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from generators.raw.json_stream import read_entries
 from safe_pickle import ArchiveError, DamagedArchiveError, WrongFormatError
 
+TEXTS = st.text(max_size=9)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=4,
 )
-OBJECTS = st.lists(st.dictionaries(st.text(), VALUES, max_size=4), max_size=6)
+OBJECTS = st.lists(st.dictionaries(TEXTS, VALUES, max_size=3), max_size=4)
 
 
 class Dripping(io.BytesIO):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measuring import unmeasured
 from numpy.typing import NDArray
 
 from bench_client import BenchClient
 from benchmark_db.nasbench201.architecture import NUM_ARCHITECTURES, isomorphism_classes
 from benchmark_db.nasbench201.benchmark import CURVES
-from generators.sample.nasbench201_database import write_database
+from benchmark_db.verify import verify_database
+from generators.registry import SAMPLES
 from nas_search import Budget, Study, TableProblem
 from nas_search.strategies import RandomSearch, RegularizedEvolution
 from service.cli.databases import sample
@@ -26,20 +26,12 @@ RECORDED = 2 * 4 * NUM_ARCHITECTURES
 
 
 @pytest.fixture(scope="module")
-@unmeasured()
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("whole")
-    sample(made / "raw", convert=made / "data")
-    return made / "data"
-
-
-@pytest.fixture(scope="module")
-def bench(folder: Path) -> BenchClient:
-    return BenchClient.local(folder)
+def bench(whole_sample: Path) -> BenchClient:
+    return BenchClient.local(whole_sample)
 
 
 def test_it_holds_every_architecture_and_says_that_it_is_made_up(
-    bench: BenchClient, folder: Path
+    bench: BenchClient, whole_sample: Path
 ) -> None:
     about = bench.benchmark("nasbench201")
     assert about.provenance.synthetic
@@ -51,13 +43,15 @@ def test_it_holds_every_architecture_and_says_that_it_is_made_up(
                 "nasbench201", metric="train_acc", dataset=dataset, num_epochs=num_epochs
             )
             assert found[0].count == NUM_ARCHITECTURES
-    assert (folder / "nasbench201.db").stat().st_size < 5_000 * NUM_ARCHITECTURES
+    assert (whole_sample / "nasbench201.db").stat().st_size < 5_000 * NUM_ARCHITECTURES
 
 
 @pytest.mark.usefixtures("unmeasured")
 def test_the_same_seed_gives_the_same_numbers(bench: BenchClient, tmp_path: Path) -> None:
-    again = write_database(tmp_path, seed=0)
+    sample(tmp_path / "raw", convert=tmp_path / "data")
+    again = verify_database(tmp_path / "data/nasbench201.db")
     assert again.content_digest == bench.benchmark("nasbench201").provenance.content_digest
+    assert sorted(path.stem for path in (tmp_path / "data").iterdir()) == sorted(SAMPLES)
 
 
 def test_curves_end_with_what_the_run_recorded(bench: BenchClient) -> None:

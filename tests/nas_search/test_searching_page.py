@@ -11,7 +11,6 @@ from typing import Any, Final
 import pytest
 import torch
 
-from generators.registry import WHOLE_SAMPLES
 from nas_search import Budget, FunctionProblem, Study
 from nas_search.study import StudyFile
 
@@ -29,10 +28,10 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(whole_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a newcomer stands: `nbs sample raw --convert data` was run."""
     made = tmp_path_factory.mktemp("newcomer")
-    WHOLE_SAMPLES["nasbench201"](made / "data", seed=0)
+    (made / "data").symlink_to(whole_sample)
     return made
 
 

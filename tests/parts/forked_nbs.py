@@ -31,7 +31,8 @@ from typing import IO, Any, Final, Never, Self
 
 from measuring import MEASURED, measured_environment
 
-__all__ = ["ForkedProcess", "nbs", "on_terminal", "processor_seconds", "run_forked", "start_nbs"]
+__all__ = ["ForkedProcess", "nbs", "on_terminal", "processor_seconds", "run_forked"]
+__all__ += ["start_forked", "start_nbs"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 IMPORTED: Final = (
@@ -229,30 +230,48 @@ def nbs(
         return _ended(process, output, errors, timeout)
 
 
-def run_forked(
-    program: str, *, modules: tuple[str, ...], env: dict[str, str], timeout: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run a program in the repository, as `python -c` does; return what it wrote.
+def start_forked(
+    program: str,
+    *arguments: str | Path,
+    modules: tuple[str, ...],
+    env: dict[str, str],
+    stdout: IO[Any],
+    stderr: IO[Any],
+) -> ForkedProcess:
+    """Start a program in the repository, as `python -c` does.
 
     Args:
         program: Its source.
+        arguments: Its `sys.argv[1:]`.
         modules: What has been imported before it begins.
         env: Its environment. What the interpreter reads as it starts has no effect.
-        timeout: Seconds after which it is ended.
+        stdout: Where it writes.
+        stderr: Where it writes errors.
     """
     asked = {
-        "arguments": [],
+        "arguments": [str(argument) for argument in arguments],
         "environment": env,
         "folder": str(REPOSITORY),
         "program": program,
     }
-    with (
-        Path(os.devnull).open() as nothing,
-        tempfile.TemporaryFile() as output,
-        tempfile.TemporaryFile() as errors,
-    ):
-        files = [nothing.fileno(), output.fileno(), errors.fileno()]
-        return _ended(_forking(modules).start(asked, files), output, errors, timeout)
+    with Path(os.devnull).open() as nothing:
+        files = [nothing.fileno(), stdout.fileno(), stderr.fileno()]
+        return _forking(modules).start(asked, files)
+
+
+def run_forked(
+    program: str,
+    *arguments: str | Path,
+    modules: tuple[str, ...],
+    env: dict[str, str],
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program as `start_forked` does, for `timeout` seconds at most; return what it wrote."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = start_forked(
+            program, *arguments, modules=modules, env=env, stdout=output, stderr=errors
+        )
+        return _ended(process, output, errors, timeout)
 
 
 def _ended(

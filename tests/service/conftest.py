@@ -77,14 +77,14 @@ def nasbench101_server(nasbench101_folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 @unmeasured()
-def sizes_and_costs_folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sizes_and_costs_folder(
+    shared: Path, real_hardware_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with the databases of the real size space records and the real hardware costs."""
     folder = tmp_path_factory.mktemp("sizes-and-costs")
-    for name, path in (
-        ("natssss", "natssss/NATS-sss-v1_0-50262-simple"),
-        ("hw-nas-bench", "hw-nas-bench/HW-NAS-Bench-v1_0.pickle"),
-    ):
-        GENERATORS[name](shared / "data" / path, folder, progress=lambda *_: None)
+    raw = shared / "data/natssss/NATS-sss-v1_0-50262-simple"
+    GENERATORS["natssss"](raw, folder, progress=lambda *_: None)
+    (folder / real_hardware_database.name).hardlink_to(real_hardware_database)
     return folder
 
 

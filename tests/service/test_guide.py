@@ -19,7 +19,6 @@ import pytest
 from forked_nbs import nbs
 
 from bench_client import BenchClient
-from generators.registry import WHOLE_SAMPLES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -187,11 +186,14 @@ def test_all_code_of_the_guide_is_run() -> None:
 
 @pytest.fixture(scope="module")
 def newcomer(
-    every_sample: Path, tmp_path_factory: pytest.TempPathFactory, serving: Any
+    every_sample: Path,
+    whole_sample: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    serving: Any,
 ) -> Iterator[str]:
     """The address of what `make serve` serves: every architecture, few of them with long curves."""
     folder = tmp_path_factory.mktemp("newcomer")
-    WHOLE_SAMPLES["nasbench201"](folder, seed=0)
+    (folder / "nasbench201.db").hardlink_to(whole_sample / "nasbench201.db")
     for path in every_sample.glob("*.db"):
         if path.name != "nasbench201.db":
             (folder / path.name).hardlink_to(path)

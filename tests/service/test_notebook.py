@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import pytest
 
-from generators.registry import WHOLE_SAMPLES
-
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -50,13 +48,12 @@ def test_every_cell_gives_out_what_stands_below_it(
     maker: ModuleType,
     written: Any,
     serving: Any,
-    tmp_path: Path,
+    whole_sample: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("pandas")
-    WHOLE_SAMPLES["nasbench201"](tmp_path, seed=0)
     again = maker.cells()
-    with serving(tmp_path) as url:
+    with serving(whole_sample) as url:
         monkeypatch.setenv("NASBENCH_URL", url)
         maker.run(again)
     assert [cell["source"] for cell in again] == [cell["source"] for cell in written]

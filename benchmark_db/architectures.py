@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from benchmark_db.config_columns import ConfigColumn, columns_of_spec
@@ -42,6 +43,8 @@ class Architectures(InstalledDataset):
 
     spelled_by: str = "arch_str"
     """Which of an architecture's names is a text that stands for it alone."""
+    recorded_by: str = 'SELECT "index" FROM architecture ORDER BY "index"'
+    """Selects the numbers of all architectures that have runs, ascending."""
 
     @classmethod
     def numbered_space(cls) -> OpenSpace | None:
@@ -150,9 +153,16 @@ class Architectures(InstalledDataset):
         number: int = self.filters["arch"].read(arch)  # type: ignore[assignment]  # of numbered ones
         return number
 
-    @abstractmethod
     def recorded(self) -> Sequence[int]:
         """Return the numbers of all architectures that have runs, ascending."""
+        return self._recorded
+
+    @cached_property
+    def _recorded(self) -> Sequence[int]:
+        numbers = [number for (number,) in self.database.rows(self.recorded_by)]
+        # All of them, as a rule: a range takes no memory.
+        whole = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
+        return whole if numbers == list(whole) else numbers
 
     @abstractmethod
     def architectures(self, numbers: Sequence[int]) -> list[Item]:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark_db.errors import InvalidArchitectureError
+from benchmark_db.errors import InvalidArchitectureError, shown
 
 if TYPE_CHECKING:
     # Spellings are read without NumPy, too.
     from benchmark_db.features import Feature
 
-__all__ = ["NumberedSpace", "decoded"]
+__all__ = ["NumberedSpace", "checked_index", "decoded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,19 @@ class NumberedSpace:
     def names(self, number: int) -> dict[str, Any]:
         """Return string and index of an architecture."""
         return {"arch_str": self.text(number), "index": number}
+
+
+def checked_index(index: int, size: int) -> int:
+    """Return the index of an architecture in a space of so many.
+
+    Raises:
+        InvalidArchitectureError: It is out of range.
+    """
+    if not 0 <= index < size:
+        raise InvalidArchitectureError(
+            f"index {shown(index)} is out of range: the space has indices 0 to {size - 1}"
+        )
+    return index
 
 
 def decoded(text: str) -> Any:

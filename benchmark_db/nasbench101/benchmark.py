@@ -192,10 +192,6 @@ class NasBench101(Benchmark):
         number = self._identities.number_of(arch)
         return None if number == NO_CELL else number
 
-    def recorded(self) -> Sequence[int]:
-        """Return the numbers of all cells that have runs: their ranks by hash."""
-        return self._recorded
-
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return what `describe_many` does, of the cells with these numbers."""
         rows = self.database.rows(_CELLS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
@@ -256,6 +252,7 @@ class NasBench101(Benchmark):
 
     @cached_property
     def _recorded(self) -> Sequence[int]:
+        # Numbers are ranks by hash.
         ((count,),) = self.database.rows("SELECT COUNT(*) FROM cell")
         return range(count)
 

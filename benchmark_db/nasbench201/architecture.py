@@ -18,7 +18,7 @@ from random import Random
 from typing import Final, TypeAlias, cast
 
 from benchmark_db.errors import InvalidArchitectureError, shown
-from benchmark_db.numbered_space import decoded
+from benchmark_db.numbered_space import checked_index, decoded
 
 __all__ = [
     "EDGES",
@@ -79,7 +79,7 @@ def parse(spelling: Spelling) -> int:
             f"an architecture is a string, an index, a dict or a list, not {shown(spelling)}"
         )
     if isinstance(spelling, int):
-        return _checked_index(spelling)
+        return checked_index(spelling, NUM_ARCHITECTURES)
     if isinstance(spelling, Mapping):
         return _index_of(_from_dict(spelling))
     return _index_of(_from_list(spelling))
@@ -91,7 +91,7 @@ def operations_at(index: int) -> Operations:
     Raises:
         InvalidArchitectureError: The index is not in 0 to 15,624.
     """
-    return published_order()[_checked_index(index)]
+    return published_order()[checked_index(index, NUM_ARCHITECTURES)]
 
 
 def arch_str(operations: Operations) -> str:
@@ -193,7 +193,7 @@ def _parse_text(text: str) -> int:
     if text.startswith(("{", "[")):
         return parse(decoded(text))
     if text.isascii() and text.isdecimal():
-        return _checked_index(int(text))
+        return checked_index(int(text), NUM_ARCHITECTURES)
     raise InvalidArchitectureError(
         f"{shown(text)} is no architecture: write {_TEMPLATE.format(*['op'] * 6)}, "
         "an index, or a dict or list as JSON"
@@ -245,12 +245,3 @@ def _published_names(edges: Mapping[str, object]) -> Operations:
         names.append(published)
     first, second, third, fourth, fifth, sixth = names
     return first, second, third, fourth, fifth, sixth
-
-
-def _checked_index(index: int) -> int:
-    if not 0 <= index < NUM_ARCHITECTURES:
-        raise InvalidArchitectureError(
-            f"index {shown(index)} is out of range: the space has indices 0 to "
-            f"{NUM_ARCHITECTURES - 1}"
-        )
-    return index

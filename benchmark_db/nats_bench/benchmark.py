@@ -29,7 +29,6 @@ __all__ = [
 dataset_code: Final = choice("dataset", {name: code for code, name in enumerate(DATASETS)})
 """Reads a data set's name, in any case, and gives its code in the database."""
 
-_RECORDED: Final = 'SELECT "index" FROM architecture ORDER BY "index"'
 
 _COUNTED: Final = ("parameters", "flops")
 """What follows from architecture and data set alone."""
@@ -141,10 +140,6 @@ class NatsBenchmark(Benchmark):
         """Return the curves of a run, one value an epoch; none where the archive has none."""
         return every_epoch(row[-1], len(CURVES))
 
-    def recorded(self) -> Sequence[int]:
-        """Return the indices of all architectures that have runs, ascending."""
-        return self._recorded
-
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return `describe` of the architectures with these indices."""
         return list(map(self.describe, numbers))
@@ -171,13 +166,6 @@ class NatsBenchmark(Benchmark):
             for *key, parameters, flops in self.database.rows(_KEPT)
             for values in [(parameters, flops)]
         }
-
-    @cached_property
-    def _recorded(self) -> Sequence[int]:
-        indices = [index for (index,) in self.database.rows(_RECORDED)]
-        # All of them, as a rule: a range takes no memory.
-        whole = range(len(indices))
-        return whole if indices == list(whole) else indices
 
 
 def _where(differing: Sequence[Any], size: Size) -> tuple[float | None, ...]:

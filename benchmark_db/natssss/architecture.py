@@ -18,7 +18,7 @@ from itertools import product
 from typing import Any, Final, TypeAlias
 
 from benchmark_db.errors import InvalidArchitectureError, shown
-from benchmark_db.numbered_space import decoded
+from benchmark_db.numbered_space import checked_index, decoded
 
 __all__ = [
     "CELL",
@@ -66,7 +66,7 @@ def parse(spelling: Spelling) -> int:
     if isinstance(spelling, str):
         return _parse_text(spelling.strip())
     if isinstance(spelling, int) and not isinstance(spelling, bool):
-        return _checked_index(spelling)
+        return checked_index(spelling, NUM_ARCHITECTURES)
     if isinstance(spelling, Sequence) and not isinstance(spelling, bytes | Mapping):
         return _index_of(spelling)
     raise InvalidArchitectureError(
@@ -80,7 +80,7 @@ def channels_at(index: int) -> Channels:
     Raises:
         InvalidArchitectureError: The index is not in 0 to 32,767.
     """
-    rest = _checked_index(index)
+    rest = checked_index(index, NUM_ARCHITECTURES)
     ranks = []
     for _ in range(NUM_LAYERS):
         rest, rank = divmod(rest, len(CHANNELS))
@@ -89,7 +89,7 @@ def channels_at(index: int) -> Channels:
     return first, second, third, fourth, fifth
 
 
-def arch_str(channels: Channels) -> str:
+def arch_str(channels: Sequence[int]) -> str:
     """Return the published string of an architecture."""
     return ":".join(map(str, channels))
 
@@ -143,16 +143,7 @@ def _parse_text(text: str) -> int:
     if text.startswith("["):
         return _index_of(decoded(text))
     if text.isascii() and text.isdecimal():
-        return _checked_index(int(text))
+        return checked_index(int(text), NUM_ARCHITECTURES)
     raise InvalidArchitectureError(
         f"{shown(text)} is no architecture: write c:c:c:c:c, an index, or a list as JSON"
     )
-
-
-def _checked_index(index: int) -> int:
-    if not 0 <= index < NUM_ARCHITECTURES:
-        raise InvalidArchitectureError(
-            f"index {shown(index)} is out of range: the space has indices 0 to "
-            f"{NUM_ARCHITECTURES - 1}"
-        )
-    return index

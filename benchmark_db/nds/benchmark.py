@@ -59,7 +59,6 @@ from benchmark_spec.published import NDS
 
 __all__ = ["Nds"]
 
-_NUMBERS: Final = "SELECT DISTINCT architecture FROM run ORDER BY architecture"
 _NETWORKS: Final = (
     "SELECT architecture, model_spec, genotype FROM run"  # noqa: S608 - of constants
     f" WHERE architecture IN (SELECT value FROM json_each(:{KEYS_PARAMETER}))"
@@ -87,6 +86,7 @@ class Nds(Benchmark):
     key_columns = ("space", "configuration")
     numbered_by = "configuration"
     parts_by = ("space",)
+    recorded_by = "SELECT DISTINCT architecture FROM run ORDER BY architecture"
     config_columns = (
         *key_columns,
         *SPACE_COLUMNS,
@@ -231,10 +231,6 @@ class Nds(Benchmark):
             "learning rates: ask for its runs, and for the distribution of its space"
         )
 
-    def recorded(self) -> Sequence[int]:
-        """Return the numbers of all networks, ascending."""
-        return self._recorded
-
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return the specifications of the networks with these numbers."""
         rows = self.database.rows(_NETWORKS, {KEYS_PARAMETER: orjson.dumps(list(numbers)).decode()})
@@ -273,12 +269,6 @@ class Nds(Benchmark):
     def features(self) -> tuple[Feature, ...]:
         """Return family, proposer and generator of its networks, their depth and width."""
         return network_features(self.database, self.part_named)
-
-    @cached_property
-    def _recorded(self) -> Sequence[int]:
-        numbers = [number for (number,) in self.database.rows(_NUMBERS)]
-        whole = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
-        return whole if numbers == list(whole) else numbers
 
     @cached_property
     def spaces(self) -> list[Item]:

@@ -159,10 +159,6 @@ class Tabular(Benchmark):
         """
         return self._space.names(self._read(arch))
 
-    def recorded(self) -> Sequence[int]:
-        """Return the numbers of all architectures of the file, ascending."""
-        return self._recorded
-
     def architectures(self, numbers: Sequence[int]) -> list[Item]:
         """Return the names of the architectures with these numbers."""
         return [self._space.names(number) for number in numbers]
@@ -208,13 +204,6 @@ class Tabular(Benchmark):
             )
             if row[0] not in known or not in_place:
                 raise UnusableDatabaseError(f"{where} has been changed: {shown(row)} is no run")
-
-    @cached_property
-    def _recorded(self) -> Sequence[int]:
-        numbers = [number for number, _ in self.database.rows(_NAMES)]
-        # All of them, as a rule: a range takes no memory.
-        whole = range(len(numbers))
-        return whole if numbers == list(whole) else numbers
 
     def _check_file(self, tables: Tables) -> None:
         """Check that the open file has the description that was read, and its columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from benchmark_spec.published.statistics import millijoules, milliseconds
 from benchmark_spec.spaces import Like
 from benchmark_spec.spec import Axis, BenchmarkSpec, RawFile, Stat
 
@@ -45,56 +46,34 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
         ),
     ),
     stats=(
-        Stat(
-            name="edgegpu_latency",
-            unit="milliseconds",
-            better="smaller",
-            description="Latency on the edge GPU, in milliseconds.",
+        milliseconds(
+            "edgegpu_latency",
+            "Latency on the edge GPU, in milliseconds.",
             example=5.807418537139893,
         ),
-        Stat(
-            name="edgegpu_energy",
-            unit="millijoules",
-            better="smaller",
-            description="Energy on the edge GPU, in millijoules.",
-            example=24.226614330768584,
+        millijoules(
+            "edgegpu_energy", "Energy on the edge GPU, in millijoules.", example=24.226614330768584
         ),
-        Stat(
-            name="raspi4_latency",
-            unit="milliseconds",
-            better="smaller",
-            description="Latency on the Raspberry Pi 4, in milliseconds.",
+        milliseconds(
+            "raspi4_latency",
+            "Latency on the Raspberry Pi 4, in milliseconds.",
             example=10.481976820010459,
         ),
-        Stat(
-            name="edgetpu_latency",
-            unit="milliseconds",
-            better="smaller",
-            description=(
-                "Latency on the Edge TPU, in milliseconds; null for about a third of the "
-                "architectures, for which the archive has none."
-            ),
+        milliseconds(
+            "edgetpu_latency",
+            "Latency on the Edge TPU, in milliseconds; null for about a third of the "
+            "architectures, for which the archive has none.",
             example=0.9571811309997429,
         ),
-        Stat(
-            name="pixel3_latency",
-            unit="milliseconds",
-            better="smaller",
-            description="Latency on the Pixel 3, in milliseconds.",
-            example=3.60585,
-        ),
-        Stat(
-            name="eyeriss_latency",
-            unit="milliseconds",
-            better="smaller",
-            description="Latency on Eyeriss, an accelerator, in milliseconds.",
+        milliseconds("pixel3_latency", "Latency on the Pixel 3, in milliseconds.", example=3.60585),
+        milliseconds(
+            "eyeriss_latency",
+            "Latency on Eyeriss, an accelerator, in milliseconds.",
             example=3.64562,
         ),
-        Stat(
-            name="eyeriss_energy",
-            unit="millijoules",
-            better="smaller",
-            description="Energy on Eyeriss, an accelerator, in millijoules.",
+        millijoules(
+            "eyeriss_energy",
+            "Energy on Eyeriss, an accelerator, in millijoules.",
             example=0.6872827645,
         ),
         Stat(
@@ -106,20 +85,8 @@ HW_NAS_BENCH: Final = BenchmarkSpec(
             ),
             example=6.289297634665844,
         ),
-        Stat(
-            name="fpga_latency",
-            unit="milliseconds",
-            better="smaller",
-            description="Latency on the FPGA, in milliseconds.",
-            example=2.57296,
-        ),
-        Stat(
-            name="fpga_energy",
-            unit="millijoules",
-            better="smaller",
-            description="Energy on the FPGA, in millijoules.",
-            example=18.01072,
-        ),
+        milliseconds("fpga_latency", "Latency on the FPGA, in milliseconds.", example=2.57296),
+        millijoules("fpga_energy", "Energy on the FPGA, in millijoules.", example=18.01072),
     ),
     not_answered={"simulate": "is a table of hardware costs: nothing was trained"},
 )

@@ -6,8 +6,9 @@ from itertools import combinations
 from typing import Final
 
 from benchmark_spec.names import Field
+from benchmark_spec.published.statistics import accuracy, millions, seconds
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile
 
 __all__ = ["NASBENCH101"]
 
@@ -120,40 +121,16 @@ NASBENCH101: Final = BenchmarkSpec(
         ),
     ),
     stats=(
-        Stat(
-            name="train_acc",
-            unit="percent",
-            better="larger",
-            description="Accuracy on the training images, in percent.",
-            example=100.0,
-        ),
-        Stat(
-            name="valid_acc",
-            unit="percent",
-            better="larger",
-            description=("Accuracy on the 10,000 training images held out, in percent."),
+        accuracy("train_acc", "Accuracy on the training images, in percent.", example=100.0),
+        accuracy(
+            "valid_acc",
+            "Accuracy on the 10,000 training images held out, in percent.",
             example=92.41786599159241,
         ),
-        Stat(
-            name="test_acc",
-            unit="percent",
-            better="larger",
-            description="Accuracy on the test images, in percent.",
-            example=92.11738705635071,
-        ),
-        Stat(
-            name="parameters",
-            unit="millions",
-            better="smaller",
-            description="Trainable parameters, in millions.",
-            example=8.55553,
-        ),
-        Stat(
-            name="training_time",
-            unit="seconds",
-            better="smaller",
-            description="Time of the whole training, in seconds.",
-            example=1769.1279296875,
+        accuracy("test_acc", "Accuracy on the test images, in percent.", example=92.11738705635071),
+        millions("parameters", "Trainable parameters, in millions.", example=8.55553),
+        seconds(
+            "training_time", "Time of the whole training, in seconds.", example=1769.1279296875
         ),
     ),
     curves=(

@@ -5,128 +5,61 @@ from __future__ import annotations
 from typing import Final
 
 from benchmark_spec.names import Field
+from benchmark_spec.published.statistics import accuracy, loss, millions, seconds
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile
 
 __all__ = ["NASBENCH201", "NATSSSS"]
 
 _NO_VALIDATION: Final = {"dataset": ("cifar10",)}
 
 _STATS: Final = (
-    Stat(
-        name="train_acc",
-        unit="percent",
-        better="larger",
-        description=(
-            "Accuracy on the training split, over the epoch as it was trained, in percent."
-        ),
+    accuracy(
+        "train_acc",
+        "Accuracy on the training split, over the epoch as it was trained, in percent.",
         example=57.82,
     ),
-    Stat(
-        name="valid_acc",
-        unit="percent",
-        better="larger",
-        description=(
-            "Accuracy on the validation split; null for cifar10, which has none, in percent."
-        ),
+    accuracy(
+        "valid_acc",
+        "Accuracy on the validation split; null for cifar10, which has none, in percent.",
         example=53.14,
         absent=_NO_VALIDATION,
     ),
-    Stat(
-        name="test_acc",
-        unit="percent",
-        better="larger",
-        description="Accuracy on the test split, in percent.",
-        example=53.08,
-    ),
-    Stat(
-        name="ori_test_acc",
-        unit="percent",
-        better="larger",
-        description=(
-            "Accuracy on the original test set, which cifar100 and imagenet16-120 divide "
-            "into validation and test, in percent."
-        ),
+    accuracy("test_acc", "Accuracy on the test split, in percent.", example=53.08),
+    accuracy(
+        "ori_test_acc",
+        "Accuracy on the original test set, which cifar100 and imagenet16-120 divide "
+        "into validation and test, in percent.",
         example=53.11,
     ),
-    Stat(
-        name="train_loss",
-        unit="cross-entropy",
-        better="smaller",
-        description=("Cross-entropy on the training split, over the epoch as it was trained."),
-    ),
-    Stat(
-        name="valid_loss",
-        unit="cross-entropy",
-        better="smaller",
-        description=("Cross-entropy on the validation split; null for cifar10, which has none."),
+    loss("train_loss", "Cross-entropy on the training split, over the epoch as it was trained."),
+    loss(
+        "valid_loss",
+        "Cross-entropy on the validation split; null for cifar10, which has none.",
         absent=_NO_VALIDATION,
     ),
-    Stat(
-        name="test_loss",
-        unit="cross-entropy",
-        better="smaller",
-        description="Cross-entropy on the test split.",
+    loss("test_loss", "Cross-entropy on the test split."),
+    loss(
+        "ori_test_loss",
+        "Cross-entropy on the original test set, which cifar100 and imagenet16-120 "
+        "divide into validation and test.",
     ),
-    Stat(
-        name="ori_test_loss",
-        unit="cross-entropy",
-        better="smaller",
-        description=(
-            "Cross-entropy on the original test set, which cifar100 and imagenet16-120 "
-            "divide into validation and test."
-        ),
-    ),
-    Stat(
-        name="parameters",
-        unit="millions",
-        better="smaller",
-        description="Trainable parameters, in millions.",
-    ),
-    Stat(
-        name="flops",
-        unit="millions",
-        better="smaller",
-        description="Multiply-adds of one forward pass, in millions.",
-    ),
-    Stat(
-        name="latency",
-        unit="seconds",
-        better="smaller",
-        description="Latency of the network as recorded, in seconds.",
-    ),
-    Stat(
-        name="training_time",
-        unit="seconds",
-        better="smaller",
-        description=(
-            "Time of the whole training, in seconds; derived: the time of the last epoch "
-            "times the number of epochs, the same for every seed."
-        ),
+    millions("parameters", "Trainable parameters, in millions."),
+    millions("flops", "Multiply-adds of one forward pass, in millions."),
+    seconds("latency", "Latency of the network as recorded, in seconds."),
+    seconds(
+        "training_time",
+        "Time of the whole training, in seconds; derived: the time of the last epoch "
+        "times the number of epochs, the same for every seed.",
         derived=True,
     ),
-    Stat(
-        name="valid_evaluation_time",
-        unit="seconds",
-        better="smaller",
-        description=(
-            "Time of one pass over the validation split, in seconds; null for cifar10, "
-            "which has none."
-        ),
+    seconds(
+        "valid_evaluation_time",
+        "Time of one pass over the validation split, in seconds; null for cifar10, which has none.",
         absent=_NO_VALIDATION,
     ),
-    Stat(
-        name="test_evaluation_time",
-        unit="seconds",
-        better="smaller",
-        description="Time of one pass over the test split, in seconds.",
-    ),
-    Stat(
-        name="ori_test_evaluation_time",
-        unit="seconds",
-        better="smaller",
-        description="Time of one pass over the original test set, in seconds.",
-    ),
+    seconds("test_evaluation_time", "Time of one pass over the test split, in seconds."),
+    seconds("ori_test_evaluation_time", "Time of one pass over the original test set, in seconds."),
 )
 
 _CURVES: Final = tuple(

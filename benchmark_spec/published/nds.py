@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from benchmark_spec.names import Field
+from benchmark_spec.published.statistics import accuracy, loss, millions, seconds
 from benchmark_spec.spaces import Coded
-from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile, Stat
+from benchmark_spec.spec import Axis, BenchmarkSpec, Column, Curve, Label, RawFile
 
 __all__ = ["NDS"]
 
@@ -119,86 +120,44 @@ NDS: Final = BenchmarkSpec(
         Column(name="weight_decay", kind="number", description="Weight decay."),
     ),
     stats=(
-        Stat(
-            name="final_train_acc",
-            unit="percent",
-            better="larger",
-            description=(
-                "Accuracy on the training images, over the epoch as it was trained, in "
-                "percent, at the end."
-            ),
+        accuracy(
+            "final_train_acc",
+            "Accuracy on the training images, over the epoch as it was trained, in "
+            "percent, at the end.",
             example=99.772,
         ),
-        Stat(
-            name="final_train_loss",
-            unit="cross-entropy",
-            better="smaller",
-            description=(
-                "Cross-entropy on the training images, over the epoch as it was trained, at "
-                "the end."
-            ),
+        loss(
+            "final_train_loss",
+            "Cross-entropy on the training images, over the epoch as it was trained, at the end.",
         ),
-        Stat(
-            name="final_test_acc",
-            unit="percent",
-            better="larger",
-            description="Accuracy on the test images, in percent, at the end.",
-            example=93.49,
+        accuracy(
+            "final_test_acc", "Accuracy on the test images, in percent, at the end.", example=93.49
         ),
-        Stat(
-            name="best_train_acc",
-            unit="percent",
-            better="larger",
-            description=(
-                "Accuracy on the training images, over the epoch as it was trained, in "
-                "percent, at the best epoch for it."
-            ),
+        accuracy(
+            "best_train_acc",
+            "Accuracy on the training images, over the epoch as it was trained, in "
+            "percent, at the best epoch for it.",
         ),
-        Stat(
-            name="best_train_loss",
-            unit="cross-entropy",
-            better="smaller",
-            description=(
-                "Cross-entropy on the training images, over the epoch as it was trained, at "
-                "the best epoch for it, NaN left out."
-            ),
+        loss(
+            "best_train_loss",
+            "Cross-entropy on the training images, over the epoch as it was trained, at "
+            "the best epoch for it, NaN left out.",
         ),
-        Stat(
-            name="best_test_acc",
-            unit="percent",
-            better="larger",
-            description=("Accuracy on the test images, in percent, at the best epoch for it."),
+        accuracy(
+            "best_test_acc",
+            "Accuracy on the test images, in percent, at the best epoch for it.",
             example=93.58,
         ),
-        Stat(
-            name="parameters",
-            unit="millions",
-            better="smaller",
-            description="Trainable parameters, in millions.",
-            example=0.594138,
-        ),
-        Stat(
-            name="flops",
-            unit="millions",
-            better="smaller",
-            description=(
-                "Multiply-adds of one forward pass as the archive counts them, in millions."
-            ),
+        millions("parameters", "Trainable parameters, in millions.", example=0.594138),
+        millions(
+            "flops",
+            "Multiply-adds of one forward pass as the archive counts them, in millions.",
             example=184.519578,
         ),
-        Stat(
-            name="iter_time",
-            unit="seconds",
-            better="smaller",
-            description="Time of one training iteration, in seconds.",
-        ),
-        Stat(
-            name="prec_time",
-            unit="seconds",
-            better="smaller",
-            description=(
-                "Time of computing the precise statistics of batch normalisation, in seconds."
-            ),
+        seconds("iter_time", "Time of one training iteration, in seconds."),
+        seconds(
+            "prec_time",
+            "Time of computing the precise statistics of batch normalisation, in seconds.",
         ),
     ),
     curves=(

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from generators.raw.nasbench101_record import (
-    EVALUATION_FIELDS,
     Evaluation,
     Nasbench101Record,
     decode_record,
@@ -37,84 +36,7 @@ if TYPE_CHECKING:
 
     from generators.source import Progress
 
-__all__ = [
-    "Nasbench101Archive",
-    "RecordChunk",
-    "decode_chunk",
-    "read_archive",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordChunk:
-    """N training runs in columns, small enough to travel between processes.
-
-    Attributes:
-        numbers: Record numbers, int64, shape (N,).
-        offsets: Byte offsets of the records' headers, int64, shape (N,).
-        digests: Recorded hashes, uint8, shape (N, 16); not compared with the cells.
-        epochs: Budgets, int32, shape (N,).
-        codes: Codes of the recorded cells, int64, shape (N,).
-        trainable_parameters: int32, shape (N,).
-        evaluations: float64, shape (N, 2, 5): half-way and final, each with the fields of
-            `Evaluation` in order.
-        synthetic: Whether any record says that its numbers are made up.
-        faults: What could not be decoded, in the order of records.
-    """
-
-    numbers: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    digests: NDArray[np.uint8]
-    epochs: NDArray[np.int32]
-    codes: NDArray[np.int64]
-    trainable_parameters: NDArray[np.int32]
-    evaluations: NDArray[np.float64]
-    synthetic: bool
-    faults: list[RecordError]
-
-
-def decode_chunk(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> RecordChunk:
-    """Decode many records into columns; a pure function, to be spread over processes.
-
-    Args:
-        raws: Some thousand records, as a reader yields them.
-        skip_corrupt: Collect what cannot be decoded in `faults` and go on, rather than raise.
-
-    Raises:
-        RecordError: Without `skip_corrupt`: as `decode_record`.
-    """
-    places: list[tuple[int, int]] = []
-    records: list[Nasbench101Record] = []
-    faults: list[RecordError] = []
-    for raw in raws:
-        try:
-            record = decode_record(raw)
-        except RecordError as error:
-            if not skip_corrupt:
-                raise
-            faults.append(error)
-        else:
-            places.append(raw[:2])
-            records.append(record)
-    hashes = bytes.fromhex("".join([record.module_hash for record in records]))
-    numbers, offsets = np.array(places, dtype=np.int64).reshape(-1, 2).T
-    evaluations: list[float] = []
-    for record in records:
-        evaluations += record.halfway
-        evaluations += record.final
-    return RecordChunk(
-        numbers=numbers,
-        offsets=offsets,
-        digests=np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 16),
-        epochs=np.array([record.epochs for record in records], dtype=np.int32),
-        codes=np.array([record.cell.code for record in records], dtype=np.int64),
-        trainable_parameters=np.array(
-            [record.trainable_parameters for record in records], dtype=np.int32
-        ),
-        evaluations=np.array(evaluations).reshape(-1, 2, len(EVALUATION_FIELDS)),
-        synthetic=any(record.synthetic for record in records),
-        faults=faults,
-    )
+__all__ = ["Nasbench101Archive", "decode_records", "read_archive"]
 
 
 _BATCH_RECORDS: Final = 8192
@@ -223,7 +145,7 @@ def _decoded(
     first, second = next(batches), next(batches, None)
     if second is None:
         # A process takes longer to start than this.
-        yield _decode_batch(first, skip_corrupt=skip_corrupt)
+        yield decode_records(first, skip_corrupt=skip_corrupt)
         return
     processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
     pool = ProcessPoolExecutor(
@@ -235,7 +157,7 @@ def _decoded(
     under_way: deque[Future[Nasbench101Archive]] = deque()
     try:
         for batch in chain((first, second), batches):
-            under_way.append(pool.submit(_decode_batch, batch, skip_corrupt=skip_corrupt))
+            under_way.append(pool.submit(decode_records, batch, skip_corrupt=skip_corrupt))
             if len(under_way) == processes * _BATCHES_AHEAD:
                 yield under_way.popleft().result()
         while under_way:
@@ -248,19 +170,45 @@ def _decoded(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_batch(raws: list[RawRecord], *, skip_corrupt: bool) -> Nasbench101Archive:
-    chunk = decode_chunk(raws, skip_corrupt=skip_corrupt)
+def decode_records(raws: Iterable[RawRecord], *, skip_corrupt: bool = False) -> Nasbench101Archive:
+    """Decode some thousand records into columns; a pure function, to be spread over processes.
+
+    Raises:
+        RecordError: Without `skip_corrupt`: as `decode_record`.
+    """
+    places: list[tuple[int, int]] = []
+    records: list[Nasbench101Record] = []
+    faults: list[RecordError] = []
+    for raw in raws:
+        try:
+            record = decode_record(raw)
+        except RecordError as error:
+            if not skip_corrupt:
+                raise
+            faults.append(error)
+        else:
+            places.append(raw[:2])
+            records.append(record)
+    hashes = bytes.fromhex("".join([record.module_hash for record in records]))
+    numbers, offsets = np.array(places, dtype=np.int64).reshape(-1, 2).T.copy()
+    recorded: list[float] = []
+    for record in records:
+        recorded += record.halfway
+        recorded += record.final
+    evaluations = np.array(recorded).reshape(-1, 2, len(Evaluation._fields))
     return Nasbench101Archive(
-        numbers=np.ascontiguousarray(chunk.numbers),
-        offsets=np.ascontiguousarray(chunk.offsets),
-        digests=chunk.digests,
-        epochs=chunk.epochs,
-        codes=chunk.codes,
-        trainable_parameters=chunk.trainable_parameters,
-        halfway=chunk.evaluations[:, 0, _SERVED].astype("<f4", order="C"),
-        final=np.ascontiguousarray(chunk.evaluations[:, 1, _SERVED]),
-        synthetic=chunk.synthetic,
-        skipped=chunk.faults,
+        numbers=numbers,
+        offsets=offsets,
+        digests=np.frombuffer(hashes, dtype=np.uint8).reshape(-1, 16),
+        epochs=np.array([record.epochs for record in records], dtype=np.int32),
+        codes=np.array([record.cell.code for record in records], dtype=np.int64),
+        trainable_parameters=np.array(
+            [record.trainable_parameters for record in records], dtype=np.int32
+        ),
+        halfway=evaluations[:, 0, _SERVED].astype("<f4", order="C"),
+        final=np.ascontiguousarray(evaluations[:, 1, _SERVED]),
+        synthetic=any(record.synthetic for record in records),
+        skipped=faults,
     )
 
 

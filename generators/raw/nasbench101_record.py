@@ -28,7 +28,7 @@ import math
 import re
 from binascii import a2b_base64
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from google.protobuf import descriptor_pool, message_factory
@@ -45,85 +45,26 @@ from benchmark_db.nasbench101.spelling import parse_cell
 from generators.raw.tfrecord import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from generators.raw.tfrecord import RawRecord
 
-__all__ = [
-    "EVALUATION_FIELDS",
-    "SYNTHETIC",
-    "Evaluation",
-    "EvaluationData",
-    "ModelMetrics",
-    "Nasbench101Record",
-    "decode_record",
-    "new_model_metrics",
-    "parse_model_metrics",
-]
-
-EVALUATION_FIELDS = (
-    "current_epoch",
-    "training_time",
-    "train_accuracy",
-    "validation_accuracy",
-    "test_accuracy",
-)
-"""The recorded numbers of an evaluation, in the order of their field numbers."""
+__all__ = ["SYNTHETIC", "Evaluation", "Nasbench101Record", "decode_record"]
+__all__ += ["new_model_metrics", "parse_model_metrics"]
 
 _PACKAGE = "nasbench101"
 
 
-class EvaluationData(Protocol):
-    """One evaluation; a field that was not recorded reads as 0."""
+class Evaluation(NamedTuple):
+    """One evaluation: epochs, seconds since the start, accuracies from 0 to 1.
+
+    The values are float32 widened to double, as recorded; their order is that of the fields'
+    numbers.
+    """
 
     current_epoch: float
     training_time: float
     train_accuracy: float
     validation_accuracy: float
     test_accuracy: float
-    checkpoint_path: str
-
-    def HasField(self, field_name: str) -> bool:  # noqa: N802 - protobuf's own name
-        """Return whether the field was recorded."""
-        ...
-
-
-class Evaluations(Protocol):
-    """The evaluations of a run."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        ...
-
-    def __iter__(self) -> Iterator[EvaluationData]:
-        """Go through them in the order recorded."""
-        ...
-
-    def add(self, **fields: float | str) -> EvaluationData:
-        """Append one."""
-        ...
-
-
-class ModelMetrics(Protocol):
-    """One training run."""
-
-    @property
-    def evaluation_data(self) -> Evaluations:
-        """The evaluations in the order recorded."""
-        ...
-
-    trainable_parameters: int
-    total_time: float
-
-    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's own name
-        """Return the message as bytes."""
-        ...
-
-
-class _Message(Protocol):
-    def __call__(self) -> ModelMetrics: ...
-
-    def FromString(self, data: bytes) -> ModelMetrics: ...  # noqa: N802 - protobuf's own name
 
 
 def _field(
@@ -146,9 +87,10 @@ def _field(
     )
 
 
-def _message() -> _Message:
+def _message() -> Any:
+    """Return the class of `ModelMetrics`, whose attributes no type checker knows."""
     evaluation = DescriptorProto(name="EvaluationData")
-    for number, name in enumerate(EVALUATION_FIELDS, start=1):
+    for number, name in enumerate(Evaluation._fields, start=1):
         evaluation.field.append(_field(name, number, FieldDescriptorProto.TYPE_DOUBLE))
     evaluation.field.append(_field("checkpoint_path", 6, FieldDescriptorProto.TYPE_STRING))
     metrics = DescriptorProto(
@@ -173,10 +115,7 @@ def _message() -> _Message:
     # A pool of its own: another package in the process may register the same names.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    message = message_factory.GetMessageClass(
-        pool.FindMessageTypeByName(f"{_PACKAGE}.ModelMetrics")
-    )
-    return cast("_Message", message)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.ModelMetrics"))
 
 
 new_model_metrics = _message()
@@ -198,19 +137,6 @@ _EVALUATIONS = 3
 _EPOCH_SLACK = 0.5
 # The archive has some five thousand distinct matrices and 364 distinct lists of operations.
 _REMEMBERED_TEXTS = 1 << 14
-
-
-class Evaluation(NamedTuple):
-    """One evaluation: epochs, seconds since the start, accuracies from 0 to 1.
-
-    The values are float32 widened to double, as recorded.
-    """
-
-    current_epoch: float
-    training_time: float
-    train_accuracy: float
-    validation_accuracy: float
-    test_accuracy: float
 
 
 class Nasbench101Record(NamedTuple):
@@ -329,7 +255,7 @@ def _decode_metrics(text: str, epochs: int) -> tuple[int, Evaluation, Evaluation
     )
 
 
-def _checked_evaluation(data: EvaluationData, which: str, epoch: float) -> Evaluation:
+def _checked_evaluation(data: Any, which: str, epoch: float) -> Evaluation:
     evaluation = Evaluation(
         data.current_epoch,
         data.training_time,
@@ -340,7 +266,7 @@ def _checked_evaluation(data: EvaluationData, which: str, epoch: float) -> Evalu
     current, seconds, train, validation, test = evaluation
     # An absent field reads as 0, so that only a 0 calls for a look.
     if not all(evaluation):
-        for name in EVALUATION_FIELDS:
+        for name in Evaluation._fields:
             if not data.HasField(name):
                 raise _FaultError(f"the {which} evaluation has no {name}")
     # Written so that NaN fails.

@@ -115,4 +115,5 @@ def _metrics(cell: Cell, num_epochs: int, rng: Random) -> bytes:
     last.checkpoint_path = SYNTHETIC
     metrics.trainable_parameters = parameters
     metrics.total_time = epoch_seconds * num_epochs * 1.2
-    return metrics.SerializeToString()
+    message: bytes = metrics.SerializeToString()
+    return message

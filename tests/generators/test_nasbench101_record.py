@@ -11,7 +11,7 @@ import pytest
 from nasbench101_cells import ARCH, HASH
 
 from benchmark_db.nasbench101.graph_hash import hash_cell
-from generators.raw.nasbench101_archive import decode_chunk
+from generators.raw.nasbench101_archive import decode_records
 from generators.raw.nasbench101_record import Nasbench101Record, decode_record
 from generators.raw.tfrecord import RecordError
 
@@ -181,40 +181,46 @@ def test_a_recorded_zero_is_not_taken_for_a_missing_value() -> None:
     assert record.halfway == (54.0, 0.0, 0.0, 0.0, 0.0)
 
 
+def served(evaluation: tuple[float, ...]) -> list[float]:
+    """Return training, validation and test accuracy, and seconds, of what is recorded."""
+    _, seconds, *accuracies = evaluation
+    return [*accuracies, seconds]
+
+
 def test_a_chunk_holds_the_records_in_columns() -> None:
     payload = json.dumps(SOUND).encode()
-    chunk = decode_chunk([(3, 0, payload), (4, 400, payload)])
+    chunk = decode_records([(3, 0, payload), (4, 400, payload)])
     record = decode(SOUND)
     assert chunk.numbers.tolist() == [3, 4]
     assert chunk.digests.tobytes().hex() == HASH * 2
     assert chunk.epochs.tolist() == [108, 108]
     assert chunk.codes.tolist() == [record.cell.code] * 2
     assert chunk.trainable_parameters.tolist() == [PARAMETERS] * 2
-    assert chunk.evaluations.shape == (2, 2, 5)
-    assert chunk.evaluations[1].tolist() == [list(HALFWAY), list(FINAL)]
-    assert chunk.faults == []
+    assert chunk.final.tolist() == [served(FINAL)] * 2
+    assert chunk.halfway.tolist() == np.array([served(HALFWAY)] * 2, dtype=np.float32).tolist()
+    assert chunk.skipped == []
 
 
 def test_an_empty_chunk_has_empty_columns() -> None:
-    chunk = decode_chunk([])
+    chunk = decode_records([])
     assert chunk.digests.shape == (0, 16)
-    assert chunk.evaluations.shape == (0, 2, 5)
+    assert chunk.halfway.shape == chunk.final.shape == (0, 4)
 
 
 def test_a_chunk_stops_at_a_bad_record() -> None:
     with pytest.raises(RecordError, match="record 1 at byte 400"):
-        decode_chunk([(0, 0, json.dumps(SOUND).encode()), (1, 400, b"{}")])
+        decode_records([(0, 0, json.dumps(SOUND).encode()), (1, 400, b"{}")])
 
 
 def test_a_chunk_can_skip_bad_records_and_report_them() -> None:
     payload = json.dumps(SOUND).encode()
-    chunk = decode_chunk([(0, 0, payload), (1, 400, b"{}"), (2, 402, payload)], skip_corrupt=True)
+    chunk = decode_records([(0, 0, payload), (1, 400, b"{}"), (2, 402, payload)], skip_corrupt=True)
     assert chunk.numbers.tolist() == [0, 2]
-    assert [(fault.number, fault.offset) for fault in chunk.faults] == [(1, 400)]
+    assert [(fault.number, fault.offset) for fault in chunk.skipped] == [(1, 400)]
 
 
 def test_a_chunk_travels_between_processes() -> None:
-    chunk = decode_chunk([(0, 0, json.dumps(SOUND).encode()), (1, 9, b"")], skip_corrupt=True)
+    chunk = decode_records([(0, 0, json.dumps(SOUND).encode()), (1, 9, b"")], skip_corrupt=True)
     copied = pickle.loads(pickle.dumps(chunk))
-    assert np.array_equal(copied.evaluations, chunk.evaluations)
-    assert str(copied.faults[0]) == str(chunk.faults[0])
+    assert np.array_equal(copied.final, chunk.final)
+    assert str(copied.skipped[0]) == str(chunk.skipped[0])

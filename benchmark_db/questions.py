@@ -34,10 +34,7 @@ __all__ = [
     "checked_limit",
     "checked_reduction",
     "choice",
-    "decode_cursor",
-    "encode_cursor",
     "few_curves",
-    "fingerprint",
     "integer",
     "known_filters",
     "listed",
@@ -276,61 +273,6 @@ def checked_reduction(name: str | None) -> Reduction | None:
     )
 
 
-def fingerprint(*parts: Any) -> str:
-    """Return a short digest of a question, to tie a cursor to it."""
-    text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)
-    return hashlib.blake2b(text, digest_size=6).hexdigest()
-
-
-def encode_cursor(position: Sequence[float | str], question: str, table: str) -> str:
-    """Return an opaque cursor: the position after which the next page of a question starts."""
-    told = orjson.dumps([table, question, *position])
-    return base64.urlsafe_b64encode(told).rstrip(b"=").decode()
-
-
-def decode_cursor(
-    cursor: Any, question: str, table: str, length: int, *, by_number: bool = False
-) -> list[float | str]:
-    """Return the position in a cursor that `encode_cursor` made for the same question.
-
-    Args:
-        cursor: The cursor.
-        question: The fingerprint of the question.
-        table: Name and version of the table that is asked: `InstalledDataset.version`.
-        length: Parts of a position.
-        by_number: Whether its first part may be any number, and not only a whole one.
-
-    Raises:
-        InvalidQuestionError: It is no cursor, or one of another question.
-        TableReplacedError: It is of another version of the table.
-    """
-    if not isinstance(cursor, str):
-        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        decoded = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError) as error:
-        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor") from error
-    if not isinstance(decoded, list) or len(decoded) <= _BEFORE_POSITION:
-        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
-    of_table, of_question, *position = decoded
-    name = table.partition("@")[0]
-    same_name = isinstance(of_table, str) and of_table.partition("@")[0] == name
-    if same_name and of_table != table:
-        raise TableReplacedError(
-            f"this table has moved on: the database of {name} was replaced since the cursor was "
-            "given out; begin anew, without a cursor"
-        )
-    if len(position) != length or (of_table, of_question) != (table, question):
-        raise InvalidQuestionError(
-            "cursor", "the cursor belongs to another question; repeat the filters it came with"
-        )
-    values = position[1:] if by_number and type(position[0]) is float else position
-    if not all(map(_is_key_value, values)):
-        raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
-    return position
-
-
 def _is_key_value(value: Any) -> bool:
     """Return whether a value can be part of a position: anybody can write a cursor."""
     return isinstance(value, str) or (
@@ -359,15 +301,38 @@ class Paging:
     limit: int
 
     def position(self, cursor: Any) -> list[float | str]:
-        """Return the place after which a page starts.
+        """Return the place after which a page starts, from the cursor that `page` gave.
 
         Raises:
             InvalidQuestionError: It is no cursor, or one of another question.
             TableReplacedError: It is of another version of the table.
         """
-        return decode_cursor(
-            cursor, self._mark(), self.table, len(self.place), by_number=self.by_number
-        )
+        if not isinstance(cursor, str):
+            raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
+        try:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            decoded = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (UnicodeEncodeError, binascii.Error, orjson.JSONDecodeError) as error:
+            raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor") from error
+        if not isinstance(decoded, list) or len(decoded) <= _BEFORE_POSITION:
+            raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
+        table, question, *position = decoded
+        name = self.table.partition("@")[0]
+        same_name = isinstance(table, str) and table.partition("@")[0] == name
+        if same_name and table != self.table:
+            raise TableReplacedError(
+                f"this table has moved on: the database of {name} was replaced since the cursor "
+                "was given out; begin anew, without a cursor"
+            )
+        mine = (self.table, self._mark())
+        if len(position) != len(self.place) or (table, question) != mine:
+            raise InvalidQuestionError(
+                "cursor", "the cursor belongs to another question; repeat the filters it came with"
+            )
+        values = position[1:] if self.by_number and type(position[0]) is float else position
+        if not all(map(_is_key_value, values)):
+            raise InvalidQuestionError("cursor", f"{shown(cursor)} is not a cursor")
+        return position
 
     def page(self, items: Iterable[tuple[Row, Item]]) -> Page:
         """Return the page that starts with the first of some items, each behind its first row."""
@@ -378,8 +343,11 @@ class Paging:
             return Page(shown, None)
         last, _ = found[self.limit - 1]
         position = [last[self.columns.index(name)] for name in self.place]
-        return Page(shown, encode_cursor(position, self._mark(), self.table))
+        told = orjson.dumps([self.table, self._mark(), *position])
+        return Page(shown, base64.urlsafe_b64encode(told).rstrip(b"=").decode())
 
     def _mark(self) -> str:
+        """Return a short digest of the question, which ties a cursor to it."""
         # Computed where a cursor is read or written: most answers have neither.
-        return fingerprint(*self.question)
+        text = orjson.dumps(self.question, option=orjson.OPT_SORT_KEYS, default=str)
+        return hashlib.blake2b(text, digest_size=6).hexdigest()

@@ -19,31 +19,14 @@ from benchmark_db.registry import INSTALLABLE
 from generators.source import Progress
 
 __all__ = ["GENERATORS", "PARTIAL_GENERATORS", "SAMPLES", "TOLERANT_GENERATORS"]
-__all__ += ["WHOLE_SAMPLES"]
-__all__ += ["Generate", "GeneratePartially", "GenerateTolerantly", "WriteSample", "WriteWhole"]
+__all__ += ["WHOLE_SAMPLES", "Generate", "WriteSample", "WriteWhole"]
 
 
 class Generate(Protocol):
     """Converts a raw archive into a database in the folder `out`."""
 
-    def __call__(self, raw: Path, out: Path, *, progress: Progress) -> Provenance:
-        """Return the provenance of the new database."""
-
-
-class GenerateTolerantly(Protocol):
-    """Converts what can be used of a damaged archive, and reports the rest in the provenance."""
-
-    def __call__(
-        self, raw: Path, out: Path, *, progress: Progress, skip_corrupt: bool
-    ) -> Provenance:
-        """Return the provenance of the new database."""
-
-
-class GeneratePartially(Protocol):
-    """Converts the files of an archive that are there, and reports the others."""
-
-    def __call__(self, raw: Path, out: Path, *, progress: Progress, partial: bool) -> Provenance:
-        """Return the provenance of the new database."""
+    def __call__(self, raw: Path, out: Path, *, progress: Progress, **options: bool) -> Provenance:
+        """Return the provenance of the new database; only some generators have options."""
 
 
 class WriteSample(Protocol):
@@ -73,8 +56,10 @@ def _taking(option: str) -> dict[str, Any]:
 GENERATORS: Final[Mapping[str, Generate]] = {
     name: _made_by("generators", name, "generate") for name in INSTALLABLE
 }
-TOLERANT_GENERATORS: Final[Mapping[str, GenerateTolerantly]] = _taking("skip_corrupt")
-PARTIAL_GENERATORS: Final[Mapping[str, GeneratePartially]] = _taking("partial")
+TOLERANT_GENERATORS: Final[Mapping[str, Generate]] = _taking("skip_corrupt")
+"""Those that convert what can be used of a damaged archive, and report the rest."""
+PARTIAL_GENERATORS: Final[Mapping[str, Generate]] = _taking("partial")
+"""Those that convert the files of an archive that are there, and report the others."""
 SAMPLES: Final[Mapping[str, WriteSample]] = {
     name: _made_by("generators.sample", name, "write_sample") for name in INSTALLABLE
 }

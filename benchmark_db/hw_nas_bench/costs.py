@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +24,9 @@ from benchmark_db.nasbench201 import architecture as space
 from benchmark_db.questions import (
     Filter,
     Page,
+    Paging,
     checked_limit,
     choice,
-    decode_cursor,
-    encode_cursor,
-    fingerprint,
     known_filters,
 )
 from benchmark_db.run_source import Order, RunSource, Selection
@@ -97,16 +94,19 @@ class HwNasBench(InstalledDataset):
         selecting = {name: value for name, value in filters.items() if name != _DEVICE}
         metrics = _metrics_of(filters.get(_DEVICE))
         where = known_filters(selecting, self.filters)
-        question, table = fingerprint(where, metrics), self.version
-        position = [] if cursor is None else decode_cursor(cursor, question, table, len(KEY))
+        paging = Paging(
+            table=self.version,
+            question=(where, metrics),
+            columns=KEY,
+            place=KEY,
+            by_number=False,
+            limit=limit,
+        )
+        position = () if cursor is None else paging.position(cursor)
         sql = self._statement(metrics, Selection(frozenset(where), after=len(position)))
         after = {f"after_{rank}": value for rank, value in enumerate(position)}
-        # One more than asked for tells whether there is a next page.
-        rows = list(islice(self.database.rows(sql, {**where, **after}), limit + 1))
-        items = [_item(row, metrics) for row in rows[:limit]]
-        more = len(rows) > limit
-        last = encode_cursor(rows[limit - 1][: len(KEY)], question, table) if more else None
-        return Page(items, last)
+        rows = self.database.rows(sql, {**where, **after})
+        return paging.page((row, _item(row, metrics)) for row in rows)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from benchmark_db.config_columns import ConfigColumn, columns_of_spec
 from benchmark_db.errors import (
     InvalidArchitectureError,
-    InvalidQuestionError,
     UnsupportedQuestionError,
     shown,
 )
@@ -21,7 +20,14 @@ from benchmark_db.features import Feature
 from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.items import Item
 from benchmark_db.numbered_space import NumberedSpace
-from benchmark_db.questions import MAX_BATCH, checked_batch, integer, known_filters, result_or_error
+from benchmark_db.questions import (
+    MAX_BATCH,
+    checked_batch,
+    checked_count,
+    integer,
+    known_filters,
+    result_or_error,
+)
 from benchmark_db.sampling import is_among, sample_numbers
 from benchmark_spec import OpenSpace
 
@@ -179,10 +185,7 @@ class Architectures(InstalledDataset):
             InvalidQuestionError: A number is malformed, or there are fewer architectures.
         """
         recorded = self.recorded()
-        if type(n) is not int or not 1 <= n <= min(MAX_BATCH, len(recorded)):
-            raise InvalidQuestionError(
-                "n", f"{shown(n)} is not in 1 to {min(MAX_BATCH, len(recorded))}"
-            )
+        n = checked_count("n", n, min(MAX_BATCH, len(recorded)))
         drawn = sample_numbers(len(recorded), n, integer("seed")(seed))
         return self.architectures([recorded[place] for place in drawn])
 

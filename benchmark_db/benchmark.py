@@ -26,11 +26,12 @@ from benchmark_db.errors import (
 from benchmark_db.items import CurveShape, Item, ItemMaker, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.questions import (
+    MAX_LIMIT,
     Filter,
     Page,
     Paging,
     checked_batch,
-    checked_limit,
+    checked_count,
     checked_reduction,
     few_curves,
     known_filters,
@@ -289,7 +290,7 @@ class Benchmark(Architectures):
     ) -> Page:
         known, selecting = self.understood(filters)
         how = checked_reduction(reduction)
-        limit = checked_limit(limit)
+        limit = checked_count("limit", limit, MAX_LIMIT)
         where = known_filters(selecting, known)
         order = None if sort is None else self._sorted(sort, reduced=how is not None)
         place = (order or self._order).columns

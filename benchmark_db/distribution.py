@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import Item, reduce_values
 
-__all__ = ["MAX_POINTS", "checked_points", "described"]
+__all__ = ["MAX_POINTS", "described"]
 
 MAX_POINTS: Final = 1000
 """Most steps of one distribution function."""
-
-
-def checked_points(points: Any) -> int:
-    """Return the most points of a distribution function, 1 to `MAX_POINTS`.
-
-    Raises:
-        InvalidQuestionError: It is another number.
-    """
-    if type(points) is not int or not 1 <= points <= MAX_POINTS:
-        raise InvalidQuestionError("points", f"{shown(points)} is not in 1 to {MAX_POINTS}")
-    return points
 
 
 def described(values: NDArray[np.float64], points: int) -> Item:

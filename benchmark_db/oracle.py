@@ -16,11 +16,10 @@ from benchmark_db.candidates import Candidates
 from benchmark_db.catalog import Catalog
 from benchmark_db.correlation import correlated
 from benchmark_db.density import GridSide, counted
-from benchmark_db.distribution import checked_points, described
-from benchmark_db.errors import InvalidQuestionError, shown
+from benchmark_db.distribution import MAX_POINTS, described
 from benchmark_db.items import COUNTED, SIZE_SOURCE, Item
 from benchmark_db.metrics import Metric, bounds_named, metric_named
-from benchmark_db.questions import MAX_LIMIT, number
+from benchmark_db.questions import MAX_LIMIT, checked_count, number
 
 __all__ = ["correlation", "density", "distribution", "pareto", "rank", "top"]
 
@@ -50,8 +49,7 @@ def top(
         UnknownBenchmarkError: The benchmark, or the data that holds a metric, is not installed.
         TimeBudgetExceededError: The time budget of the database is spent.
     """
-    if type(n) is not int or not 1 <= n <= MAX_LIMIT:
-        raise InvalidQuestionError("n", f"{shown(n)} is not in 1 to {MAX_LIMIT}")
+    n = checked_count("n", n, MAX_LIMIT)
     asked = metric_named(catalog.metrics(benchmark), metric)
     limits = bounds_named(catalog.metrics(benchmark), bounds)
     candidates = Candidates(catalog, benchmark, filters)
@@ -139,7 +137,7 @@ def distribution(
     """
     asked = metric_named(catalog.metrics(benchmark), metric)
     limits = bounds_named(catalog.metrics(benchmark), bounds)
-    points = checked_points(points)
+    points = checked_count("points", points, MAX_POINTS)
     candidates = Candidates(catalog, benchmark, filters)
     values = candidates.recorded(asked, "metric")[candidates.within(limits)]
     return [{"metric": metric, **described(values, points)}]

@@ -31,7 +31,7 @@ __all__ = [
     "Page",
     "Paging",
     "checked_batch",
-    "checked_limit",
+    "checked_count",
     "checked_reduction",
     "choice",
     "few_curves",
@@ -249,15 +249,15 @@ def few_curves(rows: Iterable[Row], times: Callable[[Row], int]) -> Iterator[Row
         yield row
 
 
-def checked_limit(limit: Any) -> int:
-    """Return the limit of a page, 1 to `MAX_LIMIT`.
+def checked_count(field: str, count: Any, most: int) -> int:
+    """Return how many a question asks for, such as items of a page: 1 to `most`.
 
     Raises:
-        InvalidQuestionError: It is another number.
+        InvalidQuestionError: It is another number, or none.
     """
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidQuestionError("limit", f"{shown(limit)} is not in 1 to {MAX_LIMIT}")
-    return limit
+    if type(count) is not int or not 1 <= count <= most:
+        raise InvalidQuestionError(field, f"{shown(count)} is not in 1 to {most}")
+    return count
 
 
 def checked_reduction(name: str | None) -> Reduction | None:

@@ -22,10 +22,11 @@ from benchmark_db.items import Item, Row
 from benchmark_db.metrics import Metric, metrics_of_spec
 from benchmark_db.nasbench201 import architecture as space
 from benchmark_db.questions import (
+    MAX_LIMIT,
     Filter,
     Page,
     Paging,
-    checked_limit,
+    checked_count,
     choice,
     known_filters,
 )
@@ -90,7 +91,7 @@ class HwNasBench(InstalledDataset):
             InvalidQuestionError: A filter, the limit or the cursor is malformed.
             TimeBudgetExceededError: The time budget of the database is spent.
         """
-        limit = checked_limit(limit)
+        limit = checked_count("limit", limit, MAX_LIMIT)
         selecting = {name: value for name, value in filters.items() if name != _DEVICE}
         metrics = _metrics_of(filters.get(_DEVICE))
         where = known_filters(selecting, self.filters)

@@ -16,12 +16,12 @@ import orjson
 from numpy.typing import NDArray
 from peewee import SQL
 
-from benchmark_db.distribution import checked_points, described
+from benchmark_db.distribution import MAX_POINTS, described
 from benchmark_db.errors import InvalidQuestionError, shown
 from benchmark_db.items import Item, reduce_values
 from benchmark_db.nds.streams import BOUNDS
 from benchmark_db.nds.tables import SPACE_COLUMNS, STATS, Run
-from benchmark_db.questions import known_filters
+from benchmark_db.questions import checked_count, known_filters
 
 if TYPE_CHECKING:
     from benchmark_db.nds.benchmark import Nds
@@ -87,7 +87,7 @@ def distributions(
         raise InvalidQuestionError(
             "metric", f"unknown metric {shown(metric)}; known are {', '.join(METRICS)}"
         )
-    points = checked_points(points)
+    points = checked_count("points", points, MAX_POINTS)
     known = {name: nds.filters[name] for name in DISTRIBUTION_FILTERS}
     where = known_filters(filters, known)
     spaces, bounds = nds.selected_spaces(where)

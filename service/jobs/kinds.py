@@ -9,8 +9,6 @@ key; the canonical form is itself a submission, and again the same request.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -29,7 +27,7 @@ from bench_client.models import (
 )
 from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
-from service.jobs.networks import ChosenNetwork, chosen_network, plain_json
+from service.jobs.networks import ChosenNetwork, chosen_network, digest_of, plain_json
 from service.jobs.records import NewJob
 
 if TYPE_CHECKING:
@@ -116,8 +114,7 @@ def new_job(
 
 def spec_key(kind: JobKind, spec: Mapping[str, Any]) -> str:
     """Return the digest of a canonical request; the order of its fields does not matter."""
-    text = json.dumps([kind, spec], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of([kind, spec])
 
 
 def _model_members(request: ModelRequest, network: ChosenNetwork) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from model_hub import zoo
     from model_hub.model_space import ModelSpace
 
-__all__ = ["ChosenNetwork", "chosen_network", "plain_json", "subject_of"]
+__all__ = ["ChosenNetwork", "chosen_network", "digest_of", "plain_json", "subject_of"]
 
 _ARCH: Final = "network.arch"
 
@@ -96,8 +96,12 @@ def subject_of(network: Mapping[str, Any]) -> str:
 
     A searched model and its architecture in its space are the same.
     """
-    subject = [network.get(name) for name in _SUBJECT]
-    text = json.dumps(subject, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest_of([network.get(name) for name in _SUBJECT])
+
+
+def digest_of(value: Any) -> str:
+    """Return the digest of plain JSON; the order of members does not matter."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -21,7 +21,7 @@ import peewee
 
 from benchmark_db.digests import SEAL_BYTES, file_checksum, read_seal
 from benchmark_db.errors import TimeBudgetExceededError, UnusableDatabaseError
-from benchmark_db.forks import enter, leave, watch_forks
+from benchmark_db.forks import FORKS, watch_forks
 
 __all__ = ["APPLICATION_ID", "BUILD_PRAGMAS", "ReadOnlyDatabase", "file_identity"]
 
@@ -329,7 +329,11 @@ class ConnectionPool:
         Raises:
             UnusableDatabaseError: There is none, and none can be made.
         """
-        thread = enter()
+        thread = threading.get_ident()
+        depth = FORKS.within.get(thread, 0)
+        FORKS.within[thread] = depth + 1
+        if FORKS.under_way and not depth:
+            FORKS.let_pass(thread)
         try:
             with self._changed:
                 lease: Lease | None = getattr(self._thread, "lease", None)
@@ -341,7 +345,7 @@ class ConnectionPool:
                 self._thread.lease = lease = Lease(connection, thread)
                 return lease
         except BaseException:
-            leave(thread)
+            _leave(thread)
             raise
 
     def give(self, lease: Lease) -> None:
@@ -352,7 +356,7 @@ class ConnectionPool:
             if not lease.readers and lease.connection in self._opened:
                 self._free.append(lease.connection)
                 self._changed.notify()
-        leave(lease.thread)
+        _leave(lease.thread)
 
     def close(self) -> None:
         """Close all connections; no more are made."""
@@ -426,3 +430,12 @@ class ConnectionPool:
         raise UnusableDatabaseError(
             f"{self._path.name} has been replaced or removed since it was opened: open it anew"
         )
+
+
+def _leave(thread: int) -> None:
+    """Count a thread out of SQLite once."""
+    depth = FORKS.within.get(thread, 0) - 1
+    if depth > 0:
+        FORKS.within[thread] = depth
+    else:
+        FORKS.within.pop(thread, None)

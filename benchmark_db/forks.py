@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-__all__ = ["Inherited", "enter", "leave", "watch_forks"]
+__all__ = ["FORKS", "Inherited", "watch_forks"]
 
 _PATIENCE: Final = 1.0
 """Seconds that a fork waits at most; then it goes ahead even if a thread is within SQLite."""
@@ -44,46 +44,37 @@ def watch_forks(one: Inherited) -> None:
     _living.add(one)
 
 
-def enter() -> int:
-    """Mark this thread as within SQLite, which has locks of its own; wait while a fork goes on.
-
-    Returns:
-        What `leave` takes.
-    """
-    thread = threading.get_ident()
-    depth = _within.get(thread, 0)
-    _within[thread] = depth + 1
-    while _forks.under_way and not depth:
-        # A fork that does not see this thread goes on; one that does would wait for it.
-        _within.pop(thread, None)
-        time.sleep(_BETWEEN_LOOKS)
-        _within[thread] = 1
-    return thread
-
-
-def leave(thread: int) -> None:
-    """Undo one `enter` of a thread."""
-    depth = _within.get(thread, 0) - 1
-    if depth > 0:
-        _within[thread] = depth
-    else:
-        _within.pop(thread, None)
-
-
 class _Forks:
-    """The handlers that run before and after a fork."""
+    """The handlers that run before and after a fork.
+
+    Attributes:
+        within: How deep each thread is within SQLite, which has locks of its own. Whoever goes in
+            counts itself, and only then looks whether a fork is under way.
+        under_way: Whether one is; a thread that was outside then calls `let_pass`.
+    """
 
     def __init__(self) -> None:
+        self.within: dict[int, int] = {}
         self.under_way = False
         self._taken: list[threading.Lock] = []
         self._one_at_a_time = threading.Lock()
+
+    def let_pass(self, thread: int) -> None:
+        """Keep a thread that has just gone in outside SQLite until no fork is under way.
+
+        A fork that has not seen the thread goes on; one that has would wait for it.
+        """
+        while self.under_way:
+            self.within.pop(thread, None)
+            time.sleep(_BETWEEN_LOOKS)
+            self.within[thread] = 1
 
     def before(self) -> None:
         until = time.monotonic() + _PATIENCE
         self._take(self._one_at_a_time, until)
         self.under_way = True
         me = threading.get_ident()
-        while any(thread != me for thread in list(_within)) and time.monotonic() < until:
+        while any(thread != me for thread in list(self.within)) and time.monotonic() < until:
             time.sleep(_BETWEEN_LOOKS)
         for one in list(_living):
             for lock in one.fork_locks():
@@ -96,7 +87,7 @@ class _Forks:
 
     def after_in_child(self) -> None:
         # The child has none of the other threads; the locks that they held stay with the parent.
-        _within.clear()
+        self.within.clear()
         self._taken.clear()
         self._one_at_a_time = threading.Lock()
         self.under_way = False
@@ -110,13 +101,11 @@ class _Forks:
 
 _living: Final[weakref.WeakSet[Inherited]] = weakref.WeakSet()
 _left_behind: Final[list[object]] = []
-_within: Final[dict[int, int]] = {}
-"""How deep each thread is within SQLite."""
-_forks: Final = _Forks()
+FORKS: Final = _Forks()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_forks.before,
-        after_in_parent=_forks.after_in_parent,
-        after_in_child=_forks.after_in_child,
+        before=FORKS.before,
+        after_in_parent=FORKS.after_in_parent,
+        after_in_child=FORKS.after_in_child,
     )

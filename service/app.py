@@ -17,9 +17,9 @@ from service.access.keys import KeyFile, KeyRing
 from service.http import openapi
 from service.http.access import Access, RateLimits, TrustedHosts
 from service.http.admission import Admission, Shares
-from service.http.fast_path import ErrorHandler, FastPath, Read, ServedRoutes
+from service.http.fast_path import FastPath, Read, ServedRoutes
 from service.http.job_problems import install_job_problem_handlers
-from service.http.problems import install_problem_handlers
+from service.http.problems import ErrorHandler, install_problem_handlers
 from service.http.questions import install_not_modified_handler
 from service.http.request_middleware import RequestCounter, RequestMiddleware
 from service.http.shutdown import Shutdown

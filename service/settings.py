@@ -287,17 +287,8 @@ LIMITS: Final = (
     *(
         _setting(name)
         for name in (
-            "time_budget",
-            "max_body",
-            "cache_seconds",
-            "response_cache_bytes",
-            "column_cache_bytes",
-            "scan_threads",
-        )
-    ),
-    *(
-        _setting(name)
-        for name in (
+            *("time_budget", "max_body", "cache_seconds", "response_cache_bytes"),
+            *("column_cache_bytes", "scan_threads"),
             *("export_limit", "export_threads", "upload_limit", "max_requests", "caller_share"),
             *("max_connections", "header_bytes", "header_fields", "header_seconds"),
             *("idle_seconds", "body_seconds", "body_rate", "body_bytes"),

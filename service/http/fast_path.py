@@ -7,7 +7,7 @@ Routes follow the declared tables that are installed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -17,15 +17,13 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmark_spec import BenchmarkSpec
+from service.http.problems import ErrorHandler
 from service.http.questions import VERSION_NAME, take_version
 
-__all__ = ["ErrorHandler", "FastPath", "Read", "ServedRoutes"]
+__all__ = ["FastPath", "Read", "ServedRoutes"]
 
 Read: TypeAlias = Callable[[Request], Awaitable[Response]]
 """An endpoint that reads its question off the request itself."""
-
-ErrorHandler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
-"""What answers an error, by its type."""
 
 
 class FastPath:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from service.http.openapi import described_problems
-from service.http.problems import problem
+from service.http.problems import ErrorHandler, problem, told_as
 from service.jobs.errors import (
     ArtifactsUnavailableError,
     CheckpointInUseError,
@@ -62,15 +62,15 @@ def job_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def install_job_problem_handlers(app: FastAPI) -> None:
     """Make every error of jobs a problem."""
-    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+    handlers: dict[type[Exception], ErrorHandler] = {
         ArtifactsUnavailableError: _unavailable,
-        CheckpointInUseError: _in_use,
-        CheckpointsFullError: _checkpoints_full,
+        CheckpointInUseError: told_as(409, "checkpoint-in-use", "Checkpoint in use"),
+        CheckpointsFullError: told_as(507, "checkpoints-full", "No room for checkpoints"),
         DamagedFileError: _unknown("artifact"),
         DiskFullError: _disk_full,
-        ForeignWorkerError: _foreign,
+        ForeignWorkerError: told_as(403, "foreign-worker", "Not your worker"),
         IdempotencyConflictError: _conflict,
-        LostLeaseError: _lost,
+        LostLeaseError: told_as(409, "lease-lost", "Lease lost"),
         QueueFullError: _queue_full,
         RefusedResultError: _refused,
         StoreUnavailableError: _unavailable,
@@ -80,29 +80,18 @@ def install_job_problem_handlers(app: FastAPI) -> None:
         UnknownJobError: _unknown("job"),
         UnknownDatasetError: _not_offered("dataset", "data set"),
         UnknownTrainerError: _not_offered("trainer", "trainer"),
-        PlanConflictError: _plan_conflict,
+        PlanConflictError: told_as(409, "plan-conflict", "Plan in another state"),
         UnknownPlanError: _unknown("plan"),
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
 
 
-def _unknown(thing: str) -> Callable[[Request, Any], Awaitable[Response]]:
-    async def unknown(request: Request, error: Exception) -> Response:
-        return problem(
-            request,
-            404,
-            kind=f"unknown-{thing}",
-            title=f"Unknown {thing}",
-            detail=str(error),
-        )
-
-    return unknown
+def _unknown(thing: str) -> ErrorHandler:
+    return told_as(404, f"unknown-{thing}", f"Unknown {thing}")
 
 
-def _not_offered(
-    member: str, thing: str
-) -> Callable[[Request, UnknownDatasetError | UnknownTrainerError], Awaitable[Response]]:
+def _not_offered(member: str, thing: str) -> ErrorHandler:
     """Return the answer to what names something that no worker has."""
 
     async def unknown(
@@ -121,24 +110,6 @@ def _not_offered(
     return unknown
 
 
-async def _in_use(request: Request, error: CheckpointInUseError) -> Response:
-    return problem(
-        request, 409, kind="checkpoint-in-use", title="Checkpoint in use", detail=str(error)
-    )
-
-
-async def _plan_conflict(request: Request, error: PlanConflictError) -> Response:
-    return problem(
-        request, 409, kind="plan-conflict", title="Plan in another state", detail=str(error)
-    )
-
-
-async def _checkpoints_full(request: Request, error: CheckpointsFullError) -> Response:
-    return problem(
-        request, 507, kind="checkpoints-full", title="No room for checkpoints", detail=str(error)
-    )
-
-
 async def _conflict(request: Request, error: IdempotencyConflictError) -> Response:
     return problem(
         request,
@@ -148,14 +119,6 @@ async def _conflict(request: Request, error: IdempotencyConflictError) -> Respon
         detail=str(error),
         extensions={"job_id": error.job_id},
     )
-
-
-async def _foreign(request: Request, error: ForeignWorkerError) -> Response:
-    return problem(request, 403, kind="foreign-worker", title="Not your worker", detail=str(error))
-
-
-async def _lost(request: Request, error: LostLeaseError) -> Response:
-    return problem(request, 409, kind="lease-lost", title="Lease lost", detail=str(error))
 
 
 async def _refused(request: Request, error: RefusedResultError) -> Response:
@@ -181,8 +144,7 @@ async def _queue_full(request: Request, error: QueueFullError) -> Response:
 
 
 async def _disk_full(request: Request, error: DiskFullError) -> Response:
-    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
-    log.warning("no room for jobs", reason=str(error))
+    _log(request).warning("no room for jobs", reason=str(error))
     return problem(
         request, 507, kind="disk-full", title="Disk full", detail="the disk of the server is full"
     )
@@ -194,8 +156,7 @@ async def _unavailable(
     artifacts = isinstance(error, ArtifactsUnavailableError)
     what = "store of the artifacts" if artifacts else "database of the jobs"
     told = f"the {what} does not answer"
-    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
-    log.warning(told, reason=str(error))
+    _log(request).warning(told, reason=str(error))
     return problem(
         request,
         503,
@@ -207,8 +168,7 @@ async def _unavailable(
 
 
 async def _unusable(request: Request, error: UnusableStoreError) -> Response:
-    log = structlog.get_logger().bind(request_id=request.scope.get("request_id"))
-    log.error("the database of the jobs cannot be used", reason=str(error))
+    _log(request).error("the database of the jobs cannot be used", reason=str(error))
     return problem(
         request,
         503,
@@ -218,6 +178,10 @@ async def _unusable(request: Request, error: UnusableStoreError) -> Response:
         "server says more",
         headers={"Retry-After": _RETRY_AFTER},
     )
+
+
+def _log(request: Request) -> Any:
+    return structlog.get_logger().bind(request_id=request.scope.get("request_id"))
 
 
 def job_response(

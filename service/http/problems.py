@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from fastapi import FastAPI, Request
@@ -23,7 +23,10 @@ from benchmark_db.errors import (
     UnusableDatabaseError,
 )
 
-__all__ = ["PROBLEM_JSON", "install_problem_handlers", "problem"]
+__all__ = ["PROBLEM_JSON", "ErrorHandler", "install_problem_handlers", "problem", "told_as"]
+
+ErrorHandler: TypeAlias = Callable[[Request, Any], Awaitable[Response]]
+"""What answers an error, by its type."""
 
 PROBLEM_JSON: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:nas-bench-service:problem:"
@@ -72,14 +75,25 @@ def problem(
     return Response(content, status, headers, media_type=PROBLEM_JSON)
 
 
+def told_as(status: int, kind: str, title: str) -> ErrorHandler:
+    """Return what answers an error whose own message callers may read."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem(request, status, kind=kind, title=title, detail=str(error))
+
+    return answer
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of the application a problem."""
-    handlers: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+    handlers: dict[type[Exception], ErrorHandler] = {
         InvalidQuestionError: _invalid_question,
-        TableReplacedError: _table_replaced,
-        UnknownBenchmarkError: _unknown_benchmark,
-        UnsupportedQuestionError: _unsupported_question,
-        UnusableDatabaseError: _unusable_database,
+        TableReplacedError: told_as(409, "table-replaced", "This table has moved on"),
+        UnknownBenchmarkError: told_as(404, "benchmark-not-installed", "Benchmark not installed"),
+        UnsupportedQuestionError: told_as(
+            404, "unsupported-question", "Question without meaning for the benchmark"
+        ),
+        UnusableDatabaseError: told_as(503, "database-unusable", "Database unusable"),
         TimeBudgetExceededError: _time_budget_exceeded,
         RequestValidationError: _invalid_request,
         HTTPException: _http_exception,
@@ -99,38 +113,6 @@ async def _invalid_question(request: Request, error: InvalidQuestionError) -> Re
         title="Invalid architecture" if is_architecture else "Invalid request",
         detail=error.message,
         errors=[{"loc": [source, *place], "msg": error.message}],
-    )
-
-
-async def _table_replaced(request: Request, error: TableReplacedError) -> Response:
-    return problem(
-        request, 409, kind="table-replaced", title="This table has moved on", detail=str(error)
-    )
-
-
-async def _unknown_benchmark(request: Request, error: UnknownBenchmarkError) -> Response:
-    return problem(
-        request,
-        404,
-        kind="benchmark-not-installed",
-        title="Benchmark not installed",
-        detail=str(error),
-    )
-
-
-async def _unsupported_question(request: Request, error: UnsupportedQuestionError) -> Response:
-    return problem(
-        request,
-        404,
-        kind="unsupported-question",
-        title="Question without meaning for the benchmark",
-        detail=str(error),
-    )
-
-
-async def _unusable_database(request: Request, error: UnusableDatabaseError) -> Response:
-    return problem(
-        request, 503, kind="database-unusable", title="Database unusable", detail=str(error)
     )
 
 

@@ -149,9 +149,7 @@ _EVENT: Final[dict[str, Any]] = {
 
 
 async def _submit(
-    request: Request,
-    submission: models.Submission,
-    given_key: str | None,
+    request: Request, submission: models.Submission, given_key: str | None
 ) -> Response:
     service = job_service_of(request)
     catalog: Catalog = request.app.state.catalog
@@ -303,12 +301,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     A job that waits is cancelled at once. One that runs is `cancel_requested`, and cancelled as
     soon as its worker has stopped it.
     """
-    if "content-type" in request.headers:
-        refuse_other_media(request, JSON)
-    service = job_service_of(request)
-    return _job_response(
-        await service.change(lambda jobs: jobs.store.cancel(job_id)), service.settings
-    )
+    return await _cancelled(request, job_id, stop=False)
 
 
 @router.post(
@@ -325,12 +318,15 @@ async def stop(request: Request, job_id: JobId) -> Response:
     the figures of its last epoch. Before the first one, and where it is no training, it is
     cancelled.
     """
+    return await _cancelled(request, job_id, stop=True)
+
+
+async def _cancelled(request: Request, job_id: str, *, stop: bool) -> Response:
     if "content-type" in request.headers:
         refuse_other_media(request, JSON)
     service = job_service_of(request)
-    return _job_response(
-        await service.change(lambda jobs: jobs.store.cancel(job_id, stop=True)), service.settings
-    )
+    job = await service.change(lambda jobs: jobs.store.cancel(job_id, stop=stop))
+    return _job_response(job, service.settings)
 
 
 @router.get(

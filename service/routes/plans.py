@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -268,11 +268,7 @@ async def measure(request: Request, name: _Name, wanted: models.PlanCellRequest)
 )
 async def keep(request: Request, name: _Name, wanted: models.PlanVersionKeeping) -> Response:
     """Keep a version of the table for good, or no longer; the last three are kept anyway."""
-
-    def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
-        return _told(plans, plans.keep(name, wanted.version, kept=wanted.kept))
-
-    return job_response(await plan_service_of(request).change(do))
+    return await _changed(request, lambda plans: plans.keep(name, wanted.version, kept=wanted.kept))
 
 
 @router.post(
@@ -284,9 +280,15 @@ async def keep(request: Request, name: _Name, wanted: models.PlanVersionKeeping)
 )
 async def withdraw(request: Request, name: _Name, withdrawal: models.PlanWithdrawal) -> Response:
     """Withdraw the result of a cell, which then counts as failed until it is tried again."""
+    cell, reason = withdrawal.cell, withdrawal.reason
+    return await _changed(request, lambda plans: plans.withdraw(name, cell, reason))
+
+
+async def _changed(request: Request, change: Callable[[PlanStore], PlanRecord]) -> Response:
+    """Change a plan, and send it as it is then."""
 
     def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
-        return _told(plans, plans.withdraw(name, withdrawal.cell, withdrawal.reason))
+        return _told(plans, change(plans))
 
     return job_response(await plan_service_of(request).change(do))
 
@@ -310,11 +312,7 @@ def _add_action(action: models.PlanAction, summary: str, description: str) -> No
     async def change(request: Request, name: _Name) -> Response:
         if "content-type" in request.headers:
             refuse_other_media(request, JSON)
-
-        def do(plans: PlanStore, _: Jobs) -> dict[str, Any]:
-            return _told(plans, plans.act(name, action))
-
-        return job_response(await plan_service_of(request).change(do))
+        return await _changed(request, lambda plans: plans.act(name, action))
 
     router.add_api_route(
         f"/plans/{{name}}/{action}",

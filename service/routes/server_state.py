@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import anyio.to_thread
@@ -134,27 +135,16 @@ async def readyz(request: Request) -> Response:
 
     200 as long as one can; `status` is `degraded` when another cannot, such as one whose file was
     written to or has failed the check of its checksum, or when the file that replaced one that is
-    served cannot be served itself. 503 when none can,
-    while the server has no place for a question, and when it was told to stop and still answers
-    what is under way to it.
+    served cannot be served itself. 503 when none can, while the server has no place for a question,
+    and when it was told to stop and still answers what is under way to it.
     """
+    not_ready = partial(problem, request, 503, kind="not-ready", title="Not ready")
     if request.app.state.shutdown.begun:
-        return problem(
-            request,
-            503,
-            kind="not-ready",
-            title="Not ready",
-            detail="the server is about to stop: send further requests elsewhere",
-        )
+        return not_ready(detail="the server is about to stop: send further requests elsewhere")
     places: Shares = request.app.state.requests
     if places.taken >= places.most:
-        return problem(
-            request,
-            503,
-            kind="not-ready",
-            title="Not ready",
-            detail="as many requests are in progress as may be: send further ones elsewhere",
-        )
+        told = "as many requests are in progress as may be: send further ones elsewhere"
+        return not_ready(detail=told)
     catalog: Catalog = request.app.state.catalog
     states = {name: _state(installed) for name, installed in catalog.installed.items()}
     # Asked afterwards: what has just been found to be changed is among them.
@@ -164,11 +154,7 @@ async def readyz(request: Request) -> Response:
         states[name]["replacement"] = reason
     ready = [state["status"] == "ready" for state in states.values()]
     if not any(ready):
-        return problem(
-            request,
-            503,
-            kind="not-ready",
-            title="Not ready",
+        return not_ready(
             detail="no benchmark can be served: make a database with `nbs generate`",
             extensions={"benchmarks": states},
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
@@ -29,13 +30,10 @@ from service.http.job_problems import job_problems
 from service.http.job_service import job_service_of
 from service.http.problems import problem
 from service.jobs import Jobs
-from service.jobs.artifact_store import IncomingArtifact, OpenArtifact
+from service.jobs.artifact_store import IncomingArtifact
 from service.jobs.blob_store import NO_ROOM, IncomingFile
 from service.jobs.checkpoints import CheckpointStore
-from service.jobs.errors import (
-    DiskFullError,
-    RefusedResultError,
-)
+from service.jobs.errors import DiskFullError, RefusedResultError
 from service.jobs.lease_tokens import TOKEN_PATTERN, token_of
 from service.jobs.records import Artifact, Failure, Lease
 from service.jobs.worker_wire import (
@@ -85,6 +83,7 @@ _OCTETS_BODY: Final[dict[str, Any]] = {
     }
 }
 _NOTHING: Final[dict[str, Any]] = {"status_code": 204, "response_class": Response}
+_file: Final = partial(DigestedFile, media_type=_OCTETS)
 
 
 @router.post(
@@ -247,8 +246,11 @@ async def artifact(request: Request, job_id: _AskedJob, token: _Token, sha256: _
         jobs.leases.current(job_id, token_of(token), holder)
         return jobs.artifacts.receive(sha256)
 
+    def keep(incoming: IncomingArtifact) -> None:
+        incoming.keep()
+
     limiter = job_service_of(request).artifact_limiter
-    return await _upload(request, sha256, limiter=limiter, begin=begin, keep=_kept)
+    return await _upload(request, sha256, limiter=limiter, begin=begin, keep=keep)
 
 
 @router.post(
@@ -354,36 +356,12 @@ def _holder(request: Request) -> str:
     return request.scope.get("key_name") or ""
 
 
-def _kept(incoming: IncomingArtifact) -> None:
-    incoming.keep()
-
-
 def _refuse_missing(jobs: Jobs, made: tuple[Artifact, ...]) -> None:
     for one in made:
         if not jobs.artifacts.holds(one.sha256, one.size):
             raise RefusedResultError(
                 "artifacts", f"{one.name} was not handed over with this digest and size"
             )
-
-
-def _file(
-    request: Request,
-    file: OpenArtifact,
-    *,
-    limiter: CapacityLimiter,
-    sha256: str,
-    size: int,
-    name: str,
-) -> Response:
-    return DigestedFile(
-        request,
-        file,
-        size=size,
-        sha256=sha256,
-        name=name,
-        media_type=_OCTETS,
-        limiter=limiter,
-    )
 
 
 async def _upload(

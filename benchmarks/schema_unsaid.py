@@ -147,25 +147,27 @@ _ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "5xx"]
 """What schemathesis takes for accepted, unless it is told otherwise."""
 
 
-_SYSTEMATIC_BENCHMARKS: Final = 2
-"""Of how many benchmarks a question that all are asked is tried at the bounds of everything."""
+_OF_RUNS: Final = ("computed_stats", "computed_stats_query", "export", "intermediate_stats")
 
 
 def sampled_operations() -> list[str]:
-    """Return operations that ask a benchmark what two others are asked in every variant.
+    """Return operations that ask a benchmark what another one is asked in every variant.
 
-    The same code reads these questions. Which two benchmarks those are changes from question to
-    question, so that every benchmark is asked some questions in every variant.
+    The same code reads these questions, from the description of the benchmark. Which benchmark that
+    other one is changes from question to question, among those for runs, among those that compare
+    and among the rest: each has its own parameters of both kinds tried in every variant.
     """
-    by_topic: dict[str, list[str]] = {}
+    by_kind: dict[tuple[bool, bool], dict[str, list[str]]] = {}
     for name in METRICS:
-        for operation in _asked(name):
-            by_topic.setdefault(operation.removeprefix(f"{name}_"), []).append(operation)
+        for operation, refused in _asked(name).items():
+            topic = operation.removeprefix(f"{name}_")
+            kind = topic in _OF_RUNS, "metric" in refused
+            by_kind.setdefault(kind, {}).setdefault(topic, []).append(operation)
     sampled: list[str] = []
-    for place, topic in enumerate(sorted(by_topic)):
-        alike = by_topic[topic]
-        first = place % len(alike)
-        sampled += [*alike[first:], *alike[:first]][_SYSTEMATIC_BENCHMARKS:]
+    for topics in by_kind.values():
+        for place, (_, alike) in enumerate(sorted(topics.items())):
+            tried = alike[place % len(alike)]
+            sampled += [operation for operation in alike if operation != tried]
     return sorted(sampled)
 
 

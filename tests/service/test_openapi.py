@@ -184,7 +184,7 @@ def test_generated_requests_find_no_failure() -> None:
     )
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]
     counts = dict(line.rsplit(maxsplit=1) for line in ended.stdout.splitlines()[1:])
-    assert int(counts["cases"]) > 10_000
+    assert int(counts["cases"]) > 8_000
     assert int(counts["operations"]) == 107
     assert int(counts["failures"]) == 0
     assert len([name for name in counts if name.startswith("failures of")]) >= 15

@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 __all__ = ["Shutdown", "when_told_to_stop"]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_Handler: TypeAlias = Callable[[int, FrameType | None], Any]
 
 
 @contextmanager
@@ -37,19 +38,23 @@ def when_told_to_stop(act: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _noticed(number: signal.Signals, act: Callable[[], object]) -> Iterator[None]:
+def _noticed(number: signal.Signals, act: Callable[[], object]) -> AbstractContextManager[None]:
     before = signal.getsignal(number)
+    if not callable(before):
+        return nullcontext()
 
     def handle(given: int, frame: FrameType | None) -> None:
         act()
-        if callable(before):
-            before(given, frame)
+        before(given, frame)
 
+    return _handling(number, handle)
+
+
+@contextmanager
+def _handling(number: signal.Signals, handle: _Handler) -> Iterator[None]:
+    """Handle a signal within the context, as far as this thread may."""
+    before = signal.getsignal(number)
     try:
-        if not callable(before):
-            yield
-            return
         signal.signal(number, handle)
     except ValueError:
         yield
@@ -75,8 +80,7 @@ class Shutdown:
         self._seconds = seconds
         self.begun = False
 
-    @contextmanager
-    def holding_back(self) -> Iterator[None]:
+    def holding_back(self) -> AbstractContextManager[None]:
         """Hold back SIGTERM from whoever handles it now; a second one goes through at once.
 
         Must be entered in a running event loop. Outside the main thread, where Python lets nobody
@@ -84,23 +88,10 @@ class Shutdown:
         """
         handler = signal.getsignal(signal.SIGTERM)
         if not self._seconds or not callable(handler):
-            yield
-            return
-        hold = self._held_back(handler)
-        try:
-            signal.signal(signal.SIGTERM, hold)
-        except ValueError:
-            yield
-            return
-        try:
-            yield
-        finally:
-            if signal.getsignal(signal.SIGTERM) is hold:
-                signal.signal(signal.SIGTERM, handler)
+            return nullcontext()
+        return _handling(signal.SIGTERM, self._held_back(handler))
 
-    def _held_back(
-        self, handler: Callable[[int, FrameType | None], Any]
-    ) -> Callable[[int, FrameType | None], None]:
+    def _held_back(self, handler: _Handler) -> _Handler:
         loop = asyncio.get_running_loop()
 
         def hold(number: int, frame: FrameType | None) -> None:

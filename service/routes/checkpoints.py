@@ -9,7 +9,7 @@ import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import ClientDisconnect
 
 from bench_client.models import Checkpoint, CheckpointList
@@ -25,6 +25,7 @@ from service.jobs.blob_store import NO_ROOM
 from service.jobs.checkpoints import IncomingCheckpoint
 from service.jobs.errors import CheckpointsFullError, DiskFullError, UnknownCheckpointError
 from service.jobs.records import to_json
+from service.routes.parameters import QuestionModel
 
 __all__ = ["CHECKPOINTS_PATH", "router"]
 
@@ -51,9 +52,7 @@ _Digest = Annotated[
 ]
 
 
-class _CheckpointsQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _CheckpointsQuestion(QuestionModel):
     limit: Annotated[int, Field(ge=1, le=1000, description="Checkpoints in the page.")] = 100
     cursor: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from bench_client.explorer import COLUMN_HEADER
 from bench_client.models import Found
@@ -32,6 +32,7 @@ from service.http.questions import (
     source_digests,
 )
 from service.http.response_cache import PackedCache
+from service.routes.parameters import QuestionModel
 
 __all__ = ["ColumnRoutes", "answer_bytes", "bytes_response"]
 
@@ -160,7 +161,7 @@ class ColumnRoutes:
 
     def _question(self, kind: str, **fields: Any) -> type[BaseModel]:
         title = self.name.title().replace("-", "")
-        base = (self.filters, _Question)
+        base = (self.filters, QuestionModel)
         return create_model(f"{title}{kind}Question", __base__=base, **fields)
 
 
@@ -181,10 +182,6 @@ def bytes_response(header: str, told: str) -> dict[int | str, dict[str, Any]]:
     said = {"description": told, "required": True, "schema": {"type": "string"}}
     answer = {"description": "The numbers.", "content": content, "headers": {header: said}}
     return {200: answer, **READ_PROBLEMS}
-
-
-class _Question(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 async def answer_bytes(

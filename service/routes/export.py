@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from bench_client.export import PROVENANCE_HEADER, columns_of
 from bench_client.models import fields_of
@@ -20,6 +20,7 @@ from benchmark_db.installed_dataset import InstalledDataset
 from service.http.openapi import READ_PROBLEMS
 from service.http.questions import LateModel, cache_headers, catalog_of, described, read_query
 from service.http.streams import FileStream
+from service.routes.parameters import QuestionModel
 
 __all__ = ["ExportRoute"]
 
@@ -29,9 +30,7 @@ _OF_PAGES: Final = frozenset({"limit", "cursor", "sort"})
 """Parameters of the paged questions that say nothing about a whole table."""
 
 
-class _ExportQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
+class _ExportQuestion(QuestionModel):
     format: Annotated[
         Literal["ndjson", "csv", "parquet"],
         Field(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import orjson
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bench_client import models
 from benchmark_db.catalog import Catalog
@@ -26,7 +26,7 @@ from service.jobs.errors import UnknownJobError
 from service.jobs.kinds import KINDS, Kind, new_job, stated_trainer
 from service.jobs.networks import chosen_network, subject_of
 from service.jobs.records import Job, JobState, NewJob, to_json
-from service.routes.parameters import JobId
+from service.routes.parameters import JobId, QuestionModel
 
 __all__ = ["router"]
 
@@ -70,9 +70,7 @@ _SUBMITTED: Final[dict[str, Any]] = {
 }
 
 
-class _JobsQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _JobsQuestion(QuestionModel):
     state: Annotated[models.JobState | None, Field(description="Only those in this state.")] = None
     kind: Annotated[models.JobKind | None, Field(description="Only those of this kind.")] = None
     benchmark: Annotated[
@@ -112,9 +110,7 @@ class _JobsQuestion(BaseModel):
     ] = None
 
 
-class _JobQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _JobQuestion(QuestionModel):
     wait: Annotated[
         float,
         Field(

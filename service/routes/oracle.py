@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from bench_client.explorer import DENSITY_HEADER
 from bench_client.models import (
@@ -47,15 +47,12 @@ from service.http.questions import (
     source_digests,
 )
 from service.routes.columns import ColumnRoutes, answer_bytes, bytes_response
+from service.routes.parameters import QuestionModel
 
 __all__ = ["OracleRoutes"]
 
 _MAX_INTEGER: Final = 2**63 - 1
 _SIDES: Final = {"min": "Least", "max": "Greatest"}
-
-
-class _Question(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +192,7 @@ class OracleRoutes:
         bounds = _bounds(self.metrics.values()) if bounded else {}
         return create_model(
             f"{self.name.title().replace('-', '')}{kind}Question",
-            __base__=(self.filters, _Question),
+            __base__=(self.filters, QuestionModel),
             **fields,
             **bounds,
         )

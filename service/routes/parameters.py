@@ -22,6 +22,7 @@ __all__ = [
     "OwnQuestions",
     "PageParameters",
     "Paging",
+    "QuestionModel",
     "ReducedBatch",
     "StatsParameters",
     "filter_of",
@@ -59,10 +60,14 @@ class OwnQuestions:
     router: APIRouter = field(default_factory=APIRouter)
 
 
-class Reducing(BaseModel):
-    """How the runs of one configuration become one item."""
+class QuestionModel(BaseModel):
+    """What is asked, and nothing beside it; built when it is first read or described."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Reducing(QuestionModel):
+    """How the runs of one configuration become one item."""
 
     reduction: Annotated[
         Reduction | None,
@@ -76,10 +81,8 @@ class Reducing(BaseModel):
     ] = None
 
 
-class Paging(BaseModel):
+class Paging(QuestionModel):
     """Which part of a long answer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Items in the page.")] = 100
     cursor: Annotated[

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from benchmark_db.answers import drawing_answer
 from benchmark_db.benchmark import Benchmark
@@ -25,6 +25,7 @@ from service.http.questions import (
     scanned,
 )
 from service.http.response_cache import ResponseCache
+from service.routes.parameters import QuestionModel
 
 __all__ = ["PictureRoute"]
 
@@ -34,9 +35,7 @@ _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _POLICY: Final = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'; sandbox"
 
 
-class _PictureQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
+class _PictureQuestion(QuestionModel):
     theme: Annotated[
         Literal["light", "dark"], Field(description="Of the colours.", examples=["light"])
     ] = "light"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bench_client import models
 from benchmark_db.errors import InvalidQuestionError
@@ -23,6 +23,7 @@ from service.http.questions import described, read_query
 from service.jobs import Jobs
 from service.plans.actions import PLAN_ACTIONS
 from service.plans.errors import PlanConflictError, UnknownPlanError
+from service.routes.parameters import QuestionModel
 
 if TYPE_CHECKING:
     from nas_search.plans import Plan
@@ -48,9 +49,7 @@ _waiting = 0
 _Name = Annotated[str, Path(max_length=100, description="Name of the plan.", examples=["digits"])]
 
 
-class _Submission(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Submission(QuestionModel):
     dry_run: Annotated[
         bool, Field(description="Tell what the plan would be, and keep nothing of it.")
     ] = False
@@ -62,9 +61,7 @@ class _Submission(BaseModel):
     )
 
 
-class _PlanQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _PlanQuestion(QuestionModel):
     wait: Annotated[
         float,
         Field(
@@ -79,9 +76,7 @@ class _PlanQuestion(BaseModel):
     ] = None
 
 
-class _CellsQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _CellsQuestion(QuestionModel):
     state: Annotated[
         models.PlanCellState | None, Field(description="Only those in this state.")
     ] = None
@@ -95,9 +90,7 @@ class _CellsQuestion(BaseModel):
     ] = None
 
 
-class _MapQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _MapQuestion(QuestionModel):
     bins: Annotated[
         int,
         Field(

@@ -9,7 +9,7 @@ import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bench_client.models.studies import StudyDetails, StudyList
 from benchmark_db.catalog import Catalog
@@ -19,6 +19,7 @@ from service.http.openapi import NOT_MODIFIED, described_problems
 from service.http.problems import problem
 from service.http.questions import cache_headers, described, read_query
 from service.http.response_cache import ResponseCache
+from service.routes.parameters import QuestionModel
 
 if TYPE_CHECKING:
     from nas_search.study.comparison import Comparison
@@ -38,9 +39,7 @@ _ANEW: Final = "no-cache"
 """A study grows: whoever has it asks whether it is still the same."""
 
 
-class _StudyQuestion(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
+class _StudyQuestion(QuestionModel):
     over: Annotated[
         Literal["seconds", "evaluations"],
         Field(

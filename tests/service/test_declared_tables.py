@@ -9,14 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import forked_nbs
 import httpx
 import pytest
 from bench_server import BenchServer, ending_together
@@ -34,20 +32,12 @@ from benchmark_spec import RESERVED_NAMES
 from service.app import create_app
 
 NAME: Final = "tiny-table"
-NBS: Final = [sys.executable, "-m", "service.cli"]
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 def nbs(*arguments: object) -> str:
     """Return what a command prints, in a process of its own."""
-    ended = subprocess.run(
-        [*NBS, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        env={**os.environ, "HOME": "/nonexistent"},
-    )
+    ended = forked_nbs.nbs(*map(str, arguments), cwd=REPOSITORY, HOME="/nonexistent")
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

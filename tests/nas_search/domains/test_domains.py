@@ -37,9 +37,9 @@ def _no_two_equal(sample: Any) -> None:
 CONDITIONAL = SearchSpace(
     "conditional",
     (
-        *repeat("depth", (1, 2, 3), lambda i: [Categorical(f"kernel{i}", (3, 5, 7))]),
+        *repeat("depth", (1, 2, 3), lambda i: [Categorical(f"kernel{i}", (3, 5))]),
         Subset("inputs", (0, 1, 2, 3), n_chosen=2),
-        Subset("taps", (0, 1, 2)),
+        Subset("taps", (0, 1)),
         Categorical("skip", (True, False), prior=(0.9, 0.1)),
         Categorical("scale", (1, 2), only_if=When("skip", (True,))),
     ),

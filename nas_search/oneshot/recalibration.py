@@ -81,7 +81,7 @@ def recalibrate(
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = momentum
-        # To set the mode of all modules of a supernet takes longer than to run one path.
+        # A supernet has thousands of modules, most of them in training mode already.
         if not all(modes):
             network.train()
         with torch.no_grad(), torch.random.fork_rng(gpus):

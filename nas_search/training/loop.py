@@ -144,7 +144,7 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=scaled)
         self._dtype = torch.float64 if recipe.precision == "float64" else torch.float32
         self._network = network.to(device=self._device, dtype=self._dtype)
-        # To look for those of a supernet takes as long as to run a path of it.
+        # A supernet has thousands of modules, which need not be gone through at every step.
         self._parameters = list(self._network.parameters())
         self._averaged = copy.deepcopy(network) if recipe.ema else None
         self._optimizer = optimizer_of(network, recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +18,12 @@ from generators.nasbench201 import generate
 from generators.sample.nasbench201 import write_sample
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, ViewportSize
 
 READY_MILLISECONDS: Final = 20_000
 """For a busy machine: what a quiet one takes is measured by benchmarks/pages.py."""
+COLORED: Final = ["color-contrast", "link-in-text-block"]
+"""Rules of axe that may say something else in another theme."""
 
 
 class Explorer:
@@ -80,21 +83,28 @@ class Explorer:
         kept = [text for text in self.complaints if not any(part in text for part in parts)]
         self.complaints[:] = kept
 
-    def accessible(self) -> None:
-        """Let axe look for what people without mouse or eyes would miss."""
+    def accessible(self, **options: Any) -> None:
+        """Let axe look for what people without mouse or eyes would miss; `options` are its own."""
         from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 - where a browser is
 
-        found = Axe().run(self.page, options={"resultTypes": ["violations"]})
+        found = Axe().run(self.page, options={"resultTypes": ["violations"], **options})
         told = [
             (violation["id"], [node["target"] for node in violation["nodes"]][:3])
             for violation in found.response["violations"]
         ]
         assert not told, told
 
+    def accessible_in_both_themes(self) -> None:
+        """Let axe look at all in the light theme, in the dark one at what depends on colours."""
+        self.accessible()
+        self.page.emulate_media(color_scheme="dark")
+        self.accessible(runOnly=COLORED)
+        self.page.emulate_media(color_scheme="light")
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser, of one module: Playwright's loop would forbid later modules theirs."""
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """The browser of this process of the tests, and the loop that Playwright runs meanwhile."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)
@@ -102,12 +112,40 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where a browser is
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
+        browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
         )
-        yield started
-        started.close()
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
+        browser.close()
+
+
+@pytest.fixture
+def browser(started: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """The browser; Playwright's loop counts as running for this test alone, others run theirs."""
+    browser, loop = started
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
+
+
+@pytest.fixture(scope="session")
+def profile(started: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[BrowserContext]:
+    """A profile that tests share; a tab stays open in it.
+
+    Scripts are kept in it and the process that draws stays: a page then loads in half the time.
+    """
+    browser, loop = started
+    asyncio._set_running_loop(loop)
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    context.new_page()
+    yield context
+    asyncio._set_running_loop(loop)
+    context.close()
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")
@@ -131,18 +169,35 @@ def served(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Explorer]]:
-    """Opens tabs, each with a profile of its own; at the end none may have had complaints."""
+def open_page(browser: Browser, profile: BrowserContext) -> Iterator[Callable[..., Explorer]]:
+    """Opens tabs, with a size and with media to emulate; at the end none may have had complaints.
+
+    A test that writes into the profile asks for its own.
+    """
     contexts: list[BrowserContext] = []
     explorers: list[Explorer] = []
 
-    def make(server: BenchServer, **options: Any) -> Explorer:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        explorers.append(Explorer(context.new_page(), server.url))
+    def make(
+        server: BenchServer,
+        *,
+        viewport: ViewportSize | None = None,
+        own_profile: bool = False,
+        **media: Any,
+    ) -> Explorer:
+        context = profile
+        if own_profile:
+            context = browser.new_context()
+            contexts.append(context)
+        page = context.new_page()
+        page.set_viewport_size(viewport or {"width": 1280, "height": 900})
+        if media:
+            page.emulate_media(**media)
+        explorers.append(Explorer(page, server.url))
         return explorers[-1]
 
     yield make
+    for explorer in explorers:
+        explorer.page.close()
     for context in contexts:
         context.close()
     for explorer in explorers:

@@ -61,17 +61,16 @@ def lines_run(lines: str) -> dict[str, Any]:
     return known
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_ready_and_accessible_in_both_themes(
-    open_page: Callable[..., Any], served: BenchServer, name: str, scheme: str
+    open_page: Callable[..., Any], served: BenchServer, name: str
 ) -> None:
-    explorer = open_page(served, color_scheme=scheme, viewport={"width": 320, "height": 800})
+    explorer = open_page(served, viewport={"width": 320, "height": 800})
     explorer.open(f"explore/nasbench201/{PAGES[name]}&odd=1")
     assert "made-up data" in explorer.find("#marks").inner_text()
     assert "not understood in the address: odd" in explorer.find("#marks").inner_text()
-    explorer.accessible()
     assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    explorer.accessible_in_both_themes()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -116,6 +115,28 @@ class TestOneArchitecture:
         cost = bench.hardware_nb201(ARCH, "cifar10-valid".removesuffix("-valid"))
         told = explorer.find('#costs tr[data-metric="edgegpu_latency"] td').first.inner_text()
         assert float(told) == pytest.approx(cost[0].edgegpu_latency, rel=1e-3)
+
+    def test_has_the_picture_of_the_theme_however_fast_that_changes(
+        self, open_page: Callable[..., Any], served: BenchServer
+    ) -> None:
+        explorer = open_page(served, own_profile=True)
+        explorer.open(f"explore/nasbench201/{PAGES['arch']}")
+        pixels = """async () => {
+          const image = document.querySelector("#picture");
+          await image.decode();
+          const canvas = document.createElement("canvas");
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return canvas.toDataURL();
+        }"""
+        light = explorer.page.evaluate(pixels)
+        old = explorer.find("#picture").get_attribute("src")
+        # From light to dark and on, faster than a picture comes.
+        explorer.find("#theme").evaluate("one => { for (let i = 0; i < 5; i += 1) one.click(); }")
+        assert explorer.find("html").get_attribute("data-theme") == "dark"
+        explorer.page.wait_for_function(
+            "old => document.querySelector('#picture').src !== old", arg=old
+        )
+        assert explorer.page.evaluate(pixels) != light
 
     def test_tells_what_equals_differ_by(self, explorer: Any, bench: BenchClient) -> None:
         arch = next(
@@ -198,7 +219,7 @@ class TestOneArchitecture:
     def test_is_copied_as_lines_that_run(
         self, open_page: Callable[..., Any], served: BenchServer, bench: BenchClient
     ) -> None:
-        explorer = open_page(served, permissions=["clipboard-read", "clipboard-write"])
+        explorer = open_page(served)
         explorer.open(f"explore/nasbench201/{PAGES['arch']}")
         runs = lines_run(copied(explorer, "Copy as Python"))["runs"]
         assert list(runs) == list(bench.query_nb201(ARCH, 200, "cifar10-valid"))

@@ -365,7 +365,7 @@ class TestTakenAway:
         assert "<polyline" in vector
 
     def test_lines_give_the_same(self, open_page: Callable[..., Any], served: BenchServer) -> None:
-        explorer = open_page(served, permissions=["clipboard-read", "clipboard-write"])
+        explorer = open_page(served)
         explorer.open(f"{BOUNDED}&op.0_1=!none")
         program = self.copy(explorer, "Copy Python")
         ended = subprocess.run(
@@ -409,13 +409,12 @@ class TestTakenAway:
 
 
 class TestLooks:
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_are_accessible_in_both_themes_on_any_screen(
-        self, open_page: Callable[..., Any], served: BenchServer, scheme: str
+        self, open_page: Callable[..., Any], served: BenchServer
     ) -> None:
-        explorer = open_page(served, color_scheme=scheme, reduced_motion="reduce")
+        explorer = open_page(served, reduced_motion="reduce")
         explorer.open(f"{BOUNDED}&pareto=1&c=parameters&xs=log&sel=5")
-        explorer.accessible()
+        explorer.accessible_in_both_themes()
         assert explorer.find('[data-mark="made-up"]').inner_text() == "made-up data"
         assert "parameters" in explorer.find(".scale").inner_text()
         explorer.page.set_viewport_size({"width": 320, "height": 800})

@@ -17,23 +17,23 @@ from service.access.keys import KeyFile, KeyScope
 OPEN = ["explore", "explore/key", "explore/plans", "explore/status"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", OPEN)
 def test_is_ready_and_accessible_in_both_themes(
-    open_page: Callable[..., Any], served: BenchServer, path: str, scheme: str
+    open_page: Callable[..., Any], served: BenchServer, path: str
 ) -> None:
-    explorer = open_page(served, color_scheme=scheme, viewport={"width": 320, "height": 700})
+    explorer = open_page(served, viewport={"width": 320, "height": 700})
     explorer.open(path)
-    explorer.accessible()
+    explorer.accessible_in_both_themes()
     # Nothing is wider than the narrowest screen.
     width = explorer.page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= 320
     # A table is scrolled before its headings fall apart into single signs.
     heads = explorer.find("thead th").evaluate_all("all => all.map((head) => head.clientHeight)")
     assert max(heads, default=0) < 100
-    assert explorer.find("main").evaluate("element => getComputedStyle(element).color") == (
-        "rgb(22, 32, 44)" if scheme == "light" else "rgb(231, 236, 242)"
-    )
+    color = "element => getComputedStyle(element).color"
+    assert explorer.find("main").evaluate(color) == "rgb(22, 32, 44)"
+    explorer.page.emulate_media(color_scheme="dark")
+    assert explorer.find("main").evaluate(color) == "rgb(231, 236, 242)"
 
 
 class TestTheOverview:
@@ -68,7 +68,10 @@ class TestTheOverview:
             seen.add(explorer.page.evaluate("() => document.activeElement.textContent"))
         assert {"NAS-Bench-101", "Theme: auto", "Citation and notes", "Access key"} <= seen
 
-    def test_keeps_the_theme_that_is_chosen(self, explorer: Any) -> None:
+    def test_keeps_the_theme_that_is_chosen(
+        self, open_page: Callable[..., Any], served: BenchServer
+    ) -> None:
+        explorer = open_page(served, own_profile=True)
         explorer.open("explore")
         button = explorer.find("#theme")
         button.click()

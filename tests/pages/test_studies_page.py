@@ -69,13 +69,12 @@ def server(
         yield start(BenchServer(folder, sample_folder, NASBENCH_STUDIES_DIR=str(studies)))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_strategies_are_compared_as_the_client_compares_them(
-    open_page: Callable[..., Any], server: BenchServer, scheme: str
+    open_page: Callable[..., Any], server: BenchServer
 ) -> None:
-    explorer = open_page(server, color_scheme=scheme, viewport={"width": 320, "height": 900})
+    explorer = open_page(server, viewport={"width": 320, "height": 900})
     explorer.open("explore/studies")
-    explorer.accessible()
+    explorer.accessible_in_both_themes()
     explorer.page.get_by_role("link", name="main").press("Enter")
     explorer.find(".chart canvas").first.wait_for()
     assert explorer.query == "name=main"
@@ -100,7 +99,7 @@ def test_strategies_are_compared_as_the_client_compares_them(
     assert float(cells[3]) == pytest.approx(test.p_two_sided, rel=1e-2)
     assert "damaged.study" in explorer.find('[aria-label="Files left out"]').inner_text()
     assert explorer.find("img").count() == 0
-    explorer.accessible()
+    explorer.accessible_in_both_themes()
     assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
     explorer.find("select[name=over]").select_option("evaluations")
     explorer.page.get_by_role("img", name="over evaluations, logarithmic").wait_for()

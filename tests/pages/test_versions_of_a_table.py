@@ -201,7 +201,7 @@ def test_a_table_that_no_plan_made_has_neither_versions_nor_noise(
 def test_versions_stand_in_what_is_taken_away(
     open_page: Callable[..., Any], server: BenchServer
 ) -> None:
-    explorer = open_page(server, permissions=["clipboard-read", "clipboard-write"])
+    explorer = open_page(server)
     explorer.open(f"explore/{NAME}?version=3")
     for label, part in (("Copy Python", '"grown@3"'), ("Copy curl", "version=3")):
         explorer.page.get_by_role("button", name=label, exact=True).click()

@@ -5,11 +5,14 @@
  *   state.get("x");  state.all("arch");
  *   state.set({x: "flops", sel: null});             // a step: back undoes it
  *   state.set({view: "0,1,2,3"}, {replace: true});  // the end of a drag: no step of its own
+ *   state.link({name: null}, "All plans")           // a link that changes the state
  *   state.onChange(draw);                           // steps, back and forward
  *
  * Parameters that the page does not know are kept where they are and told: `state.unknown`. An
  * address is never cut: what would make it longer than `LONGEST` is refused with `TooLong`.
  */
+
+import {h} from "./dom.js";
 
 /** Characters of an address, of which some programs cut the rest. */
 export const LONGEST = 2000;
@@ -112,6 +115,21 @@ export class AddressState {
       else history.pushState(null, "", url);
     }
     this.tell();
+  }
+
+  /**
+   * Return a link that changes the state and leaves the page where it is.
+   * @param {Record<string, string | null>} changes
+   * @param {string} text
+   * @param {Record<string, any>} [attributes]
+   * @returns {HTMLAnchorElement}
+   */
+  link(changes, text, attributes = {}) {
+    const click = (/** @type {MouseEvent} */ event) => {
+      event.preventDefault();
+      this.set(changes);
+    };
+    return h("a", {href: `?${changed(location.search, changes)}`, ...attributes, on: {click}}, text);
   }
 
   /** @param {() => void} listener */

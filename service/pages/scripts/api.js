@@ -195,6 +195,21 @@ export async function ask(path, options = {}) {
   return found;
 }
 
+/**
+ * Ask for items that a page can do without, such as jobs: a service without them has no such address.
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<{items: any[], missing: string}>} `missing`: why they are left out.
+ */
+export async function askAside(path, options) {
+  try {
+    return {items: (await ask(path, {...options, atOnce: true})).items, missing: ""};
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return {items: [], missing: error.status === 404 ? "" : error.message};
+  }
+}
+
 /** @param {string} path @param {Options} options Return the version that a question names now. */
 function versionOf(path, {query}) {
   return address(path, query).searchParams.get("version");

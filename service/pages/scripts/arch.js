@@ -7,16 +7,16 @@
 
 import {AddressState} from "./address.js";
 import {curvesOf, figures, link, lookUp, shownName, spelling} from "./architecture.js";
-import {ApiError, address, ask, pictureAddress, send} from "./api.js";
+import {ApiError, address, ask, askAside, pictureAddress, send} from "./api.js";
 import {curveSection} from "./curves.js";
-import {h, redraw, replace, svg} from "./dom.js";
-import {clientLines, copyButton, csv, curl, originOf, python, save, saveSvg, spelled} from "./exports.js";
-import {NONE, count, figure} from "./format.js";
+import {bar, h, redraw, replace, svg} from "./dom.js";
+import {clientLines, copyButton, csvButton, curl, originOf, python, pythonArguments, saveSvg, spelled} from "./exports.js";
+import {NONE, count, counted, figure} from "./format.js";
 import {Replaced} from "./identity.js";
 import {followState, run, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
-import {ago, plainTable, stateMark} from "./states.js";
+import {ago, madeTable, plainTable, scrolled, stateMark} from "./states.js";
 import {lookAgain} from "./versions.js";
 import {costSection, equalSection, neighborSection, proxySection, rankSection} from "./relations.js";
 
@@ -94,10 +94,16 @@ async function picture(bench, found, arch) {
   const path = `${bench.path}/picture`;
   const query = () => ({arch, theme: isDark() ? "dark" : "light"});
   const image = h("img", {id: "picture", alt: pictureText(found.names)});
+  let latest = 0;
   const load = async () => {
-    const old = image.src;
-    image.src = await pictureAddress(path, {query: query()});
-    await image.decode();
+    latest += 1;
+    const turn = latest;
+    const src = await pictureAddress(path, {query: query()});
+    const decoded = h("img", {src});
+    await decoded.decode();
+    // Of a theme that was left meanwhile, the picture comes too late.
+    const old = turn === latest ? image.src : src;
+    if (turn === latest) image.src = src;
     if (old) URL.revokeObjectURL(old);
   };
   await load();
@@ -117,7 +123,7 @@ async function picture(bench, found, arch) {
     });
   };
   return [
-    h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Picture"}, image),
+    scrolled("Picture", image),
     h("p", {}, h("button", {type: "button", on: {click: () => run(page, file)}}, "Picture as SVG")),
   ];
 }
@@ -165,50 +171,31 @@ function runSection(bench, found) {
     values: [mean?.[name] ?? null, runs.length > 1 ? (spread?.[name] ?? null) : null, ...runs.map((item) => item[name])],
   }));
   const columns = ["mean", "spread (std)", ...heads];
-  const table = () =>
-    save(
-      "runs.csv",
-      csv(
-        [
-          {name: "metric", values: rows.map(({name}) => metricLabel(bench, name))},
-          ...columns.map((name, place) => ({name, values: rows.map(({values}) => values[place])})),
-        ],
-        originOf(bench.info),
-        {question: `${shownName(found.names)} ${partText(bench.part)}`},
-      ),
-      "text/csv;charset=utf-8",
-    );
+  const file = [
+    {name: "metric", values: rows.map(({name}) => metricLabel(bench, name))},
+    ...columns.map((name, place) => ({name, values: rows.map(({values}) => values[place])})),
+  ];
   return [
-    h(
-      "div",
-      {class: "scroll", tabindex: "0", role: "region", "aria-label": "Runs, as a table"},
-      h(
-        "table",
-        {id: "runs-table"},
-        h("thead", {}, h("tr", {}, ["figure", ...columns].map((text) => h("th", {scope: "col"}, text)))),
+    madeTable(
+      "Runs, as a table",
+      ["figure", ...columns],
+      rows.map(({name, values}) =>
         h(
-          "tbody",
-          {},
-          rows.map(({name, values}) =>
-            h(
-              "tr",
-              {"data-metric": name},
-              h("th", {scope: "row", title: bench.byName.get(name)?.description}, metricLabel(bench, name)),
-              values.map((value) =>
-                h("td", {class: "number", "data-value": value ?? ""}, figure(value, null, 5)),
-              ),
-            ),
-          ),
+          "tr",
+          {"data-metric": name},
+          h("th", {scope: "row", title: bench.byName.get(name)?.description}, metricLabel(bench, name)),
+          values.map((value) => h("td", {class: "number", "data-value": value ?? ""}, figure(value, null, 5))),
         ),
       ),
+      {id: "runs-table"},
     ),
-    h("button", {type: "button", on: {click: table}}, "Runs as CSV"),
+    csvButton("Runs as CSV", "runs.csv", file, bench.info, `${shownName(found.names)} ${partText(bench.part)}`),
   ];
 }
 
 /** @param {Benchmark} bench @param {Found} found @param {string} arch */
 function takeAway(bench, found, arch) {
-  const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
+  const where = pythonArguments(bench.part);
   const start = clientLines();
   const asked = bench.has("architecture") ? python(/^\d{1,6}$/.test(arch) && found.names.index !== undefined ? Number(arch) : arch) : spelled(arch);
   const lines = `${start}runs = bench.query(${python(bench.table)}, ${asked}${where})\n`;
@@ -269,13 +256,9 @@ function jobForm(bench, arch) {
   const network = {benchmark: bench.name, arch: whole, dataset};
   const asked = {...network, arch: typeof whole === "string" ? whole : JSON.stringify(whole)};
   const list = async () => {
-    let jobs = [];
-    try {
-      jobs = (await ask("v1/jobs", {query: {...asked, limit: MOST_JOBS}, atOnce: true})).items;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      // A service without jobs has no such address.
-      if (error.status !== 404) replace(earlier, h("p", {class: "quiet"}, `What workers did with it is left out: ${error.message}`));
+    const {items: jobs, missing} = await askAside("v1/jobs", {query: {...asked, limit: MOST_JOBS}});
+    if (missing) {
+      replace(earlier, h("p", {class: "quiet"}, `What workers did with it is left out: ${missing}`));
       return;
     }
     const rows = jobs.map((/** @type {any} */ job) => [jobLink(job), job.kind, stateMark(job.state), foundBy(job), ago(job.created_at)]);
@@ -335,9 +318,8 @@ async function draw() {
   const short = Object.keys(found.names).length ? spelling(found.names) : arch;
   const {mean, runs: {length: runs}} = figures(found, bench.part);
   const recorded = found.runs.length > 0;
-  const controls = h(
-    "form",
-    {class: "bar", "aria-label": "What is shown", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}},
+  const controls = bar(
+    {"aria-label": "What is shown"},
     partChoices(bench, state),
     choice(state, "metric", "metric", bench.metrics.filter(({source}) => source === bench.name).map(({name}) => name), metric),
   );
@@ -375,7 +357,7 @@ async function draw() {
   const unit = bench.byName.get(metric)?.unit;
   page.say(
     recorded
-      ? `${metric} is ${mean ? figure(mean[metric], unit) : NONE} for ${partText(bench.part) || "it"}, over ${runs === 1 ? "1 run" : `${runs} runs`}.`
+      ? `${metric} is ${mean ? figure(mean[metric], unit) : NONE} for ${partText(bench.part) || "it"}, over ${counted(runs, "run")}.`
       : "This architecture is not recorded in the table. Its neighbors may be.",
   );
   await Promise.all(sections.map(({work}) => work));

@@ -12,7 +12,7 @@ import {part, run, startPage, tell, tellUnknown} from "./page.js";
 import {Picture} from "./picture.js";
 import {NAMES, NUMBER, STARTS, Store} from "./store.js";
 import {takeAway} from "./takeaway.js";
-import {lookAgain, markRows, openColumns} from "./versions.js";
+import {lookAgain, markChanges, markRows, openColumns} from "./versions.js";
 
 const state = new AddressState(NAMES, STARTS);
 const page = startPage();
@@ -220,13 +220,7 @@ function describePage() {
   state.names = ["theme", ...NAMES, ...store.axes];
   for (const one of store.features) state.known.add(store.parameter(one.name));
   tellUnknown(page, state);
-  const linked = state.get("d");
-  const changed = linked !== null && linked !== store.digest;
-  page.mark(
-    changed ? "the data has changed since this link was made" : "",
-    `The link is of ${linked ?? ""}, the data is ${store.digest}.`,
-    "changed",
-  );
+  markChanges(page, state, info);
 }
 
 // Until it is known what is shown, there is nothing to choose or take away.

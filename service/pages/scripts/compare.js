@@ -10,12 +10,13 @@ import {ApiError, allOf} from "./api.js";
 import {curvesOf, differences, figures, link, lookUp, quantile, rankOf, shownName, spelling} from "./architecture.js";
 import {cellPicture, letterLegend} from "./cells.js";
 import {curveSection} from "./curves.js";
-import {h, replace, svg} from "./dom.js";
-import {clientLines, copyButton, csv, originOf, python, save, spelled} from "./exports.js";
-import {NONE, count, figure} from "./format.js";
+import {bar, h, replace, svg} from "./dom.js";
+import {clientLines, copyButton, csvButton, python, pythonArguments, spelled} from "./exports.js";
+import {NONE, count, figure, signed} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, linkHere, metricLabel, openBenchmark, partChoices, partText} from "./parts.js";
 import {SERIES} from "./plot.js";
+import {madeTable, scrolled} from "./states.js";
 import {isNoise, lookAgain} from "./versions.js";
 
 const MOST = 8;
@@ -164,53 +165,36 @@ function bestOf({better}, values) {
 function table(bench, columns) {
   const own = bench.metrics.filter(({source}) => source === bench.name);
   const rows = own.map((metric) => ({metric, values: columns.map(({mean}) => mean?.[metric.name] ?? null)}));
-  const file = () =>
-    save(
-      "compare.csv",
-      csv(
-        [
-          {name: "metric", values: rows.map(({metric}) => metricLabel(bench, metric.name))},
-          ...columns.map(({found, arch}, place) => ({
-            name: found ? shownName(found.names) : arch,
-            values: rows.map(({values}) => values[place]),
-          })),
-        ],
-        originOf(bench.info),
-        {question: partText(bench.part)},
-      ),
-      "text/csv;charset=utf-8",
-    );
+  const file = [
+    {name: "metric", values: rows.map(({metric}) => metricLabel(bench, metric.name))},
+    ...columns.map(({found, arch}, place) => ({
+      name: found ? shownName(found.names) : arch,
+      values: rows.map(({values}) => values[place]),
+    })),
+  ];
   return [
-    h(
-      "div",
-      {class: "scroll", tabindex: "0", role: "region", "aria-label": "Architectures side by side"},
-      h(
-        "table",
-        {id: "compared"},
-        h("thead", {}, h("tr", {}, h("td", {}), columns.map((_, place) => head(bench, columns, place)))),
-        h(
-          "tbody",
-          {},
-          rows.map(({metric, values}) => {
-            const best = bestOf(metric, values);
+    madeTable(
+      "Architectures side by side",
+      ["", ...columns.map((_, place) => head(bench, columns, place))],
+      rows.map(({metric, values}) => {
+        const best = bestOf(metric, values);
+        return h(
+          "tr",
+          {"data-metric": metric.name},
+          h("th", {scope: "row", title: metric.description}, metricLabel(bench, metric.name)),
+          values.map((value, place) => {
+            const change = place && value !== null && values[0] !== null ? value - values[0] : null;
+            const text = figure(value, null, 5);
             return h(
-              "tr",
-              {"data-metric": metric.name},
-              h("th", {scope: "row", title: metric.description}, metricLabel(bench, metric.name)),
-              values.map((value, place) => {
-                const change = place && value !== null && values[0] !== null ? value - values[0] : null;
-                const text = figure(value, null, 5);
-                return h(
-                  "td",
-                  {class: "number", "data-value": value ?? ""},
-                  value !== null && value === best ? h("strong", {title: "the best"}, text) : text,
-                  change === null ? null : difference(change, isNoise(bench.info, metric.name, change)),
-                );
-              }),
+              "td",
+              {class: "number", "data-value": value ?? ""},
+              value !== null && value === best ? h("strong", {title: "the best"}, text) : text,
+              change === null ? null : difference(change, isNoise(bench.info, metric.name, change)),
             );
           }),
-        ),
-      ),
+        );
+      }),
+      {id: "compared"},
     ),
     letterLegend(columns.map(({found}) => found?.names.arch)),
     h(
@@ -218,25 +202,24 @@ function table(bench, columns) {
       {class: "bar"},
       copyButton("Copy link", () => linkHere(bench), page),
       copyButton("Copy as Python", () => pythonLines(bench, columns), page),
-      h("button", {type: "button", on: {click: file}}, "CSV"),
+      csvButton("CSV", "compare.csv", file, bench.info, partText(bench.part)),
     ),
   ];
 }
 
 /** @param {number} change From the first. @param {boolean} noise Whether two trainings differ as much. */
 function difference(change, noise) {
-  const text = ` ${noise ? "≈ " : ""}${change > 0 ? "+" : ""}${figure(change, null, 3)}`.replace("-", "−");
-  return h("span", {class: "change", title: noise ? "within the noise of two trainings" : null}, text);
+  const title = noise ? "within the noise of two trainings" : null;
+  return h("span", {class: "change", title}, ` ${noise ? "≈ " : ""}${signed(change)}`);
 }
 
 /** @param {Benchmark} bench @param {Compared[]} columns */
 function pythonLines(bench, columns) {
-  const where = Object.entries(bench.part).map(([name, value]) => `, ${name}=${python(value)}`).join("");
   const spell = bench.has("architecture") ? python : spelled;
   const archs = columns.filter(({found}) => found).map(({short}) => spell(short));
   return (
     clientLines() +
-    `rows = bench.query_many(${python(bench.table)}, [${archs.join(", ")}]${where}, reduction="mean")\n`
+    `rows = bench.query_many(${python(bench.table)}, [${archs.join(", ")}]${pythonArguments(bench.part)}, reduction="mean")\n`
   );
 }
 
@@ -259,38 +242,29 @@ async function costs(bench, columns) {
       ),
     })),
   );
-  return h(
-    "div",
-    {class: "scroll", tabindex: "0", role: "region", "aria-label": "Costs, as a table"},
-    h(
-      "table",
-      {},
-      h("thead", {}, h("tr", {}, ["cost", ...columns.map(({letter}) => letter)].map((text) => h("th", {scope: "col"}, text)))),
-      h(
-        "tbody",
-        {},
-        rows.map(({metric, values}) => {
-          const most = Math.max(...values.map((value) => value ?? 0)) || 1;
-          return h(
-            "tr",
-            {"data-metric": metric.name},
-            h("th", {scope: "row"}, metricLabel(bench, metric.name)),
-            values.map((value, place) =>
-              h("td", {}, value === null ? NONE : [bar(value / most, place), h("span", {class: "bar-value"}, figure(value))]),
-            ),
-          );
-        }),
-      ),
-    ),
+  return madeTable(
+    "Costs, as a table",
+    ["cost", ...columns.map(({letter}) => letter)],
+    rows.map(({metric, values}) => {
+      const most = Math.max(...values.map((value) => value ?? 0)) || 1;
+      return h(
+        "tr",
+        {"data-metric": metric.name},
+        h("th", {scope: "row"}, metricLabel(bench, metric.name)),
+        values.map((value, place) =>
+          h("td", {}, value === null ? NONE : [share(value / most, place), h("span", {class: "bar-value"}, figure(value))]),
+        ),
+      );
+    }),
   );
 }
 
-/** @param {number} share @param {number} place */
-function bar(share, place) {
+/** @param {number} part Of the longest bar. @param {number} place */
+function share(part, place) {
   return svg(
     "svg",
     {class: "share", viewBox: "0 0 120 14", "aria-hidden": "true"},
-    svg("rect", {class: `fill-${place + 1}`, x: 0, y: 1, width: Math.max(120 * share, 1), height: 12, rx: 3}),
+    svg("rect", {class: `fill-${place + 1}`, x: 0, y: 1, width: Math.max(120 * part, 1), height: 12, rx: 3}),
   );
 }
 
@@ -308,28 +282,20 @@ async function ranks(bench, columns, metric) {
   const names = parts.map((part) => partText(part));
   return [
     parts.length > 1 ? slopes(lines, names, metric) : null,
-    h(
-      "div",
-      {class: "scroll", tabindex: "0", role: "region", "aria-label": "Ranks, as a table"},
-      h(
-        "table",
-        {id: "ranks"},
-        h("thead", {}, h("tr", {}, ["part", ...known.map(({letter}) => letter)].map((text) => h("th", {scope: "col"}, text)))),
+    madeTable(
+      "Ranks, as a table",
+      ["part", ...known.map(({letter}) => letter)],
+      names.map((name, part) =>
         h(
-          "tbody",
+          "tr",
           {},
-          names.map((name, part) =>
-            h(
-              "tr",
-              {},
-              h("th", {scope: "row"}, name),
-              lines.map(({ranks: own}) =>
-                h("td", {class: "number"}, own[part] ? `${count(own[part].rank)} of ${count(own[part].of)}` : NONE),
-              ),
-            ),
+          h("th", {scope: "row"}, name),
+          lines.map(({ranks: own}) =>
+            h("td", {class: "number"}, own[part] ? `${count(own[part].rank)} of ${count(own[part].of)}` : NONE),
           ),
         ),
       ),
+      {id: "ranks"},
     ),
   ];
 }
@@ -374,7 +340,7 @@ function slopes(lines, names, metric) {
       );
     }),
   );
-  return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Ranks as lines"}, picture);
+  return scrolled("Ranks as lines", picture);
 }
 
 /** @param {string} id @param {string} title @param {any[]} children */
@@ -398,9 +364,8 @@ async function draw() {
   page.title(`${bench.info.title}: compare`);
   const columns = await Promise.all(archs.map((arch, place) => compared(bench, arch, place)));
   const before = document.activeElement?.getAttribute("name");
-  const controls = h(
-    "form",
-    {class: "bar", "aria-label": "What is shown", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}},
+  const controls = bar(
+    {"aria-label": "What is shown"},
     partChoices(bench, state),
     choice(state, "metric", "ranks by", own.map(({name}) => name), metric),
   );

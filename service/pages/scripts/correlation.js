@@ -8,13 +8,14 @@
 import {AddressState} from "./address.js";
 import {allOf, ask, askColumn} from "./api.js";
 import {Painter, Places, cellSize, ramp} from "./counts.js";
-import {h, replace} from "./dom.js";
+import {bar, h, replace} from "./dom.js";
 import {clientLines, copyButton, curl, originOf, python} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
 import {canDraw, frame, isDark} from "./plot.js";
 import {canvasPart, copied, plotButtons} from "./plot_files.js";
+import {madeTable} from "./states.js";
 import {axisParts} from "./vectors.js";
 import {lookAgain} from "./versions.js";
 
@@ -128,23 +129,17 @@ function overlap({top_k: most, top_k_overlap: share}) {
 
 /** @param {any} item The answer as a table. */
 function results(item) {
-  return h(
-    "div",
-    {class: "scroll", tabindex: "0", role: "region", "aria-label": "Correlation"},
-    h(
-      "table",
-      {id: "correlation"},
-      h("thead", {}, h("tr", {}, ["", "value", "95 % interval"].map((text) => (text ? h("th", {scope: "col"}, text) : h("td", {}))))),
-      h(
-        "tbody",
-        {},
-        row(item, "kendall", "Kendall's tau-b", "Of all pairs, how many more agree in order than disagree."),
-        row(item, "spearman", "Spearman's rho", "The correlation of the ranks."),
-        row(item, "pearson", "Pearson's r", "How well a line fits."),
-        row(item, "top_k_overlap", `overlap of the best ${count(item.top_k)}`, "Share of the best by x that are among the best by y."),
-        h("tr", {"data-figure": "n", "data-value": item.n}, h("th", {scope: "row"}, "architectures"), h("td", {class: "number"}, count(item.n)), h("td", {})),
-      ),
-    ),
+  return madeTable(
+    "Correlation",
+    ["", "value", "95 % interval"],
+    [
+      row(item, "kendall", "Kendall's tau-b", "Of all pairs, how many more agree in order than disagree."),
+      row(item, "spearman", "Spearman's rho", "The correlation of the ranks."),
+      row(item, "pearson", "Pearson's r", "How well a line fits."),
+      row(item, "top_k_overlap", `overlap of the best ${count(item.top_k)}`, "Share of the best by x that are among the best by y."),
+      h("tr", {"data-figure": "n", "data-value": item.n}, h("th", {scope: "row"}, "architectures"), h("td", {class: "number"}, count(item.n)), h("td", {})),
+    ],
+    {id: "correlation"},
   );
 }
 
@@ -221,9 +216,8 @@ async function draw() {
   plot = null;
   replace(
     page.content,
-    h(
-      "form",
-      {class: "bar", "aria-label": "What is correlated", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}},
+    bar(
+      {"aria-label": "What is correlated"},
       h("fieldset", {}, h("legend", {}, "x"), choice(state, "x", "metric", names, x), partChoices(bench, state), check("xs", "logarithmic", log.x)),
       h("fieldset", {}, h("legend", {}, "y"), choice(state, "y", "metric", names, y), partChoices(bench, state, other, "y_"), check("ys", "logarithmic", log.y)),
       h("label", {class: "choice"}, h("span", {}, "how many best"), top),

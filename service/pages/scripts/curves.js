@@ -10,6 +10,7 @@ import {axisLabel, figure} from "./format.js";
 import {choice, partText} from "./parts.js";
 import {curves} from "./plot.js";
 import {curvesShown, plotButtons} from "./plot_files.js";
+import {madeTable} from "./states.js";
 
 /** @type {WeakMap<Element, {destroy: () => void}>} */
 const plots = new WeakMap();
@@ -121,32 +122,16 @@ function onEpochs(found, epochs) {
  */
 function valueTable(label, epochs, series) {
   const heads = series.flatMap((one) => (one.low ? [one.label, "smallest", "largest"] : [one.label]));
-  return h(
-    "details",
-    {},
-    h("summary", {}, "The same as a table"),
+  const columns = series.flatMap((one) => (one.low ? [one.values, one.low, one.high] : [one.values]));
+  const rows = epochs.map((epoch, place) =>
     h(
-      "div",
-      {class: "scroll short", tabindex: "0", role: "region", "aria-label": `${label} by epoch`},
-      h(
-        "table",
-        {},
-        h("thead", {}, h("tr", {}, ["epoch", ...heads].map((text) => h("th", {scope: "col"}, text)))),
-        h(
-          "tbody",
-          {},
-          epochs.map((epoch, place) =>
-            h(
-              "tr",
-              {},
-              h("th", {scope: "row"}, epoch),
-              series
-                .flatMap((one) => (one.low ? [one.values, one.low, one.high] : [one.values]))
-                .map((values) => h("td", {class: "number"}, figure(values?.[place], null, 5))),
-            ),
-          ),
-        ),
-      ),
+      "tr",
+      {},
+      h("th", {scope: "row"}, epoch),
+      columns.map((values) => h("td", {class: "number"}, figure(values?.[place], null, 5))),
     ),
   );
+  const table = madeTable(`${label} by epoch`, ["epoch", ...heads], rows);
+  table.classList.add("short");
+  return h("details", {}, h("summary", {}, "The same as a table"), table);
 }

@@ -70,6 +70,16 @@ export function svg(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Return a form of choices that take effect at once.
+ * @param {Record<string, any>} attributes
+ * @param {...(Child | Child[])} children
+ */
+export function bar(attributes, ...children) {
+  const submit = (/** @type {Event} */ event) => event.preventDefault();
+  return h("form", {class: "bar", ...attributes, on: {submit}}, ...children);
+}
+
+/**
  * Return a paragraph of our own words, in which `code` stands between backticks.
  * @param {string} text
  * @returns {HTMLParagraphElement}

@@ -112,6 +112,11 @@ export function python(value) {
   return JSON.stringify(String(value));
 }
 
+/** @param {Record<string, any>} values Return them as arguments by name that follow others. */
+export function pythonArguments(values) {
+  return Object.entries(values).map(([name, value]) => `, ${name}=${python(value)}`).join("");
+}
+
 /** Return the lines with which a snippet of Python begins: `bench` is a client of this service. */
 export function clientLines() {
   return `from bench_client import BenchClient\n\nbench = BenchClient(${python(ROOT.href.replace(/\/$/, ""))})\n`;
@@ -148,6 +153,24 @@ export function save(name, content, type = "text/plain;charset=utf-8") {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** @param {string} name @param {string} content */
+export function saveCsv(name, content) {
+  save(name, content, "text/csv;charset=utf-8");
+}
+
+/**
+ * Return a button that saves columns as a file of comma-separated values.
+ * @param {string} label
+ * @param {string} name
+ * @param {{name: string, unit?: string | null, values: ArrayLike<any>}[]} columns
+ * @param {any} info The benchmark that they are of.
+ * @param {string} question
+ */
+export function csvButton(label, name, columns, info, question) {
+  const click = () => saveCsv(name, csv(columns, originOf(info), {question}));
+  return h("button", {type: "button", on: {click}}, label);
 }
 
 /**

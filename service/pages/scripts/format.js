@@ -2,6 +2,7 @@
  * Numbers, counts and units as people read them. Exports have numbers as they are: `String(value)`.
  *
  *   count(15625)                  "15,625"
+ *   counted(1, "job")             "1 job"
  *   figure(94.3733, "percent")    "94.37 %"
  *   figure(null)                  "–"
  *   axisLabel("test_acc", "percent")   "test_acc (%)"
@@ -36,6 +37,11 @@ export function count(value) {
   return COUNT.format(value);
 }
 
+/** @param {number} many @param {string} one The word of one. @param {string} [more] That of several. */
+export function counted(many, one, more = `${one}s`) {
+  return `${count(many)} ${many === 1 ? one : more}`;
+}
+
 /**
  * Return a number with four significant digits and thousands set off, and its unit.
  * @param {number | null | undefined} value NaN and null are not recorded.
@@ -56,6 +62,11 @@ function plain(value, digits) {
   return new Intl.NumberFormat("en-US", {
     maximumSignificantDigits: Math.max(digits, Math.ceil(Math.log10(size + 1))),
   }).format(value);
+}
+
+/** @param {number} change Return it with its sign and three digits. */
+export function signed(change) {
+  return `${change > 0 ? "+" : ""}${figure(change, null, 3)}`.replace("-", "−");
 }
 
 /**

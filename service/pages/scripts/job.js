@@ -4,8 +4,8 @@ import {ApiError, address, ask, key, pause, send} from "./api.js";
 import {h, redraw, redrawActions, replace} from "./dom.js";
 import {copyButton, save} from "./exports.js";
 import {bytes, count, duration, figure} from "./format.js";
-import {part} from "./page.js";
-import {UNFINISHED, ago, factList, plainTable, stateMark} from "./states.js";
+import {attempt, part} from "./page.js";
+import {UNFINISHED, ago, asJson, factList, plainTable, stateMark} from "./states.js";
 
 /** Where a job of a kind is submitted. @type {Record<string, string>} */
 const PATHS = {
@@ -57,12 +57,6 @@ export async function drawJob(page, state, id, signal) {
   const parts = {how: h("div", {tabindex: "-1"}), out: h("div", {}), act: h("p", {class: "actions"})};
   let job = await ask(path, {signal});
   page.title(`Job ${job.id}`);
-  const all = h("a", {href: "?", on: {click: back}}, "All jobs");
-  /** @param {Event} event */
-  function back(event) {
-    event.preventDefault();
-    state.set({id: null});
-  }
   const show = () => {
     page.say(`${job.kind}: ${job.cancel_requested && job.state === "running" ? "cancelling" : job.state}`);
     redraw(parts.how, progress(job), factList(facts(job)));
@@ -74,12 +68,12 @@ export async function drawJob(page, state, id, signal) {
     const open = UNFINISHED.includes(job.state);
     const cancel = () =>
       job.cancel_requested ||
-      act(async () => {
+      attempt(page, async () => {
         job = await ask(`${path}/cancel`, {method: "POST"});
         take(job);
       });
     const again = () =>
-      act(async () => {
+      attempt(page, async () => {
         const other = await ask(PATHS[job.kind], {method: "POST", body: job.request});
         if (other.id === job.id) page.say("The same job: its result is there.");
         else state.set({id: other.id});
@@ -87,15 +81,6 @@ export async function drawJob(page, state, id, signal) {
     return open
       ? [h("button", {type: "button", "data-key": "cancel", "aria-disabled": job.cancel_requested ? "true" : null, on: {click: cancel}}, "Cancel")]
       : [h("button", {type: "button", "data-key": "again", on: {click: again}}, "Again")];
-  }
-  /** @param {() => Promise<void>} work */
-  async function act(work) {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      page.say(error.message);
-    }
   }
   /** @param {any} now */
   function take(now) {
@@ -105,7 +90,7 @@ export async function drawJob(page, state, id, signal) {
   }
   replace(
     page.content,
-    h("p", {}, all),
+    h("p", {}, state.link({id: null}, "All jobs")),
     parts.how,
     parts.act,
     parts.out,
@@ -182,12 +167,7 @@ function result({result: found}) {
   return [
     h("h2", {}, "Result"),
     factList(simple.map(([name, value]) => [name, value === null ? null : shown(value)])),
-    h(
-      "details",
-      {},
-      h("summary", {}, "All of it, as JSON"),
-      h("pre", {tabindex: "0", id: "result"}, JSON.stringify(found, null, 2)),
-    ),
+    asJson("result", "All of it, as JSON", found),
   ];
 }
 
@@ -195,14 +175,8 @@ function result({result: found}) {
 function artifacts(job, page) {
   if (!job.artifacts.length) return null;
   const path = (/** @type {any} */ file) => `v1/jobs/${part(job.id)}/artifacts/${part(file.name)}`;
-  const fetched = async (/** @type {any} */ file) => {
-    try {
-      save(file.name, await (await send(path(file))).blob(), file.media_type);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      page.say(error.message);
-    }
-  };
+  const fetched = (/** @type {any} */ file) =>
+    attempt(page, async () => save(file.name, await (await send(path(file))).blob(), file.media_type));
   const command = (/** @type {any} */ file) => {
     const shown = key() ? ' -H "Authorization: Bearer $NASBENCH_API_KEY"' : "";
     return `curl -O${shown} '${address(path(file))}'`;

@@ -1,11 +1,11 @@
 /** Jobs with live progress: the list, or with `?id=` one of them. */
 
 import {AddressState} from "./address.js";
-import {ApiError, ask, pause} from "./api.js";
+import {ask, pause} from "./api.js";
 import {h, prose, redraw, replace} from "./dom.js";
-import {count} from "./format.js";
+import {count, counted} from "./format.js";
 import {drawJob} from "./job.js";
-import {part, startPage, viewsOf} from "./page.js";
+import {part, sayAgain, startPage, viewsOf} from "./page.js";
 import {JOB_STATES, UNFINISHED, ago, plainTable, stateMark} from "./states.js";
 
 const KINDS = ["model", "evaluation", "latency", "training", "supernet"];
@@ -42,7 +42,7 @@ function subject(job) {
   const named = network.model ?? network.benchmark ?? network.space ?? "a network";
   const {arch} = network;
   const choices = arch && typeof arch === "object" ? Object.values(arch).map(plain).join(" ") : (arch ?? "");
-  const training = epochs === undefined ? "" : `, ${count(epochs)} ${epochs === 1 ? "epoch" : "epochs"}, seed ${seed}`;
+  const training = epochs === undefined ? "" : `, ${counted(epochs, "epoch")}, seed ${seed}`;
   const told = `${named}${dataset ? ` on ${dataset}` : ""}${training} ${choices}`.slice(0, 300);
   return h("span", {class: "clip", title: told}, told);
 }
@@ -54,15 +54,8 @@ function plain(value) {
 
 /** @param {any} job */
 function cells(job) {
-  const query = new URLSearchParams(location.search);
-  query.set("id", job.id);
-  const open = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    state.set({id: job.id});
-  };
-  const link = h("a", {href: `?${query}`, "data-job": job.id, on: {click: open}}, job.id.slice(0, 12));
   return [
-    link,
+    state.link({id: job.id}, job.id.slice(0, 12), {"data-job": job.id}),
     stateMark(job.state, job.cancel_requested && job.state === "running" ? "cancelling" : job.state),
     progressOf(job),
     job.kind,
@@ -120,7 +113,7 @@ async function list(signal) {
     following = answer.next_cursor;
     draw();
     const open = answer.items.filter((/** @type {any} */ job) => UNFINISHED.includes(job.state));
-    const jobs = answer.items.length === 1 ? "1 job" : `${count(answer.items.length)} jobs`;
+    const jobs = counted(answer.items.length, "job");
     const some = state.get("cursor") ? "Older ones: " : following ? "The latest " : "";
     page.say(`${some}${jobs}, ${count(open.length)} of them ${open.length === 1 ? "waits or runs" : "wait or run"}.`);
     return open.slice(0, FOLLOWED);
@@ -147,8 +140,7 @@ async function list(signal) {
       await turn;
       open = await look();
     } catch (error) {
-      if (!(error instanceof ApiError) || signal.aborted) throw error;
-      page.say(`${error.message}: asking again`);
+      sayAgain(page, error, signal);
       await pause(LOOK, signal);
     }
   }

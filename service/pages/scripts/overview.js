@@ -3,11 +3,12 @@
 import {ApiError, ask} from "./api.js";
 import {Painter, ramp} from "./counts.js";
 import {h, prose, replace} from "./dom.js";
-import {bytes, count, shortDigest} from "./format.js";
+import {bytes, count, counted, shortDigest} from "./format.js";
 import {originMarks, pageOf, run, startPage, tell} from "./page.js";
 import {Replaced, identityOf, planOf} from "./identity.js";
 import {isDark} from "./plot.js";
 import {partText} from "./parts.js";
+import {factList} from "./states.js";
 import {Store} from "./store.js";
 
 const page = startPage();
@@ -26,7 +27,7 @@ function told(info) {
     ["Holds", counted.join(" · ")],
     ["Data sets", info.datasets.join(", ")],
     ["Budgets", info.budgets.length ? `${info.budgets.join(", ")} ${info.budgets.join() === "1" ? "epoch" : "epochs"}` : ""],
-    ["Figures", info.fields.filter((/** @type {any} */ field) => field.unit).length],
+    ["Figures", info.fields.filter((/** @type {any} */ field) => field.unit).length || null],
     ["Source", size && !planOf(info.provenance) ? `${source}, ${bytes(size)}` : source],
     ["Digest", h("code", {}, shortDigest(digest))],
     ["Licence", info.licence],
@@ -47,13 +48,7 @@ function card(info) {
       originMarks(info.provenance).map(({name, text, meaning}) => h("span", {class: `mark ${name}`, title: meaning}, text)),
       joined ? h("span", {class: "mark plain"}, `columns of ${joined}`) : null,
     ),
-    h(
-      "dl",
-      {class: "facts"},
-      told(info)
-        .filter(([, value]) => value !== "" && value !== 0)
-        .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-    ),
+    factList(told(info)),
     h("details", {}, h("summary", {}, "Citation and notes"), h("p", {}, info.citation), notes(info)),
   );
 }
@@ -145,7 +140,7 @@ const draw = () => run(page, async () => {
   const installed = list.items.length;
   page.say(
     installed
-      ? `${count(installed)} ${installed === 1 ? "benchmark is" : "benchmarks are"} installed: ${state}.`
+      ? `${counted(installed, "benchmark is", "benchmarks are")} installed: ${state}.`
       : "No benchmark is installed.",
   );
   page.ready();

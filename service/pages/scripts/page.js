@@ -13,7 +13,7 @@
  */
 
 import {ApiError, ROOT, address, onWaiting} from "./api.js";
-import {byId, coded, h, replace} from "./dom.js";
+import {bar, byId, coded, h, replace} from "./dom.js";
 import {count} from "./format.js";
 import {Replaced, forget, planOf} from "./identity.js";
 
@@ -50,7 +50,7 @@ export function startPage({state} = {}) {
   const parts = byId("parts");
   const benchmark = parts.childElementCount ? benchmarkName() : "";
   theming();
-  const versions = h("form", {id: "versions", class: "bar", on: {submit: (/** @type {Event} */ event) => event.preventDefault()}});
+  const versions = bar({id: "versions"});
   marks.after(versions);
   parts.hidden = !benchmark;
   let said = "";
@@ -149,6 +149,32 @@ export async function run(page, work) {
   } catch (error) {
     tell(page, error);
   }
+}
+
+/**
+ * Do what somebody has asked for, and say in a line why the service refuses it.
+ * @param {ExplorerPage} page
+ * @param {() => Promise<void>} work
+ */
+export async function attempt(page, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    page.say(error.message);
+  }
+}
+
+/**
+ * Say that a question is asked again, which the service did not answer; throw any other error, and all
+ * of a view that was left.
+ * @param {ExplorerPage} page
+ * @param {unknown} error
+ * @param {AbortSignal} signal
+ */
+export function sayAgain(page, error, signal) {
+  if (!(error instanceof ApiError) || signal.aborted) throw error;
+  page.say(`${error.message}: asking again`);
 }
 
 /** Milliseconds until a page asks anew: replicas of a service go over one after the other. */

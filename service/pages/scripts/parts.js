@@ -12,7 +12,7 @@ import {h} from "./dom.js";
 import {axisLabel, shortDigest} from "./format.js";
 import {tableName} from "./identity.js";
 import {part as escaped} from "./page.js";
-import {markRows, openColumns} from "./versions.js";
+import {markChanges, markRows, openColumns} from "./versions.js";
 
 /** @typedef {Record<string, string | number>} Part */
 /**
@@ -61,7 +61,7 @@ export async function openBenchmark(page, state) {
   const axes = first.axes;
   state.names.push(...axes.flatMap((/** @type {any} */ {name: axis}) => [axis, `y_${axis}`]));
   tellProblems(page, state, axes, part);
-  tellChanges(page, state, info);
+  markChanges(page, state, info);
   return {
     name,
     table: tableName(name),
@@ -93,20 +93,6 @@ function tellProblems(page, state, axes, part) {
   const unknown = [...state.unknown, ...broken];
   const text = unknown.length ? `not understood in the address: ${unknown.join(", ")}` : "";
   page.mark(text.slice(0, 200), "Kept as it is, without effect.", "notice");
-}
-
-/**
- * Say whether the data are others than when the link was made.
- * @param {import("./page.js").ExplorerPage} page
- * @param {import("./address.js").AddressState} state
- * @param {any} info
- */
-function tellChanges(page, state, info) {
-  const linked = state.get("d");
-  const digest = shortDigest(info.provenance.content_digest);
-  const changed = linked !== null && linked !== digest;
-  const text = changed ? "the data has changed since this link was made" : "";
-  page.mark(text, `The link is of ${linked}, the data is ${digest}.`, "changed");
 }
 
 /** @param {Benchmark} bench Return the address of what is seen, with the digest of the data. */

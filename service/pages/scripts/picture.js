@@ -5,7 +5,7 @@
 
 import {Painter, Places, cellSize, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
 import {h, onceAFrame, replace} from "./dom.js";
-import {axisLabel, count, figure} from "./format.js";
+import {axisLabel, count, counted, figure} from "./format.js";
 import {canDraw, color, frame, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
@@ -332,7 +332,7 @@ export class Picture {
       (name) => `${name} ${figure(store.values.get(name)?.[row], store.unit(name))}`,
     );
     const others = places?.others(row) ?? 0;
-    const more = others ? `; ${count(others)} ${others === 1 ? "other" : "others"} in its cell` : "";
+    const more = others ? `; ${counted(others, "other")} in its cell` : "";
     return `Architecture ${store.number(row)}: ${figures.join(", ")}${more}`;
   }
 

@@ -6,10 +6,10 @@
 import {ApiError, address, ask, pause} from "./api.js";
 import {h, redraw, redrawActions, replace} from "./dom.js";
 import {clientLines, copyButton, curl, python} from "./exports.js";
-import {NONE, bytes, count, duration, figure, shortDigest, workerTime} from "./format.js";
-import {part} from "./page.js";
+import {NONE, bytes, count, counted, duration, figure, shortDigest, workerTime} from "./format.js";
+import {attempt, part, sayAgain} from "./page.js";
 import {PlanMap} from "./plan_map.js";
-import {ago, factList, plainTable, stateMark} from "./states.js";
+import {ago, asJson, factList, plainTable, stateMark} from "./states.js";
 import {noiseText} from "./versions.js";
 
 /** Seconds that one question may be held: what the service allows at most. */
@@ -94,18 +94,8 @@ export async function drawPlan(page, state, name, signal) {
     origin: () => ({title: plan.plan.title, source: `plan ${plan.name}`, digest: plan.digest, synthetic: false}),
     page,
   });
-  const back = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    state.set({name: null, cell: null});
-  };
-  const act = async (/** @type {string} */ action) => {
-    try {
-      await take(await ask(`${path}/${action}`, {method: "POST"}));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      page.say(error.message);
-    }
-  };
+  const act = (/** @type {string} */ action) =>
+    attempt(page, async () => take(await ask(`${path}/${action}`, {method: "POST"})));
   const show = () => {
     const {counts} = plan;
     const ended = plan.cells - counts.left;
@@ -172,7 +162,7 @@ export async function drawPlan(page, state, name, signal) {
     `counts = bench.plan_map(${python(name)})\n`;
   replace(
     page.content,
-    h("p", {}, h("a", {href: "?", on: {click: back}}, "All plans")),
+    h("p", {}, state.link({name: null, cell: null}, "All plans")),
     parts.how,
     parts.act,
     parts.map,
@@ -188,12 +178,7 @@ export async function drawPlan(page, state, name, signal) {
       copyButton("Copy as curl", () => curl(path, {}), page),
       copyButton("Copy as JSON", () => JSON.stringify(plan.plan), page),
     ),
-    h(
-      "details",
-      {},
-      h("summary", {}, "All of it, as JSON"),
-      h("pre", {tabindex: "0", id: "plan"}, JSON.stringify(plan.plan, null, 2)),
-    ),
+    asJson("plan", "All of it, as JSON", plan.plan),
   );
   show();
   await follow();
@@ -206,8 +191,7 @@ export async function drawPlan(page, state, name, signal) {
       if (now.revision !== plan.revision) await take(now);
       await pause(REST, signal);
     } catch (error) {
-      if (!(error instanceof ApiError) || signal.aborted) throw error;
-      page.say(`${error.message}: asking again`);
+      sayAgain(page, error, signal);
       await pause(AGAIN, signal);
     }
   }
@@ -265,7 +249,7 @@ function remaining(plan) {
   if (plan.hours_left === null || !plan.counts.left) return null;
   const {days, workers} = plan.estimate ?? {};
   const share = plan.counts.left / plan.cells;
-  const when = days && workers ? `, ${duration(86_400 * days * share)} with ${count(workers)} ${workers === 1 ? "worker" : "workers"}` : "";
+  const when = days && workers ? `, ${duration(86_400 * days * share)} with ${counted(workers, "worker")}` : "";
   return `${workerTime(plan.hours_left)} of a worker${when}`;
 }
 
@@ -369,13 +353,6 @@ async function cellsFrom(path, map, asked, signal) {
     h("h2", {}, own.length === 1 ? `Cell ${count(own[0].cell)}` : "Cells of this place"),
     plainTable("Chosen cells", headings, rows),
     own.length < place.size ? h("p", {}, `${count(own.length)} of ${count(place.size)} are shown.`) : null,
-    first
-      ? h(
-          "details",
-          {},
-          h("summary", {}, "Where its figures come from"),
-          h("pre", {tabindex: "0", id: "provenance"}, JSON.stringify(first, null, 2)),
-        )
-      : null,
+    first ? asJson("provenance", "Where its figures come from", first) : null,
   ];
 }

@@ -1,10 +1,10 @@
 /** Plans of benchmarks that are being made: the list, or with `?name=` one of them. */
 
 import {AddressState} from "./address.js";
-import {ApiError, ask, pause} from "./api.js";
+import {ask, pause} from "./api.js";
 import {h, prose, redraw} from "./dom.js";
-import {NONE, count, workerTime} from "./format.js";
-import {startPage, viewsOf} from "./page.js";
+import {NONE, count, counted, workerTime} from "./format.js";
+import {sayAgain, startPage, viewsOf} from "./page.js";
 import {drawPlan, hours, progressBar, tableLink} from "./plan.js";
 import {ago, plainTable, stateMark} from "./states.js";
 
@@ -19,16 +19,10 @@ let shown;
 
 /** @param {any} plan Return the cells of a row. */
 function row(plan) {
-  const query = new URLSearchParams(location.search);
-  query.set("name", plan.name);
-  const open = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    state.set({name: plan.name});
-  };
   const {done, diverged, failed} = plan.counts;
   const ended = `${count(done + diverged + failed)} of ${count(plan.cells)}`;
   return [
-    h("a", {href: `?${query}`, "data-plan": plan.name, on: {click: open}}, plan.name),
+    state.link({name: plan.name}, plan.name, {"data-plan": plan.name}),
     stateMark(plan.state),
     h("span", {class: "nowrap"}, progressBar(plan), ` ${ended}`),
     failed + diverged ? h("span", {class: "nowrap"}, `${count(failed)} failed, ${count(diverged)} diverged`) : NONE,
@@ -54,7 +48,7 @@ async function list(signal) {
     const {items} = await ask("v1/plans", {signal});
     redraw(page.content, items.length ? plainTable("Plans, the latest first", headings, items.map(row), {keys: items.map((/** @type {any} */ plan) => plan.name)}) : prose(none));
     const running = items.filter((/** @type {any} */ plan) => plan.state === "running").length;
-    page.say(`${count(items.length)} ${items.length === 1 ? "plan" : "plans"}, ${count(running)} running.`);
+    page.say(`${counted(items.length, "plan")}, ${count(running)} running.`);
   };
   await look();
   page.ready();
@@ -63,8 +57,7 @@ async function list(signal) {
     try {
       if (!document.hidden) await look();
     } catch (error) {
-      if (!(error instanceof ApiError) || signal.aborted) throw error;
-      page.say(`${error.message}: asking again`);
+      sayAgain(page, error, signal);
     }
   }
 }

@@ -8,9 +8,10 @@ import {ask} from "./api.js";
 import {differences, link, meansOf, quantile, rankOf, shownName, spelling} from "./architecture.js";
 import {cellPicture, letterLegend} from "./cells.js";
 import {h, svg} from "./dom.js";
-import {csv, originOf, save} from "./exports.js";
-import {NONE, count, figure} from "./format.js";
+import {csvButton} from "./exports.js";
+import {NONE, count, figure, signed} from "./format.js";
 import {metricLabel, partText, samePart} from "./parts.js";
+import {madeTable} from "./states.js";
 import {VirtualTable} from "./table.js";
 
 /**
@@ -70,20 +71,6 @@ function distributionBar({value: values, max}, value, label) {
   );
 }
 
-/** @param {string} label @param {any[]} heads @param {any[]} rows A table in a region that scrolls. */
-function plainTable(label, heads, rows) {
-  return h(
-    "div",
-    {class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, as a table`},
-    h(
-      "table",
-      {},
-      h("thead", {}, h("tr", {}, heads.map((text) => h("th", {scope: "col"}, text)))),
-      h("tbody", {}, rows),
-    ),
-  );
-}
-
 /** @param {Shown} shown Value, rank, quantile and regret in every part. */
 export async function rankSection({bench, found, arch, metric}) {
   const parts = bench.parts.map((part) => Object.fromEntries(Object.entries(part).filter(([, value]) => value !== null)));
@@ -100,8 +87,8 @@ export async function rankSection({bench, found, arch, metric}) {
   );
   const here = (/** @type {any} */ part) => (samePart(part, bench.part) ? {"aria-current": "true"} : {});
   return [
-    plainTable(
-      `Ranks by ${metric}`,
+    madeTable(
+      `Ranks by ${metric}, as a table`,
       ["part", metricLabel(bench, metric), "rank", "better than", "regret", "among all"],
       rows.map(({part, rank, spread}) =>
         h(
@@ -138,7 +125,7 @@ function archTable({bench, metric}, label, rows, edits) {
   const own = [
     ...(edits ? [{name: "edit", label: "edit", cell: (/** @type {any} */ row) => row.edit}] : []),
     {name: "value", label: metricLabel(bench, metric), numeric: true, cell: (/** @type {any} */ row) => figure(row.value, null, 5)},
-    {name: "change", label: "change", numeric: true, cell: (/** @type {any} */ row) => signed(row.change)},
+    {name: "change", label: "change", numeric: true, cell: (/** @type {any} */ row) => changeText(row.change)},
     {
       name: "arch",
       label: "architecture",
@@ -163,27 +150,18 @@ function archTable({bench, metric}, label, rows, edits) {
     onSort: (name, descending) => table.show(sorted(name, descending), {name, descending}),
   });
   table.show(sorted("value", larger), {name: "value", descending: larger});
-  const file = () =>
-    save(
-      `${label.toLowerCase()}.csv`,
-      csv(
-        [
-          {name: "architecture", values: rows.map((row) => shownName(row.names))},
-          {name: metric, unit: bench.byName.get(metric)?.unit, values: rows.map((row) => row.value)},
-          {name: "change", values: rows.map((row) => row.change)},
-        ],
-        originOf(bench.info),
-        {question: `${label}, ${partText(bench.part)}`},
-      ),
-      "text/csv;charset=utf-8",
-    );
-  return [table.element, h("button", {type: "button", on: {click: file}}, `${label} as CSV`)];
+  const file = [
+    {name: "architecture", values: rows.map((row) => shownName(row.names))},
+    {name: metric, unit: bench.byName.get(metric)?.unit, values: rows.map((row) => row.value)},
+    {name: "change", values: rows.map((row) => row.change)},
+  ];
+  const question = `${label}, ${partText(bench.part)}`;
+  return [table.element, csvButton(`${label} as CSV`, `${label.toLowerCase()}.csv`, file, bench.info, question)];
 }
 
 /** @param {number | null} change */
-function signed(change) {
-  if (change === null) return NONE;
-  return `${change > 0 ? "+" : ""}${figure(change, null, 3)}`.replace("-", "−");
+function changeText(change) {
+  return change === null ? NONE : signed(change);
 }
 
 /** @param {Shown} shown Architectures that compute the same: how they differ is noise. */
@@ -285,7 +263,7 @@ function ring({bench, found, metric}, rows, better) {
     const y = height / 2 + Math.sin(angle) * (height / 2 - high / 2 - 4 - 62 * rings);
     const good = (row.change ?? 0) * better;
     const kind = row.change === null ? "unknown" : good >= 0 ? "better" : "worse";
-    const text = signed(row.change);
+    const text = changeText(row.change);
     const picture = /** @type {SVGElement} */ (cellPicture(row.names.arch, {marked: row.marked, small: true}));
     for (const [name, value] of Object.entries({x: 2, y: 0, width: wide - 4, height: high - 14})) picture.setAttribute(name, String(value));
     picture.setAttribute("aria-hidden", "true");
@@ -336,8 +314,8 @@ async function standings({bench, arch}, metrics, label) {
       .map(async (metric) => ({metric, rank: await rankOf(bench, arch, metric.name, bench.part)})),
   );
   if (!rows.length) return h("p", {}, "No table with such figures is installed.");
-  return plainTable(
-    label,
+  return madeTable(
+    `${label}, as a table`,
     ["figure", "value", "better than", "share"],
     rows.map(({metric, rank}) =>
       h(

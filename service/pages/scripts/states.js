@@ -88,15 +88,30 @@ export function factList(facts) {
 export function plainTable(label, headings, rows, {keys, named = true} = {}) {
   const cell = (/** @type {any} */ content, /** @type {number} */ place) =>
     named && place === 0 ? h("th", {scope: "row"}, content) : h("td", {}, content);
-  return h(
-    "div",
-    {class: "scroll", tabindex: "0", role: "region", "aria-label": label},
-    h(
-      "table",
-      {class: "plain"},
-      h("caption", {class: "hidden-text"}, label),
-      h("thead", {}, h("tr", {}, headings.map((heading) => h("th", {scope: "col"}, heading)))),
-      h("tbody", {}, rows.map((cells, place) => h("tr", {"data-key": keys?.[place]}, cells.map(cell)))),
-    ),
-  );
+  const body = rows.map((cells, place) => h("tr", {"data-key": keys?.[place]}, cells.map(cell)));
+  return madeTable(label, headings, body, {class: "plain"}, h("caption", {class: "hidden-text"}, label));
+}
+
+/**
+ * Return a table of rows that are elements already.
+ * @param {string} label
+ * @param {(string | Element)[]} heads Texts, "" for none, or cells.
+ * @param {Element[]} rows
+ * @param {Record<string, any>} [attributes]
+ * @param {Element | null} [caption]
+ */
+export function madeTable(label, heads, rows, attributes = {}, caption = null) {
+  const head = (/** @type {string | Element} */ one) =>
+    one instanceof Element ? one : one ? h("th", {scope: "col"}, one) : h("td", {});
+  return scrolled(label, h("table", attributes, caption, h("thead", {}, h("tr", {}, heads.map(head))), h("tbody", {}, rows)));
+}
+
+/** @param {string} label @param {Element} wide Return what may be wider than the page, in a region that scrolls. */
+export function scrolled(label, wide) {
+  return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, wide);
+}
+
+/** @param {string} id @param {string} summary @param {any} value Return it as JSON, once it is opened. */
+export function asJson(id, summary, value) {
+  return h("details", {}, h("summary", {}, summary), h("pre", {tabindex: "0", id}, JSON.stringify(value, null, 2)));
 }

@@ -2,7 +2,7 @@
 
 import {ApiError, address, ask, send} from "./api.js";
 import {h, prose, redraw} from "./dom.js";
-import {bytes, count, duration, shortDigest} from "./format.js";
+import {bytes, count, counted, duration, shortDigest} from "./format.js";
 import {originMarks, pageOf, run, startPage} from "./page.js";
 import {JOB_STATES, ago, factList, plainTable, stateMark} from "./states.js";
 
@@ -144,12 +144,11 @@ async function look() {
   );
   const alive = (working.answer?.items ?? []).filter((/** @type {any} */ worker) => worker.alive);
   const waiting = (told.get("nasbench_jobs") ?? []).find(({labels}) => labels.state === "queued")?.value ?? 0;
-  const idle = waiting && working.answer && !alive.length ? `${waiting === 1 ? "1 job waits" : `${count(waiting)} jobs wait`}, and no worker is alive` : "";
+  const idle = waiting && working.answer && !alive.length ? `${counted(waiting, "job waits", "jobs wait")}, and no worker is alive` : "";
   const databasesTold = poor.length ? `${count(poor.length)} of the databases: see below` : "";
   const wrong = ready.missing || databasesTold || working.missing || idle;
   const whole = wrong || "all is well";
-  const living = alive.length === 1 ? "worker is" : "workers are";
-  page.say(working.missing ? `${whole}.` : `${whole}; ${count(alive.length)} ${living} alive.`);
+  page.say(working.missing ? `${whole}.` : `${whole}; ${counted(alive.length, "worker is", "workers are")} alive.`);
   redraw(
     page.content,
     h("p", {id: "whole"}, stateMark(wrong ? "degraded" : "ready", whole)),

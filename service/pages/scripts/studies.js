@@ -1,12 +1,12 @@
 /** Recorded searches: how strategies compare over time, at the end, and what they traded off. */
 
 import {AddressState} from "./address.js";
-import {ApiError, address, ask, pause} from "./api.js";
+import {address, ask, pause} from "./api.js";
 import {h, keepingFocus, prose, replace} from "./dom.js";
 import {originOf} from "./exports.js";
-import {axisLabel, count, figure} from "./format.js";
+import {axisLabel, count, counted, figure} from "./format.js";
 import {planOf} from "./identity.js";
-import {markOrigin, part, startPage, viewsOf} from "./page.js";
+import {markOrigin, part, sayAgain, startPage, viewsOf} from "./page.js";
 import {curves} from "./plot.js";
 import {curvesShown, plotButtons} from "./plot_files.js";
 import {plainTable, stateMark} from "./states.js";
@@ -32,18 +32,10 @@ let installed = new Map();
 async function list(signal) {
   const {items} = await ask("v1/studies", {signal});
   page.title("Studies");
-  const rows = items.map((/** @type {any} */ study) => {
-    const query = new URLSearchParams(location.search);
-    query.set("name", study.name);
-    const click = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      state.set({name: study.name});
-    };
-    return [h("a", {href: `?${query}`, on: {click}}, study.name), count(study.files)];
-  });
+  const rows = items.map((/** @type {any} */ study) => [state.link({name: study.name}, study.name), count(study.files)]);
   const none = "There are no studies here: `nbs search` writes them, and the setting NASBENCH_STUDIES_DIR names their folder.";
   replace(page.content, rows.length ? plainTable("Studies", ["Study", "Files"], rows) : prose(none));
-  page.say(rows.length === 1 ? "1 study." : `${count(rows.length)} studies.`);
+  page.say(`${counted(rows.length, "study", "studies")}.`);
   page.ready();
 }
 
@@ -89,8 +81,8 @@ async function one(name, signal) {
       before = text;
       page.ready();
     } catch (error) {
-      if (!before || !(error instanceof ApiError) || signal.aborted) throw error;
-      page.say(`${error.message}: asking again`);
+      if (!before) throw error;
+      sayAgain(page, error, signal);
       before = " ";
     }
     await pause(growing ? LOOK : LOOK_SELDOM, signal);
@@ -101,15 +93,11 @@ async function one(name, signal) {
 function draw(study) {
   for (const plot of plots.splice(0)) plot.destroy();
   const growing = study.searches.filter((/** @type {any} */ search) => search.growing).length;
-  const back = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    state.set({name: null});
-  };
   /** @type {(() => {destroy: () => void})[]} */
   const later = [];
   replace(
     page.content,
-    h("p", {}, h("a", {href: "?", on: {click: back}}, "All studies")),
+    h("p", {}, state.link({name: null}, "All studies")),
     h("form", {class: "choices"}, overChoice(study.over), logChoice()),
     study.comparisons.map((/** @type {any} */ each) => comparison(study, each, later)),
     fronts(study, later),
@@ -125,8 +113,8 @@ function draw(study) {
   // A plot is as wide as its element, which must be in the page before.
   for (const plot of later) plots.push(plot());
   page.say(
-    `${count(study.searches.length)} ${study.searches.length === 1 ? "search" : "searches"}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
-      `${count(study.skipped.length)} ${study.skipped.length === 1 ? "file" : "files"} left out.`,
+    `${counted(study.searches.length, "search", "searches")}, ${growing ? `${count(growing)} going on` : "none going on"}; ` +
+      `${counted(study.skipped.length, "file")} left out.`,
   );
 }
 
@@ -155,37 +143,25 @@ function comparison(study, each, later) {
   const what = regret ? `regret of ${each.metric}` : each.metric;
   const unit = regret ? unitOfRegret(unitOf(each)) : unitOf(each);
   const title = `${what}: ${told(each)}`;
-  const chart = h("div", {class: "chart"});
   const log = regret && state.get("ys") !== "linear";
   const at = united(each.bands.map((/** @type {any} */ band) => band.at));
-  const labels = {x: OVER[over], y: axisLabel(what, unit)};
   const series = each.bands.map((/** @type {any} */ band) => ({
-    label: `${band.strategy}, ${band.searches} ${band.searches === 1 ? "seed" : "seeds"}`,
+    label: `${band.strategy}, ${counted(band.searches, "seed")}`,
     values: stepped(band.at, band.median, at),
     low: stepped(band.at, band.lower, at),
     high: stepped(band.at, band.upper, at),
   }));
-  /** @type {ReturnType<typeof curves> | null} */
-  let made = null;
-  if (series.length) {
-    later.push(() => {
-      made = curves(chart, {
-        name: `${title}, median and quartiles over ${OVER[over]}${log ? ", logarithmic" : ""}`,
-        x: {label: labels.x, values: at},
-        y: {label: labels.y, log},
-        ...{series, stepped: true, height: HEIGHT},
-      });
-      return made;
-    });
-  }
-  const shown = () =>
-    made &&
-    curvesShown(made, {
-      file: fileName(study.name, what, each.dataset),
-      title: `${title}, median and quartiles`,
-      origin: originOfStudy(study.name, each.benchmark),
-      ...{at, ...labels, log, series, stepped: true},
-    });
+  const plot = {
+    name: `${title}, median and quartiles over ${OVER[over]}${log ? ", logarithmic" : ""}`,
+    x: {label: OVER[over], values: at},
+    y: {label: axisLabel(what, unit), log},
+    ...{series, stepped: true},
+  };
+  const file = {
+    file: fileName(study.name, what, each.dataset),
+    title: `${title}, median and quartiles`,
+    origin: originOfStudy(study.name, each.benchmark),
+  };
   const end = each.end === null ? "the end" : `${figure(each.end)} ${OVER[over]}`;
   return h(
     "section",
@@ -194,8 +170,7 @@ function comparison(study, each, later) {
     regret
       ? h("p", {}, `The best there is: ${figure(each.oracle, unitOf(each))}. Lines are medians over seeds, bands the quartiles.`)
       : h("p", {}, "The best there is is not known: values are those of the metric."),
-    chart,
-    series.length ? h("p", {class: "actions"}, plotButtons(page, shown)) : null,
+    series.length ? chart(plot, file, later) : null,
     each.final.length
       ? plainTable(
           `${what} at ${end}`,
@@ -210,6 +185,23 @@ function comparison(study, each, later) {
         ]
       : null,
   );
+}
+
+/**
+ * Return a place for a plot, and the buttons that save it.
+ * @param {Omit<Parameters<typeof curves>[1], "height">} plot
+ * @param {{file: string, title: string, origin: import("./exports.js").Origin}} file
+ * @param {(() => {destroy: () => void})[]} later What draws, once the place is in the page.
+ */
+function chart(plot, file, later) {
+  const place = h("div", {class: "chart"});
+  /** @type {ReturnType<typeof curves> | null} */
+  let made = null;
+  later.push(() => (made = curves(place, {...plot, height: HEIGHT})));
+  const {x, y, series, stepped: steps, points} = plot;
+  const shown = () =>
+    made && curvesShown(made, {...file, at: x.values, x: x.label, y: y.label, log: y.log, series, stepped: steps, points});
+  return [place, h("p", {class: "actions"}, plotButtons(page, shown))];
 }
 
 /** @param {{strategy: string, values: number[]}} final */
@@ -242,33 +234,18 @@ function fileName(...parts) {
 function fronts(study, later) {
   if (!study.fronts.length) return null;
   const parts = study.fronts.map((/** @type {any} */ front) => {
-    const chart = h("div", {class: "chart"});
     const search = study.searches.find((/** @type {any} */ each) => each.file === front.file) ?? {};
     const labels = front.metrics.map((/** @type {string} */ metric) =>
       axisLabel(metric, unitOf({benchmark: search.benchmark, metric})),
     );
-    const [x, y] = labels;
     const name = `Front of ${front.file}: ${front.metrics.join(" and ")}`;
     const points = [...front.values].sort((a, b) => a[0] - b[0]);
     const at = points.map((point) => point[0]);
     const series = [{label: front.file, values: points.map((point) => point[1])}];
+    const [x, y] = labels;
+    const plot = {name, x: {label: x, values: at}, y: {label: y}, series, points: true};
+    const origin = originOfStudy(study.name, search.benchmark ?? "");
     const drawn = front.metrics.length === 2 && points.length > 0;
-    /** @type {ReturnType<typeof curves> | null} */
-    let made = null;
-    if (drawn) {
-      later.push(() => {
-        made = curves(chart, {name, x: {label: x, values: at}, y: {label: y}, series, points: true, height: HEIGHT});
-        return made;
-      });
-    }
-    const shown = () =>
-      made &&
-      curvesShown(made, {
-        file: fileName(study.name, front.file),
-        title: name,
-        origin: originOfStudy(study.name, search.benchmark ?? ""),
-        ...{at, x, y, series, points: true},
-      });
     const headings = labels.map(
       (/** @type {string} */ label, /** @type {number} */ rank) =>
         `${label}: ${front.larger_is_better[rank] ? "larger" : "smaller"} is better`,
@@ -279,8 +256,7 @@ function fronts(study, later) {
     ]);
     return [
       h("h3", {}, name),
-      chart,
-      drawn ? h("p", {class: "actions"}, plotButtons(page, shown)) : null,
+      drawn ? chart(plot, {file: fileName(study.name, front.file), title: name, origin}, later) : null,
       plainTable(name, [...headings, "Architecture"], rows, {named: false}),
     ];
   });

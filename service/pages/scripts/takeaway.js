@@ -3,7 +3,7 @@
 import {address} from "./api.js";
 import {ramp} from "./counts.js";
 import {h, svg} from "./dom.js";
-import {copyButton, csv, curl, npy, originOf, python, save} from "./exports.js";
+import {copyButton, csv, curl, npy, originOf, python, pythonArguments, save, saveCsv} from "./exports.js";
 import {axisLabel, count} from "./format.js";
 import {partText} from "./parts.js";
 import {color, isDark} from "./plot.js";
@@ -34,9 +34,7 @@ function variable(name) {
 
 /** @param {Store} store Return a program that gives the numbers of what is kept. */
 export function pythonLines(store) {
-  const part = Object.entries(store.part)
-    .map(([name, value]) => `, ${name}=${python(value)}`)
-    .join("");
+  const part = pythonArguments(store.part);
   const names = [...new Set([NUMBER, ...store.bounds.keys(), ...store.choices.keys()])];
   const root = address("").href.replace(/\/$/, "");
   const conditions = [
@@ -96,7 +94,7 @@ export function takeAway(store, picture, page) {
       copyButton("Copy Python", () => pythonLines(store), page),
       copyButton("Copy curl", () => curlLine(store), page),
       copyButton("Copy citation", () => store.info.citation, page),
-      button("CSV", () => save(`${name()}.csv`, keptCsv(store), "text/csv;charset=utf-8")),
+      button("CSV", () => saveCsv(`${name()}.csv`, keptCsv(store))),
       button("NumPy", () => save(`${store.benchmark}-kept.npy`, keptNpy(store), "application/octet-stream")),
       plotButtons(page, () => shown(store, picture, name()), [1, 2, 4]),
     ),

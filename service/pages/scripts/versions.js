@@ -11,8 +11,8 @@
 import {ApiError, allOf, ask} from "./api.js";
 import {changed} from "./address.js";
 import {h, replace} from "./dom.js";
-import {count, figure} from "./format.js";
-import {identityOf, pin, pinnedTo, planOf} from "./identity.js";
+import {count, counted, figure, shortDigest} from "./format.js";
+import {pin, pinnedTo, planOf} from "./identity.js";
 import {markOrigin, part as escaped, tell} from "./page.js";
 
 /** @typedef {import("./page.js").ExplorerPage} ExplorerPage */
@@ -138,16 +138,12 @@ function head(page, state, {info, plan, newest}) {
   );
   if (pinned !== null && !kept.some((one) => one.version === pinned)) select.append(h("option", {value: pinned}, pinned));
   select.value = pinned ?? "";
-  const newer = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    set(null);
-  };
   const focused = document.activeElement?.getAttribute("name") === "version";
   replace(
     page.versions,
     kept.length ? h("label", {}, "Version ", select) : null,
     h("span", {id: "version"}, `version ${count(stated.version)} of ${count(last)}, ${shareOf(stated)}`),
-    stated.version < last ? h("a", {href: linkTo(null), on: {click: newer}}, `Show the newest, ${count(last)}`) : null,
+    stated.version < last ? state.link({version: null, d: null}, `Show the newest, ${count(last)}`) : null,
     stated.noise ? h("span", {id: "noise"}, noiseText(stated.noise)) : null,
   );
   if (focused) select.focus();
@@ -158,7 +154,7 @@ function head(page, state, {info, plan, newest}) {
  * @param {{cells: number, other_worker: number, largest: number, std: number}} noise In points of accuracy.
  */
 export function noiseText({cells, other_worker: other, largest, std}) {
-  const twice = `${count(cells)} ${cells === 1 ? "cell was" : "cells were"} trained twice, ${count(other)} of them by another worker`;
+  const twice = `${counted(cells, "cell was", "cells were")} trained twice, ${count(other)} of them by another worker`;
   if (!largest) return `Noise of valid_acc: none seen. ${twice}, with the same figures.`;
   return (
     `Differences of valid_acc under ±${figure(largest, null, 2)} points are within the noise of two trainings: ` +
@@ -170,6 +166,19 @@ export function noiseText({cells, other_worker: other, largest, std}) {
 export function isNoise(info, metric, change) {
   const noise = planOf(info.provenance)?.noise;
   return Boolean(noise && metric === "valid_acc" && change && Math.abs(change) <= noise.largest);
+}
+
+/**
+ * Say whether the data are others than when the link was made.
+ * @param {ExplorerPage} page
+ * @param {AddressState} state
+ * @param {any} info
+ */
+export function markChanges(page, state, info) {
+  const linked = state.get("d");
+  const digest = shortDigest(info.provenance.content_digest);
+  const text = linked !== null && linked !== digest ? "the data has changed since this link was made" : "";
+  page.mark(text, `The link is of ${linked}, the data is ${digest}.`, "changed");
 }
 
 /** @param {ExplorerPage} page @param {number} rows That are recorded here. @param {number | null} whole */

@@ -1,7 +1,7 @@
 /** Searched models: what was published of them, and what was measured here. */
 
 import {AddressState} from "./address.js";
-import {ApiError, address, ask} from "./api.js";
+import {address, ask, askAside} from "./api.js";
 import {h, redraw, replace} from "./dom.js";
 import {NONE, count, figure} from "./format.js";
 import {run, startPage} from "./page.js";
@@ -17,22 +17,6 @@ const WHOLE = {"ImageNet-1k validation": 50_000, "CIFAR-10 test": 10_000};
 
 const state = new AddressState(["sort", "model", "columns"]);
 const page = startPage({state});
-
-/**
- * Ask what the page can do without: what jobs found, and what workers have.
- * @param {string} path
- * @param {import("./api.js").Options} [options]
- * @returns {Promise<{items: any[], missing: string}>}
- */
-async function items(path, options) {
-  try {
-    return {items: (await ask(path, {...options, atOnce: true})).items, missing: ""};
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    // A service without jobs has no such address.
-    return {items: [], missing: error.status === 404 ? "" : error.message};
-  }
-}
 
 /** @param {any[]} jobs @returns {Map<string, any>} The latest evaluation of each model as published. */
 function measured(jobs) {
@@ -96,7 +80,7 @@ const COLUMNS = [
   {
     name: "name",
     label: "Model",
-    cell: (row) => h("a", {href: linkTo(row.name), "data-model": row.name, on: {click: (/** @type {Event} */ event) => openModel(event, row.name)}}, row.name),
+    cell: (row) => state.link({model: row.name}, row.name, {"data-model": row.name}),
   },
   {name: "space", label: "Space", cell: (row) => row.space},
   {
@@ -134,19 +118,6 @@ const COLUMNS = [
 
 /** Columns in the order in which they give way where there is no room for all. */
 const GIVING_WAY = ["origin", "licence", "space", "weights", "macs", "parameters", "difference", "measured"];
-
-/** @param {string} model Return the address that tells all of it. */
-function linkTo(model) {
-  const query = new URLSearchParams(location.search);
-  query.set("model", model);
-  return `?${query}`;
-}
-
-/** @param {Event} event @param {string} model */
-function openModel(event, model) {
-  event.preventDefault();
-  state.set({model});
-}
 
 /** @returns {string[] | null} Names of the columns that the address asks for; null: as many as fit. */
 function askedColumns() {
@@ -241,8 +212,8 @@ function told(row) {
 run(page, async () => {
   const [models, jobs, workers] = await Promise.all([
     ask("v1/zoo").then((answer) => answer.items),
-    items("v1/jobs", {query: {kind: "evaluation", state: "succeeded", limit: EVALUATIONS}}),
-    items("v1/workers"),
+    askAside("v1/jobs", {query: {kind: "evaluation", state: "succeeded", limit: EVALUATIONS}}),
+    askAside("v1/workers"),
   ]);
   const byModel = measured(jobs.items);
   const rows = models.map((/** @type {any} */ model) => rowOf(model, byModel, workers.items));

@@ -75,7 +75,13 @@ def test_strategies_are_compared_as_the_client_compares_them(
     explorer = open_page(server, viewport={"width": 320, "height": 900})
     explorer.open("explore/studies")
     explorer.accessible_in_both_themes()
-    explorer.page.get_by_role("link", name="main").press("Enter")
+    link = explorer.page.get_by_role("link", name="main")
+    with explorer.page.context.expect_page() as opened:
+        link.click(modifiers=["ControlOrMeta"])
+    opened.value.wait_for_url("**/explore/studies?name=main")
+    opened.value.close()
+    assert explorer.query == ""
+    link.press("Enter")
     explorer.find(".chart canvas").first.wait_for()
     assert explorer.query == "name=main"
     with BenchClient(server.url) as bench:

@@ -126,6 +126,8 @@ export class AddressState {
    */
   link(changes, text, attributes = {}) {
     const click = (/** @type {MouseEvent} */ event) => {
+      // With such a key the browser opens it beside the page.
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       this.set(changes);
     };

@@ -264,7 +264,7 @@ function share(part, place) {
   return svg(
     "svg",
     {class: "share", viewBox: "0 0 120 14", "aria-hidden": "true"},
-    svg("rect", {class: `fill-${place + 1}`, x: 0, y: 1, width: Math.max(120 * part, 1), height: 12, rx: 3}),
+    svg("rect", {class: `own series-${place + 1}`, x: 0, y: 1, width: Math.max(120 * part, 1), height: 12, rx: 3}),
   );
 }
 

@@ -13,7 +13,7 @@ import {clientLines, copyButton, curl, originOf, python} from "./exports.js";
 import {NONE, count, figure} from "./format.js";
 import {followState, startPage} from "./page.js";
 import {choice, chooseMetric, choosePart, linkHere, metricLabel, openBenchmark, partChoices, partText, samePart} from "./parts.js";
-import {canDraw, frame, isDark} from "./plot.js";
+import {Frame, canDraw, isDark} from "./plot.js";
 import {canvasPart, copied, plotButtons} from "./plot_files.js";
 import {madeTable} from "./states.js";
 import {axisParts} from "./vectors.js";
@@ -251,7 +251,7 @@ async function draw() {
   const [x0, x1] = range(points.x, log.x);
   const [y0, y1] = range(points.y, log.y);
   if (canDraw(box)) {
-    plot = frame(box, {
+    plot = new Frame(box, {
       x: {label: labels.x, log: log.x},
       y: {label: labels.y, log: log.y},
       view: {x0, x1, y0, y1},

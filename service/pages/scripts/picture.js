@@ -6,7 +6,7 @@
 import {Painter, Places, cellSize, drawFront, drawRing, pixel, ramp, rgb} from "./counts.js";
 import {h, onceAFrame, replace} from "./dom.js";
 import {axisLabel, count, counted, figure} from "./format.js";
-import {canDraw, color, frame, isDark} from "./plot.js";
+import {Frame, canDraw, color, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
 /** Candidates in view that can have colours of their own. */
@@ -90,7 +90,7 @@ export class Picture {
       this.frame?.destroy();
       this.drawing = wanted;
       this.canvasBox.replaceChildren();
-      this.frame = frame(this.canvasBox, {
+      this.frame = new Frame(this.canvasBox, {
         x: {label: axisLabel(store.x, store.unit(store.x)), log: store.log.x},
         y: {label: axisLabel(store.y, store.unit(store.y)), log: store.log.y},
         view,

@@ -9,8 +9,8 @@
  *   });
  *   plot.destroy();
  *
- *   frame(element, {name, height, x, y, draw(context, box), …}) is a frame with axes, a brush and a
- *   cursor, in which the caller draws; see `Frame`.
+ *   new Frame(element, {height, x, y, view, draw(context, box), …}) is a frame with axes, a brush and a
+ *   cursor, in which the caller draws.
  *
  * Colours are those of the theme (`color(name)`, custom properties of frame.css) and follow it.
  */
@@ -398,12 +398,4 @@ export class Frame {
       {passive: false},
     );
   }
-}
-
-/**
- * @param {HTMLElement} element
- * @param {FrameOptions} options
- */
-export function frame(element, options) {
-  return new Frame(element, options);
 }

@@ -77,6 +77,12 @@ class Explorer:
         """The state in the address."""
         return urlsplit(self.page.url).query
 
+    @property
+    def width(self) -> int:
+        """Pixels from side to side; more than the screen has where something is too wide for it."""
+        found: int = self.page.evaluate("() => document.documentElement.scrollWidth")
+        return found
+
     def complained(self, *parts: str) -> None:
         """Take complaints that a test has caused: each contains one of some texts."""
         assert self.complaints, "the browser should have complained"

@@ -69,7 +69,7 @@ def test_a_page_is_ready_and_accessible_in_both_themes(
     explorer.open(f"explore/nasbench201/{PAGES[name]}&odd=1")
     assert "made-up data" in explorer.find("#marks").inner_text()
     assert "not understood in the address: odd" in explorer.find("#marks").inner_text()
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
     explorer.accessible_in_both_themes()
 
 
@@ -211,7 +211,7 @@ class TestOneArchitecture:
         explorer.complained("422")
         assert "This did not work" in explorer.status
         assert explorer.find("main img").count() == 0
-        assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 1280
+        assert explorer.width <= 1280
         explorer.find("#arch").fill(str(ARCH))
         explorer.find("#arch").press("Enter")
         explorer.wait()

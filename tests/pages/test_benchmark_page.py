@@ -331,7 +331,7 @@ class TestTheKeyboard:
         assert last.bounding_box()["height"] == pytest.approx(64, abs=1)
         foot = "one => one.getBoundingClientRect().bottom"
         assert last.evaluate(foot) <= explorer.find(".virtual").evaluate(foot)
-        assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 1280
+        assert explorer.width <= 1280
 
 
 class TestTakenAway:
@@ -420,7 +420,7 @@ class TestLooks:
         explorer.page.set_viewport_size({"width": 320, "height": 800})
         explorer.page.reload()
         explorer.wait()
-        assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+        assert explorer.width <= 320
 
     def test_are_those_of_every_benchmark(self, explorer: Any) -> None:
         for name in ("nasbench101", "natssss", "nds"):

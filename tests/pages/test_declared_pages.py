@@ -119,7 +119,7 @@ def test_thirty_are_listed_and_their_names_are_text(
     explorer.find("summary").first.click()
     assert "</dd><script>" in explorer.find("article.card").first.inner_text()
     assert explorer.page.title() != "run"
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
 
 
 def test_a_page_shows_all_of_a_table(open_page: Callable[..., Any], tables: BenchServer) -> None:
@@ -157,8 +157,7 @@ def test_what_is_hostile_stays_text_on_every_page(
         explorer.page.get_by_text(shown[:20]).filter(visible=True).first.wait_for()
         assert explorer.find("[onerror], [onload], [onclick], main b").count() == 0
         assert explorer.page.title() != "run"
-        width = explorer.page.evaluate("() => document.documentElement.scrollWidth")
-        assert width <= 320, path
+        assert explorer.width <= 320, path
         explorer.accessible()
 
 

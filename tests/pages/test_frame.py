@@ -25,8 +25,7 @@ def test_is_ready_and_accessible_in_both_themes(
     explorer.open(path)
     explorer.accessible_in_both_themes()
     # Nothing is wider than the narrowest screen.
-    width = explorer.page.evaluate("() => document.documentElement.scrollWidth")
-    assert width <= 320
+    assert explorer.width <= 320
     # A table is scrolled before its headings fall apart into single signs.
     heads = explorer.find("thead th").evaluate_all("all => all.map((head) => head.clientHeight)")
     assert max(heads, default=0) < 100

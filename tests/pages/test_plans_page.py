@@ -60,7 +60,7 @@ def still(bench: BenchClient, name: str, *, failed: int) -> Any:
 def fits(explorer: Any) -> bool:
     """Whether nothing is wider than the narrowest screen; in both themes axe has nothing to say."""
     explorer.accessible_in_both_themes()
-    return bool(explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320)
+    return bool(explorer.width <= 320)
 
 
 def test_a_plan_is_followed_while_its_cells_are_done(

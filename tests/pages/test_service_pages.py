@@ -108,7 +108,7 @@ def test_a_job_is_followed_from_the_list_to_its_files(
         explorer.page.get_by_role("button", name="Save made.json").press("Enter")
     assert Path(download.value.path()).read_bytes() == content
     explorer.accessible()
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
     explorer.page.get_by_role("button", name="Again").press("Enter")
     explorer.page.get_by_text("The same job: its result is there.").wait_for()
     explorer.page.go_back()
@@ -316,7 +316,7 @@ def test_the_status_tells_what_the_client_says(
     waiting = len(bench.jobs(state="queued"))
     told = "1 job waits" if waiting == 1 else f"{waiting} jobs wait"
     assert explorer.find("#whole").inner_text() == f"! {told}, and no worker is alive"
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
 
 
 def test_a_real_worker_is_watched(
@@ -385,7 +385,7 @@ def test_the_zoo_tells_what_was_published_and_what_was_measured(
         assert figure.source in card
     explorer.accessible()
     explorer.page.set_viewport_size({"width": 320, "height": 700})
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
     explorer.page.go_back()
     assert explorer.query == f"sort=name&columns={columns}"
     assert explorer.find("section.card").count() == 0

@@ -106,7 +106,7 @@ def test_strategies_are_compared_as_the_client_compares_them(
     assert "damaged.study" in explorer.find('[aria-label="Files left out"]').inner_text()
     assert explorer.find("img").count() == 0
     explorer.accessible_in_both_themes()
-    assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    assert explorer.width <= 320
     explorer.find("select[name=over]").select_option("evaluations")
     explorer.page.get_by_role("img", name="over evaluations, logarithmic").wait_for()
     explorer.find("input[name=ys]").press("Space")

@@ -120,7 +120,7 @@ def test_every_question_of_every_page_names_the_version_of_the_address(
             href = link.get_attribute("href") or ""
             if f"/explore/{NAME}" in href:
                 assert version_of(href) == ["3"], href
-        assert explorer.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+        assert explorer.width <= 320
         explorer.accessible()
     explorer.open(f"explore/{NAME}?version=3&y=valid_acc&num_epochs=1")
     best = bench.top(f"{NAME}@3", metric="valid_acc", n=1, num_epochs=1)[0].metrics["valid_acc"]

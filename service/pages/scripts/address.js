@@ -15,7 +15,7 @@
 import {h} from "./dom.js";
 
 /** Characters of an address, of which some programs cut the rest. */
-export const LONGEST = 2000;
+const LONGEST = 2000;
 
 /** The state would not fit into an address. */
 export class TooLong extends Error {}
@@ -44,7 +44,7 @@ export function changed(search, changes) {
  * Return a query as people read it: commas, colons and bars stand for themselves.
  * @param {URLSearchParams} query
  */
-export function readable(query) {
+function readable(query) {
   return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%40", "@");
 }
 

@@ -25,7 +25,7 @@ export const ROOT = new URL("../../", import.meta.url);
 
 const KEY = "nasbench-key";
 /** Seconds that one question waits for its turn, in all. */
-export const PATIENCE = 60;
+const PATIENCE = 60;
 
 /** An answer that is none. */
 export class ApiError extends Error {

@@ -22,7 +22,7 @@ import {part as escaped} from "./page.js";
 
 const MOST_RUNS = 1000;
 /** What names an architecture, the most telling first. */
-export const NAMES = ["arch_str", "index", "hash", "unique_str", "arch", "model_spec", "cell_spec"];
+const NAMES = ["arch_str", "index", "hash", "unique_str", "arch", "model_spec", "cell_spec"];
 
 /**
  * Look an architecture up.

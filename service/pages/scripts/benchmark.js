@@ -98,7 +98,6 @@ const table = new KeptTable(sections.table, store, {
 });
 const controls = new Controls(sections.controls, store, {
   compared,
-  most: MOST_COMPARED,
   onChange: (changes) => change(changes),
   onCompare: () => run(page, compare),
   onKeys: () => keysDialog().showModal(),

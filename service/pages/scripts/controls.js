@@ -6,7 +6,6 @@ import {axisLabel} from "./format.js";
 /**
  * @typedef {object} Told
  * @property {Set<number>} compared
- * @property {number} most
  * @property {(changes: Record<string, any>) => void} onChange
  * @property {() => void} onCompare
  * @property {() => void} onKeys

@@ -10,7 +10,7 @@ import {Frame, canDraw, color, isDark} from "./plot.js";
 import {extent, following, nearest, rounded} from "./selection.js";
 
 /** Candidates in view that can have colours of their own. */
-export const MOST_COLORED = 20_000;
+const MOST_COLORED = 20_000;
 /** Pixels around the pointer in which the nearest candidate is told. */
 const REACH = 40;
 

@@ -48,7 +48,7 @@ export const STARTS = ["min_", "max_"];
  * @param {any} said
  * @returns {Grid}
  */
-export function readGrid(values, said) {
+function readGrid(values, said) {
   const counts = new Uint32Array(said.bins * said.bins);
   if (said.layout === "dense") counts.set(values);
   else for (let cell = 0; cell < said.cells; cell += 1) counts[values[cell]] = values[said.cells + cell];
@@ -410,7 +410,7 @@ export class Store {
  * Return what is plotted if the address does not say: what is bought, against what it costs.
  * @param {Described[]} metrics
  */
-export function chooseAxes(metrics) {
+function chooseAxes(metrics) {
   const recorded = metrics.filter((one) => one.largest !== null);
   const some = recorded.length ? recorded : metrics;
   const find = (/** @type {RegExp} */ name, /** @type {string} */ better) =>

@@ -40,7 +40,6 @@ const BEYOND = 8;
  * @property {Column<R>[]} columns
  * @property {(name: string, descending: boolean) => void} [onSort]
  * @property {(row: R) => void} [onOpen]
- * @property {(row: R) => void} [onFocus] The keys or the pointer have come to a row.
  * @property {(rows: R[]) => void} [onWindow]
  * @property {(row: R) => boolean} [isSelected]
  */
@@ -165,7 +164,7 @@ export class VirtualTable {
 
   /** @param {R} row @param {number} place */
   drawRow(row, place) {
-    const {onOpen, onFocus, isSelected} = this.options;
+    const {onOpen, isSelected} = this.options;
     return h(
       "tr",
       {
@@ -177,7 +176,6 @@ export class VirtualTable {
         on: {
           // Not with the click, which is lost where the rows are drawn anew before it.
           mousedown: (/** @type {MouseEvent} */ event) => this.come(/** @type {Element} */ (event.currentTarget), place),
-          click: () => onFocus?.(row),
           dblclick: () => onOpen?.(row),
         },
       },
@@ -222,7 +220,6 @@ export class VirtualTable {
     else if (top + 2 * high > scrollTop + clientHeight) this.element.scrollTop = top + 2 * high - clientHeight;
     this.draw();
     this.body.querySelector('tr[tabindex="0"]')?.focus({preventScroll: true});
-    this.options.onFocus?.(this.rows[this.focused]);
   }
 }
 

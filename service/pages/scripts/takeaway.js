@@ -20,7 +20,7 @@ const MOST_TOP = 1000;
 /** @typedef {import("./store.js").Store} Store */
 
 /** @param {Store} store Return the address of what is seen, with the digest of the data. */
-export function link(store) {
+function link(store) {
   const url = new URL(location.href);
   url.searchParams.set("d", store.digest);
   return url.href;
@@ -33,7 +33,7 @@ function variable(name) {
 }
 
 /** @param {Store} store Return a program that gives the numbers of what is kept. */
-export function pythonLines(store) {
+function pythonLines(store) {
   const part = pythonArguments(store.part);
   const names = [...new Set([NUMBER, ...store.bounds.keys(), ...store.choices.keys()])];
   const root = address("").href.replace(/\/$/, "");
@@ -64,7 +64,7 @@ export function pythonLines(store) {
 }
 
 /** @param {Store} store Return the line that asks for the best of what is kept by its bounds. */
-export function curlLine(store) {
+function curlLine(store) {
   const bounds = [...store.bounds].flatMap(([name, {min, max}]) => [
     [`min_${name}`, min],
     [`max_${name}`, max],
@@ -102,13 +102,13 @@ export function takeAway(store, picture, page) {
 }
 
 /** @param {Store} store */
-export function keptNpy(store) {
+function keptNpy(store) {
   const numbers = store.of(NUMBER);
   return /** @type {BlobPart} */ (npy(Int32Array.from(keptRows(store.mask), (row) => numbers[row])));
 }
 
 /** @param {Store} store Return the rows of the table with all columns that have come. */
-export function keptCsv(store) {
+function keptCsv(store) {
   const rows = store.sorted();
   const numbers = store.of(NUMBER);
   const columns = [

@@ -102,7 +102,7 @@ function keptOf(plan) {
 }
 
 /** @param {any} version Of a plan, or what a database says of itself. Return how much of it is there. */
-export function shareOf(version) {
+function shareOf(version) {
   const {there, expected} = version.cells ?? version;
   if (there === expected) return "all cells";
   const share = Math.floor((100 * there) / expected);

@@ -17,7 +17,7 @@ from contextlib import (
     closing,
     contextmanager,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 from uuid import uuid4
@@ -147,7 +147,7 @@ async def off_the_loop(opened: AbstractContextManager[BinaryIO]) -> AsyncIterato
 
 def _body(question: Download[Any], response: httpx.Response, limits: Limits) -> Body:
     packed = limits.packed and question.most is None
-    return Body(response, replace(limits, most=question.most, packed=packed))
+    return Body(response, limits._replace(most=question.most, packed=packed))
 
 
 def _described(question: Download[A], response: httpx.Response, address: str) -> A:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from bench_client.arguments import (
@@ -61,7 +60,6 @@ class Svg(str):
         return str(self)
 
 
-@dataclass(frozen=True, slots=True)
 class _ColumnQuestion(Raw[Column]):
     @property
     def media_type(self) -> str:
@@ -75,7 +73,6 @@ class _ColumnQuestion(Raw[Column]):
         return Column(**fields, data=content)
 
 
-@dataclass(frozen=True, slots=True)
 class _DensityQuestion(Raw[Density]):
     @property
     def media_type(self) -> str:
@@ -90,7 +87,6 @@ class _DensityQuestion(Raw[Density]):
         return Density(**fields, data=content)
 
 
-@dataclass(frozen=True, slots=True)
 class _PictureQuestion(Raw[Picture]):
     @property
     def media_type(self) -> str:

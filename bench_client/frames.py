@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, SupportsIndex, Type
 
 from pydantic import BaseModel
 
-from bench_client.columns import Column, Kind, columns_of
+from bench_client.late_imports import LateModule
 from missing_extra import needs
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from arro3.core import Table
+
+    from bench_client import columns
+    from bench_client.columns import Column, Kind
+else:
+    columns = LateModule("bench_client.columns")
 
 __all__ = ["PANDAS_TYPES", "Batch", "Items", "Tabular"]
 __all__ += ["arrow", "arrow_type", "library", "polars_type"]
@@ -179,7 +184,7 @@ class Items(Tabular, list[T], Generic[T]):
         return f"[{begun}, … {len(self):,} of {self.model.__name__}]"
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
-        return columns_of(self.model, self, curves=intermediates)
+        return columns.columns_of(self.model, self, curves=intermediates)
 
     def _repr_html_(self) -> str:
         html: str = _notebooks().html_of_items(self.model, self)
@@ -235,7 +240,7 @@ class Batch(Tabular, Sequence[Items[T]], Generic[T]):
 
     def _columns(self, *, intermediates: bool) -> list[Column]:
         items, positions = self._beginning(None)
-        return columns_of(self.model, items, curves=intermediates, positions=positions)
+        return columns.columns_of(self.model, items, curves=intermediates, positions=positions)
 
     def _beginning(self, most: int | None) -> tuple[list[T], list[int]]:
         """Return the first items, and for each the place of its architecture in the batch."""

@@ -22,7 +22,6 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property, update_wrapper
 from types import MethodType
 from typing import (
@@ -167,9 +166,10 @@ class Held(Question[A]):
     at_once: Question[A] = field(kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Raw(Question[A], ABC):
     """A question whose answer is no JSON over HTTP; each kind says how it is read."""
+
+    __slots__ = ()
 
     @property
     @abstractmethod
@@ -185,21 +185,18 @@ class Raw(Question[A], ABC):
         """
 
 
-@dataclass(frozen=True, slots=True)
 class KnownTable(Question[A]):
     """Asks what a declared table is; answered by its models, which the client keeps."""
 
+    __slots__ = ()
+
 
 class Nothing(BaseModel, defer_build=True):
-    """The answer to what is done and has no answer (204)."""
-
-
-class _Rested(BaseModel, defer_build=True):
-    """What there is to know after a rest."""
+    """The answer to what is done and has no answer (204), and to a rest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rest(Question[_Rested]):
+class Rest(Question[Nothing]):
     """Asks nothing of anyone: time passes.
 
     Attributes:
@@ -220,7 +217,7 @@ def ask(question: Question[A]) -> Generator[Question[A], A, A]:
 
 def rest(seconds: float) -> Generator[Question[Any], Any, None]:
     """Let time pass, with `yield from`."""
-    yield Rest("rest", _Rested, seconds=seconds)
+    yield Rest("rest", Nothing, seconds=seconds)
 
 
 def drive(steps: Generator[Y, Any, R], perform: Callable[[Y], Any]) -> R:
@@ -282,6 +279,8 @@ def called(steps: Callable[P, Steps[R]], *args: P.args, **kwargs: P.kwargs) -> S
         unknown = [name for name in kwargs if name not in known]
         if not unknown:
             raise
+        from difflib import get_close_matches  # noqa: PLC0415 - few are wrong
+
         near = [get_close_matches(name, known, n=1) for name in unknown]
         meant = ", ".join(names[0] for names in near if names)
         told = f"did you mean {meant}?" if meant else f"it takes {', '.join(known)}"

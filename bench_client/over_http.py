@@ -1,8 +1,9 @@
 """Questions answered by a service over HTTP, blocking or awaited.
 
 An exchange is a generator of steps, written once for both: it sends a request, waits and sends it
-again while `Retries` says so, and reads the answer. A long poll, whose answer the server holds back
-until a job changes, takes a connection meanwhile; `LongPolls` leaves some to other questions.
+again while `pause_before_retry` says so, and reads the answer. A long poll, whose answer the server
+holds back until a job changes, takes a connection meanwhile; `LongPolls` leaves some to other
+questions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import httpx
@@ -44,8 +44,8 @@ __all__ = [
     "AsyncHttpTransport",
     "HttpTransport",
     "LongPolls",
-    "Retries",
     "for_long_poll",
+    "pause_before_retry",
 ]
 
 A = TypeVar("A", bound=BaseModel)
@@ -85,36 +85,27 @@ class Pause(NamedTuple):
 Step: TypeAlias = httpx.Request | Pause
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """Bounded retries with full jitter: pauses are uniform between zero and a doubling bound.
+def pause_before_retry(attempt: int, outcome: Outcome, *, limit: int) -> float | None:
+    """Return how long to wait before asking again, in seconds; None: do not.
 
-    Full jitter spreads the clients that one overload has turned away at the same moment (AWS
-    Architecture Blog, "Exponential Backoff And Jitter").
+    Full jitter, uniform between zero and a doubling bound, spreads the clients that one overload
+    has turned away at the same moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
 
     Args:
+        attempt: How many attempts preceded this one.
+        outcome: What came of this one.
         limit: How many times a question is asked again.
     """
-
-    limit: int
-
-    def pause(self, attempt: int, outcome: Outcome) -> float | None:
-        """Return how long to wait before asking again, in seconds; None: do not.
-
-        Args:
-            attempt: How many attempts preceded this one.
-            outcome: What came of this one.
-        """
-        if attempt >= self.limit or not _is_passing(outcome):
-            return None
-        asked = None
-        if not isinstance(outcome, httpx.RequestError):
-            asked = retry_seconds(outcome.headers.get("Retry-After"))
-        if asked is not None and asked > LONGEST_PAUSE:
-            return None
-        bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, _DOUBLINGS))
-        jitter = random.uniform(0, bound)  # noqa: S311 - spreads callers, keeps no secret
-        return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
+    if attempt >= limit or not _is_passing(outcome):
+        return None
+    asked = None
+    if not isinstance(outcome, httpx.RequestError):
+        asked = retry_seconds(outcome.headers.get("Retry-After"))
+    if asked is not None and asked > LONGEST_PAUSE:
+        return None
+    bound = min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, _DOUBLINGS))
+    jitter = random.uniform(0, bound)  # noqa: S311 - spreads callers, keeps no secret
+    return min(LONGEST_PAUSE, (asked or 0.0) + jitter)
 
 
 def _is_passing(outcome: Outcome) -> bool:
@@ -186,7 +177,7 @@ def exchange(
         media["Accept"] = question.media_type
     headers = {**media, **call.headers}
     request = for_long_poll(build(call.method, url, content=call.body, headers=headers), question)
-    outcome = yield from _send_until_settled(request, Retries(settings.retries))
+    outcome = yield from _send_until_settled(request, settings.retries)
     return read(question, outcome, settings.shown)
 
 
@@ -200,17 +191,17 @@ def beginning(
     if question.most is not None:
         headers["Accept-Encoding"] = "identity"  # it is bounded, and checked, as it was made
     request = build(call.method, url, headers=headers)
-    outcome = yield from _send_until_settled(request, Retries(settings.retries))
+    outcome = yield from _send_until_settled(request, settings.retries)
     if isinstance(outcome, httpx.Response):
         return outcome
     read(question, outcome, settings.shown)
     raise AssertionError("a failure was read as an answer")
 
 
-def _send_until_settled(request: httpx.Request, retries: Retries) -> Generator[Step, Any, Any]:
+def _send_until_settled(request: httpx.Request, retries: int) -> Generator[Step, Any, Any]:
     outcome = yield request
     attempt = 0
-    while (seconds := retries.pause(attempt, outcome)) is not None:
+    while (seconds := pause_before_retry(attempt, outcome, limit=retries)) is not None:
         yield Pause(seconds)
         outcome = yield request
         attempt += 1

@@ -10,8 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -120,8 +119,7 @@ _SAID_BY_ANYONE: Final[dict[int, type[BenchError]]] = {
 """Errors that mean the same when a proxy in between says them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """What a service may answer.
 
     Attributes:
@@ -131,12 +129,11 @@ class Limits:
     """
 
     most: int | None
-    packed: bool = field(kw_only=True)
-    address: str = field(kw_only=True)
+    packed: bool
+    address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer that was read.
 
     Attributes:
@@ -269,7 +266,7 @@ async def read_reply_awaiting(response: httpx.Response, limits: Limits) -> Reply
 
 
 def _limits(response: httpx.Response, limits: Limits) -> Limits:
-    return limits if response.is_success else replace(limits, most=_MOST_PROBLEM)
+    return limits if response.is_success else limits._replace(most=_MOST_PROBLEM)
 
 
 def _reply(response: httpx.Response, kept: list[bytes]) -> Reply:

@@ -8,18 +8,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench_client.arguments import Reduction, either, plain, plain_arch, refused, whole
 from bench_client.errors import UnsupportedQuestionError
 from bench_client.frames import Batch, Items
-from bench_client.models.benchmarks import BenchmarkInfo
-from bench_client.models.described import TableModels
+from bench_client.late_imports import LateModule
 from bench_client.operations import KnownTable, Question, Steps, ask
 from bench_client.pages import batch_of, every_batch, every_page, page_of, page_size
-from bench_client.run_columns import runs_in_columns
 from bench_client.written import written
+
+if TYPE_CHECKING:
+    from bench_client import run_columns
+    from bench_client.models import benchmarks
+    from bench_client.models.described import TableModels
+else:
+    run_columns = LateModule("bench_client.run_columns")
+    benchmarks = LateModule("bench_client.models.benchmarks")
 
 __all__ = ["curves", "curves_table", "describe_table", "known_table", "query_table"]
 __all__ += ["query_table_many", "runs", "runs_of_many"]
@@ -40,7 +45,7 @@ def known_table(name: str) -> Steps[TableModels]:
                 "the benchmark whose architectures it is of"
             )
         return by_hand.models
-    models: TableModels = yield KnownTable("benchmark", BenchmarkInfo, name)
+    models: TableModels = yield KnownTable("benchmark", benchmarks.BenchmarkInfo, name)
     return models
 
 
@@ -166,7 +171,7 @@ def runs_of_many(
     They come in columns, which take a third of the time, unless learning curves come with them.
     """
     if not either("include_intermediates", include_intermediates):
-        return (yield from runs_in_columns(models, archs, filters, reduction=reduction))
+        return (yield from run_columns.runs_in_columns(models, archs, filters, reduction=reduction))
     options = _options(models, reduction, include_intermediates=True)
     answer = batch_of(models.stats)
     question = Question("computed_stats_many", answer, models.name, filters, options)
@@ -211,6 +216,8 @@ def _filters(
     given = dict(zip(kinds, values, strict=False))
     for name, value in named.items():
         if name not in kinds:
+            from difflib import get_close_matches  # noqa: PLC0415 - few are wrong
+
             near = get_close_matches(name, kinds, n=1)
             meant = (
                 f"; did you mean {near[0]}?" if near else f"; known are arch, {', '.join(kinds)}"

@@ -8,9 +8,8 @@ a module of questions, and its lines here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench_client.arguments import checked_name
 from bench_client.late_imports import LateModule
@@ -30,11 +29,11 @@ else:
 __all__ = ["Written", "WrittenQuestions", "written"]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A benchmark with models and questions of its own; each is loaded when it is first used.
 
     Attributes:
+        module: Has its models.
         query: Finds its question about runs.
         query_many: Finds that about the runs of many architectures; None where it has no runs.
         curves: Finds that about learning curves; None likewise.
@@ -42,7 +41,7 @@ class Written:
             than what it is asked by.
     """
 
-    _models: Any
+    module: Any
     query: Callable[[], Callable[..., Steps[Items[Any]]]]
     query_many: Callable[[], Callable[..., Steps[Batch[Any]]]] | None = None
     curves: Callable[[], Callable[..., Steps[Items[Any]]]] | None = None
@@ -51,7 +50,7 @@ class Written:
     @property
     def models(self) -> TableModels:
         """The models of its answers."""
-        found: TableModels = self._models.MODELS
+        found: TableModels = self.module.MODELS
         return found
 
 

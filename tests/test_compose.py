@@ -131,6 +131,20 @@ def secrets(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of secrets; not to be written to."""
+    folder = tmp_path_factory.mktemp("secrets")
+    make_secrets(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A folder of secrets that were made before."""
+    return Path(shutil.copytree(written, tmp_path / "s"))
+
+
 NAMES: Final = (
     *("grafana/password", "nbs/nasbench_jobs_url", "nbs/nasbench_redis_url"),
     *("postgres/password", "redis/redis.conf"),
@@ -138,17 +152,16 @@ NAMES: Final = (
 
 
 class TestSecrets:
-    def test_are_made_once_and_fit_each_other(self, tmp_path: Path) -> None:
-        make_secrets(tmp_path / "s")
-        made = secrets(tmp_path / "s")
+    def test_are_made_once_and_fit_each_other(self, folder: Path) -> None:
+        made = secrets(folder)
         assert sorted(made) == sorted(NAMES)
         password = made["postgres/password"]
         assert len(password) > 40
         assert made["nbs/nasbench_jobs_url"] == f"postgresql://nbs:{password}@postgres:5432/nbs"
         redis = made["redis/redis.conf"].split("requirepass ")[1].strip()
         assert made["nbs/nasbench_redis_url"] == f"redis://:{redis}@redis:6379/0"
-        make_secrets(tmp_path / "s")
-        assert secrets(tmp_path / "s") == made
+        make_secrets(folder)
+        assert secrets(folder) == made
 
     def test_are_written_into_folders_that_each_are_mounted_in_one_place(
         self, compose: Any, tmp_path: Path
@@ -183,32 +196,28 @@ class TestSecrets:
         assert all(secrets(tmp_path / "s").values())
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_an_empty_one_is_written_anew(self, tmp_path: Path, name: str) -> None:
-        make_secrets(tmp_path / "s")
-        (tmp_path / "s" / name).write_text("")
-        make_secrets(tmp_path / "s")
-        assert all(secrets(tmp_path / "s").values())
-        assert sorted(secrets(tmp_path / "s")) == sorted(NAMES)
+    def test_an_empty_one_is_written_anew(self, folder: Path, name: str) -> None:
+        (folder / name).write_text("")
+        make_secrets(folder)
+        assert all(secrets(folder).values())
+        assert sorted(secrets(folder)) == sorted(NAMES)
 
-    def test_an_address_without_its_password_is_mended(self, tmp_path: Path) -> None:
-        make_secrets(tmp_path / "s")
-        made = secrets(tmp_path / "s")
-        url = tmp_path / "s/nbs/nasbench_jobs_url"
+    def test_an_address_without_its_password_is_mended(self, folder: Path) -> None:
+        made = secrets(folder)
+        url = folder / "nbs/nasbench_jobs_url"
         url.write_text("postgresql://nbs:@postgres:5432/nbs")
-        assert "another password" in make_secrets(tmp_path / "s").stderr
-        assert secrets(tmp_path / "s") == made
+        assert "another password" in make_secrets(folder).stderr
+        assert secrets(folder) == made
 
-    def test_the_address_of_another_server_is_its_owners(self, tmp_path: Path) -> None:
-        make_secrets(tmp_path / "s")
-        url = tmp_path / "s/nbs/nasbench_jobs_url"
+    def test_the_address_of_another_server_is_its_owners(self, folder: Path) -> None:
+        url = folder / "nbs/nasbench_jobs_url"
         url.write_text("postgresql://lab:secret@db.lab.example/nbs")
-        make_secrets(tmp_path / "s")
+        make_secrets(folder)
         assert url.read_text() == "postgresql://lab:secret@db.lab.example/nbs"
 
-    def test_a_configuration_without_a_password_fails(self, tmp_path: Path) -> None:
-        make_secrets(tmp_path / "s")
-        (tmp_path / "s/redis/redis.conf").write_text("save ''\n")
-        ended = make_secrets(tmp_path / "s", check=False)
+    def test_a_configuration_without_a_password_fails(self, folder: Path) -> None:
+        (folder / "redis/redis.conf").write_text("save ''\n")
+        ended = make_secrets(folder, check=False)
         assert ended.returncode == 1
         assert "requirepass" in ended.stderr
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,42 +91,48 @@ def test_a_client_reads_local_files_without_posix(sample_database: Path, tmp_pat
 
 
 COMMANDS: Final = [
-    ["--help"],
     ["query", "nasbench201", "0", "--num-epochs", "200"],
     ["top", "nasbench201", "--metric", "test_acc", "--dataset", "cifar100", "--num-epochs", "200"],
     ["export", "nasbench201", "--dataset", "cifar100"],
 ]
 HELP: Final = ["batch", "export", "info", "jobs", "query", "top"]
 COMMAND: Final = """
-import sys
+import json, sys
 from service.cli import main
-sys.argv = ["nbs", *sys.argv[1:]]
-main()
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["nbs", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, arguments
+    sys.stdout.write("\\0")
 """
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
-def test_commands_ask_a_server_without_posix(server: str, arguments: list[str]) -> None:
-    url = [] if arguments == ["--help"] else ["--url", server]
-    assert ran(NO_FORKS + COMMAND, POSIX, *arguments, *url)
+def told(*commands: Sequence[str]) -> list[str]:
+    """Return what commands print without POSIX; one process runs them, one after the other.
+
+    What is blocked is blocked for each: none has anything from those before it.
+    """
+    *printed, rest = ran(NO_FORKS + COMMAND, POSIX, json.dumps(commands)).split("\0")
+    assert (len(printed), rest) == (len(commands), "")
+    return printed
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[1:], ids=lambda arguments: arguments[0])
-def test_commands_read_local_files_without_posix(
-    sample_database: Path, arguments: list[str]
-) -> None:
+def test_commands_ask_a_server_without_posix(server: str) -> None:
+    assert all(told(["--help"], *([*command, "--url", server] for command in COMMANDS)))
+
+
+def test_commands_read_local_files_without_posix(sample_database: Path) -> None:
     data = ["--data", str(sample_database.parent)]
-    assert ran(NO_FORKS + COMMAND, POSIX, *arguments, *data)
+    *answers, info = told(*([*command, *data] for command in [*COMMANDS, ["info"]]))
+    assert all(answers)
+    assert "nasbench201" in info
 
 
-def test_info_tells_of_local_files_without_posix(sample_database: Path) -> None:
-    data = str(sample_database.parent)
-    assert "nasbench201" in ran(NO_FORKS + COMMAND, POSIX, "info", "--data", data)
-
-
-@pytest.mark.parametrize("command", HELP)
-def test_help_is_there_without_posix(command: str) -> None:
-    assert f"nbs {command}" in ran(NO_FORKS + COMMAND, POSIX, command, "--help")
+def test_help_is_there_without_posix() -> None:
+    for command, printed in zip(HELP, told(*([name, "--help"] for name in HELP)), strict=True):
+        assert f"nbs {command}" in printed
 
 
 def test_a_client_of_a_server_needs_httpx_and_pydantic_alone(server: str, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class RunColumn(WireModel):
         description="Of `int64` and `bool`: whether behind the values comes a byte for each, 1 "
         "where there is none. In `float64` NaN stands for it.",
     )
-    legend: Listed[str] = Field(default_factory=list, description="The texts.")
+    legend: Listed[str] = Field([], description="The texts.")
 
     def size(self, rows: int) -> int:
         """Return how many bytes a column of so many rows has."""

@@ -18,7 +18,7 @@ from bench_client import (
     ServerOverloadedError,
     ServerUnreachableError,
 )
-from bench_client.over_http import LONGEST_PAUSE, Retries
+from bench_client.over_http import LONGEST_PAUSE, pause_before_retry
 from bench_client.untrusted import retry_seconds
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_no_pause_is_longer_than_the_bound_or_shorter_than_asked_for(
     attempt: int, limit: int, asked_for: int | None
 ) -> None:
     answer = overloaded(None if asked_for is None else str(asked_for))
-    pause = Retries(limit).pause(attempt, answer)
+    pause = pause_before_retry(attempt, answer, limit=limit)
     if attempt >= limit or (asked_for or 0) > LONGEST_PAUSE:
         assert pause is None
     else:
@@ -183,6 +183,7 @@ def test_no_pause_is_longer_than_the_bound_or_shorter_than_asked_for(
 
 def test_pauses_grow_with_the_attempts() -> None:
     longest = [
-        max(Retries(9).pause(attempt, overloaded()) or 0 for _ in range(300)) for attempt in (0, 4)
+        max(pause_before_retry(attempt, overloaded(), limit=9) or 0 for _ in range(300))
+        for attempt in (0, 4)
     ]
     assert longest[0] <= 0.2 < longest[1]

@@ -4,7 +4,7 @@
 
 No download and no GPU: 1,797 images of 8 x 8 pixels. NSGA-II looks for networks that are accurate
 and small. The search is ended in the middle and gone on with from its file, and the front is drawn
-into FOLDER, which is `runs` by default. It takes 15 seconds of one core; run again, it finds the
+into FOLDER, which is `runs` by default. It takes ten seconds of one core; run again, it finds the
 study complete.
 """
 
@@ -25,7 +25,7 @@ with needs("dev", "this example"):  # scikit-learn is in no extra that an instal
     from nas_search.study import plot_front
     from nas_search.training import Classification, Images, Recipe, split
 
-TRIALS = 8
+TRIALS = (4, 6)
 MOST_MACS = 500e3
 
 
@@ -38,12 +38,12 @@ def main() -> None:
         "NasBench201", stem_out_channels=8, num_modules_per_stack=1, image_size=8, num_labels=10
     )
     train, valid, test = split(digits(), (0.5, 0.25, 0.25), seed=0)
-    recipe = Recipe(epochs=5, batch_size=64, lr=0.1, nesterov=True, weight_decay=5e-4, crop=1)
+    recipe = Recipe(epochs=4, batch_size=64, lr=0.1, nesterov=True, weight_decay=5e-4, crop=1)
     trained = Classification(train, valid, test=test, recipe=recipe)
     problem = SpaceProblem(
         space, trained, objectives=["accuracy", "-macs"], bounds={"macs": (None, MOST_MACS)}
     )
-    for trials in (TRIALS // 2, TRIALS):
+    for trials in TRIALS:
         # A new strategy each time: the file has what was asked and told, and is replayed.
         strategy = NSGA2(population_size=3, seed=0)
         with Study(folder / "digits.study", problem, strategy) as study:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -122,7 +122,77 @@ class _Pins:
             )
 
 
-class BenchClient(Surface, BlockingQuestions, BlockingClient):
+class _Client(Surface):
+    """What both clients are, however they send."""
+
+    _over_http: ClassVar[type[HttpTransport | AsyncHttpTransport]]
+    _of_files: ClassVar[str]
+    _transport: Any
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout: float | None = _TIMEOUT,
+        retries: int = _RETRIES,
+        api_key: str | None = None,
+        compress: bool = False,
+        max_answer: int = MOST_ANSWER,
+        pin: bool = False,
+    ) -> None:
+        settings = HttpSettings.of(
+            url,
+            timeout=timeout,
+            retries=retries,
+            api_key=api_key,
+            compress=compress,
+            max_answer=max_answer,
+        )
+        self._use(self._over_http(settings), pin=pin)
+
+    @classmethod
+    def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
+        """Return a client that reads the database files itself: the same methods, no server.
+
+        Args:
+            directory: Folder of the databases; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
+
+        Raises:
+            BenchmarkNotInstalledError: The folder holds no database that can be used.
+            ImportError: The `local` extra is not installed.
+        """
+        with needs("local", "reading local databases"):
+            # Not at the top: whoever asks a server needs neither peewee nor numpy.
+            from bench_client import local  # noqa: PLC0415
+        client = cls.__new__(cls)
+        client._use(getattr(local, cls._of_files)(directory))  # noqa: SLF001 - a constructor
+        return client
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._transport!r}"
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def _use(self, transport: Any, *, pin: bool = False) -> None:
+        self._transport = transport
+        self._closed = False
+        self._notice = _Notices()
+        self._tables = KnownTables()
+        self._pins = _Pins() if pin else None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed: open another")
+
+    def _look_at(self, question: Question[Any], answer: BaseModel) -> None:
+        """Warn of what an answer says of its numbers, and refuse another version of the table."""
+        self._notice.look_at(answer)
+        if self._pins is not None and not names_version(question.benchmark):
+            self._pins.look_at(answer)
+
+
+class BenchClient(_Client, BlockingQuestions, BlockingClient):
     """Asks a benchmark service; may be shared by threads and processes.
 
     Connections belong to a process: after a fork the child makes its own, and a copy or a pickle of
@@ -156,41 +226,9 @@ class BenchClient(Surface, BlockingQuestions, BlockingClient):
             print(max(run.test_acc for run in runs))
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        timeout: float | None = _TIMEOUT,
-        retries: int = _RETRIES,
-        api_key: str | None = None,
-        compress: bool = False,
-        max_answer: int = MOST_ANSWER,
-        pin: bool = False,
-    ) -> None:
-        settings = HttpSettings.of(
-            url,
-            timeout=timeout,
-            retries=retries,
-            api_key=api_key,
-            compress=compress,
-            max_answer=max_answer,
-        )
-        self._use(HttpTransport(settings), pin=pin)
-
-    @classmethod
-    def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
-        """Return a client that reads the database files itself: the same methods, no server.
-
-        Args:
-            directory: Folder of the databases; None: `$NASBENCHMARK_DIR`, else `~/.nasbenchmark`.
-
-        Raises:
-            BenchmarkNotInstalledError: The folder holds no database that can be used.
-            ImportError: The `local` extra is not installed.
-        """
-        client = cls.__new__(cls)
-        client._use(_local_transports().LocalTransport(directory))  # noqa: SLF001 - a constructor
-        return client
+    _over_http = HttpTransport
+    _of_files = "LocalTransport"
+    _transport: _Transport
 
     def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -203,21 +241,8 @@ class BenchClient(Surface, BlockingQuestions, BlockingClient):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}{self._transport!r}"
-
-    def __copy__(self) -> Self:
-        return copy.deepcopy(self)
-
-    def _use(self, transport: _Transport, *, pin: bool = False) -> None:
-        self._transport = transport
-        self._closed = False
-        self._notice = _Notices()
-        self._tables = KnownTables()
-        self._pins = _Pins() if pin else None
-
     def _ask(self, question: Question[A]) -> A:
-        _check_open(self, closed=self._closed)
+        self._check_open()
         if isinstance(question, Rest):
             time.sleep(question.seconds)
             return cast("A", question.answer())
@@ -234,13 +259,11 @@ class BenchClient(Surface, BlockingQuestions, BlockingClient):
         except BenchError:
             self._tables.forget(question.benchmark)
             raise
-        self._notice.look_at(answer)
-        if self._pins is not None and not names_version(question.benchmark):
-            self._pins.look_at(answer)
+        self._look_at(question, answer)
         return answer
 
 
-class AsyncBenchClient(Surface, AwaitedQuestions, AwaitedClient):
+class AsyncBenchClient(_Client, AwaitedQuestions, AwaitedClient):
     """Asks a benchmark service without blocking: the methods of `BenchClient`, to be awaited.
 
     Belongs to one event loop; a forked child uses it in a loop of its own. Arguments and errors
@@ -252,33 +275,9 @@ class AsyncBenchClient(Surface, AwaitedQuestions, AwaitedClient):
             runs = await bench.query_nb201(arch, 200, "cifar100")
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        timeout: float | None = _TIMEOUT,
-        retries: int = _RETRIES,
-        api_key: str | None = None,
-        compress: bool = False,
-        max_answer: int = MOST_ANSWER,
-        pin: bool = False,
-    ) -> None:
-        settings = HttpSettings.of(
-            url,
-            timeout=timeout,
-            retries=retries,
-            api_key=api_key,
-            compress=compress,
-            max_answer=max_answer,
-        )
-        self._use(AsyncHttpTransport(settings), pin=pin)
-
-    @classmethod
-    def local(cls, directory: str | os.PathLike[str] | None = None) -> Self:
-        """Return a client that reads the database files itself; see `BenchClient.local`."""
-        client = cls.__new__(cls)
-        client._use(_local_transports().AsyncLocalTransport(directory))  # noqa: SLF001 - a constructor
-        return client
+    _over_http = AsyncHttpTransport
+    _of_files = "AsyncLocalTransport"
+    _transport: _AsyncTransport
 
     async def close(self) -> None:
         """Close the connections; questions raise RuntimeError from now on."""
@@ -291,21 +290,8 @@ class AsyncBenchClient(Surface, AwaitedQuestions, AwaitedClient):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}{self._transport!r}"
-
-    def __copy__(self) -> Self:
-        return copy.deepcopy(self)
-
-    def _use(self, transport: _AsyncTransport, *, pin: bool = False) -> None:
-        self._transport = transport
-        self._closed = False
-        self._notice = _Notices()
-        self._tables = KnownTables()
-        self._pins = _Pins() if pin else None
-
     async def _ask(self, question: Question[A]) -> A:
-        _check_open(self, closed=self._closed)
+        self._check_open()
         if isinstance(question, Rest):
             await asyncio.sleep(question.seconds)
             return cast("A", question.answer())
@@ -322,19 +308,5 @@ class AsyncBenchClient(Surface, AwaitedQuestions, AwaitedClient):
         except BenchError:
             self._tables.forget(question.benchmark)
             raise
-        self._notice.look_at(answer)
-        if self._pins is not None and not names_version(question.benchmark):
-            self._pins.look_at(answer)
+        self._look_at(question, answer)
         return answer
-
-
-def _check_open(client: BenchClient | AsyncBenchClient, *, closed: bool) -> None:
-    if closed:
-        raise RuntimeError(f"{client!r} is closed: open another")
-
-
-def _local_transports() -> Any:
-    with needs("local", "reading local databases"):
-        # Not at the top: whoever asks a server needs neither peewee nor numpy.
-        from bench_client import local  # noqa: PLC0415
-    return local

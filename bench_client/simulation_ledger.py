@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 _CHARGED: Final = "training_time"
+"""The statistic that the clock charges."""
 _TRAIN: Final = "train"
 _LOOKS: Final = 60
 _LOOK_SECONDS: Final = 0.5
 """Between two looks whether a server has gone over to the version that has an architecture."""
-"""The statistic that the clock charges."""
 
 
 class Fidelity(NamedTuple):

@@ -9,14 +9,17 @@ from typing import Any, Final, Literal, TypeAlias
 from bench_client.errors import BenchmarkNotInstalledError, InvalidRequestError
 from bench_client.models.answers import FieldError
 
-__all__ = ["Reduction", "checked_name", "count", "either", "listed", "number", "plain"]
-__all__ += ["plain_arch", "plain_filter", "refused", "text", "whole"]
+__all__ = ["BOUNDS", "Reduction", "checked_name", "count", "either", "listed", "number", "plain"]
+__all__ += ["plain_arch", "plain_filter", "plain_filters", "refused", "text", "whole"]
 
 _PLAIN: Final = frozenset({str, int})
 
 _WHOLE: Final = frozenset({"num_epochs", "seed"})
 _EITHER: Final = frozenset({"isomorphism"})
 """Filters that are whole numbers, and that are true or false, in every benchmark."""
+
+BOUNDS: Final = ("min_", "max_")
+"""What filters begin with that are the least or greatest value of a metric."""
 
 Reduction: TypeAlias = Literal["mean", "std", "min", "max"]
 """How several runs of one configuration become one item."""
@@ -153,6 +156,22 @@ def plain_filter(name: str, value: Any) -> Any:
     if name in _WHOLE:
         return whole(name, value)
     return either(name, value) if name in _EITHER and value is not None else plain(value)
+
+
+def plain_filters(
+    dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the part of a benchmark and the bounds that a question names, by name.
+
+    Raises:
+        InvalidRequestError: The budget is no whole number, or a bound no number.
+    """
+    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
+    others = {
+        name: number(name, value) if name.startswith(BOUNDS) else plain(value)
+        for name, value in more.items()
+    }
+    return {**named, **others}
 
 
 def refused(field: str, message: str) -> InvalidRequestError:

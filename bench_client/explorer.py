@@ -11,13 +11,13 @@ from bench_client.arguments import (
     either,
     listed,
     number,
-    plain,
     plain_arch,
+    plain_filters,
+    refused,
     text,
     whole,
 )
-from bench_client.errors import InvalidRequestError, UnexpectedAnswerError
-from bench_client.models.answers import FieldError
+from bench_client.errors import UnexpectedAnswerError
 from bench_client.models.columns import Column, ColumnHeader, Columns, SpelledArchitecture
 from bench_client.models.density import Density, DensityHeader
 from bench_client.models.oracle import Found
@@ -120,7 +120,7 @@ def columns(
         InvalidRequestError: An argument is malformed or unknown, or nothing is recorded there.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    filters = plain_filters(dataset, num_epochs, more)
     return (yield from ask(Question("columns", Columns, checked_name(benchmark), filters)))
 
 
@@ -154,7 +154,7 @@ def column(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has the metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    filters = plain_filters(dataset, num_epochs, more)
     name, options = checked_name(benchmark), {"metric": text("metric", metric)}
     question = _ColumnQuestion("column", Column, name, filters, options)
     return (yield from ask(question))
@@ -191,7 +191,7 @@ def density(
         InvalidRequestError: An argument is malformed, missing or unknown.
         BenchmarkNotInstalledError: The benchmark, or the data that has a metric, is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    filters = plain_filters(dataset, num_epochs, more)
     sides = {"x_log": either("x_log", x_log), "y_log": either("y_log", y_log)}
     ends = {end: number(end, filters.pop(end, None)) for end in _ENDS}
     metrics = {"x": text("x", x), "y": text("y", y)}
@@ -219,10 +219,7 @@ def picture(benchmark: str, arch: Any, *, theme: str = "light") -> Steps[Svg]:
         BenchmarkNotInstalledError: The benchmark is not there.
     """
     if text("theme", theme) not in _THEMES:
-        message = f"unknown theme {theme!r:.80}; known are {', '.join(_THEMES)}"
-        raise InvalidRequestError(
-            f"theme: {message}", errors=[FieldError(loc=["theme"], msg=message)]
-        )
+        raise refused("theme", f"unknown theme {theme!r:.80}; known are {', '.join(_THEMES)}")
     options = {"arch": plain_arch(arch), "theme": theme}
     found = yield from ask(
         _PictureQuestion("picture", Picture, checked_name(benchmark), {}, options)
@@ -252,7 +249,7 @@ def spellings(
         InvalidRequestError: No architecture has one of the numbers.
         BenchmarkNotInstalledError: The benchmark is not there.
     """
-    filters = _filters(dataset, num_epochs, more)
+    filters = plain_filters(dataset, num_epochs, more)
     name = checked_name(benchmark)
     asked = [str(_number(one)) for one in listed("numbers", numbers, "number")]
     found: list[str] = []
@@ -265,7 +262,7 @@ def spellings(
             raise UnexpectedAnswerError("the spellings are not those of the numbers asked for")
         for item in spelled.items:
             if item.arch is None:
-                raise _refused(f"no architecture has the number {item.number}")
+                raise refused("numbers", f"no architecture has the number {item.number}")
             found.append(item.arch)
     return found
 
@@ -273,24 +270,5 @@ def spellings(
 def _number(value: Any) -> int:
     found = whole("numbers", value)
     if found is None or found < 0:
-        raise _refused(f"{value!r:.80} is not the number of an architecture")
+        raise refused("numbers", f"{value!r:.80} is not the number of an architecture")
     return found
-
-
-def _refused(message: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"numbers: {message}", errors=[FieldError(loc=["numbers"], msg=message)]
-    )
-
-
-def _filters(
-    dataset: str | None, num_epochs: int | None, more: Mapping[str, Any]
-) -> dict[str, Any]:
-    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
-    return {
-        **named,
-        **{
-            name: number(name, value) if name.startswith(("min_", "max_")) else plain(value)
-            for name, value in more.items()
-        },
-    }

@@ -11,10 +11,9 @@ from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from bench_client.arguments import Reduction, checked_name, plain_filter, text
+from bench_client.arguments import Reduction, checked_name, plain_filter, refused, text
 from bench_client.downloads import Download, replacing
-from bench_client.errors import InvalidRequestError
-from bench_client.models.answers import FieldError, ProvenanceMark, WireModel
+from bench_client.models.answers import ProvenanceMark, WireModel
 from bench_client.models.benchmarks import FieldDescription
 from bench_client.operations import Steps, ask
 
@@ -153,6 +152,4 @@ def _format(given: str, path: Path | None) -> str:
     message = f"unknown format {given!r:.80}; known are {known}"
     if path is not None and given == path.suffix.removeprefix("."):
         message = f"the suffix of {path.name!r:.80} names no format; known are {known}"
-    raise InvalidRequestError(
-        f"format: {message}", errors=[FieldError(loc=["format"], msg=message)]
-    )
+    raise refused("format", message)

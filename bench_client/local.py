@@ -28,7 +28,7 @@ from bench_client.errors import (
 )
 from bench_client.export import ExportDownload, Exported, columns_of
 from bench_client.models.answers import FieldError, ProvenanceMark
-from bench_client.models.benchmarks import FieldDescription, fields_of
+from bench_client.models.benchmarks import fields_of
 from bench_client.operations import Question, Topic
 from bench_client.routes import check_sendable
 from bench_client.table_version import names_version, table_version
@@ -44,7 +44,6 @@ from benchmark_db.errors import TableReplacedError as OtherVersionError
 from benchmark_db.errors import UnsupportedQuestionError as NoSuchQuestionError
 from benchmark_db.export import export_table
 from benchmark_db.export_formats import format_named
-from benchmark_db.installed_dataset import InstalledDataset
 from benchmark_db.registry import INSTALLABLE
 
 __all__ = ["AsyncLocalTransport", "LocalTransport"]
@@ -128,7 +127,7 @@ class LocalTransport:
                 name,
                 question.filters,
                 reduction=question.options["reduction"],
-                fields=columns_of(_fields(catalog.entry(name))),
+                fields=columns_of(fields_of(catalog.entry(name).spec)),
             )
             with question.opened() as file:
                 format_named(question.form).write(table, file)
@@ -182,6 +181,38 @@ def _takes_microseconds(question: Question[Any]) -> bool:
     return one and not question.options.get("include_intermediates")
 
 
+_Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
+
+
+def _of_benchmark(answer: Callable[..., answers.Answer]) -> _Answerer:
+    """Return what answers a question that has options alone."""
+    return lambda catalog, question: answer(catalog[str(question.benchmark)], **question.options)
+
+
+def _of_runs(answer: Callable[..., answers.Answer]) -> _Answerer:
+    """Return what answers a question about the runs that filters match."""
+    return lambda catalog, question: answer(
+        catalog[str(question.benchmark)], filters=question.filters, **question.options
+    )
+
+
+def _of_table(answer: Callable[..., answers.Answer]) -> _Answerer:
+    """Return what answers a question about a whole table, and what may be joined to it."""
+    return lambda catalog, question: answer(
+        catalog, str(question.benchmark), question.filters, **question.options
+    )
+
+
+def _with_defaults(answerer: _Answerer) -> _Answerer:
+    """Return what leaves the options that are None to their defaults."""
+
+    def answered(catalog: Catalog, question: Question[Any]) -> answers.Answer:
+        stated = {name: value for name, value in question.options.items() if value is not None}
+        return answerer(catalog, replace(question, options=stated))
+
+    return answered
+
+
 def _benchmarks(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
     return {"items": [_described(catalog, name) for name in catalog.installed]}
 
@@ -193,47 +224,8 @@ def _benchmark(catalog: Catalog, question: Question[Any]) -> answers.Answer:
 def _described(catalog: Catalog, name: str) -> answers.Answer:
     return {
         **answers.benchmark_answer(catalog, name),
-        "fields": _fields(catalog.entry(name)),
+        "fields": fields_of(catalog.entry(name).spec),
     }
-
-
-def _fields(installed: InstalledDataset) -> list[FieldDescription]:
-    """Return the fields of the items of what is installed."""
-    return fields_of(installed.spec)
-
-
-def _computed_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    benchmark = catalog[str(question.benchmark)]
-    return answers.computed_stats_answer(benchmark, question.filters, **question.options)
-
-
-def _computed_stats_many(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    benchmark = catalog[str(question.benchmark)]
-    options = dict(question.options)
-    archs = options.pop("archs")
-    return answers.many_computed_stats_answer(benchmark, archs, question.filters, **options)
-
-
-def _run_columns(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    options = dict(question.options)
-    archs = options.pop("archs")
-    benchmark = catalog[str(question.benchmark)]
-    return answers.run_columns_answer(benchmark, archs, question.filters, **options)
-
-
-def _intermediate_stats(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    benchmark = catalog[str(question.benchmark)]
-    return answers.intermediate_stats_answer(benchmark, question.filters, **question.options)
-
-
-def _architecture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    benchmark = catalog[str(question.benchmark)]
-    return answers.architecture_answer(benchmark, question.options["arch"])
-
-
-def _architectures(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    benchmark = catalog[str(question.benchmark)]
-    return answers.architectures_answer(benchmark, question.options["archs"])
 
 
 def _hardware(catalog: Catalog, question: Question[Any]) -> answers.Answer:
@@ -244,31 +236,10 @@ def _families(catalog: Catalog, _question: Question[Any]) -> answers.Answer:
     return answers.families_answer(catalog)
 
 
-def _column(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    name = str(question.benchmark)
-    return answers.column_answer(catalog, name, question.filters, **question.options)
-
-
-def _columns(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    return answers.columns_answer(catalog, str(question.benchmark), question.filters)
-
-
 def _spellings(catalog: Catalog, question: Question[Any]) -> answers.Answer:
     numbers = list(map(int, question.options["numbers"].split(",")))
     name = str(question.benchmark)
     return answers.spellings_answer(catalog, name, question.filters, numbers=numbers)
-
-
-def _correlation(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    options = {name: value for name, value in question.options.items() if value is not None}
-    name = str(question.benchmark)
-    return answers.correlation_answer(catalog, name, question.filters, **options)
-
-
-def _density(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    options = {name: value for name, value in question.options.items() if value is not None}
-    name = str(question.benchmark)
-    return answers.density_answer(catalog, name, question.filters, **options)
 
 
 def _picture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
@@ -281,62 +252,31 @@ def _picture(catalog: Catalog, question: Question[Any]) -> answers.Answer:
         raise InvalidSpellingError(str(error)) from error
 
 
-def _distribution(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    options = {name: value for name, value in question.options.items() if value is not None}
-    name = str(question.benchmark)
-    return answers.distribution_answer(catalog, name, question.filters, **options)
-
-
-def _top(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    name = str(question.benchmark)
-    return answers.top_answer(catalog, name, question.filters, **question.options)
-
-
-def _pareto(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    name = str(question.benchmark)
-    return answers.pareto_answer(catalog, name, question.filters, **question.options)
-
-
-def _rank(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    name = str(question.benchmark)
-    return answers.rank_answer(catalog, name, question.filters, **question.options)
-
-
-def _random(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    return answers.random_answer(catalog[str(question.benchmark)], **question.options)
-
-
-def _neighbors(catalog: Catalog, question: Question[Any]) -> answers.Answer:
-    return answers.neighbors_answer(catalog[str(question.benchmark)], question.options["arch"])
-
-
-_Answerer: TypeAlias = Callable[[Catalog, Question[Any]], answers.Answer]
-
 _ANSWERERS: Final[Mapping[Topic, _Answerer]] = MappingProxyType(
     {
-        "architecture": _architecture,
+        "architecture": _of_benchmark(answers.architecture_answer),
         "benchmark": _benchmark,
         "benchmarks": _benchmarks,
-        "computed_stats": _computed_stats,
-        "computed_stats_many": _computed_stats_many,
-        "column": _column,
-        "columns": _columns,
-        "correlation": _correlation,
-        "density": _density,
-        "distribution": _distribution,
+        "computed_stats": _of_runs(answers.computed_stats_answer),
+        "computed_stats_many": _of_runs(answers.many_computed_stats_answer),
+        "column": _of_table(answers.column_answer),
+        "columns": _of_table(answers.columns_answer),
+        "correlation": _with_defaults(_of_table(answers.correlation_answer)),
+        "density": _with_defaults(_of_table(answers.density_answer)),
+        "distribution": _with_defaults(_of_table(answers.distribution_answer)),
         "families": _families,
         "hardware": _hardware,
-        "hash": _architecture,
-        "hash_many": _architectures,
-        "intermediate_stats": _intermediate_stats,
-        "neighbors": _neighbors,
-        "pareto": _pareto,
+        "hash": _of_benchmark(answers.architecture_answer),
+        "hash_many": _of_benchmark(answers.architectures_answer),
+        "intermediate_stats": _of_runs(answers.intermediate_stats_answer),
+        "neighbors": _of_benchmark(answers.neighbors_answer),
+        "pareto": _of_table(answers.pareto_answer),
         "picture": _picture,
-        "random": _random,
-        "rank": _rank,
-        "run_columns": _run_columns,
+        "random": _of_benchmark(answers.random_answer),
+        "rank": _of_table(answers.rank_answer),
+        "run_columns": _of_runs(answers.run_columns_answer),
         "spellings": _spellings,
-        "top": _top,
+        "top": _of_table(answers.top_answer),
     }
 )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
-from bench_client.arguments import count, number, plain, plain_arch, refused, text, whole
+from bench_client.arguments import BOUNDS, count, plain_arch, plain_filters, refused, text, whole
 from bench_client.frames import Items
 from bench_client.models.oracle import (
     Correlation,
@@ -25,8 +25,6 @@ from bench_client.tables import known_table
 from benchmark_spec import BenchmarkSpec
 
 __all__ = ["correlation", "distribution", "neighbors", "pareto", "random", "rank", "top"]
-
-_BOUNDS: Final = ("min_", "max_")
 
 
 def top(
@@ -293,19 +291,12 @@ def _filters(
     axes = [axis.name for axis in spec.axes]
     known = [*axes, *(f"y_{axis}" for axis in axes if another)]
     for name in more:
-        if name not in known and not name.startswith(_BOUNDS):
-            bounds = (f"{side}{stat.name}" for side in _BOUNDS for stat in spec.stats)
+        if name not in known and not name.startswith(BOUNDS):
+            bounds = (f"{side}{stat.name}" for side in BOUNDS for stat in spec.stats)
             near = get_close_matches(name, [*known, *bounds], n=3)
             told = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(known)}"
             raise refused(name, f"{spec.name} has no filter {name!r:.80}; {told}")
-    named = {"dataset": dataset, "num_epochs": whole("num_epochs", num_epochs)}
-    return {
-        **named,
-        **{
-            name: number(name, value) if name.startswith(_BOUNDS) else plain(value)
-            for name, value in more.items()
-        },
-    }
+    return plain_filters(dataset, num_epochs, more)
 
 
 def _of(frame: Any, inner: type[BaseModel]) -> type[BaseModel]:

@@ -4,7 +4,7 @@
 
 No download and no GPU: 600 images of 8 x 8 pixels, of which 200 are trained on. A server and two
 workers measure 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings, some
-eleven minutes on two free cores, a tenth of that with --tenth, and 4 trainings on 60 images by one
+eleven minutes on two free cores, a tenth of that with --tenth, and 6 trainings on 60 images by one
 worker with --few. On the way the table is asked, and a worker is killed and another one started. In
 the end the table is sealed, verified, searched and published.
 """
@@ -78,7 +78,7 @@ QUESTIONS: Final = 12
 SMALLER: Final[dict[str, dict[str, Any]]] = {
     "--tenth": {"n": 12, "protocol": {"epochs": [2, 1]}},
     "--few": {
-        "n": 2,
+        "n": 3,
         "protocol": {"epochs": [2], "seeds": [0, 1]},
         "split": {"train": 60, "valid": 60},
         "images": 140,

@@ -178,7 +178,7 @@ def test_the_example_of_plans_makes_a_table_searches_and_publishes_it(tmp_path: 
     assert said[0].endswith(" trainings")
     assert "       a worker was killed; another one is started" in said
     assert len([line for line in said if re.match(r" *\d+%  ", line)]) == 4
-    assert any(line.startswith("finished: 4 of 4 cells") for line in said)
+    assert any(line.startswith("finished: 6 of 6 cells") for line in said)
     assert any(line.endswith(" is sealed, verified and published") for line in said)
     assert said[-1].startswith("a search of 20 trials finds ")
     assert (tmp_path / "digits.nbs").is_file()

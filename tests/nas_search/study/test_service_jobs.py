@@ -262,7 +262,7 @@ def test_a_rule_stops_jobs_and_their_trials_have_the_figures_so_far(
 
 def test_jobs_that_fail_are_failed_trials_with_the_reason(site: Site) -> None:
     with site.study(None, site.problem(dataset="classes")) as study:
-        with pytest.warns(NothingLearnedWarning, match="2 of 2 trials failed, 2 by: .*label 4"):
+        with pytest.warns(NothingLearnedWarning, match="2 of 2 trials failed, 1 by: job .*label 4"):
             study.run(Budget(trials=2), workers="service")
         errors = [one.error for one in study.trials]
     assert all(error and "label 4 has no output" in error for error in errors)

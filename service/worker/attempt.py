@@ -160,7 +160,8 @@ def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
     write_logs = configure_logs(as_json=logs_as_json()).write_out
     log = structlog.get_logger().bind(job_id=payload.job_id, request_id=payload.request_id)
     try:
-        _write_event(events, _outcome(payload, _reporter(events), asked.is_set, log))
+        outcome = _outcome(payload, _reporter(events), asked.is_set, log)
+        events.send_bytes(written_event(outcome))
     finally:
         write_logs()
         events.close()
@@ -243,7 +244,7 @@ def _reporter(events: Connection) -> Callable[[Progress], None]:
         complete = progress.total is not None and progress.done >= progress.total
         if progress.stage != stage or complete or now - last >= _SECONDS_BETWEEN_REPORTS:
             last, stage = now, progress.stage
-            _write_event(events, progress)
+            events.send_bytes(written_event(progress))
 
     return report
 
@@ -260,8 +261,3 @@ def _follow_worker(lifeline: Connection, asked: threading.Event) -> None:
             asked.set()
     except (EOFError, OSError):
         os.killpg(0, signal.SIGKILL)
-
-
-def _write_event(connection: Connection, event: Event) -> None:
-    """Send an event."""
-    connection.send_bytes(written_event(event))

@@ -34,8 +34,9 @@ from service.worker.attempt_events import (
     Started,
     too_much_memory,
 )
+from service.worker.attempt_files import AttemptPlaces
 from service.worker.offers import Offers
-from service.worker.source import AttemptPlaces, JobSource
+from service.worker.source import RENEWALS, JobSource
 
 __all__ = ["Executor"]
 
@@ -47,8 +48,6 @@ _LISTEN_SECONDS: Final = 0.1
 _SIGNALS_APART: Final = 1.0
 """Seconds in which a signal comes to all processes that it is sent to."""
 _MEMORY_SECONDS: Final = 1.0
-_RENEWALS: Final = 3
-"""In the time of a lease; all but one of them may fail."""
 _NEVER: Final = float("-inf")
 _SUCCEEDED: Final = "succeeded"
 """The outcome of an attempt with a result, for the log."""
@@ -294,7 +293,7 @@ class Supervisor:
 
     def _renew_if_due(self) -> Verdict | None:
         """Renew the lease and record progress where that is due; the job may be cancelled."""
-        lease = self._source.settings.lease_seconds / _RENEWALS
+        lease = self._source.settings.lease_seconds / RENEWALS
         due = lease if self._progress is None else min(lease, self._source.report_seconds)
         if time.monotonic() - self._renewed_at < due:
             return None

@@ -9,12 +9,12 @@ that was cut off and comes back too late is told so.
 from __future__ import annotations
 
 import random
-import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,12 +25,10 @@ from benchmark_db.catalog import Catalog
 from benchmark_db.errors import InvalidQuestionError
 from service.jobs import JobSettings
 from service.jobs.blob_store import BlobStore
-from service.jobs.checkpoint_bundles import unpack
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.kinds import KINDS, new_job
 from service.jobs.lease_tokens import text_of
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
-from service.jobs.training_folders import AttemptFolder
 from service.jobs.worker_wire import (
     ArtifactBody,
     Claim,
@@ -45,9 +43,9 @@ from service.jobs.worker_wire import (
     RenewalAnswer,
     WorkerSettings,
 )
-from service.worker.checkpoint_saver import CheckpointSaver
+from service.worker.attempt_files import AttemptPlaces, OwnFiles
 from service.worker.server_connection import ServerConnection, file_digest
-from service.worker.source import AttemptPlaces
+from service.worker.source import RENEWALS
 
 __all__ = ["HttpSource"]
 
@@ -56,7 +54,6 @@ M = TypeVar("M", bound=BaseModel)
 _WAIT_SECONDS: Final = 5.0
 """That a claim is held back by the server; a worker that is told to stop waits for it."""
 _LONGEST_PAUSE: Final = 30.0
-_RENEWALS: Final = 3
 _LOOK_SECONDS: Final = 0.5
 """Between two looks whether the worker is to stop."""
 _LONGEST_MESSAGE: Final = 2000
@@ -64,18 +61,16 @@ _LONGEST_MESSAGE: Final = 2000
 
 @dataclass
 class _Held:
-    """A job that this worker has, and its folders.
+    """A job that this worker has, and its files.
 
     Attributes:
-        places: Where its attempt finds and leaves things; None before it was prepared.
+        files: Of its attempt; None before it was prepared.
         renewed_at: When its lease was renewed last.
-        saver: Hands over its checkpoints.
     """
 
     lease: Lease
-    places: AttemptPlaces | None = None
+    files: OwnFiles | None = None
     renewed_at: float = field(default_factory=time.monotonic)
-    saver: CheckpointSaver | None = None
 
 
 class HttpSource:
@@ -148,29 +143,12 @@ class HttpSource:
             OSError: The disk has no room for them.
         """
         held = self._held[_key(lease)]
-        folder = scratch / f"{lease.job.id}-{lease.token}.files"
-        folder.mkdir(parents=True)
-        held.places = places = AttemptPlaces(
-            kept=AttemptFolder(
-                root=folder / "trainings",
-                job_id=lease.job.id,
-                token=lease.token,
-                most_bytes=self.settings.trainings_bytes,
-            ),
-            artifacts=folder / "artifacts",
-            checkpoints=folder / "checkpoints",
-        )
-        self._fetch_weights(held, places, folder)
+        held.files = files = OwnFiles(lease, scratch, self.settings)
+        self._fetch_weights(held, files)
         if "save_epochs" in lease.job.spec:
-            self._fetch_checkpoint(held, places, folder)
-            held.saver = CheckpointSaver(
-                lambda file: self.upload("/saved", held, file, file_digest(file)),
-                kept=places.kept,
-                file=folder / "saved.tar",
-                seconds=self.settings.checkpoint_seconds,
-            )
-            held.saver.start()
-        return places
+            files.fetch_checkpoint(partial(self._fetch_checkpoint, held))
+            files.begin_saving(lambda file: self.upload("/saved", held, file, file_digest(file)))
+        return files.places
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
         """Tell the server."""
@@ -184,10 +162,13 @@ class HttpSource:
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
         """Hand over the files and then the result; what the server refuses is a crash."""
         held = self._held[_key(lease)]
+        assert held.files is not None  # noqa: S101 - an attempt was made there
+        made_here = BlobStore(held.files.places.artifacts)
         try:
-            self._stop_saving(held)
+            held.files.stop_saving()
             for artifact in made:
-                self._hand_over(held, artifact)
+                file = made_here.path(artifact.sha256)
+                self.upload("/artifacts", held, file, artifact.sha256)
             body = Finish(
                 token=text_of(lease.token),
                 kind=lease.job.kind,
@@ -215,9 +196,8 @@ class HttpSource:
     def release(self, lease: Lease) -> None:
         """Hand over the newest checkpoint, and then the job."""
         held = self._held.get(_key(lease))
-        if held is not None and held.saver is not None:
-            held.saver.stop()
-            held.saver.save()
+        if held is not None and held.files is not None:
+            held.files.stop_saving(after_the_newest=True)
         self._end(lease, "released", None)
 
     def cancel(self, lease: Lease) -> None:
@@ -227,14 +207,12 @@ class HttpSource:
     def clean(self, lease: Lease) -> None:
         """Remove the folder of the attempt."""
         held = self._held.pop(_key(lease), None)
-        if held is not None:
-            self._stop_saving(held)
-            if held.places is not None:
-                shutil.rmtree(held.places.artifacts.parent, ignore_errors=True)
+        if held is not None and held.files is not None:
+            held.files.remove()
 
     def renew_if_due(self, held: _Held) -> None:
         """Renew the lease of a job while files of it are on their way, which may take long."""
-        if time.monotonic() - held.renewed_at > self.settings.lease_seconds / _RENEWALS:
+        if time.monotonic() - held.renewed_at > self.settings.lease_seconds / RENEWALS:
             held.renewed_at = time.monotonic()
             with suppress(StoreUnavailableError):
                 self.renew(held.lease, None)
@@ -247,7 +225,7 @@ class HttpSource:
         """
         if file.stat().st_size > self._upload_bytes:
             raise RefusedResultError("file", f"it is larger than {self._upload_bytes} bytes")
-        tick = lambda: self.renew_if_due(held)  # noqa: E731 - told once
+        tick = partial(self.renew_if_due, held)
         self._server.upload(path, held.lease, file, sha256=sha256, tick=tick)
 
     def _claim(self, worker_id: str, can: Capabilities) -> Lease | None:
@@ -310,49 +288,25 @@ class HttpSource:
             self.clean(lease)
         raise RefusedResultError("request", reason)
 
-    def _fetch_weights(self, held: _Held, places: AttemptPlaces, folder: Path) -> None:
+    def _fetch_weights(self, held: _Held, files: OwnFiles) -> None:
         digest = held.lease.job.spec["network"].get("checkpoint")
         if digest is None:
             return
-        file = folder / "weights"
-        found = self._server.download(
-            f"/checkpoints/{digest}",
-            file,
-            most=self.settings.checkpoints_bytes,
-            sha256=digest,
-            tick=lambda: self.renew_if_due(held),
-        )
+        file, most = files.folder / "weights", self.settings.checkpoints_bytes
         # Of weights that were deleted the attempt says that they are missing.
-        if found:
-            BlobStore(places.checkpoints).add(file)
+        if self._download(f"/checkpoints/{digest}", held, file, most=most, sha256=digest):
+            BlobStore(files.places.checkpoints).add(file)
             file.unlink()
 
-    def _fetch_checkpoint(self, held: _Held, places: AttemptPlaces, folder: Path) -> None:
-        lease, file = held.lease, folder / "fetched.tar"
-        try:
-            found = self._server.download(
-                f"/saved?job_id={lease.job.id}&token={text_of(lease.token)}",
-                file,
-                most=self.settings.trainings_bytes,
-                sha256=None,
-                tick=lambda: self.renew_if_due(held),
-            )
-            if found:
-                places.kept.keep(unpack, file)
-        except RefusedResultError as error:
-            # The training begins anew, which costs time and nothing else.
-            self._log.warning("no checkpoint fetched", job_id=lease.job.id, reason=str(error))
-        finally:
-            file.unlink(missing_ok=True)
+    def _fetch_checkpoint(self, held: _Held, file: Path) -> bool:
+        query = f"job_id={held.lease.job.id}&token={text_of(held.lease.token)}"
+        return self._download(f"/saved?{query}", held, file, most=self.settings.trainings_bytes)
 
-    def _hand_over(self, held: _Held, artifact: Artifact) -> None:
-        assert held.places is not None  # noqa: S101 - an attempt was made there
-        file = BlobStore(held.places.artifacts).path(artifact.sha256)
-        self.upload("/artifacts", held, file, artifact.sha256)
-
-    def _stop_saving(self, held: _Held) -> None:
-        if held.saver is not None:
-            held.saver.stop()
+    def _download(
+        self, path: str, held: _Held, file: Path, *, most: int, sha256: str | None = None
+    ) -> bool:
+        tick = partial(self.renew_if_due, held)
+        return self._server.download(path, file, most=most, sha256=sha256, tick=tick)
 
     def _end(self, lease: Lease, outcome: Any, failure: Failure | None) -> None:
         told = None

@@ -15,6 +15,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,7 @@ from service.worker.attempt_events import (
     too_much_memory,
 )
 from service.worker.equipment import DeviceChoice, MissingDeviceError
+from service.worker.offers import Offers
 from service.worker.places import Places
 from service.worker.ray_node import PIECE, Bell, Task, attempt_on_node
 
@@ -312,21 +314,11 @@ class RayAttempt:
             file.unlink()
         return Task(
             name=self._name,
-            job_id=payload.job_id,
-            request_id=payload.request_id,
-            kind=payload.kind,
-            spec=payload.spec,
-            dataset_sha256=payload.dataset_sha256,
-            token=payload.kept.token,
-            device=payload.device,
-            threads=payload.threads,
-            memory=payload.memory,
-            share=payload.share,
+            payload=replace(payload, offers=Offers()),
             # Of weights that were deleted the attempt says that they are missing.
             weights=_pieces(weights) if weights is not None and weights.is_file() else None,
             checkpoint=checkpoint,
             checkpoint_seconds=self._seconds,
-            most_bytes=payload.kept.most_bytes,
             version=version("nas-bench-service"),
         )
 

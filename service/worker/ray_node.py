@@ -15,8 +15,8 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -25,12 +25,10 @@ from uuid import uuid4
 import ray
 from ray.exceptions import RayError
 
-from bench_client.models import JobKind
 from service.jobs import JobSettings
 from service.jobs.blob_store import BlobStore
 from service.jobs.checkpoint_bundles import newest_checkpoint, pack, unpack
 from service.jobs.records import Failure, Progress
-from service.jobs.training_folders import AttemptFolder
 from service.worker.attempt import Attempt
 from service.worker.attempt_events import (
     Crashed,
@@ -63,30 +61,18 @@ class Task:
 
     Args:
         name: Of the attempt, by which the bell calls it.
+        payload: What it does; its folders are those of the worker, and it has no offers.
         weights: The uploaded weights that the job names.
         checkpoint: The newest checkpoint of an earlier attempt, as `pack` wrote it.
         checkpoint_seconds: Between two checkpoints that are sent, at least.
-        most_bytes: What a training may keep.
         version: Of this program, where the worker runs.
-
-    The other members are those of `Payload`.
     """
 
     name: str
-    job_id: str
-    request_id: str | None
-    kind: JobKind
-    spec: dict[str, Any]
-    dataset_sha256: str | None
-    token: int
-    device: str
-    threads: int
-    memory: int
-    share: int
+    payload: Payload
     weights: list[ray.ObjectRef[bytes]] | None
     checkpoint: list[ray.ObjectRef[bytes]] | None
     checkpoint_seconds: float
-    most_bytes: int
     version: str
 
 
@@ -154,12 +140,12 @@ def _remove_left(locks: Path, scratch: Path) -> None:
 
 def _attempted(task: Task, folder: Path, bell: Any) -> Iterator[Message]:
     offers = OffersHere(JobSettings()).look()
-    lacking = _lacking(task, offers)
+    lacking = _lacking(task.payload.spec, offers)
     if lacking is not None:
         yield lacking
         return
     yield "event", written_event(Started(place=platform.node()))
-    payload = _payload(task, folder, offers)
+    payload = _here(task.payload, folder, offers)
     payload.folder.mkdir()
     _fetch(task, payload, folder)
     follower = _Follower(task, payload, folder, bell.rung.remote(task.name))
@@ -170,8 +156,8 @@ def _attempted(task: Task, folder: Path, bell: Any) -> Iterator[Message]:
             if follower.is_due():
                 if follower.is_asked():
                     attempt.hand_back()
-                if attempt.takes_more_than(task.memory):
-                    event = Crashed(failure=too_much_memory(task.memory))
+                if attempt.takes_more_than(payload.memory):
+                    event = Crashed(failure=too_much_memory(payload.memory))
                 yield from follower.checkpoint()
             if event is None:
                 continue
@@ -199,7 +185,7 @@ class _Follower:
         self, task: Task, payload: Payload, folder: Path, rung: ray.ObjectRef[None]
     ) -> None:
         self._seconds = task.checkpoint_seconds
-        self._trainings = payload.kept.root / task.job_id
+        self._trainings = payload.kept.root / payload.job_id
         self._file = folder / "checkpoint.tar"
         self._rung: ray.ObjectRef[None] | None = rung
         self._looked = self._sent_at = time.monotonic()
@@ -243,39 +229,27 @@ class _Follower:
         self._sent, self._sent_at = found.name, time.monotonic()
 
 
-def _lacking(task: Task, offers: Offers) -> Message | None:
-    """Return what to say where this node lacks what a task needs by name; None: it has all."""
-    wanted = task.spec.get("dataset")
+def _lacking(spec: Mapping[str, Any], offers: Offers) -> Message | None:
+    """Return what to say where this node lacks what a job needs by name; None: it has all."""
+    wanted = spec.get("dataset")
     if wanted is not None and wanted not in offers.datasets:
         return _refused("no-dataset", f"lacks the data set {wanted} in NASBENCH_DATASETS_DIR")
-    trainer = task.spec.get("trainer")
+    trainer = spec.get("trainer")
     if trainer is not None and trainer["name"] not in offers.trainers:
         return _refused("no-trainer", f"lacks the trainer {trainer['name']} in NASBENCH_TRAINERS")
     return None
 
 
-def _payload(task: Task, folder: Path, offers: Offers) -> Payload:
+def _here(payload: Payload, folder: Path, offers: Offers) -> Payload:
+    """Return the payload of a worker with the folders, offers and GPUs of this node."""
     gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
-    return Payload(
-        job_id=task.job_id,
-        request_id=task.request_id,
-        kind=task.kind,
-        spec=task.spec,
-        dataset_sha256=task.dataset_sha256,
+    return replace(
+        payload,
         folder=folder / "files",
-        kept=AttemptFolder(
-            root=folder / "trainings",
-            job_id=task.job_id,
-            token=task.token,
-            most_bytes=task.most_bytes,
-        ),
+        kept=replace(payload.kept, root=folder / "trainings"),
         artifacts=folder / "artifacts",
         checkpoints=folder / "checkpoints",
-        device=task.device,
         offers=offers,
-        threads=task.threads,
-        memory=task.memory,
-        share=task.share,
         visible_gpus=",".join(gpus),
     )
 

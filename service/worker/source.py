@@ -6,11 +6,11 @@ has to fetch before it and to hand over after it is the source's matter.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,6 @@ import structlog
 
 from service.jobs import Jobs, JobSettings
 from service.jobs.blob_store import BlobStore
-from service.jobs.checkpoint_bundles import unpack
 from service.jobs.errors import (
     DamagedFileError,
     LostLeaseError,
@@ -27,29 +26,13 @@ from service.jobs.errors import (
     UnknownCheckpointError,
 )
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
-from service.jobs.training_folders import AttemptFolder
-from service.worker.checkpoint_saver import CheckpointSaver
+from service.worker.attempt_files import AttemptPlaces, OwnFiles
 
-__all__ = ["AttemptPlaces", "DatabaseSource", "JobSource"]
+__all__ = ["RENEWALS", "DatabaseSource", "JobSource"]
 
 _PIECE: Final = 2**20
-_RENEWALS: Final = 3
+RENEWALS: Final = 3
 """In the time of a lease; all but one of them may fail."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptPlaces:
-    """Where an attempt finds and leaves what outlives it.
-
-    Args:
-        kept: What it leaves to the next attempt of the job, and finds of the one before.
-        artifacts: The folder that keeps what it makes.
-        checkpoints: The folder of uploaded weights.
-    """
-
-    kept: AttemptFolder
-    artifacts: Path
-    checkpoints: Path
 
 
 class JobSource(Protocol):
@@ -115,29 +98,6 @@ class JobSource(Protocol):
         """Remove what an attempt left that is over; what cannot be removed is left to others."""
 
 
-@dataclass
-class _Beside:
-    """What an attempt has in a folder of its worker, because a bucket has the files of jobs.
-
-    Attributes:
-        folder: The folder.
-        saver: Puts checkpoints of a training into the bucket.
-    """
-
-    folder: Path
-    saver: CheckpointSaver | None = None
-
-    @property
-    def artifacts(self) -> Path:
-        """Where it leaves what it made."""
-        return self.folder / "artifacts"
-
-    def stop(self) -> None:
-        """Put no more checkpoints into the bucket."""
-        if self.saver is not None:
-            self.saver.stop()
-
-
 class DatabaseSource:
     """Jobs from the database, and files in the folder that server and workers share.
 
@@ -157,7 +117,7 @@ class DatabaseSource:
         self._jobs = jobs
         self.settings = jobs.settings
         # Of attempts whose files go into a bucket, by job and token.
-        self._beside: dict[tuple[str, int], _Beside] = {}
+        self._own: dict[tuple[str, int], OwnFiles] = {}
 
     def heartbeat(self, state: WorkerState) -> None:
         """Write it into the table of workers."""
@@ -194,29 +154,12 @@ class DatabaseSource:
                 artifacts=self.settings.artifacts_dir,
                 checkpoints=self.settings.checkpoints_dir,
             )
-        folder = scratch / f"{lease.job.id}-{lease.token}.files"
-        folder.mkdir(parents=True)
-        beside = self._beside[lease.job.id, lease.token] = _Beside(folder)
-        kept = AttemptFolder(
-            root=folder / "trainings",
-            job_id=lease.job.id,
-            token=lease.token,
-            most_bytes=self.settings.trainings_bytes,
-        )
+        own = self._own[lease.job.id, lease.token] = OwnFiles(lease, scratch, self.settings)
         if "save_epochs" in lease.job.spec:
-            self._fetch_checkpoint(lease, kept, folder / "fetched.tar")
-            beside.saver = CheckpointSaver(
-                lambda file: self._jobs.saved.keep(lease, file),
-                kept=kept,
-                file=folder / "saved.tar",
-                seconds=self.settings.checkpoint_seconds,
-            )
-            beside.saver.start()
-        return AttemptPlaces(
-            kept=kept,
-            artifacts=beside.artifacts,
-            checkpoints=self._weights(lease, folder / "checkpoints"),
-        )
+            with self._renewed(lease):
+                own.fetch_checkpoint(partial(self._fetch_checkpoint, lease.job.id))
+            own.begin_saving(partial(self._jobs.saved.keep, lease))
+        return replace(own.places, checkpoints=self._weights(lease, own.places.checkpoints))
 
     def renew(self, lease: Lease, progress: Progress | None) -> bool:
         """Renew it in the table."""
@@ -228,15 +171,15 @@ class DatabaseSource:
         Raises:
             RefusedResultError: A file is not what it was.
         """
-        beside = self._beside.get((lease.job.id, lease.token))
-        if beside is not None:
-            beside.stop()
-        if beside is not None and made:
-            if self._jobs.leases.renew(lease):
-                self._jobs.leases.cancel(lease)
-                return
-            with self._renewed(lease):
-                self._put(BlobStore(beside.artifacts), made)
+        own = self._own.get((lease.job.id, lease.token))
+        if own is not None:
+            own.stop_saving()
+            if made:
+                if self._jobs.leases.renew(lease):
+                    self._jobs.leases.cancel(lease)
+                    return
+                with self._renewed(lease):
+                    self._put(BlobStore(own.places.artifacts), made)
         self._jobs.leases.succeed(lease, result, made)
 
     def fail(self, lease: Lease, failure: Failure) -> None:
@@ -253,11 +196,10 @@ class DatabaseSource:
 
     def release(self, lease: Lease) -> None:
         """Write it into the table; the next attempt finds the checkpoints where they are kept."""
-        beside = self._beside.get((lease.job.id, lease.token))
-        if beside is not None and beside.saver is not None:
-            beside.stop()
+        own = self._own.get((lease.job.id, lease.token))
+        if own is not None:
             with self._renewed(lease):
-                beside.saver.save()
+                own.stop_saving(after_the_newest=True)
         self._jobs.leases.release(lease)
 
     def cancel(self, lease: Lease) -> None:
@@ -266,10 +208,9 @@ class DatabaseSource:
 
     def clean(self, lease: Lease) -> None:
         """Remove what a training kept if the job has ended, and what has been put into a bucket."""
-        beside = self._beside.pop((lease.job.id, lease.token), None)
-        if beside is not None:
-            beside.stop()
-            shutil.rmtree(beside.folder, ignore_errors=True)
+        own = self._own.pop((lease.job.id, lease.token), None)
+        if own is not None:
+            own.remove()
         try:
             self._jobs.trainings.clean(lease.job.id)
         except OSError as error:
@@ -299,23 +240,16 @@ class DatabaseSource:
             return shared
         return folder
 
-    def _fetch_checkpoint(self, lease: Lease, kept: AttemptFolder, file: Path) -> None:
-        """Fetch the newest checkpoint of a training, where there is one."""
+    def _fetch_checkpoint(self, job_id: str, file: Path) -> bool:
+        """Write the newest checkpoint of a training into a file, and tell whether there is one."""
         try:
-            with self._renewed(lease):
-                found = self._jobs.saved.open(lease.job.id, file)
-                with closing(found.file), file.open("wb") as target:
-                    while piece := found.file.read(_PIECE):
-                        target.write(piece)
-                kept.keep(unpack, file)
+            found = self._jobs.saved.open(job_id, file)
         except UnknownCheckpointError:
-            return
-        except (DamagedFileError, RefusedResultError) as error:
-            # The training begins anew, which costs time and nothing else.
-            log = structlog.get_logger().bind(job_id=lease.job.id)
-            log.warning("no checkpoint fetched", reason=str(error))
-        finally:
-            file.unlink(missing_ok=True)
+            return False
+        with closing(found.file), file.open("wb") as target:
+            while piece := found.file.read(_PIECE):
+                target.write(piece)
+        return True
 
     def _put(self, folder: BlobStore, made: Sequence[Artifact]) -> None:
         """Put files into the store, those of an earlier try again: it may have thrown them away."""
@@ -330,7 +264,7 @@ class DatabaseSource:
         over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(self.settings.lease_seconds / _RENEWALS):
+            while not over.wait(self.settings.lease_seconds / RENEWALS):
                 try:
                     self._jobs.leases.renew(lease)
                 except StoreUnavailableError:

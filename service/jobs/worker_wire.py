@@ -33,6 +33,7 @@ __all__ = [
     "Finish",
     "Heartbeat",
     "Leave",
+    "Outcome",
     "Renewal",
     "RenewalAnswer",
     "WorkerSettings",
@@ -283,11 +284,15 @@ class FailureBody(_Wire):
     message: _Message
 
 
+Outcome: TypeAlias = Literal["failed", "crashed", "lost", "released", "cancelled"]
+"""How an attempt ends that has no result; `Ending` says what each means."""
+
+
 class Ending(_Wire):
     """An attempt ended without a result."""
 
     token: TokenText
-    outcome: Literal["failed", "crashed", "lost", "released", "cancelled"] = Field(
+    outcome: Outcome = Field(
         description="failed: what was asked cannot be done; crashed: the next attempt may do it; "
         "lost: the machine it ran on is gone; "
         "released: the worker hands it back; cancelled: as it was told to."

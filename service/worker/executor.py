@@ -284,12 +284,14 @@ class Supervisor:
         """Return the verdict on an attempt that went wrong."""
         return Verdict(
             outcome=f"crashed: {failure.kind}",
-            record=partial(self._source.crash, self._lease, failure),
+            record=partial(self._source.end, self._lease, "crashed", failure),
         )
 
     def released(self) -> Verdict:
         """Return the verdict on an attempt that another worker is to make."""
-        return Verdict(outcome="released", record=partial(self._source.release, self._lease))
+        return Verdict(
+            outcome="released", record=partial(self._source.end, self._lease, "released")
+        )
 
     def _renew_if_due(self) -> Verdict | None:
         """Renew the lease and record progress where that is due; the job may be cancelled."""
@@ -307,7 +309,9 @@ class Supervisor:
             return None
         self._progress = None
         if cancelled:
-            return Verdict(outcome="cancelled", record=partial(self._source.cancel, self._lease))
+            return Verdict(
+                outcome="cancelled", record=partial(self._source.end, self._lease, "cancelled")
+            )
         return None
 
     def _handle(self, event: Event | None) -> Verdict | None:
@@ -316,7 +320,7 @@ class Supervisor:
                 record = partial(self._source.succeed, self._lease, event.result, event.artifacts)
                 return Verdict(outcome=_SUCCEEDED, record=record)
             case Failed():
-                record = partial(self._source.fail, self._lease, event.failure)
+                record = partial(self._source.end, self._lease, "failed", event.failure)
                 return Verdict(outcome=f"failed: {event.failure.kind}", record=record)
             # Who ends all processes of a job ends those of attempts first, it may be.
             case HandedBack() | Crashed(sudden=True) if (
@@ -328,7 +332,9 @@ class Supervisor:
             case Lost():
                 log = structlog.get_logger().bind(job_id=self._lease.job.id)
                 log.warning("the place of an attempt is lost", reason=event.reason)
-                return Verdict(outcome="lost", record=partial(self._source.lose, self._lease))
+                return Verdict(
+                    outcome="lost", record=partial(self._source.end, self._lease, "lost")
+                )
             case Started():
                 self._begun = time.monotonic()
                 log = structlog.get_logger().bind(job_id=self._lease.job.id)

@@ -38,6 +38,7 @@ from service.jobs.worker_wire import (
     Finish,
     Heartbeat,
     Leave,
+    Outcome,
     ProgressBody,
     Renewal,
     RenewalAnswer,
@@ -179,30 +180,18 @@ class HttpSource:
         except (RefusedResultError, ValidationError) as error:
             self._log.warning("the server refuses a result", job_id=lease.job.id, reason=str(error))
             message = f"the server refuses what the worker made: {error}"
-            self.crash(lease, Failure(kind="refused-result", message=message))
+            self.end(lease, "crashed", Failure(kind="refused-result", message=message))
 
-    def fail(self, lease: Lease, failure: Failure) -> None:
-        """Tell the server."""
-        self._end(lease, "failed", failure)
-
-    def crash(self, lease: Lease, failure: Failure) -> None:
-        """Tell the server."""
-        self._end(lease, "crashed", failure)
-
-    def lose(self, lease: Lease) -> None:
-        """Tell the server."""
-        self._end(lease, "lost", None)
-
-    def release(self, lease: Lease) -> None:
-        """Hand over the newest checkpoint, and then the job."""
+    def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
+        """Tell the server; of a job that is released, hand over the newest checkpoint before."""
         held = self._held.get(_key(lease))
-        if held is not None and held.files is not None:
+        if outcome == "released" and held is not None and held.files is not None:
             held.files.stop_saving(after_the_newest=True)
-        self._end(lease, "released", None)
-
-    def cancel(self, lease: Lease) -> None:
-        """Tell the server."""
-        self._end(lease, "cancelled", None)
+        told = None
+        if failure is not None:
+            told = FailureBody(kind=failure.kind, message=failure.message[:_LONGEST_MESSAGE])
+        body = Ending(token=text_of(lease.token), outcome=outcome, failure=told)
+        self._post(lease, "end", body, Ending)
 
     def clean(self, lease: Lease) -> None:
         """Remove the folder of the attempt."""
@@ -283,7 +272,7 @@ class HttpSource:
             reason = str(error)[:_LONGEST_MESSAGE]
         message = f"the worker refuses the request: {reason}"
         try:
-            self.crash(lease, Failure(kind="refused-request", message=message))
+            self.end(lease, "crashed", Failure(kind="refused-request", message=message))
         finally:
             self.clean(lease)
         raise RefusedResultError("request", reason)
@@ -307,14 +296,6 @@ class HttpSource:
     ) -> bool:
         tick = partial(self.renew_if_due, held)
         return self._server.download(path, file, most=most, sha256=sha256, tick=tick)
-
-    def _end(self, lease: Lease, outcome: Any, failure: Failure | None) -> None:
-        told = None
-        if failure is not None:
-            told = FailureBody(kind=failure.kind, message=failure.message[:_LONGEST_MESSAGE])
-        self._post(
-            lease, "end", Ending(token=text_of(lease.token), outcome=outcome, failure=told), Ending
-        )
 
     def _post(self, lease: Lease, what: str, body: BaseModel, answer: type[M]) -> M | None:
         return self._server.post(f"/jobs/{lease.job.id}/{what}", body, answer, lease)

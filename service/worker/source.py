@@ -26,6 +26,7 @@ from service.jobs.errors import (
     UnknownCheckpointError,
 )
 from service.jobs.records import Artifact, Capabilities, Failure, Lease, Progress, WorkerState
+from service.jobs.worker_wire import Outcome
 from service.worker.attempt_files import AttemptPlaces, OwnFiles
 
 __all__ = ["RENEWALS", "DatabaseSource", "JobSource"]
@@ -79,20 +80,14 @@ class JobSource(Protocol):
     def succeed(self, lease: Lease, result: dict[str, Any], made: Sequence[Artifact]) -> None:
         """Give a job its result, and the files that lie where `prepare` said."""
 
-    def fail(self, lease: Lease, failure: Failure) -> None:
-        """End a job that cannot be done."""
+    def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
+        """End an attempt without a result; of one that is released, hand on the checkpoint.
 
-    def crash(self, lease: Lease, failure: Failure) -> None:
-        """End an attempt that the next one may do better."""
-
-    def lose(self, lease: Lease) -> None:
-        """Free a job whose attempt was lost with the machine that it ran on."""
-
-    def release(self, lease: Lease) -> None:
-        """Hand a job back, with the checkpoint of its training; the attempt does not count."""
-
-    def cancel(self, lease: Lease) -> None:
-        """End a job that was cancelled."""
+        Args:
+            lease: Of its job.
+            outcome: How it ended.
+            failure: Why, where it failed or crashed.
+        """
 
     def clean(self, lease: Lease) -> None:
         """Remove what an attempt left that is over; what cannot be removed is left to others."""
@@ -182,29 +177,19 @@ class DatabaseSource:
                     self._put(BlobStore(own.places.artifacts), made)
         self._jobs.leases.succeed(lease, result, made)
 
-    def fail(self, lease: Lease, failure: Failure) -> None:
-        """Write it into the table."""
-        self._jobs.leases.fail(lease, failure)
-
-    def crash(self, lease: Lease, failure: Failure) -> None:
-        """Write it into the table."""
-        self._jobs.leases.crash(lease, failure)
-
-    def lose(self, lease: Lease) -> None:
-        """Write it into the table."""
-        self._jobs.leases.lose(lease)
-
-    def release(self, lease: Lease) -> None:
+    def end(self, lease: Lease, outcome: Outcome, failure: Failure | None = None) -> None:
         """Write it into the table; the next attempt finds the checkpoints where they are kept."""
+        leases = self._jobs.leases
+        if failure is not None:
+            wrong = {"failed": leases.fail, "crashed": leases.crash}
+            wrong[outcome](lease, failure)
+            return
         own = self._own.get((lease.job.id, lease.token))
-        if own is not None:
+        if outcome == "released" and own is not None:
             with self._renewed(lease):
                 own.stop_saving(after_the_newest=True)
-        self._jobs.leases.release(lease)
-
-    def cancel(self, lease: Lease) -> None:
-        """Write it into the table."""
-        self._jobs.leases.cancel(lease)
+        without = {"lost": leases.lose, "released": leases.release, "cancelled": leases.cancel}
+        without[outcome](lease)
 
     def clean(self, lease: Lease) -> None:
         """Remove what a training kept if the job has ended, and what has been put into a bucket."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from bench_client.models import JobKind
 from service.jobs.records import Artifact, Failure, Progress
@@ -161,24 +161,21 @@ def written_event(event: Event) -> bytes:
     return json.dumps({"event": type(event).__name__, "fields": asdict(event)}).encode()
 
 
+_WRITTEN: Final = {
+    one.__name__: one for one in (Progress, Started, Made, Failed, Crashed, HandedBack)
+}
+
+
 def read_event(content: bytes) -> Event:
     """Return the event that `written_event` wrote."""
     named: Mapping[str, Any] = json.loads(content)
-    fields = named["fields"]
-    match named["event"]:
-        case "Progress":
-            return Progress(**fields)
-        case "Started":
-            return Started(**fields)
-        case "Made":
-            artifacts = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
-            return Made(result=fields["result"], artifacts=artifacts)
-        case "HandedBack":
-            return HandedBack()
-        case "Failed":
-            return Failed(failure=Failure(**fields["failure"]))
-        case _:
-            return Crashed(failure=Failure(**fields["failure"]), sudden=bool(fields["sudden"]))
+    fields: dict[str, Any] = named["fields"]
+    if "failure" in fields:
+        fields["failure"] = Failure(**fields["failure"])
+    if "artifacts" in fields:
+        fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields["artifacts"])
+    event: Event = _WRITTEN[named["event"]](**fields)
+    return event
 
 
 def too_much_memory(limit: int) -> Failure:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -14,10 +16,10 @@ from model_hub import zoo
 from model_hub.errors import ModelHubError, TooLargeError
 from model_hub.model_space import ModelSpace, TokenSpace
 from model_hub.protocols import EvaluationProtocol
-from model_hub.zoo.checkpoints import read_safetensors
+from model_hub.zoo.checkpoints import read_safetensors, write_safetensors
 from service.worker.work import WorkError, Workplace
 
-__all__ = ["BuiltNetwork", "build_network"]
+__all__ = ["BuiltNetwork", "build_network", "write_weights"]
 
 _SHOWN_NAMES: Final = 3
 
@@ -73,6 +75,15 @@ def build_network(spec: Mapping[str, Any], workplace: Workplace) -> BuiltNetwork
         raise WorkError("invalid-network", str(error)) from error
     shape = spec.get("input_shape")
     return built if shape is None else replace(built, input_shape=tuple(shape))
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], stated: Mapping[str, Any]) -> None:
+    """Write weights, and beside them what a network is built again from."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in stated.items()
+    }
+    write_safetensors(path, tensors, texts)
 
 
 def _searched(stated: Mapping[str, Any]) -> BuiltNetwork:

@@ -88,8 +88,11 @@ def weights_here() -> tuple[str, ...]:
 
 
 def _gpus() -> tuple[DeviceState, ...]:
-    lines = _answer(_tell_gpus).splitlines()
-    return tuple(_gpu(number, line) for number, line in enumerate(lines))
+    told = (line.partition(" ") for line in _answer(_tell_gpus).splitlines())
+    return tuple(
+        DeviceState(name=f"cuda:{number}", kind="cuda", model=model, memory=int(memory))
+        for number, (memory, _, model) in enumerate(told)
+    )
 
 
 def _answer(tell: Callable[[Connection], None]) -> str:
@@ -118,11 +121,6 @@ def _tell_gpus(answers: Connection) -> None:
 
     devices = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
     answers.send_bytes("\n".join(f"{gpu.total_memory} {gpu.name}" for gpu in devices).encode())
-
-
-def _gpu(number: int, line: str) -> DeviceState:
-    memory, _, model = line.partition(" ")
-    return DeviceState(name=f"cuda:{number}", kind="cuda", model=model, memory=int(memory))
 
 
 def _processor() -> DeviceState:

@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -53,6 +53,7 @@ _SUCCEEDED: Final = "succeeded"
 """The outcome of an attempt with a result, for the log."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Executor:
     """Runs jobs on a device, one at a time, until the worker shuts down.
 
@@ -76,35 +77,22 @@ class Executor:
             not been answered yet.
     """
 
-    def __init__(  # noqa: PLR0913 - all keyword-only
-        self,
-        *,
-        source: JobSource,
-        worker_id: str,
-        device: DeviceState,
-        threads: int,
-        scratch: Path,
-        offers: Callable[[], Offers],
-        stop: threading.Event,
-        drain: threading.Event,
-        labels: frozenset[str] = frozenset(),
-        share: int = 1,
-        start: Callable[[Payload], RunningAttempt] = Attempt,
-    ) -> None:
-        self._source = source
-        self._worker_id = worker_id
-        self._device = device
-        self._threads = threads
-        self._scratch = scratch
-        self._offers = offers
-        self._stop = stop
-        self._drain = drain
-        self._labels = labels
-        self._share = share
-        self._start = start
-        self._log = structlog.get_logger().bind(worker=worker_id, device=device.name)
-        self.running: str | None = None
-        self.busy_at: float | None = None
+    source: JobSource
+    worker_id: str
+    device: DeviceState
+    threads: int
+    scratch: Path
+    offers: Callable[[], Offers]
+    stop: threading.Event
+    drain: threading.Event
+    labels: frozenset[str] = frozenset()
+    share: int = 1
+    start: Callable[[Payload], RunningAttempt] = Attempt
+    running: str | None = field(default=None, init=False)
+    busy_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._log = structlog.get_logger().bind(worker=self.worker_id, device=self.device.name)
 
     def run(self) -> None:
         """Run jobs until `stop` or `drain` is set."""
@@ -112,24 +100,24 @@ class Executor:
             lease = self._acquire()
             if lease is None:
                 self.busy_at = self.busy_at or time.monotonic()
-                self._source.wait(_POLL_SECONDS, self._is_closing)
+                self.source.wait(_POLL_SECONDS, self._is_closing)
             else:
                 self._do(lease)
 
     def _is_closing(self) -> bool:
-        return self._stop.is_set() or self._drain.is_set()
+        return self.stop.is_set() or self.drain.is_set()
 
     def _acquire(self) -> Lease | None:
         try:
-            offers = self._offers()
+            offers = self.offers()
             can = Capabilities(
-                device=self._device.kind,
+                device=self.device.kind,
                 datasets=frozenset(offers.datasets),
                 trainers=frozenset(one.sha256 for one in offers.trainers.values()),
-                labels=self._labels,
-                own_device=self._share == 1,
+                labels=self.labels,
+                own_device=self.share == 1,
             )
-            return self._source.acquire(self._worker_id, can, self._is_closing)
+            return self.source.acquire(self.worker_id, can, self._is_closing)
         except OSError as error:
             # A database that is damaged or away, or data sets that cannot be listed.
             self._log.warning("no jobs", reason=str(error))
@@ -149,23 +137,23 @@ class Executor:
         except LostLeaseError as error:
             log.warning("lease lost", reason=str(error))
         finally:
-            self._source.clean(lease)
+            self.source.clean(lease)
             self.busy_at = time.monotonic()
             self.running = None
 
     def _attempt(self, lease: Lease) -> Verdict:
         """Make an attempt and return how it ended; a result is recorded by then."""
-        folder = self._scratch / f"{lease.job.id}-{lease.token}"
+        folder = self.scratch / f"{lease.job.id}-{lease.token}"
         supervisor = Supervisor(
-            lease, source=self._source, stopping=self._stop.is_set, draining=self._drain.is_set
+            lease, source=self.source, stopping=self.stop.is_set, draining=self.drain.is_set
         )
         if self._is_closing():
             # Told to stop or to drain while it was asking for the job.
             return supervisor.released()
         try:
             folder.mkdir(parents=True)
-            places = self._source.prepare(lease, self._scratch)
-            with self._start(self._payload(lease, folder, places)) as attempt:
+            places = self.source.prepare(lease, self.scratch)
+            with self.start(self._payload(lease, folder, places)) as attempt:
                 verdict = supervisor.supervise(attempt)
                 if verdict.outcome == _SUCCEEDED:
                     # Before the process is ended, which gives way to all others and takes its time.
@@ -174,7 +162,7 @@ class Executor:
         except StoreUnavailableError as error:
             self._log.warning("job could not be prepared", job_id=lease.job.id, reason=str(error))
             # Who takes it again at once, it may be this one, would ask without a pause.
-            self._stop.wait(_POLL_SECONDS)
+            self.stop.wait(_POLL_SECONDS)
             return supervisor.released()
         except RefusedResultError as error:
             return supervisor.crashed(Failure(kind="refused-file", message=str(error)))
@@ -197,12 +185,12 @@ class Executor:
             kept=places.kept,
             artifacts=places.artifacts,
             checkpoints=places.checkpoints,
-            device=self._device.name,
-            offers=self._offers(),
-            threads=self._threads,
-            memory=self._source.settings.job_memory // self._share,
+            device=self.device.name,
+            offers=self.offers(),
+            threads=self.threads,
+            memory=self.source.settings.job_memory // self.share,
             dataset_sha256=job.needs_sha256,
-            share=self._share,
+            share=self.share,
         )
 
     def _deliver(self, verdict: Verdict) -> None:
@@ -218,11 +206,11 @@ class Executor:
                 verdict.record()
             except RefusedResultError as error:
                 self._log.warning("the server refuses an outcome", reason=str(error))
-                self._stop.wait(_POLL_SECONDS)
+                self.stop.wait(_POLL_SECONDS)
                 return
             except StoreUnavailableError as error:
                 self._log.warning("the store does not answer", reason=str(error))
-                if self._stop.wait(_POLL_SECONDS):
+                if self.stop.wait(_POLL_SECONDS):
                     return
             else:
                 return
@@ -267,6 +255,7 @@ class Supervisor:
         self._begun = time.monotonic()
         self._renewed_at = self._measured_at = _NEVER
         self._progress: Progress | None = Progress(stage="starting")
+        self._log = structlog.get_logger().bind(job_id=lease.job.id)
 
     def supervise(self, attempt: RunningAttempt) -> Verdict:
         """Follow it to its end: renew its lease, and end it at a limit, cancellation or shutdown.
@@ -304,8 +293,7 @@ class Supervisor:
             cancelled = self._source.renew(self._lease, self._progress)
         except StoreUnavailableError as error:
             # The lease may last until the store is back; if not, LostLeaseError follows.
-            log = structlog.get_logger().bind(job_id=self._lease.job.id)
-            log.warning("the store does not answer", reason=str(error))
+            self._log.warning("the store does not answer", reason=str(error))
             return None
         self._progress = None
         if cancelled:
@@ -330,15 +318,13 @@ class Supervisor:
             case Crashed():
                 return self.crashed(event.failure)
             case Lost():
-                log = structlog.get_logger().bind(job_id=self._lease.job.id)
-                log.warning("the place of an attempt is lost", reason=event.reason)
+                self._log.warning("the place of an attempt is lost", reason=event.reason)
                 return Verdict(
                     outcome="lost", record=partial(self._source.end, self._lease, "lost")
                 )
             case Started():
                 self._begun = time.monotonic()
-                log = structlog.get_logger().bind(job_id=self._lease.job.id)
-                log.info("attempt has a place", place=event.place)
+                self._log.info("attempt has a place", place=event.place)
             case Progress():
                 self._progress = event
         return None

@@ -23,9 +23,8 @@ from torch.utils._pytree import tree_leaves
 from model_hub import cell_svg
 from model_hub.counting import Profile
 from model_hub.errors import InvalidArgumentError
-from model_hub.zoo.checkpoints import write_safetensors
 from service.jobs.records import Progress
-from service.worker.building import BuiltNetwork, build_network
+from service.worker.building import BuiltNetwork, build_network, write_weights
 from service.worker.work import Done, MadeFile, WorkError, Workplace
 
 __all__ = ["FORMATS", "export_network"]
@@ -150,11 +149,7 @@ def export_network(spec: Mapping[str, Any], workplace: Workplace) -> Done:
 
 
 def _write_weights(exported: _Exported, path: Path) -> _Findings:
-    stated = {
-        name: value if isinstance(value, str) else json.dumps(value)
-        for name, value in exported.built.stated.items()
-    }
-    write_safetensors(path, exported.built.network.state_dict(), stated)
+    write_weights(path, exported.built.network.state_dict(), exported.built.stated)
     return {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -150,7 +150,7 @@ class ServerConnection:
         """
         headers = {"Accept": _OCTETS}
         request = self._pool.build_request("GET", self._base + path, headers=headers)
-        try:
+        with self._answering():
             response = self._pool.send(request)
             if response.status_code != HTTPStatus.OK:
                 reply = read_reply(response, self._limits)
@@ -167,10 +167,6 @@ class ServerConnection:
                     digest.update(piece)
                     file.write(piece)
                     tick()
-        except httpx.RequestError as error:
-            raise self._away(error) from error
-        except UnexpectedAnswerError as error:
-            raise StoreUnavailableError(str(error)) from error
         if digest.hexdigest() != (sha256 or found):
             raise RefusedResultError("file", "it has not the digest that it should have")
         return True
@@ -181,19 +177,23 @@ class ServerConnection:
         Raises:
             StoreUnavailableError: There is none; LostLeaseError and RefusedResultError say why.
         """
-        try:
+        with self._answering():
             reply = read_reply(self._pool.send(request), self._limits)
-        except httpx.RequestError as error:
-            raise self._away(error) from error
-        except UnexpectedAnswerError as error:
-            raise StoreUnavailableError(str(error)) from error
         if reply.status_code not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
             raise self._error(reply, lease)
         return reply
 
-    def _away(self, error: httpx.RequestError) -> StoreUnavailableError:
-        name = type(error).__name__
-        return StoreUnavailableError(f"{self.shown} does not answer: {name}: {error}")
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Raise StoreUnavailableError where the server does not answer, or not as one does."""
+        try:
+            yield
+        except httpx.RequestError as error:
+            name = type(error).__name__
+            message = f"{self.shown} does not answer: {name}: {error}"
+            raise StoreUnavailableError(message) from error
+        except UnexpectedAnswerError as error:
+            raise StoreUnavailableError(str(error)) from error
 
     def _error(self, reply: Reply, lease: Lease | None) -> Exception:
         """Return what to raise of an answer that is none."""

@@ -7,7 +7,6 @@ processor with as many threads, the same figures to the last bit.
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ from model_hub.evaluation import (
 )
 from model_hub.model_space import ModelSpace
 from model_hub.protocols import EvaluationProtocol
-from model_hub.zoo.checkpoints import digest_of_tensors, write_safetensors
+from model_hub.zoo.checkpoints import digest_of_tensors
 from nas_search.errors import (
     NoMixtureError,
     OtherTrainerError,
@@ -57,7 +56,7 @@ from nas_search.training.loop import Epoch
 from service.jobs.blob_store import NO_ROOM
 from service.jobs.records import OTHER_DATA, OTHER_TRAINER, Progress
 from service.jobs.training_folders import AttemptFolder
-from service.worker.building import build_network
+from service.worker.building import build_network, write_weights
 from service.worker.measuring import (
     PACKAGES,
     dataset_path,
@@ -409,10 +408,7 @@ def _files(
     if not spec["weights"]:
         return ()
     path = workplace.folder / name
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in stated.items()
-    }
-    write_safetensors(path, weights, texts)
+    write_weights(path, weights, stated)
     return (MadeFile(name=path.name, media_type="application/octet-stream", path=path),)
 
 

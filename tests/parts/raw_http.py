@@ -30,8 +30,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def ask_all(url: str, requests: Iterable[Sent], check: Callable[[Any, Answer], None]) -> int:
+def ask_all(
+    url: str,
+    requests: Iterable[Sent],
+    check: Callable[[Any, Answer], None],
+    *,
+    connections: int = CONNECTIONS,
+) -> int:
     """Send requests, give each answer to a check with what it is about, and count the answers.
+
+    Of as many requests as connections each has one of its own, all at once.
 
     Raises:
         IncompleteReadError: A connection broke off within an answer.
@@ -40,7 +48,7 @@ def ask_all(url: str, requests: Iterable[Sent], check: Callable[[Any, Answer], N
     waiting = iter(requests)
 
     async def run() -> int:
-        return sum(await asyncio.gather(*(_ask(port, waiting, check) for _ in range(CONNECTIONS))))
+        return sum(await asyncio.gather(*(_ask(port, waiting, check) for _ in range(connections))))
 
     return uvloop.run(run())
 

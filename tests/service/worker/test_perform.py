@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from small_spaces import SMALL_SPACES
+from small_spaces import SMALL_SPACES, TINY_SPACES
 
 import model_hub
 from bench_client.models import JobKind
@@ -59,8 +59,8 @@ LATENCY = {
     "repeats": 5,
 }
 
-FEWER_LAYERS: Final = {"AutoFormer": {"search_depth": (1, 2)}}
-"""By space, what makes its networks smaller still: to export one takes as long as it has layers."""
+SMALL: Final = {**TINY_SPACES, **SMALL_SPACES, "AutoFormer": TINY_SPACES["AutoFormer"]}
+"""By space, what makes its networks small: to export one takes as long as it has layers."""
 
 Perform = Callable[..., Done]
 
@@ -115,7 +115,7 @@ def small(space: str, **arguments: Any) -> dict[str, Any]:
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("space", model_hub.space_names())
 def test_programs_of_every_space_give_the_outputs_of_the_network(work: Perform, space: str) -> None:
-    arguments = {**SMALL_SPACES.get(space, {}), **FEWER_LAYERS.get(space, {})}
+    arguments = SMALL[space]
     network = small(space, **arguments)
     choices = model_hub.space(space, **arguments).choices.choices
     # More of the same layers would show nothing more. Where a cell halves the sides, a pool is less

@@ -146,8 +146,13 @@ class JobStore:
     def counts(self) -> dict[JobState, int]:
         """Return how many jobs are in each state."""
         query = JobRow.select(JobRow.state, fn.COUNT(1).alias("jobs")).group_by(JobRow.state)
-        rows = self._database.read(lambda: self._database.rows(query))
-        return dict.fromkeys(JobState, 0) | {JobState(row["state"]): row["jobs"] for row in rows}
+
+        def count() -> dict[JobState, int]:
+            # Within `read`, which tells a state that nobody wrote as damage.
+            rows = self._database.rows(query)
+            return {JobState(row["state"]): row["jobs"] for row in rows}
+
+        return dict.fromkeys(JobState, 0) | self._database.read(count)
 
     def cancel(self, job_id: str, *, stop: bool = False) -> Job:
         """Cancel a job and return it: at once where it waits; where it runs, its worker stops it.

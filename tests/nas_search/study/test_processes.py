@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from evaluations import CHOICES, deadly, endless, total, uneven
+from waiting import PATIENCE
 
 from nas_search.problems import FunctionProblem
 from nas_search.strategies import GridSearch, RegularizedEvolution
@@ -97,7 +98,7 @@ if __name__ == "__main__":
 def test_a_second_interrupt_ends_what_is_under_way(tmp_path: Path) -> None:
     script, file = tmp_path / "search.py", tmp_path / "a.study"
     script.write_text(SCRIPT.format(parts=str(REPOSITORY / "tests/parts")))
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONFAULTHANDLER": "1"}
     process = subprocess.Popen(
         [sys.executable, str(script), str(file)],
         env=environment,
@@ -113,7 +114,11 @@ def test_a_second_interrupt_ends_what_is_under_way(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(2)
             process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        try:
+            _, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it writes where each thread is
+            raise AssertionError(process.communicate()[1]) from None
     finally:
         process.kill()
         process.communicate()

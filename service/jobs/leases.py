@@ -136,10 +136,14 @@ class LeaseStore:
             LostLeaseError: It holds no longer, is another key's, or never was.
         """
         query = JobRow.select().where(JobRow.id == job_id, JobRow.state == JobState.RUNNING)
-        for row in self._database.read(lambda: self._database.rows(query)):
-            if _is_held(row, token, holder):
-                return Lease(job=Job.from_row(row), token=token)
-        raise LostLeaseError(job_id)
+
+        def find() -> Lease:
+            for row in self._database.rows(query):
+                if _is_held(row, token, holder):
+                    return Lease(job=Job.from_row(row), token=token)
+            raise LostLeaseError(job_id)
+
+        return self._database.read(find)
 
     def ending(self, job_id: str, token: int, holder: str) -> Lease:
         """Return a lease of a key under which a result may come.

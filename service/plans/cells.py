@@ -59,10 +59,12 @@ class PlanCells:
         query = PlanCellRow.select(PlanCellRow.cell).where(
             PlanCellRow.plan == name, PlanCellRow.cell >= 0
         )
-        rows = self._database.read(lambda: self._database.rows(query))
+        numbers = self._database.read(
+            lambda: [int(row["cell"]) for row in self._database.rows(query)]
+        )
         record, _ = self._plans.get(name)
         # What has ended between the two is not counted twice.
-        open_ones = [row["cell"] for row in rows if _state_of(record, row["cell"]) == "left"]
+        open_ones = [number for number in numbers if _state_of(record, number) == "left"]
         return progress_map(record, self._plans.open(record).cells, open_ones, bins=bins)
 
     def _told(

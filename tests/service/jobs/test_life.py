@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from service.jobs.errors import (
     IdempotencyConflictError,
     LostLeaseError,
     QueueFullError,
+    StoreUnavailableError,
     UnknownJobError,
     UnusableStoreError,
 )
@@ -113,6 +115,24 @@ def test_a_job_that_has_had_every_token_is_parked(jobs: Jobs, way: str) -> None:
     end(claim, FAILURE) if way == "crash" else end(claim)
     assert jobs.store.get(job.id).state is JobState.PARKED
     assert jobs.leases.acquire("w", CPU) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"spec": "{"}, {"kind": "nonesuch"}, {"created_at": 1e300}, {"progress": "[1]"}],
+    ids=str,
+)
+def test_a_lease_of_a_row_that_nobody_wrote_is_told_as_damage(
+    jobs: Jobs, changes: dict[str, Any]
+) -> None:
+    jobs.store.submit(new())
+    jobs.workers.heartbeat(WorkerState(id="w", host="here", pid=1, version="0"), holder="key")
+    claim = jobs.leases.acquire("w", CPU, holder="key")
+    assert claim is not None
+    jobs.database.write(lambda: jobs.database.change(JobRow.update(changes)))
+    for ask in (jobs.leases.current, jobs.leases.ending):
+        with pytest.raises(StoreUnavailableError, match="damaged"):
+            ask(claim.job.id, claim.token, "key")
 
 
 def test_tokens_of_a_job_only_grow_and_share_no_low_bits(jobs: Jobs) -> None:

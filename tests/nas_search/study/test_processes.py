@@ -82,7 +82,9 @@ def test_a_function_that_cannot_be_sent_is_refused() -> None:
 
 
 SCRIPT = """
-import sys
+import signal, sys
+# Whoever runs the tests in the background may have interrupts ignored, which is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{parts!r}]
 from evaluations import CHOICES, endless
 from nas_search import Budget, FunctionProblem, Study

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark_db.errors import InvalidArchitectureError, shown
+from benchmark_db.errors import InvalidArchitectureError
+from benchmark_spec.errors import SpellingError
+from benchmark_spec.names import in_range
 
 if TYPE_CHECKING:
     # Spellings are read without NumPy, too.
@@ -49,11 +51,10 @@ def checked_index(index: int, size: int) -> int:
     Raises:
         InvalidArchitectureError: It is out of range.
     """
-    if not 0 <= index < size:
-        raise InvalidArchitectureError(
-            f"index {shown(index)} is out of range: the space has indices 0 to {size - 1}"
-        )
-    return index
+    try:
+        return in_range(index, size)
+    except SpellingError as error:
+        raise InvalidArchitectureError(str(error)) from error
 
 
 def decoded(text: str) -> Any:

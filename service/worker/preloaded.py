@@ -6,6 +6,7 @@ A library that is installed but broken raises anything; here it would end that p
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 
 __all__ = ["failure"]
 
@@ -18,7 +19,9 @@ try:
     from service.worker.work import handlers
 
     handlers()
-    # The first optimizer of a process loads it, which would take each training 1.7 seconds.
-    importlib.import_module("torch._dynamo")
 except Exception as error:  # noqa: BLE001 - whatever a broken library raises
     failure = f"{type(error).__name__}: {error}"[:_LONGEST]
+# The first optimizer of a process loads it, which would take each training 1.7 seconds. Where it is
+# broken, trainings say so; other jobs do without.
+with suppress(Exception):
+    importlib.import_module("torch._dynamo")

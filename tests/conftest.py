@@ -43,6 +43,9 @@ from generators.sample.nds import write_sample as write_nds_sample
 
 pytest_plugins = ["bucket_server", "processor_time", "real_servers", "skips_in_ci"]
 
+# Beside tests that keep all cores busy an attempt of the idle class hardly moves.
+os.environ["NASBENCH_ATTEMPT_PRIORITY"] = "normal"
+
 # Nothing that importing and collecting make is garbage; nobody looks for it there, then or later.
 gc.disable()
 

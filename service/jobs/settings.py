@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pydantic import Field
@@ -89,6 +89,13 @@ class JobSettings(SettingsWithSecretFiles):
     job_memory: Annotated[int, Field(gt=0, description="Bytes of memory a job may take.")] = (
         8 * 2**30
     )
+    attempt_priority: Annotated[
+        Literal["idle", "normal"],
+        Field(
+            description="How attempts of a worker share the processor: `idle` lets everything else "
+            "on the machine go first, `normal` competes with it.",
+        ),
+    ] = "idle"
     lease_seconds: Annotated[
         float,
         Field(

@@ -151,7 +151,8 @@ def _run(payload: Payload, events: Connection, lifeline: Connection) -> None:
     os.setpgid(0, 0)
     # Slurm and others send it to all processes of a job, of which the worker alone handles it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    lower_priority()
+    if payload.idle_priority:
+        lower_priority()
     if payload.visible_gpus is not None:
         # Read when PyTorch touches the first GPU, which no process that was forked from has done.
         os.environ["CUDA_VISIBLE_DEVICES"] = payload.visible_gpus

@@ -53,6 +53,7 @@ class Payload:
         memory: Bytes it may take.
         dataset_sha256: The digest that its data set must have; None: any.
         share: How many attempts have the device at a time.
+        idle_priority: Whether everything else on its machine goes first.
         visible_gpus: The GPUs it may see, as CUDA_VISIBLE_DEVICES has them; None: all of them.
     """
 
@@ -70,6 +71,7 @@ class Payload:
     memory: int
     dataset_sha256: str | None
     share: int = 1
+    idle_priority: bool = True
     visible_gpus: str | None = None
 
 

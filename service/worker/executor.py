@@ -191,6 +191,7 @@ class Executor:
             memory=self.source.settings.job_memory // self.share,
             dataset_sha256=job.needs_sha256,
             share=self.share,
+            idle_priority=self.source.settings.attempt_priority == "idle",
         )
 
     def _deliver(self, verdict: Verdict) -> None:

@@ -107,14 +107,15 @@ def attempt_on_node(task: Task, bell: Any) -> Iterator[Message]:
     if version("nas-bench-service") != task.version:
         yield _refused("other-version", f"has another version than the worker's {task.version}")
         return
-    folder = JobSettings().folder / "on-ray"
+    settings = JobSettings()
+    folder = settings.folder / "on-ray"
     locks, scratch = folder / "attempts", folder / "scratch"
     _remove_left(locks, scratch)
     own = uuid4().hex
     with hold_lock(locks, own):
         (scratch / own).mkdir(parents=True)
         try:
-            yield from _attempted(task, scratch / own, bell)
+            yield from _attempted(task, scratch / own, bell, settings)
         finally:
             shutil.rmtree(scratch / own, ignore_errors=True)
             bell.forget.remote(task.name)
@@ -138,14 +139,14 @@ def _remove_left(locks: Path, scratch: Path) -> None:
         remove_lock(locks, name)
 
 
-def _attempted(task: Task, folder: Path, bell: Any) -> Iterator[Message]:
-    offers = OffersHere(JobSettings()).look()
+def _attempted(task: Task, folder: Path, bell: Any, settings: JobSettings) -> Iterator[Message]:
+    offers = OffersHere(settings).look()
     lacking = _lacking(task.payload.spec, offers)
     if lacking is not None:
         yield lacking
         return
     yield "event", written_event(Started(place=platform.node()))
-    payload = _here(task.payload, folder, offers)
+    payload = _here(task.payload, folder, offers, settings)
     payload.folder.mkdir()
     _fetch(task, payload, folder)
     follower = _Follower(task, payload, folder, bell.rung.remote(task.name))
@@ -240,8 +241,8 @@ def _lacking(spec: Mapping[str, Any], offers: Offers) -> Message | None:
     return None
 
 
-def _here(payload: Payload, folder: Path, offers: Offers) -> Payload:
-    """Return the payload of a worker with the folders, offers and GPUs of this node."""
+def _here(payload: Payload, folder: Path, offers: Offers, settings: JobSettings) -> Payload:
+    """Return the payload of a worker with the folders, offers, priority and GPUs of this node."""
     gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
     return replace(
         payload,
@@ -250,6 +251,7 @@ def _here(payload: Payload, folder: Path, offers: Offers) -> Payload:
         artifacts=folder / "artifacts",
         checkpoints=folder / "checkpoints",
         offers=offers,
+        idle_priority=settings.attempt_priority == "idle",
         visible_gpus=",".join(gpus),
     )
 

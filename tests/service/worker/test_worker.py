@@ -63,7 +63,7 @@ def test_a_worker_tells_what_it_has_and_does(lab: Lab) -> None:
 
 
 def test_a_try_lets_everything_else_go_first(lab: Lab) -> None:
-    worker = lab.work()
+    worker = lab.work(NASBENCH_ATTEMPT_PRIORITY="idle")
     lab.begun(lab.time())
     (pid,) = _children_of_forkserver(worker.pid)
     threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
@@ -145,7 +145,7 @@ def test_an_evaluation_whose_process_dies_leaves_none_behind_and_is_tried_again(
     lab: Lab, whose: str
 ) -> None:
     _endless_images(lab.jobs.settings.datasets_dir / "images")
-    worker = lab.work("--threads", "2")
+    worker = lab.work("--threads", "2", NASBENCH_ATTEMPT_PRIORITY="idle")
     job = lab.begun(lab.submit("evaluation", EVALUATION, needs_dataset="images"))
     (first,) = _children_of_forkserver(worker.pid)
     others = lab.until(lambda: found if len(found := _children(first)) == 2 else None)

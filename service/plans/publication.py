@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,31 +145,25 @@ def _text(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, digest: str, folder: Path) -> Provenance:
-    """Write the database beside its place, check it, and move it there."""
-    part = folder / f".{name}.{digest[:16]}"
+    """Write the database into a hidden folder, check it there, and move it to its place."""
+    unchecked = folder / f".{digest[:16]}"
+    unchecked.mkdir(exist_ok=True)
     found = hashlib.sha256()
     try:
-        with archive.open(name) as source, part.open("wb") as target:
+        with archive.open(name) as source, (unchecked / name).open("wb") as target:
             while piece := source.read(_CHUNK):
                 found.update(piece)
                 target.write(piece)
         if found.hexdigest() != digest:
             raise BuildError(f"{name} in the publication has another digest than is stated")
-        checked = folder / f".{digest[:16]}"
-        checked.mkdir(exist_ok=True)
-        part.replace(checked / name)
-        try:
-            provenance = verify_database(checked / name)
-            if not provenance.is_of_a_plan or name != f"{provenance.benchmark}.db":
-                raise BuildError(f"{name} is not the table of a plan of this name")
-            if is_of_another_plan(folder / name, provenance.contents["plan"]):
-                raise BuildError(f"{folder / name} is another table: read this one elsewhere")
-            (checked / name).replace(folder / name)
-        finally:
-            (checked / name).unlink(missing_ok=True)
-            checked.rmdir()
+        provenance = verify_database(unchecked / name)
+        if not provenance.is_of_a_plan or name != f"{provenance.benchmark}.db":
+            raise BuildError(f"{name} is not the table of a plan of this name")
+        if is_of_another_plan(folder / name, provenance.contents["plan"]):
+            raise BuildError(f"{folder / name} is another table: read this one elsewhere")
+        (unchecked / name).replace(folder / name)
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(unchecked, ignore_errors=True)
     return provenance
 
 

@@ -37,7 +37,7 @@ from service.worker.attempt_events import (
 from service.worker.os_process import group_takes_more_than, lower_priority
 from service.worker.work import Done, HandedBackError, WorkError, Workplace, perform
 
-__all__ = ["Attempt", "context"]
+__all__ = ["Attempt", "context", "system_failure"]
 
 _PRELOADED: Final = ["service.worker.preloaded"]
 """Loaded once, in the process that all attempts are forked from: PyTorch takes four seconds."""
@@ -200,7 +200,7 @@ def _outcome(
         return Failed(failure=Failure(kind=error.kind, message=error.message))
     except OSError as error:
         log.exception("attempt ended by the system")
-        return Crashed(failure=_system_failure(error))
+        return Crashed(failure=system_failure(error))
     except Exception as error:  # whatever the code of a network or a library raises
         log.exception("attempt crashed")
         if _is_for_want_of_room(error, payload.folder):
@@ -228,7 +228,8 @@ def _keep(payload: Payload, done: Done) -> tuple[Artifact, ...]:
     return tuple(artifacts)
 
 
-def _system_failure(error: OSError) -> Failure:
+def system_failure(error: OSError) -> Failure:
+    """Return the failure of an attempt that an error of the operating system ended."""
     if error.errno in NO_ROOM:
         return _DISK_FULL
     reason = os.strerror(error.errno) if error.errno else type(error).__name__

@@ -7,7 +7,6 @@ cancellation or at shutdown.
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import time
@@ -21,7 +20,7 @@ import structlog
 
 from service.jobs.errors import LostLeaseError, RefusedResultError, StoreUnavailableError
 from service.jobs.records import Capabilities, DeviceState, Failure, Lease, Progress
-from service.worker.attempt import Attempt
+from service.worker.attempt import Attempt, system_failure
 from service.worker.attempt_events import (
     Crashed,
     Event,
@@ -168,9 +167,7 @@ class Executor:
             return supervisor.crashed(Failure(kind="refused-file", message=str(error)))
         except OSError as error:
             self._log.exception("job could not be begun", job_id=lease.job.id)
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            failure = Failure(kind="system", message=f"the worker's system refused: {reason}")
-            return supervisor.crashed(failure)
+            return supervisor.crashed(system_failure(error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

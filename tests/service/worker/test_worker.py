@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from PIL import Image
 from waiting import PATIENCE
 
 from service.jobs.records import Job, JobState
+from service.worker.attempt import system_failure
 
 from .conftest import NETWORK, Lab
 
@@ -124,6 +126,24 @@ def test_what_cannot_be_done_fails_at_once_and_says_why(lab: Lab) -> None:
     assert job.error is not None
     assert "nbs zoo convert" in job.error.message
     assert str(lab.jobs.settings.folder) not in job.error.message
+
+
+def test_a_job_whose_folder_cannot_be_made_is_parked_with_the_reason(lab: Lab) -> None:
+    # Nobody, not even root, can make folders in /proc.
+    lab.jobs.settings.scratch_dir.symlink_to("/proc")
+    lab.work()
+    job = lab.end_of(lab.build())
+    assert job.state is JobState.PARKED
+    assert job.error is not None
+    assert job.error.kind == "system"
+    assert job.error.message == "the worker's system refused: No such file or directory"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_a_kind_of_its_own_however_far_an_attempt_came(number: int) -> None:
+    failure = system_failure(OSError(number, os.strerror(number)))
+    assert failure.kind == "disk-full"
+    assert "make room" in failure.message
 
 
 def test_a_process_that_dies_takes_down_one_job_alone(lab: Lab) -> None:

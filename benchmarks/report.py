@@ -1,4 +1,4 @@
-"""Writes what was measured into docs/performance.md, with a plot beside it."""
+"""Writes the measurements of searching.py and their plot into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _BEGIN, _END = "<!-- searching: written by benchmarks/searching.py -->\n", "<!--
 
 
 def write_report(rows: Sequence[tuple[str, str, str]], rates: Mapping[str, float]) -> None:
-    """Put a table and a plot into the page of measurements.
+    """Replace the table and the plot between the two markers of docs/performance.md.
 
     Args:
-        rows: What was measured, the figure, what was to be reached.
-        rates: Answers a second, by who gives them.
+        rows: What was measured, the figure and the goal.
+        rates: Answers a second, by the name of what was measured.
 
     Raises:
-        ValueError: The page has no place for them.
+        ValueError: The page lacks a marker.
     """
     page = _DOCS / "performance.md"
     before, begin, rest = page.read_text().partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        raise ValueError(f"{page.name} has no place between {_BEGIN.strip()} and {_END.strip()}")
+        raise ValueError(f"{page.name} lacks the marker {_BEGIN.strip()} or {_END.strip()}")
     table = "".join(f"| {what} | {measured} | {reach} |\n" for what, measured, reach in rows)
-    head = "| what | measured | to reach |\n|---|---|---|\n"
+    head = "| what | measured | goal |\n|---|---|---|\n"
     plot = "![answers a second, side by side](searching.svg)\n"
     page.write_text(f"{before}{begin}{head}{table}\n{plot}{end}{after}")
     _plot(rates, _DOCS / "searching.svg")

@@ -1,11 +1,11 @@
-"""Measure how long an artifact takes into a store and out of it: a folder, and a bucket of S3.
+"""Measure how long storing and reading an artifact takes, in a folder and in an S3 bucket.
 
     python benchmarks/artifact_stores.py [--bucket s3://BUCKET/PREFIX]
 
-Files of 20 MB are put, then read in the pieces in which a server sends them, each time with a new
-content; the median of `ROUNDS` counts. Without an address, moto's server is started in a process of
-its own: what it measures then is the way to a bucket and not a bucket. Endpoint and credentials are
-those of the AWS variables. The folder is a temporary one (TMPDIR says on which disk).
+Stores files of 20 MB with new content each time, reads them in the pieces in which a server sends
+them, and prints medians of `ROUNDS`. Without --bucket, moto's server runs in a process of its own:
+the figures are then those of the S3 client and not of a real bucket. The AWS variables set endpoint
+and credentials. The folder is a temporary one (TMPDIR selects the disk).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PATIENCE: Final = 60.0
 
 
 def measure(store: ArtifactStore, folder: Path) -> dict[str, float]:
-    """Return the median seconds of putting and of reading a file."""
+    """Return the median seconds of each operation of a store, by name."""
     times: dict[str, list[float]] = {"put": [], "hand over": [], "read": [], "first piece": []}
     path = folder / "made"
     for _ in range(ROUNDS):
@@ -59,7 +59,7 @@ def measure(store: ArtifactStore, folder: Path) -> dict[str, float]:
 
 
 def hand_over(store: ArtifactStore, path: Path, sha256: str) -> None:
-    """Write a file as a server does that has it from a worker."""
+    """Store a file in pieces, as a server does with an upload from a worker."""
     with store.receive(sha256) as incoming, path.open("rb") as file:
         while piece := file.read(2**20):
             incoming.write(piece)
@@ -67,7 +67,7 @@ def hand_over(store: ArtifactStore, path: Path, sha256: str) -> None:
 
 
 def timed(operation: Callable[[], object]) -> float:
-    """Return the seconds that it takes."""
+    """Return the seconds that an operation takes."""
     began = time.perf_counter()
     operation()
     return time.perf_counter() - began
@@ -75,7 +75,7 @@ def timed(operation: Callable[[], object]) -> float:
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """Start a server with a bucket, and return the address of that."""
+    """Run moto's server with an empty bucket, and yield the address of the bucket."""
     address = f"http://127.0.0.1:{PORT}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(PORT)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
@@ -97,9 +97,9 @@ def moto_server() -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure both and print a line each."""
+    """Measure a folder and a bucket, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--bucket", help="instead of one of moto's server")
+    parser.add_argument("--bucket", help="address of a bucket; default: one on moto's server")
     asked = parser.parse_args().bucket
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -112,7 +112,7 @@ def main() -> None:
 
 @contextmanager
 def bucket_address(asked: str | None) -> Iterator[str]:
-    """Return the address that was given, or that of a server of our own."""
+    """Yield the given address, or that of a bucket on moto's server."""
     if asked is not None:
         yield asked
         return
@@ -121,7 +121,7 @@ def bucket_address(asked: str | None) -> Iterator[str]:
 
 
 def tell(what: str, times: dict[str, float]) -> None:
-    """Print a line."""
+    """Print the figures of a store in one line."""
     figures = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in times.items())
     sys.stdout.write(f"{what}: {figures}\n")
 

@@ -1,16 +1,16 @@
-"""Measures what a busy worker on the same machine costs those who ask the tables.
+"""Measures how much a busy worker on the same machine slows down queries.
 
     python benchmarks/beside_worker.py [ROUNDS] [IMAGES CHECKPOINT]
 
-A server of the sample is asked by eight clients, thirty times a second each, while a worker is idle
-and while it is busy, in turn: it times a network with one input a pass, as is the default, and
-with 64; it writes one network after another in every format. With IMAGES (a folder with labels.csv)
-and CHECKPOINT (the published weights of `proxyless-w0.3-r176`) it evaluates that model as well,
-which reads images.
+Eight clients query a server of the sample, thirty times a second each, while a worker is idle and
+while it is busy, in turn. The worker times a network with one input a pass (the default) and with
+64, and exports one network after another in every format. With IMAGES (a folder with labels.csv)
+and CHECKPOINT (the published weights of `proxyless-w0.3-r176`) it also evaluates that model on
+the images.
 
-The 99th percentile of a round is its twentieth slowest request, and differs by a quarter between
-two rounds with an idle worker: hence a figure over the requests of all rounds, and as much of the
-idle ones, of which the odd rounds are held against the even.
+The 99th percentile of a round is its twentieth slowest request and differs by a quarter between two
+rounds with an idle worker. The result is therefore computed over the requests of all rounds. For
+comparison, the odd rounds with an idle worker are compared with the even ones in the same way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PATHS = [
 
 @contextmanager
 def worker(folder: Path) -> Iterator[None]:
-    """Run a worker whose jobs are in a folder."""
+    """Run a worker that logs into a folder."""
     log = (folder / "worker.log").open("wb")
     process = subprocess.Popen([sys.executable, "-m", "service.cli", "worker"], stderr=log)
     try:
@@ -60,7 +60,7 @@ def worker(folder: Path) -> Iterator[None]:
 
 
 def asked(port: int) -> list[float]:
-    """Return latencies, in milliseconds."""
+    """Return the latencies of one round of queries, in milliseconds."""
     latencies, errors = paced(port, PATHS, clients=CLIENTS, rate=RATE, seconds=SECONDS)
     if errors:
         raise RuntimeError(f"{errors} errors")
@@ -68,12 +68,12 @@ def asked(port: int) -> list[float]:
 
 
 def p99(latencies: list[float]) -> float:
-    """Return the 99th percentile."""
+    """Return the 99th percentile of latencies."""
     return quantiles(latencies, n=100)[98]
 
 
 def compared(idle: list[float], busy: list[float]) -> str:
-    """Return medians and 99th percentiles beside an idle worker and a busy one."""
+    """Describe medians and 99th percentiles beside an idle and a busy worker."""
     before, beside = p99(idle), p99(busy)
     return (
         f"median {median(idle):.2f} and {median(busy):.2f} ms, "
@@ -82,7 +82,7 @@ def compared(idle: list[float], busy: list[float]) -> str:
 
 
 def asked_beside(port: int, bench: BenchClient, jobs: list[Job]) -> list[float]:
-    """Return latencies while a worker does jobs, from its first figure on, and end the jobs."""
+    """Return latencies while a worker runs jobs, from its first progress on; cancel the jobs."""
     while (now := bench.job(jobs[0])).state != "succeeded":
         if now.error:
             raise RuntimeError(now.error.message)
@@ -100,7 +100,7 @@ def asked_beside(port: int, bench: BenchClient, jobs: list[Job]) -> list[float]:
 
 
 def endless_images(images: Path, folder: Path) -> None:
-    """Make a data set of a few images that have very many names."""
+    """Create a data set of `IMAGES` names that link to a few images."""
     folder.mkdir(parents=True)
     with (images / "labels.csv").open() as file:
         rows = [(images / row["file"], row["label"]) for row in csv.DictReader(file)]
@@ -113,7 +113,7 @@ def endless_images(images: Path, folder: Path) -> None:
 
 
 def works_of(bench: BenchClient, *, evaluates: bool) -> dict[str, Callable[[int], list[Job]]]:
-    """Return what submits more work of each kind than a round takes; rounds have their own."""
+    """Return functions, by kind of work, that submit more jobs than a round takes."""
     network = partial(bench.latency, "nasbench201", dataset="cifar100", wait=False)
     timed = partial(network, repeats=1_000_000)
     forms: list[ModelFormat] = ["safetensors", "export", "onnx", "report", "picture"]
@@ -130,7 +130,7 @@ def works_of(bench: BenchClient, *, evaluates: bool) -> dict[str, Callable[[int]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the comparison of each kind of work."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     evaluation = [Path(each) for each in sys.argv[2:4]]
     with tempfile.TemporaryDirectory() as name:

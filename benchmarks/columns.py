@@ -1,9 +1,9 @@
-"""What a column costs: cold, kept and packed; and how long a density takes to count.
+"""Measures how long columns take, uncached and cached, their size, and how long a density takes.
 
     python benchmarks/columns.py http://127.0.0.1:8000 nasbench201 dataset=cifar10 num_epochs=200
 
-Asks a server that was asked nothing yet: the first answer of each column is cold, the next
-ones are kept. Densities are counted here, of as many made-up figures as there are cells.
+Requires a server that has answered nothing yet: its first response for a column is uncached, later
+ones are cached. Densities are counted in this process, over `_CELLS` random points.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _REPEATS = 20
 
 
 def milliseconds(ask: Callable[[], object]) -> float:
-    """Return how long something takes."""
+    """Return how long a call takes."""
     started = time.perf_counter()
     ask()
     return (time.perf_counter() - started) * 1000
 
 
 def main(url: str, benchmark: str, *part: str) -> None:
-    """Print the table of a benchmark's columns."""
+    """Request every column of a benchmark and print medians and maxima."""
     filters = dict(pair.split("=", 1) for pair in part)
     with httpx.Client(base_url=f"{url}/v1/{benchmark}/", timeout=60) as http:
         described = http.get("columns", params=filters).raise_for_status().json()

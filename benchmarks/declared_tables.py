@@ -1,9 +1,9 @@
-"""A server with declared tables: how much later it starts with each, and what memory they take.
+"""Measures how much start-up time and memory each declared table adds to a server.
 
-Servers of one process with the sample of NAS-Bench-201 and 0, 1 and 30 small declared tables start
-in turn. Printed are medians of the time to the first answer, of the processor time until then, and
-of the resident memory: after the start, and after the document was asked for and each table once,
-when every model there is has been made.
+Starts servers of one process with the sample of NAS-Bench-201 and 0, 1 and 30 small declared tables
+in turn. Prints medians of the time until the first answer, of the processor time until then, and of
+the resident memory: after the start, and after requesting the OpenAPI document and every table,
+which creates all pydantic models.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _STATS: Final = {
     **dict.fromkeys(("training_time", "latency"), ("seconds", "smaller")),
     **dict.fromkeys(("parameters", "flops"), ("millions", "smaller")),
 }
-"""As many as NAS-Bench-201 has."""
+"""As many metrics as NAS-Bench-201 has: unit and direction by name."""
 
 
 def main() -> None:
-    """Print a line for each number of tables."""
+    """Measure servers with each number of tables and print the medians."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rounds", nargs="?", type=int, default=5)
     rounds = parser.parse_args().rounds
@@ -64,7 +64,7 @@ def _medians(rounds: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
 
 
 def _made(folder: Path, number: int) -> Path:
-    """Return a folder of databases with a number of declared tables."""
+    """Create and return a folder of databases with a number of declared tables."""
     data = folder / f"{number}-tables"
     raw = SAMPLES["nasbench201"](folder / f"{number}-raw", architectures=20, seed=0)
     GENERATORS["nasbench201"](raw, data, progress=lambda *_: None)
@@ -80,7 +80,7 @@ def _made(folder: Path, number: int) -> Path:
 
 
 def _measured(data: Path) -> tuple[float, ...]:
-    """Return seconds to the first answer, those of the processor, and resident MB before, after."""
+    """Return wall and processor seconds to the first answer, and resident MB before and after."""
     with service(data) as server:
         processor, resident = cpu_seconds(server.pid), server.resident_mb
         address = f"http://127.0.0.1:{server.port}"

@@ -1,18 +1,18 @@
-r"""Measures what an evaluation takes besides reading images and running the network.
+r"""Measures the overhead of an evaluation beyond reading images and running the network.
 
     python benchmarks/evaluation.py FOLDER [--checkpoint FILE] [--model NAME] [--device cuda] …
 
-FOLDER holds images (a folder a class, or labels.csv). Without published weights they are drawn,
-which takes as long. `evaluate` is held against a bare loop over DataLoader and the network, which
-counts nothing, and against each of these two alone. On a processor the loop's network has all cores
-for each batch, and so have the processes that decode. Figures are medians of the rounds; the four
-take turns, so that other work on the machine meets all of them. Where there is much of it, go by
-processor time, which on a GPU says nothing.
+FOLDER contains images (a folder per class, or labels.csv). Without --checkpoint the weights are
+random, which takes as long. `evaluate` is compared with a bare loop over DataLoader and the
+network, which counts nothing, and with reading and running alone. On a CPU the network of the loop
+and the decoding processes may use all cores. Figures are medians of rounds in which the four
+alternate, so that other programs affect all of them. On a busy machine, compare processor time; on
+a GPU it says nothing.
 
     python benchmarks/evaluation.py FOLDER --model proxyless-mobile --device cuda \
         --precision bfloat16 --batch-size 256 --repeat 40
 
-is for a GPU, whose share is that of `only running`: images that are on the device already.
+is for a GPU; its share is that of `only running`, where the images are on the device already.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ class Setting:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether it runs on a GPU."""
+        """Whether the network runs on a GPU."""
         return self.device != "cpu"
 
     @property
     def run(self) -> Callable[[Tensor], Any]:
-        """What runs the network."""
+        """A function that runs the network on a batch."""
         return Running(device=self.device, precision=self.precision).prepared(self.network)
 
     @property
     def read(self) -> Iterator[Batch]:
-        """The images in batches."""
+        """An iterator over the images in batches."""
         reader = Reader(self.images, self.protocol)
         return batches(
             reader,
@@ -73,7 +73,7 @@ class Setting:
 
 
 def evaluation(setting: Setting) -> None:
-    """Do what a job does."""
+    """Evaluate as a job does."""
     evaluate(
         setting.network,
         setting.images,
@@ -85,7 +85,7 @@ def evaluation(setting: Setting) -> None:
 
 
 def bare_loop(setting: Setting) -> None:
-    """Run the network on all images and look at nothing that it says."""
+    """Read all images and run the network on them, without using its output."""
     run = setting.run
     with torch.inference_mode():
         for batch in setting.read:
@@ -101,7 +101,7 @@ def only_reading(setting: Setting) -> None:
 
 
 def only_running(setting: Setting) -> None:
-    """Run the network on as many images, which are there already."""
+    """Run the network on as many images, all of them zeros on the device."""
     run, size = setting.run, setting.protocol.input_size
     inputs = torch.zeros(setting.batch_size, 3, size, size, device=setting.device)
     with torch.inference_mode():
@@ -111,13 +111,13 @@ def only_running(setting: Setting) -> None:
 
 
 def waited(setting: Setting) -> None:
-    """Wait for a GPU."""
+    """Wait until the GPU has finished, if there is one."""
     if setting.on_gpu:
         torch.cuda.synchronize(setting.device)
 
 
 def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Return the median seconds that each takes, and of processor time of all its processes."""
+    """Return median wall-clock seconds and processor seconds, children included, by name."""
     walls: dict[str, list[float]] = {name: [] for name in works}
     cores: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
@@ -132,7 +132,7 @@ def in_turns(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, t
 
 
 def main() -> None:
-    """Print images a second."""
+    """Measure and print images a second."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkpoint", type=Path)
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--repeat", type=int, default=1, help="how often each image is read")
+    parser.add_argument("--repeat", type=int, default=1, help="how many times each image is read")
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     images = read_folder(asked.folder)

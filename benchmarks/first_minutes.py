@@ -1,11 +1,11 @@
-"""Does what the README says, as four new users would, and tells how long each step takes.
+"""Runs the code blocks of the README as four new users would, and times each step.
 
-    python benchmarks/first_minutes.py           # of a new clone; writes docs/first-minutes.md
-    python benchmarks/first_minutes.py --here    # with this environment; prints JSON
+    python benchmarks/first_minutes.py           # in a new clone; writes docs/first-minutes.md
+    python benchmarks/first_minutes.py --here    # in this environment; prints JSON
 
-Each of them stands in an empty folder with an empty home, on a free port, and runs the blocks of
-the README as they stand. With --here nothing is cloned or installed, which a test does. The last
-user looks with Chromium where there is one.
+Each user has an empty folder, an empty home directory and a free port, and runs the blocks
+unchanged. With --here, which a test uses, nothing is cloned or installed. The last user needs
+Chromium; without it, the steps in the browser are skipped.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ ELSEWHERE: Final = {
     "pip install '.[server,generate]'": "tests/test_installing.py",
     "model_hub.build(row)": "tests/service/test_first_minutes.py",
 }
-"""What of the README other tests run, by a part of the block: it needs a worker, an engine, another
-environment, or PyTorch's 2.5 GB."""
+"""Tests that run other blocks, by a part of the block: these need a worker, a container engine,
+another environment, or PyTorch (2.5 GB)."""
 FIRST_ANSWER: Final = (
     "/v1/nasbench201/computed-stats?arch=0&num_epochs=200&dataset=cifar100&reduction=mean"
 )
 PATIENCE: Final = 900.0
-"""Seconds that a step may take; it is a step of a slow machine, or it hangs."""
+"""Seconds after which a step counts as hanging; generous, for slow machines."""
 GOALS: Final = {"from a clone to the first answer": 90.0}
 
 
 run_here: Final[set[str]] = set()
-"""The blocks that somebody has run."""
+"""The blocks that a user has run."""
 
 
 def block(part: str) -> str:
-    """Return the block of the README that has a part; there is exactly one."""
+    """Return the only block of the README that contains a text, and mark it as run."""
     (found,) = [text for _, text in BLOCKS if part in text]
     run_here.add(found)
     return found
 
 
 def left_over() -> list[str]:
-    """Return the blocks that nobody has run, here or in a test that `ELSEWHERE` names."""
+    """Return the blocks that neither a user nor a test in `ELSEWHERE` runs."""
     return [
         text
         for _, text in BLOCKS
@@ -73,7 +73,7 @@ def left_over() -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -81,12 +81,12 @@ def free_port() -> int:
 
 @dataclass
 class Step:
-    """What a user did.
+    """A step of a user.
 
     Attributes:
-        user: Who.
-        says: What was done.
-        seconds: How long it took.
+        user: Name of the user.
+        says: Description of the step.
+        seconds: Duration.
     """
 
     user: str
@@ -96,12 +96,12 @@ class Step:
 
 @dataclass
 class Place:
-    """Where a user stands.
+    """The environment of a user.
 
     Attributes:
-        folder: The clone, or what stands for it: `.venv` and `data` are in it.
-        home: An empty home.
-        make: How `make` is called there, up to the name of what is made.
+        folder: The clone, or a folder in its place, with `.venv` and `data`.
+        home: An empty home directory.
+        make: The command of `make`, without the target.
         port: A free port.
     """
 
@@ -112,12 +112,12 @@ class Place:
 
     @property
     def url(self) -> str:
-        """The address of the server."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a new user's environment has, and what this one needs to install packages."""
+        """Environment variables of a new user, and those needed to install packages."""
         kept = ("PATH", "LANG", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE", "TMPDIR")
         mine = {
             name: value
@@ -134,19 +134,19 @@ class Place:
         }
 
     def run(self, text: str, *, cwd: Path | None = None) -> str:
-        """Run a block of the console, with the environment of the clone switched on.
+        """Run a console block with the virtual environment of the clone activated.
 
         Raises:
-            AssertionError: A command failed; the message has what it wrote.
+            AssertionError: A command failed; the message contains its output.
         """
         script = f"set -e\nsource {self.folder}/.venv/bin/activate\n{text}"
         return self._ended(["bash", "-c", script], cwd)
 
     def python(self, text: str) -> str:
-        """Run a block of Python.
+        """Run a Python block.
 
         Raises:
-            AssertionError: It failed; the message has what it wrote.
+            AssertionError: The block failed; the message contains its output.
         """
         return self._ended([str(self.folder / ".venv/bin/python"), "-c", text], None)
 
@@ -167,10 +167,10 @@ class Place:
 
     @contextmanager
     def running(self, command: list[str], asking: str = FIRST_ANSWER) -> Iterator[None]:
-        """Run a server until it has answered, and to the end of what is done meanwhile.
+        """Start a server, wait for its first answer, and stop it at the end of the context.
 
         Raises:
-            AssertionError: It ends, or does not answer.
+            AssertionError: The server ends or does not answer.
         """
         with (
             tempfile.TemporaryFile("w+") as told,
@@ -195,7 +195,7 @@ class Place:
                 process.wait(60)
 
     def serving(self) -> Any:
-        """Run `make serve`, as the README has it."""
+        """Run the README's `make serve`."""
         (line,) = block("make serve").splitlines()
         return self.running([*self.make, *line.split()[1:], f"PORT={self.port}"])
 
@@ -204,7 +204,7 @@ def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(url, timeout=30) as answer:  # noqa: S310 - ours, on this machine
+            with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own server
                 return bool(json.load(answer)["items"])
         except (URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
@@ -212,7 +212,7 @@ def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
 
 
 class Diary:
-    """The steps of all users, as they are done."""
+    """Records the steps of all users."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -220,7 +220,7 @@ class Diary:
 
     @contextmanager
     def step(self, user: str, says: str) -> Iterator[None]:
-        """Note how long something takes."""
+        """Time a step and record it."""
         begun = time.monotonic()
         yield
         self.steps.append(Step(user, says, time.monotonic() - begun))
@@ -228,18 +228,18 @@ class Diary:
 
 
 def student(place: Place, diary: Diary) -> None:
-    """Serves the sample, asks it, and compares two strategies."""
+    """Serve the sample, query it, and compare two strategies."""
     who = "student"
     begun = time.monotonic()
     with place.serving():
         diary.steps.append(Step(who, "`make serve`, to the first answer", time.monotonic() - begun))
         diary.figures["from a clone to the first answer"] = diary.steps[-1].seconds
         for says, part in (
-            ("the first question in Python", "for run in bench.query_nb201(0"),
+            ("the first query in Python", "for run in bench.query_nb201(0"),
             ("ten lines to a regret plot of two strategies", "plot_regret("),
-            ("every way to ask NAS-Bench-201", "bench.query_nb201_many("),
+            ("every kind of query of NAS-Bench-201", "bench.query_nb201_many("),
             ("NAS-Bench-101 and NDS", "bench.query_nb101("),
-            ("the files without a server", 'BenchClient.local("data")'),
+            ("queries without a server", 'BenchClient.local("data")'),
             ("the best, the front, a simulated clock", "clock = bench.simulate("),
         ):
             with diary.step(who, says):
@@ -248,29 +248,29 @@ def student(place: Place, diary: Diary) -> None:
 
 
 def terminal_user(place: Place, diary: Diary) -> None:
-    """Asks on the terminal alone."""
+    """Query with command-line tools only."""
     who = "terminal user"
     with place.serving():
         with diary.step(who, "`nbs query`, `nbs top` and `curl`"):
             said = place.run(block("nbs top "))
-        assert said.count("test_acc") > 2  # noqa: PLR2004, S101 - each of the three has printed it
-        with diary.step(who, "`nbs start`, which lists what there is to do"):
+        assert said.count("test_acc") > 2  # noqa: PLR2004, S101 - one per command
+        with diary.step(who, "`nbs start`, which lists the next steps"):
             assert "nbs generate" in place.run("nbs start")  # noqa: S101
 
 
 def administrator(place: Place, diary: Diary) -> None:
-    """Looks at the installation, converts an archive, verifies it, serves it."""
+    """Check the installation; convert, verify and serve an archive."""
     who = "administrator"
     found = block("nbs doctor")
     (doctor,) = [line for line in found.splitlines() if line.startswith("nbs doctor")]
     with diary.step(who, "`nbs doctor`"):
-        # No server runs yet that it could ask.
+        # No server is running yet that it could query.
         place.run(f"unset NASBENCH_URL; {doctor.partition('#')[0].strip()} --port {place.port}")
     raw = place.home / "raw"
     place.run(f"nbs sample {raw} --architectures 3")
     (raw / "NAS-Bench-201-synthetic.pth").rename(place.folder / ARCHIVE)
     *before, last = block(f"nbs generate nasbench201 {ARCHIVE}").splitlines()
-    with diary.step(who, "`nbs generate` and `nbs verify`, of three made-up architectures"):
+    with diary.step(who, "`nbs generate` and `nbs verify`, with three synthetic architectures"):
         place.run("\n".join(before))
     serve = f"source .venv/bin/activate; exec {last} --port {place.port}"
     begun = time.monotonic()
@@ -279,15 +279,15 @@ def administrator(place: Place, diary: Diary) -> None:
 
 
 def onlooker(place: Place, diary: Diary) -> None:
-    """Would rather look: opens the page, and clicks on the plot."""
-    who = "someone who would rather look"
+    """Open the explorer in a browser and click through to a plot."""
+    who = "browser user"
     with place.serving():
-        with diary.step(who, "`nbs start look`, which says the address"):
+        with diary.step(who, "`nbs start look`, which prints the address"):
             address = place.run(block("nbs start look")).split()[-1]
         chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
         if chromium is None:
             return
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few have it
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
 
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
@@ -316,7 +316,7 @@ USERS: Final[tuple[Callable[[Place, Diary], None], ...]] = (
 
 
 def cloned(folder: Path, diary: Diary) -> Place:
-    """Return the place of who has just cloned the repository."""
+    """Clone the repository and return the place of its user."""
     home = folder / "home"
     home.mkdir()
     clone = folder / "clone"
@@ -327,7 +327,7 @@ def cloned(folder: Path, diary: Diary) -> Place:
 
 
 def here(folder: Path) -> Place:
-    """Return a place in which nothing is installed: this environment is there already."""
+    """Return a place that uses the current environment instead of installing one."""
     stand, home = folder / "clone", folder / "home"
     home.mkdir()
     stand.mkdir()
@@ -337,7 +337,7 @@ def here(folder: Path) -> Place:
 
 
 def report(diary: Diary) -> str:
-    """Return the page."""
+    """Return the text of docs/first-minutes.md."""
     rows = "".join(f"| {one.user} | {one.says} | {one.seconds:.1f} s |\n" for one in diary.steps)
     total = sum(one.seconds for one in diary.steps)
     reached = "".join(
@@ -346,28 +346,28 @@ def report(diary: Diary) -> str:
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     return f"""# The first minutes, timed
 
-What the [README](../README.md) says, done by four new users in a new clone with an empty home:
-`python benchmarks/first_minutes.py` runs its blocks as they stand and writes this page. A test runs
-them, too, without cloning and installing.
+Four new users follow the [README](../README.md) in a new clone with an empty home directory.
+`python benchmarks/first_minutes.py` runs the README's code blocks unchanged and writes this page. A
+test runs them as well, without cloning and installing.
 
-Measured on {os.cpu_count()} cores that had other work, too (load averages at the end: {load}),
-with Python {platform.python_version()} and the packages at hand on the disk. {total:.0f} s in all.
+Measured on {os.cpu_count()} cores beside other programs (load averages at the end: {load}),
+with Python {platform.python_version()} and the packages cached on the disk. {total:.0f} s in all.
 
 | who | what | time |
 |---|---|---|
 {rows}
-| figure | measured | to reach |
+| figure | measured | goal |
 |---|---|---|
 {reached}
-From there to a plot in the browser it is one click, which the last row times. What needs PyTorch, a
-worker or a container engine is not timed here, since installing them takes longer than all of this.
+From there, a plot in the browser is one click away (last row). Blocks that need PyTorch, a worker
+or a container engine are not timed, because installing these takes longer than all of this.
 """
 
 
 def main() -> None:
-    """Do it all, and write the page or JSON."""
+    """Run all users, and write the page or print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--here", action="store_true", help="install nothing, print JSON")
+    parser.add_argument("--here", action="store_true", help="install nothing and print JSON")
     given = parser.parse_args()
     diary = Diary()
     with tempfile.TemporaryDirectory() as folder:
@@ -375,7 +375,7 @@ def main() -> None:
         for user in USERS:
             user(place, diary)
     if left := left_over():
-        raise SystemExit(f"nobody runs this block of the README:\n{left[0]}")
+        raise SystemExit(f"neither a user nor a test runs this block of the README:\n{left[0]}")
     if given.here:
         print(json.dumps([asdict(step) for step in diary.steps]))
     else:

@@ -1,9 +1,9 @@
-"""Measure the table of jobs: submissions and claims a second, with few and with many waiting.
+"""Measure submissions and claims a second on the job table, with few and many jobs waiting.
 
     python benchmarks/job_store.py [--postgresql postgresql://USER@HOST:PORT/NAME]
 
-SQLite is made in a temporary folder (TMPDIR says on which disk). The database of PostgreSQL must be
-empty; tables of jobs are made in it and removed again.
+The SQLite database is in a temporary folder (TMPDIR selects the disk). The PostgreSQL database must
+be empty; job tables are created in it and dropped at the end.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CPU: Final = Capabilities(device="cpu")
 
 
 def new(number: int) -> NewJob:
-    """Return one of many requests."""
+    """Return a request that differs from those of other numbers."""
     spec = {"number": number}
     return NewJob(kind="model", spec=spec, key=spec_key("model", spec))
 
 
 @contextmanager
 def opened(url: str | None) -> Iterator[tuple[Jobs, JobDatabase]]:
-    """Open an empty table of jobs, and its database; remove it at the end."""
+    """Open an empty job table and its database; drop the table at the end."""
     with tempfile.TemporaryDirectory() as folder:
         settings = JobSettings(jobs_dir=Path(folder), jobs_url=url, queue_bound=10**6)
         with open_jobs(settings) as jobs, closing(JobDatabase(settings.database_url)) as database:
@@ -53,7 +53,7 @@ def opened(url: str | None) -> Iterator[tuple[Jobs, JobDatabase]]:
 
 
 def fill(jobs: Jobs, database: JobDatabase, waiting: int) -> None:
-    """Let so many jobs wait, and as many have ended; tell the database to look at them."""
+    """Insert waiting jobs and as many ended ones, and update the statistics of the database."""
     job, _ = jobs.store.submit(new(-1))
     jobs.store.cancel(job.id)
     (row,) = database.read(lambda: database.rows(JobRow.select()))
@@ -66,14 +66,14 @@ def fill(jobs: Jobs, database: JobDatabase, waiting: int) -> None:
             ]
             database.write(lambda rows=others: database.insert(JobRow.insert_many(rows)))
     with database.peewee.connection_context():
-        # PostgreSQL does it by itself within a minute or so.
+        # PostgreSQL does so by itself within a minute or so.
         database.peewee.execute_sql("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE job")
 
 
 def rate(do: Callable[[int], object], threads: int, begin: int) -> float:
-    """Return how often a second something is done."""
+    """Return how many times a second an operation is done."""
     with ThreadPoolExecutor(threads) as pool:
-        # The connections are there before the clock starts.
+        # Opens the connections before the clock starts.
         list(pool.map(do, range(begin, begin + threads)))
         began = time.perf_counter()
         list(pool.map(do, range(begin + threads, begin + threads + TIMES)))
@@ -81,7 +81,7 @@ def rate(do: Callable[[int], object], threads: int, begin: int) -> float:
 
 
 def measure(name: str, url: str | None) -> None:
-    """Print a row for each number of waiting jobs and of threads."""
+    """Print a row of rates for each number of waiting jobs, and the query plans."""
     for waiting in WAITING:
         with opened(url) as (jobs, database):
             fill(jobs, database, waiting)
@@ -100,11 +100,11 @@ def measure(name: str, url: str | None) -> None:
 
 
 def explain(jobs: Jobs, database: JobDatabase) -> None:
-    """Print how the database finds what it looks for at each submission, claim and round."""
+    """Print the query plans of the queries of submissions, claims and maintenance rounds."""
     queries = {
         "same request": JobRow.select().where(JobRow.key == "0" * 64, IS_ANSWERING),
         "how many wait": JobRow.select(fn.COUNT(1)).where(IS_WAITING),
-        "first to do": jobs.leases._first(CPU),  # noqa: SLF001 - the very query of a claim
+        "first to do": jobs.leases._first(CPU),  # noqa: SLF001 - the query of a claim
         "leases that ran out": JobRow.select().where(
             IS_RUNNING, JobRow.lease_until < database.now()
         ),
@@ -119,7 +119,7 @@ def explain(jobs: Jobs, database: JobDatabase) -> None:
 
 
 def plan(database: JobDatabase, query: Any) -> list[str]:
-    """Return the lines of a plan that say how rows are found."""
+    """Return the lines of a query plan that name scans and searches."""
     text, values = query.bind(database.peewee).sql()
     explained = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
     with database.peewee.connection_context():
@@ -129,7 +129,7 @@ def plan(database: JobDatabase, query: Any) -> list[str]:
 
 
 def main() -> None:
-    """Measure SQLite, and PostgreSQL where its address is given."""
+    """Measure SQLite, and PostgreSQL if its address is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--postgresql", metavar="URL")
     arguments = parser.parse_args()

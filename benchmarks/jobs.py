@@ -1,4 +1,4 @@
-"""How fast jobs are submitted and told of, with a server of its own and nobody who does them.
+"""Measures how fast a server accepts jobs and reports that a worker has begun one.
 
 python -m benchmarks.jobs
 """
@@ -30,9 +30,9 @@ _ROUNDS: Final = 10
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure both on a server of its own without workers, and print the figures."""
     with tempfile.TemporaryDirectory() as name, _serving(Path(name)) as url:
-        # First, while no message waits that another submission left.
+        # Before the submissions below, whose notifications would wake the waiting worker.
         delays = sorted(_first_event(url, Path(name), round_) for round_ in range(_ROUNDS))
         sys.stdout.write(
             f"from a submission to the event of its claim: median "
@@ -44,18 +44,18 @@ def main() -> None:
 
 def _submit(url: str) -> float:
     with BenchClient(url) as bench, ThreadPoolExecutor(_THREADS) as threads:
-        bench.jobs(limit=1)  # opens the store
+        bench.jobs(limit=1)  # opens the job database
         began = time.perf_counter()
         done = threads.map(
             lambda arch: bench.build("nasbench201", arch, dataset="cifar10", wait=False),
             range(_JOBS),
         )
-        assert len({job.id for job in done}) == _JOBS  # noqa: S101 - a measurement of other things is none
+        assert len({job.id for job in done}) == _JOBS  # noqa: S101 - else jobs were merged
         return time.perf_counter() - began
 
 
 def _first_event(url: str, folder: Path, number: int) -> float:
-    """Return the seconds from a submission to the event that a waiting worker has claimed it."""
+    """Return the seconds from a submission to the event that a waiting worker claimed the job."""
     can = Capabilities(device="cpu")
     body = {
         "network": {"benchmark": "nasbench201", "arch": 15_000 + number, "dataset": "cifar10"},

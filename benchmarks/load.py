@@ -1,4 +1,4 @@
-"""A closed-loop HTTP load: some connections, each sending its next request when answered."""
+"""Closed-loop HTTP load: each connection sends its next request when the last is answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 class _Connection(asyncio.Protocol):
-    """Sends requests of a list, round and round, and counts the answers."""
+    """Sends the requests of a list in a cycle and counts the responses."""
 
     def __init__(self, requests: Sequence[bytes], offset: int) -> None:
         self._requests = cycle([*requests[offset:], *requests[:offset]])
@@ -35,7 +35,7 @@ class _Connection(asyncio.Protocol):
         self._received += data
         head, _, body = self._received.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
-        # Without a length the body comes in chunks, of which the last is empty.
+        # Without a length the body is chunked, and its last chunk is empty.
         whole = len(body) == int(length[1]) if length else body.endswith(b"0\r\n\r\n")
         if whole:
             if b" 200 " not in head.split(b"\r\n", 1)[0]:
@@ -57,7 +57,7 @@ def get(path: str, *, packed: bool = False) -> bytes:
 def throughput(
     port: int, paths: Sequence[str], *, connections: int = 8, seconds: float = 3
 ) -> float:
-    """Return the answers a second that a server gives to several connections at once."""
+    """Return the responses a second of a server to several connections at once."""
     requests = [get(path) for path in paths]
 
     async def run() -> float:
@@ -88,17 +88,18 @@ def paced(
     seconds: float,
     packed: bool = False,
 ) -> tuple[list[float], int]:
-    """Let clients ask and think; return the latencies in seconds, and the number of errors.
+    """Return the latencies in seconds of paced clients, and the number of errors.
 
-    Each has a connection of its own, asks, waits for the answer, and thinks for a random time.
+    Each client has its own connection. It pauses for a random time (exponential, mean 1 / rate),
+    sends a request and waits for the response.
 
     Args:
-        port: Of the server.
-        paths: What is asked, round and round, each client starting somewhere else.
-        clients: How many.
-        rate: Questions a second of each, at most; 0 for no pause between them.
-        seconds: For how long.
-        packed: Whether answers may come in gzip.
+        port: Port of the server.
+        paths: Paths that are requested in a cycle; each client starts at another one.
+        clients: Number of clients.
+        rate: Requests a second of each client, at most; 0 for no pause.
+        seconds: Duration.
+        packed: Whether to accept gzip.
     """
 
     async def client(rank: int, end: float) -> tuple[list[float], int]:
@@ -130,7 +131,7 @@ def paced(
 
 
 def latency(port: int, path: str, *, count: int = 300) -> float:
-    """Return the median seconds of one request after the other on one connection."""
+    """Return the median seconds of a request, sent repeatedly on one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     seconds = []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Declared tables of made-up runs, for measurements."""
+"""Creates declared tables of synthetic runs for measurements."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def make_table(
     stats: Mapping[str, tuple[str, str]],
     runs: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Make the database of a table whose architectures are six choices.
+    """Create the database of a declared table whose architectures are six choices.
 
     Args:
         data: Folder of the database.
-        name: Of the table.
-        choices: The choices, a letter each.
-        stats: Unit and direction by statistic.
-        runs: With `arch`, `dataset`, `num_epochs`, `seed` and each statistic, 0 to 1,000.
+        name: Name of the table.
+        choices: Candidates of each choice, one letter each.
+        stats: Unit and direction by name of a metric.
+        runs: Runs with `arch`, `dataset`, `num_epochs`, `seed` and every metric (0 to 1,000).
     """
     every = list(runs)
     first, stat = every[0], next(iter(stats))
@@ -92,7 +92,7 @@ def make_table(
 
 
 def _mean(runs: Iterable[Mapping[str, Any]], like: Mapping[str, Any], stat: str) -> float:
-    """Return the mean of a statistic over the runs of a configuration."""
+    """Return the mean of a metric over the runs with the configuration of `like`."""
     told = ("arch", "dataset", "num_epochs")
     found = [run[stat] for run in runs if all(run[name] == like[name] for name in told)]
     return float(sum(found) / len(found))

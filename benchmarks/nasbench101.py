@@ -1,9 +1,9 @@
-"""Measures what docs/performance.md reports of NAS-Bench-101.
+"""Measures the figures of NAS-Bench-101 in docs/performance.md.
 
     python benchmarks/nasbench101.py [ARCHIVE.tfrecord] [--data DIR]
 
-Without an archive a made-up one of 2,000 cells is used. Ratios are between figures of one run on
-one machine; absolute figures are that machine's.
+Without an archive, a synthetic one of 2,000 cells is used. Ratios compare figures of the same run;
+absolute figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ _SECONDS = 240
 _BATCHES = (30, 100, 300, 1_000, 3_000, 10_000, 100_000)
 _STRAIGHTFORWARD_CELLS = 2_000
 _ASKED_AGAIN = 400
-"""As many as benchmarks/nasbench201.py asks for."""
+"""As many as benchmarks/nasbench201.py requests."""
 _ROUNDS = 3
 _QUESTIONS = 15_000
-"""More than are answered in a round: no question is asked twice, lest its answer be kept."""
+"""More requests than a round answers: none is repeated, so no cached answer is measured."""
 _BATCH = 10_000
 _LOADED_SECONDS = 3.3
-"""How long `throughput` asks, what it lets pass before it counts among it."""
+"""How long `throughput` sends requests, including its warm-up of 0.3 s."""
 
 
 def show(what: str, value: str, reach: str = "") -> None:
-    """Print a row of the report."""
+    """Print a row of the table."""
     print(f"| {what} | {value} | {reach} |", flush=True)
 
 
 def straightforward_hash(adjacency: Sequence[Sequence[int]], labels: Sequence[int]) -> str:
-    """Return the hash of a cell the way the benchmark's own library writes it down."""
+    """Return the hash of a cell, computed as in the benchmark's own library."""
     count = len(labels)
     ins = [[u for u in range(count) if adjacency[u][v]] for v in range(count)]
     outs = [[u for u in range(count) if adjacency[v][u]] for v in range(count)]
@@ -75,12 +75,12 @@ def straightforward_hash(adjacency: Sequence[Sequence[int]], labels: Sequence[in
 
 
 def md5(text: str) -> str:
-    """Return the MD5 digest of a text, in hexadecimal digits."""
+    """Return the hexadecimal MD5 digest of a text."""
     return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - the published hash
 
 
 def measure_hash() -> None:
-    """Measure enumeration, and hashing against the straightforward implementation."""
+    """Measure the enumeration of the space, and hashing against `straightforward_hash`."""
     started = time.perf_counter()
     spaces = [enumerate_codes(vertices)[0] for vertices in range(2, 8)]
     seconds = time.perf_counter() - started
@@ -111,7 +111,7 @@ def measure_hash() -> None:
 
 
 def measure_conversion(archive: Path, data: Path) -> None:
-    """Convert the archive."""
+    """Convert the archive; print time, memory and size."""
     command = [sys.executable, "-m", "service.cli", "generate", "nasbench101", archive]
     seconds, peak = run_measured_whole([*command, "--out", data])
     size = (data / "nasbench101.db").stat().st_size / 1e6
@@ -124,7 +124,7 @@ def measure_conversion(archive: Path, data: Path) -> None:
 
 
 def some_cells(data: Path, count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Return the hash and the dict of some cells of the database, in no order."""
+    """Return the hashes and dicts of cells of the database, in a shuffled order."""
     benchmark = NasBench101(data / "nasbench101.db")
     rows = list(benchmark.database.rows("SELECT hash, code FROM cell"))
     benchmark.close()
@@ -133,14 +133,14 @@ def some_cells(data: Path, count: int) -> list[tuple[str, dict[str, Any]]]:
 
 
 def batched(cells: list[tuple[str, dict[str, Any]]], size: int) -> Iterator[list[Any]]:
-    """Yield the cells in parts of one size, the last perhaps smaller."""
+    """Yield the cells in batches of one size; the last may be smaller."""
     rest = iter(cells)
     while part := list(islice(rest, size)):
         yield part
 
 
 def renumbered(arch: dict[str, Any]) -> dict[str, Any]:
-    """Return another matrix of the same cell where there is one, as a search might write it."""
+    """Return the cell with its vertices in another topological order, if there is one."""
     cell = parse_cell(arch)
     rng = random.Random(cell.code)  # noqa: S311 - a numbering to repeat
     order, left = [0], set(range(1, cell.num_vertices - 1))
@@ -152,15 +152,15 @@ def renumbered(arch: dict[str, Any]) -> dict[str, Any]:
 
 
 def path_of(arch: str | dict[str, Any]) -> str:
-    """Return the path of a question about one cell."""
+    """Return the path of a query for one cell."""
     text = arch if isinstance(arch, str) else json.dumps(arch, separators=(",", ":"))
     return f"{_STATS}&arch={quote(text)}"
 
 
 def loaded(server: Server, paths: Sequence[str]) -> tuple[float, float]:
-    """Return the answers a second of a server, and those a second of its processor.
+    """Return the responses of a server per second and per second of its processor time.
 
-    Where other work takes turns on the machine, the second says more.
+    On a busy machine, the second figure is more reliable.
     """
     before = cpu_seconds(server.pid)
     rate = throughput(server.port, paths)
@@ -168,7 +168,7 @@ def loaded(server: Server, paths: Sequence[str]) -> tuple[float, float]:
 
 
 def show_single(what: str, ours: Server, constant: Server, paths: Sequence[str]) -> None:
-    """Measure single queries between two measurements of a constant route, and print the row."""
+    """Measure single queries between two measurements of a constant route; print a row."""
     first, single, last = (
         loaded(constant, ["/constant"]),
         loaded(ours, paths),
@@ -201,7 +201,7 @@ def measure_http(data: Path) -> None:
                 show_single(f"{what}, 3 runs", ours, constant, paths)
         for what, spelled in spellings[:2]:
             again = [path_of(spelled(cell)) for cell in cells[:_ASKED_AGAIN]]
-            show_single(f"{what}, {_ASKED_AGAIN} asked again and again", ours, constant, again)
+            show_single(f"{what}, {_ASKED_AGAIN} repeatedly", ours, constant, again)
         by_hash = [path_of(cells[0][0])]
         plain = latency(ours.port, by_hash[0])
         curves = latency(ours.port, f"{by_hash[0]}&include_intermediates=true")
@@ -248,15 +248,15 @@ def measure_local(data: Path) -> None:
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("archive", type=Path, nargs="?")
     parser.add_argument(
-        "--data", type=Path, help="measure this folder's database, converting nothing"
+        "--data", type=Path, help="measure the database of this folder; convert nothing"
     )
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     measure_hash()
     if arguments.data is not None:
         measure_http(arguments.data)

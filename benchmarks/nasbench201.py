@@ -1,9 +1,9 @@
-"""Measures what docs/performance.md reports of NAS-Bench-201.
+"""Measures the figures of NAS-Bench-201 in docs/performance.md.
 
     python benchmarks/nasbench201.py [ARCHIVE.pth] [--data DIR] [--datasette PATH]
 
-Without an archive a made-up one of 500 architectures is used. Ratios are between figures of one
-run on one machine; absolute figures are that machine's.
+Without an archive, a synthetic one of 500 architectures is used. Ratios compare figures of the same
+run; absolute figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from benchmark_db.nasbench201.architecture import arch_str, operations_at
 from generators.sample.nasbench201 import write_sample
 
 _NNI_SECONDS = 0.116
-"""NNI 3.0 on such a machine, idle: seconds to convert one architecture."""
+"""Seconds to convert one architecture with NNI 3.0 on such a machine, idle."""
 _NNI_BYTES = 219_000
-"""NNI 3.0: bytes on disk of one architecture."""
+"""Bytes on disk of one architecture with NNI 3.0."""
 _STATS = "/v1/nasbench201/computed-stats?num_epochs=200&dataset=cifar100"
 
 
 def show(what: str, value: str, reach: str = "") -> None:
-    """Print a row of the report."""
+    """Print a row of the table."""
     print(f"| {what} | {value} | {reach} |", flush=True)
 
 
 def measure_conversion(archive: Path, data: Path) -> int:
-    """Convert the archive and return how many architectures it holds."""
+    """Convert the archive; print time, memory and size; return its number of architectures."""
     empty = write_sample(data / "empty", architectures=1)
     generate = (sys.executable, "-m", "service.cli", "generate", "nasbench201")
     _, base = run_measured([*generate, empty, "--out", data / "empty"])
@@ -72,7 +72,7 @@ def measure_conversion(archive: Path, data: Path) -> int:
 
 
 def measure_http(data: Path, count: int, datasette: Path | None) -> None:
-    """Measure single queries against a constant route and datasette."""
+    """Measure single queries against a constant route and datasette, and batches."""
     chosen = random.Random(0).sample(range(count), min(count, 400))  # noqa: S311 - a choice to repeat
     names = [quote(arch_str(operations_at(index))) for index in chosen]
     singles = [f"{_STATS}&arch={name}" for name in names]
@@ -111,7 +111,7 @@ def measure_http(data: Path, count: int, datasette: Path | None) -> None:
 
 
 def measure_batch(server: Server, count: int) -> None:
-    """Measure a batch of 10,000, in processor time of server and client together."""
+    """Measure batches of 10,000, in processor time of the server and of both sides."""
     archs = [index % count for index in range(10_000)]
     with BenchClient(f"http://127.0.0.1:{server.port}") as bench:
         for reduction in (None, "mean"):
@@ -146,16 +146,16 @@ def measure_local(data: Path, count: int) -> None:
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("archive", type=Path, nargs="?")
     parser.add_argument(
-        "--data", type=Path, help="measure this folder's database, converting nothing"
+        "--data", type=Path, help="measure the database of this folder; convert nothing"
     )
-    parser.add_argument("--datasette", type=Path, help="its command, in an environment of its own")
+    parser.add_argument("--datasette", type=Path, help="command of datasette")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     if arguments.data is not None:
         catalog = Catalog(arguments.data)
         count = catalog["nasbench201"].provenance.contents["architectures"]
@@ -170,7 +170,7 @@ def main() -> None:
 
 
 def measure_answers(data: Path, count: int, datasette: Path | None) -> None:
-    """Measure what a finished database answers."""
+    """Measure queries of a converted database, over HTTP and locally."""
     measure_http(data, count, datasette)
     measure_local(data, count)
 

@@ -1,8 +1,8 @@
-"""Measure NDS: conversion, questions and pages at any depth.
+"""Measures NDS: conversion, indexed queries and pages at any depth.
 
     python benchmarks/nds.py [RAW]
 
-RAW is an archive (`data.zip` or its folder); without it, a made-up one of 20,000 networks.
+RAW is an archive (`data.zip` or its folder); the default is a synthetic one of 20,000 networks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def show(what: str, measured: str, target: str) -> None:
 
 
 def best_of(question: Callable[[], Any], times: int = 7) -> float:
-    """Return the shortest time, in milliseconds."""
+    """Return the shortest of several times, in milliseconds."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -43,7 +43,7 @@ def best_of(question: Callable[[], Any], times: int = 7) -> float:
 
 
 def measure_conversion(archive: Path, data: Path) -> None:
-    """Measure `nbs generate nds`."""
+    """Measure time, memory and size of a conversion."""
     started = time.perf_counter()
     runs = generate(archive, data).contents["runs"]
     taken = time.perf_counter() - started
@@ -55,7 +55,7 @@ def measure_conversion(archive: Path, data: Path) -> None:
 
 
 def measure_questions(nds: Nds) -> None:
-    """Measure questions that an index answers, 100 items each."""
+    """Measure queries that an index answers, 100 items each."""
     (run,) = nds.computed_stats({"model_family": "nas_cell"}, limit=1).items
     (best,) = nds.computed_stats({}, sort="-best_test_acc", limit=1).items
     config = run["config"]
@@ -83,7 +83,7 @@ def measure_questions(nds: Nds) -> None:
 
 
 def measure_pages(nds: Nds) -> None:
-    """Measure every page of 1,000, from the first to the last."""
+    """Measure every page of 1,000 in each sort order, from the first to the last."""
     for sort in (None, "-best_test_acc", "base_lr"):
         taken: list[float] = []
         cursor: str | None = None
@@ -101,7 +101,7 @@ def measure_pages(nds: Nds) -> None:
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure everything and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("archive", type=Path, nargs="?")
     arguments = parser.parse_args()
@@ -110,9 +110,9 @@ def main() -> None:
         archive = arguments.archive or write_sample(data / "raw", architectures=20_000)
         print(f"{archive.name}; {os.cpu_count()} cores, Python {sys.version.split()[0]},")
         print(f"load {json.dumps(os.getloadavg())}\n")
-        print("| what | measured | to reach |\n|---|---|---|")
+        print("| what | measured | goal |\n|---|---|---|")
         measure_conversion(archive, data)
-        # As the server does.
+        # The server sets its garbage collector so.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 100)

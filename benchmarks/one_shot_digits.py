@@ -1,15 +1,15 @@
-"""Do inherited weights rank cells as training alone does? On scikit-learn's digits.
+"""Compares rankings of cells by inherited weights with training alone, on scikit-learn's digits.
 
 OMP_NUM_THREADS=1 python benchmarks/one_shot_digits.py [CELLS] [SEEDS]
 
-NasBench201 with 8 channels and a cell a stack, on 1,797 images of 8 x 8: 1,000 for training, 797 to
-compare by. 40 random cells are trained alone with two seeds. Supernets are trained by uniform
-paths, fair ones with an update a path, and fair ones whose gradients are summed, 500 paths each,
-with three seeds. Then the loss and accuracy that each cell inherits, with the statistics of the
-supernet's norms and with statistics of its own, are ranked against the cell trained alone; beside
-the number of parameters, and one seed against the other, which is the most that can be had.
+NasBench201 with 8 channels and a cell a stack, on 1,797 images of 8 x 8: 1,000 for training, 797
+for comparison. 40 random cells are trained alone with two seeds. Supernets are trained on 500 paths
+with three seeds and three samplers: uniform, fair with an update a path, and fair with summed
+gradients. The loss and accuracy that each cell inherits, with the running statistics of the
+supernet's norms and with recalibrated ones, are ranked against the cell trained alone. Baselines
+are the number of parameters, and one seed against the other as the upper limit.
 
-Last, DARTS on the same: the probability of operations without weights, epoch by epoch.
+Finally runs DARTS on the same data and prints the probability of operations without weights.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ SAMPLERS: Final[Mapping[str, tuple[Sampler, int]]] = {
     "fair, an update a path": (FairPaths(update="each path"), 1),
     "fair, summed": (FairPaths(), PER_UPDATE),
 }
-"""With how many paths an update has."""
+"""By name, the sampler and its number of paths per update."""
 WEIGHTLESS: Final = ("none", "skip_connect", "avg_pool_3x3")
 Figures = dict[str, list[float]]
 
 
 def main() -> None:
-    """Run the experiment and print its tables."""
+    """Run the experiment and print its correlations."""
     cells, seeds = (int(one) for one in [*sys.argv[1:], *("40", "3")[len(sys.argv) - 1 :]])
     torch.set_num_threads(1)
     data, space = digits(), the_space()
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def digits() -> tuple[Images, Images]:
-    """Return the images for training and those to compare by."""
+    """Return the images for training and those for comparison."""
     bunch = load_digits()
     pixels = torch.tensor(bunch.images * (255 / 16)).to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
     images = Images(pixels, torch.tensor(bunch.target), mean=(0.5,), std=(0.5,))
@@ -102,7 +102,7 @@ def digits() -> tuple[Images, Images]:
 
 
 def the_space() -> ModelSpace:
-    """Return NAS-Bench-201, narrow and short."""
+    """Return the space of NAS-Bench-201 with 8 channels and a cell a stack."""
     return model_hub.space(
         "NasBench201", stem_out_channels=8, num_modules_per_stack=1, image_size=8
     )
@@ -133,7 +133,7 @@ def random_cells(space: ModelSpace, count: int) -> list[dict[str, Any]]:
 def trained_alone(
     space: ModelSpace, data: tuple[Images, Images], samples: Sequence[dict[str, Any]], seed: int
 ) -> Figures:
-    """Return loss and accuracy of each cell, trained by itself."""
+    """Return loss and accuracy of each cell, trained alone."""
     evaluator = Classification(*data, recipe=ALONE, seed=seed)
     return collected(evaluator, space, samples)
 
@@ -150,7 +150,7 @@ def inherited(
 
 
 def collected(evaluator: Any, space: ModelSpace, samples: Sequence[dict[str, Any]]) -> Figures:
-    """Return loss and accuracy of each cell by an evaluator."""
+    """Return loss and accuracy of each cell according to an evaluator."""
     all_figures = [
         evaluator.evaluate(space, sample, fidelity=None, report=lambda *_: None)
         for sample in samples
@@ -159,7 +159,7 @@ def collected(evaluator: Any, space: ModelSpace, samples: Sequence[dict[str, Any
 
 
 def row(name: str, found: Figures, wanted: Figures) -> str:
-    """Return how alike two rankings are, by accuracy and by loss."""
+    """Format Spearman's and Kendall's correlation of two rankings, by accuracy and by loss."""
     figures = "  ".join(
         f"{kind} {spearmanr(found[kind], wanted[kind]).statistic:5.2f} "
         f"{kendalltau(found[kind], wanted[kind]).statistic:5.2f}"
@@ -169,7 +169,7 @@ def row(name: str, found: Figures, wanted: Figures) -> str:
 
 
 def darts(space: ModelSpace, train: Images) -> None:
-    """Print the probability of operations without weights after each epoch of DARTS."""
+    """Run DARTS and print the probabilities of operations after every fifth epoch."""
     half = len(train) // 2
     order = torch.arange(len(train))
     parts = train.part(order[:half]), train.part(order[half:])
@@ -196,7 +196,7 @@ def darts(space: ModelSpace, train: Images) -> None:
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what a call returns, and its processor time in seconds."""
+    """Return the result of a call and its processor time in seconds."""
     begun = time.process_time()
     found = run()
     return found, time.process_time() - begun

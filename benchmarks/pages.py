@@ -1,9 +1,9 @@
-"""Measures what docs/performance.md reports of the explorer's pages, in headless Chromium.
+"""Measures the figures of the explorer's pages in docs/performance.md, in headless Chromium.
 
     python benchmarks/pages.py [--data DIR]
 
-Needs `apt-get install chromium`. Shows NAS-Bench-201's 15,625 made-up architectures and a declared
-table of 423,624, both made in DIR if they are not there: about a minute.
+Needs `apt-get install chromium`. Loads the pages of NAS-Bench-201's 15,625 synthetic architectures
+and of a declared table of 423,624. If DIR lacks them, they are created in about a minute.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ golden = [{{ arch = 0, flops = 10.0 }}]
 """
 ROUNDS: Final = 5
 STEPS: Final = 60
-"""Of a drag."""
+"""Mouse movements of one drag."""
 
 
 def make_large(folder: Path) -> None:
-    """Make the large table."""
+    """Create the database of the large table."""
     rng = random.Random(0)  # noqa: S311 - repeatable numbers, not secrets
     names = ("skip", "conv", "pool")
     with tempfile.TemporaryDirectory() as raw:
@@ -86,12 +86,12 @@ def make_large(folder: Path) -> None:
 
 
 def place_cost(digits: list[int]) -> float:
-    """Return what makes architectures of the same operations differ."""
+    """Return a cost that distinguishes architectures with the same operations."""
     return sum(place * digit for place, digit in enumerate(digits)) / 37
 
 
 def main() -> None:
-    """Print the rows of the report."""
+    """Measure both benchmarks and print the rows of the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("build/pages"))
     folder = parser.parse_args().data.resolve()
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def packed(page: Any) -> int:
-    """Return the bytes that a page loads beside its data."""
+    """Return the compressed bytes of the scripts and styles of a page."""
     files = assets()
     names = {f"{page.name}.js", f"{page.name}.css", "frame.css"}
     names |= {*files.loaded_by(f"{page.name}.js")}
@@ -126,7 +126,7 @@ def packed(page: Any) -> int:
 
 
 def measure(browser: Browser, url: str, name: str, rows: str) -> None:
-    """Print what one benchmark takes."""
+    """Measure the page of one benchmark and print its rows."""
     address = f"{url}/explore/{name}?x=flops&y=test_acc"
     loads = [load(browser, address) for _ in range(ROUNDS)]
 
@@ -155,7 +155,7 @@ def measure(browser: Browser, url: str, name: str, rows: str) -> None:
 
 
 def load(browser: Browser, address: str) -> dict[str, float]:
-    """Open a page with nothing kept by the browser, and return what it took."""
+    """Open a page with an empty cache; return times in ms, and sizes in bytes."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     session = context.new_cdp_session(page)
@@ -182,7 +182,7 @@ def load(browser: Browser, address: str) -> dict[str, float]:
 
 
 def page_memory(browser: Browser) -> int:
-    """Return the resident bytes of the largest process that shows a page."""
+    """Return the resident bytes of the largest renderer process."""
     session = browser.new_browser_cdp_session()
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
@@ -192,7 +192,7 @@ def page_memory(browser: Browser) -> int:
 
 
 def drag(page: Page) -> list[float]:
-    """Drag a brush and return how long each step took until the frame after it, in ms, sorted."""
+    """Drag a brush; return the sorted times from each step until its frame, in ms."""
     box = page.locator(".u-over").bounding_box()
     assert box is not None  # noqa: S101 - a plot is there
     page.evaluate(

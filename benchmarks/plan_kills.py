@@ -1,11 +1,11 @@
-"""A plan whose workers are killed at random moments, beside the same plan undisturbed.
+"""Compares the table of a plan whose workers are killed at random with an undisturbed one.
 
     python benchmarks/plan_kills.py FOLDER [--architectures 10] [--seed 0]
 
-Six cells an architecture: 60 by default, each a real training on scikit-learn's digits. Two workers
-measure them; in the disturbed run one of the two is killed every one to four seconds, and another
-one started. In the end both tables are sealed and verified. Every cell must be there once, with the
-same figures to the last bit as in the undisturbed run, except for how long a training took.
+Each architecture has six cells, 60 by default, each a real training on scikit-learn's digits. Two
+workers train them; in the disturbed run one of the two is killed and replaced every one to four
+seconds. Both tables are then sealed and verified. Every cell must exist once, and all figures but
+the training times must equal those of the undisturbed run to the last bit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IMAGES = 140
 
 
 def plan_of(architectures: int) -> dict[str, Any]:
-    """Return the plan of the example with less to train."""
+    """Return the plan of the example with fewer images and epochs."""
     return {
         **PLAN,
         "select": {**PLAN["select"], "n": architectures},
@@ -38,7 +38,7 @@ def plan_of(architectures: int) -> dict[str, Any]:
 
 
 def kill_until_done(bench: BenchClient, lab: Lab, chance: random.Random) -> int:
-    """Kill workers and start others until the plan is finished; return how many were killed."""
+    """Kill and replace workers until the plan is finished; return the number of kills."""
     killed = 0
     workers = [lab.worker(), lab.worker()]
     while bench.plan_named("digits").state != "finished":
@@ -52,7 +52,7 @@ def kill_until_done(bench: BenchClient, lab: Lab, chance: random.Random) -> int:
 
 
 def measured(folder: Path, plan: dict[str, Any], chance: random.Random | None) -> list[Any]:
-    """Return the runs of the sealed table, without how long they took."""
+    """Run a plan, with kills if `chance` is given; return its runs without training times."""
     folder.mkdir(parents=True, exist_ok=True)
     write_digits(folder / "datasets" / "digits", IMAGES)
     started = time.perf_counter()
@@ -84,13 +84,13 @@ def measured(folder: Path, plan: dict[str, Any], chance: random.Random | None) -
 
 
 def check_cells(plan: Plan, done: int) -> None:
-    """End the program unless every cell is there."""
+    """Exit unless every cell is done."""
     if not plan.cells == plan.counts.done == done:
         raise SystemExit(f"{plan.cells} cells, {plan.counts.done} are counted as done, {done} are")
 
 
 def main() -> None:
-    """Compare the two."""
+    """Run the plan undisturbed and disturbed, and compare the runs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--architectures", type=int, default=10)

@@ -1,4 +1,4 @@
-"""Processes that are measured: servers on free ports, and what a process used."""
+"""Starts servers on free ports and measures the time and memory of processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Server:
 
     @property
     def peak_mb(self) -> float:
-        """The most resident memory so far, in MB."""
+        """Peak resident memory so far, in MB."""
         return self._status("VmHWM")
 
     def _status(self, name: str) -> float:
@@ -127,7 +127,7 @@ def run_measured(command: Sequence[str | Path]) -> tuple[float, float]:
     """Run a command; return its seconds and its peak resident memory in MB.
 
     Raises:
-        RuntimeError: It fails.
+        RuntimeError: The command fails.
     """
     started = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -140,12 +140,12 @@ def run_measured(command: Sequence[str | Path]) -> tuple[float, float]:
 
 
 def run_measured_whole(command: Sequence[str | Path]) -> tuple[float, float]:
-    """Run a command that starts processes; return its seconds and their peak memory in MB.
+    """Run a command with child processes; return its seconds and their peak memory in MB.
 
-    The memory is that of all of them together, sampled ten times a second.
+    The memory is the sum over the command and its children, sampled ten times a second.
 
     Raises:
-        RuntimeError: It fails.
+        RuntimeError: The command fails.
     """
     started = time.perf_counter()
     with tempfile.TemporaryFile() as complaint:
@@ -167,7 +167,7 @@ def _resident_of_family(pid: int) -> int:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             name, _, rest = (folder / "stat").read_text().rpartition(")")
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
         fields = rest.split()
         if int(name.split()[0]) == pid or int(fields[1]) == pid:

@@ -1,9 +1,9 @@
-"""Databases replaced under load: 64 clients, 10,000 requests, none of which may fail or mix two.
+"""Replaces a database under load: no request may fail or mix two versions.
 
-A server of made-up tables of NAS-Bench-201 is asked for single architectures, curves, reductions
-and rankings, also across the table of hardware costs, while its database is replaced every two
-seconds. Printed are failures, answers that are of neither version, and how long answers took,
-beside those of the same server left alone.
+64 clients send 10,000 requests to a server of synthetic NAS-Bench-201 tables: single architectures,
+curves, reductions and rankings, also joined with the table of hardware costs, while the database is
+replaced every two seconds. Prints failures, responses of neither version, and latencies, beside
+those of the same server undisturbed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _Answers = dict[str, bytes]
 
 
 def main() -> None:
-    """Print what became of the requests."""
+    """Send the requests with and without replacements, and print the outcomes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("requests", nargs="?", type=int, default=10_000)
     requests = parser.parse_args().requests
@@ -55,7 +55,7 @@ def main() -> None:
             while _answers(server.port).items() & first.items():
                 time.sleep(0.1)
             expected = first, _answers(server.port)
-            _load(server.port, requests, expected, "left alone")
+            _load(server.port, requests, expected, "undisturbed")
             stopped = threading.Event()
             with ThreadPoolExecutor(1) as pool:
                 replacing = pool.submit(_keep_replacing, versions, served, stopped)
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _made(folder: Path) -> list[Path]:
-    """Return two versions of a database; the first is in place, hardware costs beside it."""
+    """Create two versions of the database; serve the first, beside hardware costs."""
     versions = []
     for seed in (0, 1):
         out = folder / str(seed)
@@ -85,7 +85,7 @@ def _put(new: Path, served: Path) -> None:
 
 
 def _keep_replacing(versions: list[Path], served: Path, stopped: threading.Event) -> int:
-    """Replace the database until told to stop, and return how often."""
+    """Replace the database until `stopped` is set; return the number of replacements."""
     times = 0
     for new in cycle(versions):
         if stopped.wait(_SECONDS):
@@ -106,7 +106,7 @@ def _answers(port: int) -> _Answers:
 
 
 def _load(port: int, requests: int, expected: tuple[_Answers, _Answers], when: str) -> None:
-    """Send requests from many connections, each its next when answered, and print the outcome."""
+    """Send requests in a closed loop from `_CLIENTS` connections, and print the outcome."""
     outcome: Counter[str] = Counter()
     times: list[float] = []
 

@@ -1,9 +1,8 @@
-"""How many of our files a warm request enters, and how often it calls from one into another.
+"""Counts the files of the product that a warm request enters, and the switches between them.
 
-A reader who follows the request opens as many. Counted with `sys.setprofile` around the
-application, without a socket: `GET /v1/nasbench201/computed-stats?arch=0`, the third time it is
-asked, against a sample of twelve architectures. Of a function that is called again and again, such
-as once a row, the first call counts.
+A reader who follows the request opens as many files. The count uses `sys.setprofile` around the
+application, without a socket: `GET /v1/nasbench201/computed-stats?arch=0`, requested for the third
+time, against a sample of twelve architectures. Only the first call of each function counts.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _WARM_UP: Final = 2
 
 
 def main() -> None:
-    """Print the functions that a request enters, the number of their files, and the switches."""
+    """Print the functions that a request enters, and the numbers of files and switches."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("path", nargs="?", default=f"/v1/{_BENCHMARK}/computed-stats")
     parser.add_argument("query", nargs="?", default="arch=0")
@@ -47,7 +46,7 @@ def main() -> None:
 
 
 async def _followed(folder: Path, path: str, query: str) -> list[tuple[str, str]]:
-    """Return file and name of every function that a warm request calls, in their order."""
+    """Return file and name of every function that a warm request calls, in call order."""
     app = create_app(Settings(directory=folder, verify_seconds=0))
     async with app.router.lifespan_context(app):
         for _ in range(_WARM_UP):
@@ -55,12 +54,12 @@ async def _followed(folder: Path, path: str, query: str) -> list[tuple[str, str]
         with _Profile() as profile:
             status = await _ask(app, path, query)
     if status != 200:  # noqa: PLR2004
-        raise RuntimeError(f"the request was answered by {status}")
+        raise RuntimeError(f"the request was answered with {status}")
     return list(profile.entered)
 
 
 class _Profile:
-    """Notes the functions of ours that are called within the context."""
+    """Context manager that records the called functions of the product's packages."""
 
     def __init__(self) -> None:
         self.entered: dict[tuple[str, str], None] = {}
@@ -81,7 +80,7 @@ class _Profile:
 
 
 async def _ask(app: Any, path: str, query: str) -> int:
-    """Ask the application as a server does; return the status of the answer."""
+    """Send a request to the ASGI application and return the status."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -1,15 +1,15 @@
-"""Measure what lies between the end of a training and its row: 50 ms are to be reached.
+"""Measures the time from the end of a training to its row in the database (goal: 50 ms).
 
     python benchmarks/row_overhead.py [--trainings 30]
 
-A real worker trains small networks, with the database beside it and then over HTTP from a server on
-loopback. The end of a training is noted in its process where the loop of epochs returns; what is
-measured goes from there to the moment that the database has as the end of the job: the result is
-put together, with the digest of the weights and the count of the network, comes to the worker, and
-is written with the entry of the ledger in one transaction that is on the disk.
+A real worker trains small networks, first with direct access to the database and then over HTTP on
+loopback. The clock starts in the training process when the loop of epochs returns, and ends at the
+time that the database records as the end of the job. In between, the result is assembled with the
+digest of the weights and the count of the network, sent to the worker, and written with its ledger
+entry in one durable transaction.
 
-The process of an attempt has the idle class of the kernel, so that on a busy machine it is the
-load that is measured; the load is printed, too.
+Attempts run in the idle class of the kernel, so a busy machine dominates the figures; the load is
+printed, too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WORK: Final = (
     "from service.worker import attempt; attempt._PRELOADED.insert(0, 'row_overhead'); "
     "from service.cli import main; main()"
 )
-"""A worker whose attempts note when a training ends."""
+"""Code that starts a worker whose attempts record when a training ends."""
 ARGUMENTS: Final = {
     "stem_out_channels": 4,
     "num_modules_per_stack": 1,
@@ -45,7 +45,7 @@ PATIENCE: Final = 300.0
 
 
 def stamp() -> None:
-    """Have trainings tell when they ended; called where attempts are forked from."""
+    """Patch trainings to record when they ended, in the process that attempts are forked from."""
     from service.worker import training  # noqa: PLC0415 - loads PyTorch
 
     trained, train_network = training._trained, training.train_network  # noqa: SLF001 - patched
@@ -65,7 +65,7 @@ def stamp() -> None:
 
 
 def write_images(folder: Path) -> None:
-    """Write 64 images of 8 x 8 of noise."""
+    """Write a data set of 64 noise images of 8 x 8 pixels."""
     import numpy as np  # noqa: PLC0415 - not where attempts are forked from
     from PIL import Image  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def write_images(folder: Path) -> None:
 
 @contextmanager
 def process(*command: str, told: dict[str, str]) -> Iterator[None]:
-    """Run a command of this Python until the end of the context."""
+    """Run a Python command until the end of the context."""
     path = {"PYTHONPATH": f"{HERE}:{HERE.parent}"}
     with subprocess.Popen(
         [sys.executable, *command],
@@ -94,14 +94,14 @@ def process(*command: str, told: dict[str, str]) -> Iterator[None]:
 
 
 def until(found: Callable[[], Any]) -> Any:
-    """Wait for something and return it."""
+    """Poll until a call returns a true value, and return it."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with suppress(httpx.TransportError):
             if answer := found():
                 return answer
         time.sleep(0.05)
-    raise SystemExit("nothing happens")
+    raise SystemExit(f"no result within {PATIENCE:.0f} seconds")
 
 
 def overheads(trainings: int, folder: Path, *, over_http: bool) -> list[float]:
@@ -144,12 +144,12 @@ def overheads(trainings: int, folder: Path, *, over_http: bool) -> list[float]:
                 assert row.finished_at is not None and row.result is not None  # noqa: S101, PT018
                 ended = row.result["provenance"]["ended_at"]
                 found.append(row.finished_at.timestamp() - ended)
-    # The first one loads what the others find.
+    # The first training also loads modules.
     return found[1:]
 
 
 def main() -> None:
-    """Measure with the database and over HTTP."""
+    """Measure with the database and over HTTP, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trainings", type=int, default=30)
     trainings = parser.parse_args().trainings

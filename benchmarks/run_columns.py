@@ -1,9 +1,9 @@
-"""Runs of 10,000 architectures: as columns, as `query_many` asks, against JSON, side by side.
+"""Compares requesting runs of 10,000 architectures as columns, as `query_many` does, with JSON.
 
-A service of one process answers for a declared table of 10,000 architectures with three runs each,
-and for the made-up NAS-Bench-201 of all architectures, which has 1.75. Printed are medians of the
-seconds until a table or all items are there, of the processor time of the client and of the server,
-and the bytes of the answer. Frames and all items are compared first.
+One server process serves a declared table of 10,000 architectures with three runs each, and the
+synthetic NAS-Bench-201 of all architectures, which has 1.75. Prints medians of the seconds until a
+table or all items are complete, and of the processor time of client and server, and the size of the
+response. Frames and items of both ways are checked for equality first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STATS: Final = dict.fromkeys(
 
 
 def main() -> None:
-    """Print a line for each table and way."""
+    """Measure both tables and print a line for each way."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rounds", nargs="?", type=int, default=7)
     rounds = parser.parse_args().rounds
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _make_table(data: Path) -> list[str]:
-    draw = random.Random(0)  # noqa: S311 - figures of a measurement
+    draw = random.Random(0)  # noqa: S311 - synthetic figures
     archs = ["|".join(arch) for arch in islice(product("abcde", repeat=6), _ARCHITECTURES)]
     runs = (
         {"arch": arch, "dataset": "cifar10", "num_epochs": 200, "seed": seed}
@@ -120,7 +120,7 @@ def _compare(
 
 
 def _by_json(bench: BenchClient, name: str, archs: list[Any], part: dict[str, Any]) -> Batch[Any]:
-    """Ask as for learning curves: by objects in JSON."""
+    """Request runs as JSON objects, as the client does for learning curves."""
 
     def steps() -> Steps[Batch[Any]]:
         models = yield from known_table(name)
@@ -128,7 +128,7 @@ def _by_json(bench: BenchClient, name: str, archs: list[Any], part: dict[str, An
         question = Question("computed_stats_many", answer, name, part, {"reduction": None})
         return (yield from every_batch(question, archs, with_curves=False))
 
-    return drive(steps(), bench._ask)  # noqa: SLF001 - no method asks so
+    return drive(steps(), bench._ask)  # noqa: SLF001 - no public method requests JSON
 
 
 def _bytes(address: str, name: str, archs: list[Any], part: dict[str, Any], media: str) -> int:

@@ -1,7 +1,7 @@
-"""Ten thousand requests made from the OpenAPI document, with every check that schemathesis has.
+"""Sends ten thousand requests generated from the OpenAPI document, with every schemathesis check.
 
-The server demands a key for everything, so that the check of keys has something to check. What no
-schema can say is listed in schema_unsaid.py, with the reason.
+The server requires a key for every operation, so that the authentication check applies. Rules that
+no schema can express are listed in schema_unsaid.py, with their reasons.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ _CHECKS: Final = {
     "ObjectLevelAuthorizationViolation": "object_level_authorization",
     "CustomFailure": "refused_for_what_no_schema_says",
 }
-"""By kind of failure, the check that finds it: reports name the kind alone."""
+"""The check that finds each kind of failure; reports name only the kind."""
 
 
 @dataclass
 class Found:
-    """What rounds of requests found."""
+    """Counts of cases and failures over all rounds."""
 
     cases: int = 0
     operations: int = 0
     passed: bool = True
     failures: Counter[str] = field(default_factory=Counter)
-    """By the kind of failure."""
+    """Number of failures by kind."""
 
     def add(self, report: dict[str, Any]) -> None:
-        """Add what a round found."""
+        """Add the counts of one round's report."""
         self.cases += report["test_cases"]["generated"]
         self.operations = report["operations"]["tested"]
         self.passed &= report["exit_code"] == 0
@@ -75,14 +75,14 @@ class Found:
 
 
 def main() -> int:
-    """Serve a sample, send the requests, and tell how many there were and what failed."""
+    """Serve a sample, send the requests, print the counts; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=10_000, help="at least so many")
-    parser.add_argument("--examples", type=int, default=10, help="of each operation a round")
+    parser.add_argument("--cases", type=int, default=10_000, help="minimum number of requests")
+    parser.add_argument("--examples", type=int, default=10, help="per operation and round")
     parser.add_argument(
         "--sample-alike",
         action="store_true",
-        help="try a question that several benchmarks are asked systematically on one of them only",
+        help="test each operation that several benchmarks share systematically on only one of them",
     )
     arguments = parser.parse_args()
     sampled = sampled_operations() if arguments.sample_alike else []
@@ -101,7 +101,7 @@ def main() -> int:
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[tuple[str, str]]:
-    """Serve a sample from a folder; yield the address, and a key that may do everything."""
+    """Serve a sample from a folder; yield the address and an admin key."""
     for name, write in SAMPLES.items():
         raw = write(folder / "raw", architectures=12, seed=0)
         GENERATORS[name](raw, folder, progress=lambda *_: None)
@@ -130,24 +130,24 @@ def _serving(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _round(url: str, token: str, folder: Path, *, examples: int, seed: int) -> dict[str, Any]:
-    """Send requests of every operation once; return the report, and print what failed."""
+    """Run schemathesis over every operation once; return its report, and print failures."""
     started = time.monotonic()
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--max-examples", str(examples), "--seed", str(seed), "--no-color"),
         *("--continue-on-failure", "--header", f"Authorization: Bearer {token}"),
-        # Longer than an answer may be held back, and than the time budget of the server.
+        # Longer than long polling and the time budget of the server.
         *("--request-timeout", "30"),
         *("--report", "json", "--report-json-path", _REPORT),
     ]
-    # schemathesis finds the module of our check by its name.
+    # schemathesis imports the module of our check by its name.
     modules = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # No more than it needs: before each request all of it is looked through for proxies.
+    # Kept small: the client searches all variables for proxies before each request.
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(modules),
         "SCHEMATHESIS_HOOKS": "schema_unsaid",
-        # Tables of letters, which take seconds to make, are kept there.
+        # Character tables, which take seconds to create, are cached there.
         "HYPOTHESIS_STORAGE_DIRECTORY": str(_LETTERS),
     }
     ended = subprocess.run(
@@ -169,7 +169,7 @@ def _round(url: str, token: str, folder: Path, *, examples: int, seed: int) -> d
 
 
 def _print(found: Found) -> None:
-    """Print a table: cases, operations, and the failures of each check."""
+    """Print a table of cases, operations, and failures by check."""
     load_all_checks()
     by_check = dict.fromkeys(sorted(CHECKS.get_all_names()), 0)
     for kind, count in found.failures.items():
@@ -178,7 +178,7 @@ def _print(found: Found) -> None:
     rows = {
         "cases": found.cases,
         "operations": found.operations,
-        "operations where 422 may answer what fits": len(UNSAID),
+        "operations that may refuse valid requests with 422": len(UNSAID),
         **{f"failures of {check}": count for check, count in by_check.items()},
         "failures": found.failures.total(),
     }

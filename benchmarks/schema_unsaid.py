@@ -1,8 +1,8 @@
-"""What no schema can say: which requests that fit the OpenAPI document are refused all the same.
+"""Lists rules that no schema can express: requests that fit the OpenAPI document but get a 422.
 
-schemathesis loads this module. Its own check, that what fits the document is accepted, is told to
-let 422 pass for the operations listed here; the check below then lets it pass for the parameters
-and members listed here, and for nothing else.
+schemathesis loads this module. Its own check that valid requests are accepted is configured to
+allow 422 for the operations listed here; the check below then allows it only for the parameters and
+members listed here.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from benchmark_db.registry import BENCHMARKS, METRICS
 
 __all__ = ["UNSAID", "configuration", "sampled_operations"]
 
-CURSOR: Final = "a cursor belongs to the question and the data that it came with"
-INSTALLED: Final = "at most as many are drawn as are installed"
-CELL: Final = "the input of a cell reaches its output, over nine edges at most; a hash is recorded"
-JSON: Final = "a text is JSON"
-RECORDED: Final = "what is compared or bounded is recorded, on this data set at this budget"
-RANGE: Final = "a range begins before it ends, above zero where it is logarithmic"
-NUMBERED: Final = "a number is one of a candidate that there is"
-SEEDS: Final = "a seed is one that runs in the database have"
-SPACES: Final = "there is such a design space"
-NETWORK: Final = "an architecture is one of its space, which its own rules describe"
-SPELLED: Final = "an architecture is a text or an object as its description and examples show it"
-PARTS: Final = "what says how a supernet is searched goes together, and the space bears it"
-PLAN: Final = "a plan is one that workers could carry out, by the rules of its file"
+CURSOR: Final = "a cursor is valid only for the query and the data that it came from"
+INSTALLED: Final = "n is at most the number of installed architectures"
+CELL: Final = "a cell connects input and output with at most nine edges; a hash is recorded"
+JSON: Final = "the text must be JSON"
+RECORDED: Final = "the metric must be recorded for this data set and budget"
+RANGE: Final = "a range starts below its end, and above zero if it is logarithmic"
+NUMBERED: Final = "a number is that of an existing candidate"
+SEEDS: Final = "runs with this seed must be recorded"
+SPACES: Final = "the design space must exist"
+NETWORK: Final = "an architecture must follow the rules of its space"
+SPELLED: Final = "an architecture has a form that its description and examples show"
+PARTS: Final = "the search options of a supernet fit each other and the space"
+PLAN: Final = "a plan must be executable, by the rules of its file"
 
 _COMPARING: Final = ("top", "pareto", "rank", "correlation", "distribution")
 _CELL: Final = {"arch": CELL}
@@ -37,14 +37,14 @@ _PAGE: Final = {"cursor": CURSOR}
 _ARCH: Final = {"arch": SPELLED}
 _SPECIFICATIONS: Final = {"model_spec": JSON, "cell_spec": JSON}
 _SEED: Final = {"seed": SEEDS}
-_BUDGET: Final = {"num_epochs": "a budget is one that runs in the database have"}
+_BUDGET: Final = {"num_epochs": "runs with this budget must be recorded"}
 _SPACES: Final = dict.fromkeys(
     ("model_family", "proposer", "generator", "dataset", "num_epochs"), SPACES
 )
 
 
 def _compared(name: str) -> dict[str, str]:
-    """Return what a question that compares may be refused for: metrics without a figure."""
+    """Return the reasons for refusing a comparison, by parameter."""
     bounds = [f"{side}_{metric}" for metric in METRICS[name] for side in BOUND_SIDES]
     parts = _SPACES if name == "nds" else dict.fromkeys(("num_epochs", "dataset"), RECORDED)
     others = {f"y_{part}": why for part, why in parts.items()}
@@ -59,16 +59,16 @@ _SELECTED: Final = {
         **_SPACES,
         **_BUDGET,
         "arch": JSON,
-        "sort": "reduced answers can be sorted by what all their runs share",
+        "sort": "reduced results can be sorted only by fields that all their runs share",
     },
 }
-"""Of questions for the runs of some benchmarks; of the others these are alike."""
+"""Reasons for refusing queries of runs, for benchmarks with rules of their own."""
 
 
 def _asked(name: str) -> dict[str, dict[str, str]]:
-    """Return what every question about a benchmark may be refused for, by operation.
+    """Return the reasons for refusing a request of a benchmark, by operation and parameter.
 
-    Bodies refuse a whole number that is written as a fraction, too, see `_NO_INTEGER`.
+    Bodies also refuse a whole number written as a fraction (see `_NO_INTEGER`).
     """
     kind = BENCHMARKS[name]
     selected = _SELECTED.get(name, {**_SEED, **_ARCH})
@@ -97,7 +97,7 @@ def _asked(name: str) -> dict[str, dict[str, str]]:
 
 _SUBMITTED: Final = {
     "network": NETWORK,
-    "time_limit": "an attempt may take as long as the server's settings say",
+    "time_limit": "the server's settings bound the duration of an attempt",
 }
 
 UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
@@ -110,21 +110,21 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "submit_model": {**_SUBMITTED, "formats": "a space without cells has no picture"},
     "submit_evaluation": {
         **_SUBMITTED,
-        "protocol": "a protocol is one of those there are, or consistent in itself",
+        "protocol": "a protocol must exist or be consistent in itself",
     },
     "submit_latency": _SUBMITTED,
     "submit_training": {
         **_SUBMITTED,
-        "recipe": "a recipe is one of those there are, or consistent in itself",
-        "protocol": "a protocol is one of those there are, or consistent in itself",
-        "trainer": "a trainer is a name, or an object of members that its description names",
+        "recipe": "a recipe must exist or be consistent in itself",
+        "protocol": "a protocol must exist or be consistent in itself",
+        "trainer": "a trainer is a name, or an object with the documented members",
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
     },
     "submit_supernet": {
         **_SUBMITTED,
-        "recipe": "a recipe is one of those there are, or consistent in itself",
-        "protocol": "a protocol is one of those there are, or consistent in itself",
+        "recipe": "a recipe must exist or be consistent in itself",
+        "protocol": "a protocol must exist or be consistent in itself",
         "epochs": "no more than those of the recipe",
         "fractions": "together at most 1",
         **dict.fromkeys(("sampler", "relaxation", "arch_recipe", "costs", "loss"), PARTS),
@@ -133,29 +133,28 @@ UNSAID: Final[Mapping[str, Mapping[str, str]]] = {
     "submit_plan": dict.fromkeys(
         ("name", "order", "space", "select", "data", "protocol", "limits", "plan"), PLAN
     )
-    | dict.fromkeys(("title", "licence", "citation"), "a text is printable, and not empty"),
-    "upload_checkpoint": {"checkpoint": "a body is a safetensors file"},
+    | dict.fromkeys(("title", "licence", "citation"), "a text must be printable and not empty"),
+    "upload_checkpoint": {"checkpoint": "the body must be a safetensors file"},
 }
-"""By operation, parameters and members of bodies, and why a value that fits may be refused."""
+"""Reasons for refusing a valid value, by operation and by parameter or member of the body."""
 
 _NO_INTEGER: Final = ("valid integer", "an index", "a vertex number", "not 0 or 1")
-"""How 3.0 is refused, which JSON Schema takes for an integer: where types are JSON's, the service
-asks for 3."""
+"""Parts of messages that refuse 3.0, an integer for JSON Schema, in bodies, which must say 3."""
 
 _UNPROCESSABLE: Final = 422
 _ACCEPTED: Final = ["2xx", "3xx", "401", "403", "404", "409", "429", "5xx"]
-"""What schemathesis takes for accepted, unless it is told otherwise."""
+"""Statuses that schemathesis counts as accepted by default."""
 
 
 _OF_RUNS: Final = ("computed_stats", "computed_stats_query", "export", "intermediate_stats")
 
 
 def sampled_operations() -> list[str]:
-    """Return operations that ask a benchmark what another one is asked in every variant.
+    """Return operations that need only random requests: another benchmark tests the same code.
 
-    The same code reads these questions, from the description of the benchmark. Which benchmark that
-    other one is changes from question to question, among those for runs, among those that compare
-    and among the rest: each has its own parameters of both kinds tried in every variant.
+    The same code serves such an operation for all benchmarks. One benchmark per operation is tested
+    in every variant; it changes from operation to operation, separately among those for runs, those
+    that compare and the rest, so that the parameters of each benchmark are tested as well.
     """
     by_kind: dict[tuple[bool, bool], dict[str, list[str]]] = {}
     for name in METRICS:
@@ -172,11 +171,11 @@ def sampled_operations() -> list[str]:
 
 
 def configuration(*, sampled: Sequence[str] = ()) -> str:
-    """Return the configuration of schemathesis: where 422 may answer what fits the document.
+    """Return the configuration of schemathesis, which allows 422 for the operations in `UNSAID`.
 
     Args:
-        sampled: Operations of which only random requests are made, and none for each bound and type
-            of each parameter.
+        sampled: Operations that get only random requests, and none for each bound and type of each
+            parameter.
     """
     statuses = [*_ACCEPTED, str(_UNPROCESSABLE)]
     lines = [
@@ -195,7 +194,7 @@ def configuration(*, sampled: Sequence[str] = ()) -> str:
 
 @schemathesis.check
 def refused_for_what_no_schema_says(ctx: Any, response: Any, case: Any) -> None:
-    """Fail where a request that fits the document is refused for something not listed."""
+    """Fail if a valid request is refused for a parameter or member that `UNSAID` does not list."""
     del ctx
     if response.status_code != _UNPROCESSABLE or case.meta is None:
         return

@@ -4,9 +4,9 @@
 
 Two protocols on CIFAR-10 (`cifar10-valid`, validation accuracy, means over the recorded runs):
 
-published   searches at 12 epochs for 12,000 s, training and validation time charged; what counts is
-            the accuracy at 200 epochs of the best found (Dong and Yang, NAS-Bench-201, ICLR 2020)
-table       searches at 200 epochs for 200,000 s; what counts is the best found
+published   searches at 12 epochs for 12,000 s of training and validation time; reports the accuracy
+            at 200 epochs of the best one found (Dong and Yang, NAS-Bench-201, ICLR 2020)
+table       searches at 200 epochs for 200,000 s; reports the accuracy of the best one found
 
 Evolution has a population of 10 and samples of 3, as in that paper.
 """
@@ -42,7 +42,7 @@ _STRATEGIES: Final[Mapping[str, Callable[[int], Strategy]]] = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """How searches are compared: budget in seconds, epochs of an evaluation."""
+    """A setting of the comparison: epochs of an evaluation and budget in simulated seconds."""
 
     name: str
     num_epochs: int
@@ -53,9 +53,9 @@ _PROTOCOLS: Final = (Protocol("published", 12, 12_000.0), Protocol("table", 200,
 
 
 def final_accuracy(bench: BenchClient, study: Study) -> float:
-    """Return the accuracy at 200 epochs of the best that a search found, in percent."""
+    """Return the validation accuracy at 200 epochs of the best architecture found, in percent."""
     if study.best is None:
-        sys.exit("a search ended before its first evaluation: is this the whole benchmark?")
+        sys.exit("no evaluation fits into the budget: does the database have the whole benchmark?")
     arch = study.best.arch
     (item,) = bench.query_nb201(arch, _FINAL_EPOCHS, _DATASET, reduction="mean")
     if item.valid_acc is None:
@@ -92,7 +92,7 @@ def compare(
 def show(
     protocol: Protocol, name: str, finals: Sequence[float], evaluations: float, each: float
 ) -> None:
-    """Print a row of the report."""
+    """Print a row of the table."""
     spread = statistics.stdev(finals) if len(finals) > 1 else 0.0
     print(
         f"| {protocol.name} | {name} | {evaluations:.0f} | {statistics.mean(finals):.3f} ± "
@@ -102,7 +102,7 @@ def show(
 
 
 def show_order(protocol: Protocol, finals: Mapping[str, Sequence[float]]) -> None:
-    """Print how often evolution ends above random search: seed by seed, and over all pairs."""
+    """Print how often evolution ends above random search, by seed and over all pairs."""
     random, evolution = finals.values()
     above = sum(mine > theirs for mine, theirs in zip(evolution, random, strict=True))
     equal = sum(mine == theirs for mine, theirs in zip(evolution, random, strict=True))
@@ -114,11 +114,11 @@ def show_order(protocol: Protocol, finals: Mapping[str, Sequence[float]]) -> Non
 
 
 def main() -> None:
-    """Compare under both protocols."""
+    """Run the comparison under both protocols."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of nasbench201.db")
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--record", type=Path, help="folder for the runs, to be read by nbs study")
+    parser.add_argument("--record", type=Path, help="folder to record the runs in, for nbs study")
     parser.add_argument("--plot", type=Path, help="regret of protocol `table`, from --record")
     arguments = parser.parse_args()
     if arguments.plot and not arguments.record:

@@ -1,11 +1,11 @@
-"""Measures what search algorithms and studies ask for, beside what people use today.
+"""Measures the requests of search algorithms, beside other ways to query the same data.
 
     python benchmarks/searching.py [--data DIR] [--datasette PATH] [--nats-python PATH]
                                    [--seconds 60] [--write]
 
-The folder holds full-size databases of NAS-Bench-201 (with HW-NAS-Bench) and NAS-Bench-101; without
-one, made-up small ones are measured. `--nats-python` is a Python with `nats_bench` installed, which
-is asked for its real records in ../shared. `--write` puts table and plot into docs/performance.md.
+DIR contains full-size databases of NAS-Bench-201 (with HW-NAS-Bench) and NAS-Bench-101; the default
+is small synthetic ones. `--nats-python` is a Python with `nats_bench` installed, which queries real
+records in ../shared. `--write` writes table and plot into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SINGLE = "/v1/nasbench201/computed-stats?num_epochs=200&dataset=cifar100&reducti
 
 @dataclass(frozen=True)
 class Row:
-    """A figure beside what was to be reached."""
+    """A row of the table: what was measured, the figure, the goal, and its rate for the plot."""
 
     what: str
     measured: str
@@ -57,7 +57,7 @@ class Row:
 
 
 def random_search(bench: BenchClient, server: Server, archs: list[int]) -> Row:
-    """Evaluate architectures in batches of 100."""
+    """Measure a random search in batches of 100."""
     bench.query_nb201_many(archs[:100], 200, "cifar100", reduction="mean")
     before, mine = cpu_seconds(server.pid), time.process_time()
     started = time.perf_counter()
@@ -100,13 +100,13 @@ async def evolution(url: str, archs: list[int], evaluations: int) -> float:
 
 
 def oracle(data: Path, name: str, bounds: dict[str, float], reach: str) -> Row:
-    """Ask a fresh server for the ten best within two bounds, twice, several times over."""
+    """Measure the ten best within two bounds on a fresh server, each query twice."""
     which = {"num_epochs": 108} if name == "nasbench101" else WHICH
     firsts, seconds = [], []
     with service(data) as server, httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as http:
         http.get("/livez")
         for rank in range(5):
-            # Other bounds make another question; its columns are warm after the first.
+            # Other bounds make another query, whose columns are cached after the first one.
             params = {**which, **bounds, "max_training_time": 1e6 + rank, "metric": "test_acc"}
             for found in (firsts, seconds):
                 started = time.perf_counter()
@@ -114,14 +114,14 @@ def oracle(data: Path, name: str, bounds: dict[str, float], reach: str) -> Row:
                 found.append((time.perf_counter() - started) * 1e3)
     return Row(
         f"top-10 with two constraints, {name}",
-        f"first {firsts[0]:.0f} ms, other bounds {median(firsts[1:]):.0f} ms, "
-        f"again {median(seconds):.1f} ms",
+        f"first request {firsts[0]:.0f} ms, other bounds {median(firsts[1:]):.0f} ms, "
+        f"repeated {median(seconds):.1f} ms",
         reach,
     )
 
 
 def export(data: Path, name: str, reach: str) -> Row:
-    """Export every final result as Parquet."""
+    """Measure the export of every final result as Parquet."""
     with service(data) as server, tempfile.TemporaryDirectory() as folder:
         with BenchClient(f"http://127.0.0.1:{server.port}", timeout=300) as bench:
             started = time.perf_counter()
@@ -136,7 +136,7 @@ def export(data: Path, name: str, reach: str) -> Row:
 
 
 def mixed(count: int) -> list[str]:
-    """Return questions as a lab asks them: mostly one architecture, sometimes all of them."""
+    """Return a mix of requests as from a lab: mostly for one architecture, sometimes for all."""
     rng = random.Random(0)  # noqa: S311 - a load to repeat
     kinds: list[tuple[int, Callable[[], str]]] = [
         (70, lambda: f"{SINGLE}{rng.randrange(count)}"),
@@ -151,22 +151,22 @@ def mixed(count: int) -> list[str]:
 
 
 def load_report(data: Path, count: int, seconds: float) -> Iterator[Row]:
-    """Load a server with 64 clients, and compare with the same questions of one."""
+    """Load a server with 64 clients, and compare latencies with those of a single client."""
     paths = mixed(count)
     with service(data) as server:
         alone, _ = paced(server.port, paths[:3000], clients=1, rate=0, seconds=10)
         unloaded = median(alone)
         paced(server.port, paths, clients=64, rate=0, seconds=seconds / 2)
         before = server.resident_mb
-        for what, rate in ((f"{RATE} questions a second each", RATE), ("without a pause", 0)):
+        for what, rate in ((f"{RATE} requests a second each", RATE), ("without a pause", 0)):
             latencies, errors = paced(server.port, paths, clients=64, rate=rate, seconds=seconds)
             ordered = sorted(latencies)
             p99 = ordered[int(0.99 * len(ordered))]
             yield Row(
-                f"64 clients, {seconds:.0f} s of mixed questions, {what}",
+                f"64 clients, {seconds:.0f} s of mixed requests, {what}",
                 f"{len(ordered) / seconds:,.0f} a second, {errors} errors; median "
                 f"{median(ordered) * 1e3:.1f} ms, p99 {p99 * 1e3:.0f} ms: "
-                f"{p99 / unloaded:.0f} x the {unloaded * 1e3:.2f} ms of one alone",
+                f"{p99 / unloaded:.0f} x the {unloaded * 1e3:.2f} ms of a single client",
                 "no error, 20 x" if rate else "no error",
             )
         yield Row("memory over that load", f"{before:.0f} to {server.resident_mb:.0f} MB", "flat")
@@ -175,7 +175,7 @@ def load_report(data: Path, count: int, seconds: float) -> Iterator[Row]:
 def side_by_side(
     data: Path, count: int, datasette: Path | None, nats: Path | None
 ) -> Iterator[Row]:
-    """One architecture's mean results: as many answers a second as each way gives."""
+    """Measure queries a second for one architecture's mean results, by each way to query."""
     chosen = random.Random(0).sample(range(count), min(count, 300))  # noqa: S311 - a choice to repeat
     database = data / "nasbench201.db"
     with service(data) as ours, constant_server() as constant:
@@ -212,7 +212,7 @@ def side_by_side(
 
 
 def rate(ask: Callable[[int], Any], archs: list[int]) -> float:
-    """Return how many questions a second are answered, at best."""
+    """Return the highest rate of queries a second of five rounds."""
     best = 0.0
     for _ in range(5):
         started = time.perf_counter()
@@ -242,7 +242,7 @@ print(opened, time.perf_counter() - started, warm)
 
 
 def nats_bench(python: Path) -> Row:
-    """Ask the original package for its real records."""
+    """Measure the original package on its real records."""
     done = subprocess.run(
         [python, "-W", "ignore", "-c", _NATS, NATS_RECORDS],
         capture_output=True,
@@ -259,7 +259,7 @@ def nats_bench(python: Path) -> Row:
 
 
 def sample_data(folder: Path) -> Path:
-    """Make small databases of made-up numbers."""
+    """Create small synthetic databases in a folder."""
     for name in ("nasbench101", "nasbench201", "hw-nas-bench"):
         raw = SAMPLES[name](folder / "raw", architectures=50, seed=0)
         GENERATORS[name](raw, folder, progress=lambda *_: None)
@@ -267,7 +267,7 @@ def sample_data(folder: Path) -> Path:
 
 
 def measure(arguments: argparse.Namespace, data: Path) -> Iterator[Row]:
-    """Measure everything."""
+    """Measure everything and yield the rows."""
     with BenchClient.local(data) as bench:
         count = bench.benchmark("nasbench201").provenance.contents["architectures"]
     rng = random.Random(0)  # noqa: S311 - a search to repeat
@@ -284,21 +284,21 @@ def measure(arguments: argparse.Namespace, data: Path) -> Iterator[Row]:
             f"{', '.join(f'{found:,.0f}' for found in sorted(rates))} a second",
             "1,500",
         )
-    yield oracle(data, "nasbench201", {"max_edgegpu_latency": 100.0}, "20 ms, again 5 ms")
-    yield oracle(data, "nasbench101", {"max_parameters": 10.0}, "300 ms, again 5 ms")
+    yield oracle(data, "nasbench201", {"max_edgegpu_latency": 100.0}, "20 ms, repeated 5 ms")
+    yield oracle(data, "nasbench101", {"max_parameters": 10.0}, "300 ms, repeated 5 ms")
     yield export(data, "nasbench201", "5 s, 200 MB")
     yield export(data, "nasbench101", "60 s, 200 MB")
     yield from load_report(data, count, arguments.seconds)
 
 
 def main() -> None:
-    """Measure, print, and write where asked."""
+    """Measure and print; with --write, write docs/performance.md and its plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--datasette", type=Path)
     parser.add_argument("--nats-python", type=Path)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of mixed load")
-    parser.add_argument("--write", action="store_true", help="docs/performance.md and its plot")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of the mixed load")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SyntheticDataWarning)
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, load {os.getloadavg()}\n")

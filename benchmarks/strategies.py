@@ -3,12 +3,13 @@
     python benchmarks/strategies.py --accuracies FILE.csv [--seeds 500] [--trials 100]
         [--only NAME ...] [--columns SIGNAL ... --final COLUMN]
 
-The file has a row an architecture and a column `arch`. A run picks the architecture with the best
-value of a signal; what counts is that one's value in the final column. For each strategy the mean
-and the standard deviation of it are printed, the probability that random search picks as good a one
-(test of Mann and Whitney, one-sided), and the time of a proposal and its result.
+FILE has a row per architecture and a column `arch`. A run picks the architecture with the best
+value of a signal and is judged by its value in the final column. For each strategy, prints mean and
+standard deviation of that value, the p-value against random search (Mann-Whitney, one-sided), and
+the time to propose a trial and observe its result.
 
-Strategies of rungs are told the signal at every fidelity, so they only show that they run.
+Multi-fidelity strategies receive the same signal at every fidelity, so they only show that they
+run.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ class Entry(NamedTuple):
     """A line of the table.
 
     Attributes:
-        strategy: Its class.
-        settings: Those that are not the default.
-        share: Of the seeds that are run; slow ones are given fewer.
+        strategy: Name of the strategy.
+        settings: Settings that differ from the defaults.
+        share: Share of the seeds that are run; slow strategies run fewer.
     """
 
     strategy: str
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What the table calls it."""
+        """The name of the entry in the table."""
         told = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         return f"{self.strategy} ({told})" if told else self.strategy
 
@@ -80,7 +81,7 @@ _RANDOM: Final = _ENTRIES[0]
 
 
 def picked(strategy: SeededStrategy, signal: Mapping[str, float], trials: int) -> str:
-    """Return the architecture with the best signal of those that a strategy evaluates."""
+    """Return the architecture with the best signal among those that a strategy evaluates."""
     domain = served_domain(_BENCHMARK)
     seen = []
     for number in range(trials):
@@ -94,11 +95,11 @@ def picked(strategy: SeededStrategy, signal: Mapping[str, float], trials: int) -
 
 
 def _refuse(ask: Callable[[Any], Any]) -> Any:
-    raise TypeError(f"the domain is computed and asks nothing, but did: {ask}")
+    raise TypeError(f"a computed domain sends no requests, but sent {ask}")
 
 
 def read(file: Path) -> dict[str, dict[str, float]]:
-    """Return the columns of a file by name, each by architecture."""
+    """Return the columns of a CSV file by name; each maps architectures to values."""
     with file.open() as lines:
         rows = list(csv.DictReader(lines))
     names = [name for name in rows[0] if name not in {"arch", "index"}]
@@ -114,7 +115,7 @@ def compare(
     seeds: int,
     trials: int,
 ) -> None:
-    """Print the table of one signal."""
+    """Run all entries on one signal and print their table."""
     print(f"{signal}: {final} of the pick, {trials} trials a run")
     random: list[float] = []
     for entry in entries:
@@ -135,7 +136,7 @@ def compare(
 
 
 def main() -> None:
-    """Print a table a signal."""
+    """Print a table for each signal."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--accuracies", type=Path, required=True, metavar="FILE")
     parser.add_argument("--seeds", type=int, default=500)

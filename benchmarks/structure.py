@@ -1,10 +1,10 @@
-"""How large the product is, how fast it starts, and what a question runs through.
+"""Measures the size of the product and its start-up times.
 
     .venv/bin/python benchmarks/structure.py
 
-Start-up is processor time (user and system, children included) of whole processes as a ratio to
-importing the libraries that could not be done without, the two taken in turn in one run: the
-medians of ratios say more on a noisy machine than seconds.
+Start-up is the processor time (user and system, children included) of whole processes, relative to
+importing the necessary libraries. Both alternate in one run, because medians of ratios are more
+reliable on a noisy machine than seconds.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ NBS: Final = (sys.executable, "-m", "service.cli")
 
 
 def importing(modules: str) -> tuple[str, ...]:
-    """Return the command of a process that imports modules and does nothing else."""
+    """Return the command of a process that only imports modules."""
     return (sys.executable, "-c", f"import {modules}")
 
 
 def processor_seconds(command: Sequence[str]) -> float:
-    """Return the user and system seconds of a process that must succeed."""
+    """Run a command that must succeed; return its user and system seconds."""
     before = os.times()
     subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
     after = os.times()
@@ -43,7 +43,7 @@ def processor_seconds(command: Sequence[str]) -> float:
 
 
 def ratio(command: Sequence[str], to: Sequence[str]) -> tuple[float, float]:
-    """Return the median ratio of two commands' processor time, and the first one's seconds."""
+    """Return the median ratio of two commands' processor times, and the seconds of the first."""
     processor_seconds(command)
     processor_seconds(to)
     pairs = [(processor_seconds(command), processor_seconds(to)) for _ in range(ROUNDS)]
@@ -93,7 +93,7 @@ def starts(data: Path) -> list[tuple[str, str, str]]:
 
 
 def ready(data: Path) -> tuple[float, float]:
-    """Return what `ratio` does, for a server up to its first answer."""
+    """Return the figures of `ratio` for a server until its first answer."""
     found = []
     for _ in range(ROUNDS):
         with service(data) as server:

@@ -1,10 +1,10 @@
-"""Measures what studies cost, and that a search that is killed loses nothing.
+"""Measures the overhead of studies, and checks that killed searches lose nothing.
 
     python benchmarks/studies.py --data DIR [--seeds 500] [--kills 200]
 
-DIR holds `nasbench201.db`. Prints microseconds of proposing and observing, of a whole trial, and of
-a trial in a file; seconds of a replay; and whether the trials of searches killed at random moments
-are those of one that was not.
+DIR contains `nasbench201.db`. Prints the time to propose and observe, of a whole trial, of a trial
+in a file and of a replay, and whether searches killed at random moments and resumed end with the
+trials of an undisturbed one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def strategy_cost(problem: TableProblem, strategy: Strategy) -> float:
 
 
 def run_seeds(problem: TableProblem, seeds: int) -> None:
-    """Run every strategy with every seed in memory."""
+    """Measure every strategy with every seed in memory."""
     whole = time.perf_counter()
     for name, new in _STRATEGIES.items():
         begun = time.perf_counter()
@@ -69,7 +69,7 @@ def run_seeds(problem: TableProblem, seeds: int) -> None:
 
 
 def run_file(problem: TableProblem, folder: Path) -> None:
-    """Write a long study and open it again."""
+    """Measure writing a long study and opening it again, and trials that wait for the disk."""
     file = folder / "long.study"
     begun = time.perf_counter()
     with Study(file, problem, _STRATEGIES["evolution"](0)) as study:
@@ -87,7 +87,7 @@ def run_file(problem: TableProblem, folder: Path) -> None:
 
 
 def run_killed(folder: Path, kills: int) -> None:
-    """Kill searches at random moments, and compare what comes of them."""
+    """Kill searches at random moments, resume them, and compare their trials."""
     begun = time.monotonic()
     _searched(folder / "whole", None)
     took = time.monotonic() - begun
@@ -99,7 +99,7 @@ def run_killed(folder: Path, kills: int) -> None:
             done += 1
             _searched(file, None)
             different += _content(file) != whole
-    print(f"killed {done} times: {different} searches ended otherwise")
+    print(f"killed {done} times: {different} searches ended differently")
 
 
 def _summed() -> FunctionProblem:
@@ -108,7 +108,7 @@ def _summed() -> FunctionProblem:
 
 
 def _searched(file: Path, seconds: float | None) -> bool:
-    """Search in a process of its own; tell whether it was killed before its end."""
+    """Search in a child process; return whether it was killed before its end."""
     child = os.fork()
     if not child:
         strategy = RegularizedEvolution(population_size=6, sample_size=3, seed=5)
@@ -126,7 +126,7 @@ def _content(file: Path) -> list[tuple[Any, ...]]:
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure everything and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of nasbench201.db")
     parser.add_argument("--seeds", type=int, default=500)

@@ -1,10 +1,10 @@
-"""Measures supernets: building, activating, a step against the frozen network, gradients held.
+"""Measures supernets: building, activating, steps against the frozen network, gradients.
 
     python benchmarks/supernets.py [SPACE…] [--placed 200]
 
-One thread; times are CPU seconds of this process. A step is forward, backward and SGD on a batch of
-8; both networks run the shapes once before, then in turns, and the shortest of each counts. With
-`--placed`, checks too that every tensor of so many samples is stored, which the tests do for few.
+Uses one thread; times are CPU seconds of this process. A step is forward, backward and SGD on a
+batch of 8. Both networks run once to warm up and then alternate; the shortest step of each counts.
+`--placed N` also checks that the supernet stores every tensor of N samples; the tests check few.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TURNS = 4
 
 
 def main() -> None:
-    """Print a row a space."""
+    """Print a row for each space."""
     parser = argparse.ArgumentParser()
     parser.add_argument("spaces", nargs="*", default=list(SPACES))
     parser.add_argument("--placed", type=int, default=0)
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def measured(space: ModelSpace, side: int) -> list[str]:
-    """Return the columns of a space."""
+    """Measure a space and return its columns."""
     build, supernet = clocked(lambda: Supernet(space))
     size = sum(parameter.numel() for parameter in supernet.parameters())
     samples = [space.choices.sample(seed) for seed in range(SAMPLES)]
@@ -95,7 +95,7 @@ def measured(space: ModelSpace, side: int) -> list[str]:
 
 
 def ratio(supernet: nn.Module, frozen: nn.Module, x: torch.Tensor) -> float:
-    """Return how much longer a step of the supernet takes, both measured in turns."""
+    """Return the time of a step of the supernet over that of the frozen network."""
     steps = [step_of(network, x) for network in (supernet, frozen)]
     times: list[list[float]] = [[], []]
     for step in steps:
@@ -107,7 +107,7 @@ def ratio(supernet: nn.Module, frozen: nn.Module, x: torch.Tensor) -> float:
 
 
 def step_of(network: nn.Module, x: torch.Tensor) -> Callable[[], None]:
-    """Return a training step of a network."""
+    """Return a function that makes a training step of a network."""
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-6)
 
     def step() -> None:
@@ -122,14 +122,14 @@ def step_of(network: nn.Module, x: torch.Tensor) -> Callable[[], None]:
 
 
 def batch(space: ModelSpace, side: int) -> torch.Tensor:
-    """Return images or ids."""
+    """Return a batch of random images, or of token ids for a token space."""
     if isinstance(space, TokenSpace):
         return torch.randint(2, 60, (BATCH, side))
     return torch.randn(BATCH, 3, side, side)
 
 
 def missing(space: ModelSpace, samples: int) -> int:
-    """Return how many samples have a tensor that the supernet does not store."""
+    """Return the number of samples with a tensor that the supernet does not store."""
     stored = Supernet(space).state_of_network()
     wrong = 0
     for seed in range(samples):

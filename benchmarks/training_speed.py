@@ -1,11 +1,11 @@
-"""Measures the loop of `nas_search.training` against a bare PyTorch loop.
+"""Measures the training loop of `nas_search.training` against a bare PyTorch loop.
 
 python benchmarks/training_speed.py [SECONDS]
 
 Both train NasBench201 (8 channels, a cell a stack, all edges conv_3x3) on 1,700 of scikit-learn's
-digits, which are real images of 8 x 8, in batches of 100, by SGD with Nesterov's momentum and
-weight decay, on one thread. They take turns, an epoch each, and processor time counts, so that a
-busy machine changes little; the share is the median of the pairs.
+digits (real images of 8 x 8) in batches of 100, with SGD, Nesterov momentum and weight decay, on
+one thread. They alternate epoch by epoch, and processor time is measured, so a busy machine matters
+little; the share is the median over the pairs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECONDS: Final = 30.0
 
 
 def main() -> None:
-    """Print images a second of both loops, and the share."""
+    """Print images a second of both loops and their ratio."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     torch.set_num_threads(1)
     images = digits()
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def digits() -> Images:
-    """Return the images, their one channel three times."""
+    """Return the images with their grey channel repeated three times."""
     held = load_digits()
     grey = torch.from_numpy(held.images[:IMAGES] * (255 / 16)).round().to(torch.uint8)
     labels = torch.from_numpy(held.target[:IMAGES]).long()
@@ -69,7 +69,7 @@ def network() -> nn.Module:
 
 
 def bare_loop(images: Images) -> Callable[[], None]:
-    """Return what trains an epoch with nothing but PyTorch."""
+    """Return a function that trains one epoch in plain PyTorch."""
     bare = network().train()
     inputs, labels = images.pixels.float() / 255, images.labels
     optimizer = torch.optim.SGD(

@@ -1,12 +1,11 @@
-"""Measures what visitors of the pages cost clients that ask: the 99th percentile of queries.
+"""Measures how visitors of the explorer's pages change the 99th percentile of queries.
 
     python benchmarks/visitors.py DATA [--rounds N]
 
-DATA has NAS-Bench-201. 64 clients ask for single runs, 5 times a second each; in every other round
-20 visitors open the main page too, each about every 8 seconds, as a browser does that has scripts
-and styles already. Rounds are short and alternate, so that whatever else the machine does falls on
-both: the ratio is that of a pair of neighbors. How far chance moves its median is told by drawing
-the pairs anew, with replacement.
+DATA contains NAS-Bench-201. 64 clients query single runs, 5 times a second each; in every other
+round 20 visitors also open the main page, each about every 8 seconds, like a browser with cached
+scripts and styles. Rounds are short and alternate, so that other programs affect both kinds: ratios
+are those of neighbouring rounds. Bootstrapping the pairs gives the interval of their median.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ VISITORS: Final = 20
 ROUNDS: Final = 60
 SECONDS: Final = 2.0
 SETTLING: Final = 0.5
-"""Seconds before and after the queries: the process of the visitors starts and ends in them."""
+"""Seconds before and after the queries, in which the visitors' process starts and ends."""
 BETWEEN: Final = 1.0
-"""Seconds between two requests of a visitor, on average: eight make a page."""
+"""Mean seconds between two requests of a visitor; a page has eight."""
 DRAWS: Final = 1_000
 PART: Final = "dataset=cifar10-valid&num_epochs=200"
 NAME: Final = "/v1/nasbench201"
@@ -51,13 +50,13 @@ PAGE: Final = (
 
 
 def visit(port: int) -> None:
-    """Open pages, again and again, as a process of its own."""
+    """Open pages repeatedly; runs in a process of its own."""
     seconds = SETTLING + SECONDS + SETTLING
     paced(port, PAGE, clients=VISITORS, rate=1 / BETWEEN, seconds=seconds, packed=True)
 
 
 def latencies(server: Server, *, visited: bool) -> tuple[list[float], float]:
-    """Return what the queries of a round took in milliseconds, and the server's busy seconds."""
+    """Run a round; return the latencies in ms and the processor seconds of the server."""
     rng = random.Random(0)  # noqa: S311 - a load to repeat
     paths = [
         f"{NAME}/computed-stats?arch={rng.randrange(15_625)}&num_epochs=200&dataset=cifar10-valid"
@@ -80,12 +79,12 @@ def latencies(server: Server, *, visited: bool) -> tuple[list[float], float]:
 
 
 def p99(taken: Sequence[float]) -> float:
-    """Return the 99th percentile."""
+    """Return the 99th percentile of latencies."""
     return float(np.percentile(taken, 99))
 
 
 def told(name: str, values: Sequence[float], of: Callable[[Sequence[float]], float]) -> None:
-    """Print a figure, and what lies within 90 % of it where the rounds are drawn anew."""
+    """Print a figure and its 90 % bootstrap interval."""
     rng = random.Random(0)  # noqa: S311 - as above
     drawn = sorted(of(rng.choices(values, k=len(values))) for _ in range(DRAWS))
     low, high = drawn[DRAWS // 20], drawn[-DRAWS // 20]
@@ -93,7 +92,7 @@ def told(name: str, values: Sequence[float], of: Callable[[Sequence[float]], flo
 
 
 def main() -> None:
-    """Print the rows of the report."""
+    """Run the rounds and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

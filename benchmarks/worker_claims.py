@@ -1,12 +1,11 @@
-"""Measure claims over HTTP: how many jobs a second a server gives to workers.
+"""Measures claims over HTTP: how many jobs a second workers get from a server.
 
     python benchmarks/worker_claims.py [--postgresql postgresql://USER@HOST:PORT/NAME]
 
-A server with one process is started on loopback, `JOBS` jobs are put into its table, and threads
-claim them as workers do; each claim is a transaction that is on the disk when it is answered.
-Processor time is that of the server, in milliseconds a claim: other programs change it least.
-SQLite is made in a temporary folder (TMPDIR says on which disk). The database of PostgreSQL must
-be empty.
+Starts a server with one process on loopback and twice `JOBS` jobs in its table. Threads claim them
+as workers do; each claim is a transaction that is on the disk when it is answered. Processor time
+is that of the server, in milliseconds a claim; other programs affect it least. The SQLite database
+is in a temporary folder (TMPDIR selects the disk). The PostgreSQL database must be empty.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ PATIENCE: Final = 60.0
 
 
 def fill(jobs: Jobs, number: int) -> None:
-    """Let so many jobs wait."""
+    """Submit a number of jobs."""
     for rank in range(number):
         spec = {"network": {"checkpoint": None}, "number": rank}
         jobs.store.submit(NewJob(kind="model", spec=spec, key=spec_key("model", spec)))
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -63,7 +62,7 @@ def wait_for(url: str) -> None:
 
 
 def measure(name: str, url: str | None) -> None:
-    """Print how many claims a second there are with one worker and with several, and their cost."""
+    """Print claims a second and their processor time, with one worker and with several."""
     with tempfile.TemporaryDirectory() as folder:
         settings = JobSettings(jobs_dir=Path(folder) / "jobs", jobs_url=url, queue_bound=10**6)
         with open_jobs(settings) as jobs:
@@ -72,7 +71,7 @@ def measure(name: str, url: str | None) -> None:
             closing(JobDatabase(settings.database_url)) as database,
             database.peewee.connection_context(),
         ):
-            # PostgreSQL does it by itself within a minute or so.
+            # PostgreSQL does so by itself within a minute or so.
             database.peewee.execute_sql("ANALYZE" if url is None else "VACUUM ANALYZE job")
         address = f"http://127.0.0.1:{(port := free_port())}"
         told = {"NASBENCH_JOBS_DIR": str(settings.jobs_dir), "NASBENCH_LOG_JSON": "0"}
@@ -91,9 +90,9 @@ def measure(name: str, url: str | None) -> None:
 
 
 def rate(address: str, pid: int, threads: int) -> tuple[float, float]:
-    """Return claims a second, and the milliseconds of processor time that one takes the server."""
+    """Return claims a second, and the milliseconds of the server's processor time per claim."""
     with httpx.Client(base_url=address, timeout=30) as client:
-        # Another worker each time: the same one would be answered by the lease that it has.
+        # A different worker for each claim: the same one would get the lease that it already has.
         workers = [f"{threads}-{rank}" for rank in range(JOBS)]
         lists: dict[str, Any] = {name: [] for name in ("devices", "datasets", "models", "running")}
         for worker in workers:
@@ -114,9 +113,9 @@ def rate(address: str, pid: int, threads: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure SQLite and, where it is named, PostgreSQL."""
+    """Measure SQLite and, if its address is given, PostgreSQL."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--postgresql", help="the address of an empty database")
+    parser.add_argument("--postgresql", help="address of an empty database")
     arguments = parser.parse_args()
     columns = ("one worker", "processor", f"{THREADS} workers", "processor")
     print(f"| claims a second | {' | '.join(columns)} |\n|---|---|---|---|---|")

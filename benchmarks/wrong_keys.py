@@ -1,4 +1,4 @@
-"""Whether wrong keys are told apart by how long they take: unknown, nearly right, revoked, none."""
+"""Measures whether the time of a look-up distinguishes kinds of wrong keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDS = 20_000
 
 
 def main() -> None:
-    """Look wrong keys up in mixed order and print how long each kind took."""
+    """Look up wrong keys in random order and print the times of each kind."""
     with tempfile.TemporaryDirectory() as folder:
         file = KeyFile(Path(folder) / "keys.json")
         good = file.create("alice", KeyScope.ADMIN)

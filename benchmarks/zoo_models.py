@@ -1,9 +1,9 @@
-"""Measures the model hub: importing it, making and counting every model of the zoo.
+"""Measures the model hub: its import, and making and counting every model of the zoo.
 
     python benchmarks/zoo_models.py [ROUNDS]
 
-Each figure is the best of the rounds, in milliseconds of processor time, so that other work on the
-machine shows least; imports, and what is the first of a process, are in processes of their own.
+Each figure is the minimum over the rounds, in milliseconds of processor time, so that other
+programs matter least. Imports and first calls are measured in new processes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MILLISECONDS = 1e3
 
 
 def processor_time(work: Callable[[], object], rounds: int) -> float:
-    """Return the least processor time of some work, in milliseconds."""
+    """Return the minimum processor time of a call, in milliseconds."""
     taken = []
     for _ in range(rounds):
         started = time.process_time()
@@ -31,7 +31,7 @@ def processor_time(work: Callable[[], object], rounds: int) -> float:
 
 
 def importing(statement: str, rounds: int) -> float:
-    """Return the least processor time of a process that imports something, in milliseconds."""
+    """Return the minimum processor time of a process that runs an import, in milliseconds."""
     taken = []
     for _ in range(rounds):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -42,12 +42,12 @@ def importing(statement: str, rounds: int) -> float:
 
 
 def first(what: str, name: str, rounds: int) -> float:
-    """Return the least processor time that the first call of a process takes, in milliseconds.
+    """Return the minimum processor time of a function's first call in a process, in milliseconds.
 
     Args:
-        what: A function of `model_hub.zoo`.
-        name: The model it is given.
-        rounds: In how many processes.
+        what: Name of a function of `model_hub.zoo`.
+        name: Name of the model that it gets.
+        rounds: Number of processes.
     """
     code = (
         "import time, torch, model_hub.spaces; from model_hub import zoo; zoo.names()\n"
@@ -59,7 +59,7 @@ def first(what: str, name: str, rounds: int) -> float:
 
 
 def main(rounds: int) -> None:
-    """Print a table of everything."""
+    """Measure all models and print the table."""
     torch = importing("import torch", rounds)
     spaces = importing("import torch, model_hub.spaces", rounds)
     print(f"import torch               {torch:8.0f} ms")

@@ -1,9 +1,9 @@
-"""Five strategies on NAS-Bench-201, beside what random draws find on average.
+"""Compares five strategies on NAS-Bench-201 with the exact expectation of random search.
 
     NASBENCH_URL=http://127.0.0.1:8000 python examples/compare_strategies.py
     NASBENCHMARK_DIR=data python examples/compare_strategies.py
 
-The first asks a service (`make serve`), the second reads database files (`nbs sample --convert`).
+The first queries a service (`make serve`), the second database files (`nbs sample --convert`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STRATEGIES: dict[str, Callable[[int], Strategy]] = {
 
 
 def main() -> None:
-    """Run every strategy with every seed, and print what they reached and which of them differ."""
+    """Run every strategy with every seed; print results and significant differences."""
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
         problem = TableProblem(bench, "nasbench201", "cifar10-valid")
         problem.load()

@@ -1,6 +1,6 @@
-"""A search written for the package `nasbench`, on this service: one import and one path differ.
+"""A search written for the package `nasbench`; only an import and a path are changed.
 
-Run it with $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
+Set $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from missing_extra import needs
 with needs("local", "this example"):
     import numpy as np
 
-# 7 is the whole space; of the made-up sample, whose cells are small, most would be missing.
+# 7 is the whole space, but the synthetic sample has only small cells.
 NUM_VERTICES = 4
 TRIALS = 200
 SECONDS = 10_000
 
 
 def random_spec(rng: random.Random, operations: list[str]) -> api.ModelSpec:
-    """Return any cell, in the space or not."""
+    """Return a random cell, which may be outside the space."""
     entries = [rng.randint(0, 1) for _ in range(NUM_VERTICES**2)]
     matrix = np.triu(np.reshape(entries, (NUM_VERTICES, NUM_VERTICES)), k=1)
     interior = rng.choices(operations, k=NUM_VERTICES - 2)
@@ -30,11 +30,11 @@ def random_spec(rng: random.Random, operations: list[str]) -> api.ModelSpec:
 
 
 def main() -> None:
-    """Try random cells until the simulated time is spent."""
+    """Evaluate random cells until the simulated time is used up."""
     bench = BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local()
     nasbench = api.NASBench(bench)
 
-    # Of several runs of a cell, `query` draws one from Python's generator, as in the package.
+    # As in the package, `query` draws one of the runs of a cell from Python's generator.
     random.seed(0)
     rng = random.Random(0)
     best = None
@@ -45,7 +45,7 @@ def main() -> None:
         try:
             data = nasbench.query(spec, epochs=108)
         except api.OutOfDomainError:
-            continue  # The made-up sample lacks most cells.
+            continue  # The synthetic sample lacks most cells.
         if best is None or data["validation_accuracy"] > best["validation_accuracy"]:
             best = data
         if nasbench.get_budget_counters()[0] > SECONDS:

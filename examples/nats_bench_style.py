@@ -1,6 +1,6 @@
-"""A search written for the package `nats_bench`, on this service: one import and one path differ.
+"""A search written for the package `nats_bench`; only an import and a path are changed.
 
-Run it with $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
+Set $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ SECONDS = 20_000
 
 
 def main() -> None:
-    """Search at 12 epochs until the simulated time is spent, then look at 200 epochs."""
+    """Search at 12 epochs until the simulated time is used up; then query the best at 200."""
     bench = BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local()
-    # A seed for the draws among the runs of an architecture: the search can be repeated.
+    # The seed of the draws among the runs of an architecture makes the search repeatable.
     api = create(bench, "tss", fast_mode=True, verbose=False, seed=0)
 
     rng = random.Random(0)
-    # On the whole table: api.random().
+    # With the whole table, use api.random().
     candidates = sorted(api.evaluated_indexes)
     best_index, best_accuracy = -1, 0.0
     api.reset_time()

@@ -1,6 +1,6 @@
-"""Questions written for NNI's benchmarks, on this service: one import and the client differ.
+"""Queries written for NNI's benchmarks; only the imports and the client are changed.
 
-Run it with $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
+Set $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INCEPTION_LIKE = {
 
 
 def main() -> None:
-    """Ask for the runs of one cell, for good operations and for the best network of a space."""
+    """Query runs of a cell, operations of good networks, and the best network of a space."""
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
         for run in query_nb101_trial_stats(INCEPTION_LIKE, 108, client=bench):
             print(f"repeat {run['repeat']}: {run['valid_acc']:.2f} %, {run['training_time']:.0f} s")

@@ -1,6 +1,6 @@
-"""Accuracy against multiply-adds on NATS-Bench's size space, by Optuna.
+"""Searches accuracy against multiply-adds on NATS-Bench's size space with Optuna.
 
-Run it with $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
+Set $NASBENCH_URL, the address of a service, or $NASBENCHMARK_DIR, a folder of databases.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ with needs("optuna", "this example"):
     import optuna
 
 TRIALS = 60
-# The sizes that the made-up sample has; leave `choices` out for the whole space.
+# The sizes of the synthetic sample; omit `choices` for the whole space.
 NARROW = {"layer_1": [8], "layer_2": [8], "layer_3": [8]}
 
 
 def main() -> None:
-    """Search the front, and print it."""
+    """Search the Pareto front and print it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
         search = objective(bench, "natssss", "cifar100", 90, ["valid_acc", "flops"], choices=NARROW)

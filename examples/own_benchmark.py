@@ -1,12 +1,12 @@
-"""Make a benchmark of your own: networks trained on scikit-learn's digits, asked while it grows.
+"""Creates a benchmark of your own on scikit-learn's digits, and queries it while it grows.
 
     python examples/own_benchmark.py [FOLDER] [--tenth | --few]
 
-No download and no GPU: 600 images of 8 x 8 pixels, of which 200 are trained on. A server and two
-workers measure 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings, some
-eleven minutes on two free cores, a tenth of that with --tenth, and 6 trainings on 60 images by one
-worker with --few. On the way the table is asked, and a worker is killed and another one started. In
-the end the table is sealed, verified, searched and published.
+Needs neither a download nor a GPU: 600 images of 8 x 8 pixels, 200 of them for training. A server
+and two workers train 125 cells of NAS-Bench-201 at two budgets with three seeds: 750 trainings,
+some eleven minutes on two idle cores; a tenth of that with --tenth; with --few 6 trainings on 60
+images by one worker. Meanwhile the table is queried, and a worker is killed and replaced. Finally
+the table is sealed, verified, published and searched.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from missing_extra import needs
 from nas_search import Budget, DeclaredProblem, Study
 from nas_search.strategies import LocalSearch
 
-with needs("dev", "this example"):  # scikit-learn is in no extra that an installation needs
+with needs("dev", "this example"):  # only the extra `dev` has scikit-learn
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -86,7 +86,7 @@ SMALLER: Final[dict[str, dict[str, Any]]] = {
         "workers": 1,
     },
 }
-"""What is less than in `PLAN`, by the word that asks for it."""
+"""Changes to `PLAN` and the script's numbers, by command-line option."""
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def main() -> None:
         while not is_ready(bench):
             time.sleep(0.2)
         submitted = bench.wait_plan(bench.plan(plan))
-        print(f"the estimate: {told(submitted)}")
+        print(f"the estimate: {cost(submitted)}")
         bench.start_plan(submitted)
         for question in range(1, questions + 1):
             now = bench.wait_plan("digits", fraction=question / (questions + 1))
@@ -123,7 +123,7 @@ def main() -> None:
                 lab.worker()
         finished = bench.wait_plan("digits")
         print(
-            f"{finished.state}: {finished.counts.done} of {finished.cells} cells, {told(finished)}"
+            f"{finished.state}: {finished.counts.done} of {finished.cells} cells, {cost(finished)}"
         )
         bench.seal_plan("digits")
         while not (sealed := bench.plan_named("digits")).versions[-1].complete:
@@ -145,16 +145,16 @@ def is_ready(bench: BenchClient) -> bool:
         return False
 
 
-def told(plan: Plan) -> str:
-    """Say what a plan costs, and what it was to cost."""
+def cost(plan: Plan) -> str:
+    """Describe the estimated cost of a plan."""
     estimate = plan.estimate
     if estimate is None or estimate.hours is None:
-        return "nobody knows"
+        return "unknown"
     return f"{60 * estimate.hours:.1f} minutes of a worker by {estimate.timings} trainings"
 
 
 def best_of(bench: BenchClient) -> str:
-    """Return the best architecture so far, and of how many it is that."""
+    """Describe the best architecture in the table so far."""
     try:
         found = bench.top("digits", metric="valid_acc", num_epochs=2, n=1)
     except BenchmarkNotInstalledError:
@@ -163,7 +163,7 @@ def best_of(bench: BenchClient) -> str:
 
 
 def search(bench: BenchClient) -> None:
-    """Search the table that was made."""
+    """Search the finished table and print the best architecture found."""
     budget = max(bench.benchmark("digits").budgets)
     problem = DeclaredProblem(bench, "digits", num_epochs=budget, objectives=["valid_acc"])
     with Study(None, problem, LocalSearch(num_init=2, seed=0)) as study:
@@ -174,7 +174,7 @@ def search(bench: BenchClient) -> None:
 
 
 class Lab:
-    """A server and workers that share a folder; a context manager that ends them."""
+    """Context manager that runs a server and workers on one folder, and stops them at its end."""
 
     def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -206,11 +206,11 @@ class Lab:
             process.wait()
 
     def worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker with a thread a job."""
+        """Start a worker that uses one thread per job."""
         return self.start("worker", "--threads", "1")
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a command that goes on; it logs into the folder."""
+        """Start a long-running command, which logs into the folder."""
         log = self.folder / f"{words[0]}-{len(self.processes)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -223,7 +223,7 @@ class Lab:
         return process
 
     def nbs(self, *words: str) -> None:
-        """Run a command to its end."""
+        """Run a command and wait for its end."""
         subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-m", "service.cli", *words],
             env=self.environment,
@@ -233,11 +233,11 @@ class Lab:
 
 
 def write_digits(folder: Path, images: int) -> None:
-    """Write so many digits as images in colour, a folder for each class."""
+    """Write a number of digits as RGB images, with a folder for each class."""
     if folder.is_dir():
         return
     found = load_digits()
-    # Each training reads all of them: those that no network learns from or is judged by stay out.
+    # Each training reads all images, so only those of the split are written.
     some = list(zip(found.images, found.target, strict=True))[:images]
     for number, (image, label) in enumerate(some):
         of_class = folder / str(label)

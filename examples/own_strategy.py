@@ -1,9 +1,9 @@
-"""A strategy of one's own, simulated annealing, against random search.
+"""Compares a strategy of your own, simulated annealing, with random search.
 
     python examples/own_strategy.py
 
-Needs neither data nor a service: what is maximised is a formula. With a `TableProblem` in place of
-the `FunctionProblem` the same strategy searches a benchmark.
+Needs neither data nor a service, because the objective is a formula. With a `TableProblem` instead
+of the `FunctionProblem`, the same strategy searches a benchmark.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TRIALS = 60
 
 @dataclass(kw_only=True, eq=False)
 class Annealing(SeededStrategy):
-    """Walks from neighbor to neighbor; the later, the less willing to go down."""
+    """Simulated annealing: moves to neighbors, and accepts worse ones less and less often."""
 
     temperature: float = 1.0
     cooling: float = 0.95
@@ -37,7 +37,7 @@ class Annealing(SeededStrategy):
         self.here: Result | None = None
 
     def choose(self, domain: Domain) -> Proposal[Candidate | None]:
-        """Draw a start, then a neighbor."""
+        """Propose a random start, then neighbors of the current architecture."""
         if self.here is None:
             arch = yield from self.sample(domain)
         else:
@@ -45,7 +45,7 @@ class Annealing(SeededStrategy):
         return None if arch is None else Candidate(arch=arch)
 
     def learn(self, result: Result) -> None:
-        """Go there if it is better, and sometimes if it is worse; never to what failed."""
+        """Move to a better result, and sometimes to a worse one; ignore failed trials."""
         if result.status is not Status.OK:
             return
         temperature = self.temperature * self.cooling**result.number
@@ -55,14 +55,14 @@ class Annealing(SeededStrategy):
 
 
 def agreement(sample: dict[str, Any]) -> float:
-    """Return how well the widths of a network follow its depth: at most 0."""
+    """Return the objective: 0 if widths double from stage to stage and start at 8 x depth."""
     widths = [sample[f"width {stage}"] for stage in range(5)]
     steps = (later / earlier - 2 for earlier, later in pairwise(widths))
     return -sum(step * step for step in steps) - abs(widths[0] - 8 * sample["depth"]) / 8
 
 
 def main() -> None:
-    """Let both search the same problem, with many seeds, and test the difference."""
+    """Run both strategies with many seeds on one problem, and test the difference."""
     choices: dict[str, list[Any]] = {f"width {stage}": [8, 16, 32, 64, 128] for stage in range(5)}
     problem = FunctionProblem({"depth": [1, 2, 3, 4], **choices}, agreement)
     best: dict[str, list[float]] = {}

@@ -1,9 +1,9 @@
-"""Random search on NAS-Bench-201, and how far from the best it ends.
+"""Runs random search on NAS-Bench-201 and prints its distance from the best architecture.
 
     NASBENCH_URL=http://127.0.0.1:8000 python examples/random_search.py
     NASBENCHMARK_DIR=data python examples/random_search.py
 
-The first asks a service (`make serve`), the second reads database files (`nbs sample --convert`).
+The first queries a service (`make serve`), the second database files (`nbs sample --convert`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TRIALS = 20
 
 
 def main() -> None:
-    """Draw architectures, take the best by validation, and compare it with the best there is."""
+    """Pick the best of random architectures by validation; print its rank by test accuracy."""
     with BenchClient() if "NASBENCH_URL" in os.environ else BenchClient.local() as bench:
         drawn = bench.random("nasbench201", n=TRIALS, seed=0)
         archs = [arch.index for arch in drawn]

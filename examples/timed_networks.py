@@ -1,8 +1,8 @@
-"""Accuracies from the tables, and how long the networks take, measured by a worker.
+"""Prints accuracies from the tables beside latencies that a worker measures.
 
     NASBENCH_URL=http://127.0.0.1:8000 python examples/timed_networks.py
 
-Needs a service with a worker (`make serve`, `nbs worker` beside it), and no PyTorch here.
+Needs a service with a worker (`make serve` and `nbs worker`), but no PyTorch in this process.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ NETWORKS = 3
 
 
 def tell(job: Job) -> None:
-    """Say how far a job is."""
+    """Print the state and stage of a job."""
     stage = f", {job.progress.stage}" if job.progress else ""
     print(f"  job {job.id[:8]} is {job.state}{stage}")
 
 
 def main() -> None:
-    """Have a few architectures timed, and print what is known of each."""
+    """Submit latency jobs for a few architectures; print accuracy and latency of each."""
     with BenchClient() as bench:
         archs = [drawn.index for drawn in bench.random("nasbench201", n=NETWORKS, seed=0)]
-        # None is waited for before all are submitted: workers do several at the same time.
+        # Submits all jobs before waiting, because several workers may run them in parallel.
         jobs = [
             bench.latency("nasbench201", arch, dataset=DATASET, device="cpu", wait=False)
             for arch in archs

@@ -1,11 +1,10 @@
-"""Search cells by training them on scikit-learn's digits, none above 500,000 multiply-adds.
+"""Searches cells of at most 500,000 multiply-adds by training them on scikit-learn's digits.
 
     python examples/train_on_digits.py [FOLDER]
 
-No download and no GPU: 1,797 images of 8 x 8 pixels. NSGA-II looks for networks that are accurate
-and small. The search is ended in the middle and gone on with from its file, and the front is drawn
-into FOLDER, which is `runs` by default. It takes ten seconds of one core; run again, it finds the
-study complete.
+Needs neither a download nor a GPU: 1,797 images of 8 x 8 pixels. NSGA-II searches for accurate and
+small networks. The search stops halfway, resumes from its file, and plots the front into FOLDER
+(default: `runs`). It takes ten seconds of one core; a second run finds the study complete.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from missing_extra import needs
 
-with needs("dev", "this example"):  # scikit-learn is in no extra that an installation needs
+with needs("dev", "this example"):  # only the extra `dev` has scikit-learn
     import torch
     from sklearn.datasets import load_digits
 
@@ -30,10 +29,10 @@ MOST_MACS = 500e3
 
 
 def main() -> None:
-    """Run half of the search, open its file again, run the rest, and draw the front."""
+    """Run half of the search, reopen its file, run the rest, and plot the front."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)  # the networks are too small for more to help
+    torch.set_num_threads(1)  # more do not help networks this small
     space = model_hub.space(
         "NasBench201", stem_out_channels=8, num_modules_per_stack=1, image_size=8, num_labels=10
     )
@@ -44,7 +43,7 @@ def main() -> None:
         space, trained, objectives=["accuracy", "-macs"], bounds={"macs": (None, MOST_MACS)}
     )
     for trials in TRIALS:
-        # A new strategy each time: the file has what was asked and told, and is replayed.
+        # Each time a new strategy, which replays the proposals and results of the file.
         strategy = NSGA2(population_size=3, seed=0)
         with Study(folder / "digits.study", problem, strategy) as study:
             begun = len(study.trials)
@@ -60,7 +59,7 @@ def main() -> None:
 
 
 def digits() -> Images:
-    """Return the digits as bytes, their one channel three times."""
+    """Return the digits with their grey channel repeated three times."""
     held = load_digits()
     grey = torch.from_numpy(held.images * (255 / 16)).round().to(torch.uint8)
     return Images(grey[:, None].repeat(1, 3, 1, 1), torch.from_numpy(held.target).long())

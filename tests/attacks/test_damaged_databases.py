@@ -84,6 +84,19 @@ def start(folder: Path, tmp_path: Path) -> Iterator[Started]:
         yield start
 
 
+def repeatable(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - repeatable, not secret
+
+
+def flip_served(server: BenchServer, path: Path, rng: Random, count: int = 1) -> None:
+    """Flip bits of a file while the server that has it open cannot look at it.
+
+    For a moment its time is another one, which no failing disk would cause.
+    """
+    with server.paused():
+        flip(path, rng, count)
+
+
 def flip(path: Path, rng: Random, count: int = 1) -> None:
     """Flip bits of a file as a failing disk would: its time and size stay what they were."""
     before = path.stat()
@@ -134,7 +147,7 @@ def test_each_of_100_flipped_bits_is_found_when_the_open_file_is_checked(
             other.unlink()
     whole = path.read_bytes()
     before = path.stat()
-    rng = Random(100)  # noqa: S311 - repeatable, not secret
+    rng = repeatable(100)
     for _ in range(100):
         catalog = Catalog(folder)
         flip(path, rng)
@@ -157,10 +170,10 @@ def test_a_served_database_whose_bits_flip_is_not_asked_after_the_check(
         paths = {path for paths in ASKED.values() for path in paths}
         held = {path: client.get(path) for path in paths}
         assert {answer.status_code for answer in held.values()} == {200}
-        rng = Random(7)  # noqa: S311 - repeatable, not secret
+        rng = repeatable(7)
         flipped: list[str] = []
         for name, count in zip(INSTALLABLE, (1, 100, 1, 3, 1), strict=True):
-            flip(folder / f"{name}.db", rng, count)
+            flip_served(server, folder / f"{name}.db", rng, count)
             flipped.append(name)
             until_unusable(server, *flipped)
             for other, asked in ASKED.items():
@@ -203,12 +216,12 @@ def test_batches_and_hardware_costs_of_a_damaged_database_are_refused(
         batch = {"archs": [0, 1, 2], "num_epochs": 200, "dataset": "cifar100"}
         plain = JOINED.replace("edgegpu_latency", "test_acc")
         assert client.post(path, json=batch).status_code == 200
-        flip(folder / "hw-nas-bench.db", Random(1))  # noqa: S311 - repeatable, not secret
+        flip_served(server, folder / "hw-nas-bench.db", repeatable(1))
         until_unusable(server, "hw-nas-bench")
         assert_refused(client.get(JOINED))
         assert client.get(plain).status_code == 200
         assert client.post(path, json=batch).status_code == 200
-        flip(folder / "nasbench201.db", Random(2))  # noqa: S311 - repeatable, not secret
+        flip_served(server, folder / "nasbench201.db", repeatable(2))
         until_unusable(server, "nasbench201")
         assert_refused(client.post(path, json=batch))
         assert_refused(client.get(plain))
@@ -232,7 +245,7 @@ def test_a_database_that_was_damaged_before_the_start_is_found_by_the_first_chec
 def test_the_way_back_is_a_sound_file(start: Started, folder: Path, every_sample: Path) -> None:
     server = start()
     answer = httpx.get(server.url + FIRST).content
-    flip(folder / "nasbench201.db", Random(5))  # noqa: S311 - repeatable, not secret
+    flip_served(server, folder / "nasbench201.db", repeatable(5))
     until_unusable(server, "nasbench201")
     moved_into_place(every_sample / "nasbench201.db", folder / "nasbench201.db")
     until(
@@ -255,7 +268,7 @@ def test_an_export_under_way_breaks_off_when_its_database_fails(
         with client.stream("GET", path) as answer:
             pieces = answer.iter_raw(1000)
             received = len(next(pieces))
-            flip(folder / "hw-nas-bench.db", Random(3))  # noqa: S311 - repeatable, not secret
+            flip_served(server, folder / "hw-nas-bench.db", repeatable(3))
             until_unusable(server, "hw-nas-bench")
             with pytest.raises(httpx.RemoteProtocolError):
                 received += sum(map(len, pieces))
@@ -264,7 +277,7 @@ def test_an_export_under_way_breaks_off_when_its_database_fails(
 
 def test_no_checks_are_made_where_none_are_wanted(start: Started, folder: Path) -> None:
     server = start(NASBENCH_VERIFY_SECONDS="0")
-    flip(folder / "nds.db", Random(4))  # noqa: S311 - repeatable, not secret
+    flip_served(server, folder / "nds.db", repeatable(4))
     time.sleep(0.5)
     assert {state["verified_at"] for state in states(server).values()} == {None}
     assert "nasbench_database_verified_seconds{" not in httpx.get(f"{server.url}/metrics").text

@@ -41,7 +41,7 @@ def hasty(attacked: Any) -> BenchServer:
 
 def memory(server: BenchServer) -> int:
     """Return the resident memory of a server in MB."""
-    status = Path(f"/proc/{server.process_id}/status").read_text()
+    status = Path(f"/proc/{server.pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) // 1024
 

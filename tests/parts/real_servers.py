@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import not_
 from pathlib import Path
 from typing import IO, Any, Final
@@ -82,12 +82,6 @@ class RealServer(ABC):
         """Start the process, which writes where it is told."""
         return subprocess.Popen(self.command(), stdout=output, stderr=output, **self.options)
 
-    @property
-    def process_id(self) -> int:
-        """Of the process that runs."""
-        assert self._process is not None
-        return self._process.pid
-
     def stop(self) -> None:
         """Tell the server to finish, and wait until it has; nothing if it does not run."""
         self._end(signal.SIGINT)
@@ -101,6 +95,21 @@ class RealServer(ABC):
         """Of its process, while it runs."""
         assert self._process is not None
         return self._process.pid
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no thread of the process run within the context; its connections stay."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            until(lambda: set(self._thread_states()) == {"T"}, what="all threads stopped")
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def _thread_states(self) -> list[str]:
+        """Return the state of each thread, as proc(5) has it."""
+        stats = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return [stat.read_text().rpartition(") ")[2][0] for stat in stats]
 
     def restart(self) -> None:
         """Stop the server and start it on the same port."""

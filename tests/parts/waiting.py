@@ -10,7 +10,7 @@ __all__ = ["PATIENCE", "until"]
 
 T = TypeVar("T")
 
-PATIENCE: Final = 120.0
+PATIENCE: Final = 240.0
 """Seconds in which whatever is waited for happens on a machine that has much else to do."""
 SHOWN: Final = 3_000
 LONGEST_PAUSE: Final = 0.2

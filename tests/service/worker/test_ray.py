@@ -45,6 +45,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    # By default tasks have a niceness of 15, and hardly move beside other tests.
+    "RAY_worker_niceness": "0",
     # Else it takes 127.0.0.1 for the address that others reach this machine by.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }

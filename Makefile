@@ -1,4 +1,4 @@
-# Two commands do everything: `make serve` and `make test`. Both install what they need into .venv.
+# The main targets are `make serve` and `make test`; each installs what it needs into .venv.
 PYTHON ?= python3
 DATA ?= data
 HOST ?= 127.0.0.1
@@ -8,23 +8,23 @@ CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
-# What is imported once is compiled then; compiling all takes a third of the time.
-TOLD_FLAGS := --disable-pip-version-check --no-color --progress-bar off --no-compile
+# No compilation during the installation, which would take a third of the time: Python compiles on first import.
+SERVER_PIP_FLAGS := --disable-pip-version-check --no-color --progress-bar off --no-compile
 
 .DEFAULT_GOAL := help
 .PHONY: help guide typescript serve test client check lint types imports coverage format benchmarks lock clean
 
 help:
-	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT), a made-up sample if it is empty'
+	@echo 'make serve   serve $(DATA)/ on http://$(HOST):$(PORT); a synthetic sample if it is empty'
 	@echo 'make test    run every check: lint, types, imports, tests'
-	@echo 'make coverage    run the tests once more, and say what none of them reaches'
-	@echo 'make guide   make the guide that the service shows at /guide'
-	@echo 'make typescript   install what the test of a TypeScript client needs (npm)'
-	@echo 'make format  let ruff arrange the code'
-	@echo 'make demo-plan   make a benchmark on digits: planned, measured, asked, published'
-	@echo 'make benchmarks  measure what docs/performance.md reports'
+	@echo 'make coverage    run the tests with coverage, and list the lines that none reaches'
+	@echo 'make guide   build the guide that the server shows at /guide'
+	@echo 'make typescript   install the npm packages for the test of the TypeScript client'
+	@echo 'make format  format the code with ruff'
+	@echo 'make demo-plan   plan, measure, query and publish a small benchmark on digits'
+	@echo 'make benchmarks  take the measurements of docs/performance.md'
 
-# docs/ and the docstrings as pages, in build/guide; the service shows them at /guide.
+# The guide: docs/ and the docstrings as pages in build/guide.
 guide: $(VENV)/.guide
 	@$(BIN)/mkdocs build --quiet --clean
 	@echo 'build/guide/index.html; a server shows it at /guide'
@@ -39,8 +39,8 @@ serve: $(VENV)/.server
 test: lint types imports pytest
 	@echo 'All checks passed.'
 
-# The tests of the client alone, with another Python: make client PYTHON=python3.13
-# Static types are those of the oldest Python whatever runs mypy; `make test` has them checked.
+# The client's tests with another Python: make client PYTHON=python3.13
+# test_typing.py is left out: mypy checks for the oldest Python in any case, which `make test` does.
 client:
 	@echo "== pytest tests/bench_client, $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv build/client
@@ -60,17 +60,17 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	@echo '== import-linter'; $(BIN)/lint-imports --no-cache --verbose >/dev/null || $(BIN)/lint-imports --no-cache
 
-# Tests start many processes: none compiles what another one has, whatever the environment says.
-# Two processes more than cores: some of them wait for a server or a lease at any time.
+# PYTHONDONTWRITEBYTECODE is cleared so that the many processes of the tests share compiled modules.
+# Two test processes more than cores, because some wait for a server or a lease at any time.
 TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PYTEST := pytest --numprocesses $(shell expr $(CORES) + 2) --dist worksteal --durations 25
 
 pytest: $(VENV)/.dev
 	@echo '== pytest'; $(TESTING) $(BIN)/python -m $(PYTEST)
 
-# Measuring takes a third more processor time, and so is no part of `make test`.
+# Not a part of `make test`: coverage takes a third more processor time.
 coverage: $(VENV)/.dev
-	@echo '== pytest, measured'; rm -f .coverage .coverage.*
+	@echo '== pytest with coverage'; rm -f .coverage .coverage.*
 	@$(TESTING) $(BIN)/coverage run -m $(PYTEST)
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
@@ -84,8 +84,8 @@ benchmarks: $(VENV)/.dev
 	@$(BIN)/python benchmarks/searching.py
 	@$(BIN)/python benchmarks/zoo_models.py
 
-# The exact versions everything is tested with, from a fresh environment. PyTorch stays as it is: a
-# newer one may bring another build of itself.
+# Write constraints.txt, the versions that everything is tested with, from a fresh environment. PyTorch's version
+# is kept, because a newer one may install another build.
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@grep '^torch==' constraints.txt > build/torch.txt
@@ -105,11 +105,11 @@ $(VENV)/bin/pip:
 
 $(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo 'Installing the server …'
-	@{ PYTHONUNBUFFERED=1 $(BIN)/pip install $(TOLD_FLAGS) --constraint constraints.txt \
+	@{ PYTHONUNBUFFERED=1 $(BIN)/pip install $(SERVER_PIP_FLAGS) --constraint constraints.txt \
 	    --editable '.[server,generate,study]' 2>&1 || echo FAILED; } | { \
 	  found=0; failed=; dots=; while IFS= read -r line; do case $$line in \
 	    Collecting*|Processing*|Obtaining*) found=$$((found + 1)); printf '\r  %d packages found' $$found;; \
-	    Installing\ collected*) printf '; putting them in place '; \
+	    Installing\ collected*) printf '; installing them '; \
 	      while kill -0 $$$$ 2>/dev/null; do sleep 1; printf .; done & dots=$$!;; \
 	    ERROR*|error*) printf '\n%s\n' "$$line" >&2;; \
 	    FAILED) failed=1;; \
@@ -117,17 +117,17 @@ $(VENV)/.server: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	@echo 'Installing the server and the tools that check it …'
+	@echo 'Installing the server and the development tools …'
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.server
 
-# Two of the tools and the client, which is looked at: all of them, PyTorch among them, take minutes and 2.5 GB.
+# Only the client and two tools, instead of the `dev` extra, which takes minutes and 2.5 GB with PyTorch.
 $(VENV)/.guide: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	@echo 'Installing what makes the guide …'
+	@echo 'Installing the tools for the guide …'
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable . mkdocs 'mkdocstrings[python]'
 	@touch $@
 
-# Without a lock file: it would name the registry that it was made with.
+# No lock file: it would contain the address of the registry in use.
 typescript: build/typescript/.done
 
 build/typescript/.done: tests/service/typescript/package.json
@@ -135,6 +135,6 @@ build/typescript/.done: tests/service/typescript/package.json
 	@npm install --silent --no-fund --no-audit --no-package-lock --prefix build/typescript
 	@touch $@
 
-# Some eleven minutes on two free cores.
+# Takes about eleven minutes on two free cores.
 demo-plan: $(VENV)/.dev
 	@$(BIN)/python examples/own_benchmark.py runs/own_benchmark

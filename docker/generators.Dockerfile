@@ -1,4 +1,4 @@
-# The generators: raw archive in, database out. Runs once and ends; needs no network.
+# The generators: convert a raw archive into a database, then exit. Needs no network.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build

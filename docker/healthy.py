@@ -1,6 +1,6 @@
-"""Exit with 0 if the server of this container can answer questions, else with 1 and the reason.
+"""Exit with 0 if the server of this container can answer queries, else with 1 and the reason.
 
-Asks `/readyz`, which reads from every database. Standard library only: it starts in 50 ms.
+Requests `/readyz`, which reads from every database. Standard library only: it starts in 50 ms.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _SECONDS: Final = 4.0
 
 
 def main() -> None:
-    """Ask the server."""
+    """Request `/readyz` and exit with the result."""
     connection = http.client.HTTPConnection("127.0.0.1", _PORT, timeout=_SECONDS)
     try:
         connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        said = json.load(answer)
+        response = connection.getresponse()
+        content = json.load(response)
     except (OSError, http.client.HTTPException, ValueError) as error:
         sys.exit(f"no answer: {error!r}")
-    states = {name: state["status"] for name, state in said.get("benchmarks", {}).items()}
-    sys.stdout.write(f"{answer.status} {said.get('status')} {states}\n")
-    if answer.status != http.client.OK or "ready" not in states.values():
+    states = {name: state["status"] for name, state in content.get("benchmarks", {}).items()}
+    sys.stdout.write(f"{response.status} {content.get('status')} {states}\n")
+    if response.status != http.client.OK or "ready" not in states.values():
         sys.exit(1)
 
 

@@ -1,14 +1,13 @@
 #!/bin/bash
 # Makes /opt/nbs, the Python environment of an image, in two steps that are two layers:
 #
-#   install.sh libraries EXTRAS       what the extras of pyproject.toml name, in the versions of
-#                                     constraints.txt
-#   install.sh project MODULES        the project itself, which changes more often than its libraries;
-#                                     what MODULES load is compiled, because a read-only root
-#                                     file system keeps Python from doing it at each start
+#   install.sh libraries EXTRAS       the libraries of these extras of pyproject.toml, in the versions
+#                                     of constraints.txt
+#   install.sh project MODULES        the project itself, which changes more often than its libraries.
+#                                     Everything that MODULES import is compiled, because Python cannot
+#                                     write bytecode on a read-only root file system
 #
-# The index and further places of packages are pip's own settings (PIP_INDEX_URL,
-# PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS), given as build arguments.
+# pip reads PIP_INDEX_URL, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS, which are build arguments.
 set -euo pipefail
 
 environment=/opt/nbs
@@ -19,20 +18,20 @@ shift
 case $step in
   libraries)
     python3 -m venv --without-pip "$environment"
-    # hatchling reads these two; so early they may be empty, and a change to them costs no layer.
+    # hatchling needs these two files. They are empty here, so that changing them does not rebuild this layer.
     touch README.md LICENSE
     pip install --quiet --no-compile --constraint constraints.txt ".[$1]"
-    # Nothing that runs reads tests, headers, bills of material or sources in other languages.
-    # numpy.testing stays: libraries import it.
+    # Remove tests, headers, bills of material and sources in other languages. numpy.testing stays,
+    # because libraries import it.
     find "$environment" -type d \( -name tests -o -name include -o -name sboms \
       -o -path '*/numpy/f2py' -o -path '*/numpy/distutils' \) -prune -exec rm -rf {} +
     find "$environment" -type f \( -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.[ach]' \
       -o -name '*.proto' \) -delete
-    # Parts of numpy that its own tests alone load.
+    # Only numpy's own tests load these.
     find "$environment" -path '*/numpy/_core/*.so' \( -name '_simd.*' -o -name '*_tests.*' \) -delete
-    # rich loads Pygments, which loads a language when a text in it is to be coloured: never here.
+    # rich imports Pygments, but no lexer is used here.
     find "$environment" -path '*/pygments/lexers/*.py' ! -name '_*' -delete
-    # Some wheels come with the symbols of a debugger, 14 MB.
+    # Some wheels contain 14 MB of debugging symbols.
     if command -v strip >/dev/null; then
       find "$environment" \( -path '*/uvloop/*.so' -o -path '*/httptools/*.so' -o -path '*/wrapt/*.so' \
         -o -path '*/safetensors/*.so' \) -exec strip --strip-unneeded {} +
@@ -40,8 +39,8 @@ case $step in
     ;;
   project)
     pip install --quiet --no-compile --no-deps --force-reinstall .
-    # By content, because the date of a copied file is no matter. From elsewhere, because Python
-    # would load the sources that lie here.
+    # Unchecked bytecode, because the dates of copied files are meaningless. From /, because Python would
+    # import the sources in the current folder.
     cd /
     "$environment/bin/python3" -B - "$environment" "$@" <<'PYTHON'
 import importlib, py_compile, sys

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Makes up the passwords of the profiles `cluster` and `observe` and writes them as files, in a folder
-# for each service that is mounted there alone; they are in no environment and no image. Files that
-# are there stay, so that it can be run again; docs/operations.md says how to replace one.
+# Generates the passwords of the profiles `cluster` and `observe` as files, in one folder per service, which only that
+# service mounts; they are in no environment and no image. Existing files are kept, so the script can be run again.
+# docs/operations.md says how to replace a password.
 #
 #   docker/make-secrets.sh [FOLDER]     docker/secrets by default, NASBENCH_SECRETS of .env otherwise
 set -euo pipefail
@@ -13,17 +13,17 @@ fail() {
   exit 1
 }
 
-# The folder is closed to other users of this machine; the files are open, because the users inside
-# of the containers are others than the one who runs this.
+# Other users of this machine cannot enter the folder. The files are readable by all, because containers run under
+# other user ids than this script.
 umask 022
 for service in nbs postgres redis grafana; do
   mkdir -p "$folder/$service" || fail "cannot make $folder/$service"
-  chmod 700 "$folder" && chmod 755 "$folder/$service" || fail "$folder is another user's"
+  chmod 700 "$folder" && chmod 755 "$folder/$service" || fail "$folder belongs to another user"
 done
 
 password() { python3 -c 'import secrets; print(secrets.token_urlsafe(32), end="")'; }
 
-# Where a secret belongs: nothing, or a file that can be read.
+# Fails unless the path of a secret is free or a readable file.
 check_place() {
   local path=$folder/$1
   if [ -e "$path" ] && [ ! -f "$path" ]; then
@@ -33,9 +33,9 @@ check_place() {
   fi
 }
 
-# Whole or not at all: a write that fails leaves no empty secret behind.
+# Writes a secret completely or not at all: a failed write leaves no empty file.
 put() {
-  [ -n "$2" ] || fail "there is nothing to write to $folder/$1"
+  [ -n "$2" ] || fail "no content for $folder/$1"
   local part
   part=$(mktemp "$folder/.part.XXXXXX") || fail "cannot write to $folder"
   if printf '%s' "$2" >"$part" && chmod 644 "$part" && mv -fT "$part" "$folder/$1"; then return; fi
@@ -48,7 +48,7 @@ keep() {
   [ -s "$folder/$1" ] || put "$1" "$2"
 }
 
-new=$(password) && [ ${#new} -ge 32 ] || fail 'cannot make up a password: is python3 there?'
+new=$(password) && [ ${#new} -ge 32 ] || fail 'cannot generate a password: is python3 installed?'
 keep postgres/password "$new"
 new=$(password)
 keep grafana/password "$new"
@@ -68,14 +68,14 @@ redis=$(sed -n 's/^requirepass //p' "$folder/redis/redis.conf")
 [ -n "$postgres" ] || fail "$folder/postgres/password holds no password"
 [ -n "$redis" ] || fail "$folder/redis/redis.conf has no line \`requirepass PASSWORD\`"
 
-# An address that this made must have the password beside it; one of another server is its owner's.
+# Writes an address with the present password. An address of another form is kept: it names another server.
 address() {
   local path=$folder/$1 start=$2 password=$3 end=$4
   check_place "$1"
   if [ -s "$path" ]; then
     case $(cat "$path") in
       "$start$password$end") return ;;
-      "$start"*"$end") echo "make-secrets: $path had another password and is written anew" >&2 ;;
+      "$start"*"$end") echo "make-secrets: $path had another password and is rewritten" >&2 ;;
       *) return ;;
     esac
   fi

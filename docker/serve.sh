@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serves the databases of the data volume, and the made-up sample of the image while there is none.
+# Serves the databases of the data volume, or the synthetic sample of the image if there is none.
 set -eu
 
 has_database() {
@@ -10,7 +10,7 @@ has_database() {
 }
 
 if ! has_database "$NASBENCHMARK_DIR"; then
-  echo "no database in $NASBENCHMARK_DIR: serving a MADE-UP sample until one is generated and the server restarted" >&2
+  echo "no database in $NASBENCHMARK_DIR: serving a SYNTHETIC sample until one is generated and the server is restarted" >&2
   NASBENCHMARK_DIR=/opt/sample
   export NASBENCHMARK_DIR
 fi

@@ -1,4 +1,4 @@
-# The server: answers questions, accepts jobs, computes none. It has no PyTorch and needs none.
+# The server: answers queries and accepts jobs for workers. It needs no PyTorch.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -6,7 +6,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
-# For its `strip`; nothing of it is in the image.
+# For `strip` in install.sh; not in the final image.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
 WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
@@ -14,12 +14,12 @@ RUN ./install.sh libraries server,cluster,s3,tracing
 COPY . .
 RUN ./docker/install.sh project service.cli.commands service.cli.databases service.cli.keys service.cli.serve service.app service.jobs \
       uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on uvicorn.loops.uvloop
-# What is served while the data volume is empty. Every answer of it says that it is made up. The
-# hardware costs are left out: they are 8 of its 11 MB, because their sample is as long as the table.
+# The synthetic sample, which is served while the data volume is empty. Hardware costs are left out: they are 8 of its
+# 11 MB, because their sample is as long as the table.
 RUN /opt/nbs/bin/nbs sample /tmp/raw --architectures 50 --convert /opt/sample && rm -r /tmp/raw /opt/sample/hw-nas-bench.db
 
-# What is shown at /guide. Its generator reads the docstrings, and nothing of it is in the image; of
-# the libraries it needs all, the languages of Pygments among them.
+# The guide at /guide; its tools are not in the final image. --force-reinstall restores the lexers of Pygments, which
+# install.sh removes.
 FROM build AS guide
 RUN python3 -m pip --python /opt/nbs/bin/python3 --no-cache-dir --disable-pip-version-check install \
       --quiet --force-reinstall --constraint constraints.txt mkdocs 'mkdocstrings[python]' pygments \
@@ -29,7 +29,7 @@ FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="nas-bench-service server" \
-      org.opencontainers.image.description="Answers questions about the tables of NAS benchmarks" \
+      org.opencontainers.image.description="Answers queries about the tables of NAS benchmarks" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

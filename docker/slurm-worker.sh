@@ -1,5 +1,5 @@
 #!/bin/bash
-# A pilot for Slurm: takes jobs from a server over HTTP until its allocation ends; docs/clusters.md.
+# A Slurm job whose worker takes jobs from a server over HTTP until its allocation ends (docs/clusters.md).
 #   sbatch --array=1-40 --export=ALL,NASBENCH_SERVER=https://nas.lab.example docker/slurm-worker.sh
 #SBATCH --job-name=nbs-worker
 #SBATCH --time=24:00:00
@@ -13,7 +13,7 @@ export NASBENCH_DATASETS_DIR="${NASBENCH_DATASETS_DIR:-$HOME/datasets}"
 nbs worker --server "$NASBENCH_SERVER" --key-file "${NASBENCH_KEY:-$HOME/.nbs-worker-key}" \
     --idle-exit 10m --time-limit 24h --drain-before-limit 5m "$@" &
 worker=$!
-# The shell gets the signals and hands them on; `wait` ends at each of them.
+# Slurm signals the shell, which forwards the signal. Each signal interrupts `wait`, so the loop below repeats it.
 trap 'kill -USR1 "$worker"' USR1
 trap 'kill -TERM "$worker"' TERM
 wait "$worker"; status=$?

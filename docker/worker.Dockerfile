@@ -1,8 +1,8 @@
-# A worker: builds, evaluates and times networks with PyTorch. One file for both builds of PyTorch:
+# A worker: builds, trains, evaluates and times networks with PyTorch. One file for both builds of PyTorch:
 #
-#   --build-arg DEVICE=cpu    where pip finds PyTorch's CPU wheel (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS)
-#   --build-arg DEVICE=cuda   where it finds the CUDA one, which is the one of the usual index; the
-#                             host's driver and its container toolkit bring the rest
+#   --build-arg DEVICE=cpu    pip must find PyTorch's CPU wheel (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS)
+#   --build-arg DEVICE=cuda   pip must find the CUDA wheel, which the usual index has; the host needs the driver
+#                             and the container toolkit
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -14,7 +14,7 @@ ARG DEVICE=cpu
 WORKDIR /build
 COPY docker/install.sh pyproject.toml constraints.txt ./
 RUN ./install.sh libraries worker,cluster,s3
-# A CPU image with five gigabytes of CUDA, or a GPU image without any, would be found out too late.
+# Fail now instead of producing a CPU image with five gigabytes of CUDA, or a GPU image without CUDA.
 RUN built=$(/opt/nbs/bin/python -c 'import torch; print("cuda" if torch.version.cuda else "cpu")'); \
     [ "$built" = "${DEVICE}" ] || { echo "pip found PyTorch for $built, not for ${DEVICE}: see PIP_EXTRA_INDEX_URL" >&2; exit 1; }
 COPY . .
@@ -34,7 +34,7 @@ RUN groupadd --gid 10001 nbs \
  && useradd --uid 10001 --gid nbs --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin nbs \
  && install -d -o nbs -g nbs /jobs /zoo /datasets
 COPY --from=build /opt/nbs /opt/nbs
-# Programs that PyTorch compiles and what else it keeps go to the only place that can be written to.
+# PyTorch's compiled programs and caches need a writable folder: only /tmp is.
 ENV PATH=/opt/nbs/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \

@@ -231,10 +231,10 @@ def test_panels_show_what_is_so(prometheus: Ask) -> None:
         if panel["type"] == "stat"
     }
     assert stated == {
-        "Servers that answer": 1,
-        "Databases that are served": 5,
-        "Workers that live": 1,
-        "Jobs that wait": 1,
+        "Servers up": 1,
+        "Databases served": 5,
+        "Workers alive": 1,
+        "Jobs queued": 1,
     }
 
 

@@ -1,11 +1,10 @@
-"""Makes docs/first-search.ipynb and the page of it, with what its cells give out.
+"""Generates docs/first-search.ipynb with the outputs of its cells, and its page for the guide.
 
     nbs sample raw --convert data && nbs serve --data data &
     python docs/make_notebook.py
 
-Cells are run in order, as Jupyter would, against the service at $NASBENCH_URL. A test does the same
-and compares what is given out with what stands in the notebook, so that it never shows what is not
-so.
+The cells run in order, as in Jupyter, against the service at $NASBENCH_URL. A test does the same
+and compares the outputs with those in the notebook, so that the notebook stays correct.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ Cell: TypeAlias = dict[str, Any]
 _CELLS: Final = """
 # A first search, as a notebook
 
-Start a service with made-up figures by `make serve`, and download
-[this notebook](first-search.ipynb), or read on: what stands below the cells is what they gave out.
-All accuracies here are **made up**.
+Start a service with synthetic figures by `make serve` and download
+[this notebook](first-search.ipynb), or read on: the output of each cell is shown below it.
+All accuracies here are **synthetic**.
 
 ```python
 from bench_client import BenchClient
@@ -43,13 +42,13 @@ bench = BenchClient()  # http://127.0.0.1:8000, or $NASBENCH_URL
 bench.query_nb201(11, 200, "cifar100")
 ```
 
-An answer is a list that shows itself as a table, with units. `None` and an empty cell mean "not
-recorded".
+A result is a list that a notebook displays as a table, with units. `None` and an empty cell mean
+"not recorded".
 
 ## Many architectures as a data frame
 
-Two thousand architectures, the mean over the runs of each. Runs come in columns, of which a
-frame is made at once.
+This query returns two thousand architectures, each with the mean over its runs. The result
+consists of columns, so it converts to a data frame without a loop over rows.
 
 ```python
 found = bench.query_many(
@@ -69,8 +68,7 @@ _ = frame.plot.scatter("flops", "test_acc", s=3, figsize=(6, 3.5))
 
 ## A search of your own
 
-A simulation charges what each training took when it was recorded, and ends when the budget is
-spent.
+A simulation charges the recorded duration of each training and ends when the budget is spent.
 
 ```python
 from bench_client import BudgetExhausted
@@ -90,7 +88,7 @@ _ = simulation.trajectory.plot(log_time=True)
 
 ## Two strategies compared
 
-Strategies, budgets and the other problems are explained in [Search](searching.md).
+[Search](searching.md) explains strategies, budgets and other problems.
 
 ```python
 from nas_search import Budget, Study, TableProblem
@@ -122,7 +120,7 @@ for ax, log in zip(axes, (False, True), strict=True):
 
 
 def cells() -> list[Cell]:
-    """Return the cells of the notebook, not run."""
+    """Return the cells of the notebook, without outputs."""
     found: list[Cell] = []
     for place, text in enumerate(_CELLS.replace("```python\n", "```").split("```")):
         if not text.strip():
@@ -137,21 +135,21 @@ def cells() -> list[Cell]:
 
 
 def run(notebook: list[Cell]) -> None:
-    """Run the cells of code in order, and put what they give out into each."""
+    """Run the code cells in order and store their outputs in them."""
     plt.switch_backend("agg")
     names: dict[str, Any] = {}
     count = 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that figures are made up is said above
+        warnings.simplefilter("ignore")  # the notebook already says that its figures are synthetic
         for cell in notebook:
             if cell["cell_type"] == "code":
                 count += 1
                 cell["execution_count"] = count
-                cell["outputs"] = _given_out("".join(cell["source"]), names, count)
+                cell["outputs"] = _outputs("".join(cell["source"]), names, count)
     names["bench"].close()
 
 
-def _given_out(source: str, names: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def _outputs(source: str, names: dict[str, Any], count: int) -> list[dict[str, Any]]:
     tree = ast.parse(source)
     last = tree.body[-1]
     said = io.StringIO()
@@ -181,13 +179,13 @@ def _given_out(source: str, names: dict[str, Any], count: int) -> list[dict[str,
 def _forms(value: Any) -> dict[str, str]:
     forms = {"text/plain": repr(value)}
     html = value._repr_html_() if hasattr(value, "_repr_html_") else None
-    # Styles have no place in the guide; a frame of pandas brings some.
+    # A pandas data frame contains style elements, which would affect the whole page.
     return forms if html is None or "<style" in html else {**forms, "text/html": html}
 
 
 def page_of(notebook: list[Cell]) -> str:
-    """Return a notebook that was run as the text of its page."""
-    lines = [f"<!-- Made by {_SOURCE}; changes belong there. -->"]
+    """Return the text of the page of a notebook that has been run."""
+    lines = [f"<!-- Generated by {_SOURCE}; edit that file. -->"]
     pictures = 0
     for cell in notebook:
         source = "".join(cell["source"])
@@ -196,7 +194,7 @@ def page_of(notebook: list[Cell]) -> str:
             data = output.get("data", {"text/plain": output.get("text", "").rstrip()})
             if "image/png" in data:
                 pictures += 1
-                lines.append(f"![what the cell draws]({PAGE.stem}-{pictures}.png)")
+                lines.append(f"![the plot of the cell]({PAGE.stem}-{pictures}.png)")
             elif "text/html" in data:
                 lines.append(data["text/html"])
             else:
@@ -205,7 +203,7 @@ def page_of(notebook: list[Cell]) -> str:
 
 
 def pictures_of(notebook: list[Cell]) -> dict[str, bytes]:
-    """Return the pictures of a page, by the names of their files."""
+    """Return the pictures of the page by file name."""
     outputs = [output.get("data", {}) for cell in notebook for output in cell.get("outputs", ())]
     drawn = [data["image/png"] for data in outputs if "image/png" in data]
     return {

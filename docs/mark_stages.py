@@ -1,9 +1,9 @@
-"""Runs the tests of stage 4 and writes what came of them to docs/model-hub-stages.json.
+"""Runs the tests of stage 4 and writes their outcomes to docs/model-hub-stages.json.
 
     python docs/make_model_hub.py && python docs/mark_stages.py && python docs/make_model_hub.py
 
-A space is marked on the page where all of its tests passed. A test says when the file is older than
-these tests or than the snippet of the page that they run.
+The page marks a space with stage 4 if all of its tests passed. Another test fails if the tests of
+stage 4, or the code on the page that they run, have changed since the file was written.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ TESTS: Final[Mapping[str, str]] = {
     "RegularizedEvolution": _SEARCHES,
     "Inherited": "tests/nas_search/oneshot/test_searches.py",
 }
-"""What is searched by, and the test that does it."""
+"""The test file of each kind of search."""
 _SPACES: Final = "tests/parts/small_spaces.py"
 PAGE: Final = "docs/model-hub.md"
 _PROPERTY: Final = "stage 4"
 
 
 class Outcomes:
-    """Gathers the outcome of each test that says which space and strategy it is of."""
+    """Pytest plugin that collects the outcome of each test that reports a space and a strategy."""
 
     def __init__(self) -> None:
         self.spaces: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take note of a test, or of what failed before or after it."""
+        """Record the outcome of a test; a failed setup or teardown counts as its failure."""
         for name, value in report.user_properties:
             if name == _PROPERTY:
                 space, strategy = str(value).split(" ")
@@ -49,7 +49,7 @@ class Outcomes:
 
 
 def digest() -> str:
-    """Return the SHA-256 of the tests and of the Python on the page."""
+    """Return the SHA-256 of the tests and of the Python code on the page."""
     snippets = re.findall(r"```python\n(.*?)```", (REPOSITORY / PAGE).read_text("utf-8"), re.DOTALL)
     tests = [(REPOSITORY / test).read_text("utf-8") for test in (*_files(), _SPACES)]
     content = [*tests, *snippets]

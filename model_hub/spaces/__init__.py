@@ -1,7 +1,7 @@
-"""All model spaces, also by name.
+"""All model spaces, by class and by name.
 
-A space is two modules side by side: `X.py` states its arguments and choices and needs no PyTorch,
-and `X_network.py` builds its networks. To add a space, write these two and name it in `_SPACES`.
+Each space has two modules: `X.py` states its arguments and choices and works without PyTorch, and
+`X_network.py` builds its networks. To add a space, write these two and list it in `_SPACES`.
 """
 
 from __future__ import annotations
@@ -60,25 +60,24 @@ _SPACES: Final[tuple[type[ModelSpace], ...]] = (
 _BY_NAME: Final[Mapping[str, type[ModelSpace]]] = MappingProxyType(
     {kind.__name__: kind for kind in _SPACES} | {NdsCells.__name__: NdsCells}
 )
-"""Also `NdsCells`, the networks of two given cells, which has no defaults."""
+"""The spaces by name, and `NdsCells`, which `_SPACES` lacks because it has no defaults."""
 
 
 def space_names() -> tuple[str, ...]:
-    """Return the names of all spaces."""
+    """Return the names of all spaces that can be created without arguments."""
     return tuple(kind.__name__ for kind in _SPACES)
 
 
 def space(name: str, /, **arguments: Any) -> ModelSpace:
-    """Make a space by its name.
+    """Create a space by its name.
 
     Args:
-        name: Its name, such as `ProxylessNAS`; or `NdsCells`, for networks of given cells.
-        arguments: The arguments of its constructor.
+        name: Name of the space, such as `ProxylessNAS`; or `NdsCells`, for networks of given cells.
+        arguments: Arguments of its constructor.
 
     Raises:
-        UnknownNameError: There is no such space; the message offers the nearest.
-        InvalidArgumentError: It has no such argument, or needs one that is not there, or the value
-            cannot mean anything.
+        UnknownNameError: There is no such space; the message suggests the nearest name.
+        InvalidArgumentError: An argument is unknown, missing or has an invalid value.
     """
     kind = named("space", name, _BY_NAME)
     known = {field.name: field for field in fields(kind)}

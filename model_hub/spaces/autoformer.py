@@ -1,7 +1,7 @@
 """AutoFormer: vision transformers of searched widths (Chen et al. 2021, arXiv:2107.00651).
 
-One width for all tokens, and for each block the number of heads and the width of the two-layer
-perceptron. A head is 64 wide whatever the tokens are.
+Choices are the depth, the width of all tokens and, for each block, the number of heads and the
+hidden width of the two-layer perceptron. Every head is 64 wide, independent of the token width.
 """
 
 from __future__ import annotations
@@ -52,34 +52,34 @@ _SIZES: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = MappingProxyType(
         },
     }
 )
-"""What distinguishes the three published spaces."""
+"""Arguments that differ between the three published spaces."""
 _HEAD_DIM: Final = 64
 _PROJECTIONS: Final = ("q", "k", "v")
-"""Layers of an attention that share a bias in a supernet, in this order."""
+"""Layers of an attention whose biases a supernet stores as one, in this order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoFormer(ModelSpace):
-    """The AutoFormer space; the defaults are the tiny one, `of_size` gives the others.
+    """The AutoFormer space; the defaults are those of the tiny one, `of_size` creates the others.
 
     Args:
-        search_embed_dim: Candidates of the width of the tokens.
-        search_mlp_ratio: Candidates of the hidden width over the width of the tokens.
-        search_num_heads: Candidates of the number of heads.
-        search_depth: Candidates of the number of blocks.
+        search_embed_dim: Candidates for the width of the tokens.
+        search_mlp_ratio: Candidates for the ratio of hidden width to token width.
+        search_num_heads: Candidates for the number of heads.
+        search_depth: Candidates for the number of blocks.
         img_size: Height and width of the images, a multiple of `patch_size`.
         patch_size: Height and width of a patch.
-        in_channels: Channels of the images.
-        num_labels: Classes.
+        in_channels: Number of channels of the images.
+        num_labels: Number of classes.
         qkv_bias: Whether queries, keys and values have biases.
-        drop_rate: Dropout after attention and in the perceptrons.
-        attn_drop_rate: Dropout of the attention.
-        drop_path_rate: Stochastic depth of the deepest block; it grows linearly from 0.
-        pre_norm: Normalise what goes into a branch, not what comes out of the sum.
-        global_pooling: Classify the mean of the patches, not the class token.
-        absolute_position: Add a learned vector to each place.
-        qk_scale: Factor of the products of queries and keys; 64 ** -0.5 by default.
-        rpe: Use relative positions for keys and values.
+        drop_rate: Dropout rate after attention and in the perceptrons.
+        attn_drop_rate: Dropout rate of the attention weights.
+        drop_path_rate: Stochastic depth rate of the deepest block; it grows linearly from 0.
+        pre_norm: Normalise the input of each branch instead of the sum after it.
+        global_pooling: Classify the mean of the patch tokens instead of the class token.
+        absolute_position: Add a learned vector to each position.
+        qk_scale: Factor on the products of queries and keys; 64 ** -0.5 by default.
+        rpe: Use relative position embeddings for keys and values.
     """
 
     search_embed_dim: tuple[int, ...] = _SIZES["tiny"]["search_embed_dim"]
@@ -102,14 +102,14 @@ class AutoFormer(ModelSpace):
 
     @classmethod
     def of_size(cls, size: str, **arguments: Any) -> Self:
-        """Make one of the published spaces.
+        """Create one of the published spaces.
 
         Args:
             size: `tiny`, `small` or `base`.
-            arguments: Further arguments, or other values for those of the size.
+            arguments: Further arguments; they override those of the size.
 
         Raises:
-            InvalidArgumentError: There is no such size, or an argument cannot mean anything.
+            InvalidArgumentError: The size is unknown, or an argument is invalid.
         """
         return cls(**{**_SIZES[one_of("size", size, tuple(_SIZES))], **arguments})
 
@@ -132,10 +132,10 @@ class AutoFormer(ModelSpace):
             a_number("qk_scale", self.qk_scale, least=1e-6, most=1e6)
 
     def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
-        """Return the one shape of an input: each place of an image has a weight of its own.
+        """Return the only accepted input shape: every patch position has weights of its own.
 
         Raises:
-            InvalidArgumentError: The shape is another.
+            InvalidArgumentError: The shape differs.
         """
         if self._dimensions(shape, argument) != self.input_shape:
             raise InvalidArgumentError(
@@ -147,17 +147,17 @@ class AutoFormer(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the size given."""
+        """Shape of an image of `img_size` pixels per side."""
         return (self.in_channels, self.img_size, self.img_size)
 
     @property
     def most_blocks(self) -> int:
-        """The largest depth to choose from."""
+        """The largest candidate depth."""
         return max(self.search_depth)
 
     @property
     def sharing(self) -> Sharing:
-        """Layers share slices, entangled as published; the first blocks are kept."""
+        """Layers share entangled slices, as published; a smaller depth keeps the first blocks."""
         return Sharing(depths={"blocks": "depth"}, told=self._told, no_mixture=SLICED)
 
     def _told(self, values: Sample) -> Iterator[Told]:
@@ -171,10 +171,10 @@ class AutoFormer(ModelSpace):
             yield f"{block}.fc2", "channels", embed_dim
 
     def placed(self, values: Sample, name: str) -> tuple[str, View]:
-        """Return where a tensor is stored: the biases of queries, keys and values are one.
+        """Return where a tensor is stored; the biases of queries, keys and values share one tensor.
 
-        The entries of a network's keys follow those of its queries, and its values' those of its
-        keys, however many there are (Chen et al. 2021, arXiv:2107.00651, the authors' code).
+        The bias entries of the keys directly follow those of the queries, and the values' follow
+        the keys', for any number of heads (Chen et al. 2021, arXiv:2107.00651, the authors' code).
         """
         *path, layer, tensor = ["", *name.split(".")]
         if tensor != "bias" or path[-1:] != ["attn"] or layer not in _PROJECTIONS:
@@ -184,7 +184,7 @@ class AutoFormer(ModelSpace):
         return ".".join((*path[1:], "qkv_bias")), View(start=start)
 
     def _hidden(self, values: Sample, place: int) -> int:
-        """Return the width between the layers of the perceptron of a block."""
+        """Return the hidden width of the perceptron of a block."""
         return max(1, int(values["embed_dim"] * values[f"mlp_ratio_{place}"]))
 
     def _choices(self) -> SearchSpace:

@@ -1,7 +1,7 @@
 """The networks of AutoFormer: vision transformers (Chen et al. 2021, arXiv:2107.00651).
 
-Self-attention knows how far apart two image patches are (Shaw et al. 2018, arXiv:1803.02155). The
-relation of a query to a key is a vector: the sum of one for their distance in rows and one for
+Self-attention uses relative positions of image patches (Shaw et al. 2018, arXiv:1803.02155). The
+embedding of a query-key pair is the sum of a vector for their distance in rows and a vector for
 their distance in columns (the specification, section 8). It is never computed for all pairs of
 patches: the first vector is the same for all keys of a row, the second for all keys of a column, so
 products with the rows and the columns of the grid are enough.
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from model_hub.blocks.layers import DropPath, Linear
 
@@ -23,34 +23,34 @@ __all__ = [
     "AutoFormerNetwork",
     "Block",
     "ClassToken",
-    "Places",
     "Positions",
     "RelativeAttention",
     "RelativePosition",
-    "relative_places",
+    "TableIndices",
+    "relative_indices",
 ]
 
 HEAD_DIM: Final = 64
-"""Width of every head, however wide the tokens are."""
+"""Width of every head, independent of the token width."""
 
 _TABLE_STD: Final = 0.02
 
-Places: TypeAlias = tuple[Tensor, Tensor]
-"""Where the tables have the distance of each row to each row, and of each column to each column.
+TableIndices: TypeAlias = tuple[Tensor, Tensor]
+"""Indices into the embedding tables for each pair of rows, and for each pair of columns.
 
-Token 0 is the class token, patch tokens follow row by row.
+Token 0 is the class token; the patch tokens follow row by row.
 """
 
 _TOKEN_STD: Final = 0.02
 
 
-def relative_places(size: int, max_distance: int, device: torch.device) -> Tensor:
-    """Return where a table has the distance of each query (first axis) to each key on a line.
+def relative_indices(size: int, max_distance: int, device: torch.device) -> Tensor:
+    """Return the table index of the distance of each query (first axis) to each key on a line.
 
     Args:
-        size: Rows, or columns.
-        max_distance: Distance beyond which all count as this one.
-        device: Of the result.
+        size: Number of rows, or of columns.
+        max_distance: Larger distances are clamped to this one.
+        device: Device of the result.
     """
     line = torch.arange(size, device=device)
     distances = line - line.unsqueeze(1)
@@ -58,13 +58,12 @@ def relative_places(size: int, max_distance: int, device: torch.device) -> Tenso
 
 
 class RelativePosition(nn.Module):
-    """Vectors of relations between tokens.
+    """Relative position embeddings for pairs of tokens.
 
-    Vector 0 of both tables is for pairs with the class token, vector `max_distance + 1` for equal
-    places.
+    Row 0 of both tables is for pairs with the class token, row `max_distance + 1` for distance 0.
 
     Args:
-        max_distance: Distance in rows or columns beyond which all count as this one.
+        max_distance: Larger distances in rows or columns are clamped to this one.
     """
 
     def __init__(self, max_distance: int) -> None:
@@ -75,17 +74,17 @@ class RelativePosition(nn.Module):
         for table in self.parameters():
             nn.init.trunc_normal_(table, std=_TABLE_STD)
 
-    def score(self, queries: Tensor, places: Places) -> Tensor:
-        """Return the product of each query with its relation to each key.
+    def score(self, queries: Tensor, indices: TableIndices) -> Tensor:
+        """Return the product of each query with the position embedding of each key.
 
         Args:
             queries: (batch, heads, tokens, width).
-            places: Where the tables have the distances of the patches.
+            indices: Table indices of the distances of the patches.
 
         Returns:
             (batch, heads, tokens, tokens).
         """
-        vertical, horizontal, to_class = self._relations(places)
+        vertical, horizontal, to_class = self._relations(indices)
         rows, columns = vertical.shape[0], horizontal.shape[0]
         patches = queries[:, :, 1:].reshape(*queries.shape[:2], rows, columns, -1)
         by_row = torch.einsum("bhrcd,rkd->bhrck", patches, vertical)
@@ -96,17 +95,17 @@ class RelativePosition(nn.Module):
         of_patches = torch.cat((with_class[:, :, 1:], among_patches), -1)
         return torch.cat((of_class, of_patches), 2)
 
-    def gather(self, attention: Tensor, places: Places) -> Tensor:
-        """Return the sum of the relations of each query, weighted by its attention to each key.
+    def gather(self, attention: Tensor, indices: TableIndices) -> Tensor:
+        """Return the sum of the position embeddings of the keys, weighted by the attention.
 
         Args:
             attention: (batch, heads, tokens, tokens).
-            places: Where the tables have the distances of the patches.
+            indices: Table indices of the distances of the patches.
 
         Returns:
             (batch, heads, tokens, width).
         """
-        vertical, horizontal, to_class = self._relations(places)
+        vertical, horizontal, to_class = self._relations(indices)
         rows, columns = vertical.shape[0], horizontal.shape[0]
         patches = attention[:, :, 1:, 1:].reshape(
             *attention.shape[:2], rows, columns, rows, columns
@@ -117,22 +116,22 @@ class RelativePosition(nn.Module):
         with_class = torch.cat((of_class, attention[:, :, 1:, :1]), 2)
         return with_class * to_class + F.pad((by_row + by_column).flatten(2, 3), (0, 0, 1, 0))
 
-    def _relations(self, places: Places) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the vectors of row to row, of column to column and of the class token."""
+    def _relations(self, indices: TableIndices) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the embeddings of row pairs, of column pairs and of the class token."""
         vertical, horizontal = self.embeddings_table_v, self.embeddings_table_h
-        return vertical[places[0]], horizontal[places[1]], vertical[0] + horizontal[0]
+        return vertical[indices[0]], horizontal[indices[1]], vertical[0] + horizontal[0]
 
 
 class RelativeAttention(nn.Module):
-    """Multi-head self-attention, with relative positions for keys and values if wanted.
+    """Multi-head self-attention with optional relative positions for keys and values.
 
     Args:
         embed_dim: Width of the tokens.
-        num_heads: Heads, each of width 64.
+        num_heads: Number of heads, each of width 64.
         qkv_bias: Whether queries, keys and values have biases.
-        scale: Factor of the products of queries and keys; 64 ** -0.5 by default.
-        dropout_rate: Of the attention.
-        max_distance: Of the relative positions; none without it.
+        scale: Factor on the products of queries and keys; 64 ** -0.5 by default.
+        dropout_rate: Dropout rate of the attention weights.
+        max_distance: Largest relative distance; None disables relative positions.
     """
 
     def __init__(
@@ -157,24 +156,24 @@ class RelativeAttention(nn.Module):
         self.rel_pos_embed_k = None if max_distance is None else RelativePosition(max_distance)
         self.rel_pos_embed_v = None if max_distance is None else RelativePosition(max_distance)
 
-    def forward(self, x: Tensor, places: Places) -> Tensor:
+    def forward(self, x: Tensor, indices: TableIndices) -> Tensor:
         """Attend among tokens (batch, 1 + rows x columns, embed_dim)."""
         queries, keys, values = self._projected(x)
         scores = queries @ keys.mT
         if self.rel_pos_embed_k is not None:
-            scores = scores + self.rel_pos_embed_k.score(queries, places)
+            scores = scores + self.rel_pos_embed_k.score(queries, indices)
         attention = self.dropout((scores * self.scale).softmax(-1))
         attended = attention @ values
         if self.rel_pos_embed_v is not None:
-            attended = attended + self.rel_pos_embed_v.gather(attention, places)
+            attended = attended + self.rel_pos_embed_v.gather(attention, indices)
         projected: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return projected
 
     def product_macs(self, num_tokens: int) -> int:
-        """Return the multiply-adds of products of two activations, which no layer shows.
+        """Return the multiply-adds of products of two activations, which belong to no layer.
 
-        Of queries and keys, of attention and values, and the same again for relative positions, as
-        if their vectors were made for each pair (the specification, section 8).
+        These are queries times keys and attention times values, and as many again for relative
+        positions, as if embeddings were computed for each pair (the specification, section 8).
         """
         products = 2 if self.rel_pos_embed_k is None else 4
         return products * num_tokens**2 * self.num_heads * HEAD_DIM
@@ -188,21 +187,21 @@ class RelativeAttention(nn.Module):
 
 
 class AutoFormerNetwork(nn.Module):
-    """A network of the space.
+    """A network of the AutoFormer space.
 
     Args:
         blocks: The blocks, first to last.
         embed_dim: Width of the tokens.
-        num_labels: Classes.
-        in_channels: Channels of the images.
+        num_labels: Number of classes.
+        in_channels: Number of channels of the images.
         img_size: Height and width of the images.
         patch_size: Height and width of a patch.
         final_norm: Whether the last tokens are normalised.
-        global_pooling: Classify the mean of the patches, not the class token.
-        absolute_position: Add a learned vector to each place.
+        global_pooling: Classify the mean of the patch tokens instead of the class token.
+        absolute_position: Add a learned vector to each position.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only from the third on
+    def __init__(  # noqa: PLR0913 - most are keyword-only
         self,
         blocks: Iterator[Block] | Sequence[Block],
         embed_dim: int,
@@ -228,10 +227,10 @@ class AutoFormerNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (batch, num_labels) of images (batch, channels, height, width).
 
-        Without absolute positions, images of other sizes are taken, too.
+        Without absolute positions, images of other sizes are accepted as well.
         """
         patches = self.patch_embed(x)
-        rows, columns = (relative_places(n, self.side, x.device) for n in patches.shape[2:])
+        rows, columns = (relative_indices(n, self.side, x.device) for n in patches.shape[2:])
         tokens = self.cls_token(patches.flatten(2).mT)
         if self.pos_embed is not None:
             tokens = self.pos_embed(tokens)
@@ -243,24 +242,24 @@ class AutoFormerNetwork(nn.Module):
         return logits
 
     def product_macs(self) -> int:
-        """Return the multiply-adds of an image in products of two activations.
+        """Return the multiply-adds per image in products of two activations.
 
-        These are the products of attention, which the layers of a profile do not show.
+        These are the products of attention, which the layers of a profile do not contain.
         """
         attentions = (m for m in self.modules() if isinstance(m, RelativeAttention))
         return sum(attention.product_macs(1 + self.side**2) for attention in attentions)
 
 
 class Block(nn.Module):
-    """Attention and a perceptron of two layers, each added to what goes into it.
+    """Attention and a perceptron of two layers, each with a residual connection.
 
     Args:
-        attention: Takes tokens and the places of their distances.
+        attention: Takes tokens and the table indices of their distances.
         embed_dim: Width of the tokens.
-        hidden: Width between the layers of the perceptron.
-        dropout_rate: After attention and after each layer of the perceptron.
-        drop_path_rate: Probability that a branch is left out in training.
-        pre_norm: Normalise what goes into a branch, not what comes out of the sum.
+        hidden: Hidden width of the perceptron.
+        dropout_rate: Dropout rate after attention and after each layer of the perceptron.
+        drop_path_rate: Probability that a branch is dropped in training.
+        pre_norm: Normalise the input of each branch instead of the sum after it.
     """
 
     def __init__(
@@ -284,27 +283,27 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout_rate)
         self.drop_path = DropPath(drop_path_rate)
 
-    def forward(self, x: Tensor, places: Places) -> Tensor:
+    def forward(self, x: Tensor, indices: TableIndices) -> Tensor:
         """Transform tokens (batch, 1 + rows x columns, embed_dim)."""
         if self.pre_norm:
-            x = x + self._attended(self.attn_layer_norm(x), places)
-            return x + self._perceived(self.ffn_layer_norm(x))
-        x = self.attn_layer_norm(x + self._attended(x, places))
-        normed: Tensor = self.ffn_layer_norm(x + self._perceived(x))
+            x = x + self._attention_branch(self.attn_layer_norm(x), indices)
+            return x + self._mlp_branch(self.ffn_layer_norm(x))
+        x = self.attn_layer_norm(x + self._attention_branch(x, indices))
+        normed: Tensor = self.ffn_layer_norm(x + self._mlp_branch(x))
         return normed
 
-    def _attended(self, x: Tensor, places: Places) -> Tensor:
-        branch: Tensor = self.drop_path(self.dropout(self.attn(x, places)))
+    def _attention_branch(self, x: Tensor, indices: TableIndices) -> Tensor:
+        branch: Tensor = self.drop_path(self.dropout(self.attn(x, indices)))
         return branch
 
-    def _perceived(self, x: Tensor) -> Tensor:
+    def _mlp_branch(self, x: Tensor) -> Tensor:
         hidden = self.dropout(self.activation(self.fc1(x)))
         branch: Tensor = self.drop_path(self.dropout(self.fc2(hidden)))
         return branch
 
 
 class ClassToken(nn.Module):
-    """A learned token before all others."""
+    """Prepends a learned class token."""
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
@@ -317,7 +316,7 @@ class ClassToken(nn.Module):
 
 
 class Positions(nn.Module):
-    """A learned vector for each place."""
+    """Adds a learned vector to each position."""
 
     def __init__(self, num_tokens: int, embed_dim: int) -> None:
         super().__init__()

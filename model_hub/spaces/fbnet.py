@@ -1,8 +1,8 @@
 """FBNet: 22 layers of nine candidates each (Wu et al. 2019, arXiv:1812.03443).
 
-Also the FBNet space of HW-NAS-Bench (Li et al. 2021, arXiv:2103.10584): its 22 numbers of an
-architecture are places in the list of candidates, and its CIFAR-100 is another arrangement of the
-same blocks.
+Also the FBNet space of HW-NAS-Bench (Li et al. 2021, arXiv:2103.10584): the 22 numbers of its
+architectures are indices into the list of candidates, and its CIFAR-100 networks use the same
+blocks with other strides.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _BLOCKS: Final = MappingProxyType(
         for expand_ratio, groups in ((1, 1), (1, 2), (3, 1), (6, 1))
     }
 )
-"""Kernel size, expansion and groups of each candidate but the last."""
+"""Kernel size, expansion and groups of each candidate except `skip`."""
 
 _SKIP: Final = "skip"
 _STAGE_LAYERS: Final = (1, 4, 4, 4, 4, 4, 1)
-"""Layers of each stage."""
+"""Number of layers of each stage."""
 
 _LABELS: Final = tuple(f"layer_{number}" for number in range(1, sum(_STAGE_LAYERS) + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class _Resolution:
-    """A data set, and where the network halves its images."""
+    """A data set and the strides of the networks for it."""
 
     dataset: DataSet
     stem_stride: int
@@ -67,15 +67,15 @@ class FBNet(ModelSpace):
     """The FBNet space.
 
     Args:
-        num_labels: Classes; HW-NAS-Bench counts 100 on CIFAR.
+        num_labels: Number of classes; HW-NAS-Bench uses 100 on CIFAR.
         head_width: Output channels of the 1 x 1 convolution before the pooling: 1984, or 1504 for
             FBNet-A and for HW-NAS-Bench on CIFAR.
-        dataset: "imagenet" for 224 pixels; "cifar" for 32, which stem and second stage then keep.
+        dataset: "imagenet" for 224 pixels; "cifar" for 32, with stride 1 in stem and second stage.
         expands_always: Give blocks of expansion 1 their first convolution, as HW-NAS-Bench and timm
-            do. The published FLOPs of FBNet-A, B and C are those without it.
-        dropout_rate: Before the classifier.
-        bn_eps: Of every batch norm; 1e-3 in timm's weights.
-        bn_momentum: Of every batch norm.
+            do. The published FLOPs of FBNet-A, B and C are without it.
+        dropout_rate: Dropout rate before the classifier.
+        bn_eps: Epsilon of every batch norm; 1e-3 for timm's weights.
+        bn_momentum: Momentum of every batch norm.
     """
 
     num_labels: int = 1000
@@ -96,12 +96,12 @@ class FBNet(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the dataset."""
+        """Shape of an image of the data set."""
         return _RESOLUTIONS[self.dataset].dataset.input_shape
 
     @property
     def sharing(self) -> Sharing:
-        """Each candidate of each layer has weights of its own; an identity has none."""
+        """Each candidate of each layer has separate weights; an identity has none."""
         places = (
             f"blocks.{stage}.{place}"
             for stage, layers in enumerate(_STAGE_LAYERS)
@@ -110,10 +110,10 @@ class FBNet(ModelSpace):
         return Sharing(slots=dict(zip(places, _LABELS, strict=True)))
 
     def located(self, values: Sample, path: str) -> str:
-        """Return where a module would be if no layer were left out.
+        """Return the path that a module would have if no layer were left out.
 
-        A skip is left out where it would pass its input on: behind the first layer of a stage, and
-        in the first stage, which keeps the channels and the resolution of the stem.
+        A skip is left out where it would be an identity: after the first layer of a stage, and in
+        the first stage, which keeps the channels and the resolution of the stem.
         """
         labels = iter(_LABELS)
         kept = [
@@ -171,4 +171,4 @@ SEARCHED_FBNETS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         ),
     }
 )
-"""The searched networks as Facebook's mobile-vision defines them; FBNet-A has a head of 1504."""
+"""The searched networks as in Facebook's mobile-vision; FBNet-A has a head width of 1504."""

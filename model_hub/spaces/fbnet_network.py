@@ -1,4 +1,4 @@
-"""The networks of FBNet (Wu et al. 2019, arXiv:1812.03443), at the resolutions of its space."""
+"""The networks of the FBNet space (Wu et al. 2019, arXiv:1812.03443)."""
 
 from __future__ import annotations
 
@@ -26,22 +26,21 @@ _Shape: TypeAlias = tuple[int, int, int]
 
 
 class FBNetNetwork(MobileNetwork):
-    """A network of the space.
+    """A network of the FBNet space.
 
     Args:
-        layers: Kernel size, expansion and groups of each of the 22 layers, None where it is left
-            out.
-        stage_layers: How many layers each of the seven stages has.
-        stem_stride: Of the stem.
-        stage_strides: Of the first layer of each of the seven stages.
+        layers: Kernel size, expansion and groups of each of the 22 layers; None for a skip.
+        stage_layers: Number of layers of each of the seven stages.
+        stem_stride: Stride of the stem.
+        stage_strides: Stride of the first layer of each of the seven stages.
         head_width: Output channels of the 1 x 1 convolution before the pooling.
         expands_always: Whether blocks of expansion 1 have their first convolution.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        norm: Creates each norm layer.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only from the second on
+    def __init__(  # noqa: PLR0913 - most are keyword-only
         self,
         layers: Sequence[_Shape | None],
         *,
@@ -56,7 +55,7 @@ class FBNetNetwork(MobileNetwork):
     ) -> None:
         stages: list[list[nn.Module]] = [[] for _ in stage_layers]
         for layer, (stage, *shape) in zip(
-            layers, _places(stage_layers, stage_strides), strict=True
+            layers, _layer_shapes(stage_layers, stage_strides), strict=True
         ):
             stages[stage].extend(_layer(layer, *shape, expands=expands_always, norm=norm))
         super().__init__(
@@ -75,17 +74,17 @@ class FBNetNetwork(MobileNetwork):
 class FBNetBlock(ResidualSequence):
     """A 1 x 1 expansion, a shuffle between groups, a depthwise convolution and a projection.
 
-    The input is added where the shapes are equal.
+    The block has a residual connection if input and output have the same shape.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        stride: Of the depthwise convolution.
-        kernel_size: Odd; of the depthwise convolution.
-        expand_ratio: Hidden width over input width.
-        groups: Of the 1 x 1 convolutions.
-        expands: Whether there is an expansion where it would keep the width.
-        norm: Makes each norm.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        stride: Stride of the depthwise convolution.
+        kernel_size: Kernel size of the depthwise convolution, odd.
+        expand_ratio: Ratio of hidden width to input width.
+        groups: Number of groups of the 1 x 1 convolutions.
+        expands: Whether a block of `expand_ratio` 1 has the expansion convolution.
+        norm: Creates each norm layer.
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class FBNetBlock(ResidualSequence):
         )
 
 
-def _places(
+def _layer_shapes(
     stage_layers: tuple[int, ...], stage_strides: tuple[int, ...]
 ) -> Iterator[tuple[int, int, int, int]]:
     """Yield stage, input channels, output channels and stride of each layer."""
@@ -136,7 +135,7 @@ def _layer(
     expands: bool,
     norm: NormFactory,
 ) -> Iterator[nn.Module]:
-    """Yield the module of a layer, none for one that would pass its input on."""
+    """Yield the module of a layer, or nothing if the layer is an identity."""
     if layer is not None:
         kernel_size, expand_ratio, groups = layer
         yield FBNetBlock(

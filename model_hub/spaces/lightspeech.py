@@ -1,8 +1,8 @@
 """LightSpeech: text to speech of searched layers (Luo et al. 2021, arXiv:2102.04040).
 
-An acoustic model: phonemes go in, frames of a mel spectrogram come out. Four layers before and four
-after the phonemes are stretched to frames choose what they do; predictors of duration and pitch
-are the same for all.
+The networks are acoustic models from phonemes to frames of a mel spectrogram. The operations of
+four encoder layers, on phonemes, and four decoder layers, on frames, are searched. The predictors
+of duration and pitch are the same in all networks.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _OPERATIONS: Final = (
     *(f"mha{num_heads}" for num_heads in (2, 4, 8)),
     "ffn",
 )
-"""Their names; the published code numbers them from 1 in this order."""
+"""Names of the operations; the published code numbers them from 1 in this order."""
 
 _WIDTH_DIVISOR: Final = 8
-"""The most heads among the operations."""
+"""Largest number of heads among the operations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,13 @@ class LightSpeech(TokenSpace):
     """The LightSpeech space; the defaults are those of the published network.
 
     Args:
-        num_symbols: Phonemes, 0 for padding among them.
-        hidden_size: Width of everything; a multiple of 8.
-        speaker_size: Width of the vector of the speaker; None for a network of one speaker.
-            The published network has this layer and leaves it unused.
-        dropout_rate: Of embeddings and of the layers.
-        pitch_mean: Of the data set, in Hz.
-        pitch_std: Of the data set, in Hz.
+        num_symbols: Number of phonemes, including 0 for padding.
+        hidden_size: Width of all layers; a multiple of 8.
+        speaker_size: Width of the speaker vector; None for a network of one speaker.
+            The published network has this layer but does not use it.
+        dropout_rate: Dropout rate of embeddings and layers.
+        pitch_mean: Mean pitch of the data set, in Hz.
+        pitch_std: Standard deviation of the pitch of the data set, in Hz.
     """
 
     row_counts = TokenSpace.row_counts | {"num_symbols"}
@@ -62,7 +62,7 @@ class LightSpeech(TokenSpace):
     pitch_std: float = 1.0
 
     input_shape = (100,)
-    """A sentence of 100 phonemes; counting takes one frame for each."""
+    """A sentence of 100 phonemes; `profile` counts one frame for each."""
 
     most_blocks = len(_LABELS)
 
@@ -80,7 +80,7 @@ class LightSpeech(TokenSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation of each layer has weights of its own."""
+        """Each operation of each layer has separate weights."""
         return Sharing(slots={label.replace("_", "."): label for label in _LABELS})
 
     def _choices(self) -> SearchSpace:
@@ -103,13 +103,13 @@ class LightSpeech(TokenSpace):
 
 
 def sample_of_codes(codes: Sequence[int]) -> Sample:
-    """Return the sample of eight numbers of operations, as they are published.
+    """Return the sample of an architecture given as eight operation numbers, as published.
 
     Args:
-        codes: From 1 to 11, those of the encoder first: [2, 7, 4, 3, 5, 6, 3, 4].
+        codes: Numbers from 1 to 11, those of the encoder first, as in [2, 7, 4, 3, 5, 6, 3, 4].
 
     Raises:
-        InvalidSampleError: They are not eight, or one has no operation.
+        InvalidSampleError: There are not eight numbers, or one is out of range.
     """
     if len(codes) != len(_LABELS):
         raise InvalidSampleError(None, f"{shown(codes)} are not {len(_LABELS)} numbers")

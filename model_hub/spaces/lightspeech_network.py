@@ -1,9 +1,9 @@
 """The networks of LightSpeech: from phonemes to mel frames (Luo et al. 2021, arXiv:2102.04040).
 
-Operations and predictors take sequences (batch, places, width) and where they are padding, (batch,
-places). Padding is zero for every convolution, so that a sequence does not depend on what else is
-in its batch; in the published network the second of two convolutions sees what the first one left
-in the padding.
+Operations and predictors take sequences (batch, positions, width) and a padding mask (batch,
+positions). Padding is set to zero before every convolution, so that a sequence does not depend on
+the others in its batch. In the published network, by contrast, the second of two convolutions reads
+what the first one wrote into the padding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from model_hub.blocks.layers import SelfAttention, embedding
 from model_hub.errors import InvalidArgumentError
@@ -45,11 +45,11 @@ _EMBEDDING_EPS: Final = 1e-12
 _PREDICTOR_DROPOUT: Final = 0.5
 
 _PITCH_ROWS: Final = 300
-"""Vectors of pitches, more than there are bins."""
+"""Rows of the pitch embedding, more than there are bins."""
 
 _PITCH_BINS: Final = 256
 _PITCH_RANGE: Final = (50.0, 1100.0)
-"""Hertz between which pitches are told apart, in bins equally wide in mels."""
+"""Range of the pitch bins in hertz; the bins are equally wide in mels."""
 
 _UNVOICED_HERTZ: Final = 1.0
 _MEL_FACTOR: Final = 1127.0
@@ -57,18 +57,18 @@ _MEL_CORNER: Final = 700.0
 
 
 def without_padding(x: Tensor, padding: Tensor) -> Tensor:
-    """Return the sequence with 0 where it is padding."""
+    """Return a sequence with its padding set to 0."""
     return x.masked_fill(padding.unsqueeze(-1), 0)
 
 
 def sinusoids(padding: Tensor, width: int) -> Tensor:
-    """Return the vectors of places, counted from 1 over what is no padding; 0 for padding.
+    """Return sinusoidal position vectors (batch, positions, width); 0 for padding.
 
-    Sines, then cosines, of periods from 1 to 10,000 in geometric steps.
+    Positions count from 1, without padding. Sines precede cosines; periods are geometric to 10,000.
 
     Args:
-        padding: True where a place is padding, (batch, places).
-        width: Of the vectors; even, at least 4.
+        padding: True for padding, (batch, positions).
+        width: Width of the vectors; even, at least 4.
     """
     half = width // 2
     places = (~padding).cumsum(1).unsqueeze(-1)
@@ -78,24 +78,24 @@ def sinusoids(padding: Tensor, width: int) -> Tensor:
 
 
 class ScaledPositions(nn.Module):
-    """Adds vectors of places by a learned factor."""
+    """Adds sinusoidal position vectors, multiplied by a learned factor."""
 
     def __init__(self) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """Add the vectors to a sequence."""
+        """Add the position vectors to a sequence."""
         return x + self.alpha * sinusoids(padding, x.shape[-1]).to(x.dtype)
 
 
 class SepConv(nn.Module):
-    """Two separable convolutions, added to what goes into them.
+    """Two separable convolutions with a residual connection.
 
     Args:
-        width: Of the sequence.
-        dropout_rate: After each convolution.
-        kernel_size: Odd.
+        width: Width of the sequence.
+        dropout_rate: Dropout rate after each convolution.
+        kernel_size: Kernel size, odd.
     """
 
     def __init__(self, width: int, dropout_rate: float, kernel_size: int) -> None:
@@ -115,12 +115,12 @@ class SepConv(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Self-attention without biases, added to what goes into it.
+    """Self-attention without biases, with a residual connection.
 
     Args:
-        width: Of the sequence; a multiple of `num_heads`.
-        dropout_rate: Of what is added.
-        num_heads: Heads.
+        width: Width of the sequence; a multiple of `num_heads`.
+        dropout_rate: Dropout rate of the attention output.
+        num_heads: Number of heads.
     """
 
     def __init__(self, width: int, dropout_rate: float, num_heads: int) -> None:
@@ -136,11 +136,11 @@ class MultiHeadAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """A convolution to four times the width and a linear layer back, added to what goes in.
+    """A convolution to four times the width and a linear layer back, with a residual connection.
 
     Args:
-        width: Of the sequence.
-        dropout_rate: After each of the two.
+        width: Width of the sequence.
+        dropout_rate: Dropout rate after each of the two layers.
     """
 
     def __init__(self, width: int, dropout_rate: float) -> None:
@@ -161,14 +161,14 @@ class FeedForward(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Separable convolutions and a linear layer that predict numbers of each place.
+    """Separable convolutions and a linear layer that predict values for each position.
 
     Args:
-        width: Of the sequence and of every layer.
-        out_features: Numbers of a place.
-        num_layers: Convolutions.
-        kernel_size: Odd.
-        dropout_rate: After each convolution.
+        width: Width of the sequence and of every layer.
+        out_features: Number of values per position.
+        num_layers: Number of convolutions.
+        kernel_size: Kernel size, odd.
+        dropout_rate: Dropout rate after each convolution.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Predictor(nn.Module):
         self.linear = nn.Linear(width, out_features)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """Return the numbers (batch, places, out_features); 0 for padding."""
+        """Return the predictions (batch, positions, out_features); 0 for padding."""
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = self.dropout(norm(F.relu(convolution(x, padding))))
         return without_padding(self.linear(x), padding)
@@ -230,7 +230,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "ffn": FeedForward,
     }
 )
-"""The operations by name."""
+"""Factories of the operations by name."""
 
 
 class Speech(NamedTuple):
@@ -238,9 +238,9 @@ class Speech(NamedTuple):
 
     Args:
         mels: Mel spectrogram (batch, frames, 80).
-        log_durations: Logarithm of the frames of each phoneme plus 1, (batch, phonemes).
-        pitch: Normalised pitch and logit of being unvoiced, (batch, frames, 2).
-        alignment: The phoneme of each frame, counted from 1, 0 for padding, (batch, frames).
+        log_durations: Logarithm of 1 plus the frames of each phoneme, (batch, phonemes).
+        pitch: Normalised pitch and unvoiced logit, (batch, frames, 2).
+        alignment: Phoneme of each frame, counted from 1; 0 for padding; (batch, frames).
     """
 
     mels: Tensor
@@ -250,15 +250,15 @@ class Speech(NamedTuple):
 
 
 class LightSpeechNetwork(nn.Module):
-    """A network of the space.
+    """A network of the LightSpeech space.
 
     Args:
         encoder: Names of the operations on phonemes.
         decoder: Names of the operations on frames.
-        num_symbols: Phonemes, 0 for padding among them.
-        width: Of everything.
-        speaker_size: Width of the vector of the speaker; None for a network without.
-        dropout_rate: Of embeddings and of the layers.
+        num_symbols: Number of phonemes, including 0 for padding.
+        width: Width of all layers.
+        speaker_size: Width of the speaker vector; None for a network without that layer.
+        dropout_rate: Dropout rate of embeddings and layers.
         pitch_scale: Mean and standard deviation of the pitch in Hz.
     """
 
@@ -303,18 +303,18 @@ class LightSpeechNetwork(nn.Module):
         pitch: Tensor | None = None,
         speaker: Tensor | None = None,
     ) -> Speech:
-        """Return the speech for phonemes.
+        """Return the speech for a batch of phoneme sequences.
 
         Args:
             ids: Phonemes (batch, phonemes), 0 for padding.
-            alignment: The phoneme of each frame, counted from 1, 0 for padding, (batch, frames);
-                by the predicted durations if not given.
-            pitch: Normalised pitch and a positive number where unvoiced, (batch, frames, 2); as
-                predicted if not given.
+            alignment: Phoneme of each frame, counted from 1; 0 for padding; (batch, frames). By
+                default it follows from the predicted durations.
+            pitch: Normalised pitch and a positive number where unvoiced, (batch, frames, 2). By
+                default it is predicted.
             speaker: Vectors of the speakers, (batch, speaker_size).
 
         Raises:
-            InvalidArgumentError: There is a speaker, but no layer that takes it.
+            InvalidArgumentError: `speaker` is given, but the network has no speaker layer.
         """
         padding = ids == _PADDING_ID
         encoded = without_padding(self._encoded(ids, padding, speaker), padding)
@@ -352,32 +352,32 @@ class LightSpeechNetwork(nn.Module):
 
 
 def _alignment(log_durations: Tensor, padding: Tensor) -> Tensor:
-    """Return the phoneme of each frame, from 1, of predicted durations; 0 after the last.
+    """Return the phoneme of each frame, from 1, by the predicted durations; 0 after the last.
 
-    There is at least one frame. On the meta device, where durations are unknown, each phoneme has
-    one.
+    The result has at least one frame. On the meta device, where durations are unknown, each phoneme
+    has one frame.
     """
     if log_durations.is_meta:
         return torch.arange(1, padding.shape[1] + 1, device=padding.device).expand(padding.shape)
     durations = (log_durations.detach().exp() - 1).round().clamp(min=0).long()
     ends = durations.masked_fill(padding, 0).cumsum(1)
     count = ends.max().clamp(min=1).item()
-    # torch.export follows shapes that depend on numbers where it is told what is sure of them.
+    # torch.export can trace shapes that depend on data only with such a guarantee.
     torch._check(count >= 1)  # type: ignore[no-untyped-call]  # noqa: SLF001 - documented
     frames = torch.arange(count, device=padding.device)
-    # How many phonemes have ended: a binary search would say the same, but ONNX has none.
+    # The number of phonemes that have ended; ONNX has no binary search, which would be faster.
     ended = (ends[:, None, :] <= frames[:, None]).sum(-1)
     return (ended + 1).masked_fill(frames >= ends[:, -1:], 0)
 
 
 def _stretched(phonemes: Tensor, alignment: Tensor) -> Tensor:
-    """Return the vector of the phoneme of each frame; 0 for padding."""
+    """Expand phoneme vectors to one vector for each frame; 0 for padding."""
     with_padding = F.pad(phonemes, (0, 0, 1, 0))
     return with_padding.gather(1, alignment.unsqueeze(-1).expand(-1, -1, phonemes.shape[-1]))
 
 
 def _pitch_bins(pitch: Tensor, mean: float, std: float) -> Tensor:
-    """Return the bins, 1 to 255, of normalised pitches and logits of being unvoiced."""
+    """Return the bins, 1 to 255, of normalised pitches and unvoiced logits."""
     hertz = (pitch[..., 0] * std + mean).masked_fill(pitch[..., 1] > 0, _UNVOICED_HERTZ)
     lowest, highest = (_MEL_FACTOR * log1p(hertz / _MEL_CORNER) for hertz in _PITCH_RANGE)
     mels = _MEL_FACTOR * torch.log1p(hertz.clamp(min=_UNVOICED_HERTZ) / _MEL_CORNER)

@@ -1,8 +1,8 @@
-"""MobileNetV3Space: inverted residuals of searchable width, depth, kernel, expansion and gates.
+"""MobileNetV3Space: inverted residuals of searched width, depth, kernel, expansion and SE gates.
 
-The largest space of TuNAS (Bender et al. 2020, arXiv:2008.06120) around MobileNetV3 (Howard et al.
-2019, arXiv:1905.02244), whose networks it contains. With fixed widths and other settings it also
-holds those of Cream (Peng et al. 2020, arXiv:2010.15821).
+The largest space of TuNAS (Bender et al. 2020, arXiv:2008.06120). It contains the networks of
+MobileNetV3 (Howard et al. 2019, arXiv:1905.02244) and, with fixed widths and other settings, those
+of Cream (Peng et al. 2020, arXiv:2010.15821).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _DEEPEST_STAGE: Final = 64
 _FIRST_BLOCK: Final = "s0_i0"
 _GATE_OF_FIRST: Final = 3
 _GATE: Final = 6
-"""Where the first block and the others have their gate, three layers after a convolution's."""
+"""Index of the gate in the first block and in the others, 3 after the depthwise convolution."""
 
 DepthRange: TypeAlias = tuple[int, int]
 
@@ -56,23 +56,23 @@ class MobileNetV3Space(ModelSpace):
     """The MobileNetV3 space.
 
     With n + 1 widths there are n - 2 stages, 0 to n - 3. Stage 0 is one depthwise separable block;
-    the others repeat inverted residuals, of which the first has the stride.
+    the others repeat inverted residuals, the first of which has the stride of the stage.
 
     Args:
-        num_labels: Classes.
+        num_labels: Number of classes.
         base_widths: Output channels of the stem, of each stage, of the 1 x 1 convolution before the
             pooling and of that after it.
-        width_multipliers: Factors to choose from for each width, which is then made divisible by 8;
-            stem and stage 0 share theirs. A number fixes them all.
-        expand_ratios: Expansions to choose from.
-        squeeze_excite: For each stage: always ("force"), never ("none") or to choose ("optional").
-        depth_range: Fewest and most blocks of stages 1 and up: one pair for all, or one for each.
-        stride: For each width, 1 or 2.
-        activation: For each width, "hswish", "relu" or "swish".
-        se_from_exp: Reduce the gate from the hidden width of a block, not from its input width.
-        dropout_rate: Before the classifier.
-        bn_eps: Of every batch norm.
-        bn_momentum: Of every batch norm.
+        width_multipliers: Candidate factors of each width, which is then rounded to a multiple of
+            8; stem and stage 0 share one choice. A single number fixes all factors.
+        expand_ratios: Candidate expansions.
+        squeeze_excite: For each stage: always ("force"), never ("none") or a choice ("optional").
+        depth_range: Smallest and largest number of blocks, for all stages from 1 or for each.
+        stride: Stride for each width, 1 or 2.
+        activation: Activation for each width, "hswish", "relu" or "swish".
+        se_from_exp: Derive the reduced width of a gate from the hidden, not the input width.
+        dropout_rate: Dropout rate before the classifier.
+        bn_eps: Epsilon of every batch norm.
+        bn_momentum: Momentum of every batch norm.
     """
 
     num_labels: int = 1000
@@ -96,7 +96,7 @@ class MobileNetV3Space(ModelSpace):
         if not isinstance(widths, tuple) or len(widths) <= _FEWEST_BLOCKS:
             raise InvalidArgumentError(
                 "base_widths",
-                f"{shown(widths)} is not a list of {_FEWEST_BLOCKS + 1} integers at least",
+                f"{shown(widths)} is not a list of at least {_FEWEST_BLOCKS + 1} integers",
             )
         counts("base_widths", widths, length=len(widths))
         multipliers = self.width_multipliers
@@ -112,7 +112,7 @@ class MobileNetV3Space(ModelSpace):
 
     @property
     def num_stages(self) -> int:
-        """Stages between the stem and the last two convolutions."""
+        """Number of stages between the stem and the last two convolutions."""
         return len(self.base_widths) - 3
 
     @property
@@ -121,14 +121,14 @@ class MobileNetV3Space(ModelSpace):
 
     @property
     def most_blocks(self) -> int:
-        """As many in each stage as the largest range allows."""
+        """Number of stages times the largest depth of any stage."""
         return self.num_stages * max(
             most for _, most in _depth_ranges(self.depth_range, self.num_stages - 1)
         )
 
     @property
     def sharing(self) -> Sharing:
-        """Layers share slices; the first blocks are kept, gates passed over."""
+        """Layers share slices; a smaller depth keeps the first blocks, and gates can be skipped."""
         return Sharing(
             depths={f"blocks.{stage}": f"s{stage}_depth" for stage in range(1, self.num_stages)},
             told=self._told,
@@ -136,7 +136,7 @@ class MobileNetV3Space(ModelSpace):
         )
 
     def located(self, values: Sample, path: str) -> str:
-        """Return where a layer would be if its block had a gate."""
+        """Return the path that a layer would have if its block had a gate."""
         parts = path.split(".")
         is_first = parts[:2] == ["blocks", "0"]
         layer = 2 if is_first else 3
@@ -266,7 +266,7 @@ def _width_label(stage: int) -> str:
 
 
 def _depth_ranges(depth_range: Any, num_stages: int) -> tuple[DepthRange, ...]:
-    """Return the fewest and most blocks of each of `num_stages` stages."""
+    """Return the smallest and largest number of blocks of each of `num_stages` stages."""
     is_one_pair = isinstance(depth_range, tuple) and all(isinstance(n, int) for n in depth_range)
     pairs = (depth_range,) * num_stages if is_one_pair else depth_range
     if not isinstance(pairs, tuple) or len(pairs) != num_stages:
@@ -283,7 +283,7 @@ def _depth_pair(pair: Any) -> DepthRange:
 
 
 def _factors(argument: str, values: Any) -> None:
-    """Refuse what is not a list of distinct positive factors."""
+    """Refuse values that are not a list of distinct positive factors."""
     if not isinstance(values, tuple) or not values:
         raise InvalidArgumentError(argument, f"{shown(values)} is not a list of numbers")
     numbers = [a_number(argument, v, least=_LEAST_FACTOR, most=_LARGEST_FACTOR) for v in values]
@@ -292,7 +292,7 @@ def _factors(argument: str, values: Any) -> None:
 
 
 def _each_one_of(argument: str, values: Any, allowed: Sequence[str], *, length: int) -> None:
-    """Refuse what is not a list of `length` of the allowed names."""
+    """Refuse values that are not a list of `length` allowed names."""
     if not isinstance(values, tuple) or len(values) != length:
         raise InvalidArgumentError(argument, f"{shown(values)} is not a list of {length} names")
     for value in values:

@@ -27,7 +27,7 @@ ACTIVATIONS: Final[Mapping[str, ActivationFactory]] = {
     "relu": partial(nn.ReLU, inplace=True),
     "swish": partial(nn.SiLU, inplace=True),
 }
-"""The activations by name."""
+"""Factories of the activations by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class MobileLayer:
 
     Args:
         width: Output channels.
-        stride: Of its first convolution.
-        activation: Makes its activations.
+        stride: Stride of its first convolution.
+        activation: Creates its activations.
     """
 
     width: int
@@ -50,10 +50,10 @@ class MobileBlock:
     """The choices of a block.
 
     Args:
-        kernel_size: Of the depthwise convolution.
-        expand_ratio: Hidden width over input width; without one the block is a depthwise separable
+        kernel_size: Kernel size of the depthwise convolution.
+        expand_ratio: Ratio of hidden width to input width; None for a depthwise separable
             convolution.
-        is_gated: Whether it has squeeze-and-excite.
+        is_gated: Whether the block has squeeze-and-excite.
     """
 
     kernel_size: int
@@ -62,18 +62,18 @@ class MobileBlock:
 
 
 class MobileNetV3Network(nn.Module):
-    """A network of the space.
+    """A network of the MobileNetV3 space.
 
     Args:
         layers: The stem, each stage, and the 1 x 1 convolutions before and after the pooling.
         stages: The blocks of each stage.
-        stem_kernel_size: Odd.
-        widths_are_chosen: Then the first block of a stage never adds its input: equal widths of two
-            stages are a coincidence. Otherwise it does where the shapes are equal.
-        se_from_exp: Reduce the gate from the hidden width of a block, not from its input width.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
+        stem_kernel_size: Kernel size of the stem, odd.
+        widths_are_chosen: If True, the first block of a stage has no residual connection, even if
+            two stages happen to have equal widths. If False, it has one if the shapes are equal.
+        se_from_exp: Derive the reduced width of a gate from the hidden, not the input width.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        norm: Creates each norm layer.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ def _stage(
 ) -> Iterator[nn.Module]:
     """Yield the blocks of a stage; the first changes width and resolution.
 
-    `linked` says whether the first may add its input.
+    `linked` allows the first a residual connection.
     """
     stride, residual = layer.stride, None if linked else False
     for block in blocks:

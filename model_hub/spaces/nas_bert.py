@@ -1,8 +1,8 @@
 """NAS-BERT: language encoders of searched layers (Xu et al. 2021, arXiv:2105.14444).
 
-Four blocks of at most six layers. A block chooses its width, and each of its layers what it does.
-The paper has an identity among the operations, which only stands at the end of a block; here a
-depth says how many layers are kept, which makes the same networks.
+A network has four blocks of at most six layers. Choices are the width and depth of each block and
+the operation of each layer. The paper uses an identity operation instead of a depth, but only at
+the end of a block, which yields the same networks.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["NASBERT"]
 _NUM_BLOCKS: Final = 4
 _DEPTHS: Final = (1, 2, 3, 4, 5, 6)
 _OPERATIONS: Final = ("mha", "ffn", "sepconv3", "sepconv5", "sepconv7")
-"""Their names, without the identity, which the depth of a block stands for."""
+"""Names of the operations; the depth of a block replaces the identity."""
 
 _HEAD_DIM: Final = 64
-"""Width of every head, so that widths are multiples of it."""
+"""Width of every head; the widths of blocks are multiples of it."""
 
 _COUNTED_LENGTH: Final = 128
-"""Ids of the input that the paper counts with."""
+"""Input length for which the paper counts multiply-adds."""
 
 _RELEASED: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
@@ -57,10 +57,10 @@ _RELEASED: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "5M": (64, "192 S3 S7 M | S7 S7 M | S3 M S7 | S5 M S3"),
     }
 )
-"""Embedding width, and per block its width, if another, and its layers (the paper, Table 10).
+"""Embedding width; for each block, its width if it changes, and its layers (paper, Table 10).
 
-Borders of blocks are published for 60M, 15M and 5M only. The others are ours; between blocks of
-equal width a border changes nothing. 25M is left out: the source at hand lacks one of its kernels.
+Block borders are published for 60M, 15M and 5M only. The others are chosen here; between blocks of
+equal width a border has no effect. 25M is missing because its source lacks one kernel size.
 """
 
 _LAYER_NAMES: Final = MappingProxyType(
@@ -73,15 +73,15 @@ class NASBERT(TokenSpace):
     """The NAS-BERT space; the defaults are those of its largest released network.
 
     Args:
-        vocabulary: How many token ids there are; that of RoBERTa by default.
+        vocabulary: Number of token ids; that of RoBERTa by default.
         embed_dim: Width of the embedding.
-        hidden_sizes: Candidates of the width of a block, multiples of 64.
-        max_length: Most ids of an input.
-        padding_id: The id of padding.
-        num_labels: Classes.
-        dropout_rate: Of what layers add, of the first tokens and of the head.
-        attention_dropout_rate: Of the attention.
-        activation_dropout_rate: After activations.
+        hidden_sizes: Candidates for the width of a block, multiples of 64.
+        max_length: Largest number of ids in an input.
+        padding_id: Id of padding.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate of layer outputs, of the embedded tokens and of the head.
+        attention_dropout_rate: Dropout rate of the attention weights.
+        activation_dropout_rate: Dropout rate after activations.
     """
 
     row_counts = TokenSpace.row_counts | {"max_length", "vocabulary"}
@@ -97,14 +97,14 @@ class NASBERT(TokenSpace):
     activation_dropout_rate: float = 0.0
 
     most_blocks = _NUM_BLOCKS * max(_DEPTHS)
-    """The layers of all blocks at their deepest."""
+    """Number of layers of all blocks at their largest depth."""
 
     @classmethod
     def released(cls, name: str, **arguments: Any) -> tuple[Self, Sample]:
         """Return the space and the sample of a released network.
 
         Args:
-            name: Its nominal size: 60M, 55M, 50M, 45M, 40M, 35M, 30M, 20M, 15M, 10M or 5M.
+            name: Nominal size: 60M, 55M, 50M, 45M, 40M, 35M, 30M, 20M, 15M, 10M or 5M.
             arguments: Further arguments of the space.
 
         Raises:
@@ -124,19 +124,19 @@ class NASBERT(TokenSpace):
 
     @property
     def most_ids(self) -> int:
-        """As many as there are positions."""
+        """The number of position embeddings."""
         return self.max_length
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """As many ids as the paper counts with, or as fit."""
+        """The input length that the paper counts with, at most `max_length`."""
         return (min(_COUNTED_LENGTH, self.max_length),)
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation of a layer has weights of its own for each width, and the classifier has.
+        """Operations and the classifier have separate weights for each width.
 
-        What changes the width before a block has weights of its own for each pair of widths.
+        The projection before a block has separate weights for each pair of widths.
         """
         blocks = range(_NUM_BLOCKS)
         layers = {
@@ -156,11 +156,11 @@ class NASBERT(TokenSpace):
                 "classifier": f"b{_NUM_BLOCKS - 1}_hidden",
             },
             depths={f"encoder.blocks.{block}.layers": f"b{block}_depth" for block in blocks},
-            no_mixture="a layer adds to tokens of one width, and widths are choices",
+            no_mixture="widths are choices, and tokens of different widths cannot be added",
         )
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield a network of each width, of whose modules the others are as `further_modules`."""
+        """Yield a network of each width; `further_modules` yields all modules that these lack."""
         for width in self.hidden_sizes:
             sample = self._uniform(width, _OPERATIONS[0])
             yield sample, self.freeze(sample)
@@ -235,7 +235,7 @@ def _check_widths(widths: object) -> None:
 
 
 def _sample(text: str) -> dict[str, Any]:
-    """Read the blocks of a released network; a width holds until the next."""
+    """Parse the blocks of a released network; a width applies until the next one."""
     sample: dict[str, Any] = {}
     hidden = 0
     for block, part in enumerate(text.split("|")):

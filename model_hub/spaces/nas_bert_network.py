@@ -1,7 +1,7 @@
 """The networks of NAS-BERT: encoders of token ids (Xu et al. 2021, arXiv:2105.14444).
 
-Operations (Table 1 of the paper) take tokens (batch, tokens, width) and where they are padding,
-(batch, tokens). They return tokens of the same shape: the sum of input and result, normalised.
+Operations (Table 1 of the paper) take tokens (batch, tokens, width) and a padding mask (batch,
+tokens). They return tokens of the same shape: the normalised sum of input and result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from model_hub.blocks.layers import SelfAttention, embedding
 from model_hub.errors import InvalidArgumentError
@@ -36,7 +36,7 @@ HEAD_DIM: Final = 64
 """Width of every head."""
 
 LINEAR_STD: Final = 0.02
-"""Of the first weights of linear layers and embeddings."""
+"""Standard deviation of the initial weights of linear layers and embeddings."""
 _FFN_RATIO: Final = 4
 
 
@@ -45,9 +45,9 @@ class Dropouts:
     """Rates of dropout.
 
     Args:
-        hidden: Of what attention and feed-forward layers add, of the first tokens and of the head.
-        attention: Of the attention.
-        activation: After activations.
+        hidden: Outputs of attention and feed-forward layers, the embedded tokens and the head.
+        attention: Attention weights.
+        activation: Outputs of activations.
     """
 
     hidden: float = 0.1
@@ -59,7 +59,7 @@ class MultiHeadAttention(nn.Module):
     """Self-attention with heads of width 64.
 
     Args:
-        width: Of the tokens.
+        width: Width of the tokens.
         dropouts: Rates of dropout.
     """
 
@@ -70,16 +70,16 @@ class MultiHeadAttention(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """Attend, add and normalise."""
+        """Attend, add the input and normalise."""
         normed: Tensor = self.norm(x + self.dropout(self.attention(x, padding)))
         return normed
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with four times the width between them.
+    """Two linear layers with four times the width between them, added to the input.
 
     Args:
-        width: Of the tokens.
+        width: Width of the tokens.
         dropouts: Rates of dropout.
     """
 
@@ -95,19 +95,19 @@ class FeedForward(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:  # noqa: ARG002 - as all operations
-        """Transform each token, add and normalise."""
+        """Transform each token, add the input and normalise."""
         hidden = self.activation_dropout(F.gelu(self.fc1(x)))
         normed: Tensor = self.norm(x + self.dropout(self.fc2(hidden)))
         return normed
 
 
 class SepConv(nn.Module):
-    """Two separable convolutions, each added and normalised.
+    """Two separable convolutions, each followed by a residual connection and a norm.
 
     Args:
-        width: Of the tokens.
+        width: Width of the tokens.
         dropouts: Rates of dropout.
-        kernel_size: Odd.
+        kernel_size: Kernel size, odd.
     """
 
     def __init__(self, width: int, dropouts: Dropouts, kernel_size: int) -> None:
@@ -117,7 +117,7 @@ class SepConv(nn.Module):
         )
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """Convolve twice; padding counts as zero."""
+        """Convolve twice, with padding set to zero before each convolution."""
         for layer in self.layers:
             x = layer(x, padding)
         return x
@@ -156,16 +156,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         "sepconv7": partial(SepConv, kernel_size=7),
     }
 )
-"""The operations by name."""
+"""Factories of the operations by name."""
 
 
 class NASBERTNetwork(nn.Module):
-    """An encoder and a classifier of its first token.
+    """A network of the NAS-BERT space: an encoder and a classifier of its first token.
 
     Args:
-        encoder: Makes tokens of ids.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
+        encoder: Converts ids to tokens.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
     """
 
     def __init__(self, encoder: NASBERTEncoder, num_labels: int, *, dropout_rate: float) -> None:
@@ -178,21 +178,21 @@ class NASBERTNetwork(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Return the logits (batch, num_labels) of token ids (batch, tokens).
 
-        `encoder` gives the tokens before the classifier.
+        `encoder` alone returns the tokens before the classifier.
         """
         logits: Tensor = self.classifier(self.dropout(self.encoder(ids)[:, 0]))
         return logits
 
 
 class NASBERTEncoder(nn.Module):
-    """The network without a classifier.
+    """The encoder of a network, from token ids to tokens.
 
     Args:
-        blocks: Width and names of operations of each block.
-        vocabulary: How many token ids there are.
+        blocks: Width and operation names of each block.
+        vocabulary: Number of token ids.
         embed_dim: Width of the embedding.
-        max_length: Most ids of an input.
-        padding_id: The id of padding.
+        max_length: Largest number of ids in an input.
+        padding_id: Id of padding.
         dropouts: Rates of dropout.
     """
 
@@ -213,7 +213,7 @@ class NASBERTEncoder(nn.Module):
         self.width = widths[-1]
         embedded = partial(embedding, width=embed_dim, padding_id=padding_id, std=LINEAR_STD)
         self.embedding = embedded(vocabulary)
-        # A position is the number of ids up to it, padding apart, after the id of padding.
+        # Positions start after the id of padding and do not count padding.
         self.positions = embedded(max_length + padding_id + 1)
         self.norm = nn.LayerNorm(embed_dim)
         self.projection = _projection(embed_dim, widths[0])
@@ -230,7 +230,7 @@ class NASBERTEncoder(nn.Module):
         """Return tokens (batch, tokens, width of the last block) of ids (batch, tokens).
 
         Raises:
-            InvalidArgumentError: There are more ids than `max_length`.
+            InvalidArgumentError: The input has more ids than `max_length`.
         """
         if ids.shape[1] > self.max_length:
             raise InvalidArgumentError(
@@ -247,18 +247,18 @@ class NASBERTEncoder(nn.Module):
         return x
 
     def product_macs(self, num_tokens: int) -> int:
-        """Return the multiply-adds of the products of attention, which no layer shows."""
+        """Return the multiply-adds of the products of attention, which belong to no layer."""
         attentions = (m for m in self.modules() if isinstance(m, SelfAttention))
         return sum(attention.product_macs(num_tokens) for attention in attentions)
 
 
 class NASBERTBlock(nn.Module):
-    """Layers of one width, and what changes the width before them.
+    """Layers of one width, after a projection if the width changes.
 
     Args:
-        in_width: Of the tokens that come in.
-        width: Of the layers.
-        names: Of the operations of the layers.
+        in_width: Width of the input tokens.
+        width: Width of the layers.
+        names: Operation names of the layers.
         dropouts: Rates of dropout.
     """
 
@@ -277,7 +277,7 @@ class NASBERTBlock(nn.Module):
 
 
 def _projection(in_width: int, out_width: int) -> nn.Linear | None:
-    """Make what changes a width, if it changes."""
+    """Create the projection between two widths, or None if they are equal."""
     return None if in_width == out_width else _initialize(nn.Linear(in_width, out_width))
 
 

@@ -1,7 +1,7 @@
 """NAS-Bench-101: any small acyclic graph as a cell (Ying et al. 2019, arXiv:1902.09635).
 
-A cell has up to seven vertices, input and output among them, and up to nine edges. Vertices on no
-path from input to output compute nothing and are pruned before the network is built.
+A cell has up to seven vertices, including input and output, and up to nine edges. Vertices that are
+not on a path from input to output are pruned before the network is built.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUT", "NasBench101"]
 
 OUTPUT: Final = "out"
-"""Under which a supernet stores the projection of the input to the output vertex."""
+"""Name under which a supernet stores the projection of the input to the output vertex."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +43,15 @@ class NasBench101(ModelSpace):
     """The NAS-Bench-101 space; the defaults are the published networks.
 
     Args:
-        stem_out_channels: Channels of the stem and of the first stack; each further stack doubles.
-        num_stacks: Stacks; the resolution is halved between them.
-        num_modules_per_stack: Cells of a stack.
-        max_num_vertices: Of a cell, input and output among them.
-        max_num_edges: Of a cell, before it is pruned.
-        num_labels: Classes.
-        image_size: Height and width of the images that the networks are for.
-        bn_eps: Of every batch norm.
-        bn_momentum: Of every batch norm.
+        stem_out_channels: Channels of the stem and the first stack; later stacks double them.
+        num_stacks: Number of stacks; the resolution is halved between them.
+        num_modules_per_stack: Number of cells per stack.
+        max_num_vertices: Largest number of vertices of a cell, including input and output.
+        max_num_edges: Largest number of edges of a cell, before pruning.
+        num_labels: Number of classes.
+        image_size: Height and width of the input images.
+        bn_eps: Epsilon of every batch norm.
+        bn_momentum: Momentum of every batch norm.
     """
 
     stem_out_channels: int = 128
@@ -74,16 +74,16 @@ class NasBench101(ModelSpace):
 
     @property
     def least_side(self) -> int:
-        """Each further stack halves the resolution, of which something must be left."""
+        """Smallest image side that leaves a pixel: each stack but the first halves it."""
         return 1 << (self.num_stacks - 1)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the size given."""
+        """Shape of an image of `image_size` pixels per side."""
         return (CHANNELS, self.image_size, self.image_size)
 
     def canonical(self, sample: object) -> dict[str, Chosen]:
-        """Return the sample of the pruned cell, which is what the network is built of.
+        """Return the sample of the pruned cell, from which the network is built.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -94,23 +94,23 @@ class NasBench101(ModelSpace):
 
     @property
     def most_blocks(self) -> int:
-        """The cells of all stacks."""
+        """Number of cells of all stacks."""
         return self.num_stacks * self.num_modules_per_stack
 
     @property
     def most_channels(self) -> int:
-        """The last stack's: each has twice as many as the one before."""
+        """Channels of the last stack; each stack has twice as many as the previous one."""
         return self.stem_out_channels << (self.num_stacks - 1)
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation of each vertex of the pruned cell has weights, used in slices."""
+        """Each operation of each vertex of the pruned cell has sliced weights."""
         return Sharing(no_mixture=SLICED)
 
     def placed(self, values: Sample, name: str) -> tuple[str, View]:
-        """Return where a tensor is stored: by (vertex, operation), projections by vertex.
+        """Return where a tensor is stored: operations by vertex and name, projections by vertex.
 
-        Vertices are counted after pruning; a projection to the output is that of no vertex.
+        Vertices are counted after pruning; the projection to the output is stored as `OUTPUT`.
         """
         features, cell, part, *rest = [*name.split("."), "", "", ""]
         vertex, *inside = filter(None, rest) if part in {"ops", "projections"} else ("",)
@@ -143,7 +143,7 @@ class NasBench101(ModelSpace):
 
 
 def _cell_choices(max_num_vertices: int) -> Iterator[Choice]:
-    """Yield the choices of a cell; those of a vertex matter where there is such a vertex."""
+    """Yield the choices of a cell; those of a vertex depend on the number of vertices."""
     sizes = tuple(range(2, max_num_vertices + 1))
     yield Categorical("cell/num_nodes", sizes, prior=tuple(float(1 << size) for size in sizes))
     for vertex in range(1, max_num_vertices - 1):
@@ -155,10 +155,10 @@ def _cell_choices(max_num_vertices: int) -> Iterator[Choice]:
 
 
 def _pruned_cell(sample: Sample, max_num_edges: int) -> dict[str, Any]:
-    """Return the pruned cell of a sample, as the benchmark is asked for it.
+    """Return the pruned cell of a sample, in the form that queries of the benchmark take.
 
     Raises:
-        InvalidSampleError: It has too many edges, or no path from input to output.
+        InvalidSampleError: The cell has too many edges, or no path from input to output.
     """
     cell = {key.removeprefix("cell/"): value for key, value in sample.items()}
     graph = CellGraph.from_dict(cell)

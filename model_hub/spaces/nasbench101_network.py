@@ -16,15 +16,15 @@ __all__ = ["ConvBNReLU", "NasBench101Cell", "NasBench101Network", "initialize_tr
 
 
 class NasBench101Network(nn.Module):
-    """A network of the space.
+    """A network of the NAS-Bench-101 space.
 
     Args:
-        cell: The pruned graph of all cells.
+        cell: Pruned graph of all cells.
         channels: Channels of the first stack.
-        num_stacks: Stacks.
-        cells_per_stack: Cells of a stack.
-        num_labels: Classes.
-        norm: Makes each norm.
+        num_stacks: Number of stacks.
+        cells_per_stack: Number of cells per stack.
+        num_labels: Number of classes.
+        norm: Creates each norm layer.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class NasBench101Network(nn.Module):
 
 
 class NasBench101Cell(nn.Module):
-    """A cell of a pruned graph; it has a projection wherever the input vertex feeds another.
+    """A cell of a pruned graph, with a projection on each edge from the input vertex.
 
     Args:
-        graph: The graph.
+        graph: The pruned graph.
         in_channels: Channels of the input vertex.
         out_channels: Channels of the output vertex.
-        norm: Makes each norm.
-        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+        norm: Creates each norm layer.
+        candidates: Factories of the operations by name, given channels; default: the benchmark's.
 
     Raises:
-        InvalidSampleError: An operation of the graph is no candidate.
+        InvalidSampleError: An operation of the graph is not a candidate.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class NasBench101Cell(nn.Module):
             if name not in known:
                 raise InvalidSampleError(
                     f"op{vertex}",
-                    f"{name!r} is no operation; the candidates are {', '.join(known)}",
+                    f"{name!r} is not an operation; the candidates are {', '.join(known)}",
                 )
         self.graph = graph
         self.channels = graph.channels(out_channels)
@@ -116,7 +116,7 @@ class NasBench101Cell(nn.Module):
         return _total([*joined, *self._projected(self.graph.output, x)])
 
     def _sum(self, vertex: int, values: list[Tensor]) -> Tensor:
-        """Add up what feeds a vertex, each cut to the vertex's channels."""
+        """Return the sum of the inputs of a vertex, each cut to the channels of the vertex."""
         width = self.channels[vertex]
         sources = (source for source in self.graph.predecessors[vertex] if source)
         cut = [values[source][:, :width] for source in sources]
@@ -132,13 +132,13 @@ class NasBench101Cell(nn.Module):
 
 
 class ConvBNReLU(nn.Module):
-    """A convolution without bias that keeps the size, a norm and a ReLU.
+    """A same-size convolution without bias, a norm and a ReLU.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Odd.
-        norm: Makes the norm.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        kernel_size: Kernel size, odd.
+        norm: Creates the norm layer.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class ConvBNReLU(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the three."""
+        """Apply the three layers in order."""
         y: Tensor = self.conv_bn_relu(x)
         return y
 
@@ -170,9 +170,9 @@ def _total(terms: list[Tensor]) -> Tensor:
 
 
 def initialize_truncated(network: nn.Module) -> None:
-    """Draw convolutions of variance 1 / fan-in, cut at two standard deviations."""
+    """Draw convolution weights with variance 1 / fan-in, truncated at two standard deviations."""
     for module in network.modules():
-        # Without numbers there is nothing to draw, and PyTorch would work through the formula.
+        # On the meta device nothing is drawn, but PyTorch would still spend the time.
         if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             std = sqrt(1 / (module.weight[0].numel()))
             nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)

@@ -1,7 +1,7 @@
 """NAS-Bench-201: a cell of six edges, five operations (Dong & Yang 2020, arXiv:2001.00326).
 
-The network has three stacks of equal cells, with a residual block that halves the resolution and
-doubles the width between them.
+A network has three stacks of equal cells. Between stacks, a residual block halves the resolution
+and doubles the width.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["NasBench201"]
 
 _NUM_TENSORS: Final = 4
-"""Input, two nodes and output of a cell."""
+"""The input, two nodes and the output of a cell."""
 
 _NUM_STACKS: Final = 3
 
 _OPERATIONS: Final = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")
-"""Their names, in the order of the grid."""
+"""Names of the operations, in the order of grid search."""
 
 _EDGES: Final = tuple(
     (source, target) for target in range(1, _NUM_TENSORS) for source in range(target)
@@ -40,10 +40,10 @@ class NasBench201(ModelSpace):
     """The NAS-Bench-201 space; the defaults are the published networks for CIFAR-10.
 
     Args:
-        stem_out_channels: Channels of the stem and of the first stack; each further stack doubles.
-        num_modules_per_stack: Cells of a stack.
-        num_labels: Classes.
-        image_size: Height and width of the images that the networks are for.
+        stem_out_channels: Channels of the stem and the first stack; later stacks double them.
+        num_modules_per_stack: Number of cells per stack.
+        num_labels: Number of classes.
+        image_size: Height and width of the input images.
     """
 
     stem_out_channels: int = 16
@@ -52,7 +52,7 @@ class NasBench201(ModelSpace):
     image_size: int = DATA_SETS["cifar10"].image_size
 
     image_step = 4
-    """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
+    """Two blocks add a convolution and a pooling of stride 2, whose sizes must agree."""
 
     def _check(self) -> None:
         check_each(self, a_count, "stem_out_channels", "num_labels")
@@ -61,17 +61,17 @@ class NasBench201(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the size given."""
+        """Shape of an image of `image_size` pixels per side."""
         return (CHANNELS, self.image_size, self.image_size)
 
     @property
     def most_blocks(self) -> int:
-        """The cells of all stacks."""
+        """Number of cells of all stacks."""
         return _NUM_STACKS * self.num_modules_per_stack
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation of each edge of each cell has weights of its own."""
+        """Each operation of each edge of each cell has separate weights."""
         cells = (
             stack * (self.num_modules_per_stack + 1) + place
             for stack in range(_NUM_STACKS)
@@ -86,7 +86,7 @@ class NasBench201(ModelSpace):
         )
 
     def counts(self, sample: object) -> NetworkCounts:
-        """Return what the network of a sample costs; edges that lead nowhere count as well.
+        """Return the counts of the network of a sample, including edges with no effect.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -110,7 +110,7 @@ class NasBench201(ModelSpace):
     def computes(self, sample: object) -> str:
         """Return the key of the isomorphism class of a cell (Dong & Yang 2020, section 2).
 
-        A node is its edges, sorted; an edge that carries nothing is `#`, a skip is its source.
+        A node's key is its sorted edges; `#` is an edge that is always 0, and a skip is its source.
 
         Raises:
             InvalidSampleError: The sample is not in the space.

@@ -1,7 +1,7 @@
 """The networks of NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326).
 
-A network has three stacks of equal cells, with a residual block that halves the resolution and
-doubles the width between them.
+A network has three stacks of equal cells. Between stacks, a residual block halves the resolution
+and doubles the width.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ __all__ = [
 ]
 
 _NUM_TENSORS: Final = 4
-"""Input, two nodes and output of a cell of the benchmark."""
+"""The input, two nodes and the output of a cell of the benchmark."""
 
 _NUM_STACKS: Final = 3
 
 
 class NatsNetwork(nn.Module):
-    """A stem, cells and a classifier: the outline of both spaces of NATS-Bench.
+    """Base of the networks of both NATS-Bench spaces: a stem, cells and a classifier.
 
     Args:
-        cells: Cells and what lies between them; made after the stem, which has its weights first.
+        cells: Cells and reduction blocks, created after the stem: it draws its weights first.
         first: Channels of the stem.
         last: Channels of the last cell.
-        num_labels: Classes.
+        num_labels: Number of classes.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class NatsNetwork(nn.Module):
 
 
 class NasBench201Network(NatsNetwork):
-    """A network of the space.
+    """A network of the NAS-Bench-201 space.
 
     Args:
         operations: Name of the operation on each edge (source, target), 0 <= source < target <= 3.
         channels: Channels of the first stack.
-        cells_per_stack: Cells of a stack.
-        num_labels: Classes.
+        cells_per_stack: Number of cells per stack.
+        num_labels: Number of classes.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class NasBench201Cell(nn.Module):
     Args:
         operations: Name of the operation on each edge (source, target), source < target.
         channels: Channels of every tensor.
-        num_tensors: Input, nodes and output; the benchmark has 4.
-        candidates: Makes each operation at a width, by name; by default those of the benchmark.
+        num_tensors: Number of tensors: input, nodes and output; the benchmark has 4.
+        candidates: Factories of the operations by name, given channels; default: the benchmark's.
 
     Raises:
-        InvalidSampleError: An edge has no operation, or one that is no candidate.
+        InvalidSampleError: An edge has no operation, or one that is not a candidate.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class NasBench201Cell(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the last tensor, of the shape of the first."""
+        """Return the last tensor, which has the shape of the input."""
         tensors = [x]
         for node in self.layers:
             tensors.append(node(tensors))
@@ -141,16 +141,16 @@ def _made(
         source, target = edge
         raise InvalidSampleError(
             f"cell/{source}_{target}",
-            f"{name!r} is no operation; the candidates are {', '.join(candidates)}",
+            f"{name!r} is not an operation; the candidates are {', '.join(candidates)}",
         )
     return candidates[name]
 
 
 class Node(nn.ModuleList):
-    """The operations whose sum is a tensor of a cell, one for each tensor before it."""
+    """A tensor of a cell: the sum of one operation on each earlier tensor."""
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
-        """Return the sum."""
+        """Return the sum of the operations on the earlier tensors."""
         terms: list[Tensor] = [op(tensor) for op, tensor in zip(self, tensors, strict=True)]
         return sum(terms[1:], terms[0])
 
@@ -159,10 +159,10 @@ class ReLUConvBN(nn.Module):
     """ReLU, a convolution without bias, and a batch norm.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Odd.
-        stride: Of the convolution.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        kernel_size: Kernel size, odd.
+        stride: Stride of the convolution.
     """
 
     def __init__(
@@ -183,17 +183,17 @@ class ReLUConvBN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the three."""
+        """Apply the three layers in order."""
         y: Tensor = self.op(x)
         return y
 
 
 class ReductionBlock(nn.Module):
-    """The basic block of a ResNet that halves the resolution, with a pooled shortcut.
+    """A basic ResNet block that halves the resolution, with an average-pooled shortcut.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -224,4 +224,4 @@ _OPERATIONS: Final[Mapping[str, Callable[[int], nn.Module]]] = MappingProxyType(
         "avg_pool_3x3": lambda _: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
     }
 )
-"""Makes each operation at a width."""
+"""Factories of the operations by name; each takes the number of channels."""

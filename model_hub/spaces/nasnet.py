@@ -1,10 +1,10 @@
 """The NASNet family: spaces of a normal and a reduction cell (the specification, section 6).
 
-They differ in what operations there are, how many nodes a cell has and which of them are its
-output. Operations and wiring are those of "On Network Design Spaces for Visual Recognition"
-(Radosavovic et al. 2019, arXiv:1905.13214), which samples all five. `NdsCells` are networks of two
-given cells, as the rows of NDS have them: these need not have the operations, the number of nodes
-or the output of any of the five spaces.
+They differ in their operations, the number of nodes of a cell and the nodes that form its output.
+Operations and wiring are those of "On Network Design Spaces for Visual Recognition" (Radosavovic et
+al. 2019, arXiv:1905.13214), which samples all five. `NdsCells` builds networks from two given
+cells, such as those of NDS rows, whose operations, number of nodes and output may differ from those
+of the five spaces.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ __all__ = [
 ]
 
 _DATA_SETS: Final = {"cifar": DATA_SETS["cifar10"], "imagenet": DATA_SETS["imagenet"]}
-"""What each stem is for."""
+"""The data set of each stem."""
 _MOST_CELLS: Final = 1000
 _FEWEST_CELLS: Final = 3
-"""One a stage."""
+"""One cell per stage."""
 _NUM_INPUTS: Final = 2
-"""States of a cell before its nodes."""
+"""Number of inputs of a cell; they are its states before the nodes."""
 _READING_TWO_BACK: Final = ("pre0.1.weight", "pre0.conv_1.weight", "pre0.conv_2.weight")
 _READING_ONE_BACK: Final = ("pre1.1.weight",)
-"""Weights of a cell that multiply the output of the cell before the last, and of the last."""
+"""Weights of a cell that read the output of the cell two or one before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +57,12 @@ class CellNetworkSpace(ModelSpace):
     """Base of the spaces whose networks are three stages of normal and reduction cells.
 
     Args:
-        width: Channels of an operation in the first stage, or several to choose from.
-        num_cells: Cells, 3 at least, or several numbers to choose from.
-        dataset: `cifar` or `imagenet`: the stem and the input that the space is for.
-        num_labels: Classes; 10 for `cifar` and 1000 for `imagenet` by default.
-        auxiliary_loss: Have a second classifier, whose logits come along in training.
-        drop_path_prob: With which, in training, outputs of operations are dropped; see
+        width: Channels of an operation in the first stage, or candidates.
+        num_cells: Number of cells, at least 3, or candidates.
+        dataset: `cifar` or `imagenet`; it decides the stem and the input shape.
+        num_labels: Number of classes; 10 for `cifar` and 1000 for `imagenet` by default.
+        auxiliary_loss: Add a second classifier, whose logits are also returned in training.
+        drop_path_prob: Probability that the output of an operation is dropped in training; see
             `CellNetwork.set_drop_path` for a schedule.
     """
 
@@ -75,7 +75,7 @@ class CellNetworkSpace(ModelSpace):
 
     @abstractmethod
     def genotype(self, values: Sample, cell: str) -> CellGenotype:
-        """Return the cell `normal` or `reduce` of a sample."""
+        """Return the cell of a sample; `cell` is `normal` or `reduce`."""
 
     @abstractmethod
     def _cell_choices(self) -> Iterator[Choice]:
@@ -83,7 +83,7 @@ class CellNetworkSpace(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the data set."""
+        """Shape of an image of the data set."""
         return _DATA_SETS[self.dataset].input_shape
 
     def _check(self) -> None:
@@ -99,7 +99,7 @@ class CellNetworkSpace(ModelSpace):
 
     @property
     def most_blocks(self) -> int:
-        """The largest number of cells to choose from."""
+        """The largest candidate number of cells."""
         return max(self.num_cells) if isinstance(self.num_cells, tuple) else self.num_cells
 
     def _choices(self) -> SearchSpace:
@@ -128,24 +128,24 @@ class CellSpace(CellNetworkSpace):
     """A space of two searched cells; its subclasses set the three class variables."""
 
     operations: ClassVar[tuple[str, ...]]
-    """Names of the candidates, of `CELL_OPERATIONS`, in the order of the grid."""
+    """Names of the candidates among `CELL_OPERATIONS`, in the order of grid search."""
 
     num_nodes: ClassVar[int]
-    """Nodes of either cell."""
+    """Number of nodes of each cell."""
 
     merge: ClassVar[Merge]
-    """The output of a cell."""
+    """Which nodes form the output of a cell."""
 
     def genotype(self, values: Sample, cell: str) -> CellGenotype:
-        """Return the cell `normal` or `reduce` of a sample."""
+        """Return the cell of a sample; `cell` is `normal` or `reduce`."""
         return CellGenotype.from_sample(values, cell, self.merge)
 
     @property
     def sharing(self) -> Sharing:
-        """Each operation on each earlier state of each node of each cell has weights of its own.
+        """Each operation on each earlier state of each node of each cell has separate weights.
 
         Raises:
-            NoSupernetError: Widths or numbers of cells are choices.
+            NoSupernetError: The width or the number of cells is a choice.
         """
         for argument in ("width", "num_cells"):
             given = getattr(self, argument)
@@ -157,9 +157,9 @@ class CellSpace(CellNetworkSpace):
         return Sharing()
 
     def placed(self, values: Sample, name: str) -> tuple[str, View]:
-        """Return where the supernet stores a tensor, by (node, source, operation).
+        """Return where the supernet stores a tensor: operations by node, source and name.
 
-        What reads a cell that gives out loose ends has a block of inputs for each node.
+        A layer that reads a cell whose output is its unused nodes stores a block for each node.
         """
         stage, place, part, *inside = [*name.split(".")[1:], "", "", ""]
         if name.startswith("stages.") and part == "ops":
@@ -175,7 +175,7 @@ class CellSpace(CellNetworkSpace):
         return name, View(axis=1, blocks=nodes, of=self.num_nodes)
 
     def _cell_read(self, values: Sample, name: str) -> str | None:
-        """Return the kind of the cell whose output a weight multiplies, if it does."""
+        """Return the kind of the cell whose output a weight reads; None for other weights."""
         from model_hub.spaces.nasnet_network import stage_sizes
 
         sizes = stage_sizes(values.get("depth", self.num_cells))
@@ -263,7 +263,7 @@ class PNAS(CellSpace):
 class DARTS(CellSpace):
     """Cells of DARTS (Liu et al. 2019, arXiv:1806.09055).
 
-    The operation `none` is no candidate: a differentiable search adds it to each sum by itself.
+    The operation `none` is not a candidate: a differentiable search adds it to each edge.
     """
 
     operations = (
@@ -280,7 +280,7 @@ class DARTS(CellSpace):
 
 
 def _kind(stage: int, place: int) -> str:
-    """Return the kind of a cell: a reduction cell begins each stage but the first."""
+    """Return the kind of a cell: each stage except the first begins with a reduction cell."""
     return REDUCE if stage and not place else NORMAL
 
 
@@ -295,12 +295,12 @@ class NdsCells(CellNetworkSpace):
     """Networks of two given cells; width and depth may be choices.
 
     Args:
-        normal: The normal cell: a genotype, or the dict of one.
-        reduce: The reduction cell, with which the second and the third stage begin, likewise.
+        normal: The normal cell, as a genotype or its dict.
+        reduce: The reduction cell, which begins the second and the third stage, likewise.
 
     Raises:
-        InvalidSampleError: A dict is no cell.
-        UnknownNameError: The hub has no such operation.
+        InvalidSampleError: A dict does not describe a cell.
+        UnknownNameError: An operation is unknown.
     """
 
     normal: CellGenotype
@@ -314,7 +314,7 @@ class NdsCells(CellNetworkSpace):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments that are not the defaults, as JSON; the cells as `to_dict` spells them."""
+        """The arguments that differ from the defaults, as JSON; cells in the form of `to_dict`."""
         return super().arguments | {cell: getattr(self, cell).to_dict() for cell in CELLS}
 
     def _check(self) -> None:
@@ -322,13 +322,13 @@ class NdsCells(CellNetworkSpace):
         for cell in CELLS:
             given = getattr(self, cell)
             if not isinstance(given, CellGenotype):
-                raise InvalidArgumentError(cell, f"{shown(given)} is no CellGenotype")
+                raise InvalidArgumentError(cell, f"{shown(given)} is not a CellGenotype")
             for name, _ in chain.from_iterable(given.nodes):
                 if name not in OPERATIONS:
                     raise UnknownNameError("operation", name, OPERATIONS)
         if min(self.reduce.concat) < self.reduce.num_inputs:
             raise InvalidArgumentError(
-                REDUCE, "it gives out one of its inputs, which is larger than its nodes"
+                REDUCE, "the output includes an input of the cell, which is larger than its nodes"
             )
 
     def genotype(self, _: Sample, cell: str) -> CellGenotype:

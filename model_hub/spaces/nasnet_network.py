@@ -1,4 +1,4 @@
-"""The cell of the NASNet family, and networks of such cells (the specification, section 6.4)."""
+"""Cells of the NASNet family and networks of them (the specification, section 6.4)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from model_hub.errors import InvalidSampleError, named
 __all__ = ["AuxiliaryHead", "CellNetwork", "NasNetCell", "Preprocessor", "Stem", "stage_sizes"]
 
 Stem: TypeAlias = Literal["cifar", "imagenet"]
-"""The beginning of a network: one convolution for small images, three of stride 2 for large."""
+"""The stem of a network: one convolution for small images, three of stride 2 for large ones."""
 
 _NUM_STAGES: Final = 3
 _STEM_MULTIPLIER: Final = 3
-"""Width of the stem for small images, by that of the first stage."""
+"""Ratio of the width of the stem for small images to that of the first stage."""
 
 _AUXILIARY_STRIDE: Final[Mapping[Stem, int]] = {"cifar": 3, "imagenet": 2}
 
@@ -36,16 +36,16 @@ class NasNetCell(nn.Module):
     """A cell: every node is the sum of its operations.
 
     Args:
-        genotype: Which operation each node applies to which state.
-        channels: Of each operation.
+        genotype: The operations of each node and the states that they read.
+        channels: Channels of each operation.
         reduction: Halve the resolution: operations on inputs of the cell have stride 2.
-        preprocessor: Takes the inputs, returns as many of one size and `channels` channels; by
-            default they are already so.
-        operations: Makes each operation, by name.
-        drop_path: Follows every operation but those that do nothing.
+        preprocessor: Converts the inputs to one size and `channels` channels; without one, the
+            inputs must have that shape.
+        operations: Factories of the operations by name.
+        drop_path: Applied after every operation except identities.
 
     Raises:
-        UnknownNameError: The genotype has an operation that `operations` does not.
+        UnknownNameError: The genotype has an operation that `operations` lacks.
         InvalidSampleError: An input of a reduction cell is part of its output.
     """
 
@@ -62,7 +62,7 @@ class NasNetCell(nn.Module):
         super().__init__()
         if reduction and min(genotype.concat) < genotype.num_inputs:
             raise InvalidSampleError(
-                None, f"a reduction cell gives out input {min(genotype.concat)}, which it halves"
+                None, f"the output of a reduction cell includes input {min(genotype.concat)}"
             )
         self.genotype = genotype
         self.preprocessor = preprocessor
@@ -79,7 +79,7 @@ class NasNetCell(nn.Module):
         )
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Return (batch, nodes given out x channels, height, width)."""
+        """Return the concatenated output nodes (batch, nodes x channels, height, width)."""
         states = list(self.preprocessor(*inputs) if self.preprocessor else inputs)
         for node, operations in zip(self.genotype.nodes, self.ops, strict=True):
             terms = list(self._terms(node, operations, states))
@@ -96,13 +96,13 @@ class NasNetCell(nn.Module):
 
 
 class Preprocessor(nn.Module):
-    """Brings the outputs of the two cells before to the width and the size of a cell.
+    """Converts the outputs of the two previous cells to the width and the size of a cell.
 
     Args:
-        before: Channels of the output of the cell before the last.
-        last: Channels of the output of the last cell.
+        before: Channels of the output of the cell before the previous one.
+        last: Channels of the output of the previous cell.
         channels: Channels of both outputs.
-        reduce: The last cell halved the resolution, so the output of the one before it is halved.
+        reduce: Halve the resolution of the first input, because the previous cell halved its own.
     """
 
     def __init__(self, before: int, last: int, channels: int, *, reduce: bool) -> None:
@@ -111,28 +111,27 @@ class Preprocessor(nn.Module):
         self.pre1 = relu_conv_bn(last, channels)
 
     def forward(self, before: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both, of the same shape."""
+        """Return both inputs, converted to the same shape."""
         return self.pre0(before), self.pre1(last)
 
 
 class CellNetwork(nn.Module):
-    """Three stages of cells; the second and the third begin with a reduction cell.
+    """A network of three stages of cells; the second and the third begin with a reduction cell.
 
-    Each cell takes the outputs of the two before it. An operation is `width` wide in the first
+    Each cell takes the outputs of the two previous cells. An operation is `width` wide in the first
     stage and twice as wide in each further one.
 
     Args:
-        cells: The reduction cell, with which the second and the third stage begin, after the
-            normal one, which is every other.
+        cells: The normal cell and the reduction cell, in this order.
         width: Channels of an operation in the first stage.
-        num_cells: Cells of all stages together, 3 at least.
-        num_labels: Classes.
-        stem: For images of CIFAR or of ImageNet.
-        auxiliary_head: Have a second classifier after the first cell of the third stage, for
-            training only.
-        drop_path_prob: With which, in training, each sample of the output of an operation is
-            dropped.
-        operations: Makes each operation, by name.
+        num_cells: Number of cells of all stages, at least 3.
+        num_labels: Number of classes.
+        stem: The stem for images of CIFAR or of ImageNet.
+        auxiliary_head: Add a second classifier after the first cell of the third stage, which is
+            used in training only.
+        drop_path_prob: Probability that the output of an operation is dropped for an image in
+            training.
+        operations: Factories of the operations by name.
     """
 
     def __init__(
@@ -175,17 +174,17 @@ class CellNetwork(nn.Module):
         self.classifier = nn.Linear(last, num_labels)
 
     def set_drop_path(self, probability: float) -> None:
-        """Set the probability of drop path, as a schedule does between epochs.
+        """Set the probability of drop path; a schedule calls this between epochs.
 
         Raises:
-            InvalidArgumentError: It is none.
+            InvalidArgumentError: The probability is not between 0 and 1.
         """
         self.drop_path.rate = a_number("probability", probability, least=0, most=1)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits (batch, num_labels) of images (batch, 3, height, width).
 
-        In training a network with an auxiliary head returns (logits, its logits).
+        In training, a network with an auxiliary head returns (logits, auxiliary logits).
         """
         before, last = self._stem_outputs(x)
         halfway = last
@@ -199,7 +198,7 @@ class CellNetwork(nn.Module):
         return logits
 
     def _make_stem(self, stem: Stem, width: int) -> int:
-        """Make the stem and return the channels of both its outputs."""
+        """Create the stem and return the number of channels of both its outputs."""
         if stem == "cifar":
             self.stem = nn.Sequential(*_conv_bn(3, _STEM_MULTIPLIER * width, stride=1))
             return _STEM_MULTIPLIER * width
@@ -219,12 +218,12 @@ class CellNetwork(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A classifier of the features of the first cell of the last stage.
+    """An auxiliary classifier of the features of the first cell of the last stage.
 
     Args:
-        in_channels: Channels of the features.
-        num_labels: Classes.
-        stride: Of the pooling, which must leave two rows and two columns.
+        in_channels: Number of channels of the features.
+        num_labels: Number of classes.
+        stride: Stride of the pooling, whose output must be 2 x 2.
     """
 
     def __init__(self, in_channels: int, num_labels: int, stride: int) -> None:
@@ -253,6 +252,6 @@ def _conv_bn(in_channels: int, out_channels: int, *, stride: int) -> Iterator[nn
 
 
 def stage_sizes(num_cells: int) -> list[int]:
-    """Return the cells of each stage, as equal as may be."""
+    """Return the number of cells of each stage, which differ by at most one."""
     ends = [stage * num_cells // _NUM_STAGES for stage in range(_NUM_STAGES + 1)]
     return [end - start for start, end in pairwise(ends)]

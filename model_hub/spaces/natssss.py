@@ -1,8 +1,7 @@
 """NATS-Bench size space: five widths of a fixed network (Dong et al. 2021, arXiv:2009.00437).
 
-The network is a stem, a cell, a residual block that halves the resolution, a cell, another such
-block and a cell. Every cell is the same; the widths are those of the five, the first one also that
-of the stem.
+A network has a stem and five layers: three equal cells and, between them, two residual blocks that
+halve the resolution. Each layer has a searched width; the stem has that of the first layer.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ __all__ = ["NatsSss"]
 
 _NUM_LAYERS: Final = 5
 _CELLS: Final = (0, 2, 4)
-"""The layers that are cells; the first is as wide as the stem."""
+"""The layers that are cells; the first one has the width of the stem."""
 _SKIP: Final = "layers.2.0"
-"""Where a cell has its skip."""
+"""Path of the skip connection within a cell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +35,9 @@ class NatsSss(ModelSpace):
     """The size space of NATS-Bench; the defaults are the published networks for CIFAR-10.
 
     Args:
-        candidates: Channels that each of the five layers may have.
-        num_labels: Classes.
-        image_size: Height and width of the images that the networks are for.
+        candidates: Candidate numbers of channels for each of the five layers.
+        num_labels: Number of classes.
+        image_size: Height and width of the input images.
     """
 
     candidates: tuple[int, ...] = (8, 16, 24, 32, 40, 48, 56, 64)
@@ -46,10 +45,10 @@ class NatsSss(ModelSpace):
     image_size: int = DATA_SETS["cifar10"].image_size
 
     image_step = 4
-    """Sides for which convolution and pooling of stride 2, whose results are added, agree."""
+    """Two blocks add a convolution and a pooling of stride 2, whose sizes must agree."""
 
     most_blocks = _NUM_LAYERS
-    """Three cells and two residual blocks, always."""
+    """Three cells and two residual blocks."""
 
     def _check(self) -> None:
         if not isinstance(self.candidates, tuple):
@@ -63,12 +62,12 @@ class NatsSss(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the size given."""
+        """Shape of an image of `image_size` pixels per side."""
         return (CHANNELS, self.image_size, self.image_size)
 
     @property
     def sharing(self) -> Sharing:
-        """Layers share slices; a skip between widths that differ has its convolution, if it is."""
+        """Layers share slices; a skip between different widths uses a stored convolution."""
         return Sharing(told=self._told, no_mixture=SLICED)
 
     def _told(self, values: Sample) -> Iterator[Told]:
@@ -82,7 +81,7 @@ class NatsSss(ModelSpace):
             before = width
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield the widest network, with the convolution of each skip that may need one."""
+        """Yield the widest network, with a convolution in each skip that may need one."""
         from torch import nn
 
         for values, network in super().widest_networks():

@@ -20,15 +20,15 @@ _CELL: Final = (
     ("conv_3x3", "conv_3x3"),
     ("skip_connect", "conv_3x3", "conv_3x3"),
 )
-"""Operations of the cell: those on the tensors before it, for each tensor but the first."""
+"""Operations of each tensor but the first: one on each earlier tensor."""
 
 
 class NatsSssNetwork(NatsNetwork):
-    """A network of the space.
+    """A network of the NATS-Bench size space.
 
     Args:
         widths: Channels of each of the five layers.
-        num_labels: Classes.
+        num_labels: Number of classes.
     """
 
     def __init__(self, widths: Sequence[int], *, num_labels: int) -> None:
@@ -41,7 +41,7 @@ class NatsSssNetwork(NatsNetwork):
 
 
 class Cell(nn.Module):
-    """The cell: each tensor is the sum of operations on all before it.
+    """A cell: each tensor is the sum of operations on all earlier tensors.
 
     Args:
         in_channels: Channels of the first tensor.
@@ -65,7 +65,7 @@ class Cell(nn.Module):
 
 
 def _operation(name: str, in_channels: int, out_channels: int) -> nn.Module:
-    """Return an operation; a skip between widths that differ is a convolution and a norm."""
+    """Return an operation; a skip between different widths is a convolution and a norm."""
     if name == "conv_3x3":
         return ReLUConvBN(in_channels, out_channels, 3)
     if in_channels == out_channels:

@@ -1,6 +1,6 @@
-"""Stems, stages and numbers of parameters of the NDS families without cells.
+"""Stems, stages and parameter counts of the NDS families without cells.
 
-The number of parameters of a network follows from them by a formula, without PyTorch.
+A formula computes the parameter count of a network from its stem and stages, without PyTorch.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["FAMILIES", "STEMS", "Stage", "Stem", "num_parameters"]
 
 @dataclass(frozen=True, slots=True)
 class Stem:
-    """What comes before the stages: a convolution, a norm, a ReLU, and a pooling if wanted.
+    """The layers before the stages: a convolution, a norm, a ReLU and an optional pooling.
 
     Args:
-        kernel_size: Of the convolution.
-        conv_stride: Of the convolution.
+        kernel_size: Kernel size of the convolution.
+        conv_stride: Stride of the convolution.
         pools: Whether a 3x3 max pooling of stride 2 follows.
-        dataset: What it is for, by its name among `DATA_SETS`.
+        dataset: Name of its data set among `DATA_SETS`.
     """
 
     kernel_size: int
@@ -31,7 +31,7 @@ class Stem:
 
     @property
     def stride(self) -> int:
-        """By how much the stages see less than the image."""
+        """Ratio of the image size to the input size of the stages."""
         return self.conv_stride * (2 if self.pools else 1)
 
 
@@ -42,7 +42,7 @@ STEMS: Final[Mapping[str, Stem]] = MappingProxyType(
         "simple": Stem(kernel_size=3, conv_stride=2, pools=False, dataset="imagenet"),
     }
 )
-"""The stems of the authors' code: that for CIFAR, ResNet's, and a single convolution."""
+"""The stems of the authors' code: for CIFAR, of ResNet, and a single convolution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Stage:
     """Blocks of one width; the first one changes resolution and width.
 
     Args:
-        depth: Blocks.
+        depth: Number of blocks.
         width: Output channels.
-        stride: Of the first block.
-        inner_width: Channels between the convolutions of a bottleneck block.
-        groups: Of the 3x3 convolution of a bottleneck block.
+        stride: Stride of the first block.
+        inner_width: Width of the 3x3 convolution of a bottleneck block.
+        groups: Number of groups of the 3x3 convolution of a bottleneck block.
     """
 
     depth: int
@@ -67,14 +67,14 @@ class Stage:
 def num_parameters(
     family: str, stem_width: int, stages: Sequence[Stage], *, num_labels: int, stem: Stem
 ) -> int:
-    """Return how many parameters the network has, without making it.
+    """Return the number of parameters of a network without building it.
 
     Args:
-        family: Of its blocks, one of `FAMILIES`.
+        family: Family of its blocks, one of `FAMILIES`.
         stem_width: Channels of the stem.
         stages: The stages after the stem.
-        num_labels: Classes.
-        stem: What comes before the stages.
+        num_labels: Number of classes.
+        stem: The stem.
     """
     block = FAMILIES[family]
     count = _conv_bn(3, stem_width, stem.kernel_size)
@@ -110,7 +110,7 @@ def _shortcut(in_channels: int, stride: int, stage: Stage) -> int:
 
 
 def _conv_bn(in_channels: int, out_channels: int, kernel_size: int) -> int:
-    """Return the weights of a convolution, of so many input channels a group, and of its norm."""
+    """Return the parameters of a convolution and its norm; `in_channels` is per group."""
     return out_channels * (in_channels * kernel_size**2 + 2)
 
 
@@ -121,5 +121,5 @@ FAMILIES: Final[Mapping[str, Callable[[int, int, Stage], int]]] = MappingProxyTy
         "residual_bottleneck": _bottleneck_block,
     }
 )
-"""How many parameters a block of so many input channels with this stride has, by the names that NDS
-gives the families."""
+"""Parameter count of a block with these input channels and this stride, by the NDS name of the
+family."""

@@ -1,8 +1,8 @@
 """The NDS families without cells: plain, ResNet and ResNeXt networks of stages of equal blocks.
 
 "On Network Design Spaces for Visual Recognition" (Radosavovic et al. 2019, arXiv:1905.13214)
-samples them by the depth and width of each stage; the stems are those of its code. The numbers of
-parameters follow from formulas, without PyTorch.
+samples them by the depth and width of each stage; the stems are those of its code. Formulas give
+the parameter counts without PyTorch.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ _WIDTHS: Final = ((16, 24, 32, 40, 64, 128),) * 3
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpace(ModelSpace):
-    """Base of the three families: a stem and stages of equal blocks.
+    """Base of the three families, whose networks have a stem and stages of equal blocks.
 
-    Each entry of a list is the value of a stage, or a list of candidates to choose from. The
-    default candidates are sizes like those of the published networks, not the grid of the paper.
+    Each entry of a list is the value of a stage or a list of candidates. The default candidates
+    resemble the sizes of the published networks; they are not the grid of the paper.
 
     Args:
         stem_width: Channels of the stem, or candidates.
-        depths: Blocks of each stage after the stem.
+        depths: Number of blocks of each stage after the stem.
         widths: Channels of each stage.
-        strides: Of the first block of each stage; no choice.
-        num_labels: Classes.
+        strides: Stride of the first block of each stage; candidates are not supported.
+        num_labels: Number of classes.
         stem: `cifar`, a 3x3 convolution of stride 1; for ImageNet, `resnet`, a 7x7 convolution of
             stride 2 and a max pooling, or `simple`, a 3x3 convolution of stride 2. The tables do
-            not say which of the two their networks for ImageNet have; `model_hub.build` tells them
-            apart by the parameters of a row.
+            not say which of the two their ImageNet networks have; `model_hub.build` finds out from
+            the parameter count of a row.
     """
 
     family: ClassVar[str]
-    """Name of the block, of `FAMILIES`."""
+    """Name of the family in `FAMILIES`."""
 
     stem_width: int | tuple[int, ...] = 16
     depths: tuple[int | tuple[int, ...], ...] = _DEPTHS
@@ -76,17 +76,17 @@ class StageSpace(ModelSpace):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Images of the data set that the stem is for."""
+        """Shape of an image of the data set of the stem."""
         return DATA_SETS[STEMS[self.stem].dataset].input_shape
 
     @property
     def most_blocks(self) -> int:
-        """The sum of the largest depths of the stages."""
+        """Sum of the largest depths of all stages."""
         return sum(max(_alternatives(depth)) for depth in self.depths)
 
     @property
     def sharing(self) -> Sharing:
-        """Layers share slices; the first blocks are kept."""
+        """Layers share slices; a smaller depth keeps the first blocks."""
         return Sharing(
             depths={
                 f"stages.{stage}": f"s{stage + 1}_depth"
@@ -109,11 +109,11 @@ class StageSpace(ModelSpace):
             before = stage.width
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield the widest network, with the projection of each block that may need one."""
+        """Yield the widest network, with a projection in each block that may need one."""
         yield {}, self._widest({})
 
     def _widest(self, groups: Sample) -> nn.Module:
-        """Return a network as wide and as deep as can be, with these groups of the stages."""
+        """Return the widest and deepest network, with the given groups of the stages."""
         from model_hub.spaces.nds_stages_network import BLOCKS, StageNetwork, projection
 
         every = {label: max(_alternatives(given)) for label, given in self._arguments().items()}
@@ -161,7 +161,7 @@ class StageSpace(ModelSpace):
         yield from ()
 
     def num_parameters(self, sample: object) -> int:
-        """Return how many parameters the network of a sample has, without PyTorch.
+        """Return the number of parameters of the network of a sample, without PyTorch.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -217,8 +217,8 @@ class ResidualBottleneck(StageSpace):
     """ResNets of bottleneck blocks and, with groups, ResNeXts.
 
     Args:
-        multipliers: Width of the 3x3 convolution of each stage, by that of the stage.
-        groups: Of the 3x3 convolution of each stage; they divide its width.
+        multipliers: Ratio of the 3x3 convolutions' width to that of the stage, for each stage.
+        groups: Number of groups of the 3x3 convolutions of each stage; it must divide their width.
     """
 
     family = "residual_bottleneck"
@@ -240,9 +240,9 @@ class ResidualBottleneck(StageSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Layers share slices; convolutions of another number of groups have weights of their own.
+        """Layers share slices; grouped convolutions have separate weights for each group count.
 
-        A convolution of fewer groups has more inputs a group: neither is a part of the other.
+        A convolution with fewer groups has more inputs per group: neither is a slice of the other.
         """
         return replace(
             super().sharing,
@@ -263,7 +263,7 @@ class ResidualBottleneck(StageSpace):
                 yield f"stages.{stage}.{place}.layers.3", "channels", sizes.inner_width
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield the widest network of each rank of a number of groups."""
+        """Yield one widest network for each position in the lists of group candidates."""
         for rank in range(max(len(_alternatives(entry)) for entry in self.groups)):
             values = {}
             for stage, entry in enumerate(self.groups, start=1):
@@ -279,7 +279,7 @@ class ResidualBottleneck(StageSpace):
         """Return the width of the 3x3 convolutions of a stage.
 
         Raises:
-            InvalidSampleError: It is none, or the groups do not divide it.
+            InvalidSampleError: The width is 0, or not a multiple of the number of groups.
         """
         values = self._arguments() | dict(sample)
         inner: int = round(values[f"s{stage}_width"] * values[f"s{stage}_multiplier"])
@@ -292,18 +292,18 @@ class ResidualBottleneck(StageSpace):
 
 
 def _inner(values: Sample, stage: int) -> int:
-    """Return a width that the groups of a stage divide and that no smaller stage exceeds."""
+    """Return the inner width of a stage, rounded up to a multiple of its groups."""
     groups: int = values.get(f"s{stage}_groups", 1)
     width: int = round(values[f"s{stage}_width"] * values.get(f"s{stage}_multiplier", 1))
     return -(-width // groups) * groups
 
 
 def _check_each(space: StageSpace, argument: str, **limits: int) -> None:
-    """Check that an argument has a count, or candidates of one, for each stage."""
+    """Check that an argument has a positive integer or candidates for each stage."""
     _check_length(space, argument)
     for entry in getattr(space, argument):
         if entry == ():
-            raise InvalidArgumentError(argument, "a stage has nothing to choose from")
+            raise InvalidArgumentError(argument, "a stage has no candidates")
         for value in _alternatives(entry):
             a_count(argument, value, **limits)
 

@@ -1,7 +1,7 @@
-"""Networks of stages of equal blocks: ResNet, ResNeXt and plain ones, as NDS samples them.
+"""ResNet, ResNeXt and plain networks of stages of equal blocks, as NDS samples them.
 
-The source of the structure is "On Network Design Spaces for Visual Recognition" (Radosavovic et al.
-2019, arXiv:1905.13214); for small images it is checked against published parameter counts.
+Their structure follows "On Network Design Spaces for Visual Recognition" (Radosavovic et al. 2019,
+arXiv:1905.13214). For small images it was verified with the published parameter counts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ __all__ = [
 ]
 
 BlockFactory: TypeAlias = "Callable[[int, int, Stage], nn.Module]"
-"""Makes a block of so many input channels with this stride, as the stage says."""
+"""Creates a block of a stage from its input channels and stride."""
 
 
 class StageNetwork(nn.Module):
-    """A stem, stages of blocks, and a classifier.
+    """A network of an NDS family: a stem, stages of blocks and a classifier.
 
     Args:
-        block: Makes each block; see `BLOCKS`.
+        block: Creates each block; see `BLOCKS`.
         stem_width: Channels of the stem.
         stages: The stages after the stem.
-        num_labels: Classes.
-        stem: What comes before them.
+        num_labels: Number of classes.
+        stem: The stem.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class StageNetwork(nn.Module):
 
 
 class Residual(nn.Module):
-    """Adds a shortcut to some layers and applies a ReLU.
+    """Layers with a shortcut, followed by a ReLU.
 
-    The shortcut is a 1x1 convolution and a norm where width or resolution change.
+    The shortcut is a 1x1 convolution and a norm if the width or the resolution changes.
 
     Args:
-        layers: From `in_channels` to `out_channels`, with `stride`.
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        stride: Of the layers.
+        layers: Layers from `in_channels` to `out_channels`, with `stride`.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        stride: Stride of the layers.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ BLOCKS: Final[dict[str, BlockFactory]] = {
     "residual_basic": basic_block,
     "residual_bottleneck": bottleneck_block,
 }
-"""The blocks by the names that NDS gives the families."""
+"""Factories of the blocks by the NDS name of the family."""
 
 
 def projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

@@ -1,8 +1,8 @@
 """ProxylessNAS: mobile networks of inverted residuals (Cai et al. 2019, arXiv:1812.00332).
 
-A stem, a fixed block, five stages of one to four blocks and a last block. Each block chooses kernel
-and expansion; only the first of a stage changes width and resolution. The paper skips layers by a
-zero operation; here the depth of a stage says how many are kept, which makes the same networks.
+A network has a stem, a fixed block, five stages of one to four blocks and a last block. Kernel and
+expansion of each block are searched; only the first block of a stage changes width and resolution.
+The paper skips blocks by a zero operation; a depth for each stage yields the same networks here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _BLOCKS: Final = {
     for expand_ratio in (3, 6)
     for kernel_size in (3, 5, 7)
 }
-"""Kernel size and expansion of each candidate block, in the order of the grid."""
+"""Kernel size and expansion of each candidate block, in the order of grid search."""
 
 _STAGES: Final = (2, 3, 4, 5, 6)
-"""The stages that have a depth."""
+"""The stages with a searched depth."""
 
 _DEPTHS: Final = (1, 2, 3, 4)
 _LAST_STAGE: Final = 7
@@ -44,12 +44,12 @@ class ProxylessNAS(ModelSpace):
     """The ProxylessNAS space.
 
     Args:
-        num_labels: Classes.
+        num_labels: Number of classes.
         base_widths: Output channels of the stem, of stages 1 to 7 and of the last convolution.
-        dropout_rate: Before the classifier.
-        width_mult: Factor on all widths, which are then made divisible by 8.
-        bn_eps: Of every batch norm.
-        bn_momentum: Of every batch norm.
+        dropout_rate: Dropout rate before the classifier.
+        width_mult: Factor on all widths, which are then rounded to multiples of 8.
+        bn_eps: Epsilon of every batch norm.
+        bn_momentum: Momentum of every batch norm.
     """
 
     num_labels: int = 1000
@@ -61,7 +61,7 @@ class ProxylessNAS(ModelSpace):
 
     input_shape = DATA_SETS["imagenet"].input_shape
     most_blocks = 1 + len(_STAGES) * max(_DEPTHS) + 1
-    """The stages at their deepest, and the fixed first and the single last block."""
+    """All stages at their largest depth, the fixed block and the last block."""
 
     def _check(self) -> None:
         a_count("num_labels", self.num_labels)
@@ -71,7 +71,7 @@ class ProxylessNAS(ModelSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each block of each place has weights of its own."""
+        """Each candidate block of each place has separate weights."""
         stages = {stage: f"blocks.{stage - 1}" for stage in _STAGES}
         places = {
             f"{path}.{place}": f"s{stage}_i{place}"

@@ -1,4 +1,4 @@
-"""The networks of ProxylessNAS: mobile ones (Cai et al. 2019, arXiv:1812.00332)."""
+"""The networks of the ProxylessNAS space (Cai et al. 2019, arXiv:1812.00332)."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _STAGE_STRIDES: Final = (2, 2, 2, 1, 2)
 
 
 class ProxylessNASNetwork(nn.Module):
-    """A network of the space.
+    """A network of the ProxylessNAS space.
 
     Args:
         widths: Output channels of the stem, of stages 1 to 7 and of the last convolution.
-        stages: Kernel size and expansion of the blocks of stages 2 to 6.
-        last_block: Kernel size and expansion of stage 7.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
+        stages: Kernel size and expansion of each block of stages 2 to 6.
+        last_block: Kernel size and expansion of the block of stage 7.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        norm: Creates each norm layer.
     """
 
     def __init__(
@@ -68,5 +68,5 @@ class ProxylessNASNetwork(nn.Module):
         return logits
 
     def no_weight_decay(self) -> set[str]:
-        """Return the names of the parameters that the authors train without weight decay."""
+        """Return the names of the parameters without weight decay in the authors' training."""
         return {"classifier.weight", "classifier.bias"}

@@ -1,7 +1,7 @@
 """ShuffleNetSpace: the choice blocks of Single Path One-Shot (Guo et al. 2020, arXiv:1904.00420).
 
-Twenty blocks of ShuffleNet V2 in four stages. Each chooses its kernel or a longer Xception-like
-branch and, where channels are searched, the hidden width of that branch.
+A network has twenty ShuffleNet V2 blocks in four stages. Choices are the kernel size of each block,
+or a longer Xception-like branch, and, with `channel_search`, the hidden width of the main branch.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["ShuffleNetSpace"]
 
 _KINDS: Final = ("k3", "k5", "k7", "xcep")
-"""Names of the kinds of blocks."""
+"""Names of the kinds of block."""
 
 _HIDDEN_LAYERS: Final = {"k3": (0,), "k5": (0,), "k7": (0,), "xcep": (2, 7)}
-"""Where the main branch of each kind has the convolutions that are as wide as its inside."""
+"""Indices of the convolutions in the main branch whose output has the hidden width, by kind."""
 
 _STEM_WIDTH: Final = 16
 _STAGES: Final = ((4, 64), (4, 160), (8, 320), (4, 640))
-"""Blocks and output channels of each stage; its first block has stride 2."""
+"""Number of blocks and output channels of each stage; the first block has stride 2."""
 
 _FIFTHS: Final = range(1, 9)
-"""Hidden widths to choose from, in fifths of half the output channels: 0.2 to 1.6 of them."""
+"""Candidate hidden widths, in fifths of half the output channels: factors 0.2 to 1.6."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +42,9 @@ class ShuffleNetSpace(ModelSpace):
     """The space of Single Path One-Shot.
 
     Args:
-        num_labels: Classes.
-        channel_search: Choose the hidden width of each block, too; half its output channels if not.
-        affine: Give the norms after the stem weights and biases; supernets go without.
+        num_labels: Number of classes.
+        channel_search: Search the hidden width of each block; if not, it is half the output width.
+        affine: Whether norms after the stem have weights and biases; supernets usually have none.
     """
 
     num_labels: int = 1000
@@ -60,7 +60,7 @@ class ShuffleNetSpace(ModelSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each kind of block of each place has weights of its own; its hidden widths share them."""
+        """Each kind of block of each place has separate weights, shared by its hidden widths."""
         slots = {f"features.{place}": f"layer_{place + 1}" for place in range(self.most_blocks)}
         if not self.channel_search:
             return Sharing(slots=slots)

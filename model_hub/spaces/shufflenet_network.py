@@ -1,4 +1,4 @@
-"""The networks of Single Path One-Shot: blocks of ShuffleNet V2 (arXiv:1904.00420)."""
+"""The networks of Single Path One-Shot, of ShuffleNet V2 blocks (arXiv:1904.00420)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _NORM_BIAS: Final = 1e-4
 
 
 class ShuffleNetNetwork(nn.Module):
-    """A network of the space.
+    """A network of the Single Path One-Shot space.
 
     Args:
-        blocks: Its twenty blocks.
+        blocks: The twenty blocks.
         stem_width: Output channels of the stem.
-        num_labels: Classes.
-        norm: Makes the norm of the last convolution; that of the stem has weights in any case.
+        num_labels: Number of classes.
+        norm: Creates the norm of the last convolution; that of the stem always has weights.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ShuffleNetNetwork(nn.Module):
         return logits
 
     def _initialize(self) -> None:
-        """Draw convolutions by their input channels a group, the stem and the classifier narrow."""
+        """Initialise as published: convolutions after the stem have std 1 / inputs per group."""
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
                 is_stem = name.startswith("first_conv")
@@ -71,18 +71,18 @@ class ShuffleNetNetwork(nn.Module):
 
 
 class ShuffleBlock(nn.Module):
-    """A block of two paths, whose outputs are concatenated.
+    """A block of two branches, whose outputs are concatenated.
 
-    With stride 1 the even channels pass by the main branch, which has the odd ones: this is the
-    shuffle of channels. With stride 2 both see all channels, and a projection halves the size.
+    With stride 1, the main branch takes the odd channels and the even ones bypass it, which
+    shuffles the channels. With stride 2, both branches take all channels and halve the resolution.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of both paths together.
+        in_channels: Number of input channels.
+        out_channels: Number of channels of both branches together.
         kind: "k3", "k5", "k7" or "xcep".
-        stride: 1 or 2; with 1 the block keeps its channels.
-        hidden: Channels inside the main branch; half of `out_channels` by default.
-        norm: Makes each norm.
+        stride: 1 or 2; with 1, `in_channels` and `out_channels` are equal.
+        hidden: Hidden width of the main branch; half of `out_channels` by default.
+        norm: Creates each norm layer.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class ShuffleBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the paths side by side."""
+        """Return the concatenated outputs of both branches."""
         if self.branch_proj is None:
             past, through = x[:, 0::2], x[:, 1::2]
         else:
@@ -122,7 +122,7 @@ class ShuffleBlock(nn.Module):
 
 
 _Widths = tuple[int, int, int]
-"""Channels that enter a branch, inside it, and that leave it."""
+"""Input, hidden and output channels of a branch."""
 
 
 def _branch(

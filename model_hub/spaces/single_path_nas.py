@@ -1,8 +1,8 @@
 """Single-Path NAS: kernel and expansion of 20 layers (Stamoulis et al. 2019, arXiv:1904.02877).
 
-The searched layers lie in five stages of four, between two fixed blocks. A layer is an inverted
-residual or, but for the first of a stage, left out. The authors search with a differentiable model
-of the runtime on a Pixel 1 phone, which is part of the space.
+The searched layers form five stages of four, between two fixed blocks. A layer is an inverted
+residual or, except for the first of a stage, left out. The space includes the authors'
+differentiable model of the runtime on a Pixel 1 phone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BLOCKS: Final = MappingProxyType(
         for expand_ratio in (3, 6)
     }
 )
-"""Kernel size and expansion of each candidate but the last."""
+"""Kernel size and expansion of each candidate except `skip`."""
 
 _SKIP: Final = "skip"
 
@@ -49,7 +49,7 @@ _STAGES: Final = tuple(
 )
 
 FIXED_RUNTIME: Final = 19.5999
-"""Milliseconds of stem, head and the two fixed blocks."""
+"""Milliseconds of the stem, the head and the two fixed blocks."""
 
 RUNTIMES: Final = (
     (9.2015, 5.9248, 11.5892),
@@ -73,7 +73,7 @@ RUNTIMES: Final = (
     (4.8797, 2.6467, 5.3249),
     (4.9217, 2.6649, 5.4103),
 )
-"""Milliseconds of each layer as 3x3-6, 5x5-3 and 5x5-6, measured by the authors on a Pixel 1."""
+"""Milliseconds of 3x3-6, 5x5-3 and 5x5-6 in each layer, measured by the authors on a Pixel 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +81,10 @@ class SinglePathNAS(ModelSpace):
     """The Single-Path NAS space.
 
     Args:
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        bn_eps: Of every batch norm.
-        bn_momentum: Of every batch norm; 0.99 where the old mean is what is weighted.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        bn_eps: Epsilon of every batch norm.
+        bn_momentum: Momentum of every batch norm in PyTorch's sense; 0.99 in TensorFlow's.
     """
 
     num_labels: int = 1000
@@ -100,10 +100,10 @@ class SinglePathNAS(ModelSpace):
         check_each(self, a_share, "dropout_rate", "bn_eps", "bn_momentum")
 
     def runtime(self, sample: object) -> float:
-        """Return the milliseconds on a Pixel 1 that the authors' model gives the network.
+        """Return the runtime of a network on a Pixel 1 in milliseconds by the authors' model.
 
-        A 3 x 3 kernel takes the same part of the time of a 5 x 5 kernel for either expansion: that
-        measured for an expansion of 6 (the one-shot specification, section C.3).
+        The ratio of the times of 3 x 3 and 5 x 5 kernels, measured for an expansion of 6, is also
+        used for 3 (the one-shot specification, section C.3).
 
         Args:
             sample: Labels and chosen values.
@@ -117,7 +117,7 @@ class SinglePathNAS(ModelSpace):
 
     @property
     def sharing(self) -> Sharing:
-        """Each candidate of each layer has weights of its own."""
+        """Each candidate of each layer has separate weights."""
         return Sharing(
             slots={
                 f"blocks.{number}.{place}": label
@@ -127,7 +127,7 @@ class SinglePathNAS(ModelSpace):
         )
 
     def located(self, values: Sample, path: str) -> str:
-        """Return where a module would be if no layer were left out."""
+        """Return the path that a module would have if no layer were left out."""
         kept = [
             [place for place, label in enumerate(stage) if values[label] != _SKIP]
             for stage in _STAGES
@@ -160,14 +160,14 @@ class SinglePathNAS(ModelSpace):
 
 
 class SuperkernelSpace(SinglePathNAS):
-    """The Single-Path NAS space, whose layers share one kernel of 5 x 5 and expansion 6 each.
+    """The Single-Path NAS space with one shared 5 x 5 kernel of expansion 6 for each layer.
 
-    A layer of a smaller kernel has the middle of it, one of a smaller expansion the first channels.
+    A smaller kernel is the middle of the shared one; a smaller expansion is its first channels.
     """
 
     @property
     def sharing(self) -> Sharing:
-        """All candidates of a layer share slices of the largest; a skip passes it over."""
+        """All candidates of a layer share slices of the largest one; a skip bypasses the layer."""
         return Sharing(told=self._told, no_mixture=SLICED)
 
     def _told(self, values: Sample) -> Iterator[Told]:
@@ -186,13 +186,13 @@ class SuperkernelSpace(SinglePathNAS):
                 yield f"{path}.3", "kernel", kernel_size
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield the network of the largest kernels and expansions."""
+        """Yield the network with the largest kernels and expansions."""
         largest = dict.fromkeys(_LABELS, tuple(_BLOCKS)[-1])
         yield largest, self.freeze(largest)
 
 
 def _runtimes(small: float, narrow: float, full: float) -> dict[Any, float]:
-    """Return the milliseconds of each candidate for a layer from its row of the table."""
+    """Return the milliseconds of each candidate of a layer, from a row of `RUNTIMES`."""
     return {
         "3x3-3": narrow * small / full,
         "3x3-6": small,
@@ -211,4 +211,4 @@ SEARCHED_SINGLE_PATH_NAS: Final[Mapping[str, str]] = _sample(
     "3x3-3 3x3-3 3x3-3 skip | 5x5-6 3x3-3 3x3-3 3x3-3 | 5x5-6 3x3-3 3x3-3 3x3-3"
     "| 5x5-6 5x5-3 5x5-3 5x5-3 | 5x5-6 5x5-6 5x5-6 5x5-6"
 )
-"""The network searched for the Pixel 1, as timm defines it (`spnasnet_100`)."""
+"""The network that the authors found for the Pixel 1, as in timm (`spnasnet_100`)."""

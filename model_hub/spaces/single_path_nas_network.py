@@ -1,4 +1,4 @@
-"""The networks of Single-Path NAS (Stamoulis et al. 2019, arXiv:1904.02877)."""
+"""The networks of the Single-Path NAS space (Stamoulis et al. 2019, arXiv:1904.02877)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ WIDTHS: Final = (16, 24, 40, 80, 96, 192, 320)
 """Output channels of the first fixed block, of each stage and of the last fixed block."""
 
 _STRIDES: Final = (2, 2, 2, 1, 2)
-"""Of the first layer of each stage."""
+"""Stride of the first layer of each stage."""
 _HEAD_WIDTH: Final = 1280
 _LAST_EXPANSION: Final = 6
 
 
 class SinglePathNASNetwork(MobileNetwork):
-    """A network of the space.
+    """A network of the Single-Path NAS space.
 
     Args:
-        stages: Kernel size and expansion of the layers of each searched stage.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes each norm.
+        stages: Kernel size and expansion of each layer of the searched stages.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        norm: Creates each norm layer.
     """
 
     def __init__(

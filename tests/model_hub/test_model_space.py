@@ -97,7 +97,7 @@ def test_given_cells_are_made_by_name_and_spelled_as_json() -> None:
     ("cells", "error", "message"),
     [
         ({"normal": CELL}, InvalidArgumentError, "reduce: NdsCells needs this argument"),
-        ({"normal": 7, "reduce": CELL}, InvalidArgumentError, "normal: 7 is no CellGenotype"),
+        ({"normal": 7, "reduce": CELL}, InvalidArgumentError, "normal: 7 is not a CellGenotype"),
         ({"normal": {}, "reduce": CELL}, InvalidSampleError, "a cell has nodes and concat"),
         (
             {"normal": CELL | {"inputs": 2}, "reduce": CELL},
@@ -119,7 +119,7 @@ def test_given_cells_are_made_by_name_and_spelled_as_json() -> None:
         (
             {"normal": CELL, "reduce": CELL | {"concat": [0, 2]}},
             InvalidArgumentError,
-            "reduce: it gives out one of its inputs",
+            "reduce: the output includes an input of the cell",
         ),
     ],
 )

@@ -10,7 +10,7 @@ from model_hub.spaces.autoformer_network import (
     HEAD_DIM,
     RelativeAttention,
     RelativePosition,
-    relative_places,
+    relative_indices,
 )
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def relations(position: RelativePosition, rows: int, columns: int, most: int) ->
 def test_scores_and_sums_are_those_of_every_pair(rows: int, columns: int, most: int) -> None:
     torch.manual_seed(0)
     position = RelativePosition(most).double()
-    places = relative_places(rows, most, CPU), relative_places(columns, most, CPU)
+    indices = relative_indices(rows, most, CPU), relative_indices(columns, most, CPU)
     tokens = 1 + rows * columns
     queries = torch.randn(2, 3, tokens, HEAD_DIM, dtype=torch.float64)
     attention = torch.randn(2, 3, tokens, tokens, dtype=torch.float64).softmax(-1)
@@ -45,8 +45,8 @@ def test_scores_and_sums_are_those_of_every_pair(rows: int, columns: int, most: 
         vectors = relations(position, rows, columns, most)
         scores = torch.einsum("bhqd,qkd->bhqk", queries, vectors)
         sums = torch.einsum("bhqk,qkd->bhqd", attention, vectors)
-        torch.testing.assert_close(position.score(queries, places), scores)
-        torch.testing.assert_close(position.gather(attention, places), sums)
+        torch.testing.assert_close(position.score(queries, indices), scores)
+        torch.testing.assert_close(position.gather(attention, indices), sums)
 
 
 def test_without_relative_positions_it_is_ordinary_attention() -> None:
@@ -59,8 +59,8 @@ def test_without_relative_positions_it_is_ordinary_attention() -> None:
     ]
     attended = torch.nn.functional.scaled_dot_product_attention(*heads)
     expected = attention.proj(attended.transpose(1, 2).reshape(2, 5, 2 * HEAD_DIM))
-    places = relative_places(2, 2, CPU), relative_places(2, 2, CPU)
-    torch.testing.assert_close(attention(x, places), expected)
+    indices = relative_indices(2, 2, CPU), relative_indices(2, 2, CPU)
+    torch.testing.assert_close(attention(x, indices), expected)
 
 
 def test_a_scale_given_takes_the_place_of_the_usual_one() -> None:
@@ -69,7 +69,7 @@ def test_a_scale_given_takes_the_place_of_the_usual_one() -> None:
 
 
 def test_distances_beyond_the_largest_count_as_it() -> None:
-    assert relative_places(4, 2, CPU).tolist() == [
+    assert relative_indices(4, 2, CPU).tolist() == [
         [3, 4, 5, 5],
         [2, 3, 4, 5],
         [1, 2, 3, 4],

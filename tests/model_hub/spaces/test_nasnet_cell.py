@@ -117,7 +117,7 @@ def test_an_unknown_operation_is_refused_with_the_nearest() -> None:
 
 def test_a_reduction_cell_cannot_give_out_its_inputs() -> None:
     genotype = CellGenotype(((("skip_connect", 0),),), (0, 2))
-    with pytest.raises(InvalidSampleError, match="a reduction cell gives out input 0"):
+    with pytest.raises(InvalidSampleError, match="the output of a reduction cell includes input 0"):
         NasNetCell(genotype, 4, reduction=True)
 
 

@@ -174,5 +174,5 @@ def test_cells_are_built_for_both_data_sets(dataset: str, labels: int) -> None:
 
 
 def test_what_is_no_cell_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="reduce: 'x' is no CellGenotype"):
+    with pytest.raises(InvalidArgumentError, match="reduce: 'x' is not a CellGenotype"):
         given_cells(reduce="x")

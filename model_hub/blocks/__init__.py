@@ -1,1 +1,1 @@
-"""Layers and blocks that the networks of several spaces share."""
+"""Layers and blocks that the networks of several spaces use."""

@@ -1,7 +1,7 @@
-"""Operations of cells by name (the specification, section 6.2).
+"""Cell operations by name (the specification, section 6.2).
 
-Convolutions have no bias, norms are PyTorch's, and what convolves begins with a ReLU. Each is one
-flat sequence: the position of a layer in it is part of the names of its weights.
+Convolutions have no bias and follow a ReLU; norms have PyTorch's defaults. Each operation is a flat
+sequence, because the index of a layer in it is part of the names of its weights.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from torch import Tensor, nn
 
 __all__ = ["CELL_OPERATIONS", "FactorizedReduce", "OperationFactory", "Zero", "relu_conv_bn"]
 
 OperationFactory: TypeAlias = Callable[[int, int], nn.Module]
-"""Makes an operation that keeps so many channels, with a stride of 1 or 2."""
+"""Creates an operation from its number of channels and its stride, 1 or 2."""
 
 
 class Zero(nn.Module):
-    """The operation `none`.
+    """The operation `none`, whose output is 0.
 
     Args:
-        stride: Of the rows and columns that are kept.
+        stride: Ratio of input to output size.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -39,11 +39,11 @@ class Zero(nn.Module):
 
 
 class FactorizedReduce(nn.Module):
-    """Halves the resolution by two 1x1 convolutions, the second one pixel to the bottom right.
+    """Halves the resolution by two 1x1 convolutions, the second shifted by one pixel.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output; each convolution makes half of them.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels; each convolution computes half of them.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -64,7 +64,7 @@ class FactorizedReduce(nn.Module):
 def relu_conv_bn(
     in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1
 ) -> nn.Sequential:
-    """Return a ReLU, a convolution that keeps the size up to its stride, and a batch norm."""
+    """Return a ReLU, a convolution with same padding and a batch norm."""
     convolution = nn.Conv2d(
         in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False
     )
@@ -103,7 +103,7 @@ def _convolution(kernel_size: int, channels: int, stride: int) -> nn.Module:
 
 
 def _rows_then_columns(kernel_size: int, channels: int, stride: int) -> nn.Module:
-    """Return a convolution along the rows and one along the columns, with one norm."""
+    """Return a convolution along the rows, one along the columns and a batch norm."""
     size, padding = kernel_size, kernel_size // 2
     along_rows = nn.Conv2d(channels, channels, (1, size), (1, stride), (0, padding), bias=False)
     along_columns = nn.Conv2d(channels, channels, (size, 1), (stride, 1), (padding, 0), bias=False)
@@ -146,4 +146,4 @@ CELL_OPERATIONS: Final[Mapping[str, OperationFactory]] = MappingProxyType(
         "conv_7x1_1x7": partial(_rows_then_columns, 7),
     }
 )
-"""Makes each operation."""
+"""Factories of the operations by name."""

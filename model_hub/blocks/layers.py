@@ -1,4 +1,4 @@
-"""Layers that several spaces share: stochastic depth, self-attention, linear, embedding."""
+"""Layers that several spaces use: stochastic depth, self-attention, linear, embedding."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 __all__ = ["DropPath", "Linear", "SelfAttention", "embedding"]
 
 _FEW: Final = 1 << 16
-"""Fewer numbers than this are drawn by PyTorch: another generator would not be faster."""
+"""PyTorch draws smaller tensors: for them another generator would not be faster."""
 _PART: Final = 1 << 17
 """Numbers drawn and scaled at a time, so that they stay in the processor's cache."""
 _SEEDS: Final = 2**63 - 1
@@ -22,10 +22,10 @@ _INTEGERS: Final[dict[torch.dtype, Any]] = {torch.float32: np.int32, torch.float
 
 
 class DropPath(nn.Module):
-    """Zeroes a whole branch of some inputs in training, and scales the others to make up for it.
+    """Stochastic depth: drops a branch for random inputs in training and rescales the others.
 
     Args:
-        rate: Probability that an input of the batch loses the branch.
+        rate: Probability that the branch is dropped for an input.
     """
 
     def __init__(self, rate: float) -> None:
@@ -37,7 +37,7 @@ class DropPath(nn.Module):
         if not self.training or self.rate == 0:
             return x
         kept = torch.rand(x.shape[0], *(1,) * (x.dim() - 1), device=x.device) >= self.rate
-        # Where everything is dropped the scale does not matter, but must not be infinite.
+        # At rate 1 everything is dropped: the scale does not matter, but must not be infinite.
         return x * kept / max(1 - self.rate, torch.finfo(x.dtype).tiny)
 
     def extra_repr(self) -> str:
@@ -46,12 +46,12 @@ class DropPath(nn.Module):
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, initialised from the same distribution, many weights in less time.
+    """`nn.Linear` with a faster initialisation from the same distribution.
 
-    Weights and biases are uniform within 1 / sqrt(in_features) of 0, as `nn.Linear` draws them.
-    PyTorch's generator takes 3 ns for a number: a sixth of a second for the 54 million of the
-    largest AutoFormer. On a processor large layers are drawn by SFC64, which takes less than half
-    of that and whose seed comes from PyTorch's global generator.
+    Weights and biases are uniform within 1 / sqrt(in_features) of 0, as in `nn.Linear`. PyTorch's
+    generator takes 3 ns per number, a sixth of a second for the 54 million of the largest
+    AutoFormer. On the CPU, large layers are drawn by SFC64 in less than half of that time, with a
+    seed from PyTorch's global generator.
     """
 
     def reset_parameters(self) -> None:
@@ -68,7 +68,7 @@ def _draw(tensor: Tensor, bound: float) -> None:
         return
     generator = np.random.SFC64(int(torch.randint(_SEEDS, (), device="cpu")))
     numbers = tensor.view(-1).numpy()
-    # Every integer of the width is as likely: they are uniform around 0 as they are.
+    # Raw integers of this width are uniform around 0.
     scale = -bound / np.iinfo(integers).min
     for start in range(0, len(numbers), _PART):
         part = numbers[start : start + _PART]
@@ -78,15 +78,15 @@ def _draw(tensor: Tensor, bound: float) -> None:
 
 
 class SelfAttention(nn.Module):
-    """Self-attention whose heads share the width.
+    """Multi-head self-attention with a padding mask.
 
-    Its projections are layers, so that they count. Weights are drawn by Xavier's rule.
+    Its projections are layers, so that a profile counts them. Weights are drawn by Xavier's rule.
 
     Args:
-        width: Of the tokens; a multiple of `num_heads`.
-        num_heads: Heads.
+        width: Width of the tokens, which the heads split; a multiple of `num_heads`.
+        num_heads: Number of heads.
         bias: Whether the four projections have biases.
-        dropout_rate: Of the attention.
+        dropout_rate: Dropout rate of the attention weights.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class SelfAttention(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """Attend among the tokens of each sequence that are no padding.
+        """Apply attention among the tokens of each sequence, without padding.
 
         Args:
             x: Tokens (batch, tokens, width).
@@ -124,7 +124,7 @@ class SelfAttention(nn.Module):
         return projected
 
     def product_macs(self, num_tokens: int) -> int:
-        """Return the multiply-adds of products of two activations, which no layer shows."""
+        """Return the multiply-adds of products of two activations, which belong to no layer."""
         return 2 * num_tokens**2 * self.q.out_features
 
     def _heads(self, x: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class SelfAttention(nn.Module):
 
 
 def embedding(size: int, width: int, *, padding_id: int, std: float) -> nn.Embedding:
-    """Return vectors of a normal distribution, but for that of padding, which is 0."""
+    """Return an embedding with normally distributed vectors, and 0 for padding."""
     made = nn.Embedding(size, width, padding_idx=padding_id)
     nn.init.normal_(made.weight, std=std)
     nn.init.zeros_(made.weight[padding_id])

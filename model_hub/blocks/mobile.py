@@ -1,10 +1,10 @@
-"""Blocks of the mobile spaces (the specification, section 2), and an outline of networks of them.
+"""Blocks of the mobile spaces (the specification, section 2), and a base network of them.
 
-Each block is one flat sequence: the position of a layer in it is part of the names of its weights,
-so identities are left out and optional layers shift those behind them.
+Each block is a flat sequence. The index of a layer in it is part of the names of its weights, so
+identities are left out and optional layers shift the layers after them.
 
-`MobileNetwork` is the outline of FBNet and Single-Path NAS. Its weights correspond to timm's, in
-the same order: `blocks.S.I.{conv_pw,bn1,conv_dw,bn2,conv_pwl,bn3}` there are
+`MobileNetwork` is the base of FBNet and Single-Path NAS networks. Its weights correspond to timm's,
+in the same order: `blocks.S.I.{conv_pw,bn1,conv_dw,bn2,conv_pwl,bn3}` there are
 `blocks.S.I.{0,1,3,4,6,7}` here, `{conv_dw,bn1,conv_pw,bn2}` of a depthwise separable block are
 `{0,1,3,4}`, `conv_stem, bn1` are `stem.{0,1}`, `conv_head, bn2` are `head.{0,1}`, and `classifier`
 is the same.
@@ -17,7 +17,7 @@ from functools import partial
 from math import prod, sqrt
 from typing import Final, TypeAlias
 
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from torch import Tensor, nn
 
 __all__ = [
@@ -38,18 +38,18 @@ __all__ = [
 ]
 
 NormFactory: TypeAlias = Callable[[int], nn.Module]
-"""Makes the norm of so many channels: `partial(nn.BatchNorm2d, eps=1e-3)`."""
+"""Creates a norm from its number of channels, as in `partial(nn.BatchNorm2d, eps=1e-3)`."""
 
 ActivationFactory: TypeAlias = Callable[[], nn.Module]
 
 GateFactory: TypeAlias = Callable[[int], nn.Module]
-"""Makes the gate of so many channels: `SqueezeExcite`."""
+"""Creates a gate from its number of channels, as in `SqueezeExcite`."""
 
 RELU6: Final[ActivationFactory] = partial(nn.ReLU6, inplace=True)
 
 _WIDTH_DIVISOR: Final = 8
-_MOST_LOST: Final = 0.9
-"""A rounded width below this part of the exact one is raised by a step."""
+_LEAST_RATIO: Final = 0.9
+"""A rounded width below this part of the exact one is increased by one divisor."""
 
 RELU: Final[ActivationFactory] = partial(nn.ReLU, inplace=True)
 
@@ -61,24 +61,24 @@ def make_divisible(value: float, divisor: int = _WIDTH_DIVISOR) -> int:
 
     Args:
         value: The exact width.
-        divisor: What the result is a multiple of, and its least value.
+        divisor: The result is a multiple of this, and at least this.
     """
     rounded = round(value + divisor // 2) // divisor * divisor
     result = max(divisor, rounded)
-    return result + divisor if result < _MOST_LOST * value else result
+    return result + divisor if result < _LEAST_RATIO * value else result
 
 
 class ConvBNAct(nn.Sequential):
-    """A convolution that keeps the size up to its stride, a norm and an activation.
+    """A convolution with same padding, a norm and an activation.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Odd.
-        stride: Of the convolution.
-        groups: Of the convolution.
-        norm: Makes the norm; without one the convolution has a bias.
-        activation: Makes the activation; none by default.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        kernel_size: Kernel size, odd.
+        stride: Stride of the convolution.
+        groups: Number of groups of the convolution.
+        norm: Creates the norm; without one, the convolution has a bias.
+        activation: Creates the activation; none by default.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class ConvBNAct(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """A gate for each channel, computed from the means of all (Hu et al. 2018, arXiv:1709.01507).
+    """Squeeze-and-excite: scales channels by gates of all means (Hu et al., arXiv:1709.01507).
 
-    ReLU inside and a hard sigmoid as gate, whatever the activation of the network.
+    It uses a ReLU and a hard sigmoid, independent of the activation of the network.
 
     Args:
-        channels: Channels of input and output.
-        reduced_from: The width whose quarter, made divisible by 8, is the hidden width; `channels`
-            by default.
+        channels: Number of input and output channels.
+        reduced_from: A quarter of this width, rounded to a multiple of 8, is the hidden width;
+            `channels` by default.
     """
 
     _RATIO: Final = 0.25
@@ -127,21 +127,21 @@ class SqueezeExcite(nn.Module):
 
     @classmethod
     def reduced(cls, width: int) -> int:
-        """Return the hidden width of a gate that is reduced from this width."""
+        """Return the hidden width for a given `reduced_from`."""
         return make_divisible(width * cls._RATIO)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale each channel."""
+        """Scale each channel by its gate."""
         gate = self.conv_expand(F.relu(self.conv_reduce(x.mean((2, 3), keepdim=True))))
         return x * F.hardsigmoid(gate)
 
 
 class ResidualSequence(nn.Sequential):
-    """Layers one after the other, whose input may be added to their output.
+    """A sequence of layers with an optional residual connection.
 
     Args:
         layers: The layers.
-        residual: Whether the input is added.
+        residual: Whether the input is added to the output.
     """
 
     def __init__(self, *layers: nn.Module, residual: bool) -> None:
@@ -149,7 +149,7 @@ class ResidualSequence(nn.Sequential):
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the sequence."""
+        """Apply the layers and the residual connection."""
         y = x
         for layer in self:
             y = layer(y)
@@ -157,17 +157,17 @@ class ResidualSequence(nn.Sequential):
 
 
 class DepthwiseSeparable(ResidualSequence):
-    """A depthwise convolution, squeeze-and-excite if given, and a linear 1 x 1 convolution.
+    """A depthwise convolution, optional squeeze-and-excite and a linear 1 x 1 convolution.
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        kernel_size: Odd; of the depthwise convolution.
-        stride: Of the depthwise convolution.
-        norm: Makes each norm.
-        activation: Makes the activation after the depthwise convolution.
-        squeeze_excite: Given the input width, makes what follows the depthwise convolution.
-        residual: Whether the input is added; if not given, where the shapes allow it.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        kernel_size: Kernel size of the depthwise convolution, odd.
+        stride: Stride of the depthwise convolution.
+        norm: Creates each norm layer.
+        activation: Creates the activation after the depthwise convolution.
+        squeeze_excite: Creates the gate after the depthwise convolution, given the input width.
+        residual: Whether the input is added; by default, if input and output shapes are equal.
     """
 
     def __init__(
@@ -197,28 +197,28 @@ class DepthwiseSeparable(ResidualSequence):
             *depthwise,
             *gate,
             *project,
-            residual=_keeps_shape(in_channels, out_channels, stride, residual),
+            residual=_is_residual(in_channels, out_channels, stride, residual),
         )
 
 
 class InvertedResidual(ResidualSequence):
     """A 1 x 1 expansion, a depthwise convolution and a linear 1 x 1 projection (MobileNetV2).
 
-    The expansion is there for a ratio of 1, too (Sandler et al. 2018, arXiv:1801.04381).
+    A ratio of 1 also has the expansion convolution (Sandler et al. 2018, arXiv:1801.04381).
 
     Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        expand_ratio: Hidden width over input width, before it is made divisible by 8.
-        kernel_size: Odd; of the depthwise convolution.
-        stride: Of the depthwise convolution.
-        norm: Makes each norm.
-        activation: Makes the activations after the first two convolutions.
-        squeeze_excite: Given the hidden width, makes what follows the depthwise convolution.
-        residual: Whether the input is added; if not given, where the shapes allow it.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        expand_ratio: Ratio of hidden width to input width, before rounding to a multiple of 8.
+        kernel_size: Kernel size of the depthwise convolution, odd.
+        stride: Stride of the depthwise convolution.
+        norm: Creates each norm layer.
+        activation: Creates the activations after the first two convolutions.
+        squeeze_excite: Creates the gate after the depthwise convolution, given the hidden width.
+        residual: Whether the input is added; by default, if input and output shapes are equal.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only from the sixth on
+    def __init__(  # noqa: PLR0913 - the others are keyword-only
         self,
         in_channels: int,
         out_channels: int,
@@ -243,7 +243,7 @@ class InvertedResidual(ResidualSequence):
             *depthwise,
             *gate,
             *project,
-            residual=_keeps_shape(in_channels, out_channels, stride, residual),
+            residual=_is_residual(in_channels, out_channels, stride, residual),
         )
 
 
@@ -259,12 +259,12 @@ def inverted_residuals(
     """Yield the blocks of a stage; the first changes width and resolution.
 
     Args:
-        in_channels: Channels of the input of the first block.
-        out_channels: Channels of the output of each block.
-        stride: Of the first block.
+        in_channels: Number of input channels of the first block.
+        out_channels: Number of output channels of each block.
+        stride: Stride of the first block.
         blocks: Kernel size and expansion of each block.
-        norm: Makes each norm.
-        activation: Makes each activation.
+        norm: Creates each norm layer.
+        activation: Creates each activation.
     """
     for kernel_size, expand_ratio in blocks:
         yield InvertedResidual(
@@ -279,13 +279,13 @@ def inverted_residuals(
         in_channels, stride = out_channels, 1
 
 
-def _keeps_shape(
+def _is_residual(
     in_channels: int,
     out_channels: int,
     stride: int,
     wanted: bool | None,  # noqa: FBT001
 ) -> bool:
-    """Return whether a block adds its input: as wanted, or where the shapes are equal."""
+    """Return `wanted` or, by default, whether input and output shapes are equal."""
     return in_channels == out_channels and stride == 1 if wanted is None else wanted
 
 
@@ -293,14 +293,14 @@ class MobileNetwork(nn.Module):
     """A network of stages of blocks, initialised by `initialize_mobile`.
 
     Args:
-        stages: Its blocks; layers that do nothing are left out.
+        stages: The blocks of each stage, without identities.
         stem_width: Output channels of the stem, the input of the first stage.
-        stem_stride: Of the stem.
+        stem_stride: Stride of the stem.
         last_width: Output channels of the last stage.
         head_width: Output channels of the 1 x 1 convolution before the pooling.
-        num_labels: Classes.
-        dropout_rate: Before the classifier.
-        norm: Makes the norms of stem and head.
+        num_labels: Number of classes.
+        dropout_rate: Dropout rate before the classifier.
+        norm: Creates the norms of stem and head.
     """
 
     def __init__(
@@ -331,11 +331,11 @@ class MobileNetwork(nn.Module):
 
 
 def initialize_mobile(network: nn.Module) -> None:
-    """Draw the weights of a mobile network (the specification, section 2.7).
+    """Initialise the weights of a mobile network (the specification, section 2.7).
 
-    Convolutions from a normal distribution of variance 2 / (kernel area x output channels), which
-    is He's fan-out without regard to groups; linear weights of standard deviation 0.01 and biases
-    0; biases of convolutions and norms stay PyTorch's.
+    Convolutions are normal with variance 2 / (kernel area x output channels), which is He's fan-out
+    without regard to groups. Linear weights have standard deviation 0.01, their biases are 0. Norms
+    and the biases of convolutions keep PyTorch's initialisation.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,15 +1,15 @@
-"""The vocabulary in which a space states its choices, as data, and how values are drawn.
+"""The kinds of choices of a space, and how values are drawn.
 
-* `Categorical`: one of some candidates; `LayerChoice`: one of some named modules.
-* `Subset`: some of some candidates, a fixed number of them or any.
+* `Categorical`: one of several candidates; `LayerChoice`: one of several named modules.
+* `Subset`: a subset of several candidates, of fixed or any size.
 * `When`: the condition that an earlier choice has certain values.
 * `repeat`: a depth, and the choices of the blocks that it keeps.
-* `Derived`: a value that follows from a sample, or a constraint on samples.
+* `Derived`: a value derived from a sample, or a constraint on samples.
 
 A sample maps labels to chosen values: a candidate, or a list of candidates for a subset.
 
-The same seed draws the same values in every Python version. Only `random()` of a source is called:
-Python promises that `random.Random(seed).random()` never changes, and not so of `choice` or
+The same seed draws the same values in every Python version, because only `random()` of a source is
+called. Python guarantees that `random.Random(seed).random()` never changes, but not `choice` or
 `sample`.
 """
 
@@ -46,7 +46,7 @@ __all__ = [
 Value: TypeAlias = int | float | str | bool
 Chosen: TypeAlias = Value | list[Value]
 Sample: TypeAlias = Mapping[str, Any]
-"""Labels and chosen values, `Chosen`; Any, because builders compute with the values."""
+"""Labels and chosen values (`Chosen`), typed Any because builders compute with the values."""
 
 _MEMBERSHIP_PRIOR: Final = 0.5
 """Probability of each member of a subset of any size, independently."""
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The condition that an earlier choice has one of certain values."""
+    """The condition that the earlier choice `label` has one of `values`."""
 
     label: str
     values: tuple[Value, ...]
@@ -67,9 +67,9 @@ class Choice(ABC):
     """One decision of a space.
 
     Args:
-        label: Its name; the key in a sample.
-        candidates: What there is to choose from, distinct, in the order of the grid.
-        only_if: Where the choice matters; everywhere by default.
+        label: Name of the choice; its key in a sample.
+        candidates: The distinct candidates, in the order of grid search.
+        only_if: The condition under which the choice matters; always by default.
     """
 
     label: str
@@ -85,7 +85,7 @@ class Choice(ABC):
     @property
     @abstractmethod
     def num_values(self) -> int:
-        """How many values the choice can take."""
+        """Number of values that the choice can take."""
 
     @property
     @abstractmethod
@@ -94,7 +94,7 @@ class Choice(ABC):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the numbers that encode the choice, one a candidate."""
+        """Names of the entries that encode the choice, one per candidate."""
         return tuple(f"{self.label}={value}" for value in self.candidates)
 
     @abstractmethod
@@ -106,28 +106,28 @@ class Choice(ABC):
         """Return a value in the form of the candidates: 4 for 4.0, [0] for 0.
 
         Raises:
-            InvalidSampleError: It is no value of the choice.
+            InvalidSampleError: It is not a value of the choice.
         """
 
     @abstractmethod
     def draw(self, source: RandomSource) -> Chosen:
-        """Draw a value by the prior."""
+        """Draw a value according to the prior."""
 
     @abstractmethod
     def draw_other(self, value: Chosen, source: RandomSource) -> Chosen:
-        """Draw a value near `value` but not equal to it; there must be one."""
+        """Draw a value near `value` but not equal to it; another value must exist."""
 
     def encode(self, value: Chosen) -> list[float]:
-        """Return one number a candidate: 1 where it is chosen, 0 elsewhere."""
+        """Return one number per candidate: 1 if it is chosen, else 0."""
         members = value if isinstance(value, list) else [value]
         return [float(candidate in members) for candidate in self.candidates]
 
     @abstractmethod
     def decode(self, numbers: Sequence[float]) -> Chosen:
-        """Return the value that `encode` makes these numbers of.
+        """Return the value that `encode` encodes as these numbers.
 
         Raises:
-            InvalidSampleError: It makes them of none.
+            InvalidSampleError: The numbers encode no value.
         """
 
     def _marked(self, numbers: Sequence[float]) -> list[Value]:
@@ -141,7 +141,7 @@ class Categorical(Choice):
     """A choice of one candidate. The default is the first.
 
     Args:
-        prior: How probable each candidate is, in proportion; equally by default.
+        prior: Relative probability of each candidate; uniform by default.
     """
 
     prior: tuple[float, ...] | None = None
@@ -160,7 +160,7 @@ class Categorical(Choice):
 
     @property
     def num_values(self) -> int:
-        """How many candidates there are."""
+        """Number of candidates."""
         return len(self.candidates)
 
     @property
@@ -183,16 +183,16 @@ class Categorical(Choice):
         return self.candidates[place]
 
     def draw(self, source: RandomSource) -> Value:
-        """Draw a candidate by the prior."""
+        """Draw a candidate according to the prior."""
         return pick(self.candidates, source, self.prior)
 
     def draw_other(self, value: Chosen, source: RandomSource) -> Value:
-        """Draw another candidate by the prior."""
+        """Draw another candidate according to the prior."""
         others = [i for i, candidate in enumerate(self.candidates) if candidate != value]
         return self.candidates[pick(others, source, [self._weights[i] for i in others])]
 
     def decode(self, numbers: Sequence[float]) -> Value:
-        """Return the one candidate that is marked."""
+        """Return the only candidate with a 1."""
         marked = self._marked(numbers)
         if len(marked) != 1:
             raise InvalidSampleError(self.label, f"{len(marked)} candidates are marked, not one")
@@ -205,18 +205,18 @@ class Categorical(Choice):
 
 @dataclass(frozen=True)
 class LayerChoice(Categorical):
-    """A choice of one named module; a supernet keeps the weights of each of them."""
+    """A choice of one named module; a supernet stores the weights of each candidate."""
 
 
 @dataclass(frozen=True)
 class Subset(Choice):
     """A choice of several candidates, written as a list in their order.
 
-    The default is all candidates, or the first `n_chosen`. Of any number, each is a member with
-    probability one half; of a fixed number, every subset is equally probable.
+    The default is all candidates, or the first `n_chosen`. Without `n_chosen`, each candidate is a
+    member with probability one half; with it, every subset of that size is equally probable.
 
     Args:
-        n_chosen: How many are chosen; any number by default.
+        n_chosen: Size of the subset; any size by default.
     """
 
     n_chosen: int | None = None
@@ -230,7 +230,7 @@ class Subset(Choice):
 
     @property
     def num_values(self) -> int:
-        """How many subsets there are."""
+        """Number of subsets."""
         size = len(self.candidates)
         return 1 << size if self.n_chosen is None else comb(size, self.n_chosen)
 
@@ -262,7 +262,7 @@ class Subset(Choice):
         return self._where([place in places for place in range(len(self.candidates))])
 
     def draw(self, source: RandomSource) -> list[Value]:
-        """Draw a subset by the prior."""
+        """Draw a subset according to the prior."""
         if self.n_chosen is None:
             return self._where([source.random() < _MEMBERSHIP_PRIOR for _ in self.candidates])
         left = list(self.candidates)
@@ -270,7 +270,7 @@ class Subset(Choice):
         return self._where([candidate in drawn for candidate in self.candidates])
 
     def draw_other(self, value: Chosen, source: RandomSource) -> list[Value]:
-        """Draw a subset that differs in one member: one more or less, or one for another."""
+        """Draw a subset with one member added, removed or, with `n_chosen`, replaced."""
         members = value if isinstance(value, list) else [value]
         if self.n_chosen is None:
             changed = {pick(self.candidates, source)}
@@ -280,7 +280,7 @@ class Subset(Choice):
         return self._where([(c in members) != (c in changed) for c in self.candidates])
 
     def decode(self, numbers: Sequence[float]) -> list[Value]:
-        """Return the candidates that are marked."""
+        """Return the candidates with a 1."""
         return self.read(self._marked(numbers))
 
     def _may_have(self, size: int) -> bool:
@@ -293,12 +293,12 @@ class Subset(Choice):
 def repeat(
     label: str, depths: Sequence[int], block: Callable[[int], Iterable[Choice]]
 ) -> Iterator[Choice]:
-    """Yield the choice of a depth and those of the blocks, which matter as far as they are kept.
+    """Yield the choice of a depth and the choices of the blocks, which matter if they are kept.
 
     Args:
         label: Label of the depth; the first `depth` blocks are kept.
-        depths: Candidates of the depth.
-        block: Given the place of a block, from 0, its choices.
+        depths: Candidate depths.
+        block: Returns the choices of a block, given its index from 0.
     """
     yield Categorical(label, tuple(depths))
     for place in range(max(depths)):
@@ -312,12 +312,12 @@ def repeat(
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What follows from a sample, under a label of its own.
+    """A value derived from a sample, under a separate label.
 
     Args:
-        label: The key beside the chosen values.
-        rule: Computes the value of a sample; raises InvalidSampleError where none may be, which
-            is how a space states a constraint.
+        label: Key of the value in the resolved sample.
+        rule: Computes the value of a sample. For a constraint, it raises InvalidSampleError if the
+            sample violates it.
     """
 
     label: str
@@ -325,7 +325,7 @@ class Derived:
 
 
 def _are_distinct(candidates: Sequence[Value]) -> bool:
-    """Whether no two candidates are equal as `_place` compares them, in linear time."""
+    """Return whether no two candidates are equal in terms of `_place`, in linear time."""
     equal_to_itself = [
         (isinstance(value, bool), value)
         for value in candidates
@@ -335,8 +335,8 @@ def _are_distinct(candidates: Sequence[Value]) -> bool:
 
 
 def _place(value: object, candidates: Sequence[Value]) -> int | None:
-    """Return where a value stands; 4 is 4.0, but True is not 1."""
-    if not isinstance(value, Number | str):  # what else there is may not compare to a bool
+    """Return the index of a value among the candidates; 4 equals 4.0, but True does not equal 1."""
+    if not isinstance(value, Number | str):  # comparing other objects may not yield a bool
         return None
     for place, candidate in enumerate(candidates):
         if isinstance(value, bool) == isinstance(candidate, bool) and value == candidate:
@@ -346,9 +346,9 @@ def _place(value: object, candidates: Sequence[Value]) -> int | None:
 
 @runtime_checkable
 class RandomSource(Protocol):
-    """Draws numbers uniformly from 0 (included) to 1 (excluded).
+    """A generator of uniform numbers from 0 (included) to 1 (excluded).
 
-    `random.Random` and `numpy.random.Generator` both do.
+    `random.Random` and `numpy.random.Generator` are such sources.
     """
 
     def random(self) -> float:
@@ -357,14 +357,14 @@ class RandomSource(Protocol):
 
 
 Seed: TypeAlias = int | RandomSource | None
-"""A seed, a source to continue drawing from, or None for draws that cannot be repeated."""
+"""A seed, a random source to continue, or None for irreproducible draws."""
 
 
 def random_source(seed: Seed) -> RandomSource:
-    """Return the source that a seed stands for.
+    """Return the random source of a seed.
 
     Raises:
-        InvalidArgumentError: It is neither an integer, None nor a source.
+        InvalidArgumentError: The seed is neither an integer, None nor a source.
     """
     if seed is None or (isinstance(seed, int) and not isinstance(seed, bool)):
         return Random(seed)  # noqa: S311 - architectures, not secrets

@@ -1,6 +1,6 @@
-"""Base classes of model spaces: arguments, choices, and the one way from a sample to a network.
+"""Base classes of model spaces: arguments, choices, and networks of samples.
 
-`ModelSpace` is for networks that read images, `TokenSpace` for those that read integer ids.
+`ModelSpace` is for networks of images, `TokenSpace` for networks of integer ids.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _PARAMETER_LIMIT: Final = 1 << 34
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpace(ABC):
-    """A family of networks with undecided choices.
+    """A family of networks with open choices.
 
     A space is a frozen dataclass of its constructor's arguments; lists among them become tuples.
-    It holds no weights: `freeze` makes them, and only then PyTorch is loaded.
+    It has no weights: `freeze` creates them and only then imports PyTorch.
     """
 
     row_counts: ClassVar[frozenset[str]] = frozenset({"num_labels"})
-    """Arguments that count the rows of a matrix; every other integer is bounded as a width is."""
+    """Arguments that count the rows of a matrix; all other integers have the limit of a width."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -52,7 +52,7 @@ class ModelSpace(ABC):
 
     @cached_property
     def choices(self) -> SearchSpace:
-        """The choices: labels, candidates, priors, constraints."""
+        """The choices of the space: labels, candidates, priors, constraints."""
         return self._choices()
 
     @property
@@ -67,27 +67,27 @@ class ModelSpace(ABC):
     @property
     @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of the input that the space was made for, without the batch."""
+        """Shape of the input that the space is designed for, without the batch."""
 
     @property
     def image_step(self) -> int:
-        """Height and width of an input are multiples of this."""
+        """Height and width of an input must be multiples of this."""
         return 1
 
     @property
     def least_side(self) -> int:
-        """Fewest rows and columns of an input."""
+        """Smallest height and width of an input."""
         return self.image_step
 
     def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
-        """Return the shape of an input, without the batch, that all networks of the space take.
+        """Check the shape of an input, without the batch, and return it as a tuple.
 
         Args:
             shape: (channels, height, width), up to 1,024 rows and columns.
-            argument: What to call it in an error.
+            argument: Name of the argument in error messages.
 
         Raises:
-            InvalidArgumentError: The networks take no such input; the message says which they do.
+            InvalidArgumentError: The networks do not accept the shape; the message says why.
         """
         channels, *sides = self._dimensions(shape, argument)
         if channels != self.input_shape[0]:
@@ -107,22 +107,22 @@ class ModelSpace(ABC):
     @property
     @abstractmethod
     def most_blocks(self) -> int:
-        """Blocks of the deepest network of the space: what it repeats, layers or cells."""
+        """Number of blocks (repeated layers or cells) of the deepest network of the space."""
 
     @property
     def most_channels(self) -> int:
-        """Channels of the widest layer that the arguments imply without stating them, or 0."""
+        """Channels of the widest layer if the arguments only imply them; otherwise 0."""
         return 0
 
     def check_bounds(self) -> None:
-        """Refuse a space whose networks no machine could build, by arithmetic alone.
+        """Refuse a space whose networks are too large to build, without building anything.
 
-        Servers call this before they state the choices of a space that a stranger describes. It
-        takes no time, where counting a network of a million blocks would.
+        Servers call this before they create the choices of a space from an untrusted request. It is
+        fast even for networks of a million blocks.
 
         Raises:
             InvalidArgumentError: A width is more than 16,384.
-            TooLargeError: Networks may have more than 1,000 blocks, or a layer of more channels.
+            TooLargeError: Networks may have over 1,000 blocks, or over 16,384 channels in a layer.
         """
         for argument, value in self.arguments.items():
             widest = max(_integers(value), default=0)
@@ -142,18 +142,18 @@ class ModelSpace(ABC):
             )
 
     def num_parameters(self, sample: object) -> int | None:  # noqa: ARG002 - for spaces that do
-        """Return the parameters of the network of a sample, where a formula gives them.
+        """Return the number of parameters of the network of a sample by a formula.
 
         Returns:
-            Their number; None where only counting the network tells (`profile`).
+            The number; None if the space has no formula and `profile` must count the network.
         """
         return None
 
     def counts(self, sample: object) -> NetworkCounts | None:  # noqa: ARG002 - for spaces that do
-        """Return what the network of a sample costs, where a formula gives it, without PyTorch.
+        """Return the counts of the network of a sample by a formula, without PyTorch.
 
         Returns:
-            The counts for an input of `input_shape`; None where only counting the network tells.
+            The counts for an input of `input_shape`; None if the space has no formula.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -161,7 +161,7 @@ class ModelSpace(ABC):
         return None
 
     def computes(self, sample: object) -> str:
-        """Return a text that is equal for samples whose networks are known to compute the same.
+        """Return a key that is equal for samples whose networks are known to compute the same.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -169,16 +169,16 @@ class ModelSpace(ABC):
         return json.dumps(self.canonical(sample))
 
     def check_network_bounds(self, sample: object) -> None:
-        """Refuse a network of more parameters than any machine holds, where a formula tells.
+        """Refuse a network with too many parameters if a formula gives their number.
 
-        `freeze` counts every other network and compares it with the memory there is, before it
+        For all other networks, `freeze` compares their size with the available memory before it
         allocates anything.
 
         Args:
             sample: A sample of the space.
 
         Raises:
-            TooLargeError: It has more than 16 billion.
+            TooLargeError: The network has more than 16 billion parameters.
         """
         parameters = self.num_parameters(sample)
         if parameters is not None and parameters > _PARAMETER_LIMIT:
@@ -187,7 +187,7 @@ class ModelSpace(ABC):
             )
 
     def _dimensions(self, shape: object, argument: str) -> tuple[int, ...]:
-        """Return a shape of as many positive integers as the input of the space has."""
+        """Return a shape after checking that its length matches the input of the space."""
         wanted = self.input_shape
         if isinstance(shape, str) or not isinstance(shape, Sequence) or len(shape) != len(wanted):
             raise InvalidArgumentError(
@@ -198,7 +198,7 @@ class ModelSpace(ABC):
         return tuple(a_count(argument, size) for size in shape)
 
     def canonical(self, sample: object) -> dict[str, Chosen]:
-        """Return the canonical sample among those that are known to make the same network.
+        """Return the canonical sample among those that are known to yield the same network.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -206,19 +206,19 @@ class ModelSpace(ABC):
         return self.choices.validate(sample)
 
     def freeze(self, sample: object, *, strict: bool = True) -> nn.Module:
-        """Build the network of a sample, initialised as the space states.
+        """Build the network of a sample, with the initialisation of the space.
 
-        The network is built from the chosen values, never cut out of a larger one. Weights are
-        drawn from PyTorch's global generator and lie on its default device. The attribute
-        `input_shape` of the network is that of the space.
+        The network is built from the chosen values and is not part of a larger one. Weights are
+        drawn from PyTorch's global generator, on its default device. The attribute `input_shape` of
+        the network is that of the space.
 
         Args:
             sample: Labels and chosen values.
-            strict: Refuse labels that the space does not know.
+            strict: Refuse unknown labels.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
-            TooLargeError: The weights do not fit into memory; nothing was allocated.
+            TooLargeError: The weights do not fit into memory; nothing has been allocated.
         """
         with needs("hub", "a network"):
             import torch
@@ -232,7 +232,7 @@ class ModelSpace(ABC):
             refuse_too_large(network, device)
             with no_garbage_collection():
                 network = self._network(values)
-        network.input_shape = self.input_shape  # type: ignore[assignment]  # a tuple, no module
+        network.input_shape = self.input_shape  # type: ignore[assignment]  # a tuple, not a module
         return network
 
     @property
@@ -240,17 +240,17 @@ class ModelSpace(ABC):
         """How the networks of the space share the weights of one supernet.
 
         Raises:
-            NoSupernetError: They do not, as it is or with these arguments.
+            NoSupernetError: They do not share weights, or not with these arguments.
         """
         raise NoSupernetError(
             f"{type(self).__name__} does not say where its networks' weights lie in a supernet"
         )
 
     def widest_networks(self) -> Iterator[tuple[Sample, nn.Module]]:
-        """Yield values and networks that together hold every module that a supernet stores.
+        """Yield samples and networks that together contain every module that a supernet stores.
 
-        The first has every place at which `sharing` has one. They are as large as can be, and each
-        has another candidate at each place.
+        The first network contains every path in `sharing`. All networks have the largest sizes, and
+        each has another candidate at each path.
         """
         decided = {part for label in self.sharing.slots.values() for part in label.split("+")}
         choices = self.choices.choices
@@ -265,27 +265,27 @@ class ModelSpace(ABC):
             yield self.choices.resolve(sample), self.freeze(sample)
 
     def further_modules(self) -> Iterator[tuple[Sample, str, nn.Module]]:
-        """Yield values, path and module of what a supernet stores and no widest network has."""
+        """Yield sample, path and module of stored modules that no widest network contains."""
         yield from ()
 
     def located(self, values: Sample, path: str) -> str:  # noqa: ARG002 - for spaces that shift
-        """Return where a module of a network would be if no block of the network were left out.
+        """Return the path that a module would have if no block of its network were left out.
 
         Args:
-            values: The sample of the network, resolved.
-            path: Of the module, or the name of one of its tensors.
+            values: The resolved sample of the network.
+            path: Path of the module, or the name of one of its tensors.
         """
         return path
 
     def placed(self, values: Sample, name: str) -> tuple[str, View]:
-        """Return where the supernet stores a tensor of a network, and which part of it that is.
+        """Return the stored tensor that contains a tensor of a network, and which part of it.
 
         Args:
-            values: The sample of the network, resolved.
-            name: Of a tensor of `freeze(sample)`, or the path of a module.
+            values: The resolved sample of the network.
+            name: Name of a tensor of `freeze(sample)`, or the path of a module.
 
         Raises:
-            NoSupernetError: Networks of the space share no weights.
+            NoSupernetError: Networks of the space do not share weights.
         """
         parts = self.located(values, name).split(".")
         slots = self.sharing.slots
@@ -299,17 +299,17 @@ class ModelSpace(ABC):
     def profile(
         self, sample: object, *, input_shape: Sequence[int] | None = None, strict: bool = True
     ) -> Profile:
-        """Count the network of a sample, without making its weights.
+        """Count parameters and multiply-adds of the network of a sample, without its weights.
 
         Args:
             sample: Labels and chosen values.
-            input_shape: Shape of the input without the batch: (3, 224, 224), or how many ids it
-                has, (128,); that of the space by default.
-            strict: Refuse labels that the space does not know.
+            input_shape: Shape of the input without the batch: (3, 224, 224), or (128,) for 128 ids;
+                that of the space by default.
+            strict: Refuse unknown labels.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
-            InvalidArgumentError: The network does not take inputs of this shape.
+            InvalidArgumentError: The network does not accept inputs of this shape.
         """
         with needs("hub", "counting a network"):
             from model_hub.counting import profile
@@ -319,19 +319,19 @@ class ModelSpace(ABC):
         return profile(self._on_meta(values), self._example(shape))
 
     def _on_meta(self, values: Sample) -> nn.Module:
-        """Build the network of resolved values without numbers."""
+        """Build the network of resolved values on the meta device."""
         from model_hub.memory import meta_device, no_garbage_collection
 
         with no_garbage_collection(), meta_device():
             return self._network(values)
 
     def _example(self, shape: tuple[int, ...]) -> Tensor | tuple[int, ...]:
-        """Return an input of a shape, or the shape itself, of which counting makes an image."""
+        """Return an example input, or the shape of an image, from which `profile` creates one."""
         return shape
 
     @abstractmethod
     def _choices(self) -> SearchSpace:
-        """State the choices."""
+        """Create the choices."""
 
     @abstractmethod
     def _network(self, values: Sample) -> nn.Module:
@@ -339,27 +339,27 @@ class ModelSpace(ABC):
 
     @abstractmethod
     def _check(self) -> None:
-        """Refuse arguments that cannot mean anything, by InvalidArgumentError."""
+        """Check the arguments; raise InvalidArgumentError if one is invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSpace(ModelSpace, ABC):
-    """A space whose networks take integer ids, of the shape `input_shape`."""
+    """A space whose networks take integer ids of shape `input_shape`."""
 
     @property
     def most_ids(self) -> int:
-        """Most ids of an input."""
+        """Largest number of ids in an input."""
         return LARGEST_SIDE
 
     def accepted_input(self, shape: object, *, argument: str = "input_shape") -> tuple[int, ...]:
-        """Return the shape of an input, without the batch, that all networks of the space take.
+        """Check the shape of an input, without the batch, and return it as a tuple.
 
         Args:
-            shape: How many ids it has, as in (128,): `most_ids` at most.
-            argument: What to call it in an error.
+            shape: The number of ids, as in (128,); at most `most_ids`.
+            argument: Name of the argument in error messages.
 
         Raises:
-            InvalidArgumentError: The networks take no such input; the message says which they do.
+            InvalidArgumentError: The networks do not accept the shape; the message says why.
         """
         (ids,) = self._dimensions(shape, argument)
         return (a_count(argument, ids, most=self.most_ids),)
@@ -371,7 +371,7 @@ class TokenSpace(ModelSpace, ABC):
 
 
 def _largest(choice: Choice) -> Chosen:
-    """Return the largest number, or the last of named modules, such as a gate after none."""
+    """Return the largest number or, of named modules, the last one, such as `se`."""
     return choice.candidates[-1] if isinstance(choice, LayerChoice) else max(choice.candidates)
 
 

@@ -1,11 +1,11 @@
-"""All choices of a space together: validates, draws, changes, encodes and writes samples.
+"""`SearchSpace`, the choices of a space: validates, draws, mutates, encodes and writes samples.
 
-Every function returns canonical samples: only the labels that matter, in the order in which the
-space states them, and none for blocks that its depths drop. So two samples are equal if, as far as
-the choices tell, they make the same network.
+All methods return canonical samples. These contain only the labels that matter, in the order of the
+space, and none of blocks that a depth drops. Two canonical samples are therefore equal if their
+choices yield the same network.
 
-Samples written by other programs are read, too: unused labels may be there, and a subset may be
-written as one boolean for each candidate.
+Samples of other programs are accepted as well: they may contain unused labels, and write a subset
+as one boolean for each candidate.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from model_hub.errors import InvalidArgumentError, InvalidSampleError, listed, n
 __all__ = ["SearchSpace"]
 
 _MOST_TRIES: Final = 10_000
-"""Draws before a constraint counts as impossible to meet; NAS-Bench-101 needs three on average."""
+"""Failed draws before a search for a valid sample ends; NAS-Bench-101 needs three on average."""
 
 _Picker = Callable[[Choice], Chosen]
 
 _COUNT_KEY: Final = "n"
-"""`label/n`, the number of members, may be given beside the booleans; it is redundant."""
+"""Booleans may come with the redundant key `label/n`, the number of members."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class SearchSpace:
 
     Args:
         name: Name of the space, for messages.
-        choices: Its choices; a condition names a categorical one before it.
-        derived: What follows from a sample, constraints among it.
-        tolerated: Labels without meaning here that published samples carry.
+        choices: Its choices; a condition refers to an earlier categorical choice.
+        derived: Values derived from a sample, including constraints.
+        tolerated: Labels that published samples contain, but that have no meaning here.
     """
 
     name: str
@@ -91,7 +91,7 @@ class SearchSpace:
 
     @property
     def size(self) -> int:
-        """How many canonical samples there are, before constraints."""
+        """Number of canonical samples, without regard to constraints."""
         counts: dict[str, int] = {}
         for choice in reversed(self.choices):
             guarded = [c for c in self.choices if c.only_if and c.only_if.label == choice.label]
@@ -115,16 +115,16 @@ class SearchSpace:
     def validate(self, sample: object, *, strict: bool = True) -> dict[str, Chosen]:
         """Return the canonical form of a sample.
 
-        Labels of dropped blocks, derived labels and `tolerated` ones may be there and are left out.
-        A subset may be written as `label/member: bool`, one key a candidate.
+        Labels of dropped blocks, derived labels and `tolerated` ones are accepted and removed. A
+        subset may be written as `label/member: bool`, one key per candidate.
 
         Args:
             sample: Labels and values; values are compared by equality, so 4.0 is 4.
-            strict: Refuse labels that the space does not know.
+            strict: Refuse unknown labels.
 
         Raises:
-            InvalidSampleError: A label is missing or unknown, a value is no candidate, or a
-                constraint is broken.
+            InvalidSampleError: A label is missing or unknown, a value is not a candidate, or a
+                constraint is violated.
         """
         if not isinstance(sample, Mapping):
             raise InvalidSampleError(
@@ -138,7 +138,7 @@ class SearchSpace:
         return canonical
 
     def resolve(self, sample: object, *, strict: bool = True) -> dict[str, Any]:
-        """Return the canonical form of a sample with the derived values beside it.
+        """Return the canonical form of a sample together with its derived values.
 
         Raises:
             InvalidSampleError: As `validate`.
@@ -148,7 +148,7 @@ class SearchSpace:
 
     @property
     def default(self) -> dict[str, Chosen]:
-        """The default of every choice: the first candidate, all members of a subset."""
+        """The sample with the default of every choice: its first candidate, or a whole subset."""
         return self.validate(self._compose(lambda choice: choice.default))
 
     def grid(self) -> Iterator[dict[str, Chosen]]:
@@ -167,13 +167,13 @@ class SearchSpace:
             waiting.extend(reversed(following))
 
     def sample(self, seed: Seed = None) -> dict[str, Chosen]:
-        """Draw a sample by the priors.
+        """Draw a random sample according to the priors.
 
         Args:
-            seed: A seed, or a source to go on drawing from.
+            seed: A seed, or a random source to continue.
 
         Raises:
-            InvalidSampleError: No draw met the constraints.
+            InvalidSampleError: No drawn sample satisfies the constraints.
         """
         source = random_source(seed)
         return self._first_allowed(lambda: self._compose(lambda choice: choice.draw(source)))
@@ -181,18 +181,18 @@ class SearchSpace:
     def mutate(
         self, sample: object, seed: Seed = None, *, probability: float | None = None
     ) -> dict[str, Chosen]:
-        """Return a sample that differs from `sample`, in one choice unless told otherwise.
+        """Return a random variant of a sample, which differs in one choice by default.
 
-        Choices of blocks that the change adds are drawn by their priors.
+        Choices of blocks that the change adds are drawn according to their priors.
 
         Args:
             sample: The parent.
-            seed: A seed, or a source to go on drawing from.
-            probability: With which each choice changes, 0 to 1; one changes at least.
+            seed: A seed, or a random source to continue.
+            probability: Probability that each choice changes, 0 to 1; at least one changes.
 
         Raises:
             InvalidSampleError: The parent is not in the space, or no other sample was found.
-            InvalidArgumentError: The probability is none.
+            InvalidArgumentError: The probability is not from 0 to 1.
         """
         if probability is not None and not 0 <= probability <= 1:
             raise InvalidArgumentError("probability", f"{shown(probability)} is not from 0 to 1")
@@ -210,10 +210,10 @@ class SearchSpace:
         return self._first_allowed(attempt)
 
     def crossover(self, first: object, second: object, seed: Seed = None) -> dict[str, Chosen]:
-        """Return a sample that has each value from one of two parents, with equal probability.
+        """Return a child that takes each value from one of two parents, with equal probability.
 
         Raises:
-            InvalidSampleError: A parent is not in the space, or no child met the constraints.
+            InvalidSampleError: A parent is not in the space, or no child satisfies the constraints.
         """
         parents = (self.validate(first), self.validate(second))
         source = random_source(seed)
@@ -223,13 +223,13 @@ class SearchSpace:
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """Names of the numbers of a vector, `label=candidate`."""
+        """Names of the entries of an encoded vector, `label=candidate`."""
         return tuple(name for choice in self.choices for name in choice.features)
 
     def encode(self, sample: object) -> NDArray[np.float64]:
-        """Return a sample as a vector of zeros and ones, one number for each of `features`.
+        """Encode a sample as a vector of zeros and ones, one for each of `features`.
 
-        Choices that do not matter are all zeros.
+        Choices that do not matter are encoded as zeros.
 
         Raises:
             InvalidSampleError: The sample is not in the space.
@@ -243,10 +243,10 @@ class SearchSpace:
         return np.array(numbers)
 
     def decode(self, vector: ArrayLike) -> dict[str, Chosen]:
-        """Return the sample that `encode` makes this vector of.
+        """Return the sample that `encode` encodes as this vector.
 
         Raises:
-            InvalidSampleError: It makes it of none.
+            InvalidSampleError: The vector encodes no sample of the space.
         """
         numbers = np.asarray(vector, dtype=np.float64)
         if numbers.shape != (len(self.features),):
@@ -277,7 +277,7 @@ class SearchSpace:
         """Return the canonical form of a sample written as JSON.
 
         Raises:
-            InvalidSampleError: The text is no JSON, or the sample is not in the space.
+            InvalidSampleError: The text is not valid JSON, or the sample is not in the space.
         """
         try:
             sample = json.loads(text)
@@ -286,7 +286,7 @@ class SearchSpace:
         return self.validate(sample)
 
     def _compose(self, pick_value: _Picker) -> dict[str, Chosen]:
-        """Return what `pick_value` gives for each choice that matters."""
+        """Return a sample with the value of `pick_value` for each choice that matters."""
         chosen: dict[str, Chosen] = {}
         for choice in self.choices:
             if _matters(choice, chosen):
@@ -339,7 +339,7 @@ def _read_choice(space: str, choice: Choice, sample: Sample) -> Chosen:
     """Return the value of a choice in a sample, written as a list or as booleans.
 
     Raises:
-        InvalidSampleError: It is missing, given twice or no value of the choice.
+        InvalidSampleError: The value is missing, given twice or not a value of the choice.
     """
     booleans = _booleans(choice, sample)
     if choice.label in sample:
@@ -363,10 +363,10 @@ def _read_choice(space: str, choice: Choice, sample: Sample) -> Chosen:
 def _refuse_unknown_labels(
     space: str, sample: Sample, choices: Iterable[Choice], tolerated: AbstractSet[str]
 ) -> None:
-    """Refuse labels that no choice has and that are not tolerated.
+    """Refuse labels that are neither those of choices nor tolerated.
 
     Raises:
-        InvalidSampleError: There is one; the message offers the nearest.
+        InvalidSampleError: A label is unknown; the message suggests the nearest.
     """
     choices = list(choices)
     labels = [choice.label for choice in choices]

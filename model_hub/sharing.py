@@ -1,9 +1,9 @@
-"""Where the weights of a space's networks lie in one supernet: data, without PyTorch.
+"""Where a supernet stores the weights of a space's networks: data, without PyTorch.
 
-A supernet stores the weights of all networks of a space once. Only the space knows which module of
-a small network is which of the stored ones: blocks that are left out shift the names of those
-behind them, and a narrow layer has a part of the weights of a wide one. A space says so by
-`ModelSpace.sharing` and `ModelSpace.placed`; `nas_search.oneshot` does the rest.
+A supernet stores the weights of all networks of a space once. Only the space knows which stored
+module corresponds to a module of a network: blocks that are left out shift the names of later ones,
+and a narrow layer uses a part of the weights of a wide one. `ModelSpace.sharing` and
+`ModelSpace.placed` define this mapping, from which `nas_search.oneshot` builds supernets.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-__all__ = ["SLICED", "Sharing", "Told", "View", "chosen_of", "shifted"]
+__all__ = ["SLICED", "LayerSize", "Sharing", "View", "chosen_of", "shifted"]
 
-Told: TypeAlias = tuple[str, str, int]
-"""Path of a module, what it is told, and the number.
+LayerSize: TypeAlias = tuple[str, str, int]
+"""Path of a module, the name of a size, and its value.
 
-`channels`: output channels of the convolution or the linear layer, or of all within the module;
-`kernel`: of the convolution; `heads`: of the attention; `present`: 0 where it is passed over.
+The sizes are `channels` (output channels of a convolution or a linear layer, or of all of them in
+the module), `kernel` (of a convolution), `heads` (of an attention) and `present` (0 to bypass it).
 """
 
 
@@ -26,21 +26,21 @@ SLICED: Final = (
     "its networks share slices of the same weights, so a sum over candidates would add a tensor to "
     "parts of itself; train it by single paths"
 )
-"""Why there is no mixture of networks that share slices."""
+"""The reason why networks that share slices cannot be mixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which part of a stored tensor belongs to a network.
+    """The part of a stored tensor that belongs to a network.
 
-    On every axis it has the first entries, and of the last two axes of a kernel those in the
-    middle, as many as the tensor of the network has. One axis may be told otherwise.
+    By default the part consists of the first entries on every axis, and of the middle ones on the
+    last two axes of a kernel, as many as the tensor of the network has. One axis may differ.
 
     Args:
-        axis: The axis that is told otherwise.
-        start: The first entry on it.
-        blocks: Which of the `of` equal blocks of it, one after the other; all by default.
-        of: How many blocks there are.
+        axis: The axis that differs.
+        start: Index of the first entry on it.
+        blocks: Indices of the blocks of this axis that are concatenated; all by default.
+        of: Number of equal blocks into which the axis is divided.
     """
 
     axis: int = 0
@@ -54,26 +54,26 @@ class Sharing:
     """How the networks of a space share weights.
 
     Args:
-        slots: Path of a module, where no block is left out, to the label of the choice that says
-            what stands there. Every candidate of it has weights of its own, stored under the path
-            and its name. Several labels, joined by `+`, decide together.
-        depths: Path of a sequence of blocks to the label that says how many of them are kept.
-        told: Given the resolved values of a sample, says how large its layers are. Then all layers
-            share slices; norms and depthwise convolutions follow what comes in. What comes later
-            holds where two are about the same layer.
-        no_mixture: Why no weighted sum of candidates can be run; None where it can.
+        slots: Maps the path of a module, in a network without left-out blocks, to the label of the
+            choice that decides it. Every candidate has separate weights, stored under the path and
+            its name. Several labels, joined by `+`, decide together.
+        depths: Maps the path of a sequence of blocks to the label of its depth.
+        layer_sizes: Given the resolved values of a sample, yields the sizes of its layers; then all
+            layers share slices. Norms and depthwise convolutions follow their input. The last of
+            several sizes of a layer applies.
+        no_mixture: Why a weighted sum of candidates cannot be run; None if it can.
     """
 
     slots: Mapping[str, str] = field(default_factory=dict)
     depths: Mapping[str, str] = field(default_factory=dict)
-    told: Callable[[Mapping[str, Any]], Iterable[Told]] | None = None
+    layer_sizes: Callable[[Mapping[str, Any]], Iterable[LayerSize]] | None = None
     no_mixture: str | None = None
 
 
 def chosen_of(values: Mapping[str, Any], label: str) -> Any:
-    """Return what a sample chooses for the label of a slot; None where the label does not matter.
+    """Return the value of a sample for the label of a slot; None if the label is not in the sample.
 
-    Of several labels, joined by `+`, their values joined by `-`.
+    For several labels, joined by `+`, it is their values joined by `-`.
     """
     if "+" not in label:
         return values.get(label)
@@ -82,12 +82,12 @@ def chosen_of(values: Mapping[str, Any], label: str) -> Any:
 
 
 def shifted(path: str, prefix: str, kept: Sequence[Sequence[int]]) -> str:
-    """Return the path of a module as if no block of any stage were left out.
+    """Return the path that a module would have if no block of any stage were left out.
 
     Args:
-        path: As in `blocks.2.0.1.weight`: of block 0 of stage 2, or of what is in it.
-        prefix: What the path of a stage begins with, as in `blocks`.
-        kept: For each stage the places of its blocks that are not left out.
+        path: Path of a block or in a block, as in `blocks.2.0.1.weight` for block 0 of stage 2.
+        prefix: Prefix of the paths of stages, as in `blocks`.
+        kept: For each stage, the original indices of the blocks that are kept.
     """
     first, *rest = path.split(".")
     if first != prefix or len(rest) <= 1:

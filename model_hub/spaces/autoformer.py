@@ -24,7 +24,7 @@ from model_hub.choices import Categorical, Choice, Sample, repeat
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told, View
+from model_hub.sharing import SLICED, LayerSize, Sharing, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -158,9 +158,9 @@ class AutoFormer(ModelSpace):
     @property
     def sharing(self) -> Sharing:
         """Layers share entangled slices, as published; a smaller depth keeps the first blocks."""
-        return Sharing(depths={"blocks": "depth"}, told=self._told, no_mixture=SLICED)
+        return Sharing(depths={"blocks": "depth"}, layer_sizes=self._layer_sizes, no_mixture=SLICED)
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         embed_dim = values["embed_dim"]
         yield "patch_embed", "channels", embed_dim
         for place in range(values["depth"]):

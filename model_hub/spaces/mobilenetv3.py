@@ -26,7 +26,7 @@ from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told
+from model_hub.sharing import SLICED, LayerSize, Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,7 +131,7 @@ class MobileNetV3Space(ModelSpace):
         """Layers share slices; a smaller depth keeps the first blocks, and gates can be skipped."""
         return Sharing(
             depths={f"blocks.{stage}": f"s{stage}_depth" for stage in range(1, self.num_stages)},
-            told=self._told,
+            layer_sizes=self._layer_sizes,
             no_mixture=SLICED,
         )
 
@@ -148,7 +148,7 @@ class MobileNetV3Space(ModelSpace):
             parts[layer] = str(int(parts[layer]) + 1)
         return ".".join(parts)
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         widths = self._widths(values)
         yield "stem.0", "channels", widths[0]
         yield "stem.0", "kernel", values["stem_ks"]
@@ -156,14 +156,14 @@ class MobileNetV3Space(ModelSpace):
             before = widths[stage]
             for place, block in enumerate(self._blocks(stage, values)):
                 path = f"blocks.{stage}.{place}" if stage else "blocks.0"
-                yield from self._told_block(path, stage, block, before, widths[stage + 1])
+                yield from self._block_sizes(path, stage, block, before, widths[stage + 1])
                 before = widths[stage + 1]
         yield f"blocks.{self.num_stages}.0", "channels", widths[-2]
         yield f"blocks.{self.num_stages + 2}.0", "channels", widths[-1]
 
-    def _told_block(
+    def _block_sizes(
         self, path: str, stage: int, block: MobileBlock, before: int, width: int
-    ) -> Iterator[Told]:
+    ) -> Iterator[LayerSize]:
         from model_hub.blocks.mobile import SqueezeExcite, make_divisible
 
         hidden, gate = before, _GATE_OF_FIRST

@@ -16,7 +16,7 @@ from model_hub.data_sets import CHANNELS, DATA_SETS
 from model_hub.errors import InvalidArgumentError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told
+from model_hub.sharing import SLICED, LayerSize, Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,9 +68,9 @@ class NatsSss(ModelSpace):
     @property
     def sharing(self) -> Sharing:
         """Layers share slices; a skip between different widths uses a stored convolution."""
-        return Sharing(told=self._told, no_mixture=SLICED)
+        return Sharing(layer_sizes=self._layer_sizes, no_mixture=SLICED)
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         widths = [values[_label(layer)] for layer in range(_NUM_LAYERS)]
         yield "stem", "channels", widths[0]
         before = widths[0]

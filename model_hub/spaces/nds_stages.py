@@ -18,7 +18,7 @@ from model_hub.data_sets import DATA_SETS
 from model_hub.errors import InvalidArgumentError, InvalidSampleError, shown
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told
+from model_hub.sharing import SLICED, LayerSize, Sharing
 from model_hub.spaces.nds_stage_sizes import STEMS, Stage, num_parameters
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ class StageSpace(ModelSpace):
                 for stage, depth in enumerate(self.depths)
                 if isinstance(depth, tuple)
             },
-            told=self._told,
+            layer_sizes=self._layer_sizes,
             no_mixture=SLICED,
         )
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         every = self._arguments() | dict(values)
         before = every["s0_width"]
         yield "stem", "channels", before
@@ -254,8 +254,8 @@ class ResidualBottleneck(StageSpace):
             },
         )
 
-    def _told(self, values: Sample) -> Iterator[Told]:
-        yield from super()._told(values)
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
+        yield from super()._layer_sizes(values)
         every = self._arguments() | dict(values)
         for stage, sizes in enumerate(self._stages(every)):
             for place in range(sizes.depth):

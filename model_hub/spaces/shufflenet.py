@@ -16,7 +16,7 @@ from model_hub.choices import Categorical, Choice, LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told
+from model_hub.sharing import SLICED, LayerSize, Sharing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,9 +64,9 @@ class ShuffleNetSpace(ModelSpace):
         slots = {f"features.{place}": f"layer_{place + 1}" for place in range(self.most_blocks)}
         if not self.channel_search:
             return Sharing(slots=slots)
-        return Sharing(slots=slots, told=self._told, no_mixture=SLICED)
+        return Sharing(slots=slots, layer_sizes=self._layer_sizes, no_mixture=SLICED)
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         for place in range(self.most_blocks):
             kind, hidden = values[f"layer_{place + 1}"], values[f"channel_{place + 1}"]
             for layer in _HIDDEN_LAYERS[kind]:

@@ -18,7 +18,7 @@ from model_hub.choices import LayerChoice, Sample
 from model_hub.data_sets import DATA_SETS
 from model_hub.model_space import ModelSpace
 from model_hub.search_space import SearchSpace
-from model_hub.sharing import SLICED, Sharing, Told, shifted
+from model_hub.sharing import SLICED, LayerSize, Sharing, shifted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -168,9 +168,9 @@ class SuperkernelSpace(SinglePathNAS):
     @property
     def sharing(self) -> Sharing:
         """All candidates of a layer share slices of the largest one; a skip bypasses the layer."""
-        return Sharing(told=self._told, no_mixture=SLICED)
+        return Sharing(layer_sizes=self._layer_sizes, no_mixture=SLICED)
 
-    def _told(self, values: Sample) -> Iterator[Told]:
+    def _layer_sizes(self, values: Sample) -> Iterator[LayerSize]:
         from model_hub.blocks.mobile import make_divisible
         from model_hub.spaces.single_path_nas_network import WIDTHS
 

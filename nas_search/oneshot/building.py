@@ -61,10 +61,10 @@ def build_slots(space: ModelSpace) -> tuple[nn.Module, Plan]:
         blocks = network.get_submodule(path)
         kept = KeptBlocks if isinstance(blocks, nn.ModuleList) else Stage
         _put(network, path, kept(rows[label], blocks.children()))
-    if sharing.told is None:
+    if sharing.layer_sizes is None:
         return network, RowPlan(rows)
     slice_layers(network)
-    return network, SlicedPlan(rows, network, sharing.told)
+    return network, SlicedPlan(rows, network, sharing.layer_sizes)
 
 
 def _modules_of(space: ModelSpace) -> tuple[nn.Module, dict[str, dict[str, nn.Module]]]:

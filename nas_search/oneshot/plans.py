@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from model_hub.choices import Chosen
-from model_hub.sharing import Told, chosen_of
+from model_hub.sharing import LayerSize, chosen_of
 from nas_search.oneshot.sliced import told_modules
 from nas_search.oneshot.switches import Row
 
@@ -67,24 +67,24 @@ class SlicedPlan(RowPlan):
     Args:
         rows: The choices that say what stands at a place, or how many blocks are kept.
         network: The sliced network.
-        told: Given the resolved values of a sample, says how large its layers are.
+        layer_sizes: Given the resolved values of a sample, yields the sizes of its layers.
     """
 
     def __init__(
         self,
         rows: dict[str, Row],
         network: nn.Module,
-        told: Callable[[Mapping[str, Any]], Iterable[Told]],
+        layer_sizes: Callable[[Mapping[str, Any]], Iterable[LayerSize]],
     ) -> None:
         super().__init__(rows)
         self.network = network
-        self.told = told
+        self.layer_sizes = layer_sizes
         self.modules: dict[tuple[str, str], list[nn.Module]] = {}
 
     def activate(self, values: Mapping[str, Any]) -> None:
         """Choose, and tell the layers their sizes."""
         super().activate(values)
-        for path, what, number in self.told(values):
+        for path, what, number in self.layer_sizes(values):
             modules = self.modules.get((path, what))
             if modules is None:
                 modules = self.modules[path, what] = told_modules(self.network, path, what)

@@ -1,4 +1,4 @@
-"""Model spaces for PyTorch: what there is to choose, and the network of every choice.
+"""Model spaces for PyTorch: searchable choices, and the networks of their samples.
 
     import model_hub
 
@@ -7,9 +7,9 @@
     network = space.freeze(sample)
     print(space.profile(sample))
 
-Spaces, choices and records need no PyTorch; it loads with the first network that is made or
-counted. `model_hub.spaces` has the classes, `model_hub.zoo` searched models with their published
-weights, `model_hub.evaluation` measures accuracy and `model_hub.latency` time.
+Spaces, choices and records work without PyTorch; the first network that is built or counted imports
+it. `model_hub.spaces` has the classes and `model_hub.zoo` searched models with published weights;
+`model_hub.evaluation` measures accuracy and `model_hub.latency` time.
 """
 
 from __future__ import annotations

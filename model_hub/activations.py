@@ -1,9 +1,8 @@
-"""Searched activations: unary and binary functions combined (the specification, section 14).
+"""Searched activation functions of unary and binary functions (the specification, section 14).
 
     out = u0(x); out = b0(out, u1(x)); out = b1(out, u2(x)); ...
 
-The functions are tables, the choices of a place are data, and the module is built of the names that
-were chosen, so that it works in any network:
+The choices of an activation can be part of any space, and its module part of any network:
 
     space = SearchSpace("Mine", (*activation_choices("act"), ...))
     layer = AutoActivation.of_sample(sample, "act")
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name everybody knows it by
+from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from model_hub.arguments import a_count, one_of
 from model_hub.choices import LayerChoice, Sample
@@ -37,10 +36,10 @@ __all__ = [
 ]
 
 _TINY: Final = 1e-7
-"""Keeps a logarithm and a quotient from 0."""
+"""Added to the argument of a logarithm and to a divisor, so that they are not 0."""
 
 Function: TypeAlias = Callable[..., Tensor]
-"""Of one tensor, or of two; of the learned scalar, too, if its name is in `LEARNED`."""
+"""A function of one or two tensors and, if its name is in `LEARNED`, of a learned scalar."""
 
 
 def _log_exp(x: Tensor) -> Tensor:
@@ -76,7 +75,7 @@ UNARY: Final[Mapping[str, Function]] = MappingProxyType(
         "UnaryTanh": torch.tanh,
     }
 )
-"""Functions of one tensor by name; a square root of a negative number is no number."""
+"""Functions of one tensor by name; the square root of a negative number is NaN."""
 
 BINARY: Final[Mapping[str, Function]] = MappingProxyType(
     {
@@ -97,11 +96,11 @@ BINARY: Final[Mapping[str, Function]] = MappingProxyType(
 LEARNED: Final = frozenset(
     {"BinaryExpAbs", "BinaryExpSquare", "BinaryParamAdd", "UnaryAdd", "UnaryMul"}
 )
-"""Functions whose last operand is a learned scalar, at first 1."""
+"""Functions whose last operand is a learned scalar with the initial value 1."""
 
 
 class _Function(nn.Module):
-    """A function of a table, with its learned scalar if it has one."""
+    """A module of a named function, with its learned scalar if it has one."""
 
     _table: ClassVar[Mapping[str, Function]]
 
@@ -120,48 +119,48 @@ class _Function(nn.Module):
 
 
 class UnaryFunction(_Function):
-    """A function of `UNARY`.
+    """A module of a function in `UNARY`.
 
     Args:
-        name: Its name.
+        name: Name of the function.
 
     Raises:
-        InvalidArgumentError: There is no such function.
+        InvalidArgumentError: The name is unknown.
     """
 
     _table = UNARY
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply it to each number."""
+        """Apply the function to each element."""
         return self._apply_to(x)
 
 
 class BinaryFunction(_Function):
-    """A function of `BINARY`.
+    """A module of a function in `BINARY`.
 
     Args:
-        name: Its name.
+        name: Name of the function.
 
     Raises:
-        InvalidArgumentError: There is no such function.
+        InvalidArgumentError: The name is unknown.
     """
 
     _table = BINARY
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Apply it to each pair of numbers."""
+        """Apply the function to each pair of elements."""
         return self._apply_to(a, b)
 
 
 class AutoActivation(nn.Module):
-    """An activation of chosen functions.
+    """An activation function composed of unary and binary functions.
 
     Args:
         unary: Names of the functions of the input; one more than `binary`.
-        binary: Names of the functions that combine them, one after the other.
+        binary: Names of the functions that combine their results, in order.
 
     Raises:
-        InvalidArgumentError: The numbers of functions do not fit, or one does not exist.
+        InvalidArgumentError: The numbers of functions do not fit, or a name is unknown.
     """
 
     def __init__(self, unary: Sequence[str], binary: Sequence[str]) -> None:
@@ -175,15 +174,15 @@ class AutoActivation(nn.Module):
 
     @classmethod
     def of_sample(cls, sample: Sample, label: str, *, unit_num: int = 1) -> Self:
-        """Build what was chosen under the labels of `activation_choices`.
+        """Build the activation of a sample with the labels of `activation_choices`.
 
         Args:
-            sample: Labels and chosen values; further labels do not matter.
+            sample: Labels and chosen values; other labels are ignored.
             label: As given to `activation_choices`.
             unit_num: As given to `activation_choices`.
 
         Raises:
-            InvalidSampleError: A label is missing, or names no function.
+            InvalidSampleError: A label is missing, or its value is not a function.
         """
 
         def chosen(key: str, table: Mapping[str, Function]) -> str:
@@ -199,7 +198,7 @@ class AutoActivation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply it to each number."""
+        """Apply the activation to each element."""
         first, *others = self.unary
         y: Tensor = first(x)
         for combine, function in zip(self.binary, others, strict=True):
@@ -217,13 +216,13 @@ def activation_choices(
     """Return the choices of an activation, `label/unary_0` and so on.
 
     Args:
-        label: Before the labels of the choices; activations of the same label are the same choice.
-        unit_num: How many binary functions there are.
-        unary_candidates: Names out of `UNARY`; all by default.
-        binary_candidates: Names out of `BINARY`; all by default.
+        label: Prefix of the labels; activations with the same label share their choices.
+        unit_num: Number of binary functions.
+        unary_candidates: Names in `UNARY`; all by default.
+        binary_candidates: Names in `BINARY`; all by default.
 
     Raises:
-        InvalidArgumentError: There are no candidates, or one does not exist.
+        InvalidArgumentError: There are no candidates, or a name is unknown.
     """
     a_count("unit_num", unit_num, most=1000)
     unary = _named("unary_candidates", unary_candidates, UNARY)

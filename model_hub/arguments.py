@@ -1,6 +1,6 @@
-"""Checks of arguments: counts, numbers, lists of them, and names.
+"""Checks of arguments: integers, numbers, lists of them, and names.
 
-Each returns the checked value, so that a space can write `checked = a_count("num_labels", value)`.
+Each check returns its value, so that a space can write `checked = a_count("num_labels", value)`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = [
 T = TypeVar("T")
 
 _LARGEST_COUNT: Final = 1 << 20
-"""Channels, labels or blocks: far above any network, far below what overflows a product of four."""
+"""Limit of channels, labels or blocks: above any network, but a product of four cannot overflow."""
 
 
 def a_count(argument: str, value: object, *, least: int = 1, most: int = _LARGEST_COUNT) -> int:
-    """Return an integer from `least` to `most`.
+    """Return the value if it is an integer from `least` to `most`.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: The value is anything else.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InvalidArgumentError(
@@ -41,10 +41,10 @@ def a_count(argument: str, value: object, *, least: int = 1, most: int = _LARGES
 
 
 def a_number(argument: str, value: object, *, least: float, most: float) -> float:
-    """Return a number from `least` to `most`.
+    """Return the value as a float if it is a number from `least` to `most`.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: The value is anything else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InvalidArgumentError(argument, f"{shown(value)} is not a number {least} to {most}")
@@ -55,34 +55,34 @@ def a_number(argument: str, value: object, *, least: float, most: float) -> floa
 
 
 def a_share(argument: str, value: object) -> float:
-    """Return a number from 0 to 1: a rate, a probability, a momentum.
+    """Return the value as a float if it is from 0 to 1, such as a rate or a probability.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: The value is anything else.
     """
     return a_number(argument, value, least=0, most=1)
 
 
 def a_switch(argument: str, value: object) -> bool:
-    """Return a truth.
+    """Return the value if it is True or False.
 
     Raises:
-        InvalidArgumentError: It is something else, such as 0 or 1.
+        InvalidArgumentError: The value is anything else, such as 0 or 1.
     """
     return one_of(argument, value, (True, False))
 
 
 def check_each(holder: object, check: Callable[[str, object], object], *arguments: str) -> None:
-    """Check several arguments alike, each of which an object holds under its name."""
+    """Apply a check to several attributes of an object."""
     for argument in arguments:
         check(argument, getattr(holder, argument))
 
 
 def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:
-    """Return `length` positive integers.
+    """Return the values as a tuple if they are `length` positive integers.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: They are anything else.
     """
     if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != length:
         raise InvalidArgumentError(argument, f"{shown(values)} is not a list of {length} integers")
@@ -90,10 +90,10 @@ def counts(argument: str, values: object, *, length: int) -> tuple[int, ...]:
 
 
 def distinct_numbers(argument: str, values: object) -> tuple[Any, ...]:
-    """Return a tuple of numbers, at least one, of which no two are equal.
+    """Return the values if they are a non-empty tuple of distinct numbers.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: They are anything else.
     """
     if (
         not isinstance(values, tuple)
@@ -109,7 +109,7 @@ def one_of(argument: str, value: Any, allowed: Sequence[T]) -> T:
     """Return the value if it is one of `allowed`.
 
     Raises:
-        InvalidArgumentError: It is not. 0 and 1 are no truths, though Python says they are equal.
+        InvalidArgumentError: It is not. 0 and 1 do not count as False and True, although equal.
     """
     if value not in allowed or isinstance(value, bool) is not isinstance(allowed[0], bool):
         names = [item for item in allowed if isinstance(item, str)]

@@ -1,8 +1,8 @@
 """Cells as data: graphs of NAS-Bench-101, and genotypes of the NASNet family.
 
 A `CellGraph` (Ying et al. 2019, arXiv:1902.09635) has operations on its vertices. A `CellGenotype`
-(the specification, section 6.3) computes states: the first ones are its inputs; each further one, a
-node, is the sum of operations on earlier states. Its output is some of the states, concatenated.
+(the specification, section 6.3) computes states: the first ones are its inputs, and each further
+one, a node, is the sum of operations on earlier states. Its output concatenates some states.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CELLS: Final = (NORMAL, REDUCE)
 """The two cells of a network."""
 
 Merge: TypeAlias = Literal["all", "loose_end"]
-"""The output of a cell: all its nodes, or those that no operation of the cell uses."""
+"""The nodes that form the output of a cell: all, or those that no operation of the cell uses."""
 
 OPERATIONS: Final = (
     "none",
@@ -51,19 +51,19 @@ OPERATIONS: Final = (
     *("sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7"),
     *("dil_conv_3x3", "dil_conv_5x5", "dil_sep_conv_3x3"),
 )
-"""Names of the operations that the hub has; a network of one's own may have others."""
+"""Names of the operations in the hub; networks of other packages may have others."""
 
 _MOST_NODES: Final = 100
-"""Far above any cell: what is larger was not meant as one."""
+"""Limit for input validation, far above any real cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellGraph:
-    """The graph of a cell; vertex 0 is the input, the last the output.
+    """The graph of a cell; vertex 0 is the input, the last vertex the output.
 
     Args:
-        operations: Names of the operations of the vertices between.
-        predecessors: Per vertex, those that feed it, all of lower number; none feeds the input.
+        operations: Names of the operations of the inner vertices.
+        predecessors: For each vertex, the vertices that feed it, with lower numbers; () for input.
     """
 
     operations: tuple[str, ...]
@@ -71,7 +71,7 @@ class CellGraph:
 
     @classmethod
     def from_dict(cls, cell: Sample) -> CellGraph:
-        """Read a cell spelled {"op1": …, "input1": […], …}."""
+        """Return the graph of a cell in the form {"op1": …, "input1": […], …}."""
         operations = tuple(
             cell[f"op{v}"] for v in range(1, sum(k.startswith("op") for k in cell) + 1)
         )
@@ -85,17 +85,17 @@ class CellGraph:
 
     @property
     def num_edges(self) -> int:
-        """How many edges there are."""
+        """Number of edges."""
         return sum(map(len, self.predecessors))
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell the cell as {"op1": …, "input1": […], …}."""
+        """Return the cell in the form {"op1": …, "input1": […], …}."""
         operations = {f"op{v}": name for v, name in enumerate(self.operations, start=1)}
         inputs = {f"input{v}": list(p) for v, p in enumerate(self.predecessors[1:], start=1)}
         return operations | inputs
 
     def pruned(self) -> CellGraph | None:
-        """Return the graph without vertices on no path to the output; None if there is no path."""
+        """Return the graph of the vertices between input and output; None if no path joins them."""
         reached = {0}
         for vertex, sources in enumerate(self.predecessors):
             if reached & set(sources):
@@ -114,10 +114,10 @@ class CellGraph:
         )
 
     def channels(self, out_channels: int) -> list[int]:
-        """Return the channels of each vertex but the input, whose place holds 0.
+        """Return the number of channels of each vertex, with 0 for the input.
 
-        Vertices that feed the output share its channels, the first ones taking what the division
-        leaves; going backwards, each other one is as wide as the widest that it feeds.
+        Vertices that feed the output share its channels, and the first ones get the remainder. All
+        other vertices, from last to first, are as wide as the widest vertex that they feed.
         """
         channels = [0] * self.output + [out_channels]
         feeding = [vertex for vertex in self.predecessors[self.output] if vertex]
@@ -133,17 +133,17 @@ class CellGraph:
 
 @dataclass(frozen=True, slots=True)
 class CellGenotype:
-    """A cell.
+    """A cell of the NASNet family.
 
     Args:
-        nodes: Per node its operations, each with the number of the state it is applied to. The
-            inputs are the first states, the first node comes after them.
-        concat: The states that are the output of the cell, concatenated in this order.
-        num_inputs: Inputs of the cell.
+        nodes: For each node its operations, each with the number of the state that it reads. The
+            first states are the inputs, followed by the nodes.
+        concat: The states whose concatenation, in this order, is the output of the cell.
+        num_inputs: Number of inputs.
 
     Raises:
-        InvalidSampleError: A node uses a state that does not come before it, or there is no such
-            state to give out.
+        InvalidSampleError: A node uses a state that does not precede it, or `concat` has an
+            unknown state.
     """
 
     nodes: tuple[tuple[tuple[str, int], ...], ...]
@@ -170,7 +170,7 @@ class CellGenotype:
         if not known or not self.concat or len(set(self.concat)) < len(self.concat):
             raise InvalidSampleError(
                 None,
-                f"the cell gives out {shown(list(self.concat))}, which are not distinct states of "
+                f"the output of the cell is {shown(list(self.concat))}, not distinct states of "
                 f"0 to {end - 1}",
             )
 
@@ -178,7 +178,7 @@ class CellGenotype:
     def merged(
         cls, nodes: Sequence[Sequence[tuple[str, int]]], merge: Merge, *, num_inputs: int = 2
     ) -> CellGenotype:
-        """Return the cell of these nodes whose output is that of `merge`."""
+        """Return a cell with these nodes and the output that `merge` names."""
         used = {source for node in nodes for _, source in node} if merge == "loose_end" else set()
         states = range(num_inputs, num_inputs + len(nodes))
         concat = tuple(state for state in states if state not in used)
@@ -188,13 +188,13 @@ class CellGenotype:
     def from_sample(
         cls, sample: Sample, cell: str, merge: Merge, *, num_inputs: int = 2
     ) -> CellGenotype:
-        """Return the cell that a sample spells `{cell}/op_{state}_{k}`, `{cell}/input_{state}_{k}`.
+        """Return the cell of the labels `{cell}/op_{state}_{k}` and `{cell}/input_{state}_{k}`.
 
         Args:
-            sample: Labels and chosen values, those of `cell_choices` among them.
-            cell: What the labels begin with.
+            sample: Labels and chosen values, including those of `cell_choices`.
+            cell: Prefix of the labels.
             merge: The output of the cell.
-            num_inputs: Inputs of the cell.
+            num_inputs: Number of inputs of the cell.
         """
         nodes: list[list[tuple[str, int]]] = []
         while node := list(_operations(sample, cell, num_inputs + len(nodes))):
@@ -203,14 +203,14 @@ class CellGenotype:
 
     @classmethod
     def from_entries(cls, entries: Any, concat: Any) -> CellGenotype:
-        """Return the cell of a genotype as DARTS and NDS write one.
+        """Return the cell of a genotype in the form of DARTS and NDS.
 
         Args:
-            entries: Operation and input, two entries a node.
-            concat: The states that are its output.
+            entries: Pairs of operation and input, two for each node.
+            concat: The states that form the output.
 
         Raises:
-            InvalidSampleError: That is not what they are.
+            InvalidSampleError: An argument has another form.
         """
         try:
             pairs = [(str(name), source) for name, source in entries]
@@ -230,10 +230,10 @@ class CellGenotype:
 
     @classmethod
     def from_dict(cls, cell: Mapping[str, Any]) -> CellGenotype:
-        """Return the cell that `to_dict` spells.
+        """Return the cell of a dict in the form of `to_dict`.
 
         Raises:
-            InvalidSampleError: It spells none.
+            InvalidSampleError: The dict has another form.
         """
         if set(cell) != {"nodes", "concat"}:
             raise InvalidSampleError(None, f"a cell has nodes and concat, not {listed(cell)}")
@@ -249,7 +249,7 @@ class CellGenotype:
         return cls(nodes, concat)
 
     def to_dict(self) -> dict[str, Any]:
-        """Spell a cell of two inputs: {"nodes": [[[operation, state], …], …], "concat": […]}."""
+        """Return a cell of two inputs as {"nodes": [[[operation, state], …], …], "concat": […]}."""
         nodes = [[[name, source] for name, source in node] for node in self.nodes]
         return {"nodes": nodes, "concat": list(self.concat)}
 
@@ -262,14 +262,14 @@ def cell_choices(
     num_inputs: int = 2,
     operations_per_node: int = 2,
 ) -> Iterator[Choice]:
-    """Yield the choices of a cell: of every operation first, then of what each is applied to.
+    """Yield the choices of a cell: first all operations, then their inputs.
 
     Args:
-        cell: What the labels begin with.
+        cell: Prefix of the labels.
         operations: Names of the candidates.
-        num_nodes: Nodes of the cell.
-        num_inputs: Inputs of the cell.
-        operations_per_node: Operations whose sum is a node.
+        num_nodes: Number of nodes.
+        num_inputs: Number of inputs of the cell.
+        operations_per_node: Number of operations of each node.
     """
     states = range(num_inputs, num_inputs + num_nodes)
     places = [(state, k) for state in states for k in range(operations_per_node)]

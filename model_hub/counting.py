@@ -1,11 +1,11 @@
 """Counts parameters, multiply-adds and activation memory of a network, by layer and in total.
 
-Conventions: parameters are all parameters, no buffers. Multiply-adds (MACs) are those of one input
-in convolutions and linear layers, weights times places: biases, norms, activations, pooling, the
-multiplication of a squeeze-and-excite gate and products of two activations, as in attention, do not
+Parameters include no buffers. Multiply-adds (MACs) are those of one input in convolutions and
+linear layers, weights times output positions. Biases, norms, activations, pooling, the
+multiplication by a squeeze-and-excite gate and products of two activations, as in attention, do not
 count. Activation memory is that of one input in an eager forward pass without gradients.
 
-Everything is computed on the meta device, where tensors have shapes but no numbers.
+All counts are computed on the meta device, where tensors have shapes but no values.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: a module without children, or with parameters of its own.
+    """The counts of one layer: a module without children, or with its own parameters.
 
     Args:
-        name: Its path in the network, as in the state dict.
-        kind: Its class, such as `Conv2d`.
-        parameters: Those it holds itself; shared ones count where they come first.
+        name: Path of the layer in the network, as in the state dict.
+        kind: Name of its class, such as `Conv2d`.
+        parameters: Number of its own parameters; shared ones count in the first layer only.
         macs: Multiply-adds of all its calls.
-        output_shape: Of its last call, with a batch of one; None if it was never called.
+        output_shape: Output shape of its last call, for a batch of one; None without a call.
     """
 
     name: str
@@ -62,11 +62,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a network costs. Its text is a table of its layers.
+    """The counts of a network; `str` returns a table of its layers.
 
     Args:
         layers: The layers in the order of the network.
-        peak_activation_bytes: Most bytes that activations take at once, the input among them.
+        peak_activation_bytes: Largest size of all simultaneous activations, including the input.
     """
 
     layers: tuple[Layer, ...]
@@ -74,16 +74,16 @@ class Profile:
 
     @property
     def parameters(self) -> int:
-        """How many parameters there are."""
+        """Number of parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """How many multiply-adds an input takes."""
+        """Number of multiply-adds per input."""
         return sum(layer.macs for layer in self.layers)
 
     def count(self, kind: str) -> int:
-        """Return how many layers are of a class, by its name, such as `BatchNorm2d`."""
+        """Return the number of layers of a class, given by name, such as `BatchNorm2d`."""
         return sum(layer.kind == kind for layer in self.layers)
 
     def __str__(self) -> str:
@@ -100,15 +100,15 @@ class Profile:
 
 @no_garbage_collection()
 def profile(network: nn.Module, inputs: Tensor | Sequence[int] | None = None) -> Profile:
-    """Count a network on one input, in evaluation mode; its weights are neither read nor changed.
+    """Count a network on one input, in evaluation mode, without reading or changing its weights.
 
     Args:
-        network: On any device, the meta device among them.
-        inputs: The input, or its shape without the batch: (3, 224, 224). None: the shape that a
-            network of images carries as `input_shape`.
+        network: A network on any device, including the meta device.
+        inputs: The input, or its shape without the batch: (3, 224, 224). By default it is the
+            attribute `input_shape` of a network of images.
 
     Raises:
-        InvalidArgumentError: The shape is none, or the network does not take it.
+        InvalidArgumentError: The shape is invalid, or the network does not accept it.
     """
     example = _example(input_shape_of(network) if inputs is None else inputs)
     tensors = dict(_named_tensors(network))
@@ -121,24 +121,24 @@ def profile(network: nn.Module, inputs: Tensor | Sequence[int] | None = None) ->
             if all(tensor.is_meta for tensor in tensors.values()):
                 network(example)
             else:
-                # Tied weights are all in the list; to look for them takes longer than the call.
+                # The dict has all tied weights already; searching for them is slower than the call.
                 functional_call(network, on_meta, (example,), tie_weights=False)
         except RuntimeError as error:
             raise InvalidArgumentError(
-                "inputs", f"the network does not take {tuple(example.shape)}: {error}"
+                "inputs", f"the network does not accept {tuple(example.shape)}: {error}"
             ) from error
     return Profile(tuple(_layers(network, calls)), meter.peak)
 
 
 def input_shape_of(network: nn.Module) -> Shape:
-    """Return the shape of an image, without the batch, that a network of the hub carries.
+    """Return the attribute `input_shape` of a network of images, without the batch.
 
     Raises:
-        InvalidArgumentError: It carries none, or reads no images.
+        InvalidArgumentError: The network has no such attribute, or does not read images.
     """
     shape = getattr(network, "input_shape", ())
     if len(shape) != _IMAGE_DIMENSIONS:
-        raise InvalidArgumentError("inputs", "the network carries no shape of images: give inputs")
+        raise InvalidArgumentError("inputs", "the network has no shape of images: give inputs")
     return tuple(shape)
 
 
@@ -149,7 +149,7 @@ def _example(inputs: Tensor | Sequence[int]) -> Tensor:
 
 
 def _named_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield parameters and buffers, shared ones under each of their names."""
+    """Yield parameters and buffers; shared ones under all of their names."""
     yield from network.named_parameters(remove_duplicate=False)
     yield from network.named_buffers(remove_duplicate=False)
 
@@ -166,7 +166,7 @@ def _layers(network: nn.Module, calls: _Calls) -> Iterator[Layer]:
 
 
 class _Calls:
-    """Multiply-adds and output shapes of the modules of a network, as they are called."""
+    """Records the multiply-adds and output shapes of the modules of a network."""
 
     def __init__(self) -> None:
         self.macs: Counter[nn.Module] = Counter()
@@ -190,7 +190,7 @@ class _Calls:
 
 
 class _ActivationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the storages that live at the same time, weights excepted."""
+    """Measures the peak size of all live storages except weights."""
 
     def __init__(self, weights: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # PyTorch left it unannotated
@@ -200,7 +200,7 @@ class _ActivationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Keep PyTorch from loading its compiler, which takes a second."""
+        """Prevent PyTorch from importing its compiler, which takes a second."""
         return False
 
     def __torch_dispatch__(
@@ -214,7 +214,7 @@ class _ActivationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def add(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        key = storage._cdata  # noqa: SLF001 - its identity; a view has that of what it views
+        key = storage._cdata  # noqa: SLF001 - views share the identity
         if key not in self._known:
             self._known.add(key)
             self._live += storage.nbytes()
@@ -228,7 +228,7 @@ class _ActivationMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode for a while."""
+    """Put a network into evaluation mode in a `with` block."""
     training = [module for module in network.modules() if module.training]
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""Data sets that networks are made for: number of classes and size of images."""
+"""Data sets of the networks: number of classes and size of images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHANNELS: Final = 3
 """Red, green and blue."""
 
 LARGEST_SIDE: Final = 1024
-"""Most rows and columns of an image."""
+"""Largest height and width of an image, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class DataSet:
     """A data set of colour images.
 
     Args:
-        num_labels: Classes.
+        num_labels: Number of classes.
         image_size: Height and width, in pixels.
     """
 
@@ -45,6 +45,6 @@ DATA_SETS: Final[Mapping[str, DataSet]] = MappingProxyType(
 )
 """The data sets by the names that benchmarks use, in lower case.
 
-`cifar10-valid` is half of CIFAR-10 to train on. ImageNet16-120 (Chrabaszcz et al. 2017,
+`cifar10-valid` trains on half of CIFAR-10. ImageNet16-120 (Chrabaszcz et al. 2017,
 arXiv:1707.08819, in the selection of NAS-Bench-201) has 120 classes of ImageNet in 16 x 16 pixels.
 """

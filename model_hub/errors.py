@@ -1,23 +1,23 @@
-"""The errors of the hub, and how their messages show values and names.
+"""The errors of the hub, and helpers that format values and names in their messages.
 
 ModelHubError
-├── InvalidArgumentError        an argument of a space cannot mean anything; names the argument
-├── InvalidSampleError          a sample is outside the space; names the label
-├── UnknownNameError            no such space, model or layer; offers the nearest names
-├── TooLargeError               a network that does not fit into memory, refused before it is made
-├── NoSupernetError             networks of this space share no weights; says why
-├── ZooError                    a searched model or its weights
-│   ├── RecordError             a record that does not say what it must; names file, model, field
-│   ├── MissingWeightsError     the weights are not there; says where to get and where to put them
-│   ├── DownloadError           an address gave no file, or there is no network
-│   └── CheckpointError         a file that cannot be used
-│       ├── DigestError         it is not the file that was published
-│       └── MismatchError       its tensors are not those of the network; lists the names
-├── DatasetError                an image, a label or a data set that cannot be used; names the file
-│   ├── DamagedImageError       a file that is no image, or a damaged one
-│   └── LabelError              a label that the network has no output for
-│       └── ClassesError        classes that are not those of the outputs, or nobody knows which
-└── OutputError                 outputs of a network that are no finite numbers
+├── InvalidArgumentError        invalid argument of a space; names the argument
+├── InvalidSampleError          sample outside the space; names the label
+├── UnknownNameError            unknown space, model or layer; suggests the nearest names
+├── TooLargeError               network that does not fit into memory, refused before it is built
+├── NoSupernetError             space whose networks share no weights; gives the reason
+├── ZooError                    problem with a searched model or its weights
+│   ├── RecordError             invalid record; names file, model and field
+│   ├── MissingWeightsError     missing weights; says where to get them and where to put them
+│   ├── DownloadError           failed download
+│   └── CheckpointError         unusable file of weights
+│       ├── DigestError         file with another digest than the published one
+│       └── MismatchError       file with other tensors than the network; lists the names
+├── DatasetError                unusable image, label or data set; names the file
+│   ├── DamagedImageError       file that is damaged or not an image
+│   └── LabelError              label without an output of the network
+│       └── ClassesError        classes that differ from the outputs, or have an ambiguous order
+└── OutputError                 network outputs that are not finite
 """
 
 from __future__ import annotations
@@ -54,22 +54,22 @@ __all__ = [
 T = TypeVar("T")
 
 _LONGEST_SHOWN: Final = 80
-"""Characters of a value in a message: one line of a terminal."""
+"""Longest text of a value in a message, in characters: one line of a terminal."""
 
 _MOST_LISTED: Final = 12
-"""Candidates or tensors in a message; a list of more is cut."""
+"""Most candidates or tensors in a message; longer lists are shortened."""
 
 
 class ModelHubError(Exception):
-    """Base of every error that `model_hub` raises on purpose."""
+    """Base of all errors that `model_hub` raises deliberately."""
 
 
 class InvalidArgumentError(ModelHubError, ValueError):
-    """An argument that cannot mean anything.
+    """An invalid argument.
 
     Args:
-        argument: Its name.
-        message: What is wrong with it and what would be right.
+        argument: Name of the argument.
+        message: What is wrong with it and what is accepted.
     """
 
     def __init__(self, argument: str, message: str) -> None:
@@ -81,8 +81,8 @@ class InvalidSampleError(ModelHubError, ValueError):
     """A sample that is not in the space.
 
     Args:
-        label: The offending label, or None where the sample as a whole is at fault.
-        message: What is wrong and what would be right.
+        label: The offending label, or None if the whole sample is invalid.
+        message: What is wrong and what is accepted.
     """
 
     def __init__(self, label: str | None, message: str) -> None:
@@ -91,12 +91,12 @@ class InvalidSampleError(ModelHubError, ValueError):
 
 
 class UnknownNameError(ModelHubError, LookupError):
-    """A name that nothing has.
+    """An unknown name.
 
     Args:
-        kind: What was looked for, such as "space".
-        name: The name as the caller wrote it.
-        known: Every name there is.
+        kind: Kind of the name, such as "space".
+        name: The unknown name.
+        known: All known names.
     """
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
@@ -108,10 +108,10 @@ class UnknownNameError(ModelHubError, LookupError):
 
 
 def named(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """Return what has a name.
+    """Return the entry of a name.
 
     Raises:
-        UnknownNameError: Nothing has it; the message offers the nearest.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
     """
     if name not in known:
         raise UnknownNameError(kind, name, known)
@@ -123,19 +123,19 @@ class TooLargeError(ModelHubError, MemoryError):
 
 
 class NoSupernetError(ModelHubError, NotImplementedError):
-    """A space whose networks share no weights, as it is or with these arguments."""
+    """A space whose networks share no weights, in general or with these arguments."""
 
 
 class ZooError(ModelHubError):
-    """Base of what can go wrong in the zoo."""
+    """Base of the errors of the zoo."""
 
 
 class RecordError(ZooError, ValueError):
-    """A record of a searched model that cannot be used."""
+    """An invalid record of a searched model."""
 
 
 class MissingWeightsError(ZooError, FileNotFoundError):
-    """Weights that are not where they are looked for."""
+    """Weights that are not in the folder of the zoo."""
 
 
 class DownloadError(ZooError):
@@ -143,21 +143,21 @@ class DownloadError(ZooError):
 
 
 class CheckpointError(ZooError, ValueError):
-    """A file of weights that cannot be used."""
+    """An unusable file of weights."""
 
 
 class DigestError(CheckpointError):
-    """A file whose SHA-256 is not the published one."""
+    """A file whose SHA-256 differs from the published one."""
 
 
 class MismatchError(CheckpointError):
-    """A file whose tensors are not those of the network.
+    """A file whose tensors differ from those of the network.
 
     Args:
-        source: What was read.
-        model: The model it was meant for.
-        missing: Names that the network has and the file does not.
-        left_over: Names in the file that the network has no place for.
+        source: The file.
+        model: The model whose weights it should contain.
+        missing: Names that only the network has.
+        left_over: Names that only the file has.
         misshapen: Names whose shapes differ, with both shapes.
     """
 
@@ -179,27 +179,27 @@ class MismatchError(CheckpointError):
 
 
 class DatasetError(ModelHubError, ValueError):
-    """An image, a label or a data set that cannot be used; the message names the file."""
+    """An unusable image, label or data set; the message names the file."""
 
 
 class DamagedImageError(DatasetError):
-    """A file that is no image, or a damaged one."""
+    """A file that is damaged or not an image."""
 
 
 class LabelError(DatasetError):
-    """A label that the network has no output for."""
+    """A label without an output of the network."""
 
 
 class ClassesError(LabelError):
-    """Classes that are not those of the network's outputs, or nobody knows which."""
+    """Classes that differ from the outputs of the network, or have an ambiguous order."""
 
 
 class OutputError(ModelHubError, ArithmeticError):
-    """Outputs of a network that are no finite numbers."""
+    """Outputs of a network that are not finite."""
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message may show it: short, whatever was sent."""
+    """Return a short text of any value for an error message."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, lists a thousand deep
@@ -208,16 +208,16 @@ def shown(value: object) -> str:
 
 
 def listed(values: Iterable[object]) -> str:
-    """Return values as an error message may list them, the first twelve of many."""
+    """Return a list of values for an error message, shortened to the first twelve."""
     texts = [shown(value) for value in values]
     rest = len(texts) - _MOST_LISTED
     return ", ".join(texts[:_MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def nearest(name: object, known: Iterable[str], *, or_all: bool = True) -> str:
-    """Return the end of a message about an unknown name: the nearest ones, or all of them.
+    """Return the end of a message about an unknown name: the nearest names, or else all names.
 
-    With `or_all` false it is empty where none is near, for messages that have named them all.
+    With `or_all` false, it is empty if no name is near, for messages that already list all names.
     """
     known = list(known)
     by_lower = {text.lower(): text for text in known}

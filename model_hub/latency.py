@@ -1,4 +1,4 @@
-"""Measures how long a network takes."""
+"""Measures the latency of a network."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _MILLISECONDS = 1e-3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Latency:
-    """Wall times of single passes, in seconds.
+    """Wall times of single forward passes, in seconds.
 
     Attributes:
-        minimum: The fastest.
-        lower_quartile: A quarter were faster.
-        median: Half were faster.
-        upper_quartile: Three quarters were faster.
-        batch_size: Inputs a pass.
-        repeats: Passes that were measured.
-        device: What ran them: "cpu" with its number of threads, or the name of the accelerator.
+        minimum: The shortest time.
+        lower_quartile: Lower quartile of the times.
+        median: Median of the times.
+        upper_quartile: Upper quartile of the times.
+        batch_size: Number of inputs per pass.
+        repeats: Number of measured passes.
+        device: "cpu" with its number of threads, or the name of the accelerator.
     """
 
     minimum: float
@@ -55,7 +55,7 @@ class Latency:
         )
 
 
-def latency(  # noqa: PLR0913 - what a measurement depends on
+def latency(  # noqa: PLR0913 - settings of a measurement
     network: nn.Module,
     inputs: Tensor | Sequence[int] | None = None,
     *,
@@ -68,27 +68,26 @@ def latency(  # noqa: PLR0913 - what a measurement depends on
     repeats: int = 50,
     progress: Callable[[int], None] | None = None,
 ) -> Latency:
-    """Measure a network, in evaluation mode, on inputs of random numbers.
+    """Measure the latency of a copy of a network in evaluation mode, on random inputs.
 
-    On a GPU its own clock measures each pass, and the pass before has ended. The network itself
-    is not changed: a copy is measured. Inputs are on the device, and of the precision, before a
-    pass begins.
+    On a GPU, CUDA events time each pass, and the previous pass has ended. Inputs are on the device
+    and have the precision before a pass begins.
 
     Args:
-        network: What to measure.
+        network: The network, which is not changed.
         inputs: A batch; or the shape of an input without the batch, (3, 224, 224), for random
-            numbers. None: the shape that a network of images carries as `input_shape`.
-        device: Where.
-        precision: Of weights and inputs; see `model_hub.running.PRECISIONS`.
-        compiled: By `torch.compile`.
-        channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
-        batch_size: Inputs a pass, where a shape is given.
-        warmup: Passes before the measured ones.
-        repeats: Measured passes, at least two.
-        progress: Called after each pass with the number of passes done.
+            values. By default it is the attribute `input_shape` of a network of images.
+        device: Device that runs the network.
+        precision: Precision of weights and inputs; see `model_hub.running.PRECISIONS`.
+        compiled: Whether to use `torch.compile`.
+        channels_last: Whether images have the channels-last memory format; default: on a GPU only.
+        batch_size: Number of inputs per pass, if `inputs` is a shape.
+        warmup: Number of passes before the measured ones.
+        repeats: Number of measured passes, at least two.
+        progress: Called after each pass with the number of finished passes.
 
     Raises:
-        InvalidArgumentError: An argument cannot mean anything.
+        InvalidArgumentError: An argument is invalid.
     """
     a_count("warmup", warmup, least=0)
     a_count("repeats", repeats, least=2)

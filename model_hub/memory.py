@@ -1,7 +1,7 @@
-"""Memory while networks are made: shapes without numbers, limits, and what is freed.
+"""Memory of networks: the meta device, limits, and freed memory.
 
-A network is first made on PyTorch's meta device, which takes milliseconds and next to no memory, so
-that its size is known before anything is allocated.
+A network is first built on PyTorch's meta device, which takes milliseconds and hardly any memory,
+so that its size is known before anything is allocated.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 _CGROUP_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
-"""The limit of a container; holds "max" where there is none."""
+"""File with the memory limit of a container; it contains "max" without a limit."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_MAX: Final = -4
-"""From glibc's malloc.h."""
+"""Constants of glibc's malloc.h."""
 
 META: Final = torch.device("meta")
 
@@ -48,16 +48,16 @@ _FILLS: Final = frozenset(
 
 @contextmanager
 def meta_device() -> Iterator[None]:
-    """Make every tensor on the meta device, and skip what would fill it with numbers."""
+    """Create tensors on the meta device in a `with` block, and skip their initialisation."""
     with _Unfilled(META):
         yield
 
 
 class _Unfilled(DeviceContext):
-    """Makes tensors on a device, as `with device` does, and skips what fills them with numbers.
+    """Creates tensors on a device, as `with device` does, and skips functions that fill them.
 
-    On the meta device that changes nothing but takes time: random numbers load PyTorch's compiler,
-    which takes a second. A mode for each of the two would be called for every operation, twice.
+    On the meta device these have no effect, but take time: random numbers import PyTorch's
+    compiler, which takes a second. Two separate modes would double the overhead of each operation.
     """
 
     def __torch_function__(
@@ -70,10 +70,10 @@ class _Unfilled(DeviceContext):
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Pause Python's garbage collector inside.
+    """Pause Python's garbage collector in a `with` block.
 
-    The thousands of objects of a network set off a collection, which looks through everything that
-    PyTorch has made: 80 ms, a third of the time of making the network, to find nothing.
+    The thousands of objects of a network trigger a collection that scans all objects of PyTorch: 80
+    ms, a third of the time to build the network, without finding anything.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -91,9 +91,9 @@ def weight_bytes(network: nn.Module) -> int:
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Return the bytes that a process may use on a device; None where that is not known.
+    """Return the bytes that a process may use on a device; None if unknown.
 
-    Of a CUDA device, the free memory; of the machine, its memory or the limit of its container.
+    They are the free memory of a CUDA device, or the memory of the machine or its container.
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
@@ -104,7 +104,7 @@ def refuse_too_large(network: nn.Module, device: torch.device) -> None:
     """Refuse a network on the meta device whose weights do not fit into the memory of a device.
 
     Raises:
-        TooLargeError: They take more bytes than there are.
+        TooLargeError: The weights need more memory than the device has.
     """
     needed, available = weight_bytes(network), available_memory(device)
     if available is not None and needed > available:
@@ -122,15 +122,15 @@ def _machine_limits() -> Iterator[int]:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next tensors.
+    """Let this process keep freed memory for its next tensors.
 
-    The GNU C library returns the memory of a large tensor to the system at once, and for the next
-    tensor the system clears page after page. For batches of 128 images in proxyless-mobile that
-    takes longer than the network. Meant for processes that run one network many times and then
-    end; they use about a fifth more memory.
+    The GNU C library returns the memory of a large tensor to the system at once, and the system
+    clears each page of the next tensor. For batches of 128 images in proxyless-mobile, that takes
+    longer than the network itself. Use it in processes that run one network many times and then
+    exit; they need about a fifth more memory.
 
     Returns:
-        Whether the C library is one that can.
+        Whether the C library supports it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""What a network costs, counted by the formula of its space, without PyTorch."""
+"""Counts of a network by the formula of its space, without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["NetworkCounts"]
 
 @dataclass(frozen=True, slots=True)
 class NetworkCounts:
-    """The size of a network on one input.
+    """The counts of a network for one input.
 
-    Conventions are those of `model_hub.counting`, which counts a network that was built.
+    The conventions are those of `model_hub.counting`, which counts networks that have been built.
 
     Args:
-        parameters: All parameters, no buffers.
+        parameters: Number of parameters, without buffers.
         macs: Multiply-adds of convolutions and linear layers.
-        activations: Numbers in the results of convolutions and linear layers (Radosavovic et al.
-            2020, arXiv:2003.13678).
+        activations: Number of outputs of convolutions and linear layers (Radosavovic et al. 2020,
+            arXiv:2003.13678).
     """
 
     parameters: int
@@ -44,11 +44,11 @@ class NetworkCounts:
         """Return the counts of a convolution without bias.
 
         Args:
-            inputs: Channels.
-            outputs: Channels.
-            kernel: Its height and width.
-            side: Height and width of its result.
-            norm: Whether a batch norm follows, which has two parameters a channel.
+            inputs: Number of input channels.
+            outputs: Number of output channels.
+            kernel: Height and width of the kernel.
+            side: Height and width of the output.
+            norm: Whether to add a batch norm, which has two parameters per channel.
         """
         weights, places = kernel * kernel * inputs * outputs, side * side
         return cls(weights + 2 * outputs * norm, weights * places, outputs * places)

@@ -1,7 +1,7 @@
-"""Evaluation protocols: what is done to an image before a network sees it, as data.
+"""Evaluation protocols: the preprocessing of images for a network, as data.
 
-A checkpoint and its preprocessing belong together: with another mean, interpolation or order of
-the channels the same weights lose up to half of their accuracy. `model_hub.evaluation` applies a
+A checkpoint and its preprocessing belong together: with another mean, interpolation or channel
+order, the same weights lose up to half of their accuracy. `model_hub.evaluation` applies a
 protocol; this module needs neither PyTorch nor Pillow.
 """
 
@@ -29,26 +29,25 @@ _MOST_LABELS: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationProtocol:
-    """How an image becomes an input, and a label an output of the network.
+    """How images become inputs of a network, and labels its outputs.
 
-    In this order: resize, centre crop, values to 0 to `largest_value`, order of the channels,
+    The steps are: resize, centre crop, scaling to 0 to `largest_value`, channel order, and
     `(value - mean) / std`.
 
     Args:
-        dataset: What the published figures were measured on.
-        input_size: Height and width that the network sees, cut out of the centre.
-        resize: Length of the shorter side before that, rounded down on the longer one; None
-            leaves images as they are.
-        interpolation: Of the resize; "bilinear" or "bicubic", both with antialiasing.
-        mean: Subtracted, a channel each, in the order of `channels`.
-        std: Divided by, a channel each, in the order of `channels`.
+        dataset: Data set of the published accuracy.
+        input_size: Height and width of the centre crop, the input of the network.
+        resize: Length of the shorter side after resizing; the longer one is rounded down. None
+            disables resizing.
+        interpolation: "bilinear" or "bicubic", both with antialiasing.
+        mean: Mean of each channel, in the order of `channels`.
+        std: Standard deviation of each channel, in the order of `channels`.
         channels: "RGB" or "BGR".
-        largest_value: What white becomes: 1 or 255.
-        label_offset: Added to a label to get the output that stands for it: 1 where the first
-            output stands for "background".
+        largest_value: Value of white: 1 or 255.
+        label_offset: Output of label 0; it is 1 if the first output stands for "background".
 
     Raises:
-        InvalidArgumentError: A value cannot mean anything; the error names the argument.
+        InvalidArgumentError: A value is invalid; the error names the argument.
     """
 
     dataset: str
@@ -76,15 +75,15 @@ class EvaluationProtocol:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape (channels, height, width) of an image that the network sees."""
+        """Shape (channels, height, width) of the input of the network."""
         return (CHANNELS, self.input_size, self.input_size)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EvaluationProtocol:
-        """Return the protocol that a JSON object states.
+        """Return the protocol of a JSON object.
 
         Raises:
-            InvalidArgumentError: A field is unknown, missing or cannot mean anything.
+            InvalidArgumentError: A field is unknown, missing or invalid.
         """
         names = [field.name for field in fields(cls)]
         for name in values:
@@ -97,7 +96,7 @@ class EvaluationProtocol:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields, ready for JSON."""
+        """Return the fields as a JSON object."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -120,7 +119,7 @@ def protocol(name: str) -> EvaluationProtocol:
     """Return a protocol by its name, such as `imagenet-224`.
 
     Raises:
-        UnknownNameError: There is no such protocol; the message offers the nearest.
+        UnknownNameError: The name is unknown; the message suggests the nearest.
     """
     return named("protocol", name, _protocols())
 

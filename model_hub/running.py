@@ -1,4 +1,4 @@
-"""How a network runs: device, precision, memory layout, compiled or not."""
+"""How a network runs: device, precision, memory format and compilation."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _DTYPES: Final = {
     "mixed-float16": torch.float16,
 }
 PRECISIONS: Final = tuple(_DTYPES)
-"""Of weights and inputs; with `mixed-`, weights stay float32 and PyTorch chooses by operation."""
+"""Precisions of weights and inputs; with `mixed-`, weights stay float32 and autocast is used."""
 _IMAGE_DIMENSIONS: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """How a network runs.
+    """Settings with which a network runs.
 
     Args:
-        device: Where.
+        device: Device that runs the network.
         precision: One of `PRECISIONS`.
-        compiled: By `torch.compile`, which takes a while at the first pass and a C++ compiler.
-        channels_last: Whether images lie in memory pixel by pixel; None: on a GPU.
+        compiled: Use `torch.compile`, which needs a C++ compiler and time for the first pass.
+        channels_last: Whether images have the channels-last memory format; default: on a GPU only.
 
     Raises:
-        InvalidArgumentError: There is no such precision, or no such device here.
+        InvalidArgumentError: The precision is unknown, or the device is unavailable.
     """
 
     device: torch.device | str = "cpu"
@@ -57,7 +57,7 @@ class Running:
         _a_device(self.device)
 
     def prepared(self, network: nn.Module) -> Callable[[Tensor], Any]:
-        """Return what runs a copy of a network, in evaluation mode, on inputs from anywhere."""
+        """Return a function that runs a copy of a network in evaluation mode on any inputs."""
         copied = copy.deepcopy(network).to(device=self.device, dtype=self._dtype).eval()
         if self._by_pixel:
             copied = copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # it does
@@ -71,7 +71,7 @@ class Running:
         return answer
 
     def placed(self, inputs: Tensor) -> Tensor:
-        """Return inputs as the network takes them; ids, which are whole numbers, stay so."""
+        """Return inputs in the device, precision and format of the network; ids stay integers."""
         dtype = self._dtype if inputs.is_floating_point() else None
         placed = inputs.to(device=self.device, dtype=dtype, non_blocking=True)
         if self._by_pixel and placed.dim() == _IMAGE_DIMENSIONS:
@@ -99,11 +99,11 @@ class Running:
 
 
 def _a_device(device: torch.device | str) -> None:
-    """Refuse what PyTorch has no name for, and GPUs that are not there."""
+    """Refuse unknown devices and missing GPUs."""
     try:
         place = torch.device(device)
     except (RuntimeError, TypeError):
-        reason = f"{shown(device)} is no device such as cpu, cuda or cuda:1"
+        reason = f"{shown(device)} is not a device such as cpu, cuda or cuda:1"
         raise InvalidArgumentError("device", reason) from None
     if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
         reason = f"{shown(str(place))}: PyTorch finds {torch.cuda.device_count()} GPUs here"

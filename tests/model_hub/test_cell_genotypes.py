@@ -60,7 +60,7 @@ def test_every_sample_of_the_choices_is_a_cell_of_their_shape(
         ([["a", True], ["a", 0]], [2], "to state True"),
         ([["a", "0"], ["a", 0]], [2], "to state '0'"),
         ([["a"], ["a", 0]], [2], r"are not \[operation, input\] pairs"),
-        (ENTRIES, [4], r"gives out \[4\], which are not distinct states of 0 to 3"),
+        (ENTRIES, [4], r"output of the cell is \[4\], not distinct states of 0 to 3"),
         (ENTRIES, [3, 3], "not distinct"),
         (ENTRIES, [], "not distinct"),
         (ENTRIES, 3, "a list of states"),

@@ -132,7 +132,7 @@ def test_a_bad_shape_is_refused(shape: Any) -> None:
 
 def test_a_shape_that_the_network_does_not_take_is_refused() -> None:
     network = nn.Conv2d(3, 4, 3)
-    with pytest.raises(InvalidArgumentError, match=r"does not take \(1, 4, 8, 8\)"):
+    with pytest.raises(InvalidArgumentError, match=r"does not accept \(1, 4, 8, 8\)"):
         profile(network, (4, 8, 8))
     assert network.training
     assert not network._forward_hooks
